@@ -33,7 +33,7 @@ INPUTS: dict[str, tuple[int, ...]] = {
 
 
 def main() -> int:
-    """Prints accuracy and F1 of the two classes that matter for each input."""
+    """Print accuracy and F1 of the two classes that matter for each input."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder of the set mitdb")
     table_of_set = {"kind": "mitdb", "part": "DS1", "intervals": True}
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _answers(beats: NDArray[np.float32], truth: NDArray[Any], records: NDArray[Any]) -> NDArray[Any]:
-    """Answers to all beats, each by a network that has seen no beat of its record."""
+    """Return answers to all beats, each by a network that has seen no beat of its record."""
     beside = beats.shape[1] - SHAPE
     parts: list[dict[str, Any]] = [{"inputs": SHAPE, "channels": 1, "layers": CONVOLUTIONS}]
     if beside:

@@ -24,7 +24,7 @@ def executable() -> str | None:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A running browser.
+    """Provide a running browser.
 
     Raises:
         FileNotFoundError: there is none.

@@ -48,7 +48,7 @@ TASKS = (
 
 
 def main(names: Sequence[str]) -> int:
-    """Prints the tables; 1 where the denoiser is not better than every baseline where it must be."""
+    """Print the tables; 1 where the denoiser is not better than every baseline where it must be."""
     told = Told()
     edgewright = str(Path(python()).with_name("edgewright"))
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def _span(figure: dict[str, Any]) -> str:
 
 
 def _judge(told: Told, name: str, kind: str, rows: Sequence[dict[str, Any]]) -> None:
-    """The least advantage over a baseline, and the low end of its interval, must be above zero."""
+    """Require that the smallest advantage over a baseline, and the low end of its interval, are above zero."""
     ours = [row for row in rows if row["noise"] == kind and row["over"] and row["method"] != "float"]
     nearest = min(ours, key=lambda row: float(row["over"]["value"]))
     what = f"{name}, {kind} noise, over {nearest['method']}"
@@ -96,7 +96,7 @@ def _judge(told: Told, name: str, kind: str, rows: Sequence[dict[str, Any]]) -> 
 
 
 def _device(made: DenoiserFile) -> None:
-    """What a step takes on an emulated Cortex-M4."""
+    """Print what a step takes on an emulated Cortex-M4."""
     if missing_tools():
         print(f"\nleft out: {', '.join(missing_tools())} not installed")
         return

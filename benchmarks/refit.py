@@ -44,7 +44,7 @@ profile = "cortex-m4"
 
 
 def main() -> int:
-    """Prints both figures for each draw, and the mean of their differences with its standard error."""
+    """Print both figures for each draw, and the mean of their differences with its standard error."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--data", required=True, help="ai4i2020.csv, or its folder")
     place = Path(asked.parse_args().data)

@@ -14,7 +14,7 @@ IMPORT_MS, HELP_MS, RUN_CPU = 50.0, 300.0, 15.0
 
 
 def main() -> int:
-    """Prints the table; 1 when a target is missed."""
+    """Print the table; 1 when a target is missed."""
     edgewright = str(Path(python()).with_name("edgewright"))
     bare, imported, helped = [], [], []
     # Interleaved, so that a slow moment of the machine meets all of them.

@@ -14,7 +14,7 @@ WHOLE = 1_000_000 * 230 * 4
 
 
 def main() -> int:
-    """Prints the table; 1 when the limit is passed."""
+    """Print the table; 1 when the limit is passed."""
     edgewright = str(Path(python()).with_name("edgewright"))
     rows = []
     worst = 0

@@ -36,7 +36,7 @@ class Took(NamedTuple):
 
 
 def main() -> int:
-    """Prints the table; 1 when a target is missed."""
+    """Print the table; 1 when a target is missed."""
     with tempfile.TemporaryDirectory() as place:
         runs = Path(place) / "runs"
         size = _thousand(runs)
@@ -67,7 +67,7 @@ def _listed(name: str, took: Took) -> list[str]:
 
 
 def _thousand(runs: Path) -> int:
-    """A thousand run folders with a record each; the bytes of all records."""
+    """Return a thousand run folders with a record each; the bytes of all records."""
     done = run_pipeline(read_config("activity", ("training.epochs=5",)), out=runs)
     content = (done.folder / "trace.json").read_bytes()
     for number in range(RUNS - 1):
@@ -86,7 +86,7 @@ def _timed(work: object) -> float:
 
 
 def _served(runs: Path) -> tuple[Took, Took, Took]:
-    """The start until the process answers, the first list, and a list searched and sorted."""
+    """Return the start until the process answers, the first list, and a list searched and sorted."""
     edgewright = str(Path(python()).with_name("edgewright"))
     begun = time.perf_counter()
     process = subprocess.Popen(
@@ -126,7 +126,7 @@ def _read(address: str) -> bytes:
 
 
 def _epoch(runs: Path) -> float:
-    """Seconds that an epoch's line takes."""
+    """Return seconds that an epoch's line takes."""
     journal = Journalling(runs, read_config("activity"))
     journal.start("activity", "", "")
     record = EpochRecord(epoch=7, loss=0.31, accuracy=0.9, validation_loss=0.33, validation_accuracy=0.89, seconds=0.05)

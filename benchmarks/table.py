@@ -25,7 +25,7 @@ class Spent:
 
 
 def spent(command: Sequence[str], settings: Mapping[str, str] | None = None) -> Spent:
-    """Runs a command to its end and gives what it cost.
+    """Run a command to its end and give what it cost.
 
     Raises:
         subprocess.CalledProcessError: it failed.
@@ -41,12 +41,12 @@ def spent(command: Sequence[str], settings: Mapping[str, str] | None = None) -> 
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value."""
+    """Return the middle value."""
     return float(statistics.median(values))
 
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = ["| " + " | ".join(headers) + " |", "|" + "---|" * len(headers)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
@@ -71,5 +71,5 @@ class Told:
 
 
 def python() -> str:
-    """The interpreter the benchmark runs in, with Edgewright installed."""
+    """Return the interpreter the benchmark runs in, with Edgewright installed."""
     return sys.executable

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from edgewright.schema.advice import Advice, Traffic
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import Figures
@@ -21,18 +23,33 @@ ROUND = {
 
 
 def setting(*, battery: bool = True, told: float = 100.0, raw: float = 80_000.0, **figures: float) -> Setting:
-    """A thousand answers a day of 10 ms at .1 W on the device; 80 kB of readings; 10 uW asleep."""
+    """Return a thousand answers a day of 10 ms at .1 W on the device; 80 kB of readings; 10 uW asleep."""
     works = {DEVICE: Work("d", 0.01, 0.1), GATEWAY: Work("g", 0.001, 5.0), SERVER: Work("s", 0.0001, 100.0)}
     traffic = Traffic(rows_day=10_000.0, answers_day=1000.0, told_day=told, raw_bytes_day=raw)
     return Setting(traffic, Figures("ble", {**ROUND, **figures}), 1e-5, battery, ("light", "sound"), works)
 
 
 def with_figure(before: Setting, name: str, value: float) -> Setting:
-    """The setting with one figure changed."""
+    """Return the setting with one figure changed."""
     return replace(before, figures=before.figures.having(**{name: value}))
 
 
 def small(folder: Path, **asked: object) -> Advice:
-    """The advice on 120 rows of which one column decides."""
+    """Return the advice on 120 rows of which one column decides."""
     file = table(folder / "room.csv", count=120)
     return advise(AdviceRequest(data=str(file), target="y", by="row", **asked), silent)  # type: ignore[arg-type]
+
+
+def without_times(record: Advice) -> Advice:
+    """Return the record without what differs from run to run: measured CPU seconds."""
+    ladder = record.ladder
+    if ladder is not None:
+        ladder = msgspec.structs.replace(
+            ladder,
+            cpu_seconds=0.0,
+            rungs=tuple(msgspec.structs.replace(rung, cpu_seconds=0.0) for rung in ladder.rungs),
+            peers=tuple(msgspec.structs.replace(peer, cpu_seconds=0.0) for peer in ladder.peers),
+        )
+    curve = record.curve if record.curve is None else msgspec.structs.replace(record.curve, cpu_seconds=0.0)
+    costs = tuple(cost for cost in record.costs if "CPU" not in cost[1])
+    return msgspec.structs.replace(record, ladder=ladder, curve=curve, costs=costs)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
 from edgewright.core.package import vector_files, write_package
-from edgewright.device.agent.loop import Report
-from edgewright.device.agent.settings import Source, check_settings, short_source
+from edgewright.device.agent.process_status import Report
+from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
+from edgewright.device.sources import Source, short_source
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.data import Column
@@ -61,7 +62,7 @@ def manifest(**changes: Any) -> Manifest:  # noqa: ANN401 - fields of different 
 
 
 def package(path: Path, *, wrong: float = 0.0, **changes: Any) -> Path:  # noqa: ANN401
-    """Writes the package of a switch; `wrong` moves what it says its test vectors give."""
+    """Write the package of a switch; `wrong` moves what it says its test vectors give."""
     made = manifest(**changes)
     inputs = np.random.default_rng(1).normal(size=(4, *made.shape)).astype(np.float32)
     network = graph(*made.shape)
@@ -81,7 +82,7 @@ def reference(level: tuple[float, float], heat: tuple[float, float]) -> tuple[Re
 
 
 def reference_of(values: Floats) -> tuple[ReferenceColumn, ...]:
-    """What rows of the two columns looked like."""
+    """Return what rows of the two columns looked like."""
     shares = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
     return tuple(
         ReferenceColumn(
@@ -104,7 +105,7 @@ def signal(seconds: float, period: float = 8.0, seed: int = 0) -> Floats:
 
 
 def recording(path: Path, values: Floats, *, begin: float = 0.0, header: str = "time,level,heat") -> Path:
-    """A CSV file of rows with their time."""
+    """Return a CSV file of rows with their time."""
     lines = [header]
     for place, row in enumerate(values.tolist()):
         cells = ["" if value != value else f"{value:.5f}" for value in row]
@@ -141,7 +142,7 @@ class Given:
 
 
 def packets(values: Floats, rows: int = 50, *, stream: str = "", begin: float = 0.0) -> list[Packet]:
-    """Rows in packets of so many."""
+    """Return rows in packets of so many."""
     times = begin + np.round(np.arange(len(values)) / RATE, 3)
     return [
         Packet(stream=stream, values=values[at : at + rows], time=times[at : at + rows])
@@ -150,7 +151,7 @@ def packets(values: Floats, rows: int = 50, *, stream: str = "", begin: float = 
 
 
 def stretch(values: Floats, begin: int, end: int, rows: int = 50) -> list[Packet]:
-    """Some rows of a recording with their own times, in packets of so many."""
+    """Return some rows of a recording with their own times, in packets of so many."""
     (whole,) = packets(values, len(values))
     assert whole.time is not None
     return [
@@ -163,14 +164,14 @@ def given(
     folder: Path, listed: Iterable[Packet], *, settings: dict[str, Any] | None = None, said: list[str] | None = None,
     live: bool = False,
 ) -> tuple[list[Event], Report]:  # fmt: skip
-    """Runs the agent on packets."""
+    """Run the agent on packets."""
     return _run(folder, Given(listed, live), settings, said)
 
 
 def run(
     folder: Path, source: str, *, settings: dict[str, Any] | None = None, said: list[str] | None = None
 ) -> tuple[list[Event], Report]:
-    """Runs the agent to the end of its source, with the package `switch.edge` of the folder unless told otherwise."""
+    """Run the agent to the end of its source, with the package `switch.edge` of the folder unless told otherwise."""
     return _run(folder, short_source(source), settings, said)
 
 
@@ -188,7 +189,7 @@ def _run(
 
 
 def told(events: Sequence[Event], *kinds: str) -> list[tuple[float, str, str]]:
-    """Time, kind and label of events of these kinds."""
+    """Return time, kind and label of events of these kinds."""
     return [(round(event.time, 3), event.kind, event.label) for event in events if not kinds or event.kind in kinds]
 
 
@@ -198,5 +199,5 @@ def lines(events: Sequence[Event]) -> list[str]:
 
 
 def parsed(text: str) -> list[dict[str, Any]]:
-    """Events that the command printed with --json."""
+    """Return events that the command printed with --json."""
     return [json.loads(line) for line in text.splitlines()]

@@ -45,13 +45,13 @@ class Board:
         return body + key.sign(body)
 
     def file(self, name: str, data: bytes) -> str:
-        """A file with these bytes."""
+        """Return a file with these bytes."""
         path = self.folder / name
         path.write_bytes(data)
         return str(path)
 
     def told(self, flash: Path, *words: str, said: str = "") -> str:
-        """What the program says."""
+        """Return what the program says."""
         done = subprocess.run(
             [str(self.folder / "board"), str(flash), *words], input=said, capture_output=True, text=True, timeout=120,
             check=False,
@@ -87,6 +87,6 @@ def build(folder: Path, runs: dict[str, Path], form: str = "int8") -> Board:
 
 
 def text_of(part: str) -> str:
-    """A file of the update as it is written for the name 'net'."""
+    """Return a file of the update as it is written for the name 'net'."""
     text = (resources.files("edgewright.export") / "board" / part).read_text("utf-8")
     return text.replace("@@", "NET").replace("@", "net")

@@ -25,7 +25,7 @@ _ONE_KEY = [w for role in ("root", "targets", "releases") for what in ("keys", "
 
 
 def until(true: Callable[[], object], told: Callable[[], object] = lambda: "") -> None:
-    """Waits for something."""
+    """Wait for something."""
     end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, told()
@@ -64,7 +64,7 @@ class Gateway:
         self.start("r0.edge", "--token", token.group(), "--name", "gateway")
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """What a command prints."""
+        """Return what a command prints."""
         done = subprocess.run(
             [COMMAND, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
@@ -82,7 +82,7 @@ class Gateway:
                 file.write("".join(lines))
 
     def start(self, *more: str) -> None:
-        """The agent's process."""
+        """Start the agent's process."""
         command = [COMMAND, "device", "run", *more, "--fleet", self.url, "--store", "dev", "--source", "csv:rows.csv"]
         command += ["--config", "device.toml", "--poll", "1"]
         with (self.folder / "said").open("ab") as said:
@@ -95,18 +95,18 @@ class Gateway:
         self.device.wait()
 
     def said(self) -> str:
-        """What the agent said, its last part."""
+        """Return what the agent said, its last part."""
         return (self.folder / "said").read_text()[-4000:]
 
     def release(self, number: int, board: Board, data: bytes, back: bytes | None = None, *, seed: str = "") -> Path:
-        """A package with weights, published; the gateway's own model differs by the seed."""
+        """Return a package with weights, published; the gateway's own model differs by the seed."""
         path = package(self.folder / f"r{number}.edge", provenance={"seed": seed or str(number)})
         path.write_bytes(with_weights(read_package(path), board.layout.name, data, back))
         self.run("fleet", "publish", path.name, "--fleet", "fleet")
         return path
 
     def roll_out(self, *gates: str, trial: float = 2.0) -> str:
-        """Begins the rollout of the newest release; its plan."""
+        """Begin the rollout of the newest release; its plan."""
         (self.folder / "plan.toml").write_text(f"[trial]\nseconds = {trial}\n")
         told = self.run(
             "fleet", "rollout", "start", "--fleet", "fleet", "--plan", "plan.toml", "--stages", "all:100%",
@@ -123,13 +123,13 @@ class Gateway:
         return str(told)
 
     def seen(self) -> dict[str, Any]:
-        """The gateway, as the control plane has it."""
+        """Return the gateway, as the control plane has it."""
         told = json.loads(self.run("fleet", "devices", "gateway", "--fleet", "fleet", "--json"))
         found: dict[str, Any] = told["history"]
         return found
 
     def boards(self) -> dict[str, dict[str, Any]]:
-        """Its boards by name, as the control plane has them."""
+        """Return its boards by name, as the control plane has them."""
         return {one["name"]: one for one in self.seen()["device"].get("boards", [])}
 
     def wait(self, **states: str) -> dict[str, dict[str, Any]]:

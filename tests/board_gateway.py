@@ -13,14 +13,14 @@ from typing import IO
 
 from board_example import PAGE, STRICT, Board
 from edgewright.export._c_host import compiler_command
-from edgewright.export.emulator.boards import COMPILER, EMULATOR
-from edgewright.export.emulator.boards import board as board_of
+from edgewright.export.emulator import COMPILER, EMULATOR
+from edgewright.export.emulator import board as board_of
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "examples" / "board.c"
 
 
 def build_example(board: Board) -> Path:
-    """The example of the documentation over the code of a board, which is called 'net' here."""
+    """Return the example of the documentation over the code of a board, which is called 'net' here."""
     text = EXAMPLE.read_text().replace("pump", "net").replace("PUMP", "NET")
     (board.folder / "example.c").write_text(text)
     sources = sorted(path.name for path in board.folder.glob("net*.c"))
@@ -59,7 +59,7 @@ class TcpBoard:
         return f"tcp:127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """The power comes; the port stays what it was."""
+        """Switch the power on; the port stays what it was."""
         command = [str(self._program), str(self._flash), str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
@@ -68,7 +68,7 @@ class TcpBoard:
         self.port = int(found.group(1))
 
     def cut(self) -> None:
-        """The power goes."""
+        """Cut the power."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -92,19 +92,19 @@ class PtyBoard:
         return f"serial:{os.ttyname(self._slave)}@115200"
 
     def start(self) -> None:
-        """The power comes."""
+        """Switch the power on."""
         words = [str(self._board.folder / "board"), str(self._flash), "serve", str(self._master)]
         self._process = subprocess.Popen(words, pass_fds=[self._master])
 
     def cut(self) -> None:
-        """The power goes."""
+        """Cut the power."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
         self._process = None
 
     def close(self) -> None:
-        """The line goes too."""
+        """Close the line as well."""
         self.cut()
         os.close(self._master)
         os.close(self._slave)
@@ -151,7 +151,7 @@ class EmulatedBoard:
         self._process.stdin.flush()
 
     def close(self) -> None:
-        """It is ended."""
+        """End the process."""
         self._process.kill()
         self._process.wait()
         assert self._process.stdin is not None
@@ -159,7 +159,7 @@ class EmulatedBoard:
 
 
 def first_line(stream: IO[str]) -> str:
-    """What a program says first."""
+    """Return what a program says first."""
     line = stream.readline()
     assert line, "it ended before it said anything"
     return line.strip()

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from c99_operator_cases import cases
-from c99_stages import CASES, fitted
+from c99_stages import fitted
 from edgewright.core.integer.network import with_rounding
 from edgewright.export._c_host import STRICT, CModel, compile_c99
-from edgewright.export.c99 import write_c99, write_network_c99
+from edgewright.export._c_pipeline import write_c99, write_network_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.schema.graph import Graph
@@ -24,6 +24,7 @@ from integer_networks import LAYERS as NETWORKS
 from integer_networks import picture, small, trained
 from layer_examples import CASES as LAYERS
 from layer_examples import made
+from stage_examples import CASES
 from support import left_out
 
 ROUNDINGS: tuple[Rounding, Rounding] = ("litert", "tflm")
@@ -65,7 +66,7 @@ def pipelines() -> dict[str, Files]:
 
 
 def _same(builder: Builder, shape: tuple[int, ...]) -> Graph:
-    """A layer that does nothing when it answers."""
+    """Return a layer that does nothing when it answers."""
     return builder.finish({"prediction": (builder.op("Identity", builder.input), "float32", shape)})
 
 
@@ -85,7 +86,7 @@ def networks() -> dict[str, Files]:
 
 
 def beside(kind: str) -> IntegerNetwork:
-    """A convolution with more padding than its kernel is long: at some places no tap lies on the image."""
+    """Return a convolution with more padding than its kernel is long: at some places no tap lies on the image."""
     rng = np.random.default_rng(5)
     shape = (5, 2, 2, 3) if kind == "conv" else (2, 2, 3)
     channels = shape[0] if kind == "conv" else shape[-1]
@@ -120,7 +121,7 @@ def everything() -> dict[str, Files]:
 
 
 def put(folder: Path) -> str:
-    """Writes all of them side by side, and one source that includes them.
+    """Write all of them side by side, and one source that includes them.
 
     A compiler takes longer to start and to read <math.h> than over an example.
     """
@@ -168,7 +169,7 @@ def compile_together(
 
 
 def call(folder: Path, *command: str) -> str:
-    """What a program says on both streams; fails with it."""
+    """Return what a program says on both streams; fails with it."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     told = done.stdout + done.stderr
     assert done.returncode == 0, told[-4000:]
@@ -176,7 +177,7 @@ def call(folder: Path, *command: str) -> str:
 
 
 def sizes_of(folder: Path, header: str, *kinds: str) -> list[int]:
-    """Bytes of types that a header in a folder declares."""
+    """Return bytes of types that a header in a folder declares."""
     lines = [f"char size{place}[sizeof({kind})];\n" for place, kind in enumerate(kinds)]
     (folder / "sizes_of.c").write_text(f'#include "{header}"\n' + "".join(lines))
     call(folder, "gcc", "-std=c99", "-fno-common", "-c", "sizes_of.c")
@@ -185,14 +186,14 @@ def sizes_of(folder: Path, header: str, *kinds: str) -> list[int]:
 
 
 def need(*programs: str) -> None:
-    """Leaves the test out where one of them is absent."""
+    """Leave the test out where one of them is absent."""
     missing = [name for name in programs if shutil.which(name) is None]
     if missing:
         left_out(", ".join(missing))
 
 
 def harness(names: Sequence[str], networks_too: Sequence[str]) -> str:
-    """A program that calls all of them with numbers of every sort and bytes of every size."""
+    """Return a program that calls all of them with numbers of every sort and bytes of every size."""
     lines = ["#include <math.h>", "#include <stdint.h>", "#include <stdio.h>", "#include <string.h>"]
     lines += [f'#include "{name}.h"' for name in (*names, *networks_too)]
     lines.append(_FILL)

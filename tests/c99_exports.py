@@ -15,7 +15,6 @@ from denoiser_example import random_denoiser
 from edgewright.core.catalogue import listing
 from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.export._c_detector import write_detector_c99
-from edgewright.export.c99 import TARGET
 from edgewright.export.c99_denoiser import write_denoiser_c99
 from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.c99_language.dialogue import dialogue_files
@@ -23,6 +22,7 @@ from edgewright.export.c99_language.features import write_features_c99
 from edgewright.export.c99_language.hear import hearing_files
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.slots import slot_files
+from edgewright.export.targets.c99 import TARGET
 from edgewright.language.dialogue.validation import read_dialogue
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 from edgewright.monitor.detector_file import detector_bytes
@@ -40,7 +40,7 @@ from runtime_example import classifier, regressor
 from support import ROOT
 
 DETECTORS = listing("edgewright.monitor.detectors", "DETECTOR")
-_SETTINGS = {"autoencoder": {"epochs": 2}, "half_space_trees": {"adapt": True, "window": 64, "trees": 3}}
+_SETTINGS = {"autoencoder": {"epochs": 2}}
 WORDS = ("class", "or", "new", "namespace")
 """Names of columns and labels that are words of C++."""
 
@@ -103,7 +103,7 @@ def _detector(kind: str) -> Files:
 
 
 def _watched() -> Subject:
-    """Windows with detectors of rows, of the model's windows and of windows of their own."""
+    """Return windows with detectors of rows, of the model's windows and of windows of their own."""
     made = {}
     for name, cut in (("row", None), ("same", (8, 4)), ("own", (6, 9))):
         window = None if cut is None else WindowSpec(samples=cut[0], step=cut[1], rate=9.0)

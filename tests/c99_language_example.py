@@ -73,7 +73,7 @@ def model(texts: Sequence[str], *, tagger: bool = True, lists: bool = True) -> t
 
 
 def jumble(seed: int, count: int) -> list[str]:
-    """Sentences of words that rules and lists know, with odd characters between them."""
+    """Return sentences of words that rules and lists know, with odd characters between them."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     ends = ("", "", " ", " ", " ", "-", "\u00e9")
     return [
@@ -90,7 +90,7 @@ def written(folder: Path, spec: LanguageSpec, arrays: Arrays) -> Path:
 
 
 def built(name: str, folder: Path, *flags: str, sources: Sequence[str] = ("words.c",)) -> Path:
-    """The sources of a folder compiled without a warning."""
+    """Return the sources of a folder compiled without a warning."""
     if not shutil.which(name):
         left_out(f"no {name}")
     out = folder / f"{name}.out"
@@ -134,13 +134,13 @@ class Library:
 
 
 def in_python(understanding: Understanding, text: str, intent: int, today: date | None) -> Found:
-    """The same by the runtime."""
+    """Return the same by the runtime."""
     found = understanding._slots(text, understanding.spec.intents[intent], today)
     return [(slot.name, slot.begin, slot.end, slot.value, slot.by) for slot in found]
 
 
 def memory(header: str) -> int:
-    """Bytes of RAM that a header states."""
+    """Return bytes of RAM that a header states."""
     found = re.search(r"Memory: (\d+) bytes of RAM", header)
     assert found
     return int(found[1])

@@ -24,18 +24,18 @@ class Make:
         self.names: list[str] = []
 
     def part(self, *shape: int, start: int = 0, low: float | None = None) -> str:
-        """Some of the input in a shape; with `low`, no smaller than it."""
+        """Return some of the input in a shape; with `low`, no smaller than it."""
         b, size = self.builder, int(np.prod(shape))
         cut = b.op("Slice", b.input, b.integers(start), b.integers(start + size), b.integers(1))
         value = b.op("Reshape", cut, b.integers(1, *shape))
         return value if low is None else b.op("Add", b.op("Abs", value), b.number(low))
 
     def given(self, *shape: int) -> str:
-        """A constant."""
+        """Return a constant."""
         return self.builder.constant(RNG.uniform(-2, 2, shape).astype(np.float32))
 
     def truth(self, start: int = 0) -> str:
-        """True and false."""
+        """Return the text of true or false."""
         return self.builder.op("Greater", self.part(*X, start=start), self.builder.number(0.0))
 
     def case(self, op: str, *inputs: str, plain: bool = True, **attributes: Attribute) -> None:
@@ -147,6 +147,6 @@ def made() -> Make:
 
 @cache
 def cases() -> Graph:
-    """The graph of them, one output after the other."""
+    """Return the graph of them, one output after the other."""
     b = made().builder
     return b.finish({"prediction": (b.op("Concat", *made().ends, axis=1), "float32", (1,))})

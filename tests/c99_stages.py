@@ -5,31 +5,24 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.catalogue import find, listing
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.export import _c_host
 from edgewright.export._c_host import COMPILERS
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
 from edgewright.schema.graph import Graph
-from stage_examples import EXAMPLES, Floats, arriving, targets
+from stage_examples import Floats, built, targets
 from support import left_out
-
-ROOMS = ("edgewright.preprocessing", "edgewright.features")
-CASES = [(room, kind, n) for room in ROOMS for kind in listing(room, "STAGE") for n in range(len(EXAMPLES[kind]))]
 
 
 def fitted(room: str, kind: str, number: int) -> tuple[Graph, Any, Floats]:
-    """The graph of a fitted stage, the stage, and its samples."""
-    stage = find(room, kind, "STAGE", "stage")
-    words, table = EXAMPLES[kind][number]
-    X, context = arriving(words)
-    estimator = stage.build(msgspec.convert(table, stage.config), context).fit(X, targets(X))
+    """Return the graph of a fitted stage, the stage, and its samples."""
+    _, estimator, X = built(room, kind, number)
+    estimator.fit(X, targets(X))
     builder = Builder("stage", X.shape[1:])
     value = emit(estimator, builder, builder.input)
     builder.stage(kind, value)
@@ -37,7 +30,7 @@ def fitted(room: str, kind: str, number: int) -> tuple[Graph, Any, Floats]:
 
 
 def need_compiler() -> None:
-    """Leaves the test out where there is no C compiler."""
+    """Leave the test out where there is no C compiler."""
     if not any(shutil.which(name) for name in COMPILERS):
         left_out("a C compiler")
 

@@ -37,7 +37,7 @@ class Rows:
 
 
 def built(files: Mapping[str, str], main: str, compiler: str, folder: Path) -> Path:
-    """A program of generated files around a main function, compiled with all warnings as errors and sanitizers."""
+    """Compile generated files with a main function; all warnings are errors, sanitizers are on."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -51,7 +51,7 @@ def built(files: Mapping[str, str], main: str, compiler: str, folder: Path) -> P
 
 
 def said(program: Path, given: bytes) -> bytes:
-    """What a program writes; fails with it."""
+    """Return what a program writes; fails with it."""
     done = subprocess.run([str(program)], input=given, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     return done.stdout
@@ -66,7 +66,7 @@ def threshold_of(scores: NDArray[np.float64]) -> float:
 
 
 def rows_main(name: str, files: Mapping[str, str]) -> str:
-    """Reads rows; writes for each a float, the score, and an int32, the channel of the anomaly or -2 for none.
+    """Read rows; write for each a float, the score, and an int32, the channel of the anomaly or -2 for none.
 
     A detector of rows is asked twice, by a copy of the stream, for scores and for anomalies.
     """
@@ -120,7 +120,7 @@ int main(void) {
 
 
 def windows_main(name: str) -> str:
-    """Reads windows, channel after channel; writes a float for each, its score."""
+    """Read windows, channel after channel; write a float for each, its score."""
     return _WINDOWS.replace("$$", name.upper()).replace("$", name)
 
 

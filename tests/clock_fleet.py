@@ -60,7 +60,7 @@ class Machine:
 
 
 def told_clock(folder: Path) -> Path:
-    """The library that makes a clock wrong, for this machine."""
+    """Return the library that makes a clock wrong, for this machine."""
     made = folder / "told_clock.so"
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
@@ -86,7 +86,7 @@ class Unit:
         return self.folder / "store"
 
     def start(self, *more: str) -> None:
-        """Begins, or begins again."""
+        """Begin, or begins again."""
         command = [COMMAND, "device", "run", *more, "--fleet", self.fleet.url, "--store", "store", "--poll", "1"]
         command += ["--source", f"csv:{self.fleet.folder / 'rows.csv'}", "--name", self.name]
         with (self.folder / "said").open("ab") as said:
@@ -108,7 +108,7 @@ class Unit:
         self.process.wait()
 
     def processes(self) -> list[int]:
-        """The agent, and the model's process."""
+        """Return the agent, and the model's process."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [self.process.pid, *map(int, children)]
@@ -122,7 +122,7 @@ class Unit:
         return "\n".join(line for line in self.said().splitlines() if not line[:4].isdigit())
 
     def held(self) -> Any:  # noqa: ANN401 - agent.held.Held
-        """What its agent holds, read beside it."""
+        """Return what its agent holds, read beside it."""
         state = State.open(self.store, writable=False)
         try:
             return state.held
@@ -142,7 +142,7 @@ class Unit:
         return run(self.folder, "device", "status", "--store", "store", env=self.clock.environment)
 
     def lost(self) -> set[tuple[int, int]]:
-        """Events that neither wait on the device nor are at the fleet."""
+        """Return events that neither wait on the device nor are at the fleet."""
         with sqlite3.connect(f"file:{self.store / STORE_FILE}?mode=ro", uri=True) as known:
             put = set(known.execute("SELECT boot, sequence FROM events"))
             waiting = set(known.execute("SELECT boot, sequence FROM outbox"))
@@ -172,7 +172,7 @@ class ClockFleet:
         self.serve()
 
     def serve(self) -> None:
-        """Starts the server; again at the address that devices know."""
+        """Start the server; again at the address that devices know."""
         self._starts += 1
         log = self.folder / f"served-{self._starts}"
         port = self.url.rpartition(":")[2] or "0"
@@ -187,7 +187,7 @@ class ClockFleet:
         self.url = found.group()
 
     def end(self) -> None:
-        """Ends the server in order."""
+        """End the server in order."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(PATIENCE)
@@ -203,19 +203,19 @@ class ClockFleet:
         return found.group()
 
     def ask(self, *arguments: str) -> str:
-        """A command on the server's machine, by its clock."""
+        """Return a command on the server's machine, by its clock."""
         return run(self.folder, *arguments, "--fleet", "fleet", env=self.clock.environment)
 
     def refused(self, *arguments: str) -> str:
-        """The line with which a command on the server's machine refuses."""
+        """Return the line with which a command on the server's machine refuses."""
         return run(self.folder, *arguments, "--fleet", "fleet", env=self.clock.environment, code=2)
 
     def told(self) -> str:
-        """What all devices said last."""
+        """Return what all devices said last."""
         return "\n".join(f"{unit.name}: {unit.fleet_lines()[-1500:]}" for unit in self.units)
 
     def roll_out(self, number: int, *more: str, trial: str = "seconds = 1.0") -> str:
-        """Publishes a package and begins its rollout; the plan's name."""
+        """Publish a package and begin its rollout; the plan's name."""
         run(self.folder, "fleet", "publish", f"r{number}.edge", "--fleet", "fleet", env=self.clock.environment)
         (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
         said = self.ask("fleet", "rollout", "start", "--plan", "plan.toml", "--json", *more)
@@ -232,7 +232,7 @@ class ClockFleet:
         return found
 
     def ready(self) -> str:
-        """What `/readyz` says."""
+        """Return what `/readyz` says."""
         return httpx.get(f"{self.url}/readyz", timeout=30, trust_env=False).text
 
     def unit(self, name: str) -> Unit:
@@ -241,7 +241,7 @@ class ClockFleet:
         return self.units[-1]
 
     def close(self) -> None:
-        """Ends everything."""
+        """End everything."""
         for unit in self.units:
             unit.end()
         self.end()
@@ -249,7 +249,7 @@ class ClockFleet:
 
 
 def until(true: Callable[[], object], told: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> None:
-    """Waits for a condition."""
+    """Wait for a condition."""
     end = time.monotonic() + patience
     while not true():
         assert time.monotonic() < end, told()
@@ -257,7 +257,7 @@ def until(true: Callable[[], object], told: Callable[[], str] = lambda: "", pati
 
 
 def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, code: int = 0) -> str:
-    """A command; what it printed."""
+    """Return a command; what it printed."""
     done = subprocess.run(
         [COMMAND, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
     )

@@ -96,7 +96,7 @@ class Project:
         self.host = Host()
 
     def up(self, *names: str) -> None:
-        """Starts services, those that they depend on first, and waits where the file says that it waits."""
+        """Start services, those that they depend on first, and waits where the file says that it waits."""
         for name in names or tuple(self.served):
             if name in LEFT_OUT or (name in self.running and self.running[name].alive()):
                 continue
@@ -133,7 +133,7 @@ class Project:
         return code, self.log(place)
 
     def again(self, name: str) -> None:
-        """Starts a service that has ended by itself or was killed, as an engine does: without those it depends on."""
+        """Start a service that has ended by itself or was killed, as an engine does: without those it depends on."""
         if name in self.running:
             self.running[name].stop()
         self.running[name] = self._start(name)
@@ -145,7 +145,7 @@ class Project:
         self._name()
 
     def close(self) -> None:
-        """Ends everything, each by its number."""
+        """End everything, each by its number."""
         for relay in self.relays:
             relay.kill()
             relay.wait()
@@ -157,7 +157,7 @@ class Project:
         self.host.close()
 
     def publish(self, *ports: str) -> None:
-        """The ports that the file publishes, on the host's own addresses there."""
+        """Publish the ports that the file names, on the host's own addresses."""
         said = [
             (one.rpartition(":")[0].rpartition(":")[2], f"{self.address[name]}:{one.rpartition(':')[2]}")
             for name in self.address for one in self.said["services"][name].get("ports", ())
@@ -172,7 +172,7 @@ class Project:
         return f"127.0.0.1:{here}"
 
     def log(self, name: str) -> str:
-        """What a service has said, over all its starts."""
+        """Return what a service has said, over all its starts."""
         return (self.kept / f"{name}.log").read_text(errors="replace")
 
     def _relay(self, said: Sequence[str], *keep: int) -> None:

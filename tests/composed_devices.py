@@ -22,7 +22,7 @@ COMMAND = str(Path(sys.executable).with_name("edgewright"))
 
 
 def update(fleet: Composed) -> None:
-    """A device joins and takes a release, by the commands of the document."""
+    """Enrol a device and update it by the commands of the document."""
     place = fleet.place / "device"
     place.mkdir()
     package(fleet.deploy / "pump.edge", provenance={"seed": "1"})
@@ -74,7 +74,7 @@ class Reporting:
 
 @contextmanager
 def reporting(fleet: Composed, count: int = 6) -> Iterator[Reporting]:
-    """Some of them, at work until the end."""
+    """Provide some of them, at work until the end."""
     tokens = fleet.place / f"token-{time.monotonic_ns()}"
     tokens.write_text(token(fleet))
     program, ca = Path(__file__).parent / "reporting_devices.py", fleet.deploy / "secrets" / "ca.pem"
@@ -93,14 +93,14 @@ def reporting(fleet: Composed, count: int = 6) -> Iterator[Reporting]:
 
 
 def counted(fleet: Composed) -> dict[str, int]:
-    """Reports that are kept, by device."""
+    """Return reports that are kept, by device."""
     query = "SELECT device || ' ' || count(*) FROM reports GROUP BY device"
     found = fleet.ask("psql", "-U", "fleet", "-d", "fleet", "-tAc", query, service="postgres")
     return {line.split()[0]: int(line.split()[1]) for line in found.splitlines()}
 
 
 def refused_as_usual(fleet: Composed) -> bool:
-    """Whether servers answer through nginx: they refuse what nobody signed."""
+    """Return whether servers answer through nginx: they refuse what nobody signed."""
     try:
         with fleet.web() as web:
             return {web.post("/v1/report", content=b"{}").status_code for _ in range(4)} == {401}

@@ -31,7 +31,7 @@ docker() { local code; printf '%s\\0' "$@" >&3; echo >&3; IFS= read -r code <&4;
 
 
 def blocks() -> dict[str, str]:
-    """What the document says to type, by name."""
+    """Return what the document says to type, by name."""
     return dict(_BLOCK.findall((ROOT / "docs" / "operations.md").read_text(encoding="utf-8")))
 
 
@@ -56,7 +56,7 @@ class Composed:
         return self.project
 
     def type(self, name: str, names: dict[str, str] | None = None) -> str:
-        """Types a block of the document into a shell that ends at the first failure; what all of it said.
+        """Return types a block of the document into a shell that ends at the first failure; what all of it said.
 
         Args:
             name: of the block.
@@ -110,13 +110,13 @@ class Composed:
         return done.returncode, done.stdout + done.stderr
 
     def ask(self, *command: str, service: str = "server-1") -> str:
-        """A command in a container that runs, and what it said; it succeeds."""
+        """Return a command in a container that runs, and what it said; it succeeds."""
         done = self.engine.running[service].ask(*command)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def outside(self, *command: str, **settings: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - of Popen
-        """A process on the machine that the composition runs on, which finds it by its name as devices do."""
+        """Return a process on the machine that the composition runs on, which finds it by its name as devices do."""
         hosts = self.place / "outside.hosts"
         hosts.write_text(f"127.0.0.1 localhost\n{GATEWAY} {NAME}\n")
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "COLUMNS": "200"}
@@ -127,7 +127,7 @@ class Composed:
 
     @contextmanager
     def web(self) -> Iterator[httpx.Client]:
-        """A client of nginx at its published port; its certificate is checked for the name."""
+        """Provide a client of nginx at its published port; its certificate is checked for the name."""
         address = self.engine.reach("nginx", 443)
         trusted = ssl.create_default_context(cafile=str(self.deploy / "secrets" / "ca.pem"))
 
@@ -140,14 +140,14 @@ class Composed:
             yield client
 
     def close(self) -> None:
-        """Ends everything."""
+        """End everything."""
         if self.project is not None:
             self.project.close()
 
 
 @contextmanager
 def composed(place: Path) -> Iterator[Composed]:
-    """A composition that was begun as the document says; left out where that cannot be."""
+    """Provide a composition that was begun as the document says; left out where that cannot be."""
     may_contain()
     for program in ("nginx", "prometheus", "mosquitto", "openssl", "psql"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
@@ -168,7 +168,7 @@ def composed(place: Path) -> Iterator[Composed]:
 
 
 def ready(made: Composed) -> bool:
-    """Whether both servers say that they are."""
+    """Return whether both servers say that they are."""
     script = "import sys, urllib.request as r; sys.exit(r.urlopen('http://127.0.0.1:8798/readyz').status != 200)"
     return all(
         not made.engine.running[name].ask("python", "-c", script).returncode for name in ("server-1", "server-2")

@@ -24,7 +24,7 @@ os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is imported now stays to the end: nobody looks for garbage in it, now or later."""
+    """Yield what is imported now stays to the end: nobody looks for garbage in it, now or later."""
     gc.disable()
     try:
         return (yield)
@@ -34,7 +34,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with a browser come last: Playwright leaves its event loop behind in the process that it was used in."""
+    """Test with a browser come last: Playwright leaves its event loop behind in the process that it was used in."""
     items.sort(key=lambda item: "browser" in Path(str(item.fspath)).parts)
 
 
@@ -55,11 +55,11 @@ class Lesson:
 
 @pytest.fixture(scope="session")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
-    """Gives a shipped pipeline's run by its name; the first who asks runs it, other workers wait and read."""
+    """Give a shipped pipeline's run by its name; the first who asks runs it, other workers wait and read."""
     # JAX and scikit-learn take seconds to import, and the process that hands out the tests needs neither.
     from rich.console import Console
 
-    from edgewright.cli.show import Shown
+    from edgewright.cli.listeners import Shown
     from edgewright.pipeline.config import read_config
     from edgewright.pipeline.run import run_pipeline
     from edgewright.trace.record import read_trace
@@ -101,7 +101,7 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A pipeline's TOML over 120 rows of two columns, with its data beside it; trains in tenths of a second."""
+    """Provide a pipeline's TOML over 120 rows of two columns, with its data beside it; trains in tenths of a second."""
     from small_pipeline import write_rows, write_toml
 
     rows = write_rows(tmp_path / "rows.csv")

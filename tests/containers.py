@@ -33,7 +33,7 @@ _PATH = f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin
 
 
 def may_contain() -> None:
-    """Leaves the test out where the kernel lets us make no namespaces; nothing that could be installed."""
+    """Leave the test out where the kernel lets us make no namespaces; nothing that could be installed."""
     tried = "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/r && ip link add name w0 type veth peer name w1 && "
     tried += "mount -t overlay o -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r"
     command = ["unshare", *_APART, "--fork", "sh", "-c", tried]
@@ -91,16 +91,16 @@ class Host:
         )
 
     def run(self, *command: str) -> None:
-        """A command in this network."""
+        """Run a command in this network."""
         _run("nsenter", f"--net={self.net}", *command)
 
     def within(self, hosts: Path, *command: str) -> list[str]:
-        """The line that runs a command in this network, with names of its own."""
+        """Return the line that runs a command in this network, with names of its own."""
         inner = f"mount --bind {shlex.quote(str(hosts))} /etc/hosts && exec {shlex.join(command)}"
         return ["nsenter", f"--net={self.net}", "unshare", "--mount", "sh", "-c", inner]
 
     def close(self) -> None:
-        """Ends it; wires end with it."""
+        """End it; wires end with it."""
         self.process.kill()
         self.process.wait()
 
@@ -149,15 +149,15 @@ class Container:
         return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
     def signal(self, number: int) -> None:
-        """A signal to process 1, as an engine sends it."""
+        """Send a signal to process 1, as a container engine does."""
         os.kill(self.first, number)
 
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Return whether it runs."""
         return self.process.poll() is None
 
     def said(self) -> str:
-        """Its log."""
+        """Return its log."""
         return self.what.log.read_text(errors="replace")
 
     def stop(self, seconds: float = 30.0) -> int:
@@ -197,7 +197,7 @@ def _until_apart(process: subprocess.Popen[bytes], which: str) -> None:
 
 
 def _begin(what: Started, place: Path) -> str:
-    """A shell's lines: the file system, then waiting for the wire, then the program."""
+    """Return a shell's lines: the file system, then waiting for the wire, then the program."""
     root = f"{place}/disk/root"
     lines = [
         "set -e", "mount --make-rprivate /", f"mkdir -p {place}/disk", f"mount -t tmpfs disk {place}/disk",
@@ -246,7 +246,7 @@ def _settings(what: Started) -> dict[str, str]:
 
 
 def _as(user: str) -> list[str]:
-    """The line before a command that gives away what an engine does not leave."""
+    """Return the line before a command that gives away what an engine does not leave."""
     line = ["setpriv", f"--bounding-set={_BOUND}", "--inh-caps=-all"]
     uid, _, gid = user.partition(":")
     return [*line, f"--reuid={uid}", f"--regid={gid or uid}", "--clear-groups"] if user else line

@@ -20,7 +20,7 @@ SIZES = {"hop": 4, "delay": 2, "filters": 6, "blocks": 2, "kernel": 3, "first": 
 
 
 def random_denoiser(channels: int = 1, seed: int = 0, **sizes: int) -> DenoiserFile:
-    """A denoiser whose weights are drawn, with windows of 96 samples or a few frames more."""
+    """Return a denoiser whose weights are drawn, with windows of 96 samples or a few frames more."""
     config = DenoiserConfig(**{**SIZES, **sizes})
     rng = np.random.default_rng(seed)
     parameters = Denoising(config, channels).initialise(rng)

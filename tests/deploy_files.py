@@ -15,7 +15,7 @@ DEPLOY = ROOT / "deploy"
 
 
 def rules() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Names and rules, in their order."""
+    """Yield names and rules, in their order."""
     for group in yaml.safe_load((DEPLOY / "rules.yml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule.get("alert") or rule["record"], rule
@@ -27,7 +27,7 @@ def panels() -> list[dict[str, Any]]:
 
 
 def shown() -> dict[str, str]:
-    """Queries of the dashboard by panel and letter."""
+    """Query of the dashboard by panel and letter."""
     return {
         f"{one['title']} {target['refId']}": target["expr"] for one in panels() for target in one.get("targets", ())
     }
@@ -39,13 +39,13 @@ def queries() -> dict[str, str]:
 
 
 def compose() -> dict[str, Any]:
-    """The composition as it stands."""
+    """Return the composition as it stands."""
     found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     return found
 
 
 def documented() -> list[str]:
-    """Names of metrics in the table of docs/operations.md."""
+    """Return names of metrics in the table of docs/operations.md."""
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     table = text.partition("| metric (`")[2].partition("\n\n")[0]
     prefix = table.partition("...`)")[0]

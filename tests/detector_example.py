@@ -20,7 +20,6 @@ CHANNELS = 3
 SETTINGS: dict[str, dict[str, Any]] = {
     "own_past": {"warm_up": 20},
     "spectral_residual": {"samples": 32},
-    "half_space_trees": {"window": 64, "adapt": True},
     "autoencoder": {"epochs": 20, "mean": 3},
     "robust": {"season": 3600.0, "bins": 4, "mean": 3},
     "pca": {"mean": 4},
@@ -38,11 +37,18 @@ def rows(count: int, seed: int = 0) -> tuple[Floats, NDArray[np.float64]]:
 
 @cache
 def fitted(name: str) -> dict[str, Any]:
-    """What a detector of this kind learnt from 400 of these rows."""
+    """Return what a detector of this kind learnt from 400 of these rows."""
     values, time = rows(400)
     return learn(name, kind(name).config(**SETTINGS.get(name, {})), (Stretch("", values, time),))
 
 
 def started(name: str) -> Running:
-    """A fresh one at work."""
+    """Return a fresh one at work."""
     return kind(name).start(fitted(name))
+
+
+def resumed(name: str, state: dict[str, Any]) -> Running:
+    """Return one that goes on from a state."""
+    running = started(name)
+    running.resume(state)
+    return running

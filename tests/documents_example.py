@@ -44,7 +44,7 @@ class Letters:
     dimensions = 32
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape (n, 32)."""
+        """Return unit vectors, shape (n, 32)."""
         made = np.full((len(texts), self.dimensions), 1e-3, np.float32)
         for row, text in enumerate(texts):
             for word in text.lower().split():
@@ -53,14 +53,14 @@ class Letters:
 
 
 def manual(folder: Path, text: str = MANUAL, name: str = "drill.md") -> Path:
-    """The manual as a file."""
+    """Return the manual as a file."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def manual_index(folder: Path, encoder: Letters | None = None, text: str = MANUAL) -> Path:
-    """An index of it."""
+    """Return an index of it."""
     path = folder / "drill.index"
     write_index(path, [DocumentFile(manual(folder, text))], encoder)
     return path

@@ -7,7 +7,7 @@ import signal
 
 
 def work(shared: bytes, batch: bytes) -> bytes:
-    """Joins both; a batch may ask for a failure, a death, once (a file is then left) or always, or never to end."""
+    """Join both; a batch may ask for a failure, a death, once (a file is then left) or always, or never to end."""
     kind, _, path = batch.partition(b" ")
     if kind == b"fail":
         raise ValueError("no good")

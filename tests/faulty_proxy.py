@@ -58,7 +58,7 @@ class FaultyProxy:
             _reset(one)
 
     def close(self) -> None:
-        """Ends everything."""
+        """End everything."""
         self._ended = True
         self.mode = "refused"
         with suppress(OSError):
@@ -82,7 +82,7 @@ class FaultyProxy:
                 threading.Thread(target=self._serve, args=(client, mode, limits), daemon=True).start()
 
     def _limits(self, mode: Mode) -> tuple[int, int]:
-        """Bytes of the question and of the answer after which a connection is reset; -1: never."""
+        """Return bytes of the question and of the answer after which a connection is reset; -1: never."""
         if mode == "cut":
             return -1, self.bytes
         if mode == "lossy" and self.passed % 2:

@@ -23,13 +23,13 @@ SMALL = {role: Quorum(keys=2, threshold=2 if role == "root" else 1) for role in 
 
 
 def fleet(folder: Path, now: float, quorums: dict[str, Quorum] | None = None, *, stick: bool = False) -> Fleet:
-    """A new fleet of one product."""
+    """Return a new fleet of one product."""
     settings = FleetSettings(name="test", products=("main",), stick=stick)
     return create_fleet(folder, settings, quorums or SMALL, None, now)[0]
 
 
 def package(folder: Path, seed: str = "0") -> Path:
-    """A real package; another seed gives other bytes."""
+    """Return a real package; another seed gives other bytes."""
     path = folder / f"activity-{seed}.edge"
     manifest, files = parts(classifier((10, 4, 3)), provenance={"seed": seed})
     write_package(path, manifest, files)
@@ -37,12 +37,12 @@ def package(folder: Path, seed: str = "0") -> Path:
 
 
 def apply(made: Fleet, asked: Change, now: float) -> bool:
-    """Signs a change with the keys of the folder and publishes it."""
+    """Return signs a change with the keys of the folder and publishes it."""
     return accept(made, changes.sign(read_held(made), asked, made.ring()), now)
 
 
 def publish(made: Fleet, path: Path, now: float, product: str = "main") -> tuple[Published, ...]:
-    """Publishes a package."""
+    """Publish a package."""
     asked, published = prepare_release(made, path, Wish(product=product), now)
     assert apply(made, asked, now)
     return published
@@ -79,14 +79,14 @@ class Judge:
         (self._here / "targets").mkdir()
 
     def updater(self) -> Updater:
-        """A new updater over what this device remembers."""
+        """Return a new updater over what this device remembers."""
         return Updater(
             str(self._here), "memory:///metadata/", str(self._here / "targets"), "memory:///targets/",
             fetcher=Folder(self.public), bootstrap=self.root,
         )  # fmt: skip
 
     def read(self, path: str) -> bytes | None:
-        """Bytes of a target, verified; None where no role names it."""
+        """Return bytes of a target, verified; None where no role names it."""
         updater = self.updater()
         updater.refresh()
         found = updater.get_targetinfo(path)
@@ -94,5 +94,5 @@ class Judge:
 
 
 def judge(made: Fleet) -> Judge:
-    """A device that was given the fleet's first root."""
+    """Return a device that was given the fleet's first root."""
     return Judge(made.metadata.parent, (made.metadata / "1.root.json").read_bytes())

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.fleet.protocol.wire.signing import public_text, sign
 from edgewright.fleet.repository.folder import write_settings
-from edgewright.fleet.server.api.app import App
-from edgewright.fleet.server.api.request_handler import LOCAL
+from edgewright.fleet.server.api.app import LOCAL, App
 from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.schema.fleet_folder import FleetSettings
 from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report
@@ -25,7 +24,7 @@ PRODUCT = "pump"
 
 
 def fleet_folder(folder: Path) -> Path:
-    """A folder with a root that nobody can verify, which is all that tokens look at."""
+    """Return a folder with a root that nobody can verify, which is all that tokens look at."""
     metadata = folder / "public" / "metadata"
     metadata.mkdir(parents=True, exist_ok=True)
     (folder / "public" / "targets").mkdir(exist_ok=True)
@@ -36,7 +35,7 @@ def fleet_folder(folder: Path) -> Path:
 
 @contextmanager
 def plane_of(folder: Path, **settings: Any) -> Iterator[Plane]:
-    """An open control plane."""
+    """Provide an open control plane."""
     plane = open_plane(fleet_folder(folder), **settings)
     try:
         yield plane
@@ -68,7 +67,7 @@ class Client:
             return await client.request(method, path, **more)
 
     async def token(self, **said: Any) -> str:
-        """A new enrolment token."""
+        """Return a new enrolment token."""
         answer = await self.ask("POST", "/v1/fleet/tokens", {"product": PRODUCT, **said}, local=True)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
@@ -82,13 +81,13 @@ class Device:
         self.id, self.nonce, self.sequence = "", "", -1
 
     async def send(self, what: str, body: bytes, name: str = "") -> httpx.Response:
-        """A signed request."""
+        """Return a signed request."""
         path = f"/v1/{what}"
         headers = {"content-type": "application/json", **sign("POST", path, body, self.key, name or self.id)}
         return await self.client.ask("POST", path, content=body, headers=headers)
 
     async def enrol(self, token: str, **more: Any) -> httpx.Response:
-        """Asks to be taken in and keeps the answer."""
+        """Ask to be taken in and keep the answer."""
         said = {
             "token": token,
             "key": public_text(self.key),
@@ -104,12 +103,12 @@ class Device:
         return answer
 
     def body(self, **said: Any) -> bytes:
-        """The next report."""
+        """Return the next report."""
         report = {"nonce": self.nonce, "sequence": self.sequence + 1, "counter": 1, "floor": 0, "phase": "idle"}
         return msgspec.json.encode(msgspec.json.decode(msgspec.json.encode({**report, **said}), type=Report))
 
     async def report(self, **said: Any) -> httpx.Response:
-        """Sends the next report and takes the acknowledgement in."""
+        """Send the next report and take the acknowledgement in."""
         answer = await self.send("report", self.body(**said))
         if answer.status_code == 200:
             self.nonce, self.sequence = msgspec.json.decode(answer.content, type=Acknowledged).nonce, self.sequence + 1
@@ -117,7 +116,7 @@ class Device:
 
 
 async def enrolled(client: Client) -> Device:
-    """A device that was taken in."""
+    """Return a device that was taken in."""
     device = Device(client)
     answer = await device.enrol(await client.token())
     assert answer.status_code == 200, answer.text
@@ -125,7 +124,7 @@ async def enrolled(client: Client) -> Device:
 
 
 def post(address: str, device: Device, body: bytes, client: httpx.Client | None = None) -> tuple[int, bytes]:
-    """A report over a real connection: status and body of the answer."""
+    """Return a report over a real connection: status and body of the answer."""
     if client is None:
         with httpx.Client(timeout=20, trust_env=False) as own:
             return post(address, device, body, own)

@@ -21,12 +21,11 @@ import sqlalchemy as sa
 
 from edgewright.core.package import write_package
 from edgewright.fleet.protocol.layout import INDEX
-from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.repository.publication import publish_plan
+from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database, open_database
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports
+from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports, rollouts
 from edgewright.fleet.server.http_server import Listening
 from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
@@ -41,7 +40,7 @@ _NOISE = 60_000
 
 
 def until(true: Callable[[], object], told: Callable[[], object] = lambda: "") -> None:
-    """Waits, long enough for a machine that is busy."""
+    """Wait, long enough for a machine that is busy."""
     end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, told()
@@ -73,7 +72,7 @@ class Server:
         self._reader.start()
 
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Return whether it answers."""
         try:
             return httpx.get(f"{self.address}/healthz", timeout=5, trust_env=False).status_code == 200
         except httpx.TransportError:
@@ -86,14 +85,14 @@ class Server:
         return self
 
     def died(self) -> int:
-        """Waits for its end; its exit code."""
+        """Wait for its end; its exit code."""
         try:
             return self.process.wait(PATIENCE)
         finally:
             self._reader.join(5)
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Ends it."""
+        """End it."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         code = self.died()
@@ -127,8 +126,8 @@ class Signed:
         self.device: Judge = judge(self.made)
 
     def operator(self) -> httpx.Client:
-        """Asks as an administrator; the caller closes it."""
-        with local_desk(self.folder) as desk:
+        """Ask as an administrator; the caller closes it."""
+        with local_client(self.folder) as desk:
             made = desk.ask(
                 OperatorMade,
                 "POST",
@@ -139,13 +138,13 @@ class Signed:
         return httpx.Client(headers=headers, timeout=60, trust_env=False)
 
     def seen(self) -> dict[str, Standing]:
-        """Standings as a device reads and verifies them; one that was served an older file raises."""
+        """Return standings as a device reads and verifies them; one that was served an older file raises."""
         index = self.device.read(INDEX)
         return {one.plan: one for one in msgspec.json.decode(index, type=Standings).rollouts} if index else {}
 
     @contextmanager
     def database(self) -> Iterator[Database]:
-        """The database, beside a server or without one."""
+        """Provide the database, beside a server or without one."""
         found = open_database(self.folder)
         try:
             yield found
@@ -153,7 +152,7 @@ class Signed:
             found.close()
 
     def acts(self) -> list[tuple[str, str]]:
-        """Steps of rollouts as the audit log tells them; the log is whole."""
+        """Return steps of rollouts as the audit log tells them; the log is whole."""
         with self.database() as found, found.reading() as connection:
             assert audit_chain.verify(connection)[2] == ""
             query = sa.select(audit.c.subject, audit.c.what).where(audit.c.what.like("rollout.%"))
@@ -166,7 +165,7 @@ class Signed:
 
     def token(self) -> str:
         """For some devices; beside a server or without one."""
-        with local_desk(self.folder) as desk:
+        with local_client(self.folder) as desk:
             return desk.ask(TokenMade, "POST", "/v1/fleet/tokens", NewToken(product="main", uses=50)).token
 
     def told(self) -> tuple[dict[str, list[int]], dict[str, list[int]], list[str]]:
@@ -182,7 +181,7 @@ class Signed:
             return said[0], said[1], list(shut_out)
 
     def devices(self, count: int) -> list[str]:
-        """Rows of devices that were enrolled before everything."""
+        """Return rows of devices that were enrolled before everything."""
         now = time.time()
         names = [f"{number:032x}" for number in range(count)]
         rows = [
@@ -214,7 +213,7 @@ class Signed:
 
 
 def _package(folder: Path, number: int) -> Path:
-    """A real package, larger than any file of metadata."""
+    """Return a real package, larger than any file of metadata."""
     path = folder / f"activity-{number}.edge"
     noise = hashlib.shake_256(f"{number}".encode()).hexdigest(_NOISE)
     manifest, files = parts(classifier((10, 4, 3)), provenance={"seed": f"{number}", "noise": noise})

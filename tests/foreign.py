@@ -31,14 +31,14 @@ node = helper.make_node
 
 
 def answers(model: bytes, x: NDArray[Any]) -> list[Any]:
-    """What ONNX Runtime answers."""
+    """Return what ONNX Runtime answers."""
     session = open_session(model)
     made: list[Any] = session.run(None, {session.get_inputs()[0].name: x})
     return made
 
 
 def absent_forms(data: bytes, folder: Path, rows: int = 12) -> dict[str, str]:
-    """Proves a model in every form; gives those it has not, and why.
+    """Prove a model in every form; gives those it has not, and why.
 
     Args:
         data: of an .onnx file.
@@ -72,7 +72,7 @@ def model(
     outputs: tuple[str, ...] = ("y",),
     domains: tuple[str, ...] = (),
 ) -> bytes:
-    """A model with the input x."""
+    """Return a model with the input x."""
     made = [numpy_helper.from_array(np.asarray(v), k) for k, v in (constants or {}).items()]
     graph = helper.make_graph(
         nodes,
@@ -86,7 +86,7 @@ def model(
 
 
 def signed(given: bytes) -> bytes:
-    """The model with signed bytes, as our older files hold them and other writers write them."""
+    """Return the model with signed bytes, as our older files hold them and other writers write them."""
     made = onnx.load_from_string(given)
     for one in made.graph.initializer:
         if one.data_type == TensorProto.UINT8:

@@ -29,6 +29,6 @@ class Rows:
                 file.write("".join(lines))
 
     def close(self) -> None:
-        """Ends it."""
+        """End it."""
         self._end.set()
         self._thread.join()

@@ -15,7 +15,7 @@ _OURS = {"how", "state", "task", "unit", "kind", "verdict", "activation", "metho
 
 
 def trace() -> Trace:
-    """The example, spoiled."""
+    """Return the example, spoiled."""
     content: Any = msgspec.to_builtins(trace_example.trace(3))
     content["scaling"] = msgspec.to_builtins(trace_example.scaling())
     return msgspec.convert(_spoiled(content), Trace, strict=False)

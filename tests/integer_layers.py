@@ -18,27 +18,27 @@ Make = Callable[[np.random.Generator], IntegerNetwork]
 
 
 def need_litert() -> None:
-    """Leaves the test out where LiteRT is absent."""
+    """Leave the test out where LiteRT is absent."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         left_out("ai-edge-litert")
 
 
 def need_tflm() -> None:
-    """Leaves the test out where TFLM's interpreter is absent."""
+    """Leave the test out where TFLM's interpreter is absent."""
     if importlib.util.find_spec("tflite_micro") is None:
         left_out("tflite-micro")
 
 
 def to_tflite(network: IntegerNetwork, *, float_ends: bool = False) -> bytes:
-    """The network's file; leaves the test out where the schema classes of LiteRT are absent."""
+    """Return the network's file; leaves the test out where the schema classes of LiteRT are absent."""
     need_litert()
-    from edgewright.export import tflite
+    from edgewright.export.targets import tflite
 
     return tflite.to_tflite(network, float_ends=float_ends)
 
 
 def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True) -> NDArray[Any]:
-    """Answers of LiteRT, row by row, with its reference kernels or its own choice."""
+    """Return answers of LiteRT, row by row, with its reference kernels or its own choice."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
@@ -56,7 +56,7 @@ def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True) -> NDArr
 
 
 def tflm(model: bytes, *inputs: NDArray[Any]) -> NDArray[Any]:
-    """Answers of TFLM's interpreter, row by row."""
+    """Return answers of TFLM's interpreter, row by row."""
     from tflite_micro.python.tflite_micro import runtime
 
     made = runtime.Interpreter.from_bytes(model, arena_size=4_000_000)
@@ -75,7 +75,7 @@ def some(network: IntegerNetwork, rng: np.random.Generator, rows: int = 12) -> I
 
 
 def _value(rng: np.random.Generator, shape: tuple[int, ...], middle: float = 0.03, spread: float = 1.5) -> IntegerValue:
-    """A grid whose scale is around `middle`, a power of two now and then so that halves occur."""
+    """Return a grid whose scale is around `middle`, a power of two now and then so that halves occur."""
     scale = middle * 10.0 ** rng.uniform(-spread, spread)
     if rng.random() < 0.3:
         scale = 2.0 ** np.round(np.log2(scale))
@@ -118,13 +118,13 @@ def _answer(
     fan: int,
     shape: tuple[int, ...],
 ) -> IntegerValue:
-    """An output whose grid takes in most of the sums."""
+    """Return an output whose grid takes in most of the sums."""
     middle = source.scale * float(arrays["weight_scale"].mean()) * np.sqrt(fan) * 80
     return _value(rng, shape, middle, 0.5)
 
 
 def dense(rng: np.random.Generator) -> IntegerNetwork:
-    """A fully connected layer."""
+    """Return a fully connected layer."""
     inputs, outputs = int(rng.integers(1, 80)), int(rng.integers(1, 20))
     source, arrays = _value(rng, (inputs,)), _weights(rng, (outputs, inputs), outputs)
     operator = IntegerOperator(kind="dense", inputs=(0,), output=1, activation=_activation(rng), arrays=arrays)
@@ -156,7 +156,7 @@ def _place(rng: np.random.Generator, odd: bool = True) -> tuple[dict[str, tuple[
 
 
 def conv(rng: np.random.Generator) -> IntegerNetwork:
-    """A convolution, often of height 1."""
+    """Return a convolution, often of height 1."""
     numbers, (height, width, rows, columns) = _place(rng)
     channels, filters = int(rng.integers(1, 6)), int(rng.integers(1, 8))
     source = _value(rng, (height, width, channels))
@@ -170,7 +170,7 @@ def conv(rng: np.random.Generator) -> IntegerNetwork:
 
 
 def depthwise(rng: np.random.Generator) -> IntegerNetwork:
-    """A depthwise convolution of one or two filters a channel."""
+    """Return a depthwise convolution of one or two filters a channel."""
     numbers, (height, width, rows, columns) = _place(rng)
     channels = int(rng.integers(1, 6))
     filters = channels * int(rng.integers(1, 3))
@@ -186,7 +186,7 @@ def depthwise(rng: np.random.Generator) -> IntegerNetwork:
 def _odd_padding(
     rng: np.random.Generator, kind: str, numbers: dict[str, tuple[int, ...]], lengths: tuple[int, int]
 ) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Padding of a pool that is neither SAME nor VALID, less than the kernel, of a mean at most half of it."""
+    """Return padding of a pool that is neither SAME nor VALID, less than the kernel, of a mean at most half of it."""
     half = kind == "average_pool"
     before = [int(rng.integers(0, (k - 1) // 2 + 1 if half else k)) for k in numbers["kernel"]]
     after = [int(rng.integers(0, k // 2 + 1 if half else k)) for k in numbers["kernel"]]
@@ -212,7 +212,7 @@ def _pool(kind: str) -> Make:
 
 
 def mean(rng: np.random.Generator) -> IntegerNetwork:
-    """A mean over height and width."""
+    """Return a mean over height and width."""
     shape = (int(rng.choice([1, 1, 6, 9])), int(rng.integers(1, 130)), int(rng.integers(1, 6)))
     source = _value(rng, shape)
     target = _value(rng, (1, 1, shape[2]), source.scale / 2, 0.4)
@@ -220,7 +220,7 @@ def mean(rng: np.random.Generator) -> IntegerNetwork:
 
 
 def relu(rng: np.random.Generator) -> IntegerNetwork:
-    """A ReLU with a scale of its own, or ReLU6 with the input's, which is what both engines take."""
+    """Return a ReLU with a scale of its own, or ReLU6 with the input's, which is what both engines take."""
     source, kind = _value(rng, (60,)), cast(Activation, str(rng.choice(["relu", "relu6"])))
     target = source if kind == "relu6" else _value(rng, (60,), source.scale, 0.4)
     return _network([source, target], [IntegerOperator(kind="relu", inputs=(0,), output=1, activation=kind)])
@@ -262,7 +262,7 @@ def moves(rng: np.random.Generator) -> IntegerNetwork:
 
 
 def add(rng: np.random.Generator) -> IntegerNetwork:
-    """A value, the same on another grid, and their sum."""
+    """Return a value, the same on another grid, and their sum."""
     shape = (int(rng.integers(1, 9)), int(rng.integers(1, 9)), int(rng.integers(1, 9)))
     first = _value(rng, shape)
     second = _value(rng, shape, first.scale, 0.8)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.export._c_images import pixels, turning
+from edgewright.export._c_graph import pixels, turning
 from edgewright.graph.builder import Builder
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
@@ -52,7 +52,7 @@ LAYERS: dict[str, tuple[dict[str, Any], ...]] = {
 
 @trained_on_host
 def trained(name: str) -> Graph:
-    """The float graph of a network after three epochs."""
+    """Return the float graph of a network after three epochs."""
     from edgewright.models.network import NetworkClassifier
 
     samples, kinds = (ROWS, KINDS_OF_ROWS) if name in ("dense", "logistic") else (WINDOWS, KINDS_OF_WINDOWS)
@@ -64,7 +64,7 @@ def trained(name: str) -> Graph:
 
 
 def samples_of(graph: Graph) -> Samples:
-    """Samples for a graph of `trained` or `picture`."""
+    """Return samples for a graph of `trained` or `picture`."""
     return {1: ROWS, 2: WINDOWS, 3: PICTURES}[len(graph.inputs[0].shape)]
 
 
@@ -97,11 +97,11 @@ def picture() -> Graph:
 
 @cache
 def small(name: str, per_channel: str = "auto") -> Graph:
-    """The int8 form of a network."""
+    """Return the int8 form of a network."""
     graph = picture() if name == "picture" else trained(name)
     return quantise(graph, samples_of(graph)[:150], per_channel=per_channel)  # type: ignore[arg-type]
 
 
 def in_c(network: IntegerNetwork, x: NDArray[Any]) -> NDArray[Any]:
-    """Samples of a network as its C takes them: images with their channels last."""
+    """Return samples of a network as its C takes them: images with their channels last."""
     return pixels(x) if turning(network) is not None else x

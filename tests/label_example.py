@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from edgewright.language.labelling.creation import make
-from edgewright.language.labelling.items import read_items
+from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
 
 LAMPS = ("lamp", "light", "bulb", "lantern")
@@ -24,7 +23,7 @@ TRUTH = {
 
 
 def write_texts(path: Path, texts: list[str] | None = None) -> Path:
-    """A CSV of texts without labels."""
+    """Return a CSV of texts without labels."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text"])
@@ -33,14 +32,14 @@ def write_texts(path: Path, texts: list[str] | None = None) -> Path:
 
 
 def write_project(folder: Path, name: str = "calls.labelling") -> Path:
-    """A project over `TRUTH` with its two classes."""
+    """Return a project over `TRUTH` with its two classes."""
     source = write_texts(folder / "calls.csv")
     make(folder / name, source, read_items(source), {"lamp": "light", "food": "something to eat"})
     return folder / name
 
 
 def answer(project: Project, numbers: list[int], reviewer: str = "ann", how: str = "typed") -> None:
-    """What somebody who knows says."""
+    """Answer as somebody who knows."""
     for number in numbers:
         item = project.item(number)
         assert item is not None
@@ -48,7 +47,7 @@ def answer(project: Project, numbers: list[int], reviewer: str = "ann", how: str
 
 
 def suggested(path: Path, wrong: int = 0) -> Project:
-    """A project whose machine is right but for the first items."""
+    """Return a project whose machine is right but for the first items."""
     project = Project(path)
     other = {"lamp": "food", "food": "lamp"}
     with project.changing():

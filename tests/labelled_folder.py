@@ -57,7 +57,7 @@ def write_recordings(folder: Path, columns: tuple[str, str] = ("x", "y")) -> Pat
 
 
 def write_labels(folder: Path) -> Path:
-    """Events in seconds, with the person and a column that nobody knows."""
+    """Return events in seconds, with the person and a column that nobody knows."""
     lines = ["file,start,end,label,person,note"]
     for i, name in enumerate(NAMES):
         lines += [f'{name},0,6,shake,p{i},"a, b"', f"{name},6,12,rest,p{i},"]
@@ -67,6 +67,6 @@ def write_labels(folder: Path) -> Path:
 
 
 def write_toml(path: Path, folder: Path) -> Path:
-    """A pipeline over the folder."""
+    """Return a pipeline over the folder."""
     path.write_text(TOML.format(path=folder, rate=RATE), encoding="utf-8")
     return path

@@ -20,7 +20,7 @@ def silent(label: str, total: int | None = None) -> Iterator[Callable[[int], Non
 
 
 def table(path: Path, count: int = 400, kind: str = "threshold") -> Path:
-    """Rows whose label is a threshold of a, a product of a and b, or whose amount is that product."""
+    """Return rows whose label is a threshold of a, a product of a and b, or whose amount is that product."""
     rng = np.random.default_rng(3)
     a, b = rng.uniform(1, 2, count), rng.uniform(1, 2, count)
     rows = []
@@ -36,7 +36,7 @@ def table(path: Path, count: int = 400, kind: str = "threshold") -> Path:
 
 
 def ladder(path: Path, asked: LadderRequest = LadderRequest(), **data: object) -> Ladder:  # noqa: B008 - frozen
-    """The ladder of a file's column y, rows for themselves."""
+    """Return the ladder of a file's column y, rows for themselves."""
     problem, config, _ = problem_and_config(
         str(path), {"target": "y", **data}, by="row" if "time" not in data else "auto"
     )

@@ -7,14 +7,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.catalogue import find, listing
+from edgewright.core.catalogue import listing
 from edgewright.graph.layer import Layer, Shape
+from edgewright.models.architecture import PACKAGE, layer_of
+from edgewright.schema.errors import InputError
 
-PACKAGE = "edgewright.models.nn"
 KINDS = listing(PACKAGE, "LAYER")
 WINDOW: Shape = (3, 13)
+ROW: Shape = (7,)
 DENSE = {"kind": "dense", "units": 5}
-# Settings that reach the corners of a layer; a layer that is not here is tried with none.
+# Settings that reach the corners of a layer; a layer that is not here is tried with as few as it takes.
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "dense": [{"units": 5}, {"units": 1, "activation": "sigmoid"}, {"units": 2, "activation": "linear"}],
     "branches": [
@@ -35,11 +37,24 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "average_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
     "max_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
 }
-CASES = [(kind, settings) for kind in KINDS for settings in SETTINGS.get(kind, [{}])]
+
+
+def _settings(kind: str) -> list[dict[str, Any]]:
+    """Return the settings above, or 3 for every number that a layer needs."""
+    needed = msgspec.structs.fields(layer_of({"kind": kind}).config)
+    return SETTINGS.get(kind, [{field.name: 3 for field in needed if field.required}])
+
+
+CASES = [(kind, settings) for kind in KINDS for settings in _settings(kind)]
 
 
 def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
-    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer")
+    """Return a layer, its configuration, the shape that it takes (a window where it can) and random parameters."""
+    layer = layer_of({"kind": kind})
     config = msgspec.convert(settings, layer.config)
-    shape: Shape = (7,) if kind == "dense" else WINDOW
+    try:
+        shape = WINDOW
+        layer.out_shape(config, shape)
+    except InputError:
+        shape = ROW
     return layer, config, shape, layer.initialise(config, shape, np.random.default_rng(1))

@@ -11,20 +11,18 @@ from typing import Any
 import msgspec
 from benchmarks.faults.fleet_device import Process
 
-from edgewright.fleet.device.bulk_transport import Bulk
 from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.device_config import Me
 from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.device.mqtt_client import Waker
+from edgewright.fleet.device.mqtt_client import NewsSubscriber
 from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.ports import DeviceConfig
+from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
-from edgewright.fleet.device.system_ports import Clocks, Luck
 from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.protocol.wire.http import HttpTransport
-from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.fleet.protocol.ports import SystemClock, SystemRandom
 from edgewright.fleet.protocol.wire.token import read_token
+from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
 from edgewright.schema.store import Item
 
 _ROUND, _AT_ONCE = 0.05, 20
@@ -88,25 +86,17 @@ class LiveAgent:
         self.process = Process(self.slots)
         transport = self._transport = HttpTransport(address)
         enrol(folder, self.state, transport, read_token(token), name=folder.name, version="0.1.0")
-        clock, chance = Clocks(), Luck()
+        clock, chance = SystemClock(), SystemRandom()
         self.id = self.state.link.device
         self._trust = Client(folder / TRUST_FOLDER, transport, clock)
         key = device_key(folder)
-        self._waker = Waker(broker, "main", self._heard, self.id) if broker else None
-        self.bulk = (
-            Bulk(
-                transport, self._waker, key, self.id, clock, chance, bulky=self.notes.backlog,
-                note=self.state.note_broker,
-            )
-            if self._waker
-            else None
-        )  # fmt: skip
-        control = HttpControl(self.bulk or transport, key, self.id)
-        self._teller = ReportTeller(self.state, control, clock, chance, outbox=self.notes)
-        me = Me(product="main", version="0.1.0", poll=faster, slowest=5.0, look=0.2, keep=1.0, slice=5.0)
+        self._waker = NewsSubscriber(broker, "main", self._heard, self.id) if broker else None
+        control = HttpControl(transport, key, self.id)
+        self._teller = ReportSender(self.state, control, clock, chance, outbox=self.notes)
+        me = DeviceConfig(product="main", version="0.1.0", poll=faster, slowest=5.0, look=0.2, keep=1.0, slice=5.0)
         self.agent = Agent(
             me, state=self.state, slots=self.slots, runner=self.process, trust=self._trust,
-            packages=TransportPackages(transport), control=control, teller=self._teller, clock=clock, chance=chance,
+            packages=TransportPackages(transport), control=control, reporter=self._teller, clock=clock, chance=chance,
             ending=self._ended.is_set,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -123,7 +113,7 @@ class LiveAgent:
         return self.state.held.floor
 
     def close(self) -> None:
-        """Ends it."""
+        """End it."""
         self._ended.set()
         self._thread.join(60)
         if self._waker is not None:
@@ -159,7 +149,7 @@ class LiveAgent:
         self._look()
         # What waits in the notes is as urgent as an alarm: told every few seconds, as the control plane bears it.
         if self.notes.waiting:
-            self.agent.speak()
+            self.agent.report_soon()
         return time.monotonic() + min(max(wait, 0.0), 0.5)
 
     def _look(self) -> None:
@@ -173,7 +163,7 @@ class LiveAgent:
 
 
 def gathered(agents: Sequence[LiveAgent], true: Callable[[LiveAgent], object]) -> bool:
-    """Whether something is true of all; what one found wrong is told at once."""
+    """Return whether something is true of all; what one found wrong is told at once."""
     wrong: list[Any] = [(one.id, one.wrong) for one in agents if one.wrong]
     assert not wrong, wrong
     return all(true(one) for one in agents)

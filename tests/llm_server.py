@@ -32,7 +32,7 @@ class Server:
 
 @contextmanager
 def language_model() -> Iterator[Server]:
-    """A server on a free port of this machine."""
+    """Provide a server on a free port of this machine."""
     told = Server()
 
     class Handler(BaseHTTPRequestHandler):

@@ -9,7 +9,7 @@ PHONE = {"width": 320, "height": 640}
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong, a line each: rule, element, why."""
+    """Return what axe-core finds wrong, a line each: rule, element, why."""
     found = Axe().run(page).response["violations"]
     return [
         f"{rule['id']}: {node['html'][:120]} {node.get('failureSummary', '')}"

@@ -30,7 +30,7 @@ def _write(path: Path, nodes: list[onnx.NodeProto], given: onnx.ValueInfoProto, 
 
 
 def picture_encoder(folder: Path, text: bool = True, grid: int = 1, size: int = 16) -> Path:
-    """Mean colours of a grid of squares; the words of colours lie where their pictures do."""
+    """Return mean colours of a grid of squares; the words of colours lie where their pictures do."""
     folder.mkdir()
     step = size // grid
     nodes = [
@@ -59,7 +59,7 @@ def picture_encoder(folder: Path, text: bool = True, grid: int = 1, size: int = 
 
 
 def word_pair(folder: Path, kind: Kind = "picture", width: int = 16) -> Path:
-    """A pair of one space: every word has a vector of chance, and what is seen or heard is learnt to lie at its word.
+    """Write a pair with one shared space: random word vectors, and images or sounds learnt to lie at their words.
 
     Pictures are learnt by mean colour, sounds by loudness of the first and second half of a second.
     """
@@ -132,7 +132,7 @@ def pictures(folder: Path) -> Path:
 
 
 def sounds(folder: Path) -> Path:
-    """A sound that begins loud and one that ends so."""
+    """Return a sound that begins loud and one that ends so."""
     (folder / "sounds").mkdir()
     for name, loud in (("early", slice(0, 4000)), ("late", slice(12_000, 16_000))):
         samples = np.zeros(16_000, np.int16)

@@ -50,7 +50,7 @@ def changed_bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 def changed_onnx(data: bytes, rng: random.Random) -> bytes:
-    """An ONNX model with other names, operators, shapes, attributes or constants."""
+    """Return an ONNX model with other names, operators, shapes, attributes or constants."""
     model = onnx.load_from_string(data)
     for _ in range(rng.choice((1, 1, 2, 4))):
         rng.choice(_ONNX)(model.graph, rng)
@@ -131,7 +131,7 @@ def _inputs(graph: Untyped, rng: random.Random) -> None:
 
 
 def _sizes(graph: Untyped, rng: random.Random) -> None:
-    """A constant that says how large something is."""
+    """Change a constant that says how large something is."""
     numbers = np.asarray([rng.choice(NUMBERS[:12]) for _ in range(rng.randrange(1, 5))], np.int64)
     graph.initializer.append(numpy_helper.from_array(numbers, "sizes"))
     node = rng.choice(graph.node)
@@ -144,19 +144,19 @@ _ONNX = (_names, _names, _operators, _constants, _constants, _attributes, _attri
 
 
 def tables(data: bytes) -> Untyped:
-    """A .tflite file as objects that can be changed."""
+    """Return a .tflite file as objects that can be changed."""
     return schema.ModelT.InitFromPackedBuf(data, 0)
 
 
 def packed(model: Untyped) -> bytes:
-    """The objects as a file again."""
+    """Return the objects as a file again."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 def changed_tflite(model: Untyped, rng: random.Random) -> bytes:
-    """A .tflite file (from `tables`) with other shapes, types, buffers, scales, operators or options."""
+    """Return a .tflite file (from `tables`) with other shapes, types, buffers, scales, operators or options."""
     made = deepcopy(model)
     for _ in range(rng.choice((1, 1, 2, 4))):
         graph = made.subgraphs[0]
@@ -220,7 +220,7 @@ _TFLITE = (_tensor, _tensor, _scale, _scale, _wiring, _kind)
 
 
 def changed_package(data: bytes, rng: random.Random) -> bytes:
-    """A package sealed anew, with another manifest or another file."""
+    """Return a package sealed anew, with another manifest or another file."""
     files = unpack(data, "package")
     manifest = json.loads(files["manifest.json"])
     if rng.random() < 0.6:

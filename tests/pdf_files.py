@@ -12,7 +12,7 @@ Line = tuple[float, str]
 
 
 def pdf_bytes(pages: Sequence[Sequence[Line]], pictures: bool = False) -> bytes:
-    """A PDF of lines of text, from top to bottom; with a picture on each page where wanted."""
+    """Return a PDF of lines of text, from top to bottom; with a picture on each page where wanted."""
     objects: list[bytes] = [b"<< /Type /Catalog /Pages 2 0 R >>"]
     kids = " ".join(f"{5 + 2 * n} 0 R" for n in range(len(pages)))
     objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode())
@@ -51,7 +51,7 @@ def _content(lines: Sequence[Line]) -> bytes:
 
 
 def with_outline(source: Path, target: Path, titles: Sequence[tuple[str, int]]) -> Path:
-    """A copy with an outline of (title, page counted from 0)."""
+    """Return a copy with an outline of (title, page counted from 0)."""
     writer = PdfWriter(clone_from=PdfReader(source))
     for title, page in titles:
         writer.add_outline_item(title=title, page_number=page)
@@ -60,7 +60,7 @@ def with_outline(source: Path, target: Path, titles: Sequence[tuple[str, int]]) 
 
 
 def encrypted(source: Path, target: Path, password: str) -> Path:
-    """A copy that a password opens, by the old cipher that needs no further library."""
+    """Return a copy that a password opens, by the old cipher that needs no further library."""
     writer = PdfWriter(clone_from=PdfReader(source))
     writer.encrypt(user_password=password, owner_password="owner", algorithm="RC4-128")  # noqa: S106 - of a test
     writer.write(target)

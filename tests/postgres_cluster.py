@@ -64,7 +64,7 @@ class Cluster:
 
 @contextmanager
 def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that runs until the end."""
+    """Provide a PostgreSQL that runs until the end."""
     binaries = _binaries()
     if binaries is None:
         left_out("PostgreSQL is not installed here")

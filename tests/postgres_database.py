@@ -15,13 +15,13 @@ DEFAULT = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 
 def server() -> str:
-    """Address of the server's own database: `EDGEWRIGHT_POSTGRES`, by default on this machine."""
+    """Return address of the server's own database: `EDGEWRIGHT_POSTGRES`, by default on this machine."""
     return os.environ.get("EDGEWRIGHT_POSTGRES", DEFAULT)
 
 
 @contextmanager
 def fresh_database() -> Iterator[str]:
-    """Address of an empty database."""
+    """Provide address of an empty database."""
     try:
         connection = psycopg.connect(server(), autocommit=True, connect_timeout=5)
     except psycopg.OperationalError as error:

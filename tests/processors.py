@@ -32,7 +32,7 @@ for line in sys.stdin:
 
 
 def on_processor(name: str, code: str, *arguments: str) -> str:
-    """What a piece of Python prints on a processor; left out where there is no emulator.
+    """Return what a piece of Python prints on a processor; left out where there is no emulator.
 
     Only the process itself is emulated: what it starts runs on this machine's processor.
     """

@@ -30,7 +30,7 @@ _LAYERS = ({"kind": "dense", "units": 12}, {"kind": "dense", "units": 8})
 
 @cache
 def samples() -> Chosen:
-    """Windows of three channels whose frequency is the class; a few values are missing."""
+    """Return windows of three channels whose frequency is the class; a few values are missing."""
     rng = np.random.default_rng(5)
     kinds = np.arange(ROWS) % 3
     time = np.arange(SHAPE[1]) / 25.0
@@ -57,7 +57,7 @@ def fitted() -> Pipeline:
 
 @cache
 def subject() -> Subject:
-    """The fitted pipeline with both its graphs."""
+    """Return the fitted pipeline with both its graphs."""
     graph = fitted().graph(SHAPE, "example")
     small = quantise(graph, samples().samples)
     return subject_of("example", {"float": graph, "int8": small}, pipeline=fitted())
@@ -65,12 +65,12 @@ def subject() -> Subject:
 
 @cache
 def right_forms() -> tuple[Form, ...]:
-    """The forms of the example; they compile once, and answer once for the same samples."""
+    """Return the forms of the example; they compile once, and answer once for the same samples."""
     return tuple(replace(form, run=_once(form.run)) for form in forms_of(subject()))
 
 
 def _once(run: Callable[[Samples, Samples], Stages]) -> Callable[[Samples, Samples], Stages]:
-    """The same, which keeps its answers: forms in which nothing is planted give the same in every proof."""
+    """Return the same, which keeps its answers: forms in which nothing is planted give the same in every proof."""
     kept: dict[tuple[bytes, bytes], Stages] = {}
 
     def answer(rows: Samples, boundary: Samples) -> Stages:
@@ -83,26 +83,26 @@ def _once(run: Callable[[Samples, Samples], Stages]) -> Callable[[Samples, Sampl
 
 
 def proven(about: Subject | None = None, forms: list[Form] | None = None) -> ProofRecord:
-    """The proof of the example, of a changed one, or of these forms."""
+    """Return the proof of the example, of a changed one, or of these forms."""
     if about is None and forms is None:
         forms = list(right_forms())
     return prove_subject(about or subject(), "example", samples(), forms)
 
 
 def planted(name: str, faulty: Form) -> list[Form]:
-    """The forms of the example with another in the place of the one of this name."""
+    """Return the forms of the example with another in the place of the one of this name."""
     found = [faulty if form.name == name else form for form in right_forms()]
     assert any(form is faulty for form in found)
     return found
 
 
 def form_of(about: Subject, name: str) -> Form:
-    """A form of a subject by its name."""
+    """Return a form of a subject by its name."""
     return next(form for form in (right_forms() if about is subject() else forms_of(about)) if form.name == name)
 
 
 def with_constants(numbers: str, changed: dict[str, Array]) -> Subject:
-    """The example with other constants in one of its graphs."""
+    """Return the example with other constants in one of its graphs."""
     graph = subject().graphs[numbers]
     other = msgspec.structs.replace(graph, constants={**graph.constants, **changed})
     return subject_of("example", {**subject().graphs, numbers: other}, pipeline=fitted(), network=subject().network)

@@ -31,7 +31,7 @@ CONVOLUTIONAL = (
 
 
 def _whole(model: NetworkClassifier | NetworkRegressor, shape: tuple[int, ...], scaled: bool = False) -> Graph:
-    """The graph of a model, with float preprocessing (x - 5) before it when scaled."""
+    """Return the graph of a model, with float preprocessing (x - 5) before it when scaled."""
     builder = Builder("t", shape, labels=tuple(str(c) for c in getattr(model, "classes_", ())))
     value = builder.op("Sub", builder.input, builder.number(5.0)) if scaled else builder.input
     builder.stage("scale", value)
@@ -72,7 +72,7 @@ def dead_channels() -> Graph:
 
 @trained_on_host
 def regression() -> Graph:
-    """A level from the first column."""
+    """Return a level from the first column."""
     from edgewright.models.network import NetworkRegressor
 
     return _whole(NetworkRegressor(epochs=15).fit(X, LEVELS), (10,))

@@ -16,8 +16,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.protocol.wire.http import HttpTransport
 from edgewright.fleet.protocol.wire.signing import public_text
+from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.schema.fleet_report import Enrolment, Report
 
 _PAUSE = 0.6
@@ -35,7 +35,7 @@ class Reporting:
         self.device = ""
 
     def run(self, ended: threading.Event) -> None:
-        """Reports until the end; what is refused or not answered is noticed."""
+        """Report until the end; what is refused or not answered is noticed."""
         mine = Enrolment(
             token=self.token, key=public_text(self.key), name=f"r{self.number}", profile="pi", product="pump"
         )

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
@@ -33,7 +33,7 @@ BLANK = Release(product="main", counter=2, target="packages/main-2.edge", sha256
 
 
 def plan(**said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
-    """A plan of three stages over a release that was never signed, unless it is named."""
+    """Return a plan of three stages over a release that was never signed, unless it is named."""
     release: Release = said.pop("release", BLANK)
     number, target = release.counter + 1, f"packages/{release.product}-{release.counter + 1}.edge"
     back = Release(product=release.product, counter=number, target=target, sha256="b" * 64, length=9)
@@ -73,11 +73,11 @@ class Example:
         self.rollouts, self.scheduler = self.another()
 
     def new_signer(self) -> LocalSigner:
-        """The signer as after a start of its process."""
+        """Return the signer as after a start of its process."""
         return folder_signer(self.fleet, lambda: self.now, 10_000)
 
     def another(self) -> tuple[Rollouts, Scheduler]:
-        """A second scheduler beside the first."""
+        """Return a second scheduler beside the first."""
         made = Rollouts(self.database, self.committer, self.signer, lambda: self.now, self.publisher.publish)
         return made, Scheduler(
             self.fleet, self.database, self.committer, made, self.publisher, lambda: self.now
@@ -89,12 +89,12 @@ class Example:
         self.database.close()
 
     def signed_plan(self, **said: Any) -> bytes:  # noqa: ANN401 - fields of Plan
-        """A plan over the second release, signed offline and waiting to be taken in."""
+        """Return a plan over the second release, signed offline and waiting to be taken in."""
         made = plan(release=self.releases[1], revert=self.back, **said)
         return publish_plan(self.fleet.folder, made, now=self.now)
 
     def started(self, **said: Any) -> str:  # noqa: ANN401 - fields of Plan
-        """A rollout that runs."""
+        """Return a rollout that runs."""
         body = self.signed_plan(**said)
         self.scheduler.tick()
         return self.rollouts.start(body, "tester").plan
@@ -104,7 +104,7 @@ class Example:
         self.committer.submit(lambda connection: connection.execute(sa.insert(table), list(rows)) and None).result()
 
     def enrol(self, count: int, first: int = 0, **said: Any) -> list[str]:  # noqa: ANN401 - columns
-        """Devices, of as many batches as ten goes into them."""
+        """Return devices, of as many batches as ten goes into them."""
         names = [f"{number:032x}" for number in range(first, first + count)]
         rows = [
             {
@@ -147,7 +147,7 @@ class Example:
         self.write(intents, *rows)
 
     def report(self, names: list[str], counter: int, **said: Any) -> None:  # noqa: ANN401 - columns
-        """Reports with vitals of an hour."""
+        """Report with vitals of an hour."""
         counted = {"seconds": HOUR, "windows": 1000, "latency_p99": 0.01, "memory": 1000, "channels": 3, **said}
         rows = [
             {

@@ -52,7 +52,7 @@ def classifier(widths: tuple[int, ...] = (10, 64, 64, 3)) -> Graph:
 
 
 def regressor() -> Graph:
-    """Windows of 2 channels and 8 samples to one number, by a convolution."""
+    """Return windows of 2 channels and 8 samples to one number, by a convolution."""
     builder = Builder("level", (2, 8))
     value = builder.op("Conv", builder.input, builder.constant(numbers(3, 2, 3)), builder.constant(numbers(3)))
     value = builder.op("Flatten", builder.op("GlobalAveragePool", builder.op("Relu", value)))
@@ -83,7 +83,7 @@ def manifest(**changes: Any) -> Manifest:  # noqa: ANN401 - fields of different 
 
 
 def parts(graph: Graph | None = None, **changes: Any) -> tuple[Manifest, dict[str, bytes]]:  # noqa: ANN401
-    """A manifest and its files for a classifier of rows."""
+    """Return a manifest and its files for a classifier of rows."""
     graph = graph or classifier()
     inputs = numbers(8, *graph.inputs[0].shape, seed=7)
     outputs = compile_graph(graph)(inputs)
@@ -92,7 +92,7 @@ def parts(graph: Graph | None = None, **changes: Any) -> tuple[Manifest, dict[st
 
 
 def window_parts() -> tuple[Manifest, dict[str, bytes]]:
-    """The same for a regressor of windows."""
+    """Return the same for a regressor of windows."""
     return parts(
         regressor(),
         task="regression",

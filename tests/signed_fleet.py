@@ -53,14 +53,14 @@ class SignedFleet:
         return datetime.fromtimestamp(int(self.now + LONGEST[role] - 600.0), UTC)
 
     def sign(self, signed: Signed, role: str, others: Sequence[CryptoSigner] = ()) -> bytes:
-        """Bytes signed by the keys of a role."""
+        """Return bytes signed by the keys of a role."""
         metadata: Metadata[Any] = Metadata(signed)
         for signer in {id(one): one for one in (*self.keys[role], *others)}.values():
             metadata.sign(signer, append=True)
         return metadata.to_bytes()
 
     def sign_root(self, others: Sequence[CryptoSigner] = ()) -> bytes:
-        """The next root, signed by its own keys and `others`, those before."""
+        """Return the next root, signed by its own keys and `others`, those before."""
         self.version["root"] += 1
         root = Root(self.version["root"], None, self.expires("root"), consistent_snapshot=True)
         for role in ("root", "targets", "snapshot", "timestamp"):
@@ -71,7 +71,7 @@ class SignedFleet:
         return self.held["root"]
 
     def sign_targets(self) -> None:
-        """The next targets, which delegate."""
+        """Sign the next targets, which delegate."""
         self.version["targets"] += 1
         roles: dict[str, DelegatedRole] = {}
         keys: dict[str, Key] = {}
@@ -83,7 +83,7 @@ class SignedFleet:
         self.put("targets", self.sign(signed, "targets"))
 
     def sign_role(self, role: str) -> None:
-        """The next metadata of 'releases' or 'rollouts'."""
+        """Sign the next metadata of 'releases' or 'rollouts'."""
         self.version[role] += 1
         signed = Targets(self.version[role], None, self.expires(role), dict(self.targets[role]))
         self.put(role, self.sign(signed, role))
@@ -95,7 +95,7 @@ class SignedFleet:
         self.snapshot_meta[f"{role}.json"] = MetaFile(self.version[role])
 
     def seal(self) -> None:
-        """The next snapshot and timestamp."""
+        """Sign the next snapshot and timestamp."""
         self.version["snapshot"] += 1
         snapshot = Snapshot(self.version["snapshot"], None, self.expires("snapshot"), dict(self.snapshot_meta))
         data = self.sign(snapshot, "snapshot")
@@ -107,7 +107,7 @@ class SignedFleet:
         self.files["/metadata/timestamp.json"] = self.sign(timestamp, "timestamp")
 
     def add(self, role: str, path: str, data: bytes) -> str:
-        """A target and its bytes; gives their hash."""
+        """Return a target and its bytes; gives their hash."""
         found = TargetFile.from_data(path, data, ["sha256"])
         self.targets[role][path] = found
         sha256 = hashlib.sha256(data).hexdigest()
@@ -123,7 +123,7 @@ class SignedFleet:
         self.seal()
 
     def release(self, package: bytes, counter: int = 1, product: str = "pump") -> Release:
-        """Signs a package."""
+        """Return signs a package."""
         target = f"packages/{product}-{counter}.edge"
         sha256 = self.add("releases", target, package)
         self.sign_role("releases")
@@ -131,7 +131,7 @@ class SignedFleet:
         return Release(product=product, counter=counter, target=target, sha256=sha256, length=len(package))
 
     def plan(self, release: Release, name: str = "plan-1", **changes: Any) -> tuple[Plan, str]:  # noqa: ANN401
-        """Signs a plan that gives a release to everybody at once, ungated, unless `changes` say otherwise."""
+        """Return signs a plan that gives a release to everybody at once, ungated, unless `changes` say otherwise."""
         given: dict[str, Any] = {
             "id": name, "release": release, "salt": "5a" * 32, "starts": self.now, "expires": self.now + 30 * DAY,
             "enrolled": self.now, "stages": (Stage(name="all", percent=100.0, gated=False),),
@@ -178,9 +178,9 @@ class HandClock:
         self.now, self.up = now, 0.0
 
     def wall(self) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
         return self.now
 
     def monotonic(self) -> float:
-        """Seconds up."""
+        """Return seconds up."""
         return self.up

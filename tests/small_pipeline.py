@@ -39,7 +39,7 @@ epochs = 2
 
 
 def rows(classes: Sequence[str] = ("off", "on"), count: int = ROWS) -> list[list[str]]:
-    """Rows of two measurements and a label that follows their sum, split evenly."""
+    """Return rows of two measurements and a label that follows their sum, split evenly."""
     X = np.random.default_rng(0).normal(size=(count, 2))
     order = np.argsort(np.argsort(X.sum(axis=1)))
     labels = [classes[place * len(classes) // count] for place in order]
@@ -47,23 +47,23 @@ def rows(classes: Sequence[str] = ("off", "on"), count: int = ROWS) -> list[list
 
 
 def write_rows(path: Path, table: list[list[str]] | None = None, *, header: str = "a,b,label", by: str = ",") -> Path:
-    """A CSV file of `rows`, or of another table."""
+    """Return a CSV file of `rows`, or of another table."""
     lines = [header.replace(",", by), *(by.join(row) for row in (rows() if table is None else table))]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
 def write_toml(path: Path, data: Path, more: str = "") -> Path:
-    """The pipeline's TOML for a data file."""
+    """Return the pipeline's TOML for a data file."""
     path.write_text(TOML.format(path=data) + more, encoding="utf-8")
     return path
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder, hidden files too but the journals of runs that broke off; nothing where there is none."""
+    """Return the names in a folder, hidden files included and journals of interrupted runs left out."""
     return sorted(path.name for path in folder.iterdir() if path.name != FOLDER) if folder.exists() else []
 
 
 def run_small(toml: Path, out: Path, *changes: str, force: bool = False) -> RunResult:
-    """Runs the pipeline with `--set` changes."""
+    """Run the pipeline with `--set` changes."""
     return run_pipeline(read_config(str(toml), changes), out=out, force=force)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.stage import Context
+from edgewright.core.catalogue import find, listing
+from edgewright.graph.stage import Context, Stage
+from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float32]
+ROOMS = ("edgewright.preprocessing", "edgewright.features")
+KINDS = [(room, kind) for room in ROOMS for kind in listing(room, "STAGE")]
 
-# A stage without an example here fails `test_every_stage_has_an_example`. The first word says what arrives.
+# A stage without an example here is tried with its defaults. The first word says what arrives.
 EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "units": [
         ("rows", {"scale": 0.5, "offset": 3.0, "unit": "g"}),
@@ -153,7 +158,7 @@ def windows(n: int, rng: np.random.Generator) -> Floats:
 
 
 def rows(n: int, rng: np.random.Generator) -> Floats:
-    """Columns of very different size, one at a large level, one constant; (n, 6)."""
+    """Return columns of very different size, one at a large level, one constant; (n, 6)."""
     values = rng.normal(size=(n, 6)) * [1.0, 20.0, 0.01, 1.0, 3.0, 0.0] + [0.0, 5.0, 0.0, 101325.0, 0.0, 7.0]
     values[:, 4] += values[:, 0]
     return values.astype(np.float32)
@@ -170,7 +175,7 @@ def sound(n: int, rng: np.random.Generator) -> Floats:
 
 
 def arriving(words: str) -> tuple[Floats, Context]:
-    """Samples for an example, with missing values unless they are 'whole', and their context."""
+    """Return samples for an example, with missing values unless they are 'whole', and their context."""
     rng = np.random.default_rng(7)
     if words == "sound":
         X, labels, rate = sound(60, rng), "microphone", 8000.0
@@ -189,3 +194,28 @@ def arriving(words: str) -> tuple[Floats, Context]:
 def targets(X: Floats) -> NDArray[np.str_]:
     first = X.reshape(len(X), -1)[:, 0]
     return np.where(first > np.nanmedian(first), "walking", "sitting")
+
+
+def examples(room: str, kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the examples of a stage, or its defaults on everything that it takes."""
+    if kind in EXAMPLES:
+        return EXAMPLES[kind]
+    stage, found = find(room, kind, "STAGE", "stage"), []
+    for words in ("whole rows", "whole windows", "sound"):
+        try:
+            stage.build(stage.config(), arriving(words)[1])
+        except InputError:
+            continue
+        found.append((words, dict[str, Any]()))
+    return found
+
+
+CASES = [(room, kind, n) for room, kind in KINDS for n in range(len(examples(room, kind)))]
+
+
+def built(room: str, kind: str, number: int) -> tuple[Stage[Any], Any, Floats]:
+    """Return a stage, its unfitted estimator by an example, and the samples of that."""
+    stage: Stage[Any] = find(room, kind, "STAGE", "stage")
+    words, table = examples(room, kind)[number]
+    X, context = arriving(words)
+    return stage, stage.build(msgspec.convert(table, stage.config), context), X

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.device.store import Store
+from edgewright.device.store.store import Store
 from edgewright.schema.device import Event, Kind
 from edgewright.schema.store import StoreConfig
 
@@ -31,7 +31,7 @@ class HandClock:
 
 
 def config(**changes: object) -> StoreConfig:
-    """Commits by hand only, unless told otherwise; no ballast."""
+    """Commit by hand only, unless told otherwise; no ballast."""
     settings = {"group_seconds": 1e9, "group_items": 10**9, "at_once": (), "ballast": 0, **changes}
     return StoreConfig(**settings)  # type: ignore[arg-type]
 

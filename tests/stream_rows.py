@@ -13,14 +13,14 @@ from edgewright.schema.device import Packet
 
 
 def opened(source: str, *columns: str) -> Stream:
-    """The source behind `--source SOURCE`."""
+    """Return the source behind `--source SOURCE`."""
     name, _, rest = source.partition(":")
     part = kind(name)
     return part.open(part.short(rest), columns)
 
 
 def drain(stream: Stream, rows: int, seconds: float = 5.0) -> list[Packet]:
-    """Packets until so many rows came, the source ended or the time is over."""
+    """Return packets until so many rows came, the source ended or the time is over."""
     packets: list[Packet] = []
     until = time.monotonic() + seconds
     while sum(len(p.values) for p in packets) < rows and time.monotonic() < until and not stream.ended():
@@ -29,7 +29,7 @@ def drain(stream: Stream, rows: int, seconds: float = 5.0) -> list[Packet]:
 
 
 def until_notice(stream: Stream, word: str, seconds: float = 60.0) -> list[Packet]:
-    """Packets until one whose notice holds the word."""
+    """Return packets until one whose notice holds the word."""
     packets: list[Packet] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -51,7 +51,7 @@ def times(packets: Sequence[Packet]) -> NDArray[np.float64]:
 
 
 def notices(packets: Sequence[Packet]) -> list[str]:
-    """What was told."""
+    """Return what was told."""
     return [p.notice for p in packets if p.notice]
 
 
@@ -62,9 +62,9 @@ class Clock:
         self.now = 100.0
 
     def monotonic(self) -> float:
-        """The time of the clock."""
+        """Return the time of the clock."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Lets it pass."""
+        """Let it pass."""
         self.now += seconds

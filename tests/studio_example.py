@@ -12,7 +12,7 @@ import msgspec
 from starlette.applications import Starlette
 
 from edgewright.schema.trace import Trace
-from edgewright.studio.app import studio_app
+from edgewright.studio.server import studio_app
 from edgewright.trace.record import write_trace
 from trace_example import trace
 
@@ -22,7 +22,7 @@ HOSTILE = '<img src=x onerror="alert(1)">'
 
 
 def record(runs: Path, place: str, **changes: object) -> Trace:
-    """A run folder that holds a record and nothing else."""
+    """Return a run folder that holds a record and nothing else."""
     made = msgspec.structs.replace(trace(), **{"name": place.rpartition("/")[2], **changes})
     (runs / place).mkdir(parents=True)
     write_trace(made, runs / place / "trace.json")
@@ -49,14 +49,14 @@ class Client:
             return pool.submit(lambda: asyncio.run(ask())).result()
 
     def get(self, address: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
-        """Reads."""
+        """Read."""
         return self.request("GET", address, **more)
 
     def post(self, address: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
-        """Changes."""
+        """Change."""
         return self.request("POST", address, **more)
 
 
 def client(runs: Path, fleet: Path | None = None, **more: int) -> Client:
-    """A browser of a studio over a folder of runs, and over a fleet where one is named."""
+    """Return a browser of a studio over a folder of runs, and over a fleet where one is named."""
     return Client(studio_app(runs, PORT, fleet=fleet, **more))

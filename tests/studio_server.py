@@ -20,7 +20,7 @@ START = (
 
 @contextmanager
 def started(folder: Path, *options: str, end: bool = True) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A studio over a folder: its address and process, which is ended as Ctrl-C does."""
+    """Provide a studio over a folder: its address and process, which is ended as Ctrl-C does."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", START, "studio", str(folder), "--port", "0", "--no-open", *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

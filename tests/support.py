@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,21 +13,31 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def require_all() -> bool:
-    """Whether a part that is absent is a failure (`EDGEWRIGHT_REQUIRE=all`) instead of being left out."""
+    """Return whether a part that is absent is a failure (`EDGEWRIGHT_REQUIRE=all`) instead of being left out."""
     return os.environ.get("EDGEWRIGHT_REQUIRE", "") == "all"
 
 
 def left_out(reason: str) -> None:
-    """Leaves the test out and says why; a failure where everything is required."""
+    """Leave the test out and says why; a failure where everything is required."""
     if require_all():
         pytest.fail(f"required but absent: {reason}")
     pytest.skip(f"left out: {reason}")
+
+
+def check_settings(config: type[msgspec.Struct]) -> None:
+    """Assert that settings are frozen, refuse unknown keys and describe every field in their docstring."""
+    assert config.__struct_config__.frozen
+    assert config.__struct_config__.forbid_unknown_fields
+    text = "\n".join(inspect.cleandoc(base.__doc__ or "") for base in config.__mro__)
+    described = {key.strip() for line in re.findall(r"^\s+([a-z_0-9, ]+):", text, re.M) for key in line.split(",")}
+    assert set(config.__struct_fields__) <= described, config
 
 
 def shared_data(name: str) -> Path:
@@ -37,7 +49,7 @@ def shared_data(name: str) -> Path:
 
 
 def need_sanitizers(compiler: str) -> None:
-    """Leaves the test out where a compiler or its library of sanitizers is absent: clang's is a package of its own."""
+    """Leave the test out where a compiler or its library of sanitizers is absent: clang's is a package of its own."""
     if shutil.which(compiler) is None:
         left_out(f"{compiler} (apt-get install {compiler})")
     if not _has_sanitizers(compiler):
@@ -46,7 +58,7 @@ def need_sanitizers(compiler: str) -> None:
 
 @cache
 def _has_sanitizers(compiler: str) -> bool:
-    """Whether a program can be linked with them."""
+    """Return whether a program can be linked with them."""
     with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
         (Path(folder) / "main.c").write_text("int main(void) { return 0; }\n")
         command = [compiler, "-fsanitize=address,undefined", "main.c", "-o", "main"]
@@ -55,7 +67,7 @@ def _has_sanitizers(compiler: str) -> bool:
 
 @contextmanager
 def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """A file system of so many bytes ("24m"), where this machine lets us make one."""
+    """Provide a file system of so many bytes ("24m"), where this machine lets us make one."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     place.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]

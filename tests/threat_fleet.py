@@ -18,18 +18,18 @@ import httpx
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.device.device_config import Me
-from edgewright.fleet.protocol.plans.position import place
+from edgewright.fleet.device.ports import DeviceConfig
+from edgewright.fleet.protocol.plans.eligibility import place
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server import background
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.control_plane import Limits, Plane, open_plane
-from edgewright.fleet.server.database import move
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.rollouts.composition import conductor
-from edgewright.fleet.server.rollouts.scheduler import Happened
+from edgewright.fleet.server.database import copy
+from edgewright.fleet.server.database.tables import rollouts
+from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
+from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.schema.fleet_plan import Gate, Plan, Stage, TrialLimits
 from fleet_folder import fleet, package, publish
@@ -43,7 +43,7 @@ STAGES = (
     Stage(name="all", percent=100.0, dwell=2 * HOUR),
 )
 FAILED = Gate(measure="failed", limit=0.3, quorum=2)
-ME = Me(product="main", profile="pi", version="0.1.0", poll=600.0, look=60.0, keep=600.0)
+ME = DeviceConfig(product="main", profile="pi", version="0.1.0", poll=600.0, look=60.0, keep=600.0)
 _STEP = 300.0
 
 
@@ -59,7 +59,7 @@ class Server:
         self.rollouts = self.conductor.rollouts
         self.app, self.desk = App(self.plane), Desk(self.plane)
 
-    def tick(self) -> list[Happened]:
+    def tick(self) -> list[SchedulerEvent]:
         return self.conductor.scheduler.tick()
 
     def row(self) -> Any:  # noqa: ANN401 - a row
@@ -83,7 +83,7 @@ class Town:
         addresses: of servers that are processes of their own; devices ask each in turn instead of `server`.
     """
 
-    def __init__(self, folder: Path, count: int = 12, start: float = START, me: Me = ME) -> None:
+    def __init__(self, folder: Path, count: int = 12, start: float = START, me: DeviceConfig = ME) -> None:
         self.folder, self.clock, self.loop, self.me = folder, Hand(start), asyncio.new_event_loop(), me
         self.addresses: list[str] = []
         self._http = httpx.Client(timeout=10, trust_env=False)
@@ -96,19 +96,19 @@ class Town:
         made = publish(self.fleet, package(folder, "1"), start)
         self.new, self.back = made[0].release, made[1].release
         self.units: list[Unit] = []
-        self.happened: list[Happened] = []
+        self.happened: list[SchedulerEvent] = []
         self.rise()
         for number in range(count):
             self.units.append(Unit(self, f"unit-{number}"))
 
     def rise(self, name: str = "server") -> Server:
-        """A control plane begins, and nobody looks after the one before."""
+        """Return a control plane begins, and nobody looks after the one before."""
         self._risen += 1  # no two of them draw the same nonces
         self.server = Server(self.fleet, self.server_clock, f"{name} {self._risen}")
         return self.server
 
     def fall(self) -> None:
-        """The control plane is gone from one moment to the next."""
+        """Stop the control plane at once."""
         for server in [self.server, *self.others]:
             if server is not None:
                 server.close()
@@ -152,7 +152,7 @@ class Town:
             self._tick()
 
     def _tick(self) -> None:
-        """A round of each server, at the same moment."""
+        """Run one round of each server at the same moment."""
         if self.server is None:
             return
         if not self.others:
@@ -163,7 +163,7 @@ class Town:
                 self.happened += happened
 
     def plan(self, name: str, few: int = 2, **said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
-        """A plan whose first stage has at least so many devices, as somebody signs it who looks first."""
+        """Return a plan whose first stage has at least so many devices, as somebody signs it who looks first."""
         at = said.pop("at", self.clock.now)
         plan = Plan(**{
             "id": name, "release": self.new, "revert": self.back, "salt": "", "stages": STAGES, "starts": at,
@@ -177,11 +177,11 @@ class Town:
         raise AssertionError("no salt puts so many devices into the canary")
 
     def within(self, plan: Plan, percent: float) -> list[Unit]:
-        """Devices whose place is below so many percent."""
+        """Return devices whose place is below so many percent."""
         return [unit for unit in self.units if place(plan.salt, plan.id, unit.id) < percent]
 
     def roll_out(self, plan: Plan) -> bytes:
-        """Signs a plan offline and begins it."""
+        """Return signs a plan offline and begins it."""
         assert self.server is not None
         body = publish_plan(self.fleet.folder, plan, now=self.clock.now)
         self.happened += self.server.tick()
@@ -209,11 +209,11 @@ class Town:
 
 @contextmanager
 def town(folder: Path, count: int = 12, address: str = "", **more: Any) -> Iterator[Town]:  # noqa: ANN401
-    """A fleet of devices that have begun; its database is at an address of PostgreSQL, or its SQLite file."""
+    """Provide a fleet of devices that have begun; its database is at an address of PostgreSQL, or its SQLite file."""
     made = Town(folder, count, **more)
     if address:
         made.fall()
-        move.move(made.fleet.folder, address)
+        copy.move(made.fleet.folder, address)
         made.rise()
     try:
         yield made

@@ -15,15 +15,14 @@ from benchmarks.faults.fleet_device import Process
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.device.usb_repository import Mount, WithStick
+from edgewright.fleet.device.usb_repository import CombinedRepository, StickMount
 from edgewright.fleet.protocol.ports import Answer, Unreachable
-from edgewright.fleet.protocol.wire.folder import FolderTransport
-from edgewright.fleet.protocol.wire.packages import TransportPackages
 from edgewright.fleet.protocol.wire.token import read_token
+from edgewright.fleet.protocol.wire.transport import FolderTransport, TransportPackages
 
 if TYPE_CHECKING:
     from threat_fleet import Town
@@ -115,13 +114,13 @@ class Unit:
         trust = Client(self.folder / TRUST_FOLDER, self.way, self.clock)
         control = HttpControl(self.way, device_key(self.folder), self.state.link.device)
         packages: Any = TransportPackages(self.way)
-        self.mount = Mount(self.stick, self.folder, self.clock) if self.stick else None
-        both: Any = WithStick(trust, packages, self.mount) if self.mount else trust
+        self.mount = StickMount(self.stick, self.folder, self.clock) if self.stick else None
+        both: Any = CombinedRepository(trust, packages, self.mount) if self.mount else trust
         self.trust = trust
         self.agent = Agent(
             self.town.me, state=self.state, slots=self.slots, runner=self.process, trust=both,
             packages=both if self.mount else packages, control=control, clock=self.clock, chance=chance,
-            teller=ReportTeller(self.state, control, self.clock, chance),
+            reporter=ReportSender(self.state, control, self.clock, chance),
         )  # fmt: skip
 
     def step(self, passed: float) -> None:

@@ -56,7 +56,7 @@ def statistics(names: tuple[str, ...], low: float, high: float, missing: int = 0
 
 
 def stages() -> tuple[StageRecord, ...]:
-    """The six stages of the lesson."""
+    """Return the six stages of the lesson."""
     raw = tuple((None, *wave(i, 19, 20.0, 25.0)) if i == 1 else wave(i, 20, 20.0, 25.0) for i in range(3))
     clean = tuple(tuple(abs(v) for v in wave(i, 20, 0.5, 0.5)) for i in range(3))
     return (
@@ -88,7 +88,7 @@ def stages() -> tuple[StageRecord, ...]:
 
 
 def layers() -> tuple[LayerRecord, ...]:
-    """The table of 10-64-64-3."""
+    """Return the table of 10-64-64-3."""
     sizes = (10, 64, 64, 3)
     return tuple(
         LayerRecord(name=name, kind="dense", shape_out=(b,), parameters=a * b + b, macs=a * b, activation_bytes=4 * b,
@@ -100,7 +100,7 @@ def layers() -> tuple[LayerRecord, ...]:
 
 
 def epochs(count: int = 20) -> tuple[EpochRecord, ...]:
-    """A falling loss; from epoch 60 on the validation loss rises."""
+    """Return a falling loss; from epoch 60 on the validation loss rises."""
     made = []
     for i in range(1, count + 1):
         loss = 0.22 - 0.0008 * i + 0.68 * math.exp(-i / 6.5) + 0.004 * math.sin(i)
@@ -162,7 +162,7 @@ def compression() -> CompressionRecord:
 
 
 def device() -> DeviceRecord:
-    """The budgets of a phone."""
+    """Return the budgets of a phone."""
     rows = (
         BudgetRow(name="flash", used=9_500, low=6_500, high=29_500, available=64e6, unit="B", how="estimated"),
         BudgetRow(name="RAM", used=1_300, low=1_000, high=2_100, available=64_000, unit="B", how="estimated"),
@@ -204,7 +204,7 @@ def scaling() -> ScalingRecord:
 
 
 def trace(count: int = 20) -> Trace:
-    """The whole record."""
+    """Return the whole record."""
     return Trace(
         name="activity", title="a small model on an edge device", task="classification",
         verdict=verdict(evaluation=evaluation(), compression=compression(), device=device()),

@@ -14,15 +14,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.position import place
-from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server import background
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import Limits, open_plane
-from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.schema.fleet_plan import Gate, Plan, Stage
 from fleet_folder import fleet, package, publish
 from fleet_plane import Client, Device
+from threat_unit import Hand
 
 T = TypeVar("T")
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -37,43 +38,30 @@ SITES = (("north", "pi"), ("south", "pi"), ("harbour", "jetson"), ("test-bench",
 
 
 def apart(function: Callable[[], T]) -> T:
-    """What a function gives in a thread of its own: a test in a browser leaves a loop that goes on in this one."""
+    """Run a function in a thread of its own: a browser test keeps an event loop running in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function).result()
 
 
 def awaited(asked: Coroutine[Any, Any, T]) -> T:
-    """The answer of a coroutine."""
+    """Return the answer of a coroutine."""
     return apart(lambda: asyncio.run(asked))
 
 
 def asked_of(folder: Path, kind: type[T], method: str, path: str, said: object = None) -> T:
-    """An answer of the control plane of a folder, as an operator's command gets it."""
+    """Return an answer of the control plane of a folder, as an operator's command gets it."""
 
     def ask() -> T:
-        with local_desk(folder) as desk:
+        with local_client(folder) as desk:
             return desk.ask(kind, method, path, said)
 
     return apart(ask)
 
 
 def numbers() -> Callable[[int], bytes]:
-    """Bytes that are the same in every test, so that the same devices are canaries."""
+    """Return bytes that are the same in every test, so that the same devices are canaries."""
     counter = itertools.count()
     return lambda size: hashlib.sha256(str(next(counter)).encode()).digest()[:size]
-
-
-class Hand:
-    """A clock that is moved."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Watched:
@@ -122,7 +110,7 @@ class Watched:
         self.conductor.scheduler.tick()
 
     def report(self, devices: list[Device], **said: Any) -> None:  # noqa: ANN401 - fields of a report
-        """A report of each, with vitals."""
+        """Report each device, with vitals."""
         awaited(self._report(devices, said))
 
     async def _report(self, devices: list[Device], said: dict[str, Any]) -> None:
@@ -149,16 +137,16 @@ class Watched:
         assert answer.status_code == 200, answer.text
 
     def why(self, device: Device) -> str:
-        """What the rollout says to a device, which is what the device says itself."""
+        """Return what the rollout says to a device, which is what the device says itself."""
         answer = awaited(self.client.ask("GET", f"/v1/fleet/devices/{device.id}/whereabouts", local=True))
         return str(answer.json()["rollouts"][0]["why"])
 
     def canaries(self, percent: float = 20.0) -> list[Device]:
-        """Devices whose place is below a percent."""
+        """Return devices whose place is below a percent."""
         return [one for one in self.devices if place("5" * 64, PLAN, one.id) < percent]
 
     def take(self, devices: list[Device]) -> None:
-        """Asks for leave, activates and confirms."""
+        """Ask for leave, activates and confirms."""
         for one in devices:
             said = {"nonce": one.nonce, "plan": PLAN, "counter": self.new.counter, "stage": 0}
             answer = awaited(one.send("intent", msgspec.json.encode(said)))
@@ -166,7 +154,7 @@ class Watched:
             assert answer.json()["go"], answer.text
 
     def end(self, devices: list[Device], what: str = "confirmed", because: str = "", detail: str = "") -> None:
-        """Reports what became of the new release."""
+        """Report what became of the new release."""
         counter = self.new.counter if what == "confirmed" else self.old.counter
         for one in devices:
             steps = [("tested", ""), ("activated", ""), (what, because)]
@@ -193,24 +181,24 @@ class Watched:
         self.sent(device, 403)
 
     def sent(self, device: Device, status: int) -> None:
-        """A report that is answered with a status."""
+        """Send a report and check the status of the response."""
         answer = awaited(device.report(counter=1))
         assert answer.status_code == status, answer.text
 
     def close(self) -> None:
-        """Ends the control plane."""
+        """End the control plane."""
         self.plane.close()
 
 
 def item(number: int, label: str) -> dict[str, Any]:
-    """An alarm of the outbox."""
+    """Return an alarm of the outbox."""
     body = {"kind": "alarm", "stream": "pump-1", "label": label, "score": 0.93, "time": 12.5}
     return {"device": "d", "boot": 1, "sequence": number, "kind": "event", "put": 1.0, "body": body}
 
 
 @contextmanager
 def watched(folder: Path, count: int = 30) -> Iterator[Watched]:
-    """A fleet at its canary: some confirmed, one went back, one drifts, one alarms, one is silent, one has a twin."""
+    """Provide a fleet at its canary: confirmed, rolled back, drifting, alarming, silent and cloned devices."""
     made = Watched(folder, count, 7200.0)
     try:
         made.report(made.devices[:-1], why="no rollout for this product")

@@ -20,14 +20,14 @@ PLACES = ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 
 
 def wanted() -> list[str]:
-    """Requirements of the base install and of all extras, without the project itself."""
+    """Return requirements of the base install and of all extras, without the project itself."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     return sorted({line for lines in lists for line in lines if not line.startswith(project["name"] + "[")})
 
 
 def main() -> int:
-    """Resolves and writes; gives the resolver's exit code."""
+    """Resolve and write; give the resolver's exit code."""
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "requirements.in"
         asked.write_text("\n".join(wanted()) + "\n", encoding="utf-8")

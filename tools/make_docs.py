@@ -79,7 +79,7 @@ def meanings(struct: type) -> dict[str, str]:
 
 
 def _entry(entry: str) -> Iterator[tuple[str, str]]:
-    """'a, b: text; c: text' as pairs."""
+    """Yield the pairs of 'a, b: text; c: text'."""
     names, _, text = entry.partition(":")
     if text and re.fullmatch(r"[\w, ]+", names):
         for name in names.split(","):
@@ -87,12 +87,12 @@ def _entry(entry: str) -> Iterator[tuple[str, str]]:
 
 
 def summary(struct: object) -> str:
-    """The first paragraph of a docstring, on one line."""
+    """Return the first paragraph of a docstring, on one line."""
     return " ".join((struct.__doc__ or "").split("\n\n")[0].split())
 
 
 def type_text(kind: msgspec.inspect.Type) -> str:
-    """A type in the words of a reader of TOML."""
+    """Return a type in the words of a reader of TOML."""
     words = {
         msgspec.inspect.BoolType: "true or false",
         msgspec.inspect.AnyType: "anything",
@@ -125,7 +125,7 @@ def limits(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
 
 
 def _struct(kind: msgspec.inspect.Type) -> type | None:
-    """The struct of a table, also where it may be left out."""
+    """Return the struct of a table, also where it may be left out."""
     if isinstance(kind, msgspec.inspect.UnionType):
         return next((s for s in map(_struct, kind.types) if s is not None), None)
     return kind.cls if isinstance(kind, msgspec.inspect.StructType) else None
@@ -143,7 +143,7 @@ def tables_in(kind: msgspec.inspect.Type) -> list[type]:
 
 
 def fields(struct: type) -> Iterator[tuple[msgspec.inspect.Field, Any]]:
-    """Fields of a struct with their defaults (`NO_DEFAULT` where one must be given)."""
+    """Yield fields of a struct with their defaults (`NO_DEFAULT` where one must be given)."""
     info = msgspec.inspect.type_info(struct)
     assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 - a struct's info is a struct's
     for field in info.fields:
@@ -155,7 +155,7 @@ def fields(struct: type) -> Iterator[tuple[msgspec.inspect.Field, Any]]:
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401 - any value of a TOML
-    """A value as TOML on one line."""
+    """Return a value as TOML on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -171,7 +171,7 @@ def _toml(value: Any) -> str:  # noqa: ANN401 - any value of a TOML
 
 
 def key_table(struct: type) -> list[str]:
-    """A Markdown table of a struct's keys."""
+    """Return a Markdown table of a struct's keys."""
     rows = list(fields(struct))
     if not rows:
         return ["No keys.", ""]
@@ -194,7 +194,7 @@ def _comment(text: str) -> list[str]:
 
 
 def example(struct: type = PipelineConfig, path: str = "") -> list[str]:
-    """The TOML with every key of the schema at its default, plain values first because TOML wants it so."""
+    """Return the TOML with every key of the schema at its default, plain values first because TOML wants it so."""
     told, plain, tables = meanings(struct), [], []
     for field, default in fields(struct):
         name = f"{path}.{field.encode_name}".lstrip(".")
@@ -215,7 +215,7 @@ def example(struct: type = PipelineConfig, path: str = "") -> list[str]:
 
 
 def _stages(stages: Sequence[dict[str, Any]]) -> list[str]:
-    """Stages of the example, with all of their keys that have a value."""
+    """Return stages of the example, with all of their keys that have a value."""
     lines: list[str] = []
     for stage in stages:
         room = next(r for r, a, *_ in ROOMS if a == "STAGE" and stage["kind"] in listing(r, a))
@@ -231,7 +231,7 @@ def _stages(stages: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def schema_tables(struct: type = PipelineConfig, path: str = "") -> list[str]:
-    """A heading and a table for the pipeline and for every table inside it."""
+    """Return a heading and a table for the pipeline and for every table inside it."""
     heading = f"## `[{path}]`" if path else "## At the top"
     lines = [heading, "", summary(struct), "", *key_table(struct)]
     for field, _ in fields(struct):
@@ -268,7 +268,7 @@ def room_tables() -> list[str]:
 
 
 def document() -> str:
-    """The whole of docs/pipeline.md."""
+    """Return the whole of docs/pipeline.md."""
     lines = [
         "# A pipeline's TOML",
         "",
@@ -290,7 +290,7 @@ def document() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes or checks the file; gives the exit status."""
+    """Write or check the file; give the exit status."""
     text = document()
     if "--check" in arguments:
         if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:

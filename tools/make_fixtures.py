@@ -22,7 +22,7 @@ ROWS = 24
 
 
 def table(classes: int, *, integers: bool = False) -> tuple[Any, Any]:
-    """Rows of 6 columns and labels that depend on them."""
+    """Return rows of 6 columns and labels that depend on them."""
     rng = np.random.default_rng(SEED)
     x = rng.normal(size=(300, 6)).astype(np.float32) * np.asarray([1, 2, 5, 0.5, 1, 1], np.float32)
     score = x[:, 0] + np.sin(x[:, 1]) + 0.2 * x[:, 2]
@@ -168,7 +168,7 @@ def from_torch(folder: Path) -> None:
             self.mix = nn.Parameter(torch.randn(4, 3))
 
         def forward(self, x: Any) -> Any:  # noqa: ANN401 - a tensor
-            """Gives (n, 3, length)."""
+            """Give (n, 3, length)."""
             return torch.einsum("bcl,cd->bdl", torch.cumsum(x, 2) / 10, self.mix)
 
     torch.manual_seed(SEED)
@@ -259,7 +259,7 @@ def from_keras(folder: Path) -> None:
 
 
 def channels_last(folder: Path) -> None:
-    """A network as converters of channels-last frameworks write it: Transposes around convolutions, opset 11."""
+    """Write a network as converters of channels-last frameworks do: Transposes around convolutions, opset 11."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -304,7 +304,7 @@ def channels_last(folder: Path) -> None:
 
 
 def save(folder: Path, name: str, model: bytes, x: Any) -> None:  # noqa: ANN401 - an array
-    """Writes the model and, as `NAME.npz`, a few rows with the answers of ONNX Runtime to each."""
+    """Write the model and, as `NAME.npz`, a few rows with the answers of ONNX Runtime to each."""
     import onnxruntime as ort
 
     (folder / f"{name}.onnx").write_bytes(model)
@@ -323,7 +323,7 @@ def save(folder: Path, name: str, model: bytes, x: Any) -> None:  # noqa: ANN401
 
 
 def main() -> None:
-    """Makes all of them."""
+    """Make all of them."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     channels_last(folder)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.chromium import chromium
 from tools import picture_studio
 
-from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
@@ -49,13 +49,13 @@ FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http
 
 
 def record() -> Trace:
-    """A real run of the activity pipeline."""
+    """Return a real run of the activity pipeline."""
     with tempfile.TemporaryDirectory() as folder:
         return run_pipeline(read_config("activity"), out=folder, command="edgewright run activity").trace
 
 
 def picture(trace: Trace) -> str:
-    """The parts of the trace that tell most, as SVG."""
+    """Return the parts of the trace that tell most, as SVG."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     shown = TerminalTrace(console)
     shown.start(trace.name, trace.title, "phone-arm64")
@@ -71,7 +71,7 @@ def picture(trace: Trace) -> str:
 
 
 def photograph(html: str, path: Path, view: ViewportSize = PAGE) -> None:
-    """The top of a page."""
+    """Photograph the top of a page."""
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         file = Path(folder) / "page.html"
         file.write_text(html, encoding="utf-8")
@@ -81,7 +81,7 @@ def photograph(html: str, path: Path, view: ViewportSize = PAGE) -> None:
 
 
 def fleet() -> None:
-    """A simulated rollout that goes bad while a third of the fleet is away."""
+    """Simulate a rollout that goes bad while a third of the fleet is away."""
     result = simulate(Settings(devices=60, fault="offline"))
     photograph(simulation_page(result), IMAGES / "fleet.png", FLEET)
 
@@ -94,7 +94,7 @@ def run_pictures() -> None:
 
 
 def main() -> int:
-    """Writes the pictures."""
+    """Write the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     parts = {"run": run_pictures, "studio": picture_studio.main, "fleet": fleet}
     for name in sys.argv[1:] or parts:

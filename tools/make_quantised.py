@@ -41,12 +41,12 @@ class Rows(CalibrationDataReader):  # type: ignore[misc]
         self.rows: Iterator[dict[str, Samples]] = iter([{"x": x[i : i + 1]} for i in range(len(x))])
 
     def get_next(self) -> dict[str, Samples] | None:
-        """The next sample, None after the last."""
+        """Return the next sample, None after the last."""
         return next(self.rows, None)
 
 
 def network(nodes: list[Any], weights: dict[str, tuple[int, ...]], shape: list[int]) -> bytes:
-    """A float model with random weights, an entry of one axis being a bias."""
+    """Return a float model with random weights, an entry of one axis being a bias."""
     rng = np.random.default_rng(SEED)
     constants: dict[str, Any] = {"zero": np.float32(0), "six": np.float32(6)}
     for name, lengths in weights.items():
@@ -104,7 +104,7 @@ def residual() -> tuple[bytes, Samples]:
 
 
 def quantised(model: bytes, x: Samples, form: str, activations: str, per_channel: bool) -> bytes:
-    """The model as `quantize_static` gives it."""
+    """Return the model as `quantize_static` gives it."""
     with tempfile.TemporaryDirectory() as folder:
         plain, ready, made = (str(Path(folder) / name) for name in ("plain.onnx", "ready.onnx", "made.onnx"))
         Path(plain).write_bytes(model)
@@ -117,7 +117,7 @@ def quantised(model: bytes, x: Samples, form: str, activations: str, per_channel
 
 
 def with_real_biases(data: bytes) -> bytes:
-    """The biases as float32, as PyTorch writes quantised models."""
+    """Return the biases as float32, as PyTorch writes quantised models."""
     model = onnx.load_from_string(data)
     arrays = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
     for node in list(model.graph.node):
@@ -129,7 +129,7 @@ def with_real_biases(data: bytes) -> bytes:
 
 
 def save(folder: Path, name: str, model: bytes, x: Samples) -> None:
-    """Writes the model, rows and answers."""
+    """Write the model, rows and answers."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -140,7 +140,7 @@ def save(folder: Path, name: str, model: bytes, x: Samples) -> None:
 
 
 def main() -> None:
-    """Makes all of them."""
+    """Make all of them."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for base, (model, x) in {"dense": dense(), "residual": residual()}.items():

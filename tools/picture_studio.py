@@ -33,7 +33,7 @@ _SHORT = "document.querySelectorAll('.folder bdi').forEach(e => { e.textContent 
 
 
 def main() -> None:
-    """Runs, serves, looks."""
+    """Run, serve, look."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "runs"
         for run in RUNS:

@@ -15,7 +15,7 @@ TARGET = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "river_
 
 
 def series(name: str) -> list[float]:
-    """A series of values from 0 to 1, the same on every machine."""
+    """Return a series of values from 0 to 1, the same on every machine."""
     draw = random.Random(name)  # noqa: S311 - no secret
     if name == "step":
         return [(0.3 if i < 400 else 0.7) + draw.uniform(-0.2, 0.2) for i in range(900)]
@@ -27,7 +27,7 @@ def series(name: str) -> list[float]:
 
 
 def main() -> None:
-    """Writes the numbers."""
+    """Write the numbers."""
     river = importlib.import_module("river")
     drift = importlib.import_module("river.drift")
     made: dict[str, object] = {"river": river.__version__}

@@ -28,13 +28,12 @@ SKAB_RUNS: tuple[tuple[str, dict[str, object], float, float], ...] = (
     ("pca", {"mean": 20}, 1.0, 4.0),
     ("robust", {"mean": 15}, 1.0, 2.0),
     ("k_means", {}, 1.0, 2.0),
-    ("half_space_trees", {}, 1.0, 1.0),
     ("autoencoder", {"mean": 15}, 1.0, 2.0),
 )
 
 
 def main() -> int:
-    """Prints the tables; 1 when a target is missed."""
+    """Print the tables; 1 when a target is missed."""
     return max(_nab(), _skab(), _sizes())
 
 
@@ -135,7 +134,7 @@ def _trained(one: skab.Experiment, settings: dict[str, object], quantile: float,
 
 
 def _sizes() -> int:
-    """Bytes and microseconds of every detector, on one channel and on eight."""
+    """Return bytes and microseconds of every detector, on one channel and on eight."""
     one = skab.experiments()[0]
     rows, over = [], False
     for name in catalogue.listing(DETECTORS, "DETECTOR"):

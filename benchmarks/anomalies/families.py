@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.anomalies.nab import Series, Weights, Worth, worth
 from edgewright.monitor.detector_stream import pause
 from edgewright.monitor.detectors.own_past import Channel, OwnPast, OwnPastConfig, fit
-from edgewright.workflows.detection.events import episodes
+from edgewright.workflows.detection.threshold import episodes
 
 # Rows without another alarm, as a share of those seen: the one setting that belongs to the file of a detector.
 REST = 0.05
@@ -52,14 +52,14 @@ class Apart:
 
 
 def scores(series: Series, config: OwnPastConfig) -> Array:
-    """Scores of a stream by the detector from a fresh start, as a device computes them; 0 while it learns."""
+    """Return scores of a stream by the detector from a fresh start, as a device computes them; 0 while it learns."""
     learnt = fit(config, np.zeros((1, 1), np.float32), np.zeros(1))
     found = OwnPast(learnt).update(series.values.astype(np.float32)[:, None], series.time)
     return np.nan_to_num(found)
 
 
 def alarms(found: Array, rest: float = REST) -> NDArray[np.bool_]:
-    """Rows that raise an alarm at the threshold 1."""
+    """Return rows that raise an alarm at the threshold 1."""
     rows = np.zeros(len(found), np.bool_)
     rows[[row for row, _ in episodes(found >= 1, rest)]] = True
     return rows
@@ -93,7 +93,7 @@ def _told(total: float, windows: float, weights: Weights) -> float:
 
 
 def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], held: str) -> int:
-    """The setting with the largest score of all families but one, in the weighted mean of the forms."""
+    """Return the setting with the largest score of all families but one, in the weighted mean of the forms."""
     others = [place for place, name in enumerate(names) if name != held]
     mean = np.zeros(len(next(iter(forms.values()))[0]))
     for form, (table, windows) in forms.items():
@@ -106,7 +106,7 @@ def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], held: s
 
 
 def _as(series: Series, form: str) -> Series:
-    """The stream in another form, with what is left of its windows."""
+    """Return the stream in another form, with what is left of its windows."""
     rows = len(series.time)
     if form == "as they are":
         return series

@@ -70,7 +70,7 @@ class Worth:
 
 
 def profiles(folder: Path = FOLDER) -> dict[str, Weights]:
-    """The profiles of the benchmark: 'standard', 'reward_low_FP_rate', 'reward_low_FN_rate'."""
+    """Return the profiles of the benchmark: 'standard', 'reward_low_FP_rate', 'reward_low_FN_rate'."""
     told = json.loads((folder / "config" / "profiles.json").read_text())
     return {
         name: Weights(m["CostMatrix"]["tpWeight"], m["CostMatrix"]["fpWeight"], m["CostMatrix"]["fnWeight"])
@@ -92,7 +92,7 @@ def streams(folder: Path = FOLDER) -> list[Series]:
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """The rows of a compressed CSV file."""
+    """Return the rows of a compressed CSV file."""
     with gzip.open(path, "rt", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -108,7 +108,7 @@ def _rows_of(time: Array, windows: Sequence[Sequence[str]]) -> tuple[tuple[int, 
 
 
 def worth(rows: int, windows: Sequence[tuple[int, int]], weights: Weights) -> Worth:
-    """What alarms would count at each row of a stream.
+    """Return what alarms would count at each row of a stream.
 
     Args:
         rows: of the stream.
@@ -136,7 +136,7 @@ def _sigmoid(position: float) -> float:
 
 
 def score(alarms: NDArray[np.bool_], value: Worth, weights: Weights) -> float:
-    """The raw score of one stream.
+    """Return the raw score of one stream.
 
     Args:
         alarms: shape (rows,), whether a row raises one.
@@ -161,7 +161,7 @@ def normalised(total: float, windows: int, weights: Weights) -> float:
 def benchmark_score(
     alarms: Mapping[str, NDArray[np.bool_]], given: Sequence[Series], weights: Weights
 ) -> tuple[float, dict[str, float]]:
-    """The score over streams, normalised, and the raw score of each."""
+    """Return the score over streams, normalised, and the raw score of each."""
     values = {s.name: worth(len(s.time), s.windows, weights) for s in given}
     each = {s.name: score(alarms[s.name], values[s.name], weights) for s in given}
     return normalised(sum(each.values()), sum(v.windows for v in values.values()), weights), each

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.table import ROOT
 from edgewright.monitor.detectors import kind
-from edgewright.workflows.detection.events import f1, interval
+from edgewright.workflows.detection.threshold import f1, interval
 
 FOLDER = ROOT.parent / "shared" / "data" / "skab"
 FITTED = 400
@@ -54,7 +54,7 @@ class Result:
 
 
 def experiments(folder: Path = FOLDER) -> list[Experiment]:
-    """The labelled files."""
+    """Return the labelled files."""
     found = []
     for path in sorted(folder.glob("[vo]*/*.csv.gz")):
         with gzip.open(path, "rt", newline="") as file:
@@ -118,7 +118,7 @@ def _counts(called: list[NDArray[np.bool_]], given: list[Experiment]) -> NDArray
 
 
 def judge(called: list[NDArray[np.bool_]], given: list[Experiment]) -> Result:
-    """Counts over all files, rows that were fitted on left out."""
+    """Count over all files, rows that were fitted on left out."""
     return _result(_counts(called, given))
 
 

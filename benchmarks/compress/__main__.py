@@ -29,7 +29,7 @@ POINTS = {"int8": 0.3, "structured-50": 1.0, "structured-50-int8": 1.0}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the tables; 1 when a figure is missed."""
+    """Print the tables; 1 when a figure is missed."""
     given = _arguments(arguments)
     reached = _sizes()
     if not given.sizes_only:

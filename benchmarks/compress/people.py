@@ -21,8 +21,7 @@ from edgewright.pipeline.variants import asked
 from edgewright.schema.data import DataSet
 from edgewright.schema.graph import Graph
 from edgewright.workflows.compression.forms import Base, Maker
-from edgewright.workflows.compression.options import Pruning, Wanted
-from edgewright.workflows.compression.subject import Subject
+from edgewright.workflows.compression.subject import Pruning, Subject, Wanted
 
 WANTED = Wanted(int8=True, qat=True, prune=(Pruning("structured", 0.5), Pruning("magnitude", 0.8)))
 FOUR_BITS = 7  # the largest integer of 4 bits
@@ -39,7 +38,7 @@ class Form:
 
 
 def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int) -> dict[str, Form]:
-    """Trains on the other people, makes every form, and answers for those left out.
+    """Train on the other people, makes every form, and answer for those left out.
 
     Args:
         dataset: recordings of the people who do not evaluate.
@@ -60,7 +59,7 @@ def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed
 
 
 def four_bits(subject: Subject, base: Base, epochs: int) -> tuple[Graph, Graph]:
-    """The experiment: weights of 4 bits in bytes, after training and trained with that rounding; activations int8."""
+    """Quantise weights to 4 bits in bytes, after training and trained with that rounding; activations are int8."""
     if base.model is None or base.lesson is None:
         raise ValueError("a run")
     features = subject.features(subject.calibration)
@@ -91,7 +90,7 @@ def cross_validate(
     only: int | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Form]:
-    """Answers to the windows of everybody, each by networks that have not seen the person.
+    """Return answers to the windows of everybody, each by networks that have not seen the person.
 
     Args:
         data: folder of the set.

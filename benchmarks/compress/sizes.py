@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from edgewright.compression.int8 import quantise
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.onnx_writer import to_onnx
@@ -33,7 +33,7 @@ class Sizes:
 
 
 def dense(widths: Sequence[int], seed: int = 0) -> Graph:
-    """A network of ReLU layers with normal weights, softmax at its end."""
+    """Return a network of ReLU layers with normal weights, softmax at its end."""
     rng = np.random.default_rng(seed)
     builder = Builder("dense", (widths[0],))
     value = builder.input
@@ -47,7 +47,7 @@ def dense(widths: Sequence[int], seed: int = 0) -> Graph:
 
 
 def sizes(widths: Sequence[int]) -> Sizes:
-    """Bytes of one network in every form."""
+    """Return bytes of one network in every form."""
     graph = dense(widths)
     samples = np.random.default_rng(1).standard_normal((64, widths[0])).astype(np.float32)
     small = quantise(graph, samples)

@@ -18,7 +18,7 @@ DAY = int(24 * 3600 * RATE)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the table; 1 when a target is missed."""
+    """Print the table; 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.device")
     parser.add_argument("--package", type=Path, help="package of the pipeline hapt, instead of training it")
     parser.add_argument("--seconds", type=float, default=20.0, help="of the gateway and of the delay")

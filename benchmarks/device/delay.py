@@ -34,7 +34,7 @@ while data := os.read(0, 65536):
 
 
 def echoed(subject: Subject, seconds: float) -> list[float]:
-    """The same way through a process that only sends each row's time back: what the machine itself takes, sorted."""
+    """Time the same way through a process that only echoes each row's time, sorted: the share of the machine itself."""
     process = subprocess.Popen([python(), "-c", _ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     return _measured(process, subject, seconds)
 

@@ -29,7 +29,7 @@ class Cost:
 
 
 def gateway(subject: Subject, devices: int, seconds: float, a_second: int, packages: int) -> Cost:
-    """Runs the gateway for a while.
+    """Run the gateway for a while.
 
     Args:
         subject: what it answers with.
@@ -85,7 +85,7 @@ def _bodies(subject: Subject, rows: int) -> list[bytes]:
 def _post(
     port: int, names: list[str], bodies: list[bytes], a_second: int, stop: threading.Event, counts: dict[str, int]
 ) -> None:
-    """Posts for its share of the devices, spread over each period."""
+    """Post for its share of the devices, spread over each period."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     rows = int(RATE) // a_second
     began, turn = time.monotonic(), 0

@@ -23,7 +23,7 @@ class Replayed:
 
 
 def replayed(subject: Subject, engine: str, count: int) -> Replayed:
-    """A whole process that replays so many rows with an engine."""
+    """Return a whole process that replays so many rows with an engine."""
     rows = recording(subject.folder / "rows.csv", subject.rows, count)
     config = subject.folder / "device.toml"
     config.write_text(f'[[packages]]\npath = "{subject.package}"\nengine = "{engine}"\n')
@@ -41,7 +41,7 @@ def replayed(subject: Subject, engine: str, count: int) -> Replayed:
 
 
 def first_answer(subject: Subject, new: bool) -> tuple[float, float]:
-    """Seconds from the start of a process to its first decision, printed, with rows that are already there.
+    """Return seconds from the start of a process to its first decision, printed, with rows that are already there.
 
     Args:
         subject: what answers.
@@ -69,7 +69,7 @@ def first_answer(subject: Subject, new: bool) -> tuple[float, float]:
 
 
 def same_events(subject: Subject, count: int) -> tuple[bool, int, float]:
-    """Whether a recording replayed twice gives the same bytes; how many events; seconds of one replay."""
+    """Return whether a recording replayed twice gives the same bytes; how many events; seconds of one replay."""
     rows = recording(subject.folder / "day.csv", subject.rows, count)
     outputs: list[bytes] = []
     seconds = 0.0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.table import ONE_THREAD, ROOT, python
 from edgewright.core.package import read_package, write_package
-from edgewright.export.extension import build_extension
+from edgewright.export.targets.extension import build_extension
 from edgewright.schema.package import WindowSpec
 
 COLUMNS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
@@ -34,7 +34,7 @@ class Subject:
 
 
 def prepare(folder: Path, package: Path | None) -> Subject:
-    """Trains and packages `hapt` unless a package is given, and compiles it.
+    """Train and packages `hapt` unless a package is given, and compiles it.
 
     Raises:
         SystemExit: without the public set beside the repository.
@@ -56,7 +56,7 @@ def prepare(folder: Path, package: Path | None) -> Subject:
 
 
 def run(command: Sequence[str]) -> None:
-    """Runs a command quietly."""
+    """Run a command quietly."""
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **ONE_THREAD})
 
 
@@ -72,7 +72,7 @@ def recording(path: Path, rows: NDArray[np.float32], count: int) -> Path:
 
 
 def stepped(package: Path, step: int, path: Path) -> Path:
-    """The same package with another step between windows: more answers a second to measure."""
+    """Return the same package with another step between windows: more answers a second to measure."""
     read = read_package(package)
     window = read.manifest.window or WindowSpec(samples=128, step=64, rate=RATE)
     changed = msgspec.structs.replace(read.manifest, window=msgspec.structs.replace(window, step=step))
@@ -81,7 +81,7 @@ def stepped(package: Path, step: int, path: Path) -> Path:
 
 
 def agent(folder: Path, *arguments: str, new: bool = True) -> list[str]:
-    """The command line of an agent with a new store, or with the one that is there."""
+    """Return the command line of an agent with a new store, or with the one that is there."""
     if new:
         shutil.rmtree(folder / "store", ignore_errors=True)
     return [EDGEWRIGHT, "device", "run", "--store", str(folder / "store"), *arguments]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.package import read_package
-from edgewright.core.package_loader import package_path
+from edgewright.core.predictor import package_path
 from edgewright.monitor.drift.reference_test import stability_index
 from edgewright.monitor.drift.sketch import bins_of
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, watch_of
@@ -36,12 +36,12 @@ def noise(x: Rows) -> Rows:
 
 
 def scaled(channel: int, factor: float) -> Callable[[Rows], Rows]:
-    """A gain on one channel."""
+    """Return a gain on one channel."""
     return lambda x: np.where(np.arange(6) == channel, x * factor, x).astype(np.float32)
 
 
 def moved(channel: int, by: float) -> Callable[[Rows], Rows]:
-    """An offset on one channel."""
+    """Return an offset on one channel."""
     return lambda x: (x + by * (np.arange(6) == channel)).astype(np.float32)
 
 
@@ -64,7 +64,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], Callable[[Rows], Rows]]] = {
 
 
 def stream(dataset: DataSet, people: set[str], seed: int) -> Rows:
-    """The recordings of some people, one after the other, in a drawn order."""
+    """Return the recordings of some people, one after the other, in a drawn order."""
     chosen = [r.values for r in dataset.recordings if r.groups is not None and str(r.groups[0]) in people]
     order = np.random.default_rng(seed).permutation(len(chosen))
     return np.concatenate([chosen[index] for index in order])
@@ -81,7 +81,7 @@ def watched(manifest: Manifest, rows: Rows) -> tuple[list[Event], DriftWatch]:
 
 
 def control(manifest: Manifest, dataset: DataSet, people: set[str], name: str) -> None:
-    """False alarms, beside those of the customary rule on single blocks."""
+    """Print false alarms next to those of the customary rule on single blocks."""
     found = blocks = beyond = 0
     days = seconds = 0.0
     for seed in range(ORDERS):
@@ -126,7 +126,7 @@ def faults(manifest: Manifest, dataset: DataSet, people: set[str]) -> None:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", required=True)

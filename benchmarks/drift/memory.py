@@ -26,7 +26,7 @@ SETS = {"skab": "skab", "nab": "nab", "har-hapt": "hapt"}
 
 
 def reference(values: NDArray[np.float64]) -> tuple[ReferenceColumn, ...]:
-    """Statistics of columns, shape (rows, columns)."""
+    """Return statistics of columns, shape (rows, columns)."""
     return tuple(
         ReferenceColumn(
             name=f"c{index}",
@@ -55,7 +55,7 @@ def alarms(rows: NDArray[np.float64], columns: tuple[ReferenceColumn, ...], rhyt
 
 
 def memory_of(column: NDArray[np.float64]) -> int:
-    """Rows until the autocorrelation is first below 1/e."""
+    """Return rows until the autocorrelation is first below 1/e."""
     centred = column - column.mean()
     size = 1 << (2 * len(column) - 1).bit_length()
     power = np.abs(np.fft.rfft(centred, size)) ** 2
@@ -64,7 +64,7 @@ def memory_of(column: NDArray[np.float64]) -> int:
 
 
 def normal_rows(kind: str, folder: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Streams of one set: HAPT's people one after the other, else each recording without what is labelled odd."""
+    """Yield streams of one set: HAPT's people one after the other, else each recording without what is labelled odd."""
     dataset = load_data({"kind": SETS[kind], "path": str(folder / kind)}, seed=0)
     if kind == "har-hapt":
         yield "all", np.concatenate([r.values for r in dataset.recordings]).astype(np.float64)
@@ -104,7 +104,7 @@ def real(folder: Path, times: int) -> None:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     asked = parser.parse_args()

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from benchmarks.drift.hapt import RATE, RHYTHM
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
-from edgewright.monitor.drift.cross_channel import Together
+from edgewright.monitor.drift.cross_channel import JointMonitor
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.joint_reference import joint_reference
-from edgewright.pipeline.packaging import reference
+from edgewright.pipeline.packaging import joint_reference, reference
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Samples
 from edgewright.schema.device import Event
@@ -45,7 +44,7 @@ def swapped(i: int, j: int) -> Callable[[Rows], Rows]:
 
 
 def slowly(channel: int, by: float) -> Callable[[Rows], Rows]:
-    """An offset that grows for twenty minutes."""
+    """Return an offset that grows for twenty minutes."""
 
     def change(x: Rows) -> Rows:
         growth = np.minimum(np.arange(len(x)) / (RATE * SLOW), 1)[:, None]
@@ -78,14 +77,14 @@ def faults() -> Iterator[tuple[str, Fault]]:
 
 
 def streams(dataset: DataSet, people: set[str]) -> Iterator[Rows]:
-    """Recordings of some people, three times, in drawn orders."""
+    """Yield recordings of some people, three times, in drawn orders."""
     chosen = [r.values for r in dataset.recordings if r.groups is not None and str(r.groups[0]) in people]
     for seed in range(ORDERS):
         rng = np.random.default_rng(seed)
         yield np.concatenate([chosen[i] for _ in range(TIMES) for i in rng.permutation(len(chosen))])
 
 
-def events_of(rows: Rows, columns: tuple[ReferenceColumn, ...], joint: Together | None) -> list[Event]:
+def events_of(rows: Rows, columns: tuple[ReferenceColumn, ...], joint: JointMonitor | None) -> list[Event]:
     """All that is told of a stream, its confidence left out."""
     watch = DriftWatch(columns, RATE, DriftConfig(rhythm=RHYTHM), joint)
     times = np.arange(len(rows)) / RATE
@@ -95,14 +94,14 @@ def events_of(rows: Rows, columns: tuple[ReferenceColumn, ...], joint: Together 
 def measured(
     dataset: DataSet, samples: Samples, trained: set[str], others: set[str], found: dict[str, list[str]]
 ) -> int:
-    """Adds what was told of each fault; gives the alarms on streams without one."""
+    """Add what was told of each fault; give the alarms on streams without one."""
     assert samples.groups is not None  # noqa: S101 - HAPT knows its people
     rows = np.flatnonzero(np.isin(samples.groups, sorted(trained)))
     columns, joint = reference(samples, rows), joint_reference(dataset, samples, rows)
     assert joint is not None  # noqa: S101 - eight people at least
     alarms = 0
     for stream in streams(dataset, others):
-        clean = events_of(stream, columns, Together(joint, samples.columns, RHYTHM))
+        clean = events_of(stream, columns, JointMonitor(joint, samples.columns, RHYTHM))
         alarms += len(clean)
         half = len(stream) // 2
         for name, fault in faults():
@@ -110,7 +109,7 @@ def measured(
             rows_now[half:] = fault.change(rows_now[half:])
             told = [
                 (e.time - half / RATE, e)
-                for e in events_of(rows_now, columns, Together(joint, samples.columns, RHYTHM))
+                for e in events_of(rows_now, columns, JointMonitor(joint, samples.columns, RHYTHM))
                 if half / RATE < e.time <= half / RATE + HOUR
             ]
             wanted = [NAMES[i] for i in fault.channels]
@@ -125,7 +124,7 @@ def measured(
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--look", action="store_true")

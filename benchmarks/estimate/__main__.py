@@ -21,14 +21,13 @@ from benchmarks.estimate.fitting import Pair, fit_core, fit_detectors
 from benchmarks.estimate.held_out import held_out
 from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, truths
 from benchmarks.table import Told, markdown
-from edgewright.export.emulator.boards import COMPILER, EMULATOR, board, missing_tools
+from edgewright.export.emulator import COMPILER, EMULATOR, board, missing_tools
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import population_of, strange
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
-from edgewright.schema.footprint import Spread
-from edgewright.schema.program import DETECTOR, Program
-from edgewright.workflows.estimation.toolchain import Truth
+from edgewright.schema.footprint import DETECTOR, Program, Spread
+from edgewright.workflows.estimation.workflow import Truth
 
 # The first is counted in full; the others start from its coefficients, and are fitted on a part of the programs.
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus")
@@ -41,7 +40,7 @@ Found = tuple[Fitted, Truth]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the tables; 1 when a target is missed, 2 without the tools."""
+    """Print the tables; 1 when a target is missed, 2 without the tools."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.estimate")
     parser.add_argument("--core", action="append", choices=CORES, help="this core only; may be repeated")
     parser.add_argument("--truths", type=Path, help="folder in which what was compiled and counted is kept")
@@ -65,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_programs(core: str, kept: Path | None) -> None:
-    """Fits a core on programs without detectors and keeps its misses, each of a fit without the program."""
+    """Fit a core on programs without detectors and keep its misses, each of a fit without the program."""
     made_with = f"{_made_with()}; {' '.join(board(core).options)}"
     first = core == CORES[0]
     near = None if first else cores.core(CORES[0])
@@ -77,7 +76,7 @@ def _write_programs(core: str, kept: Path | None) -> None:
 
 
 def _write_detectors(core: str, kept: Path | None) -> None:
-    """Fits what detectors take more on a core, and keeps its misses, as of other programs."""
+    """Fit what detectors take more on a core, and keep its misses, as of other programs."""
     first = core == CORES[0]
     near, table = None if first else cores.core(CORES[0]), cores.core(core)
     found = list(truths(core, drawn(detectors(1.0 if first else SHARE)), kept))
@@ -105,7 +104,7 @@ def _save(table: cores.Core) -> None:
 
 
 def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable[[list[Pair]], cores.Core]) -> None:
-    """Replaces the misses of such programs on a core.
+    """Replace the misses of such programs on a core.
 
     Args:
         core: name of it.
@@ -140,7 +139,7 @@ def _made_with() -> str:
 
 
 def _by_family(core: str, misses: Sequence[Miss]) -> None:
-    """Prints how far off the families of the fitted programs were, each estimated without itself."""
+    """Print how far off the families of the fitted programs were, each estimated without itself."""
     kinds = dict.fromkeys((miss.kind, miss.quantity) for miss in misses)
     for kind, quantity in kinds:
         each = np.array([miss.relative for miss in misses if (miss.kind, miss.quantity) == (kind, quantity)])
@@ -165,7 +164,7 @@ def _quantities(core: cores.Core, program: Program, truth: Truth) -> list[tuple[
 
 
 def _judge(told: Told, core: str, kept: Path | None) -> None:
-    """Prints each of the seventy programs, and tells how far off estimates of the core are and how often bars hold."""
+    """Print each of the seventy programs, and tells how far off estimates of the core are and how often bars hold."""
     profile = load_profile(core)
     misses: dict[str, list[float]] = {name: [] for name in LIMITS}
     within: dict[str, int] = dict.fromkeys(LIMITS, 0)

@@ -20,12 +20,11 @@ from edgewright.export.c99_detectors import Score, floats, mean_of_rows
 from edgewright.export.detector_program import detector_program
 from edgewright.export.emulator import Entry, run_on_device
 from edgewright.profiles.footprint import program_footprint
-from edgewright.schema.footprint import Footprint
+from edgewright.schema.footprint import Footprint, Program
 from edgewright.schema.profile import Profile
-from edgewright.schema.program import Program
 from edgewright.workflows.detection.fit import configured, learn
 from edgewright.workflows.detection.rows import Stretch
-from edgewright.workflows.estimation.toolchain import Truth
+from edgewright.workflows.estimation.workflow import Truth
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 # Rows of a stream on which instructions are counted, after it was seen twice; and every how many microseconds.
@@ -52,19 +51,19 @@ class DetectorSubject:
     blocks: tuple[str, ...] = ()
 
     def exactly(self) -> Program:
-        """The program that is compiled."""
+        """Return the program that is compiled."""
         return detector_program(self.form)
 
     def before(self) -> Program:
-        """The same: nothing of a detector is calibrated later."""
+        """Return the same: nothing of a detector is calibrated later."""
         return detector_program(self.form)
 
     def estimate(self, profile: Profile) -> Footprint:
-        """The estimate of that program."""
+        """Return the estimate of that program."""
         return program_footprint(profile, self.before(), form="float")
 
     def truth(self, core: str) -> Truth:
-        """What it takes, compiled and counted: instructions of a row, the mean over a stream."""
+        """Return what it takes, compiled and counted: instructions of a row, the mean over a stream."""
         channels = self.form.channels
         time = f"m_detect_time(&context, INT64_C({_EVERY}) * i); " if self.form.score.season else ""
         call = f"static m_detect_context context; static m_anomaly told; for (int i = 0; i < {len(self.rows)}; ++i) {{ "
@@ -81,7 +80,7 @@ def shipped_detectors() -> Iterator[DetectorSubject]:
     chosen: tuple[tuple[str, str, dict[str, object]], ...] = (
         ("robust", "occupancy", {}), ("robust", "nab", {"season": 86_400.0, "mean": 4}), ("pca", "skab", {}),
         ("pca", "occupancy", {"mean": 8}), ("k_means", "occupancy", {}), ("var", "skab", {}),
-        ("half_space_trees", "skab", {}), ("own_past", "nab", {}), ("spectral_residual", "nab", {}),
+        ("k_means", "skab", {}), ("own_past", "nab", {}), ("spectral_residual", "nab", {}),
         ("autoencoder", "skab", {}),
     )  # fmt: skip
     for name, data, settings in chosen:
@@ -139,24 +138,24 @@ class _Code:
         self.lines += [*lines, "float total = 0.0f;"]
 
     def numbers(self, count: int) -> NDArray[np.float32]:
-        """A table of numbers that are not zero."""
+        """Return a table of numbers that are not zero."""
         return floats(self.rng.uniform(0.5, 2.0, count) * self.rng.choice([-1.0, 1.0], count))
 
     def name(self, word: str) -> str:
-        """A name that this block alone has."""
+        """Return a name that this block alone has."""
         return f"{word}{self.blocks}"
 
     def pick(self, low: int, high: int) -> int:
-        """A whole number from `low` to `high`."""
+        """Return a whole number from `low` to `high`."""
         return int(self.rng.integers(low, high + 1))
 
     def block(self, *lines: str) -> None:
-        """Adds lines in a scope of their own."""
+        """Add lines in a scope of their own."""
         self.lines += ["{", *(f"    {line}" for line in lines), "}"]
         self.blocks += 1
 
     def formula(self, names: tuple[str, ...], terms: int) -> str:
-        """An expression of floats, of the first and of others of these."""
+        """Return an expression of floats, of the first and of others of these."""
         made = names[0]
         for _ in range(terms):
             other = names[self.pick(min(1, len(names) - 1), len(names) - 1)]
@@ -169,7 +168,7 @@ class _Code:
         return made
 
     def score(self) -> Score:
-        """The whole."""
+        """Return the whole."""
         ending = [
             "float most = 0.0f;",
             f"for (int i = 0; i < {self.channels}; ++i) {{",
@@ -188,7 +187,7 @@ class _Code:
 
 
 def _products(code: _Code) -> None:
-    """A matrix by the channels."""
+    """Write a matrix multiplied by the channels."""
     name, rows, c = code.name("weights"), code.pick(2, 12), code.channels
     code.tables[name] = code.numbers(rows * c)
     code.block(
@@ -204,7 +203,7 @@ def _products(code: _Code) -> None:
 
 
 def _nearest(code: _Code) -> None:
-    """The smallest of some sums of squares."""
+    """Write the smallest of several sums of squares."""
     name, rows, c = code.name("places"), code.pick(2, 16), code.channels
     code.tables[name] = code.numbers(rows * c)
     code.block(
@@ -242,7 +241,7 @@ def _averages(code: _Code) -> None:
 
 
 def _called(code: _Code) -> None:
-    """A function of the detector's own, called for every channel."""
+    """Write a function of the detector's own, called for every channel."""
     name, c, wide = code.name("step"), code.channels, code.pick(2, 4)
     code.state[name] = wide * c
     own = tuple(f"own[{n}]" for n in range(wide))
@@ -281,7 +280,7 @@ def _curves(code: _Code) -> None:
 
 
 def _waves(code: _Code) -> None:
-    """Sums of products with a wave, by whole numbers that turn round."""
+    """Sum of products with a wave, by whole numbers that turn round."""
     held, wave, count, bins = code.name("held"), code.name("wave"), code.pick(12, 72), code.pick(4, 40)
     code.state[held] = count
     code.tables[wave] = floats(np.cos(2 * np.pi * np.arange(count) / count))
@@ -302,7 +301,7 @@ def _waves(code: _Code) -> None:
 
 
 def _walks(code: _Code) -> None:
-    """Walks through trees of whole numbers and limits."""
+    """Walk through trees of whole numbers and limits."""
     cuts, splits, trees, depth = code.name("cuts"), code.name("splits"), code.pick(2, 30), code.pick(2, 6)
     inner = 2**depth - 1
     code.tables[cuts] = code.numbers(trees * inner)
@@ -327,7 +326,7 @@ def _walks(code: _Code) -> None:
 
 
 def _ranges(code: _Code) -> None:
-    """The smallest and the largest of what is remembered, and values in units of their range."""
+    """Write the range of the stored values, and values in units of it."""
     name, count = code.name("range"), code.pick(8, 64)
     code.state[name] = count
     code.counts = (*code.counts, code.name("turn"))
@@ -352,7 +351,7 @@ def _ranges(code: _Code) -> None:
 
 
 def _history(code: _Code) -> None:
-    """The last rows by a matrix."""
+    """Write the last rows multiplied by a matrix."""
     last, weights, order, c = code.name("last"), code.name("lags"), code.pick(1, 4), code.channels
     wide = order * c
     code.state[last] = wide
@@ -372,7 +371,7 @@ def _history(code: _Code) -> None:
 
 
 def _columns(code: _Code) -> None:
-    """Some numbers of every channel, and sums of them."""
+    """Write some numbers of every channel, and sums of them."""
     c, wide = code.channels, code.pick(1, 3)
     names = [f"{word}{code.blocks}" for word in ("inside", "outside", "beside")[:wide]]
     own = tuple(f"{name}[i]" for name in names)

@@ -42,7 +42,7 @@ class Draft:
         same: bool = True,
         act: str = "Relu",
     ) -> Draft:
-        """A convolution with its bias and activation ('Relu', 'Clip' to 6, 'Sigmoid', 'Tanh' or none)."""
+        """Return a convolution with its bias and activation ('Relu', 'Clip' to 6, 'Sigmoid', 'Tanh' or none)."""
         axes = len(self.shape) - 1
         size = (kernel,) * axes if isinstance(kernel, int) else kernel
         channels = self.shape[0]
@@ -56,15 +56,15 @@ class Draft:
         return self.act(act)
 
     def depthwise(self, kernel: int | tuple[int, ...] = 3, stride: int = 1, *, act: str = "Relu") -> Draft:
-        """A filter for every channel."""
+        """Return a filter for every channel."""
         return self.conv(self.shape[0], kernel, stride, groups=self.shape[0], act=act)
 
     def separable(self, filters: int, kernel: int = 3, stride: int = 1, *, act: str = "Relu") -> Draft:
-        """A filter for every channel, then mixtures of the channels."""
+        """Return a filter for every channel, then mixtures of the channels."""
         return self.depthwise(kernel, stride, act=act).conv(filters, 1, act=act)
 
     def pool(self, op: str = "MaxPool", kernel: int = 2, stride: int = 0) -> Draft:
-        """A pool without padding; one over all places by its `Global` name."""
+        """Return a pool without padding; one over all places by its `Global` name."""
         if op.startswith("Global"):
             self._op(op)
             self.shape = (self.shape[0], *(1 for _ in self.shape[1:]))
@@ -75,7 +75,7 @@ class Draft:
         return self
 
     def dense(self, units: int, act: str = "Relu") -> Draft:
-        """A dense layer; what comes before is flattened."""
+        """Return a dense layer; what comes before is flattened."""
         if len(self.shape) > 1:
             self._op("Flatten", axis=1)
             self.shape = (math.prod(self.shape),)
@@ -87,18 +87,18 @@ class Draft:
         return self.act(act)
 
     def part(self, start: int, stop: int) -> Draft:
-        """Some of the channels, or columns."""
+        """Return some of the channels, or columns."""
         self._op("Slice", *(self.builder.integers(number) for number in (start, stop, 1)))
         self.shape = (stop - start, *self.shape[1:])
         return self
 
     def add(self, value: str, act: str = "") -> Draft:
-        """The sum with an earlier value of the same shape."""
+        """Return the sum with an earlier value of the same shape."""
         self._op("Add", value)
         return self.act(act)
 
     def act(self, op: str) -> Draft:
-        """An activation."""
+        """Return an activation."""
         if op == "Clip":
             self._op("Clip", self.builder.number(0.0), self.builder.number(6.0))
         elif op:
@@ -106,13 +106,13 @@ class Draft:
         return self
 
     def classes(self, count: int) -> Draft:
-        """A dense layer and probabilities: a sigmoid of two classes, a softmax of more."""
+        """Return a dense layer and probabilities: a sigmoid of two classes, a softmax of more."""
         self.labels = count
         self.dense(1 if count == 2 else count, "")
         return self.act("Sigmoid" if count == 2 else "Softmax")
 
     def finish(self) -> Graph:
-        """The float graph."""
+        """Return the float graph."""
         if self.labels:
             probabilities = both_classes(self.builder, self.value) if self.labels == 2 else self.value
             self.builder.labels = LABELS[: self.labels]
@@ -123,7 +123,7 @@ class Draft:
         return self.builder.finish({"prediction": (self.value, "float32", self.shape)})
 
     def subject(self, form: str = "int8", name: str = "") -> Subject:
-        """What is estimated from the float graph and compiled as 'float', 'int8', or 'bytes': the softmax, too.
+        """Return what is estimated from the float graph and compiled as 'float', 'int8', or 'bytes': the softmax, too.
 
         Raises:
             InputError: for lengths that a kernel does not fit into.
@@ -146,7 +146,7 @@ class Draft:
 
 
 def _whole(graph: Graph) -> Graph:
-    """A quantised graph whose softmax works on bytes as well, as models from elsewhere have it."""
+    """Return a quantised graph whose softmax works on bytes as well, as models from elsewhere have it."""
     last = next((node for node in graph.nodes if node.op == "Softmax"), None)
     if last is None:
         return graph

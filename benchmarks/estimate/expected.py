@@ -40,7 +40,7 @@ BY_LIBRARY = 20.0
 
 
 def of_floats(kind: str) -> bool:
-    """Whether a kind is work on floats."""
+    """Return whether a kind is work on floats."""
     plain = kind.removeprefix(PREFIX)
     if plain != kind and plain in _DETECTOR and plain.startswith("call "):
         return True
@@ -67,7 +67,7 @@ def instructions(kind: str) -> float:
 
 
 def code(kind: str) -> float:
-    """Bytes of code where a kind stands."""
+    """Return bytes of code where a kind stands."""
     if kind.startswith(PREFIX):
         return _of_detector(kind.removeprefix(PREFIX), code, 1)
     if kind in _CODE:
@@ -81,7 +81,7 @@ def code(kind: str) -> float:
 
 
 def stack(kind: str) -> float:
-    """Bytes of stack where a kind stands; most functions take none beside their caller's."""
+    """Return bytes of stack where a kind stands; most functions take none beside their caller's."""
     if kind.startswith(PREFIX):
         return _of_detector(kind.removeprefix(PREFIX), stack, 2)
     if kind == "has errno":

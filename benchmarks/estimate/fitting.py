@@ -13,8 +13,8 @@ from scipy.optimize import nnls
 from benchmarks.estimate import expected
 from edgewright.export.detector_program import PREFIX
 from edgewright.profiles.cores import Core, weighed
-from edgewright.schema.program import Program
-from edgewright.workflows.estimation.toolchain import Truth
+from edgewright.schema.footprint import Program
+from edgewright.workflows.estimation.workflow import Truth
 
 # Programs of the same counts differ by so much; a coefficient from what is expected by as much as itself.
 _NOISE, _APART = 0.03, 1.0
@@ -27,7 +27,7 @@ Pair = tuple[Program, Truth]
 
 
 def fit_core(name: str, pairs: Sequence[Pair], made_with: str, near: Core | None = None) -> Core:
-    """The coefficients of a core.
+    """Return the coefficients of a core.
 
     Args:
         name: of the core.
@@ -53,7 +53,7 @@ def fit_core(name: str, pairs: Sequence[Pair], made_with: str, near: Core | None
 
 
 def fit_detectors(table: Core, pairs: Sequence[Pair], near: Core | None = None) -> Core:
-    """The same coefficients with those of detectors, fitted on what the others leave of such programs.
+    """Return the same coefficients with those of detectors, fitted on what the others leave of such programs.
 
     Args:
         table: of programs without detectors; kinds that it has stay as they are.
@@ -78,7 +78,7 @@ class _Target(NamedTuple):
 
 
 def _targets(pairs: Sequence[Pair]) -> dict[str, _Target]:
-    """What is fitted, by the name that a core has for it."""
+    """Return what is fitted, by the name that a core has for it."""
     written, run = [program.written for program, _ in pairs], [program.run for program, _ in pairs]
     flash, ram, counted = np.array([(t.flash, t.ram, t.instructions) for _, t in pairs], float).T
     constants, values = np.array([(program.constants, program.values) for program, _ in pairs], float).T
@@ -90,7 +90,7 @@ def _targets(pairs: Sequence[Pair]) -> dict[str, _Target]:
 
 
 def _started(name: str, part: str, near: Core | None) -> Callable[[str], float]:
-    """What a kind is expected to take on a core: as on another one, or as thought by hand."""
+    """Return what a kind is expected to take on a core: as on another one, or as thought by hand."""
     known: dict[str, float] = getattr(near, part) if near else {}
     by_library = part == "instructions" and name in WITHOUT_FLOATS
 

@@ -23,7 +23,7 @@ def random_networks(count: int, seed: int) -> Iterator[Subject]:
 
 
 def odd_networks(count: int, seed: int) -> Iterator[Subject]:
-    """Networks of many layers, of kernels and images that are long one way, and of several filters a channel."""
+    """Yield networks of many layers, of kernels and images that are long one way, and of several filters a channel."""
     yield from _turns((_deep, _narrow), count, seed)
 
 
@@ -57,7 +57,7 @@ def _signal(rng: Rng, name: str) -> Draft:
 
 
 def _end(rng: Rng, draft: Draft) -> Draft:
-    """A pool or none, dense layers or none, and classes or numbers."""
+    """Return a pool or none, dense layers or none, and classes or numbers."""
     way = rng.random()
     if way < 0.5:
         draft.pool("GlobalAveragePool")
@@ -202,12 +202,12 @@ def _narrow(rng: Rng, name: str) -> Draft:
 
 
 def branched_networks(count: int, seed: int) -> Iterator[Subject]:
-    """Networks whose window and side values go through layers of their own, and are added."""
+    """Return networks whose window and side values go through layers of their own, and are added."""
     return _turns((_branched,), count, seed)
 
 
 def _branched(rng: Rng, name: str) -> Draft:
-    """Some channels through convolutions, the others through a dense layer, the sum of both through another."""
+    """Return some channels through convolutions, the others through a dense layer, the sum of both through another."""
     draft = (
         _signal(rng, name) if rng.random() < 0.7 else Draft(name, (int(rng.integers(6, 41)),), int(rng.integers(99)))
     )

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from benchmarks.estimate.subjects import Subject
 from edgewright.graph.stage import Context
-from edgewright.pipeline.contexts import next_context
-from edgewright.pipeline.parts import build, build_model, parts
+from edgewright.pipeline.fitting import next_context
+from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.graph import Graph
@@ -52,7 +52,7 @@ def _rows(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.flo
 def fitted_model(
     kind: str, stages: list[dict[str, Any]], X: NDArray[np.float32], y: NDArray[Any], task: str, seed: int
 ) -> Graph:
-    """The graph of stages and a model fitted on rows, (n, columns), as a pipeline would have it."""
+    """Return the graph of stages and a model fitted on rows, (n, columns), as a pipeline would have it."""
     names = tuple(f"column{n}" for n in range(X.shape[1]))
     context = Context(shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=task, seed=seed)
     steps: list[tuple[str, Any]] = []

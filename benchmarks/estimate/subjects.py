@@ -16,17 +16,16 @@ from edgewright.export import contract
 from edgewright.export.program import program_of
 from edgewright.graph.stage import Context
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.contexts import next_context
+from edgewright.pipeline.fitting import next_context
 from edgewright.pipeline.footprint import as_integers
-from edgewright.pipeline.parts import build, parts
+from edgewright.pipeline.plan import build, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import program_footprint
 from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.footprint import Footprint
+from edgewright.schema.footprint import Footprint, Program
 from edgewright.schema.graph import Graph
 from edgewright.schema.profile import Profile
-from edgewright.schema.program import Program
-from edgewright.workflows.estimation.toolchain import Truth, truth_of
+from edgewright.workflows.estimation.workflow import Truth, truth_of
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 UNITS = ("g", "g", "g", "rad/s", "rad/s", "rad/s")
@@ -44,29 +43,29 @@ class Subject:
     row: NDArray[np.float32]
 
     def exactly(self) -> Program:
-        """The program of the form that is compiled."""
+        """Return the program of the form that is compiled."""
         graph = self.small or self.graph
         return program_of(graph, contract.Subject("model", graph).integers)
 
     def before(self) -> Program:
-        """The program as it is counted from the float graph, before anything was calibrated."""
+        """Return the program as it is counted from the float graph, before anything was calibrated."""
         small = self.small
         graph = self.graph if small is None else small if _by_bytes(small) else as_integers(self.graph)
         return program_of(graph, contract.Subject("model", graph).integers)
 
     def estimate(self, profile: Profile) -> Footprint:
-        """The estimate of that program."""
+        """Return the estimate of that program."""
         form = "float" if self.small is None else "int8"
         return program_footprint(profile, self.before(), form=form)
 
     def truth(self, core: str) -> Truth:
-        """What it takes, compiled and counted."""
+        """Return what it takes, compiled and counted."""
         graph = self.small or self.graph
         return truth_of(graph, contract.Subject("model", graph).integers, core, self.row)
 
 
 def _by_bytes(graph: Graph) -> bool:
-    """Whether the softmax, too, works on bytes, which `as_integers` leaves to floats."""
+    """Return whether the softmax, too, works on bytes, which `as_integers` leaves to floats."""
     softmax = {name for node in graph.nodes if node.op == "Softmax" for name in node.outputs}
     return any(node.op == "QuantizeLinear" and node.inputs[0] in softmax for node in graph.nodes)
 
@@ -86,14 +85,14 @@ def windows(samples: int, seed: int) -> NDArray[np.float32]:
 
 
 def hapt_stages() -> list[dict[str, Any]]:
-    """The `[[stages]]` of the shipped pipeline."""
+    """Return the `[[stages]]` of the shipped pipeline."""
     text = (resources.files("edgewright.pipeline") / "shipped" / "hapt.toml").read_bytes()
     stages: list[dict[str, Any]] = msgspec.toml.decode(text)["stages"]
     return stages
 
 
 def _left(rng: np.random.Generator, whole: list[dict[str, Any]], samples: int) -> list[dict[str, Any]]:
-    """The stages with some parts of the features, some of their figures and some channels left out."""
+    """Return the stages with some parts of the features, some of their figures and some channels left out."""
     gravity, union, scale = (msgspec.json.decode(msgspec.json.encode(stage)) for stage in whole)
     share = rng.uniform(0.3, 1.0)
     kept: list[dict[str, Any]] = []
@@ -160,7 +159,7 @@ def row_subjects(count: int, seed: int) -> Iterator[Subject]:
 def fitted(
     stages: list[dict[str, Any]], layers: list[dict[str, Any]], X: NDArray[np.float32], seed: int, trained: bool
 ) -> Graph:
-    """The float graph of stages fitted on windows and of a network nobody has trained; `trained` makes up biases."""
+    """Return the float graph of fitted stages and an untrained network; `trained` draws biases at random."""
     known = X.ndim == len(("window", "channel", "sample"))
     names = CHANNELS if known else tuple(f"column{n}" for n in range(X.shape[1]))
     context = Context(

@@ -13,7 +13,7 @@ from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
-from edgewright.workflows.estimation.toolchain import Truth
+from edgewright.workflows.estimation.workflow import Truth
 
 Fitted = Subject | DetectorSubject
 
@@ -28,7 +28,7 @@ class Part(NamedTuple):
 
 
 def parts(share: float) -> tuple[Part, ...]:
-    """What coefficients are fitted on, or so much of it."""
+    """Return what coefficients are fitted on, or so much of it."""
     whole = (
         Part("networks", random_networks, 200, 21),
         Part("smaller", simple_subjects, 80, 11),
@@ -42,12 +42,12 @@ def parts(share: float) -> tuple[Part, ...]:
 
 
 def detectors(share: float) -> tuple[Part, ...]:
-    """What coefficients of detectors are fitted on, or so much of it."""
+    """Return what coefficients of detectors are fitted on, or so much of it."""
     return (Part("detectors", drawn_detectors, round(120 * share), 31),)
 
 
 def drawn(chosen: Sequence[Part]) -> Iterator[Fitted]:
-    """The subjects of several sets."""
+    """Yield the subjects of several sets."""
     for part in chosen:
         yield from part.draw(part.many, part.seed)
 

@@ -25,7 +25,7 @@ Row: TypeAlias = tuple[str, Result, float]
 def main(
     arguments: list[str], kind: str = KIND, tried: Sequence[str] = (cases.__name__,)
 ) -> int:  # fmt: skip
-    """Prints the table; `--share 0.05` looks at so much of the states, names of cases and workloads choose some.
+    """Print the table; `--share 0.05` looks at so much of the states, names of cases and workloads choose some.
 
     Args:
         arguments: of the command.

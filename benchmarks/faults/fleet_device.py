@@ -11,13 +11,11 @@ from typing import Any
 import msgspec
 
 from edgewright.device.store.database import Connect, connect
-from edgewright.fleet.device.device_config import Me
 from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.ports import Facts, Tested
+from edgewright.fleet.device.ports import DeviceConfig, Facts, Tested
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
-from edgewright.fleet.protocol.ports import Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
+from edgewright.fleet.protocol.ports import Refused, Seen, Unreachable
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standing, Standings, TrialLimits
 from edgewright.schema.fleet_report import Allowed, Enrolled, Intent, Vitals
@@ -28,7 +26,7 @@ PRODUCT = "pump"
 
 
 def content(counter: int, old: int = 0) -> bytes:
-    """Bytes of a release; a way back has those of `old`."""
+    """Return bytes of a release; a way back has those of `old`."""
     return f"package {old or counter}. ".encode() * 400
 
 
@@ -143,9 +141,6 @@ class Fleet:
         for at in range(offset, end, 1000):
             yield data[at : min(end, at + 1000)]
 
-    def enrol(self, request: object) -> Enrolled:
-        raise NotImplementedError
-
     def report(self, report: object) -> Any:  # noqa: ANN401
         raise NotImplementedError
 
@@ -232,8 +227,9 @@ class Device:
         if not state.link.device:
             state.enrol(Enrolled(device=DEVICE, tags=(), batch="one", at=BORN, nonce="n1"))
         self.agent = Agent(
-            Me(product=PRODUCT, profile="gateway", version="0.1.0"), state=state, slots=self.slots, runner=self.process,
-            trust=self.fleet, packages=self.fleet, control=self.fleet, teller=self.listener, clock=self.clock,
+            DeviceConfig(product=PRODUCT, profile="gateway", version="0.1.0"), state=state, slots=self.slots,
+            runner=self.process,
+            trust=self.fleet, packages=self.fleet, control=self.fleet, reporter=self.listener, clock=self.clock,
             chance=Even(),
         )  # fmt: skip
 
@@ -242,12 +238,12 @@ class Device:
         return self.agent.state
 
     def cut(self) -> None:
-        """The power goes and comes back."""
+        """Cut the power and restore it."""
         self.state.close()
         self.start()
 
     def restart(self) -> None:
-        """An orderly end and a start."""
+        """Stop the agent in an orderly way and start it."""
         self.agent.close()
         self.cut()
 

@@ -51,11 +51,11 @@ class _Change:
     old: str = ""
 
     def of(self, folder: str) -> bool:
-        """Whether the sync of this folder makes it durable; a renaming's halves come together."""
+        """Return whether the sync of this folder makes it durable; a renaming's halves come together."""
         return folder in {above(self.name), above(self.old) if self.old else above(self.name)}
 
     def within(self, old: str, new: str) -> _Change:
-        """The same after a folder above got another name."""
+        """Return the same after a folder above got another name."""
         return _Change(_moved(self.name, old, new), self.place, _moved(self.old, old, new))
 
 
@@ -98,13 +98,13 @@ class Disk:
             self._content(self._files[self._names[step.name]], step)
 
     def pending(self) -> bool:
-        """Whether a power cut could take anything."""
+        """Return whether a power cut could take anything."""
         return bool(self._changes) or any(
             self._files[place].pending for place in self._names.values() if place != _FOLDER
         )
 
     def after_cut(self, way: Way, chance: random.Random) -> dict[str, bytes]:
-        """Files as a power cut may leave them; those of a folder whose own name is gone are gone."""
+        """Return files as a power cut may leave them; those of a folder whose own name is gone are gone."""
         names = dict(self._durable)
         kept = {"dropped": 0, "kept": len(self._changes)}.get(way, chance.randint(0, len(self._changes)))
         for change in self._changes[:kept]:
@@ -157,7 +157,7 @@ def _cut(file: _File, way: Way, chance: random.Random) -> bytes:
 
 
 def above(name: str) -> str:
-    """The folder of a name; '' is the outermost."""
+    """Return the folder of a name; '' is the outermost."""
     return name.rpartition("/")[0]
 
 
@@ -202,7 +202,7 @@ def _with(content: bytes, writes: Sequence[tuple[int, bytes | None]]) -> bytes:
 
 
 def lay(files: dict[str, bytes], folder: Path) -> None:
-    """Writes files into a folder."""
+    """Write files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

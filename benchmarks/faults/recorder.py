@@ -53,12 +53,12 @@ class Recorder(apsw.VFS):
         super().__init__(_NAME, "")
 
     def note(self, step: Operation) -> None:
-        """Notes a step and what changed in plain files before it, or dies before."""
+        """Note a step and what changed in plain files before it, or dies before."""
         self._look()
         self._note(step)
 
     def promise(self, promise: Any) -> None:  # noqa: ANN401 - whatever the checker understands
-        """What a user may rely on from now."""
+        """Record what a user may rely on from now on."""
         self.note(Operation("mark", promise=promise))
         self.told()
 
@@ -70,7 +70,7 @@ class Recorder(apsw.VFS):
         return str(place.relative_to(self.folder)) if place.is_relative_to(self.folder) else None
 
     def free(self) -> int:
-        """Bytes left on the disk."""
+        """Return bytes left on the disk."""
         used = 0
         for place, _, files in os.walk(self.folder):
             for file in files:
@@ -79,7 +79,7 @@ class Recorder(apsw.VFS):
         return max(0, self.disk - used)
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: ANN401, N802 - apsw's names
-        """Opens a file."""
+        """Open a file."""
         path = Path(name.filename() if hasattr(name, "filename") else str(name))
         known = self.name_of(path) or path.name
         if flags[0] & apsw.SQLITE_OPEN_CREATE and not path.exists():
@@ -89,7 +89,7 @@ class Recorder(apsw.VFS):
         return _File(self, known, path, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
-        """Deletes a file."""
+        """Delete a file."""
         name = self.name_of(filename) or Path(filename).name
         self.forget(name)
         super().xDelete(filename, syncdir)
@@ -147,7 +147,7 @@ class Recorder(apsw.VFS):
                 note(step)
 
     def _plain(self, folder: Path, above: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Names and shapes of folders and of files that are not SQLite's."""
+        """Yield names and shapes of folders and of files that are not SQLite's."""
         if not folder.is_dir():
             return
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -188,7 +188,7 @@ class _File(apsw.VFSFile):
 
 
 def changes(name: str, before: bytes, after: bytes) -> Iterator[Operation]:
-    """Steps that make a file's content of another: the shorter end cut off, what differs written."""
+    """Yield steps that make a file's content of another: the shorter end cut off, what differs written."""
     if after == before:
         return
     if len(after) < len(before):
@@ -202,7 +202,7 @@ def changes(name: str, before: bytes, after: bytes) -> Iterator[Operation]:
 
 @contextmanager
 def recorded(folder: Path, fatal: int = -1, disk: int = 0) -> Iterator[Recorder]:
-    """A recorder that hears this process's own file operations in the folder too."""
+    """Provide a recorder that hears this process's own file operations in the folder too."""
     recorder = Recorder(folder, fatal, disk)
     real = SimpleNamespace(**{name: getattr(os, name) for name in _replaced(recorder, SimpleNamespace())})
     try:
@@ -216,7 +216,7 @@ def recorded(folder: Path, fatal: int = -1, disk: int = 0) -> Iterator[Recorder]
 
 
 def _replaced(recorder: Recorder, real: SimpleNamespace) -> dict[str, Callable[..., Any]]:
-    """Functions of `os` that are heard, by name."""
+    """Return functions of `os` that are heard, by name."""
 
     def fsync(handle: int) -> None:
         path = ""

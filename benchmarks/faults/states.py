@@ -69,7 +69,7 @@ def states(start: dict[str, bytes], steps: Sequence[Operation], seed: int, share
 
 
 def record(workload: Workload) -> tuple[dict[str, bytes], list[Operation]]:
-    """Files before the first step, and all steps and promises of a workload."""
+    """Return files before the first step, and all steps and promises of a workload."""
     with scratch() as folder:
         workload.prepare(folder)
         start = files_of(folder)
@@ -79,7 +79,7 @@ def record(workload: Workload) -> tuple[dict[str, bytes], list[Operation]]:
 
 
 def recovery(workload: Workload, state: State) -> list[Operation]:
-    """The steps of a start that finds this state."""
+    """Return the steps of a start that finds this state."""
     with scratch() as folder:
         lay(state.files, folder)
         with recorded(folder, disk=workload.disk) as recorder:
@@ -93,7 +93,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def check_all(found: Iterator[State], check: Callable[[Path, Any, Any], str]) -> Result:
-    """Lays every state down and asks a workload's `check` what is wrong with it."""
+    """Lay every state down and asks a workload's `check` what is wrong with it."""
     result = Result()
     with scratch() as folder:
         for number, state in enumerate(found):
@@ -112,10 +112,10 @@ class scratch:  # noqa: N801 - a context manager
     """A folder in memory where there is one, since thousands of states are laid down and flushed."""
 
     def __enter__(self) -> Path:
-        """The folder."""
+        """Return the folder."""
         self._folder = tempfile.TemporaryDirectory(dir=_FAST if _FAST.is_dir() else None, prefix="edgewright-faults-")
         return Path(self._folder.name)
 
     def __exit__(self, *_: object) -> None:
-        """It goes."""
+        """Remove the folder."""
         self._folder.cleanup()

@@ -23,15 +23,15 @@ from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import read_held, settle, writing
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server import enrollments, reports
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database.tables import tokens
 from edgewright.fleet.server.publishing import restore
-from edgewright.fleet.server.publishing.pruning import prune
-from edgewright.fleet.server.rollouts.activation_permission import decide_intent
-from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.retention import prune
+from edgewright.fleet.server.rollouts.intents import decide_intent
+from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standings
@@ -46,7 +46,7 @@ _DEVICES = 2
 
 @functools.cache
 def made() -> dict[str, bytes]:
-    """Files of a fleet with two releases and their ways back; its keys are made once in a process."""
+    """Return files of a fleet with two releases and their ways back; its keys are made once in a process."""
     with tempfile.TemporaryDirectory() as place:
         clock = HandClock()
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), Quorum(keys=1, threshold=1))
@@ -58,7 +58,7 @@ def made() -> dict[str, bytes]:
 
 
 def lay_fleet(folder: Path) -> None:
-    """Lays down the fleet, before any control plane."""
+    """Lay down the fleet, before any control plane."""
     lay(made(), folder)
 
 
@@ -113,7 +113,7 @@ class Control:
         restore.check(self.database, restore.published(seen, (self.fleet.metadata / "1.root.json").read_bytes()))
 
     def plan(self, counter: int) -> bytes:
-        """Signs a plan of two stages offline; it waits to be taken in."""
+        """Return signs a plan of two stages offline; it waits to be taken in."""
         stages = (Stage(name="half", percent=50.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
         made = Plan(
             id=f"plan-{counter}", release=_signed(counter, counter), revert=_signed(counter + 1, max(1, counter - 2)),
@@ -137,7 +137,11 @@ class Control:
         return [
             self.plane.committer.submit(
                 functools.partial(
-                    enrollments.enrol, asked=one, now=now, device=self._random(16).hex(), nonce=self._random(16).hex()
+                    enrollments.enrol,
+                    enrolment=one,
+                    now=now,
+                    device=self._random(16).hex(),
+                    nonce=self._random(16).hex(),
                 )
             ).result()
             for one in asked
@@ -157,11 +161,11 @@ class Control:
         return msgspec.json.decode(self.plane.committer.submit_to(reports.take, one).result(), type=Acknowledged)
 
     def prune(self) -> int:
-        """Removes what was followed long ago; how many rows and files."""
+        """Remove what was followed long ago; how many rows and files."""
         return prune(self.fleet, self.database, self.plane.committer, self.clock.day)
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Let go of the database."""
         self.plane.close()
 
     def _random(self, count: int) -> bytes:

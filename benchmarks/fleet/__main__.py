@@ -19,7 +19,7 @@ _SLOW_US = 6000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the table; 1 when a target is missed."""
+    """Print the table; 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet")
     parser.add_argument("--devices", type=int, default=10_000)
     parser.add_argument("--period", type=float, default=10.0, help="seconds between a device's polls")

@@ -11,7 +11,7 @@ from benchmarks.fleet.polling import resident_bytes
 from benchmarks.fleet.subject import PRODUCT, served
 from benchmarks.table import ONE_THREAD, ROOT, python
 from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.api.client import local_client
 from edgewright.schema.fleet_api import DevicePage, NewToken, TokenMade
 from edgewright.schema.fleet_folder import FleetSettings
 
@@ -19,11 +19,11 @@ _PATIENCE, _SETTLED = 60.0, 5.0
 
 
 def resident(folder: Path) -> int:
-    """Bytes of `device run --fleet` itself, without the model's process, some seconds after its first report."""
+    """Return bytes of `device run --fleet` itself, without the model's process, some seconds after its first report."""
     here = folder / "fleet"
     quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
     create_fleet(here, FleetSettings(name="benchmark", products=(PRODUCT,)), quorum, None, time.time())
-    with served(here) as (port, _), local_desk(here) as desk:
+    with served(here) as (port, _), local_client(here) as desk:
         token = desk.ask(TokenMade, "POST", "/v1/fleet/tokens", NewToken()).token
         command = [str(Path(python()).parent / "edgewright"), "device", "run", f"--fleet=http://127.0.0.1:{port}"]
         process = subprocess.Popen(

@@ -43,7 +43,7 @@ class Counted:
 
 
 def main() -> None:
-    """Polls and prints what it counted as one line of JSON."""
+    """Poll and print what it counted as one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet.load")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--devices", type=int, default=10_000)
@@ -72,7 +72,7 @@ def _connected(port: int, count: int) -> list[_Device]:
 
 
 def _polled(devices: list[_Device], period: float, seconds: float) -> Counted:
-    """Polls for one period without counting, then for `seconds`."""
+    """Poll for one period without counting, then for `seconds`."""
     counted = Counted()
     waiting = select.epoll()
     by_file = {device.socket.fileno(): device for device in devices}

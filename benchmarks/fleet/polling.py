@@ -29,7 +29,7 @@ class Polled:
 
 
 def polled(folder: Path, devices: int, period: float, seconds: float) -> Polled:
-    """Polls for `seconds` after one period of warming up; in the middle something new is published."""
+    """Poll for `seconds` after one period of warming up; in the middle something new is published."""
     prepare(folder)
     with served(folder) as (port, process):
         command = [python(), "-m", "benchmarks.fleet.load", f"--port={port}", f"--devices={devices}"]
@@ -61,6 +61,6 @@ def _cpu(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Bytes that a process has in memory."""
+    """Return bytes that a process has in memory."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024

@@ -15,8 +15,7 @@ from benchmarks.fleet.subject import PRODUCT, served
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import package_target
-from edgewright.fleet.protocol.wire.http import HttpTransport
-from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import publish, read_held
 from edgewright.fleet.repository.creation import Quorum, create_fleet
@@ -55,7 +54,7 @@ class Refreshed:
 
 
 def refreshed(folder: Path, packages: int) -> Refreshed:
-    """Measures with the trust client that devices have."""
+    """Measure with the trust client that devices have."""
     here = folder / "fleet"
     quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
     fleet, _ = create_fleet(here, FleetSettings(name="benchmark", products=(PRODUCT,)), quorum, None, time.time())
@@ -90,7 +89,7 @@ def _took(times: list[tuple[float, float]]) -> Took:
 
 
 def _release(fleet: Fleet, counter: int) -> Release:
-    """A release of its own bytes, which are written among the targets; the first ones are small."""
+    """Return a release of its own bytes, which are written among the targets; the first ones are small."""
     data = os.urandom(_SIZE if counter > 900 else 1000)
     path = package_target(PRODUCT, counter)
     write_targets(fleet, {path: data})

@@ -23,8 +23,8 @@ import msgspec
 import sqlalchemy as sa
 
 from benchmarks.table import ONE_THREAD, ROOT, python
+from edgewright.fleet.repository.metadata import sha256
 from edgewright.fleet.server import reports
-from edgewright.fleet.server.api.request_handler import digest
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices
@@ -46,7 +46,7 @@ class Reported:
 
 
 def reported(folder: Path, flush_us: int = 0) -> Reported:
-    """Measures in a process of its own, whose flushes take `flush_us` microseconds longer."""
+    """Measure in a process of its own, whose flushes take `flush_us` microseconds longer."""
     settings = {**os.environ, **ONE_THREAD}
     if flush_us:
         library = folder / "slow_disk.so"
@@ -59,7 +59,7 @@ def reported(folder: Path, flush_us: int = 0) -> Reported:
 
 
 def main() -> None:
-    """Prints the rates."""
+    """Print the rates."""
     folder = Path(sys.argv[1])
     each, grouped, flush = [], [], []
     # In turns, so that what else the machine does meets both.
@@ -102,7 +102,7 @@ def _put(committer: Committer, device: str, nonce: str, sequence: int) -> Future
     said = Report(nonce=nonce, sequence=sequence, counter=3, floor=3, phase="idle", plan="p", stage=1, vitals=vitals)
     body = msgspec.json.encode(said)
     report = msgspec.json.decode(body, type=Report)
-    one = reports.arrived(device, report, digest(body), at=time.time(), nonce=os.urandom(16).hex(), wait=60.0)
+    one = reports.arrived(device, report, sha256(body), at=time.time(), nonce=os.urandom(16).hex(), wait=60.0)
     return committer.submit_to(reports.take, one)
 
 

@@ -11,7 +11,7 @@ from edgewright.fleet.server.http_server import Listening, serve
 
 
 def main() -> None:
-    """Serves until it is told to end."""
+    """Serve until it is told to end."""
     background.PARTS = ()  # what is measured are polls and reports; a folder without keys has no signer
     # A generator on one machine stands for many: one device's rate must not bound it.
     plane = open_plane(Path(sys.argv[1]), limits=Limits(requests=1e6, burst=1e6, bytes_a_day=1 << 50))

@@ -19,7 +19,7 @@ TIMESTAMP = 700
 
 
 def prepare(folder: Path) -> Path:
-    """A folder that can be served: its files have the size of signed ones, and nobody verifies them here."""
+    """Return a folder that can be served: its files have the size of signed ones, and nobody verifies them here."""
     metadata = folder / "public" / "metadata"
     metadata.mkdir(parents=True)
     (folder / "public" / "targets").mkdir()
@@ -29,7 +29,7 @@ def prepare(folder: Path) -> Path:
 
 
 def publish(folder: Path, version: int) -> None:
-    """A new timestamp, renamed into place as publishing does."""
+    """Rename a new timestamp into place, as publishing does."""
     path = folder / "public" / "metadata" / "timestamp.json"
     partial = path.with_name(".timestamp.json")
     partial.write_bytes(f'{{"signed": {{"version": {version}}}, "pad": "'.encode().ljust(TIMESTAMP, b".") + b'"}')
@@ -38,7 +38,7 @@ def publish(folder: Path, version: int) -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """The server, as `fleet serve` runs it but without the signer; its port and its process."""
+    """Provide the server, as `fleet serve` runs it but without the signer; its port and its process."""
     process = subprocess.Popen(
         [python(), "-m", "benchmarks.fleet.server", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

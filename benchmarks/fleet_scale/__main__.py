@@ -13,12 +13,12 @@ from benchmarks.table import Told, markdown
 
 
 def parts() -> list[str]:
-    """Names of the files here."""
+    """Return names of the files here."""
     return sorted(one.name for one in pkgutil.iter_modules(benchmarks.fleet_scale.__path__) if one.name[0] != "_")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the table; 1 when a target is missed."""
+    """Print the table; 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet_scale")
     parser.add_argument("part", nargs="*", choices=[[], *parts()], help="all when left out")
     given = parser.parse_args(arguments)

@@ -44,10 +44,13 @@ class Hub:
         self._here.switch()
 
     def wait(self, plug: socket.socket, what: int, seconds: float, *, first: bool = False) -> None:
-        """Until a socket can be read or written.
+        """Wait until a socket can be read or written.
 
         Args:
-            first: before everything else that goes on here: a moment is noted, and others' work must not delay it.
+            plug: the socket.
+            what: `selectors.EVENT_READ` or `EVENT_WRITE`.
+            seconds: to wait at most.
+            first: go on before all other work, which must not delay a measured time.
 
         Raises:
             TimeoutError: it cannot within so many seconds.
@@ -134,7 +137,7 @@ class HubTransport:
         yield Answer(status=status, headers=found, body=iter((content,)))
 
     def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         if self._plug is not None:
             self._plug.close()
             self._plug = None

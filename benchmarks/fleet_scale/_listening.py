@@ -43,7 +43,7 @@ class Told:
         self.errors: dict[str, int] = {}
 
     def answered(self, method: str, status: int, seconds: float) -> None:
-        """An answer of the server."""
+        """Record a response of the server."""
         self.statuses[str(status)] = self.statuses.get(str(status), 0) + 1
         self.latencies.append(seconds)
 
@@ -71,7 +71,7 @@ class Listener:
         self._got = b""
 
     def live(self) -> None:
-        """Listens until the process ends."""
+        """Listen until the process ends."""
         try:
             with socket.socket() as plug:
                 self._subscribe(plug)
@@ -137,7 +137,7 @@ class Listener:
 
 
 def main() -> None:
-    """Listens until its input ends."""
+    """Listen until its input ends."""
     first, count, broker, server = map(int, sys.argv[1:5])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -25,7 +25,7 @@ from benchmarks.fleet_scale._speaking import keys
 from edgewright.fleet.device.backoff import BACK, Pace
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.ports import Facts
-from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.simulator.disk import Disk, KeptState
 from edgewright.schema.errors import EdgewrightError
@@ -58,7 +58,7 @@ class Told:
     drained: list[float] = field(default_factory=list)
 
     def answered(self, method: str, status: int, seconds: float) -> None:
-        """An answer."""
+        """Record a response."""
         key = f"{method} {status}"
         self.statuses[key] = self.statuses.get(key, 0) + 1
         if key == "POST 200":
@@ -83,11 +83,11 @@ class World:
         self.back = True
 
     def monotonic(self) -> float:
-        """Seconds."""
+        """Return seconds."""
         return time.monotonic() - self._from if self.back else self.now
 
     def wall(self) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
         return time.time()
 
 
@@ -117,15 +117,15 @@ class Full:
         self.filled, self._behind = False, False
 
     def urgent(self) -> bool:
-        """An alarm waits."""
+        """Return an alarm waits."""
         return self.filled and bool(self._waiting) and self._waiting[0] in self._alarms
 
     def backlog(self) -> bool:
-        """A full batch waits, or one behind a full one."""
+        """Return a full batch waits, or one behind a full one."""
         return self.filled and bool(self._waiting) and (self._behind or len(self._waiting) >= BATCH_ITEMS // 2)
 
     def offered(self) -> Sequence[msgspec.Raw]:
-        """The next batch."""
+        """Return the next batch."""
         found: list[msgspec.Raw] = []
         length = 0
         for number in self._waiting[:BATCH_ITEMS] if self.filled else ():
@@ -191,12 +191,12 @@ class Device:
     ) -> None:
         name, chance = f"{number:032x}", Chance(number)
         self._hub, self._world, self._told = hub, world, told
-        state = KeptState(Disk(written=False))
+        state = KeptState(Disk())
         state.enrol(Enrolled(device=name, tags=(), batch="b", at=0.0, nonce=""))
         self._files = HubTransport(hub, port, told.answered)
         self.outbox = Full(name, items, self._happened)
         control = Cut(world, self._files, key, name, self._begins)
-        self._teller = ReportTeller(state, control, world, chance, outbox=self.outbox)
+        self._teller = ReportSender(state, control, world, chance, outbox=self.outbox)
         self._poll, self._first, self._tag = Pace(chance, _POLL, 3600.0), True, ""
         self._chance, self._began_at = chance, 0.0
         self.due = 900.0 * chance.share()  # its last report that went well was somewhere before

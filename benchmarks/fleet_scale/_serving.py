@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._speaking import keys
 from benchmarks.table import ONE_THREAD, ROOT, python
 from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.server.database import move
+from edgewright.fleet.server.database import copy
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.tables import devices
 from edgewright.schema.fleet_folder import FleetSettings
@@ -31,7 +31,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def fleet_of(folder: Path, count: int, address: str = "") -> Path:
-    """A fleet with devices whose keys are `_speaking.keys(SEED, count)`; in PostgreSQL where an address is given."""
+    """Create a fleet with the devices of `_speaking.keys(SEED, count)`; in PostgreSQL where an address is given."""
     here = folder / "fleet"
     quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
     create_fleet(here, FleetSettings(name="benchmark", products=("pump",)), quorum, None, time.time())
@@ -39,7 +39,7 @@ def fleet_of(folder: Path, count: int, address: str = "") -> Path:
     add_devices(database, count)
     database.close()
     if address:
-        move.move(here, address)
+        copy.move(here, address)
     return here
 
 
@@ -59,7 +59,7 @@ def _device(number: int, key: Any) -> dict[str, Any]:  # noqa: ANN401 - Ed25519P
 
 @contextmanager
 def fresh_database() -> Iterator[str]:
-    """Address of an empty database of PostgreSQL, dropped in the end.
+    """Provide address of an empty database of PostgreSQL, dropped in the end.
 
     Raises:
         psycopg.OperationalError: nobody answers at `EDGEWRIGHT_POSTGRES`.
@@ -90,7 +90,7 @@ class Server:
         self.port = int(line.split(" at ")[1].split()[0].rpartition(":")[2])
 
     def close(self) -> None:
-        """Ends it as Ctrl-C does."""
+        """End it as Ctrl-C does."""
         self.process.terminate()
         self.process.wait(30)
         assert self.process.stdout is not None  # noqa: S101
@@ -124,14 +124,14 @@ class Speakers:
         return line
 
     def close(self) -> None:
-        """Ends it."""
+        """End it."""
         assert self.process.stdin is not None  # noqa: S101
         self.process.stdin.close()
         self.process.wait(30)
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor that a process has used; 0 where it is gone."""
+    """Return seconds of processor that a process has used; 0 where it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -151,14 +151,14 @@ def backends(address: str) -> dict[int, float]:
 
 
 def busy() -> tuple[float, float]:
-    """Seconds of processor used and idle, of all cores, by whomever."""
+    """Return seconds of processor used and idle, of all cores, by whomever."""
     fields = [int(one) / _TICKS for one in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     idle = fields[3] + fields[4]
     return sum(fields) - idle, idle
 
 
 def kept(folder: Path, table: sa.Table) -> float:
-    """Bytes of the database for each row of a table, its indexes included."""
+    """Return bytes of the database for each row of a table, its indexes included."""
     sizes = {
         "sqlite": f"SELECT sum(pgsize) FROM dbstat WHERE name IN "  # noqa: S608 - a table of ours
         f"(SELECT name FROM sqlite_master WHERE tbl_name = '{table.name}')",
@@ -197,7 +197,7 @@ def held_to(pids: Sequence[int], share: float) -> Iterator[bool]:
 
 
 def _group(pid: int, share: float) -> Path:
-    """A control group of version 1 or 2 with one process in it."""
+    """Return a control group of version 1 or 2 with one process in it."""
     root = next(
         one for one in map(Path, ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup")) if one.joinpath("cgroup.procs").exists()
     )

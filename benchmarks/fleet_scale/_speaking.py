@@ -37,7 +37,7 @@ _METADATA = {"root": 1, "timestamp": 9, "snapshot": 9, "targets": 2, "releases":
 
 
 def keys(seed: int, count: int) -> list[Ed25519PrivateKey]:
-    """The same for the same seed: whoever fills the database and whoever signs need not exchange them."""
+    """Return the same for the same seed: whoever fills the database and whoever signs need not exchange them."""
     return [
         Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest())
         for number in range(count)
@@ -54,7 +54,7 @@ class Speaker:
     sequence: int = 0
 
     def report(self) -> bytes:
-        """The next request, whole."""
+        """Return the next request, whole."""
         body = msgspec.json.encode(report_of(self.nonce, self.sequence))
         digest = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
         parameters = _PARAMETERS.format(self.name)
@@ -69,7 +69,7 @@ class Speaker:
 
 
 def report_of(nonce: str, sequence: int) -> Report:
-    """What a device to which nothing happens reports."""
+    """Return what a device to which nothing happens reports."""
     return Report(
         nonce=nonce, sequence=sequence, counter=3, floor=3, phase="idle", plan="pump-3", stage=2, metadata=_METADATA,
         clock=1_800_000_000.25, vitals=_VITALS, why="runs release 3", profile="raspberry-pi-4", version="0.1.0",
@@ -118,7 +118,7 @@ def _check(speaker: Speaker) -> None:
 
 
 def _stretch(speakers: deque[Speaker], ports: list[int], seconds: float, what: str, each: int = 0) -> dict[str, Any]:
-    """Asks for so long, or, with `each`, until so many were sent; then what came of it."""
+    """Ask for so long, or, with `each`, until so many were sent; then what came of it."""
     lines: dict[int, _Line] = {}
     waiting = select.epoll()
     for number in range(CONNECTIONS * len(ports)):
@@ -170,7 +170,7 @@ def _ask(line: _Line, speakers: deque[Speaker], told: _Told, what: str) -> int:
 
 
 def _heard(line: _Line, speakers: deque[Speaker], told: _Told, what: str) -> bool:
-    """Whether the whole answer is there."""
+    """Return whether the whole answer is there."""
     part = line.socket.recv(65_536)
     if not part:
         raise SystemExit("the server closed a connection")

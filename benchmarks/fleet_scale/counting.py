@@ -14,7 +14,7 @@ from benchmarks.table import Told, median
 from edgewright.fleet.server import retention
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database.tables import reports
-from edgewright.fleet.server.monitoring.gauges import Gauged
+from edgewright.fleet.server.monitoring.gauges import Gauges
 
 DEVICES = 100_000
 REPORTS = 20_000
@@ -38,7 +38,7 @@ def _one(told: Told, address: str, where: str) -> None:
             took = []
             for _ in range(_TIMES):
                 began = time.perf_counter()
-                Gauged(plane).text()
+                Gauges(plane).text()
                 took.append(time.perf_counter() - began)
             with plane.database.writing.begin() as connection:
                 connection.execute(sa.insert(reports), [_report(number) for number in range(REPORTS)])

@@ -71,13 +71,13 @@ def _devices(port: int, woken: float | None) -> dict[str, Any]:
 
 
 def _peak(pid: int) -> int:
-    """Bytes that the process had in memory at most."""
+    """Return bytes that the process had in memory at most."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
 
 
 def _looked(folder: Path) -> tuple[int, int, int]:
-    """Items in the database; devices of which an alarm came after something else; devices that were shut out."""
+    """Return items in the database; devices of which an alarm came after something else; devices that were shut out."""
     database = open_database(folder)
     try:
         with database.reading() as connection:
@@ -122,7 +122,7 @@ def _tell(
 
 
 def _bound(told: Told, spent: float, kept: int) -> None:
-    """What a core for the server drains, and what is a full outbox beside that."""
+    """Print what one server core drains, next to the size of a full outbox."""
     rate = kept / spent
     length = 279  # bytes of one of these items
     full = StoreConfig().outbox.bytes

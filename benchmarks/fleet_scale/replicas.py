@@ -57,7 +57,7 @@ class Stretch:
 
 
 def stretch(speakers: Speakers, servers: Sequence[Server], what: str, address: str) -> Stretch:
-    """Lets devices ask these servers for a while.
+    """Let devices ask these servers for a while.
 
     Raises:
         RuntimeError: a server answered something else than it should.

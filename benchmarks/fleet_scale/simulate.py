@@ -12,7 +12,7 @@ import sys
 import time
 
 from benchmarks.table import Told
-from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
 
 RUNS = ((10_000, 7.0, 600.0, 8e9), (100_000, 1.0, 1200.0, 8e9))
@@ -21,7 +21,7 @@ _SHARE = float(os.environ.get("EDGEWRIGHT_SIMULATED", "1"))
 
 
 def measure(told: Told) -> None:
-    """A row a run, each in a process of its own; seconds of processor, since others may be at work here."""
+    """Measure each run in a process of its own, in CPU-seconds."""
     for devices, days, seconds, size in RUNS:
         count, within = int(devices * _SHARE), seconds * _SHARE
         done = subprocess.run(

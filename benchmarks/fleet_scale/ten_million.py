@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from benchmarks.table import ROOT, Told, markdown
 from edgewright.fleet.protocol.layout import DAY, LONGEST, TIMESTAMP
 from edgewright.fleet.repository.static_export import CACHE
-from edgewright.fleet.server.api.device_auth import _KEPT as KEYS_IN_MEMORY
+from edgewright.fleet.server.api.authentication import _KEPT as KEYS_IN_MEMORY
 from edgewright.fleet.server.control_plane import Limits
 from edgewright.fleet.server.rollouts.scheduler import RENEW
 from edgewright.fleet.server.rollouts.worker import EVERY
@@ -97,7 +97,7 @@ class Worked:
 
 
 def worked(name: str, devices: float, every: float, keep: float) -> Worked:
-    """The arithmetic."""
+    """Return the arithmetic."""
     m = {key: one.value for key, one in MEASURED.items()}
     polls, reports = devices / POLL, devices / every
     cold = max(0.0, 1.0 - KEYS_IN_MEMORY / devices)
@@ -128,7 +128,7 @@ def _age(kind: str) -> float:
 
 
 def promised() -> dict[str, float]:
-    """Seconds from a report that shows a bad release until the last device knows, at most, through one cache."""
+    """Return seconds from a report that shows a bad release until the last device knows, at most, through one cache."""
     poll, fresh = POLL * LATEST, _age("metadata/timestamp.json")
     gone = _age("status 404 below metadata/ (the next root)")
     return {
@@ -149,7 +149,7 @@ def _many(value: float) -> str:
 
 
 def blocks() -> dict[str, str]:
-    """The parts of the document that are not written by hand, by the name between their marks."""
+    """Return the parts of the document that are not written by hand, by the name between their marks."""
     figures = [[one.what, _figure(one), f"`make {one.command}`"] for one in MEASURED.values()]
     fleets = [worked(*one) for one in FLEETS]
     rows = [
@@ -209,7 +209,7 @@ def _within(taken: float, limit: float) -> str:
 
 
 def filled(text: str) -> str:
-    """A document with its blocks written anew.
+    """Return a document with its blocks written anew.
 
     Raises:
         KeyError: it names a block that there is not.
@@ -226,7 +226,7 @@ def measure(told: Told) -> None:
 
 
 def main() -> None:
-    """Writes the blocks of the document anew."""
+    """Write the blocks of the document anew."""
     argparse.ArgumentParser(prog="python -m benchmarks.fleet_scale.ten_million", description=__doc__).parse_args()
     DOCUMENT.write_text(filled(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -27,16 +27,16 @@ from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import package_target
-from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import publish, read_held
 from edgewright.fleet.repository.creation import create_fleet
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.control_plane import Plane, SystemClock, open_plane
 from edgewright.fleet.server.database.engine import open_database
-from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
 
@@ -51,7 +51,7 @@ class Relay:
         self.asked = self.answered = 0
 
     def of(self, step: Callable[[], object]) -> tuple[int, int]:
-        """What a step of the device takes."""
+        """Return what a step of the device takes."""
         before = self.asked, self.answered
         step()
         return self.asked - before[0], self.answered - before[1]
@@ -59,7 +59,7 @@ class Relay:
 
 @contextmanager
 def relayed(port: int) -> Iterator[tuple[int, Relay]]:
-    """A port in front of another, one connection at a time, whose bytes are counted."""
+    """Provide a port in front of another, one connection at a time, whose bytes are counted."""
     counted, ended = Relay(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as door:
         door.settimeout(0.2)
@@ -100,7 +100,7 @@ def _carry(near: socket.socket, far: socket.socket, counted: Relay, ended: threa
 
 
 def measure(told: Told) -> None:
-    """A row a kind of exchange: bytes of the device, bytes of the fleet."""
+    """Measure the bytes of a device and of a fleet for each kind of exchange."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fleet = create_fleet(
@@ -164,7 +164,7 @@ def _plan(release: Release) -> Plan:
 
 
 def _release(fleet: Fleet, counter: int) -> Release:
-    """A signed release of its own bytes."""
+    """Return a signed release of its own bytes."""
     data, path = os.urandom(1000), package_target(PRODUCT, counter)
     write_targets(fleet, {path: data})
     release = Release(

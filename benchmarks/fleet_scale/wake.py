@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._listening import PRODUCT
 from benchmarks.fleet_scale._serving import Server, cpu
 from benchmarks.table import ROOT, Told, python
-from edgewright.fleet.device.mqtt_client import SPREAD, Waker
+from edgewright.fleet.device.mqtt_client import SPREAD, NewsSubscriber
 from edgewright.fleet.protocol.layout import package_target
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import read_held, settle
@@ -41,7 +41,7 @@ _STEPS, _APART = 3, 50
 
 
 def measure(told: Told) -> None:
-    """A fleet, its server, a broker, and devices that listen."""
+    """Measure a fleet whose devices listen at a broker."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         fleet = _fleet(folder / "fleet")
@@ -50,7 +50,7 @@ def measure(told: Told) -> None:
         stack.callback(server.close)
         waked = [_Woken() for _ in range(_REAL)]
         for number, one in enumerate(waked):
-            waker = Waker(f"mqtt://127.0.0.1:{broker[0]}", PRODUCT, one, f"real{number:016x}")
+            waker = NewsSubscriber(f"mqtt://127.0.0.1:{broker[0]}", PRODUCT, one, f"real{number:016x}")
             stack.callback(waker.close)
         listening = [stack.enter_context(_devices(n, broker[0], server.port)) for n in range(_PROCESSES)]
         command = [str(Path(python()).parent / "edgewright"), "fleet", "rollout", "start", "--fleet", "fleet"]
@@ -70,7 +70,7 @@ def _step(
     told: Told, step: int, folder: Path, listening: list[subprocess.Popen[str]], waked: list[_Woken],
     pids: tuple[int, int],
 ) -> None:  # fmt: skip
-    """Waits for the scheduler's next step and for what the devices then do."""
+    """Wait for the scheduler's next step and for what the devices then do."""
     before = [cpu(pid) for pid in pids]
     at = _committed(folder, time.time())
     time.sleep(max(0.0, at + SPREAD + 25.0 - time.time()))
@@ -143,7 +143,7 @@ def _fleet(folder: Path) -> Fleet:
 
 @contextmanager
 def _broker(folder: Path) -> Iterator[tuple[int, int]]:
-    """A Mosquitto of our own: its port and its process."""
+    """Provide a Mosquitto of our own: its port and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     config = folder / "mosquitto.conf"
@@ -171,7 +171,7 @@ def _broker(folder: Path) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def _devices(number: int, broker: int, server: int) -> Iterator[subprocess.Popen[str]]:
-    """A process of devices that all listen."""
+    """Provide a process of devices that all listen."""
     count = DEVICES // _PROCESSES
     command = [python(), "-m", "benchmarks.fleet_scale._listening", *map(str, (number * count, count, broker, server))]
     process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -187,7 +187,7 @@ def _devices(number: int, broker: int, server: int) -> Iterator[subprocess.Popen
 
 
 def _asked(listening: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
-    """What each process has counted since the last time."""
+    """Return what each process has counted since the last time."""
     found = []
     for process in listening:
         assert process.stdin is not None and process.stdout is not None  # noqa: S101

@@ -26,7 +26,7 @@ LEAST_ACCURACY, LEAST_F1, MOST_BYTES = {"hapt": 0.965}, 0.975, 30_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the tables; 1 when a figure is missed."""
+    """Print the tables; 1 when a figure is missed."""
     given = _arguments(arguments)
     changes = tuple(given.set)
     seeds = (
@@ -94,7 +94,7 @@ def _look(seen: Look) -> bool:
 
 
 def _figures(forms: dict[str, Answers], asked: str) -> str:
-    """A table with a row for each form; the last says what was asked."""
+    """Return a table with a row for each form; the last says what was asked."""
     rows = []
     for name, answers in forms.items():
         mean, half = mean_over_people(answers.by_person(share_right))
@@ -109,7 +109,7 @@ def _figures(forms: dict[str, Answers], asked: str) -> str:
 
 
 def _text(interval: Interval) -> str:
-    """A figure with the 95 % interval of drawing people anew."""
+    """Return a figure with the 95 % interval of drawing people anew."""
     return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
 
 

@@ -45,7 +45,7 @@ class Answers:
         return metrics.group_interval(self.people, lambda i: metrics.macro_f1(truth[i], answer[i], classes))
 
     def by_person(self, figure: Callable[[Answers], float]) -> dict[str, float]:
-        """A figure for each person, in the order of their numbers."""
+        """Return a figure for each person, in the order of their numbers."""
         names = sorted(np.unique(self.people), key=int)
         made = {}
         for name in names:
@@ -54,7 +54,7 @@ class Answers:
         return made
 
     def confusion(self) -> NDArray[np.int64]:
-        """Counts, rows are the truth, columns the answer."""
+        """Count, rows are the truth, columns the answer."""
         truth, answer = self._numbers()
         return metrics.confusion(truth, answer, len(self.labels))
 
@@ -72,7 +72,7 @@ def f1_of_present(answers: Answers) -> float:
 
 
 def mean_over_people(values: dict[str, float]) -> tuple[float, float]:
-    """Mean over people and half the width of its 95 % interval by Student's t."""
+    """Return mean over people and half the width of its 95 % interval by Student's t."""
     numbers = np.asarray(list(values.values()))
     half = float(stats.t.ppf(0.975, len(numbers) - 1)) * float(numbers.std(ddof=1)) / math.sqrt(len(numbers))
     return float(numbers.mean()), half

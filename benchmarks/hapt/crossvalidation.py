@@ -17,7 +17,7 @@ from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import learn
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.parts import parts
+from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.variants import asked, make_forms
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig
@@ -36,7 +36,7 @@ class Fold:
 
 
 def others(data: str, config: PipelineConfig) -> DataSet:
-    """The recordings of everybody but the people who evaluate: those are dropped before a window is cut."""
+    """Return the recordings of everybody but the people who evaluate: those are dropped before a window is cut."""
     dataset = load_data(config.data, seed=config.seed, path=data)
     held = set(config.split.test_groups)
     kept = tuple(r for r in dataset.recordings if r.groups is not None and not held.intersection(r.groups.tolist()))
@@ -44,7 +44,7 @@ def others(data: str, config: PipelineConfig) -> DataSet:
 
 
 def people_of(dataset: DataSet) -> list[str]:
-    """Names of the people, in the order of their numbers."""
+    """Return names of the people, in the order of their numbers."""
     names = {str(name) for r in dataset.recordings if r.groups is not None for name in np.unique(r.groups)}
     return sorted(names, key=int)
 
@@ -76,11 +76,10 @@ def train_without(
     config = read_config(pipeline, changes)
     split = msgspec.structs.replace(config.split, test_groups=left_out)
     config = msgspec.structs.replace(config, seed=seed, split=split)
-    job = Job(config, Listener())
+    job = Job(resolve(config), Listener())
     material = prepare(config, None, dataset)
-    stages = parts(config.stages, f"{pipeline}.toml")
     flow = fit_stages(
-        material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
+        material.samples, material.fitted_on, job.plan.stages, material.task, config.seed, material.extra, job.card
     )
     model = learn(job, material, flow)
     graph = graph_of([*flow.steps, ("model", model)], tuple(material.samples.X.shape[1:]), config.name)
@@ -95,7 +94,7 @@ def groups_left_out(dataset: DataSet, seed: int, every: int, only: int | None) -
 
 
 def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = "hapt") -> Fold:
-    """Trains on the other people, as `train_without`, and answers for those left out."""
+    """Train on the other people, as `train_without`, and answer for those left out."""
     made = train_without(dataset, changes, left_out, seed, pipeline)
     samples, test = made.material.samples, made.material.sides.test
     truth, people = np.asarray(samples.y[test]), np.asarray(samples.groups)[test]
@@ -117,7 +116,7 @@ def cross_validate(
     told: Callable[[str], None] = lambda line: None,
     pipeline: str = "hapt",
 ) -> dict[str, Answers]:
-    """Answers to the windows of everybody, each given by a network that has not seen the person.
+    """Return answers to the windows of everybody, each given by a network that has not seen the person.
 
     Args:
         data: folder of the set.

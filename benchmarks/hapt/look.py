@@ -42,7 +42,7 @@ class Look:
 
 
 def look(data: str, out: Path, changes: Changes = ()) -> Look:
-    """Runs the pipeline and asks its models.
+    """Run the pipeline and ask its models.
 
     Args:
         data: folder of the set.

@@ -12,7 +12,7 @@ from benchmarks.table import markdown, verdict
 
 
 def main(wanted: list[str]) -> int:
-    """Prints the table; 1 when a target is missed."""
+    """Print the table; 1 when a target is missed."""
     names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if module.name != "__main__")
     found: list[Row] = []
     for name in names:

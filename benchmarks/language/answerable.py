@@ -23,10 +23,10 @@ import numpy as np
 
 from benchmarks.language.document_sets import Question, index_of, interval, leaflets, manual, without, xquad
 from benchmarks.language.row import DATA, Row, encoder_directory
-from edgewright.language.documents.index import Encodes
 from edgewright.language.documents.passages import Block
 from edgewright.language.embedding import load
 from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.utterance.head import Encodes
 
 # What may be refused of answerable questions to an article, and what must be of questions to other articles.
 MOST, LEAST = 0.04, 0.90
@@ -53,7 +53,7 @@ class Source:
 
 
 def sets() -> dict[str, Set]:
-    """Blocks and questions of both sets."""
+    """Return blocks and questions of both sets."""
     return {"manual": manual(DATA / "emanual-qa"), "xquad": xquad(DATA / "xquad-en")}
 
 
@@ -95,7 +95,7 @@ def _articles(
 
 
 def rows() -> list[Row]:
-    """Shares refused by words, and with vectors where there is an encoder, of the reporting part."""
+    """Return shares refused by words, and with vectors where there is an encoder, of the reporting part."""
     directory = encoder_directory()
     ways = [("words", None), *((("hybrid", load(directory)),) if directory else ())]
     made = []

@@ -19,7 +19,7 @@ from sklearn.svm import LinearSVC
 from benchmarks.language.intents import answers, refusals
 from benchmarks.language.row import DATA, Row, encoder_directory, left_out
 from edgewright.language.embedding import Encoder, load
-from edgewright.language.embedding.cache import Remembering
+from edgewright.language.embedding.contract import Remembering
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.parts import Parts
 from edgewright.language.intents.scope_limit import auroc_interval
@@ -65,7 +65,7 @@ class Given(msgspec.Struct, frozen=True):
 
 
 def rows() -> list[Row]:
-    """The student with and without a teacher, and the peers."""
+    """Return the student with and without a teacher, and the peers."""
     given = read()
     made = [*student(given), alone(given), _row("TF-IDF (1, 2) + linear SVM, scikit-learn", *_svm(given), given)]
     path = encoder_directory()
@@ -80,7 +80,7 @@ def rows() -> list[Row]:
 
 
 def read() -> Given:
-    """The parts that there are."""
+    """Return the parts that there are."""
     found = msgspec.json.decode(
         (DATA / "clinc150" / "data_full.json").read_bytes(), type=dict[str, list[tuple[str, str]]]
     )
@@ -117,7 +117,7 @@ def few(given: Given) -> tuple[Texts, NDArray[np.int64], Texts]:
 
 
 def alone(given: Given) -> Row:
-    """What `language train` makes of the few labels alone."""
+    """Return what `language train` makes of the few labels alone."""
     texts, targets, _ = few(given)
     parts = Parts(given.names, texts, targets, given.judges, given.judged, given.known_outside, False)
     made = train_student(parts, How(size=SIZE))
@@ -128,7 +128,7 @@ def alone(given: Given) -> Row:
 
 
 def taught(given: Given, encoder: Encoder) -> list[Row]:
-    """What the other texts add without labels, by a teacher."""
+    """Return what the other texts add without labels, by a teacher."""
     texts, targets, others = few(given)
     teacher = Teacher(encoder)
     spec, arrays = fit_student(texts, targets, given.classes, How(size=SIZE), teacher, others)
@@ -146,7 +146,7 @@ def taught(given: Given, encoder: Encoder) -> list[Row]:
 
 
 def student(given: Given, teacher: Teacher | None = None) -> list[Row]:
-    """What a user gets by default, and what the likeliest intent alone would give."""
+    """Return what a user gets by default, and what the likeliest intent alone would give."""
     parts = Parts(given.names, given.train, given.targets, given.judges, given.judged, given.known_outside, False)
     made = train_student(parts, How(size=SIZE), teacher=teacher)
     if not isinstance(made.spec, StudentSpec):

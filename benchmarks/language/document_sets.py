@@ -12,16 +12,18 @@ import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.documents.index import Encodes, Given, write_index
+from edgewright.language.documents.index import write_index
 from edgewright.language.documents.passages import Block, clean
-from edgewright.nlp.documents.schema import unpacked
+from edgewright.nlp.documents.index_file import unpacked
+from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.documents import Document
 
 # Parts of ten to choose on.
@@ -56,6 +58,21 @@ class Question:
     def chosen_on(self) -> bool:
         """Whether it is among those that things are chosen on."""
         return int(hashlib.sha256(self.group.encode()).hexdigest(), 16) % 10 < _CHOSEN
+
+
+class Given(NamedTuple):
+    """A document that is at hand."""
+
+    told: Document
+    held: Sequence[Block]
+
+    def blocks(self) -> Iterable[Block]:
+        """Return blocks in order."""
+        return self.held
+
+    def document(self) -> Document:
+        """Of which file."""
+        return self.told
 
 
 def plain(text: str) -> str:
@@ -112,19 +129,19 @@ def xquad(folder: Path) -> tuple[list[Block], list[Question]]:
 
 
 def index_of(path: Path, blocks: Sequence[Block], encoder: Encodes | None = None) -> Path:
-    """An index of blocks; a page is the number of the paragraph where there are some."""
+    """Return an index of blocks; a page is the number of the paragraph where there are some."""
     write_index(path, [Given(Document(name=path.stem, kind="text", sha256=""), blocks)], encoder)
     return path
 
 
 def without(blocks: Sequence[Block], questions: Sequence[Question]) -> list[Block]:
-    """Blocks less those that hold the answers: what is left does not answer, unless it says things twice."""
+    """Return blocks less those that hold the answers: what is left does not answer, unless it says things twice."""
     gone = {question.group for question in questions}
     return [b for b in blocks if (b.path[0].replace(" ", "_") if b.page else plain(b.path[0])) not in gone]
 
 
 def place_of(block: Block) -> str:
-    """What `Question.place` says of a block."""
+    """Return what `Question.place` says of a block."""
     return f"{block.path[0].replace(' ', '_')} {block.page}" if block.page else plain(block.path[0])
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.hapt.crossvalidation import others, people_of, train_without
 from benchmarks.language.row import DATA, Row
 from edgewright.core.executor import compile_graph
-from edgewright.core.neighbours.nearest import LIMITS, NONE, Examples
+from edgewright.core.neighbours.index_file import LIMITS, NONE, Examples
 from edgewright.core.neighbours.space import place_of, unit_rows
 from edgewright.language.intents.scope_limit import auroc
 from edgewright.pipeline.config import read_config
@@ -62,7 +62,7 @@ class Found:
 
 
 def rows() -> list[Row]:
-    """A row a space and count."""
+    """Return a row a space and count."""
     found: dict[tuple[Space, int], Found] = {}
     networks = []
     for fold in folds():
@@ -86,7 +86,7 @@ def _told(one: Found) -> str:
 
 
 def _share(values: Shares) -> str:
-    """Mean with its 95 % interval over folds."""
+    """Return mean with its 95 % interval over folds."""
     if not values:
         return "-"
     folds_of, shares = (np.array(column) for column in zip(*values, strict=True))
@@ -117,7 +117,7 @@ def folds() -> Iterator[Fold]:
 
 
 def _without(dataset: DataSet, activity: str) -> DataSet:
-    """Rows of an activity lose their label, so that no window of it is cut."""
+    """Return rows of an activity lose their label, so that no window of it is cut."""
 
     def one(recording: Recording) -> Recording:
         target = np.asarray(recording.target)

@@ -28,8 +28,7 @@ from edgewright.language.forecasting.linear import Form, fit, run, unscaled
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 from edgewright.language.forecasting.zero_shot import adopt_pool
-from edgewright.monitor.forecasting.forecaster import Forecast
-from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, forecaster_bytes
+from edgewright.monitor.forecaster import Forecast, ForecasterFile, forecaster_bytes
 from edgewright.schema.forecast import LinearModel
 
 Floats = NDArray[np.float64]
@@ -171,7 +170,7 @@ def _ett(name: str, make: Callable[[Floats], ForecasterFile | LinearModel]) -> R
 
 @contextmanager
 def _peers() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
-    """Asks the process of the peers; nothing where there is none."""
+    """Ask the process of the peers; nothing where there is none."""
     if not PEERS:
         yield lambda question: {}
         return

@@ -41,7 +41,7 @@ def folds(intents: Sequence[str]) -> Folds:
 
 
 def rows() -> list[Row]:
-    """The student, and its peers in the same run."""
+    """Return the student, and its peers in the same run."""
     given = utterances()
     texts = np.array([one.text for one in given], object)
     targets = np.unique([one.intent for one in given], return_inverse=True)[1]

@@ -16,7 +16,6 @@ from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.language.embedding import Encoder, load
-from edgewright.language.labelling.active_learning import choose
 from edgewright.language.labelling.audit import clopper_pearson, level_of
 from edgewright.language.labelling.label_errors import likely_errors
 from edgewright.language.labelling.suggesters import Given, Suggester
@@ -24,7 +23,7 @@ from edgewright.language.labelling.suggesters.descriptions import SUGGESTER as D
 from edgewright.language.labelling.suggesters.linear import SUGGESTER as LINEAR
 from edgewright.language.labelling.suggesters.linear import logits
 from edgewright.language.labelling.suggesters.neighbours import SUGGESTER as NEIGHBOURS
-from edgewright.language.labelling.suggestion_round import LEAST, shares_of, temperature
+from edgewright.language.labelling.suggestion_round import LEAST, choose, shares_of, temperature
 from edgewright.language.labelling.vectors import features, words
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Floats
@@ -46,7 +45,7 @@ class Set(msgspec.Struct, frozen=True):
 
 
 def rows() -> list[Row]:
-    """What is measured."""
+    """Return what is measured."""
     snips, clinc, hapt = _snips(), _clinc(), _hapt()
     made = [row for one in (snips, clinc, hapt) for row in _next(one)]
     made += [_sure(one, by) for one in (snips, clinc, hapt) for by in (LINEAR, NEIGHBOURS)]
@@ -117,7 +116,7 @@ def _next(one: Set) -> list[Row]:
 
 
 def _sure(one: Set, by: Suggester) -> Row:
-    """What is suggested for the other half after `BUDGET` chosen labels, and how much of it is right."""
+    """Return what is suggested for the other half after `BUDGET` chosen labels, and how much of it is right."""
     covered, right, promised = [], [], []
     for seed in range(SEEDS):
         order = np.random.default_rng(seed).permutation(len(one.targets))
@@ -153,7 +152,7 @@ def _picked(one: Set, pool: Numbers, seed: int) -> Numbers:
 
 
 def _spread(values: list[float], unit: str = "%", signed: bool = False) -> str:
-    """Mean with the 95 % interval of Student's t over seeds."""
+    """Return mean with the 95 % interval of Student's t over seeds."""
     mean, half = 100 * float(np.mean(values)), 2.776 * 100 * float(np.std(values, ddof=1)) / len(values) ** 0.5
     sign = "+" if signed else ""
     return f"{mean:{sign}.1f} {unit} ({mean - half:{sign}.1f} to {mean + half:{sign}.1f})"
@@ -178,7 +177,7 @@ def _flips(one: Set) -> Row:
 
 
 def _structured(one: Set, encoder: Encoder) -> Row:
-    """Labels by the nearest name of an intent: how many of their errors are found from the same vectors."""
+    """Return labels by the nearest name of an intent: how many of their errors are found from the same vectors."""
     none = np.full(len(one.targets), -1, np.int64)
     given = Given(one.vectors, none, one.classes, ("",) * len(one.classes), encoder)
     labels = DESCRIPTIONS.scores(given).argmax(axis=1)

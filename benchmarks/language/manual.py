@@ -17,16 +17,16 @@ import numpy as np
 from benchmarks.language import plain_search
 from benchmarks.language.document_sets import Question, index_of, interval, manual, plain
 from benchmarks.language.row import DATA, Row, encoder_directory
-from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
 from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.utterance.head import Encodes
 
 AT_LEAST, MILLISECONDS, HYBRID_MILLISECONDS = 0.87, 1.0, 30.0
 Hit = tuple[bool, bool, float]
 
 
 def found(index: DocumentIndex, question: Question, encoder: Encodes | None) -> Hit:
-    """Whether the first section and one of the first five is right, and milliseconds, the encoder's included."""
+    """Return whether the first section and one of the first five is right, and milliseconds, the encoder's included."""
     begun = time.perf_counter()
     vector = None if encoder is None else encoder.encode([question.text])[0]
     answer = index.ask(question.text, vector, top=5)
@@ -36,7 +36,7 @@ def found(index: DocumentIndex, question: Question, encoder: Encodes | None) -> 
 
 
 def recall(index: Path, questions: Sequence[Question], encoder: Encodes | None) -> list[Row]:
-    """Rows of the table for one way."""
+    """Return rows of the table for one way."""
     with DocumentIndex(index) as opened:
         for question in questions[:5]:
             found(opened, question, encoder)
@@ -46,7 +46,7 @@ def recall(index: Path, questions: Sequence[Question], encoder: Encodes | None) 
 
 
 def told(questions: Sequence[Question], hits: Sequence[Hit], model: str, limit: float | None) -> list[Row]:
-    """Rows of one model; without a limit it is a peer."""
+    """Return rows of one model; without a limit it is a peer."""
     middle, slow = np.percentile([h[2] for h in hits], [50, 99])
     rows = []
     for kind in ("all", "plain", "paraphrased"):
@@ -78,7 +78,7 @@ def peer(questions: Sequence[Question]) -> list[Row]:
 
 
 def rows() -> list[Row]:
-    """What was reached."""
+    """Return what was reached."""
     blocks, questions = manual(DATA / "emanual-qa")
     kept = [q for q in questions if not q.chosen_on]
     directory = encoder_directory()

@@ -22,7 +22,7 @@ TASK = "parse of a SNIPS utterance, p50 / p99"
 
 
 def rows() -> list[Row]:
-    """The whole parse and the student alone."""
+    """Return the whole parse and the student alone."""
     given, _ = without_contradictions(utterances())
     made = train(Labelled(given[::4]), How(size=SIZE), name="snips")
     understanding = Understanding(made.spec, made.arrays)

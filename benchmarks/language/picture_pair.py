@@ -45,7 +45,7 @@ class Shelf:
 
 
 def rows() -> list[Row]:
-    """Classes that it was trained on, and classes that it never saw."""
+    """Return classes that it was trained on, and classes that it never saw."""
     path = encoder_directory()
     if path is None:
         return []
@@ -75,19 +75,19 @@ def rows() -> list[Row]:
 
 
 def line_of(name: str) -> str:
-    """What describes a class."""
+    """Return what describes a class."""
     return f"a photo of {name.replace('-', ' ').lower()}"
 
 
 def coarse_names() -> list[str]:
-    """Names of the coarse classes, by their numbers."""
+    """Return names of the coarse classes, by their numbers."""
     with (DATA / "grocery" / "classes.csv").open(encoding="utf-8", newline="") as file:
         found = {int(row["Coarse Class ID (int)"]): row["Coarse Class Name (str)"] for row in csv.DictReader(file)}
     return [found[k] for k in range(len(found))]
 
 
 def shelf(part: str) -> Shelf:
-    """The photographs of 'train' or 'val'."""
+    """Return the photographs of 'train' or 'val'."""
     with (DATA / "grocery" / f"{part}.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     with zipfile.ZipFile(DATA / "grocery" / f"{part}.zip") as archive:
@@ -101,7 +101,7 @@ def shelf(part: str) -> Shelf:
 
 
 def grid(pictures: Floats) -> Floats:
-    """Mean and mean square of each colour in each square: shape (n, 6 * GRID * GRID)."""
+    """Return mean and mean square of each colour in each square: shape (n, 6 * GRID * GRID)."""
     step = SIDE // GRID
     squares = pictures.reshape(-1, 3, GRID, step, GRID, step)
     both = np.stack([squares.mean(axis=(3, 5)), np.square(squares).mean(axis=(3, 5))], axis=1)
@@ -161,7 +161,7 @@ def _gradients(weights: list[Floats], x: Floats, lines: Floats, places: NDArray[
 
 
 def write_pair(folder: Path, text: Path, tower: list[Floats]) -> Path:
-    """A directory as published pairs are laid out."""
+    """Return a directory as published pairs are laid out."""
     folder.mkdir()
     (folder / "text_model.onnx").write_bytes(graph_of(text))
     (folder / "tokenizer.json").write_bytes((text / "tokenizer.json").read_bytes())

@@ -21,7 +21,7 @@ class PlainSearch:
         self._connection.executemany("INSERT INTO texts (rowid, title, body) VALUES (?, ?, ?)", rows)
 
     def best(self, question: str, top: int) -> list[int]:
-        """Numbers of the best texts."""
+        """Return numbers of the best texts."""
         words = dict.fromkeys(re.findall(r"\w+", question.lower()))
         asked = " OR ".join(f'"{word}"' for word in words)
         sql = "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rank LIMIT ?"

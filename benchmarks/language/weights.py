@@ -1,4 +1,4 @@
-"""Learns the weights of `nlp/documents/weights.py`: `python -m benchmarks.language.weights [ENCODER]`.
+"""Learns the weights of `nlp/documents/search.py`: `python -m benchmarks.language.weights [ENCODER]`.
 
 Ranking: pairwise logistic regression, the best right sentence against the thirty best wrong ones, on the questions that
 are there to choose on; which sentence of a manual's section is the right one is not marked, so it is the best by the
@@ -25,11 +25,11 @@ from sklearn.model_selection import GroupKFold
 
 from benchmarks.language.answerable import MOST, sets, sources
 from benchmarks.language.document_sets import Question, index_of, interval, truths
-from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
-from edgewright.nlp.documents import weights
+from edgewright.nlp.documents import search
 from edgewright.nlp.documents.features import NAMES
 from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.utterance.head import Encodes
 
 ROUNDS, RIVALS, STRENGTH = 4, 30, 0.05
 # The manual's sections do not say which of their sentences answers, so they count for less.
@@ -49,7 +49,7 @@ class Remembered:
         self._encoder, self._made = encoder, dict[str, NDArray[np.float32]]()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape (n, d)."""
+        """Return unit vectors, shape (n, d)."""
         new = [text for text in dict.fromkeys(texts) if text not in self._made]
         if new:
             self._made.update(zip(new, self._encoder.encode(new), strict=True))
@@ -57,7 +57,7 @@ class Remembered:
 
 
 def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -> list[Case]:
-    """Figures of the candidates of each question, and which of them are right."""
+    """Return figures of the candidates of each question, and which of them are right."""
     made = []
     with DocumentIndex(index) as opened:
         for question, right in zip(questions, truths(index, questions), strict=True):
@@ -68,7 +68,7 @@ def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -
 
 
 def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: int, start: Floats) -> Floats:
-    """Weights by pairs."""
+    """Return weights by pairs."""
     learnt = start.copy()
     for _ in range(ROUNDS):
         pairs, shares = [], []
@@ -96,7 +96,7 @@ def _pairs(figures: Floats, right: NDArray[np.bool_], learnt: Floats) -> Floats:
 
 
 def tops(index: Path, questions: Sequence[Question], encoder: Encodes | None, learnt: Floats) -> Floats:
-    """Figures of the best sentence of each question, shape (questions, figures)."""
+    """Return figures of the best sentence of each question, shape (questions, figures)."""
     made = []
     with DocumentIndex(index) as opened:
         for question in questions:
@@ -106,14 +106,14 @@ def tops(index: Path, questions: Sequence[Question], encoder: Encodes | None, le
 
 
 def main() -> None:
-    """Prints the weights: of words, and of words and vectors where an encoder is named."""
+    """Print the weights: of words, and of words and vectors where an encoder is named."""
     encoder = Remembered(load(Path(sys.argv[1]))) if len(sys.argv) > 1 else None
     every = sets()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name, using, columns, start in (
-            ("WORDS", None, WORDS_ONLY, weights.WORDS),
-            *((("HYBRID", encoder, len(NAMES), weights.HYBRID),) if encoder else ()),
+            ("WORDS", None, WORDS_ONLY, search.WORDS),
+            *((("HYBRID", encoder, len(NAMES), search.HYBRID),) if encoder else ()),
         ):
             of = {}
             for part, (blocks, questions) in every.items():
@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def _there(name: str, folder: Path, encoder: Encodes | None, learnt: Floats, columns: int) -> None:
-    """Prints the weights of whether the answer is there, and the limit."""
+    """Print the weights of whether the answer is there, and the limit."""
     tables, names, groups, truth = [], [], [], []
     for source in sources(folder, True, encoder):
         found = tops(source.index, source.questions, encoder, learnt)

@@ -17,10 +17,10 @@ import numpy as np
 from benchmarks.language import plain_search
 from benchmarks.language.document_sets import Question, index_of, interval, truths, xquad
 from benchmarks.language.row import DATA, Row, encoder_directory
-from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
-from edgewright.nlp.documents.schema import unpacked
+from edgewright.nlp.documents.index_file import unpacked
 from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.utterance.head import Encodes
 
 AT_LEAST = 0.85
 Kept = Sequence[tuple[Question, set[int]]]
@@ -43,7 +43,7 @@ def told(kept: Kept, best: Callable[[str], Sequence[int]], model: str, peer: boo
 
 
 def ours(index: DocumentIndex, encoder: Encodes | None) -> Callable[[str], Sequence[int]]:
-    """The index's own order."""
+    """Return the index's own order."""
 
     def best(question: str) -> Sequence[int]:
         vector = None if encoder is None else encoder.encode([question])[0]
@@ -60,7 +60,7 @@ def sentences_of(index: Path) -> list[str]:
 
 
 def rows() -> list[Row]:
-    """What was reached."""
+    """Return what was reached."""
     blocks, questions = xquad(DATA / "xquad-en")
     directory = encoder_directory()
     with tempfile.TemporaryDirectory() as temporary:

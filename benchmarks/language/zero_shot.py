@@ -18,9 +18,8 @@ from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.contract import Vectors
 from edgewright.language.intents.scope_limit import auroc_interval
-from edgewright.language.zero_shot.choice import Choice, Chooser
+from edgewright.language.zero_shot.choice import Choice, Chooser, text_chooser
 from edgewright.language.zero_shot.labels import labels_of
-from edgewright.language.zero_shot.text import text_chooser
 from edgewright.training.metrics import wilson
 
 FEW = 10
@@ -79,7 +78,7 @@ def _clinc(encoder: Encoder) -> list[Row]:
 
 
 def clinc() -> dict[str, list[tuple[str, str]]]:
-    """Texts and intents by part."""
+    """Return texts and intents by part."""
     text = (DATA / "clinc150" / "data_full.json").read_bytes()
     return msgspec.json.decode(text, type=dict[str, list[tuple[str, str]]])
 
@@ -100,7 +99,7 @@ def _row(task: str, model: str, known: list[Choice], outside: list[Choice], trut
 
 
 def share(right: NDArray[np.bool_]) -> str:
-    """A share with its 95 % interval."""
+    """Return a share with its 95 % interval."""
     found = wilson(int(right.sum()), len(right))
     return f"{100 * right.mean():.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
 

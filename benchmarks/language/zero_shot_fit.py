@@ -35,7 +35,7 @@ class Case:
 
 
 def main() -> int:
-    """Prints the numbers."""
+    """Print the numbers."""
     path = encoder_directory()
     if path is None:
         print("no encoder", file=sys.stderr)
@@ -83,7 +83,7 @@ def cases() -> list[Case]:
 
 
 def loss(made: list[Case], numbers: Floats) -> float:
-    """Mean negative log-likelihood, either side of a case with half of its weight."""
+    """Return mean negative log-likelihood, either side of a case with half of its weight."""
     heat, base, share, cost = math.exp(numbers[0]), numbers[1], numbers[2], numbers[3]
     total = 0.0
     for case in made:

@@ -21,7 +21,7 @@ _WARM, _COLD, _OPENED, _SLOWED = 0.150, 1.0, 0.100, 0.05
 
 
 def main() -> int:
-    """Prints the tables."""
+    """Print the tables."""
     rows, reached = [], []
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         empty = Path(folder) / "empty.html"

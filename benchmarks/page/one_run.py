@@ -25,7 +25,7 @@ _NOTHING: tuple[tuple[object, str, Callable[..., object]], ...] = (
 
 
 def main(pipeline: str, kind: str, folder: str) -> int:
-    """Runs it, with or without its trace."""
+    """Run it, with or without its trace."""
     with ExitStack() as stack:
         for owner, name, instead in _NOTHING if kind == "bare" else ():
             stack.enter_context(mock.patch.object(owner, name, instead))

@@ -30,7 +30,7 @@ print(loaded - begun, time.perf_counter() - loaded)
 
 
 def warm(trace: Trace) -> float:
-    """Seconds of rendering the page again."""
+    """Return seconds of rendering the page again."""
     page_html(trace)
     took = []
     for _ in range(REPEATS):
@@ -41,7 +41,7 @@ def warm(trace: Trace) -> float:
 
 
 def cold(record: Path) -> tuple[float, float, float]:
-    """Seconds of a whole process that renders one page, of its imports, and of its rendering."""
+    """Return seconds of a whole process that renders one page, of its imports, and of its rendering."""
     found: list[tuple[float, float, float]] = []
     for _ in range(COLD):
         begun = time.perf_counter()

@@ -35,7 +35,7 @@ _RUNS = (
 
 
 def runs(folder: Path) -> list[Measured]:
-    """Runs them all into `folder`."""
+    """Run them all into `folder`."""
     made = []
     for name, pipeline, changes, limit in _RUNS:
         done = run_pipeline(read_config(pipeline, changes), out=folder)

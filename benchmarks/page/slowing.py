@@ -21,7 +21,7 @@ class Slowed:
 
 
 def slowed(pipeline: str) -> Slowed:
-    """Runs a pipeline in turns, each time in a process of its own, after one of each kind that is not counted."""
+    """Run a pipeline in turns, each time in a process of its own, after one of each kind that is not counted."""
     wall: dict[str, list[float]] = {"traced": [], "bare": []}
     cpu: dict[str, list[float]] = {"traced": [], "bare": []}
     for turn in range(TURNS + 1):

@@ -23,7 +23,7 @@ _FIFTH, _FIFTEENTH = 1 / 5, 1 / 15
 
 
 def main() -> int:
-    """Prints the table of this processor and of the masked one; 1 when a target is missed."""
+    """Print the table of this processor and of the masked one; 1 when a target is missed."""
     status = _table()
     if can_mask():
         with tempfile.TemporaryDirectory(prefix="edgewright-masked-") as folder:
@@ -67,7 +67,7 @@ def _table() -> int:
 
 
 def _target(timed: Timed, lite: float, alone: float, onnx: float) -> tuple[str, bool]:
-    """What was promised, from the ratios to LiteRT with the whole file, with the network alone, and to ONNX Runtime.
+    """Judge the ratios to LiteRT with the whole file, to its network alone, and to ONNX Runtime.
 
     LiteRT's network alone is the harder one: it is spared preprocessing, softmax and label.
     """

@@ -56,13 +56,13 @@ _HIDDEN_FROM_LIBC = "-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD"
 
 
 def can_mask() -> bool:
-    """Whether there is something to hide, and what hiding needs."""
+    """Return whether there is something to hide, and what hiding needs."""
     hides = any("vnni" in name for name in processor.cpu_features()) and processor.is_host()
     return hides and all(shutil.which(tool) for tool in ("gcc", "objdump", "readelf", "grep"))
 
 
 def masked(folder: Path) -> dict[str, str]:
-    """Makes the copies in a folder; the environment of a process that uses them."""
+    """Make the copies in a folder; the environment of a process that uses them."""
     for name in LIBRARIES:
         source, target = Path(str(importlib.import_module(name).__file__)).parent, folder / name
         # Other files are links: only what holds code is copied.
@@ -82,7 +82,7 @@ def masked(folder: Path) -> dict[str, str]:
 
 
 def handler(folder: Path) -> Path:
-    """Compiles what answers in place of the processor."""
+    """Compile what answers in place of the processor."""
     (folder / "handler.c").write_text(_HANDLER)
     command = ["gcc", "-O2", "-shared", "-fPIC", "handler.c", "-o", "handler.so"]
     subprocess.run(command, cwd=folder, check=True)
@@ -94,7 +94,7 @@ def _is_hidden(feature: str) -> bool:
 
 
 def without_cpuid(library: Path) -> None:
-    """Replaces a library, or a link to it, by a copy without the instruction, which is found by disassembling it."""
+    """Replace a library, or a link to it, by a copy without the instruction, which is found by disassembling it."""
     real = library.resolve()
     data = bytearray(real.read_bytes())
     for address in _addresses(real):

@@ -43,11 +43,11 @@ class Net:
         self.value = self.builder.input
 
     def op(self, op: str, *inputs: str, **attributes: Any) -> None:  # noqa: ANN401 - attributes of different types
-        """Appends an operator that reads the last value."""
+        """Append an operator that reads the last value."""
         self.value = self.builder.op(op, self.value, *inputs, **attributes)
 
     def weights(self, *shape: int) -> tuple[str, str]:
-        """Weights that keep the size of values, and a bias."""
+        """Return weights that keep the size of values, and a bias."""
         made = self.rng.standard_normal(shape) * np.sqrt(2.0 / np.prod(shape[1:]))
         bias = self.rng.standard_normal(shape[0]) * 0.1
         return self.builder.constant(made.astype(np.float32)), self.builder.constant(bias.astype(np.float32))
@@ -114,7 +114,7 @@ def convolution(channels: int, samples: int) -> Graph:
 
 
 def separable(channels: int, samples: int) -> Graph:
-    """A convolution, a depthwise and a pointwise one, and the mean over time."""
+    """Return a convolution, a depthwise and a pointwise one, and the mean over time."""
     net = Net(f"separable {channels} x {samples}", (channels, samples), 6)
     net.builder.boundary(net.value)
     net.op("Conv", *net.weights(16, channels, 5), strides=(2,), pads=(2, 2))

@@ -16,8 +16,8 @@ from benchmarks.predict.models import Timed
 from benchmarks.table import median
 from edgewright.core import engines
 from edgewright.core.native_modules import load_module
-from edgewright.export.extension import build_extension
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.extension import build_extension
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.export.tflite_whole import write_whole
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.onnx_writer import to_onnx
@@ -30,7 +30,7 @@ Call = Callable[[], object]
 
 
 def peers(timed: Timed) -> dict[str, Call]:
-    """Calls without arguments by name of the engine."""
+    """Call without arguments by name of the engine."""
     row = np.ascontiguousarray(timed.samples[0])
     one = row[None]
     model = to_onnx(timed.graph)
@@ -89,12 +89,12 @@ def measure(calls: Mapping[str, Call]) -> dict[str, list[float]]:
 
 
 def ratio(found: Mapping[str, list[float]], name: str, other: str) -> float:
-    """The median over the rounds of how much longer one takes than another, in the same moment."""
+    """Return the median over the rounds of how much longer one takes than another, in the same moment."""
     return median([a / b for a, b in zip(found[name], found[other], strict=True)])
 
 
 def _spent(call: Call, count: int) -> float:
-    """Seconds a call."""
+    """Return seconds a call."""
     started = time.perf_counter()
     for _ in itertools.repeat(None, count):
         call()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the file that the first argument names, or every file; 1 when a figure is missed."""
+    """Run the file that the first argument names, or every file; 1 when a figure is missed."""
     known = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if not m.name.startswith("_"))
     if arguments and arguments[0] not in known:
         print(f"no table {arguments[0]!r}. Known: {', '.join(known)}", file=sys.stderr)

@@ -21,10 +21,9 @@ from benchmarks.language.picture_pair import coarse_names, grid, shelf
 from benchmarks.language.row import DATA
 from edgewright.language.utterances import read
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.search.curves.contract import Learner
-from edgewright.search.curves.of_samples import OfSamples
+from edgewright.search.curves.measure import Learner
+from edgewright.search.curves.of_samples import OfSamples, drawn, pieces_of
 from edgewright.search.curves.of_text import OfText
-from edgewright.search.curves.pieces import drawn, pieces_of
 from edgewright.search.ladder.measurement import Ladder, LadderRequest
 from edgewright.search.ladder.metrics import choose
 from edgewright.search.ladder.setup import problem_and_config
@@ -54,12 +53,12 @@ class Case:
 
 @contextlib.contextmanager
 def quiet(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Shows nothing."""
+    """Show nothing."""
     yield lambda count: None
 
 
 def rung_from_half(problem: Problem, config: PipelineConfig) -> str:
-    """The rung at which the ladder stops when every fold trains on half of its samples."""
+    """Return the rung at which the ladder stops when every fold trains on half of its samples."""
     ladder = Ladder(problem, config, LadderRequest(), quiet)
     ladder.folds = tuple(Fold(_half(problem, fold, config.seed), fold.test) for fold in ladder.folds)
     return ladder.climb().chosen
@@ -102,7 +101,7 @@ def _text(folder: str, *files: str) -> Case:
 
 
 def _pictures() -> Made:
-    """Mean colours and contrasts of a grid as rows, the coarse class of a photograph as the target."""
+    """Return mean colours and contrasts of a grid as rows, the coarse class of a photograph as the target."""
     names = coarse_names()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "grocery.csv"

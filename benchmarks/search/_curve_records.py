@@ -9,13 +9,11 @@ import msgspec
 
 from benchmarks.search._curve_cases import quiet
 from edgewright.schema.curve import Curves, encode_curves
-from edgewright.search.curves.contract import Learner
-from edgewright.search.curves.measure import CurveRequest, measure, record_of
-from edgewright.search.curves.outcomes import read_curves
+from edgewright.search.curves.measure import CurveRequest, Learner, measure, read_curves, record_of
 
 
 def kept(arguments: list[str]) -> tuple[list[str], Path | None]:
-    """What is named besides `--keep DIR`, and that folder."""
+    """Return what is named besides `--keep DIR`, and that folder."""
     if "--keep" not in arguments:
         return arguments, None
     place = arguments.index("--keep")
@@ -25,7 +23,7 @@ def kept(arguments: list[str]) -> tuple[list[str], Path | None]:
 
 
 def curve(folder: Path | None, name: str, pool: float, make: Callable[[], Learner]) -> Curves:
-    """The record of a curve with what was measured afterwards, weighed anew.
+    """Return the record of a curve with what was measured afterwards, weighed anew.
 
     Args:
         folder: where records are kept; None keeps none.

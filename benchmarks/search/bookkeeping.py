@@ -30,7 +30,7 @@ COMPARED = 300
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the table; 1 when the time is exceeded."""
+    """Print the table; 1 when the time is exceeded."""
     count = int(arguments[0]) if arguments else TRIALS
     space = space_of(read_config("hapt"))
     rows, spent = [], 0.0
@@ -91,7 +91,7 @@ def _storages(folder: Path) -> dict[str, Callable[[], optuna.storages.BaseStorag
 
 
 def _optuna(storage: Callable[[], optuna.storages.BaseStorage], space: Space) -> float:
-    """Asks and tells as a program that leaves everything to Optuna would."""
+    """Ask and tells as a program that leaves everything to Optuna would."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     began = time.process_time()
     with warnings.catch_warnings():

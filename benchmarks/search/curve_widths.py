@@ -19,9 +19,9 @@ from benchmarks.search._curve_records import curve, kept
 from benchmarks.table import markdown
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import InputError
-from edgewright.search.curves.contract import Learner
+from edgewright.search.curves.measure import Learner
+from edgewright.search.curves.noise import FEWEST_WRONG, LEVEL, WIDER, WIDEST
 from edgewright.search.curves.of_samples import OfSamples
-from edgewright.search.curves.promise import FEWEST_WRONG, LEVEL, WIDER, WIDEST
 from edgewright.search.ladder.metrics import choose
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.problem import problem_of_pipeline
@@ -69,18 +69,18 @@ class Tried:
         return math.exp(factor * self.high) - math.exp(factor * self.low)
 
     def answerable(self, factor: float) -> bool:
-        """Whether anything is promised."""
+        """Return whether anything is promised."""
         return self.width(factor) <= WIDEST and self.wrong >= FEWEST_WRONG
 
 
 def factor_of(some: Sequence[Tried]) -> float:
-    """The quantile that so many exchangeable predictions owe (Lei et al., 2018)."""
+    """Return the quantile that so many exchangeable predictions owe (Lei et al., 2018)."""
     off = sorted(one.off for one in some)
     return off[min(math.ceil((len(off) + 1) * LEVEL), len(off)) - 1]
 
 
 def main(wanted: list[str]) -> int:
-    """Prints both tables; 1 when less than `LEVEL` of what is promised comes true with a set left out."""
+    """Print both tables; 1 when less than `LEVEL` of what is promised comes true with a set left out."""
     names, folder = kept(wanted)
     found = [one for entry in _SETS if not names or entry[0] in names for one in _of_set(entry, folder)]
     print(markdown(["prediction", "wrong answers", "predicted", "measured", "in halves of the interval"], [

@@ -17,8 +17,8 @@ from benchmarks.search._curve_cases import CASES, HALF, MAJORITY, Case
 from benchmarks.search._curve_records import curve, kept
 from benchmarks.table import markdown
 from edgewright.schema.curve import CurveRecord
-from edgewright.search.curves.contract import Learner
-from edgewright.search.curves.promise import WIDEST
+from edgewright.search.curves.measure import Learner
+from edgewright.search.curves.noise import WIDEST
 from edgewright.search.curves.verdict import figure
 
 WANTED = 0.8
@@ -30,7 +30,7 @@ def width(record: CurveRecord) -> float:
 
 
 def row_of(case: Case, folder: Path | None) -> tuple[CurveRecord | None, list[str]]:
-    """The curve of a set, None where its model is no model, and its row of the table."""
+    """Return the curve of a set, None where its model is no model, and its row of the table."""
     began = time.process_time()
     there = sorted(folder.glob(f"{case.name}.*.json")) if folder is not None else []
     if there:
@@ -62,7 +62,7 @@ def run(wanted: list[str]) -> int:
 
 
 def main(wanted: list[str]) -> int:
-    """Prints the table; 1 when fewer than 80 % of what was promised came true."""
+    """Print the table; 1 when fewer than 80 % of what was promised came true."""
     names, folder = kept(wanted)
     unknown = sorted(set(names) - {case.name for case in CASES})
     if unknown:

@@ -16,10 +16,9 @@ from benchmarks.language.row import DATA
 from benchmarks.search._curve_cases import quiet
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.search.ladder.features import part_of
-from edgewright.search.ladder.few_groups import choose_with_few
 from edgewright.search.ladder.measurement import Ladder, LadderRequest
 from edgewright.search.ladder.metrics import METRICS, codes
-from edgewright.search.ladder.model_comparison import Climb, Judge
+from edgewright.search.ladder.model_comparison import Climb, Judge, choose_with_few
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.problem import Problem
 
@@ -35,7 +34,7 @@ class Many(Judge):
 
 
 def problem_of(name: str) -> tuple[Problem, PipelineConfig]:
-    """A set by its name here."""
+    """Return a set by its name here."""
     if name == "watch":
         window = WindowConfig(samples=128, step=256)
         return problem_and_config(str(DATA / "har-wisdm-watch"), {"kind": "wisdm_watch"}, window=window)[:2]
@@ -46,7 +45,7 @@ def problem_of(name: str) -> tuple[Problem, PipelineConfig]:
 
 
 def choices(ladder: Ladder, sizes: dict[str, tuple[float, float]]) -> tuple[str, str, str]:
-    """The rung by corrected intervals, by the rule for few people, and the one with the best score."""
+    """Return the rung by corrected intervals, by the rule for few people, and the one with the best score."""
     judge = ladder.judge
     many, few = Climb(Many(**{f.name: getattr(judge, f.name) for f in fields(judge)}), 0), Climb(judge, 0)
     for name, answers in ((name, ladder.answers[name]) for name in ladder.offered):
@@ -80,7 +79,7 @@ def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> 
 
 
 def main(wanted: list[str]) -> int:
-    """Prints a table; 1 where the rule for few does worse on others than corrected intervals do."""
+    """Print a table; 1 where the rule for few does worse on others than corrected intervals do."""
     worse = 0
     print("| set | draws | intervals, corrected | rule for few people | best score |\n|---|---|---|---|---|")
     for name in wanted or list(DRAWS):

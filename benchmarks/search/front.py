@@ -24,14 +24,13 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.variants import asked
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.budget import Budget
-from edgewright.search.architecture.coordinator import Here, Search, features_for, shared_of
-from edgewright.search.architecture.descriptions import described
+from edgewright.search.architecture.coordinator import Search, features_for, shared_of
+from edgewright.search.architecture.descriptions import POINTS, described, point_text
 from edgewright.search.architecture.estimates import Estimator
-from edgewright.search.architecture.front import front_of
-from edgewright.search.architecture.pipeline_text import POINTS, point_text
 from edgewright.search.architecture.space import space_of
-from edgewright.search.architecture.study import FILE, Identity, Study, create, open_study
+from edgewright.search.architecture.study import FILE, Identity, Study, create, front_of, open_study
 from edgewright.search.architecture.trial import Tried
+from edgewright.search.engines.contract import engine_for
 
 # Bytes of the int8 network as generated C and .tflite hold it, accuracy leaving people out, macro-F1 of the look.
 TARGETS = ((12_000, 0.965, 0.980), (30_000, 0.972, 0.985))
@@ -41,7 +40,7 @@ CPU_SECONDS = 900
 
 
 def main(arguments: list[str]) -> int:
-    """Searches and judges, or looks; 1 when a figure is missed."""
+    """Search and judges, or looks; 1 when a figure is missed."""
     given = _arguments(arguments)
     folder = Path(given.out)
     if given.look:
@@ -60,7 +59,7 @@ def main(arguments: list[str]) -> int:
         print(f"{len(study.trials())} trials, {time.process_time() - began:.0f} CPU-s", file=sys.stderr, flush=True)
 
     estimator = Estimator(load_profile("cortex-m4"), features)
-    search = Search(space, Budget(flash=1_000_000, ram=192_000), estimator, shared, study, Here(), told)
+    search = Search(space, Budget(flash=1_000_000, ram=192_000), estimator, shared, study, engine_for("local", 1), told)
     trials = search.run(given.trials)
     searched = time.process_time() - began
     if not given.judge:

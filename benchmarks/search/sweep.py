@@ -42,7 +42,7 @@ def ours() -> float:
 
 
 def main(rest: list[str]) -> int:
-    """Prints the table; 1 when a limit does not hold. `--ours` trains in this process and prints seconds alone."""
+    """Print the table; 1 when a limit does not hold. `--ours` trains in this process and print seconds alone."""
     if rest == ["--ours"]:
         print(ours())
         return 0

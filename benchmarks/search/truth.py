@@ -23,11 +23,10 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.footprint import Footprint
 from edgewright.search.architecture.coordinator import features_for, shared_of
 from edgewright.search.architecture.estimates import Estimator
-from edgewright.search.architecture.front import front_of, spread_over
 from edgewright.search.architecture.space import space_of
-from edgewright.search.architecture.study import open_study
+from edgewright.search.architecture.study import front_of, open_study, spread_over
 from edgewright.search.architecture.training import TrainingTask, train_all
-from edgewright.workflows.estimation.toolchain import truth_of
+from edgewright.workflows.estimation.workflow import truth_of
 
 # Largest misses, relative to the truth; bars are true for so many.
 LIMITS = {"flash": 0.05, "ram": 0.10, "instructions": 0.20}
@@ -35,7 +34,7 @@ TRUE = 0.9
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the table; 1 when a figure is missed."""
+    """Print the table; 1 when a figure is missed."""
     shared = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "har-hapt"
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search truth")
     parser.add_argument("--data", default=str(shared))

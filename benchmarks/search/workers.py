@@ -19,7 +19,7 @@ BATCHES, AT_LEAST = 16, 1.7
 
 
 def work(shared: bytes, batch: bytes) -> bytes:
-    """Trains four networks; gives the last one's loss."""
+    """Train four networks; gives the last one's loss."""
     rng = np.random.default_rng(int(shared))
     x = rng.standard_normal((8000, 10)).astype(np.float32)
     y = np.argmax(x @ rng.standard_normal((10, 3)), axis=1).astype(np.float32)
@@ -45,7 +45,7 @@ def _seconds(engine: Engine) -> float:
 
 
 def main(rest: list[str]) -> int:
-    """Prints the table; 1 when two workers are not fast enough."""
+    """Print the table; 1 when two workers are not fast enough."""
     del rest
     spent = []
     for workers in (1, 2):

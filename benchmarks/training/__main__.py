@@ -54,7 +54,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """The networks of the three lesson pipelines; the second also at its lesson's 1,000 rows."""
+    """Return the networks of the three lesson pipelines; the second also at its lesson's 1,000 rows."""
     return [
         Case("10-64-64-3", [10, 64, 64, 3], 1 / 4, 1 / 10),
         Case("5-32-32-1", [5, 32, 32, 1], 1 / 4, 1 / 10),
@@ -65,7 +65,7 @@ def cases() -> list[Case]:
 
 
 def main() -> int:
-    """Prints the tables; 1 when a limit does not hold."""
+    """Print the tables; 1 when a limit does not hold."""
     pythons = {"edgewright": python(), **{short: interpreter(peer) for peer, (short, _) in PEERS.items()}}
     chosen = cases()
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def one_process(case: Case, tool: str, interpreter_path: str, cache: dict[str, str]) -> None:
-    """Runs one tool on one case in a process of its own and adds its figures to the case."""
+    """Run one tool on one case in a process of its own and add its figures to the case."""
     warm = 2 if max(case.sizes[1:]) > 100 else 5
     told = json.dumps({"sizes": case.sizes, "rows": case.rows, "warm": warm, "again": tool == AGAIN})
     environment = {**os.environ, **THREADS, **cache}
@@ -95,7 +95,7 @@ def one_process(case: Case, tool: str, interpreter_path: str, cache: dict[str, s
 
 
 def short(tool: str) -> str:
-    """The tool without what is special about this process of it."""
+    """Return the tool without what is special about this process of it."""
     return tool.split(maxsplit=1)[0]
 
 

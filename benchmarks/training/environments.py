@@ -14,7 +14,7 @@ _VERSIONS = "import importlib.metadata as m, json, sys;print(json.dumps({n: m.ve
 
 
 def interpreter(peer: str) -> str:
-    """The Python of a peer's environment `.venv-bench-*`, which is made with pip on first use.
+    """Return the Python of a peer's environment `.venv-bench-*`, which is made with pip on first use.
 
     Raises:
         SystemExit: it cannot be installed; says how to try again.
@@ -34,7 +34,7 @@ def interpreter(peer: str) -> str:
 
 
 def versions(command: str, packages: list[str]) -> dict[str, str]:
-    """Versions of packages in an environment."""
+    """Return versions of packages in an environment."""
     done = subprocess.run([command, "-c", _VERSIONS, *packages], check=True, capture_output=True, text=True)
     made: dict[str, str] = json.loads(done.stdout)
     return made

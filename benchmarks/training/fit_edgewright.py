@@ -11,7 +11,7 @@ from edgewright.models.network import NetworkClassifier
 
 
 def make(sizes: list[int], x: Any, y: Any, again: bool) -> Callable[[], float]:  # noqa: ANN401 - arrays
-    """A whole fit of a new estimator, with checks of the input and the record of the training."""
+    """Return a whole fit of a new estimator, with checks of the input and the record of the training."""
     del again
     layers = tuple({"kind": "dense", "units": units} for units in sizes[1:-1])
 

@@ -13,7 +13,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 
 
 def make(sizes: list[int], x: Any, y: Any, again: bool) -> Callable[[], float]:  # noqa: ANN401 - arrays
-    """A whole fit of a new model, which compiles it; with `again`, of the same model with its weights set back."""
+    """Return a function that fits a new model and compiles it; with `again`, the same model from its first weights."""
     keras = importlib.import_module("keras")
     keras.utils.set_random_seed(0)
 

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 
 
 def make(sizes: list[int], x: Any, y: Any, again: bool) -> Callable[[], float]:  # noqa: ANN401 - arrays
-    """A whole fit of a new estimator; that it did not converge within the epochs is what was asked."""
+    """Return a whole fit of a new estimator; that it did not converge within the epochs is what was asked."""
     del again
     warnings.simplefilter("ignore", ConvergenceWarning)
 

@@ -14,7 +14,7 @@ EPOCHS, BATCH, LEARNING_RATE = 20, 64, 1e-3
 
 
 def data(sizes: list[int], rows: int) -> tuple[Any, Any]:
-    """Normal features of shape (rows, sizes[0]) and classes that depend on them with noise, from a fixed seed."""
+    """Draw normal features of shape (rows, sizes[0]) and classes that depend on them with noise, from a fixed seed."""
     rng = np.random.default_rng(0)
     classes = max(2, sizes[-1])
     x = rng.standard_normal((rows, sizes[0])).astype(np.float32)
@@ -30,7 +30,7 @@ def _once(make: Callable[[list[int], Any, Any, bool], Callable[[], float]], size
 
 
 def measure(make: Callable[[list[int], Any, Any, bool], Callable[[], float]]) -> None:
-    """Runs the case of the command line and prints processor seconds of the first and of later fits as JSON.
+    """Run the case of the command line and print processor seconds of the first and of later fits as JSON.
 
     With `sweep`, a list of layer sizes, each is fitted once, one after another, in this process.
 

@@ -22,7 +22,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opener(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the studio at the module's `address`.
+    """Open a page of the studio at the module's `address`.
 
     Fails at a request elsewhere, at a dialog, and at what the browser complains of beside the module's `ANSWERS`.
     """

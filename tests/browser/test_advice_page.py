@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 import advice_example
 from edgewright.schema.advice import Advice
-from edgewright.search.advise.needs import parse_needs
+from edgewright.search.advise.figures import parse_needs
 from edgewright.search.advise.page import advice_page
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from edgewright.language.labelling.audit import draw
-from edgewright.language.labelling.creation import make
-from edgewright.language.labelling.items import read_items
+from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
 from label_example import suggested, write_project
 from looking import PHONE, too_wide, violations
@@ -25,7 +24,7 @@ PAGES = ("/label", "/label/calls.labelling", REVIEW, REVIEW + "&mode=audit", REV
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of texts with a sample drawn, and one of windows."""
+    """Provide a project of texts with a sample drawn, and one of windows."""
     root = tmp_path_factory.mktemp("studio")
     with suggested(write_project(root)) as project:
         draw(project, 3, seed=0)

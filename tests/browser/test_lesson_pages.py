@@ -11,11 +11,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 import lesson_example
-from edgewright.schema.explained import Explained
-from edgewright.trace.blocks_html import notebook_html
+from edgewright.schema.trace import Explained
 from edgewright.trace.compare import Entry, compare
+from edgewright.trace.html import comparison_page, explained_page, lesson_page, notebook_html
 from edgewright.trace.modes import mode
-from edgewright.trace.own_page import comparison_page, explained_page, lesson_page
 
 pytestmark = pytest.mark.slow
 

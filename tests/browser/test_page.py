@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, Page
 
+from edgewright.core.formatting import bytes_text, percent, shape_text
 from edgewright.trace.html import page_html
 from edgewright.trace.questions import quiz
 from edgewright.trace.sections import sections
-from edgewright.trace.words import bytes_text, percent, shape_text
 from looking import PHONE, too_wide, violations
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LESSONS = ("activity", "latency", "scalability")
 
 @pytest.fixture
 def opener(browser: Browser) -> Iterator[Opener]:
-    """Opens a file and fails at what the page asks for, or complains of."""
+    """Open a file and fails at what the page asks for, or complains of."""
     contexts = []
     troubles: list[str] = []
 

@@ -28,7 +28,7 @@ def _run(root: Path, name: str) -> object:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with recordings and a run that learned from them, and one with names like HTML."""
+    """Provide a folder with recordings and a run that learned from them, and one with names like HTML."""
     root = tmp_path_factory.mktemp("studio")
     write_labels(write_recordings(root / "moves"))
     write_labels(write_recordings(root / "odd", columns=(HOSTILE, "y")))
@@ -143,7 +143,7 @@ def test_a_label_that_is_dragged_and_saved_is_what_a_run_reads(root: Path, opene
     assert "jump (3)" in str(trace)  # windows of that label that the run learned from
     # Undone, the run's labels are as they were.
     page.get_by_text("Earlier versions").click()
-    page.get_by_role("button", name="Bring back the version").first.click()
+    page.get_by_role("button", name="Restore the version").first.click()
     page.wait_for_selector(".notice.good")
     assert "jump" not in (root / "moves" / "labels.csv").read_text()
 
@@ -163,7 +163,7 @@ def test_the_second_of_two_tabs_is_told(root: Path, opener: Opener) -> None:
     assert HOSTILE in second.locator("[aria-labelledby=mine]").inner_text()
     assert second.locator("main img").count() == 0
     assert second.get_by_label("Label of event 1").input_value() == HOSTILE
-    second.get_by_role("button", name="Save mine over it").click()
+    second.get_by_role("button", name="Overwrite with my version").click()
     second.wait_for_selector(".notice.good")
     assert HOSTILE in second.locator(".bands text").first.text_content()  # type: ignore[operator]
     write_labels(root / "moves")

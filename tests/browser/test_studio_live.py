@@ -33,7 +33,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def begin(page: Page, address: str, epochs: str) -> None:
-    """Starts the small pipeline from the form and waits until it is shown."""
+    """Start the small pipeline from the form and wait until it is shown."""
     page.goto(f"{address}/start?pipeline=small.toml")
     page.get_by_label("epochs").first.fill(epochs)
     page.get_by_role("button", name="Start the run").click()

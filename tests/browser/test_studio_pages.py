@@ -109,7 +109,7 @@ def test_two_runs_are_compared(opener: Opener) -> None:
     page = opener("/")
     page.get_by_label("Choose small to compare").check()
     page.get_by_label("Choose small-2 to compare").check()
-    page.get_by_role("button", name="Compare chosen runs").click()
+    page.get_by_role("button", name="Compare selected runs").click()
     page.wait_for_url("**/compare?**")
     assert "training.epochs" in page.locator(".lesson").inner_text()
 

@@ -31,7 +31,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs_data]
 KINDS = listing(DETECTORS, "DETECTOR")
 SETTINGS: dict[str, dict[str, Any]] = {
     "robust": {"season": 86400.0, "mean": 3},
-    "half_space_trees": {"adapt": True},
     "autoencoder": {"epochs": 15, "mean": 2},
     "pca": {"mean": 4},
 }
@@ -76,7 +75,7 @@ def learnt_of(kind: str, seen: Floats, time: NDArray[np.float64]) -> dict[str, A
 
 
 def watch(kind: str, learnt: dict[str, Any], rows: Rows, limit: float, window: WindowSpec | None) -> list[RowVerdict]:
-    """What Python says of the stream."""
+    """Return what Python says of the stream."""
     spec = DetectorSpec(
         kind=kind,
         config={},

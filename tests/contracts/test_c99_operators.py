@@ -14,7 +14,7 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.core.operators import operator as numpy_operators
 from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export.c99 import write_c99, write_network_c99
+from edgewright.export._c_pipeline import write_c99, write_network_c99
 from edgewright.export.c99_operators import kernel, operator
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork
@@ -27,7 +27,7 @@ FUSED = {"PowerSpectrum", "WalkTrees"}
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    """These tests compile what they write."""
+    """Skip the tests where no compiler is installed."""
     need_compiler()
 
 

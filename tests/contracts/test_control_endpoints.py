@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from edgewright.fleet.protocol.wire.signing import sign
-from edgewright.fleet.server.api import openapi
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.api.endpoint import Endpoint, endpoints
+from edgewright.fleet.server.api.endpoints import health
 from edgewright.fleet.server.control_plane import Limits
 from edgewright.schema.fleet_api import Problem
 from fleet_plane import Client, Device, enrolled, plane_of
@@ -30,7 +30,7 @@ def named(endpoint: Endpoint) -> str:
 
 
 def place(endpoint: Endpoint) -> str:
-    """A path of the right form, of something that is not there."""
+    """Return a path of the right form, of something that is not there."""
     path = endpoint.path
     for name, pattern in endpoint.parameters.items():
         path = path.replace(f"{{{name}}}", "0" * 16 if "{16}" in pattern else EXAMPLES[name])
@@ -210,7 +210,7 @@ def test_odd_headers_are_no_mistake_of_the_server(tmp_path: Path, header: tuple[
 
 
 def test_the_description_names_every_endpoint_and_its_refusals() -> None:
-    found = openapi.document(ALL)
+    found = health.document(ALL)
     assert found["openapi"].startswith("3.1")
     for endpoint in ALL:
         said = found["paths"][endpoint.path][endpoint.method.lower()]

@@ -15,9 +15,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from starlette.types import Receive, Scope, Send
 
-from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.api.app import LOCAL, App
 from edgewright.fleet.server.api.endpoint import endpoints
-from edgewright.fleet.server.api.request_handler import LOCAL
 from edgewright.fleet.server.control_plane import Limits, Plane
 from fleet_plane import Client, enrolled, plane_of
 
@@ -27,7 +26,7 @@ KEYID = "f" * 32
 
 
 def trusting(plane: Plane, device: str) -> Any:  # noqa: ANN401 - an ASGI application
-    """The application, where every request is a device's own and an administrator's: what lies behind is fuzzed."""
+    """Return the application with every request taken as authenticated: what lies behind is fuzzed."""
     app = App(plane)
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +84,7 @@ def _fuzzed(operation: Any, seconds: float) -> list[int]:  # noqa: ANN401 - sche
 
 
 def _round(operation: Any, once: Callable[[Any], None], number: int) -> None:  # noqa: ANN401
-    """A few right and a few wrong requests; every round has others, and a run has those of the run before."""
+    """Send a few right and a few wrong requests, different ones each round; a run has those of the run before."""
     import schemathesis
 
     quiet = settings(

@@ -13,7 +13,7 @@ from edgewright.core.engines import Engine
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.predictor import Predictor
 from edgewright.export._extension.build import can_build
-from edgewright.export.answering import build_model
+from edgewright.export._extension.model import build_model
 from runtime_example import parts
 from support import left_out
 

@@ -8,7 +8,7 @@ import pytest
 from edgewright.core import catalogue, engines
 from edgewright.core.engines import Engine
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError

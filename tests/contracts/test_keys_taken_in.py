@@ -16,8 +16,7 @@ from edgewright.fleet.repository.acceptance import online_signers, waiting
 from edgewright.fleet.repository.online import sign_online
 from edgewright.fleet.repository.public_files import read_published, write_roles
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.rollouts.composition import conductor
-from edgewright.fleet.server.rollouts.worker import _not_behind
+from edgewright.fleet.server.rollouts.worker import _not_behind, conductor
 from edgewright.schema.errors import InputError
 from fleet_folder import apply, judge
 from rollout_example import HOUR, Example
@@ -40,7 +39,7 @@ def rotate(example: Example, roles: tuple[str, ...]) -> None:
 
 
 def stolen(example: Example) -> None:
-    """What a thief of all online keys publishes: versions that nobody reaches again."""
+    """Publish what a thief of all online keys could: versions that nobody reaches again."""
     held = read_published(example.fleet)
     signers = online_signers(example.fleet, held)
     write_roles(example.fleet, sign_online(held, {}, signers, example.now, {}, above=dict.fromkeys(ONLINE, FAR)))

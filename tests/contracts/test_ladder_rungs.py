@@ -10,12 +10,11 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.parts import build_model, model_of
+from edgewright.pipeline.plan import build_model, model_of
 from edgewright.pipeline.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.search.ladder.cost import price
-from edgewright.search.ladder.measurement import Ladder, LadderRequest
-from edgewright.search.ladder.rungs_found import ladder_rungs
+from edgewright.search.ladder.contract import ladder_rungs
+from edgewright.search.ladder.measurement import Ladder, LadderRequest, price
 from ladder_problems import ladder, table
 
 RUNGS = ladder_rungs()

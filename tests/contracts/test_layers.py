@@ -1,4 +1,4 @@
-"""Every layer, found by listing the folder: JAX and ONNX agree, shapes and costs are right, gradients flow."""
+"""Every layer, found by listing the folder: JAX, ONNX and int8 agree with what it declares, gradients flow."""
 
 from __future__ import annotations
 
@@ -8,26 +8,33 @@ import jax
 import numpy as np
 import pytest
 
-from edgewright.core.catalogue import find
+from edgewright.compression.int8 import quantise
+from edgewright.compression.section import refuse_float_layers
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.executor import compile_graph
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer
+from edgewright.graph.layer import Layer, Shape
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.architecture import architecture, layer_of
 from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
 from edgewright.training.contract import Tree
-from layer_examples import CASES, KINDS, PACKAGE, SETTINGS, WINDOW, made
+from layer_examples import CASES, KINDS, ROW, WINDOW, made
 
 
 def test_the_folder_has_the_layers_the_pipelines_use() -> None:
     assert {"dense", "conv1d", "depthwise_separable", "global_average_pool", "flatten"} <= set(KINDS)
 
 
+def samples(shape: Shape) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(2).standard_normal((9, *shape)).astype(np.float32)
+
+
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
     parameters = {k: a + np.float32(0.1) * (a == 0) for k, a in parameters.items()}
-    x = np.random.default_rng(2).standard_normal((9, *shape)).astype(np.float32)
+    x = samples(shape)
     expected = np.asarray(jax.jit(lambda p, values: layer.apply(config, p, values))(parameters, x))
     out = layer.out_shape(config, shape)
     assert expected.shape == (9, *out)
@@ -44,12 +51,12 @@ def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
-    x = np.random.default_rng(3).standard_normal((9, *shape)).astype(np.float32)
+    weights = np.random.default_rng(3).standard_normal(layer.out_shape(config, shape)).astype(np.float32)
 
     def total(p: Tree, values: Tree) -> Tree:
-        return (layer.apply(config, p, values) ** 2).sum()
+        return (layer.apply(config, p, values) ** 2 * weights).sum()
 
-    to_parameters, to_input = jax.jit(jax.grad(total, argnums=(0, 1)))(parameters, x)
+    to_parameters, to_input = jax.jit(jax.grad(total, argnums=(0, 1)))(parameters, samples(shape))
     assert np.isfinite(to_input).all() and np.abs(to_input).max() > 0
     for name, gradient in to_parameters.items():
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, name
@@ -58,30 +65,59 @@ def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
-    places = layer.out_shape(config, shape)[-1] if len(layer.out_shape(config, shape)) > 1 else 1
-    weights = sum(a.size for name, a in parameters.items() if "bias" not in name)
+    out = layer.out_shape(config, shape)
+    places = out[-1] if len(out) > 1 else 1
+    # A bias and other vectors with one number a channel are added or scaled without a product of their own.
+    weights = sum(a.size for a in parameters.values() if a.ndim > 1)
     assert layer.macs(config, shape) == weights * places
     assert all(a.dtype == np.float32 for a in parameters.values())
-    assert layer.formula(config)
-    assert layer.activation(config) == settings.get("activation", "relu" if parameters else "linear")
+    assert layer.formula(config) and layer.activation(config)
+    assert not layer.width or out[0] == getattr(config, layer.width)
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("branches", "dense", "dropout", "flatten")])
-def test_a_row_is_no_window(kind: str) -> None:
-    layer, config, _, _ = made(kind, SETTINGS.get(kind, [{}])[0])
-    with pytest.raises(InputError, match="windows of shape"):
-        layer.out_shape(config, (8,))
+def network(kind: str, settings: dict[str, Any]) -> Graph:
+    """Return a network of the layer and an output layer behind it."""
+    shape = made(kind, settings)[2]
+    between = (
+        [{"kind": "flatten"}] if len(made(kind, settings)[0].out_shape(made(kind, settings)[1], shape)) > 1 else []
+    )
+    whole = architecture([{"kind": kind, **settings}, *between], shape, 3)
+    builder = Builder("network", shape)
+    builder.boundary(builder.input)
+    value = whole.to_graph(whole.initialise(np.random.default_rng(1)), builder, builder.input)
+    return builder.finish({"y": (value, "float32", (3,))})
 
 
-@pytest.mark.parametrize("kind", ["conv1d", "depthwise_separable", "average_pool", "max_pool"])
+@pytest.mark.parametrize(("kind", "settings"), CASES)
+def test_the_integer_form_is_there_where_it_is_declared(kind: str, settings: dict[str, Any]) -> None:
+    layer, config, shape, _ = made(kind, settings)
+    graph, x = network(kind, settings), samples(shape)
+    if layer.integer(config):
+        answers, floats = (compile_graph(one)(x)["y"] for one in (quantise(graph, x), graph))
+        assert np.abs(answers - floats).max() <= 0.2 * np.ptp(floats)
+        return
+    with pytest.raises(InputError):
+        quantise(graph, x)
+    flat = architecture([{"kind": kind, **settings}, {"kind": "flatten"}], shape, 3)
+    with pytest.raises(InputError, match=kind):
+        refuse_float_layers(flat)
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES)
+def test_a_shape_that_a_layer_cannot_take_is_refused_by_its_name(kind: str, settings: dict[str, Any]) -> None:
+    layer, config, _, _ = made(kind, settings)
+    for shape in (ROW, WINDOW, (3, 4, 5)):
+        try:
+            assert all(size > 0 for size in layer.out_shape(config, shape))
+        except InputError as error:
+            assert kind in error.where
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if "padding" in layer_of({"kind": kind}).config.__struct_fields__]
+)
 def test_a_kernel_longer_than_the_window_is_refused(kind: str) -> None:
-    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer")
-    extra = {"filters": 2} if "filters" in layer.config.__struct_fields__ else {}
+    layer: Layer[Any] = layer_of({"kind": kind})
+    extra = {layer.width: 2} if layer.width else {}
     with pytest.raises(InputError, match="at most 13 samples, got 14"):
         layer.out_shape(layer.config(kernel=14, padding="valid", **extra), WINDOW)
-
-
-def test_dense_refuses_windows_and_says_what_to_do() -> None:
-    layer: Layer[Any] = find(PACKAGE, "dense", "LAYER", "layer")
-    with pytest.raises(InputError, match="Put a layer of kind 'flatten'"):
-        layer.out_shape(layer.config(units=3), WINDOW)

@@ -202,7 +202,7 @@ CASES = _binary() + _unary() + _reductions() + _shapes() + _products() + _pools(
 
 
 def referee(one: Case) -> Array:
-    """What ONNX Runtime gives."""
+    """Return what ONNX Runtime gives."""
     names = ["" if x is None else f"x{k}" for k, x in enumerate(one.inputs)]
     given = [(n, x) for n, x in zip(names, one.inputs, strict=True) if x is not None]
     computed = given[: one.computed]
@@ -222,7 +222,7 @@ def referee(one: Case) -> Array:
 
 
 def ours(one: Case) -> Array:
-    """What our operator gives."""
+    """Return what our operator gives."""
     names = tuple("" if x is None else f"x{k}" for k, x in enumerate(one.inputs))
     node = Node(op=one.op, inputs=names, outputs=("y",), attributes=one.attributes)
     constants = [None if k < one.computed else x for k, x in enumerate(one.inputs)]

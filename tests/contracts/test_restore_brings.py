@@ -20,11 +20,11 @@ from fleet_folder import package
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Says nothing."""
+        """Say nothing."""
 
 
 def ask(*words: str) -> str:
-    """What a command that succeeds prints."""
+    """Return what a command that succeeds prints."""
     found = CliRunner().invoke(cli, ["fleet", *words])
     if found.exception is not None:
         raise found.exception
@@ -33,7 +33,7 @@ def ask(*words: str) -> str:
 
 @contextmanager
 def cached(folder: Path) -> Iterator[str]:
-    """A web server over a folder, as a cache before the fleet would be."""
+    """Provide a web server over a folder, as a cache before the fleet would be."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -47,7 +47,7 @@ def cached(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def lost(tmp_path: Path) -> Path:
-    """A folder as its backup has it, from before the second release, its way back and a new key of `snapshot`."""
+    """Return a folder as its backup has it: without the second release, its rollback and a new key of `snapshot`."""
     here, made = str(tmp_path / "fleet"), tmp_path / "fleet"
     ask("init", here)
     ask("publish", str(package(tmp_path, "0")), "--fleet", here)
@@ -65,7 +65,7 @@ def lost(tmp_path: Path) -> Path:
 
 
 def packages(public: Path) -> dict[str, bytes]:
-    """The packages below a folder that is served."""
+    """Return the packages below a folder that is served."""
     return {path.name: path.read_bytes() for path in (public / "targets" / "packages").iterdir()}
 
 

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.server.board_status import written
-from edgewright.fleet.server.database.tables import devices, outcomes
+from edgewright.fleet.server.database.tables import devices, outcomes, written
 from edgewright.fleet.server.rollouts.gate_votes import judge_all
 from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_plan import Gate

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgewright.cli.main import cli, run
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.api.client import local_client
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_api import NewOperator, OperatorMade
 from fleet_folder import package
@@ -18,7 +18,7 @@ from fleet_servers import Server
 
 
 def ask(*words: str) -> Result:
-    """A command that succeeds."""
+    """Return a command that succeeds."""
     found = CliRunner().invoke(cli, ["fleet", *words])
     if found.exception is not None:
         raise found.exception
@@ -151,7 +151,7 @@ def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_k
 ) -> None:
     said = ask("rollout", "start", "--sign-only", "--id", "spring", "--fleet", str(folder)).output
     assert "--signed spring" in said
-    with local_desk(folder) as desk:
+    with local_client(folder) as desk:
         made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="operator"))
     token = tmp_path / "ada.token"
     token.write_text(made.token)

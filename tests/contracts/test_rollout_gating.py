@@ -9,15 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.position import place
-from edgewright.fleet.server.control_plane import Decision
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import devices
-from edgewright.fleet.server.rollouts.activation_permission import decide_intent
+from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.server.database.tables import devices, rollouts
 from edgewright.fleet.server.rollouts.gate_votes import judge_all
-from edgewright.fleet.server.rollouts.intents import ask
+from edgewright.fleet.server.rollouts.intents import ask, decide_intent
 from edgewright.schema.fleet_plan import Gate, Stage, Window
-from edgewright.schema.fleet_report import Intent
+from edgewright.schema.fleet_report import Allowed, Intent
 from rollout_example import FAILED, HOUR, NOW, Example, plan
 
 ONE_PERCENT = (Stage(name="canary", percent=1.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
@@ -164,11 +161,11 @@ def test_classes_are_compared_with_the_devices_own_answers_before(example: Examp
     assert said[0].value == pytest.approx(0.5)
 
 
-def ask_for(example: Example, device: str, **said: Any) -> Decision:  # noqa: ANN401 - fields of Intent
-    """An intent, decided and written down as the endpoint does it."""
+def ask_for(example: Example, device: str, **said: Any) -> Allowed:  # noqa: ANN401 - fields of Intent
+    """Return an intent, decided and written down as the endpoint does it."""
     intent = Intent(**{"nonce": "", "plan": "first", "counter": 2, "stage": 0, **said})
 
-    def work(connection: sa.Connection) -> Decision:
+    def work(connection: sa.Connection) -> Allowed:
         found = dict(connection.execute(sa.select(devices).where(devices.c.id == device)).one()._mapping)
         decided = decide_intent(connection, found, intent, example.now)
         ask(connection, lambda *_: decided, device, intent, example.now)

@@ -18,12 +18,13 @@ from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.acceptance import waiting
 from edgewright.fleet.repository.publication import Wish, prepare_release
-from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.repository.static_export import export
+from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads, restore
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standings
 from fleet_folder import judge, package
-from rollout_example import Example
+from rollout_example import NOW, Example
 
 
 @pytest.fixture
@@ -199,3 +200,23 @@ def test_the_way_back_of_a_release_never_has_the_bytes_of_one_that_was_aborted(e
     example.rollouts.abort(plan, "tester", revert=True)
     assert way_back() == [first.sha256]
     assert way_back(back=second.counter) == [second.sha256]  # who names it wants it
+
+
+def test_two_timestamps_of_one_second_have_two_tags(example: Example, tmp_path: Path) -> None:
+    def tag(path: Path) -> str:
+        """Return the ETag as nginx makes it, from seconds and size."""
+        held = path.stat()
+        return f'"{int(held.st_mtime):x}-{held.st_size:x}"'
+
+    found: dict[str, bytes] = {}
+    out = tmp_path / "www"
+    exported: dict[str, bytes] = {}
+    example.started()
+    for number in range(6):
+        (example.rollouts.resume if number % 2 else example.rollouts.pause)("first", "ada", f"{number}")
+        path = example.fleet.metadata / "timestamp.json"
+        assert found.setdefault(tag(path), path.read_bytes()) == path.read_bytes()
+        export(example.fleet, out, NOW)
+        copied = out / "metadata" / "timestamp.json"
+        assert exported.setdefault(tag(copied), copied.read_bytes()) == copied.read_bytes()
+    assert len(set(found.values())) == len(found) == len(exported) == 6

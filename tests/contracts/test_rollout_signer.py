@@ -16,10 +16,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.contract import Moment, Traits
 from edgewright.fleet.protocol.plans.decision import decide
+from edgewright.fleet.protocol.plans.eligibility import Moment, Traits
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.signer.process import serve
 from edgewright.fleet.server.signer.service import LocalSigner, SigningRequest
@@ -229,7 +229,7 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
 
 
 def _stolen(example: Example, made: Plan, **said: Any) -> Standing:  # noqa: ANN401 - fields of Standing
-    """What a thief signs with the online keys, past the signer's rules."""
+    """Return what a thief signs with the online keys, past the signer's rules."""
     fields: dict[str, Any] = {"plan": made.id, "sha256": "0" * 64, "product": "main", "state": "running"}
     return Standing(**{**fields, **said})
 

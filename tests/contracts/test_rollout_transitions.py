@@ -15,8 +15,7 @@ from edgewright.fleet.repository import metadata
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import audit
+from edgewright.fleet.server.database.tables import audit, rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.heads import RacedError
 from edgewright.fleet.server.publishing.publisher import Publisher
@@ -37,7 +36,7 @@ def example(tmp_path: Path) -> Iterator[Example]:
 
 
 def seen(example: Example) -> tuple[Standing, ...]:
-    """What a device that verifies everything finds."""
+    """Return what a device that verifies everything finds."""
     index = judge(example.fleet).read(INDEX)
     return msgspec.json.decode(index, type=Standings).rollouts if index else ()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.core.package_loader import load
+from edgewright.core.predictor import load
 from small_pipeline import rows, run_small, write_rows, write_toml
 from support import ROOT
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
 
 from edgewright.data.contract import PublicSet, PublicText
-from edgewright.data.public import counts, load, names, public_set, verify
+from edgewright.data.load import load_data
+from edgewright.data.public import counts, names, public_set, verify
 from edgewright.schema.data import DataSet, TextSet
-from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.errors import EdgewrightError, UnknownNameError
 from support import shared_data
 
 NAMES = names()
@@ -21,7 +22,7 @@ NAMES = names()
 @pytest.fixture(scope="module", params=NAMES)
 def loaded(request: pytest.FixtureRequest) -> Iterator[tuple[str, PublicSet[Any] | PublicText, DataSet | TextSet]]:
     part = public_set(request.param)
-    yield request.param, part, load(part, shared_data(part.folder))
+    yield request.param, part, part.load(shared_data(part.folder))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,7 +35,7 @@ def test_says_where_it_is_from(name: str) -> None:
     assert len(part.citation) > 20
     assert part.folder
     assert part.documented
-    for file in part.files:
+    for file in part.downloads:
         assert file.url.startswith("https://")
         assert "/" not in file.name
         assert len(file.sha256) == 64 or file.check, f"{file.name}: nothing says what is verified"
@@ -81,9 +82,19 @@ def test_recordings_fit_their_schema(loaded: tuple[str, PublicSet[Any] | PublicT
             assert r.time.dtype == np.float64
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if isinstance(public_set(n), PublicSet)])
+def test_a_choice_that_is_none_is_refused_with_the_choices(name: str) -> None:
+    config = public_set(name).config  # type: ignore[union-attr]
+    for key, kind in get_type_hints(config).items():
+        if get_origin(kind) is Literal:
+            with pytest.raises(UnknownNameError) as caught:
+                load_data({"kind": name, key: "nothing"}, seed=0)
+            assert all(choice in str(caught.value) for choice in get_args(kind)), key
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_folder_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(EdgewrightError) as caught:
-        load(public_set(name), tmp_path)
+        public_set(name).load(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)

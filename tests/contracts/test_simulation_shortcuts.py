@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from edgewright.fleet.protocol.plans.gates import together
-from edgewright.fleet.server.rollouts.dirty_check import Glance
+from edgewright.fleet.server.rollouts.dirty_check import DirtyCheck
 from edgewright.fleet.server.rollouts.gate_votes import judge_all
-from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import Simulation, simulate
 
 
@@ -31,7 +31,9 @@ def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str
         kept: list[Simulation] = []
         settings = Settings(devices=10, days=days, fault=fault, also=also, seed=3, shortcuts=shortcuts)
         result = simulate(settings, kept.append)
-        ends.append([(d.held.counter, d.held.floors, d.held.burned, d.held.trial, d.off) for d in kept[0].devices])
+        ends.append(
+            [(d.held.counter, d.held.floors, d.held.burned, d.held.trial, d.off) for d in kept[0].fleet.devices]
+        )
         return msgspec.json.encode(result)
 
     assert told(True) == told(False)
@@ -42,16 +44,16 @@ def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str
 @pytest.mark.parametrize("fault", ["bad-model", "dead-silent"])
 def test_gates_that_fail_are_never_glanced_over(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked in every round all the same: where the glance says no, the gates do not fail."""
-    wanted, said = Glance.wanted, {True: 0, False: 0}
+    wanted, said = DirtyCheck.wanted, {True: 0, False: 0}
 
-    def both(glance: Glance, connection, plan, row, now, listening, every):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def both(glance: DirtyCheck, connection, plan, row, now, listening, every):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         found = wanted(glance, connection, plan, row, now, listening, every)
         judged = judge_all(connection, plan, row["started_at"], now, listening=listening, every=every)
         assert found or together(judged) != "fail"
         said[found] += 1
         return found
 
-    monkeypatch.setattr(Glance, "wanted", both)
+    monkeypatch.setattr(DirtyCheck, "wanted", both)
     simulate(Settings(devices=16, days=0.15, fault=fault))
     assert said[True]
     assert said[False]

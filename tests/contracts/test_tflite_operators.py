@@ -24,7 +24,7 @@ NOT_IN_TFLM = {"Sign", "Pow 1.5", "Where of whole numbers", "Gather of whole num
 
 
 def one(b: Builder, *shape: int, start: int = 0) -> str:
-    """Some of the input in a shape."""
+    """Return some of the input in a shape."""
     cut = b.op("Slice", b.input, b.integers(start), b.integers(start + int(np.prod(shape))), b.integers(1))
     return b.op("Reshape", cut, b.integers(1, *shape))
 

@@ -12,13 +12,13 @@ from composed_fleet import Composed, composed
 
 @pytest.fixture(scope="package")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """It runs; each test leaves both servers alive."""
+    """Provide the running fleet; each test leaves both servers alive."""
     with composed(tmp_path_factory.mktemp("composed")) as made:
         yield made
 
 
 @pytest.fixture(scope="package")
 def updated(fleet: Composed) -> Composed:
-    """The same after a device joined, was woken and took a release."""
+    """Provide the same after a device joined, was woken and took a release."""
     update(fleet)
     return fleet

@@ -32,7 +32,7 @@ def _lines() -> list[str]:
 
 
 def built(place: Path) -> dict[str, str]:
-    """Runs the steps; an environment of this machine's Python stands for that of the image. The other words."""
+    """Run the steps; an environment of this machine's Python stands for that of the image. The other words."""
     subprocess.run([sys.executable, "-m", "venv", str(place / "venv")], check=True, timeout=300)
     (place / "venv" / "bin" / "useradd").write_text('#!/bin/sh\necho "$@" >"$USERADD"\n')
     (place / "venv" / "bin" / "useradd").chmod(0o755)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from agent_example import lines, package, reference, run, signal
-from edgewright.device.agent.settings import check_settings, short_source
+from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
+from edgewright.device.sources import short_source
 from edgewright.device.store import reader
 from edgewright.schema.errors import InputError
 
@@ -53,7 +54,7 @@ def left(folder: Path, **settings: Any) -> tuple[bytes, str]:  # noqa: ANN401
 
 
 def _until_quiet(folder: Path, source: str, table: dict[str, Any], said: list[str]) -> list[Any]:
-    """Runs on a file that grows no more: ends when all of it was read."""
+    """Run on a file that grows no more: ends when all of it was read."""
     events: list[Any] = []
     turns = iter(range(6))
     run_agent(

@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def agent(folder: Path, source: str, *more: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
-    """Starts it; its standard output is a file, so that nothing printed is lost with the pipe."""
+    """Start it; its standard output is a file, so that nothing printed is lost with the pipe."""
     command = [COMMAND, "device", "run", "--config", "device.toml", "--store", "store", "--source", source, *more]
     with (folder / "printed").open("a") as out, (folder / "said").open("a") as err:
         return subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, text=True, **options)
@@ -67,7 +67,7 @@ def wait_for(folder: Path, what: str, seconds: float = 30.0) -> None:
 
 
 def append(path: Path, values: Floats, begin: float) -> float:
-    """Writes rows behind those that are there; the time at which the next one follows."""
+    """Write rows behind those that are there; the time at which the next one follows."""
     header = "" if path.exists() else "time,level,heat\n"
     lines = [f"{begin + place / RATE:.3f},{a:.5f},{b:.5f}" for place, (a, b) in enumerate(values.tolist())]
     with path.open("a") as file:
@@ -138,7 +138,7 @@ def test_a_source_that_vanishes_and_comes_back_is_read_on(folder: Path) -> None:
     process = agent(folder, "csv:rows.csv?begin=start", "--json")
     wait_for(folder, '"alarm"')
     (folder / "rows.csv").unlink()
-    wait_for(folder, "is gone: looked for again")
+    wait_for(folder, "is gone: retrying")
     before = len(printed(folder))
     append(folder / "rows.csv", rows_of(6.0, period=2.0), begin + 100.0)
     until = time.monotonic() + 20

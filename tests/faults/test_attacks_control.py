@@ -15,7 +15,7 @@ from edgewright.cli.main import cli
 from edgewright.fleet.protocol.layout import ONLINE
 from edgewright.fleet.repository import key_rotation
 from edgewright.fleet.repository.publication import Wish, prepare_release
-from edgewright.fleet.server.database import audit_chain, database_url
+from edgewright.fleet.server.database import audit_chain, postgres
 from edgewright.fleet.server.database import copy as database_copy
 from edgewright.fleet.server.database.sqlite import NAME
 from edgewright.fleet.server.database.tables import audit, devices
@@ -42,7 +42,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def steps(made: Town) -> list[str]:
-    """What was done to rollouts, by a log that is whole; nobody was shut out."""
+    """Return what was done to rollouts, by a log that is whole; nobody was shut out."""
     assert made.server is not None
     with made.server.plane.database.reading() as connection:
         assert audit_chain.verify(connection)[2] == ""
@@ -101,8 +101,8 @@ def test_an_old_backup_forgets_no_abort_and_goes_on_above_what_devices_saw(tmp_p
         assert {unit.counter for unit in exposed} == {made.back.counter}
         made.fall()
         if address:  # the server of databases is lost; another one stands empty
-            database_url.keep(folder, stack.enter_context(fresh_database()))
-            database_copy.fill(database_url.address(folder), copy)
+            postgres.keep(folder, stack.enter_context(fresh_database()))
+            database_copy.fill(postgres.address(folder), copy)
         else:
             for left in folder.glob(f"{NAME}*"):
                 left.unlink()
@@ -124,7 +124,7 @@ def test_an_old_backup_forgets_no_abort_and_goes_on_above_what_devices_saw(tmp_p
 
 
 def publish_waiting(made: Town, seed: str) -> tuple[Published, ...]:
-    """A release that is signed offline and taken in by the control plane."""
+    """Return a release that is signed offline and taken in by the control plane."""
     asked, published = prepare_release(made.fleet, package(made.folder, seed), Wish(product="main"), made.clock.now)
     assert not apply(made.fleet, asked, made.clock.now)
     assert made.server is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.protocol.plans.position import place
+from edgewright.fleet.protocol.plans.eligibility import place
 from edgewright.schema.fleet_plan import Plan
 from fleet_plane import Device
 from threat_fleet import HOUR, Town, town
@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 
 def on_trial(unit: Unit) -> bool:
-    """It runs the new release and has not confirmed it."""
+    """Return whether the device runs the new release and has not confirmed it."""
     return unit.counter == unit.town.new.counter
 
 
 def confirmed(unit: Unit) -> bool:
-    """Its last word was a good one."""
+    """Return its last word was a good one."""
     return on_trial(unit) and unit.state.held.trial is None and not unit.state.outcomes
 
 
@@ -76,7 +76,7 @@ def test_copies_of_a_device_are_shut_out_and_the_others_get_there(tmp_path: Path
 
 
 def bought(made: Town, count: int, batch: str) -> list[Device]:
-    """Ids by the dozen, with one token."""
+    """Return ids by the dozen, with one token."""
     assert made.server is not None
     desk = made.server.desk
 

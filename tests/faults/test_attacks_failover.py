@@ -14,8 +14,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import open_database
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import audit, devices
+from edgewright.fleet.server.database.tables import audit, devices, rollouts
 from edgewright.schema.fleet_plan import Stage, TrialLimits
 from fleet_servers import Server
 from postgres_database import fresh_database
@@ -38,7 +37,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def live(made: Town, until: Callable[[], bool]) -> None:
-    """Lets devices live in real time until something holds."""
+    """Let devices live in real time until something holds."""
     end = time.monotonic() + PATIENCE
     while not until():
         assert time.monotonic() < end, [unit.agent.why for unit in made.units]

@@ -34,7 +34,7 @@ class Thief:
         self.signers: Mapping[str, Signer] = online_signers(made.fleet, self.held)
 
     def push(self, plan: Plan, body: bytes, ahead: float = 0.0, above: int = FAR) -> None:
-        """Says that the last stage has begun, as late as he likes, under versions as high as he likes."""
+        """Say that the last stage has begun, as late as he likes, under versions as high as he likes."""
         now = self.made.clock.now + ahead
         said = Standing(
             plan=plan.id, sha256=hashlib.sha256(body).hexdigest(), product="main", state="running",

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.plans.eligibility import place
 from edgewright.fleet.protocol.plans.parser import USUAL_GATES
-from edgewright.fleet.protocol.plans.position import place
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import devices
+from edgewright.fleet.server.database.tables import devices, rollouts
 from edgewright.schema.fleet_plan import Gate
 from rollout_example import HOUR, STAGES, Example
 

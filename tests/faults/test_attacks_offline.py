@@ -13,7 +13,7 @@ from edgewright.fleet.repository import key_rotation, offline, usb_repository
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.public_files import read_published, root_hash, root_versions
 from edgewright.fleet.repository.publication import Wish, prepare_release
-from edgewright.fleet.server.publishing.pruning import prune
+from edgewright.fleet.server.retention import prune
 from edgewright.schema.fleet_plan import Plan, Stage
 from fleet_folder import SMALL, apply, package
 from threat_fleet import DAY, HOUR, Town, town
@@ -51,7 +51,7 @@ def thirteen_months(made: Town, *repositories: Fleet) -> None:
 
 
 def last(made: Town) -> Plan:
-    """A release of these days, for everybody at once."""
+    """Return a release of these days, for everybody at once."""
     asked, published = prepare_release(made.fleet, package(made.folder, "2"), Wish(product="main"), made.clock.now)
     apply(made.fleet, asked, made.clock.now)
     assert made.server is not None

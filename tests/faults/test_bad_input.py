@@ -99,7 +99,7 @@ def toml(tmp_path: Path) -> Path:
 
 
 def refused(capsys: Capture, out: Path, arguments: list[str], told: tuple[str, ...]) -> None:
-    """The command ends with one line and leaves the folder of runs empty."""
+    """Check that the command ends with one line and leaves the folder of runs empty."""
     assert run(arguments) == 2
     err = capsys.readouterr().err
     assert err.startswith("edgewright: ")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.protocol.ports import NotTaken, Unreachable
-from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.schema.fleet_report import Report
 from fleet_plane import fleet_folder
 
@@ -33,7 +33,7 @@ sys.exit(serve(plane, Listening(port=0).checked(), lambda address: print(address
 
 @contextmanager
 def server(folder: Path, crowd: int) -> Iterator[HttpTransport]:
-    """A server that hears so many at once, and a way to it."""
+    """Provide a server that hears so many at once, and a way to it."""
     command = [sys.executable, "-c", SERVER, str(fleet_folder(folder)), str(crowd)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

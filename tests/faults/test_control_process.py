@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edgewright.fleet.server.api.client import local_desk, remote_desk
+from edgewright.fleet.server.api.client import local_client, remote_client
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.tables import items, reports
@@ -59,7 +59,7 @@ sys.exit(serve(open_plane(Path(sys.argv[1])), where, lambda address: print(addre
 
 @contextmanager
 def serving(folder: Path, *more: str, falls: int = 0) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server and its address."""
+    """Provide a server and its address."""
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(folder), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "FALLS": str(falls)},
@@ -183,7 +183,7 @@ def test_commands_on_the_folder_work_beside_the_server(tmp_path: Path) -> None:
             device.nonce = msgspec.json.decode(content, type=Acknowledged).nonce
             device.sequence += 1
 
-    with serving(tmp_path) as (address, _), local_desk(tmp_path) as desk:
+    with serving(tmp_path) as (address, _), local_client(tmp_path) as desk:
         thread = threading.Thread(target=report, args=(address,))
         thread.start()
         for number in range(15):
@@ -217,15 +217,15 @@ def test_with_a_certificate_it_speaks_tls_and_operators_ask_from_elsewhere(tmp_p
     certificate, key = _certificate(tmp_path)
     folder = tmp_path / "fleet"
     fleet_folder(folder)
-    with local_desk(folder) as desk:
+    with local_client(folder) as desk:
         made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="viewer"))
     with serving(folder, str(certificate), str(key)) as (address, _):
         assert address.startswith("https://")
-        with remote_desk(address, made.token, str(certificate)) as desk:
+        with remote_client(address, made.token, str(certificate)) as desk:
             assert desk.ask(Overview, "GET", "/v1/fleet/overview").devices == 0
             with pytest.raises(InputError, match="role admin"):
                 desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="eve", role="admin"))
-        with remote_desk(address, made.token) as desk, pytest.raises(OutputError):
+        with remote_client(address, made.token) as desk, pytest.raises(OutputError):
             desk.ask(Overview, "GET", "/v1/fleet/overview")  # nobody vouches for that certificate
 
 

@@ -23,7 +23,7 @@ ENDS = ("weights 1, confirmed", "then confirmed", "those of 1")
 
 
 def commands() -> str:
-    """The blocks of the last part, each look at the board until it has what the comment says."""
+    """Return the blocks of the last part, each look at the board until it has what the comment says."""
     text = (DOCS / "boards.md").read_text("utf-8").split("## All of it on one machine")[1]
     blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     made = "set -e\n" + "".join(blocks)

@@ -7,13 +7,14 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from documents_example import MANUAL, manual_index
 from edgewright.language.documents.index import write_index
+from edgewright.language.documents.passages import Block
 from edgewright.language.documents.readers import DocumentFile
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.errors import EdgewrightError, OutputError
@@ -36,7 +37,7 @@ def nested(rng: random.Random) -> bytes:
 
 
 def marks(rng: random.Random) -> bytes:
-    """Signs of Markdown in any order."""
+    """Return signs of Markdown in any order."""
     signs = [
         "#",
         "# ",
@@ -113,6 +114,7 @@ _LARGE = """
 import resource, sys
 from pathlib import Path
 from edgewright.language.documents.index import write_index
+from edgewright.language.documents.passages import Block
 from edgewright.language.documents.readers import DocumentFile
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 held = write_index(Path(sys.argv[2]), [DocumentFile(Path(sys.argv[1]))])
@@ -151,12 +153,13 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    def interrupted(count: int) -> None:
-        if count == 2:
+    class Interrupted(DocumentFile):
+        def blocks(self) -> Iterator[Block]:
+            yield next(iter(super().blocks()))
             raise KeyboardInterrupt
 
     path = tmp_path / "a.md"
     path.write_text(MANUAL)
     with pytest.raises(KeyboardInterrupt):
-        write_index(tmp_path / "index", [DocumentFile(path)], on_passage=interrupted)
+        write_index(tmp_path / "index", [Interrupted(path)])
     assert list(tmp_path.iterdir()) == [path]

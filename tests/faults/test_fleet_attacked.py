@@ -9,8 +9,8 @@ import pytest
 from edgewright.fleet.simulator import simulation
 from edgewright.fleet.simulator.default_plan import plan_for
 from edgewright.fleet.simulator.fault import ALWAYS
+from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.result import Result
-from edgewright.fleet.simulator.settings import Settings
 from edgewright.fleet.simulator.simulation import simulate
 from edgewright.schema.fleet_plan import Plan
 

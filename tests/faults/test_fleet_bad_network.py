@@ -38,11 +38,11 @@ class Place:
                 agent.notes.add()
 
     def roll_out(self, number: int) -> int:
-        """Starts a plan, on the server's own side of the network; the release's number."""
+        """Start a plan, on the server's own side of the network; the release's number."""
         said = []
 
         def taken() -> bool:
-            """The rollout before ends a moment after its last device."""
+            """Return the rollout before ends a moment after its last device."""
             with self.made.operator() as operator:
                 said.append(operator.post(f"{self.server.address}/v1/fleet/rollouts", json={"plan": f"plan-{number}"}))
             return said[-1].status_code == 200
@@ -51,7 +51,7 @@ class Place:
         return self.made.plans[number - 1].release.counter
 
     def confirmed(self, counter: int) -> None:
-        """Waits until every device has it for good."""
+        """Wait until every device has it for good."""
         until(
             lambda: gathered(self.agents, lambda one: one.floor == one.counter == counter),
             lambda: [(one.counter, one.agent.why) for one in self.agents],

@@ -12,7 +12,7 @@ from board_example import KEY, Board, build, train
 from board_fleet import Gateway, until
 from board_gateway import EmulatedBoard, PtyBoard, TcpBoard, build_example, lines_of
 from c99_stages import need_compiler
-from edgewright.device.boards.rollback import renumbered
+from edgewright.device.boards.weights import renumbered
 from edgewright.export.emulator import missing_tools
 from line_cutter import Line
 from support import left_out

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgewright.fleet.server.database import database_url
+from edgewright.fleet.server.database import postgres
 from edgewright.schema.fleet_plan import Stage
 from fleet_servers import FALLING, Server, Signed, until
 from postgres_database import fresh_database
@@ -26,7 +26,7 @@ STATES = {"started": "running", "resumed": "running", "stage": "running", "halte
 
 
 def ask(operator: httpx.Client, address: str, number: int, act: str) -> int:
-    """What a person does; the answer's status."""
+    """Return what a person does; the answer's status."""
     where = f"{address}/v1/fleet/rollouts"
     if act == "started":
         return operator.post(where, json={"plan": f"plan-{number}"}).status_code
@@ -37,10 +37,10 @@ def ask(operator: httpx.Client, address: str, number: int, act: str) -> int:
 def killed_at_each(
     folder: Path, moments: tuple[str, ...], steps: tuple[tuple[int, str, bool], ...], address: str = ""
 ) -> None:  # fmt: skip
-    """A server for each step: it dies in the middle of it, and the next one finishes what it began."""
+    """Kill a server at each step; the next server finishes what the last one began."""
     made = Signed(folder, *[{"stages": STAGES, "gates": (FAILED,)}] * 3)
     if address:
-        database_url.keep(made.folder, address)
+        postgres.keep(made.folder, address)
     devices = made.devices(60)
     expected = [(f"plan-{number}", f"rollout.{act}") for number, act, _ in steps]
     again: tuple[int, str] | None = None

@@ -23,7 +23,7 @@ PLAN = {"stages": ALL, "gates": (), "trial": TRIAL}
 
 
 def fill(folder: Path, leave: int) -> Path:
-    """A file of somebody else's that takes the rest of the disk but so many bytes."""
+    """Return a file of somebody else's that takes the rest of the disk but so many bytes."""
     other = folder / "other"
     space = os.statvfs(folder)
     with other.open("wb") as file:
@@ -32,7 +32,7 @@ def fill(folder: Path, leave: int) -> Path:
 
 
 def start(made: Signed, server: Server, number: int, over: int = 0) -> int:
-    """Begins a plan's rollout after that of the one that is over; its release."""
+    """Begin a plan's rollout after that of the one that is over; its release."""
     with made.operator() as operator:
         if over:
             where = f"{server.address}/v1/fleet/rollouts/plan-{over}/abort"

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from agent_example import package
-from edgewright.fleet.device.model_process import Child
+from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.package_slots import FolderSlots
 from edgewright.fleet.device.package_test import run_vectors
 from edgewright.fleet.device.state_database import State
@@ -180,20 +180,20 @@ def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
 
 
 @contextmanager
-def child_of(folder: Path, *more: str, sign: float = 60.0) -> Iterator[tuple[Child, FolderSlots]]:
+def child_of(folder: Path, *more: str, sign: float = 60.0) -> Iterator[tuple[ModelProcess, FolderSlots]]:
     slots = FolderSlots(folder)
     data = package(folder / "made.edge").read_bytes()
     release = Release(product="pump", counter=1, target="t", sha256=hashlib.sha256(data).hexdigest(), length=len(data))
     assert slots.put("a", data, release, 0)
     (folder / "private").mkdir()
-    child = Child(slots, ("--store", str(folder / "store"), *more), folder / "private", sign=sign)
+    child = ModelProcess(slots, ("--store", str(folder / "store"), *more), folder / "private", sign=sign)
     try:
         yield child, slots
     finally:
         child.close()
 
 
-def went_on(child: Child, true: Callable[[], object]) -> None:
+def went_on(child: ModelProcess, true: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, child.ended()
@@ -271,7 +271,7 @@ def test_vectors_pass_fail_or_are_damaged(tmp_path: Path) -> None:
 
 def test_the_process_of_the_vectors_has_limits() -> None:
     code = (
-        "import resource, socket; from edgewright.fleet.device import package_test_process as tests\n"
+        "import resource, socket; from edgewright.fleet.device import package_test as tests\n"
         "left = tests.alone(); tests.limit(64 << 20, 5)\n"
         "try: bytearray(200 << 20); print('memory')\n"
         "except MemoryError: pass\n"

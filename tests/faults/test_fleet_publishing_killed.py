@@ -28,14 +28,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 
 def release(made: Fleet, path: Path) -> None:
-    """Publishes a package, as the command does."""
+    """Publish a package, as the command does."""
     with writing(made, NOW):
         asked, _ = prepare_release(made, path, Wish(product="main"), NOW)
         settle(made, asked, made.ring(), NOW)
 
 
 def rotate(made: Fleet, role: str) -> None:
-    """New keys for a role, as the command gives them."""
+    """Rotate the keys of a role by the command."""
     with writing(made, NOW):
         asked, keys = key_rotation.rotate(made, role, NOW)
         with key_rotation.kept_when_done(made, keys):
@@ -43,7 +43,7 @@ def rotate(made: Fleet, role: str) -> None:
 
 
 def killed_at(step: int, work: Callable[[], None]) -> int:
-    """Runs work in a process that ends without a word before its so-manieth durable step; how it ended."""
+    """Run work in a process that ends without a word before its so-manieth durable step; how it ended."""
     child = fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -65,7 +65,7 @@ def killed_at(step: int, work: Callable[[], None]) -> int:
 
 
 def states(origin: Path, place: Path, work: Callable[[Fleet], None]) -> list[Fleet]:
-    """The folder as it lies after a kill at each step, the last one whole."""
+    """Return the folder as it lies after a kill at each step, the last one whole."""
     found: list[Fleet] = []
     while True:
         folder = place / f"killed-{len(found)}" / "fleet"

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from edgewright.fleet.server.database import database_url
+from edgewright.fleet.server.database import postgres
 from edgewright.schema.fleet_plan import Gate, Stage, TrialLimits
 from fleet_servers import Server, Signed, until
 from live_agent import LiveAgent, gathered
@@ -65,7 +65,7 @@ def status(server: Server, path: str) -> int:
 def test_postgresql_crashes_in_the_middle_of_a_rollout_and_two_servers_go_on(tmp_path: Path) -> None:
     with own_cluster() as cluster, ExitStack() as stack:
         made = Signed(tmp_path, _plan())
-        database_url.keep(made.folder, cluster.address)
+        postgres.keep(made.folder, cluster.address)
         servers = [Server(made.folder, "--report-every", "5") for _ in range(2)]
         for server in servers:
             stack.callback(server.end, signal.SIGKILL)

@@ -49,7 +49,7 @@ def test_ten_thousand_devices_that_return_at_once_are_heard_without_an_error(tmp
 
 
 def _returned(port: int) -> dict[str, dict[str, int]]:
-    """What `benchmarks.fleet_scale._returning` says of devices that are all woken within `WOKEN` seconds."""
+    """Return what `benchmarks.fleet_scale._returning` says of devices that are all woken within `WOKEN` seconds."""
     given = map(str, (SEED, DEVICES, ITEMS, port, WOKEN))
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.fleet_scale._returning", *given], cwd=ROOT, text=True,

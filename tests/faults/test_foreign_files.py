@@ -12,12 +12,12 @@ import pytest
 
 from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository.public_files import read_published
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.publishing.integrity_scan import Look, Watch, Wrong
-from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.publishing.integrity_scan import IntegrityScan, Wrong
 from edgewright.fleet.server.rollouts.rows import plan_of
-from edgewright.schema.fleet_rollouts import RolloutSeen, StartRollout
+from edgewright.fleet.server.rollouts.worker import PeriodicScan, conductor
+from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
 from fleet_servers import Server, Signed, until
 from rollout_example import Example
 
@@ -34,7 +34,7 @@ def test_a_look_finds_what_is_missing_altered_and_foreign(tmp_path: Path) -> Non
     try:
         example.started()
         held = read_published(example.fleet)
-        look = Look(example.fleet)
+        look = IntegrityScan(example.fleet)
         assert look.wrong(held) == ()
         first, second, *_ = sorted((example.fleet.targets / "packages").iterdir())
         first.unlink()
@@ -54,7 +54,7 @@ def test_a_look_finds_what_is_missing_altered_and_foreign(tmp_path: Path) -> Non
         )
         assert look.wrong(held) == expected
         assert look.wrong(held) == expected  # and remembers it
-        assert len(Look(example.fleet, at_once=-1).wrong(held)) == 3  # what need not be read
+        assert len(IntegrityScan(example.fleet, at_once=-1).wrong(held)) == 3  # what need not be read
     finally:
         example.close()
 
@@ -68,10 +68,10 @@ def test_what_the_database_has_is_written_again_and_a_conflict_is_not_written_ov
     plane.clock.wall = lambda: example.now  # type: ignore[method-assign]
     try:
         made = conductor(plane, example.new_signer())
-        with local_desk(example.fleet.folder):
+        with local_client(example.fleet.folder):
             pass
         made.rollouts.start(next(iter((example.fleet.targets / "plans").iterdir())).read_bytes(), "ann")
-        watch = Watch(plane, made)
+        watch = PeriodicScan(plane, made)
         public = {path: path.read_bytes() for path in example.fleet.metadata.parent.rglob("*") if path.is_file()}
         for path in (*example.fleet.metadata.iterdir(), *(example.fleet.targets / "plans").iterdir()):
             if not path.name[0].isdigit() or "plans" in str(path.parent):
@@ -112,7 +112,7 @@ def test_a_server_notices_while_it_runs(tmp_path: Path) -> None:
 
     try:
         with signed.operator() as ada:
-            with local_desk(signed.folder) as desk:
+            with local_client(signed.folder) as desk:
                 desk.ask(RolloutSeen, "POST", "/v1/fleet/rollouts", StartRollout(plan="plan-1"))
             until(lambda: ready()[0] == 200)
             stamp = public / "metadata" / "timestamp.json"

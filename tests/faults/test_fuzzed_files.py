@@ -21,10 +21,10 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.predictor import Predictor
-from edgewright.export import c99, tflite
-from edgewright.export import onnx as to_onnx_file
 from edgewright.export.contract import Subject
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets import c99, tflite
+from edgewright.export.targets import onnx as to_onnx_file
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite

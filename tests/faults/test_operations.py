@@ -22,9 +22,9 @@ import msgspec
 import psycopg
 import pytest
 
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.database import move
+from edgewright.fleet.server.database import copy
 from edgewright.schema.fleet_api import DevicePage
 from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, Device, post
@@ -116,7 +116,7 @@ def status(folder: Path) -> str:
 
 
 def paused(folder: Path) -> None:
-    """A step after the backup, which devices may have seen; by a command beside the server."""
+    """Pause a rollout by a command after the backup; devices may have seen it."""
     done = subprocess.run(
         [*COMMAND, "rollout", "pause", "--fleet", str(folder)], capture_output=True, text=True, env=environment(),
         timeout=120, check=False,
@@ -125,23 +125,23 @@ def paused(folder: Path) -> None:
 
 
 def started(place: Path, address: str = "") -> tuple[Path, Device]:
-    """A fleet `my-fleet` with a rollout that runs, and a device of it."""
+    """Return a fleet `my-fleet` with a rollout that runs, and a device of it."""
     example = Example(place, now=time.time())
     example.started(enrolled=example.now, starts=example.now - 1, expires=example.now + 7200)
     example.close()
     folder = place / "my-fleet"
     example.fleet.folder.rename(folder)
     if address:
-        move.move(folder, address)
+        copy.move(folder, address)
     return folder, enrolled(folder)
 
 
 def goes_on(folder: Path, device: Device) -> None:
-    """The device's next report is taken, whatever the database has forgotten; it stands alone and is not shut out."""
+    """Check that the server accepts the device's next report and does not quarantine the device."""
     with served(folder) as address:
         heard(address, device)
         heard(address, device)
-    with local_desk(folder) as desk:
+    with local_client(folder) as desk:
         (found,) = desk.ask(DevicePage, "GET", "/v1/fleet/devices").devices
     assert found.last is not None
     assert not found.quarantined

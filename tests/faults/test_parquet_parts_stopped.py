@@ -50,7 +50,7 @@ sys.exit(run(["run", "parts.toml", "--out", "runs"]))
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """A pipeline that would train for hours on two files of 8 people with 16 columns."""
+    """Provide a pipeline that would train for hours on two files of 8 people with 16 columns."""
     (tmp_path / "rows").mkdir()
     for number in range(2):
         X = np.random.default_rng(number).normal(size=(8000, 16)).astype(np.float32)
@@ -64,7 +64,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def _left(here: Path) -> list[str]:
-    """Files below the folder of runs, but for the journal of what went on."""
+    """Return files below the folder of runs, but for the journal of what went on."""
     return [str(path) for path in (here / "runs").rglob("*") if path.is_file() and path.suffix != ".jsonl"]
 
 

@@ -29,7 +29,7 @@ REFERENCE = "integer reference"
 
 
 def named(record: ProofRecord, form: str, stage: str) -> Difference:
-    """What the proof says, which must blame this form and this stage in every pair that is broken."""
+    """Return what the proof says, which must blame this form and this stage in every pair that is broken."""
     assert not record.passed
     assert record.odd == form
     broken = [pair for pair in record.pairs if pair.breaks is not None]
@@ -119,9 +119,9 @@ def test_a_swapped_channel_is_found_at_the_first_stage(form: str) -> None:
 
 
 def _in_c(form: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> ProofRecord:
-    """The proof with changed C in one form; left out where there is no compiler."""
+    """Return the proof with changed C in one form; left out where there is no compiler."""
     try:
-        _c_host.find_compiler()
+        _c_host.compiler_command()
     except InputError as error:
         left_out(str(error))
     numbers: Numbers = "int8" if form.startswith("int8") else "float"
@@ -130,7 +130,7 @@ def _in_c(form: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -
 
 
 def _edited(pattern: str, change: Callable[[str], str]) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
-    """A change of the first table in the C source that the pattern finds."""
+    """Return a change of the first table in the C source that the pattern finds."""
 
     def edit(files: Mapping[str, str]) -> Mapping[str, str]:
         text = files["model.c"]

@@ -17,7 +17,8 @@ from edgewright.compression.int8 import quantise
 from edgewright.core.engines import onnxruntime
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import write_package
-from edgewright.export import _c_host, tflite
+from edgewright.export import _c_host
+from edgewright.export.targets import tflite
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.proof.form import CLASSES, Form, Samples, Stages
 from edgewright.schema.errors import InputError
@@ -36,7 +37,7 @@ from support import left_out
 
 
 def named(record: ProofRecord, form: str, stage: str) -> Difference:
-    """The first difference, which must stand at this stage and blame this form alone."""
+    """Return the first difference, which must stand at this stage and blame this form alone."""
     assert not record.passed and record.odd == form
     found = record.breaks
     assert found is not None and found.stage == stage and form in record.broken
@@ -51,9 +52,9 @@ def network() -> IntegerNetwork:
 
 
 def in_c(numbers: Numbers, change: Callable[[str], str]) -> tuple[ProofRecord, str]:
-    """The proof with changed C beside every other form, and the name of the changed one."""
+    """Return the proof with changed C beside every other form, and the name of the changed one."""
     try:
-        _c_host.find_compiler()
+        _c_host.compiler_command()
     except InputError as error:
         left_out(str(error))
     name = next(f.name for f in forms_of(subject()) if f.name.startswith(f"{numbers} C99"))
@@ -67,7 +68,7 @@ def in_c(numbers: Numbers, change: Callable[[str], str]) -> tuple[ProofRecord, s
 
 
 def table(text: str, head: str, change: Callable[[list[str]], list[str]]) -> str:
-    """The C source with other values in the only table of this type and length."""
+    """Return the C source with other values in the only table of this type and length."""
     kind, length = head.split()
     (found,) = re.finditer(rf"static const {kind} model_\w+\[{length}\] = {{([^}}]*)}}", text)
     values = change([value.strip() for value in found.group(1).split(",")])

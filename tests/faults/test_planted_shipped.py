@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.core import catalogue
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.export import _c_host
 from edgewright.export._extension.build import can_build
-from edgewright.export.contract import Target
+from edgewright.export.contract import find_target
 from edgewright.export.subject import read_subject as exported_subject
 from edgewright.export.write import write_files
 from edgewright.proof.form import BYTES, CLASSES, RANGE
@@ -46,28 +45,28 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy of the run that a test may change."""
+    """Provide a copy of the run that a test may change."""
     yield shutil.copytree(made, tmp_path / "run")
 
 
 def exported(folder: Path, target: str, out: Path) -> Path:
-    """What `edgewright export` writes of the package of a run."""
-    chosen: Target = catalogue.find("edgewright.export", target, "TARGET", "export target")
+    """Return what `edgewright export` writes of the package of a run."""
+    chosen = find_target(target)
     write_files(out, chosen.files(exported_subject(next(folder.glob("*.edge")))))
     return out
 
 
 def firmware(folder: Path, out: Path) -> Path:
-    """Generated C; left out where nothing compiles it."""
+    """Yield the generated C; skip where no compiler is installed."""
     try:
-        _c_host.find_compiler()
+        _c_host.compiler_command()
     except InputError as error:
         left_out(str(error))
     return exported(folder, "c99", out)
 
 
 def proof(folder: Path, *given: Path) -> ProofRecord:
-    """The proof by the forms that read files: what is made anew takes a compiler's time."""
+    """Return the proof by the forms that read files: what is made anew takes a compiler's time."""
     subject = with_artefacts(read_subject(folder), folder, [str(path) for path in given])
     forms = [form for form in forms_of(subject) if form.files]
     chosen = with_constructed(subject, choose_rows(subject, folder, None, ROWS, 0))
@@ -75,7 +74,7 @@ def proof(folder: Path, *given: Path) -> ProofRecord:
 
 
 def blamed(record: ProofRecord, file: str, stage: str) -> Difference:
-    """The first difference: at this stage, and every broken pair has a form that reads this file."""
+    """Return the first difference: at this stage, and every broken pair has a form that reads this file."""
     assert not record.passed
     found = record.breaks
     assert found is not None and found.stage == stage

@@ -36,7 +36,7 @@ for size in (200, 3000, 12_000):
 
 
 def prepared(setting: str, *arguments: str) -> list[str]:
-    """The command, started with a setting."""
+    """Return the command, started with a setting."""
     start = f"import os, resource, signal, sys; {setting}; os.execv(sys.argv[1], sys.argv[1:])"
     return [sys.executable, "-c", start, COMMAND, *arguments]
 
@@ -143,7 +143,7 @@ def test_a_full_disk_spares_the_run_that_stands(small: Path, tmp_path: Path) -> 
 
 
 def in_training(process: subprocess.Popen[bytes]) -> None:
-    """Reads what the run prints until its first epoch stands."""
+    """Read what the run prints until its first epoch stands."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.split()[:1] == [b"1"]:
@@ -152,7 +152,7 @@ def in_training(process: subprocess.Popen[bytes]) -> None:
 
 
 def loads_libraries(process: subprocess.Popen[bytes]) -> None:
-    """Waits until the first of the desk's libraries is mapped into the child."""
+    """Wait until the first of the desk's libraries is mapped into the child."""
     maps = Path(f"/proc/{process.pid}/maps")
     if not maps.exists():
         left_out("/proc, which tells what a process has loaded")

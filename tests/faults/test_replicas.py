@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.database import audit_chain, database_url, move
+from edgewright.fleet.server.database import audit_chain, copy, postgres
 from edgewright.fleet.server.database.engine import open_address, open_database
 from edgewright.fleet.server.database.tables import audit, devices, reports
 from edgewright.fleet.server.database.tables import items as outbox
@@ -67,11 +67,11 @@ class Server:
 
 @contextmanager
 def replicated(folder: Path) -> Iterator[Example]:
-    """A fleet whose database is PostgreSQL, made in real time."""
+    """Provide a fleet whose database is PostgreSQL, made in real time."""
     with fresh_database() as address:
         example = Example(folder, now=time.time())
         example.close()
-        move.move(example.fleet.folder, address)
+        copy.move(example.fleet.folder, address)
         example.open()
         try:
             yield example
@@ -96,7 +96,7 @@ def some_devices(folder: Path, count: int) -> list[Device]:
 
 
 def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
-    """Reports once, to whichever server answers, the same bytes again where one died; how many were asked."""
+    """Report once, to whichever server answers, the same bytes again where one died; how many were asked."""
     item = {"device": "d", "boot": 1, "sequence": device.sequence, "kind": "event", "put": 1.0, "body": {}}
     body = device.body(items=[item])
     for asked, address in enumerate(addresses * 20, 1):
@@ -164,13 +164,13 @@ def test_a_folder_moves_once_and_only_where_nobody_serves_it(tmp_path: Path) -> 
     folder = example.fleet.folder
     with fresh_database() as address:
         with alone(folder), pytest.raises(InputError, match="no other process serves"):
-            move.move(folder, address)
-        assert move.move(folder, address)["signed"] > 0
+            copy.move(folder, address)
+        assert copy.move(folder, address)["signed"] > 0
         with pytest.raises(InputError, match="its SQLite file"):
-            move.move(folder, address)
+            copy.move(folder, address)
         assert not (folder / "fleet.sqlite").exists()
         assert (folder / "fleet.moved.sqlite").is_file()
-        assert database_url.address(folder) == address
+        assert postgres.address(folder) == address
         opened = open_database(folder)
         with opened.reading() as connection:
             assert connection.dialect.name == "postgresql"

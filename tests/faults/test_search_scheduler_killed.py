@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,35 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.search.architecture.study import FILE
+from search_study import PIPELINE, kept_trials, write_people
 
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
-PIPELINE = """
-name = "small"
-[data]
-kind = "csv"
-path = "rows.csv"
-target = "label"
-group = "who"
-[[stages]]
-kind = "scale"
-[[model.layers]]
-kind = "dense"
-units = 8
-[training]
-epochs = 3
-[device]
-profile = "cortex-m4"
-[search]
-depth = [1, 1]
-widths = [4, 16]
-"""
 CODE = "import sys; from edgewright.cli.main import run; sys.exit(run(sys.argv[1:]))"
 
 
@@ -53,7 +31,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _cluster(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A scheduler and a worker that work in another folder; gives the scheduler."""
+    """Provide a scheduler and a worker that work in another folder; gives the scheduler."""
     folder.mkdir(exist_ok=True)
     dask = [sys.executable, "-m", "dask"]
     roles = (
@@ -70,25 +48,12 @@ def _cluster(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
                 process.wait()
 
 
-def _kept(out: Path) -> int:
-    try:
-        connection = sqlite3.connect(f"file:{out / FILE}?mode=ro", uri=True)
-        try:
-            return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
-        finally:
-            connection.close()
-    except sqlite3.OperationalError:
-        return 0
-
-
 def test_a_killed_scheduler_costs_one_batch_and_the_study_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    x = np.random.default_rng(0).normal(size=(240, 2))
-    rows = "".join(f"{a:.3f},{b:.3f},p{n % 6},{'up' if a > b else 'down'}\n" for n, (a, b) in enumerate(x))
     (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "rows.csv").write_text("a,b,who,label\n" + rows, encoding="utf-8")
+    write_people(tmp_path / "there" / "rows.csv")
     (tmp_path / "small.toml").write_text(PIPELINE, encoding="utf-8")
     out, port = tmp_path / "study", _free_port()
     # Relative to the folder of who searches; the worker is in another one.
@@ -98,7 +63,7 @@ def test_a_killed_scheduler_costs_one_batch_and_the_study_goes_on(
         process = _begun([*there, "--trials", "100000"], tmp_path)
         try:
             until = time.monotonic() + 300
-            while not _kept(out):
+            while not kept_trials(out):
                 assert time.monotonic() < until and process.poll() is None, (tmp_path / "told").read_text()
                 time.sleep(0.1)
             scheduler.send_signal(signal.SIGKILL)
@@ -107,7 +72,7 @@ def test_a_killed_scheduler_costs_one_batch_and_the_study_goes_on(
             process.kill()
             process.wait()
     told = (tmp_path / "told").read_text(encoding="utf-8")
-    kept = _kept(out)
+    kept = kept_trials(out)
     assert kept % 16 == 0 and f"{kept} trials are kept. Go on with: edgewright search small.toml" in told
     assert "the scheduler is gone" in told and "Traceback" not in told
     # Gone on with here, then on a cluster again.
@@ -117,11 +82,11 @@ def test_a_killed_scheduler_costs_one_batch_and_the_study_goes_on(
         while run([*there, "--trials", str(kept + 2), "--resume"]) != 0:  # no worker yet
             said = capsys.readouterr().err
             assert time.monotonic() < until and "expected a Dask" in said, said
-    assert _kept(out) == kept + 2
+    assert kept_trials(out) == kept + 2
 
 
 def _begun(words: list[str], folder: Path) -> subprocess.Popen[bytes]:
-    """The search in a process of its own; it waits for the worker, which may take a while to come."""
+    """Return the search in a process of its own; it waits for the worker, which may take a while to come."""
     until = time.monotonic() + 300
     while True:
         with (folder / "told").open("wb") as told:
@@ -129,7 +94,7 @@ def _begun(words: list[str], folder: Path) -> subprocess.Popen[bytes]:
                 [sys.executable, "-c", CODE, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=told,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
-        while not _kept(folder / "study") and process.poll() is None:
+        while not kept_trials(folder / "study") and process.poll() is None:
             time.sleep(0.1)
         said = (folder / "told").read_text(encoding="utf-8")
         if process.poll() is None or "expected a Dask" not in said or time.monotonic() > until:

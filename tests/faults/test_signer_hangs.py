@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.fleet.server.database import move
+from edgewright.fleet.server.database import copy
 from edgewright.fleet.server.signer.socket import SOCKET, heard
 from edgewright.schema.fleet_plan import Stage
 from fleet_servers import Server, Signed, until
@@ -34,7 +34,7 @@ STEPS = ["rollout.started", *["rollout.stage"] * 3, "rollout.finished"]
 
 
 def ready(server: Server) -> tuple[int, str]:
-    """What /readyz says."""
+    """Return what /readyz says."""
     try:
         answer = httpx.get(f"{server.address}/readyz", timeout=60, trust_env=False)
     except httpx.TransportError:
@@ -43,7 +43,7 @@ def ready(server: Server) -> tuple[int, str]:
 
 
 def signers(folder: Path) -> list[int]:
-    """Processes that hold the online keys; two for a moment where two servers miss one at the same time."""
+    """Return process that hold the online keys; two for a moment where two servers miss one at the same time."""
     found = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -56,7 +56,7 @@ def signers(folder: Path) -> list[int]:
 
 
 def signer(folder: Path) -> int:
-    """Process of the only signer, which answers."""
+    """Return process of the only signer, which answers."""
     path = folder / "keys" / "online" / SOCKET
     found: list[int] = []
 
@@ -70,7 +70,7 @@ def signer(folder: Path) -> int:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Return whether a process is there and no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -122,7 +122,7 @@ def test_a_signer_that_hangs_under_two_servers_is_ended_by_one_of_them(tmp_path:
         signed = Signed(tmp_path, {"stages": STAGES, "gates": ()})
         with signed.database():
             pass
-        move.move(signed.folder, address)
+        copy.move(signed.folder, address)
         servers = [Server(signed.folder, command=IMPATIENT).wait() for _ in range(2)]
         stopped: list[int] = []
 

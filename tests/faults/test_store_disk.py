@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from edgewright.device.store import Store, reader, status
+from edgewright.device.store import reader, status
+from edgewright.device.store.store import Store
 from edgewright.schema.errors import OutputError
 from edgewright.schema.store import Limits
 from store_example import HandClock, config, event, opened, put_rows
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 def fill(folder: Path, leave: int = 0) -> Path:
-    """A file of somebody else's that takes the rest of the disk."""
+    """Return a file of somebody else's that takes the rest of the disk."""
     other = folder / "other"
     space = os.statvfs(folder)
     with other.open("wb") as file:
@@ -168,7 +169,7 @@ def test_a_reader_in_the_way_loses_nothing(tmp_path: Path) -> None:
 def test_processes_that_are_killed_lose_nothing_that_they_promised(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from store_example import config, event, put_rows; from edgewright.device.store import Store\n"
+        "from store_example import config, event, put_rows; from edgewright.device.store.store import Store\n"
         "store = Store.open(Path(sys.argv[1]), config(), 'device-1')\n"
         "n = 0\n"
         "while True:\n"

@@ -21,7 +21,7 @@ LIMIT, COMMITS = 7 << 20, 160
 SCRIPT = """
 import resource, signal, sys
 from pathlib import Path
-from edgewright.device.store import Store
+from edgewright.device.store.store import Store
 from edgewright.schema.errors import EdgewrightError, InputError
 from store_example import config, event, put_rows
 raw, limit, commits = sys.argv[2] == "raw", int(sys.argv[3]), int(sys.argv[4])

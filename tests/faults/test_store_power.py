@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 # A process of its own: it forks, which a process that other tests have filled with threads may not.
 @pytest.fixture(scope="module")
 def table() -> dict[str, tuple[int, str]]:
-    """Rows of the table of a small share: states, and what they were."""
+    """Provide rows of the table of a small share: states, and what they were."""
     command = [sys.executable, "-m", "benchmarks.faults", "--share", "0.01"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

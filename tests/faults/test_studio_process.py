@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a studio for those tests that leave it as it is."""
+    """Provide the port of a studio for those tests that leave it as it is."""
     with started(tmp_path_factory.mktemp("studio") / "runs") as (address, process):
         yield int(address.rpartition(":")[2])
         assert process.poll() is None

@@ -8,9 +8,8 @@ import tempfile
 from pathlib import Path
 
 import advice_example
-from edgewright.search.advise.markdown import markdown
-from edgewright.search.advise.needs import parse_needs
-from edgewright.search.advise.workflow import without_times
+from edgewright.search.advise.document import markdown
+from edgewright.search.advise.figures import parse_needs
 
 _ESTIMATES = re.compile(r"[0-9][0-9.,]* (?:B|kB|us|ms|uJ|mJ)\b")
 RECORD = Path(__file__).resolve().parent / "advice_record.md"
@@ -25,7 +24,7 @@ def record(folder: Path) -> str:
     finally:
         os.chdir(before)
     # Estimates of a device get better from time to time; their figures are tested where they are made.
-    return _ESTIMATES.sub("#", markdown(without_times(made)))
+    return _ESTIMATES.sub("#", markdown(advice_example.without_times(made)))
 
 
 def test_the_record_of_a_small_table(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ SECTIONS = {
 
 
 def steady(part: Any) -> Any:  # noqa: ANN401 - JSON of any shape
-    """The record without what time and the machine decide: figures named above, and text that quotes them."""
+    """Return the record without what time and the machine decide: figures named above, and text that quotes them."""
     if isinstance(part, dict):
         return {key: steady(value) for key, value in part.items() if key not in VOLATILE}
     if isinstance(part, list):
@@ -75,14 +75,8 @@ def test_key_figures_stay_in_their_bands(name: str, lesson: Ask) -> None:
     assert trace.evaluation.accuracy.low < trace.evaluation.accuracy.value < trace.evaluation.accuracy.high
     assert trace.compression is not None
     assert trace.compression.within
-
-
-@pytest.mark.parametrize("name", sorted(BANDS))
-def test_the_confidence_can_be_believed(name: str, lesson: Ask) -> None:
-    evaluation = lesson(name).trace.evaluation
-    assert evaluation is not None
-    assert evaluation.calibration_error is not None
-    assert evaluation.calibration_error < 0.12
+    assert trace.evaluation.calibration_error is not None
+    assert trace.evaluation.calibration_error < 0.12
 
 
 @pytest.mark.parametrize("name", sorted(SECTIONS))
@@ -96,7 +90,7 @@ def test_the_terminal_shows_the_sections_in_order(name: str, lesson: Ask) -> Non
 @pytest.mark.parametrize("name", sorted(SECTIONS))
 def test_the_terminal_numbers_the_cards_as_in_the_record(name: str, lesson: Ask) -> None:
     asked = lesson(name)
-    shown = re.findall(r"^(\d+)\. (.*?) · ", asked.text, re.MULTILINE)
+    shown = re.findall(r"^(\d+)\. (.*)$", asked.text, re.MULTILINE)
     assert shown == [(str(number), stage.name) for number, stage in enumerate(asked.trace.stages, 1)]
     for stage in asked.trace.stages:
         assert " x ".join(f"{n:,}" for n in stage.shape_out) in asked.text

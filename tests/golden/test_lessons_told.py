@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgewright.schema.lesson import Code
+from edgewright.trace.html import lesson_page
 from edgewright.trace.modes import mode, modes
-from edgewright.trace.own_page import lesson_page
 from edgewright.trace.questions import quiz
 
 if TYPE_CHECKING:

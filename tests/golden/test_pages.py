@@ -32,7 +32,7 @@ BREAK = re.compile(r"</(?:p|li|tr|h\d|caption|summary|figcaption|dt|dd|legend|la
 
 
 def words(html: str) -> str:
-    """What is read of a piece of the page."""
+    """Return what is read of a piece of the page."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
@@ -47,7 +47,7 @@ def outline(html: str) -> str:
 
 
 def approved(name: str, text: str) -> str:
-    """What was approved; writes it first where that is asked for."""
+    """Return what was approved; writes it first where that is asked for."""
     path = FOLDER / f"page_{name}.txt"
     if os.environ.get("EDGEWRIGHT_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")

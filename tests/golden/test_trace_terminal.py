@@ -21,7 +21,7 @@ MEMORY = re.compile(r"memory \+[\d.]+ [kMG]?B")
 
 
 def printed(trace: Trace, width: int, *, terminal: bool = False) -> str:
-    """The trace without colour, with times and memory of stages replaced by a mark of the same width."""
+    """Return the trace without colour, with times and memory of stages replaced by a mark of the same width."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
     with console.capture() as held:
         print_trace(trace, console, "runs/activity")

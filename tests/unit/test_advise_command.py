@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from advice_example import without_times
 from edgewright.cli.main import run
 from edgewright.schema.advice import ADVICE_VERSION, Advice
 from edgewright.search.advise import placement
-from edgewright.search.advise.workflow import without_times
 from ladder_problems import table
 from small_pipeline import names, write_rows
 
@@ -89,7 +89,7 @@ def test_wrong_input_is_one_line(here: Path, capsys: Capture) -> None:
         (["few.csv", "--target", "y"], 2, "at least 30 labelled samples, got 12"),
         (["one.csv", "--target", "y"], 2, "at least two different values"),
         (["good.csv", "--target", "z"], 2, "no column 'z'. Known: a, b, y"),
-        (["good.csv", "--target", "y", "--step", "3"], 2, "--window beside --step"),
+        (["good.csv", "--target", "y", "--step", "3"], 2, "--window with --step"),
         (["good.csv", "--target", "y", "--need", "fast"], 2, "no need 'fast'. Known: bandwidth, battery"),
         (["good.csv", "--target", "y", "--price", "cel=1"], 2, "Did you mean 'cell'"),
         (["good.csv", "--target", "y", "--device", "pdp-11"], 2, "no device profile 'pdp-11'"),

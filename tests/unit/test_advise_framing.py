@@ -10,9 +10,9 @@ import pytest
 from edgewright.data.load import load_data
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import AdviceRequest
+from edgewright.search.advise.figures import parse_needs
 from edgewright.search.advise.inspection import look
-from edgewright.search.advise.kinds import kinds_of
-from edgewright.search.advise.needs import parse_needs
+from edgewright.search.advise.numbers_alone import kinds_of
 from edgewright.search.advise.windows import window_for
 from edgewright.search.advise.workflow import advise
 from ladder_problems import silent
@@ -97,7 +97,7 @@ def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> Non
         rows.append([str(60 * n), f"{rng.normal():.3f}", f"{flow:.3f}", "leak" if odd else "ok"])
     file = str(write_rows(tmp_path / "pump.csv", rows, header="time,level,flow,state"))
     ahead = advise(AdviceRequest(data=file, task="forecasting", target="flow"), silent)
-    assert (ahead.target, ahead.frame.why[0]) == ("flow", "flow is to be foretold")
+    assert (ahead.target, ahead.frame.why[0]) == ("flow", "flow is to be forecast")
     assert "--column flow" in ahead.commands[0]
     with pytest.raises(InputError, match=r"no column of numbers 'flaw'\. Known: flow, level"):
         advise(AdviceRequest(data=file, task="forecasting", target="flaw"), silent)

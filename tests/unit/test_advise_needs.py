@@ -6,9 +6,8 @@ import pytest
 
 from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Grid, Heading, Paragraph
-from edgewright.search.advise.figures import parse_prices
-from edgewright.search.advise.markdown import written
-from edgewright.search.advise.needs import KNOWN, parse_needs
+from edgewright.search.advise.document import written
+from edgewright.search.advise.figures import KNOWN, parse_needs, parse_prices
 
 
 def test_needs_in_their_units() -> None:

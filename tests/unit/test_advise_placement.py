@@ -7,10 +7,8 @@ from dataclasses import replace
 import pytest
 
 from advice_example import setting, with_figure
-from edgewright.search.advise.figures import Figures, known_figures, radios
-from edgewright.search.advise.needs import parse_needs
-from edgewright.search.advise.placement import choose, days, places, seconds, sent
-from edgewright.search.advise.turning_points import turning
+from edgewright.search.advise.figures import Figures, known_figures, parse_needs, radios
+from edgewright.search.advise.placement import choose, days, places, seconds, sent, turning
 
 
 def test_what_is_sent() -> None:

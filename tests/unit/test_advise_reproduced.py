@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def _few_people(path: Path, people: int) -> list[str]:
-    """Rows of the first people of WISDM 1.1 with their columns, as a CSV file; gives the header."""
+    """Return rows of the first people of WISDM 1.1 with their columns, as a CSV file; gives the header."""
     with gzip.open(shared_data("har-wisdm-v1.1") / "WISDM_ar_v1.1_transformed.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     users = sorted({row["user"] for row in rows}, key=int)[-people:]

@@ -18,8 +18,7 @@ from edgewright.language.forecasting.selection import ForecastRequest, fit_forec
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import program_footprint
-from edgewright.schema.footprint import Footprint
-from edgewright.schema.program import Program
+from edgewright.schema.footprint import Footprint, Program
 from edgewright.search.advise.small_code import detector_price, forecaster_price
 from edgewright.workflows.detection.fit import configured, learn
 from edgewright.workflows.detection.rows import Stretch
@@ -73,7 +72,7 @@ def test_a_detector_takes_about_what_is_estimated(kind: str, channels: int, core
 
 
 def _new(*lines: str, **more: object) -> Program:
-    """A detector that has just been written."""
+    """Return a detector that has just been written."""
     score = Score(("float total = 0.0f;", *lines, "return total;"), {}, **more)  # type: ignore[arg-type]
     return detector_program(Form("new", score, ("a", "b"), 1.0, 0, None, held=True))
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from agent_example import package
 from edgewright.cli.main import cli
 from edgewright.device.agent.settings import check_settings, read_settings
-from edgewright.device.timeline_settings import TimelineConfig
+from edgewright.device.timeline import TimelineConfig
 from edgewright.schema.device_config import AgentConfig, AgentSettings, DriftSettings
 from edgewright.schema.errors import InputError
 from support import ROOT, left_out

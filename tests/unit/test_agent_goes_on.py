@@ -13,7 +13,7 @@ from edgewright.core.package import write_package
 from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
-from edgewright.device.agent.store_writer import Keeper
+from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.store import reader
 from edgewright.device.store.stream_state import STATE_FILE
 from edgewright.schema.device import Event, Packet
@@ -76,7 +76,7 @@ def place(folder: Path, table: str = TABLE) -> Path:
 
 
 def of_the_stream(folder: Path) -> list[str]:
-    """What is stored but what a process says of itself, and summaries, which end with it; without the time of day."""
+    """Return what is stored about the stream, without status rows, summaries and the time of day."""
     with reader.look(folder / "store") as database:
         events = [stored.event for stored in reader.events(database, limit=100_000, newest=False)]
     kept = [e for e in events if e.kind != "summary" and e.label != "start"]
@@ -174,7 +174,7 @@ def test_a_kill_after_the_last_save_brings_back_no_state_of_long_ago(
     part(folder, values, 0, 240)
     saved = (folder / "store" / STATE_FILE).read_bytes()
     # From here to the kill nothing is saved: on was decided and told, and the press became busy.
-    monkeypatch.setattr(Keeper, "file", lambda *_: None)
+    monkeypatch.setattr(StoreWriter, "file", lambda *_: None)
     unsaved = part(folder, values, 240, 400)
     assert {("alarm", "on"), ("state", "busy")} <= {(e.kind, e.label) for e in unsaved}
     assert (folder / "store" / STATE_FILE).read_bytes() == saved

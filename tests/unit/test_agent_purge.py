@@ -11,9 +11,10 @@ import pytest
 from agent_example import given, package, packets, signal
 from edgewright.cli.main import run
 from edgewright.core.files import write_atomic
-from edgewright.device.agent.checkpoint import Kept, Remembered
-from edgewright.device.store import Store, purge, status
+from edgewright.device.agent.checkpoint import Checkpoint, SavedState
+from edgewright.device.store import purge, status
 from edgewright.device.store.startup import LEAST
+from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, STATE_FILE, share
 from edgewright.schema.store import StoreConfig
 
@@ -32,7 +33,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def holding(store: Path, *words: bytes) -> set[str]:
-    """Files of the store, beside copies of packages, in which one of these lies."""
+    """Return files of the store, beside copies of packages, in which one of these lies."""
     files = [path for path in store.rglob("*") if path.is_file() and "packages" not in path.parts]
     return {path.name for path in files if any(word in path.read_bytes() for word in words)}
 
@@ -103,11 +104,11 @@ def test_database_log_ballast_and_what_was_learnt_fit_into_the_quota(tmp_path: P
     with Store.open(tmp_path, config) as opened:
         pages = int(opened.database.value("PRAGMA max_page_count")) * int(opened.database.value("PRAGMA page_size"))
         assert pages + part + config.ballast + (4 << 20) <= quota
-        many = {f"detector\nx\n0\nstream {k}": Kept(1.0, bytes(100_000)) for k in range(60)}
-        Remembered(opened).writing(many)()
+        many = {f"detector\nx\n0\nstream {k}": SavedState(1.0, bytes(100_000)) for k in range(60)}
+        Checkpoint(opened).writing(many)()
         assert (tmp_path / STATE_FILE).stat().st_size <= part + 100
         if part > 200_000:
-            assert Remembered(opened).take("detector\nx\n0\nstream 0") is not None
+            assert Checkpoint(opened).take("detector\nx\n0\nstream 0") is not None
 
 
 def test_where_columns_are_encrypted_from_now_on_what_was_learnt_before_is_deleted(store: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from agent_example import given, package, packets, reference_of, signal, stretch
-from edgewright.device.agent.checkpoint import Kept, Remembered, decoded, encoded, goes_on
-from edgewright.device.store import Store
+from edgewright.device.agent.checkpoint import Checkpoint, SavedState, decoded, encoded, goes_on
+from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, STATE_FILE
 from edgewright.monitor.detector_file import write_detector
 from edgewright.monitor.detectors import kind
@@ -70,7 +70,7 @@ def test_drift_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
 
 
 def unsure(folder: Path) -> Floats:
-    """A package in a new folder, and rows whose level is in the end so near zero that the answers are unsure."""
+    """Return a package in a new folder, and rows whose level is in the end so near zero that the answers are unsure."""
     folder.mkdir()
     package(folder / "switch.edge", reference=reference_of(signal(600.0, seed=9)))
     values = signal(700.0)
@@ -81,7 +81,7 @@ def unsure(folder: Path) -> Floats:
 
 @pytest.fixture(scope="module")
 def unsure_at_once(tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
-    """What an agent that is never stopped finds in them."""
+    """Provide what an agent that is never stopped finds in them."""
     folder = tmp_path_factory.mktemp("unsure") / "whole"
     values = unsure(folder)
     return found(given(folder, packets(values, 100), settings={"drift": {"rhythm": 32.0}}, live=True)[0], "drift")
@@ -128,16 +128,16 @@ def test_a_damaged_state_is_as_none(tmp_path: Path, damage: bytes | None) -> Non
     data = place.read_bytes()
     place.write_bytes(damage if damage is not None else data[:90] + bytes([data[90] ^ 1]) + data[91:])
     with Store.open(tmp_path / "store") as store:
-        assert Remembered(store).take("stream\n") is None
+        assert Checkpoint(store).take("stream\n") is None
     _, report = given(tmp_path, packets(signal(4.0), begin=4.0), settings=settings, live=True)
     assert report.rows == 200
     assert place.read_bytes() != damage
 
 
 def test_times_that_begin_anew_are_another_stream() -> None:
-    assert goes_on(Kept(5.0, b""), 5.02)
-    assert not goes_on(Kept(5.0, b""), 5.0)
-    assert not goes_on(Kept(float("nan"), b""), 1.0)
+    assert goes_on(SavedState(5.0, b""), 5.02)
+    assert not goes_on(SavedState(5.0, b""), 5.0)
+    assert not goes_on(SavedState(float("nan"), b""), 1.0)
     assert not goes_on(None, 1.0)
 
 
@@ -147,10 +147,10 @@ def test_states_are_exact_and_their_file_is_bounded(tmp_path: Path) -> None:
     assert back["a"].dtype == np.float32
     np.testing.assert_array_equal(back["a"], state["a"])
     assert (back["b"], back["c"]) == (state["b"], 7)
-    large = {f"detector\nx\n0\nstream {k}": Kept(1.0, bytes(1 << 20)) for k in range(9)}
+    large = {f"detector\nx\n0\nstream {k}": SavedState(1.0, bytes(1 << 20)) for k in range(9)}
     with Store.open(tmp_path) as store:
-        Remembered(store).writing(large)()
+        Checkpoint(store).writing(large)()
         assert (tmp_path / STATE_FILE).stat().st_size < LARGEST + 100
-        again = Remembered(store)
+        again = Checkpoint(store)
         assert again.take("detector\nx\n0\nstream 0") is not None
         assert again.take("detector\nx\n0\nstream 8") is None

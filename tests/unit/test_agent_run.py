@@ -9,9 +9,9 @@ import pytest
 
 from agent_example import RATE, given, lines, package, packets, recording, reference, run, signal, told
 from edgewright.core.windows import cut
-from edgewright.device.agent.feed import Cutter
+from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.store import reader
-from edgewright.device.timeline_settings import Ready
+from edgewright.device.timeline import Ready
 from edgewright.schema.device import Event
 from edgewright.schema.package import WindowSpec
 
@@ -141,7 +141,7 @@ def test_the_cutter_cuts_as_the_desk_does_and_knows_which_windows_are_not_well(s
     values = rng.normal(size=(300, 2)).astype(np.float32)
     well = rng.random(300) > 0.05
     windows, starts = cut(values, samples, step)
-    cutter = Cutter(WindowSpec(samples=samples, step=step, rate=RATE), 2)
+    cutter = WindowCutter(WindowSpec(samples=samples, step=step, rate=RATE), 2)
     found = []
     begin = 0
     while begin < 300:

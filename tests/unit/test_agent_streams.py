@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from agent_example import Given, given, package, packets, recording, reference_of, run, signal, told
-from edgewright.device.agent.counters import Latency
-from edgewright.device.agent.delivery import Delivery
-from edgewright.device.agent.notices import Notices
+from edgewright.device.agent.loop import Notices
+from edgewright.device.agent.process_status import Latency
 from edgewright.device.agent.settings import check_settings
-from edgewright.device.store import Store, reader, status
+from edgewright.device.agent.startup import Delivery
+from edgewright.device.store import reader, status
+from edgewright.device.store.store import Store
 from edgewright.monitor.detector_file import write_detector
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
@@ -31,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def woven(streams: list[str], seconds: float = 10.0) -> list[Packet]:
-    """Packets of many streams, one after the other as time goes on; each its own signal."""
+    """Return packets of many streams, one after the other as time goes on; each its own signal."""
     each = [packets(signal(seconds, period=4.0 + 2 * n, seed=n), 25, stream=s) for n, s in enumerate(streams)]
     return [packet for together in zip(*each, strict=True) for packet in together]
 
@@ -115,7 +116,7 @@ def test_a_stream_that_falls_silent_and_comes_back_is_told(folder: Path) -> None
         until = time.monotonic() + 0.5
         while time.monotonic() < until:
             time.sleep(0.05)
-            yield Packet(values=np.empty((0, 2), np.float32), time=np.empty(0), notice="gone: looked for again")
+            yield Packet(values=np.empty((0, 2), np.float32), time=np.empty(0), notice="gone: retrying")
         yield from packets(signal(2.0), begin=100.0)
 
     events = given(folder, listed(), settings={"agent": {"silent": 0.2}}, live=True)[0]

@@ -12,7 +12,7 @@ from small_pipeline import rows, run_small, write_rows, write_toml
 
 
 def emptied(table: list[list[str]], each: int) -> list[list[str]]:
-    """The table with every so many rows without a measurement."""
+    """Return the table with every so many rows without a measurement."""
     return [["", "", row[2]] if number % each == 0 else row for number, row in enumerate(table)]
 
 

@@ -23,50 +23,41 @@ from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.cache import ArrayCache
-from edgewright.search.architecture.descriptions import described, enough, feature_names, features_of_point, misses
+from edgewright.search.architecture.descriptions import (
+    described,
+    enough,
+    feature_names,
+    features_of_point,
+    misses,
+    point_text,
+)
 from edgewright.search.architecture.estimates import Estimate
-from edgewright.search.architecture.front import front_of, stopped_by
-from edgewright.search.architecture.pipeline_text import point_text
 from edgewright.search.architecture.proposals import propose
 from edgewright.search.architecture.report import legend, page, result
 from edgewright.search.architecture.space import space_of
-from edgewright.search.architecture.study import FILE, Identity, create, open_study, read_identity, resume
+from edgewright.search.architecture.study import (
+    FILE,
+    Identity,
+    create,
+    front_of,
+    open_study,
+    read_identity,
+    resume,
+    stopped_by,
+)
 from edgewright.search.architecture.trial import FoldError, Tried
-from edgewright.trace.axes import running_axis
+from edgewright.trace.charts import running_axis
+from search_study import PIPELINE, kept_trials, write_people
 
-SMALL = """
-name = "small"
-[data]
-kind = "csv"
-path = "rows.csv"
-target = "label"
-group = "who"
-[[stages]]
-kind = "scale"
-[[model.layers]]
-kind = "dense"
-units = 8
-[training]
-epochs = 3
-[device]
-profile = "cortex-m4"
-[search]
-depth = [1, 1]
-widths = [4, 16]
-"""
 OWN = Identity(pipeline="p", config="c", data="d", device="m4", budget="", seed=0, sampler="nsga2", folds=3, batch=16)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A pipeline over 240 rows of six people, and its data."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(240, 3))
-    label = np.where(x[:, 0] + 0.3 * rng.normal(size=240) > 0, "up", "down")
-    rows = [f"{a:.3f},{b:.3f},{c:.3f},p{n % 6},{t}" for n, ((a, b, c), t) in enumerate(zip(x, label, strict=True))]
-    (tmp_path / "rows.csv").write_text("a,b,c,who,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    """Write a pipeline over 240 rows of six people, and its data."""
+    write_people(tmp_path / "rows.csv")
     path = tmp_path / "small.toml"
-    path.write_text(SMALL, encoding="utf-8")
+    path.write_text(PIPELINE, encoding="utf-8")
     return path
 
 
@@ -95,7 +86,7 @@ def test_numbers_of_features_are_explained() -> None:
     names = feature_names(space)
     assert len(set(names)) == 8 and names[5] == "statistics (slope) of acc_x, acc_y, acc_z"
     assert names[0].startswith("statistics (std, rise, fall, skewness) of acc_x body, ") and names[0].endswith("2 more")
-    assert feature_names(space_of(parse(SMALL, "small.toml"))) == ()
+    assert feature_names(space_of(parse(PIPELINE, "small.toml"))) == ()
     own = space.own()
     few = {**own, **{f"part.{n}": n in (3, 6) for n in range(1, 9)}}
     assert described(space, own).startswith("all features, ")
@@ -109,6 +100,7 @@ def test_numbers_of_features_are_explained() -> None:
     ]
     found = result("s", OWN, space, trials, trials, {}, "classification")
     shown = page(found, "classification")
+    assert "<svg" in shown and "Error against flash" in shown
     assert (
         "Features by number" in shown
         and "<td>6</td><td>all</td><td class='say'>statistics (slope) of acc_x, acc_y, acc_z</td>" in shown
@@ -140,7 +132,7 @@ def test_windows_can_take_the_place_of_features() -> None:
 
 
 def test_a_range_that_is_none_is_refused() -> None:
-    config = parse(SMALL.replace("widths = [4, 16]", "widths = [16, 4]"), "small.toml")
+    config = parse(PIPELINE.replace("widths = [4, 16]", "widths = [16, 4]"), "small.toml")
     with pytest.raises(InputError, match="width"):
         space_of(config)
 
@@ -224,7 +216,7 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
     again = _searched(small, tmp_path / "two", "--resume")
     assert whole["front"] == again["front"] and whole["trials"] == again["trials"] == 18
     page = (tmp_path / "one" / "front.html").read_text(encoding="utf-8")
-    assert "Points of the front" in page and "<svg" in page
+    assert "Points of the front" in page
     point = whole["front"][0]["number"]  # type: ignore[index]
     assert run(["search", str(small), "--out", str(tmp_path / "one"), "--take", str(point)]) == 0
     path = tmp_path / "one" / "points" / f"{point}.toml"
@@ -257,10 +249,10 @@ def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(
 ) -> None:
     rows = tmp_path / "rows.csv"
     text = rows.read_text(encoding="utf-8")
-    small.write_text(SMALL.replace("[device]", "[split]\nby = 'row'\n[device]"), encoding="utf-8")
+    small.write_text(PIPELINE.replace("[device]", "[split]\nby = 'row'\n[device]"), encoding="utf-8")
     assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 2
     assert "split.by = 'auto'" in capsys.readouterr().err
-    without = SMALL.replace('group = "who"', 'ignore = ["who"]')
+    without = PIPELINE.replace('group = "who"', 'ignore = ["who"]')
     small.write_text(without, encoding="utf-8")
     head, *lines = text.splitlines()
     rows.write_text("\n".join([head, *lines, *lines[:40]]), encoding="utf-8")
@@ -268,7 +260,7 @@ def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(
     told = capsys.readouterr().err
     assert "stand in it more than once" in told and "[split] allow_leakage = true" in told
     assert not (tmp_path / "s" / FILE).exists()
-    small.write_text(SMALL, encoding="utf-8")
+    small.write_text(PIPELINE, encoding="utf-8")
     rows.write_text(text.replace(",up", ",down"), encoding="utf-8")
     assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 2
     assert "at least two different values" in capsys.readouterr().err
@@ -282,26 +274,16 @@ def test_a_killed_search_goes_on(small: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
     try:
         deadline = time.monotonic() + 120
-        while not (out / FILE).exists() or not _count(out):
+        while not (out / FILE).exists() or not kept_trials(out):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    kept = _count(out)
+    kept = kept_trials(out)
     assert kept % 16 == 0
     assert run(["search", str(small), "--trials", str(kept + 1), "--judge", "0", "--out", str(out), "--resume"]) == 0
-    assert _count(out) == kept + 1
-
-
-def _count(out: Path) -> int:
-    connection = sqlite3.connect(out / FILE)
-    try:
-        return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
-    finally:
-        connection.close()
+    assert kept_trials(out) == kept + 1
 
 
 def test_texts_below_a_chart_do_not_touch() -> None:

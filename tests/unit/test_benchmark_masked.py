@@ -29,7 +29,7 @@ PROGRAM += "print(s(7, 0, 1), s(7, 0, 2), s(7, 1, 0), s(1, 0, 0))"
 
 
 def asked(library: Path, **settings: str) -> list[int]:
-    """What a process is answered."""
+    """Return what a process is answered."""
     command = [sys.executable, "-c", PROGRAM, str(library)]
     done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True)
     return [int(word) for word in done.stdout.split()]

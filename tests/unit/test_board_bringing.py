@@ -18,16 +18,20 @@ from board_gateway import EmulatedBoard, PtyBoard
 from c99_stages import need_compiler
 from edgewright.cli.main import run
 from edgewright.core.package import Package, parse_package, read_package
-from edgewright.device.boards.address import checked_link
-from edgewright.device.boards.configuration import read_boards
-from edgewright.device.boards.connection import open_link
-from edgewright.device.boards.link import BoardLine
-from edgewright.device.boards.reconciliation import Looked, look
-from edgewright.device.boards.rollback import kept, renumbered, same_content
-from edgewright.device.boards.weights import only_for_boards, parse_weights, with_weights
+from edgewright.device.boards.configuration import checked_link, read_boards
+from edgewright.device.boards.link import BoardLine, open_link
+from edgewright.device.boards.reconciliation import BoardCheck, look
+from edgewright.device.boards.weights import (
+    kept,
+    only_for_boards,
+    parse_weights,
+    renumbered,
+    same_content,
+    with_weights,
+)
 from edgewright.export.emulator import missing_tools
 from edgewright.fleet.device.board_process import carry_out
-from edgewright.fleet.device.board_worker import ProcessHand
+from edgewright.fleet.device.board_updates import BoardProcess
 from edgewright.schema.boards import BoardAsk, BoardEntry, BoardRound, BoardSeen
 from edgewright.schema.errors import InputError
 from support import left_out
@@ -66,7 +70,9 @@ class Desk:
 
     def look(self, of: Package, *, confirm: bool = False, send: bool = True, **entry: str) -> BoardSeen:
         with open_link(self.wire.link) as port:
-            asked = Looked(msgspec.structs.replace(self.entry, **entry), 5, of, self.ways, confirm=confirm, send=send)
+            asked = BoardCheck(
+                msgspec.structs.replace(self.entry, **entry), 5, of, self.ways, confirm=confirm, send=send
+            )
             return look(BoardLine(port), asked)
 
     def bring(self, data: bytes) -> BoardSeen:
@@ -172,7 +178,7 @@ def test_a_round_is_carried_out_by_a_process_of_its_own(desk: Desk, tmp_path: Pa
     package(before)
     gone = BoardEntry(name="gone", link="tcp:127.0.0.1:9")
     woken = threading.Event()
-    hand = ProcessHand(woken.set)
+    hand = BoardProcess(woken.set)
     both = tuple(BoardAsk(entry=entry) for entry in (desk.entry, gone))
 
     def asked(**more: object) -> dict[str, BoardSeen]:
@@ -235,7 +241,7 @@ def test_an_emulated_board_gets_its_weights_over_its_uart(board: Board, tmp_path
 
 def test_the_process_ends_with_its_agent(tmp_path: Path) -> None:
     ask = BoardRound(release=1, package="p", ways="w", boards=())
-    hand = ProcessHand(lambda: None)
+    hand = BoardProcess(lambda: None)
     hand.start(ask)
     process = hand._process
     assert process is not None

@@ -22,8 +22,8 @@ from edgewright.device.boards import link
 from edgewright.device.boards.link import BoardLine, Port, answer, request
 from edgewright.device.boards.update import update
 from edgewright.device.boards.weights import with_weights
-from edgewright.device.frames import write_rows
 from edgewright.schema.errors import CheckFailedError, OutputError
+from frames_example import write_rows
 
 serial = pytest.importorskip("serial")
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ class Wire:
         self._process = subprocess.Popen(words, pass_fds=[self._master])
 
     def cut(self) -> None:
-        """The power goes."""
+        """Cut the power."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -135,7 +135,7 @@ def test_weights_travel_in_a_package_that_a_gateway_runs(board: Board, tmp_path:
 
 
 def other(data: bytes) -> bytes:
-    """The same weights for code of another layout."""
+    """Return the same weights for code of another layout."""
     return data[:8] + bytes(32) + data[40:]
 
 

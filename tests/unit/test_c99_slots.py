@@ -38,7 +38,7 @@ def example() -> tuple[LanguageSpec, Arrays]:
 
 
 def same(library: Library, texts: list[str], understanding: Understanding) -> set[tuple[str, str]]:
-    """Compares, and gives the names and finders that there were."""
+    """Compare, and gives the names and finders that there were."""
     seen = set()
     for text, today, intent in zip(texts, cycle(DAYS), cycle(range(3)), strict=False):
         found, wanted = library.slots(text, intent, today), in_python(understanding, text, intent, today)

@@ -14,8 +14,8 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.native_modules import find_module
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
-from edgewright.core.package_loader import package_path
-from edgewright.export._c_host import find_compiler, load_c99
+from edgewright.core.predictor import package_path
+from edgewright.export._c_host import compiler_command, load_c99
 from edgewright.export._extension.build import can_build
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.schema.errors import InputError
@@ -136,7 +136,7 @@ def test_models_from_elsewhere_are_exported_in_the_dialect(name: str, tmp_path: 
 )
 def test_models_from_elsewhere_answer_in_c_as_they_did(name: str, tmp_path: Path, capsys: Capture) -> None:
     try:
-        find_compiler()
+        compiler_command()
     except InputError:
         left_out("a C compiler")
     exported(capsys, str(MODELS / f"{name}.onnx"), "--to", "c99", "--out", str(tmp_path))

@@ -19,7 +19,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def write(place: Path, values: Sequence[float | str], *, first: int = 0, skip: tuple[int, ...] = ()) -> Path:
-    """Rows an hour apart, less those that are skipped."""
+    """Return rows an hour apart, less those that are skipped."""
     lines = ["time,load,note"]
     for row, value in enumerate(values):
         if row not in skip:
@@ -29,14 +29,14 @@ def write(place: Path, values: Sequence[float | str], *, first: int = 0, skip: t
 
 
 def load(rows: int, first: int = 0) -> list[float | str]:
-    """A day's rhythm with noise."""
+    """Return a day's rhythm with noise."""
     t = np.arange(first, first + rows)
     noise = np.random.default_rng(first).normal(size=rows)
     return [round(float(v), 4) for v in 50 + 10 * np.sin(2 * np.pi * t / 24) + noise]
 
 
 def fitted(folder: Path, capsys: Capture, *options: str) -> dict[str, Any]:
-    """What `forecast DATA --json` says of 600 rows."""
+    """Return what `forecast DATA --json` says of 600 rows."""
     data = write(folder / "load.csv", load(600))
     place = folder / "load.forecaster"
     assert run(["forecast", str(data), "--column", "load", "--horizon", "24", "--out", str(place), "--json",
@@ -46,7 +46,7 @@ def fitted(folder: Path, capsys: Capture, *options: str) -> dict[str, Any]:
 
 
 def refused(capsys: Capture, *command: str) -> str:
-    """What a command that ends with 2 says."""
+    """Return what a command that ends with 2 says."""
     assert run(["forecast", *command]) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
@@ -65,7 +65,7 @@ def test_a_file_is_fitted_run_and_scored(tmp_path: Path, capsys: Capture) -> Non
     assert [line["rows"] for line in lines] == [50, 100]
     assert [(line["missing"], line["stale"]) for line in lines] == [(2, 0), (2, 0)], "rows that are not there are told"
     assert run(["forecast", "run", file, "--csv", str(new), "--horizon", "1"]) == 0
-    assert "after 100 new rows; 2 had no value and stand as foretold" in capsys.readouterr().out
+    assert "after 100 new rows; 2 had no value and stand as forecast" in capsys.readouterr().out
     assert len(lines[-1]["forecast"]) == 3
     assert run(["forecast", "score", file, "--csv", str(new), "--json"]) == 0
     score = msgspec.json.decode(capsys.readouterr().out)
@@ -92,7 +92,7 @@ def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: 
     assert "rows from the last one" in said
     assert '<span class="key k2">forecast</span>' in page.read_text(), "colours are named"
     assert "(chosen)" in page.read_text()
-    assert "name that is free" in refused(capsys, str(data), "--column", "load", "--horizon", "12", "--page", str(page))
+    assert "--force" in refused(capsys, str(data), "--column", "load", "--horizon", "12", "--page", str(page))
 
 
 def test_gaps_are_filled_and_said(tmp_path: Path, capsys: Capture) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgewright.cli.commands.predict import _sentence
 from edgewright.cli.main import run
-from edgewright.cli.row_errors import BadRows
+from edgewright.cli.output import BadRows
 from edgewright.core import engines
 from small_pipeline import rows, run_small, write_rows, write_toml
 
@@ -164,7 +165,7 @@ def test_wrong_values_are_one_line(model: Path, arguments: list[str], told: str,
 def test_columns_that_are_not_there_are_named(model: Path, tmp_path: Path, capsys: Capture) -> None:
     file = write_rows(tmp_path / "other.csv", [["1", "2"]], header="a,c")
     assert run(["predict", str(model), "--csv", str(file)]) == 2
-    assert "no b" in capsys.readouterr().err
+    assert "Add b" in capsys.readouterr().err
 
 
 def altered(package: bytes, where: float) -> bytes:
@@ -197,3 +198,11 @@ def test_a_damaged_package_is_refused(
     assert (out, err.count("\n")) == ("", 1)
     assert re.search(told, err)
     assert "damaged.edge" in err
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"),
+    [(0.854, "85 %"), (0.9951, "99.5 %"), (0.999377, "99.9 %"), (0.9999, "> 99.9 %"), (1.0, "100 %"), (0.0, "0 %")],
+)
+def test_what_is_not_quite_sure_is_not_called_sure(confidence: float, said: str) -> None:
+    assert _sentence({"place": "line 2", "label": "low", "confidence": confidence}) == f"line 2: low, {said}"

@@ -12,14 +12,13 @@ import pytest
 import trace_example
 from edgewright.cli.main import run
 from edgewright.schema.trace import TRACE_VERSION
-from edgewright.trace import page_file
-from edgewright.trace.page_file import PAGE_FILE, page_version
-from edgewright.trace.record import trace_bytes, write_trace
+from edgewright.trace import record as page_file
+from edgewright.trace.record import PAGE_FILE, page_version, trace_bytes, write_trace
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run folder with a record and no page, on a machine without a screen."""
+    """Provide a run folder with a record and no page, on a machine without a screen."""
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     made = tmp_path / "activity"

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.compression.ranges import Method, grid
 from edgewright.compression.reference_model import reference_graph, reference_sizes
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
-from edgewright.compression.weights import PerChannel, to_integers
+from edgewright.compression.weights import Method, PerChannel, grid, to_integers
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.executor import compile_graph
 from edgewright.graph.builder import Builder

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from edgewright.compression import prune, qat
 from edgewright.compression.distil import softened, taught
 from edgewright.compression.masked_network import Shaped, Weighting, masked, rounded, rounded_weights
-from edgewright.compression.pareto import front
-from edgewright.compression.ranges import grid
 from edgewright.compression.retraining import finished, lesson, trained, with_parameters
-from edgewright.compression.weights import PerChannel
+from edgewright.compression.weights import PerChannel, grid
 from edgewright.core.catalogue import find, listing
 from edgewright.core.executor import compile_graph
 from edgewright.graph.builder import Builder
@@ -24,6 +22,7 @@ from edgewright.models.architecture import PACKAGE, function
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+from edgewright.workflows.compression.evaluation import front
 
 _ALWAYS: PerChannel = "always"
 RNG = np.random.default_rng(0)

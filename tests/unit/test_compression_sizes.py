@@ -12,7 +12,7 @@ from edgewright.compression.int8 import quantise
 from edgewright.compression.weights import to_integers
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.models.network import NetworkRegressor
@@ -47,7 +47,7 @@ def test_four_bits_are_seven_levels_each_way() -> None:
 
 
 def residual() -> Graph:
-    """A network with a sum of two branches, then ReLU6."""
+    """Return a network with a sum of two branches, then ReLU6."""
     rng = np.random.default_rng(0)
     builder = Builder("residual", (6,))
     builder.boundary(builder.input)

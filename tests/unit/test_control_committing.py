@@ -41,7 +41,7 @@ def written(database: Database) -> list[str]:
 
 
 def held_up(committer: Committer) -> threading.Event:
-    """Lets operations wait until the event is set."""
+    """Let operations wait until the event is set."""
     go, begun = threading.Event(), threading.Event()
 
     def wait(connection: sa.Connection) -> None:

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from edgewright.fleet.protocol.wire.signing import public_text
 from edgewright.fleet.server import enrollments, reports, retention
-from edgewright.fleet.server.api import pagination
-from edgewright.fleet.server.control_plane import Decision, Limits, Plane
+from edgewright.fleet.server.api.endpoints import devices as pagination
+from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.tables import devices, intents, items, outcomes, tokens, vitals
 from edgewright.fleet.server.database.tables import reports as history
-from edgewright.schema.fleet_report import Report
+from edgewright.schema.fleet_report import Allowed, Report
 from fleet_plane import Client, Device, enrolled, plane_of
 
 
@@ -224,7 +224,7 @@ def test_reports_of_one_device_in_one_group_are_each_judged(tmp_path: Path) -> N
     with plane_of(tmp_path) as plane:
         one = asyncio.run(go(plane))
 
-        def arrived(sequence: int, nonce: str, digest: str, new: str) -> reports.Arrived:
+        def arrived(sequence: int, nonce: str, digest: str, new: str) -> reports.ReceivedReport:
             said = msgspec.convert(
                 {"nonce": nonce, "sequence": sequence, "counter": 1, "floor": 0, "phase": "idle"}, Report
             )
@@ -273,8 +273,10 @@ def test_numbers_and_texts_that_do_not_fit(tmp_path: Path, more: dict[str, Any],
 def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path) -> None:
     clock = Hand()
 
-    def decide(connection: sa.Connection, device: Any, intent: Any, now: float) -> Decision:  # noqa: ANN401
-        return Decision(go=intent.counter == 2, why="" if intent.counter == 2 else "not this one", wait=7.0)
+    def decide(connection: sa.Connection, device: Any, intent: Any, now: float) -> Allowed:  # noqa: ANN401
+        return Allowed(
+            nonce=intent.nonce, go=intent.counter == 2, why="" if intent.counter == 2 else "not this one", wait=7.0
+        )
 
     async def go(plane: Plane) -> None:
         one = await enrolled(Client(plane))

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.tables import devices, outcomes
-from edgewright.fleet.server.monitoring.gauges import Gauged, reading
+from edgewright.fleet.server.monitoring.gauges import Gauges
 from rollout_example import HOUR, NOW, Example
 
 
@@ -27,7 +27,7 @@ class Still:
 
 
 def read(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
-    """Values by name and by the values of labels, in the order of their names."""
+    """Return values by name and by the values of labels, in the order of their names."""
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
@@ -65,7 +65,7 @@ def test_devices_rollouts_and_signatures_are_told_as_they_are(tmp_path: Path) ->
                 {"device": "2", "number": 1, "what": "confirmed", "because": "", "at": NOW - 2 * HOUR, **ended},
             ])  # fmt: skip
         clock.now = NOW + 120.0
-        found = read(reading(plane)())
+        found = read(Gauges(plane).text())
     finally:
         plane.close()
     assert found["devices"] == {("enrolled",): 5, ("heard",): 2, ("quarantined",): 1, ("silent",): 2}
@@ -88,7 +88,7 @@ def test_counting_is_not_done_again_before_it_has_rested(tmp_path: Path) -> None
     example, clock = Example(tmp_path), Still()
     plane = plane_with(example, clock)
     try:
-        gauged = Gauged(plane)
+        gauged = Gauges(plane)
         assert read(gauged.text())["devices"]["enrolled",] == 0
         with plane.database.writing.begin() as connection:
             connection.execute(sa.insert(devices), row(1, 1, last=NOW))
@@ -105,7 +105,7 @@ def test_a_folder_without_whole_metadata_has_metrics_all_the_same(tmp_path: Path
     plane = plane_with(example, clock)
     try:
         (example.fleet.metadata / "timestamp.json").unlink()
-        found = read(Gauged(plane).text())
+        found = read(Gauges(plane).text())
     finally:
         plane.close()
     assert "metadata_expires_seconds" not in found

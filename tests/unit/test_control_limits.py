@@ -1,8 +1,87 @@
-"""Buckets: which are kept, and that none is forgotten that would be filled by it."""
+"""Limits: who asks too often waits, so many devices are heard at once, and operators always come in."""
 
 from __future__ import annotations
 
-from edgewright.fleet.server.api.rate_limits import Buckets, daily
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgewright.fleet.server.api.limits import Buckets, ConcurrencyLimit, CrowdedError, daily
+from edgewright.fleet.server.control_plane import Limits
+from edgewright.schema.fleet_report import Acknowledged
+from fleet_plane import Client, enrolled, plane_of
+
+
+class Hand:
+    """Seconds that move when they are told to."""
+
+    def __init__(self) -> None:
+        self.up = 0.0
+
+    def __call__(self) -> float:
+        return self.up
+
+
+def refused(crowd: ConcurrencyLimit) -> float:
+    with pytest.raises(CrowdedError) as told, crowd.one(0):
+        pass
+    return told.value.wait
+
+
+def test_so_many_come_in_and_so_many_bytes_and_all_room_is_given_back() -> None:
+    crowd = ConcurrencyLimit(3, 100, 0.5, Hand())
+    with crowd.one(500):  # a large one alone
+        assert refused(crowd) > 0.0
+    with crowd.one(60), crowd.one(40), pytest.raises(CrowdedError), crowd.one(1):
+        pass
+    with crowd.one(0), crowd.one(0), crowd.one(0):
+        assert refused(crowd) > 0.0
+    with pytest.raises(ZeroDivisionError), crowd.one(100):
+        raise ZeroDivisionError
+    assert (crowd.here, crowd.bytes) == (0, 0)
+
+
+def test_the_more_are_sent_away_the_later_they_are_asked_to_come_and_it_passes() -> None:
+    clock = Hand()
+    crowd = ConcurrencyLimit(1, 100, 0.5, clock)
+    assert crowd.more == 0.5
+    with ExitStack() as inside:
+        inside.enter_context(crowd.one(0))
+        waits = []
+        for _ in range(4000):
+            clock.up += 0.005
+            waits.append(refused(crowd))
+    assert waits == sorted(waits)
+    assert waits[0] == 2.0
+    assert waits[-1] == 60.0
+    assert crowd.late == crowd.more == 60.0  # who brings a backlog waits for those who have not been heard at all
+    clock.up += 120.0
+    assert crowd.more == 0.5
+    assert crowd.late < 0.01
+
+
+def test_a_crowd_is_told_when_to_come_and_keeps_no_operator_away(tmp_path: Path) -> None:
+    async def talk() -> None:
+        with plane_of(tmp_path, limits=Limits(crowd=1)) as plane:
+            client = Client(plane)
+            device = await enrolled(client)
+            assert (await device.report()).status_code == 200
+            with plane.crowd.one(10):
+                answer = await device.report(items=[{"filler": "x" * 50_000}])
+                assert answer.status_code == 503
+                assert int(answer.headers["retry-after"]) >= 2
+                listed = await client.ask("GET", "/v1/fleet/devices", local=True)
+                assert listed.status_code == 200
+            assert b'status="503"' in plane.counted.text()
+            said = await device.report()
+            assert said.status_code == 200
+            assert msgspec.json.decode(said.content, type=Acknowledged).more >= plane.limits.apart
+            assert plane.crowd.here == 0
+
+    asyncio.run(talk())
 
 
 def test_those_that_are_kept_follow_who_is_busy_and_not_how_many_there_are() -> None:

@@ -11,14 +11,14 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.server.api import operator_auth
+from edgewright.fleet.server.api import authentication
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import operators
 from fleet_plane import Client, enrolled, plane_of
 
 
 async def add(client: Client, name: str, role: str) -> dict[str, str]:
-    """Headers of a new operator."""
+    """Return headers of a new operator."""
     answer = await client.ask("POST", "/v1/fleet/operators", {"name": name, "role": role}, local=True)
     assert answer.status_code == 200, answer.text
     return {"authorization": f"Bearer {answer.json()['token']}"}
@@ -28,13 +28,13 @@ def test_argon2_runs_once_a_token_and_a_removed_operator_is_out_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
-    real = operator_auth._check
+    real = authentication._check
 
     def counting(held: str, token: str) -> bool:
         checked.append(token)
         return real(held, token)
 
-    monkeypatch.setattr(operator_auth, "_check", counting)
+    monkeypatch.setattr(authentication, "_check", counting)
 
     async def go(plane: Plane) -> None:
         client = Client(plane)

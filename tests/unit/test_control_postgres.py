@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from edgewright.fleet.repository.folder import ADDRESS
 from edgewright.fleet.repository.metadata import sha256 as digest
 from edgewright.fleet.server import reports
-from edgewright.fleet.server.database import audit_chain, copy, database_url, postgres
+from edgewright.fleet.server.database import audit_chain, copy, postgres
 from edgewright.fleet.server.database.engine import Database, open_address, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit, devices, items
@@ -53,7 +53,7 @@ def _device(name: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _arrived(name: str, sequence: int, nonce: str, following: str) -> reports.Arrived:
+def _arrived(name: str, sequence: int, nonce: str, following: str) -> reports.ReceivedReport:
     said = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
     return reports.arrived(name, said, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0)
 
@@ -188,7 +188,7 @@ def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> No
         assert (counts["devices"], counts["audit"]) == (5, 5)
         with pytest.raises(InputError, match="an empty database"):
             copy.fill(address, folder / "fleet.sqlite")
-        database_url.keep(folder, address)
+        postgres.keep(folder, address)
         assert (folder / ADDRESS).stat().st_mode & 0o777 == 0o600
         made = open_database(folder)
         with made.writing.begin() as connection:  # numbers go on after those that were copied
@@ -214,7 +214,7 @@ def test_what_is_wrong_with_an_address_is_said_without_its_password(tmp_path: Pa
     with fresh_database() as address, pytest.raises(InputError, match="does not exist"):
         open_address(address + "x")
     with pytest.raises(InputError, match="postgresql://"):
-        database_url.checked("mysql://x", "--database")
+        postgres.checked("mysql://x", "--database")
 
 
 def test_a_database_of_another_encoding_is_refused_in_words() -> None:

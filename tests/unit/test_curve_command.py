@@ -63,7 +63,7 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([small], "data for three sizes"),
         ([easy], "errors above zero"),
         ([good, "--rung", "tre"], "Did you mean 'tree'?"),
-        ([good, "--step", "4"], "--window beside --step"),
+        ([good, "--step", "4"], "--window with --step"),
         ([good, "--metric", "rmse"], "no metric 'rmse'"),
         ([good, "--against", str(none)], "a record of learning curves"),
         ([good, "--against", str(tmp_path / "missing.json")], "No such file"),

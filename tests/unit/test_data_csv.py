@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.csv.rows import iter_csv
 from edgewright.data.load import load_data
 from edgewright.data.tabular import unit_in
 from edgewright.schema.data import DataSet
@@ -188,3 +189,18 @@ def test_any_text_is_data_or_a_clear_error(tmp_path: Path, text: str, keys: dict
     else:
         assert data.recordings[0].values.shape[1] == len(data.columns) > 0
         assert not np.isinf(data.recordings[0].values).any()
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"RIFF\x24\xa4\x00\x00WAVE", "a sound file (WAV)"),
+        (b"PK\x03\x04\x14\x00\x06\xff", "a ZIP file or a spreadsheet"),
+        (b"\x1f\x8b\x08\x00", "a gzip file without the ending .gz"),
+    ],
+)
+def test_another_kind_of_file_is_called_by_its_name(tmp_path: Path, start: bytes, said: str) -> None:
+    (tmp_path / "rows.csv").write_bytes(start + bytes(range(1, 200)) + b"\n")
+    with pytest.raises(InputError) as caught:
+        list(iter_csv(tmp_path / "rows.csv", name="rows.csv"))
+    assert str(caught.value).startswith(f"expected a CSV file, got {said} - at rows.csv.")

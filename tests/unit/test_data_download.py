@@ -33,7 +33,7 @@ class Server:
                 server.answer(self)
 
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-                """Keeps the tests' output quiet."""
+                """Keep the tests' output quiet."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=partial(self.http.serve_forever, poll_interval=0.01), daemon=True)

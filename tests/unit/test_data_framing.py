@@ -28,7 +28,7 @@ RATE = 8000
 
 
 def _tones(folder: Path, seconds: float, count: int = 20) -> Path:
-    """Files of a low and a high tone, of about so many seconds, each louder or quieter than the next."""
+    """Return files of a low and a high tone, of about so many seconds, each louder or quieter than the next."""
     rng = np.random.default_rng(0)
     for label, hertz in (("low", 300.0), ("high", 1500.0)):
         (folder / label).mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from numpy.typing import NDArray
 
 from edgewright.data.findings import Finding, few, percent
-from edgewright.data.frames import to_frame
 from edgewright.data.quality import examine
 from edgewright.schema.data import Column, DataSet, Recording
 
@@ -209,12 +207,3 @@ def test_what_is_unknown_is_said() -> None:
 def test_words() -> None:
     assert (percent(0.0312), percent(0.00001)) == ("3.1 %", "0.001 %")
     assert few(list("abcdefg")) == "a, b, c, d, e and 2 more"
-
-
-def test_frames_have_parts_and_nulls() -> None:
-    data = _set([[1, np.nan], [2, 3]], "a target", target=np.array(["x", ""]), time=np.array([0.0, 0.5]))
-    frame = to_frame(data)
-    assert frame.columns == ["a", "target", "recording", "group", "time", "target_"]
-    assert frame.schema["a"] == pl.Float32
-    assert frame["target"].to_list() == [None, 3.0]
-    assert frame["target_"].to_list() == ["x", None]

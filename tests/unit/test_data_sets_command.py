@@ -15,9 +15,8 @@ from click.testing import CliRunner, Result
 from edgewright.cli.commands.data import COMMAND
 from edgewright.data.contract import Documented, RemoteFile
 from edgewright.data.load import load_data
-from edgewright.data.public import download, folder_of, names, public_set, verify
+from edgewright.data.public import download, folder_of, names, public_set, unpack, verify
 from edgewright.data.sets import ai4i2020, occupancy
-from edgewright.data.unpack import unpack
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 
 HEAD = '"date","Temperature","Humidity","Light","CO2","HumidityRatio","Occupancy"'
@@ -33,7 +32,7 @@ def _run(*arguments: str) -> Result:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A small folder in the form of the set occupancy."""
+    """Provide a small folder in the form of the set occupancy."""
     folder = tmp_path / "copy"
     folder.mkdir()
     (folder / "datatraining.txt").write_text("\n".join([HEAD, *ROWS]) + "\n")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import pytest
 
-from edgewright.data.sets import cmapss, fsdd, hapt, mitdb, snips
+from edgewright.data.samples import cut
+from edgewright.data.sets import cmapss, ecg200, fsdd, hapt, mitdb, mlperf_tiny, snips
+from edgewright.data.sets.mitdb import read_annotations
+from edgewright.schema.config import WindowConfig
 from edgewright.schema.errors import InputError
 from support import shared_data
 
@@ -25,22 +28,18 @@ def test_hapt_knows_the_official_people(tmp_path: Path) -> None:
         for kind in ("acc", "gyro"):
             _numbers(tmp_path / "RawData" / f"{kind}_exp{experiment:02}_user{user:02}.txt", np.ones((4, 3)))
     (tmp_path / "RawData" / "labels.txt").write_text("1 1 1 1 4\n7 4 4 1 4\n47 24 5 1 4\n")
-    people = {
-        part: [r.name for r in hapt.SET.load(hapt.Config(part=part), tmp_path).recordings]
-        for part in ("train", "test", "both")
-    }
+    parts: tuple[Literal["train", "test", "both"], ...] = ("train", "test", "both")
+    people = {part: [r.name for r in hapt.SET.load(tmp_path, hapt.Config(part=part)).recordings] for part in parts}
     assert people == {
         "train": ["exp01_user01"], "test": ["exp07_user04", "exp47_user24"],
         "both": ["exp01_user01", "exp07_user04", "exp47_user24"],
     }  # fmt: skip
     assert len(hapt.TEST_PEOPLE) == 9
-    with pytest.raises(InputError, match="'train', 'test' or 'both'"):
-        hapt.SET.load(hapt.Config(part="val"), tmp_path)
 
 
 def test_hapt_says_who_is_there_instead_of_the_test_people() -> None:
     with pytest.raises(InputError, match=r"test: people 2, 4, 9.*people 1, 3, 5.*data get hapt"):
-        hapt.SET.load(hapt.Config(part="test"), shared_data("har-hapt"))
+        hapt.SET.load(shared_data("har-hapt"), hapt.Config(part="test"))
 
 
 def test_hapt_training_people_are_the_plain_copy() -> None:
@@ -52,22 +51,24 @@ def test_hapt_training_people_are_the_plain_copy() -> None:
 
 
 @pytest.mark.parametrize("subset", ["FD001", "FD002", "FD003", "FD004"])
-def test_cmapss_test_engines_stop_before_they_fail(tmp_path: Path, subset: str) -> None:
+def test_cmapss_test_engines_stop_before_they_fail(
+    tmp_path: Path, subset: Literal["FD001", "FD002", "FD003", "FD004"]
+) -> None:
     rows = np.zeros((6, 26))
     rows[:, 0], rows[:, 1] = [1, 1, 1, 2, 2, 2], [1, 2, 3, 1, 2, 3]
     _numbers(tmp_path / "CMAPSSData" / f"train_{subset}.txt", rows)
     _numbers(tmp_path / "CMAPSSData" / f"test_{subset}.txt", rows)
     (tmp_path / "CMAPSSData" / f"RUL_{subset}.txt").write_text("112 \n98 \n")
     config = cmapss.Config(subset=subset, part="test", cap=113)
-    data = cmapss.SET.load(config, tmp_path)
+    data = cmapss.SET.load(tmp_path, config)
     assert [r.target.tolist() for r in data.recordings] == [[113, 113, 112], [100, 99, 98]]
     assert [r.name for r in data.recordings] == ["test-engine-1", "test-engine-2"]
-    both = cmapss.SET.load(msgspec.structs.replace(config, part="both"), tmp_path)
+    both = cmapss.SET.load(tmp_path, msgspec.structs.replace(config, part="both"))
     groups = [str(r.groups[0]) for r in both.recordings if r.groups is not None]
     assert groups == ["engine-1", "engine-2", "test-engine-1", "test-engine-2"]
     (tmp_path / "CMAPSSData" / f"RUL_{subset}.txt").write_text("112\n")
     with pytest.raises(InputError, match="2 lines, one an engine"):
-        cmapss.SET.load(config, tmp_path)
+        cmapss.SET.load(tmp_path, config)
 
 
 def _beats(path: Path, *records: str) -> None:
@@ -81,22 +82,22 @@ def _beats(path: Path, *records: str) -> None:
 def test_mitdb_reads_several_files_and_knows_when_beats_were(tmp_path: Path) -> None:
     _beats(tmp_path / "beats.npz", "101", "106")
     _beats(tmp_path / "beats_test.npz", "100", "103")
-    first = mitdb.SET.load(mitdb.Config(part="DS1"), tmp_path)
+    first = mitdb.SET.load(tmp_path, mitdb.Config(part="DS1"))
     assert [r.name for r in first.recordings] == ["record-101", "record-106"]
     assert first.recordings[0].time is not None
     assert first.recordings[0].time.tolist() == [0.0, 1.0, 1.5]
-    second = mitdb.SET.load(mitdb.Config(part="test"), tmp_path)
+    second = mitdb.SET.load(tmp_path, mitdb.Config(part="test"))
     assert [r.name for r in second.recordings] == ["record-100", "record-103"]
     assert second.recordings[0].target.tolist() == ["N", "V", "N"]
     _beats(tmp_path / "again.npz", "100")
     with pytest.raises(InputError, match=r"record 100 in one file \.npz"):
-        mitdb.SET.load(mitdb.Config(), tmp_path)
+        mitdb.SET.load(tmp_path)
 
 
 def test_mitdb_tells_how_far_beats_lie_apart() -> None:
     folder = shared_data("mitdb") / "raw"
-    plain = mitdb.SET.load(mitdb.Config(), folder).recordings[0]
-    with_intervals = mitdb.SET.load(mitdb.Config(intervals=True), folder)
+    plain = mitdb.SET.load(folder).recordings[0]
+    with_intervals = mitdb.SET.load(folder, mitdb.Config(intervals=True))
     assert [c.name for c in with_intervals.columns[-3:]] == ["interval", "interval_share", "next_interval_share"]
     values = with_intervals.recordings[0].values
     assert plain.time is not None
@@ -105,13 +106,13 @@ def test_mitdb_tells_how_far_beats_lie_apart() -> None:
     np.testing.assert_allclose(values[20, 202], values[21, 200] / values[11:21, 200].mean(), rtol=1e-5)
     np.testing.assert_array_equal(values[:, :200], plain.values)
     with pytest.raises(InputError, match="intervals with form 'table'"):
-        mitdb.SET.load(mitdb.Config(intervals=True, form="windows"), folder)
+        mitdb.SET.load(folder, mitdb.Config(intervals=True, form="windows"))
 
 
 def test_mitdb_positions_are_those_of_the_annotations() -> None:
     folder = shared_data("mitdb")
-    copied = {r.name: r for r in mitdb.SET.load(mitdb.Config(), folder).recordings}
-    for recording in mitdb.SET.load(mitdb.Config(part="train"), folder / "raw").recordings:
+    copied = {r.name: r for r in mitdb.SET.load(folder).recordings}
+    for recording in mitdb.SET.load(folder / "raw", mitdb.Config(part="train")).recordings:
         assert recording.time is not None
         np.testing.assert_array_equal(recording.time, copied[recording.name].time)
         assert (np.diff(recording.time) > 0).all()
@@ -126,11 +127,11 @@ def test_fsdd_official_test_is_the_first_tenth(tmp_path: Path) -> None:
     for index in (0, 4, 5, 49):
         (place / f"7_theo_{index}.wav").write_bytes(sound)
     parts = {
-        part: [r.name for r in fsdd.SET.load(fsdd.Config(part=part), tmp_path).recordings] for part in ("train", "test")
+        part: [r.name for r in fsdd.SET.load(tmp_path, fsdd.Config(part=part)).recordings] for part in ("train", "test")
     }
     assert parts == {"train": ["7_theo_49", "7_theo_5"], "test": ["7_theo_0", "7_theo_4"]}
     with pytest.raises(InputError, match="of the part 'test'"):
-        fsdd.SET.load(fsdd.Config(part="test"), shared_data("fsdd"))
+        fsdd.SET.load(shared_data("fsdd"), fsdd.Config(part="test"))
 
 
 def test_sound_is_read_from_all_archives_of_a_folder(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_sound_is_read_from_all_archives_of_a_folder(tmp_path: Path) -> None:
         for number, name in enumerate(names):
             with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as part:
                 part.writestr(name, whole.read(name))
-    assert len(fsdd.SET.load(fsdd.Config(), tmp_path).recordings) == 2
+    assert len(fsdd.SET.load(tmp_path).recordings) == 2
 
 
 def test_snips_has_the_part_that_validates(tmp_path: Path) -> None:
@@ -152,3 +153,73 @@ def test_snips_has_the_part_that_validates(tmp_path: Path) -> None:
     assert {(part, text) for part, text, *_ in rows} == {
         ("small", "rate a"), ("full", "rate b"), ("validate", "rate c"),
     }  # fmt: skip
+
+
+pytestmark = pytest.mark.needs_data
+
+
+def test_hapt_windows_are_the_official_ones() -> None:
+    data = hapt.SET.load(shared_data("har-hapt"))
+    samples = cut(data, WindowConfig(samples=128, step=64))
+    official = dict(zip(hapt.ACTIVITIES[:6], (1226, 1073, 987, 1293, 1423, 1413), strict=True))
+    assert dict(zip(*np.unique(samples.y, return_counts=True), strict=True)) == official
+    assert samples.X.shape == (7415, 6, 128)
+    assert samples.groups is not None
+    assert sorted(map(int, np.unique(samples.groups)))[-5:] == [26, 27, 28, 29, 30]
+
+
+def test_mitdb_original_records_give_the_beats_of_the_copy() -> None:
+    folder = shared_data("mitdb")
+    copied = mitdb.SET.load(folder)
+    original = mitdb.SET.load(folder / "raw")
+    assert [r.name for r in original.recordings] == [f"record-{n}" for n in (101, 106, 119, 208, 223)]
+    by_name = {r.name: r for r in copied.recordings}
+    for recording in original.recordings:
+        np.testing.assert_array_equal(recording.values, by_name[recording.name].values)
+        np.testing.assert_array_equal(recording.target, by_name[recording.name].target)
+    with pytest.raises(InputError, match="records of DS2"):
+        mitdb.SET.load(folder, mitdb.Config(part="DS2"))
+
+
+def test_mitdb_windows_are_the_beats() -> None:
+    folder = shared_data("mitdb") / "raw"
+    table = mitdb.SET.load(folder)
+    samples = cut(mitdb.SET.load(folder, mitdb.Config(form="windows")), WindowConfig(samples=200, step=200))
+    np.testing.assert_array_equal(samples.X[:, 0, :], np.concatenate([r.values for r in table.recordings]))
+    np.testing.assert_array_equal(samples.y, np.concatenate([r.target for r in table.recordings]))
+
+
+def test_annotations_that_stop_short_are_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    raw = (shared_data("mitdb") / "raw" / "101.atr").read_bytes()
+    short = tmp_path_factory.mktemp("short") / "101.atr"
+    short.write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(InputError, match="the end of the file"):
+        read_annotations(short)
+
+
+def test_fsdd_speakers_and_parts() -> None:
+    folder = shared_data("fsdd")
+    data = fsdd.SET.load(folder)
+    speakers = {str(r.groups[0]) for r in data.recordings if r.groups is not None}
+    assert speakers == {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
+    assert {str(r.target[0]) for r in data.recordings} == set("0123456789")
+    with pytest.raises(InputError, match="none"):
+        fsdd.SET.load(folder, fsdd.Config(part="test"))
+
+
+def test_classes_of_cases() -> None:
+    data = ecg200.SET.load(shared_data("ecg200"))
+    labels = [str(r.target[0]) for r in data.recordings]
+    assert (labels.count("-1"), labels.count("1")) == (31, 69)
+
+
+def test_mlperf_tiny_pictures() -> None:
+    data = mlperf_tiny.SET.load(shared_data("mlperf-tiny"), mlperf_tiny.Config(benchmark="images"))
+    assert data.recordings[0].values.shape == (500, 3072)
+    assert set(data.recordings[0].target) <= set(mlperf_tiny.THINGS)
+
+
+def test_cmapss_engines_run_to_failure() -> None:
+    data = cmapss.SET.load(shared_data("cmapss"))
+    assert all(r.target[-1] == 0 for r in data.recordings)
+    assert max(r.target.max() for r in data.recordings) == 125

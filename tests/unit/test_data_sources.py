@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.core.riff import read_wav
+from edgewright.data.labels import Meaning, read_name
 from edgewright.data.load import load_data
-from edgewright.data.patterns import Meaning, read_name
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import EdgewrightError, InputError
 

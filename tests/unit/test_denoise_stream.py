@@ -15,7 +15,7 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._c_host import FLAGS, STRICT, compile_c99, context_of, load_c99
-from edgewright.export.c99 import write_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export.c99_denoiser import write_denoiser_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.denoising import DenoiserFile, denoiser_bytes, parse_denoiser
@@ -116,7 +116,7 @@ def test_c_gives_the_bits_of_python(sizes: dict[str, int], compiler: str, tmp_pa
 
 
 def _both(made: DenoiserFile, compiler: str, folder: Path) -> tuple[Floats, Floats]:
-    """What the compiled step and Python give for loud, missing and infinite samples, twice from the beginning."""
+    """Return the output of the compiled step and of Python for loud, missing and infinite samples, run twice."""
     files = write_denoiser_c99(made, name="tiny").files
     library = ctypes.CDLL(str(compile_c99(files, folder, flags=(*FLAGS, *STRICT), compiler=compiler, taps=False)))
     context = context_of(library, "tiny_context")

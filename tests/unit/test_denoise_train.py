@@ -22,8 +22,7 @@ from edgewright.data.load import guess, load_data
 from edgewright.data.noise import kinds, noise_of, scaled
 from edgewright.graph.denoising import read_denoiser, write_denoiser
 from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
-from edgewright.workflows.denoising.evaluation import score_denoiser
-from edgewright.workflows.denoising.metrics import segmental_snr, si_sdr, snr
+from edgewright.workflows.denoising.evaluation import score_denoiser, segmental_snr, si_sdr, snr
 
 SMALL = ["--set", "hop=4", "--set", "first=8", "--set", "filters=6", "--set", "blocks=2", "--windows", "24"]
 
@@ -38,7 +37,7 @@ def asked(*arguments: object) -> str:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, object]]:
-    """The folder of voices, the denoiser trained on it, and what the command told."""
+    """Provide the folder of voices, the denoiser trained on it, and what the command told."""
     folder = tmp_path_factory.mktemp("denoise")
     clean = voices(folder / "voices")
     out = folder / "v.denoiser"

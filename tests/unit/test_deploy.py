@@ -20,7 +20,7 @@ from deploy_files import DEPLOY, compose, panels, queries, rules
 from edgewright.cli.fleet.serve import COMMAND
 from edgewright.fleet.protocol.wire.signing import public_text, sign
 from edgewright.fleet.repository.static_export import CACHE
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.api.client import local_client
 from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
 from edgewright.schema.fleet_report import Acknowledged, Enrolled
 from rollout_example import Example
@@ -89,7 +89,7 @@ def test_every_metric_and_label_of_rules_and_dashboard_is_exported_by_a_server(t
     example.started(enrolled=example.now, starts=example.now - 1, expires=example.now + 7200)
     example.close()
     folder = example.fleet.folder
-    with local_desk(folder) as desk:
+    with local_client(folder) as desk:
         viewer = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="p", role="viewer")).token
         token = desk.ask(TokenMade, "POST", "/v1/fleet/tokens", NewToken(product="main")).token
     command = [sys.executable, "-c", "from edgewright.cli.main import main; main()", "fleet", "serve", str(folder)]
@@ -116,7 +116,7 @@ def test_every_metric_and_label_of_rules_and_dashboard_is_exported_by_a_server(t
 
 
 def _reported(address: str, token: str) -> None:
-    """A device joins and reports an outcome and an item; it is asked to come again in a quarter of an hour."""
+    """Enrol a device and report an outcome and an item."""
     key = Ed25519PrivateKey.generate()
 
     def ask(path: str, said: dict[str, Any], name: str) -> bytes:

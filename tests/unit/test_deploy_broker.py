@@ -1,4 +1,4 @@
-"""The broker's files of `deploy` at a real Mosquitto: who may hear and say what, and a backlog that goes through it."""
+"""The broker's files of `deploy` at a real Mosquitto: who may subscribe to what, and who may publish."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from carried_fleet import Carrying, Served, Waiting, until
-from edgewright.fleet.protocol.wire.broker import answer_topic, hang_up, news_topic, report_topic
-from edgewright.fleet.protocol.wire.broker_reports import LARGEST, ROOM
-from fleet_plane import PRODUCT, Client
+from edgewright.fleet.protocol.wire.broker import hang_up, news_topic
+from fleet_plane import PRODUCT
+from fleet_servers import until
 from mqtt_broker import Broker
 from support import ROOT, left_out
 
 CONF = (ROOT / "deploy" / "mosquitto.conf").read_text()
-ME, OTHER = "ab" * 16, "cd" * 16
 
 
 class Deployed(Broker):
@@ -64,14 +62,12 @@ class Somebody:
     """A connection under a name that hears all that it may."""
 
     def __init__(self, port: int, name: str, stack: ExitStack) -> None:
-        self.heard: list[tuple[str, bytes]] = []
+        self.heard: list[str] = []
         here = threading.Event()
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
-        self.client.on_connect = lambda client, *_: client.subscribe([("#", 1), ("edgewright/+/+/+", 1)])
+        self.client.on_connect = lambda client, *_: client.subscribe("#", 1)
         self.client.on_subscribe = lambda *_: here.set()
-        self.client.on_message = lambda client, userdata, message: self.heard.append(
-            (message.topic, bytes(message.payload))
-        )
+        self.client.on_message = lambda client, userdata, message: self.heard.append(message.topic)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
         stack.callback(hang_up, self.client)
@@ -82,38 +78,11 @@ class Somebody:
         for topic in topics:
             self.client.publish(topic, b"forged", qos=1).wait_for_publish(60)
 
-    def topics(self) -> set[str]:
-        return {topic for topic, _ in self.heard}
 
-
-def test_a_device_hears_its_own_answers_and_says_its_own_reports_alone(broker: Deployed, stack: ExitStack) -> None:
-    me, other = Somebody(broker.port, ME, stack), Somebody(broker.port, OTHER, stack)
-    server = Somebody(broker.inner, "server", stack)
-    mine, others = answer_topic(PRODUCT, ME), answer_topic(PRODUCT, OTHER)
-    me.says(news_topic(PRODUCT), mine, others, report_topic(PRODUCT, OTHER), "elsewhere", report_topic(PRODUCT, ME))
-    until(lambda: server.topics() == {report_topic(PRODUCT, ME)}, server.topics)
-    server.says("elsewhere", report_topic(PRODUCT, OTHER), others, mine, news_topic(PRODUCT))
-    until(lambda: len(me.topics()) == len(other.topics()) == 2, lambda: (me.topics(), other.topics()))
-    assert me.topics() == {mine, news_topic(PRODUCT)}
-    assert other.topics() == {others, news_topic(PRODUCT)}
-    assert server.topics() == {report_topic(PRODUCT, ME), news_topic(PRODUCT)}
-
-
-def test_a_backlog_goes_through_a_broker_with_these_settings(
-    broker: Deployed, tmp_path: Path, stack: ExitStack
-) -> None:
-    served = Served(tmp_path / "fleet", f"mqtt://127.0.0.1:{broker.inner}")
-    stack.callback(served.close)
-    served.take()
-    url = f"mqtt://127.0.0.1:{broker.port}"
-    device = Carrying(tmp_path / "d", served, served.run(Client(served.plane).token()), url, Waiting(60))
-    stack.callback(device.close)
-    device.learns()
-    served.away = True
-    device.drain()
-    assert device.bulk.carried == 3
-
-
-def test_the_broker_takes_as_much_as_devices_send() -> None:
-    found = re.search(r"^message_size_limit (\d+)$", CONF, re.MULTILINE)
-    assert found and int(found.group(1)) >= LARGEST + ROOM
+def test_a_device_reads_news_and_publishes_nothing(broker: Deployed, stack: ExitStack) -> None:
+    device, server = Somebody(broker.port, "ab" * 16, stack), Somebody(broker.inner, "server", stack)
+    device.says(news_topic(PRODUCT), "edgewright/pump/report/x", "elsewhere")
+    server.says("elsewhere", news_topic(PRODUCT))
+    until(lambda: device.heard and server.heard)
+    # The server's message comes after everything the broker had to deliver, and no other message came before it.
+    assert device.heard == server.heard == [news_topic(PRODUCT)]

@@ -18,8 +18,13 @@ from edgewright.schema.detector import Choice
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import WindowSpec
 from edgewright.workflows.detection import selection
-from edgewright.workflows.detection.events import (
+from edgewright.workflows.detection.fit import blocks, fit_detector
+from edgewright.workflows.detection.rows import Stretch, Watched, read_watched
+from edgewright.workflows.detection.selection import APART, choose, inject
+from edgewright.workflows.detection.selection import KINDS as ANOMALIES
+from edgewright.workflows.detection.threshold import (
     Counts,
+    ThresholdRequest,
     bootstrap,
     count,
     episodes,
@@ -28,13 +33,8 @@ from edgewright.workflows.detection.events import (
     rate,
     runs,
     share,
+    threshold,
 )
-from edgewright.workflows.detection.fit import blocks, fit_detector
-from edgewright.workflows.detection.injection import APART, inject
-from edgewright.workflows.detection.injection import KINDS as ANOMALIES
-from edgewright.workflows.detection.rows import Stretch, Watched, read_watched
-from edgewright.workflows.detection.selection import choose
-from edgewright.workflows.detection.threshold import ThresholdRequest, threshold
 from support import shared_data
 
 
@@ -222,7 +222,7 @@ def test_with_labels_the_choice_rests_on_them() -> None:
 
 
 def _compared(monkeypatch: pytest.MonkeyPatch, counts: dict[str, list[Counts]], size: dict[str, int]) -> Choice:
-    """The choice among detectors that gave such counts; the others could not be tried."""
+    """Return the choice among detectors that gave such counts; the others could not be tried."""
 
     def tried(name: str, *_: object) -> selection._Tried:
         if name not in counts:

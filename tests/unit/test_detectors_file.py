@@ -17,7 +17,7 @@ from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import WindowSpec
-from edgewright.workflows.detection.events import episodes
+from edgewright.workflows.detection.threshold import episodes
 
 
 def _spec(**changes: object) -> DetectorSpec:
@@ -119,11 +119,6 @@ def test_a_share_of_windows_and_a_pause_below_nothing_are_refused() -> None:
     for wrong in (_spec(refractory=-1.0), _spec(refractory=0.5, window=window)):
         with pytest.raises(InputError, match="without another alarm"):
             parse_detector(detector_bytes(wrong, _learnt()), "pump.detector")
-
-
-def test_a_detector_of_an_earlier_version_says_what_took_its_place() -> None:
-    with pytest.raises(InputError, match="own_past took its place"):
-        Watch(DetectorFile(_spec(kind="union"), {"channels": 2}))
 
 
 def test_a_watch_goes_on_from_its_state_in_the_middle_of_a_window_and_of_an_alarm() -> None:

@@ -24,7 +24,7 @@ _STANDARD = nab.Weights(1.0, 0.11, 1.0)
 
 @cache
 def streams() -> tuple[nab.Series, ...]:
-    """The 258,545 rows of the benchmark, read once; nobody writes into them."""
+    """Return the 258,545 rows of the benchmark, read once; nobody writes into them."""
     found = tuple(nab.streams(shared_data("nab")))
     for series in found:
         series.time.flags.writeable = series.values.flags.writeable = False

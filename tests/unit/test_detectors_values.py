@@ -147,29 +147,6 @@ def test_the_autoregression_blames_the_channel_that_shifts() -> None:
     assert int(running.blame().argmax()) == 1
 
 
-def test_rows_outside_all_trees_are_the_oddest() -> None:
-    part = kind("half_space_trees")
-    values = np.random.default_rng(0).standard_normal((500, 2)).astype(np.float32)
-    running = part.start(part.fit(part.config(), values, np.zeros(500)))
-    usual = running.update(values, np.zeros(500))
-    far = running.update(np.array([[0, 0], [30, 30]], np.float32), np.zeros(2))
-    assert 0 <= usual.min() <= usual.max() <= 1
-    assert far[0] < np.median(usual)
-    assert far[1] > 0.95
-
-
-def test_adapting_trees_take_a_new_level_for_usual() -> None:
-    part = kind("half_space_trees")
-    rng = np.random.default_rng(0)
-    values = rng.uniform(0, 1, (512, 1)).astype(np.float32)
-    learnt = part.fit(part.config(window=64, adapt=True), values, np.zeros(512))
-    running = part.start(learnt)
-    moved = rng.uniform(1.2, 1.4, (192, 1)).astype(np.float32)
-    scores = running.update(moved, np.zeros(192))
-    assert np.median(scores[:64]) > 0.8
-    assert np.median(scores[128:]) < 0.2
-
-
 def test_a_spike_stands_out_of_the_spectrum() -> None:
     part = kind("spectral_residual")
     wave = np.sin(2 * np.pi * np.arange(200) / 16)[:, None].astype(np.float32)
@@ -183,7 +160,7 @@ def test_sliding_means_have_no_drift_and_settings_are_checked() -> None:
     sliding = SlidingMean(3, 1)
     assert [float(sliding.push(np.array([x]))[0]) for x in (3.0, 6.0, 9.0, 0.0)] == [3.0, 4.5, 6.0, 5.0]
     for name, wrong in (("own_past", {"leak": 2.0}), ("pca", {"variance": 2.0}), ("var", {"order": 0}),
-                        ("half_space_trees", {"depth": 40}), ("spectral_residual", {"samples": 4})):  # fmt: skip
+                        ("spectral_residual", {"samples": 4})):  # fmt: skip
         part = kind(name)
         with pytest.raises(InputError):
             part.fit(part.config(**wrong), np.zeros((100, 1), np.float32), np.arange(100.0))

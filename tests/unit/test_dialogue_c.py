@@ -123,7 +123,7 @@ def odd() -> CheckedTable:
 
 
 def numbers(header: str, kind: str) -> list[str]:
-    """Names of constants in the order of their numbers."""
+    """Return names of constants in the order of their numbers."""
     lines = [line.split() for line in header.splitlines() if line.startswith("#define ") and f"_{kind}_" in line]
     return [name for _, name, _ in lines]
 

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.language.answerable import LEAST, MOST
+from benchmarks.language.document_sets import index_of, xquad
 
 from documents_example import Letters, manual, manual_index
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.readers import DocumentFile
-from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex, there
+from edgewright.nlp.documents.sentences import LONGEST, asks_for, sentence_spans
+from edgewright.nlp.documents.words import stem, stems
 from edgewright.schema.errors import InputError, OutputError
+from support import shared_data
 
 
 @pytest.fixture
@@ -138,3 +143,64 @@ def test_a_damaged_index_is_told(tmp_path: Path, damage: str) -> None:
     with pytest.raises((OutputError, InputError), match="index"):
         if DocumentIndex(path).ask("How long does the warranty last?").found == ():
             raise InputError("an index that answers")
+
+
+@pytest.mark.parametrize("words", ["connect connecting connected connection connects", "battery batteries",
+                                   "run running runner", "organization organisation"])  # fmt: skip
+def test_forms_of_a_word_are_one(words: str) -> None:
+    assert len({stem(word) for word in words.split()}) == 1
+
+
+def test_words_that_say_nothing_go_and_scripts_stay() -> None:
+    assert stems("How do I change the batteries?") == ["chang", "batteri"]
+    assert stems("Wi-Fi e-Manual") == stems("wifi emanual")
+    assert stems("Größe café") == stems("groesse cafe".replace("oe", "o"))
+    assert stems("电池怎么换") == ["电池", "池怎", "怎么", "么换"]
+    assert stems("البطارية 🙂") == ["البطارية"]
+    assert stems("A" * 500) == []
+
+
+def test_sentences_end_where_they_end() -> None:
+    text = 'Dr. A. Smith paid 3.5 m. It was No. 7, e.g. this. "Why?" he said! Next\nitem one\nitem two'
+    assert [text[begin:end] for begin, end in sentence_spans(text)] == [
+        "Dr. A. Smith paid 3.5 m.", "It was No. 7, e.g. this.", '"Why?" he said!', "Next", "item one", "item two",
+    ]  # fmt: skip
+
+
+def test_a_text_without_stops_is_cut() -> None:
+    spans = sentence_spans("word " * 1000)
+    assert all(0 < end - begin <= LONGEST for begin, end in spans)
+    assert len(spans) >= 8
+    assert sentence_spans("x" * 2000)[-1][1] == 2000
+    assert sentence_spans("   \n ") == ()
+
+
+def test_what_a_question_asks_for() -> None:
+    number = asks_for("How many cells does the drill take?")
+    assert number is not None
+    assert number("It takes two cells.")
+    assert not number("It takes cells.")
+    name = asks_for("Who invented the drill?")
+    assert name is not None
+    assert name("It was invented by Wilhelm Fein.")
+    assert not name("It was invented long ago.")
+    assert asks_for("Is it heavy?") is None
+
+
+def test_few_questions_with_an_answer_are_refused_and_most_without_are(tmp_path: Path) -> None:
+    blocks, questions = xquad(shared_data("xquad-en"))
+    refused: dict[bool, list[bool]] = {True: [], False: []}
+    chosen = [question for question in questions if question.chosen_on]
+    for article in dict.fromkeys(question.group for question in chosen):
+        part = [block for block in blocks if block.path[0].replace(" ", "_") == article]
+        others = [question for question in chosen if question.group != article][:: len(chosen) // 20]
+        with DocumentIndex(index_of(tmp_path / f"{len(refused[True])}.index", part)) as opened:
+            for answerable, asked in ((True, [q for q in chosen if q.group == article]), (False, others)):
+                refused[answerable] += [not opened.ask(question.text, top=1).answered for question in asked]
+    assert np.mean(refused[True]) < MOST
+    assert np.mean(refused[False]) >= LEAST
+
+
+def test_a_larger_document_comes_near_by_chance() -> None:
+    figures = np.full(15, 0.5)
+    assert there(figures, False, 10) > there(figures, False, 10_000)

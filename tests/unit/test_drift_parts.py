@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from edgewright.monitor.drift.change_detection import Adwin, PageHinkley
-from edgewright.monitor.drift.distributions import f_tail, incomplete_beta, student_tail
+from edgewright.monitor.drift.reference_test import f_tail, incomplete_beta, student_tail
 from edgewright.monitor.drift.sketch import BINS, SKETCH_BYTES, OpenBlock, Sketch, bins_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn

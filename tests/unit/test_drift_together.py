@@ -10,10 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.data.samples import cut
-from edgewright.monitor.drift.cross_channel import Together, faults, moved, products
+from edgewright.monitor.drift.cross_channel import JointMonitor, faults, moved, products
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.joint_reference import FEWEST_UNITS, joint_reference
-from edgewright.pipeline.packaging import reference
+from edgewright.pipeline.packaging import FEWEST_UNITS, joint_reference, reference
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples
 from edgewright.schema.device import Event
@@ -58,7 +57,9 @@ def known() -> tuple[DataSet, Samples, JointReference]:
 def _watch(known: tuple[DataSet, Samples, JointReference], *, alone: bool = False) -> DriftWatch:
     _, samples, joint = known
     columns = reference(samples, np.arange(len(samples.y)))
-    return DriftWatch(columns, RATE, DriftConfig(rhythm=RHYTHM), None if alone else Together(joint, COLUMNS, RHYTHM))
+    return DriftWatch(
+        columns, RATE, DriftConfig(rhythm=RHYTHM), None if alone else JointMonitor(joint, COLUMNS, RHYTHM)
+    )
 
 
 def _stream(seed: int = 100, people: int = 5) -> Rows:
@@ -142,12 +143,12 @@ def test_ten_channels_take_less_than_two_kilobytes() -> None:
     samples = cut(data, WindowConfig(samples=20, step=20))
     joint = joint_reference(data, samples, np.arange(len(samples.y)))
     assert joint is not None
-    watch = Together(joint, columns, RHYTHM)
+    watch = JointMonitor(joint, columns, RHYTHM)
     watch.push(people[0].values)
     assert watch.size_bytes < 2000
     assert len(watch.to_bytes()) < watch.size_bytes
     with pytest.raises(InputError, match="expected a reference of 9 channels together"):
-        Together(joint, columns[:9], RHYTHM)
+        JointMonitor(joint, columns[:9], RHYTHM)
 
 
 def test_products_of_a_change_are_those_of_the_changed_rows() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from edgewright.monitor.drift.autocorrelation import normal_tail, strays
+from edgewright.monitor.drift.reference_test import normal_tail, strays
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, merged
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn
@@ -17,7 +17,7 @@ RHYTHM = 400.0
 
 
 def correlated(rows: int, seed: int, channels: int = 3, keep: float = 0.95) -> NDArray[np.float32]:
-    """Rows that hang together over some twenty rows, as those of a sensor do; deviation 1 about 10, 20, ..."""
+    """Return rows that hang together over some twenty rows, as those of a sensor do; deviation 1 about 10, 20, ..."""
     draw = np.random.default_rng(seed)
     noise = draw.normal(0, (1 - keep**2) ** 0.5, (rows, channels))
     made = lfilter([1.0], [1.0, -keep], noise, axis=0)

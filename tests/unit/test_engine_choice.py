@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core import caches, engine_timing, engines, processor
+from edgewright.core import caches, engines, processor
 from edgewright.core.engines import Answer, Engine
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError, MissingExtraError
@@ -42,7 +42,7 @@ class Bench:
         version: str = "1",
         fails: bool = False,
     ) -> None:
-        """`declared`: seconds that starting and calling it takes at least, as the engine says."""
+        """Add an engine that declares the seconds it takes at least to start and to answer a row."""
 
         def load(model: bytes) -> Answer:
             self.loaded.append(name)
@@ -63,7 +63,7 @@ class Bench:
         )
 
     def choose(self, rows: float = engines.MANY_ROWS, model: bytes = MODEL) -> tuple[str, list[str]]:
-        """The chosen engine, and those that were loaded to find it."""
+        """Return the chosen engine, and those that were loaded to find it."""
         self.loaded = []
         return engines.choose(model=model, rows=rows).name, self.loaded
 
@@ -72,15 +72,15 @@ class Bench:
 def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
     made = Bench()
     monkeypatch.setattr(engines, "known", lambda: tuple(made.made))
-    monkeypatch.setattr(engine_timing, "time", made)
+    monkeypatch.setattr(engines, "time", made)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     another_process(monkeypatch)
     return made
 
 
 def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forgets what this one knows."""
-    monkeypatch.setattr(engine_timing, "_known", {})
+    """Forget what this one knows."""
+    monkeypatch.setattr(engines, "_known", {})
 
 
 def test_what_is_fastest_depends_on_how_many_rows_come(bench: Bench) -> None:
@@ -227,7 +227,7 @@ def test_the_real_engines_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     another_process(monkeypatch)
     chosen = engines.choose(model=MODEL)
-    (times,) = engine_timing._known.values()
+    (times,) = engines._known.values()
     assert chosen.name in times
     assert all(found.row is not None and found.row > 0 and found.start > 0 for found in times.values())
     assert chosen.load(MODEL)(numbers(3, 10))["label"].shape == (3,)

@@ -19,11 +19,12 @@ from edgewright.pipeline.packaging import answers
 from edgewright.pipeline.variants import asked, engine_flips, recording_engine
 from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
 from edgewright.schema.trace import EngineFlips
-from edgewright.trace.compression_view import compression_parts
+from edgewright.trace.blocks_terminal import blocks_parts
 from edgewright.trace.facts import engine_flips_text
+from edgewright.trace.html import page_html
 from edgewright.trace.page import page_of
 from edgewright.trace.proof_view import proof_parts
-from edgewright.trace.sections.compression import view
+from edgewright.trace.sections.compression import compression_blocks
 from integer_networks import WINDOWS, small, trained
 from trace_example import trace
 
@@ -72,9 +73,8 @@ def test_they_stand_on_the_page_and_in_the_terminal() -> None:
     compression = msgspec.structs.replace(record.compression, variants=(first, counted))
     said = "int8 labels that differ from generated C: onnxruntime 12 of 300 (4.0 %)"
     assert engine_flips_text(counted) == said and engine_flips_text(first) == ""
-    shown = view(msgspec.structs.replace(record, compression=compression))
-    assert shown is not None and said in shown["flips"]  # type: ignore[operator]
-    parts = compression_parts(compression, page_of(Console(file=io.StringIO(), width=80)))
+    assert said in page_html(msgspec.structs.replace(record, compression=compression))
+    parts = blocks_parts(compression_blocks(compression), page_of(Console(file=io.StringIO(), width=80)))
     assert said in [str(part) for part in parts]
 
 

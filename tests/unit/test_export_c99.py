@@ -13,18 +13,19 @@ import pytest
 from numpy.typing import NDArray
 
 from c99_examples import ROUNDINGS, load_together
-from c99_stages import CASES, fitted, need_compiler
+from c99_stages import fitted, need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
-from edgewright.export._c_host import STRICT, CModel, compile_c99, find_compiler, load_c99
-from edgewright.export._c_plan import Lifetime, plan
-from edgewright.export.c99 import write_c99, write_network_c99
+from edgewright.export._c_host import STRICT, CModel, compile_c99, compiler_command, load_c99
+from edgewright.export._c_pipeline import write_c99, write_network_c99
+from edgewright.export._c_unit import Lifetime, plan
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import Rounding
 from integer_networks import LAYERS, in_c, picture, samples_of, small, trained
+from stage_examples import CASES
 from support import left_out
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
@@ -33,7 +34,7 @@ NETWORKS = [*LAYERS, "picture"]
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    """These tests compile what they write."""
+    """Skip the tests where no compiler is installed."""
     need_compiler()
 
 
@@ -156,7 +157,7 @@ def test_address_and_undefined_behaviour_sanitizers_find_nothing(name: str, tmp_
     compile_c99(files, tmp_path, flags=FLAGS)
     main.write_text(_MAIN)
     flags = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    build = [find_compiler(), *flags, "main.c", "clean.c", "-o", "run", "-lm"]
+    build = [*compiler_command(), *flags, "main.c", "clean.c", "-o", "run", "-lm"]
     subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
     done = subprocess.run([str(tmp_path / "run")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -216,7 +217,7 @@ def test_what_cannot_be_written_is_refused_in_one_line(monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     with pytest.raises(InputError, match=r"a C compiler \(cc, gcc, clang\)"):
-        find_compiler()
+        compiler_command()
 
 
 def test_code_that_a_compiler_refuses_is_said_with_its_first_error(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from c99_examples import WARNINGS, Files, beside, call, everything, harness, need, pipelines, put
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.export._c_host import load_c99
-from edgewright.export.c99 import write_network_c99
+from edgewright.export._c_pipeline import write_network_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.schema.integer import Rounding
 from support import left_out
@@ -56,7 +56,7 @@ def plain(request: pytest.FixtureRequest, folder: Path) -> str:
 
 
 def taps() -> list[str]:
-    """Options that make every stage visible."""
+    """Return options that make every stage visible."""
     return [f"-D{name.upper()}_TAPS" for name in everything()]
 
 
@@ -145,7 +145,7 @@ def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(fold
 
 
 def sizes(folder: Path, file: str, kinds: str, names: str) -> dict[str, int]:
-    """Bytes of the symbols of these kinds and names, by example."""
+    """Return bytes of the symbols of these kinds and names, by example."""
     owners = sorted(everything(), key=len, reverse=True)
     found = dict.fromkeys(owners, 0)
     for words in map(str.split, call(folder, "nm", "-S", file).splitlines()):
@@ -156,7 +156,7 @@ def sizes(folder: Path, file: str, kinds: str, names: str) -> dict[str, int]:
 
 
 def memory(files: Files, name: str) -> tuple[int, int]:
-    """Bytes of RAM and of constants, as the header says."""
+    """Return bytes of RAM and of constants, as the header says."""
     said = re.search(r"Memory: (\d+) bytes of RAM.*\n.* (\d+) bytes of constants", files[f"{name}.h"])
     assert said is not None, name
     return int(said[1]), int(said[2])

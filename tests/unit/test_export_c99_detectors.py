@@ -30,12 +30,6 @@ KINDS = listing("edgewright.export.c99_detectors", "WRITER")
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "robust": [{}, {"mean": 7}, {"season": 86400.0, "mean": 3}, {"season": 3600.0, "bins": 7}],
     "pca": [{}, {"variance": 0.6}, {"mean": 5}],
-    "half_space_trees": [
-        {},
-        {"trees": 7, "depth": 3},
-        {"adapt": True, "window": 64},
-        {"adapt": True, "window": 1 << 16, "trees": 2},
-    ],
     "spectral_residual": [{}, {"samples": 33, "smooth": 2}, {"samples": 35, "smooth": 5}],
     "autoencoder": [{"epochs": 12}, {"epochs": 8, "mean": 4}],
     "k_means": [{"centres": 1}, {"centres": 6}],
@@ -53,7 +47,7 @@ class _Anomaly(ctypes.Structure):
 
 
 def rows(n: int, seed: int) -> Floats:
-    """Channels that go together, on levels of their own, with holes and a few odd stretches."""
+    """Return channels that go together, on levels of their own, with holes and a few odd stretches."""
     rng = np.random.default_rng(seed)
     base = rng.normal(size=(n, 2)) @ np.array([[1.0, 0.5, 0.2, 0.0], [0.0, 0.4, -0.7, 1.0]])
     values = base * [1.0, 20.0, 0.05, 3.0] + [0.0, 300.0, -1.0, 5.0] + 0.02 * rng.normal(size=(n, CHANNELS))
@@ -66,7 +60,7 @@ def rows(n: int, seed: int) -> Floats:
 
 @cache
 def fitted(kind: str, number: int) -> tuple[dict[str, Any], Floats, NDArray[np.float64]]:
-    """What a detector learnt, rows it has not seen, and their scores in Python."""
+    """Return what a detector learnt, rows it has not seen, and their scores in Python."""
     made = detector(kind)
     config = msgspec.convert(SETTINGS.get(kind, [{}])[number], made.config)
     learnt = learn(kind, config, (Stretch("", rows(600, 1), TIMES[:600]),))

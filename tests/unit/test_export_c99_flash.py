@@ -11,8 +11,8 @@ import pytest
 from c99_stages import need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.export._c_host import STRICT, load_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_spectrum import OP, factors, recognise, with_spectra
-from edgewright.export.c99 import write_c99
 from edgewright.features import _dft
 from edgewright.graph.builder import Builder
 from edgewright.schema.graph import Array, Graph
@@ -22,12 +22,12 @@ FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    """These tests compile what they write."""
+    """Skip the tests where no compiler is installed."""
     need_compiler()
 
 
 def spectrum(cosine: Array, sine: Array) -> Graph:
-    """Sums of squares of two products, for two channels."""
+    """Sum of squares of two products, for two channels."""
     builder = Builder("spectrum", (2, len(cosine)))
     a, b = (builder.op("MatMul", builder.input, builder.constant(m)) for m in (cosine, sine))
     power = builder.op("Add", builder.op("Mul", a, a), builder.op("Mul", b, b))
@@ -35,7 +35,7 @@ def spectrum(cosine: Array, sine: Array) -> Graph:
 
 
 def flash(header: str) -> int:
-    """Bytes of constants, as the header says."""
+    """Return bytes of constants, as the header says."""
     found = re.search(r"(\d+) bytes of constants", header)
     assert found is not None
     return int(found[1])

@@ -11,8 +11,8 @@ from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.executor import compile_graph
 from edgewright.export._c_host import STRICT, CModel, load_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_trees import OP, with_walks
-from edgewright.export.c99 import write_c99
 from edgewright.graph.from_onnx import read_model
 from edgewright.schema.graph import Graph
 
@@ -22,7 +22,7 @@ NAMES = sorted(path.stem for path in MODELS.glob("*.onnx"))
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    """These tests compile what they write."""
+    """Skip the tests where no compiler is installed."""
     need_compiler()
 
 

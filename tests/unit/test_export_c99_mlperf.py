@@ -11,7 +11,7 @@ import pytest
 from c99_stages import need_compiler
 from edgewright.core.integer.network import run_integer
 from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export.c99 import write_network_c99
+from edgewright.export._c_pipeline import write_network_c99
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.schema.integer import Rounding
 from support import shared_data
@@ -21,7 +21,7 @@ MODELS = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_mo
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    """These tests compile what they write."""
+    """Skip the tests where no compiler is installed."""
     need_compiler()
 
 

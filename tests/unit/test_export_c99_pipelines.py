@@ -18,7 +18,7 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._c_host import STRICT, CModel, load_c99
-from edgewright.export.c99 import write_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.mask import without_mask
 from edgewright.graph.onnx_writer import to_onnx
@@ -35,7 +35,7 @@ ROWS = 300
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    """These tests compile what they write."""
+    """Skip the tests where no compiler is installed."""
     need_compiler()
 
 
@@ -50,7 +50,7 @@ def raw_rows(folder: Path) -> NDArray[np.float32]:
 
 
 def seen_to_the_boundary(graph: Graph) -> Graph:
-    """The graph with the end of preprocessing as one more stage."""
+    """Return the graph with the end of preprocessing as one more stage."""
     return msgspec.structs.replace(graph, stages=(*graph.stages, StageMark(stage="boundary", value=graph.boundary)))
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from c99_examples import Files, load_together, need
-from c99_stages import CASES, fitted, in_onnxruntime, need_compiler, share_of_tolerance
+from c99_stages import fitted, in_onnxruntime, need_compiler, share_of_tolerance
 from edgewright.export._c_host import STRICT, CModel
-from edgewright.export.c99 import write_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.graph.onnx_writer import to_onnx
+from stage_examples import CASES
 
 
 @pytest.fixture(scope="module")

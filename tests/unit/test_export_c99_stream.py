@@ -16,11 +16,12 @@ from edgewright.core.decision import Decider
 from edgewright.core.executor import compile_graph
 from edgewright.core.package import read_package, write_package
 from edgewright.core.windows import Windower
-from edgewright.export._c_host import STRICT, find_compiler, load_c99
+from edgewright.export._c_host import STRICT, compiler_command, load_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_stream import write_stream_c99
-from edgewright.export.c99 import TARGET, write_c99
 from edgewright.export.contract import Stream
 from edgewright.export.subject import read_subject
+from edgewright.export.targets.c99 import TARGET
 from edgewright.graph.builder import Builder
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
@@ -74,7 +75,7 @@ def model(window: WindowSpec | None, labels: tuple[str, ...] = LABELS) -> Graph:
 
 
 def stream(n: int = 900) -> tuple[Floats, dict[int, int]]:
-    """Rows of probabilities that dwell on a label, with ties, holes, numbers that are none, and losses."""
+    """Return rows of probabilities that dwell on a label, with ties, holes, numbers that are none, and losses."""
     rng = np.random.default_rng(31)
     kinds = np.repeat(rng.integers(0, 3, n // 12), 12)
     rows = rng.dirichlet((0.7, 0.7, 0.7), n) * 0.6 + 0.4 * np.eye(3)[kinds]
@@ -89,12 +90,12 @@ def stream(n: int = 900) -> tuple[Floats, dict[int, int]]:
 
 
 def cases(window: str) -> dict[str, DecisionSpec]:
-    """A stream without a rate has no seconds."""
+    """Return a stream without a rate has no seconds."""
     return {k: s for k, s in SPECS.items() if WINDOWS[window] or not s.refractory}
 
 
 def written(window: str, spec: str) -> dict[str, str]:
-    """A model and the stream around it."""
+    """Return a model and the stream around it."""
     name, cut = f"{window}_{spec}", WINDOWS[window]
     there = Stream(cut, LABELS, SPECS[spec])
     shape = model(cut).inputs[0].shape
@@ -209,7 +210,7 @@ def test_a_number_is_an_event_at_every_window(tmp_path: Path) -> None:
     for file, text in files.items():
         (tmp_path / file).write_text(text)
     flags = (*STRICT, "-O1", "-ffp-contract=off")
-    call(tmp_path, find_compiler(), *flags, "main.c", "m.c", "m_stream.c", "-o", "run", "-lm")
+    call(tmp_path, *compiler_command(), *flags, "main.c", "m.c", "m_stream.c", "-o", "run", "-lm")
     found = [line.split() for line in call(tmp_path, str(tmp_path / "run")).splitlines()]
     rows = ((np.arange(40)[:, None] * 7 + np.arange(2) * 3) % 11).astype(np.float32)
     windows = Windower(8, 4, 2).push(rows)

@@ -19,18 +19,18 @@ from edgewright.core.decision import Decider
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.export._c_host import FLAGS, compile_c99, load_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_stream import write_stream_c99
 from edgewright.export._extension.build import can_build
-from edgewright.export.answering import build_model
-from edgewright.export.c99 import write_c99
+from edgewright.export._extension.model import build_model
 from edgewright.export.contract import Stream
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.contexts import next_context
-from edgewright.pipeline.parts import build, parts
+from edgewright.pipeline.fitting import next_context
+from edgewright.pipeline.plan import build, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.device import DecisionSpec
@@ -56,7 +56,7 @@ GAPS = {6000: 23, 6001: 0, 11000: 5000}
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a few recordings."""
+    """Provide the folder of a few recordings."""
     whole, few = shared_data("har-hapt"), tmp_path_factory.mktemp("hapt")
     for path in whole.iterdir():
         if not path.name.startswith("exp") or path.name.startswith(RECORDINGS):
@@ -66,7 +66,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(recordings: Path) -> tuple[Graph, Floats]:
-    """The int8 form of the shipped pipeline, trained a little; rows of all recordings, one after the other."""
+    """Provide the int8 form of the shipped pipeline, trained a little; rows of all recordings, one after the other."""
     data = load_data({"kind": "hapt", "path": str(recordings)}, seed=0)
     samples = cut(data, WindowConfig(samples=WINDOW.samples, step=WINDOW.step, within="label"))
     known = samples.y != ""
@@ -101,7 +101,7 @@ def apart(found: list[Told], wanted: list[Told]) -> Floats:
 
 @pytest.fixture(scope="module")
 def decided(made: tuple[Graph, Floats], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Told]]:
-    """What is told with each engine of Python, which knows nothing of the compiler that it is held against."""
+    """Provide what is told with each engine of Python, which knows nothing of the compiler that it is held against."""
     graph, rows = made
     model = to_onnx(graph)
     found = {}

@@ -19,8 +19,8 @@ from edgewright.core.decision import Decider
 from edgewright.core.executor import compile_graph
 from edgewright.core.package import write_package
 from edgewright.core.windows import Windower, cut
-from edgewright.export.c99 import TARGET
 from edgewright.export.subject import read_subject
+from edgewright.export.targets.c99 import TARGET
 from edgewright.monitor.detector_file import IN_PACKAGE, DetectorFile, detector_bytes, parse_detector
 from edgewright.monitor.detector_stream import Watch, window_features
 from edgewright.monitor.detectors import kind as detector
@@ -39,7 +39,7 @@ KEPT: dict[str, list[tuple[str, str, dict[str, Any], tuple[str, ...], WindowSpec
         ("a-shape", "pca", {"mean": 2}, ("x", "y"), WindowSpec(samples=8, step=4, rate=RATE)),
         ("b-own", "robust", {}, ("x", "y"), WindowSpec(samples=6, step=9, rate=RATE)),
         ("c_day", "own_past", {"warm_up": 20}, ("y",), None),
-        ("d_trees", "half_space_trees", {"adapt": True, "window": 64, "trees": 9}, ("y", "x"), None),
+        ("d_near", "k_means", {}, ("y", "x"), None),
         ("e_net", "autoencoder", {"epochs": 8}, ("x", "y"), WindowSpec(samples=8, step=2, rate=RATE)),
     ],
     "activity": [
@@ -210,7 +210,7 @@ def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys
     place, out = put("level", tmp_path, extra=True), tmp_path / "c"
     assert run(["export", str(place), "--to", "c99", "--out", str(out), "--json"]) == 0
     told = msgspec.json.decode(capsys.readouterr().out)
-    assert "anomalies by a-shape, b-own, c_day, d_trees, e_net" in told["note"]
+    assert "anomalies by a-shape, b-own, c_day, d_near, e_net" in told["note"]
     header = (out / "level_stream.h").read_text()
     for name, why in (("odd", "whole microseconds"), ("else", "z"), ("newer", "newer")):
         assert re.search(f"C cannot say it: detector {name}: .*{why}", told["note"]), name

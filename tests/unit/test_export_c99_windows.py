@@ -14,12 +14,12 @@ from c99_stages import in_onnxruntime, need_compiler, share_of_tolerance
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.export._c_host import STRICT, load_c99
-from edgewright.export.c99 import write_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.contexts import next_context
-from edgewright.pipeline.parts import build, parts
+from edgewright.pipeline.fitting import next_context
+from edgewright.pipeline.plan import build, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.graph import Graph, StageMark, Value
 from edgewright.schema.integer import Rounding
@@ -53,13 +53,13 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    """These tests compile what they write."""
+    """Skip the tests where no compiler is installed."""
     need_compiler()
 
 
 @cache
 def fitted(name: str) -> tuple[Graph, Floats]:
-    """The float graph of a small pipeline, the end of preprocessing marked, and its windows."""
+    """Return the float graph of a small pipeline, the end of preprocessing marked, and its windows."""
     words, tables, layers = CASES[name]
     X, context = arriving(words)
     loud = np.nanstd(X.reshape(len(X), -1), axis=1)

@@ -20,14 +20,14 @@ Capture = pytest.CaptureFixture[str]
 
 
 def program(place: Path, said: str) -> Path:
-    """A program that says a version and nothing else."""
+    """Return a program that says a version and nothing else."""
     place.write_text(f"#!/bin/sh\necho '{said}'\n")
     place.chmod(0o755)
     return place
 
 
 def real(place: Path, name: str) -> None:
-    """A compiler of this machine, in a folder of its own."""
+    """Link a compiler of this machine into a folder of its own."""
     found = shutil.which(name)
     if found is None:
         left_out(name)

@@ -21,7 +21,6 @@ START, EVERY = 1.7e9, 600
 SETTINGS: dict[str, dict[str, Any]] = {
     "robust": {"season": 86400.0, "mean": 2},
     "own_past": {"warm_up": 10},
-    "half_space_trees": {"adapt": True, "window": 32, "trees": 8, "depth": 4},
     "spectral_residual": {"samples": 32},
     "autoencoder": {"epochs": 8},
 }

@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 
 from edgewright.compression.int8 import quantise
-from edgewright.core import engine_timing, engines
-from edgewright.core.engine_timing import Times
-from edgewright.core.engines import Engine
+from edgewright.core import engines
+from edgewright.core.engines import Engine, Times
 from edgewright.core.engines.extension import answer_of, describe
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
 from edgewright.core.native_modules import cache_folder, find_module, load_module
 from edgewright.core.package import write_package
-from edgewright.core.package_loader import load as runtime_load
+from edgewright.core.predictor import load as runtime_load
 from edgewright.core.processor import VARIABLE, cpu_features
 from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension, load
 from edgewright.export.contract import Subject
-from edgewright.export.extension import TARGET, build_extension
+from edgewright.export.targets.extension import TARGET, build_extension
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
@@ -216,7 +215,7 @@ def steady_times(monkeypatch: pytest.MonkeyPatch) -> None:
         engine.load(model)
         return Times(version=version, start=0.0, row=1e-7 if engine.name == "extension" else 1e-5)
 
-    monkeypatch.setattr(engine_timing, "measure", measure)
+    monkeypatch.setattr(engines, "measure", measure)
 
 
 @pytest.mark.usefixtures("steady_times")

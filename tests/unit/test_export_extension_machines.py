@@ -69,20 +69,20 @@ MACHINES = {
 
 @pytest.fixture(autouse=True)
 def features(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The generator writes for the machine that is named."""
+    """Provide the generator writes for the machine that is named."""
     _, names, _ = MACHINES[request.getfixturevalue("machine")]
     monkeypatch.setenv(processor.VARIABLE, names)
 
 
 def program(graph: Graph, machine: str, main: str, folder: Path) -> list[str]:
-    """Compiles the model for a machine; the command that runs it here."""
+    """Compile the model for a machine; the command that runs it here."""
     files, _ = compose(graph)
     text = files[MAIN].decode().replace("#include <Python.h>", "").replace('#include "module.c"', main)
     return compiled({**files, MAIN: text.encode()}, machine, folder)
 
 
 def compiled(files: dict[str, bytes], machine: str, folder: Path) -> list[str]:
-    """Compiles sources for a machine; the command that runs them here."""
+    """Compile sources for a machine; the command that runs them here."""
     (compiler, emulator), names, flags = MACHINES[machine]
     for tool in filter(None, (compiler, emulator)):
         if shutil.which(tool) is None:
@@ -99,7 +99,7 @@ def compiled(files: dict[str, bytes], machine: str, folder: Path) -> list[str]:
 
 
 def answers_of(graph: Graph, x: NDArray[Any], machine: str, folder: Path) -> NDArray[np.int8]:
-    """Bytes of the network for bytes at its boundary."""
+    """Return bytes of the network for bytes at its boundary."""
     command = program(graph, machine, BYTES, folder)
     done = subprocess.run(command, input=x.tobytes(), capture_output=True, check=True, timeout=60)
     return np.frombuffer(done.stdout, np.int8).reshape(len(x), -1)
@@ -107,13 +107,13 @@ def answers_of(graph: Graph, x: NDArray[Any], machine: str, folder: Path) -> NDA
 
 @cache
 def extremes() -> Graph:
-    """A convolution, one filter a channel, a pool and dense layers, all of whose weights are at the ends of a byte."""
+    """Return a graph of each kernel whose weights are all at the limits of int8."""
     rng = np.random.default_rng(5)
     made = Builder("extremes", (3, 9, 8))
     made.boundary(made.input)
 
     def weights(*shape: int) -> tuple[str, str]:
-        """The first output has one sign, the others are a mixture."""
+        """Return the first output has one sign, the others are a mixture."""
         signs = np.where(rng.random(shape) < 0.5, -1, 1).astype(np.float32)
         signs[0], signs[-1] = 1, -1
         return made.constant(signs), made.constant(rng.standard_normal(shape[0]).astype(np.float32))

@@ -16,7 +16,7 @@ from edgewright.graph.formula import Term
 from edgewright.graph.stage import Context
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
-from edgewright.workflows.estimation.toolchain import truth_of
+from edgewright.workflows.estimation.workflow import truth_of
 
 CHANNELS = 3
 # Beside the tables: code of the smallest program that was compiled (64 samples, Cortex-M4), stack and C library's RAM.
@@ -47,14 +47,14 @@ def graph(samples: int) -> Graph:
 
 @cache
 def cost(samples: int) -> tuple[float, float, float]:
-    """Flash, RAM and instructions of the stage in C, by the generator's own counts."""
+    """Return flash, RAM and instructions of the stage in C, by the generator's own counts."""
     program = program_of(graph(samples))
     work = sum(count * WEIGHTS.get(kind, 1.5) for kind, count in program.run.items())
     return CODE + program.constants, BESIDE + program.values, work
 
 
 def dear(lengths: list[int]) -> list[tuple[int, int, float]]:
-    """Lengths that cost more than twice what a neighbour costs."""
+    """Return lengths that cost more than twice what a neighbour costs."""
     found = []
     for one, other in pairwise(lengths):
         for first, second in zip(cost(one), cost(other), strict=True):

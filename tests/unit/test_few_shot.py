@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from edgewright.cli.main import run
 from edgewright.core.archive import pack, unpack
 from edgewright.core.neighbours.examples import read_examples, read_samples
-from edgewright.core.neighbours.index_file import Neighbours, begin, index_bytes, parse_index
-from edgewright.core.neighbours.nearest import NONE, Examples
+from edgewright.core.neighbours.index_file import NONE, Examples, Neighbours, begin, index_bytes, parse_index
 from edgewright.core.neighbours.space import SampleSpace
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.schema.errors import InputError
@@ -189,7 +188,7 @@ def test_commands_learn_add_and_answer_with_the_base_install(
     write(tmp_path / "one" / "still.csv", near("still", 3))
     for wrong, message in ((["learn", str(edge), "--examples", str(tmp_path / "one"), "--out", out, "--force"], "two"),
                            (["predict", str(edge), "--csv", more], "neighbours.json"),
-                           (["predict", str(tmp_path / "no"), "--csv", more], "No such file"),
+                           (["predict", str(tmp_path / "no"), "--csv", more], "no such file"),
                            (["add", out, "--csv", more, "--label", NONE], "a label of")):  # fmt: skip
         assert run(["few-shot", *wrong]) == 2
         assert message in capsys.readouterr().err

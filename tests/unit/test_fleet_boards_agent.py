@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from benchmarks.faults.fleet_device import Even, HandClock
 
 from edgewright.fleet.device.board_updates import Boards
 from edgewright.fleet.device.state_database import State
@@ -18,25 +19,6 @@ ENTRIES = (
     BoardEntry(name="a", link="tcp:h:1", trial=60.0, look=300.0),
     BoardEntry(name="b", link="tcp:h:2", trial=60.0, look=300.0),
 )
-
-
-class Told:
-    """A clock that is moved, and no chance."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def wall(self) -> float:
-        return self.now + 1.7e9
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def bytes(self, count: int) -> bytes:
-        return bytes(count)
-
-    def share(self) -> float:
-        return 0.5
 
 
 class Recorded:
@@ -67,7 +49,7 @@ class Site:
     """Boards over a real state."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.clock, self.hand = folder, Told(), Recorded()
+        self.folder, self.clock, self.hand = folder, HandClock(), Recorded()
         self.state = State.open(folder)
         self.state.change(begun=True, product="pump", active="a", counter=1, plan="plan-1")
         self.boards = self.made()
@@ -75,7 +57,7 @@ class Site:
     def made(self) -> Boards:
         return Boards(
             ENTRIES, self.state, lambda slot: self.folder / slot, self.folder / "ways", self.hand, self.clock,
-            self.clock,
+            Even(),
         )  # fmt: skip
 
     def hear(self, name: str, state: str, counter: int = 1, **more: object) -> None:
@@ -84,7 +66,7 @@ class Site:
         self.boards.look()
 
     def states(self) -> list[str]:
-        return [one.state for one in self.boards.told()]
+        return [one.state for one in self.boards.seen()]
 
 
 @pytest.fixture
@@ -131,7 +113,7 @@ def test_a_refusal_is_told_once_and_not_tried_again_until_the_next_release(site:
     site.boards.look()
     assert [(one.entry.name, one.send) for one in site.hand.rounds[1].boards] == [("a", False), ("b", True)]
     site.hear("a", "refused", 0, why="refused before")
-    assert site.boards.told()[0].why == "other answers"
+    assert site.boards.seen()[0].why == "other answers"
     # Nor after a new start of the agent.
     site.boards = site.made()
     site.boards.look()
@@ -157,7 +139,7 @@ def test_boards_wait_for_the_trial_of_their_gateway(site: Site) -> None:
     for name in "ab":
         site.hear(name, "waiting", 0, layout="")
     # What they have is still known, and nobody is asked until the trial is over.
-    assert [(one.state, one.counter, one.release) for one in site.boards.told()] == [("waiting", 1, 2)] * 2
+    assert [(one.state, one.counter, one.release) for one in site.boards.seen()] == [("waiting", 1, 2)] * 2
     assert site.boards.due == float("inf")
     site.state.change(trial=None)
     site.boards.look()
@@ -169,7 +151,7 @@ def test_a_process_that_ended_early_is_trouble_and_tried_again(site: Site) -> No
     site.hear("a", "confirmed")
     site.hand.ended = "ended with signal 9"
     site.boards.look()
-    assert [(one.state, one.why) for one in site.boards.told()] == [
+    assert [(one.state, one.why) for one in site.boards.seen()] == [
         ("confirmed", ""), ("trouble", "ended with signal 9"),
     ]  # fmt: skip
     assert site.boards.due < site.clock.now + 11.0

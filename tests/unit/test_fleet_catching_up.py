@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import plan_target
 from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server.database import audit_chain
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import audit
-from edgewright.fleet.server.rollouts.catch_up import missed
-from edgewright.fleet.server.rollouts.transitions import Rollouts
+from edgewright.fleet.server.database.tables import audit, rollouts
+from edgewright.fleet.server.rollouts.transitions import Rollouts, missed
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing
 from rollout_example import HOUR, Example
@@ -40,7 +39,7 @@ def rollouts_of(example: Example) -> Rollouts:
 
 
 def killed(example: Example, act: str, *said: Any, **more: Any) -> None:  # noqa: ANN401 - of a method
-    """A step whose commit never comes."""
+    """Run a step whose commit never comes."""
     made = rollouts_of(example)
 
     def dies(work: object) -> object:
@@ -113,7 +112,7 @@ def test_the_stricter_of_two_words_counts() -> None:
         )
 
     def lacks(here: Standing, signed: Standing) -> Any:  # noqa: ANN401 - of a test
-        found = missed({name: getattr(here, name) for name in here.__struct_fields__}, signed, lambda _: b"")
+        found = missed({**msgspec.structs.asdict(here), "version": 1}, signed, lambda _: b"")
         return found and (found.what, found.values)
 
     assert lacks(standing("running"), standing("running")) is None

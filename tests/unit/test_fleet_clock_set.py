@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from benchmarks.faults.fleet_device import BORN, Device, Even, HandClock, plan
 
-from edgewright.fleet.device.clock_jump import Stepped
-from edgewright.fleet.device.enrollment_ports import Joined, Joining
-from edgewright.fleet.protocol.ports import Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
+from edgewright.fleet.device.backoff import ClockJump
+from edgewright.fleet.device.enrollment import EnrolledPorts, EnrollmentPorts
+from edgewright.fleet.protocol.ports import Refused, Seen, Unreachable
 from edgewright.schema.fleet_plan import TrialLimits
 
 DAY = 86_400.0
@@ -23,7 +22,7 @@ def device(tmp_path: Path) -> Device:
 
 def test_only_a_clock_that_was_set_has_stepped() -> None:
     clock = HandClock()
-    stepped = Stepped(clock)
+    stepped = ClockJump(clock)
     clock.forward(30 * DAY)  # as a machine that slept
     assert not stepped()
     clock.day -= 20.0  # as a clock that is trimmed
@@ -50,7 +49,7 @@ def test_news_that_were_refused_for_days_are_asked_for_as_soon_as_the_clock_is_r
     device.run(2 * DAY, most=3600.0)
     assert device.active() == 0
     assert "news refused" in device.agent.why
-    assert device.agent.speaks > device.clock.now
+    assert device.agent.contact_at > device.clock.now
     waits = device.agent._poll.due - device.clock.now
     device.clock.day -= wrong
     device.agent.step()
@@ -63,11 +62,11 @@ def test_news_that_were_refused_for_days_are_asked_for_as_soon_as_the_clock_is_r
 def test_a_device_that_is_not_enrolled_asks_again_when_its_clock_was_set() -> None:
     clock, tries = HandClock(), list[float]()
 
-    def join() -> Joined:
+    def join() -> EnrolledPorts:
         tries.append(clock.now)
         raise Unreachable("certificate refused: certificate is not yet valid")
 
-    joining = Joining(join, clock, Even())
+    joining = EnrollmentPorts(join, clock, Even())
     for _ in range(50):
         assert not joining.attempt()
         clock.forward(max(0.0, joining.due - clock.now))
@@ -90,11 +89,3 @@ def test_a_month_asleep_is_not_held_against_a_release_on_trial(device: Device) -
     assert device.state.held.trial.waited < DAY
     device.run(600.0)
     assert (device.active(), device.state.held.floor, device.state.held.burned) == (1, 1, ())
-
-
-def test_a_release_for_which_no_rows_come_still_goes_back_when_its_time_is_over(device: Device) -> None:
-    device.fleet.publish(plan(1, trial=TrialLimits(seconds=600.0, patience=DAY)))
-    device.run(10.0)
-    device.run(1.2 * DAY, rows=False, most=60.0)
-    assert device.active() == 0
-    assert device.told()[-1] == ("reverted", 1, "patience")

@@ -14,12 +14,11 @@ from benchmarks.faults.fleet_device import Device, plan
 
 from edgewright.cli.device._fleet import under_the_agent
 from edgewright.cli.main import run
-from edgewright.device.agent.counters import Latency
-from edgewright.device.agent.heartbeat import Pulse
+from edgewright.device.agent.process_status import Latency, VitalsReporter
 from edgewright.device.agent.settings import read_settings
 from edgewright.device.agent.systemd import Supervisor
-from edgewright.fleet.device.agent_lock import LOCK_FILE, locked
 from edgewright.fleet.device.runner import RunnerOptions, follow
+from edgewright.fleet.device.state_database import LOCK_FILE, locked
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import TrialLimits
@@ -92,7 +91,7 @@ def test_under_the_agent_no_older_package_stands_in(monkeypatch: pytest.MonkeyPa
 def test_vitals_are_said_over_the_socket(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(str(tmp_path / "n"))
-        pulse = Pulse(Supervisor(str(tmp_path / "n"), ""), (), every=2.0)
+        pulse = VitalsReporter(Supervisor(str(tmp_path / "n"), ""), (), every=2.0)
         latency = Latency()
         latency.add(0.01, 100)
         pulse.events(
@@ -119,7 +118,7 @@ def test_vitals_are_said_over_the_socket(tmp_path: Path) -> None:
 
 def test_where_nobody_asks_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EDGEWRIGHT_VITALS", raising=False)
-    pulse = Pulse(Supervisor("", ""), ())
+    pulse = VitalsReporter(Supervisor("", ""), ())
     pulse.events([Event(kind="alarm", label="x")])
     pulse.beat(1.0, True, 1, Latency())
     assert not pulse._kinds

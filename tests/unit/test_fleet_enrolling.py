@@ -14,11 +14,10 @@ from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.enrollment import KEY_FILE, TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.trust.pinned_root import pinned_root
-from edgewright.fleet.protocol.ports import Answer, Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused
-from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.fleet.protocol.ports import Answer, Refused, Unreachable
 from edgewright.fleet.protocol.wire.signing import public_bytes, verify
 from edgewright.fleet.protocol.wire.token import Token, read_token
+from edgewright.fleet.protocol.wire.transport import TransportPackages
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_report import Enrolled, Enrolment, Intent
 from signed_fleet import Served, SignedFleet

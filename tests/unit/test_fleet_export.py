@@ -21,8 +21,8 @@ from edgewright.fleet.protocol.layout import INDEX, ONLINE, STICK_LONGEST, packa
 from edgewright.fleet.repository import key_rotation, metadata, releases, static_export, usb_repository
 from edgewright.fleet.repository.acceptance import publish as publish_standings
 from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.public_files import read_published, write_again
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.repository.static_export import export
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
@@ -40,7 +40,7 @@ def made(tmp_path: Path) -> Fleet:
 
 
 def rollout(made: Fleet, name: str = "first") -> bytes:
-    """A plan that runs, in its first stage; its bytes."""
+    """Return a plan that runs, in its first stage; its bytes."""
     found = releases.find(read_published(made), "main").release
     plan = Plan(
         id=name, release=found, revert=releases.revert_of(read_published(made), found), salt="00" * 32,
@@ -54,7 +54,7 @@ def rollout(made: Fleet, name: str = "first") -> bytes:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """A folder over HTTP, by the plainest server there is."""
+    """Provide a folder over HTTP, by the plainest server there is."""
 
     class Silent(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name

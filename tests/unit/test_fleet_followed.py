@@ -11,12 +11,12 @@ import pytest
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import STICK_LONGEST
-from edgewright.fleet.protocol.trusted_metadata import Refused
-from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.protocol.ports import Refused
+from edgewright.fleet.protocol.wire.transport import FolderTransport
 from edgewright.fleet.repository import acceptance, key_rotation, metadata, offline, releases, usb_repository
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.public_files import read_published, root_hash
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.repository.static_export import export
 from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
 from fleet_folder import SMALL, apply, fleet, package, publish
@@ -43,7 +43,7 @@ def made(tmp_path: Path) -> Fleet:
 
 
 def device(made: Fleet, here: Path, public: Path | None = None, longest: dict[str, float] | None = None) -> Client:
-    """A device that pinned the fleet's newest root."""
+    """Return a device that pinned the fleet's newest root."""
     here.mkdir()
     number = metadata.version(read_published(made), "root")
     pin(here, (made.metadata / f"{number}.root.json").read_bytes(), root_hash(made))
@@ -52,7 +52,7 @@ def device(made: Fleet, here: Path, public: Path | None = None, longest: dict[st
 
 
 def rollout(made: Fleet) -> tuple[Plan, bytes]:
-    """A plan of the newest release that runs."""
+    """Return a plan of the newest release that runs."""
     found = releases.find(read_published(made), "main").release
     plan = Plan(
         id="first", release=found, revert=releases.revert_of(read_published(made), found), salt="00" * 32,
@@ -65,7 +65,7 @@ def rollout(made: Fleet) -> tuple[Plan, bytes]:
 
 
 def follow(client: Client, plan: Plan, data: bytes) -> None:
-    """The device finds the rollout, its plan and both releases."""
+    """Let the device find the rollout, its plan and both releases."""
     seen = client.refresh()
     assert seen.fresh and seen.standings is not None
     assert [one.plan for one in seen.standings.rollouts] == ["first"]

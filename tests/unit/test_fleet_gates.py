@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.fleet.protocol.plans.gates import judge, together
-from edgewright.fleet.protocol.plans.measures import distance, failed, value
-from edgewright.fleet.protocol.plans.votes import Voice, quantile, share_bounds, weigh
+from edgewright.fleet.protocol.plans.gates import (
+    Vote,
+    distance,
+    failed,
+    judge,
+    quantile,
+    share_bounds,
+    together,
+    value,
+    weigh,
+)
 from edgewright.schema.fleet_plan import Gate
 from edgewright.schema.fleet_report import Vitals
 
@@ -19,10 +27,8 @@ ALARMS = Gate(measure="alarms", limit=5.0, quorum=5)
 SLOWER = Gate(measure="latency", ratio=2.0, quorum=5)
 
 
-def voices(values: list[float], batches: int = 50, enrolled: float = 0.0) -> list[Voice]:
-    return [
-        Voice(device=f"{n:032x}", batch=f"b{n % batches}", enrolled=enrolled, value=v) for n, v in enumerate(values)
-    ]
+def voices(values: list[float], batches: int = 50, enrolled: float = 0.0) -> list[Vote]:
+    return [Vote(device=f"{n:032x}", batch=f"b{n % batches}", enrolled=enrolled, value=v) for n, v in enumerate(values)]
 
 
 def test_below_the_quorum_a_gate_holds() -> None:
@@ -50,7 +56,7 @@ def test_a_fifth_of_liars_neither_stops_a_good_release_nor_pushes_a_bad_one(
     good, bad = (0.0, 1.0) if gate is FAILED else (1.0, 1e6)
     old = voices([1.0] * 50)
 
-    def crowd(honest: float, lie: float) -> list[Voice]:
+    def crowd(honest: float, lie: float) -> list[Vote]:
         values = [lie] * liars + [honest] * (count - liars)
         chance.shuffle(values)
         return voices(values)
@@ -60,8 +66,8 @@ def test_a_fifth_of_liars_neither_stops_a_good_release_nor_pushes_a_bad_one(
 
 
 def test_liars_of_one_enrolment_have_no_more_votes_than_the_cap() -> None:
-    liars = [Voice(device=f"{n:032x}", batch="bought", value=1e6) for n in range(500)]
-    honest = [Voice(device=f"{n:032x}", batch=f"b{n}", value=1.0) for n in range(500, 600)]
+    liars = [Vote(device=f"{n:032x}", batch="bought", value=1e6) for n in range(500)]
+    honest = [Vote(device=f"{n:032x}", batch=f"b{n}", value=1.0) for n in range(500, 600)]
     gate = Gate(measure="alarms", limit=5.0, quorum=5, batch=0.2)
     assert judge(gate, 0.0, [*liars, *honest]).said == "pass"
     assert judge(Gate(measure="alarms", limit=5.0, batch=1.0), 0.0, [*liars, *honest]).said == "fail"
@@ -70,7 +76,7 @@ def test_liars_of_one_enrolment_have_no_more_votes_than_the_cap() -> None:
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.floats(0.1, 1.0))
 def test_no_batch_has_more_than_its_share_where_there_are_enough_of_them(sizes: list[int], cap: float) -> None:
     made = [
-        Voice(device=f"{batch:016x}{n:016x}", batch=str(batch), value=float(batch))
+        Vote(device=f"{batch:016x}{n:016x}", batch=str(batch), value=float(batch))
         for batch, size in enumerate(sizes)
         for n in range(size)
     ]
@@ -87,8 +93,8 @@ def test_no_batch_has_more_than_its_share_where_there_are_enough_of_them(sizes: 
 
 
 def test_one_odd_device_of_its_own_batch_does_not_speak_for_half_of_the_fleet() -> None:
-    crowd = [Voice(device=f"{n:032x}", batch="all", value=1.0) for n in range(100)]
-    odd = Voice(device="f" * 32, batch="odd", value=1e9)
+    crowd = [Vote(device=f"{n:032x}", batch="all", value=1.0) for n in range(100)]
+    odd = Vote(device="f" * 32, batch="odd", value=1e9)
     assert judge(ALARMS, 0.0, [*crowd, odd]).said == "pass"
 
 

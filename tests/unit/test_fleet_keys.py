@@ -12,8 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.protocol.keys.files import make_key, read_key, read_passphrase, read_public
-from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.keys.files import Ring, make_key, read_key, read_passphrase, read_public
 from edgewright.schema.errors import InputError, OutputError
 from support import left_out
 

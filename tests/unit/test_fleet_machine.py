@@ -9,7 +9,7 @@ import pytest
 from benchmarks.faults.fleet_device import BORN, DEVICE, Device, plan
 
 from edgewright.fleet.device import ports
-from edgewright.fleet.protocol.plans.position import place
+from edgewright.fleet.protocol.plans.eligibility import place
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
 from edgewright.schema.fleet_report import Acknowledged, Allowed

@@ -26,13 +26,13 @@ def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:  # noqa: ANN401 - what JSON holds
-    """What a command prints as JSON."""
+    """Return what a command prints as JSON."""
     assert run([str(a) for a in arguments] + ["--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
-    """The one line that a command ends with."""
+    """Return the one line that a command ends with."""
     capsys.readouterr()
     assert run([str(a) for a in arguments]) == code
     err = capsys.readouterr().err

@@ -13,16 +13,18 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from benchmarks.faults.fleet_device import Even
 
 from edgewright.cli.device.status import _lines
 from edgewright.device.sinks.agent import SINK, AgentConfig
-from edgewright.device.store import Store, status
+from edgewright.device.store import status
 from edgewright.device.store.outbox import REFUSED_BY_FLEET
 from edgewright.device.store.sender import deliver
+from edgewright.device.store.store import Store
 from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.ipc_server import Door
+from edgewright.fleet.device.ipc_server import IpcServer
 from edgewright.fleet.device.ports import Facts
-from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Answer
 from edgewright.fleet.server.database.tables import items
@@ -31,16 +33,6 @@ from edgewright.schema.fleet_report import Enrolled
 from fleet_plane import Client, Device, enrolled, plane_of
 from signed_fleet import HandClock
 from store_example import event, opened
-
-
-class Middle:
-    """Chance without chance."""
-
-    def bytes(self, count: int) -> bytes:
-        return bytes(count)
-
-    def share(self) -> float:
-        return 0.5
 
 
 class Way:
@@ -72,9 +64,9 @@ class World:
         self.state = State.open(folder / "agent")
         self.state.enrol(Enrolled(device=device.id, tags=(), batch="b", at=1.0, nonce=device.nonce))
         self.woken = threading.Event()
-        self.door = Door(folder / "s", self.woken.set, patience=120.0)
+        self.door = IpcServer(folder / "s", self.woken.set, patience=120.0)
         control = HttpControl(self.way, device.key, device.id)
-        self.teller = ReportTeller(self.state, control, self.clock, Middle(), outbox=self.door, every=60.0)
+        self.teller = ReportSender(self.state, control, self.clock, Even(), outbox=self.door, every=60.0)
         self.sink = SINK.open(AgentConfig(path=str(self.door.path), timeout=120.0))
 
     def tell(self) -> float:
@@ -112,7 +104,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def spoilt(store: Store, sequence: int) -> None:
-    """An item on the disk that is none any more: a word of it is another, as an error of a program would leave it."""
+    """Spoil an item on the disk, as a program error would."""
     with store.database.transaction():
         store.database.execute(
             "UPDATE outbox SET body = CAST(replace(CAST(body AS TEXT), '\"put\"', '\"pot\"') AS BLOB) "

@@ -14,8 +14,8 @@ from edgewright.fleet.protocol.layout import INDEX, LONGEST, ONLINE, package_tar
 from edgewright.fleet.repository import acceptance, metadata, offline, releases
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.online import sign_online
-from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.public_files import read_published, root_hash
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standings
 from fleet_folder import Judge, fleet, judge, package, publish
@@ -102,7 +102,7 @@ def test_packages_beyond_a_limit_move_into_hash_bins(made: Fleet, monkeypatch: p
 
 
 def add(made: Fleet, counter: int) -> None:
-    """A release of a few bytes, without the checks of a package."""
+    """Add a release of a few bytes, without the checks of a package."""
     from edgewright.fleet.repository.changes import change
     from edgewright.fleet.repository.public_files import write_targets
     from edgewright.schema.fleet_folder import Published
@@ -224,6 +224,6 @@ def test_a_clock_that_fell_back_signs_nothing_until_the_timestamp_has_new_keys(m
 
 
 def test_what_others_wrote_cannot_erase_lines_of_a_terminal() -> None:
-    from edgewright.fleet.repository.description import plain
+    from edgewright.fleet.repository.changes import plain
 
     assert plain("a\x1b[2Kb\rc\nd é") == "a?[2Kb?c?d é"

@@ -10,8 +10,7 @@ import pytest
 from securesystemslib.signer import Signer
 from tuf.api.exceptions import RepositoryError
 
-from edgewright.fleet.protocol.keys.files import make_key, read_public
-from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.keys.files import Ring, make_key, read_public
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, package_target
 from edgewright.fleet.repository import acceptance, changes, key_rotation, metadata, offline, releases
 from edgewright.fleet.repository.acceptance import settle

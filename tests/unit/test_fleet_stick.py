@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from benchmarks.faults.fleet_device import Device, Fleet, plan
 
-from edgewright.fleet.device.usb_repository import Mount, Opened, WithStick, _is_remote
+from edgewright.fleet.device.usb_repository import CombinedRepository, Stick, StickMount, _is_remote
 from edgewright.fleet.protocol.ports import Unreachable
 
 
@@ -17,11 +17,11 @@ class Slot:
     def __init__(self) -> None:
         self.stick: Fleet | None = Fleet()
 
-    def look(self) -> Opened | None:
-        return None if self.stick is None else Opened(self.stick, self.stick)
+    def look(self) -> Stick | None:
+        return None if self.stick is None else Stick(self.stick, self.stick)
 
 
-class Both(WithStick):
+class Both(CombinedRepository):
     """With the control plane of the network."""
 
     def __init__(self, fleet: Fleet, slot: Slot) -> None:
@@ -109,4 +109,4 @@ def test_a_folder_of_another_machine_is_no_stick(tmp_path: Path) -> None:
 def test_without_a_pinned_root_there_is_no_stick(tmp_path: Path) -> None:
     (tmp_path / "usb" / "edgewright" / "metadata").mkdir(parents=True)
     device, _, _ = device_with(tmp_path / "store")
-    assert Mount(tmp_path / "usb", tmp_path / "store", device.clock).look() is None
+    assert StickMount(tmp_path / "usb", tmp_path / "store", device.clock).look() is None

@@ -14,15 +14,14 @@ from edgewright.fleet.protocol.layout import DAY, INDEX
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.acceptance import publish as sign_again
 from edgewright.fleet.repository.folder import locked
-from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.public_files import root_versions
-from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.repository.publication import Wish, prepare_release, publish_plan
 from edgewright.fleet.repository.superseded import KEPT, UNNAMED
-from edgewright.fleet.server.database.rollout_tables import rollouts, signed, signed_files
+from edgewright.fleet.server.database.tables import rollouts, signed, signed_files
 from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.publishing.pruning import prune
 from edgewright.fleet.server.publishing.restore import check, from_folder, published
-from edgewright.fleet.server.signer.record import Record
+from edgewright.fleet.server.retention import prune
+from edgewright.fleet.server.signer.service import Record
 from edgewright.schema.fleet_plan import Standings
 from fleet_folder import apply, fleet, judge, package
 from rollout_example import HOUR, NOW, Example
@@ -48,7 +47,7 @@ def pruned(example: Example) -> int:
 
 
 def counted(example: Example) -> dict[str, int]:
-    """Rows and files by kind."""
+    """Return rows and files by kind."""
     with example.database.reading() as connection:
         rows = {
             table.name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())

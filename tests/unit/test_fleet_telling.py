@@ -11,28 +11,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from benchmarks.faults.fleet_device import Even
 
-from edgewright.device.sinks import NotYetError, Patient
+from edgewright.device.sinks import Interruptible, NotYetError
 from edgewright.device.sinks.agent import SINK, AgentConfig
 from edgewright.fleet.device.backoff import BACK, Pace
-from edgewright.fleet.device.ipc_server import Door
+from edgewright.fleet.device.ipc_server import IpcServer
 from edgewright.fleet.device.ports import Facts
-from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Chance, Unreachable
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Intent, Report
 from signed_fleet import HandClock
-
-
-class Middle:
-    """Chance without chance."""
-
-    def bytes(self, count: int) -> bytes:
-        return bytes(count)
-
-    def share(self) -> float:
-        return 0.5
 
 
 class Plane:
@@ -44,9 +35,6 @@ class Plane:
         self.refuse = ""
         self.wait, self.more = 0.0, 5.0
         self.later: float | None = None
-
-    def enrol(self, request: Enrolment) -> Enrolled:
-        raise NotImplementedError
 
     def intent(self, intent: Intent) -> Allowed:
         raise NotImplementedError
@@ -94,7 +82,7 @@ class Desk:
         self.state = State.open(folder)
         self.state.enrol(Enrolled(device="ab" * 16, tags=("site",), batch="b", at=1.0, nonce="n0"))
         self.plane, self.clock, self.box = Plane(), HandClock(), Box()
-        self.teller = ReportTeller(self.state, self.plane, self.clock, chance or Middle(), outbox=self.box, every=900.0)
+        self.teller = ReportSender(self.state, self.plane, self.clock, chance or Even(), outbox=self.box, every=900.0)
 
     def tell(self, urgent: bool = False, **changes: object) -> float:
         said = {
@@ -196,7 +184,7 @@ def test_after_an_outage_all_are_back_within_two_minutes_and_not_in_one_moment(h
 
 
 def test_who_is_asked_to_come_later_does_so_and_more_seldom_each_time() -> None:
-    pace, waits = Pace(Middle(), 60.0, 900.0, 30.0), []
+    pace, waits = Pace(Even(), 60.0, 900.0, 30.0), []
     for _ in range(8):
         pace.away(0.0, 4.0)
         waits.append(pace.due)
@@ -283,7 +271,7 @@ def test_before_enrolment_nothing_is_said(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.state.enrol(Enrolled(device="ab" * 16, tags=(), batch="", at=1.0, nonce=""))
     new = State.open(tmp_path / "..")
-    teller = ReportTeller(new, desk.plane, desk.clock, Middle())
+    teller = ReportSender(new, desk.plane, desk.clock, Even())
     desk.teller = teller
     assert desk.tell(urgent=True) > 0.0 and desk.plane.got == []
 
@@ -307,14 +295,14 @@ def item(number: int, kind: str = "summary") -> Taken:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[tuple[Door, threading.Event]]:
+def door(tmp_path: Path) -> Iterator[tuple[IpcServer, threading.Event]]:
     woken = threading.Event()
-    made = Door(tmp_path / "s", woken.set, patience=20.0)
+    made = IpcServer(tmp_path / "s", woken.set, patience=20.0)
     yield made, woken
     made.close()
 
 
-def test_an_alarm_wakes_the_agent_and_goes_when_it_is_durable(door: tuple[Door, threading.Event]) -> None:
+def test_an_alarm_wakes_the_agent_and_goes_when_it_is_durable(door: tuple[IpcServer, threading.Event]) -> None:
     made, woken = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
     got: list[object] = []
@@ -328,7 +316,7 @@ def test_an_alarm_wakes_the_agent_and_goes_when_it_is_durable(door: tuple[Door, 
 
 
 def test_full_batches_and_the_one_behind_them_do_not_wait_for_the_next_report(
-    door: tuple[Door, threading.Event],
+    door: tuple[IpcServer, threading.Event],
 ) -> None:
     made, woken = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
@@ -358,7 +346,7 @@ def test_full_batches_and_the_one_behind_them_do_not_wait_for_the_next_report(
 
 
 @pytest.mark.parametrize("how", ["release", "close"])
-def test_who_waits_is_let_go_when_there_is_no_time(door: tuple[Door, threading.Event], how: str) -> None:
+def test_who_waits_is_let_go_when_there_is_no_time(door: tuple[IpcServer, threading.Event], how: str) -> None:
     made, woken = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
     got: list[object] = []
@@ -377,7 +365,7 @@ def test_who_waits_is_let_go_when_there_is_no_time(door: tuple[Door, threading.E
 
 
 def test_a_batch_that_no_report_took_in_time_is_no_batch_that_was_handed_back(tmp_path: Path) -> None:
-    made = Door(tmp_path / "s", lambda: None, patience=0.01)
+    made = IpcServer(tmp_path / "s", lambda: None, patience=0.01)
     assert list(SINK.open(AgentConfig(path=str(made.path))).send("d", [item(1)])) == []
     made.close()
 
@@ -388,10 +376,10 @@ def test_without_an_agent_the_sink_says_so(tmp_path: Path) -> None:
         sink.send("d", [item(1)])
 
 
-def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[Door, threading.Event]) -> None:
+def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[IpcServer, threading.Event]) -> None:
     made, woken = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
-    assert isinstance(sink, Patient)
+    assert isinstance(sink, Interruptible)
     got: list[object] = []
 
     def send() -> None:
@@ -416,11 +404,11 @@ def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[Door, thr
 
 
 def test_an_alarm_that_comes_before_its_batch_is_waited_for_takes_it_back_once(
-    door: tuple[Door, threading.Event],
+    door: tuple[IpcServer, threading.Event],
 ) -> None:
     made, _ = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
-    assert isinstance(sink, Patient)
+    assert isinstance(sink, Interruptible)
     sink.hurry()
     with pytest.raises(NotYetError):
         sink.send("d", [item(1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,9 @@ from tuf.api.metadata import MetaFile, Timestamp
 from tuf.ngclient import Updater
 
 from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.device.trust.metadata_state import FILE
-from edgewright.fleet.device.trust.pinned_root import pin, recover
+from edgewright.fleet.device.trust.pinned_root import FILE, pin, recover
 from edgewright.fleet.protocol.layout import DAY, INDEX
-from edgewright.fleet.protocol.ports import Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused
+from edgewright.fleet.protocol.ports import Refused, Unreachable
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Standing
 from signed_fleet import START, HandClock, Served, SignedFleet
@@ -39,7 +38,7 @@ class Bench:
         self.client = self.boot()
 
     def boot(self) -> Client:
-        """The device starts again."""
+        """Return the device starts again."""
         self.client = Client(self.folder, self.net, self.clock)
         return self.client
 
@@ -49,14 +48,16 @@ class Bench:
         self.clock.now += seconds
 
     def standing(self, stage: int = 0, **changes: Any) -> Standing:  # noqa: ANN401 - fields differ
-        given: dict[str, Any] = {
-            "plan": "plan-1",
-            "sha256": "ab" * 32,
-            "product": "pump",
-            "state": "running",
-            "stage": stage,
-        }
-        return Standing(**(given | changes))
+        given: dict[str, Any] = {"plan": "plan-1", "sha256": "ab" * 32, "product": "pump", "state": "running"}
+        return Standing(**(given | {"stage": stage} | changes))
+
+
+def refused(act: Callable[[], object], what: str) -> str:
+    """Check that metadata is refused for a reason; return the message."""
+    with pytest.raises(Refused) as raised:
+        act()
+    assert raised.value.what == what
+    return str(raised.value)
 
 
 @pytest.fixture
@@ -89,11 +90,7 @@ def test_it_is_no_longer_fresh_when_a_role_that_it_rests_on_expires(bench: Bench
     bench.on(2 * DAY)
     held = bench.client.held()
     assert not held.fresh and held.standings is not None
-    with pytest.raises(Refused) as refused:
-        bench.client.refresh()
-    assert refused.value.what == "expired"
-    for words in ("expired by this device's clock", "the last that was taken. Is the clock right?"):
-        assert words in str(refused.value)
+    assert "by this device's clock" in refused(bench.client.refresh, "expired")
     assert bench.client.held().standings == held.standings
 
 
@@ -116,26 +113,20 @@ def test_a_release_that_the_metadata_does_not_name_is_refused(bench: Bench, chan
     bench.fleet.seal()
     bench.client.refresh()
     bench.client.check(release)
-    with pytest.raises(Refused) as refused:
-        bench.client.check(msgspec.structs.replace(release, **changes))
-    assert refused.value.what == "mixed"
+    refused(lambda: bench.client.check(msgspec.structs.replace(release, **changes)), "mixed")
 
 
 def test_a_plan_of_another_hash_is_refused(bench: Bench) -> None:
     bench.fleet.plan(bench.fleet.release(PACKAGE))
     bench.client.refresh()
-    with pytest.raises(Refused) as refused:
-        bench.client.plan("plan-1", "00" * 32)
-    assert refused.value.what == "mixed"
+    refused(lambda: bench.client.plan("plan-1", "00" * 32), "mixed")
 
 
 def test_forged_metadata_is_refused(bench: Bench) -> None:
     bench.client.refresh()
     bench.fleet.keys["timestamp"] = [CryptoSigner.generate_ed25519()]
     bench.fleet.standings(bench.standing())
-    with pytest.raises(Refused) as refused:
-        bench.client.refresh()
-    assert refused.value.what == "signature"
+    refused(bench.client.refresh, "signature")
 
 
 @pytest.mark.parametrize("lose", [False, True])
@@ -149,9 +140,7 @@ def test_an_older_word_is_refused_also_where_the_cache_was_lost(bench: Bench, lo
         for path in bench.folder.glob("*.json"):
             if path.name != "pinned.root.json":
                 path.unlink()
-    with pytest.raises(Refused) as refused:
-        bench.boot().refresh()
-    assert refused.value.what == "older"
+    refused(bench.boot().refresh, "older")
 
 
 def test_mixed_files_are_refused_and_nothing_of_them_is_kept(bench: Bench) -> None:
@@ -169,13 +158,9 @@ def test_mixed_files_are_refused_and_nothing_of_them_is_kept(bench: Bench) -> No
 
 def test_content_that_was_not_signed_is_refused(bench: Bench) -> None:
     bench.fleet.standings(bench.standing())
-    place = next(path for path in bench.fleet.files if path.endswith("index.json") and path.count("/") == 3)
     for path in [path for path in bench.fleet.files if path.endswith("index.json")]:
         bench.fleet.files[path] = bench.fleet.files[path].replace(b"pump", b"punp")
-    assert place
-    with pytest.raises(Refused) as refused:
-        bench.client.refresh()
-    assert refused.value.what == "hash"
+    refused(bench.client.refresh, "hash")
 
 
 @pytest.mark.parametrize("role", ["timestamp", "snapshot", "rollouts", "targets"])
@@ -186,9 +171,7 @@ def test_metadata_that_wants_to_hold_too_long_is_refused(bench: Bench, role: str
     bench.fleet.expires = lambda role: far if role == late else honest(role)  # type: ignore[method-assign]
     bench.fleet.sign_targets()
     bench.fleet.standings()
-    with pytest.raises(Refused) as refused:
-        bench.client.refresh()
-    assert refused.value.what == "lifetime"
+    refused(bench.client.refresh, "lifetime")
     bench.fleet.expires = honest  # type: ignore[method-assign]
     bench.fleet.sign_targets()
     bench.fleet.standings()
@@ -219,9 +202,7 @@ def test_a_clock_that_is_ahead_refuses_until_it_is_corrected_and_leaves_no_trace
 def test_signed_time_does_not_fall(bench: Bench) -> None:
     bench.client.refresh()
     bench.fleet.standings(issued=START - 5000.0)
-    with pytest.raises(Refused) as refused:
-        bench.client.refresh()
-    assert refused.value.what == "older"
+    refused(bench.client.refresh, "older")
 
 
 def test_rotating_the_timestamp_key_resets_signed_time_that_a_stolen_key_set_ahead(bench: Bench) -> None:
@@ -297,18 +278,14 @@ def test_an_answer_that_never_ends_is_cut_off(bench: Bench) -> None:
 def test_a_larger_snapshot_than_may_be_is_refused(bench: Bench) -> None:
     place = f"/metadata/{bench.fleet.version['snapshot']}.snapshot.json"
     bench.fleet.files[place] += b" " * 3_000_000
-    with pytest.raises(Refused) as refused:
-        bench.client.refresh()
-    assert refused.value.what == "length"
+    refused(bench.client.refresh, "length")
 
 
 def test_what_a_newer_fleet_says_is_refused_by_its_format(bench: Bench) -> None:
     bench.fleet.add("rollouts", INDEX, b'{"format":2,"issued":1.0,"rollouts":[],"hint":1}')
     bench.fleet.sign_role("rollouts")
     bench.fleet.seal()
-    with pytest.raises(Refused) as refused:
-        bench.client.refresh()
-    assert refused.value.what == "format"
+    refused(bench.client.refresh, "format")
 
 
 def test_without_a_network_all_stays_as_it_was(bench: Bench) -> None:

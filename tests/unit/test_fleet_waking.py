@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 
-from edgewright.fleet.device.mqtt_client import Waker
+from edgewright.fleet.device.mqtt_client import NewsSubscriber
 from edgewright.fleet.protocol.wire import broker as broker_wire
 from edgewright.fleet.protocol.wire.broker import news_topic
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.mqtt.publisher import Herald
+from edgewright.fleet.server.mqtt.publisher import NewsPublisher
 from edgewright.fleet.server.publishing.publisher import take_in
 from edgewright.fleet.server.rollouts import worker
-from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.schema.errors import InputError
-from mqtt_broker import Broker
+from mqtt_broker import Broker, broker_until
 from rollout_example import Example
-from support import left_out
 
 
 class Count:
@@ -42,23 +41,16 @@ class Count:
 
 
 @pytest.fixture
-def _prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that is lost is tried again at once, not after seconds."""
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    # A connection that is lost is tried again at once, not after seconds.
     monkeypatch.setattr(broker_wire, "_FIRST", (0.05, 0.1))
-
-
-@pytest.fixture
-def broker(tmp_path: Path, _prompt: None) -> Iterator[Broker]:
-    if not shutil.which("mosquitto", path="/usr/sbin:/usr/bin") or not shutil.which("mosquitto_pub"):
-        left_out("mosquitto and mosquitto_pub are not installed")
-    made = Broker(tmp_path)
-    yield made
-    made.stop()
+    with ExitStack() as stack:
+        yield broker_until(tmp_path, stack)
 
 
 def test_news_wake_and_so_does_a_broker_that_is_back(broker: Broker) -> None:
     woken = Count()
-    waker = Waker(f"mqtt://127.0.0.1:{broker.port}", "pump", woken, "ab" * 16)
+    waker = NewsSubscriber(f"mqtt://127.0.0.1:{broker.port}", "pump", woken, "ab" * 16)
     try:
         assert woken.reaches(1)  # what was missed before is asked for
         broker.send(news_topic("fan"), "not for us")
@@ -74,20 +66,20 @@ def test_news_wake_and_so_does_a_broker_that_is_back(broker: Broker) -> None:
 def test_what_was_published_while_the_broker_was_away_is_told_when_it_is_back(broker: Broker) -> None:
     woken = Count()
     broker.stop()
-    herald = Herald(f"mqtt://127.0.0.1:{broker.port}", ("fan", "pump"))
+    publisher = NewsPublisher(f"mqtt://127.0.0.1:{broker.port}", ("fan", "pump"))
     try:
-        herald.tell()  # waits for nobody
+        publisher.publish()  # waits for nobody
         broker.start()
-        waker = Waker(f"mqtt://127.0.0.1:{broker.port}", "pump", woken, "ab" * 16)
+        waker = NewsSubscriber(f"mqtt://127.0.0.1:{broker.port}", "pump", woken, "ab" * 16)
         try:
             assert woken.reaches(1)
             before = woken.times
-            herald.tell()
+            publisher.publish()
             assert woken.reaches(before + 1)
         finally:
             waker.close()
     finally:
-        herald.close()
+        publisher.close()
 
 
 @pytest.mark.slow
@@ -96,10 +88,10 @@ def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_p
     example, woken, url = Example(tmp_path / "e", now), Count(), f"mqtt://127.0.0.1:{broker.port}"
     body = example.signed_plan(starts=now, enrolled=now, expires=now + 86_400.0)
     example.close()
-    herald = Herald(url, example.fleet.settings.products)
-    plane = open_plane(example.fleet.folder, published=herald.tell)
+    publisher = NewsPublisher(url, example.fleet.settings.products)
+    plane = open_plane(example.fleet.folder, published=publisher.publish)
     stop = worker.start(plane)
-    waker = Waker(url, "main", woken, "ab" * 16)
+    waker = NewsSubscriber(url, "main", woken, "ab" * 16)
     try:
         assert woken.reaches(1)
         before = woken.times
@@ -119,7 +111,7 @@ def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_p
     finally:
         waker.close()
         stop()
-        herald.close()
+        publisher.close()
         plane.close()
 
 
@@ -127,7 +119,7 @@ def test_devices_that_lost_their_broker_do_not_come_back_in_step(monkeypatch: py
     said: list[tuple[float, float]] = []
     monkeypatch.setattr(mqtt.Client, "reconnect_delay_set", lambda self, first, longest: said.append((first, longest)))
     monkeypatch.setattr(mqtt.Client, "loop_start", lambda self: None)
-    wakers = [Waker("mqtt://127.0.0.1:1", "pump", lambda: None, f"{number:032x}") for number in range(8)]
+    wakers = [NewsSubscriber("mqtt://127.0.0.1:1", "pump", lambda: None, f"{number:032x}") for number in range(8)]
     for waker in wakers:
         waker.close()
     assert len(set(said)) == len(wakers)
@@ -136,7 +128,7 @@ def test_devices_that_lost_their_broker_do_not_come_back_in_step(monkeypatch: py
 
 def test_without_a_broker_nothing_breaks() -> None:
     woken = Count()
-    Waker("mqtt://127.0.0.1:1", "pump", woken, "ab" * 16).close()
+    NewsSubscriber("mqtt://127.0.0.1:1", "pump", woken, "ab" * 16).close()
     assert woken.times == 0
 
 
@@ -145,4 +137,4 @@ def test_without_a_broker_nothing_breaks() -> None:
 )
 def test_what_is_no_broker_is_told(url: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
-        Waker(url, "pump", lambda: None, "ab" * 16)
+        NewsSubscriber(url, "pump", lambda: None, "ab" * 16)

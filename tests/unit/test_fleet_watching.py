@@ -16,13 +16,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgewright.cli.fleet._event_lines import Changes
 from edgewright.cli.fleet._text_chart import Snapshot, picture, shown, taken
-from edgewright.cli.fleet.watch import Looks
+from edgewright.cli.fleet.watch import Changes, Looks
 from edgewright.cli.main import run
-from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database.tables import devices
-from edgewright.fleet.server.rollouts.explanation import whereabouts
+from edgewright.fleet.server.monitoring.views import whereabouts
 from edgewright.schema.errors import OutputError
 from fleet_plane import plane_of
 from studio_server import START
@@ -191,7 +190,7 @@ def test_text_of_a_device_moves_no_terminal(fleet: Watched, capsys: pytest.Captu
 
 def snapshot(fleet: Watched) -> Snapshot:
     def look() -> Snapshot:
-        with local_desk(fleet.folder) as desk:
+        with local_client(fleet.folder) as desk:
             return taken(desk, time.time(), 86_400.0, 12)
 
     return apart(look)
@@ -249,7 +248,7 @@ class Away:
 
 
 def test_a_control_plane_that_is_away_is_told_once_and_asked_again(fleet: Watched) -> None:
-    away = Away(fleet)
+    away: Any = Away(fleet)
     looks = Looks(away, 86_400.0, away)
     assert looks.next() is not None
     away.there = False

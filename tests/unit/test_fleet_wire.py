@@ -12,9 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.fleet.protocol.ports import Unreachable
-from edgewright.fleet.protocol.wire.folder import FolderTransport
-from edgewright.fleet.protocol.wire.http import HttpTransport
 from edgewright.fleet.protocol.wire.signing import public_bytes, public_text, sign, verify
+from edgewright.fleet.protocol.wire.transport import FolderTransport, HttpTransport
 from edgewright.schema.errors import InputError
 
 KEY = Ed25519PrivateKey.generate()

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from edgewright.core.archive import pack, unpack
 from edgewright.language.forecasting.backtest import coverage_of, naive_error, smape, widths_of
 from edgewright.language.forecasting.baselines import referees, season_shape, smoothing, theta
-from edgewright.language.forecasting.forms import lags_for
-from edgewright.language.forecasting.linear import Form, fit, mixture, run, unscaled
-from edgewright.language.forecasting.pooled import adopt
-from edgewright.language.forecasting.season import find_seasons
+from edgewright.language.forecasting.calendar_seasons import find_seasons
+from edgewright.language.forecasting.linear import Form, fit, lags_for, mixture, run, unscaled
 from edgewright.language.forecasting.selection import About, ForecastRequest, fit_forecaster
-from edgewright.monitor.forecasting.forecaster import Forecaster, start_state
-from edgewright.monitor.forecasting.forecaster_file import (
+from edgewright.language.forecasting.zero_shot import adopt
+from edgewright.monitor.forecaster import (
+    Forecaster,
     forecaster_bytes,
     parse_forecaster,
     read_forecaster,
+    start_state,
     write_forecaster,
 )
 from edgewright.schema.errors import InputError
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 def daily(rows: int, noise: float = 0.1, seed: int = 0) -> Floats:
-    """A day of 24 rows within a week of 168."""
+    """Return a day of 24 rows within a week of 168."""
     t = np.arange(rows)
     week = np.where(t // 24 % 7 < 5, 1.0, -1.0)
     return np.asarray(

@@ -21,8 +21,7 @@ from edgewright.language.forecasting.linear import Form, fit, mixture
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 from edgewright.language.forecasting.zero_shot import adopt_pool
-from edgewright.monitor.forecasting.forecaster import start_state
-from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, with_test, write_forecaster
+from edgewright.monitor.forecaster import ForecasterFile, start_state, with_test, write_forecaster
 from edgewright.schema.forecast import ForecasterSpec
 from support import left_out, shared_data
 
@@ -59,7 +58,7 @@ int main(void) {
 
 @cache
 def series() -> Floats:
-    """The first hourly series of M4: 700 rows that are all positive."""
+    """Return the first hourly series of M4: 700 rows that are all positive."""
     with gzip.open(shared_data("m4") / "Hourly-train.csv.gz", "rt") as file:
         row = next(csv.reader(file))
     return np.array([float(cell) for cell in row[1:] if cell])
@@ -80,7 +79,7 @@ def forecaster(name: str) -> ForecasterFile:
 
 
 def stream() -> Floats:
-    """The last 100 rows, with holes and numbers that are none."""
+    """Return the last 100 rows, with holes and numbers that are none."""
     values = series()[-100:].copy()
     values[[5, 6, 7, 40]] = np.nan
     values[50], values[51], values[60], values[70] = np.inf, -np.inf, -1.0, 1e300

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from edgewright.cli.main import run
 from edgewright.language.forecasting.backtest import naive_error
-from edgewright.language.forecasting.pool import fit_pool
-from edgewright.language.forecasting.pool_file import pool_bytes, read_pool, write_pool
+from edgewright.language.forecasting.pool import fit_pool, pool_bytes, read_pool, write_pool
 from edgewright.language.forecasting.selection import ForecastRequest
 from edgewright.language.forecasting.zero_shot import adopt_pool
-from edgewright.monitor.forecasting.forecaster_file import forecaster_bytes, parse_forecaster, read_forecaster
+from edgewright.monitor.forecaster import forecaster_bytes, parse_forecaster, read_forecaster
 from edgewright.schema.errors import InputError
 from support import shared_data
 
@@ -27,7 +26,7 @@ ASKED = ForecastRequest(24, (24,))
 
 
 def rhythm(kind: int, rows: int = 400, seed: int = 0) -> Floats:
-    """A day of 24 rows: one kind returns to it, the other wanders on."""
+    """Return a day of 24 rows: one kind returns to it, the other wanders on."""
     random, t = np.random.default_rng(seed), np.arange(rows)
     wave = np.sin(2 * np.pi * t / 24 + seed) + 0.5 * np.sin(4 * np.pi * t / 24)
     rest = np.cumsum(random.normal(size=rows)) if kind else random.normal(size=rows)

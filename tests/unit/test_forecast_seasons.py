@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.language.forecasting.calendar_seasons import LONGEST, choose_seasons
-from edgewright.language.forecasting.season import find_seasons
+from edgewright.language.forecasting.calendar_seasons import LONGEST, choose_seasons, find_seasons
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 
 Floats = NDArray[np.float64]
@@ -15,7 +14,7 @@ HOUR = 3600.0
 
 
 def days(rows: int, *, day: int = 24, weekend: float = 0.0, noise: float = 0.3, seed: int = 0) -> Floats:
-    """A rhythm of days, lower on two of seven."""
+    """Return a rhythm of days, lower on two of seven."""
     t = np.arange(rows)
     rest = np.where(t // day % 7 < 5, 0.0, -weekend)
     shape = 3 * np.sin(2 * np.pi * t / day) * (1 + rest / 4) + rest

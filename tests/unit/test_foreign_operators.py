@@ -27,7 +27,7 @@ class Case(NamedTuple):
     opset: int = 18
 
     def bytes(self) -> bytes:
-        """The model."""
+        """Return the model."""
         names = ["x", *("" if c is None else f"c{i}" for i, c in enumerate(self.constants))]
         given = {f"c{i}": c for i, c in enumerate(self.constants) if c is not None}
         made = node(self.op, names, ["y"], **self.attributes)
@@ -135,7 +135,7 @@ CASES = {**REARRANGED, **FORMULAS, **PADS, **SIZES, **CONVOLUTIONS, **SUMS, **PR
 
 
 def bytes_of(name: str) -> bytes:
-    """The model of a case; that of two computed inputs reads the same one twice, one has its constant first."""
+    """Return the model of a case; that of two computed inputs reads the same one twice, one has its constant first."""
     one = CASES[name]
     inputs = {"of both": ["x", "x"], "constant first": ["c0", "x"]}.get(name)
     if inputs is None:

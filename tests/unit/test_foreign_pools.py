@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite

@@ -18,8 +18,8 @@ from scipy import fft, interpolate, linalg, signal, spatial, special, stats
 
 from edgewright.features import (
     _dft,
-    _mel,
     _moments,
+    _sound,
     _spectrum,
     compress,
     log_mel,
@@ -32,7 +32,7 @@ from edgewright.features import (
 from edgewright.graph.stage import Context, Stage
 from edgewright.monitor.detector_stream import window_features
 from edgewright.monitor.detectors import kind as detector
-from edgewright.monitor.forecasting.forecaster import Forecaster, start_state
+from edgewright.monitor.forecaster import Forecaster, start_state
 from edgewright.nlp.utterance.parse import probabilities
 from edgewright.preprocessing import channels, gravity, resample
 from edgewright.preprocessing import filter as filters
@@ -52,7 +52,7 @@ def build(stage: Stage[Any], table: dict[str, Any], samples: int, rate: float = 
 
 
 def named(stage: Stage[Any], table: dict[str, Any], X: Floats) -> dict[str, Reals]:
-    """The features of the first channel by name, without the channel's name."""
+    """Return the features of the first channel by name, without the channel's name."""
     estimator = build(stage, table, X.shape[2])
     result = estimator.fit_transform(X).astype(np.float64)
     both = zip(estimator.get_feature_names_out(), result.T, strict=True)
@@ -239,7 +239,7 @@ def test_mel_bands_and_cepstrum(scale: str, to_mel: Any, seed: int, mels: int, k
 
 def test_mel_scales_of_librosas_documentation() -> None:
     """librosa.hz_to_mel: 60 Hz is 0.9 mel, 110, 220 and 440 Hz are 1.65, 3.3 and 6.6 (its docstring)."""
-    np.testing.assert_allclose(_mel.to_mel(np.array([60.0, 110.0, 220.0, 440.0]), "slaney"), [0.9, 1.65, 3.3, 6.6])
+    np.testing.assert_allclose(_sound.to_mel(np.array([60.0, 110.0, 220.0, 440.0]), "slaney"), [0.9, 1.65, 3.3, 6.6])
 
 
 @pytest.mark.parametrize("both", [False, True])

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.device import frames
-from edgewright.device.frames import LONGEST, FrameDecoder, Hello, Rows, Unwrapped, read_frame, write_hello, write_rows
-from edgewright.schema.errors import InputError
+from edgewright.device.frames import LONGEST, FrameDecoder, Hello, Rows, Unwrapped, read_frame
+from frames_example import write_hello, write_rows
 
 
 def some(rows: int = 3, channels: int = 6, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -107,11 +107,6 @@ def test_wrong_lengths_with_a_right_crc_are_no_frames() -> None:
     ):
         closed = body + zlib.crc32(body).to_bytes(4, "little")
         assert read_frame(frames.stuffed(closed)) is None
-
-
-def test_a_frame_that_is_too_long_is_refused_by_the_writer() -> None:
-    with pytest.raises(InputError, match="at most 4096 bytes"):
-        write_rows(some(200, 6), sequence=0, time=0)
 
 
 def test_the_count_goes_on_over_its_overflow_and_begins_anew_with_the_sender() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_onnx import read_model
-from edgewright.graph.from_tflite_graph import read_tflite_graph
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 from foreign import MODELS
@@ -57,7 +58,7 @@ def test_damaged_tflite_is_a_graph_or_a_refusal(kind: str, cut: float, changes: 
     if not changes:
         data = data[: int(cut * len(data))]
     try:
-        graph = read_tflite_graph(bytes(data))
+        graph = network_graph(read_tflite(bytes(data)))
     except InputError as error:
         assert "\n" not in str(error)
     else:

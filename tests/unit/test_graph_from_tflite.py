@@ -13,7 +13,7 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals, with_rounding
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.graph.from_tflite_graph import network_graph, read_tflite_graph
+from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -67,7 +67,7 @@ def test_the_int8_models_of_mlperf_tiny_give_every_byte_of_tflm(name: str) -> No
 @pytest.mark.parametrize("name", FLOAT)
 def test_the_float_models_of_mlperf_tiny_answer_as_litert(name: str) -> None:
     need_litert()
-    graph = read_tflite_graph(file(name))
+    graph = network_graph(read_tflite(file(name)))
     shape = graph.inputs[0].shape
     x = np.random.default_rng(4).uniform(0, 1, (3, *shape)).astype(np.float32)
     x *= 255 if name == "pretrainedResnet" else 1
@@ -87,7 +87,7 @@ def test_bytes_as_weights_of_a_float_model_are_the_numbers_they_stand_for() -> N
     place = file("kws_ref_model_float32")
     kept = np.load(shared_data("mlperf-tiny") / "kws01" / "kws01.npz")
     x = ((kept["x"][:60].astype(np.float32) - 83) * np.float32(0.5847))[..., None]
-    graph = read_tflite_graph(place, "kws")
+    graph = network_graph(read_tflite(place, "kws"))
     ours = compile_graph(graph)(x)
     theirs = litert(place.read_bytes(), x)
     assert (ours["label"] != theirs.argmax(axis=1)).sum() <= 1

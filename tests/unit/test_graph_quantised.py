@@ -12,7 +12,7 @@ from onnx import helper
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.export.contract import Subject
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network, value_names
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
@@ -75,7 +75,7 @@ def test_litert_gives_the_same_bytes(name: str) -> None:
 
 
 def chain(middle: list[Any], *, constants: dict[str, Any] | None = None, shape: tuple[int, ...] = (3, 8)) -> Graph:
-    """Bytes, `middle` from 'x1' to 'm', a convolution of 3 channels, bytes."""
+    """Return bytes, `middle` from 'x1' to 'm', a convolution of 3 channels, bytes."""
     own: dict[str, Any] = {
         "s": np.float32(0.05), "z": np.uint8(100), "w": np.ones((2, 3, 1), np.int8), "ws": np.float32(0.01),
         "wz": np.int8(0), "t": np.float32(0.1), "u": np.uint8(20),

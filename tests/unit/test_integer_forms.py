@@ -17,32 +17,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord
 from small_pipeline import names, run_small, write_rows
 
-SOFT_CLIP = '''
-"""x / (1 + |x|), a layer from somebody else."""
-import jax.numpy as jnp
-from edgewright.graph.layer import Layer, LayerConfig
-
-
-class SoftClipConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """No settings."""
-
-
-def to_graph(config, parameters, builder, value, shape):
-    size = builder.op("Add", builder.op("Abs", value), builder.number(1.0))
-    return builder.op("Div", value, size)
-
-
-LAYER = Layer(
-    config=SoftClipConfig,
-    out_shape=lambda config, shape: shape,
-    initialise=lambda config, shape, rng: {},
-    apply=lambda config, parameters, x: x / (1.0 + jnp.abs(x)),
-    macs=lambda config, shape: 0,
-    to_graph=to_graph,
-    formula=lambda config: "x / (1 + |x|)",
-    activation=lambda config: "linear",
-)
-'''
+NEW_LAYERS = Path(__file__).parents[1] / "contracts" / "new_parts" / "models" / "nn"
 TOML = """\
 name = "small"
 refit = false
@@ -61,7 +36,7 @@ NETWORK = """
 kind = "dense"
 units = 4
 [[model.layers]]
-kind = "soft_clip"
+kind = "leaky_relu"
 """
 
 
@@ -76,12 +51,9 @@ class Epochs(Listener):
 
 
 @pytest.fixture
-def soft_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A layer without an integer form, found beside those that come along."""
-    folder = tmp_path / "layers"
-    folder.mkdir()
-    (folder / "soft_clip.py").write_text(SOFT_CLIP)
-    monkeypatch.setattr(nn, "__path__", [*nn.__path__, str(folder)])
+def new_layers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Provide layers without an integer form, found beside those that come with Edgewright."""
+    monkeypatch.setattr(nn, "__path__", [*nn.__path__, str(NEW_LAYERS)])
     catalogue.names.cache_clear()
     catalogue.listing.cache_clear()
     yield
@@ -95,17 +67,17 @@ def pipeline(folder: Path, model: str) -> Path:
     return path
 
 
-@pytest.mark.usefixtures("soft_clip")
+@pytest.mark.usefixtures("new_layers")
 def test_a_layer_without_an_integer_form_is_refused_before_the_first_epoch(tmp_path: Path) -> None:
     config, heard = read_config(str(pipeline(tmp_path, NETWORK))), Epochs()
-    with pytest.raises(InputError, match="soft_clip") as refusal:
+    with pytest.raises(InputError, match="leaky_relu") as refusal:
         run_pipeline(config, out=tmp_path / "runs", listener=heard)
     assert "compression.int8=false" in str(refusal.value)
     assert heard.count == 0
     assert names(tmp_path / "runs") == []
 
 
-@pytest.mark.usefixtures("soft_clip")
+@pytest.mark.usefixtures("new_layers")
 def test_it_becomes_a_float_package_where_that_is_asked_for(tmp_path: Path) -> None:
     result = run_small(pipeline(tmp_path, NETWORK), tmp_path / "runs", "compression.int8=false")
     assert result.package is not None

@@ -9,8 +9,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.language.labelling.agreement import contradictions, decided, kappa, kappas
-from edgewright.language.labelling.creation import changed, make
-from edgewright.language.labelling.items import read_items
+from edgewright.language.labelling.items import changed, make, read_items
 from edgewright.language.labelling.project import Project
 from edgewright.schema.errors import InputError
 from label_example import write_project, write_texts

@@ -19,13 +19,13 @@ from label_example import TRUTH, suggested, write_project
 
 
 def piped(monkeypatch: pytest.MonkeyPatch, path: Path, lines: str, *options: str) -> int:
-    """The exit code of a review that reads these lines."""
+    """Return the exit code of a review that reads these lines."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     return run(["label", "review", str(path), "--as", "ann", *options])
 
 
 def labels(path: Path) -> list[tuple[str, str]]:
-    """Labels by people and how they came about, in their order."""
+    """Return labels by people and how they came about, in their order."""
     with Project(path) as project:
         return [(one.label, one.how) for one in project.said()]
 

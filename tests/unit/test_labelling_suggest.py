@@ -12,12 +12,11 @@ from PIL import Image
 from edgewright.cli.main import run
 from edgewright.core import catalogue
 from edgewright.language.embedding.contract import Vectors, unit
-from edgewright.language.labelling.active_learning import choose
 from edgewright.language.labelling.label_errors import likely_errors
 from edgewright.language.labelling.project import Project
 from edgewright.language.labelling.suggesters import FOLDER, Given, Suggester
 from edgewright.language.labelling.suggesters.linear import out_of_fold
-from edgewright.language.labelling.suggestion_round import shares_of, suggest, temperature
+from edgewright.language.labelling.suggestion_round import choose, shares_of, suggest, temperature
 from edgewright.language.labelling.vectors import features, vectors_of
 from edgewright.schema.errors import InputError, UnknownNameError
 from label_example import FOODS, LAMPS, TRUTH, answer, write_project
@@ -30,7 +29,7 @@ class ByWords:
     name, dimensions, bytes = "by-words", 3, 0
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Counts of words of each meaning."""
+        """Return counts of words of each meaning."""
         known = [(*LAMPS, "light"), (*FOODS, "eat", "cook")]
         rows = [[sum(w in text.split() for w in words) for words in known] + [0.1] for text in texts]
         return unit(np.array(rows, np.float32))

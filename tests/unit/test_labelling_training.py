@@ -13,23 +13,22 @@ from edgewright.cli.main import run
 from edgewright.core.package import read_package
 from edgewright.data.audited_labels import beside, read_record, records
 from edgewright.language.labelling.audit import asked, draw
-from edgewright.language.labelling.creation import make
 from edgewright.language.labelling.export import export
-from edgewright.language.labelling.items import read_items
+from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
 from edgewright.nlp.utterance.model_file import read_language
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.labelling import LabelRecord
-from edgewright.search.problem import problem_of_data, problem_of_pipeline
+from edgewright.search.problem import problem_of_pipeline
 from label_example import answer, suggested, write_project
 
 LIMIT = 0.05
 
 
 def audited_project(folder: Path, count: int, wrong: int = 0) -> Path:
-    """A project with a finished audit."""
+    """Return a project with a finished audit."""
     path = write_project(folder)
     with suggested(path, wrong) as project:
         draw(project, count, seed=1)
@@ -38,7 +37,7 @@ def audited_project(folder: Path, count: int, wrong: int = 0) -> Path:
 
 
 def exported(path: Path, **more: bool) -> Path:
-    """Its data."""
+    """Return its data."""
     with Project(path) as project:
         return export(project, path.with_suffix(".csv").with_name("out.csv"), force=True, **more).path
 
@@ -157,8 +156,6 @@ def test_a_run_on_audited_windows_tells_of_it_in_its_record_and_package(tmp_path
     unheard = tmp_path / "unheard.csv"
     unheard.write_bytes((tmp_path / "out.csv").read_bytes() + b"\n")
     with pytest.raises(CheckFailedError, match="without their audit"):
-        problem_of_data(str(unheard), {"target": "label"})
-    with pytest.raises(CheckFailedError, match="without their audit"):
         problem_of_pipeline(config, str(unheard))
     assert problem_of_pipeline(config).samples.y.shape == (80,)
     strict = msgspec.structs.replace(config, data={**config.data, "label_errors": 0.01})
@@ -167,7 +164,7 @@ def test_a_run_on_audited_windows_tells_of_it_in_its_record_and_package(tmp_path
 
 
 def _windows(folder: Path) -> Path:
-    """A label project of 80 windows that are loud and still in turn, and a pipeline over its export."""
+    """Return a label project of 80 windows that are loud and still in turn, and a pipeline over its export."""
     values = np.random.default_rng(0).normal(size=(80, 10)) * np.where(np.arange(80) % 2, 0.1, 2.0)[:, None]
     rows = [f"{k / 10},{v:.4f},{'abcd'[k // 200]}" for k, v in enumerate(values.ravel())]
     (folder / "walk.csv").write_text("t,x,who\n" + "\n".join(rows) + "\n")

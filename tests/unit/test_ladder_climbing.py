@@ -18,7 +18,6 @@ from edgewright.search.ladder.rung_run import run_rung
 from edgewright.search.ladder.rungs.state_machine import RUNG as MACHINE
 from edgewright.search.ladder.rungs.state_machine import Machine, states
 from edgewright.search.ladder.setup import problem_and_config
-from edgewright.training.metrics import jackknife_interval
 from ladder_problems import ladder, table
 from small_pipeline import write_rows
 
@@ -83,13 +82,6 @@ def test_intervals_of_equal_rungs_hold_zero_as_often_as_they_say() -> None:
         gain = judge.gain(_answers(one, y), _answers(other, y))
         held += gain.low <= 0 <= gain.high
     assert 180 <= held <= 199
-
-
-def test_an_interval_is_that_of_a_mean() -> None:
-    values = np.random.default_rng(2).normal(size=30)
-    found = jackknife_interval(lambda rows: float(values[rows].mean()), np.arange(30), "group")
-    half = 2.045229642132703 * values.std(ddof=1) / np.sqrt(30)
-    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half))
 
 
 def test_scores_are_scikit_learns() -> None:

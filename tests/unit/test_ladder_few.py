@@ -11,18 +11,16 @@ from benchmarks.language.few_shot import _share
 from numpy.typing import NDArray
 
 from edgewright.schema.device import DecisionSpec
-from edgewright.search.architecture.comparison import compare
 from edgewright.search.architecture.estimates import Estimate
+from edgewright.search.architecture.report import compare
 from edgewright.search.architecture.trial import TrialScore, Tried
-from edgewright.search.ladder.few_groups import choose_with_few, probabilities
 from edgewright.search.ladder.metrics import METRICS
-from edgewright.search.ladder.model_comparison import Climb, Judge
+from edgewright.search.ladder.model_comparison import Climb, Judge, choose_with_few, probabilities
 from edgewright.training.metrics import group_interval
 from edgewright.training.permutation_test import power, smallest_p
-from edgewright.workflows.tuning.curve import paired
 from edgewright.workflows.tuning.grid import Tally
 from edgewright.workflows.tuning.grid import Tried as TriedDecision
-from edgewright.workflows.tuning.selection import Cost
+from edgewright.workflows.tuning.selection import Cost, paired
 
 EACH = 100
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.language.embedding import load
+from edgewright.language.embedding.bert import read_safetensors
 from edgewright.language.embedding.load import graph_of
-from edgewright.language.embedding.safetensors import read_safetensors
 from edgewright.schema.errors import InputError
 
 WIDTH, HEADS, INNER = 8, 2, 12
@@ -84,7 +84,7 @@ def norm(value: NDArray[Any], own: dict[str, NDArray[np.float32]], name: str) ->
 
 
 def slow(ids: list[int], own: dict[str, NDArray[np.float32]]) -> NDArray[Any]:
-    """The formula of the paper in NumPy, one text."""
+    """Return the formula of the paper in NumPy, one text."""
 
     def dense(value: NDArray[Any], name: str) -> NDArray[Any]:
         return np.asarray(value @ own[f"{name}.weight"].T + own[f"{name}.bias"])

@@ -16,11 +16,11 @@ from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
 from edgewright.export.c99_language.features import write_features_c99
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.intents.graph import float_graph, int8_graph
-from edgewright.nlp.utterance.features import UNIT, ZERO, features
+from edgewright.nlp.utterance.hashing import UNIT, ZERO, features
 from edgewright.nlp.utterance.model_file import Arrays, write_language
 from edgewright.nlp.utterance.normalise import LONGEST, normalised
 from edgewright.nlp.utterance.student import Student

@@ -14,13 +14,11 @@ from edgewright.schema.config import WindowConfig
 from edgewright.schema.curve import CurvePoint, Curves, encode_curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
-from edgewright.search.curves.measure import CurveRequest, measure, record_of
+from edgewright.search.curves.measure import CurveRequest, came_true, measure, read_curves, record_of
 from edgewright.search.curves.noise import noise_of
-from edgewright.search.curves.of_samples import OfSamples
+from edgewright.search.curves.of_samples import OfSamples, drawn, pieces_of
 from edgewright.search.curves.of_text import OfText
-from edgewright.search.curves.outcomes import came_true, read_curves
 from edgewright.search.curves.page import curves_page
-from edgewright.search.curves.pieces import drawn, pieces_of
 from edgewright.search.curves.verdict import law_words, single_words
 from edgewright.search.ladder.metrics import METRICS
 from edgewright.search.ladder.setup import problem_and_config

@@ -16,9 +16,8 @@ from edgewright.cli.lessons import ask, read_answers, show_blocks, step_through
 from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
 from edgewright.schema.trace import Trace
-from edgewright.trace.blocks_html import blocks_html, notebook_html
+from edgewright.trace.html import blocks_html, lesson_page, notebook_html
 from edgewright.trace.modes import mode, modes
-from edgewright.trace.own_page import lesson_page
 
 MODES = ("trace", "summary", "steps", "formulas", "code", "what-if", "compare", "quiz", "glossary")
 

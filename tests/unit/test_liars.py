@@ -12,9 +12,8 @@ from collections import Counter
 
 import pytest
 
-from edgewright.fleet.protocol.plans.gates import judge
+from edgewright.fleet.protocol.plans.gates import Vote, judge
 from edgewright.fleet.protocol.plans.parser import USUAL_GATES
-from edgewright.fleet.protocol.plans.votes import Voice
 from edgewright.schema.fleet_plan import Gate
 
 SHARE = USUAL_GATES[0]
@@ -24,7 +23,7 @@ DRAWS = 80
 
 
 def rolled_out(seed: int, rate: float, gate: Gate, sizes: tuple[int, ...], *, bad: bool) -> tuple[str, int]:
-    """What the gate said last, and in which stage; ('pass', stages) where the release finished.
+    """Return what the gate said last, and in which stage; ('pass', stages) where the release finished.
 
     As the scheduler does it, the gate is asked again whenever one of the canary has spoken, and now and then later; one
     'fail' is enough.
@@ -32,7 +31,7 @@ def rolled_out(seed: int, rate: float, gate: Gate, sizes: tuple[int, ...], *, ba
     chance = random.Random(seed)  # noqa: S311 - of a test
     fine, awful = (0.0, 1.0) if gate is SHARE else (1.0, 50.0)
     voices = [
-        Voice(device=f"{n:032x}", batch=f"b{n % 50}", value=awful if bad ^ (chance.random() < rate) else fine)
+        Vote(device=f"{n:032x}", batch=f"b{n % 50}", value=awful if bad ^ (chance.random() < rate) else fine)
         for n in range(sizes[-1])
     ]
     before = gate.quorum

@@ -20,9 +20,9 @@ from edgewright.core.missing_values import METADATA, needed, read_limit, shares,
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.predictor import Predictor
 from edgewright.export._c_host import compile_c99, load_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_stream import write_stream_c99
-from edgewright.export.answering import build_model
-from edgewright.export.c99 import write_c99
+from edgewright.export._extension.model import build_model
 from edgewright.export.contract import Stream
 from edgewright.export.tflite_whole import write_whole
 from edgewright.features.statistics import Statistics
@@ -63,7 +63,7 @@ def windows(count: int = 240) -> tuple[Floats, NDArray[np.str_]]:
 
 @cache
 def steps(task: str = "classification") -> tuple[tuple[str, Any], ...]:
-    """A fitted pipeline of windows."""
+    """Return a fitted pipeline of windows."""
     X, kinds = windows()
     fill = Fill().fit(X)
     features = Statistics(features=("mean", "std"), log=False).fit(X)
@@ -81,7 +81,7 @@ def graph(task: str = "classification") -> Graph:
 
 
 def answer(engine: str, samples: Floats, task: str = "classification") -> dict[str, NDArray[Any]]:
-    """What a form says."""
+    """Return what a form says."""
     if engine == "onnxruntime":
         pytest.importorskip("onnxruntime")
     if engine == "litert":
@@ -96,7 +96,7 @@ def answer(engine: str, samples: Floats, task: str = "classification") -> dict[s
 
 
 def damaged() -> tuple[Floats, list[bool]]:
-    """Windows with holes, and whether each is answered."""
+    """Return windows with holes, and whether each is answered."""
     X = windows()[0][:9].copy()
     X[0, 1, 7] = np.nan
     X[1, :, 31] = np.nan
@@ -292,7 +292,7 @@ def test_windows_of_sensors_begin_with_a_stage_that_fills(kind: str, more: str, 
 
 
 def predictor_of(probabilities: list[float]) -> Predictor:
-    """A package from before the rule, whose model always gives these."""
+    """Return a package from before the rule, whose model always gives these."""
     held = parse_package(package_bytes(*parts()), "old.edge")
     assert held.manifest.missing is None
     found = Predictor(held, engine="numpy", self_test=False)

@@ -12,7 +12,7 @@ from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.boosting import Boosting
 from edgewright.pipeline.config import parse
-from edgewright.pipeline.parts import build_model
+from edgewright.pipeline.plan import build_model
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError

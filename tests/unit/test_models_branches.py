@@ -12,7 +12,7 @@ from edgewright.cli.main import run as cli
 from edgewright.compression.int8 import quantise
 from edgewright.compression.prune import macs, structured
 from edgewright.core.executor import compile_graph
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.onnx_writer import to_onnx

@@ -12,7 +12,7 @@ from edgewright.pipeline.config import names_pipeline
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with a folder that is named as a shipped pipeline is."""
+    """Provide a working directory with a folder that is named as a shipped pipeline is."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hapt").mkdir()
     (tmp_path / "hapt" / "rows.csv").write_text(

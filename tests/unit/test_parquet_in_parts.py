@@ -131,7 +131,7 @@ def test_stages_learn_the_same_piece_by_piece() -> None:
 
 
 def test_an_epoch_on_disk_goes_through_every_row_once() -> None:
-    order = by_blocks(1000, np.random.default_rng(0), 128, block=4)
+    order = by_blocks(1000, np.random.default_rng(0), 128)
     np.testing.assert_array_equal(np.sort(order), np.arange(1000))
     assert len(np.unique(order[:128] // 4)) <= 33
     small = by_blocks(100, np.random.default_rng(0), 128)

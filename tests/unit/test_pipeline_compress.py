@@ -17,18 +17,17 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.package_loader import load
+from edgewright.core.predictor import load
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.compression_record import read_record
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline
+from edgewright.pipeline.provenance import read_record
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.errors import InputError
 from edgewright.workflows.compression.forms import Maker
-from edgewright.workflows.compression.options import Pruning, Wanted, read_drop, read_pruning
-from edgewright.workflows.compression.options import names as foretold
-from edgewright.workflows.compression.subject import open_run
+from edgewright.workflows.compression.subject import Pruning, Wanted, open_run, read_drop, read_pruning
+from edgewright.workflows.compression.subject import names as foretold
 from edgewright.workflows.compression.workflow import chosen_row, compress
 from small_pipeline import names, rows, run_small, write_rows, write_toml
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.pipeline.config import parse, read_config, shipped, source_text
-from edgewright.pipeline.parts import parts
+from edgewright.pipeline.plan import parts
+from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
 
@@ -191,3 +192,26 @@ def test_toml_beyond_what_python_reads_is_refused_in_words(text: str, told: str)
 def test_bytes_that_are_no_text_are_refused_before_they_reach_a_file() -> None:
     with pytest.raises(InputError, match=r"expected text in UTF-8, got .* - at --set character 7"):
         changed("title=\udcff")
+
+
+BASE = 'name = "m"\n[data]\nkind = "wearable"\nrows = 400\npeople = 8\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('[[model.layers]]\nkind = "dens"\nunits = 3\n', "no layer 'dens'"),
+        ('[[model.layers]]\nkind = "dense"\n', "expected the key `units`, got none - at m.toml model.layers 1 (dense)"),
+        ('[[model.layers]]\nkind = "dense"\nunits = -3\n', "got -3 - at m.toml model.layers 1 (dense) units"),
+        ('[training]\noptimiser = "adm"\n', "no optimiser 'adm'"),
+        ('[training]\naugment = [{ kind = "nois" }]\n', "no augmentation 'nois'"),
+        ('[device]\nprofile = "m4"\n', "no device profile 'm4'"),
+        ('[model]\nkind = "shrub"\n', "no model 'shrub'"),
+    ],
+)
+def test_names_are_checked_before_anything_is_read(tmp_path: Path, more: str, said: str) -> None:
+    config = parse(BASE + more, "m.toml", ("data.path=/no/such/file",))
+    with pytest.raises(InputError) as caught:
+        run_pipeline(config, out=tmp_path / "runs")
+    assert said in str(caught.value)
+    assert not (tmp_path / "runs").exists()

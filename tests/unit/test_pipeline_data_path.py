@@ -9,8 +9,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
-from edgewright.pipeline.compression_record import read_record
-from edgewright.pipeline.provenance import Remembered, remembered
+from edgewright.pipeline.provenance import Remembered, read_record, remembered
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.workflow import prove_place
 from small_pipeline import rows, write_rows, write_toml
@@ -20,7 +19,7 @@ SET = ["--set", "training.epochs=2", "--set", "compression.max_drop=1.0"]
 
 
 def made(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run whose data were named on the command line, by a path relative to where it was typed."""
+    """Return a run whose data were named on the command line, by a path relative to where it was typed."""
     (place / "here").mkdir(parents=True)
     write_rows(place / "here" / "mine.csv", rows(("idle", "off", "on"), 200))
     write_toml(place / "small.toml", place / "elsewhere.csv")

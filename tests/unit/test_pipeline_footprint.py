@@ -12,7 +12,7 @@ from benchmarks.estimate.simple import fitted_model, simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 
 from edgewright.export import contract
-from edgewright.export.c99 import write_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export.emulator import missing_tools
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx
@@ -26,8 +26,7 @@ from edgewright.schema.footprint import Spread
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.estimation.accelerators import accelerators
-from edgewright.workflows.estimation.toolchain import truth_of
-from edgewright.workflows.estimation.workflow import estimate_place
+from edgewright.workflows.estimation.workflow import estimate_place, truth_of
 
 SUBJECTS = {s.name: s for s in hapt_subjects(5, 5)}
 EMULATED = pytest.mark.skipif(bool(missing_tools()), reason="no cross compiler or emulator")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgewright.core.package import read_package
-from edgewright.core.package_loader import load
+from edgewright.core.predictor import load
 from edgewright.schema.trace import LayerTrace
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ def session(model: bytes) -> Any:  # noqa: ANN401 - of ONNX Runtime
 
 
 def with_boundary(model: bytes, shape: tuple[int, ...]) -> bytes:
-    """The model with the value at which preprocessing ends as one more output."""
+    """Return the model with the value at which preprocessing ends as one more output."""
     graph = read_onnx(model)
     extra = Value(name=graph.boundary, dtype="float32", shape=shape)
     return to_onnx(msgspec.structs.replace(graph, outputs=(*graph.outputs, extra)))

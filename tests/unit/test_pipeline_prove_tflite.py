@@ -31,13 +31,13 @@ WHOLE, OWN, TFLM = (
 
 
 def rounded(rounding: Rounding) -> Subject:
-    """The example, its int8 graph marked."""
+    """Return the example, its int8 graph marked."""
     graphs = {**subject().graphs, "int8": marked(subject().graphs["int8"], rounding)}
     return subject_of("example", graphs, pipeline=fitted())
 
 
 def fast(about: Subject) -> list[Form]:
-    """Its forms without those that a compiler makes first."""
+    """Return its forms without those that a compiler makes first."""
     return [form for form in forms_of(about) if "C99" not in form.name and "extension" not in form.name]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.core.package_loader import load
-from edgewright.pipeline.config import read_config
+from edgewright.core.predictor import load
+from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.config import parse, read_config
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
@@ -22,7 +23,7 @@ PICKLE = b"\x80"
 
 
 def regression(folder: Path) -> Path:
-    """The small pipeline with a number as its target."""
+    """Return the small pipeline with a number as its target."""
     table = [[a, b, f"{2 * float(a) - float(b):.4f}"] for a, b, _ in rows()]
     return write_toml(folder / "regression.toml", write_rows(folder / "numbers.csv", table))
 
@@ -159,7 +160,7 @@ def test_int8_that_loses_more_than_allowed_leaves_a_run_without_a_package(tmp_pa
 
 
 def with_people(folder: Path) -> Path:
-    """The small pipeline over twelve people of ten rows each."""
+    """Return the small pipeline over twelve people of ten rows each."""
     table = [[*row, f"p{number // 10:02}"] for number, row in enumerate(rows())]
     data = write_rows(folder / "people.csv", table, header="a,b,label,person")
     toml = write_toml(folder / "people.toml", data)
@@ -220,3 +221,67 @@ def test_impossible_shapes_and_names_are_refused_and_leave_nothing(
     with pytest.raises(InputError, match=told):
         run_small(small, tmp_path / "runs", *changes)
     assert names(tmp_path / "runs") == []
+
+
+UNFILLED = 'name = "m"\n[data]\nkind = "csv"\ntarget = "label"\n[training]\nepochs = 1\n'
+
+
+def _with_a_hole(path: Path, hole: int) -> str:
+    """Sixty rows; one reading of b is missing in row `hole`."""
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    lines = [f"{a:.3f},{'' if i == hole else f'{b:.3f}'},{'yn'[i % 2]}" for i, (a, b) in enumerate(values)]
+    path.write_text("\n".join(["a,b,label", *lines]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("hole", [0, 59])
+@pytest.mark.parametrize("stages", ["", '[[stages]]\nkind = "scale"\n', '[[stages]]\nkind = "pca"\n'])
+def test_missing_values_without_a_stage_that_fills_them(tmp_path: Path, stages: str, hole: int) -> None:
+    with pytest.raises(InputError, match="impute") as caught:
+        run_pipeline(
+            parse(UNFILLED + stages, "m.toml"), data=_with_a_hole(tmp_path / "m.csv", hole), out=tmp_path / "runs"
+        )
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_numbers_near_the_limit_of_float32_make_no_noise() -> None:
+    X = np.array([[3e38, 1.0], [-3e38, 2.0], [3e38, 3.0], [-3e38, 4.0]] * 4, np.float32)
+    model = NetworkClassifier(({"kind": "dense", "units": 2},), epochs=1)
+    # A warning is an error in these tests: the sum of such numbers would be one.
+    assert model.fit(X, np.array(["a", "b"] * 8)).predict_proba(X).shape == (16, 2)
+
+
+CARDS = """
+name = "m"
+refit = false
+[data]
+kind = "csv"
+target = "y"
+[[stages]]
+kind = "impute"
+[[stages]]
+kind = "scale"
+method = "standard"
+[training]
+epochs = 1
+[compression]
+max_drop = 1.0
+"""
+
+
+@pytest.mark.parametrize("large", [1.0, 1000.0])
+def test_what_the_cards_say(tmp_path: Path, large: float) -> None:
+    values = np.random.default_rng(0).normal(size=(80, 2)) * [1.0, large]
+    rows = [f"{a:.4f},{b:.4f},{2 * a + 1:.4f}" for a, b in values]
+    (tmp_path / "m.csv").write_text("\n".join(["a,b,y", *rows]) + "\n", encoding="utf-8")
+    trace = run_pipeline(parse(CARDS, "m.toml"), data=str(tmp_path / "m.csv"), out=tmp_path / "runs").trace
+    cards = {card.name: card for card in trace.stages}
+    assert "the training samples miss none" in cards["Impute"].why
+    assert ("would not count alike" in cards["Scale"].why) == (large > 1)
+    # A regression is not calibrated, and without patience nothing stops it.
+    assert "watch it;" in cards["Training"].why and "calibrate" not in cards["Training"].why
+    assert cards["Training"].names_after == ("y",)
+    stopping = parse(CARDS, "m.toml", ("training.patience=3",))
+    again = run_pipeline(stopping, data=str(tmp_path / "m.csv"), out=tmp_path / "runs").trace
+    assert "stop it;" in next(card.why for card in again.stages if card.name == "Training")

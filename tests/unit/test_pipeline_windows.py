@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.core.package_loader import load
+from edgewright.core.predictor import load
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError
@@ -71,7 +71,7 @@ max_drop = 1.0
 
 @pytest.fixture
 def people(tmp_path: Path) -> Path:
-    """A few recordings of the set, linked into a folder of their own."""
+    """Provide a few recordings of the set, linked into a folder of their own."""
     origin = shared_data("har-hapt")
     folder = tmp_path / "hapt"
     folder.mkdir()

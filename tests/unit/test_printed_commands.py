@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.cli.command_line import command_line
 from edgewright.cli.main import run
+from edgewright.cli.options import command_line
 from edgewright.schema.advice import Advice
 from edgewright.schema.trace import Trace
 from ladder_problems import table

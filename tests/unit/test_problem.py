@@ -10,8 +10,8 @@ import pytest
 
 from edgewright.pipeline.config import read_config
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.errors import InputError
-from edgewright.search.problem import folds, problem_of_data, problem_of_pipeline
+from edgewright.search.ladder.setup import problem_and_config
+from edgewright.search.problem import folds, problem_of_pipeline
 from support import shared_data
 
 
@@ -26,9 +26,8 @@ def _table(path: Path, rows: int, group: bool = False) -> str:
 
 
 def test_groups_stay_whole_and_every_sample_judges_once(tmp_path: Path) -> None:
-    problem = problem_of_data(
-        _table(tmp_path / "a.csv", 200, group=True), {"target": "label", "group": "person", "time": "time"}
-    )
+    table = {"target": "label", "group": "person", "time": "time"}
+    problem = problem_and_config(_table(tmp_path / "a.csv", 200, group=True), table)[0]
     assert (problem.by, problem.units.max() + 1, problem.task, problem.classes) == (
         "group", 4, "classification", ("off", "on"),
     )  # fmt: skip
@@ -41,18 +40,16 @@ def test_groups_stay_whole_and_every_sample_judges_once(tmp_path: Path) -> None:
 
 
 def test_days_are_kept_where_there_is_only_time(tmp_path: Path) -> None:
-    problem = problem_of_data(
-        _table(tmp_path / "a.csv", 200), {"target": "label", "time": "time", "ignore": ["person"]}
-    )
+    table = {"target": "label", "time": "time", "ignore": ["person"]}
+    problem = problem_and_config(_table(tmp_path / "a.csv", 200), table)[0]
     assert problem.by == "day"
     assert problem.units.tolist() == (np.arange(200) // 24).tolist()
 
 
 def test_few_days_become_blocks_and_windows_never_overlap_across(tmp_path: Path) -> None:
     table = {"target": "label", "time": "time", "ignore": ["person"]}
-    problem = problem_of_data(
-        _table(tmp_path / "a.csv", 90), table, window=WindowConfig(samples=8, step=2, within="recording")
-    )
+    window = WindowConfig(samples=8, step=2, within="recording")
+    problem = problem_and_config(_table(tmp_path / "a.csv", 90), table, window=window)[0]
     assert problem.by == "block"
     starts = problem.samples.starts
     for fold in folds(problem, 5):
@@ -60,15 +57,11 @@ def test_few_days_become_blocks_and_windows_never_overlap_across(tmp_path: Path)
 
 
 def test_rows_without_time_keep_the_mix_of_classes(tmp_path: Path) -> None:
-    problem = problem_of_data(_table(tmp_path / "a.csv", 100), {"target": "label", "ignore": ["person", "time"]})
+    table = {"target": "label", "ignore": ["person", "time"]}
+    problem = problem_and_config(_table(tmp_path / "a.csv", 100), table, by="row")[0]
     assert problem.by == "row"
     shares = [float((problem.y[fold.test] == "on").mean()) for fold in folds(problem, 5)]
     assert max(shares) - min(shares) <= 0.1
-
-
-def test_twelve_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least 30 labelled samples, got 12"):
-        problem_of_data(_table(tmp_path / "a.csv", 12), {"target": "label", "ignore": ["person"]})
 
 
 @pytest.mark.needs_data

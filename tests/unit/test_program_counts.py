@@ -72,7 +72,7 @@ def test_taps_outside_the_image_are_not_counted(stride: int, kernel: int, side: 
 
 
 def _odd() -> Graph:
-    """A network whose last function no fitted program calls."""
+    """Return a network whose last function no fitted program calls."""
     draft = Draft("odd", (6,), 2).dense(4)
     draft.act("Erf")
     return draft.dense(2, "").finish()

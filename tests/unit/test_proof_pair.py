@@ -25,7 +25,7 @@ END = RNG.integers(-100, 100, (N, 3)).astype(np.int8)
 
 
 def base() -> Stages:
-    """Stages of an int8 form of the whole pipeline."""
+    """Return stages of an int8 form of the whole pipeline."""
     chance = RNG.dirichlet(np.ones(3), N).astype(np.float32)
     return {
         RANGE: np.zeros(N, np.int64),
@@ -60,7 +60,7 @@ def pair(
 
 
 def changed(stages: Stages, **values: tuple[tuple[int, ...], float]) -> Stages:
-    """A copy with one value of some stages moved by an amount."""
+    """Return a copy with one value of some stages moved by an amount."""
     made = {name: array.copy() for name, array in stages.items()}
     for stage, (place, amount) in values.items():
         made[stage][place] += np.asarray(amount).astype(made[stage].dtype)

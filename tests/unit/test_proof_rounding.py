@@ -33,7 +33,7 @@ SLOW = (0.3, 0.6, 1.0, 3.0)
 
 @cache
 def swinging() -> Chosen:
-    """Windows of an arm that turns through gravity once in many seconds and trembles a little, in m/s2."""
+    """Return windows of an arm that turns through gravity once in many seconds and trembles a little, in m/s2."""
     rng = np.random.default_rng(3)
     time = np.arange(SAMPLES) / RATE
     turn = rng.uniform(0, 6, (WINDOWS, 1)) + rng.uniform(0.1, 0.4, (WINDOWS, 1)) * np.sin(
@@ -59,7 +59,7 @@ def subject() -> Subject:
 
 
 def proven(*faulty: Form) -> ProofRecord:
-    """The proof of the fitted pipeline, NumPy and C, and of a form with a fault."""
+    """Return the proof of the fitted pipeline, NumPy and C, and of a form with a fault."""
     known = ("Python pipeline", "float ONNX in NumPy", "float C99 by gcc")
     forms = [form for form in forms_of(subject()) if form.name in known]
     return prove_subject(subject(), "swinging", swinging(), [*forms, *faulty])

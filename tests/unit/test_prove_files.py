@@ -20,7 +20,7 @@ from edgewright.graph.denoising import write_denoiser
 from edgewright.language.forecasting.selection import ForecastRequest as Wanted
 from edgewright.language.forecasting.selection import fit_forecaster
 from edgewright.monitor.detector_file import write_detector
-from edgewright.monitor.forecasting.forecaster_file import write_forecaster
+from edgewright.monitor.forecaster import write_forecaster
 from edgewright.nlp.utterance.model_file import write_language
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
@@ -40,7 +40,7 @@ def _one_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def proof(place: Path, file: str = "", change: Change | None = None, data: str = "") -> ProofRecord:
-    """The proof of a file, with a changed C file where a change is given."""
+    """Return the proof of a file, with a changed C file where a change is given."""
     prover = prover_of(place)
     assert prover is not None
 
@@ -53,14 +53,14 @@ def proof(place: Path, file: str = "", change: Change | None = None, data: str =
 
 
 def named(record: ProofRecord, stage: str) -> Difference:
-    """The first difference, which must stand at this stage."""
+    """Return the first difference, which must stand at this stage."""
     assert not record.passed and record.breaks is not None
     assert record.breaks.stage == stage, record.breaks
     return record.breaks
 
 
 def detector(folder: Path, kind: str, window: WindowSpec | None = None, refractory: float = 3) -> Path:
-    """A fitted detector's file."""
+    """Return a fitted detector's file."""
     columns = tuple(Column(name=name) for name in "abc")
     limit = Threshold(value=2.0, by="given")
     spec = DetectorSpec(

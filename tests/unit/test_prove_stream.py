@@ -16,8 +16,8 @@ from edgewright.core.input_ranges import METADATA, ranges_text
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, parse_package, write_package
 from edgewright.export._c_probe import struct_fields
-from edgewright.export.c99 import TARGET
 from edgewright.export.subject import package_subject
+from edgewright.export.targets.c99 import TARGET
 from edgewright.graph.builder import Builder
 from edgewright.monitor.detector_file import IN_PACKAGE, detector_bytes
 from edgewright.monitor.detectors import kind
@@ -47,7 +47,7 @@ SCORE, ODD = "detector odd score", "detector odd anomalies"
 
 @cache
 def samples() -> Chosen:
-    """Windows of probabilities that dwell on a label; what goes in comes out, averaged over the window."""
+    """Return windows of probabilities that dwell on a label; what goes in comes out, averaged over the window."""
     rng = np.random.default_rng(1)
     kinds = np.repeat(rng.integers(0, 3, 40), 5)
     made = rng.dirichlet((1.0, 1.0, 1.0), (len(kinds), 8)).transpose(0, 2, 1) * 0.5 + 0.5 * np.eye(3)[kinds][..., None]
@@ -55,7 +55,7 @@ def samples() -> Chosen:
 
 
 def model() -> Graph:
-    """The mean of each channel over a window."""
+    """Return the mean of each channel over a window."""
     builder = Builder("through", (3, WINDOW.samples), labels=LABELS)
     value = builder.op("Flatten", builder.op("GlobalAveragePool", builder.op("Mul", builder.input, builder.number(1))))
     label = builder.op("ArgMax", value, axis=1, keepdims=0)
@@ -98,7 +98,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 @pytest.fixture(scope="module")
 def prove(package: Package) -> Proof:
-    """Gives the proof, with changed C where a change is given."""
+    """Give the proof, with changed C where a change is given."""
     graph = read_onnx(package.model("float"))
 
     def proof(change: Callable[[Files], Files] | None = None, chosen: Chosen | None = None) -> ProofRecord:
@@ -110,14 +110,14 @@ def prove(package: Package) -> Proof:
 
 
 def named(record: ProofRecord, stage: str) -> Difference:
-    """The first difference, which must stand at this stage."""
+    """Return the first difference, which must stand at this stage."""
     assert not record.passed and record.breaks is not None
     assert record.breaks.stage == stage, record.breaks
     return record.breaks
 
 
 def edited(old: str, new: str, file: str = "activity_stream.c") -> Callable[[Files], Files]:
-    """A change of the C."""
+    """Return a change of the C."""
 
     def change(files: Files) -> Files:
         assert old in files[file], files[file]

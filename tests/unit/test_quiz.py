@@ -56,16 +56,27 @@ def test_same_record_same_quiz_and_not_always_the_same_letter() -> None:
     assert [q.options for q in moved] != [q.options for q in quiz(trace)]
 
 
-def test_fewer_features() -> None:
-    question = asked(lesson_example.classifier())["fewer_features"]
-    assert "10 of 20" in question.text
-    assert "704 parameters instead of 1,344" in right(question)
-
-
-def test_larger_architecture() -> None:
-    question = asked(lesson_example.overfitted())["larger_architecture"]
-    assert "207,201" in question.text
-    assert f"{207_201 / 14_151:.3g} times" in right(question)
+@pytest.mark.parametrize(
+    ("record", "name", "asked_for", "answer"),
+    [
+        ("classifier", "fewer_features", "10 of 20", "704 parameters instead of 1,344"),
+        ("overfitted", "larger_architecture", "207,201", f"{207_201 / 14_151:.3g} times"),
+        ("classifier", "layer_parameters", "64 inputs and 64 units", "4,160"),
+        ("classifier", "where_weights_go", "float32", "'hidden 2': 82 %"),
+        ("classifier", "majority", "87.9 %", "41.2 %"),
+        ("classifier", "budget", "phone-arm64", "RAM: 2.0 %"),
+        ("classifier", "split", "person or machine", "2,000 samples"),
+        ("regression", "split", "split", "samples"),
+        ("classifier", "fitted_on", "10,000 samples", "The 8,000"),
+        ("classifier", "confidence", "85 %", "85 %"),
+        ("classifier", "active", "17 of 64 active", "ReLU"),
+    ],
+)
+def test_a_question_and_its_right_answer_have_the_figures(record: str, name: str, asked_for: str, answer: str) -> None:
+    question = asked(lesson_example.RECORDS[record]())[name]
+    assert asked_for in question.text
+    assert answer in right(question)
+    assert right(question) not in wrong(question)
 
 
 def test_kept_epoch_is_the_one_with_the_lowest_validation_loss() -> None:
@@ -86,18 +97,6 @@ def test_overfitting_is_asked_only_where_the_rule_found_it() -> None:
     question = asked(trace)["overfitting"]
     assert right(question).startswith(f"Since epoch {epoch}:")
     assert not any(text.startswith(f"Since epoch {epoch}:") for text in wrong(question))
-
-
-def test_layer_parameters() -> None:
-    question = asked(lesson_example.classifier())["layer_parameters"]
-    assert "64 inputs and 64 units" in question.text
-    assert right(question) == "4,160"
-
-
-def test_where_the_weights_go() -> None:
-    question = asked(lesson_example.classifier())["where_weights_go"]
-    assert right(question) == "Mostly to the layer 'hidden 2': 82 %"
-    assert not any("hidden 2" in text for text in wrong(question))
 
 
 def test_int8_cost() -> None:
@@ -147,29 +146,6 @@ def test_two_classes_give_four_options() -> None:
     question = asked(msgspec.structs.replace(trace, evaluation=two))["confused"]
     assert right(question) == "'no' taken for 'yes'"
     assert len(question.options) == 4
-
-
-def test_majority_and_budget_have_one_true_figure() -> None:
-    trace = lesson_example.classifier()
-    question = asked(trace)["majority"]
-    assert right(question) == "41.2 %"
-    assert "41.2 %" not in wrong(question)
-    budget = asked(trace)["budget"]
-    assert right(budget) == "RAM: 2.0 % of it"
-
-
-def test_split_and_fitting_say_the_counts() -> None:
-    found = asked(lesson_example.classifier())
-    assert "2,000 samples" in right(found["split"])
-    assert right(found["fitted_on"]) == "The 8,000 that do not evaluate"
-    assert "split" in asked(lesson_example.regression())
-
-
-def test_confidence_and_active_values() -> None:
-    found = asked(lesson_example.classifier())
-    assert "85 %" in right(found["confidence"])
-    assert "17 of 64 active" in found["active"].text
-    assert "the other 47" in found["active"].text
 
 
 def test_a_regression_has_questions_of_its_own() -> None:

@@ -20,8 +20,8 @@ import pytest
 from edgewright.cli.device._live import bars
 from edgewright.cli.main import run
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.package_loader import load
-from edgewright.device.frames import write_hello, write_rows
+from edgewright.core.predictor import load
+from frames_example import write_hello, write_rows
 from support import left_out
 
 RATE = 25.0
@@ -125,7 +125,7 @@ def test_what_is_wrong_is_said_in_one_line(
 
 
 def paced(tmp_path: Path, *more: str) -> tuple[subprocess.Popen[bytes], int]:
-    """A recording of a file at its own pace, on a terminal of its own; the other end of the terminal."""
+    """Return a recording of a file at its own pace, on a terminal of its own; the other end of the terminal."""
     file = source_file(tmp_path / "a.csv", 60.0, 1.0, 0)
     far, near = pty.openpty()
     command = [sys.executable, "-m", "edgewright", "device", "record", "--source", f"replay:{file}?speed=1"]

@@ -23,9 +23,10 @@ from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.packaging import fit_spec, share_seen
 from edgewright.pipeline.pipeline import Pipeline
+from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.training_fingerprint import fit_spec, share_seen
 from edgewright.schema.package import FitSpec
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.record import parse_trace
@@ -38,7 +39,7 @@ TREE = ("model.kind=tree", "model.layers=[]", "refit=true", "split.test=0.3")
 
 
 def _tree(small: Path, out: Path) -> RunResult:
-    """A tree: it is fitted at once, and knows its samples by heart."""
+    """Return a tree: it is fitted at once, and knows its samples by heart."""
     return run_small(small, out, *TREE)
 
 
@@ -118,7 +119,7 @@ def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: P
     assert record.epochs == training.best_epoch == heard.told["Refitting on all samples"]
     assert training.temperature != 1.0
     fit = refitting.fit_all(
-        Job(read_config(str(small), more), Listener()), prepare(read_config(str(small), more), None), training
+        Job(resolve(read_config(str(small), more)), Listener()), prepare(read_config(str(small), more), None), training
     )
     assert fit.model.training_.temperature == training.temperature
     stored = Pipeline.load(result.folder).steps[-1][1]

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rich.console import Console, Group
 
 from edgewright.cli.commands import advise, curve, ladder
-from edgewright.cli.window_options import window_asked
 from edgewright.core.package import read_package
 from edgewright.data.samples import cut
 from edgewright.pipeline.config import parse
@@ -24,10 +23,11 @@ from edgewright.pipeline.store import INDEX, load_fitted
 from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.trace import EvaluationRecord
-from edgewright.trace.evaluation_view import evaluation_parts
+from edgewright.trace.blocks_terminal import blocks_parts
 from edgewright.trace.facts import span
 from edgewright.trace.page import Page
 from edgewright.trace.record import parse_trace
+from edgewright.trace.sections.evaluation import evaluation_blocks
 
 TEXT = """
 name = "wear"
@@ -80,8 +80,6 @@ def test_a_stream_predicts_now_unless_told_otherwise() -> None:
 
 
 def test_commands_say_what_a_window_tells() -> None:
-    options = {"window": 30, "step": None, "window_target": "max"}
-    assert window_asked(options, "ladder") == WindowConfig(samples=30, target="max")
     for command in (advise.COMMAND, curve.COMMAND, ladder.COMMAND):
         assert "--window-target [last|mean|first|max]" in CliRunner().invoke(command, ["--help"]).output
 
@@ -152,7 +150,7 @@ def test_errors_have_intervals_by_group_and_a_row_a_group() -> None:
 
 def _shown(evaluation: EvaluationRecord) -> str:
     console = Console(width=110, record=True, file=io.StringIO())
-    console.print(Group(*evaluation_parts(evaluation, Page(110, unicode=True, terminal=False))))
+    console.print(Group(*blocks_parts(evaluation_blocks(evaluation), Page(110, unicode=True, terminal=False))))
     return console.export_text()
 
 
@@ -163,13 +161,13 @@ def test_the_terminal_shows_both() -> None:
     assert "jackknife by group" in told
     assert span(found.intervals["rmse"]) in told
     assert "engine-9" in told
-    assert "the 8 worst of 10 groups; the best has rmse" in told
+    assert "2 groups with smaller errors" in told
 
 
 def test_the_page_shows_both(tmp_path: Path) -> None:
     result = _run(tmp_path, "last")
     assert result.page is not None
     page = result.page.read_text()
-    assert "those of the errors by jackknife by group" in page
+    assert "jackknife by group" in page
     assert "By group, the worst first" in page
     assert page.count("machine-") >= 3

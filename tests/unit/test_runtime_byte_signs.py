@@ -35,12 +35,12 @@ def same(a: Graph, b: Graph) -> bool:
 
 
 def bytes_of(graph: Graph) -> set[str]:
-    """Types of the constants that have eight bits."""
+    """Return types of the constants that have eight bits."""
     return {array.dtype.name for array in graph.constants.values() if array.dtype.itemsize == 1}
 
 
 def chain(*nodes: Node, constants: dict[str, Array], dtype: str = "float32", width: int = 4) -> Graph:
-    """Nodes from x to y over rows of four numbers."""
+    """Return nodes from x to y over rows of four numbers."""
     return Graph(
         name="chain",
         inputs=(Value(name="x", shape=(4,)),),
@@ -51,7 +51,7 @@ def chain(*nodes: Node, constants: dict[str, Array], dtype: str = "float32", wid
 
 
 def node(op: str, *names: str, **attributes: Attribute) -> Node:
-    """The last name is the output's."""
+    """Return the last name is the output's."""
     return Node(op=op, inputs=names[:-1], outputs=names[-1:], attributes=attributes)
 
 

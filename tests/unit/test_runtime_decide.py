@@ -17,7 +17,7 @@ REST, WALK, FALL = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
 
 
 def told(spec: DecisionSpec, *answers: tuple[float, ...], every: float = 1.0) -> list[str]:
-    """The label decided at each answer, '!' behind alarms, '-' for no change."""
+    """Return the label decided at each answer, '!' behind alarms, '-' for no change."""
     decider = Decider(spec, LABELS)
     found = []
     for place, answer in enumerate(answers):

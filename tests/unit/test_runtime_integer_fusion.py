@@ -35,7 +35,7 @@ AS_INTEGERS = "its int8 network as integers, bit by bit as generated C"
 def by_definition(
     graph: Graph, samples: NDArray[np.float32], rounding: Rounding = "litert"
 ) -> dict[str, NDArray[np.generic]]:
-    """The graph's answers by the slow definition of every integer kernel; the network begins at the input."""
+    """Return the graph's answers by the slow definition of every integer kernel; the network begins at the input."""
     network = integer_network(graph, rounding)
     made = reference_values(network, to_integers(network.values[0], samples))[network.output]
     return dict(tail(graph, network)(in_a_row(to_reals(network.values[network.output], made))))
@@ -144,7 +144,7 @@ def test_a_value_inside_the_network_that_is_an_output_too_keeps_it_in_float() ->
 
 
 def _damaged(graph: Graph, rng: np.random.Generator) -> Graph:
-    """The graph with an input of a node taken away, exchanged, or a constant of another type or sign."""
+    """Return the graph with an input of a node taken away, exchanged, or a constant of another type or sign."""
     nodes, constants = list(graph.nodes), dict(graph.constants)
     place, name = int(rng.integers(len(nodes))), str(rng.choice(list(constants)))
     node, kind = nodes[place], int(rng.integers(5))

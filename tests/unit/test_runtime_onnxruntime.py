@@ -46,7 +46,7 @@ np.savez(out, plain=load_plain(data)(np.load(x))[raw], engine=get("onnxruntime")
 
 @cache
 def small(name: str) -> tuple[Graph, str]:
-    """An int8 graph that gives its raw outputs as well, and their name."""
+    """Return an int8 graph that gives its raw outputs as well, and their name."""
     graph = picture() if name == "picture" else trained(name)
     made = quantise(graph, samples_of(graph))
     raw = [node.outputs[0] for node in made.nodes if node.op == "DequantizeLinear"][-1]
@@ -212,7 +212,7 @@ def test_signed_weights_saturate_there_with_default_options(tmp_path: Path) -> N
 def emulated(
     model: bytes, x: NDArray[np.float32], raw: str, processor: str, folder: Path
 ) -> dict[str, NDArray[np.float32]]:
-    """What ONNX Runtime answers on another processor, by the options."""
+    """Return what ONNX Runtime answers on another processor, by the options."""
     (folder / "model.onnx").write_bytes(model)
     np.save(folder / "x.npy", x)
     names = [str(folder / "model.onnx"), str(folder / "x.npy"), raw, str(folder / "made.npz")]

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.core import archive
+from edgewright.core.archive import from_npy, to_npy
 from edgewright.core.files import write_atomic
-from edgewright.core.npy import from_npy, to_npy
 from edgewright.core.package import package_bytes, parse_package, read_package, write_package
 from edgewright.schema.errors import InputError, OutputError
 from runtime_example import manifest, numbers, parts, window_parts
@@ -71,7 +71,7 @@ def test_any_cut_is_refused(length: int) -> None:
 
 
 def resealed(members: list[tuple[str, bytes]]) -> bytes:
-    """An archive by somebody who knows how to seal: what is inside must still be refused."""
+    """Return an archive by somebody who knows how to seal: what is inside must still be refused."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as opened:
         for name, data in members:

@@ -29,7 +29,7 @@ def found_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, shown: str, asked: dict[str, bool]) -> None:
-    """A list of Linux, and what the processor says when NumPy asks it."""
+    """Replace the features that Linux lists and those that NumPy detects."""
     (folder / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {shown}\nbugs\t\t: none\n")
     monkeypatch.setattr(processor, "_CPUINFO", folder / "cpuinfo")
     monkeypatch.setattr(processor, "_asked", lambda: asked)

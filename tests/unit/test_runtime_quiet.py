@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from edgewright.core.engines import get
-from edgewright.core.stderr_filter import without_notes
-from edgewright.export.tflite import to_tflite
+from edgewright.core.engines.litert import without_notes
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import float_network
 from edgewright.schema.errors import InputError
 from runtime_example import classifier
@@ -58,7 +58,7 @@ def test_threads_do_not_lose_lines(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_closed_stderr_is_no_obstacle() -> None:
-    uses = "from edgewright.core.stderr_filter import without_notes"
+    uses = "from edgewright.core.engines.litert import without_notes"
     code = f"import os; os.close(2)\n{uses}\nwith without_notes(): print('in')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "in\n")

@@ -10,9 +10,9 @@ import trace_example as example
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.scaling_laws import break_even, error_law, exponent_intervals, exponents
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
-from edgewright.schema.trace_scaling import BreakEven
+from edgewright.schema.trace_flow import BreakEven
 from edgewright.trace.html import page_html
-from edgewright.trace.scaling_words import break_even_text, exponent_text, law_rows
+from edgewright.trace.sections.scaling import break_even_text, exponent_text, law_rows
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 
@@ -81,13 +81,15 @@ def test_the_page_and_the_terminal_say_it() -> None:
     assert exponent_text(record, "large", "time") == "1.02"
     assert exponent_text(record, "large", "memory") == "-"
     assert law_rows(record)[0][0] == "small"
-    said = "The largest architecture overtakes the smallest at 12,000 rows (90 %: 9,000 to more than the largest size)."
+    said = (
+        "The largest architecture overtakes the smallest at 12,000 rows (90 % CI: 9,000 to more than the largest size)."
+    )
     assert break_even_text(record.break_even) == said
     assert "do not cross" in break_even_text(BreakEven(rows=None, low=None, high=None))
     html = page_html(msgspec.structs.replace(example.trace(20), scaling=record))
     assert said in html
     assert "0.98 (0.95 to 1.01)" in html
-    assert "error falls as rows" in html
+    assert "error ~ rows^-exponent" in html
 
 
 def test_an_older_record_is_read() -> None:

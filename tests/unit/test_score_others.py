@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,28 +13,12 @@ from edgewright.cli.main import run
 from edgewright.language.intents.train import How
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled, read
-from edgewright.language.utterances.evaluation_data import read_judged
+from edgewright.language.utterances.read import read_judged
 from edgewright.nlp.utterance.model_file import write_language
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
-
-Capture = pytest.CaptureFixture[str]
-
-
-def scored(capsys: Capture, *words: str, code: int = 0) -> dict[str, Any]:
-    """What `score --json` says."""
-    assert run(["score", *words, "--json"]) == code
-    told: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
-    return told
-
-
-def refused(capsys: Capture, *words: str) -> str:
-    """What a score that ends with 2 says: one line."""
-    assert run(["score", *words]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
+from score_example import Capture, refused, scored
 
 
 def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, capsys: Capture) -> None:
@@ -94,7 +77,7 @@ SAID = {
 
 @pytest.fixture(scope="module")
 def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of two intents."""
+    """Provide a model of two intents."""
     inside = tuple(Utterance(text=text, intent=name) for name, texts in SAID.items() for text in texts)
     outside = tuple(Utterance(text=text, intent=OUT_OF_SCOPE) for text in ("who won", "sing a song", "what day is it"))
     made = train(Labelled((*inside, *outside)), How(size=16_000, epochs=20), name="drinks")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,32 +17,16 @@ from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.workflows.scoring.rows import ScoreRequest, as_trained
+from score_example import Capture, refused, scored
 from small_pipeline import rows, run_small, write_rows, write_toml
-
-Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    """A run on two columns and two classes."""
+    """Provide a run on two columns and two classes."""
     folder = tmp_path_factory.mktemp("score")
     data = write_rows(folder / "rows.csv")
     return run_small(write_toml(folder / "small.toml", data), folder / "runs")
-
-
-def scored(capsys: Capture, *words: str, code: int = 0) -> dict[str, Any]:
-    """What `score --json` says."""
-    assert run(["score", *words, "--json"]) == code
-    told: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
-    return told
-
-
-def refused(capsys: Capture, *words: str) -> str:
-    """What a score that ends with 2 says: one line."""
-    assert run(["score", *words]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
 
 
 def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult, capsys: Capture) -> None:
@@ -232,7 +215,7 @@ def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, capsys: Cap
     assert told["samples"] == 4
     assert {row["group"] for row in told["evaluation"]["groups"]} == {f"test-engine-{n}" for n in range(1, 5)}
     assert scored(capsys, package, "--data", str(folder), "--part", "test")["samples"] == 4 * 8
-    assert "'FD001', 'FD002'" in refused(capsys, package, "--data", str(folder), "--set", "subset=FD009")
+    assert "Known: FD001, FD002" in refused(capsys, package, "--data", str(folder), "--set", "subset=FD009")
 
 
 def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: Path, capsys: Capture) -> None:

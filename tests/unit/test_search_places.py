@@ -5,43 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from edgewright.cli.main import run
 from edgewright.pipeline.config import parse
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.fingerprint import KEPT, changes, everywhere, kept
-
-PIPELINE = """
-name = "small"
-[data]
-kind = "csv"
-path = "rows.csv"
-target = "label"
-group = "who"
-[[stages]]
-kind = "scale"
-[[model.layers]]
-kind = "dense"
-units = 8
-[training]
-epochs = 3
-[device]
-profile = "cortex-m4"
-[search]
-depth = [1, 1]
-widths = [4, 16]
-"""
+from search_study import PIPELINE, write_people
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with a pipeline over 120 rows of six people."""
+    """Provide a working directory with a pipeline over 120 rows of six people."""
     monkeypatch.chdir(tmp_path)
-    x = np.random.default_rng(0).normal(size=(120, 2))
-    rows = [f"{a:.3f},{b:.3f},p{n % 6},{'up' if a > b else 'down'}" for n, (a, b) in enumerate(x)]
-    (tmp_path / "rows.csv").write_text("a,b,who,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    write_people(tmp_path / "rows.csv", 120)
     (tmp_path / "a").mkdir()
     (tmp_path / "small.toml").write_text(PIPELINE, encoding="utf-8")
     return tmp_path

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from edgewright.device.frames import FrameDecoder, Hello, Rows
-from edgewright.device.timeline import Timeline
-from edgewright.device.timeline_settings import TimelineConfig
+from edgewright.device.timeline import Timeline, TimelineConfig
 from edgewright.schema.device import Packet
 from stream_rows import drain, notices, opened, times, values
 from support import ROOT, left_out
@@ -60,7 +59,7 @@ class Uno:
                    "-o", folder / "core" / f"{source.name}.o")  # fmt: skip
 
     def sent(self, sketch: str) -> bytes:
-        """What the sketch sends within the seconds."""
+        """Return what the sketch sends within the seconds."""
         source, program = self.folder / "sketch.cpp", self.folder / "sketch.elf"
         # What the Arduino IDE puts before every sketch.
         source.write_text(f"#include <Arduino.h>\n{sketch}")
@@ -93,7 +92,7 @@ def line() -> Iterator[tuple[int, str]]:
 
 
 def received(line: tuple[int, str], sent: bytes) -> list[Packet]:
-    """Rows that come out of `serial:` when the bytes go in at the other end."""
+    """Return rows that come out of `serial:` when the bytes go in at the other end."""
     far, name = line
     stream = opened(f"serial:{name}@115200?form=framed")
     stream.read(0.0)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.device.frames import INT16, FrameDecoder, Hello, Rows, write_hello, write_rows
+from edgewright.device.frames import INT16, FrameDecoder, Hello, Rows
+from frames_example import write_hello, write_rows
 from support import ROOT, left_out
 
 HEADER = ROOT / "senders" / "arduino" / "edgewright_sender"

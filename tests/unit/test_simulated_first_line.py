@@ -53,3 +53,12 @@ def test_a_fleet_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, capsys:
     page = (tmp_path / "told" / "simulation.html").read_text(encoding="utf-8")
     assert "<title>Simulated: 20 devices" in page
     assert "<h1>Simulated: 20 devices" in page
+
+
+def test_synthetic_data_say_so(tmp_path: Path, capsys: Capture) -> None:
+    given, made = tmp_path / "a.csv", tmp_path / "made.csv"
+    rows = [f"{i},{i % 7},{i % 5},p{i // 40},{'on' if i % 40 < 20 else 'off'}" for i in range(160)]
+    given.write_text("\n".join(["t,a,b,person,label", *rows]) + "\n")
+    options = ["--target", "label", "--group", "person", "--time", "t", "--method", "jitter", "--out", str(made)]
+    assert run(["synth", "signals", str(given), *options]) == 0
+    assert _first(capsys.readouterr().out).startswith("Simulated: ")

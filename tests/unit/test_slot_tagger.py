@@ -12,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.language.intents.integers import size_in_bytes
-from edgewright.language.slots.iterations import Iterations
-from edgewright.language.slots.score import score
-from edgewright.language.slots.train import Slotting, labels_of, train_tagger
+from edgewright.language.slots.train import Iterations, Slotting, labels_of, score, train_tagger
 from edgewright.language.utterances.read import read
 from edgewright.nlp.utterance.attributes import attributes, shape, tokens
 from edgewright.nlp.utterance.tagger import Tagger, joined, viterbi
@@ -40,7 +38,7 @@ def travels() -> list[Utterance]:
 def test_training_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pycrfsuite")
     said: list[str] = []
-    monkeypatch.setattr("edgewright.language.slots.iterations._SILENT_S", 0.0)
+    monkeypatch.setattr("edgewright.language.slots.train._SILENT_S", 0.0)
     train_tagger(travels()[::2], Slotting(iterations=20), said.append)
     assert said[0].startswith("  slots: iteration 1 of 20, loss ")
     assert "iteration 20 of 20" in said[-1]

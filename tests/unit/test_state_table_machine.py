@@ -8,7 +8,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from edgewright.core.state_machine.machine import Machine, Taken
+from edgewright.core.state_machine.machine import Machine, Transition
 from edgewright.core.state_machine.validation import check_table, read_table
 from edgewright.core.toml_tables import convert_table
 from edgewright.schema.state_table import StateTable
@@ -20,7 +20,7 @@ def machine(text: str) -> Machine:
     return Machine(check_table(convert_table(tomllib.loads(head + text), StateTable, "m.toml"), "m.toml"))
 
 
-def shown(taken: list[Taken]) -> list[tuple[float, str, str, str]]:
+def shown(taken: list[Transition]) -> list[tuple[float, str, str, str]]:
     return [(step.time, step.event, step.before, step.after) for step in taken]
 
 
@@ -134,7 +134,7 @@ steps = [
 @pytest.mark.parametrize("hertz", [1.0, 10.0, 1000.0])
 def test_a_rate_of_change_is_that_of_the_stretch(hertz: float) -> None:
     steep = machine(RATE)
-    found: list[Taken] = []
+    found: list[Transition] = []
     for row in range(int(10 * hertz)):
         time = row / hertz
         # Half a unit a second for five seconds, then two a second.
@@ -162,7 +162,7 @@ def test_the_same_events_give_the_same_steps() -> None:
     def run() -> list[tuple[float, str, str, str]]:
         press = Machine(read_table(ROOT / "docs" / "examples" / "press.toml"))
         rng = np.random.default_rng(3)
-        steps: list[Taken] = []
+        steps: list[Transition] = []
         for row in range(5000):
             time = row / 10
             press.values({"temperature": float(60 + 25 * math.sin(row / 200) + rng.normal())}, time)

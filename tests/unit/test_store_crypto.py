@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.device.store import Store, reader
+from edgewright.device.store import reader
 from edgewright.device.store.crypto import read_key
+from edgewright.device.store.store import Store
 from edgewright.schema.errors import InputError, MissingExtraError
 from store_example import HandClock, config
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.device.store import Store, reader, status
+from edgewright.device.store import reader, status
+from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.store import Limits, StoreConfig

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.device.sinks import Leaving, Place, Sink, SinkConfig, acknowledged, kind
-from edgewright.device.store import Store, reader, status
+from edgewright.device.sinks import OutgoingItem, Place, Sink, SinkConfig, acknowledged, kind
+from edgewright.device.store import reader, status
 from edgewright.device.store.purge import purge
 from edgewright.device.store.sender import deliver
+from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.store import Item
@@ -188,7 +189,7 @@ def test_a_stick_that_is_not_there_is_no_error_of_the_store(tmp_path: Path) -> N
 
 def test_a_receiver_that_keeps_half_gets_the_rest_again(tmp_path: Path) -> None:
     class Half:
-        def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+        def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
             return [item.place for item in batch[::2]]
 
         def close(self) -> None:

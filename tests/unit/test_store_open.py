@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.device.store import Store, damage_journal, reader, status
+from edgewright.device.store import reader, recovery, status
 from edgewright.device.store.identity import Identity
+from edgewright.device.store.store import Store
 from edgewright.schema.errors import InputError, OutputError
 from store_example import event, opened, put_rows, stop
 from support import ROOT
@@ -137,7 +138,7 @@ def test_damage_that_is_met_while_writing_loses_nothing_that_waits(tmp_path: Pat
     with opened(tmp_path / "s") as again:
         kinds = [s.event.kind for s in reader.events(again.database, "alarm")]
         assert kinds == ["alarm"]
-        assert len(damage_journal.history(tmp_path / "s")) >= 1
+        assert len(recovery.history(tmp_path / "s")) >= 1
 
 
 def test_a_rescue_that_was_cut_off_is_taken_up(tmp_path: Path) -> None:

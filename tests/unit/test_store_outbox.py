@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.device.sinks import Leaving, NotYetError, Place
-from edgewright.device.store import Store, Taken, status
+from edgewright.device.sinks import NotYetError, OutgoingItem, Place
+from edgewright.device.store import status
+from edgewright.device.store.outbox import OutboxItem
 from edgewright.device.store.sender import Delivered, deliver
+from edgewright.device.store.store import Store
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.store import Item, Limits
 from store_example import DAY, HandClock, event, opened, put_rows, stop
@@ -27,7 +29,7 @@ class Receiver:
         self.refused: set[Place] = set()
         self.silent = False
 
-    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
         self.times += 1
         if self.down:
             raise OutputError("a receiver", "silence", "loopback")
@@ -46,7 +48,7 @@ class Receiver:
         pass
 
 
-def take_all(store: Store) -> list[Taken]:
+def take_all(store: Store) -> list[OutboxItem]:
     return store.outbox.take(1 << 30, 10**6)
 
 
@@ -131,7 +133,7 @@ def test_failures_let_the_outbox_rest_longer_and_longer(tmp_path: Path) -> None:
 
 def test_what_is_handed_back_on_purpose_waits_and_is_no_problem(tmp_path: Path) -> None:
     class Later(Receiver):
-        def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+        def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
             raise NotYetError
 
     with opened(tmp_path / "s", HandClock()) as store:

@@ -49,7 +49,7 @@ def test_from_the_start_what_is_there_is_read_too(tmp_path: Path) -> None:
 def test_a_file_that_appears_later_is_read_from_its_start(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     stream = opened(f"csv:{file}", "x")
-    assert notices(stream.read(0.0)) == ["a.csv is not there: looked for again"]
+    assert notices(stream.read(0.0)) == ["a.csv is not there: retrying"]
     assert stream.read(0.3) == []
     file.write_text("x\n1\n2\n")
     assert values(drain(stream, 2)).tolist() == [[1], [2]]
@@ -251,3 +251,42 @@ def test_rows_without_a_time_are_spread_evenly_and_follow_their_arrival() -> Non
     assert abs(np.concatenate(moments)[-1] - now) < 0.1
     jumped = clock.stamp(1, now + 5.0)
     assert jumped[0] == pytest.approx(now + 5.0)
+
+
+WANTED = ("acc_x [g]", "acc_y [g]")
+
+
+def test_a_header_in_another_order_counts_where_units_are_wanted() -> None:
+    lines = LineReader(WANTED, name="log.csv")
+    assert lines.feed(b"t,acc_x,acc_y\n0,1,2\n").values.tolist() == [[1.0, 2.0]]
+    arrived = lines.feed(b"t,acc_y,acc_x\n1,2,1\n2,4,3\n")
+    assert arrived.values.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert arrived.notices == ()
+
+
+def test_a_header_with_a_column_less_leaves_the_others_at_work() -> None:
+    lines = LineReader(WANTED, name="log.csv")
+    lines.feed(b"t,acc_x,acc_y\n0,1,2\n")
+    lines.restart()
+    arrived = lines.feed(b"t,acc_y\n1,2\n")
+    assert np.isnan(arrived.values[0, 0])
+    assert arrived.values[0, 1] == 2.0
+    assert arrived.notices == ("no column acc_x [g]: it counts as missing",)
+
+
+def test_no_row_is_read_after_a_header_with_another_unit() -> None:
+    for begin in (b"", b"acc_x,acc_y\n1,2\n"):
+        lines = LineReader(WANTED, name="log.csv")
+        lines.feed(begin)
+        arrived = lines.feed(b"acc_x [m/s2],acc_y\n9.8,0\n")
+        assert not len(arrived.values)
+        assert arrived.notices[0].startswith("expected acc_x in g, got acc_x in m/s2")
+        assert not len(lines.feed(b"9.8,0\n").values)
+        assert lines.feed(b"acc_x [g],acc_y\n1,0\n").values.tolist() == [[1.0, 0.0]]
+
+
+def test_a_line_of_text_is_no_header() -> None:
+    lines = LineReader(WANTED, name="log.csv")
+    arrived = lines.feed(b"acc_x,acc_y\n1,2\nboard,restarted\n3,4\n")
+    assert arrived.values.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert arrived.notices == ("a line that is no row: expected a number, got 'board'",)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.device.frames import write_hello, write_rows
 from edgewright.device.sources._http_server import _SLOW
+from edgewright.device.sources._json import JsonReader
 from edgewright.device.sources._payload import PayloadReader
 from edgewright.device.sources.http import HttpConfig, HttpPush
 from edgewright.schema.errors import InputError
+from frames_example import write_hello, write_rows
 from stream_rows import drain, notices, opened, times, until_notice, values
 
 
@@ -193,3 +194,16 @@ def test_fuzzed_messages_never_break_the_reader() -> None:
             assert arrived.values.shape[1:] == (2,)
             assert arrived.time is None or len(arrived.time) == len(arrived.values)
     assert refused > 10
+
+
+def test_dates_in_json_that_cannot_be_read_are_told_when_they_begin() -> None:
+    reader = JsonReader(("x",), name="http", time="at")
+    good = reader.read(b'[{"at": "2026-11-20T13:00:00", "x": 1}, {"at": "2026-11-20T13:00:01", "x": 2}]')
+    assert good.notices == ()
+    assert good.time is not None and np.diff(good.time).tolist() == [1.0]
+    odd = reader.read(b'[{"at": "yesterday", "x": 3}, {"at": "2026-11-20T13:00:03", "x": 4}]')
+    assert len(odd.notices) == 1 and "expected a date such as" in odd.notices[0] and "'yesterday'" in odd.notices[0]
+    assert odd.time is not None and np.isnan(odd.time).tolist() == [True, False]
+    assert reader.read(b'{"at": "the day before", "x": 5}').notices == ()
+    assert reader.read(b'{"at": "2026-11-20T13:00:05", "x": 6}').notices == ()
+    assert len(reader.read(b'{"at": "again", "x": 7}').notices) == 1

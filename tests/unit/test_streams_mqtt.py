@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.device.frames import write_hello, write_rows
 from edgewright.device.sources.mqtt import stream_of
 from edgewright.schema.errors import InputError
+from frames_example import write_hello, write_rows
 from mqtt_broker import Broker
 from stream_rows import drain, notices, opened, until_notice, values
 from support import left_out

@@ -7,36 +7,38 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.device.source_factory import open_source, open_table
-from edgewright.device.sources._backoff import Backoff
-from edgewright.device.sources._packet import Arrived, Stamper
+from edgewright.device.agent.settings import check_settings
+from edgewright.device.sources import short_source
+from edgewright.device.sources._packet import Arrived, Backoff, Stamper
 from edgewright.schema.errors import InputError, UnknownNameError
 
 
 def test_the_rate_that_is_expected_goes_to_a_source_whose_settings_leave_it_open(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("x\n1\n")
-    for stream, rate in (
-        (open_source(f"csv:{file}", ("x",), 50.0), 50.0),
-        (open_source(f"csv:{file}?rate=20", ("x",), 50.0), 20.0),
-        (open_table({"kind": "csv", "path": str(file)}, ("x",), 50.0), 50.0),
-        (open_table({"kind": "replay", "path": str(file), "rate": 5}, ("x",)), 5.0),
-    ):
+    for source, rate in ((f"csv:{file}", 50.0), (f"csv:{file}?rate=20", 20.0), (f"replay:{file}?rate=5", 5.0)):
+        stream = short_source(source, 50.0).open(("x",))
         assert stream.rate == rate
         stream.close()
 
 
+@pytest.mark.parametrize(
+    ("source", "key"), [("replay:a.csv?speed=abc", "speed"), ("replay:a.csv?speed=-1", "speed"), ("csv", "")]
+)
+def test_a_value_of_another_kind_is_named_with_its_key(source: str, key: str) -> None:
+    with pytest.raises(InputError) as caught:
+        short_source(source)
+    assert caught.value.where == f"--source {key}".strip()
+
+
 def test_tables_with_unknown_keys_and_wrong_values_are_refused() -> None:
-    with pytest.raises(UnknownNameError, match=r"no key 'pth'.*Did you mean 'path'\? - at \[source\]"):
-        open_table({"kind": "csv", "pth": "x"})
-    with pytest.raises(InputError, match=r"at \[source\] baud"):
-        open_table({"kind": "serial", "port": "/dev/x", "baud": "fast"})
-    with pytest.raises(InputError, match=r"the key `path`, got none - at \[source\]"):
-        open_table({"kind": "csv"})
-    with pytest.raises(UnknownNameError, match="no kind of source ''"):
-        open_table({})
-    with pytest.raises(InputError, match=r"a source such as csv:readings.csv\?begin=start, got 'csv'"):
-        open_source("csv")
+    for table, error in (
+        ({"kind": "csv", "pth": "x"}, UnknownNameError), ({}, InputError), ({"kind": "csv"}, InputError),
+        ({"kind": "serial", "port": "/dev/x", "baud": "fast"}, InputError), ({"kind": "sreial"}, UnknownNameError),
+    ):  # fmt: skip
+        with pytest.raises(error) as caught:
+            check_settings({"source": {**table, "rate": 1.0}}, Path(), "device.toml")
+        assert caught.value.where.startswith("device.toml source")
 
 
 def lost(stamper: Stamper, *counts: int) -> int:

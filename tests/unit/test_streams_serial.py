@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.device.frames import write_hello, write_rows
 from edgewright.device.sources import serial as serial_stream
 from edgewright.device.sources._frame_rows import FrameReader
 from edgewright.schema.errors import InputError
+from frames_example import write_hello, write_rows
 from stream_rows import drain, notices, opened, times, until_notice, values
 from support import left_out
 

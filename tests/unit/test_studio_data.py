@@ -15,8 +15,7 @@ from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.studio.view.data_cache import Opened, Shelf
 from edgewright.studio.view.data_sources import Origin, at_path
-from edgewright.studio.view.downsampling import path, thin
-from edgewright.studio.view.drawing import clock, draw, round_marks, view
+from edgewright.studio.view.drawing import clock, draw, path, round_marks, thin, view
 from edgewright.studio.view.feature_map import MOST, chosen, draw_map, plane, statistics
 from edgewright.studio.view.histogram import BINS, spreads
 from edgewright.studio.view.segments import lines, windows

@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from edgewright.language.labelling.audit import audited, draw
-from edgewright.language.labelling.creation import make
-from edgewright.language.labelling.items import read_items
+from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
 from label_example import suggested, write_project
 from studio_example import HOSTILE, Client, client
@@ -34,7 +33,7 @@ def studio(root: Path) -> Client:
 
 
 def form(text: str) -> dict[str, str]:
-    """The hidden fields of the review's form."""
+    """Return the hidden fields of the review's form."""
     return {
         name: unescape(value) for name, value in re.findall(r'type="hidden" name="(item|base)" value="([^"]*)"', text)
     }

@@ -29,7 +29,7 @@ def studio(root: Path) -> Client:
 
 
 def form(text: str) -> dict[str, str]:
-    """The fields of the editor's form as a browser would send them."""
+    """Return the fields of the editor's form as a browser would send them."""
     whole = re.search(r"<form method=\"post\"[^>]*data-unsaved.*?</form>", text, re.DOTALL)
     assert whole, text
     found = {}
@@ -42,7 +42,7 @@ def form(text: str) -> dict[str, str]:
 
 
 def labels_of(root: Path, recording: str = "one.csv") -> list[str]:
-    """What a run would read: the label of every row."""
+    """Return what a run would read: the label of every row."""
     data = load_data({"kind": "folder", "rate": 50.0}, seed=0, path=str(root / "moves"))
     return [str(v) for v in next(r for r in data.recordings if r.name == recording).target]
 

@@ -109,7 +109,7 @@ def test_every_mistake_stands_beside_its_field_and_input_is_kept() -> None:
 
 
 def filled(studio: Client, address: str) -> dict[str, str]:
-    """What a browser would send for the form as it stands."""
+    """Return what a browser would send for the form as it stands."""
     text = studio.get(address).text
     made = dict(re.findall(r'<input type="hidden" name="(source)" value="([^"]*)"', text))
     for tag in re.findall(r"<input [^>]*>", text):

@@ -137,7 +137,7 @@ def test_drawn_windows_are_copies_of_none_and_like_their_class() -> None:
         ("noise", {"snr": "loud"}, "a number"),
         ("noise", {"snr": 10, "until": 5}, "`until` of at least"),
         ("noise", {"colour": "red"}, "no key 'colour'"),
-        ("noise", {"kind": "brown"}, "kind"),
+        ("noise", {"kind": "mauve"}, "mauve"),
         ("noise", {"file": "none.wav"}, "a WAV file of noise"),
         ("jitter", {"level": 0}, "level"),
         ("jitter", {"level": float("nan")}, "level"),

@@ -16,8 +16,7 @@ from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic, marked, origin
 from edgewright.language.synthesis.grammar import read_grammar, sentences
 from edgewright.language.synthesis.recordings import synthetic
-from edgewright.language.synthesis.utility_test import worth
-from edgewright.language.synthesis.windows import windows_of
+from edgewright.language.synthesis.utility_test import measure_utility, windows_of
 from edgewright.language.utterances.read import read
 from edgewright.schema.config import SplitConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples
@@ -143,7 +142,7 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, capsys: Capture) 
     sides = split(samples, SplitConfig(), seed=0, window=25)
     assert not made[sides.test].any()
     assert run([*call, "--out", str(out)]) == 2
-    assert "Use --force" in capsys.readouterr().err
+    assert "--force" in capsys.readouterr().err
     assert run([*call, "--force", "--out", str(out)]) == 0
     told = 'target = "activity"; group = "person"; session = "session"; time = "time"; ignore = ["recording"]'
     assert told in capsys.readouterr().out, "what reads it is said"
@@ -231,10 +230,10 @@ def test_a_grammar_with_a_mistake(tmp_path: Path, text: str, told: str) -> None:
 
 
 @pytest.mark.slow
-def test_worth_is_measured_on_real_people_left_out(capsys: Capture) -> None:
+def test_utility_is_measured_on_real_people_left_out(capsys: Capture) -> None:
     samples = windows_of(people(400), 25)
-    found = worth(samples, "jitter", {}, people=2, folds=3)
-    again = worth(samples, "scaling", {}, people=2, folds=3)
+    found = measure_utility(samples, "jitter", {}, people=2, folds=3)
+    again = measure_utility(samples, "scaling", {}, people=2, folds=3)
     assert found.without == again.without, "the same people train and test beside every method"
     assert found.windows == 96
     assert found.people == 6
@@ -242,6 +241,6 @@ def test_worth_is_measured_on_real_people_left_out(capsys: Capture) -> None:
     assert found.beside.value - found.without.value == pytest.approx(found.gain.value)
     with pytest.raises(InputError, match="at least three people"):
         few = DataSet(name="two", columns=people().columns, recordings=people().recordings[:2], rate=50.0)
-        worth(windows_of(few, 25), "jitter", {})
-    assert run(["synth", "worth", "--help"]) == 0
+        measure_utility(windows_of(few, 25), "jitter", {})
+    assert run(["synth", "utility", "--help"]) == 0
     assert "left out" in capsys.readouterr().out

@@ -19,7 +19,7 @@ END_TO_END = (
 
 
 def tables(text: str) -> list[list[str]]:
-    """Rows of the tables that name tests, without their heads."""
+    """Return rows of the tables that name tests, without their heads."""
     found: list[list[str]] = []
     for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
         head, _, *rows = block.splitlines()
@@ -29,7 +29,7 @@ def tables(text: str) -> list[list[str]]:
 
 
 def wrong(text: str, there: set[str]) -> list[str]:
-    """What is not as it must be: rows without a test, tests that are gone, attacks without a row."""
+    """Return what is not as it must be: rows without a test, tests that are gone, attacks without a row."""
     threats, attacks = tables(text)
     told = [f"no test: {row}" for row in (*threats, *attacks) if not re.findall(r"`(test_\w+)`", row)]
     told += [f"gone: {name}" for name in sorted(set(re.findall(r"`(test_\w+)`", "".join(threats + attacks))) - there)]
@@ -38,7 +38,7 @@ def wrong(text: str, there: set[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def there() -> set[str]:
-    """Names of all tests."""
+    """Provide names of all tests."""
     paths = (ROOT / "tests").rglob("test_*.py")
     found = (re.findall(r"^(?:async )?def (test_\w+)", p.read_text(encoding="utf-8"), re.MULTILINE) for p in paths)
     return {name for names in found for name in names}

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.device.timeline import Timeline
-from edgewright.device.timeline_settings import Ready, TimelineConfig
+from edgewright.device.timeline import Ready, Timeline, TimelineConfig
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
@@ -180,7 +179,7 @@ def test_a_board_that_starts_anew_is_a_gap_and_goes_on() -> None:
     assert np.array_equal(got, values)
     assert gaps == [0, 400]
     assert (np.diff(moments) > 0).all()
-    assert told[0].text.startswith("the sender began anew")
+    assert told[0].text.startswith("the sender restarted")
 
 
 def test_a_stuck_channel_is_told_of_and_its_rows_are_doubted() -> None:
@@ -248,7 +247,7 @@ def test_another_number_of_channels_is_refused() -> None:
 
 @st.composite
 def streams(draw: st.DrawFn) -> Stream:
-    """Rows with everything that may happen to them, and where packets are cut."""
+    """Return rows with everything that may happen to them, and where packets are cut."""
     rows = draw(st.integers(2, 400))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     time = np.arange(rows) / draw(st.sampled_from([50.0, 49.0, 41.3, 100.0]))

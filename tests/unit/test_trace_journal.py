@@ -19,9 +19,8 @@ from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.run_journal import TOLD, Journalling, Several, journalled
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.trace.journal import FOLDER, JOURNAL_VERSION, KEPT, journals, sweep
+from edgewright.trace.journal import FOLDER, JOURNAL_VERSION, KEPT, alive, journals, start_ticks, sweep
 from edgewright.trace.partial import SILENT, parse_progress, read_journal, read_progress
-from edgewright.trace.processes import alive, start_ticks
 from trace_example import compression, device, epochs, evaluation, layers, prediction, stages, training
 
 LISTENERS: list[Journalling] = []

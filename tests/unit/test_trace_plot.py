@@ -7,12 +7,19 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.trace.plot import Series, plot, plot_text, spark
+from edgewright.trace.plot import plot, plot_text, spark
+from edgewright.trace.view_blocks import Curve
 
 
 def test_falling_line_starts_at_the_top_and_ends_at_the_bottom() -> None:
     lines = plot_text(
-        plot([Series("loss", (1, 2, 3), (3.0, 2.0, 1.0))], width=20, height=5, unicode=False, x_name="epoch")
+        plot(
+            [Curve("loss", tuple(zip((1, 2, 3), (3.0, 2.0, 1.0), strict=True)))],
+            width=20,
+            height=5,
+            unicode=False,
+            x_name="epoch",
+        )
     ).splitlines()
     assert lines[0] == "* loss"
     assert lines[1].startswith("3 |*")
@@ -22,7 +29,10 @@ def test_falling_line_starts_at_the_top_and_ends_at_the_bottom() -> None:
 
 
 def test_braille_only_in_unicode() -> None:
-    series = [Series("a", (0, 1, 2), (0.0, 5.0, 1.0)), Series("b", (0, 1, 2), (1.0, 1.0, 1.0))]
+    series = [
+        Curve("a", tuple(zip((0, 1, 2), (0.0, 5.0, 1.0), strict=True))),
+        Curve("b", tuple(zip((0, 1, 2), (1.0, 1.0, 1.0), strict=True))),
+    ]
     text = plot_text(plot(series, width=40, height=6, unicode=True))
     assert any("⠀" < c <= "⣿" for c in text)
     assert "•" in text
@@ -30,7 +40,7 @@ def test_braille_only_in_unicode() -> None:
 
 
 def test_nothing_finite_nothing_drawn() -> None:
-    assert plot([Series("a", (1.0,), (math.nan,))], width=30, height=5, unicode=True) == []
+    assert plot([Curve("a", tuple(zip((1.0,), (math.nan,), strict=True)))], width=30, height=5, unicode=True) == []
     assert plot([], width=30, height=5, unicode=True) == []
 
 
@@ -43,7 +53,7 @@ def test_nothing_finite_nothing_drawn() -> None:
 )
 def test_never_wider_than_asked(values: list[float], width: int, height: int, unicode: bool) -> None:
     x = tuple(float(i) for i in range(len(values)))
-    lines = plot([Series("s", x, tuple(values))], width=width, height=height, unicode=unicode)
+    lines = plot([Curve("s", tuple(zip(x, values, strict=True)))], width=width, height=height, unicode=unicode)
     assert all(sum(len(p.text) for p in line) <= width for line in lines)
     assert len(lines) in (0, height + 3)
 

@@ -169,18 +169,6 @@ def test_an_unknown_optimiser_lists_the_known() -> None:
         run(optimiser="prodigi")
 
 
-def test_augmentation_runs_every_epoch() -> None:
-    seen: list[int] = []
-
-    def augment(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        seen.append(len(values))
-        return values + rng.standard_normal(values.shape).astype(np.float32)
-
-    result = train(network, START, sampled(), Settings(**BASE), augment=augment)
-    assert seen == [300] * 4
-    assert bits(result) != bits(run())
-
-
 def test_the_environment_is_the_users_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=true")
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from edgewright.training import losses, metrics
-from edgewright.training.calibrate import temperature
+from edgewright.training.losses import temperature
 
 
 @given(st.integers(2, 6), st.integers(1, 60), st.integers(0, 2**20))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from edgewright.models.architecture import architecture, function
-from edgewright.schema.trace import EpochRecord
 from edgewright.training.loop import Sampled, Settings, outputs, train
 from edgewright.training.padded import Member, fit_padded
 from edgewright.training.rows import ArrayRows
@@ -46,16 +45,3 @@ def test_zeros_around_the_weights_change_no_more_than_the_last_digits(
         assert not np.allclose(padded.parameters[0]["weights"], member.start[0]["weights"], atol=1e-3)
         left, right = (outputs(apply, p, samples.rows) for p in (padded.parameters, unpadded.parameters))
         assert (np.argmax(left, axis=1) == np.argmax(right, axis=1)).all()
-
-
-def test_a_network_can_be_stopped_and_the_others_go_on() -> None:
-    samples = _samples(3, rows=120)
-    network = architecture([{"kind": "dense", "units": 8}], (10,), 3)
-    settings = Settings("softmax_cross_entropy", epochs=4)
-    member = Member(network.initialise(np.random.default_rng(0)), samples, settings)
-
-    def stop_the_first(number: int, record: EpochRecord) -> bool:
-        return number == 0 and record.epoch == 2
-
-    first, second = fit_padded([member, member], on_epoch=stop_the_first)
-    assert (len(first.history), first.stopped, len(second.history)) == (2, "cancelled", 4)

@@ -12,7 +12,7 @@ import pytest
 from edgewright.models.network import NetworkClassifier
 from edgewright.models.nn import dropout
 from edgewright.schema.errors import InputError
-from edgewright.training.schedules import constant, one_cycle
+from edgewright.training.program import constant, one_cycle
 
 Classifier = Any  # scikit-learn carries no types
 RNG = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     assert np.mean(y == 0) == pytest.approx(0.3, abs=0.01)
     assert y.mean() == pytest.approx(1.0, abs=0.01)
     assert set(np.unique(y)) == {np.float32(0.0), np.float32(1.0) / np.float32(0.7)}
-    np.testing.assert_array_equal(dropout.apply(config, {}, x), x)
+    np.testing.assert_array_equal(dropout.LAYER.apply(config, {}, x), x)
 
 
 def test_dropout_trains_otherwise_and_answers_without_chance() -> None:

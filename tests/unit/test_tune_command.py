@@ -11,7 +11,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
-from edgewright.core.package_loader import load, package_path
+from edgewright.core.predictor import load, package_path
 from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
 from edgewright.workflows.tuning.recordings import tune_data

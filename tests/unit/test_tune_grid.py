@@ -11,10 +11,9 @@ from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
 from edgewright.trace.tuning_view import tuning_blocks, tuning_page
-from edgewright.workflows.tuning.curve import point
 from edgewright.workflows.tuning.grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
 from edgewright.workflows.tuning.request import TuningRequest, taken
-from edgewright.workflows.tuning.selection import AtMost, ByLabel, Cost, best, front, held_out
+from edgewright.workflows.tuning.selection import AtMost, ByLabel, Cost, best, front, held_out, point
 from edgewright.workflows.tuning.streams import Labelled, Tape
 
 LABELS = ("calm", "fall")
@@ -22,7 +21,7 @@ MINUTE, DAY = 60.0, 86400.0
 
 
 def tape(spikes: NDArray[np.float32], events: tuple[Labelled, ...] = (), name: str = "a", cut: int = 0) -> Tape:
-    """A tape of one answer a minute: the probability of a fall in each."""
+    """Return a tape of one answer a minute: the probability of a fall in each."""
     probabilities = np.stack([1 - spikes, spikes], 1).astype(np.float32)
     times = MINUTE * (1 + np.arange(len(spikes), dtype=np.float64))
     pieces = [(probabilities, times)] if not cut else [(probabilities[:cut], times[:cut]),
@@ -107,7 +106,7 @@ def test_nothing_is_decided_over_a_gap() -> None:
 
 
 def tried(*counts: tuple[int, int], groups: int = 1, threshold: float = 0.5) -> Tried:
-    """A decision with (missed, false) on each tape of ten events and a day."""
+    """Return a decision with (missed, false) on each tape of ten events and a day."""
     tallies = tuple(Tally(10, missed, false, 0, DAY, (5.0,) * (10 - missed)) for missed, false in counts)
     return Tried(DecisionSpec(thresholds={"fall": threshold}, alarms=("fall",)), tallies)
 
@@ -275,4 +274,4 @@ def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
     assert "no better" not in " ".join(getattr(block, "text", "") for block in tuning_blocks(better))
     page = tuning_page(record)
     assert page.count("<svg") == 1
-    assert "default-src 'none'" in page.replace("&#39;", "'")
+    assert "default-src 'none'" in str(page).replace("&#39;", "'")

@@ -24,7 +24,7 @@ SPEC = WindowSpec(samples=8, step=3, rate=50.0)
 
 
 def network() -> Graph:
-    """Windows of 2 channels and 8 samples to two probabilities."""
+    """Return windows of 2 channels and 8 samples to two probabilities."""
     builder = Builder("falls", (2, 8), labels=LABELS)
     flat = builder.op("Flatten", builder.input)
     value = builder.op("Gemm", flat, builder.constant(3 * numbers(16, 2)), builder.constant(numbers(2)))
@@ -70,7 +70,7 @@ def dataset(*recordings: Recording, rate: float | None = 50.0) -> DataSet:
 
 
 def streamed(predictor: Predictor, one: Recording, gap: int) -> list[tuple[int, float, float]]:
-    """What the device decides: row by row, a new windower and a gap where time jumps."""
+    """Return what the device decides: row by row, a new windower and a gap where time jumps."""
     decider, windower = Decider(decision(("fall",), 2, 1, 0.6, 0.3), LABELS), Windower(8, 3, 2)
     assert one.time is not None
     made = []

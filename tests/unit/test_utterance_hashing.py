@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from edgewright.nlp.utterance import hashing
 from edgewright.nlp.utterance.hashing import rows_of
-from edgewright.nlp.utterance.limits import checked
-from edgewright.nlp.utterance.normalise import LONGEST, normalised
+from edgewright.nlp.utterance.normalise import LONGEST, checked, normalised
 from edgewright.nlp.utterance.student import FRACTION, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import StudentSpec

@@ -12,11 +12,12 @@ from edgewright.export.program import program_of
 from edgewright.pipeline import budget
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.footprint import as_integers
+from edgewright.pipeline.plan import resolve
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.estimate import estimate
 from edgewright.profiles.footprint import program_footprint
+from edgewright.schema.footprint import Program
 from edgewright.schema.graph import Graph
-from edgewright.schema.program import Program
 from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
 
 STAGES = [{"kind": "statistics"}, {"kind": "scale", "method": "standard"}]
@@ -42,7 +43,7 @@ def test_the_tables_of_the_network_are_counted_apart() -> None:
 
 
 def program(network: int) -> Program:
-    """Counts that every core was fitted on, with so many bytes of the network's tables."""
+    """Return counts that every core was fitted on, with so many bytes of the network's tables."""
     counts = {"step": 4.0, "load": 40.0, "store": 20.0, "add": 20.0, "mul": 20.0}
     return Program(name="small", constants=5_000, values=500, written=counts, run=counts, network=network)
 
@@ -67,7 +68,7 @@ def test_forms_of_unknown_latency_stand_in_the_comparison(monkeypatch: pytest.Mo
         latency_p50_us=1.0, latency_p99_us=2.0, engine="numpy",
     )  # fmt: skip
     compression = CompressionRecord(variants=(variant,), max_drop=0.1, drop=0.0, within=True)
-    made = budget.with_estimates(read_config("demo"), None, [None], compression)  # type: ignore[arg-type, list-item]
+    made = budget.with_estimates(resolve(read_config("demo")), None, [None], compression)  # type: ignore[arg-type, list-item]
     assert made.variants[0].device_us is None
     assert made.variants[0].device_flash is not None
     assert made.variants[0].device_flash.value == 5_000

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from edgewright.cli.listeners import Quiet, Shown, Working
 from edgewright.cli.main import run
-from edgewright.cli.progress import Working
-from edgewright.cli.show import Quiet, Shown
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.models.architecture import architecture
 from edgewright.pipeline import run as running
@@ -23,7 +22,7 @@ from edgewright.schema.trace import EpochRecord
 from edgewright.search.advise.contract import AdviceRequest as AdviseAsked
 from edgewright.search.advise.workflow import advise
 from edgewright.search.ladder.measurement import LadderRequest
-from edgewright.workflows.compression.options import Wanted, read_pruning
+from edgewright.workflows.compression.subject import Wanted, read_pruning
 from edgewright.workflows.compression.workflow import compress
 from edgewright.workflows.tuning.request import TuningRequest as TuneAsked
 from edgewright.workflows.tuning.selection import Cost
@@ -143,7 +142,7 @@ def test_a_pool_of_series_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "work"),
     [
-        (("detect", "fit", "rows.csv", "--out", "rows.detector"), "Comparing 8 detectors"),
+        (("detect", "fit", "rows.csv", "--out", "rows.detector"), "Comparing 7 detectors"),
         (
             ("label", "suggest", "texts.csv", "--text", "text", "--out", "t.labelling"),
             "Comparing the words of 40 texts",

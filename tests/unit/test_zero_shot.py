@@ -16,10 +16,9 @@ from PIL import Image
 
 from edgewright.cli.main import run
 from edgewright.language.documents.media_encoder import MediaEncoder
-from edgewright.language.zero_shot.choice import NONE, Chooser, background
+from edgewright.language.zero_shot.choice import NONE, Chooser, background, check_texts, text_chooser
 from edgewright.language.zero_shot.labels import Labels, labels_of, read_labels
 from edgewright.language.zero_shot.media import media_chooser
-from edgewright.language.zero_shot.text import check_texts, text_chooser
 from edgewright.schema.errors import InputError
 from media_encoders import pictures, sounds, word_pair
 from support import left_out
@@ -138,7 +137,7 @@ def test_texts_without_words_are_refused() -> None:
 
 
 def claim_size(path: Path, width: int, height: int) -> None:
-    """A picture whose header says that it is of this size."""
+    """Overwrite the size in the header of a picture."""
     Image.new("1", (8, 8)).save(path)
     data = bytearray(path.read_bytes())
     data[16:24] = struct.pack(">II", width, height)

@@ -27,7 +27,7 @@ def _told(project: Project) -> Promise:
 
 
 def prepare(folder: Path) -> None:
-    """A project of items with suggestions."""
+    """Create a project of items with suggestions."""
     with Project.create(folder / "calls.labelling", {"kind": "text", "name": "calls"}) as project, project.changing():
         for name in ("off", "on"):
             project.add_class(name)
@@ -37,7 +37,7 @@ def prepare(folder: Path) -> None:
 
 
 def use(folder: Path, recorder: Recorder) -> None:
-    """Labels, one taken back, new suggestions, an audit and its answers."""
+    """Label, one taken back, new suggestions, an audit and its answers."""
     with Project(folder / "calls.labelling", recorder.connect) as project:
         recorder.promise(_told(project))
         for number in range(1, _SAID + 1):
@@ -56,13 +56,13 @@ def use(folder: Path, recorder: Recorder) -> None:
 
 
 def recover(folder: Path, recorder: Recorder) -> None:
-    """The next review."""
+    """Review the next items."""
     with Project(folder / "calls.labelling", recorder.connect) as project:
         project.say(_ITEMS, "off", "bob", "typed")
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
-    """What is wrong with the project after a cut; empty for nothing."""
+    """Return what is wrong with the project after a cut; empty for nothing."""
     with Project(folder / "calls.labelling") as project:
         found = _told(project)
         classes, items = len(project.classes()), len(project.items())

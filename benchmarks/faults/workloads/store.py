@@ -12,8 +12,9 @@ import numpy as np
 
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
-from edgewright.device.store import Store, reader, row_blocks, write_counter
+from edgewright.device.store import entries, reader, write_counter
 from edgewright.device.store.database import Connect, Database
+from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.store import Limits, StoreConfig
 
@@ -34,12 +35,12 @@ class Clock:
         self.seconds = 0.0
 
     def running(self) -> float:
-        """Seconds."""
+        """Return seconds."""
         self.seconds += 0.1
         return self.seconds
 
     def wall(self) -> float:
-        """Seconds since 1970, now and then wrong by 400 days in either direction."""
+        """Return seconds since 1970, now and then wrong by 400 days in either direction."""
         jump = (0, 400, -400)[int(self.seconds) % 3] * 86400
         return 1.7e9 + self.seconds + jump
 
@@ -65,7 +66,7 @@ def fingerprint(database: Database) -> str:
 
 
 def promise(store: Store) -> Promise:
-    """What the store holds now."""
+    """Return what the store holds now."""
     return Promise(fingerprint(store.database), store.boot, store.device)
 
 
@@ -88,7 +89,7 @@ def leave(store: Store) -> None:
 
 
 def work(folder: Path, opener: Connect, told: Callable[[Promise], None], boots: int = 3, rounds: int = 12) -> None:
-    """Opens the store a few times and works with it; `told` hears every promise.
+    """Open the store a few times and works with it; `told` hears every promise.
 
     Args:
         folder: of the store.
@@ -132,7 +133,7 @@ def _turn(store: Store, turn: int, told: Callable[[Promise], None]) -> None:
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
-    """What is wrong with a store after a cut; empty for nothing."""
+    """Return what is wrong with a store after a cut; empty for nothing."""
     with Store.open(folder, CONFIG) as store:
         if aside := list(folder.glob("store.damaged-*")):
             return f"{aside[0].name} was set aside"
@@ -148,7 +149,7 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
         if before is not None and content not in {before.content, after.content if after else None}:
             return "neither what was promised before the cut nor what was being written"
         for _, _, count, names, plain in store.database.execute("SELECT boot, sequence, count, names, plain FROM rows"):
-            if row_blocks.unpack(row_blocks.Block(names, plain, b"", ""), count, None, "") is None:
+            if entries.unpack(entries.Block(names, plain, b"", ""), count, None, "") is None:
                 return "rows that cannot be read"
         waiting = store.database.value("SELECT count(*) FROM outbox")
         if len(store.outbox.take(1 << 30, 10**6)) > waiting:

@@ -12,8 +12,8 @@ from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.states import files_of, scratch
 from benchmarks.faults.workload import Workload
 from benchmarks.faults.workloads.store import CONFIG, leave, work
-from edgewright.device.store import Store
 from edgewright.device.store.database import connect
+from edgewright.device.store.store import Store
 from edgewright.device.store.tables import STORE_FILE
 
 _MARK = b"\xa5" * 2048
@@ -22,7 +22,7 @@ Keys: TypeAlias = set[tuple[str, int, int]]
 
 @cache
 def damaged() -> dict[str, bytes]:
-    """A store of which half a page in the middle was overwritten, not closed; its files by name."""
+    """Return a store of which half a page in the middle was overwritten, not closed; its files by name."""
     with scratch() as folder:
         work(folder, connect, lambda _: None, boots=1)
         place = folder / STORE_FILE
@@ -42,7 +42,7 @@ def damaged() -> dict[str, bytes]:
 
 @cache
 def saved() -> frozenset[tuple[str, int, int]]:
-    """What a start saves of it that nothing disturbs."""
+    """Return what a start saves of it that nothing disturbs."""
     with scratch() as folder:
         lay(damaged(), folder)
         with Store.open(folder, CONFIG) as store:
@@ -50,12 +50,12 @@ def saved() -> frozenset[tuple[str, int, int]]:
 
 
 def use(folder: Path, recorder: Recorder) -> None:
-    """A start that finds it damaged."""
+    """Start with a damaged store."""
     leave(Store.open(folder, CONFIG, opener=recorder.connect))
 
 
 def check(folder: Path, before: Any, after: Any) -> str:  # noqa: ANN401 - nothing is promised but what lies there
-    """What is wrong: the damaged file must be there for ever, and all that could be saved."""
+    """Return what is wrong: the damaged file must be there for ever, and all that could be saved."""
     with Store.open(folder, CONFIG) as opened:
         if not any(_MARK in path.read_bytes() for path in folder.glob("store.damaged-*")):
             return "the damaged file is gone"

@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.faults.recorder import Recorder, recorded
 from benchmarks.faults.workload import Workload
 from benchmarks.faults.workloads import store as quiet
-from edgewright.device.store import Store, write_counter
+from edgewright.device.store import write_counter
+from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.store import Limits
 
@@ -55,7 +56,7 @@ def recover(folder: Path, recorder: Recorder) -> None:
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
-    """What is wrong: every alarm must be there and wait to be sent, and there must be room for another."""
+    """Return what is wrong: every alarm must be there and wait to be sent, and there must be room for another."""
     known, maybe = set(before.alarms if before else ()), set(after.alarms if after else ())
     with recorded(folder, disk=DISK) as recorder, Store.open(folder, CONFIG, opener=recorder.connect) as store:
         if list(folder.glob("store.damaged-*")):

@@ -21,7 +21,7 @@ _FIRST, _SECOND = 60, 10
 
 
 def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
-    """The files of a first kill are laid down; the start over them runs in a process that dies at a step of its own."""
+    """Lay down the files of a first kill; the process that starts over them is killed at a step of its own."""
     start, steps = record(workload)
     # A kill takes nothing that was written: the machine goes on.
     killed = [state for state in states(start, steps, _SEED) if state.way == "kept"]

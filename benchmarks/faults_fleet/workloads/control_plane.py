@@ -17,8 +17,7 @@ from benchmarks.faults_fleet.recorded_sqlite import through
 from edgewright.fleet.protocol.layout import RELEASES, TIMESTAMP, plan_target
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.server.database import audit_chain
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports
+from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports, rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.rollouts.rows import standing_of
 
@@ -99,7 +98,7 @@ def use(folder: Path, recorder: Recorder) -> None:
 
 
 def recover(folder: Path, recorder: Recorder) -> None:
-    """The next start and its first round."""
+    """Start again and run the first round."""
     with through(recorder.connect):
         control = Control(folder, _latest(folder))
         control.scheduler.tick()
@@ -107,7 +106,7 @@ def recover(folder: Path, recorder: Recorder) -> None:
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
-    """What is wrong with a control plane after a cut, and with what devices find; empty for nothing."""
+    """Return what is wrong with a control plane after a cut, and with what devices find; empty for nothing."""
     watcher = Watcher(folder / "watcher", folder / "fleet" / "public")
     version, _ = watcher.look()  # devices go on reading while it is down
     if before is not None and version < before.version:
@@ -124,7 +123,7 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
 
 
 def _latest(folder: Path) -> float:
-    """The latest moment that the signer has seen: clocks of servers are set by others, and do not go back."""
+    """Return the latest moment that the signer has seen: clocks of servers are set by others, and do not go back."""
     path = folder / "fleet" / "keys" / "online" / "signed.json"
     return float(msgspec.json.decode(path.read_bytes())["issued"]) if path.is_file() else 0.0
 
@@ -174,7 +173,7 @@ def _kept(control: Control, before: Promise, after: Promise) -> str:
 
 
 def _alive(control: Control, watcher: Watcher, version: int) -> str:
-    """Devices find what the database says, and the next signature follows."""
+    """Return devices find what the database says, and the next signature follows."""
     for _ in range(2):
         number, standings = watcher.look()
         if number < version:

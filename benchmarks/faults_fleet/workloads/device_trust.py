@@ -19,8 +19,8 @@ from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import ROOT, TIMESTAMP
-from edgewright.fleet.protocol.trusted_metadata import Refused
-from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.protocol.ports import Refused
+from edgewright.fleet.protocol.wire.transport import FolderTransport
 from edgewright.fleet.repository import key_rotation
 from edgewright.fleet.repository.acceptance import settle, writing
 from edgewright.schema.fleet_plan import Standings
@@ -52,7 +52,7 @@ class Promise(NamedTuple):
 
 @functools.cache
 def publications() -> tuple[Publication, ...]:
-    """A fleet through two rollouts and new keys for the timestamp and for the root; once in a process."""
+    """Return a fleet through two rollouts and new keys for the timestamp and for the root; once in a process."""
     place = Path(tempfile.mkdtemp(prefix="edgewright-published-"))
     lay_fleet(place)
     control, found = Control(place), list[Publication]()
@@ -91,20 +91,20 @@ def _issued(index: bytes) -> float:
 
 
 def _prepare(folder: Path) -> None:
-    """A device that was given the first root."""
+    """Create a device that holds the first root."""
     root = (publications()[0].folder / "metadata" / "1.root.json").read_bytes()
     pin(folder / _DEVICE, root, hashlib.sha256(root).hexdigest())
 
 
 def _client(folder: Path, number: int, opener: Connect = connect) -> Client:
-    """A device that reads one publication, at its time."""
+    """Return a device that reads one publication, at its time."""
     clock, one = HandClock(), publications()[number]
     clock.day = one.now
     return Client(folder / _DEVICE, FolderTransport(one.folder), clock, opener=opener)
 
 
 def _take(client: Client, number: int) -> str:
-    """Refreshes and reads the plans that are named; what is wrong with what is found."""
+    """Refresh and read the plans that are named; what is wrong with what is found."""
     one = publications()[number]
     seen = client.refresh()
     if seen.standings != one.standings:
@@ -115,7 +115,7 @@ def _take(client: Client, number: int) -> str:
 
 
 def use(folder: Path, recorder: Recorder) -> None:
-    """Reads every publication, the last one twice."""
+    """Read every publication, the last one twice."""
     recorder.promise(Promise(-1))
     for number in (*range(len(publications())), len(publications()) - 1):
         client = _client(folder, number, recorder.connect)
@@ -126,7 +126,7 @@ def use(folder: Path, recorder: Recorder) -> None:
 
 
 def recover(folder: Path, recorder: Recorder) -> None:
-    """The next start, over what is published last."""
+    """Start again with what was published last."""
     last = len(publications()) - 1
     client = _client(folder, last, recorder.connect)
     _take(client, last)
@@ -134,7 +134,7 @@ def recover(folder: Path, recorder: Recorder) -> None:
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
-    """What is wrong with a device after a cut: it believes nothing older, and reads what is new."""
+    """Return what is wrong with a device after a cut: it believes nothing older, and reads what is new."""
     if before is None:
         return ""
     last = len(publications()) - 1
@@ -158,7 +158,7 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
 
 
 def _refuses(folder: Path, number: int) -> str:
-    """An attacker serves what was published before."""
+    """Return an attacker serves what was published before."""
     client = _client(folder, number)
     held = client.held().standings
     try:

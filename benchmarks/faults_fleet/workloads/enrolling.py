@@ -22,9 +22,9 @@ from edgewright.fleet.device.enrollment import KEY_FILE, TRUST_FOLDER, device_ke
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.protocol.ports import Answer
-from edgewright.fleet.protocol.wire.folder import FolderTransport
 from edgewright.fleet.protocol.wire.signing import public_text
 from edgewright.fleet.protocol.wire.token import Token
+from edgewright.fleet.protocol.wire.transport import FolderTransport
 from edgewright.fleet.repository.metadata import sha256
 from edgewright.fleet.server import enrollments
 from edgewright.fleet.server.database.tables import metadata, tokens
@@ -81,7 +81,7 @@ class Fleet:
             yield Answer(status=403, headers={}, body=iter([str(error).encode()]))
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Let go of the database."""
         self._engine.dispose()
 
     def _enrol(self, asked: Enrolment) -> bytes:
@@ -102,12 +102,12 @@ def _public() -> Path:
 
 
 def _id(key: str) -> str:
-    """The id that a key gets."""
+    """Return the id that a key gets."""
     return sha256(key.encode())[:32]
 
 
 def _key(folder: Path) -> str:
-    """The public key that lies there; empty for none."""
+    """Return the public key that lies there; empty for none."""
     return public_text(device_key(folder / _STORE)) if (folder / _STORE / KEY_FILE).is_file() else ""
 
 
@@ -129,14 +129,14 @@ def _join(folder: Path, fleet: Fleet, opener: Connect) -> str:
 
 
 def _prepare(folder: Path) -> None:
-    """The folder of the store, which its installation made."""
+    """Create the folder of the store, as an installation does."""
     _public()
     (folder / _STORE).mkdir()
     (folder / _STORE / "here").write_bytes(b"")
 
 
 def use(folder: Path, recorder: Recorder) -> None:
-    """Enrols, and starts once more."""
+    """Enrol, and start once more."""
     for _ in range(2):
         fleet = Fleet(recorder)
         _join(folder, fleet, recorder.connect)
@@ -145,14 +145,14 @@ def use(folder: Path, recorder: Recorder) -> None:
 
 
 def recover(folder: Path, recorder: Recorder) -> None:
-    """The next start; the token may have been used up by this device itself."""
+    """Start again; this device itself may have used up the token."""
     fleet = Fleet(heard=_key(folder))
     _join(folder, fleet, recorder.connect)
     fleet.close()
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
-    """Whether the device is the one that it was, or becomes one with the token that it has."""
+    """Return whether the device is the one that it was, or becomes one with the token that it has."""
     key = _key(folder)
     if before is not None and not key:
         return "no key, and the fleet has heard of one"

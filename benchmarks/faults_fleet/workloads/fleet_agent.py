@@ -36,7 +36,7 @@ class Promise(NamedTuple):
 
 
 def promise(device: Device, acknowledged: int) -> Promise:
-    """What the device holds now."""
+    """Return what the device holds now."""
     held, link = device.state.held, device.state.link
     outcomes = frozenset(one.number for one in device.state.outcomes)
     return Promise(held.counter, held.floor, frozenset(held.burned), acknowledged, outcomes, link.nonce, link.sequence)
@@ -82,14 +82,14 @@ def use(folder: Path, recorder: Recorder) -> None:
 
 
 def recover(folder: Path, recorder: Recorder) -> None:
-    """The next start; it is left as a killed process leaves it."""
+    """Start again; a killed process left the state."""
     device = _again(folder, recorder.connect)
     device.run(5.0)
     device.state.close()
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
-    """What is wrong with a device after a cut; empty for nothing."""
+    """Return what is wrong with a device after a cut; empty for nothing."""
     device = _again(folder, connect)
     try:
         found = promise(device, 0)
@@ -119,7 +119,7 @@ def _kept(found: Promise, before: Promise, after: Promise) -> str:
 
 
 def _alive(device: Device) -> str:
-    """It runs signed bytes, and takes the next release."""
+    """Check that the device runs signed bytes and installs the next release."""
     held = device.state.held
     runs = device.active()
     if runs < 0 or runs < held.floor:
@@ -135,7 +135,7 @@ def _alive(device: Device) -> str:
 
 
 def _again(folder: Path, opener: Connect) -> Device:
-    """A start after a fault; the fleet has everything that was ever signed, and no rollout that goes on."""
+    """Return a start after a fault; the fleet has everything that was ever signed, and no rollout that goes on."""
     fleet = Fleet()
     for counter, old in ((1, 0), (3, 1), (5, 4), (7, 4), (9, 7)):
         fleet.publish(plan(counter, old=old, trial=_QUICK), "paused")

@@ -11,14 +11,13 @@ from typing import TypeVar
 
 import click
 
+from edgewright.core.formatting import shorten
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.schema.advice import Advice, encode_advice
-from edgewright.search.advise.document import battery_text, computing_text, latency_text, title_of
-from edgewright.search.advise.markdown import markdown
+from edgewright.search.advise.document import battery_text, computing_text, latency_text, markdown, title_of
 from edgewright.search.advise.page import advice_page
 from edgewright.search.advise.placement import amount_bytes, dollars, joules
 from edgewright.search.ladder.verdict import change, figure
-from edgewright.trace.words import shorten
 
 T = TypeVar("T")
 _WIDE = 100
@@ -27,7 +26,7 @@ _SAID = 280
 
 
 def advice_lines(record: Advice) -> list[str]:
-    """The summary."""
+    """Return the summary."""
     lines = [title_of(record), "", "1 frame", *_points([f"{record.frame.task}", *record.frame.why])]
     needed = [one.name for one in record.frame.capabilities if one.needed]
     lines += _points([f"of zero-shot, reasoning, retrieval, generation it needs: {', '.join(needed) or 'none'}"])
@@ -89,7 +88,7 @@ def _measured(record: Advice) -> list[str]:
 
 
 def stored(out: Path | None, record: Advice) -> Path:
-    """Writes record, Markdown and page into a new folder; a number is added to its name where it is taken."""
+    """Write record, Markdown and page into a new folder; a number is added to its name where it is taken."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", record.name).strip("-.")[:40] or "data"
     parent, folder = (Path("advice"), name) if out is None else (out.parent, out.name)
     with new_run_folder(parent, folder) as place:
@@ -100,7 +99,7 @@ def stored(out: Path | None, record: Advice) -> Path:
 
 
 def ask(question: str, default: str, read: Callable[[str], T]) -> T:
-    """The answer to a question; what is wrong is said and asked again.
+    """Return the answer to a question; what is wrong is said and asked again.
 
     An empty line, and the end of what is piped in, take the default. The questions go to stderr.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgewright.core.formatting import plural
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.schema.curve import CurveRecord, Curves, encode_curves
+from edgewright.search.curves.noise import LEVEL
 from edgewright.search.curves.page import curves_page
-from edgewright.search.curves.promise import LEVEL
 from edgewright.search.curves.verdict import figure, law_words, single_words
-from edgewright.trace.words import plural
 
 _BAR = 32
 
@@ -46,7 +46,7 @@ def _table(record: CurveRecord, what: str, share: bool) -> list[str]:
 
 
 def stored(out: Path, record: Curves, later: Curves | None) -> Path:
-    """Writes the record and its page into a new folder; a number is added to its name where it is taken."""
+    """Write the record and its page into a new folder; a number is added to its name where it is taken."""
     with new_run_folder(out.parent, out.name) as place:
         (place.work / "curve.json").write_bytes(encode_curves(record))
         (place.work / "curve.html").write_text(curves_page(record, later), encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.cli.row_errors import BadRows
+from edgewright.cli.output import BadRows
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.predictor import Predictor
 from edgewright.core.windows import Windower
@@ -41,7 +41,7 @@ def seconds_of(text: str, where: str, *, zero: bool = False) -> float:
 def rows_of(
     path: str, manifest: Manifest, time_column: str, watch: DriftWatch
 ) -> Iterator[tuple[Floats, NDArray[np.float64]]]:
-    """The package's columns and the times of the rows, block by block of the file.
+    """Yield the package's columns and the times of the rows, block by block of the file.
 
     Args:
         path: of a CSV file; '-' is standard input.
@@ -84,14 +84,14 @@ def _times(chunk: Rows, column: str, name: str) -> NDArray[np.float64]:
 
 
 def told_time(seconds: float, watch: DriftWatch, dated: bool) -> str:
-    """A date, or a count of seconds or rows."""
+    """Return a date, or a count of seconds or rows."""
     if dated and abs(seconds) > _EPOCH:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return f"{seconds:,.0f} s" if dated or watch.rate else f"row {seconds + 1:,.0f}"
 
 
 def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats], None]:
-    """What predicts rows, in windows where the package has them, and tells the watch how sure the answers are.
+    """Return what predicts rows, in windows where the package has them, and tells the watch how sure the answers are.
 
     Raises:
         InputError: a package of amounts, which are never unsure.

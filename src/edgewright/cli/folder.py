@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
-from importlib import resources
+from typing import Any
 
 import click
 
+from edgewright.core.catalogue import names
 from edgewright.schema.errors import UnknownNameError
 
 
@@ -18,26 +18,26 @@ class FolderOfCommands(click.Group):
         name: of the group, such as 'device'.
         package: whose modules the commands are.
         before: words in front of a command's name in messages, such as 'fleet key'; the group's name when left out.
+        settings: those of `click.Group`.
     """
 
-    def __init__(self, name: str, *, package: str, before: str = "", help: str, epilog: str) -> None:  # noqa: A002
-        super().__init__(name, help=help, epilog=epilog)
-        self._package, self._before = package, before or name
+    def __init__(self, name: str, *, package: str, before: str | None = None, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(name, **settings)
+        self._package, self._before = package, f"{name} " if before is None else before
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the files."""
-        folder = str(resources.files(self._package))
-        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules([folder]) if not m.name.startswith("_"))
+        """Return the names of the files."""
+        return [name.replace("_", "-") for name in names(self._package)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports the file of that name.
+        """Import the file of that name.
 
         Raises:
             UnknownNameError: no such file.
         """
         known = self.list_commands(ctx)
         if cmd_name not in known:
-            raise UnknownNameError("command", f"{self._before} {cmd_name}", [f"{self._before} {n}" for n in known])
+            raise UnknownNameError("command", self._before + cmd_name, [self._before + name for name in known])
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.COMMAND
         return command

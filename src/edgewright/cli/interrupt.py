@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from edgewright.schema.errors import INTERRUPTED, TERMINATED
 
@@ -42,13 +43,13 @@ _INTERRUPTS = _Interrupts()
 
 
 def ended_by(code: int) -> int:
-    """An exit code; in place of that of Ctrl-C the one of a termination signal, where that was what came."""
+    """Return an exit code; in place of that of Ctrl-C the one of a termination signal, where that was what came."""
     return TERMINATED if code == INTERRUPTED and _INTERRUPTS.number == signal.SIGTERM else code
 
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Hears both until the block ends; where one is ignored (`nohup`, a job in the background) it stays ignored."""
+    """Hear both until the block ends; where one is ignored (`nohup`, a job in the background) it stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -89,7 +90,7 @@ def _press_again() -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """A block that loads libraries and neither prints nor writes: Ctrl-C ends the process at once."""
+    """Provide a block that loads libraries and neither prints nor writes: Ctrl-C ends the process at once."""
     _INTERRUPTS.loading = True
     try:
         yield
@@ -98,10 +99,45 @@ def loading() -> Iterator[None]:
 
 
 def answer() -> None:
-    """Ends what goes on when Ctrl-C was pressed and something swallowed it.
+    """End what goes on when Ctrl-C was pressed and something swallowed it.
 
     Raises:
         KeyboardInterrupt: it was pressed.
     """
     if _INTERRUPTS.number:
         raise KeyboardInterrupt
+
+
+class Ending:
+    """Hears SIGTERM and SIGINT while the block lasts."""
+
+    def __init__(self) -> None:
+        self._asked, self._first = 0, 0
+        self._before: dict[int, Any] = {}
+
+    def asked(self) -> bool:
+        """Return whether the end was asked for."""
+        return self._asked > 0
+
+    def code(self) -> int:
+        """Exit code of what ended in order: 130 where Ctrl-C asked for it, 0 for a signal to end or for none."""
+        return INTERRUPTED if self._first == signal.SIGINT else 0
+
+    def __enter__(self) -> Ending:
+        """Itself, listening."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Restore the signal handlers."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._asked += 1
+        self._first = self._first or number
+        if self._asked > 1 and number == signal.SIGINT:
+            raise KeyboardInterrupt

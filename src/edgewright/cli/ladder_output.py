@@ -5,18 +5,17 @@ from __future__ import annotations
 import shutil
 import textwrap
 
-from edgewright.schema.footprint import Spread
+from edgewright.core.formatting import bytes_text, microseconds_text
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.trace import Interval
 from edgewright.search.ladder.verdict import change, figure, taken
-from edgewright.trace.words import bytes_text
 
 _BAR = 24
 _SAID = 2
 
 
 def ladder_lines(record: LadderRecord) -> list[str]:
-    """The whole record as lines."""
+    """Return the whole record as lines."""
     lines = [*_head(record), ""]
     low, high = _range(record)
     scale = f"{figure(low)}{'':{max(1, _BAR - len(figure(low)) - len(figure(high)))}}{figure(high)}"
@@ -47,7 +46,7 @@ def _head(record: LadderRecord) -> list[str]:
 
 
 def _range(record: LadderRecord) -> tuple[float, float]:
-    """What the bars span: all scores with their intervals."""
+    """Return what the bars span: all scores with their intervals."""
     scores = [rung.score for rung in record.rungs if rung.score] + [peer.score for peer in record.peers]
     if not scores:
         return 0.0, 1.0
@@ -56,7 +55,7 @@ def _range(record: LadderRecord) -> tuple[float, float]:
 
 
 def bar(score: Interval, low: float, high: float) -> str:
-    """An interval as a line with its figure on it."""
+    """Return an interval as a line with its figure on it."""
 
     def place(value: float) -> int:
         return round((min(max(value, low), high) - low) / (high - low) * (_BAR - 1))
@@ -75,7 +74,8 @@ def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> li
     price = "".join(
         f" {text:>{width}}"
         for text, width in (
-            (_bytes(rung.footprint.flash), 8), (_bytes(rung.footprint.ram), 8), (_time(rung.footprint.latency_us), 9)
+            (bytes_text(rung.footprint.flash.value), 8), (bytes_text(rung.footprint.ram.value), 8),
+            (microseconds_text(rung.footprint.latency_us.value) if rung.footprint.latency_us else "unknown", 9),
         )
     ) if rung.footprint else f" {rung.unpriced[:26]}"  # fmt: skip
     lines = [f"{mark} {rung.title:<14} {figure(rung.score.value):<8} {bar(rung.score, low, high)} {price}"]
@@ -86,20 +86,9 @@ def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> li
 
 
 def _peer(peer: PeerRecord, low: float, high: float) -> list[str]:
-    """A model that is no rung, in parentheses."""
+    """Return a model that is no rung, in parentheses."""
     line = f"  {'(compared)':<14} {figure(peer.score.value):<8} {bar(peer.score, low, high)}"
     return [line.rstrip(), f"    {peer.title}"]
-
-
-def _bytes(spread: Spread) -> str:
-    return bytes_text(spread.value)
-
-
-def _time(spread: Spread | None) -> str:
-    if spread is None:
-        return "unknown"
-    value = spread.value
-    return f"{value:.3g} us" if value < 1000 else f"{value / 1000:.3g} ms"
 
 
 def _wrapped(text: str, indent: str, most: int | None = None) -> list[str]:

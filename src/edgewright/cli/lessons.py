@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import click
@@ -11,33 +10,15 @@ from rich.text import Text
 
 from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Block, Heading, Question
-from edgewright.trace.blocks_terminal import LETTERS, Listing, blocks_parts, question_parts, rests
-from edgewright.trace.page import BAD, GOOD, QUIET, page_of
+from edgewright.trace.blocks_terminal import LETTERS, blocks_parts, question_parts, source_note
+from edgewright.trace.page import BAD, GOOD, QUIET, page_of, print_parts
 
 _KEYS = "a-d or 1-4 answers, q ends"
 
 
-def show(console: Console, parts: Sequence[RenderableType]) -> None:
-    """Prints parts without markup; elsewhere than on a terminal without blanks at the ends of lines."""
-    page = page_of(console)
-    if page.terminal and page.unicode:
-        for part in parts:
-            listing = isinstance(part, Listing)
-            console.print(part, markup=False, highlight=False, emoji=False, soft_wrap=listing,
-                          width=None if listing else page.width)  # fmt: skip
-        return
-    sheet = io.StringIO()
-    paper = Console(file=sheet, width=page.width, color_system=None, legacy_windows=False)
-    for part in parts:
-        paper.print(part, markup=False, highlight=False, emoji=False, soft_wrap=isinstance(part, Listing))
-    text = "\n".join(line.rstrip() for line in sheet.getvalue().strip("\n").split("\n"))
-    text = text.encode(console.encoding, "replace").decode(console.encoding)
-    console.print(Text(text), soft_wrap=True, highlight=False)
-
-
 def show_blocks(console: Console, blocks: Sequence[Block]) -> None:
-    """Prints a lesson with its answers."""
-    show(console, blocks_parts(blocks, page_of(console)))
+    """Print a lesson with its answers."""
+    print_parts(blocks_parts(blocks, page_of(console)), console)
 
 
 def step_through(console: Console, blocks: Sequence[Block]) -> None:
@@ -65,22 +46,22 @@ def _steps(blocks: Sequence[Block]) -> list[list[Block]]:
 
 
 def ask(console: Console, questions: Sequence[Question]) -> tuple[int, int]:
-    """Asks with keys; gives how many were right, and how many were answered."""
+    """Ask with keys; gives how many were right, and how many were answered."""
     right = answered = 0
     for number, question in enumerate(questions, 1):
         head = Text(f"{number} of {len(questions)} - {_KEYS}", style=QUIET)
-        show(console, [Text(""), head, *question_parts(question)])
+        print_parts([Text(""), head, *question_parts(question)], console)
         choice = _key(len(question.options))
         if choice is None:
             break
         answered += 1
         right += question.options[choice].right
-        show(console, judged(question, choice))
+        print_parts(judged(question, choice), console)
     return right, answered
 
 
 def _key(options: int) -> int | None:
-    """The option whose letter or number is pressed; None for q."""
+    """Return the option whose letter or number is pressed; None for q."""
     while True:
         key = click.getchar().lower()
         if key == "q":
@@ -91,20 +72,20 @@ def _key(options: int) -> int | None:
 
 
 def judged(question: Question, choice: int) -> list[RenderableType]:
-    """Whether the choice is right, why, and what would have been."""
+    """Return whether the choice is right, why, and what would have been."""
     option = question.options[choice]
     if option.right:
-        return [Text(f"{LETTERS[choice]}: right. {option.reason}", style=GOOD), rests(question)]
+        return [Text(f"{LETTERS[choice]}: right. {option.reason}", style=GOOD), source_note(question)]
     right = next(i for i, one in enumerate(question.options) if one.right)
     return [
         Text(f"{LETTERS[choice]}: wrong. {option.reason}", style=BAD),
         Text(f"Right is {LETTERS[right]}) {question.options[right].text}. {question.options[right].reason}"),
-        rests(question),
+        source_note(question),
     ]
 
 
 def read_answers(text: str, questions: Sequence[Question]) -> list[int]:
-    """Places of the options in 'a,c,b' or '1,3,2', the first question first.
+    """Return places of the options in 'a,c,b' or '1,3,2', the first question first.
 
     Raises:
         InputError: another letter, or more answers than questions.

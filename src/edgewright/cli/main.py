@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import os
-import pkgutil
 import sys
 from contextlib import suppress
-from importlib import resources
 from typing import NoReturn
 
 import click
 
+from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, heard
 from edgewright.schema.errors import (
     BAD_INPUT,
@@ -20,10 +18,8 @@ from edgewright.schema.errors import (
     OUTPUT_FAILED,
     EdgewrightError,
     MissingExtraError,
-    UnknownNameError,
 )
 
-_PACKAGE = "edgewright.cli.commands"
 # Which extra carries a library, for the message when it is absent.
 _EXTRAS = {
     "jax": "train",
@@ -72,11 +68,11 @@ class _InterruptedError(Exception):
     """Ctrl-C; no KeyboardInterrupt, for which click would print an empty line."""
 
 
-class Commands(click.Group):
-    """Commands are the modules of `cli/commands`, imported when they are named; each offers `COMMAND`."""
+class Commands(FolderOfCommands):
+    """The commands of `cli/commands`; an end that a signal or a closed pipe asks for is an exception of our own."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Runs the command.
+        """Run the command.
 
         Raises:
             _ReaderLeftError: nobody reads what it prints any more.
@@ -89,41 +85,25 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             raise _InterruptedError from None
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the files in the folder."""
-        folder = str(resources.files(_PACKAGE))
-        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules([folder]))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports the file of that name.
-
-        Raises:
-            UnknownNameError: no such file.
-        """
-        if cmd_name not in self.list_commands(ctx):
-            raise UnknownNameError("command", cmd_name, self.list_commands(ctx))
-        module = importlib.import_module(f"{_PACKAGE}.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.COMMAND
-        return command
-
-
-@click.group(
-    cls=Commands,
+cli = Commands(
+    "edgewright",
+    package="edgewright.cli.commands",
+    before="",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Sensor data to a small model that proves itself on the device, on your own machine.",
     epilog="Start with: edgewright demo",
 )
-@click.version_option(package_name="edgewright", message="edgewright %(version)s")
-def cli() -> None:
-    """Sensor data to a small model that proves itself on the device, on your own machine."""
+click.version_option(package_name="edgewright", message="edgewright %(version)s")(cli)
 
 
 def main() -> NoReturn:
-    """Runs a command and ends the process with its exit code."""
+    """Run a command and end the process with its exit code."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Runs a command and gives its exit code.
+    """Run a command and give its exit code.
 
     0 done, 1 a check said no, 2 bad input, 74 output failed, 130 Ctrl-C, 143 a termination signal.
     """
@@ -171,7 +151,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _forget_output() -> None:
-    """Sends what is still buffered nowhere: Python would try it again at exit, complain, and end with 120."""
+    """Send what is still buffered nowhere: Python would try it again at exit, complain, and end with 120."""
     if sys.stdout is not None:
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

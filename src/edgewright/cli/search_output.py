@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import click
 import msgspec
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgewright.cli.command_line import command_line
-from edgewright.cli.terminal import Terminal, print_ahead
+from edgewright.cli.listeners import Terminal
+from edgewright.cli.options import command_line
+from edgewright.cli.output import print_ahead, print_json
+from edgewright.cli.search_options import SearchOptions
 from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.duration_estimate import told_by_first
@@ -26,15 +28,15 @@ from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import INTERRUPTED, InputError, OutputError
 from edgewright.schema.profile import Profile
-from edgewright.search.architecture.coordinator import Here, Runs, Search, features_for, shared_of
+from edgewright.search.architecture.coordinator import Search, features_for, shared_of
+from edgewright.search.architecture.descriptions import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.fingerprint import everywhere, go_on, identity_of, keep, kept
-from edgewright.search.architecture.front import front_of, spread_over
-from edgewright.search.architecture.pipeline_text import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
 from edgewright.search.architecture.space import space_of
-from edgewright.search.architecture.study import FILE, Study, create, open_study
+from edgewright.search.architecture.study import FILE, Study, create, front_of, open_study, spread_over
 from edgewright.search.architecture.trial import Tried
+from edgewright.search.engines.contract import engine_for
 from edgewright.search.ladder.leakage import refuse_random
 from edgewright.search.problem import Problem
 
@@ -47,72 +49,51 @@ GROUPING = (
 )
 
 
-@dataclass(frozen=True)
-class SearchOptions:
-    """The options of the command, by their names."""
-
-    pipeline: str
-    data: str | None
-    device: str
-    budget: str
-    trials: int
-    engine: str
-    workers: int
-    sampler: str
-    seed: int | None
-    folds: int
-    judge: int
-    out: Path | None
-    resume: bool
-    take: int | None
-    as_json: bool
-
-
-def search(asked: SearchOptions) -> None:
-    """Searches, or writes one point.
+def search(options: SearchOptions) -> None:
+    """Search, or writes one point.
 
     Raises:
         InputError: whatever is wrong with what was asked for.
         CheckFailedError: the budget cannot be met.
     """
-    if asked.trials < 1:
-        raise InputError("at least one trial", str(asked.trials), "--trials")
-    config, data = everywhere(read_config(asked.pipeline), asked.data)
-    asked = replace(asked, data=data)
-    if asked.seed is not None:
-        config = msgspec.structs.replace(config, seed=asked.seed)
+    if options.trials < 1:
+        raise InputError("at least one trial", str(options.trials), "--trials")
+    config, data = everywhere(read_config(options.pipeline), options.data)
+    options = replace(options, data=data)
+    if options.seed is not None:
+        config = msgspec.structs.replace(config, seed=options.seed)
     space = space_of(config)
-    folder = _folder(asked, config)
-    if asked.take is not None:
-        _take(asked, folder)
+    folder = _folder(options, config)
+    if options.take is not None:
+        _take(options, folder)
         return
-    profile = load_profile(asked.device or config.device.profile)
-    named = msgspec.structs.replace(config.device, profile=asked.device or config.device.profile)
+    profile = load_profile(options.device or config.device.profile)
+    named = msgspec.structs.replace(config.device, profile=options.device or config.device.profile)
     config, _ = everywhere(msgspec.structs.replace(config, device=named), None)
     space = space_of(config)
     budget = (
-        parse_budget(asked.budget)
-        if asked.budget
+        parse_budget(options.budget)
+        if options.budget
         else Budget(flash=int(profile.flash.value), ram=int(profile.ram.value))
     )
-    shared = shared_of(space, asked.data, asked.folds, str((folder / "cache").absolute()))
+    shared = shared_of(space, options.data, options.folds, str((folder / "cache").absolute()))
     features = features_for(shared)
     prepared = features.prepared(config.window)
     _refuse(prepared.problem, config)
     own = identity_of(
-        config, profile, sha256(prepared.problem.samples), budget=asked.budget, sampler=asked.sampler,
-        folds=asked.folds, batch=BATCH,
+        config, profile, sha256(prepared.problem.samples), budget=options.budget, sampler=options.sampler,
+        folds=options.folds, batch=BATCH,
     )  # fmt: skip
     estimator = Estimator(profile, features)
-    if not asked.resume and (folder / FILE).exists():
+    if not options.resume and (folder / FILE).exists():
         create(folder, own)
-    with _engine(asked) as engine:
+    with engine_for(options.engine, options.workers) as engine:
         probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
         probe.refuse_impossible()
-        study = go_on(folder, own, config) if asked.resume else create(folder, own)
+        study = go_on(folder, own, config) if options.resume else create(folder, own)
         try:
-            keep(folder, config, asked.data)
-            _go(asked, Search(space, budget, estimator, shared, study, engine), profile)
+            keep(folder, config, options.data)
+            _go(options, Search(space, budget, estimator, shared, study, engine), profile)
         except KeyboardInterrupt:
             click.echo(f"edgewright: interrupted; {_kept_so_far(study)}", err=True)
             raise SystemExit(INTERRUPTED) from None
@@ -124,36 +105,36 @@ def search(asked: SearchOptions) -> None:
             study.close()
 
 
-def _go(asked: SearchOptions, run: Search, profile: Profile) -> None:
-    quiet = asked.as_json
+def _go(options: SearchOptions, run: Search, profile: Profile) -> None:
+    quiet = options.as_json
     before = len(run.study.trials())
-    with _progress(asked.trials, before, quiet) as told:
-        if asked.engine == "local" and asked.workers == 1 and not quiet:
-            told = _ahead(told, asked.trials - before)
+    with _progress(options.trials, before, quiet) as told:
+        if options.engine == "local" and options.workers == 1 and not quiet:
+            told = _ahead(told, options.trials - before)
         run = Search(run.space, run.budget, run.estimator, run.shared, run.study, run.engine, told)
-        trials = run.run(asked.trials)
+        trials = run.run(options.trials)
     front = front_of(trials)
-    if asked.judge and front:
+    if options.judge and front:
         if not quiet:
-            click.echo(f"judging {min(asked.judge, len(front))} of {len(front)} points, leaving units out")
-        judged = run.judge(spread_over(front, asked.judge))
+            click.echo(f"judging {min(options.judge, len(front))} of {len(front)} points, leaving units out")
+        judged = run.judge(spread_over(front, options.judge))
     else:
         judged = run.study.judged()
     folder = run.study.folder
     found = result(str(folder), run.study.identity, run.space, trials, front, judged, run.task)
-    write_points(run.space, run.study, front, judged, asked.data)
+    write_points(run.space, run.study, front, judged, options.data)
     write_atomic(folder / "front.html", page(found, run.task).encode())
     write_atomic(folder / "front.json", msgspec.json.encode(found))
     if quiet:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        print_json(found)
         return
-    _show(found, run.task, asked, profile)
+    _show(found, run.task, options, profile)
     failed = [trial for trial in trials if trial.state in ("failed", "impossible")]
     if failed:
         click.echo(f"{len(failed)} could not be trained; trial {failed[0].number}: {failed[0].reason}", err=True)
 
 
-def _show(found: Result, task: str, asked: SearchOptions, profile: Profile) -> None:
+def _show(found: Result, task: str, options: SearchOptions, profile: Profile) -> None:
     table = [headings(task), *rows(found)]
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     for row in table:
@@ -164,7 +145,7 @@ def _show(found: Result, task: str, asked: SearchOptions, profile: Profile) -> N
             click.echo(f"  {number}  {name}")
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     click.echo(f"\n{found.trials} trials on {profile.name}: {counts}; {found.rule}.")
-    if asked.engine != "local":
+    if options.engine != "local":
         click.echo(
             "Batches are told in the order they were asked in, so the order of results changes nothing; a batch that a "
             "cluster loses does, and other processors round differently."
@@ -180,27 +161,27 @@ def _show(found: Result, task: str, asked: SearchOptions, profile: Profile) -> N
         click.echo(f"train and package trial {take}, judged on the pipeline's own test part: edgewright run {place}")
 
 
-def _take(asked: SearchOptions, folder: Path) -> None:
-    """Writes one trial of a study as a pipeline."""
+def _take(options: SearchOptions, folder: Path) -> None:
+    """Write one trial of a study as a pipeline."""
     study = open_study(folder)
     try:
         made = kept(folder)
         space = space_of(made.pipeline)
-        trial = trial_numbered(study.trials(), int(asked.take or 0))
+        trial = trial_numbered(study.trials(), int(options.take or 0))
         (folder / POINTS).mkdir(exist_ok=True)
         path = folder / POINTS / f"{trial.number}.toml"
-        text = point_text(space, trial, study.judged().get(trial.number), asked.data or made.data)
+        text = point_text(space, trial, study.judged().get(trial.number), options.data or made.data)
         write_atomic(path, text.encode())
     finally:
         study.close()
-    if asked.as_json:
+    if options.as_json:
         click.echo(msgspec.json.encode({"pipeline": str(path)}).decode())
     else:
         click.echo(f"{path} written; run it with: edgewright run {shlex.quote(str(path))}")
 
 
 def _refuse(problem: Problem, config: PipelineConfig) -> None:
-    """Ends a search whose points could not be run as they were judged.
+    """End a search whose points could not be run as they were judged.
 
     Raises:
         InputError: rows of one person or stretch of time would stand on both sides.
@@ -217,31 +198,20 @@ def _refuse(problem: Problem, config: PipelineConfig) -> None:
         )  # fmt: skip
 
 
-def _folder(asked: SearchOptions, config: PipelineConfig) -> Path:
-    """The folder of the study: the one that is named, or the next number; with --resume or --take the last."""
-    if asked.out is not None:
-        return asked.out
+def _folder(options: SearchOptions, config: PipelineConfig) -> Path:
+    """Return the folder of the study: the one that is named, or the next number; with --resume or --take the last."""
+    if options.out is not None:
+        return options.out
     numbered = [STUDIES / config.name, *(STUDIES / f"{config.name}-{n}" for n in range(2, 1000))]
     there = [path for path in numbered if (path / FILE).exists()]
-    if asked.resume or asked.take is not None:
+    if options.resume or options.take is not None:
         return there[-1] if there else numbered[0]
     return next(path for path in numbered if not path.exists())
 
 
 @contextmanager
-def _engine(asked: SearchOptions) -> Iterator[Runs]:
-    if asked.engine == "local" and asked.workers == 1:
-        yield Here()
-        return
-    from edgewright.search.engines.contract import engine_for
-
-    with engine_for(asked.engine, asked.workers) as engine:
-        yield engine
-
-
-@contextmanager
 def _progress(total: int, before: int, quiet: bool) -> Iterator[Any]:
-    """A bar with the time left on a terminal, a line a batch elsewhere."""
+    """Provide a bar with the time left on a terminal, a line a batch elsewhere."""
     console = Terminal(stderr=True)
     began, done = time.monotonic(), before
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), TextColumn("{task.completed}/{task.total}"))

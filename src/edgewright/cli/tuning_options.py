@@ -1,4 +1,4 @@
-"""What `edgewright tune` is told: costs and what is tried."""
+"""Costs and grids of decisions, as the options of `edgewright tune` write them."""
 
 from __future__ import annotations
 
@@ -7,42 +7,9 @@ import math
 from edgewright.cli.drift_input import seconds_of
 from edgewright.schema.errors import InputError
 from edgewright.workflows.tuning.grid import Grid
-from edgewright.workflows.tuning.request import TuningRequest
 from edgewright.workflows.tuning.selection import Cost
 
 _MOST = 1000
-
-
-def read_asked(
-    *,
-    cost: str,
-    point: int | None,
-    alarms_per_day: float | None,
-    alarm: tuple[str, ...],
-    people: str,
-    tolerance: str | None,
-    smoothing: str,
-    debounce: str,
-    refractory: str,
-    form: str | None,
-    device: str,
-) -> TuningRequest:
-    """What the options of the command ask for.
-
-    Raises:
-        InputError: an option that does not say what it should, or two that take another point each.
-    """
-    return TuningRequest(
-        cost=read_cost(cost),
-        point=point,
-        most=alarms_per_day,
-        alarms=alarm,
-        people=tuple(name.strip() for name in people.split(",") if name.strip()),
-        tolerance=None if tolerance is None else seconds_of(tolerance, "--tolerance", zero=True),
-        form=form,
-        device=device,
-        grid=grid_of(smoothing, debounce, refractory),
-    )
 
 
 def read_cost(text: str) -> Cost:
@@ -65,7 +32,7 @@ def read_cost(text: str) -> Cost:
 
 
 def grid_of(smoothing: str, debounce: str, refractory: str) -> Grid:
-    """The grid with what was named of it.
+    """Return the grid with what was named of it.
 
     Raises:
         InputError: no number, or one that a decision cannot have.

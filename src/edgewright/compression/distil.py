@@ -18,14 +18,14 @@ _TINY = 1e-7
 
 
 def softened(probabilities: Floats, heat: float) -> Floats:
-    """Probabilities (n, k) at another temperature: their logarithms divided by it, normalised anew."""
+    """Return probabilities (n, k) at another temperature: their logarithms divided by it, normalised anew."""
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY)) / heat
     powers = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def taught(lesson: Lesson, teacher: Floats, *, heat: float = TEMPERATURE, share: float = SHARE) -> Lesson:
-    """The lesson with a teacher's answers to its samples.
+    """Return the lesson with a teacher's answers to its samples.
 
     Args:
         lesson: with labels only.

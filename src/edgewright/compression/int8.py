@@ -10,19 +10,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.compact import shorten
-from edgewright.compression.ranges import SIGMOID, Grid, Method, Range, grid, watch
 from edgewright.compression.section import ENDS, FIXED, KEEPS, MOVES, WEIGHTED, Section, network_section
-from edgewright.compression.weights import LEVELS, PerChannel, to_integers
-from edgewright.graph.pruning import prune
+from edgewright.compression.weights import LEVELS, SIGMOID, Grid, Method, PerChannel, Range, grid, to_integers, watch
+from edgewright.graph.builder import prune
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph, Node
+from edgewright.schema.graph import Array, Graph, Node, StageMark
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def shorten(graph: Graph) -> Graph:
+    """Give every interior value and constant a name of one or two letters; inputs and outputs keep theirs."""
+    public = {v.name for v in (*graph.inputs, *graph.outputs)} | {""}
+    fresh = (name for name in map(_name, count()) if name not in public)
+    names = {name: name for name in public}
+    for name in (*graph.constants, *(output for node in graph.nodes for output in node.outputs)):
+        if name not in names:
+            names[name] = next(fresh)
+    nodes = tuple(
+        Node(
+            op=node.op,
+            inputs=tuple(names[n] for n in node.inputs),
+            outputs=tuple(names[n] for n in node.outputs),
+            attributes=node.attributes,
+        )
+        for node in graph.nodes
+    )
+    return msgspec.structs.replace(
+        graph,
+        nodes=nodes,
+        constants={names[name]: array for name, array in graph.constants.items()},
+        stages=tuple(StageMark(stage=mark.stage, value=names[mark.value]) for mark in graph.stages),
+        boundary=names[graph.boundary],
+    )
+
+
+def _name(number: int) -> str:
+    name = ""
+    while True:
+        number, letter = divmod(number, len(_LETTERS))
+        name = _LETTERS[letter] + name
+        if number == 0:
+            return name
+        number -= 1
 
 
 def quantise(
@@ -35,7 +72,7 @@ def quantise(
     levels: int = LEVELS,
     known: Mapping[str, Range] | None = None,
 ) -> Graph:
-    """The int8 form of a graph.
+    """Return the int8 form of a graph.
 
     Args:
         graph: the whole float pipeline, with its boundary.
@@ -71,7 +108,7 @@ def values_of(section: Section) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _QuantisedValue:
     """A value as integers: the name of its int8 form, of its float form, and its grid."""
 
     integers: str
@@ -90,10 +127,10 @@ class _Writer:
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _QuantisedValue] = {}
 
     def write(self) -> None:
-        """Writes all nodes from the start of the section to its end."""
+        """Write all nodes from the start of the section to its end."""
         start = self.section.start
         self._round(start, start, grid(*self.ranges[start]), f"{start}.f")
         fused = self._fused()
@@ -119,7 +156,7 @@ class _Writer:
                 self._round(f"{value}.r", value, chosen or grid(*self.ranges[value]), value)
 
     def _fused(self) -> frozenset[str]:
-        """Outputs of operators with weights, and of sums, that go to one ReLU or ReLU6 and nowhere else."""
+        """Return outputs of operators with weights, and of sums, that go to one ReLU or ReLU6 and nowhere else."""
         readers: dict[str, list[Node]] = {}
         for node in self.graph.nodes:
             for name in node.inputs:
@@ -165,7 +202,7 @@ class _Writer:
     def _dequantised(
         self, integers: str, scale: Array, name: str, attributes: dict[str, int], zero: tuple[str, ...] = ()
     ) -> str:
-        """Reads integers whose zero point is 0, which ONNX takes for granted when it is left out."""
+        """Read integers whose zero point is 0, which ONNX takes for granted when it is left out."""
         self.nodes.append(
             Node(
                 op="DequantizeLinear",
@@ -184,7 +221,7 @@ class _Writer:
     def _read(self, value: str, chosen: Grid, floats: str) -> None:
         inputs = (f"{value}.q", self._constant(np.asarray(chosen.scale, np.float32)), self._zero(chosen))
         self.nodes.append(Node(op="DequantizeLinear", inputs=inputs, outputs=(floats,)))
-        self._held[value] = _Held(f"{value}.q", floats, chosen)
+        self._held[value] = _QuantisedValue(f"{value}.q", floats, chosen)
 
     def _zero(self, chosen: Grid) -> str:
         return self._constant(np.asarray(chosen.zero, np.int8))

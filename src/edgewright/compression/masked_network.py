@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.ranges import Grid
+from edgewright.compression.weights import Grid
 from edgewright.graph.layer import Parameters
 from edgewright.models.architecture import Architecture
 
@@ -84,7 +84,7 @@ class Shaped:
         return x
 
     def _own(self, number: int, parameters: Parameters) -> Parameters:
-        """Parameters of a layer, masked and rounded."""
+        """Return parameters of a layer, masked and rounded."""
         own = dict(parameters)
         if self.masks is not None:
             own.update({name: own[name] * mask for name, mask in self.masks[number].items()})
@@ -95,7 +95,7 @@ class Shaped:
 
 
 def masked(parameters: Sequence[Parameters], masks: Masks) -> list[Parameters]:
-    """Parameters with the zeros of the masks."""
+    """Return parameters with the zeros of the masks."""
     return [
         {name: np.asarray(a * masks[i].get(name, np.float32(1.0)), np.float32) for name, a in own.items()}
         for i, own in enumerate(parameters)
@@ -103,7 +103,7 @@ def masked(parameters: Sequence[Parameters], masks: Masks) -> list[Parameters]:
 
 
 def rounded(grid: Grid, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """Values on the grid; the gradient is 1 within its range and 0 beyond."""
+    """Return values on the grid; the gradient is 1 within its range and 0 beyond."""
     scale, zero = float(grid.scale), grid.zero
     inside = jnp.clip(x, (-128 - zero) * scale, (127 - zero) * scale)
     whole = jnp.round(inside / scale) * scale
@@ -111,7 +111,7 @@ def rounded(grid: Grid, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
 
 
 def rounded_weights(weights: Any, how: Weighting) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """Weights as symmetric integers times a scale from the largest of them; the gradient passes through."""
+    """Return weights as symmetric integers times a scale from the largest of them; the gradient passes through."""
     axes = None if how.axis is None else tuple(a for a in range(weights.ndim) if a != how.axis)
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(weights), axis=axes, keepdims=True))
     scale = jnp.maximum(largest / how.levels, 1e-30)

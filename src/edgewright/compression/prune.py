@@ -24,7 +24,7 @@ def macs(model: Network) -> int:
 
 
 def structured(model: Network, share: float) -> Network:
-    """The network without its weakest units, at most (1 - share) of its multiply-accumulates left.
+    """Return the network without its weakest units, at most (1 - share) of its multiply-accumulates left.
 
     Every layer but the last loses the same share of its units. A unit's strength is the norm of the weights that come
     in times the norm of those that go out (after Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017).
@@ -87,7 +87,7 @@ def _power(array: NDArray[Any], axis: int, channels: int) -> NDArray[np.float64]
 
 
 def _cut(model: Network, network: Architecture, kept: dict[int, Kept]) -> Network:
-    """The network with only the kept units of the layers in `kept`."""
+    """Return the network with only the kept units of the layers in `kept`."""
     coming: Kept = np.arange(network.shapes[0][0])
     tables = [dict(table) for table in model.layers]
     parameters: list[Parameters] = []
@@ -116,7 +116,7 @@ def _through(coming: Kept, each: int) -> Kept:
 
 
 def weights_of(layer: Layer[Any], own: Parameters) -> tuple[str, ...]:
-    """Names of a layer's weights, its biases left out."""
+    """Return names of a layer's weights, its biases left out."""
     return tuple(name for name, array in own.items() if np.ndim(array) > 1)
 
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise, values_of
 from edgewright.compression.masked_network import LayerRounding, Rounding, Weighting
-from edgewright.compression.ranges import SIGMOID, Grid, Method, Range, grid, watch
 from edgewright.compression.section import FIXED, KEEPS, MOVES, WEIGHTED, network_section
-from edgewright.compression.weights import LEVELS, PerChannel, to_integers
+from edgewright.compression.weights import LEVELS, SIGMOID, Grid, Method, PerChannel, Range, grid, to_integers, watch
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, Parameters
 from edgewright.models.base import Network
@@ -38,7 +37,7 @@ class Ranges:
 
 
 def alone(model: Network) -> tuple[Graph, tuple[tuple[Node, ...], ...]]:
-    """The network without preprocessing, from features to raw outputs, and the nodes of each layer."""
+    """Return the network without preprocessing, from features to raw outputs, and the nodes of each layer."""
     network = model.network()
     builder = Builder("network", tuple(int(n) for n in network.shapes[0]))
     builder.boundary(builder.input)
@@ -55,12 +54,13 @@ def alone(model: Network) -> tuple[Graph, tuple[tuple[Node, ...], ...]]:
 
 
 def find_ranges(model: Network, features: Floats, *, method: Method = "minmax", percentile: float = 99.99) -> Ranges:
-    """Ranges of every value the quantiser rounds.
+    """Return ranges of every value the quantiser rounds.
 
     Args:
         model: fitted.
         features: training samples as the network takes them.
-        method, percentile: as of `quantise`.
+        method: see `quantise`.
+        percentile: see `quantise`.
 
     Raises:
         InputError: as `watch` does, or when an operator has no integer form.
@@ -76,7 +76,8 @@ def rounding_of(model: Network, found: Ranges, *, per_channel: PerChannel = "aut
     Args:
         model: fitted.
         found: its ranges.
-        per_channel, levels: as of `quantise`.
+        per_channel: see `quantise`.
+        levels: see `quantise`.
     """
     network = model.network()
     _, nodes = alone(model)
@@ -106,7 +107,7 @@ def _weights(layer: Layer[Any], own: Parameters, per_channel: PerChannel, levels
 
 
 def _after(nodes: tuple[Node, ...], ranges: Mapping[str, Range]) -> Grid | None:
-    """The grid of what a layer gives: that of its last node that does not keep the one before."""
+    """Return the grid of what a layer gives: that of its last node that does not keep the one before."""
     for node in reversed(nodes):
         if node.op not in (*MOVES, *KEEPS):
             return SIGMOID if node.op in FIXED else grid(*ranges[node.outputs[0]])
@@ -114,7 +115,7 @@ def _after(nodes: tuple[Node, ...], ranges: Mapping[str, Range]) -> Grid | None:
 
 
 def _between(layer: Layer[Any], nodes: tuple[Node, ...], ranges: Mapping[str, Range]) -> Grid | None:
-    """The grid of the value between a layer's two halves: what its last operator with weights reads."""
+    """Return the grid of the value between a layer's two halves: what its last operator with weights reads."""
     if layer.between is None:
         return None
     second = [place for place, node in enumerate(nodes) if node.op in WEIGHTED][-1]
@@ -130,14 +131,15 @@ def as_trained(
     per_channel: PerChannel = "auto",
     levels: int = LEVELS,
 ) -> Graph:
-    """The int8 form over the ranges the training used.
+    """Return the int8 form over the ranges the training used.
 
     Args:
         graph: the whole pipeline with the trained network in it.
         found: ranges the training rounded over.
         features: training samples as the network takes them; the raw outputs' range is found on them.
         model: the trained network.
-        per_channel, levels: as of the training.
+        per_channel: as in training.
+        levels: as in training.
     """
     raw, _ = alone(model)
     last = watch(raw, ("raw",), features, "minmax", 100.0)["raw"]

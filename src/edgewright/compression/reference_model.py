@@ -16,7 +16,7 @@ INPUTS, OUTPUTS, HIDDEN = 10, 3, 3
 
 
 def reference_graph(megabytes: float, seed: int = 0) -> Graph:
-    """A dense network with three hidden layers of equal width, normal weights, and about that many 10^6 bytes.
+    """Return a dense network with three hidden layers of equal width, normal weights, and about that many 10^6 bytes.
 
     Args:
         megabytes: size of its float32 parameters.
@@ -39,7 +39,7 @@ def reference_graph(megabytes: float, seed: int = 0) -> Graph:
 
 
 def reference_sizes(megabytes: float, *, seed: int = 0) -> tuple[int, int]:
-    """Bytes of the ONNX files of the float and the int8 form."""
+    """Return bytes of the ONNX files of the float and the int8 form."""
     graph = reference_graph(megabytes, seed)
     samples = np.random.default_rng([seed, 1]).standard_normal((64, INPUTS)).astype(np.float32)
     return len(to_onnx(graph)), len(to_onnx(quantise(graph, samples)))

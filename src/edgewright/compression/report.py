@@ -13,7 +13,7 @@ from edgewright.schema.trace import EngineFlips, Interval, VariantRecord
 
 
 def weight_bytes(graph: Graph) -> int:
-    """Bytes of the network's constants: weights and biases, and of an int8 form also its scales and zero points.
+    """Return bytes of the network's constants: weights and biases, and of an int8 form also its scales and zero points.
 
     A constant counts once however many nodes read it. Constants of the preprocessing before the boundary do not
     count, nor do those after the last operator with weights.
@@ -67,7 +67,7 @@ def variant(
     error: float | None = None,
     engine_flips: tuple[EngineFlips, ...] = (),
 ) -> VariantRecord:
-    """The row of one form in the comparison.
+    """Return the row of one form in the comparison.
 
     Args:
         name: 'float', 'int8'.

@@ -14,9 +14,8 @@ from edgewright.graph.layer import Parameters
 from edgewright.models.base import Network
 from edgewright.models.targets import class_weights, encode, numbers, sample_weights
 from edgewright.schema.trace import EpochRecord
-from edgewright.training.calibrate import temperature
 from edgewright.training.loop import Result, Sampled, outputs, train
-from edgewright.training.losses import LOSSES
+from edgewright.training.losses import LOSSES, temperature
 from edgewright.training.program import Apply, optimiser_named
 from edgewright.training.rows import as_rows
 
@@ -46,16 +45,13 @@ class Lesson:
 
 
 def lesson(model: Network, X: Any, y: Any, validation: tuple[Any, Any] | None) -> Lesson:  # noqa: ANN401
-    """The samples a model was fitted on, encoded as its `fit` does.
+    """Return the samples a model was fitted on, encoded as its `fit` does.
 
     Args:
         model: a fitted network.
         X: (n, ...) or an object that gives rows.
         y: (n,) labels, or numbers for a regression.
         validation: samples and targets that are never fitted on.
-
-    Raises:
-        InputError: as `fit` does.
     """
     rows = as_rows(X)
     classes = getattr(model, "classes_", None)
@@ -90,7 +86,7 @@ def trained(
     gentle: bool = True,
     on_epoch: OnEpoch | None = None,
 ) -> Result:
-    """Trains from the given weights, with the model's own settings.
+    """Train from the given weights, with the model's own settings.
 
     Args:
         model: whose settings are taken.
@@ -135,7 +131,7 @@ def _labels(samples: Sampled) -> Floats:
 
 
 def with_parameters(model: Network, parameters: list[Parameters], layers: Sequence[dict[str, Any]]) -> Network:
-    """A fitted network of other layers and weights, its classes and settings those of `model`."""
+    """Return a fitted network of other layers and weights, its classes and settings those of `model`."""
     made: Network = clone(model)
     made.layers = tuple(layers)
     made.fitted_ = {**model.fitted_, "parameters": parameters}

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edgewright.graph.builder import Builder
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 
@@ -49,7 +46,7 @@ class Section:
 
 
 def network_section(graph: Graph) -> Section:
-    """Everything after `graph.boundary` up to the last operator with weights; softmax and labels stay float.
+    """Return everything after `graph.boundary` up to the last operator with weights; softmax and labels stay float.
 
     Raises:
         InputError: when there is no boundary or network, or an operator in it has no integer form.
@@ -97,22 +94,17 @@ def missing_integer_form(graph: Graph) -> str:
 
 
 def refuse_float_layers(network: Architecture) -> None:
-    """Refuses a network with a layer that has no integer form, before anybody trains it.
+    """Refuse a network with a layer that has no integer form, before anybody trains it.
 
     Raises:
-        InputError: naming the first such layer and its operator.
+        InputError: naming the first such layer.
     """
-    parameters = network.initialise(np.random.default_rng(0))
-    parts = zip(network.names, network.layers, network.configs, network.shapes, parameters, strict=False)
-    for name, layer, config, shape, own in parts:
-        builder = Builder(name, shape)
-        layer.to_graph(config, own, builder, builder.input, shape)
-        foreign = [op for op in builder.operators() if op not in KNOWN]
-        if foreign:
+    for name, layer, config in zip(network.names, network.layers, network.configs, strict=True):
+        if not layer.integer(config):
             raise InputError(
-                f"layers whose operators have an integer form ({', '.join(sorted(KNOWN))})",
-                f"the operator {foreign[0]}",
-                f"model.layers, {name}",
+                "layers that have an integer form",
+                f"the layer {name}, which has none",
+                "model.layers",
                 "Leave the layer out, or make a float package: --set compression.int8=false",
             )
 

@@ -8,20 +8,74 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
+import msgspec
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.errors import InputError
+
+T = TypeVar("T")
+
+_MAGIC = b"\x93NUMPY\x01\x00"
+# NumPy's own reader parses the header as Python source; files from others are matched against what NumPy writes.
+_HEADER = re.compile(
+    rb"\{'descr': '([<|][fiub][1248])', 'fortran_order': False, 'shape': \(((?:[0-9]{1,12}, ?)*[0-9]{0,12})\), \} *\n"
+)
+
+
+def to_npy(array: NDArray[Any]) -> bytes:
+    """Return an array of numbers as the bytes of a .npy file, little endian."""
+    out = io.BytesIO()
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    npy_format.write_array(out, little, version=(1, 0), allow_pickle=False)
+    return out.getvalue()
+
+
+def from_npy(data: bytes, where: str) -> NDArray[Any]:
+    """Return the array of a .npy file.
+
+    The shape is compared with the length of the data before anything of the array's size is made.
+
+    Raises:
+        InputError: for other bytes, other types than numbers, or data that do not fill the shape.
+    """
+    start = len(_MAGIC) + 2
+    end = start + int.from_bytes(data[len(_MAGIC) : start], "little")
+    header = _HEADER.fullmatch(data[start:end])
+    if not data.startswith(_MAGIC) or header is None:
+        raise InputError("an array file (.npy 1.0) of numbers in row order", "other bytes", where)
+    shape = tuple(int(length) for length in header[2].replace(b" ", b"").split(b",") if length)
+    try:
+        dtype = np.dtype(header[1].decode("ascii"))
+    except TypeError:
+        raise InputError("an array of numbers", header[1].decode("ascii"), where) from None
+    if math.prod(shape) * dtype.itemsize != len(data) - end:
+        raise InputError(
+            f"{math.prod(shape) * dtype.itemsize} bytes for the shape {shape}", str(len(data) - end), where
+        )
+    try:
+        return np.frombuffer(data, dtype, offset=end).reshape(shape)
+    except ValueError:
+        raise InputError("a possible shape", str(shape), where) from None
+
 
 LARGEST = 256 << 20
 # Deflate reaches 1030 to 1; models and arrays stay far below 200. Small archives may hold plain zeros.
 _RATIO, _RATIO_FROM = 200, 16 << 20
 _DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX, _READABLE = 3, 0o100644 << 16
+_ARRAY = "arrays/{name}.npy"
 _SEAL = b"edgewright sha256 "
 _SEAL_LENGTH = len(_SEAL) + 64
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
@@ -41,7 +95,7 @@ _DAMAGED = (
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """Files by name as one archive: sorted, with a fixed date and fixed attributes, sealed.
+    """Return files by name as one archive: sorted, with a fixed date and fixed attributes, sealed.
 
     Raises:
         InputError: for a name that `unpack` would refuse.
@@ -60,7 +114,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def read_file(path: Path, what: str, *, absent: str, unread: str = "") -> bytes:
-    """The bytes of a packed file; one that is too large is not read.
+    """Return the bytes of a packed file; one that is too large is not read.
 
     Args:
         path: of the file.
@@ -83,7 +137,7 @@ def read_file(path: Path, what: str, *, absent: str, unread: str = "") -> bytes:
 
 
 def unpack(data: bytes, where: str) -> dict[str, bytes]:
-    """The files of a sealed archive.
+    """Return the files of a sealed archive.
 
     Raises:
         InputError: when it is no archive, is cut short, altered or too large, or names files in an unsafe way.
@@ -102,6 +156,62 @@ def unpack(data: bytes, where: str) -> dict[str, bytes]:
             return _members(archive, len(data), where)
     except _DAMAGED as error:
         raise InputError("a package that can be read", str(error), where, _DO) from None
+
+
+def pack_parts(
+    name: str, spec: msgspec.Struct, arrays: Mapping[str, NDArray[Any]], files: Mapping[str, bytes] | None = None
+) -> bytes:
+    """Pack a description as JSON, arrays and other files; the same parts give the same bytes.
+
+    Args:
+        name: of the JSON.
+        spec: the description.
+        arrays: by name, as `unpack_arrays` gives them back.
+        files: further ones by name.
+    """
+    text = msgspec.json.format(msgspec.json.encode(spec, order="deterministic"), indent=1) + b"\n"
+    return pack({name: text, **{_ARRAY.format(name=n): to_npy(array) for n, array in arrays.items()}, **(files or {})})
+
+
+def unpack_parts(
+    data: bytes, where: str, name: str, kind: type[T], newest: int, what: str, do: str
+) -> tuple[T, dict[str, bytes]]:
+    """Unpack what `pack_parts` packed: the description, and the files beside it.
+
+    Args:
+        data: of the archive.
+        where: it is, for messages.
+        name: of the JSON.
+        kind: of the description.
+        newest: version of its format that is read.
+        what: the archive holds, such as 'detector'.
+        do: about a damaged file.
+
+    Raises:
+        InputError: another or a damaged archive, or one of a newer format.
+    """
+    named = f"an {what}" if what[0] in "aeiou" else f"a {what}"
+    try:
+        files = unpack(data, where)
+    except InputError as error:
+        expected = error.expected.replace("a package (a ZIP file)", f"{named}'s file").replace("a package", named)
+        expected = expected.replace("package", what)
+        raise InputError(expected, error.got, where, do if error.do else "") from None
+    expected = f"a file {name} of {named}"
+    return decode_versioned(files.pop(name, b""), kind, newest, what, expected, where, do), files
+
+
+def unpack_arrays(files: Mapping[str, bytes], names: Collection[str], where: str, do: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of files that are these arrays and nothing else.
+
+    Raises:
+        InputError: others, or damaged ones; `do` says what to do.
+    """
+    wanted = {_ARRAY.format(name=name): name for name in names}
+    odd = sorted(wanted.keys() ^ files.keys())
+    if odd:
+        raise InputError(f"the arrays {', '.join(names)} and no other file", f"a difference in {odd[0]}", where, do)
+    return {name: from_npy(files[file], f"{where}, {file}") for file, name in wanted.items()}
 
 
 def _seal(body: bytes) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder(name: str, home: Path | None = None) -> Path:
-    """The folder of a kind of cache: `$XDG_CACHE_HOME/edgewright/NAME`, `~/.cache` where that is not set.
+    """Return the folder of a kind of cache: `$XDG_CACHE_HOME/edgewright/NAME`, `~/.cache` where that is not set.
 
     Args:
         name: of the kind.
@@ -19,7 +19,7 @@ def cache_folder(name: str, home: Path | None = None) -> Path:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether nobody else may have written what lies there: code is loaded from no other folder.
+    """Return whether nobody else may have written what lies there: code is loaded from no other folder.
 
     Raises:
         OSError: there is no such folder.
@@ -29,7 +29,7 @@ def is_own(folder: Path) -> bool:
 
 
 def read_own(path: Path) -> bytes | None:
-    """A file of a folder that nobody else may write to; None where there is none."""
+    """Return a file of a folder that nobody else may write to; None where there is none."""
     try:
         return path.read_bytes() if hasattr(os, "getuid") and is_own(path.parent) else None
     except OSError:
@@ -37,7 +37,7 @@ def read_own(path: Path) -> bytes | None:
 
 
 def write_own(path: Path, data: bytes) -> None:
-    """Writes a file that others see whole; it need not outlive a power cut, and is left out where it cannot be kept."""
+    """Write a file that others see whole; it need not outlive a power cut, and is left out where it cannot be kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not hasattr(os, "getuid") or not is_own(path.parent):

@@ -26,7 +26,7 @@ class Registry(Generic[F]):
         self._found: dict[str, F] = {}
 
     def __call__(self, *names: str) -> Callable[[F], F]:
-        """Registers what is decorated under these names."""
+        """Register what is decorated under these names."""
 
         def register(part: F) -> F:
             self._found.update(dict.fromkeys(names, part))
@@ -50,7 +50,7 @@ def names(package: str) -> tuple[str, ...]:
 
 
 def find(package: str, name: str, attribute: str, what: str, where: str = "") -> Any:  # noqa: ANN401 - parts differ by room
-    """The object `attribute` of the module `name` in `package`.
+    """Return the object `attribute` of the module `name` in `package`.
 
     Raises:
         UnknownNameError: listing the known names, when there is no such module or it does not offer the object.
@@ -64,5 +64,5 @@ def find(package: str, name: str, attribute: str, what: str, where: str = "") ->
 
 @cache
 def listing(package: str, attribute: str) -> tuple[str, ...]:
-    """Names of the modules in `package` that offer `attribute`."""
+    """Return names of the modules in `package` that offer `attribute`."""
     return tuple(n for n in names(package) if hasattr(importlib.import_module(f"{package}.{n}"), attribute))

@@ -79,25 +79,25 @@ class Decider:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything, as at the start."""
+        """Forget everything, as at the start."""
         self._last: deque[Floats] = deque(maxlen=self.spec.smoothing)
         self._candidate, self._row, self.decided = -1, 0, -1
         self._alarmed: dict[int, float] = {}
         self.means: Floats = np.zeros(len(self.labels), np.float32)
 
     def gap(self) -> None:
-        """Says that rows are missing between the last window and the next."""
+        """Say that rows are missing between the last window and the next."""
         self._last.clear()
         self._candidate, self._row = -1, 0
 
     def recall(self, label: int, time: float, *, alarm: bool) -> None:
-        """Says what was decided while this one did not see the stream, behind a `gap`; nothing is decided by it."""
+        """Say what was decided while this one did not see the stream, behind a `gap`; nothing is decided by it."""
         self.decided = label
         if alarm:
             self._alarmed[label] = time
 
     def push(self, probabilities: Floats, time: float) -> Decision | None:
-        """Takes the answer to the next window.
+        """Take the answer to the next window.
 
         Args:
             probabilities: shape (labels,), float32.
@@ -136,7 +136,7 @@ class Decider:
     def events(
         self, decision: Decision, *, stream: str = "", wall: float | None = None, doubt: float | None = None
     ) -> tuple[Event, ...]:
-        """A decision as what the store keeps: 'decision', and 'alarm' where it is one."""
+        """Return a decision as what the store keeps: 'decision', and 'alarm' where it is one."""
         return tuple(
             Event(
                 kind=kind,
@@ -169,12 +169,12 @@ class Decider:
 
 
 def own_thresholds(spec: DecisionSpec, labels: Sequence[str]) -> Floats:
-    """The threshold that each label has of its own, float32; 0 for those that have none."""
+    """Return the threshold that each label has of its own, float32; 0 for those that have none."""
     return np.array([spec.thresholds.get(label, 0.0) for label in labels], np.float32)
 
 
 def check_decision(spec: DecisionSpec, labels: Sequence[str], where: str = "decision") -> None:
-    """Refuses what cannot be decided by.
+    """Refuse what cannot be decided by.
 
     Raises:
         InputError: for counts outside 1 to 1000, a label that is not known, a threshold outside 0 to 1 (a label's own

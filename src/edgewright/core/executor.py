@@ -32,7 +32,7 @@ class _Step:
 def compile_graph(
     graph: Graph, outputs: Sequence[str] | None = None, *, own: Mapping[str, Function] | None = None
 ) -> Run:
-    """Prepares a graph for many runs.
+    """Prepare a graph for many runs.
 
     Nodes whose inputs are all constants are worked out now; a value is dropped after its last use.
 
@@ -63,7 +63,7 @@ def compile_graph(
 
 
 def _slots(graph: Graph) -> tuple[dict[str, int], list[Any]]:
-    """A number for every value, and the list of values with the constants in place; slot 0 is 'left out'."""
+    """Return a number for every value, and the list of values with the constants in place; slot 0 is 'left out'."""
     slots: dict[str, int] = {"": 0}
     template: list[Any] = [None]
     for name, array in graph.constants.items():
@@ -80,7 +80,7 @@ def _slots(graph: Graph) -> tuple[dict[str, int], list[Any]]:
 
 
 def _needed(graph: Graph, wanted: Sequence[str]) -> list[Node]:
-    """The nodes that the wanted values depend on, in their order."""
+    """Return the nodes that the wanted values depend on, in their order."""
     needed, kept = set(wanted), []
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):

@@ -10,8 +10,8 @@ from pathlib import Path
 from edgewright.schema.errors import OutputError
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Writes a file under another name in the same folder, makes it durable, and renames it.
+def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> int:
+    """Write a file under another name in the same folder, make it durable, rename it, and return its length.
 
     Args:
         path: of the file.
@@ -22,10 +22,11 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
         OutputError: naming the file and what failed; nothing is left behind.
     """
     write_together({path: data}, mode)
+    return len(data)
 
 
 def write_together(files: Mapping[Path, bytes], mode: int = 0o644) -> None:
-    """Writes files of one folder, each whole or as it was before; one flush makes all new names durable.
+    """Write files of one folder, each whole or as it was before; one flush makes all new names durable.
 
     Args:
         files: bytes by path, renamed in this order.
@@ -69,7 +70,7 @@ def _remove(temporary: Mapping[Path, Path]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes new names in a folder durable: after a power cut it would else still hold the old ones."""
+    """Make new names in a folder durable: after a power cut it would else still hold the old ones."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

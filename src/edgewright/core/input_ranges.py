@@ -18,7 +18,7 @@ Ranges = tuple[tuple[str, float | None, float | None], ...]
 
 
 def ranges_text(columns: Sequence[Column]) -> str:
-    """The metadata of columns; empty where none declares a range."""
+    """Return the metadata of columns; empty where none declares a range."""
     if all(column.minimum is None and column.maximum is None for column in columns):
         return ""
     table = [[column.name, column.minimum, column.maximum] for column in columns]
@@ -26,7 +26,7 @@ def ranges_text(columns: Sequence[Column]) -> str:
 
 
 def read_ranges(metadata: dict[str, str]) -> Ranges:
-    """The declared ranges of a model, a column each; nothing where none is declared.
+    """Return the declared ranges of a model, a column each; nothing where none is declared.
 
     Raises:
         InputError: for metadata of another form.

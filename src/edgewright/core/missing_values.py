@@ -27,7 +27,7 @@ def needed(limit: float, size: int) -> int:
 
 
 def shares(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The share of missing values of each sample, shape (n,): of a row, or of the channel of a window that misses most.
+    """Return the share of missing values, shape (n,), of each row, or of the channel of a window that misses most.
 
     Args:
         samples: shape (n, columns) or (n, channels, samples); what is not finite is missing.
@@ -41,7 +41,7 @@ def shares(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def unanswered(samples: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
-    """Samples with too many missing values for an answer, shape (n,).
+    """Return samples with too many missing values for an answer, shape (n,).
 
     Args:
         samples: as `shares` takes them.
@@ -52,7 +52,7 @@ def unanswered(samples: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
 
 
 def read_limit(metadata: dict[str, str]) -> float | None:
-    """The limit that a model's metadata states; None where there is none.
+    """Return the limit that a model's metadata states; None where there is none.
 
     Raises:
         InputError: for metadata of another form.

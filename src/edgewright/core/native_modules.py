@@ -24,7 +24,7 @@ def machine_tag() -> str:
 
 
 def cache_folder(cache_home: Path | None = None) -> Path:
-    """The folder of compiled modules for this machine.
+    """Return the folder of compiled modules for this machine.
 
     Args:
         cache_home: instead of `XDG_CACHE_HOME`, or `~/.cache` where that is not set.
@@ -38,12 +38,12 @@ def model_key(model: bytes) -> str:
 
 
 def find_module(model: bytes, cache_home: Path | None = None) -> Path | None:
-    """The newest module that was compiled for a model, or None; one that others could have written is left alone."""
+    """Find the newest compiled module of a model, or None; modules that other users could have written are ignored."""
     return module_of(model_key(model), cache_home)
 
 
 def module_of(key: str, cache_home: Path | None = None) -> Path | None:
-    """As `find_module`, by the key of the model."""
+    """Find the newest compiled module by the key of its model."""
     folder = cache_folder(cache_home)
     try:
         if not caches.is_own(folder):
@@ -55,7 +55,7 @@ def module_of(key: str, cache_home: Path | None = None) -> Path | None:
 
 
 def load_module(path: Path) -> ModuleType:
-    """Loads a compiled module.
+    """Load a compiled module.
 
     Raises:
         InputError: when the system cannot load it.

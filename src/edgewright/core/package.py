@@ -12,10 +12,9 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from edgewright.core.archive import pack, read_file, unpack
+from edgewright.core.archive import from_npy, pack, read_file, to_npy, unpack
 from edgewright.core.decision import check_decision
 from edgewright.core.files import write_atomic
-from edgewright.core.npy import from_npy, to_npy
 from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import PACKAGE_VERSION, FileEntry, Manifest
@@ -41,7 +40,7 @@ class Package:
     sha256: str
 
     def model(self, form: str) -> bytes:
-        """The ONNX bytes of a form ('float', 'int8').
+        """Return the ONNX bytes of a form ('float', 'int8').
 
         Raises:
             InputError: naming the forms there are.
@@ -52,27 +51,27 @@ class Package:
         return self.files[self.manifest.forms[form]]
 
     def vectors(self) -> NDArray[Any]:
-        """The test vectors, shape (n, *sample), float32."""
+        """Return the test vectors, shape (n, *sample), float32."""
         return from_npy(self.files[INPUT_VECTORS], INPUT_VECTORS)
 
     def expected(self, form: str) -> NDArray[Any]:
-        """What a form answers to them: probabilities (n, classes), or predictions (n, 1)."""
+        """Return what a form answers to them: probabilities (n, classes), or predictions (n, 1)."""
         name = vector_name(form)
         return from_npy(self.files[name], name)
 
 
 def vector_name(form: str) -> str:
-    """The file that holds what a form answers to the test vectors."""
+    """Return the file that holds what a form answers to the test vectors."""
     return f"vectors/{form}.npy"
 
 
 def model_file(form: str) -> str:
-    """The name of a form's ONNX file, in a package as in a run folder."""
+    """Return the name of a form's ONNX file, in a package as in a run folder."""
     return "model.onnx" if form == "float" else f"model.{form}.onnx"
 
 
 def vector_files(inputs: NDArray[Any], expected: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
-    """The files of the test vectors, as `write_package` takes them.
+    """Return the files of the test vectors, as `write_package` takes them.
 
     Args:
         inputs: shape (n, *sample), float32.
@@ -82,7 +81,7 @@ def vector_files(inputs: NDArray[Any], expected: Mapping[str, NDArray[Any]]) -> 
 
 
 def write_package(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
-    """Writes a package; the same manifest and files give the same bytes on the same platform.
+    """Write a package; the same manifest and files give the same bytes on the same platform.
 
     Args:
         path: of the file, `NAME.edge`.
@@ -102,7 +101,7 @@ def write_package(path: Path, manifest: Manifest, files: Mapping[str, bytes]) ->
 
 
 def package_bytes(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
-    """The bytes `write_package` writes, read back and checked."""
+    """Return the bytes `write_package` writes, read back and checked."""
     entries = tuple(
         FileEntry(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         for name, data in sorted(files.items())
@@ -117,7 +116,7 @@ def package_bytes(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
 
 
 def read_package(path: Path) -> Package:
-    """Reads and checks a package.
+    """Read and check a package.
 
     Raises:
         InputError: when it is missing, damaged, altered, too large, or of a newer format.
@@ -126,7 +125,7 @@ def read_package(path: Path) -> Package:
 
 
 def parse_package(data: bytes, where: str) -> Package:
-    """As `read_package`, from bytes; `where` names the package in messages."""
+    """Read a package from bytes; `where` names it in messages."""
     files = unpack(data, where)
     text = files.pop(MANIFEST, None)
     if text is None:
@@ -143,15 +142,15 @@ def _manifest(text: bytes, where: str) -> Manifest:
 
 
 def _check_sample(manifest: Manifest, where: str) -> None:
-    """Compares what a sample and an answer are said to be: the seal says nothing of who made the package."""
+    """Compare what a sample and an answer are said to be: the seal says nothing of who made the package."""
     shape, columns = manifest.shape, manifest.columns
     if not shape or min(shape) < 1 or math.prod(shape) > _LARGEST_SAMPLE:
         raise InputError("a sample of sensible size", f"shape {shape}", f"{where}, {MANIFEST}")
     if any(c.minimum is not None or c.maximum is not None for c in columns) and len(columns) != shape[0]:
         raise InputError(f"a range for each of {shape[0]} columns", str(len(columns)), f"{where}, {MANIFEST}")
     if not 0 <= manifest.thresholds.get("confidence", 0.0) <= 1:
-        told = f"{manifest.thresholds['confidence']:g}"
-        raise InputError("a threshold of confidence from 0 to 1", told, f"{where}, {MANIFEST}")
+        text = f"{manifest.thresholds['confidence']:g}"
+        raise InputError("a threshold of confidence from 0 to 1", text, f"{where}, {MANIFEST}")
     if manifest.task not in ("classification", "regression"):
         raise InputError("classification or regression", repr(manifest.task), f"{where}, {MANIFEST}")
     check_decision(manifest.decision, manifest.labels, f"{where}, {MANIFEST}, decision")

@@ -9,18 +9,19 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.csv.cells import MISSING
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.core.predictor import Predictor
+from edgewright.core.samples import require_columns
 from edgewright.core.windows import Windower
 from edgewright.schema.errors import InputError
 
-_MISSING = {"", "nan", "na", "?"}
 _PIECE = 4096
 Answer = dict[str, Any]
 
 
 def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
-    """The answer to one sample typed as `1,2,,4`; an empty place is a missing value.
+    """Yield the answer to one sample typed as `1,2,,4`; an empty place is a missing value.
 
     Raises:
         InputError: a place that is no number, or the wrong number of places.
@@ -42,24 +43,24 @@ def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
     else:
         # Rows follow one another, as in a CSV file.
         sample = np.ascontiguousarray(values.reshape(manifest.window.samples, len(manifest.columns)).T)[None]
-    yield from _told(predictor, sample, [""])
+    yield from _answered(predictor, sample, [""])
 
 
-def answer_file(predictor: Predictor, path: Path) -> Iterator[Answer]:
-    """Answers to the rows or windows of a CSV file; `place` names the line a row or window begins at."""
-    yield from _answers(predictor, path, path.name)
-
-
-def answer_stream(
-    predictor: Predictor, stream: TextIO, name: str, tell: Callable[[str], None] | None = None
-) -> Iterator[Answer]:
-    """Answers to CSV rows as they arrive; `tell` is told of cells that are no numbers, which then count as missing."""
-    yield from _answers(predictor, stream, name, tell)
-
-
-def _answers(
+def answer_rows(
     predictor: Predictor, source: Path | TextIO, name: str, tell: Callable[[str], None] | None = None
 ) -> Iterator[Answer]:
+    """Answer the rows or windows of CSV as they arrive; `place` names the line that a row or window begins at.
+
+    Args:
+        predictor: that answers.
+        source: a file or an open stream.
+        name: of the source, for messages.
+        tell: takes a line about a cell that is no number, which then counts as missing; without it such a cell is an
+            error.
+
+    Raises:
+        InputError: no such columns, too few rows, or a cell that is no number.
+    """
     manifest = predictor.manifest
     wanted = [column.name for column in manifest.columns]
     chunks = iter_csv(source, name=name, only_columns=wanted, tell=tell)
@@ -68,7 +69,7 @@ def _answers(
     for samples, places in pieces:
         for start in range(0, len(samples), _PIECE):
             seen = True
-            yield from _told(predictor, samples[start : start + _PIECE], places[start : start + _PIECE])
+            yield from _answered(predictor, samples[start : start + _PIECE], places[start : start + _PIECE])
     if not seen and manifest.window is not None:
         raise InputError(f"at least {manifest.window.samples} rows, one window", "fewer", name)
 
@@ -95,21 +96,12 @@ def _windows(
 
 
 def _columns(chunk: Rows, wanted: list[str], name: str) -> NDArray[np.float32]:
-    """The package's columns in its order.
-
-    Raises:
-        InputError: naming the columns that are not there.
-    """
-    absent = [column for column in wanted if column not in chunk.names]
-    if absent:
-        raise InputError(
-            f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name, "Name the columns in the header line"
-        )
-    order = [chunk.names.index(column) for column in wanted]
-    return chunk.values[:, order]
+    """Return the package's columns in its order."""
+    require_columns(chunk.names, wanted, name)
+    return chunk.values[:, [chunk.names.index(column) for column in wanted]]
 
 
-def _told(predictor: Predictor, samples: NDArray[np.float32], places: list[str]) -> Iterator[Answer]:
+def _answered(predictor: Predictor, samples: NDArray[np.float32], places: list[str]) -> Iterator[Answer]:
     """One answer a sample, as JSON knows it."""
     answers = predictor.predict(samples)
     for index, place in enumerate(places):
@@ -133,7 +125,7 @@ def _told(predictor: Predictor, samples: NDArray[np.float32], places: list[str])
 
 
 def _number(cell: str, place: int, columns: tuple[Any, ...]) -> float:
-    if cell.lower() in _MISSING:
+    if cell.lower() in MISSING:
         return float("nan")
     try:
         value = float(cell)

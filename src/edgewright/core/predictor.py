@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import engines
+from edgewright.core.engines import MANY_ROWS
 from edgewright.core.package import Package, read_package
 from edgewright.core.samples import to_samples
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError
+
+
+def package_path(place: str | Path) -> Path:
+    """Return the package of a run folder, or the path itself when it is a file.
+
+    Raises:
+        InputError: nothing there, or a run folder without a package (one that was refused).
+    """
+    path = Path(place)
+    if not path.exists():
+        raise InputError(
+            "a run folder or a package", "no such file", str(path), "Make one with: edgewright run activity"
+        )
+    if path.is_file():
+        return path
+    found = sorted(path.glob("*.edge"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError("one package", f"{len(found)}", str(path), "Name the file itself")
+    if (path / "trace.json").exists():
+        raise InputError(
+            "a package in the run folder", "none: the run was refused", str(path), "Its trace.json says why"
+        )
+    raise InputError("a run folder with a package", "a folder without one", str(path))
+
+
+def load(
+    place: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS
+) -> Predictor:
+    """Open a package, run its test vectors through the engine, and gives what answers.
+
+    Args:
+        place: a run folder or a `.edge` file.
+        form: 'float' or 'int8'; the package's default when None.
+        engine: a file of `core/engines`; the fastest for this model on this machine when None.
+        rows: how many rows it is going to answer.
+
+    Raises:
+        InputError: damaged, altered, or of a newer format.
+        CheckFailedError: the test vectors give other answers here.
+    """
+    return Predictor(read_package(package_path(place)), form=form, engine=engine, rows=rows)
+
 
 # Beyond it a batch is run in parts, so that windows of convolutions stay within tens of megabytes.
 _PART = 4096
@@ -44,6 +89,11 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def part(self, rows: slice) -> Answers:
+        """Return the answers to some of the samples."""
+        kept: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: values[rows] for name, values in kept.items() if values is not None})
 
 
 class Predictor:
@@ -94,7 +144,7 @@ class Predictor:
             self.check()
 
     def predict(self, X: Any) -> Answers:  # noqa: ANN401 - arrays, lists, frames and rows
-        """Answers for samples; `X` as `samples.to_samples` takes it.
+        """Return answers for samples; `X` as `samples.to_samples` takes it.
 
         Raises:
             InputError: for samples the model cannot take.
@@ -138,7 +188,7 @@ class Predictor:
         )
 
     def check(self) -> float:
-        """Runs the package's test vectors.
+        """Run the package's test vectors.
 
         Returns:
             The largest difference: of a probability, or of a prediction relative to the spread of the expected ones.
@@ -192,19 +242,19 @@ class Predictor:
         for name in needed:
             value = values[name]
             if value.shape[:1] != (n,) or (name != "probabilities" and value.size != n):
-                told = f"{name} of shape {value.shape} for {n}"
-                raise InputError("an answer for each sample", told, f"model {self.form}")
+                text = f"{name} of shape {value.shape} for {n}"
+                raise InputError("an answer for each sample", text, f"model {self.form}")
         return values
 
     def _named(self, places: NDArray[Any]) -> NDArray[np.str_]:
         try:
             return np.asarray(self._labels[places])
         except IndexError:
-            told = f"place {places.max(initial=0)}"
-            raise InputError(f"a label among the {len(self._labels)} known", told, f"model {self.form}") from None
+            text = f"place {places.max(initial=0)}"
+            raise InputError(f"a label among the {len(self._labels)} known", text, f"model {self.form}") from None
 
     def _columns(self, probabilities: Floats) -> Floats:
-        """A probability for every class: one sigmoid output is the probability of the second of two."""
+        """Return a probability for every class: one sigmoid output is the probability of the second of two."""
         if probabilities.shape[-1] == 1 and len(self._labels) == 2:
             return np.concatenate([1 - probabilities, probabilities], -1)
         return probabilities

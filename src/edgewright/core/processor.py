@@ -41,13 +41,13 @@ def cpu_features() -> frozenset[str]:
 
 
 def is_host() -> bool:
-    """Whether these are the features of the machine itself, which a compiler finds too (`-march=native`)."""
+    """Return whether these are the features of the machine itself, which a compiler finds too (`-march=native`)."""
     return cpu_features() == (_shown() or _found())
 
 
 @cache
 def _found() -> frozenset[str]:
-    """The list of Linux, or NumPy's where the processor denies a part of it."""
+    """Return the list of Linux, or NumPy's where the processor denies a part of it."""
     shown = _shown()
     asked = _asked()
     found = frozenset(name for name, present in asked.items() if present)
@@ -57,7 +57,7 @@ def _found() -> frozenset[str]:
 
 @cache
 def _shown() -> frozenset[str]:
-    """The list of Linux."""
+    """Return the list of Linux."""
     try:
         lines = _CPUINFO.read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -67,7 +67,7 @@ def _shown() -> frozenset[str]:
 
 
 def _asked() -> dict[str, bool]:
-    """What NumPy asked the processor for, and the answer."""
+    """Return what NumPy asked the processor for, and the answer."""
     module = importlib.import_module("numpy._core._multiarray_umath")
     answers: dict[str, bool] = getattr(module, "__cpu_features__", {})
     return {_LINUX_NAMES.get(name, name.lower()): present for name, present in answers.items()}

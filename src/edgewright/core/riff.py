@@ -37,7 +37,7 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_wav(data: bytes, where: str) -> Sound:
-    """Reads the bytes of a WAV file.
+    """Read the bytes of a WAV file.
 
     Args:
         data: the whole file.
@@ -62,7 +62,7 @@ def read_wav(data: bytes, where: str) -> Sound:
 
 
 def wav_bytes(values: NDArray[np.floating], rate: int) -> bytes:
-    """A WAV file of 16-bit PCM: values of shape (samples, channels), -1..1 at full scale; what is beyond is cut off."""
+    """Return a 16-bit PCM WAV file of (samples, channels), full scale -1..1; larger values are clipped."""
     pcm = np.clip(np.rint(np.asarray(values, np.float64) * 32768.0), -32768, 32767).astype("<i2").tobytes()
     frame = 2 * values.shape[1]
     form = struct.pack("<HHIIHH", _PCM, values.shape[1], rate, rate * frame, frame, 16)
@@ -90,7 +90,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_wav(file: BinaryIO, where: str) -> tuple[Form, int | None]:
-    """Reads a WAV file up to its first sample, where `file` then stands.
+    """Read a WAV file up to its first sample, where `file` then stands.
 
     Returns:
         The form of the samples, and how many bytes of them the file says it has; None where it does not say.
@@ -117,7 +117,7 @@ def open_wav(file: BinaryIO, where: str) -> tuple[Form, int | None]:
 
 
 def _form(form: bytes, where: str) -> Form:
-    """The chunk 'fmt '."""
+    """Return the chunk 'fmt '."""
     if len(form) < 16:
         raise InputError("a format of at least 16 bytes", f"{len(form)} bytes", where)
     coding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", form)
@@ -139,7 +139,7 @@ def channel_names(count: int) -> tuple[str, ...]:
 
 
 def _samples(body: bytes, coding: int, bits: int) -> NDArray[np.float64] | NDArray[np.float32]:
-    """The numbers of the body, PCM divided by its full scale 2^(bits - 1)."""
+    """Return the numbers of the body, PCM divided by its full scale 2^(bits - 1)."""
     if coding == _FLOAT:
         return np.frombuffer(body, dtype="<f4" if bits == 32 else "<f8").astype(np.float64)
     if bits == 8:  # the one unsigned form

@@ -28,7 +28,7 @@ class Frame(Protocol):
 
 
 def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, lists, frames and rows
-    """Samples of shape (n, *manifest.shape), float32; what is not finite is missing.
+    """Return samples of shape (n, *manifest.shape), float32; what is not finite is missing.
 
     Args:
         X: an array or nested list of samples, one sample alone, or something with named columns: rows of a CSV file,
@@ -52,7 +52,7 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
 
 
 def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
-    """The rows of something with named columns, shape (rows, columns); None for anything else."""
+    """Return the rows of something with named columns, shape (rows, columns); None for anything else."""
     names = [column.name for column in manifest.columns]
     if isinstance(X, Rows):
         require_columns(X.names, names)
@@ -70,8 +70,8 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
     return np.stack(columns, 1)
 
 
-def require_columns(there: Any, names: list[str]) -> None:  # noqa: ANN401 - a collection of names
-    """Refuses columns of which some are not there.
+def require_columns(there: Any, names: list[str], where: str = "") -> None:  # noqa: ANN401 - a collection of names
+    """Refuse a table that lacks some of these columns; `where` it is, for messages.
 
     Raises:
         InputError: naming them.
@@ -79,7 +79,7 @@ def require_columns(there: Any, names: list[str]) -> None:  # noqa: ANN401 - a c
     missing = [name for name in names if name not in there]
     if missing:
         have = ", ".join(map(str, there)) or "none"
-        raise InputError(f"the columns {', '.join(names)}", have, do=f"Add {', '.join(missing)}")
+        raise InputError(f"the columns {', '.join(names)}", have, where, f"Add {', '.join(missing)}")
 
 
 def _float32(values: Any, where: str) -> Floats:  # noqa: ANN401

@@ -21,12 +21,12 @@ class Resumable(Protocol):
 
 
 def state_of(thing: Resumable) -> dict[str, Any]:
-    """What it remembers now; arrays are not copied."""
+    """Return what it remembers now; arrays are not copied."""
     return {name: _plain(getattr(thing, name)) for name in thing.KEPT}
 
 
 def prepared(thing: Resumable, state: dict[str, Any]) -> list[Part]:
-    """What `go_on` has to set for a new thing to go on from a state; nothing is changed yet.
+    """Return what `go_on` has to set for a new thing to go on from a state; nothing is changed yet.
 
     Raises:
         KeyError, TypeError, ValueError: the state of something else.
@@ -45,7 +45,7 @@ def prepared(thing: Resumable, state: dict[str, Any]) -> list[Part]:
 
 
 def go_on(parts: list[Part]) -> None:
-    """Sets what was prepared: of several things, all or nothing."""
+    """Set what was prepared: of several things, all or nothing."""
     for thing, name, value in parts:
         setattr(thing, name, value)
 
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - an attribute of any type
 
 
 def _fitting(fresh: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - an attribute of any type
-    """The value as the attribute takes it."""
+    """Return the value as the attribute takes it."""
     if fresh is None:
         return value
     if isinstance(fresh, deque):

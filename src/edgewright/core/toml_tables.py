@@ -1,10 +1,12 @@
-"""Turning a table of a TOML file into a configuration struct, with errors that name the key."""
+"""From a TOML file to configuration structs, with errors that name the key."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -13,6 +15,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
 
+_LARGEST = 1 << 20
 _PLACE = re.compile(r"^(?P<what>.*?) - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
@@ -35,8 +38,30 @@ _LENGTH = re.compile(r"^ of length (?:(?P<sign>[<>]=?) )?(?P<length>\d+)$")
 _ENUM = re.compile(r"^Invalid enum value ")
 
 
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Read a TOML file of at most 1 MB.
+
+    Args:
+        path: of the file.
+        what: it should be, for messages.
+
+    Raises:
+        InputError: it cannot be read, is larger, or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise InputError(f"{what} of at most {_LARGEST >> 20} MB", "more", str(path))
+        return tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise InputError(what, error.strerror or str(error), str(path)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("TOML", str(error), str(path)) from None
+
+
 def convert_table(table: Mapping[str, object], config_type: type[T], where: str) -> T:
-    """Converts a table into a configuration struct.
+    """Convert a table into a configuration struct.
 
     Args:
         table: as read from TOML.
@@ -54,7 +79,7 @@ def convert_table(table: Mapping[str, object], config_type: type[T], where: str)
 
 
 def explain(error: msgspec.ValidationError, table: object, config_type: Any, where: str) -> InputError:  # noqa: ANN401 - a type form
-    """The error in the words of this project: expected, got, where, and the known names.
+    """Return the error in the words of this project: expected, got, where, and the known names.
 
     Args:
         error: as raised by `msgspec.convert(table, config_type)`.
@@ -83,7 +108,7 @@ def explain(error: msgspec.ValidationError, table: object, config_type: Any, whe
 
 
 def known_keys(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
-    """Names of the fields of a struct; none for another type."""
+    """Return names of the fields of a struct; none for another type."""
     for option in _options(kind):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return tuple(field.encode_name for field in msgspec.structs.fields(option))
@@ -99,7 +124,7 @@ def _place(where: str, steps: list[str]) -> str:
 
 
 def _options(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type form
-    """The members of a union without Annotated; a type that is no union is its only member."""
+    """Return the members of a union without Annotated; a type that is no union is its only member."""
     if get_origin(kind) is Annotated:
         return _options(get_args(kind)[0])
     if get_origin(kind) in (Union, types.UnionType):
@@ -108,7 +133,7 @@ def _options(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type form
 
 
 def _walk(value: Any, kind: Any, steps: list[str]) -> tuple[Any, Any]:  # noqa: ANN401 - values and types of any table
-    """The value and its declared type at a path; None where the path leaves what is known."""
+    """Return the value and its declared type at a path; None where the path leaves what is known."""
     for step in steps:
         if isinstance(value, Mapping):
             value = value.get(step)
@@ -121,7 +146,7 @@ def _walk(value: Any, kind: Any, steps: list[str]) -> tuple[Any, Any]:  # noqa: 
 
 
 def _inner(kind: Any, step: str) -> Any:  # noqa: ANN401 - a type form
-    """The type of a field, of an item or of a value of a table."""
+    """Return the type of a field, of an item or of a value of a table."""
     for option in _options(kind):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             for field in msgspec.structs.fields(option):
@@ -136,15 +161,15 @@ def _inner(kind: Any, step: str) -> Any:  # noqa: ANN401 - a type form
 
 
 def _literals(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
-    """The values of a Literal."""
+    """Return the values of a Literal."""
     return tuple(str(value) for option in _options(kind) if get_origin(option) is Literal for value in get_args(option))
 
 
-def _in_words(told: str) -> str:
-    """What msgspec says, "`int` >= 1", as "a whole number of at least 1"; what is not known stays as it is."""
-    found = _TYPE.match(told)
+def _in_words(text: str) -> str:
+    """Return what msgspec says, "`int` >= 1", as "a whole number of at least 1"; what is not known stays as it is."""
+    found = _TYPE.match(text)
     if found is None:
-        return told
+        return text
     names = found["types"].split(" | ")
     # A key that may be left out has no value that could be written.
     known = [_TYPES.get(name, name) for name in names if name != "null" or len(names) == 1]
@@ -160,6 +185,6 @@ def _in_words(told: str) -> str:
 
 
 def _shown(value: object, longest: int = 40) -> str:
-    """The value as a reader would write it, cut when long."""
+    """Return the value as a reader would write it, cut when long."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."

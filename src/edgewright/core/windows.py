@@ -10,7 +10,7 @@ from edgewright.schema.errors import InputError
 
 
 def cut(values: NDArray[np.float32], samples: int, step: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Cuts the rows of one recording into windows.
+    """Cut the rows of one recording into windows.
 
     Args:
         values: shape (rows, channels).
@@ -55,7 +55,7 @@ class Windower:
         self.next_start = 0
 
     def push(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Takes rows, shape (n, channels) or one row (channels,); gives the windows they complete.
+        """Take rows, shape (n, channels) or one row (channels,); give the windows they complete.
 
         Returns:
             Windows of shape (channels, samples), each an array of its own. `next_start` is then the number of the

@@ -28,7 +28,7 @@ _DO = (
 
 
 def limit_of(table: Mapping[str, object], where: str = "[data]") -> float:
-    """The largest error rate of machine labels that `[data]` allows.
+    """Return the largest error rate of machine labels that `[data]` allows.
 
     Raises:
         InputError: no number from 0 to 1.
@@ -45,7 +45,7 @@ def beside(path: Path) -> Path:
 
 
 def marked(path: Path) -> bool:
-    """Whether a file has the column that says who a label is from."""
+    """Return whether a file has the column that says who a label is from."""
     name = path.name.lower()
     if not path.is_file() or not name.endswith(_TABLES):
         return False
@@ -64,7 +64,7 @@ def marked(path: Path) -> bool:
 
 
 def records(path: str | Path | None, limit: float) -> tuple[LabelRecord, ...]:
-    """The records of a file's labels, or of all files of a folder; none where no machine had a hand in them.
+    """Return the records of a file's labels, or of all files of a folder; none where no machine had a hand in them.
 
     Args:
         path: of the data; None or empty where they are made up or a public set's own.
@@ -131,7 +131,7 @@ def _checked(file: Path, limit: float) -> LabelRecord:
 
 
 def _record(file: Path, digest: str) -> LabelRecord | None:
-    """The record beside a file, or, of a file that was renamed, the one in its folder that has its hash."""
+    """Return the record beside a file, or, of a file that was renamed, the one in its folder that has its hash."""
     own = beside(file)
     if own.is_file():
         return read_record(own)
@@ -143,7 +143,7 @@ def _record(file: Path, digest: str) -> LabelRecord | None:
 
 
 def read_record(path: Path) -> LabelRecord:
-    """A record of labels.
+    """Return a record of labels.
 
     Raises:
         InputError: no such file, or of a newer version.
@@ -155,5 +155,5 @@ def read_record(path: Path) -> LabelRecord:
 
 
 def encoded(record: LabelRecord) -> bytes:
-    """As `NAME.labels.json` holds it."""
+    """Return the bytes of `NAME.labels.json`."""
     return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"

@@ -1,14 +1,17 @@
-"""Checks of the columns: missing, constant, out of range, stuck, repeated, identifiers."""
+"""Checks of columns and target: missing, constant, stuck and repeated values, balance, leaks of the target."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.findings import Finding, Severity, percent
+from edgewright.data.findings import Finding, Severity, few, percent
 from edgewright.data.leakage import digests
+from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 
 # A run shorter than this is ordinary rounding of a slow signal at usual rates, whatever the column.
@@ -17,6 +20,10 @@ SHORTEST_STUCK_RUN = 30
 STUCK_RATIO = 10.0
 # Fewer different values than this are a state or a class, which stays the same by nature.
 FEWEST_SENSOR_VALUES = 10
+# Below this many rows a column separates classes by chance.
+FEWEST_ROWS = 20
+# Beyond this many values 'each value belongs to one class' says little.
+MOST_VALUES = 50
 _IDENTIFIER = re.compile(r"(^|[_\s])(id|uid|udi|uuid|index|idx|row|nr|no|number|key)$", re.IGNORECASE)
 
 
@@ -26,7 +33,7 @@ def column_of(dataset: DataSet, index: int) -> Floats:
 
 
 def runs(same: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Starts and lengths of the stretches of True, shape (stretches,) each."""
+    """Start and lengths of the stretches of True, shape (stretches,) each."""
     edges = np.diff(np.concatenate(([0], same.view(np.int8), [0])))
     starts = np.flatnonzero(edges == 1)
     return starts, np.flatnonzero(edges == -1) - starts
@@ -39,9 +46,8 @@ def place(dataset: DataSet, recording: Recording, row: int) -> str:
     return f"row {row + 1}{name}{time}"
 
 
-def missing(dataset: DataSet) -> list[Finding]:
-    """Missing values by column: share and longest run with its place."""
-    findings = []
+def missing(dataset: DataSet) -> Iterator[Finding]:
+    """Find missing values by column: share and longest run with its place."""
     for index, column in enumerate(dataset.columns):
         count, longest, where = 0, 0, ""
         for recording in dataset.recordings:
@@ -51,39 +57,26 @@ def missing(dataset: DataSet) -> list[Finding]:
             if len(lengths) and lengths.max() > longest:
                 longest = int(lengths.max())
                 where = place(dataset, recording, int(starts[lengths.argmax()]))
-        if not count:
-            continue
-        share = count / sum(len(r.values) for r in dataset.recordings)
-        severity: Severity = "error" if share >= 0.5 else "warning" if share >= 0.05 else "note"
-        findings.append(
-            Finding(
-                kind="missing", severity=severity, column=column.name,
-                sentence=f"{column.name}: {count} values are missing ({percent(share)}); the longest run is "
-                f"{longest} rows from {where}",
-                numbers={"missing": float(count), "share": share, "longest_run": float(longest)},
-            )
-        )  # fmt: skip
-    return findings
+        if count:
+            share = count / sum(len(r.values) for r in dataset.recordings)
+            severity: Severity = "error" if share >= 0.5 else "warning" if share >= 0.05 else "note"
+            sentence = f"{column.name}: {count} values are missing ({percent(share)}); the longest run is"
+            numbers = {"missing": float(count), "share": share, "longest_run": float(longest)}
+            yield Finding("missing", severity, f"{sentence} {longest} rows from {where}", column.name, numbers)
 
 
-def constant(dataset: DataSet) -> list[Finding]:
-    """Columns with one value only."""
-    findings = []
+def constant(dataset: DataSet) -> Iterator[Finding]:
+    """Find columns with one value only."""
     for index, column in enumerate(dataset.columns):
         values = column_of(dataset, index)
         values = values[~np.isnan(values)]
         if len(values) > 1 and values.min() == values.max():
             sentence = f"{column.name} is {values[0]:g} in every row and tells a model nothing"
-            numbers = {"value": float(values[0])}
-            findings.append(
-                Finding(kind="constant", severity="warning", column=column.name, sentence=sentence, numbers=numbers)
-            )
-    return findings
+            yield Finding("constant", "warning", sentence, column.name, {"value": float(values[0])})
 
 
-def out_of_range(dataset: DataSet) -> list[Finding]:
-    """Values that the sensor, as declared, cannot give."""
-    findings = []
+def out_of_range(dataset: DataSet) -> Iterator[Finding]:
+    """Find values that the sensor, as declared, cannot give."""
     for index, column in enumerate(dataset.columns):
         low = -np.inf if column.minimum is None else column.minimum
         high = np.inf if column.maximum is None else column.maximum
@@ -96,15 +89,11 @@ def out_of_range(dataset: DataSet) -> list[Finding]:
                 f"{int(outside.argmax()) + 1})"
             )
             numbers = {"outside": float(outside.sum()), "share": float(outside.mean())}
-            findings.append(
-                Finding(kind="range", severity="warning", column=column.name, sentence=sentence, numbers=numbers)
-            )
-    return findings
+            yield Finding("range", "warning", sentence, column.name, numbers)
 
 
-def stuck(dataset: DataSet) -> list[Finding]:
-    """Sensors that give the same value for much longer than is usual for them."""
-    findings = []
+def stuck(dataset: DataSet) -> Iterator[Finding]:
+    """Find sensors that give the same value for much longer than is usual for them."""
     for index, column in enumerate(dataset.columns):
         lengths: list[NDArray[np.int64]] = []
         longest, where, value = 0, "", 0.0
@@ -121,54 +110,134 @@ def stuck(dataset: DataSet) -> list[Finding]:
             continue
         usual = float(np.quantile(np.concatenate(lengths), 0.95))
         different = len(np.unique(column_of(dataset, index)[:200_000]))
-        if longest < STUCK_RATIO * usual or different < FEWEST_SENSOR_VALUES:
-            continue
-        findings.append(
-            Finding(
-                kind="stuck", severity="warning", column=column.name,
-                sentence=f"{column.name} stays at {value:g} for {longest} rows from {where}; its runs are at most "
-                f"{usual:.0f} rows long 95 times in 100",
-                numbers={"longest_run": float(longest), "usual_run": usual, "value": value},
+        if longest >= STUCK_RATIO * usual and different >= FEWEST_SENSOR_VALUES:
+            sentence = (
+                f"{column.name} stays at {value:g} for {longest} rows from {where}; its runs are at most "
+                f"{usual:.0f} rows long 95 times in 100"
             )
-        )  # fmt: skip
-    return findings
+            numbers = {"longest_run": float(longest), "usual_run": usual, "value": value}
+            yield Finding("stuck", "warning", sentence, column.name, numbers)
 
 
-def repeated(dataset: DataSet) -> list[Finding]:
-    """Rows that are there more than once."""
-    if len(dataset.columns) < 2:
-        return []  # a single quantised column repeats by nature
+def repeated(dataset: DataSet) -> Iterator[Finding]:
+    """Find rows that are there more than once; a single quantised column repeats by nature."""
     total = sum(len(r.values) for r in dataset.recordings)
-    marks = np.concatenate([digests(r.values) for r in dataset.recordings])
-    copies = total - len(np.unique(marks))
-    if not copies:
-        return []
-    share = copies / total
-    timed = dataset.rate is not None
-    # Quantised sensors at rest repeat rows by nature; a table without time does not.
-    severity: Severity = "warning" if share >= (0.2 if timed else 0.01) else "note"
-    sentence = f"{copies} rows are copies of another row ({percent(share)})"
-    numbers = {"copies": float(copies), "share": share}
-    return [Finding(kind="repeated", severity=severity, sentence=sentence, numbers=numbers)]
+    if len(dataset.columns) < 2:
+        return
+    copies = total - len(np.unique(np.concatenate([digests(r.values) for r in dataset.recordings])))
+    if copies:
+        share = copies / total
+        # Quantised sensors at rest repeat rows by nature; a table without time does not.
+        severity: Severity = "warning" if share >= (0.01 if dataset.rate is None else 0.2) else "note"
+        sentence = f"{copies} rows are copies of another row ({percent(share)})"
+        yield Finding("repeated", severity, sentence, numbers={"copies": float(copies), "share": share})
 
 
-def identifiers(dataset: DataSet) -> list[Finding]:
-    """Columns that number the rows instead of measuring something."""
-    findings = []
+def identifiers(dataset: DataSet) -> Iterator[Finding]:
+    """Find columns that number the rows instead of measuring something."""
     for index, column in enumerate(dataset.columns):
         values = column_of(dataset, index)
         if len(values) < 20 or np.isnan(values).any() or not np.array_equal(values, np.round(values)):
             continue
         steps = np.diff(values.astype(np.float64))
-        counted = bool((steps == 1).mean() > 0.95)
+        counts = bool((steps == 1).mean() > 0.95)
         named = bool(_IDENTIFIER.search(column.name)) and len(np.unique(values)) > 0.5 * len(values)
-        if counted or named:
-            why = "counts the rows" if counted else "is named like an identifier and differs in most rows"
-            findings.append(
-                Finding(
-                    kind="identifier", severity="warning", column=column.name,
-                    sentence=f"{column.name} {why}: a model learns the order of the rows from it; name it in ignore",
-                    numbers={"different": float(len(np.unique(values)))},
-                )
-            )  # fmt: skip
-    return findings
+        if counts or named:
+            why = "counts the rows" if counts else "is named like an identifier and differs in most rows"
+            sentence = f"{column.name} {why}: a model learns the order of the rows from it; name it in ignore"
+            numbers = {"different": float(len(np.unique(values)))}
+            yield Finding("identifier", "warning", sentence, column.name, numbers)
+
+
+def target_of(dataset: DataSet) -> Any:  # noqa: ANN401 - text or float64
+    """Return the target of all rows, shape (rows,); None when no recording is labelled."""
+    targets = [r.target for r in dataset.recordings]
+    known = [np.asarray(t) for t in targets if t is not None]
+    if not known:
+        return None
+    text = any(t.dtype.kind == "U" for t in known)
+    parts: list[Any] = []
+    for recording in dataset.recordings:
+        rows = len(recording.values)
+        if recording.target is None:
+            parts.append(np.full(rows, "") if text else np.full(rows, np.nan))
+        else:
+            parts.append(as_text(recording.target) if text else np.asarray(recording.target, dtype=np.float64))
+    return np.concatenate(parts)
+
+
+def balance(dataset: DataSet) -> Iterator[Finding]:
+    """Find unlabelled rows and rare classes, and say how evenly classes are distributed."""
+    y = target_of(dataset)
+    if y is None:
+        yield Finding("no-target", "note", "no target is named: rows are unlabelled")
+        return
+    known = labelled(y)
+    if not known.all():
+        absent = int((~known).sum())
+        sentence = f"{absent} rows are unlabelled ({percent(absent / len(y))}) and are left out of training"
+        yield Finding("unlabelled", "note", sentence, numbers={"rows": float(absent), "share": absent / len(y)})
+    if not known.any() or task_of(y) == "regression":
+        return
+    names, counts = np.unique(as_text(y[known]), return_counts=True)
+    shares = counts / counts.sum()
+    if len(names) == 1:
+        sentence = f"every labelled row is of the class {str(names[0])!r}: there is nothing to tell apart"
+        yield Finding("one-class", "error", sentence, numbers={"classes": 1.0})
+        return
+    evenness = float(-(shares * np.log(shares)).sum() / np.log(len(names)))
+    rare = [str(n) for n, s, c in zip(names, shares, counts, strict=True) if s < 0.25 / len(names) or c < 10]
+    smallest = int(counts.argmin())
+    sentence = (
+        f"{len(names)} classes, the rarest is {str(names[smallest])!r} with {int(counts[smallest]):,} rows "
+        f"({percent(shares[smallest])}); evenness {evenness:.2f} (1 is even)" + (f"; rare: {few(rare)}" if rare else "")
+    )
+    numbers = {"classes": float(len(names)), "smallest_share": float(shares.min()), "evenness": evenness}
+    yield Finding("balance", "warning" if rare else "note", sentence, numbers=numbers)
+
+
+def predictors(dataset: DataSet) -> Iterator[Finding]:
+    """Find columns that equal the target or tell it alone without a mistake."""
+    y = target_of(dataset)
+    if y is None:
+        return
+    known = labelled(y)
+    classes = task_of(y) == "classification" if known.any() else False
+    for index, column in enumerate(dataset.columns):
+        values = column_of(dataset, index)
+        rows = known & ~np.isnan(values)
+        if rows.sum() < FEWEST_ROWS or rows.sum() < 0.5 * known.sum():
+            continue
+        if how := _gives_away(values[rows], y[rows], classes):
+            severity: Severity = "error" if how.startswith("equals") else "warning"
+            sentence = f"{column.name} {how}: is it known before the target is?"
+            yield Finding("target-leak", severity, sentence, column.name, {"rows": float(rows.sum())})
+
+
+def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # noqa: ANN401 - text or float64
+    """How a column gives the target away; empty when it does not."""
+    if values.min() == values.max():
+        return ""
+    if not classes:
+        if np.array_equal(values, y.astype(np.float32)):
+            return "equals the target"
+        if y.min() == y.max():
+            return ""
+        r = float(np.corrcoef(values.astype(np.float64), y)[0, 1])
+        return f"tells the target alone (correlation {r:.6f})" if abs(r) > 0.99999 else ""
+    names, codes = np.unique(as_text(y), return_inverse=True)
+    if len(names) < 2 or np.bincount(codes).min() < 2:
+        return ""
+    order = np.argsort(values, kind="stable")
+    values, codes = values[order], codes[order]
+    new, turn = values[1:] != values[:-1], codes[1:] != codes[:-1]
+    if (turn & ~new).any():
+        return ""  # some value belongs to two classes
+    firsts = np.concatenate(([0], np.flatnonzero(new) + 1))
+    if len(firsts) == len(names) and np.array_equal(as_text(values[firsts]), names[codes[firsts]]):
+        return "equals the target"
+    if len(firsts) <= min(MOST_VALUES, len(values) // 4):
+        return "tells the class alone: each of its values belongs to one class"
+    if int(turn.sum()) == len(names) - 1:
+        return "tells the class alone: each class has a range of its own"
+    return ""

@@ -59,7 +59,7 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
 
 
 def _count_times(cells: Sequence[str]) -> int:
-    """Number of different times in cells that are all ISO dates or all epochs, and hardly ever go back; else 0."""
+    """Count different times in cells that are all ISO dates or all epochs and hardly ever go back; else 0."""
     told = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
     if all(_DATE.match(cell) for cell in told):
         try:
@@ -74,17 +74,14 @@ def _count_times(cells: Sequence[str]) -> int:
     return len(set(times)) if back <= _BACK * len(times) else 0
 
 
-def read_clock(
-    text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Callable[[int], str], start: float | None = None
-) -> Clock:
-    """Reads a column of times.
+def read_clock(text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Callable[[int], str]) -> Clock:
+    """Read a column of times.
 
     Args:
         text: shape (rows,), ISO dates or numbers.
         column: name of the column; an ending such as `_ms` or `[ms]` gives the unit of numbers under 'auto'.
         unit: of numbers; 'auto' goes by the column's name, then by the magnitude of an epoch, then takes seconds.
         place: where a row stands, for errors.
-        start: time that counts as zero, in seconds; the first row's when None.
 
     Raises:
         InputError: naming the row whose time is missing or is no time.
@@ -102,13 +99,11 @@ def read_clock(
     # The difference is taken before the scaling: nanoseconds of an epoch keep their last digits longer.
     origin = seconds[0] if len(seconds) else 0.0
     relative = (seconds - origin) * scale
-    if start is not None:
-        relative = relative + (float(origin) * scale - start)
     return Clock(seconds=relative, origin=float(origin) * scale, unit=scale)
 
 
 def rate_of(time: NDArray[np.float64]) -> float | None:
-    """Samples a second, from the steps that are near the median: a gap or a late row does not move it.
+    """Sample a second, from the steps that are near the median: a gap or a late row does not move it.
 
     Where a clock is so coarse that a tenth of its steps are zero, the whole span counts instead. None for fewer than
     two rows or a clock that stands still.
@@ -126,18 +121,18 @@ def rate_of(time: NDArray[np.float64]) -> float | None:
 
 
 def measured_rate(times: Iterable[NDArray[np.float64] | None]) -> float | None:
-    """Samples a second by the times of recordings: the median of their rates; None where none carries a time."""
+    """Sample a second by the times of recordings: the median of their rates; None where none carries a time."""
     rates = [rate for time in times if time is not None and (rate := rate_of(time)) is not None]
     return tidy_rate(float(np.median(rates))) if rates else None
 
 
 def pace(rate: float) -> str:
-    """A rate in words: rows a second, or seconds from one row to the next."""
+    """Return a rate in words: rows a second, or seconds from one row to the next."""
     return f"a row every {1 / rate:.4g} s" if rate < 1 else f"{rate:.4g} rows a second"
 
 
 def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.02) -> float | None:
-    """The one rate of several recordings: the median of theirs.
+    """Return the one rate of several recordings: the median of theirs.
 
     Args:
         rates: name and samples a second of each recording; None where it carries no time.
@@ -162,7 +157,7 @@ def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.
 
 
 def tidy_rate(rate: float | None) -> float | None:
-    """A rate without the noise of the clock: whole where it is within one in ten thousand of a whole number."""
+    """Return a rate without the noise of the clock: whole where it is within one in ten thousand of a whole number."""
     if rate is None:
         return None
     whole = round(rate)
@@ -170,7 +165,7 @@ def tidy_rate(rate: float | None) -> float | None:
 
 
 def _numbers(text: NDArray[np.str_]) -> NDArray[np.float64] | None:
-    """The column as numbers, NaN where empty; None when it is text."""
+    """Return the column as numbers, NaN where empty; None when it is text."""
     try:
         return np.where(np.char.str_len(text) == 0, "nan", text).astype(np.float64)
     except ValueError:
@@ -178,7 +173,7 @@ def _numbers(text: NDArray[np.str_]) -> NDArray[np.float64] | None:
 
 
 def _unit(numbers: NDArray[np.float64], column: str, unit: TimeUnit) -> str:
-    """The unit of a numeric time column."""
+    """Return the unit of a numeric time column."""
     if unit != "auto":
         return unit
     if named := _NAMED.search(column.strip()):

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from edgewright.schema.data import DataSet, TextSet
+from edgewright.schema.errors import InputError
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +23,21 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     path: str = ""
 
 
+def need_path(path: str, expected: str, there: Callable[[Path], bool] = Path.exists) -> Path:
+    """Return the path of a configuration.
+
+    Raises:
+        InputError: when it is empty or not there.
+    """
+    if not path:
+        raise InputError(expected, "none", "[data] path, or --data")
+    if not there(Path(path)):
+        raise InputError(expected, "no such folder" if there is Path.is_dir else "no such file", path)
+    return Path(path)
+
+
 S = TypeVar("S", bound=SourceConfig)
+C = TypeVar("C", DataSet, TextSet)
 
 
 @dataclass(frozen=True)
@@ -49,12 +64,18 @@ class Source(Generic[S]):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file at its origin. Where the origin changes it, `sha256` is empty and `check` says what is verified."""
+    """A file at its origin. Where the origin changes it, `sha256` is empty and `check` says what is verified.
+
+    Its name is that at the end of the address where none is given.
+    """
 
     url: str
-    name: str
+    name: str = ""
     sha256: str = ""
     check: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.url.rsplit("/", 1)[-1])
 
 
 @dataclass(frozen=True)
@@ -74,59 +95,80 @@ class Documented:
     classes: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True)
-class PublicSet(Generic[S]):
-    """The one object `SET` of a public set's file; the file name is its name.
+@dataclass(frozen=True, kw_only=True)
+class _Published:
+    """Facts of a public set.
 
     Attributes:
         title: one line.
         homepage: the original page.
-        files: what `data get` downloads.
         licence, citation: as stated at the origin.
         task: one line, 'activities of people: 6 classes, split by person'.
-        config: configuration of the loader, with `path` for a local folder.
-        load: (config, folder) -> data set; reads the original layout and the layout of a plain copy.
         folder: its folder in a collection of plain copies, such as `har-hapt`.
         documented: counts of the complete copies, with the loader's default configuration.
+        url: the one file that `data get` downloads, with what is verified of it in `check`.
+        files: what is downloaded where it is more than one file.
+        file: name of its one file, where it has one: a file of another name is read as this one.
+    """
+
+    title: str
+    homepage: str
+    licence: str
+    citation: str
+    task: str
+    folder: str
+    documented: tuple[Documented, ...]
+    url: str = ""
+    check: str = ""
+    files: tuple[RemoteFile, ...] = ()
+    file: str = ""
+
+    @property
+    def downloads(self) -> tuple[RemoteFile, ...]:
+        """The files at the origin; an archive is named after the folder. None for a set that is no download."""
+        if self.files or not self.url:
+            return self.files
+        ending = next((end for end in (".zip", ".tar.gz") if self.url.endswith(end)), "")
+        return (RemoteFile(self.url, self.folder + ending if ending else "", check=self.check),)
+
+    def with_origin(self, data: C) -> C:
+        """Return the data with the origin, licence and citation of this set."""
+        return msgspec.structs.replace(data, origin=self.homepage, licence=self.licence, citation=self.citation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicSet(_Published, Generic[S]):
+    """The one object `SET` of a public set's file; the file name is its name.
+
+    Attributes:
+        loader: (config, folder) -> data set without origin; reads the original layout and that of a plain copy.
+        config: configuration of the loader, with `path` for a local folder.
         carried: folder of a copy that an installed package carries; None when there is none.
         whole: whether no reading can be missing, as in sound.
-        file: name of its one file, where it has one: a file of another name is read as this one.
         simulated: whether no sensor measured the rows.
     """
 
-    title: str
-    homepage: str
-    files: tuple[RemoteFile, ...]
-    licence: str
-    citation: str
-    task: str
-    config: type[S]
-    load: Callable[[S, Path], DataSet]
-    folder: str = ""
-    documented: tuple[Documented, ...] = ()
+    loader: Callable[[S, Path], DataSet]
+    config: type[S] = SourceConfig  # type: ignore[assignment]  # where there is nothing to set but the path
     carried: Callable[[], Path] | None = None
     whole: bool = False
-    file: str = ""
     simulated: bool = False
 
+    def load(self, folder: Path, config: S | None = None) -> DataSet:
+        """Load the set from a folder, with the loader's default configuration unless one is given."""
+        return self.with_origin(self.loader(self.config() if config is None else config, folder))
 
-@dataclass(frozen=True)
-class PublicText:
-    """The one object `TEXT` of a public set of texts; the same fields as `PublicSet`, without a configuration.
+
+@dataclass(frozen=True, kw_only=True)
+class PublicText(_Published):
+    """The one object `TEXT` of a public set of texts.
 
     Attributes:
-        title, homepage, files, licence, citation, task, folder, file: as in `PublicSet`.
-        load: folder -> texts.
-        documented: rows of the complete copies.
+        loader: folder -> texts without origin.
     """
 
-    title: str
-    homepage: str
-    files: tuple[RemoteFile, ...]
-    licence: str
-    citation: str
-    task: str
-    load: Callable[[Path], TextSet]
-    folder: str = ""
-    documented: tuple[Documented, ...] = ()
-    file: str = ""
+    loader: Callable[[Path], TextSet]
+
+    def load(self, folder: Path) -> TextSet:
+        """Load the texts from a folder."""
+        return self.with_origin(self.loader(folder))

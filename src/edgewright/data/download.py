@@ -35,7 +35,7 @@ def cache_folder() -> Path:
 
 
 def fetch(file: RemoteFile, folder: Path, *, progress: Progress | None = None, timeout: float = _TIMEOUT) -> Path:
-    """Downloads a file, or finds it already there.
+    """Download a file, or finds it already there.
 
     What has arrived lies in `NAME.part`; a later call takes it up with an HTTP Range request, from the start when the
     server does not know ranges. The whole file is compared with its SHA-256, where one is known, and then renamed.
@@ -80,7 +80,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _receive_all(file: RemoteFile, part: Path, progress: Progress | None, timeout: float) -> None:
-    """Receives into `part` until the file is whole; takes up a connection that drops while that brings something."""
+    """Receive into `part` until the file is whole; takes up a connection that drops while that brings something."""
     reason = ""
     for _ in range(_ATTEMPTS):
         before = part.stat().st_size if part.is_file() else 0
@@ -138,7 +138,7 @@ def _receive(file: RemoteFile, part: Path, have: int, progress: Progress | None,
 
 
 def _place(answer: Any, have: int) -> tuple[int, int | None]:  # noqa: ANN401 - http.client or a file's answer
-    """Bytes that precede this answer in the file, and the file's size; None when the server does not say.
+    """Return bytes that precede this answer in the file, and the file's size; None when the server does not say.
 
     A server that does not know ranges answers 200 with the whole file, and then nothing precedes.
     """
@@ -152,7 +152,7 @@ def _place(answer: Any, have: int) -> tuple[int, int | None]:  # noqa: ANN401 - 
 
 
 def _read(answer: Any) -> bytes:  # noqa: ANN401 - http.client or a file's answer
-    """The next block; what a dropping connection brought before it dropped counts as well."""
+    """Return the next block; what a dropping connection brought before it dropped counts as well."""
     try:
         block: bytes = answer.read(_BLOCK)
     except http.client.IncompleteRead as error:

@@ -9,7 +9,7 @@ import msgspec
 Severity = Literal["error", "warning", "note"]
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True):
     """One fact about the data.
 
     Attributes:
@@ -55,12 +55,12 @@ _ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Findings by severity, in the order they were made within it."""
+    """Return findings by severity, in the order they were made within it."""
     return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
 
 
 def percent(share: float) -> str:
-    """A share as a reader writes it: 0.0312 gives '3.1 %'."""
+    """Return a share as a reader writes it: 0.0312 gives '3.1 %'."""
     if share >= 0.001 or share < 1e-9:
         # Less than a thousand-millionth is what rounding leaves of nothing.
         return f"{100 * share:.1f} %" if share >= 0.001 else "0 %"
@@ -68,6 +68,6 @@ def percent(share: float) -> str:
 
 
 def few(names: list[str], most: int = 5) -> str:
-    """Names in a sentence: the first ones and how many more there are."""
+    """Return names in a sentence: the first ones and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

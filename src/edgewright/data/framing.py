@@ -19,7 +19,7 @@ _SHARE, _GRAIN = 0.9, 256
 
 
 def stretches(dataset: DataSet) -> list[int]:
-    """Rows of each stretch of one label within a recording; empty for amounts."""
+    """Return rows of each stretch of one label within a recording; empty for amounts."""
     runs: list[int] = []
     for recording in dataset.recordings:
         if recording.target is None or not len(recording.values):
@@ -38,7 +38,7 @@ def stretches(dataset: DataSet) -> list[int]:
 
 
 def sound_window(dataset: DataSet) -> tuple[WindowConfig | None, str]:
-    """The window in which sound is cut where none is named, and why; None for what is no sound.
+    """Return the window in which sound is cut where none is named, and why; None for what is no sound.
 
     A window holds nine of ten stretches of one label whole; where they are longer than `WHOLE_S`, it lasts a second.
     Shorter ones are filled up with zeros.

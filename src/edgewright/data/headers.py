@@ -12,7 +12,7 @@ from edgewright.schema.errors import InputError
 
 
 def read_whole(path: Path, where: str) -> bytes:
-    """The bytes of a file.
+    """Return the bytes of a file.
 
     Raises:
         InputError: for a file that cannot be read.
@@ -23,8 +23,30 @@ def read_whole(path: Path, where: str) -> bytes:
         raise InputError("a file that can be read", error.strerror or str(error), where) from error
 
 
+def read_utf8(path: Path, expected: str, do: str = "", largest: int = 256 << 20) -> str:
+    """Read a text file in UTF-8.
+
+    Args:
+        path: of the file.
+        expected: what it is, for an error.
+        do: advice where it cannot be read.
+        largest: bytes that it may have.
+
+    Raises:
+        InputError: for a file that cannot be read, is too large or is not UTF-8.
+    """
+    try:
+        if path.stat().st_size > largest:
+            raise InputError(f"at most {largest >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(expected, error.strerror or str(error), str(path), do) from None
+    except UnicodeDecodeError as error:
+        raise InputError("text in UTF-8", f"byte {error.start} that is not", str(path), "Save it as UTF-8") from None
+
+
 def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[str, ...]:
-    """Names of the columns of a CSV file; a column of row numbers without a name is left out.
+    """Return names of the columns of a CSV file; a column of row numbers without a name is left out.
 
     Raises:
         InputError: for a missing or empty file, or a header that is none.
@@ -50,8 +72,8 @@ def read_opening(path: Path) -> dict[str, list[str]]:
     return {name: cells.tolist() for name, cells in first.text.items()}
 
 
-def read_text(path: Path, delimiter: str | None = None) -> tuple[dict[str, Labels], tuple[int, ...]]:
+def read_text(path: Path) -> tuple[dict[str, Labels], tuple[int, ...]]:
     """All columns of a CSV file as text, and the line of each row."""
-    names = read_columns(path, path.name, delimiter)
-    rows = read_csv(path, name=path.name, text_columns=names, delimiter=delimiter)
+    names = read_columns(path, path.name)
+    rows = read_csv(path, name=path.name, text_columns=names)
     return rows.text, tuple(int(line) for line in rows.lines)

@@ -1,7 +1,8 @@
-"""Labels in a CSV of their own: one for a file (`file,label`) or events with `start,end,label`."""
+"""Labels of files and events: a CSV with `file,label` or `start,end,label`, or patterns of file names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -12,10 +13,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.headers import read_text
-from edgewright.data.patterns import name_in
 from edgewright.data.targets import MISSING
 from edgewright.schema.data import Recording
 from edgewright.schema.errors import InputError, UnknownNameError
+
+_PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_GROUP = ("group", "person", "speaker", "user", "subject", "machine", "device")
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file's name says about its rows; empty where it says nothing."""
+
+    label: str = ""
+    group: str = ""
+    session: str = ""
+
+
+def name_in(file: str) -> str:
+    """Return the file name without folder and endings: `walk/a.csv.gz` gives `a`."""
+    return PurePath(file).name.split(".")[0]
+
+
+def read_name(file: str, pattern: str) -> Meaning:
+    """Return what a file's name means.
+
+    Args:
+        file: path below the folder that is read, with '/'.
+        pattern: text with `{label}`, `{group}` (also person, speaker, user, subject, machine, device), `{session}`;
+            other names in braces match and are not used. With a '/' it is matched against folders and name, else
+            against the name; endings are left out. Empty: the folder the file lies in is its label.
+
+    Raises:
+        InputError: when the file does not match, or the pattern has no part or one twice.
+    """
+    path = PurePath(file)
+    if not pattern:
+        return Meaning(label=path.parent.name)
+    names = _PART.findall(pattern)
+    if not names or len(set(names)) < len(names):
+        raise InputError("parts such as {label}_{group}_{index}, each once", repr(pattern), "pattern")
+    text = "/".join([*path.parent.parts, name_in(file)]) if "/" in pattern else name_in(file)
+    pieces = _PART.split(pattern)
+    form = "".join(re.escape(piece) if i % 2 == 0 else f"(?P<{piece}>[^/]+?)" for i, piece in enumerate(pieces))
+    found = re.fullmatch(form, text)
+    if not found:
+        raise InputError(f"a name like {pattern}", repr(text), file)
+    parts = found.groupdict()
+    group = next((parts[name] for name in _GROUP if name in parts), "")
+    return Meaning(label=parts.get("label", ""), group=group, session=parts.get("session", ""))
+
 
 LabelUnit = Literal["auto", "seconds", "samples"]
 _ALIASES = {
@@ -51,7 +97,7 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_marks(path: Path) -> Marks:
-    """Reads a labels file: columns label, and file, start, end, group, session where they are there.
+    """Read a labels file: columns label, and file, start, end, group, session where they are there.
 
     Raises:
         InputError: for a file without a label column, or a start without an end.
@@ -80,8 +126,16 @@ def column_parts(columns: Sequence[str], where: str) -> dict[str, str]:
     return found
 
 
+def with_meaning(recording: Recording, meaning: Meaning) -> Recording:
+    """Return the recording with what its file's name means, where its own columns say nothing."""
+    rows = len(recording.values)
+    parts = {"target": meaning.label, "groups": meaning.group, "sessions": meaning.session}
+    found = {k: np.broadcast_to(np.array(v), rows) for k, v in parts.items() if v and getattr(recording, k) is None}
+    return msgspec.structs.replace(recording, **found)
+
+
 def marks_of(marks: Marks, recording: str, alone: bool) -> tuple[Mark, ...]:
-    """The marks of one recording: those that name it, or all where no file is named and it is the only one.
+    """Return the marks of one recording: those that name it, or all where no file is named and it is the only one.
 
     Raises:
         InputError: when files are not named and there are several.
@@ -108,7 +162,7 @@ def names_recording(file: str, recording: str) -> bool:
 def label_rows(
     recording: Recording, marks: Sequence[Mark], *, unit: LabelUnit, samples: bool, rate: float | None, origin: float
 ) -> Recording:
-    """The recording with labels from events; rows outside every event are unlabelled ('').
+    """Return the recording with labels from events; rows outside every event are unlabelled ('').
 
     Args:
         recording: whose target, if it has one, is replaced.
@@ -144,7 +198,7 @@ def label_rows(
 
 
 def counts_samples(recording: Recording, *, unit: LabelUnit, samples: bool, rate: float | None) -> bool:
-    """Whether start and end of events count samples; seconds otherwise. Arguments as of `label_rows`."""
+    """Return whether start and end of events count samples; seconds otherwise. Arguments as of `label_rows`."""
     return unit == "samples" or (unit == "auto" and (samples or (recording.time is None and rate is None)))
 
 
@@ -175,7 +229,7 @@ def span_of(mark: Mark, origin: float, counted: bool) -> tuple[float, float]:
 
 
 def _moment(text: str, place: str, origin: float, counted: bool) -> float:
-    """A number of samples or seconds, or a date, relative to the first row."""
+    """Return a number of samples or seconds, or a date, relative to the first row."""
     try:
         number = float(text)
     except ValueError:

@@ -13,7 +13,7 @@ from edgewright.schema.data import Floats, Samples, Split
 
 
 def overlap(samples: Samples, split: Split, window: int | None) -> tuple[Finding, ...]:
-    """Finds what lets a model recognise test samples instead of learning.
+    """Find what lets a model recognise test samples instead of learning.
 
     Args:
         samples: all samples.
@@ -34,7 +34,7 @@ def overlap(samples: Samples, split: Split, window: int | None) -> tuple[Finding
 
 
 def shared(samples: Samples, split: Split, window: int | None) -> tuple[Finding, ...]:
-    """What makes a split worthless: the same person or machine, or overlapping windows, on both sides."""
+    """Return what makes a split worthless: the same person or machine, or overlapping windows, on both sides."""
     known, test = np.concatenate([split.train, split.validation]), split.test
     if not len(known) or not len(test):
         return ()
@@ -43,7 +43,7 @@ def shared(samples: Samples, split: Split, window: int | None) -> tuple[Finding,
 
 
 def digests(X: Floats) -> NDArray[np.bytes_]:
-    """A 16-byte digest of each sample: equal for samples whose values, missing ones included, are equal.
+    """Return a 16-byte digest of each sample: equal for samples whose values, missing ones included, are equal.
 
     Args:
         X: shape (n, ...), float32.
@@ -59,7 +59,7 @@ def digests(X: Floats) -> NDArray[np.bytes_]:
 
 
 def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
-    """The same person or machine on both sides."""
+    """Return the same person or machine on both sides."""
     if samples.groups is None:
         return []
     both = np.intersect1d(samples.groups[known], samples.groups[test])
@@ -71,11 +71,11 @@ def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64])
         f"({few([str(b) for b in both])}): {percent(share)} of the test samples come from a known person or machine"
     )
     numbers = {"groups": float(len(both)), "share": share}
-    return [Finding(kind="same-group", severity="error", sentence=sentence, numbers=numbers)]
+    return [Finding("same-group", "error", sentence, numbers=numbers)]
 
 
 def _sessions(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
-    """The same session on both sides; sessions are counted anew for each person."""
+    """Return the same session on both sides; sessions are counted anew for each person."""
     names = samples.sessions
     if samples.groups is not None:
         names = np.char.add(np.char.add(samples.groups, " / "), samples.sessions)
@@ -90,7 +90,7 @@ def _sessions(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64
         f"{percent(share)} of the test samples"
     )
     numbers = {"sessions": float(len(both)), "share": share}
-    return [Finding(kind="same-session", severity="warning", sentence=sentence, numbers=numbers)]
+    return [Finding("same-session", "warning", sentence, numbers=numbers)]
 
 
 def _windows(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64], window: int) -> list[Finding]:
@@ -102,7 +102,7 @@ def _windows(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]
         f"{int(shared.sum())} of {len(test)} test windows share rows with a training window ({percent(shared.mean())})"
     )
     numbers = {"windows": float(shared.sum()), "share": float(shared.mean())}
-    return [Finding(kind="overlapping-windows", severity="error", sentence=sentence, numbers=numbers)]
+    return [Finding("overlapping-windows", "error", sentence, numbers=numbers)]
 
 
 def _identical(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
@@ -114,4 +114,4 @@ def _identical(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int6
     sentence = f"{int(same.sum())} of {len(test)} test {what} are in training value for value ({percent(same.mean())})"
     numbers = {"samples": float(same.sum()), "share": float(same.mean())}
     severity: Severity = "error" if same.mean() >= 0.01 else "warning"
-    return [Finding(kind="identical", severity=severity, sentence=sentence, numbers=numbers)]
+    return [Finding("identical", severity, sentence, numbers=numbers)]

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from edgewright.core.catalogue import find, listing
+from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.clock import find_time_column
 from edgewright.data.contract import PublicSet, Source, SourceConfig
 from edgewright.data.headers import read_opening
 from edgewright.data.public import folder_of, opened
-from edgewright.graph.tables import convert_table
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.labelling import LABEL_FROM
@@ -24,7 +24,7 @@ SOURCES, SETS = "edgewright.data.sources", "edgewright.data.sets"
 def load_data(
     table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]", spool: Path | None = None
 ) -> DataSet:
-    """Loads the data set a table describes.
+    """Load the data set a table describes.
 
     Args:
         table: `kind` and the keys of that source or public set; `label_errors` is for who trains on them.
@@ -64,7 +64,7 @@ def _loaded(
         return part.load(config, seed) if spooled is None else spooled
     place = folder_of(kind, part, config.path)
     with opened(place, part) as folder:
-        dataset = part.load(config, folder)
+        dataset = part.load(folder, config)
     if not any(len(recording.values) for recording in dataset.recordings):
         raise InputError(
             f"recordings of the public set {kind!r}", "none", str(place),
@@ -74,14 +74,14 @@ def _loaded(
 
 
 def simulated_title(title: str, table: dict[str, object]) -> str:
-    """A title for what a table [data] gives: it begins with "Simulated data" where no sensor measured the rows."""
+    """Return a title for a table [data]; it begins with "Simulated data" where no sensor measured the rows."""
     kind = table.get("kind")
     simulated = isinstance(kind, str) and find_kind(kind, "[data]").simulated
     return f"Simulated data. {title}".rstrip() if simulated else title
 
 
 def _without_marks(keys: dict[str, object]) -> dict[str, object]:
-    """The column of labelled data that says who a label is from is no measurement."""
+    """Return the column of labelled data that says who a label is from is no measurement."""
     place, ignored = keys.get("path"), keys.get("ignore") or ()
     if not isinstance(place, str) or not place or not marked(Path(place)) or not isinstance(ignored, list | tuple):
         return keys
@@ -89,7 +89,7 @@ def _without_marks(keys: dict[str, object]) -> dict[str, object]:
 
 
 def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:
-    """The source or public set of this name.
+    """Return the source or public set of this name.
 
     Raises:
         UnknownNameError: with the names of both rooms.
@@ -105,7 +105,7 @@ def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:
 
 
 def guess(path: str) -> dict[str, object]:
-    """The table that reads a path: by the suffix of a file, or by what lies in a folder.
+    """Return the table that reads a path: by the suffix of a file, or by what lies in a folder.
 
     Args:
         path: file or folder.
@@ -165,7 +165,7 @@ def find_time(table: dict[str, object]) -> str:
 
 
 def _by_suffix(name: str) -> str:
-    """The source with the longest suffix that fits; empty when none does."""
+    """Return the source with the longest suffix that fits; empty when none does."""
     fits = [(len(s), kind) for kind, suffixes in _suffixes().items() for s in suffixes if name.lower().endswith(s)]
     return max(fits)[1] if fits else ""
 

@@ -33,12 +33,12 @@ _UNITS = {
 
 
 def plain(name: str) -> str:
-    """A name without unit in brackets, case and signs: 'Air temperature [K]' and 'air_temperature' are the same."""
+    """Normalize a name: without unit in brackets, case and signs, so 'Air temperature [K]' equals 'air_temperature'."""
     return "".join(sign for sign in _BRACKETS.sub("", name).casefold() if sign.isalnum())
 
 
 def find_name(wanted: str, there: Sequence[str], given: Mapping[str, str]) -> str | None:
-    """The one of `there` that stands for a name; None where none does, or more than one could.
+    """Return the one of `there` that stands for a name; None where none does, or more than one could.
 
     Args:
         wanted: name of the model.
@@ -89,7 +89,7 @@ def check_names(given: Mapping[str, str], there: Iterable[str], wanted: Iterable
 
 
 def find_labels(wanted: Sequence[str], there: Iterable[str], given: Mapping[str, str], where: str) -> dict[str, str]:
-    """What each label of a file is called in the model; a label that is mapped to nothing is left out.
+    """Return what each label of a file is called in the model; a label that is mapped to nothing is left out.
 
     Raises:
         InputError: a label that the model does not know.
@@ -126,7 +126,7 @@ def find_labels(wanted: Sequence[str], there: Iterable[str], given: Mapping[str,
 
 
 def renamed(labels: Labels, names: Mapping[str, str]) -> Labels:
-    """Labels by their other names, '' where they are left out."""
+    """Return labels by their other names, '' where they are left out."""
     kinds, places = np.unique(labels, return_inverse=True)
     return np.array([names.get(str(kind), "") for kind in kinds], dtype=np.str_)[places]
 

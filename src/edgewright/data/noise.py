@@ -34,12 +34,12 @@ class Noise:
 
 
 def kinds() -> list[str]:
-    """Kinds that can be drawn."""
+    """Return kinds that can be drawn."""
     return sorted(listing(KINDS, "NOISE"))
 
 
 def noise_of(kind: str) -> Noise:
-    """The noise of this kind.
+    """Return the noise of this kind.
 
     Raises:
         UnknownNameError: listing the known ones.
@@ -49,7 +49,7 @@ def noise_of(kind: str) -> Noise:
 
 
 def read_noise(file: str, rate: float, least: int) -> Drawn:
-    """Recorded noise, its channels averaged: shape (samples,).
+    """Read recorded noise and average its channels: shape (samples,).
 
     Args:
         file: WAV.
@@ -74,16 +74,17 @@ def read_noise(file: str, rate: float, least: int) -> Drawn:
 
 
 def pieces(recorded: Drawn, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
-    """Stretches of recorded noise from random places, shape (..., samples)."""
+    """Return stretches of recorded noise from random places, shape (..., samples)."""
     begins = rng.integers(0, len(recorded) - shape[-1] + 1, shape[:-1])
     return np.asarray(recorded[begins[..., None] + np.arange(shape[-1])], np.float64)
 
 
 def scaled(noise: Drawn, signal: Floats, snr: object) -> Drawn:
-    """The noise at a ratio to a signal: of the powers about their means, over the last axis.
+    """Return the noise at a ratio to a signal: of the powers about their means, over the last axis.
 
     Args:
-        noise, signal: shape (..., samples).
+        noise: shape (..., samples).
+        signal: shape (..., samples).
         snr: decibels, broadcast against (..., 1). A signal that never changes has no power and gets no noise.
     """
     level = signal.std(axis=-1, keepdims=True, dtype=np.float64) * 10.0 ** (-np.asarray(snr, np.float64) / 20.0)

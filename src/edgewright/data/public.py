@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 import tempfile
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,21 +18,82 @@ import numpy as np
 from edgewright.core.catalogue import find, listing
 from edgewright.data.contract import Documented, PublicSet, PublicText, RemoteFile
 from edgewright.data.download import Progress, cache_folder, fetch
-from edgewright.data.unpack import is_archive, unpack
 from edgewright.schema.data import DataSet, TextSet
 from edgewright.schema.errors import InputError, UnknownNameError
+
+_TARS = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar")
+_DEPTH = 3  # UCI packs an archive into an archive
+_LARGEST = 20 << 30  # bytes; no set here comes near, an archive that claims more is damaged or hostile
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether the name is that of an archive this module unpacks."""
+    return path.name.lower().endswith((".zip", *_TARS))
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack an archive into a folder that appears only when everything is there.
+
+    Args:
+        archive: ZIP or TAR; archives inside it are unpacked into folders beside them and removed.
+        folder: replaced when it exists.
+
+    Raises:
+        InputError: for a damaged archive, or one whose members would lie outside the folder.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+    try:
+        _unpack(archive, beside, archive.name, 1)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.replace(folder)
+    finally:
+        if beside.exists():
+            shutil.rmtree(beside)
+    return folder
+
+
+def _unpack(archive: Path, folder: Path, name: str, depth: int) -> None:
+    try:
+        if archive.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(archive) as packed:
+                _check_size(sum(i.file_size for i in packed.infolist()), name)
+                packed.extractall(folder)  # noqa: S202 - zipfile keeps members inside the folder
+        else:
+            with tarfile.open(archive) as packed_tar:
+                _check_size(sum(m.size for m in packed_tar.getmembers()), name)
+                packed_tar.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise InputError("members inside the archive's own folder", str(error), name) from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+        raise InputError("a whole archive", str(error) or type(error).__name__, name, "Fetch it again") from None
+    if depth < _DEPTH:
+        for inner in sorted(p for p in folder.rglob("*") if p.is_file() and is_archive(p)):
+            # Inside a set, an archive of recordings (fsdd) unpacks to the same files it held.
+            target = inner.with_name(inner.name.rsplit(".", 1)[0])
+            if not target.exists():
+                target.mkdir()
+                _unpack(inner, target, f"{name}/{inner.name}", depth + 1)
+                inner.unlink()
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > _LARGEST:
+        raise InputError(f"an archive of at most {_LARGEST >> 30} GiB", f"{size >> 30} GiB", name)
+
 
 SETS = "edgewright.data.sets"
 Public = PublicSet[Any] | PublicText
 
 
 def names() -> tuple[str, ...]:
-    """Names of all public sets."""
+    """Return names of all public sets."""
     return tuple(sorted({*listing(SETS, "SET"), *listing(SETS, "TEXT")}))
 
 
 def public_set(name: str) -> Public:
-    """The public set of this name.
+    """Return the public set of this name.
 
     Raises:
         UnknownNameError: with the known names.
@@ -39,13 +103,6 @@ def public_set(name: str) -> Public:
             found: Public = find(SETS, name, attribute, "public set")
             return found
     raise UnknownNameError("public set", name, names())
-
-
-def load(part: Public, folder: Path, config: Any = None) -> DataSet | TextSet:  # noqa: ANN401 - each set has its own
-    """Loads a set from its folder, with its default configuration unless one is given."""
-    if isinstance(part, PublicText):
-        return part.load(folder)
-    return part.load(part.config() if config is None else config, folder)
 
 
 def folder_of(name: str, part: Public, path: str = "") -> Path:
@@ -74,7 +131,7 @@ def folder_of(name: str, part: Public, path: str = "") -> Path:
 
 
 def download(name: str, part: Public, progress: Callable[[RemoteFile], Progress | None]) -> Path:
-    """Fetches the files of a set into the folder of downloads and unpacks them.
+    """Fetch the files of a set into the folder of downloads and unpacks them.
 
     Args:
         name: of the set.
@@ -84,13 +141,13 @@ def download(name: str, part: Public, progress: Callable[[RemoteFile], Progress 
     Raises:
         InputError: for a set that is no download, and as `fetch` and `unpack` do.
     """
-    if not part.files:
+    if not part.downloads:
         raise InputError(
             f"files of {name!r} to download", "none: it is put together from several origins", part.homepage,
             "Name the folder of a copy with --from PATH",
         )  # fmt: skip
     folder, parts = cache_folder() / name, cache_folder() / ".downloads" / name
-    arrived = [fetch(file, parts, progress=progress(file)) for file in part.files]
+    arrived = [fetch(file, parts, progress=progress(file)) for file in part.downloads]
     if len(arrived) == 1 and is_archive(arrived[0]):
         try:
             unpack(arrived[0], folder)
@@ -104,7 +161,7 @@ def download(name: str, part: Public, progress: Callable[[RemoteFile], Progress 
 
 
 def _put_together(files: list[Path], folder: Path) -> None:
-    """Moves files into a folder that appears as a whole: a set with a file missing must not look like a set."""
+    """Move files into a folder that appears as a whole: a set with a file missing must not look like a set."""
     beside = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
     try:
         for path in files:
@@ -119,7 +176,7 @@ def _put_together(files: list[Path], folder: Path) -> None:
 
 @contextmanager
 def opened(path: Path, part: Public | None = None) -> Iterator[Path]:
-    """A local folder; a local archive, unpacked for as long as it is needed; or a folder with one file of a set.
+    """Provide a folder: a local one, an archive unpacked for as long as needed, or a folder with one file of a set.
 
     Args:
         path: folder, archive or file.
@@ -146,7 +203,7 @@ def opened(path: Path, part: Public | None = None) -> Iterator[Path]:
 
 
 def counts(data: DataSet | TextSet) -> Documented:
-    """What a loaded set holds; `copy` is its name."""
+    """Return what a loaded set holds; `copy` is its name."""
     if isinstance(data, TextSet):
         return Documented(data.name, rows=len(data.rows))
     classes: Counter[str] = Counter()

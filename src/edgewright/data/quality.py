@@ -2,20 +2,193 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Iterator
+
 import numpy as np
 
-from edgewright.data.checks_columns import constant, identifiers, missing, out_of_range, repeated, stuck
-from edgewright.data.checks_target import balance, predictors
-from edgewright.data.checks_time import clocks
-from edgewright.data.checks_units import units
-from edgewright.data.clock import measured_rate
-from edgewright.data.findings import Finding, Quality, worst_first
+from edgewright.core.formatting import duration_text
+from edgewright.data.checks_columns import (
+    balance,
+    column_of,
+    constant,
+    identifiers,
+    missing,
+    out_of_range,
+    place,
+    predictors,
+    repeated,
+    stuck,
+    target_of,
+)
+from edgewright.data.clock import measured_rate, pace
+from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
+from edgewright.data.samples import GAP
 from edgewright.data.targets import as_text, class_names, labelled, task_of
-from edgewright.schema.data import DataSet
+from edgewright.schema.data import DataSet, Recording
+
+# Standard gravity: 9.80665 m/s² (3rd CGPM, 1901).
+GRAVITY = {"g": 1.0, "m/s²": 9.80665, "mg": 1000.0}
+_SPELLINGS = {"m/s2": "m/s²", "m/s^2": "m/s²", "ms-2": "m/s²", "m/s/s": "m/s²", "G": "g"}
+_AXIS = re.compile(r"^(?P<stem>.*?acc.*?)[_\-. ]?(?P<axis>[xyz])\b", re.IGNORECASE)
+_TEMPERATURE = re.compile(r"temp|thermo", re.IGNORECASE)
+_HUMIDITY = re.compile(r"humid|(^|_)rh($|_)", re.IGNORECASE)
+# No air, skin or machine has -73 °C and below as its usual temperature: above this the number is Kelvin.
+_KELVIN_FROM = 200.0
+
+
+def units(dataset: DataSet) -> Iterator[Finding]:
+    """Find units that the values contradict, and units that differ between rows or recordings."""
+    yield from _acceleration(dataset)
+    yield from _temperature(dataset)
+    yield from _humidity(dataset)
+
+
+def axes(dataset: DataSet) -> list[tuple[str, tuple[int, int, int]]]:
+    """Triples of columns that are the axes of one accelerometer: their common name and x, y, z."""
+    found: dict[str, dict[str, int]] = {}
+    for index, column in enumerate(dataset.columns):
+        if match := _AXIS.match(column.name):
+            found.setdefault(match["stem"].lower(), {})[match["axis"].lower()] = index
+    return [(stem, (a["x"], a["y"], a["z"])) for stem, a in found.items() if len(a) == 3]
+
+
+def _acceleration(dataset: DataSet) -> Iterator[Finding]:
+    """Return the unit in which the usual magnitude is the earth's gravity."""
+    for stem, triple in axes(dataset):
+        units = [(r, unit) for r in dataset.recordings if (unit := _unit_by_gravity(r, triple))]
+        kinds = sorted({unit for _, unit in units})
+        name = dataset.columns[triple[0]].name
+        declared = _SPELLINGS.get(dataset.columns[triple[0]].unit, dataset.columns[triple[0]].unit)
+        if len(kinds) > 1:
+            places = "; ".join(f"{kind} in {next(r.name for r, unit in units if unit == kind)}" for kind in kinds)
+            sentence = f"{stem}: recordings have different units by the magnitude of gravity: {places}"
+            yield Finding("mixed-units", "error", sentence, name, {"units": float(len(kinds))})
+        elif kinds and declared in GRAVITY and declared != kinds[0]:
+            sentence = f"{stem} is declared in {declared}, but its usual magnitude is that of gravity in {kinds[0]}"
+            yield Finding("unit", "warning", sentence, name)
+        elif kinds and not declared:
+            sentence = f"{stem} is in {kinds[0]}, judged by the magnitude of gravity; no unit is declared"
+            yield Finding("unit", "note", sentence, name)
+
+
+def _unit_by_gravity(recording: Recording, triple: tuple[int, int, int]) -> str:
+    """Return the unit of an accelerometer; empty when the usual magnitude is not gravity's within a quarter."""
+    magnitude = np.sqrt((recording.values[:, list(triple)].astype(np.float64) ** 2).sum(axis=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all values missing: the median is NaN and fits nothing
+        usual = float(np.nanmedian(magnitude)) if len(magnitude) else 0.0
+    return next((unit for unit, one in GRAVITY.items() if abs(usual / one - 1.0) < 0.25), "")
+
+
+def _temperature(dataset: DataSet) -> Iterator[Finding]:
+    """Kelvin where Celsius is declared, and both in one column."""
+    for index, column in enumerate(dataset.columns):
+        values = column_of(dataset, index).astype(np.float64)
+        values = values[~np.isnan(values)]
+        if not _TEMPERATURE.search(column.name) or not len(values):
+            continue
+        kelvin = float((values > _KELVIN_FROM).mean())
+        celsius = float((values < 0.75 * _KELVIN_FROM).mean())
+        if kelvin >= 0.01 and celsius >= 0.01:
+            shares = (
+                f"{100 * kelvin:.0f} % of the values look like Kelvin and {100 * celsius:.0f} % like degrees Celsius"
+            )
+            numbers = {"kelvin": kelvin, "celsius": celsius}
+            yield Finding("mixed-units", "error", f"{column.name}: {shares}", column.name, numbers)
+        elif kelvin > 0.5 and column.unit.strip("° ").upper() in ("C", ""):
+            declared = "declared in C" if column.unit else "without a unit"
+            sentence = f"{column.name} is {declared}, but its usual value {np.median(values):.4g} looks like Kelvin"
+            numbers = {"median": float(np.median(values))}
+            yield Finding("unit", "warning" if column.unit else "note", sentence, column.name, numbers)
+
+
+def _humidity(dataset: DataSet) -> Iterator[Finding]:
+    """Fractions where per cent are declared."""
+    for index, column in enumerate(dataset.columns):
+        values = column_of(dataset, index)
+        values = values[~np.isnan(values)]
+        if _HUMIDITY.search(column.name) and column.unit == "%" and len(values) and 0 < values.max() <= 1:
+            sentence = f"{column.name} is declared in %, but no value is above {values.max():g}: a fraction of 1?"
+            yield Finding("unit", "warning", sentence, column.name)
+
+
+# A rate that is off by more changes what a filter or spectrum means.
+RATE_TOLERANCE = 0.01
+
+
+def clocks(dataset: DataSet) -> Iterator[Finding]:
+    """Return sampling rate, jitter, gaps, repeated and turned-round times; says when times or persons are unknown."""
+    timed = [r for r in dataset.recordings if r.time is not None and len(r.time) > 2]
+    if timed:
+        yield from _rate(dataset, timed)
+        yield from _gaps(dataset, timed)
+        yield from _order(dataset, timed)
+    elif dataset.rate is None:
+        sentence = "rows carry no time: gaps and the sampling rate cannot be checked"
+        yield Finding("no-time", "note", f"{sentence}; name the time column if there is one")
+    if any(r.groups is None for r in dataset.recordings):
+        sentence = "no person or machine is known: a split cannot keep them apart"
+        yield Finding("no-group", "note", f"{sentence}; name the group column if there is one")
+
+
+def _rate(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
+    """Return the estimated rate against the declared one, and the jitter of the steps."""
+    rate = measured_rate(r.time for r in timed)
+    if rate is None:
+        return
+    steps = np.concatenate([np.diff(r.time) for r in timed if r.time is not None])
+    steps = steps[(steps > 0) & (steps < GAP / rate)]
+    jitter = float(np.quantile(np.abs(steps * rate - 1.0), 0.95)) if len(steps) else 0.0
+    numbers = {"rate": rate, "jitter": jitter}
+    sentence = f"{pace(rate)}; 95 of 100 steps are within {percent(jitter)} of that"
+    yield Finding("rate", "warning" if jitter > 0.2 else "note", sentence, numbers=numbers)
+    if dataset.rate is not None and abs(dataset.rate - rate) > RATE_TOLERANCE * rate:
+        sentence = f"declared is {pace(dataset.rate)}, the times say {pace(rate)}"
+        yield Finding("rate-differs", "warning", sentence, numbers={**numbers, "declared": dataset.rate})
+
+
+def _gaps(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
+    """Jumps in time of more than GAP usual steps."""
+    count, longest, where, lost = 0, 0.0, "", 0.0
+    for recording in timed:
+        if recording.time is None:
+            continue
+        steps = np.diff(recording.time)
+        usual = float(np.median(steps))
+        if usual <= 0:
+            continue
+        jumps = np.flatnonzero(steps > GAP * usual)
+        count += len(jumps)
+        lost += float(steps[jumps].sum() - usual * len(jumps))
+        if len(jumps) and steps[jumps].max() > longest:
+            longest = float(steps[jumps].max())
+            where = place(dataset, recording, int(jumps[steps[jumps].argmax()]))
+    if count:
+        sentence = f"{count} gap{'s' if count > 1 else ''} in time"
+        sentence += f", {duration_text(lost)} in all; the longest is {duration_text(longest)} after {where}"
+        numbers = {"gaps": float(count), "longest_seconds": longest, "lost_seconds": lost}
+        yield Finding("gap", "warning", sentence, numbers=numbers)
+
+
+def _order(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
+    """Return times that repeat or go back."""
+    steps = [(r, np.diff(r.time)) for r in timed if r.time is not None]
+    kinds: tuple[tuple[str, Severity, str], ...] = (
+        ("time-repeats", "note", "rows have the time of the row before"),
+        ("time-goes-back", "error", "rows are earlier than the row before"),
+    )
+    for kind, severity, words in kinds:
+        hits = [(r, np.flatnonzero(d == 0 if kind == "time-repeats" else d < 0)) for r, d in steps]
+        if count := sum(len(rows) for _, rows in hits):
+            first, rows = next((r, rows) for r, rows in hits if len(rows))
+            sentence = f"{count} {words}; the first is {place(dataset, first, int(rows[0]) + 1)}"
+            yield Finding(kind, severity, sentence, numbers={"rows": float(count)})
 
 
 def examine(dataset: DataSet) -> Quality:
-    """Examines a data set: missing and constant values, ranges, units, times, stuck sensors, copies, classes.
+    """Examine a data set: missing and constant values, ranges, units, times, stuck sensors, copy, classes.
 
     Args:
         dataset: labelled or not.
@@ -23,26 +196,21 @@ def examine(dataset: DataSet) -> Quality:
     Returns:
         Counts and findings, the worst first.
     """
-    findings: list[Finding] = []
-    for check in (missing, constant, out_of_range, units, clocks, stuck, repeated, identifiers, balance, predictors):
-        findings += check(dataset)
-    known = [r.target for r in dataset.recordings if r.target is not None]
+    checks = (missing, constant, out_of_range, units, clocks, stuck, repeated, identifiers, balance, predictors)
+    y = target_of(dataset)
     classes: dict[str, int] = {}
-    if known:
-        text = any(np.asarray(t).dtype.kind == "U" for t in known)
-        y = np.concatenate([as_text(t) for t in known]) if text else np.concatenate(known)
-        if task_of(y) == "classification":
-            names, counts = np.unique(as_text(y), return_counts=True)
-            count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
-            classes = {name: count_of[name] for name in class_names(names)}
+    if y is not None and task_of(y) == "classification":
+        names, counts = np.unique(as_text(y), return_counts=True)
+        count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
+        classes = {name: count_of[name] for name in class_names(names)}
     groups = {str(g) for r in dataset.recordings if r.groups is not None for g in np.unique(r.groups)}
     return Quality(
         rows=sum(len(r.values) for r in dataset.recordings),
-        labelled=sum(int(labelled(t).sum()) for t in known),
+        labelled=0 if y is None else int(labelled(y).sum()),
         recordings=len(dataset.recordings),
         columns=len(dataset.columns),
         groups=len(groups),
         rate=measured_rate(r.time for r in dataset.recordings) or dataset.rate,
         classes=classes,
-        findings=worst_first(findings),
+        findings=worst_first([finding for check in checks for finding in check(dataset)]),
     )

@@ -62,7 +62,7 @@ class Spool:
         self._file = _File(folder)
 
     def append(self, values: Floats) -> None:
-        """Writes rows of shape (n, columns).
+        """Write rows of shape (n, columns).
 
         Raises:
             OutputError: the disk is full.
@@ -77,7 +77,7 @@ class Spool:
         self.count += len(values)
 
     def rows(self, start: int = 0, end: int | None = None) -> SpooledRows:
-        """The rows from `start` to `end`, once they are written."""
+        """Return the rows from `start` to `end`, once they are written."""
         return SpooledRows(self._file, self.columns, np.arange(start, self.count if end is None else end))
 
     def _full(self, got: str) -> OutputError:
@@ -121,7 +121,7 @@ class SpooledRows:
         return np.asarray(self[:], dtype)
 
     def part(self, indices: NDArray[Any]) -> SpooledRows:
-        """Some of the rows, still in the file."""
+        """Return some of the rows, still in the file."""
         return SpooledRows(self._file, self._columns, self._places[indices])
 
     def pieces(self) -> Iterator[Floats]:
@@ -131,7 +131,7 @@ class SpooledRows:
             yield self[start : start + step]
 
     def _read(self, places: NDArray[np.int64]) -> Floats:
-        """Rows of the file in any order; what lies close together is read at once."""
+        """Return rows of the file in any order; what lies close together is read at once."""
         found = np.empty((len(places), self._columns), np.float32)
         if not len(places):
             return found
@@ -162,12 +162,12 @@ class SpooledRows:
 
 
 def in_file(X: object) -> SpooledRows | None:
-    """Samples that lie on disk; None for an array."""
+    """Return samples that lie on disk; None for an array."""
     return X if isinstance(X, SpooledRows) else None
 
 
 def joined(values: Sequence[Any], keep: Sequence[NDArray[np.bool_]]) -> Any:  # noqa: ANN401 - arrays or spooled rows
-    """The kept rows of several recordings, in one array or still in their common file."""
+    """Return the kept rows of several recordings, in one array or still in their common file."""
     if values and all(isinstance(one, SpooledRows) for one in values):
         places = np.concatenate([one._places[kept] for one, kept in zip(values, keep, strict=True)])
         return SpooledRows(values[0]._file, values[0]._columns, places)

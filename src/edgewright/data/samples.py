@@ -56,7 +56,7 @@ class _Cut(msgspec.Struct, frozen=True):
 
 
 def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
-    """Cuts the recordings of a data set into samples.
+    """Cut the recordings of a data set into samples.
 
     Args:
         dataset: with a target.
@@ -78,7 +78,7 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
 
 
 def cut_in_parts(dataset: DataSet, window: WindowConfig | None, most: int, *, last: bool = False) -> Iterator[Samples]:
-    """As `cut`, a part of the samples at a time: windows overlap, and all of them can be far larger than the rows.
+    """Yield windows in parts: they overlap, and together can be far larger than the rows.
 
     Args:
         dataset: with a target, which may be one label throughout.
@@ -100,7 +100,7 @@ def cut_in_parts(dataset: DataSet, window: WindowConfig | None, most: int, *, la
 
 
 def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
-    """Some of the samples."""
+    """Return some of the samples."""
     return msgspec.structs.replace(
         samples, X=samples.X[rows], y=np.asarray(samples.y)[rows], sessions=samples.sessions[rows],
         starts=samples.starts[rows], groups=None if samples.groups is None else samples.groups[rows],
@@ -108,7 +108,7 @@ def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
 
 
 def _prepared(dataset: DataSet) -> list[_Rows]:
-    """Recordings with sessions and places; targets of one type.
+    """Return recordings with sessions and places; targets of one type.
 
     Raises:
         InputError: when no row carries a label.
@@ -123,13 +123,13 @@ def _prepared(dataset: DataSet) -> list[_Rows]:
 
 
 def _amounts(dataset: DataSet) -> bool:
-    """Whether numeric targets are amounts, judged over all recordings together."""
+    """Return whether numeric targets are amounts, judged over all recordings together."""
     y = np.concatenate([np.unique(np.asarray(r.target)) for r in dataset.recordings if r.target is not None])
     return task_of(y) == "regression"
 
 
 def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: defaultdict[str, int]) -> _Rows:
-    """A recording with its names by row; `seen` counts the rows of each session so far."""
+    """Return a recording with its names by row; `seen` counts the rows of each session so far."""
     rows = len(recording.values)
     if recording.target is None:
         y: Any = np.broadcast_to(np.array(""), rows) if text else np.full(rows, np.nan)
@@ -178,7 +178,7 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
 
 
 def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *, last: bool = False) -> list[_Cut]:
-    """Windows of every recording, as views of its rows."""
+    """Return windows of every recording, as views of its rows."""
     step = window.step or max(1, window.samples // 2)
     found: list[_Cut] = []
     longest = 0
@@ -205,7 +205,7 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
 
 
 def _bunches(found: list[_Cut], most: int) -> Iterator[list[_Cut]]:
-    """The windows in their order, at most so many at a time."""
+    """Yield the windows in their order, at most so many at a time."""
     bunch: list[_Cut] = []
     room = most
     for one in found:
@@ -222,7 +222,7 @@ def _bunches(found: list[_Cut], most: int) -> Iterator[list[_Cut]]:
 
 
 def _filled(found: list[_Cut], dataset: DataSet) -> Samples:
-    """Windows as samples."""
+    """Return windows as samples."""
     # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
     X = np.empty((sum(len(one.first) for one in found), *found[0].windows.shape[1:]), dtype=np.float32)
     at = 0
@@ -261,7 +261,7 @@ def _stretches(rows: _Rows, *, by_label: bool) -> list[tuple[int, int]]:
 
 
 def _labels(rows: _Rows, first: NDArray[np.int64], end: int, window: WindowConfig) -> tuple[Any, NDArray[np.bool_]]:
-    """Label of each window that begins at `first` and lies before row `end`, and which windows have one.
+    """Return the label of each window that begins at `first` and lies before row `end`, and which windows have one.
 
     A window without a majority of labelled rows is left out; classes with equally many rows: the first by name. Of
     amounts `window.target` says which of its labelled rows' is the window's.
@@ -281,7 +281,7 @@ def _labels(rows: _Rows, first: NDArray[np.int64], end: int, window: WindowConfi
 
 
 def _amount(y: NDArray[np.float64], known: NDArray[np.bool_], target: WindowTarget) -> NDArray[np.float64]:
-    """The amount of each window, shape (n,), of its labelled rows', shape (n, samples); 0 for one without any."""
+    """Return the amount of each window, shape (n,), from its labelled rows (n, samples); 0 without any."""
     if target == "mean":
         made = np.where(known, y, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     elif target == "max":

@@ -7,11 +7,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.partition import choose
 from edgewright.data.synthetic import is_synthetic, measured_only, with_synthetic
 from edgewright.schema.config import SplitConfig
 from edgewright.schema.data import Samples, Split
 from edgewright.schema.errors import InputError, UnknownNameError
+
+TRIES = 300
+# Work of one search, in units times classes: a million rows get a few tries, twenty people all of them.
+_WORK = 20_000_000
+# A class that stands on one side only costs more than any share or mix can.
+_MISSING_CLASS = 10.0
+
+
+def choose(
+    units: NDArray[np.int64], strata: NDArray[np.int64], share: float, rng: np.random.Generator
+) -> NDArray[np.bool_] | None:
+    """Choose units whose samples come nearest to a share of all samples with the same mix of classes.
+
+    Several hundred seeded orders of the units are tried: plain shuffles, and shuffles within the class that most of a
+    unit's samples have, dealt out evenly. In each the first units up to the share are taken, and the best choice wins.
+
+    Args:
+        units: shape (n,), unit of each sample, 0..u-1.
+        strata: shape (n,), class of each sample, 0..c-1.
+        share: of the samples, between 0 and 1.
+        rng: the only source of chance.
+
+    Returns:
+        Shape (u,): which units are chosen; None when there are fewer than two units.
+    """
+    count = int(units.max()) + 1 if len(units) else 0
+    if count < 2:
+        return None
+    classes = int(strata.max()) + 1
+    table = np.bincount(units * classes + strata, minlength=count * classes).reshape(count, classes).astype(np.float64)
+    total = table.sum(axis=0)
+    usual = table.argmax(axis=1)
+    best_score, chosen = np.inf, np.zeros(count, dtype=np.bool_)
+    for attempt in range(max(2, min(TRIES, _WORK // (count * classes)))):
+        # The even deal comes first: for single rows it is the stratified shuffle itself.
+        order = rng.permutation(count) if attempt % 2 else _even_deal(usual, rng)
+        sums = table[order].cumsum(axis=0)
+        taken = int(np.abs(sums[:-1].sum(axis=1) - share * total.sum()).argmin())
+        score = _score(sums[taken], total, share)
+        if score < best_score:
+            best_score, chosen = score, np.zeros(count, dtype=np.bool_)
+            chosen[order[: taken + 1]] = True
+            if score < 1e-9:
+                break
+    return chosen
+
+
+def _even_deal(usual: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return an order in which every prefix has nearly the mix of the whole: ranks within a class, spread over 0..1."""
+    order = rng.permutation(len(usual))
+    by_class = order[np.argsort(usual[order], kind="stable")]
+    sizes = np.bincount(usual)
+    rank = np.concatenate([np.arange(size) for size in sizes])
+    key = (rank + rng.random(len(sizes))[usual[by_class]]) / sizes[usual[by_class]]
+    return np.asarray(by_class[np.argsort(key, kind="stable")], dtype=np.int64)
+
+
+def _score(taken: NDArray[np.float64], total: NDArray[np.float64], share: float) -> float:
+    """Distance from the share plus distance between the mixes (total variation), plus classes on one side only."""
+    amount = abs(taken.sum() / total.sum() - share)
+    mix = 0.5 * np.abs(taken / taken.sum() - total / total.sum()).sum()
+    absent = int(((taken == 0) & (total > 0)).sum() + (taken == total)[total > 0].sum() * 3)
+    return float(amount + mix + _MISSING_CLASS * absent)
+
 
 Indices = NDArray[np.int64]
 # With fewer sessions than this a split by session leaves too little choice, and time within them is used instead.
@@ -21,7 +84,7 @@ _CHUNK = 10
 
 
 def split(samples: Samples, config: SplitConfig, *, seed: int, window: int | None) -> Split:
-    """Splits samples into training, validation and test samples.
+    """Split samples into training, validation and test samples.
 
     By 'group' and 'session' whole groups or sessions go to one side; by 'time' the last part of every session tests;
     by 'row' samples are shuffled with the mix of classes kept. Windows that would overlap one on another side are
@@ -62,7 +125,7 @@ def split(samples: Samples, config: SplitConfig, *, seed: int, window: int | Non
 
 
 def _kept_whole(samples: Samples, config: SplitConfig, window: int | None) -> str:
-    """What the split keeps whole."""
+    """Return what the split keeps whole."""
     named = bool(config.test_groups or config.validation_groups)
     if named and config.by not in ("auto", "group"):
         raise InputError("by = 'group' for named groups", f"{config.by!r}", "[split] by")
@@ -92,7 +155,7 @@ def _divide(
     length: int,
     side: str,
 ) -> tuple[Indices, Indices]:
-    """Splits some of the samples into those that stay and those of the other side."""
+    """Split some of the samples into those that stay and those of the other side."""
     if by == "time":
         stay, leave = _by_time(samples, among, share, length)
     elif named and samples.groups is not None:
@@ -126,7 +189,7 @@ def _divide(
 
 
 def _units(samples: Samples, among: Indices, by: str, length: int) -> Indices:
-    """Number of the unit (0..u-1) that each sample belongs to."""
+    """Return the number of the unit (0..u-1) that each sample belongs to."""
     if by == "group" and samples.groups is not None:
         return np.unique(samples.groups[among], return_inverse=True)[1].astype(np.int64)
     if by == "session":
@@ -147,7 +210,7 @@ def _units(samples: Samples, among: Indices, by: str, length: int) -> Indices:
 
 
 def _by_time(samples: Samples, among: Indices, share: float, length: int) -> tuple[Indices, Indices]:
-    """The last share of each session leaves; a session too short to give any stays whole."""
+    """Return the last share of each session leaves; a session too short to give any stays whole."""
     session = np.unique(samples.sessions[among], return_inverse=True)[1]
     order = among[np.lexsort((samples.starts[among], session))]
     session = np.unique(samples.sessions[order], return_inverse=True)[1]
@@ -183,7 +246,7 @@ def touching(samples: Samples, these: Indices, others: Indices, length: int) -> 
 
 
 def _strata(y: Any) -> Indices:  # noqa: ANN401 - text or float64
-    """Class of each sample; amounts are put into four bins of equal counts."""
+    """Return class of each sample; amounts are put into four bins of equal counts."""
     values = np.asarray(y)
     if values.dtype.kind == "f" and len(np.unique(values)) > 20:
         return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values).astype(np.int64)
@@ -191,7 +254,7 @@ def _strata(y: Any) -> Indices:  # noqa: ANN401 - text or float64
 
 
 def _require_classes(y: Any, result: Split) -> None:  # noqa: ANN401 - text or float64
-    """Refuses a split whose test or validation has a class that training does not have."""
+    """Refuse a split whose test or validation has a class that training does not have."""
     values = np.asarray(y)
     if values.dtype.kind != "U":
         return

@@ -25,12 +25,12 @@ def marked(method: str, number: int, origin: str) -> str:
 
 
 def fitted_on(people: Collection[str]) -> str:
-    """The origin of rows that a model drew: everybody it was fitted on."""
+    """Return the origin of rows that a model drew: everybody it was fitted on."""
     return OF + "+".join(sorted(people))
 
 
 def origin(session: str) -> str:
-    """The session that a synthetic one was made of, or `of=...`; the session itself where it was measured."""
+    """Return the session that a synthetic one was made of, or `of=...`; the session itself where it was measured."""
     while session.startswith(PREFIX):
         session = session.split("/", 3)[-1]
     return session
@@ -43,7 +43,7 @@ def is_synthetic(sessions: Labels) -> NDArray[np.bool_]:
 
 
 def measured_only(samples: Samples) -> tuple[Samples, NDArray[np.int64]]:
-    """The samples that were measured, and their places."""
+    """Return the samples that were measured, and their places."""
     kept = np.flatnonzero(~is_synthetic(samples.sessions)).astype(np.int64)
     groups = None if samples.groups is None else samples.groups[kept]
     part = msgspec.structs.replace(
@@ -83,7 +83,7 @@ def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) ->
 
 
 def _of(samples: Samples, place: int, by: str) -> set[str]:
-    """The people, or sessions, that a synthetic sample was made of."""
+    """Return the people, or sessions, that a synthetic sample was made of."""
     source = origin(str(samples.sessions[place]))
     if source.startswith(OF):
         # A model that was fitted on people says nothing of sessions: it is kept out of a split by them.

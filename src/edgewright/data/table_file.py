@@ -14,7 +14,7 @@ from edgewright.schema.errors import InputError
 
 
 def check_table_file(path: Path) -> None:
-    """Refuses a name that `write_table_file` would refuse, before any work is done.
+    """Refuse a name that `write_table_file` would refuse, before any work is done.
 
     Raises:
         InputError: for another ending than .parquet and .csv, or a folder that does not exist.
@@ -36,7 +36,7 @@ def as_frame(data: DataSet | TextSet) -> pl.DataFrame:
 
 
 def write_table_file(data: DataSet | TextSet, path: Path) -> None:
-    """Writes all rows to a temporary file in the same folder, then renames it.
+    """Write all rows to a temporary file in the same folder, then renames it.
 
     Raises:
         InputError: as `check_table_file`.

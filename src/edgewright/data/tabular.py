@@ -77,7 +77,7 @@ class Table:
 
 
 def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tuple[str, ...]:
-    """The columns that are not read as numbers: those with a part, the ignored ones, those outside `columns`.
+    """Return the columns that are not read as numbers: those with a part, the ignored ones, those outside `columns`.
 
     Raises:
         UnknownNameError: for a configured column that the header does not have.
@@ -105,7 +105,7 @@ def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tupl
 
 
 def known_columns(names: Sequence[str], **tables: Mapping[str, object]) -> None:
-    """Refuses a table by column, such as `units`, that names a column that is not there.
+    """Refuse a table by column, such as `units`, that names a column that is not there.
 
     Raises:
         UnknownNameError: naming the table, with the known columns.
@@ -117,14 +117,14 @@ def known_columns(names: Sequence[str], **tables: Mapping[str, object]) -> None:
 
 
 def read_time(table: Table, config: TableConfig) -> Clock | None:
-    """The times of a table's rows; None without a time column."""
+    """Return the times of a table's rows; None without a time column."""
     if not config.time:
         return None
     return read_clock(table.text[config.time], column=config.time, unit=config.time_unit, place=table.place)
 
 
 def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) -> Recording:
-    """A table's rows as a recording, its columns in the configured order.
+    """Return a table's rows as a recording, its columns in the configured order.
 
     Args:
         table: at least one row.
@@ -154,7 +154,7 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
 
 
 def refuse_infinite(values: Floats, names: Sequence[str], place: Callable[[int], str]) -> None:
-    """Raises `InputError` with row and column of the first infinite value of a (rows, columns) matrix."""
+    """Raise `InputError` with row and column of the first infinite value of a (rows, columns) matrix."""
     infinite = np.isinf(values)
     if infinite.any():
         row, column = (int(i) for i in np.argwhere(infinite)[0])
@@ -174,14 +174,15 @@ def data_set(
     group_name: str = "",
     seen: Sequence[bool] | None = None,
 ) -> DataSet:
-    """Puts recordings of one schema together.
+    """Put recordings of one schema together.
 
     Args:
         recordings: at least one.
         names: of the columns.
         config: what else is known of them.
         name: of the set, its path.
-        target_name, group_name: where they are no columns of the configuration.
+        target_name: of the target, where the configuration names no column.
+        group_name: of the group, where the configuration names no column.
         seen: which columns hold a value, where somebody has looked already.
 
     Raises:
@@ -212,12 +213,12 @@ def data_set(
 
 
 def _holds(recordings: Sequence[Recording], index: int) -> bool:
-    """Whether a column has a value at all."""
+    """Return whether a column has a value at all."""
     return not all(bool(np.isnan(r.values[:, index]).all()) for r in recordings)
 
 
 def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
-    """Columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared."""
+    """Return columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared."""
     columns = []
     for name in names:
         low, high = config.ranges.get(name, (None, None))
@@ -226,7 +227,7 @@ def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
 
 
 def unit_in(name: str) -> str:
-    """The unit in brackets at the end of a column's name; empty when there is none."""
+    """Return the unit in brackets at the end of a column's name; empty when there is none."""
     found = _BRACKETS.search(name)
     return found[1] if found and found[1] in _UNITS else ""
 

@@ -16,7 +16,7 @@ MOST_WHOLE_CLASSES = 20
 
 
 def read_target(text: NDArray[np.str_]) -> Any:  # noqa: ANN401 - text or float64
-    """A column of text as a target: float64 with NaN where missing if every value is a number, else labels.
+    """Return a column of text as a target: float64 with NaN where missing if every value is a number, else labels.
 
     Args:
         text: shape (rows,); empty, `nan`, `NA`, `n/a`, `null` and `?` count as missing, '' in the labels.
@@ -30,7 +30,7 @@ def read_target(text: NDArray[np.str_]) -> Any:  # noqa: ANN401 - text or float6
 
 
 def as_text(y: Any) -> Labels:  # noqa: ANN401 - text or numbers
-    """Labels as text: whole numbers without a point ('3'), true and false in lower case, NaN as ''."""
+    """Label as text: whole numbers without a point ('3'), true and false in lower case, NaN as ''."""
     values = np.asarray(y)
     if values.dtype.kind in "US":
         return np.asarray(values.astype(np.str_))
@@ -76,14 +76,14 @@ def task_of(y: Any, task: str = "auto") -> str:  # noqa: ANN401 - text or number
 
 
 def encode_target(y: Any, task: str = "auto") -> Any:  # noqa: ANN401 - text or float64
-    """The target as its task needs it: text labels for classification, float64 for regression."""
+    """Return the target as its task needs it: text labels for classification, float64 for regression."""
     if task_of(y, task) == "classification":
         return as_text(y)
     return np.asarray(y, dtype=np.float64)
 
 
 def class_names(y: Any) -> tuple[str, ...]:  # noqa: ANN401 - text or numbers
-    """The classes in the order a reader expects: numbers by size ('2' before '10'), other text by the alphabet."""
+    """Sort class names: numbers by size ('2' before '10'), other text alphabetically."""
     names = [str(name) for name in np.unique(as_text(y)) if name]
     try:
         return tuple(sorted(names, key=float))

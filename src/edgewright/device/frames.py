@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 ROWS, HELLO = 0xE1, 0xE2
 FLOAT32, INT16 = 0, 1
@@ -74,7 +72,7 @@ class FrameDecoder:
         self._skipping = False
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that these bytes complete."""
+        """Return the frames that these bytes complete."""
         frames: list[Frame] = []
         *whole, rest = data.split(b"\0")
         for piece in whole:
@@ -105,7 +103,7 @@ class Unwrapped:
         self._low, self._base = 0, 0
 
     def __call__(self, low: int) -> int:
-        """The whole count whose low 32 bits are these."""
+        """Return the whole count whose low 32 bits are these."""
         if self._low - low > _WRAP // 2:
             self._base += _WRAP
         self._low = low
@@ -151,36 +149,6 @@ def _hello(body: bytes) -> Hello | None:
     return Hello(names, float(rate) if 0.0 < rate < 1e9 else None)
 
 
-def write_rows(values: Floats, *, sequence: int, time: int, period: int = 0, form: int = FLOAT32) -> bytes:
-    """One frame of rows with its closing zero: what a sender writes.
-
-    Args:
-        values: shape (rows, channels), 1 to 255 each.
-        sequence: count of the first row.
-        time: of the first row, microseconds of the device's clock.
-        period: microseconds from row to row.
-        form: FLOAT32 or INT16.
-
-    Raises:
-        InputError: for a frame beyond `LONGEST` bytes.
-    """
-    rows, channels = values.shape
-    head = _ROWS_HEAD.pack(ROWS, channels, rows, form, sequence % _WRAP, time, period)
-    return _closed(head + np.ascontiguousarray(values).astype(_DTYPES[form]).tobytes())
-
-
-def write_hello(columns: Sequence[str], rate: float | None = None) -> bytes:
-    """The frame that names the columns, with its closing zero; a sender repeats it every few seconds."""
-    return _closed(_HELLO_HEAD.pack(HELLO, len(columns), 0, 0, rate or 0.0) + ",".join(columns).encode())
-
-
-def _closed(body: bytes) -> bytes:
-    coded = stuffed(body + zlib.crc32(body).to_bytes(4, "little"))
-    if len(coded) > LONGEST:
-        raise InputError(f"a frame of at most {LONGEST} bytes", f"{len(coded)}", do="Send fewer rows in a frame")
-    return coded + b"\0"
-
-
 def stuffed(plain: bytes) -> bytes:
     """COBS: every run of up to 254 bytes without a zero behind a byte that says how long it is."""
     out = bytearray()
@@ -194,7 +162,7 @@ def stuffed(plain: bytes) -> bytes:
 
 
 def unstuffed(coded: bytes) -> bytes | None:
-    """The bytes before COBS; None where a length points beyond the end."""
+    """Return the bytes before COBS; None where a length points beyond the end."""
     out = bytearray()
     at, size = 0, len(coded)
     while at < size:

@@ -18,13 +18,72 @@ import msgspec
 import numpy as np
 
 from edgewright.core.files import write_atomic
-from edgewright.device.source_probe import LOOK, SILENT, Heard
 from edgewright.device.sources import Stream
-from edgewright.device.timeline import Timeline
-from edgewright.device.timeline_settings import Ready, TimelineConfig
+from edgewright.device.timeline import Ready, Timeline, TimelineConfig
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
+
+SILENT = 10.0
+"""Seconds without a row after which a source is given up."""
+LOOK = 0.1
+"""Seconds that one read of it may wait."""
+_FEWEST = 10  # rows from which a rate is measured
+
+
+class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source turned out to be: its channels, rows a second, and the packets that showed it."""
+
+    columns: tuple[str, ...]
+    rate: float
+    packets: tuple[Packet, ...]
+
+
+def probe_source(stream: Stream, rate: float | None, *, seconds: float = 1.0, stream_name: str = "") -> SourceProbe:
+    """Read until channels and rate are known, and at least so many seconds of a live source.
+
+    Args:
+        stream: just opened.
+        rate: that is known already; None measures it where the source does not say it.
+        seconds: that rows must span where the rate is measured.
+        stream_name: the one to listen to, in a source of many; empty: the first that sends.
+
+    Raises:
+        InputError: no rows came within ten seconds, or more than one stream where none is named.
+    """
+    packets: list[Packet] = []
+    heard = time.monotonic()
+    while True:
+        new = [p for p in stream.read(LOOK) if not stream_name or p.stream == stream_name]
+        packets += new
+        heard = time.monotonic() if any(len(p.values) for p in new) else heard
+        moments = np.concatenate([np.empty(0), *(p.time for p in packets)])
+        known = rate or stream.rate
+        spans = len(moments) >= _FEWEST and moments[-1] - moments[0] >= seconds
+        if len(moments) and (known or spans or stream.ended()):
+            break
+        if stream.ended() or time.monotonic() - heard > SILENT:
+            said = next((p.notice for p in reversed(packets) if p.notice), "none")
+            raise InputError("rows from the source", said, "--source", "Look at its name and settings")
+    names = {p.stream for p in packets if len(p.values)}
+    if len(names) > 1:
+        raise InputError(
+            "one stream", f"{len(names)}: {', '.join(sorted(names)[:5])}", "--source", "Name one with --stream"
+        )
+    if not known:
+        steps = np.diff(moments)
+        steps = steps[steps > 0]
+        if not len(steps):
+            raise InputError("the rate of the rows", "rows without a time", "--source", "Name it with --rate")
+        known = _tidy(1.0 / float(np.median(steps)))
+    columns = tuple(getattr(stream, "columns", ()))
+    return SourceProbe(columns=columns, rate=float(known), packets=tuple(packets))
+
+
+def _tidy(rate: float) -> float:
+    """Return a measured rate to a whole number where it is within 2 % of one."""
+    return float(round(rate)) if round(rate) and abs(rate - round(rate)) < 0.02 * rate else rate
+
 
 LABELS, PIPELINE, TIME = "labels.csv", "pipeline.toml", "time"
 _HEADER = ("file", "label", "group", "session")
@@ -129,7 +188,7 @@ class Recorder:
         return self._last - self._first + 1.0 / self.rate if self._first is not None else 0.0
 
     def push(self, packet: Packet, seconds: float | None = None) -> bool:
-        """Takes a packet, up to so many seconds of rows.
+        """Take a packet, up to so many seconds of rows.
 
         Returns:
             Whether the recording is as long as it shall be.
@@ -156,7 +215,7 @@ class Recorder:
         return end < len(moments) or (seconds is not None and self.seconds >= seconds - 0.5 / self.rate)
 
     def keep(self) -> Take:
-        """Gives the recording its name, the next number for its label and person, and notes it in labels.csv.
+        """Give the recording its name, the next number for its label and person, and notes it in labels.csv.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -190,7 +249,7 @@ class Recorder:
         )
 
     def drop(self) -> None:
-        """Leaves nothing behind."""
+        """Leave nothing behind."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -214,7 +273,7 @@ class Recorder:
         return self._file
 
     def _linked(self) -> str:
-        """Gives the hidden file the next free name. A link, unlike a rename, never takes another file's place."""
+        """Give the hidden file the next free name. A link, unlike a rename, never takes another file's place."""
         stem = f"{_plain(self._label)}_{_plain(self._person)}"
         taken = [
             int(m[1]) for f in self._folder.iterdir() if (m := re.fullmatch(rf"{re.escape(stem)}_(\d+)\..+", f.name))
@@ -251,9 +310,9 @@ class Recorder:
 
 
 def take(
-    stream: Stream, recorder: Recorder, heard: Heard, *, seconds: float | None, stream_name: str = ""
+    stream: Stream, recorder: Recorder, heard: SourceProbe, *, seconds: float | None, stream_name: str = ""
 ) -> Iterator[Packet]:
-    """Records until it is as long as it shall be; every packet is given on, for whoever shows it.
+    """Record until it is as long as it shall be; every packet is given on, for whoever shows it.
 
     Args:
         stream: the source.
@@ -289,7 +348,7 @@ def take(
 
 
 def _plain(text: str) -> str:
-    """A name that file systems and `{label}_{person}_{index}` take: letters, digits, point and hyphen."""
+    """Return a name that file systems and `{label}_{person}_{index}` take: letters, digits, point and hyphen."""
     return re.sub(r"[^0-9A-Za-zÀ-ɏ.-]+", "-", text).strip("-.") or "x"
 
 

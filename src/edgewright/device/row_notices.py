@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgewright.core.durations import duration_text
+from edgewright.core.formatting import duration_text
 from edgewright.monitor.sensor_health import Health
 
 
@@ -47,12 +47,12 @@ class RowNotices:
             self._report(what, time, due)
 
     def flush(self, time: float, due: float) -> None:
-        """Tells of all that was counted."""
+        """Tell of all that was counted."""
         for what in list(self._left):
             self._report(what, time, due)
 
     def given(self) -> list[Health]:
-        """What was found since the last call."""
+        """Return what was found since the last call."""
         found, self.found = self.found, []
         return found
 

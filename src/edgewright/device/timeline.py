@@ -8,16 +8,60 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.device.row_notices import RowNotices
-from edgewright.device.timeline_settings import Ready, TimelineConfig
 from edgewright.monitor.sensor_health import Health, RateCheck, SensorHealth
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
+
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
+
+
+class TimelineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How rows become a timeline.
+
+    Attributes:
+        fill: seconds of lost rows that are drawn as a straight line; a single row always is. Longer ones are a gap.
+        wait: seconds that rows are held back so that late ones find their place; 0 gives every row at once.
+        jump: seconds; a step of time beyond them counts only when the next row confirms it.
+        stuck: seconds without a change after which a channel is not well; 0: never.
+        rests: channels that may stand still.
+        missing: seconds without a value after which a channel is not well; 0: never.
+        tolerance: relative difference of the rate that is still right.
+        report: seconds between two notices about rows left out or made up, which are counted in between.
+    """
+
+    fill: Seconds = 0.1
+    wait: Seconds = 0.0
+    jump: Seconds = 60.0
+    stuck: Seconds = 30.0
+    rests: tuple[str, ...] = ()
+    missing: Seconds = 2.0
+    tolerance: Annotated[float, msgspec.Meta(gt=0.0, le=10.0)] = 0.1
+    report: Seconds = 10.0
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows in order, one period apart.
+
+    Attributes:
+        values: shape (rows, channels), float32, NaN where missing.
+        time: shape (rows,), seconds, rising; the device's own up to the first jump of its clock.
+        gap_before: whether rows are missing before the first: no window may reach over it.
+        healthy: shape (rows,): whether all channels and the rate were well; an answer that rests on others is doubted.
+    """
+
+    values: Floats
+    time: NDArray[np.float64]
+    gap_before: bool
+    healthy: NDArray[np.bool_]
+
 
 # A row belongs to the slot that is due while it is less than three quarters of a period off; the due time follows the
 # rows by a tenth of that, so that a clock up to 7 % off is followed without a row filled in or left out.
@@ -64,7 +108,7 @@ class Timeline:
         self._first = 0.0  # what is told before the first row is out has the time at which rows began to come
 
     def push(self, packet: Packet) -> tuple[list[Ready], list[Health]]:
-        """Takes a packet of this stream.
+        """Take a packet of this stream.
 
         Returns:
             The rows that are ready, cut where a gap is, and what is to be told.
@@ -95,7 +139,7 @@ class Timeline:
         return self._given()
 
     def flush(self) -> tuple[list[Ready], list[Health]]:
-        """What is still held: at the end of a stream, or when nothing came for a while."""
+        """Return what is still held: at the end of a stream, or when nothing came for a while."""
         while self._held:
             time, _, count, row = heapq.heappop(self._held)
             self._rows([time], None if count is None else [count], row[None])
@@ -112,7 +156,7 @@ class Timeline:
         return ready, self._notices.given()
 
     def _hold(self, times: list[float], counts: list[int] | None, values: Floats) -> None:
-        """Keeps rows until `wait` seconds later ones are there; a clock set back lets go of all that is held."""
+        """Keep rows until `wait` seconds later ones are there; a clock set back lets go of all that is held."""
         for i, time in enumerate(times):
             if not math.isfinite(time):
                 time = self._newest if math.isfinite(self._newest) else 0.0
@@ -151,10 +195,10 @@ class Timeline:
                 run.append(time)
                 self._due += period + _GAIN * (time - self._due)
                 self._last, self._count = time, count
-                if (told := self._speed.row(time, 1)) is not None:
+                if (health := self._speed.row(time, 1)) is not None:
                     self._emit(values[start : i + 1], run)
                     start, run = i + 1, []
-                    self._notices.found.append(told)
+                    self._notices.found.append(health)
                 continue
             self._emit(values[start:i], run)
             start, run = i + 1, []
@@ -162,7 +206,7 @@ class Timeline:
         self._emit(values[start:], run)
 
     def _odd(self, given: float, count: int | None, row: Floats) -> None:
-        """A row that is not simply the next one."""
+        """Handle a row that is not simply the next one."""
         time = given + self._offset
         if not self._begun:
             self._begun, self._due = True, time
@@ -186,7 +230,7 @@ class Timeline:
     def _settle(
         self, then: float, counted: int | None, doubted: Floats, given: float, count: int | None, row: Floats
     ) -> None:
-        """Settles a row that was doubted together with the next one: either both count, or the doubted one goes."""
+        """Settle a row that was doubted together with the next one: either both count, or the doubted one goes."""
         self._suspect = None
         agrees = 0 < given - then <= max(2.0, 5 * self._period)
         if agrees and (count is None or counted is None or count > counted):
@@ -203,7 +247,7 @@ class Timeline:
             self._suspect = (given, count, row.copy())
 
     def _next_by_count(self, given: float, count: int | None, row: Floats) -> None:
-        """The next row by the sender's count, whatever its clock says: the clock was set, or the row was delayed."""
+        """Take the next row by the sender's count, whatever its clock says: a set clock or a delay."""
         off = given + self._offset - self._due
         if abs(off) > max(1.0, 2 * self._period) or given + self._offset <= self._last:
             if abs(off) > max(0.1, 2 * self._period):
@@ -213,13 +257,13 @@ class Timeline:
         self._accept(given, count, 1, row[None])
 
     def _later(self, given: float, count: int | None, row: Floats, ahead: int | None) -> None:
-        """A row behind which others are missing, or one too many."""
+        """Handle a row after a gap, or a duplicate."""
         time = given + self._offset
         off = (time - self._due) * self._rate
         if ahead is None and off <= -_NEAR:
             self._leave("surplus")
-            if (told := self._speed.row(time, 1)) is not None:
-                self._notices.found.append(told)
+            if (health := self._speed.row(time, 1)) is not None:
+                self._notices.found.append(health)
                 # No row goes out here, so that those that come next must know by themselves, in any packet.
                 self._wrong_rate = self._speed.wrong
             return
@@ -229,8 +273,8 @@ class Timeline:
             steps = 0  # a stretch begins with this row: what is lost before is not of it
             self._notices.count("gap", self._time, time, amount=time - self._last)
             self._cut(gap=True)
-            if (told := self._speed.gap(time, counted=ahead is not None)) is not None:
-                self._notices.found.append(told)
+            if (health := self._speed.gap(time, counted=ahead is not None)) is not None:
+                self._notices.found.append(health)
         elif lost > 0:
             # The straight line from the row before to this one.
             part = np.arange(1, lost + 1, dtype=np.float32)[:, None] / np.float32(lost + 1)
@@ -241,11 +285,11 @@ class Timeline:
         self._accept(given, count, steps, row[None])
 
     def _restart(self, given: float, count: int | None, row: Floats) -> None:
-        """The timeline goes on at another place, behind a jump of the clock that was confirmed."""
+        """Continue at another time after a confirmed jump of the clock."""
         time = given + self._offset
         off = time - self._due
         began = count is not None and self._count is not None and count <= self._count
-        said = "the sender began anew, " if began else ""
+        said = "the sender restarted, " if began else ""
         self._tell("clock", f"{said}clock jumped by {off:+.3g} s, or rows are missing", amount=off)
         if time <= self._last:
             # Time within the timeline never falls back: from here on it is the sender's and an offset.
@@ -253,17 +297,17 @@ class Timeline:
             time = self._due
         self._cut(gap=True)
         self._due = time
-        self._speed.begin_anew(time)
+        self._speed.restart(time)
         self._accept(given, count, 0, row[None])
 
     def _accept(self, given: float, count: int | None, steps: int, row: Floats) -> None:
         time = given + self._offset
         self._due += self._period + _GAIN * (time - self._due)
         self._last, self._count = time, count
-        told = self._speed.row(time, steps)
+        health = self._speed.row(time, steps)
         self._emit(row, [time])
-        if told is not None:
-            self._notices.found.append(told)
+        if health is not None:
+            self._notices.found.append(health)
 
     def _emit(self, values: Floats, times: list[float]) -> None:
         if not times:
@@ -275,7 +319,7 @@ class Timeline:
         self._run.append((values, times, healthy))
 
     def _cut(self, *, gap: bool) -> None:
-        """Puts the rows so far together; `gap`: the next ones begin anew."""
+        """Put the rows so far together; `gap`: the next ones start over."""
         if self._run:
             parts, self._run = self._run, []
             values = np.concatenate([p[0] for p in parts]) if len(parts) > 1 else parts[0][0]
@@ -286,7 +330,7 @@ class Timeline:
         self._gap = self._gap or gap
 
     def _leave(self, what: str, rows: int = 1) -> None:
-        """Counts rows left out or made up."""
+        """Count rows left out or made up."""
         self._notices.count(what, self._time, self._due, times=rows)
 
     @property

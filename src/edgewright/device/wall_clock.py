@@ -15,7 +15,7 @@ JUMP = 0.5
 """Seconds between two looks by which the time of day may drift from the monotonic clock before it counts as set."""
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
+class WallTime(msgspec.Struct, frozen=True, kw_only=True):
     """A time of day.
 
     Attributes:
@@ -47,22 +47,22 @@ class WallClock:
         self._doubt = doubt or kernel_doubt
         self._difference: float | None = None
 
-    def now(self) -> Moment:
-        """The time of day with its doubt, and by how much the clock was set since the last call."""
+    def now(self) -> WallTime:
+        """Return the time of day with its doubt, and by how much the clock was set since the last call."""
         wall, steady = self._wall(), self._steady()
         difference = wall - steady
         before, self._difference = self._difference, difference
         moved = 0.0 if before is None else difference - before
-        return Moment(wall=wall, doubt=self._doubt(), jumped=moved if abs(moved) > JUMP else 0.0)
+        return WallTime(wall=wall, doubt=self._doubt(), jumped=moved if abs(moved) > JUMP else 0.0)
 
-    def of(self, packet_wall: float | None) -> Moment:
-        """The moment of a packet: its own time of day, whose doubt nobody here knows, or the system's."""
+    def of(self, packet_wall: float | None) -> WallTime:
+        """Return the moment of a packet: its own time of day, whose doubt nobody here knows, or the system's."""
         here = self.now()
-        return here if packet_wall is None else Moment(wall=packet_wall, doubt=None, jumped=here.jumped)
+        return here if packet_wall is None else WallTime(wall=packet_wall, doubt=None, jumped=here.jumped)
 
 
 def kernel_doubt() -> float | None:
-    """What the kernel's time keeping may be off, in seconds; None where no time service has set the clock.
+    """Return what the kernel's time keeping may be off, in seconds; None where no time service has set the clock.
 
     Linux keeps `maxerror` (adjtimex(2)): half the way to the time server and what it may be off itself, growing by
     500 ppm since it was last asked.

@@ -30,7 +30,7 @@ class Bank:
     routine: Routine | None = None
 
     def part_of(self, places: Sequence[int]) -> Source | None:
-        """Rows that lie in one part and advance evenly, as a view."""
+        """Return rows that lie in one part and advance evenly, as a view."""
         start = 0
         for part in self.parts:
             rows, inside = part.shape[1], [p - start for p in places]
@@ -65,7 +65,7 @@ def parts_of(nodes: Sequence[Node], plan: Plan) -> dict[str, tuple[str, int]]:
 
 
 def banks_of(plan: Plan, nodes: Sequence[Node], groups: Sequence[Group]) -> set[str]:
-    """Values put together of channels from several places of which nothing but single rows is read by loops."""
+    """Return values put together of channels from several places of which nothing but single rows is read by loops."""
     inside = {name for group in groups for name in group.made}
     found = set()
     for node in nodes:
@@ -82,7 +82,7 @@ def banks_of(plan: Plan, nodes: Sequence[Node], groups: Sequence[Group]) -> set[
 
 
 def _evenly(plan: Plan, node: Node, parts: Sequence[int]) -> bool:
-    """Whether rows are picked evenly from one part of what is put together."""
+    """Return whether rows are picked evenly from one part of what is put together."""
     places = channels_of(node, plan.constants, plan.shapes)
     start = 0
     for rows in parts:

@@ -34,7 +34,7 @@ class _Loop:
     places: list[str] = field(default_factory=list)
 
     def pointer(self, base: Buffer, place: str) -> Buffer:
-        """What stands for a buffer from a place on."""
+        """Return what stands for a buffer from a place on."""
         key = base.key, place
         if key not in self.pointers:
             made = self.unit.buffer(base.size, base.kind, f"r{len(self.pointers)}")
@@ -71,7 +71,7 @@ class _Loop:
         )
 
     def step(self, head: str, inner: Sequence[Step]) -> Step:
-        """The loop, or a part of a routine, around its steps."""
+        """Return the loop, or a part of a routine, around its steps."""
         own = {made.key: base for made, base, _ in self.pointers.values()}
         written = {b.key for step in inner for b in step.writes}
         lines = [head, *(f"    const int place{n} = {text};" for n, text in enumerate(self.places))]
@@ -109,7 +109,7 @@ class LoopWriter:
         self._parts = parts_of(rows.nodes, plan)
 
     def reserved(self, names: Sequence[str]) -> tuple[Source, list[int]] | None:
-        """The value that these are parts of, and where in it they begin; None where they are parts of none or many."""
+        """Return the value that these are parts of and their offsets in it, or None."""
         found = [self._parts.get(name) for name in names]
         wholes = {part[0] for part in found if part is not None}
         if len(wholes) != 1 or None in found or len(found) > _PLACED:
@@ -120,14 +120,14 @@ class LoopWriter:
         return self.unit.reserved[name], [part[1] for part in found if part is not None]
 
     def form(self, group: Group) -> tuple[object, ...]:
-        """What two groups must have in common to share a loop."""
+        """Return what two groups must have in common to share a loop."""
         own = {node.outputs[0]: place for place, node in enumerate(group.nodes)}
         made: list[object] = []
         for node in group.nodes:
             name = node.outputs[0]
-            said = tuple(self._said(group, own, node, place) for place in range(len(node.inputs)))
+            text = tuple(self._said(group, own, node, place) for place in range(len(node.inputs)))
             shape = self.plan.shapes[name]
-            made.append((node.op, tuple(sorted(node.attributes.items())), said, shape[2:], name in group.given))
+            made.append((node.op, tuple(sorted(node.attributes.items())), text, shape[2:], name in group.given))
         return tuple(made)
 
     def _said(self, group: Group, own: Mapping[str, int], node: Node, place: int) -> object:
@@ -154,7 +154,7 @@ class LoopWriter:
             self.write([group])
 
     def _agree(self, groups: Sequence[Group]) -> bool:
-        """Whether what the groups pick of stored values lies in the same memory, in the same steps."""
+        """Return whether what the groups pick of stored values lies in the same memory, in the same steps."""
         for nodes in zip(*(group.nodes for group in groups), strict=True):
             if channels_of(nodes[0], self.plan.constants, self.plan.shapes) is None or nodes[0].inputs[0] in self.banks:
                 continue
@@ -168,7 +168,7 @@ class LoopWriter:
         return True
 
     def routine(self, bank: Bank) -> Routine:
-        """The function that gives any row of a bank."""
+        """Return the function that gives any row of a bank."""
         if bank.routine is None:
             unit, parts = self.unit, []
             for part in bank.parts:
@@ -200,11 +200,11 @@ class _Output:
     starts: tuple[int, ...] = ()
 
     def row(self, loop: _Loop) -> Source:
-        """What the loop writes."""
+        """Return what the loop writes."""
         return loop.placed(self.target, self.starts, self.counts, self.rest) if self.starts else loop.row(self.target)
 
     def parts(self) -> list[Source]:
-        """The value of each group."""
+        """Return the value of each group."""
         if not self.starts:
             begins = [sum(self.counts[:n]) for n in range(len(self.counts))]
             return [self.target.rows(at, count) for at, count in zip(begins, self.counts, strict=True)]
@@ -227,7 +227,7 @@ class _LoopBody:
         self.known: dict[str, Source] = {}
 
     def write(self) -> None:
-        """Appends the loop, and gives its outputs their names."""
+        """Append the loop, and gives its outputs their names."""
         unit = self.unit
         outputs = {
             place: self._output(place) for place, n in enumerate(self.first.nodes) if n.outputs[0] in self.first.given
@@ -291,7 +291,7 @@ class _LoopBody:
         self.known[name] = self._kept(name, source, row)
 
     def _kept(self, name: str, source: Source, row: Source | None) -> Source:
-        """The value as the rest of the loop reads it; `row` is where others find it."""
+        """Return the value as the rest of the loop reads it; `row` is where others find it."""
         if row is not None:
             self.unit.copy(source, row)
             return row

@@ -7,14 +7,96 @@ from collections.abc import Sequence
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.export._c_detector_form import Form, checked
 from edgewright.export._c_detector_header import detector_header
-from edgewright.export._c_detector_window import window_code
 from edgewright.export._c_pipeline import write_c99
+from edgewright.export._c_stream_window import fill_code, slide_code
 from edgewright.export._c_text import TYPES, entries, identifier, number
 from edgewright.export.c99_detectors import Learnt, writer
 from edgewright.export.contract import Subject
 from edgewright.monitor.detector_stream import FEATURES, MOST_SEEN
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
+
+_FEATURES = """\
+/* Rounded; a number that float32 has not is none. */
+static float @_single(double x) {
+    return fabs(x) <= (double)FLT_MAX ? (float)x : NAN;
+}
+
+/* Mean, deviation, mean step and range of every channel; NAN without two values in a row. Summed up in double, once a
+   window, and then rounded: these are the features the detector was fitted on, to the bit. */
+static void @_features(const float *window, float *made) {
+    for (int i = 0; i < $C; ++i) {
+        const float *const x = window + $S * i;
+        float *const out = made + $F * i;
+        float low = FLT_MAX, high = -FLT_MAX;
+        double sum = 0.0, steps = 0.0, squares = 0.0;
+        int many = 0, pairs = 0;
+        for (int k = 0; k < $S; ++k) {
+            if (!@_finite(x[k])) {
+                continue;
+            }
+            ++many;
+            sum += (double)x[k];
+            low = x[k] < low ? x[k] : low;
+            high = x[k] > high ? x[k] : high;
+            if (k > 0 && @_finite(x[k - 1])) {
+                steps += fabs((double)x[k] - (double)x[k - 1]);
+                ++pairs;
+            }
+        }
+        if (pairs == 0) {
+            for (int k = 0; k < $F; ++k) {
+                out[k] = NAN;
+            }
+            continue;
+        }
+        const double mean = sum / many;
+        for (int k = 0; k < $S; ++k) {
+            const double far = (double)x[k] - mean;
+            squares += @_finite(x[k]) ? far * far : 0.0;
+        }
+        out[0] = @_single(mean);
+        out[1] = @_single(sqrt(squares / many));
+        out[2] = @_single(steps / pairs);
+        out[3] = high - low;
+    }
+}"""
+_SCORE = """\
+%s(@_detect_context *context, const float *window) {
+    float row[%d];
+    @_features(window, row);
+    return @_seen(context, row);
+}"""
+
+
+def window_code(form: Form, window: WindowSpec) -> list[str]:
+    """Return functions of a detector of windows, cut here where it is `held`."""
+    samples, step, channels = window.samples, window.step, form.channels
+    features = _FEATURES.replace("$C", str(channels)).replace("$S", str(samples)).replace("$F", str(len(FEATURES)))
+    if not form.held:
+        shape = "const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]"
+        score = (_SCORE % ("float @_detect_window_score", form.seen)).replace(
+            "    float row", "    ++context->rows;\n    float row"
+        )
+        return [
+            features,
+            score.replace("const float *window", shape),
+            f"int @_detect_window(@_detect_context *context, {shape}, @_anomaly *anomaly) {{\n"
+            "    return @_judge(context, @_detect_window_score(context, window), anomaly);\n}",
+        ]
+    lines = [
+        "int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {",
+        "    ++context->rows;",
+        *fill_code(channels, samples, step, "row"),
+        "    const float score = @_window_score(context, context->window);",
+        *slide_code(channels, samples, step),
+        "    return @_judge(context, score, anomaly);",
+        "}",
+    ]
+    gap = ["void @_detect_gap(@_detect_context *context) {", "    context->filled = 0;"]
+    gap += ["    context->skip = 0;"] if step > samples else []
+    return [features, _SCORE % ("static float @_window_score", form.seen), "\n".join(lines), "\n".join([*gap, "}"])]
+
 
 _FINITE = """\
 static int @_finite(float x) {
@@ -66,7 +148,7 @@ def write_detector_c99(
     window: WindowSpec | None = None,
     held: bool = True,
 ) -> dict[str, str]:
-    """A detector of `monitor/detectors` as a header and a source file, in float32.
+    """Return a detector of `monitor/detectors` as a header and a source file, in float32.
 
     Args:
         kind: of the detector.
@@ -102,7 +184,7 @@ def detector_form(
     window: WindowSpec | None = None,
     held: bool = True,
 ) -> Form:
-    """What is written, as `write_detector_c99` takes it.
+    """Return what is written, as `write_detector_c99` takes it.
 
     Raises:
         InputError: a threshold or a count that is none, or what the code cannot hold.
@@ -113,7 +195,7 @@ def detector_form(
 
 
 def form_files(form: Form, name: str) -> dict[str, str]:
-    """Its files, as `write_detector_c99` gives them.
+    """Return its files, as `write_detector_c99` gives them.
 
     Raises:
         InputError: for a name that C does not take, or a network that it cannot hold.
@@ -125,7 +207,7 @@ def form_files(form: Form, name: str) -> dict[str, str]:
 
 
 def _network(graph: Graph, name: str) -> dict[str, str]:
-    """The network of a detector, as of any model: integers where it has them, else floats."""
+    """Return the network of a detector, as of any model: integers where it has them, else floats."""
     return write_c99(graph, Subject(name, graph, rounding_of(graph)).integers, name=name)
 
 
@@ -158,7 +240,7 @@ def _source(form: Form) -> str:
 
 
 def _pause(refractory: float) -> str:
-    """As `monitor.detector_stream.pause` has it."""
+    """Return the rows after an alarm in which no other is raised (`monitor.detector_stream.pause`)."""
     if refractory >= 1:
         return f"{int(refractory)}u"
     return f"(context->rows < {MOST_SEEN}u ? context->rows : {MOST_SEEN}u) * {round(1000 * refractory)}u / 1000u"

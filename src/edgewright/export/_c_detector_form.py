@@ -55,7 +55,7 @@ class Form:
         return self.window is not None and self.held
 
     def fields(self) -> list[str]:
-        """Members of the state; those of two bytes come last, so that nothing lies between."""
+        """Return members of the state; those of two bytes come last, so that nothing lies between."""
         score, window = self.score, self.window
         lines = ["uint32_t rows;", f"uint32_t {'quiet' if self.refractory else 'odd'};"]
         if window is not None and self.held:
@@ -80,12 +80,12 @@ class Form:
         return 4 * words + -(-whole // 4) * 4
 
     def tables(self) -> dict[str, NDArray[np.generic]]:
-        """Constants as they are stored."""
+        """Return constants as they are stored."""
         return {name: t if t.dtype.kind == "f" else smallest(t) for name, t in self.score.tables.items()}
 
 
 def checked(form: Form) -> Form:
-    """The same, if it can be.
+    """Return the same, if it can be.
 
     Raises:
         InputError: no columns, a threshold or a count that is none, or windows of no size.

@@ -56,14 +56,14 @@ _UNKNOWN = {"own_past": "the time of day then takes no part", "robust": "a row t
 
 
 def detector_header(form: Form) -> str:
-    """The header; `@` stands for the prefix of names."""
+    """Return the header; `@` stands for the prefix of names."""
     window, each = form.window, "row" if form.window is None else "window"
     what = "Rows" if window is None or form.held else "Windows"
     columns = template_comment(", ".join(form.columns))
-    told = f"{int(form.refractory)} {each}s"
+    text = f"{int(form.refractory)} {each}s"
     if form.refractory < 1:
-        told = f"{100 * form.refractory:g} % of the rows seen (of {MOST_SEEN:,} at most)"
-    pause = f"{told} at least lie between two" if form.refractory else f"a run of odd {each}s is one"
+        text = f"{100 * form.refractory:g} % of the rows seen (of {MOST_SEEN:,} at most)"
+    pause = f"{text} at least lie between two" if form.refractory else f"a run of odd {each}s is one"
     tables = sum(table.nbytes for table in form.tables().values())
     net = form.score.network is not None
     besides = " besides those of @_net.h" if net else ""
@@ -95,7 +95,7 @@ def detector_header(form: Form) -> str:
 
 
 def _windows(form: Form) -> list[str]:
-    """What of a window is looked at."""
+    """Return what of a window is looked at."""
     if form.window is None:
         return []
     cut = f"Windows of {form.window.samples} rows, one every {form.window.step}"

@@ -4,57 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from edgewright.export._c_header import header, network_header
-from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_header import Interface, header, network_header
+from edgewright.export._c_source import Buffer
 from edgewright.export._c_steps import COUNTER, ROW, Routine, Step
 from edgewright.export._c_text import APART, TYPES, literal, number
 from edgewright.export._c_unit import Arena, Unit
 from edgewright.graph.mask import without_mask
-from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
-Range = tuple[float, float] | None
 # C expression of the address of a buffer, and whether what lies there is only read.
 Place = Callable[[Buffer, bool], str]
 # Steps of a function at most.
 STEPS = 24
 _INCLUDES = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>"]
-
-
-@dataclass(frozen=True)
-class Interface:
-    """What the generated functions take and give.
-
-    Attributes:
-        graph: the pipeline.
-        network: its integers, or None.
-        outputs: by public name, in buffers.
-        borders: numbers of the steps at which a function of the code ends: preprocessing, rounding, network.
-        ends: buffers of the integer network's input and output.
-        limits: smallest and largest value of each column or channel.
-        taps: names of the stages that can be seen.
-        columns, units: of the input.
-        confidence: below it an answer is unsure.
-        image: where the channels of an image lie in the graph, 'first' or 'last'; the code has them last. Nothing for
-            what is no image, and is taken in the graph's order.
-    """
-
-    graph: Graph
-    network: IntegerNetwork | None
-    outputs: dict[str, Source]
-    borders: tuple[int, ...]
-    ends: tuple[Buffer, ...]
-    limits: tuple[Range, ...]
-    taps: tuple[str, ...]
-    columns: tuple[str, ...]
-    units: tuple[str, ...]
-    confidence: float = 0.0
-    image: str = ""
 
 
 def files(unit: Unit, face: Interface) -> dict[str, str]:
@@ -182,13 +148,13 @@ def _network(unit: Unit, steps: Sequence[Step], arena: Arena) -> str:
 
 
 def _unused(words: Sequence[str], steps: Sequence[Step], place: Place) -> list[str]:
-    """Lines for arguments that no code reads but that for taps."""
+    """Return lines for arguments that no code reads but that for taps."""
     body = " ".join(_blocks([step for step in steps if not step.condition], place))
     return [f"    (void){word};" for word in words if not re.search(rf"\b{word}\b", body)]
 
 
 def _blocks(steps: Sequence[Step], place: Place) -> list[str]:
-    """The steps between braces, each with pointers to what it uses."""
+    """Return the steps between braces, each with pointers to what it uses."""
     lines = []
     for step in steps:
         block = ["    {", *("        " + line for line in _block(step, place)), "    }"]
@@ -197,7 +163,7 @@ def _blocks(steps: Sequence[Step], place: Place) -> list[str]:
 
 
 def _block(step: Step, place: Place) -> list[str]:
-    """The lines of a step after pointers to what they name."""
+    """Return the lines of a step after pointers to what they name."""
     written = {buffer.key for buffer in step.writes}
     used = {b.key: b for b in (*step.writes, *step.reads) if not b.fixed}
     text = " ".join(step.lines)
@@ -207,7 +173,7 @@ def _block(step: Step, place: Place) -> list[str]:
 
 
 def _routine(unit: Unit, routine: Routine, place: Place) -> str:
-    """A function that works out one row."""
+    """Return a function that works out one row."""
     lines, last = [], len(routine.parts) - 1
     for part, (rows, step) in enumerate(routine.parts):
         block = ["    " + line for line in _block(step, place)]
@@ -247,7 +213,7 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
 
 
 def _doubts(unit: Unit, face: Interface) -> list[str]:
-    """Flags of an answer that is none, and of one that is not sure enough."""
+    """Return flags of an answer that is none, and of one that is not sure enough."""
     upper = unit.name.upper()
     field = "confidence" if "confidence" in face.outputs else _number(face)
     if not field:
@@ -273,7 +239,7 @@ def _doubts(unit: Unit, face: Interface) -> list[str]:
 
 
 def _number(face: Interface) -> str:
-    """The field of the one number that is the answer; empty where there are more, as inside another program."""
+    """Return the field of the one number that is the answer; empty where there are more, as inside another program."""
     counts = [int(np.prod(source.shape)) for source in face.outputs.values()]
     return "prediction" if counts == [1] else ""
 
@@ -301,7 +267,7 @@ def _answer(face: Interface, place: Place) -> list[str]:
 
 
 def _guard(unit: Unit, face: Interface) -> list[str]:
-    """Answers nothing where no slot holds weights."""
+    """Answer nothing where no slot holds weights."""
     if not unit.slots:
         return []
     label = ["        answer->label = -1;"] if "label" in face.outputs else []

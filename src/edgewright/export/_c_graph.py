@@ -2,19 +2,103 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
 from edgewright.export._c_picks import with_early_picks
 from edgewright.export._c_spectrum import with_spectra
 from edgewright.export._c_trees import with_walks
-from edgewright.graph.extract import WEIGHTED
-from edgewright.schema.errors import InputError
+from edgewright.graph.extract import WEIGHTED, float_network, value_names
+from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.graph import Array, Graph, Node
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator
+
+_LAST = (1, 2, 0)
+# Operators that leave the axes where they are.
+_ALIKE = frozenset(
+    {"Add", "Sub", "Mul", "Div", "Clip", "Relu", "Cast", "Identity", "QuantizeLinear", "DequantizeLinear"}
+)
+_CHANNELS_FIRST = frozenset({"Conv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"})
+
+
+def image_channels(graph: Graph) -> Literal["first", "last", ""]:
+    """Where the channels of a graph's input lie; nothing where it is no image or nothing in the graph says it."""
+    if len(graph.inputs[0].shape) != 3:
+        return ""
+    found: set[Literal["first", "last", ""]] = set()
+    # Axes of the input in the order in which a value has them, the batch's included.
+    order: dict[str, tuple[int, ...]] = {graph.inputs[0].name: (0, 1, 2, 3)}
+    for node in graph.nodes:
+        axes = next((order[name] for name in node.inputs if name in order), None)
+        if axes is None:
+            continue
+        if node.op in _CHANNELS_FIRST and node.inputs[0] in order:
+            found.add("first" if axes == (0, 1, 2, 3) else "last" if axes == (0, 3, 1, 2) else "")
+        elif node.op == "Transpose":
+            perm = node.attributes.get("perm", (3, 2, 1, 0))
+            order[node.outputs[0]] = tuple(axes[int(place)] for place in perm)  # type: ignore[union-attr]
+        elif node.op in _ALIKE:
+            order[node.outputs[0]] = axes
+    return found.pop() if len(found) == 1 else ""
+
+
+def turning(network: IntegerNetwork) -> IntegerOperator | None:
+    """Return the first operator of a network, where it does nothing but bring the channels of an image last."""
+    first = network.operators[0] if network.operators else None
+    image = len(network.values[network.input].shape) == 3
+    turns = first is not None and first.kind == "transpose" and tuple(first.numbers["order"]) == _LAST
+    return first if first is not None and image and turns and first.inputs[0] == network.input else None
+
+
+def pixels(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return images (n, channels, height, width) as generated code takes them, (n, height, width, channels)."""
+    return np.ascontiguousarray(np.moveaxis(samples, 1, -1))
+
+
+# Operators that only move bytes are no layers, as in the stages of a proof.
+_MOVES = frozenset({"reshape", "transpose", "pad"})
+_LONGEST = 24
+
+
+def layer_names(network: IntegerNetwork) -> dict[int, str]:
+    """Return the number of the value that a layer gives -> its name, as 'dense_1', counted as a proof counts layers."""
+    layers = [operator for operator in network.operators if operator.kind not in _MOVES]
+    return {operator.output: f"{operator.kind}_{place}" for place, operator in enumerate(layers, 1)}
+
+
+def node_names(graph: Graph, *, network: bool) -> dict[str, str]:
+    """Output of a node -> the stage or layer that it works for, in letters of C; '' where none is known.
+
+    Args:
+        graph: a pipeline.
+        network: whether its network is float, too.
+    """
+    marks = {mark.value: _word(mark.stage) for mark in graph.stages}
+    if network:
+        try:
+            values, layers = value_names(graph), layer_names(float_network(graph))
+            marks |= {values[number]: name for number, name in layers.items() if number in values}
+        except EdgewrightError:
+            # A graph without a network has stages at most.
+            marks = dict(marks)
+    made, name = {}, ""
+    for node in reversed(graph.nodes):
+        for output in node.outputs:
+            name = marks.get(output, name)
+            made[output] = name
+    return made
+
+
+def _word(stage: str) -> str:
+    return re.sub(r"\W+", "_", stage, flags=re.ASCII).strip("_")[:_LONGEST] or "stage"
+
 
 Key = tuple[str, tuple[str, ...], tuple[tuple[str, object], ...]]
 
@@ -46,7 +130,7 @@ class Plan:
 
 
 def plan_graph(graph: Graph, integer: bool) -> Plan:
-    """Reads a graph.
+    """Read a graph.
 
     Args:
         graph: whole pipeline.
@@ -90,7 +174,7 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
 
 
 def network_end(graph: Graph) -> str:
-    """The value at which the integer network gives real numbers again.
+    """Return the value at which the integer network gives real numbers again.
 
     Raises:
         InputError: for a graph that has none.
@@ -122,7 +206,7 @@ def _kind(array: Array) -> str:
 
 
 def _flat(graph: Graph) -> Graph:
-    """The graph with values that are put together in two steps put together in one."""
+    """Return the graph with values that are put together in two steps put together in one."""
     made = {node.outputs[0]: node for node in graph.nodes if node.op == "Concat"}
     uses: Counter[str] = Counter(name for node in graph.nodes for name in node.inputs)
     uses.update([value.name for value in graph.outputs] + [mark.value for mark in graph.stages] + [graph.boundary])
@@ -145,7 +229,7 @@ def _flat(graph: Graph) -> Graph:
 
 
 def _once(graph: Graph) -> tuple[Graph, dict[str, str]]:
-    """The graph without nodes that compute what an earlier one has; names of theirs and what they now are."""
+    """Return the graph without nodes that compute what an earlier one has; names of theirs and what they now are."""
     known: dict[Key, str] = {}
     alias: dict[str, str] = {}
     nodes = []

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.export._c_images import turning
-from edgewright.export._c_text import comment
+from edgewright.export._c_graph import turning
+from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_text import comment, guarded
 from edgewright.export._c_unit import Arena, Unit
 from edgewright.graph.mask import without_mask
+from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
-
-if TYPE_CHECKING:
-    from edgewright.export._c_files import Interface
 
 _LAYOUT = {
     1: "one row of columns",
@@ -23,12 +22,45 @@ TURNED = "The package and .onnx have the channels first."
 """Says of an image that generated code takes it in another order than the graph."""
 
 
+Range = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What the generated functions take and give.
+
+    Attributes:
+        graph: the pipeline.
+        network: its integers, or None.
+        outputs: by public name, in buffers.
+        borders: numbers of the steps at which a function of the code ends: preprocessing, rounding, network.
+        ends: buffers of the integer network's input and output.
+        limits: smallest and largest value of each column or channel.
+        taps: names of the stages that can be seen.
+        columns, units: of the input.
+        confidence: below it an answer is unsure.
+        image: where the channels of an image lie in the graph, 'first' or 'last'; the code has them last. Nothing for
+            what is no image, and is taken in the graph's order.
+    """
+
+    graph: Graph
+    network: IntegerNetwork | None
+    outputs: dict[str, Source]
+    borders: tuple[int, ...]
+    ends: tuple[Buffer, ...]
+    limits: tuple[Range, ...]
+    taps: tuple[str, ...]
+    columns: tuple[str, ...]
+    units: tuple[str, ...]
+    confidence: float = 0.0
+    image: str = ""
+
+
 def header(unit: Unit, face: Interface, arena: Arena) -> str:
-    """The header of a pipeline."""
+    """Return the header of a pipeline."""
     name, upper = unit.name, unit.name.upper()
     shape = face.graph.inputs[0].shape
     lines = [
-        *_open(upper),
         "/*",
         f" * {comment(face.graph.name)}: the whole pipeline, from raw numbers to the answer. Portable C99.",
         " *",
@@ -60,11 +92,11 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
             f"void {name}_stage(int index, const float **values, int *count);",
             "#endif",
         ]
-    return "\n".join([*lines, *_close()])
+    return guarded(f"{unit.name.upper()}_H", "<stdint.h>", "\n".join([*lines, ""]))
 
 
 def _doubt(upper: str, face: Interface) -> list[str]:
-    """Flags of answers that are none or not sure."""
+    """Return flags of answers that are none or not sure."""
     classes = "label" in face.outputs
     none = "label -1, confidence and probabilities 0" if classes else "the number is NAN"
     unsure = f"Or its confidence is below {face.confidence:.9g}" if classes and face.confidence > 0 else "Likewise"
@@ -85,9 +117,8 @@ def _slots(unit: Unit) -> list[str]:
 
 
 def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
-    """The header of an integer network alone."""
+    """Return the header of an integer network alone."""
     lines = [
-        *_open(unit.name.upper()),
         "/*",
         f" * {comment(network.name)}: the network alone, bytes in and out. Portable C99, integers only.",
         " *",
@@ -95,25 +126,7 @@ def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
         " */",
         *_network(unit.name, unit.name.upper(), network, arena, True),
     ]
-    return "\n".join([*lines, *_close()])
-
-
-def _open(upper: str) -> list[str]:
-    return [
-        f"#ifndef {upper}_H",
-        f"#define {upper}_H",
-        "",
-        "#include <stdint.h>",
-        "",
-        "#ifdef __cplusplus",
-        'extern "C" {',
-        "#endif",
-        "",
-    ]
-
-
-def _close() -> list[str]:
-    return ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
+    return guarded(f"{unit.name.upper()}_H", "<stdint.h>", "\n".join([*lines, ""]))
 
 
 def _outputs(face: Interface) -> int:
@@ -151,7 +164,7 @@ def _input(face: Interface) -> list[str]:
 
 
 def _image(face: Interface) -> tuple[int, int, int]:
-    """Height, width and channels."""
+    """Return height, width and channels."""
     one, two, three = face.graph.inputs[0].shape
     return (two, three, one) if face.image == "first" else (one, two, three)
 
@@ -182,7 +195,7 @@ def _answer(name: str, upper: str, face: Interface) -> list[str]:
 
 
 def _context(name: str, face: Interface, arena: Arena) -> list[str]:
-    """The memory that a call works in."""
+    """Return the memory that a call works in."""
     floats = -(-arena.floats // 4)
     if face.network is not None:
         fields = ["    union {", f"        float arena[{max(floats, 1)}];", f"        {name}_network_context network;"]

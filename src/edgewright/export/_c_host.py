@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import shlex
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export._c_graph import pixels
 from edgewright.export._c_header import TURNED
-from edgewright.export._c_images import pixels
+from edgewright.export._extension.build import command_of
 from edgewright.schema.errors import InputError
 
 COMPILERS = ("cc", "gcc", "clang")
@@ -30,28 +29,19 @@ STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off")
 
 
-def find_compiler(wanted: str = "") -> str:
-    """Path of a C compiler: the one wanted, else $CC, else cc, gcc or clang.
-
-    Raises:
-        InputError: when there is none.
-    """
-    return compiler_command(wanted)[0]
-
-
 def compiler_command(wanted: str = "") -> tuple[str, ...]:
-    """A C compiler as the words of a command; `wanted` or $CC may have options or a wrapper before it.
+    """Return a C compiler as the words of a command; `wanted` or $CC may have options or a wrapper before it.
 
     Raises:
         InputError: when there is none.
     """
-    asked = wanted or os.environ.get("CC", "")
-    for name in [asked] if asked else COMPILERS:
-        found = _words(name)
+    requested = wanted or os.environ.get("CC", "")
+    for name in [requested] if requested else COMPILERS:
+        found = command_of(name)
         if found:
             return found
     raise InputError(
-        f"a C compiler ({asked or ', '.join(COMPILERS)})",
+        f"a C compiler ({requested or ', '.join(COMPILERS)})",
         "none on the path",
         do="Install gcc or clang, or set CC to its path",
     )
@@ -73,41 +63,32 @@ class Compiler:
 
 
 def compilers() -> tuple[Compiler, ...]:
-    """The compilers that C is proven with: $CC, gcc and clang, each once; cc where none of them is here."""
+    """Return the compilers that C is proven with: $CC, gcc and clang, each once; cc where none of them is here."""
     made: list[Compiler] = []
     seen: set[tuple[str, ...]] = set()
-    asked = os.environ.get("CC", "")
-    for name in dict.fromkeys([*([asked] if asked else []), *_PROVEN, "cc"]):
-        command = _words(name)
-        if name == "cc" != asked and (not command or any(known.command for known in made)):
+    requested = os.environ.get("CC", "")
+    for name in dict.fromkeys([*([requested] if requested else []), *_PROVEN, "cc"]):
+        command = command_of(name)
+        if name == "cc" != requested and (not command or any(known.command for known in made)):
             continue
-        said = _said(command)
+        text = _said(command)
         # All but the name it was called by: cc and gcc are often one.
-        key = (said.partition(" ")[2] or name, *command[1:])
+        key = (text.partition(" ")[2] or name, *command[1:])
         if key not in seen:
-            number = _VERSION.search(said)
+            number = _VERSION.search(text)
             made.append(Compiler(_plain_name(name) if command else name, command, number[1] if number else ""))
         seen.add(key)
     return tuple(made)
 
 
 def _plain_name(name: str) -> str:
-    """A compiler's name without the folder it lies in."""
+    """Return a compiler's name without the folder it lies in."""
     words = name.split()
     return " ".join([Path(words[0]).name, *words[1:]]) if words else name
 
 
-def _words(name: str) -> tuple[str, ...]:
-    try:
-        words = shlex.split(name)
-    except ValueError:
-        return ()
-    found = shutil.which(words[0]) if words else None
-    return (found, *words[1:]) if found else ()
-
-
 def _said(command: tuple[str, ...]) -> str:
-    """The line in which a compiler says its version; nothing where it does not answer."""
+    """Return the line in which a compiler says its version; nothing where it does not answer."""
     if not command:
         return ""
     try:
@@ -120,7 +101,7 @@ def _said(command: tuple[str, ...]) -> str:
 def compile_c99(
     files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "", taps: bool = True
 ) -> Path:
-    """Compiles generated files to a shared object.
+    """Compile generated files to a shared object.
 
     Args:
         files: name -> text, as `write_c99` gives them.
@@ -205,7 +186,7 @@ class CModel:
         return self._stages
 
     def predict(self, x: NDArray[np.float32]) -> CAnswer:
-        """Answers for samples of shape (n, ...), as the graph has them.
+        """Return answers for samples of shape (n, ...), as the graph has them.
 
         Raises:
             InputError: for samples of another size.
@@ -264,7 +245,7 @@ def _numbers(header: str, name: str) -> dict[str, int]:
 
 
 def _fields(header: str, name: str, outputs: int) -> list[_Field]:
-    """Fields of the answer: name, C type, entries (0 for a single number)."""
+    """Return fields of the answer: name, C type, entries (0 for a single number)."""
     before, found, _ = header.partition(f"}} {name}_answer;")
     fields = []
     for line in before.rpartition("typedef struct {")[2].splitlines() if found else ():
@@ -283,11 +264,7 @@ def _structure(fields: list[_Field]) -> type[ctypes.Structure]:
 def load_c99(
     files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "", taps: bool = True
 ) -> CModel:
-    """Compiles generated files, with taps unless they are not asked for, and opens the result.
-
-    Raises:
-        InputError: as `compile_c99`.
-    """
+    """Compile generated files, with taps unless they are not asked for, and open the result."""
     # Files beside the model are named after it, and longer.
     name = min((Path(file).stem for file in files if file.endswith(".h")), key=len)
     return CModel(compile_c99(files, folder, flags=flags, compiler=compiler, taps=taps), files[f"{name}.h"], name)

@@ -62,7 +62,7 @@ class Places:
         self.whole = Turns(np.ones(()), 1.0)
 
     def set(self, line: str) -> int:
-        """Takes `const int name = ..., name = ...;` in, where it matters; gives how often it divides."""
+        """Take `const int name = ..., name = ...;` in, where it matters; give how often it divides."""
         for part in line.split(", "):
             name, _, text = part.partition(" = ")
             if name in self.needed:
@@ -70,7 +70,7 @@ class Places:
         return line.count(" / ") + line.count(" % ")
 
     def loop(self, found: re.Match[str], outer: Turns) -> Turns:
-        """The body of a loop within `outer`."""
+        """Return the body of a loop within `outer`."""
         name, start, condition, step = found[1], found[2], found[3], found[4].split(",")[0]
         first, *others = condition.split(" && ")
         each = outer.each
@@ -95,7 +95,7 @@ class Places:
         return Turns(each, total, _path(outer.path, name, mean) if mean != 1.0 else outer.path, mean)
 
     def when(self, text: str, outer: Turns, rare: float) -> Turns:
-        """The body of an `if`: worked out where it asks for a place, else taken as `rare`."""
+        """Return the body of an `if`: worked out where it asks for a place, else taken as `rare`."""
         if any(name in _PLACED for name in _NAME.findall(text)):
             each = outer.each
             for part in text.split(" && "):
@@ -114,7 +114,7 @@ class Places:
         return np.asarray(made, np.float64)
 
     def number(self, text: str) -> Numbers:
-        """The value of an expression of whole numbers; names that nobody needs are 0."""
+        """Return the value of an expression of whole numbers; names that nobody needs are 0."""
         if text in self.known:
             return self.known[text]
         choice = _CHOICE.match(text)
@@ -129,7 +129,7 @@ class Places:
             return np.zeros(())
 
     def mean(self, text: str, turns: Turns) -> tuple[float, float]:
-        """Sums, over the times that a line runs, of the pairs and of the odd ones in a number of this expression."""
+        """Sum, over the times that a line runs, of the pairs and of the odd ones in a number of this expression."""
         value = np.broadcast_arrays(self.number(text), turns.each)[0]
         return float((value // 2 * turns.each).sum()), float((value % 2 * turns.each).sum())
 
@@ -142,7 +142,7 @@ def _path(outer: str, name: str, length: float) -> str:
 
 
 def _needed(lines: Sequence[str]) -> frozenset[str]:
-    """Names that the lengths of loops, conditions on places and lengths of dot products rest on."""
+    """Return names that the lengths of loops, conditions on places and lengths of dot products rest on."""
     rests: dict[str, set[str]] = {}
     needed = {*_PLACED, "upper", "lower"}
     for raw in lines:
@@ -162,7 +162,7 @@ def _needed(lines: Sequence[str]) -> frozenset[str]:
 
 
 def _value(node: ast.AST, known: Mapping[str, Numbers]) -> Any:  # noqa: ANN401 - numbers and arrays of them
-    """A sum or product of numbers and names; divisions are of whole numbers, as C has them."""
+    """Return a sum or product of numbers and names; divisions are of whole numbers, as C has them."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
         return float(node.value)
     if isinstance(node, ast.Name):

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.pruning import prune
+from edgewright.graph.builder import prune
 from edgewright.schema.graph import Array, Graph, Node
 
 # Operators that work value by value and are cheap to repeat.
@@ -19,7 +19,7 @@ Places = NDArray[np.int64]
 
 
 def channels_of(node: Node, constants: dict[str, Array], shapes: dict[str, tuple[int, ...]]) -> Places | None:
-    """The constant places at which a node picks long rows of a value, or None for another node."""
+    """Return the constant places at which a node picks long rows of a value, or None for another node."""
     if node.op != "Gather" or node.attributes.get("axis", 0) != 1 or node.inputs[1] not in constants:
         return None
     shape, places = shapes.get(node.inputs[0], ()), np.asarray(constants[node.inputs[1]], np.int64)
@@ -29,7 +29,7 @@ def channels_of(node: Node, constants: dict[str, Array], shapes: dict[str, tuple
 
 
 def with_early_picks(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> Graph:
-    """The graph with channels picked before they are worked out, not after.
+    """Return the graph with channels picked before they are worked out, not after.
 
     A pick of long rows from a value that cheap operators made becomes those operators over picked rows: the value
     itself need not lie in memory. Picks of picks become one.
@@ -72,7 +72,7 @@ class _Mover:
         return len(shape) > 2 and int(np.prod(shape[2:])) >= LONG
 
     def _movable(self, name: str, depth: int) -> bool:
-        """Whether a value is cheap to work out again from picked rows."""
+        """Return whether a value is cheap to work out again from picked rows."""
         node = self.made.get(name)
         if node is None or depth > _DEEPEST or not self._long(name):
             return False
@@ -83,14 +83,14 @@ class _Mover:
         )  # fmt: skip
 
     def _takes(self, given: str, name: str) -> bool:
-        """Whether rows of an input belong to rows of the value: the same axes, or none of their own."""
+        """Return whether rows of an input belong to rows of the value: the same axes, or none of their own."""
         shape = self.shapes.get(given, ())
         if given in self.constants:
             return True
         return len(shape) == len(self.shapes[name]) and shape[1] in (1, self.shapes[name][1])
 
     def _picked(self, name: str, places: Places) -> str:
-        """The name of some rows of a value."""
+        """Return the name of some rows of a value."""
         key = name, places.tobytes()
         if key in self.known:
             return self.known[key]

@@ -9,10 +9,9 @@ import numpy as np
 
 from edgewright.export._c_banks import Bank, banks_of
 from edgewright.export._c_channels import LoopWriter
-from edgewright.export._c_files import Interface, files, network_files
-from edgewright.export._c_graph import Plan, plan_graph
-from edgewright.export._c_images import image_channels, turning
-from edgewright.export._c_names import layer_names, node_names
+from edgewright.export._c_files import files, network_files
+from edgewright.export._c_graph import Plan, image_channels, layer_names, node_names, plan_graph, turning
+from edgewright.export._c_header import Interface, Range
 from edgewright.export._c_picks import channels_of
 from edgewright.export._c_rows import Rows
 from edgewright.export._c_source import REPEATED, Buffer, Source, work
@@ -24,8 +23,6 @@ from edgewright.graph.extract import WEIGHTED
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator
-
-Range = tuple[float, float] | None
 
 
 def write_c99(
@@ -40,7 +37,7 @@ def write_c99(
     confidence: float = 0.0,
     turned: bool = True,
 ) -> dict[str, str]:
-    """A pipeline as a header and a source file.
+    """Return a pipeline as a header and a source file.
 
     Args:
         graph: the whole pipeline, float or in QDQ form.
@@ -80,7 +77,7 @@ def lay_out(
     slots: bool = False,
     turned: bool = True,
 ) -> tuple[Unit, Interface]:
-    """Steps, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
+    """Step, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
 
     With `slots` the code reads its constants from a slot of flash.
     """
@@ -128,7 +125,7 @@ def lay_out(
 
 
 def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
-    """An integer network alone, bytes in and out: `NAME_network(&context, in, out)`.
+    """Return an integer network alone, bytes in and out: `NAME_network(&context, in, out)`.
 
     Raises:
         InputError: for a float network or a name that C does not take.
@@ -144,7 +141,7 @@ def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
 
 
 def _one_answer(graph: Graph) -> None:
-    """Refuses a graph with more values than the structure of an answer has fields for."""
+    """Refuse a graph with more values than the structure of an answer has fields for."""
     others = [output.name for output in graph.outputs if output.name not in ("label", "probabilities", "confidence")]
     if len(others) > 1:
         raise InputError(
@@ -160,7 +157,7 @@ def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:
 
 
 def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Source], names: Mapping[str, str]) -> None:
-    """Writes nodes one by one, and those that treat channels alike as loops over the channels."""
+    """Write nodes one by one, and those that treat channels alike as loops over the channels."""
     inside: Counter[str] = Counter(name for node in nodes for name in node.inputs)
     seen = {value for _, value in plan.taps}
     outside = frozenset(
@@ -202,7 +199,7 @@ def _node(
     unit: Unit, plan: Plan, node: Node, values: dict[str, Source], names: Mapping[str, str], rows: Rows,
     banks: Mapping[str, Bank],
 ) -> None:  # fmt: skip
-    """Writes a node, or keeps it as the expression that others work out where they read it."""
+    """Write a node, or keeps it as the expression that others work out where they read it."""
     output = node.outputs[0]
     unit.place = names.get(output, "")
     places = channels_of(node, plan.constants, plan.shapes)
@@ -250,14 +247,14 @@ def _tap(unit: Unit, plan: Plan, name: str, values: dict[str, Source]) -> None:
 
 
 def _tap_bank(unit: Unit, plan: Plan, name: str, bank: Bank) -> None:
-    """Keeps the channels of a bank one after the other where the code is compiled with taps."""
+    """Keep the channels of a bank one after the other where the code is compiled with taps."""
     for _, value in plan.taps:
         if value == name:
             unit.tap_parts(bank.parts)
 
 
 def _tap_names(plan: Plan, source: str, seen: Sequence[str]) -> tuple[str, ...]:
-    """Stages in the order in which their taps are written."""
+    """Return stages in the order in which their taps are written."""
     before = (source, *(n.outputs[0] for n in plan.before))
     after = (plan.end, *(n.outputs[0] for n in plan.after))
     names = [[s for name in order if name for s, value in plan.taps if value == name] for order in (before, after)]
@@ -272,7 +269,7 @@ def _integers(
     seen: list[str],
     turn: IntegerOperator | None,
 ) -> Source:
-    """The network after its input; names of the stages that can be seen go to `seen`.
+    """Return the network after its input; names of the stages that can be seen go to `seen`.
 
     With `turn`, its first operator, the input has its channels last already.
     """
@@ -303,7 +300,7 @@ def _integers(
 
 
 def _see(unit: Unit, number: int, source: Source, inside: Mapping[int, str], seen: list[str]) -> None:
-    """Keeps a value of the network where the code is compiled with taps; every byte is a float exactly."""
+    """Keep a value of the network where the code is compiled with taps; every byte is a float exactly."""
     if number in inside:
         unit.tap(Source(source.shape, "float32", source.leaves, f"(float)({source.text})"))
         seen.append(inside[number])

@@ -117,7 +117,7 @@ class CStream:
             self._run = ctypes.CDLL(str(path)).probe_stream
 
     def run(self, rows: Array, lost: Array, times: Array) -> StreamTold:
-        """Pushes rows from the beginning.
+        """Push rows from the beginning.
 
         Args:
             rows: shape (n, channels), float32.
@@ -126,14 +126,14 @@ class CStream:
         """
         n, width = len(rows), len(self.fields) + 1
         most = n * (1 + self._detectors)
-        told, means = np.zeros((most, width)), np.zeros((n, self._classes), np.float32)
+        text, means = np.zeros((most, width)), np.zeros((n, self._classes), np.float32)
         scores = np.full((n, max(1, self._detectors)), np.nan)
         count = self._run(
-            *_given(rows, lost, times), pointer(told), ctypes.c_int(most), pointer(means), pointer(scores)
+            *_given(rows, lost, times), pointer(text), ctypes.c_int(most), pointer(means), pointer(scores)
         )
         if count > most:
             raise InputError(f"at most {most} events of {n} rows", f"{count}", "the stream in C")
-        events = [(int(one[0]), dict(zip(self.fields, one[1:].tolist(), strict=True))) for one in told[:count]]
+        events = [(int(one[0]), dict(zip(self.fields, one[1:].tolist(), strict=True))) for one in text[:count]]
         return StreamTold(events, means, scores[:, : self._detectors])
 
 
@@ -164,18 +164,18 @@ class CDetector:
             self._run = ctypes.CDLL(str(path)).probe_detect
 
     def run(self, rows: Array, lost: Array, times: Array) -> NDArray[np.float64]:
-        """Scores and anomalies of rows from the beginning, as `CStream.run` takes them.
+        """Score and anomalies of rows from the beginning, as `CStream.run` takes them.
 
         Returns:
             Shape (n, 4): score, NaN where nothing was judged; whether an anomaly begins; its channel; its score.
         """
-        told = np.zeros((len(rows), 4))
-        self._run(*_given(rows, lost, times), pointer(told))
-        return told
+        text = np.zeros((len(rows), 4))
+        self._run(*_given(rows, lost, times), pointer(text))
+        return text
 
 
 def struct_fields(header: str, name: str) -> tuple[str, ...]:
-    """Names of the members of a structure, in order.
+    """Return names of the members of a structure, in order.
 
     Raises:
         InputError: the header has none of this name.
@@ -213,7 +213,7 @@ def _stream_driver(header: str, name: str, detectors: Sequence[str], classes: in
 
 
 def filled(text: str, fill: Mapping[str, str]) -> str:
-    """The text with each key replaced, in order."""
+    """Return the text with each key replaced, in order."""
     for key, value in fill.items():
         text = text.replace(key, value)
     return text
@@ -221,7 +221,7 @@ def filled(text: str, fill: Mapping[str, str]) -> str:
 
 @contextmanager
 def compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Path]:
-    """The shared object, as long as it takes to open it.
+    """Provide the shared object, as long as it takes to open it.
 
     Raises:
         InputError: the compiler refuses the code, or it lacks a function.
@@ -231,8 +231,8 @@ def compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Pa
         try:
             yield path
         except OSError as error:
-            said = str(error).rpartition(": ")[2]
-            raise InputError("C with all of its functions", said, compiler, "Export it again") from None
+            text = str(error).rpartition(": ")[2]
+            raise InputError("C with all of its functions", text, compiler, "Export it again") from None
 
 
 def _given(rows: Array, lost: Array, times: Array) -> tuple[Any, ...]:

@@ -35,7 +35,7 @@ int probe_forecast(const double *values, int n, int ahead, double *told) {
 def forecasts(
     files: Files, name: str, compiler: str, values: NDArray[np.float64], ahead: int, levels: int
 ) -> NDArray[np.float64]:
-    """What a forecaster in C foretells after each of n values, from the beginning.
+    """Return what a forecaster in C foretells after each of n values, from the beginning.
 
     Args:
         files: as `write_forecaster_c99` gives them.

@@ -93,7 +93,7 @@ class CLanguage:
         self._intents, self._slots = intents, (_Slot * most)()
 
     def parse(self, text: str, today: int) -> Understood:
-        """What it says of an utterance; `today` counts days since 1970-01-01."""
+        """Return what it says of an utterance; `today` counts days since 1970-01-01."""
         data, told, logits = text.encode(), np.zeros(6), np.zeros(self._intents, np.int32)
         count = self._run(
             data, ctypes.c_size_t(len(data)), ctypes.c_int32(today), pointer(told), pointer(logits), self._slots

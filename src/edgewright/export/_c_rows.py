@@ -76,7 +76,7 @@ class Rows:
                 self.readers.setdefault(name, []).append(node)
 
     def groups(self) -> list[Group]:
-        """Groups worth a loop of their own."""
+        """Group worth a loop of their own."""
         members = self._members()
         parts = self._parts(members)
         found = []
@@ -92,7 +92,7 @@ class Rows:
         return self.readers.get(name, [])
 
     def _pays(self, group: Group) -> bool:
-        """Whether a long value of the group would take memory for all channels that only the group reads."""
+        """Return whether a long value of the group would take memory for all channels that only the group reads."""
         inner = [node for node in group.nodes if node.outputs[0] not in group.given]
         return any(
             self.long(node.outputs[0]) and (len(self._reads(node.outputs[0])) > 1 or node.op not in VALUE_BY_VALUE)
@@ -100,12 +100,12 @@ class Rows:
         )
 
     def repeats(self, name: str) -> bool:
-        """Whether a value is long, and all that read it may work it out again."""
+        """Return whether a value is long, and all that read it may work it out again."""
         readers = self._reads(name)
         return self.long(name) and all(n.op in VALUE_BY_VALUE | _SUMS | _TAKES for n in readers)
 
     def long(self, name: str) -> bool:
-        """Whether a value has many numbers a row."""
+        """Return whether a value has many numbers a row."""
         shape = self.shapes[name]
         return len(shape) > 2 and int(np.prod(shape[2:])) >= LONG
 
@@ -129,7 +129,7 @@ class Rows:
         return channels_of(node, dict(self.constants), dict(self.shapes)) is not None
 
     def _parts(self, members: set[str]) -> list[list[Node]]:
-        """Members that depend on each other without a way round through other nodes, in their order."""
+        """Return members that depend on each other without a way round through other nodes, in their order."""
         levels = self._levels(members)
         parent: dict[str, str] = {}
 
@@ -169,7 +169,7 @@ class Rows:
         return levels
 
     def _together(self, given: str, node: Node, members: set[str]) -> bool:
-        """Whether a row of the node needs the same row of the input, and one loop may hold both."""
+        """Return whether a row of the node needs the same row of the input, and one loop may hold both."""
         name = node.outputs[0]
         both = given in members and name in members
         return both and not self._picks(node) and self._rows(given) == self._rows(name)
@@ -178,7 +178,7 @@ class Rows:
         return self.shapes[name][1]
 
     def _fits(self, node: Node) -> bool:
-        """Whether every row of the output needs one row of each input at most."""
+        """Return whether every row of the output needs one row of each input at most."""
         shape = self.shapes.get(node.outputs[0], ())
         if len(node.outputs) != 1 or len(shape) < 2 or shape[0] != 1 or shape[1] < 2:
             return False
@@ -213,7 +213,7 @@ class Rows:
         return [int(a) % rank for a in axes] if isinstance(axes, tuple) else []
 
     def constant_rows(self, node: Node, place: int) -> bool:
-        """Whether a constant input has numbers of its own for every row of the output."""
+        """Return whether a constant input has numbers of its own for every row of the output."""
         array, rank = self.constants[node.inputs[place]], len(self.shapes[node.outputs[0]])
         if node.op not in VALUE_BY_VALUE:
             return False

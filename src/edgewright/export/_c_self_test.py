@@ -14,8 +14,8 @@ from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import run_integer
 from edgewright.core.integer.rounding import marked
-from edgewright.export._c_images import image_channels, turning
-from edgewright.export._c_text import entries, identifier, number
+from edgewright.export._c_graph import image_channels, turning
+from edgewright.export._c_text import entries, guarded, identifier, number
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
@@ -27,15 +27,10 @@ _SAMPLES = 2
 # How far an answer may be off, of the largest number of an answer: other compilers round features otherwise.
 _OFF = 0.01
 _HEADER = """\
-#ifndef @@_SELF_TEST_H
-#define @@_SELF_TEST_H
-
-#include "@.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
+""" + guarded(
+    "@@_SELF_TEST_H",
+    '"@.h"',
+    """\
 /* What @_self_test answers besides 0. */
 #define @@_PREDICT_WRONG 1
 #define @@_NETWORK_WRONG 2
@@ -50,13 +45,8 @@ typedef struct {
 /* Whether this build answers as the model does: 0, or what is wrong. It makes %(samples)d samples up, in the order
  * that @.h says, and knows their answers. */
 int @_self_test(@_self_test_context *context);
-
-#ifdef __cplusplus
-}
-#endif
-
-#endif
-"""
+""",
+)
 _SOURCE = """\
 #include "@_self_test.h"
 
@@ -209,7 +199,7 @@ def _axes(graph: Graph) -> Axes:
 
 
 def _entries(pattern: Pattern, axes: Axes) -> NDArray[np.int64]:
-    """What the C makes of a pattern, -128 to 127, in rows, columns and channels."""
+    """Return what the C makes of a pattern, -128 to 127, in rows, columns and channels."""
     row, column, channel = np.indices(axes)
     first, second, third, last = pattern
     made: NDArray[np.int64] = (row * first + column * second + channel * third + last) % 256 - 128
@@ -217,7 +207,7 @@ def _entries(pattern: Pattern, axes: Axes) -> NDArray[np.int64]:
 
 
 def _sample(graph: Graph, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values in rows, columns and channels as a batch of one for the graph."""
+    """Return values in rows, columns and channels as a batch of one for the graph."""
     shape = graph.inputs[0].shape
     if image_channels(graph) == "last":
         return values[None]
@@ -246,7 +236,7 @@ def _grid(
 
 
 def _run(graph: Graph, network: IntegerNetwork | None) -> Callable[[NDArray[np.float32]], dict[str, NDArray[Any]]]:
-    """The model as Python runs it; with integers as C rounds them."""
+    """Return the model as Python runs it; with integers as C rounds them."""
     if network is None:
         return compile_graph(graph)
     try:
@@ -256,7 +246,7 @@ def _run(graph: Graph, network: IntegerNetwork | None) -> Callable[[NDArray[np.f
 
 
 def _network_text(network: IntegerNetwork, patterns: Sequence[Pattern], image: bool) -> str:
-    """The part of the test that asks the network alone."""
+    """Return the part of the test that asks the network alone."""
     turn = turning(network) if image else None
     shape = network.values[turn.output if turn else network.input].shape
     axes: Axes = (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, math.prod(shape), 1)

@@ -60,7 +60,7 @@ class Leaf:
         return self.offset == 0 and self.view.flags.c_contiguous and self.view.size == self.base.size
 
     def same(self, other: Leaf) -> bool:
-        """Whether both see the same entries in the same order."""
+        """Return whether both see the same entries in the same order."""
         mine, its = self.view, other.view
         return (
             self.buffer is other.buffer
@@ -96,7 +96,7 @@ class Source:
         return self.plain and bool(self.leaves[0].view.flags.c_contiguous)
 
     def viewed(self, change: Callable[[Bytes], Bytes]) -> Source | None:
-        """The value with axes moved, cut or split; None where NumPy would have to copy."""
+        """Return the value with axes moved, cut or split; None where NumPy would have to copy."""
         leaves = []
         for leaf in self.leaves:
             view = change(leaf.view)
@@ -109,7 +109,7 @@ class Source:
         return replace(self, shape=leaves[0].view.shape, leaves=tuple(leaves))
 
     def seen(self, change: Callable[[Bytes], Bytes]) -> Source:
-        """The same for a change that strides can always say.
+        """Return the same for a change that strides can always say.
 
         Raises:
             ValueError: when they cannot.
@@ -124,18 +124,18 @@ class Source:
         return self.seen(lambda view: view[:, start : start + step * count : step])
 
     def spread(self, shape: tuple[int, ...]) -> Source:
-        """The value repeated to a larger shape."""
+        """Return the value repeated to a larger shape."""
         leaves = tuple(replace(leaf, view=np.broadcast_to(leaf.view, shape)) for leaf in self.leaves)
         return replace(self, shape=shape, leaves=leaves)
 
 
 def work(source: Source) -> int:
-    """Operators that an expression takes a value; those that take long count as several."""
+    """Return operators that an expression takes a value; those that take long count as several."""
     return len(_OPERATOR.findall(source.text)) + 16 * len(_SLOW.findall(source.text))
 
 
 def combined(text: str, kind: str, sources: tuple[Source, ...]) -> Source:
-    """An expression over expressions: `text` with {0}, {1}, ... for the sources; leaves that agree are shared."""
+    """Return `text` as an expression over sources {0}, {1}, ...; equal leaves are shared."""
     shape = np.broadcast_shapes(*(source.shape for source in sources))
     leaves: list[Leaf] = []
     parts = []
@@ -181,7 +181,7 @@ class Loops:
 
 
 def loops(shape: tuple[int, ...], leaves: tuple[Leaf, ...], split: int | None = None) -> Loops:
-    """The fewest loops that walk all leaves over a shape, in order; axes before and after `split` stay apart."""
+    """Return the fewest loops that walk all leaves over a shape, in order; axes before and after `split` stay apart."""
     axes: list[list[int]] = []
     border = len(shape) if split is None else split
     outer = 0

@@ -48,7 +48,7 @@ def factors(half: int) -> tuple[int, ...]:
 
 
 def recognise(cosine: Array, sine: Array) -> Transform | None:
-    """The transform of two matrices (samples, bins), or None where they are none."""
+    """Return the transform of two matrices (samples, bins), or None where they are none."""
     if cosine.shape != sine.shape or cosine.ndim != 2:
         return None
     samples, bins = cosine.shape
@@ -80,7 +80,7 @@ def _transform(cosine: Array, sine: Array, window: NDArray[np.float64], length: 
 
 
 def with_spectra(graph: Graph) -> Graph:
-    """The graph with `a*a + b*b` of such a pair as one node: inputs the samples, window and factors of the bins."""
+    """Replace each `a*a + b*b` of such a pair by one node with samples, window and bin factors as inputs."""
     made = {node.outputs[0]: node for node in graph.nodes}
     uses: Counter[str] = Counter(name for node in graph.nodes for name in node.inputs)
     uses.update(value.name for value in graph.outputs)
@@ -109,7 +109,7 @@ def with_spectra(graph: Graph) -> Graph:
 
 
 def _pair(node: Node, made: dict[str, Node], uses: Counter[str]) -> tuple[Node, Node] | None:
-    """The two products under a sum of squares that nothing else reads."""
+    """Return the two products under a sum of squares that nothing else reads."""
     squares = [made.get(name) for name in node.inputs] if node.op == "Add" else []
     products = []
     for square in squares:

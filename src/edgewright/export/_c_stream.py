@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.export._c_decide import decide_code
+from edgewright.export._c_decide import Layout, decide_code, layout_of
 from edgewright.export._c_stream_detectors import (
     EVENT,
     NEXT,
@@ -16,7 +16,6 @@ from edgewright.export._c_stream_detectors import (
     told_of,
     watch_code,
 )
-from edgewright.export._c_stream_layout import Layout, layout_of
 from edgewright.export._c_stream_window import SKIP, fill_code, slide_code
 from edgewright.export._c_text import identifier, number, template_comment
 from edgewright.export.contract import Stream
@@ -35,7 +34,7 @@ def write_stream_c99(
     columns: Sequence[str] = (),
     watchers: Watchers = _NOBODY,
 ) -> dict[str, str]:
-    """The code around a model that `write_c99` wrote under the same name.
+    """Return the code around a model that `write_c99` wrote under the same name.
 
     Args:
         stream: how rows become windows and answers become decisions.
@@ -135,7 +134,7 @@ _FLAGS = (
 
 
 def _how(at: Layout, stream: Stream) -> list[str]:
-    """What is decided, in words."""
+    """Return what is decided, in words."""
     if not at.classes:
         return []
     spec, labels = stream.decision, stream.labels
@@ -184,7 +183,7 @@ def _source(at: Layout, watchers: Sequence[Watcher]) -> str:
 
 
 def _state(at: Layout, watchers: Sequence[Watcher]) -> list[str]:
-    """What is remembered, and the memory of the model."""
+    """Return what is remembered, and the memory of the model."""
     # Arrays come last: what lies near the beginning is reached by shorter instructions.
     fields = ["    uint32_t rows; /* that came or were lost */", "    unsigned flags; /* of the last answer */"]
     arrays: list[str] = []
@@ -205,8 +204,8 @@ def _state(at: Layout, watchers: Sequence[Watcher]) -> list[str]:
     if at.quiet:
         fields.append(f"    uint32_t quiet[{len(at.alarms)}]; /* rows without another alarm */")
     if watchers:
-        told = f"    }} told[{len(watchers)}];"
-        fields += ["    struct {", "        float score;", "        int channel, odd;", told]
+        text = f"    }} told[{len(watchers)}];"
+        fields += ["    struct {", "        float score;", "        int channel, odd;", text]
     arrays += [f"    {w.prefix}_detect_context detector{n};" for n, w in enumerate(watchers)]
     return [
         "/* One stream: its state, and the memory of its model. */",
@@ -223,12 +222,12 @@ def _tables(at: Layout) -> list[str]:
     return tables
 
 
-def _table(kind: str, name: str, words: Sequence[str], told: str) -> str:
-    return f"/* {told} */\nstatic const {kind} @_{name}[{len(words)}] = {{{', '.join(words)}}};"
+def _table(kind: str, name: str, words: Sequence[str], text: str) -> str:
+    return f"/* {text} */\nstatic const {kind} @_{name}[{len(words)}] = {{{', '.join(words)}}};"
 
 
 def _push_code(at: Layout, watchers: Sequence[Watcher]) -> str:
-    """What the model says of a row: all there is to push without detectors."""
+    """Return what the model says of a row: all there is to push without detectors."""
     name = "static int @_answered" if watchers else "int @_push"
     lines = [
         f"{name}(@_stream_context *context, const float sample[@@_CHANNELS], @_event *event) {{",

@@ -59,7 +59,7 @@ class Watchers:
 def watchers_of(
     detectors: Mapping[str, bytes], window: WindowSpec | None, *, name: str, columns: Sequence[str]
 ) -> Watchers:
-    """Writes what can be written; one that C cannot say does not keep the others from it.
+    """Write what can be written; one that C cannot say does not keep the others from it.
 
     Args:
         detectors: their files, by name.
@@ -70,35 +70,35 @@ def watchers_of(
     made: list[Watcher] = []
     files: dict[str, str] = {}
     refused: dict[str, str] = {}
-    for told, content in sorted(detectors.items()):
-        prefix = _prefix(name, told, [known.prefix for known in made])
+    for text, content in sorted(detectors.items()):
+        prefix = _prefix(name, text, [known.prefix for known in made])
         try:
-            file = parse_detector(content, f"detector {told}")
+            file = parse_detector(content, f"detector {text}")
             # Refuses arrays that do not go together.
             Watch(file)
-            watcher = _watcher(told, prefix, file, window, tuple(columns))
+            watcher = _watcher(text, prefix, file, window, tuple(columns))
             files |= form_files(watcher.form, prefix)
         except EdgewrightError as error:
-            refused[told] = " ".join(str(error).split())
+            refused[text] = " ".join(str(error).split())
             continue
         made.append(watcher)
     return Watchers(tuple(made), files, refused)
 
 
-def _prefix(name: str, told: str, taken: Sequence[str]) -> str:
-    """A prefix of at most 36 letters, so that a network of its own has a name, too."""
-    word = f"{name[:18]}_{re.sub(r'[^A-Za-z0-9_]', '_', told)[:14]}"
+def _prefix(name: str, text: str, taken: Sequence[str]) -> str:
+    """Return a prefix of at most 36 letters, so that a network of its own has a name, too."""
+    word = f"{name[:18]}_{re.sub(r'[^A-Za-z0-9_]', '_', text)[:14]}"
     return next(w for w in (word, *(f"{word}_{n}" for n in range(2, len(taken) + 3))) if w not in taken)
 
 
 def _watcher(
-    told: str, prefix: str, file: DetectorFile, window: WindowSpec | None, columns: tuple[str, ...]
+    text: str, prefix: str, file: DetectorFile, window: WindowSpec | None, columns: tuple[str, ...]
 ) -> Watcher:
     spec = file.spec
     own = tuple(column.name for column in spec.columns)
     absent = [column for column in own if column not in columns]
     if absent:
-        raise InputError(f"a detector of the columns {', '.join(columns)}", f"one of {', '.join(absent)}", told)
+        raise InputError(f"a detector of the columns {', '.join(columns)}", f"one of {', '.join(absent)}", text)
     whole, cut = own == columns, spec.window
     same = cut is not None and window is not None and (cut.samples, cut.step) == (window.samples, window.step)
     form = detector_form(
@@ -110,11 +110,11 @@ def _watcher(
         window=cut,
         held=not (same and whole and window is not None and window.samples > 1),
     )
-    return Watcher(told, prefix, form, tuple(columns.index(column) for column in own), whole)
+    return Watcher(text, prefix, form, tuple(columns.index(column) for column in own), whole)
 
 
 def told_of(watchers: Watchers) -> list[str]:
-    """Lines of the header's comment."""
+    """Return lines of the header's comment."""
     lines = []
     for place, watcher in enumerate(watchers.all):
         form = watcher.form
@@ -124,8 +124,8 @@ def told_of(watchers: Watchers) -> list[str]:
         name = template_comment(watcher.name)
         lines.append(f" * Detector {place}, {name}: {form.kind} over {over}, {each}, odd from {limit} on.")
     for name, why in watchers.refused.items():
-        said = template_comment(f"Not in this code: detector {name}: {why}")
-        lines.append(f" * {said}")
+        text = template_comment(f"Not in this code: detector {name}: {why}")
+        lines.append(f" * {text}")
     return lines
 
 
@@ -146,12 +146,12 @@ TIME = (
 
 
 def timed(watchers: Sequence[Watcher]) -> bool:
-    """Whether one of them asks for the time of a row."""
+    """Return whether one of them asks for the time of a row."""
     return any(watcher.form.score.season for watcher in watchers)
 
 
 def watch_code(watchers: Sequence[Watcher]) -> list[str]:
-    """Functions @_watch, of a row, and @_watch_window, of a window of the model, each where one needs it."""
+    """Return functions @_watch, of a row, and @_watch_window, of a window of the model, each where one needs it."""
     if not watchers:
         return []
     rows = [(n, w) for n, w in enumerate(watchers) if not w.given]

@@ -7,10 +7,12 @@ SKIP = ("    if (context->skip > 0) {", "        --context->skip;", "        ret
 
 
 def fill_code(channels: int, samples: int, step: int, row: str) -> list[str]:
-    """Lines that take a row, and leave the function with 0 as long as no window is complete.
+    """Return lines that take a row, and leave the function with 0 as long as no window is complete.
 
     Args:
-        channels, samples, step: of a window.
+        channels: of a window.
+        samples: of a window.
+        step: rows from one window to the next.
         row: the C name of the row.
     """
     lines = (
@@ -30,7 +32,7 @@ def fill_code(channels: int, samples: int, step: int, row: str) -> list[str]:
 
 
 def slide_code(channels: int, samples: int, step: int) -> list[str]:
-    """Rows that the next window has, too, move to its beginning: once a step, no other window is held."""
+    """Return rows that the next window has, too, move to its beginning: once a step, no other window is held."""
     kept = samples - step
     if kept <= 0:
         made = ["    context->filled = 0;"]

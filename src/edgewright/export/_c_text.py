@@ -4,55 +4,64 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 
 import numpy as np
 
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 
+# Tables begin at multiples of this: the largest number in them has eight bytes.
+ALIGNMENT = 8
+
+
+def slot_offsets(tables: Mapping[str, Array]) -> tuple[dict[str, int], int]:
+    """Byte offsets by table, and how many bytes they take together."""
+    offsets, end = {}, 0
+    for name, array in tables.items():
+        offsets[name] = end
+        end += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+    return offsets, end
+
+
+def slot_bytes(tables: Mapping[str, Array]) -> bytes:
+    """Return the tables as a slot holds them: little-endian, zeros between them."""
+    offsets, end = slot_offsets(tables)
+    made = bytearray(end)
+    for name, array in tables.items():
+        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+        made[offsets[name] : offsets[name] + len(data)] = data
+    return bytes(made)
+
+
+def slot_tables(name: str, tables: Mapping[str, Array]) -> list[str]:
+    """Return the C by which code finds its tables: a pointer, and a macro for each."""
+    offsets, end = slot_offsets(tables)
+    lines = [
+        "/* Constants lie in a slot of flash; NAME_update.c sets the pointer, 0 where there are none. */".replace(
+            "NAME", name
+        ),
+        f"const unsigned char *{name}_constants = 0;",
+        f"const uint32_t {name}_constants_length = {end}u;",
+    ]
+    for table, array in tables.items():
+        kind = TYPES[array.dtype.name]
+        # A number of entries in the text makes the lengths of tables part of the layout.
+        lines.append(
+            f"#define {table} ((const {kind} *)(const void *)({name}_constants + {offsets[table]})) /* {array.size} */"
+        )
+    return ["\n".join(lines)]
+
+
 # Of two or more, as trigraphs begin with.
 _QUESTIONS = re.compile(r"\?(?=\?)")
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Words of C99 that a prefix cannot be, and prefixes the libraries keep for themselves.
-_TAKEN = frozenset(
-    (
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "main",
-    )
-)
+_WORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register
+restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main
+"""
+_TAKEN = frozenset(_WORDS.split())
 # Keeps a function out of the one that calls it; @ is the prefix of names.
 APART = """\
 #if defined(__GNUC__)
@@ -65,7 +74,7 @@ TYPES |= {"uint8": "uint8_t", "uint16": "uint16_t", "bool": "uint8_t"}
 
 
 def identifier(name: str) -> str:
-    """The name, if C takes it as a prefix of names.
+    """Return the name, if C takes it as a prefix of names.
 
     Raises:
         InputError: for other characters than letters, digits and underscores, or a word of C.
@@ -76,7 +85,7 @@ def identifier(name: str) -> str:
 
 
 def number(value: float) -> str:
-    """A float32 constant that reads back as the same bits."""
+    """Return a float32 constant that reads back as the same bits."""
     single = np.float32(value)
     if np.isnan(single):
         return "NAN"
@@ -98,7 +107,7 @@ def smallest(array: Array) -> Array:
 
 
 def entries(array: Array) -> str:
-    """Entries of an array between braces, in lines of at most 120 characters."""
+    """Return entries of an array between braces, in lines of at most 120 characters."""
     flat = array.ravel()
     if flat.dtype.kind == "f":
         words = [number(value).strip("()") for value in flat]
@@ -120,15 +129,28 @@ def comment(text: str) -> str:
 
 
 def template_comment(text: str) -> str:
-    """The same where @ stands for the prefix of names."""
+    """Return the same where @ stands for the prefix of names."""
     return comment(text).replace("@", " at ")
 
 
 def literal(text: str) -> str:
-    """A string constant in UTF-8 whose bytes do not depend on the compiler's encoding."""
+    """Return a string constant in UTF-8 whose bytes do not depend on the compiler's encoding."""
     made = []
     for byte in text.encode("utf-8"):
         plain = 32 <= byte < 127 and chr(byte) not in '"\\?'
         # Octal escapes end after three digits, hexadecimal ones do not.
         made.append(chr(byte) if plain else f"\\{byte:03o}")
     return f'"{"".join(made)}"'
+
+
+def guarded(word: str, includes: str, body: str) -> str:
+    """Return the body of a header within its guard, as C and as C++.
+
+    Args:
+        word: of the guard.
+        includes: headers that it includes, with spaces between.
+        body: between them and the end.
+    """
+    lines = "".join(f"#include {name}\n" for name in includes.split())
+    head = f'#ifndef {word}\n#define {word}\n\n{lines}\n#ifdef __cplusplus\nextern "C" {{\n#endif\n\n'
+    return f"{head}{body}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n"

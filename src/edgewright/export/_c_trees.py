@@ -27,7 +27,7 @@ class _Level:
 
 
 def with_walks(graph: Graph) -> Graph:
-    """The graph with two or more levels that read the same tables as one node of so many levels."""
+    """Return the graph with two or more levels that read the same tables as one node of so many levels."""
     made = {node.outputs[0]: node for node in graph.nodes}
     levels = {n.outputs[0]: level for n in graph.nodes if n.op == "Where" and (level := _level(n, made, graph))}
     depth: dict[str, tuple[str, int]] = {}
@@ -51,7 +51,7 @@ def _alike(one: _Level, other: _Level) -> bool:
 
 
 def _level(node: Node, made: dict[str, Node], graph: Graph) -> _Level | None:
-    """The level that ends in a choice between two gathered numbers of nodes."""
+    """Return the level that ends in a choice between two gathered numbers of nodes."""
 
     def gathered(name: str) -> tuple[str, str] | None:
         found = made.get(name)

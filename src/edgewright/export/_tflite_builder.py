@@ -39,11 +39,11 @@ class TfliteBuilder:
         self._model.metadata = [self._entry(name, text) for name, text in (metadata or {}).items()] or None
 
     def tensor(self, shape: tuple[int, ...], dtype: str, scale: Any = None, zero: int = 0, name: str = "") -> int:  # noqa: ANN401 - a number or None
-        """Adds a value that an operator or the caller fills; gives its number."""
+        """Add a value that an operator or the caller fills; give its number."""
         return self._add(shape, dtype, 0, name, _grid(scale, zero))
 
     def constant(self, array: Array, scale: Array | None = None, axis: int = 0, zero: int = 0) -> int:
-        """Adds a constant, with a scale for each entry along `axis` or one for all; gives its number."""
+        """Add a constant, with a scale for each entry along `axis` or one for all; give its number."""
         content = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
         if scale is None:
             key = (array.dtype.name, array.shape, content)
@@ -55,7 +55,7 @@ class TfliteBuilder:
         return self._add(array.shape, array.dtype.name, self._buffer(content), "", grid)
 
     def number(self, value: float) -> int:
-        """Adds a float32 scalar; gives its number."""
+        """Add a float32 scalar; give its number."""
         return self.constant(np.asarray(value, np.float32))
 
     def name(self, tensor: int, name: str) -> None:
@@ -70,7 +70,7 @@ class TfliteBuilder:
         outputs: tuple[int, ...],
         options: Any = None,  # noqa: ANN401 - the schema's classes differ by operator
     ) -> None:
-        """Adds an operator.
+        """Add an operator.
 
         Args:
             name: of the schema's builtin operators, such as 'CONV_2D'.
@@ -89,7 +89,7 @@ class TfliteBuilder:
         self._operators.append(made)
 
     def finish(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> bytes:
-        """The file's bytes; the same calls give the same bytes."""
+        """Return the file's bytes; the same calls give the same bytes."""
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = self._tensors, self._operators
         graph.inputs, graph.outputs = list(inputs), list(outputs)
@@ -108,7 +108,7 @@ class TfliteBuilder:
         return len(self._tensors) - 1
 
     def _entry(self, name: str, text: str) -> Any:  # noqa: ANN401
-        """Text that travels with the file: what .tflite has no field for."""
+        """Return text that travels with the file: what .tflite has no field for."""
         made = schema.MetadataT()
         made.name, made.buffer = name, self._buffer(text.encode())
         return made

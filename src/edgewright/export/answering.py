@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import os
 from pathlib import Path
 
 from edgewright.core.engines import MANY_ROWS
 from edgewright.core.files import write_atomic
 from edgewright.core.native_modules import cache_folder, find_module, model_key
-from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
-from edgewright.core.package_loader import package_path
-from edgewright.core.predictor import Predictor
-from edgewright.export._extension.build import can_build, compile_module, compiler, flags
-from edgewright.export._extension.model import compose
+from edgewright.core.predictor import Predictor, package_path
+from edgewright.export._extension.build import can_build
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError
 
-SECONDS = 60.0
 # Longest time somebody who asks for an answer waits for the compiler.
 _PATIENCE = 20.0
 # Set to 'no', models are never compiled on demand.
 _SETTING = "EDGEWRIGHT_COMPILE"
 
 
-def build_model(model: bytes, *, cache: Path | None = None, seconds: float = SECONDS) -> Path:
-    """As `export.extension.build_extension`, without the writer of ONNX, which the base install lacks."""
-    files, main = compose(read_onnx(model))
-    target = cache_folder(cache) / f"{model_key(model)}-{_content(files)}.so"
-    if target.exists():
-        # The newest is the one that is found.
-        os.utime(target)
-        return target
-    _folder(target.parent)
-    compile_module(files, main, target, seconds)
-    return target
-
-
 def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
-    """Compiles a model on demand, where a compiler is here and `EDGEWRIGHT_COMPILE` is not 'no'.
+    """Compile a model on demand, where a compiler is here and `EDGEWRIGHT_COMPILE` is not 'no'.
 
     Never an error: where it cannot be, another engine answers.
 
@@ -52,7 +35,8 @@ def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
     if os.environ.get(_SETTING, "") == "no" or not can_build() or given_up.exists():
         return False
     try:
-        build_model(model, seconds=seconds)
+        # The writer of C is loaded only where there is something to compile.
+        importlib.import_module("edgewright.export._extension.model").build_model(model, seconds=seconds)
     except CheckFailedError as error:
         _note(given_up, str(error))
     except EdgewrightError:
@@ -63,7 +47,7 @@ def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
 def load(
     place: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS
 ) -> Predictor:
-    """Opens a package, runs its test vectors through the engine, and gives what answers.
+    """Open a package, run its test vectors through the engine, and return the predictor.
 
     Where a C compiler is, the model is compiled for this machine the first time; without one, or where an engine is
     named, nothing is built.
@@ -90,17 +74,3 @@ def _note(path: Path, text: str) -> None:
     except OutputError:
         # A full disk: then it is tried again.
         return
-
-
-def _content(files: dict[str, bytes]) -> str:
-    digest = hashlib.sha256(" ".join((*compiler(), *flags())).encode())
-    for name in sorted(files):
-        digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
-    return digest.hexdigest()[:16]
-
-
-def _folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise OutputError("to make the cache", error.strerror or str(error), str(folder)) from None

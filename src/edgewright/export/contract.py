@@ -6,14 +6,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from edgewright.core import catalogue
 from edgewright.graph.extract import float_network, integer_network, refuse_scattered
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding
 from edgewright.schema.package import WindowSpec
+
+TARGETS = "edgewright.export.targets"
 
 
 @dataclass(frozen=True)
@@ -95,31 +99,74 @@ class Subject:
         if self.read is not None:
             return self.read
         if not self.graph.boundary:
-            told = f"operators up to {self.graph.nodes[-1].op}" if self.graph.nodes else "no operators"
-            raise InputError("a model whose end is a network", told, f"model {self.name}", "Export it to c99 or onnx")
+            got = f"operators up to {self.graph.nodes[-1].op}" if self.graph.nodes else "no operators"
+            raise InputError("a model whose end is a network", got, f"model {self.name}", "Export it to c99 or onnx")
         return self.integers or float_network(self.graph)
 
 
 @dataclass(frozen=True)
+class Exported:
+    """What a target writes of a file that is no pipeline: bytes by file name, and what a user of them must know."""
+
+    files: dict[str, bytes]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Target:
-    """The one object `TARGET` of a target's file; the file name is the target's name.
+    """The one object `TARGET` of a file in `export/targets`; the file name is the target's name.
 
     Attributes:
         description: what it writes, in a few words.
-        files: subject -> bytes by file name; raises `InputError` for a model that the target cannot hold.
+        files: subject -> bytes by file name, the same for the same subject; raises `InputError` for a model that the
+            target cannot hold.
         note: subject -> what a user of the files must know, empty for nothing.
         watches: whether it writes the detectors that travel in a package.
+        networks: whether it writes the network alone of a denoiser or a language model.
+        writers: for kinds of files that the target writes whole ('forecaster', 'denoiser', 'language model'): content
+            of the file and prefix of names -> files and notes.
     """
 
     description: str
     files: Callable[[Subject], dict[str, bytes]]
     note: Callable[[Subject], str] = lambda _subject: ""
     watches: bool = False
+    networks: bool = True
+    writers: Mapping[str, Callable[[Any, str], Exported]] = field(default_factory=dict)
 
-    def told(self, subject: Subject) -> str:
-        """What a user of the files must know: the target's note, and detectors that it leaves out."""
+    def notes(self, subject: Subject) -> str:
+        """Return the target's note, and the detectors that it leaves out."""
         lines = [self.note(subject)]
         if subject.detectors and not self.watches:
             names = ", ".join(sorted(subject.detectors))
             lines.append(f"left out: detector {names}. --to c99 writes detectors with the model")
         return "\n".join(line for line in lines if line)
+
+
+def find_target(name: str, kind: str = "", where: str = "", *, network: bool = False) -> Target:
+    """Return the target of this name.
+
+    Args:
+        name: of a file in `export/targets`.
+        kind: of the file to export, as in `Target.writers`; empty for a pipeline or a model.
+        where: the file.
+        network: whether the network alone is an export of this kind of file.
+
+    Raises:
+        UnknownNameError: no target of this name writes such a file; it lists those that do.
+    """
+
+    def find(one: str) -> Target:
+        found: Target = catalogue.find(TARGETS, one, "TARGET", "export target")
+        return found
+
+    target = find(name)
+    if kind and kind not in target.writers and not (network and target.networks):
+        others = [one for one in target_names() if kind in find(one).writers or (network and find(one).networks)]
+        raise UnknownNameError(f"export target of a {kind}", name, others, where)
+    return target
+
+
+def target_names() -> tuple[str, ...]:
+    """Return the names of all targets."""
+    return catalogue.names(TARGETS)

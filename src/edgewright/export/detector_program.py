@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from edgewright.export._c_counts import LIBRARY, Tally
 from edgewright.export._c_detector_form import Form
 from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
 from edgewright.export.contract import Subject
-from edgewright.export.program import program_of
-from edgewright.schema.program import DETECTOR, Program
+from edgewright.export.program import LIBRARY, Tally, program_of
+from edgewright.schema.footprint import DETECTOR, Program
 
 PREFIX = f"{DETECTOR} "
 _UNCOUNTED = "loop of unknown length"
@@ -78,13 +77,13 @@ def detector_program(form: Form) -> Program:
 
 
 def _named(counts: Mapping[str, float]) -> dict[str, float]:
-    """Kinds with the prefix of detectors, but for functions of the C library."""
+    """Return kinds with the prefix of detectors, but for functions of the C library."""
     shared = {"has errno", *(f"has {name}" for name in LIBRARY)}
     return {kind if kind in shared else PREFIX + kind: count for kind, count in counts.items()}
 
 
 def _sum(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    """Counts of two programs in one; a library function is there once."""
+    """Return counts of two programs in one; a library function is there once."""
     made = dict(one)
     for kind, count in other.items():
         made[kind] = max(made.get(kind, 0.0), count) if kind.startswith("has ") else made.get(kind, 0.0) + count
@@ -92,7 +91,7 @@ def _sum(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, floa
 
 
 def _functions(lines: Iterable[str], reader: _Reader) -> Iterator[tuple[str, list[str]]]:
-    """Functions in a text, each with its body; numbers among their arguments become known."""
+    """Yield functions in a text, each with its body; numbers among their arguments become known."""
     name, body = "", list[str]()
     for line in lines:
         found = _FUNCTION.match(line)
@@ -121,7 +120,7 @@ class _Reader:
         self.routines: dict[str, Tally] = {}
 
     def declare(self, tally: Tally, line: str) -> None:
-        """Notes whole numbers and arrays that a line declares."""
+        """Note whole numbers and arrays that a line declares."""
         self.whole.update(name for names in _WHOLE.findall(line) for name in names if name)
         self.whole.difference_update(_REAL.findall(line))
         for name, count in _ARRAY.findall(line) if line.startswith("float ") else ():
@@ -129,7 +128,7 @@ class _Reader:
             tally.written["local byte"] = tally.written.get("local byte", 0.0) + 4.0 * int(count)
 
     def function(self, name: str, lines: Sequence[str]) -> None:
-        """Counts a function where it stands; each call of it runs its body."""
+        """Count a function where it stands; each call of it runs its body."""
         part = Tally("m", {})
         self.body(part, lines)
         self.routines[name] = part
@@ -137,7 +136,7 @@ class _Reader:
         self.tally.written = _sum(self.tally.written, part.written)
 
     def body(self, tally: Tally, lines: Sequence[str]) -> None:
-        """Counts the statements of a function."""
+        """Count the statements of a function."""
         places = Places(lines)
         stack = [places.whole]
         for number, raw in enumerate(lines):
@@ -180,18 +179,18 @@ class _Reader:
         return next((share for text, share in self.often.items() if text in line), None)
 
     def _constants(self, places: Places, line: str) -> None:
-        """Notes the values of whole numbers whose names a loop may end at, once a stream has gone on for long."""
+        """Note the values of whole numbers whose names a loop may end at, once a stream has gone on for long."""
         for part in line.split(", "):
             name, _, text = part.partition(" = ")
             places.known[name] = places.number(text)
 
     def _counted(self, places: Places, found: re.Match[str]) -> bool:
-        """Whether a loop begins and ends at numbers that are known."""
+        """Return whether a loop begins and ends at numbers that are known."""
         names = set(_NAME.findall(f"{found[2].split(',')[0]} {found[3]}")) - {found[1]}
         return names <= places.known.keys()
 
     def _loop(self, tally: Tally, outer: Turns, length: float | None, depth: int) -> Turns:
-        """Counts a loop; gives its body."""
+        """Count a loop; give its body."""
         if length is None:
             tally.add(_UNCOUNTED, outer.total)
             length = 1.0
@@ -203,7 +202,7 @@ class _Reader:
         return Turns(outer.each, outer.total * length)
 
     def _statement(self, tally: Tally, line: str, times: float) -> None:
-        """Counts one statement."""
+        """Count one statement."""
         raised = _COUNTED_UP.match(line)
         if raised:
             line = f"{raised[1]} = {raised[1]} + 1;"
@@ -222,7 +221,7 @@ class _Reader:
             self._expression(tally, one, times, target.split("[")[0].split()[-1] if equals else "", calls)
 
     def _expression(self, tally: Tally, text: str, times: float, target: str = "", calls: float | None = None) -> None:
-        """Counts loads, calls and operators; those of whole numbers apart from those of floats."""
+        """Count loads, call and operators; those of whole numbers apart from those of floats."""
         text = _TYPES.sub("", _FIELD.sub(r"\1[0]", text))
         found = next((one for one in _CALL.finditer(text) if one[1] not in _WORDS), None)
         while found is not None:
@@ -237,7 +236,7 @@ class _Reader:
         tally.expression(text, times, "whole " if whole else "")
 
     def _call(self, tally: Tally, name: str, given: str, times: float) -> None:
-        """Counts a call, and what the function does where it is the detector's own."""
+        """Count a call, and what the function does where it is the detector's own."""
         short = name.removeprefix("m_")
         if name in _MEMORY:
             self._copy(tally, given, times)
@@ -257,7 +256,7 @@ class _Reader:
             tally.once("has errno")
 
     def _copy(self, tally: Tally, text: str, times: float) -> None:
-        """Counts bytes that a function of the library copies or clears."""
+        """Count bytes that a function of the library copies or clear."""
         size = text.rsplit(", ", 1)[-1]
         number = re.search(r"(\d+)u \*", size)
         named = re.search(r"sizeof (\w+)(?:\[0\])?$", size)
@@ -279,7 +278,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def _leaves(lines: Sequence[str]) -> bool:
-    """Whether the block that begins here ends by leaving the function or the turn."""
+    """Return whether the block that begins here ends by leaving the function or the turn."""
     depth, last = 0, ""
     for raw in lines:
         line = raw.strip()

@@ -1,22 +1,30 @@
-"""A pipeline as the C writer would write it, counted instead of written: bytes of tables and memory, kinds of work."""
+"""Counting what stands in generated C, and what one call of it works out: its loops have fixed lengths.
+
+The text is our own, so that a few regular expressions read it. Kinds: `load`, `store`, `add`, `mul`, `div`, `compare`
+of expressions, `loop` and `turn`, `call NAME`, and for functions that have loops of their own what these do (`dense
+mac`, `dense row`). Operators whose loops are written in one way (convolutions, pools, all of the integer network) are
+counted by their shape: `conv place.j` is a block of channels at a place, within which compilers do as they do.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from edgewright.export._c_counts import Tally
 from edgewright.export._c_files import STEPS
+from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
 from edgewright.export._c_pipeline import lay_out
+from edgewright.export._c_spectrum import factors
 from edgewright.export._c_unit import Unit
+from edgewright.schema.footprint import Program
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.program import Program
 
 
 def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
-    """Counts the program that `write_c99` would write.
+    """Count the program that `write_c99` would write.
 
     Args:
         graph: the whole pipeline, float or in QDQ form.
@@ -24,9 +32,6 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
 
     Returns:
         Tables and static memory to the byte; code and instructions as counts, which a core's coefficients weigh.
-
-    Raises:
-        InputError, UnknownNameError: as `write_c99`.
     """
     unit, face = lay_out(graph, network, name="model")
     kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
@@ -59,7 +64,299 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
 
 
 def _tables_of(unit: Unit, inside: range) -> int:
-    """Bytes of the tables that some steps name."""
+    """Return bytes of the tables that some steps name."""
     text = " ".join(line for place in inside for line in unit.steps[place].text)
     words = set(re.findall(r"\w+", text))
     return sum(array.nbytes for name, array in unit.contents().items() if name in words)
+
+
+_POINTER = re.compile(r"(?:const )?\w+ \*(?:const )?(\w+) = (.*);$")
+_LANE = re.compile(r"s\d \+?= .*\[")
+_CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
+_PLACE = re.compile(r"\[[^\[\]]*\]")
+# Those that set the error number, which lies in memory of the library.
+LIBRARY = ("expf", "logf", "sqrtf", "powf", "sinf", "cosf", "tanhf", "log1pf", "expm1f", "atan2f", "erff")
+_LIBRARY = re.compile(rf"\b({'|'.join(LIBRARY)})\(")
+_COPY = re.compile(r"\bmem(?:cpy|move)\(.*, (\d+)\);")
+# Bytes that compilers for ARM copy by loads and stores.
+_WRITTEN_OUT = 64
+_WORDS = frozenset({"for", "if", "sizeof", "while", "return"})
+_TYPES = re.compile(r"\((?:const )?(?:float|u?int\d+_t|int)(?: \*)?\)")
+# How often the body of an `if` runs where nothing says so.
+_RARE = 0.25
+# Float operators whose loops cost what their shape says; the others leave expressions, of which every part counts.
+_SHAPED = frozenset({"Conv", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool"})
+
+# Functions that are written in several forms.
+_FORMS = frozenset({"power", "direct"})
+
+Work = Callable[[Sequence[str], "Tally"], Mapping[str, float]]
+
+
+class Tally:
+    """Counts of one program.
+
+    Args:
+        prefix: of the names of its functions.
+        sizes: entries of its tables by name.
+
+    Attributes:
+        written: how often a kind stands in the code.
+        run: how often it is worked out in one call.
+    """
+
+    def __init__(self, prefix: str, sizes: Mapping[str, int]) -> None:
+        self.written: dict[str, float] = {}
+        self.run: dict[str, float] = {}
+        self.prefix, self.sizes = f"{prefix}_", sizes
+        self.routines: dict[str, Tally] = {}
+
+    def functions(self, text: str) -> None:
+        """Note what the C library brings along: functions that `text` calls, and its error number once any sets it."""
+        called = set(_LIBRARY.findall(text))
+        for name in called:
+            self.once(f"has {name}")
+        if called:
+            self.once("has errno")
+        self.copies(int(size) for size in _COPY.findall(text))
+
+    def copies(self, sizes: Iterable[int]) -> None:
+        """Note the library's function that copies bytes, which is there once one of so many is not written out."""
+        if any(size > _WRITTEN_OUT for size in sizes):
+            self.once("has long copy")
+
+    def add(self, kind: str, times: float, count: float = 1.0) -> None:
+        """Count a kind that occurs `count` times in code that runs `times` times."""
+        if count:
+            self.written[kind] = self.written.get(kind, 0.0) + count
+            self.run[kind] = self.run.get(kind, 0.0) + count * times
+
+    def once(self, kind: str) -> None:
+        """Count a function that is present or absent."""
+        self.written[kind] = 1.0
+
+    def step(self, lines: Sequence[str], integer: bool, work: str = "") -> None:
+        """Count the lines of a step; `work` is the operator whose loops they are."""
+        shaped = work if integer or work in _SHAPED else ""
+        sort = f"{shaped} " if shaped else ""
+        self.add(f"{sort}step", 1.0)
+        places = Places(lines)
+        stack = [places.whole]
+        for raw in lines:
+            line = raw.strip()
+            now = stack[-1]
+            if line.startswith("}"):
+                stack.pop()
+                continue
+            found = FOR.match(line)
+            if found:
+                stack.append(self.loop(places, found, now, shaped, len(stack)))
+                continue
+            if line.endswith("{"):
+                opened = line.startswith("if (")
+                if opened and not shaped:
+                    self.expression(line[2:-1], now.total, "")
+                stack.append(places.when(line[4:-3], now, _RARE) if opened else now)
+                continue
+            chosen = SET.match(line)
+            if chosen:
+                divided = places.set(chosen[1])
+                if shaped:
+                    self.add(f"{sort}divide", now.total, divided)
+                else:
+                    self.add("place", now.total)
+                continue
+            if shaped:
+                self.shaped(line, now, sort, places)
+            else:
+                self.line(line, now.total, places)
+
+    def routine(self, name: str, parts: Sequence[tuple[int, Sequence[str]]]) -> None:
+        """Count a function that works out one row of several parts: once where it stands, and a row at each call."""
+        rows = sum(count for count, _ in parts)
+        mean = Tally(self.prefix[:-1], self.sizes)
+        for count, lines in parts:
+            part = Tally(self.prefix[:-1], self.sizes)
+            part.step(lines, False)
+            for kind, amount in part.written.items():
+                self.written[kind] = self.written.get(kind, 0.0) + amount
+            for kind, amount in part.run.items():
+                mean.run[kind] = mean.run.get(kind, 0.0) + amount * count / rows
+        self.routines[name.removeprefix(self.prefix)] = mean
+
+    def loop(self, places: Places, found: re.Match[str], outer: Turns, shaped: str, depth: int) -> Turns:
+        """Count a loop; give its body."""
+        made = places.loop(found, outer)
+        if shaped:
+            if made.path != outer.path:
+                self.add(f"{shaped} {made.path}", made.total)
+            return made
+        self.add(f"loop{min(depth, 3)}", outer.total)
+        kind = "turn" if made.length > SHORT else "short turn"
+        self.run[kind] = self.run.get(kind, 0.0) + made.total
+        self.written[kind] = self.written.get(kind, 0.0) + 1.0
+        return made
+
+    def shaped(self, line: str, now: Turns, sort: str, places: Places) -> None:
+        """Count a statement in the loops of an operator that are counted by their shape."""
+        if _LANE.match(line):
+            self.add(f"{sort}lane", now.total)
+        if line.startswith("a += "):
+            self.add(f"{sort}sum", now.total)
+        for name, arguments in _calls(line):
+            self.call(name, arguments, now, places)
+            self.add(f"{sort}factor", now.total, sum("multiplier" in text for text in arguments))
+
+    def line(self, line: str, times: float, places: Places) -> None:
+        """Count one statement."""
+        if _POINTER.match(line):
+            self.add("address", times)
+            return
+        target, equals, value = line.partition(" = ")
+        if not equals:
+            target, equals, value = line.partition(" += ")
+            value = value + " + " if equals else line
+        if equals and "[" in target and not target.startswith(("int32_t", "const", "float")):
+            self.add("store", times)
+            self.add("load", times, _PLACE.sub("", target).count("["))
+        for name, arguments in _calls(value):
+            self.call(name, arguments, Turns(np.asarray(times), times), places)
+        self.expression(value, times, "")
+
+    def call(self, name: str, arguments: Sequence[str], now: Turns, places: Places) -> None:
+        """Count a call of a function, and what the function does where it has loops of its own."""
+        short = name.removeprefix(self.prefix)
+        if short in self.routines:
+            self.add("call rows", now.total)
+            for kind, amount in self.routines[short].run.items():
+                self.run[kind] = self.run.get(kind, 0.0) + now.total * amount
+            return
+        if short.endswith("_hann"):
+            self.run["fft wave"] = self.run.get("fft wave", 0.0) + now.total * float(arguments[3])
+        if short == "isnan":  # x != x
+            self.add("compare", now.total)
+            return
+        # A function of several forms has the form behind its name: power4_hann.
+        plain = re.split(r"[\d_]", short)[0]
+        short = plain if plain in _FORMS else short
+        self.once(f"has {short}")
+        self.add(f"call {short}", now.total)
+        if short.startswith("dots"):
+            # The call stands in a loop over blocks of channels; the length may depend on the place.
+            pairs, odd = places.mean(arguments[2], now)
+            self.run[f"{short} pair"] = self.run.get(f"{short} pair", 0.0) + pairs
+            self.run[f"{short} odd"] = self.run.get(f"{short} odd", 0.0) + odd
+        elif short in _WORK:
+            for kind, amount in _WORK[short](arguments, self).items():
+                self.run[kind] = self.run.get(kind, 0.0) + now.total * amount
+
+    def expression(self, text: str, times: float, sort: str) -> None:
+        """Count loads and operators."""
+        loads = 0
+        while "[" in text:
+            shorter, count = _PLACE.subn("", text)
+            if not count:
+                break
+            loads, text = loads + count, shorter
+        text = _TYPES.sub("", text)
+        self.add(f"{sort}load", times, loads)
+        self.add(f"{sort}add", times, text.count(" + ") + text.count(" - ") + text.count("(-"))
+        self.add(f"{sort}mul", times, text.count(" * "))
+        self.add(f"{sort}div", times, text.count(" / "))
+        self.add(f"{sort}compare", times, len(re.findall(r" (?:[<>]=?|[!=]=|&&|\|\|) ", text)))
+
+
+def _calls(text: str) -> list[tuple[str, list[str]]]:
+    """Return functions that are called, with their arguments, the outer ones first."""
+    found = []
+    for match in _CALL.finditer(text):
+        if match[1] in _WORDS or match[1].endswith("_C"):
+            continue
+        depth, start, arguments = 0, match.end(), []
+        for place in range(match.end(), len(text)):
+            character = text[place]
+            if character in "([{":
+                depth += 1
+            elif character in ")]}":
+                if not depth:
+                    arguments.append(text[start:place])
+                    break
+                depth -= 1
+            elif character == "," and not depth:
+                arguments.append(text[start:place])
+                start = place + 1
+        found.append((match[1], [argument.strip() for argument in arguments]))
+    return found
+
+
+def _dense(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    inputs, outputs = float(arguments[5]), float(arguments[6])
+    return {"dense row": outputs, "dense mac": inputs * outputs}
+
+
+def _runs(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    return {"dense row": float(arguments[6]), "dense mac": float(tally.sizes.get(arguments[2], 0))}
+
+
+def _shifted(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    count = float(arguments[5])
+    return {"dense row": count, "dense mac": count * (count - 1) / 2}
+
+
+def _mirrored(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    half = float(arguments[5])
+    return {"mirrored row": half, "mirrored pair": half * half}
+
+
+def _smooth(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    return {"smooth row": float(arguments[5])}
+
+
+def _power(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    half, made = int(arguments[8]), {"fft bin": float(arguments[8]) + 1.0}
+    for radix in factors(half):
+        tally.once("has pass4" if radix == 4 else "has pass")
+        kinds = {"fft quad": half / 4} if radix == 4 else {"fft product": half * radix, "fft point": half}
+        for kind, count in kinds.items():
+            made[kind] = made.get(kind, 0.0) + count
+    return made
+
+
+def _direct(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    length = float(arguments[7])
+    return {"fft product": length * (length + 1) / 2, "fft bin": (length + 1) / 2}
+
+
+def _terms(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    return {"sum term": float(arguments[-1])}
+
+
+def _bands(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    return {"dense row": float(arguments[5])}
+
+
+def _softmax(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    return {"softmax entry": float(arguments[2])}
+
+
+_WORK: dict[str, Work] = {
+    "dense": _dense,
+    "runs": _runs,
+    "shifted": _shifted,
+    "mirrored": _mirrored,
+    "smooth": _smooth,
+    "power": _power,
+    "direct": _direct,
+    "bands": _bands,
+    **dict.fromkeys(("sum", "dot", "rest", "line"), _terms),
+    "softmax": _softmax,
+    "softmax_bytes": _softmax,
+}

@@ -13,11 +13,11 @@ from edgewright.core.package import Package
 from edgewright.core.versioned_json import decode_versioned
 from edgewright.device.boards.weights import HEADER, SIGNATURE, body_of
 from edgewright.export._c_files import files
-from edgewright.export._c_images import image_channels, pixels
+from edgewright.export._c_graph import image_channels, pixels
 from edgewright.export._c_pipeline import lay_out
-from edgewright.export._c_slots import slot_bytes
-from edgewright.export.c99 import around, limits_of
+from edgewright.export._c_text import slot_bytes
 from edgewright.export.contract import Subject
+from edgewright.export.targets.c99 import around, limits_of
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.integer import Rounding
@@ -75,7 +75,7 @@ class SlotCode:
 
 
 def slot_code(subject: Subject) -> SlotCode:
-    """The code of a model, and the constants that make it this one.
+    """Return the code of a model, and the constants that make it this one.
 
     Raises:
         InputError, UnknownNameError: as `write_c99`; for a model whose answer is several arrays.
@@ -114,9 +114,6 @@ def slot_files(subject: Subject, key: bytes) -> dict[str, bytes]:
     Args:
         subject: the model.
         key: Ed25519 key with which weights must be signed, 32 bytes.
-
-    Raises:
-        InputError, UnknownNameError: as `slot_code`.
     """
     code, word = slot_code(subject), subject.word
     vectors = _room(code)
@@ -140,7 +137,7 @@ def slot_files(subject: Subject, key: bytes) -> dict[str, bytes]:
 
 
 def read_layout(data: bytes, where: str) -> Layout:
-    """Reads `NAME_layout.json`.
+    """Read `NAME_layout.json`.
 
     Raises:
         InputError: for another file, or a newer version.
@@ -149,7 +146,7 @@ def read_layout(data: bytes, where: str) -> Layout:
 
 
 def weights_body(subject: Subject, package: Package, layout: Layout, counter: int) -> bytes:
-    """Weights for boards with code of this layout, without the signature.
+    """Return weights for boards with code of this layout, without the signature.
 
     Args:
         subject: of the package, in the layout's form and rounding, under its name.
@@ -179,7 +176,7 @@ def weights_body(subject: Subject, package: Package, layout: Layout, counter: in
 
 
 def _answers(subject: Subject, package: Package) -> tuple[Floats, float]:
-    """Answers to all test vectors in the order of the code, and how far a board's may be off."""
+    """Return answers to all test vectors in the order of the code, and how far a board's may be off."""
     manifest = package.manifest
     wanted = package.expected(subject.form).astype(np.float32)
     wanted = wanted.reshape(len(wanted), -1)

@@ -8,7 +8,7 @@ from edgewright.core.input_ranges import read_ranges
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, read_package
-from edgewright.core.package_loader import package_path
+from edgewright.core.predictor import package_path
 from edgewright.export.contract import Stream, Subject
 from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.from_onnx import read_model
@@ -26,7 +26,7 @@ _PACKAGES = ("", ".edge", ".zip")
 def read_subject(
     place: Path, *, form: str = "", rounding: Rounding | None = None, shape: tuple[int, ...] | None = None
 ) -> Subject:
-    """Reads what is to be exported.
+    """Read what is to be exported.
 
     Args:
         place: run folder, `.edge` package, `.onnx` or `.tflite` file, or boosted trees of LightGBM or XGBoost.
@@ -59,7 +59,7 @@ def read_subject(
 
 
 def package_subject(package: Package, *, form: str = "", rounding: Rounding | None = None) -> Subject:
-    """What is exported of a package.
+    """Return what is exported of a package.
 
     Args:
         package: as read.
@@ -88,7 +88,7 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
 
 
 def _none_of(place: Path, options: dict[str, object]) -> None:
-    """Refuses options that say nothing about what was read, instead of leaving them out unseen."""
+    """Refuse options that say nothing about what was read, instead of leaving them out unseen."""
     for option, value in options.items():
         if value:
             of = "a run or a package, which have forms" if option == "--form" else "an ONNX model"
@@ -96,7 +96,7 @@ def _none_of(place: Path, options: dict[str, object]) -> None:
 
 
 def _mark(place: Path) -> bytes:
-    """The first eight bytes of a file."""
+    """Return the first eight bytes of a file."""
     if not place.is_file():
         return b""
     with place.open("rb") as file:

@@ -13,7 +13,7 @@ _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 
 def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -> dict[Path, bytes]:
-    """Writes files, each under another name first.
+    """Write files, each under another name first.
 
     Args:
         folder: made when it is not there.
@@ -55,5 +55,5 @@ def _check_name(name: str) -> None:
     """Names come from packages and models, too: none may lead out of the folder, or be none of a file."""
     longest = len(name.encode("utf-8", "replace")) > _LONGEST_NAME
     if longest or name.startswith(".") or any(c in _NOT_IN_NAMES or not c.isprintable() for c in name):
-        told = repr(name if len(name) <= 40 else name[:40] + "...")
-        raise InputError("a plain name for the files", told, "the name of the model", "Give another with --name")
+        got = repr(name if len(name) <= 40 else name[:40] + "...")
+        raise InputError("a plain name for the files", got, "the name of the model", "Give another with --name")

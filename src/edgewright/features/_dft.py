@@ -21,7 +21,7 @@ def frequencies(samples: int, rate: float) -> NDArray[np.float64]:
 
 
 def fast_length(samples: int) -> int:
-    """A length, of at least so many samples, whose transform takes few steps.
+    """Return a length, of at least so many samples, whose transform takes few steps.
 
     A window whose half is a product of few small primes is long enough as it is. Another is followed by zeros: a
     transform takes steps by the sum of the primes of its length, of a prime of 500 some hundred times those of 512.
@@ -38,7 +38,7 @@ def fast_length(samples: int) -> int:
 
 
 def cheaper_length(samples: int) -> int | None:
-    """The nearest length, at most an eighth away, that takes half as many steps; None where there is none."""
+    """Return the nearest length, at most an eighth away, that takes half as many steps; None where there is none."""
     used = _steps(fast_length(samples) // 2) or 0
     near = range(round(samples / _LONGER), round(samples * _LONGER) + 1)
     steps = {length: _steps(length // 2) for length in near if length % 2 == 0}
@@ -57,7 +57,7 @@ def _steps(half: int) -> int | None:
 
 
 def hann(samples: int) -> NDArray[np.float64]:
-    """The periodic Hann window: 0.5 - 0.5 cos(2 pi t / samples) (Harris, Proc. IEEE 66, 1978)."""
+    """Return the periodic Hann window: 0.5 - 0.5 cos(2 pi t / samples) (Harris, Proc. IEEE 66, 1978)."""
     return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(samples) / samples)
 
 

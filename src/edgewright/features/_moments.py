@@ -103,7 +103,7 @@ class Moments:
 
 
 def _zero_crossings(m: Moments) -> Value:
-    """Crossings of the mean: half the total variation of the signal, limited to a band around it.
+    """Return crossings of the mean: half the total variation of the signal, limited to a band around it.
 
     A full crossing counts 1; one that turns round inside the band (noise about the mean) counts in part. Counting
     changes of sign would jump by a whole crossing between float32 and float64 where a sample lies at the mean; this
@@ -177,7 +177,7 @@ def signed_log(x: Value, size: NDArray[np.float32]) -> Value:
 
 
 def autocorrelation(m: Moments, lag: int) -> Value:
-    """Mean product of the signal with itself `lag` samples later, over the variance.
+    """Return mean product of the signal with itself `lag` samples later, over the variance.
 
     The mean is taken over the products that there are, samples - lag (the unbiased estimate of the autocovariance).
     """

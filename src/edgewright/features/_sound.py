@@ -2,19 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.features import _dft, _mel
+from edgewright.features import _dft
 from edgewright.graph.formula import Value, log, matmul, reshape, take, transpose
 from edgewright.graph.stage import Context, StageConfig
 from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, require, require_rate
 from edgewright.schema.errors import InputError
 
 
+def to_mel(hertz: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
+    """Hz to mel.
+
+    'htk': 2595 log10(1 + f/700) (O'Shaughnessy, Speech Communication, 1987, as in the HTK Book). 'slaney': linear
+    with 200/3 Hz a mel below 1000 Hz, above it 27 mel for each factor of 6.4 (Slaney, Auditory Toolbox, 1998).
+    """
+    if scale == "htk":
+        return np.asarray(2595.0 * np.log10(1.0 + hertz / 700.0))
+    high = 15.0 + 27.0 * np.log(np.maximum(hertz, 1000.0) / 1000.0) / np.log(6.4)
+    return np.where(hertz < 1000.0, hertz * 3.0 / 200.0, high)
+
+
+def from_mel(mel: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
+    """Mel to Hz: the inverse of `to_mel`."""
+    if scale == "htk":
+        return np.asarray(700.0 * (10.0 ** (mel / 2595.0) - 1.0))
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
+
+
+def mel_edges(mels: int, low: float, high: float, scale: str) -> NDArray[np.float64]:
+    """Return the mels + 2 corners of the triangles in Hz, equally far apart in mel."""
+    ends = to_mel(np.asarray([low, high]), scale)
+    return from_mel(np.linspace(ends[0], ends[1], mels + 2), scale)
+
+
+def mel_matrix(frequencies: NDArray[np.float64], edges: NDArray[np.float64], where: str) -> NDArray[np.float32]:
+    """Triangles of height 1 over the bins: (bins, mels).
+
+    Raises:
+        InputError: when a triangle is so narrow that it holds no bin.
+    """
+    left, middle, right = edges[:-2], edges[1:-1], edges[2:]
+    rising = (frequencies[:, None] - left) / (middle - left)
+    falling = (right - frequencies[:, None]) / (right - middle)
+    matrix = np.maximum(0.0, np.minimum(rising, falling))
+    empty = np.flatnonzero(matrix.sum(axis=0) == 0)
+    if len(empty):
+        raise InputError(
+            f"mel filters wider than the resolution of {frequencies[1]:.3g} Hz",
+            f"filter {empty[0] + 1} of {len(middle)} at {middle[empty[0]]:.4g} Hz without a bin",
+            where,
+            "Use fewer mels or a longer `fft`",
+        )
+    return matrix.astype(np.float32)
+
+
+def frames(samples: int, frame: int, hop: int) -> NDArray[np.int64]:
+    """Return places of the samples of each whole frame: (frames, frame)."""
+    count = (samples - frame) // hop + 1
+    return np.arange(count)[:, None] * hop + np.arange(frame)
+
+
+def dct_matrix(mels: int, coefficients: int) -> NDArray[np.float32]:
+    """Return the orthonormal cosine transform of type II: (mels, coefficients) (Ahmed, Natarajan and Rao, 1974)."""
+    angle = np.pi / mels * (np.arange(mels)[:, None] + 0.5) * np.arange(coefficients)
+    matrix = np.sqrt(2.0 / mels) * np.cos(angle)
+    matrix[:, 0] = np.sqrt(1.0 / mels)
+    return np.asarray(matrix, np.float32)
+
+
+@dataclass(eq=False, repr=False)
 class MelTransformer(SampleTransformer):
     """Frames -> Hann window -> power spectrum -> mel bands -> logarithm.
 
@@ -38,35 +100,20 @@ class MelTransformer(SampleTransformer):
     takes = (2,)
     word: ClassVar[str] = "mel"
 
-    floor_: float
+    floor_: float = field(init=False)
 
-    def __init__(
-        self,
-        mels: int = 40,
-        frame: int = 400,
-        hop: int = 160,
-        fft: int = 400,
-        low: float = 20.0,
-        high: float = 8000.0,
-        scale: str = "htk",
-        floor: float = 1e-5,
-        flatten: bool = False,
-        rate: float = 16000.0,
-        coefficients: int | None = None,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.mels = mels
-        self.frame = frame
-        self.hop = hop
-        self.fft = fft
-        self.low = low
-        self.high = high
-        self.scale = scale
-        self.floor = floor
-        self.flatten = flatten
-        self.rate = rate
-        self.coefficients = coefficients
-        self.names = names
+    mels: int = 40
+    frame: int = 400
+    hop: int = 160
+    fft: int = 400
+    low: float = 20.0
+    high: float = 8000.0
+    scale: str = "htk"
+    floor: float = 1e-5
+    flatten: bool = False
+    rate: float = 16000.0
+    coefficients: int | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -89,13 +136,13 @@ class MelTransformer(SampleTransformer):
 
     def _powers(self, x: Value) -> Value:
         """Power in each mel band: (n, channels, frames, mels)."""
-        framed = take(x, _mel.frames(int(self.shape_[1]), self.frame, self.hop), 2)
+        framed = take(x, frames(int(self.shape_[1]), self.frame, self.hop), 2)
         cosine, sine = _dft.matrices(self.frame, "hann", self.fft)
-        filters = _mel.mel_matrix(_dft.frequencies(self.fft, self.rate), self._edges(), self._where())
+        filters = mel_matrix(_dft.frequencies(self.fft, self.rate), self._edges(), self._where())
         return matmul(_dft.power(framed, cosine, sine), filters)
 
     def _edges(self) -> NDArray[np.float64]:
-        return _mel.mel_edges(self.mels, self.low, self.high, self.scale)
+        return mel_edges(self.mels, self.low, self.high, self.scale)
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         if X.shape[2] < self.frame:
@@ -141,7 +188,7 @@ class MelConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def mel_settings(config: MelConfig, context: Context, kind: str) -> dict[str, Any]:
-    """Arguments of a `MelTransformer`, in samples.
+    """Return arguments of a `MelTransformer`, in samples.
 
     Raises:
         InputError: for a frame longer than the window, or bands outside 0 to half the rate.
@@ -163,8 +210,8 @@ def mel_settings(config: MelConfig, context: Context, kind: str) -> dict[str, An
     high = rate / 2 if config.high is None else config.high
     if not config.low < high <= rate / 2:
         raise InputError(f"low < high <= {rate / 2:g} Hz", f"low {config.low:g}, high {high:g}", where)
-    edges = _mel.mel_edges(config.mels, config.low, high, config.scale)
-    _mel.mel_matrix(_dft.frequencies(fft, rate), edges, where)
+    edges = mel_edges(config.mels, config.low, high, config.scale)
+    mel_matrix(_dft.frequencies(fft, rate), edges, where)
     return {
         "mels": config.mels,
         "frame": frame,

@@ -44,7 +44,7 @@ class Compress(SampleTransformer):
         self.names = names
 
     def formula(self, x: Value) -> Value:
-        """The positive part's logarithm minus the negative part's: no operator for the sign is needed."""
+        """Return the positive part's logarithm minus the negative part's: no operator for the sign is needed."""
         inverse = np.asarray(self.inverse_, np.float32).reshape(-1, *([1] * (len(self.shape_) - 1)))
         scaled = x * inverse
         return log(relu(scaled) + 1.0) - log(relu(-scaled) + 1.0)

@@ -25,7 +25,7 @@ class Flatten(SampleTransformer):
         self.names = names
 
     def formula(self, x: Value) -> Value:
-        """The same values in one axis."""
+        """Return the same values in one axis."""
         return reshape(x, (0, int(self.shape_[0]) * int(self.shape_[1])))
 
     def _names(self, names: tuple[str, ...]) -> list[str]:

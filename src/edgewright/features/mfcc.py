@@ -7,8 +7,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from edgewright.features._mel import dct_matrix
-from edgewright.features._sound import MelConfig, MelTransformer, mel_settings
+from edgewright.features._sound import MelConfig, MelTransformer, dct_matrix, mel_settings
 from edgewright.graph.formula import Value, log, matmul
 from edgewright.graph.stage import Context, Stage
 from edgewright.schema.errors import InputError

@@ -51,11 +51,11 @@ class Polynomial(SampleTransformer):
         self.names = names
 
     def formula(self, x: Value) -> Value:
-        """The columns, then x[left] * x[right]."""
+        """Return the columns, then x[left] * x[right]."""
         return join([x, take(x, self.left_, 1) * take(x, self.right_, 1)], 1)
 
     def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
-        """As for every transformer, in float32 throughout: a million rows of 230 columns stay within memory."""
+        """Transform in float32 throughout: a million rows of 230 columns fit into memory."""
         samples = self._arrived(X)
         columns = samples.shape[1]
         result = np.empty((len(samples), columns + len(self.left_)), np.float32)
@@ -78,7 +78,7 @@ class Polynomial(SampleTransformer):
 
 
 def _pairs(powers: NDArray[np.int64], columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Columns multiplied by each output after the first `columns`, from scikit-learn's table of powers."""
+    """Return columns multiplied by each output after the first `columns`, from scikit-learn's table of powers."""
     places = [np.repeat(np.arange(columns), row) for row in powers[columns:]]
     left, right = np.asarray(places, np.int64).T
     return left, right
@@ -112,4 +112,8 @@ STAGE = Stage(
     state=("shape_", "left_", "right_"),
     why=_why,
     formula="y = [x_1 ... x_n, x_i * x_j for i <= j]",
+    equivalent=lambda table: (
+        "from sklearn.preprocessing import PolynomialFeatures",
+        f"PolynomialFeatures(degree={table.get('degree', 2)}, include_bias=False)",
+    ),
 )

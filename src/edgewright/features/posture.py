@@ -43,7 +43,7 @@ class Posture(SampleTransformer):
         self.names = names
 
     def formula(self, x: Value) -> Value:
-        """Means, means over the length of their vector, and that length."""
+        """Return means, means over the length of their vector, and that length."""
         vector = take(x, np.asarray(self.of, np.int64), 1)
         # The length hardly changes, and float32 must show by how much.
         means = reshape(level(vector, 2), (0, len(self.of)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -37,6 +38,7 @@ class SelectConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields
     score: Literal["mutual_information", "anova"] = "mutual_information"
 
 
+@dataclass(eq=False, repr=False)
 class Select(SampleTransformer):
     """scikit-learn's `SelectKBest`, remembered as the places of the kept columns.
 
@@ -55,22 +57,14 @@ class Select(SampleTransformer):
     kind = "select"
     takes = (1,)
 
-    kept_: NDArray[np.int64]
-    scores_: NDArray[np.float64]
+    kept_: NDArray[np.int64] = field(init=False)
+    scores_: NDArray[np.float64] = field(init=False)
 
-    def __init__(
-        self,
-        k: int = 10,
-        score: str = "mutual_information",
-        task: str = "classification",
-        seed: int = 0,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.k = k
-        self.score = score
-        self.task = task
-        self.seed = seed
-        self.names = names
+    k: int = 10
+    score: str = "mutual_information"
+    task: str = "classification"
+    seed: int = 0
+    names: tuple[str, ...] = ()
 
     @property
     def dropped_(self) -> tuple[tuple[str, str], ...]:
@@ -82,7 +76,7 @@ class Select(SampleTransformer):
         return tuple((names[i], f"score {_score(scores[i])}, the least kept has {_score(least)}") for i in out)
 
     def formula(self, x: Value) -> Value:
-        """The kept columns."""
+        """Return the kept columns."""
         return take(x, np.asarray(self.kept_, np.int64), 1)
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels or numbers
@@ -135,10 +129,15 @@ def _why(estimator: Select) -> str:
     )
 
 
+_FUNCTIONS = {"mutual_information": "mutual_info_classif", "anova": "f_classif"}
 STAGE = Stage(
     config=SelectConfig,
     build=_build,
     state=("shape_", "kept_", "scores_"),
     why=_why,
     formula="y = the k columns of x with the largest score against the target, in their old order",
+    equivalent=lambda table: (
+        "from sklearn.feature_selection import SelectKBest, f_classif, mutual_info_classif",
+        f"SelectKBest({_FUNCTIONS[table.get('score', 'mutual_information')]}, k={table['k']})",
+    ),
 )

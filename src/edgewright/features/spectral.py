@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -47,6 +48,7 @@ class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     noise: Noise = None
 
 
+@dataclass(eq=False, repr=False)
 class Spectral(SampleTransformer):
     """(n, channels, samples) -> (n, features): the bands of each channel, then each other feature of all channels.
 
@@ -71,34 +73,20 @@ class Spectral(SampleTransformer):
     kind = "spectral"
     takes = (2,)
 
-    guard_: NDArray[np.float32]
-    floors_: dict[str, NDArray[np.float32]]
+    guard_: NDArray[np.float32] = field(init=False)
+    floors_: dict[str, NDArray[np.float32]] = field(init=False)
 
-    def __init__(
-        self,
-        features: tuple[str, ...] = ("bands",),
-        edges: tuple[float, ...] = (0.0, 25.0),
-        window: str = "hann",
-        detrend: bool = True,
-        log: bool = True,
-        channels: tuple[int, ...] | None = None,
-        floor: float = 1e-4,
-        rate: float = 50.0,
-        names: tuple[str, ...] = (),
-        noise: tuple[float, ...] | None = None,
-        length: int | None = None,
-    ) -> None:
-        self.noise = noise
-        self.length = length
-        self.features = features
-        self.edges = edges
-        self.window = window
-        self.detrend = detrend
-        self.log = log
-        self.channels = channels
-        self.floor = floor
-        self.rate = rate
-        self.names = names
+    features: tuple[str, ...] = ("bands",)
+    edges: tuple[float, ...] = (0.0, 25.0)
+    window: str = "hann"
+    detrend: bool = True
+    log: bool = True
+    channels: tuple[int, ...] | None = None
+    floor: float = 1e-4
+    rate: float = 50.0
+    names: tuple[str, ...] = ()
+    noise: tuple[float, ...] | None = None
+    length: int | None = None
 
     def formula(self, x: Value) -> Value:
         """Power spectrum, then each feature of it."""
@@ -219,7 +207,7 @@ def _why(estimator: Spectral) -> str:
 
 
 def _hint(samples: int) -> str:
-    """A length of windows whose spectrum takes half the steps."""
+    """Return a length of windows whose spectrum takes half the steps."""
     other = _dft.cheaper_length(samples)
     return "" if other is None else f" Windows of {other} samples instead of {samples} halve the steps of the spectrum."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -50,6 +51,7 @@ class StatisticsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fi
     noise: Noise = None
 
 
+@dataclass(eq=False, repr=False)
 class Statistics(SampleTransformer):
     """(n, channels, samples) -> (n, features), feature after feature, channels inside.
 
@@ -72,30 +74,18 @@ class Statistics(SampleTransformer):
     kind = "statistics"
     takes = (2,)
 
-    guard_: NDArray[np.float32]
-    floors_: dict[str, NDArray[np.float32]]
+    guard_: NDArray[np.float32] = field(init=False)
+    floors_: dict[str, NDArray[np.float32]] = field(init=False)
 
-    def __init__(
-        self,
-        features: tuple[str, ...] = ("mean", "std"),
-        log: bool = False,
-        pairs: tuple[tuple[int, int], ...] = (),
-        lags: tuple[int, ...] = (),
-        channels: tuple[int, ...] | None = None,
-        floor: float = 1e-3,
-        names: tuple[str, ...] = (),
-        signed_log: bool = False,
-        noise: tuple[float, ...] | None = None,
-    ) -> None:
-        self.features = features
-        self.log = log
-        self.signed_log = signed_log
-        self.noise = noise
-        self.pairs = pairs
-        self.lags = lags
-        self.channels = channels
-        self.floor = floor
-        self.names = names
+    features: tuple[str, ...] = ("mean", "std")
+    log: bool = False
+    pairs: tuple[tuple[int, int], ...] = ()
+    lags: tuple[int, ...] = ()
+    channels: tuple[int, ...] | None = None
+    floor: float = 1e-3
+    names: tuple[str, ...] = ()
+    signed_log: bool = False
+    noise: tuple[float, ...] | None = None
 
     def formula(self, x: Value) -> Value:
         """Each measure of all channels, then autocorrelations, then correlations."""

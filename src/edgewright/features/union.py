@@ -64,7 +64,7 @@ class Union(SampleTransformer):
                 setattr(part, name, value)
 
     def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
-        """The parts' outputs side by side, a few samples at a time."""
+        """Return the parts' outputs side by side, a few samples at a time."""
         samples = self._arrived(X)
         step = max(1, CHUNK_VALUES // max(1, int(np.prod(samples.shape[1:]))))
         rows = []
@@ -74,7 +74,7 @@ class Union(SampleTransformer):
         return np.concatenate(rows)
 
     def formula(self, x: Value) -> Value:
-        """The parts' terms, joined."""
+        """Return the parts' terms, joined."""
         if not isinstance(x, Term):
             return self.transform(x)
         return join([Term(x.builder, emit(part, x.builder, x.name)) for part in self.parts_], 1)

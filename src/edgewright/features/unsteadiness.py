@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -35,6 +36,7 @@ class UnsteadinessConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_
     floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-3
 
 
+@dataclass(eq=False, repr=False)
 class Unsteadiness(SampleTransformer):
     """(n, channels, samples) -> (n, channels).
 
@@ -52,21 +54,13 @@ class Unsteadiness(SampleTransformer):
     kind = "unsteadiness"
     takes = (2,)
 
-    guard_: NDArray[np.float32]
+    guard_: NDArray[np.float32] = field(init=False)
 
-    def __init__(
-        self,
-        parts: int = 4,
-        channels: tuple[int, ...] | None = None,
-        noise: tuple[float, ...] | None = None,
-        floor: float = 1e-3,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.parts = parts
-        self.channels = channels
-        self.noise = noise
-        self.floor = floor
-        self.names = names
+    parts: int = 4
+    channels: tuple[int, ...] | None = None
+    noise: tuple[float, ...] | None = None
+    floor: float = 1e-3
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Logarithm of the power of each part, then its deviation over the parts."""
@@ -75,7 +69,7 @@ class Unsteadiness(SampleTransformer):
         return sqrt(mean(apart * apart, 2) + _GUARD)
 
     def _powers(self, x: Value) -> Value:
-        """Mean square of each part about the mean of the window, (n, channels, parts)."""
+        """Return mean square of each part about the mean of the window, (n, channels, parts)."""
         if self.channels is not None:
             x = take(x, np.asarray(self.channels, np.int64), 1)
         used = int(self.shape_[0]) if self.channels is None else len(self.channels)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from edgewright.schema.graph import Array, Attribute, Graph, Node, StageMark, Value
+
+
+def prune(graph: Graph) -> Graph:
+    """Leave out nodes and constants that no output and no stage end depends on."""
+    needed = {v.name for v in graph.outputs} | {mark.value for mark in graph.stages} | {graph.boundary}
+    kept: list[Node] = []
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs):
+            needed.update(node.inputs)
+            kept.append(node)
+    constants = {name: array for name, array in graph.constants.items() if name in needed}
+    return msgspec.structs.replace(graph, nodes=tuple(kept[::-1]), constants=constants)
 
 
 class Builder:
@@ -32,7 +45,7 @@ class Builder:
         self._count = 0
 
     def constant(self, array: Array) -> str:
-        """Names a constant; equal arrays (dtype, shape and bytes) share one name."""
+        """Return names a constant; equal arrays (dtype, shape and bytes) share one name."""
         array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._by_content:
@@ -42,43 +55,39 @@ class Builder:
         return self._by_content[key]
 
     def number(self, value: float) -> str:
-        """A float32 scalar constant."""
+        """Return a float32 scalar constant."""
         return self.constant(np.asarray(value, np.float32))
 
     def integers(self, *values: int) -> str:
-        """An int64 vector constant, as Reshape, Slice and the reductions take it."""
+        """Return an int64 vector constant, as Reshape, Slice and the reductions take it."""
         return self.constant(np.asarray(values, np.int64))
 
     def op(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        """Appends an operator with one output and gives the output's name."""
+        """Append an operator with one output and give the output's name."""
         self._count += 1
         output = f"v{self._count}"
         self._nodes.append(Node(op=op, inputs=inputs, outputs=(output,), attributes=attributes))
         return output
 
-    def operators(self) -> tuple[str, ...]:
-        """Operators of the nodes so far, in order."""
-        return tuple(node.op for node in self._nodes)
-
     def shared(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        """As `op`; the same operator on the same inputs is used again where it is there already."""
+        """Append a node as `op` does, or return the output of an equal one."""
         for node in self._nodes:
             if node.op == op and node.inputs == inputs and node.attributes == attributes:
                 return node.outputs[0]
         return self.op(op, *inputs, **attributes)
 
     def stage(self, name: str, value: str) -> None:
-        """Marks `value` as the output of the stage `name`."""
+        """Mark `value` as the output of the stage `name`."""
         self._stages.append(StageMark(stage=name, value=value))
 
     def boundary(self, value: str) -> None:
-        """Marks `value` as the end of float preprocessing: int8 may begin here."""
+        """Mark `value` as the end of float preprocessing: int8 may begin here."""
         self._boundary = value
 
     def finish(
         self, outputs: dict[str, tuple[str, str, tuple[int, ...]]], metadata: dict[str, str] | None = None
     ) -> Graph:
-        """Freezes the graph.
+        """Freeze the graph.
 
         Args:
             outputs: public name -> (value, dtype, shape without the batch axis).

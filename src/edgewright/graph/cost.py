@@ -70,7 +70,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cost(graph: Graph) -> Cost:
-    """Counts, running the graph once on one sample of zeros to get every shape.
+    """Count, running the graph once on one sample of zeros to get every shape.
 
     Raises:
         InputError: for a graph that cannot run.
@@ -147,7 +147,7 @@ def _after(graph: Graph) -> list[bool]:
 
 
 def _stages(graph: Graph) -> list[str]:
-    """The stage of each node: the first whose end has not been passed."""
+    """Return the stage of each node: the first whose end has not been passed."""
     place = {output: i for i, node in enumerate(graph.nodes) for output in node.outputs}
     names, last = [], -1
     for mark in graph.stages:
@@ -158,7 +158,7 @@ def _stages(graph: Graph) -> list[str]:
 
 
 def _live(graph: Graph, values: dict[str, Array]) -> list[int]:
-    """Bytes of values alive while each node runs: its inputs, its output and what later nodes still need."""
+    """Return bytes of values alive while each node runs: its inputs, its output and what later nodes still need."""
     owner = {v.name: v.name for v in graph.inputs}
     for node in graph.nodes:
         source = owner.get(node.inputs[0]) if node.inputs and node.op in _SAME_MEMORY else None

@@ -6,15 +6,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
-from edgewright.core.archive import pack, read_file, unpack
+from edgewright.core.archive import from_npy, pack_parts, read_file, to_npy, unpack_parts
 from edgewright.core.files import write_atomic
 from edgewright.core.integer.network import to_integers, to_reals
-from edgewright.core.npy import from_npy, to_npy
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.versioned_json import decode_versioned
 from edgewright.graph.extract import integer_network
 from edgewright.graph.streaming import NetworkStream
 from edgewright.schema.data import Floats
@@ -37,7 +34,8 @@ class DenoiserFile:
     Attributes:
         spec: as `denoiser.json` says it.
         network: integers, read from the int8 model.
-        float_model, int8_model: ONNX of the window form.
+        float_model: ONNX of the window form.
+        int8_model: the same in int8.
         test_in: (rows, channels), float32.
         test_out: what must come out of it, bit by bit.
     """
@@ -85,14 +83,14 @@ class Denoiser:
         return self._stream.steps.remembered
 
     def reset(self) -> None:
-        """Begins anew: as if zeros had come before."""
+        """Begin anew: as if zeros had come before."""
         self._stream.reset()
         channels = len(self.spec.columns)
         self._late = np.zeros((self.spec.delay, channels), np.float32)
         self._rest = np.zeros((0, channels), np.float32)
 
     def push(self, rows: Floats) -> Floats:
-        """Takes rows, of any number, and gives those that are finished; whole steps only.
+        """Take rows, of any number, and gives those that are finished; whole steps only.
 
         A missing value (NaN) stays one; the network sees the mean of its channel there.
 
@@ -122,7 +120,7 @@ class Denoiser:
         return np.asarray(waiting[:whole] - noise, np.float32)
 
     def whole(self, rows: Floats) -> Floats:
-        """A recording from its beginning to its end, each row in its place: shape (n, channels)."""
+        """Return a recording from its beginning to its end, each row in its place: shape (n, channels)."""
         self.reset()
         late = self.spec.delay + (-len(rows)) % self.spec.hop
         every = np.concatenate([np.asarray(rows, np.float32), np.zeros((late, rows.shape[1]), np.float32)])
@@ -132,11 +130,12 @@ class Denoiser:
 
 
 def with_test(spec: DenoiserSpec, float_model: bytes, int8_model: bytes, rows: Floats) -> DenoiserFile:
-    """A denoiser with the vectors of its test.
+    """Return a denoiser with the vectors of its test.
 
     Args:
         spec: of the file.
-        float_model, int8_model: ONNX of the window form.
+        float_model: ONNX of the window form.
+        int8_model: the same in int8.
         rows: that are pushed, (n, channels).
     """
     network = integer_network(read_onnx(int8_model), spec.rounding)
@@ -144,32 +143,27 @@ def with_test(spec: DenoiserSpec, float_model: bytes, int8_model: bytes, rows: F
 
 
 def denoiser_bytes(made: DenoiserFile) -> bytes:
-    """The bytes of its file; the same denoiser gives the same bytes."""
-    text = msgspec.json.format(msgspec.json.encode(made.spec, order="deterministic"), indent=1) + b"\n"
-    return pack({
-        SPEC: text, FLOAT: made.float_model, INT8: made.int8_model, _GIVEN: to_npy(made.test_in),
-        _TAKEN: to_npy(made.test_out),
-    })  # fmt: skip
+    """Return the bytes of its file; the same denoiser gives the same bytes."""
+    test = {_GIVEN: to_npy(made.test_in), _TAKEN: to_npy(made.test_out)}
+    return pack_parts(SPEC, made.spec, {}, {FLOAT: made.float_model, INT8: made.int8_model, **test})
 
 
 def write_denoiser(path: Path, made: DenoiserFile) -> int:
-    """Writes the file and gives its length in bytes.
+    """Write the file and give its length in bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    data = denoiser_bytes(made)
-    write_atomic(path, data)
-    return len(data)
+    return write_atomic(path, denoiser_bytes(made))
 
 
 def is_denoiser(data: bytes) -> bool:
-    """Whether bytes are meant to be a denoiser's file."""
+    """Return whether bytes are meant to be a denoiser's file."""
     return data.startswith(b"PK") and SPEC.encode() in data
 
 
 def read_denoiser(path: Path) -> DenoiserFile:
-    """Reads a file, checks it and runs its test.
+    """Read a file, check it and run its test.
 
     Raises:
         InputError: missing, damaged, altered, of a newer format, or it does not answer as it did where it was made.
@@ -178,18 +172,8 @@ def read_denoiser(path: Path) -> DenoiserFile:
 
 
 def parse_denoiser(data: bytes, where: str) -> DenoiserFile:
-    """As `read_denoiser`, from bytes; `where` names them in messages."""
-    try:
-        files = unpack(data, where)
-    except InputError as error:
-        expected = error.expected.replace("a package (a ZIP file)", "a denoiser's file")
-        raise InputError(expected.replace("package", "denoiser"), error.got, where, _DAMAGED) from None
-    if SPEC not in files:
-        raise InputError("a denoiser's file", "a file of another kind", where, _DAMAGED)
-    spec = decode_versioned(
-        files.pop(SPEC), DenoiserSpec, DENOISER_VERSION, "denoiser", f"a file {SPEC} of a denoiser", where,
-        _DAMAGED,
-    )  # fmt: skip
+    """Read a denoiser from bytes; `where` names them in messages."""
+    spec, files = unpack_parts(data, where, SPEC, DenoiserSpec, DENOISER_VERSION, "denoiser", _DAMAGED)
     _check(spec, where)
     if files.keys() != {FLOAT, INT8, _GIVEN, _TAKEN}:
         raise InputError("two models and the vectors of a test", ", ".join(sorted(files)) or "none", where, _DAMAGED)

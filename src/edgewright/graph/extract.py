@@ -14,7 +14,7 @@ __all__ = ["WEIGHTED", "float_network", "integer_network", "refuse_scattered", "
 
 
 def float_network(graph: Graph) -> IntegerNetwork:
-    """The network of a float graph, from its boundary to its raw outputs, in the same form (rounding 'none').
+    """Return the network of a float graph, from its boundary to its raw outputs, in the same form (rounding 'none').
 
     Raises:
         InputError: when there is no network after the boundary, or an operator is none of the known kinds.
@@ -23,12 +23,9 @@ def float_network(graph: Graph) -> IntegerNetwork:
 
 
 def value_names(graph: Graph) -> dict[int, str]:
-    """Number of a value of the network -> the graph's value that holds it, bytes in a quantised graph.
+    """Return the number of a value of the network -> the graph's value that holds it, bytes in a quantised graph.
 
     Values that only the network has, such as a window with its channels last, have none.
-
-    Raises:
-        InputError: as `integer_network` and `float_network`.
     """
     quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
     reader = Integers(graph) if quantised else Floats(graph)
@@ -40,7 +37,7 @@ def value_names(graph: Graph) -> dict[int, str]:
 
 
 def refuse_scattered(graph: Graph) -> None:
-    """Refuses a graph with rounded values that are no network after a boundary: none of its forms would hold them.
+    """Refuse a graph with rounded values that are no network after a boundary: none of its forms would hold them.
 
     Raises:
         InputError: naming the operators between its layers that have no integer form.

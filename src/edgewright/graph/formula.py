@@ -36,7 +36,7 @@ class Term:
         self.name = name
 
     def op(self, op: str, *inputs: str, **attributes: Any) -> Term:  # noqa: ANN401 - any ONNX attribute
-        """Appends an operator on this value and named inputs."""
+        """Append an operator on this value and named inputs."""
         return Term(self.builder, self.builder.op(op, self.name, *inputs, **attributes))
 
     def named(self, other: Value) -> str:
@@ -97,12 +97,12 @@ def absolute(x: Value) -> Value:
 
 
 def relu(x: Value) -> Value:
-    """The larger of x and 0."""
+    """Return the larger of x and 0."""
     return x.op("Relu") if isinstance(x, Term) else np.maximum(x, 0.0)
 
 
 def clip(x: Value, low: float, high: float) -> Value:
-    """Limits x to low..high; a missing value stays missing."""
+    """Return limits x to low..high; a missing value stays missing."""
     if isinstance(x, Term):
         return x.op("Clip", x.builder.number(low), x.builder.number(high))
     return np.clip(x, np.float32(low), np.float32(high))
@@ -133,12 +133,12 @@ def choose(condition: Value, yes: Value, no: Value) -> Value:
 
 
 def at_least(x: Value, low: float) -> Value:
-    """The larger of x and a number."""
+    """Return the larger of x and a number."""
     return x.op("Max", x.builder.number(low)) if isinstance(x, Term) else np.maximum(x, low)
 
 
 def fill(x: Value, values: Value) -> Value:
-    """Puts `values` (broadcast against x) where x is missing."""
+    """Put `values` (broadcast against x) where x is missing."""
     return choose(present(x), x, values)
 
 
@@ -152,14 +152,14 @@ def matmul(x: Value, matrix: NDArray[np.float32]) -> Value:
 
 
 def take(x: Value, indices: NDArray[np.int64], axis: int) -> Value:
-    """Picks along an axis; two-dimensional `indices` put two axes in its place."""
+    """Pick along an axis; two-dimensional `indices` put two axes in its place."""
     if isinstance(x, Term):
         return x.op("Gather", x.builder.constant(np.asarray(indices, np.int64)), axis=axis)
     return np.take(x, indices, axis=axis)
 
 
 def cut(x: Value, start: int, stop: int, axis: int) -> Value:
-    """Slices start..stop of an axis; a negative stop counts from the end."""
+    """Return slices start..stop of an axis; a negative stop counts from the end."""
     if isinstance(x, Term):
         whole = x.builder.integers
         return x.op("Slice", whole(start), whole(stop), whole(axis))
@@ -169,7 +169,7 @@ def cut(x: Value, start: int, stop: int, axis: int) -> Value:
 
 
 def join(parts: Sequence[Value], axis: int) -> Value:
-    """Concatenates along an axis."""
+    """Concatenate along an axis."""
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
@@ -191,12 +191,12 @@ def reshape(x: Value, shape: tuple[int, ...]) -> Value:
 
 
 def transpose(x: Value, order: tuple[int, ...]) -> Value:
-    """Reorders the axes."""
+    """Reorder the axes."""
     return x.op("Transpose", perm=order) if isinstance(x, Term) else np.transpose(x, order)
 
 
 def mean(x: Value, axis: int, *, keep: bool = False) -> Value:
-    """Mean over an axis."""
+    """Return mean over an axis."""
     return _reduce("ReduceMean", x, axis, keep) if isinstance(x, Term) else x.mean(axis=axis, keepdims=keep)
 
 
@@ -225,7 +225,7 @@ def level(x: Value, axis: int) -> Value:
 
 
 def centre(x: Value, axis: int) -> Value:
-    """A value minus its mean over an axis.
+    """Return a value minus its mean over an axis.
 
     The mean is taken off twice: float32 leaves about 1e-7 of the mean behind the first time, which is much where a
     signal is a small change on a large level (gravity, pressure); the second pass removes that remainder.

@@ -29,7 +29,7 @@ def read_model(
     shape: tuple[int, ...] | None = None,
     labels: tuple[str, ...] = (),
 ) -> Graph:
-    """Reads an ONNX model, or boosted trees, and brings it into the dialect; one of our own is given as it is.
+    """Read an ONNX model, or boosted trees, and brings it into the dialect; one of our own is given as it is.
 
     Args:
         source: path of the file, or its bytes.
@@ -57,8 +57,8 @@ def read_model(
     # Factors of huge or negative numbers may have made others that are none.
     _refuse_nan(draft)
     _refuse_infinite(draft)
-    told = {"source": json.dumps({"format": "onnx", "opset": parsed.opset, "producer": parsed.producer})}
-    return finished(draft, labels, told)
+    text = {"source": json.dumps({"format": "onnx", "opset": parsed.opset, "producer": parsed.producer})}
+    return finished(draft, labels, text)
 
 
 def _file(path: Path) -> tuple[bytes, Path]:
@@ -71,7 +71,7 @@ def _file(path: Path) -> tuple[bytes, Path]:
 
 
 def _outside(entries: dict[str, str], folder: Path | None) -> bytes:
-    """Values of a constant in a file beside the model; its name may lead nowhere else."""
+    """Return values of a constant in a file beside the model; its name may lead nowhere else."""
     name = entries.get("location", "")
     if folder is None or not name or Path(name).name != name:
         raise InputError("constants inside the model or in a file beside it", repr(name), "external data")
@@ -83,8 +83,8 @@ def _outside(entries: dict[str, str], folder: Path | None) -> bytes:
             file.seek(start)
             return file.read(max(0, min(length if length >= 0 else LARGEST_FILE, there, LARGEST_FILE)))
     except (OSError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError("the model's file of constants", told, str(folder / name)) from None
+        got = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError("the model's file of constants", got, str(folder / name)) from None
 
 
 def _named(graph: Graph, labels: tuple[str, ...]) -> Graph:
@@ -132,35 +132,35 @@ def _sample(one: Declared, title: str, shape: tuple[int, ...] | None) -> tuple[i
         InputError: for an axis that stays open, or a shape that contradicts the model.
     """
     where = f"model {title}, input {one.name!r}"
-    said = one.shape[1:]
+    text = one.shape[1:]
     if len(one.shape) > 8 or any(length == 0 or length > 1 << 24 for length in one.shape):
         raise InputError("axes of sensible length", str(one.shape), where)
     if not one.shape and shape is None:
         raise InputError("an input with a batch axis and a fixed shape", "no shape", where, "Say it with --shape")
     if shape is not None:
         fits = not one.shape or (
-            len(said) == len(shape) and all(a in (-1, b) for a, b in zip(said, shape, strict=True))
+            len(text) == len(shape) and all(a in (-1, b) for a, b in zip(text, shape, strict=True))
         )
         if not fits or any(length < 1 for length in shape):
-            told = ",".join("?" if length < 0 else str(length) for length in said)
-            raise InputError(f"a shape of one sample that fits ({told})", ",".join(map(str, shape)), where)
+            got = ",".join("?" if length < 0 else str(length) for length in text)
+            raise InputError(f"a shape of one sample that fits ({got})", ",".join(map(str, shape)), where)
         return shape
-    if any(length < 0 for length in said):
+    if any(length < 0 for length in text):
         names = [axis or "?" for axis in one.axes[1:]]
-        told = ",".join(str(n) if n > 0 else name for n, name in zip(said, names, strict=True))
+        got = ",".join(str(n) if n > 0 else name for n, name in zip(text, names, strict=True))
         raise InputError(
-            "a sample of fixed shape", f"open axes ({told})", where,
-            "Give the shape of one sample, such as --shape " + ",".join(str(n) if n > 0 else "100" for n in said),
+            "a sample of fixed shape", f"open axes ({got})", where,
+            "Give the shape of one sample, such as --shape " + ",".join(str(n) if n > 0 else "100" for n in text),
         )  # fmt: skip
-    return said
+    return text
 
 
 def _joined(inputs: list[Declared], title: str, constants: dict[str, Array]) -> tuple[list[Declared], list[DraftNode]]:
     """Several inputs of columns, as scikit-learn exports tables, as one input of all columns in their order."""
     columns = all(len(i.shape) == 2 and i.shape[1] > 0 and i.dtype == inputs[0].dtype for i in inputs)
     if not columns:
-        told = ", ".join(f"{i.name} {i.shape}" for i in inputs[:4])
-        raise InputError("one input, or several of columns of one type", told, f"model {title}")
+        got = ", ".join(f"{i.name} {i.shape}" for i in inputs[:4])
+        raise InputError("one input, or several of columns of one type", got, f"model {title}")
     at, nodes = 0, []
     for one in inputs:
         ends = []

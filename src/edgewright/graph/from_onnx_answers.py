@@ -19,7 +19,7 @@ _TOLERANCE = 1e-3
 
 
 def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) -> Graph:
-    """Gives the outputs their names and freezes the graph.
+    """Give the outputs their names and freezes the graph.
 
     Raises:
         InputError: for names of classes that do not fit, or samples that are not independent of each other.
@@ -84,9 +84,9 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
     width = made.shape[1]
     fitting = [names for names in draft.names if len(names) == width]
     if draft.votes and values[draft.votes].shape[1:] != (width,):
-        told = f"{width} scores of {values[draft.votes].shape[-1]} classes"
+        got = f"{width} scores of {values[draft.votes].shape[-1]} classes"
         do = "Export with decision_function_shape='ovr'"
-        raise InputError("a score for each class", told, f"model {draft.name}, output {value!r}", do)
+        raise InputError("a score for each class", got, f"model {draft.name}, output {value!r}", do)
     names = labels or (fitting[0] if fitting else tuple(str(n) for n in range(width)))
     if len(names) != width:
         raise InputError(f"{width} names of classes", str(len(names)), f"model {draft.name}")
@@ -103,7 +103,7 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
 
 
 def _last(draft: Draft, value: str) -> DraftNode | None:
-    """The node that gives a value, before it is rounded onto a grid."""
+    """Return the node that gives a value, before it is rounded onto a grid."""
     made = draft.producers()
     node = made.get(value)
     while node is not None and node.kind in ("DequantizeLinear", "QuantizeLinear"):
@@ -112,7 +112,7 @@ def _last(draft: Draft, value: str) -> DraftNode | None:
 
 
 def _boundary(graph: Graph, rows: set[str]) -> str:
-    """The first input of the first weights, when nothing but a network follows up to the last ones; else empty.
+    """Return the first input of the first weights, when nothing but a network follows up to the last ones; else empty.
 
     Args:
         graph: with its nodes named.
@@ -139,7 +139,7 @@ def _boundary(graph: Graph, rows: set[str]) -> str:
 
 
 def _unrounded(graph: Graph, name: str) -> str:
-    """The float value before the first rounding that leads to a value: integers begin there."""
+    """Return the float value before the first rounding that leads to a value: integers begin there."""
     made = {node.outputs[0]: node for node in graph.nodes}
     found, node = name, made.get(name)
     while node is not None and node.op in _NETWORK:
@@ -149,7 +149,7 @@ def _unrounded(graph: Graph, name: str) -> str:
 
 
 def _independent(graph: Graph) -> None:
-    """Refuses a graph whose answer to a row depends on its neighbours, or on their number.
+    """Refuse a graph whose answer to a row depends on its neighbours, or on their number.
 
     Raises:
         InputError: naming the output.

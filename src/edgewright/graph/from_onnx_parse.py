@@ -48,7 +48,7 @@ Fetch = Callable[[dict[str, str]], bytes]
 
 
 def parse(data: bytes, fetch: Fetch) -> Parsed:
-    """Reads the bytes.
+    """Read the bytes.
 
     Args:
         data: of the file.
@@ -161,7 +161,7 @@ def _attribute(data: memoryview, node: DraftNode, fetch: Fetch) -> tuple[str, An
 
 
 def _constant(node: DraftNode) -> Array:
-    """What a node of the operator Constant holds."""
+    """Return what a node of the operator Constant holds."""
     for key, dtype in (("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64),
                        ("value_ints", np.int64), ("value_string", object), ("value_strings", object)):  # fmt: skip
         if key in node.attributes:
@@ -173,7 +173,7 @@ def _constant(node: DraftNode) -> Array:
 
 
 def _tensor(data: memoryview, fetch: Fetch) -> tuple[str, Array]:
-    """A tensor: text (labels of classes), values in a file beside the model, or numbers."""
+    """Return a tensor: text (labels of classes), values in a file beside the model, or numbers."""
     name, kind, texts, dims, outside = "", 0, list[str](), list[int](), dict[str, str]()
     for item in fields(data):
         if item.number == 1:

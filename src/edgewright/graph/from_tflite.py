@@ -1,29 +1,34 @@
-"""A .tflite file to a network, float or int8, without TensorFlow or LiteRT. See docs/adr/0014."""
+"""A .tflite file to a network, float or int8, without TensorFlow or LiteRT (docs/adr/0014).
+
+An operator is one decorated function.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from edgewright.core.integer.network import with_rounding
-from edgewright.graph.from_tflite_file import Operator, Tensor, TfliteFile, parse_tflite
-from edgewright.graph.from_tflite_operators import READERS
+from edgewright.core.operators._windows import same_padding
+from edgewright.graph.from_tflite_file import Operator, parse_tflite
+from edgewright.graph.from_tflite_walk import Walk, reads
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
+from edgewright.schema.integer import IntegerNetwork, Rounding
 
 _LARGEST_FILE = 1 << 28
-# A whole pipeline of ours has operators that are no network's, and label and confidence beside the probabilities.
-_WHOLE = "Of a whole pipeline, give the file with its network alone: the rest is not read back"
 # What a kernel's preparation gives for scales no writer makes: the file is damaged.
 _MISFIT = (ValueError, OverflowError, ArithmeticError, IndexError)
+_ACTIVATIONS = {0: "", 1: "relu", 3: "relu6"}
+_SAME = 0
+_LOWEST = float(np.finfo(np.float32).min)
+Numbers = dict[str, tuple[int, ...]]
 
 
 def read_tflite(source: Path | str | bytes, name: str = "", *, rounding: Rounding = "litert") -> IntegerNetwork:
-    """Reads a .tflite model.
+    """Read a .tflite model.
 
     Args:
         source: path of the file, or its bytes.
@@ -59,218 +64,279 @@ def _file(path: Path) -> bytes:
         raise InputError("a .tflite file", error.strerror or str(error), str(path)) from None
 
 
-class Walk:
-    """Goes through the operators in the file's order and collects values and operators."""
-
-    def __init__(self, file: TfliteFile, name: str) -> None:
-        self.file, self.name = file, name
-        self.values: list[IntegerValue] = []
-        self.operators: list[IntegerOperator] = []
-        # Tensor with the lowest number around it -> value inside, and pads (top, left, bottom, right): for a max pool.
-        self.lowest: dict[int, tuple[int, tuple[int, ...]]] = {}
-        self._numbers: dict[int, int] = {}
-
-    def read(self) -> IntegerNetwork:
-        """The network.
-
-        Raises:
-            InputError: naming what is not known.
-        """
-        file = self.file
-        if len(file.inputs) != 1 or len(file.outputs) != 1:
-            told = f"{len(file.inputs)} and {len(file.outputs)}"
-            do = _WHOLE if len(file.outputs) > 1 else ""
-            raise InputError("a model with one input and one output", told, f"model {self.name}", do)
-        needed = self._needed()
-        self._refuse_unknown(needed)
-        floats = file.tensors[file.inputs[0]].dtype == "float32"
-        if not floats or not any(o.name == "QUANTIZE" and o.inputs[:1] == file.inputs for o in needed):
-            self.begin(file.inputs[0])
-        for operator in needed:
-            READERS[operator.name](self, operator)
-        if not self.operators:
-            raise InputError("a model with operators", "none", f"model {self.name}")
-        return IntegerNetwork(
-            name=self.name,
-            rounding="none",
-            values=tuple(self.values),
-            operators=tuple(self.operators),
-            input=0,
-            output=self.value(file.outputs[0]),
-        )
-
-    def _needed(self) -> list[Operator]:
-        """Operators that the output depends on; what only computes the shape of a RESHAPE is not among them."""
-        wanted, kept = set(self.file.outputs), []
-        for operator in reversed(self.file.operators):
-            if wanted.intersection(operator.outputs):
-                shaping = operator.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-                wanted.update(operator.inputs[:1] if shaping else operator.inputs)
-                kept.append(operator)
-        return kept[::-1]
-
-    def _refuse_unknown(self, operators: list[Operator]) -> None:
-        unknown: dict[str, list[str]] = {}
-        for operator in operators:
-            if operator.name not in READERS:
-                unknown.setdefault(operator.name, []).append(self.file.tensors[operator.outputs[0]].name)
-            elif not operator.inputs or operator.inputs[0] < 0:
-                raise InputError("an operator with an input", "none", f"model {self.name}, {operator.name}")
-        if unknown:
-            told = "; ".join(
-                f"{op} (gives {', '.join(map(repr, names[:3]))})" for op, names in list(unknown.items())[:4]
-            )
-            known = f"operators that are known ({', '.join(sorted(READERS))})"
-            raise InputError(known, told, f"model {self.name}")
-
-    def begin(self, tensor: int) -> None:
-        """The network's input."""
-        if self.values:
-            raise InputError("one place where the network begins", "two", f"model {self.name}")
-        self._numbers[tensor] = self._new(self.declared(tensor), tensor)
-
-    def value(self, tensor: int) -> int:
-        """Number of the value that a tensor is.
-
-        Raises:
-            InputError: for a constant, or a tensor that no earlier operator gives.
-        """
-        if tensor not in self._numbers:
-            told = "nothing" if tensor < 0 else repr(self.file.tensors[tensor].name)
-            if tensor in self.lowest:
-                raise InputError("a max pool after padding with the lowest number", told, f"model {self.name}")
-            raise InputError("an input that an earlier operator computes", told, f"model {self.name}")
-        return self._numbers[tensor]
-
-    def alias(self, tensor: int, value: int) -> None:
-        """Lets a tensor be a value that is there."""
-        self._numbers[tensor] = value
-
-    def shape(self, value: int) -> tuple[int, ...]:
-        """Shape of a value, without the batch axis."""
-        return self.values[value].shape
-
-    def declared(self, tensor: int) -> tuple[int, ...]:
-        """Shape of a tensor as the file says it, without the batch axis.
-
-        Raises:
-            InputError: for a batch of another length than 1, or an empty axis.
-        """
-        shape = self.file.tensors[tensor].shape
-        if len(shape) < 2 or shape[0] != 1 or min(shape) < 1:
-            told = f"shape {shape} of {self.file.tensors[tensor].name!r}"
-            raise InputError("a batch axis of 1 and fixed lengths", told, f"model {self.name}")
-        return shape[1:]
-
-    def _new(self, shape: tuple[int, ...], tensor: int) -> int:
-        self.values.append(_grid(self.file.tensors[tensor], shape, self.name))
-        kinds = {bool(value.scale) for value in self.values}
-        if len(kinds) > 1:
-            told = f"{self.file.tensors[tensor].name!r} of the other kind"
-            raise InputError("values that are all float32 or all int8", told, f"model {self.name}")
-        return len(self.values) - 1
-
-    def reshaped(self, value: int, shape: tuple[int, ...]) -> int:
-        """A value in another shape."""
-        self.values.append(msgspec.structs.replace(self.values[value], shape=shape))
-        made = len(self.values) - 1
-        self.operators.append(IntegerOperator(kind="reshape", inputs=(value,), output=made))
-        return made
-
-    def add(
-        self,
-        operator: Operator,
-        kind: str,
-        inputs: tuple[int, ...],
-        shape: tuple[int, ...],
-        *,
-        final: tuple[int, ...] | None = None,
-        **settings: Any,  # noqa: ANN401 - fields of IntegerOperator
-    ) -> None:
-        """Appends an operator; `final` is the shape its output takes afterwards.
-
-        Raises:
-            InputError: when the file says another shape.
-        """
-        tensor = operator.outputs[0]
-        if self.declared(tensor) != (final or shape):
-            told = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
-            raise InputError(f"the shape {final or shape}", told, f"model {self.name}, {operator.name}")
-        if tensor in self._numbers:
-            raise InputError("tensors that are given once", repr(self.file.tensors[tensor].name), f"model {self.name}")
-        number = self._new(shape, tensor)
-        self.operators.append(IntegerOperator(kind=kind, inputs=inputs, output=number, **settings))
-        self._numbers[tensor] = number if final in (None, shape) else self.reshaped(number, final or shape)
-
-    def replace(self, operator: Operator, changed: IntegerOperator, shape: tuple[int, ...]) -> None:
-        """Takes an operator into the one before it, which gives its output instead.
-
-        Raises:
-            InputError: when the file says another shape.
-        """
-        tensor = operator.outputs[0]
-        if self.declared(tensor) != shape:
-            told = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
-            raise InputError(f"the shape {shape}", told, f"model {self.name}, {operator.name}")
-        self.operators[-1] = changed
-        self.values[changed.output] = _grid(self.file.tensors[tensor], shape, self.name)
-        self._numbers = {key: number for key, number in self._numbers.items() if number != changed.output}
-        self._numbers[tensor] = changed.output
-
-    def weights(self, operator: Operator, rank: int, axis: int) -> dict[str, Array]:
-        """Weights, bias and scales of an operator; `axis` is that of the output channels.
-
-        Raises:
-            InputError: for weights of another type or shape, that are computed, or are not numbers.
-        """
-        integer = bool(self.values[self.value(operator.inputs[0])].scale)
-        if len(operator.inputs) < 2 or operator.inputs[1] < 0:
-            raise InputError("weights", "none", f"model {self.name}, {operator.name}")
-        tensor = self.file.tensors[operator.inputs[1]]
-        # Weights as bytes among float values: read as the numbers they stand for (docs/adr/0014).
-        hybrid = not integer and tensor.dtype == "int8" and tensor.scale.size > 0
-        array = _constant(tensor, "int8" if integer or hybrid else "float32", self.name)
-        if array.ndim != rank or min(array.shape) < 1:
-            raise InputError(f"weights of {rank} axes", f"shape {array.shape} of {tensor.name!r}", f"model {self.name}")
-        arrays, channels = {"weights": array}, array.shape[axis]
-        if integer or hybrid:
-            good = tensor.scale.size in (1, channels) and np.isfinite(tensor.scale).all() and (tensor.scale > 0).all()
-            if not good or tensor.zero.any() or (tensor.scale.size > 1 and tensor.axis != axis):
-                told = f"{tensor.scale.size} of {tensor.name!r}"
-                raise InputError(f"1 or {channels} scales above 0, zero points 0", told, f"model {self.name}")
-            if integer:
-                arrays["weight_scale"] = tensor.scale
-            else:
-                along = tuple(channels if i == axis and tensor.scale.size > 1 else 1 for i in range(rank))
-                arrays["weights"] = array.astype(np.float32) * tensor.scale.reshape(along)
-        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-            bias = _constant(self.file.tensors[operator.inputs[2]], "int32" if integer else "float32", self.name)
-            if bias.size != channels:
-                raise InputError(f"a bias of {channels}", f"{bias.size}", f"model {self.name}, {operator.name}")
-            arrays["bias"] = bias.reshape(-1)
-        return arrays
+def _activation(operator: Operator, field: int) -> str:
+    number = operator.option(field, "i8")
+    if number not in _ACTIVATIONS:
+        raise InputError("no fused activation, RELU or RELU6", f"number {number}", operator.name)
+    return _ACTIVATIONS[number]
 
 
-def _grid(tensor: Tensor, shape: tuple[int, ...], model: str) -> IntegerValue:
-    if tensor.dtype == "float32":
-        return IntegerValue(shape=shape)
-    where = f"model {model}, tensor {tensor.name!r}"
-    if tensor.dtype != "int8":
-        raise InputError("values of type float32 or int8", tensor.dtype, where, "Convert the model with int8 or float")
-    if tensor.scale.size != 1 or tensor.zero.size > 1 or not 0 < tensor.scale[0] < np.inf:
-        raise InputError("one scale above 0 and one zero point", f"{tensor.scale.size} scales", where)
-    zero = int(tensor.zero[0]) if tensor.zero.size else 0
-    if not -128 <= zero <= 127:
-        raise InputError("a zero point from -128 to 127", str(zero), where)
-    return IntegerValue(shape=shape, scale=float(tensor.scale[0]), zero=zero)
+def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int], steps: tuple[int, ...]) -> Numbers:
+    """Kernel, strides, dilations and pads (top, left, bottom, right); `steps`: strides, dilations.
+
+    Raises:
+        InputError: for a kernel that does not fit.
+    """
+    if len(shape) != 3 or min((*kernel, *steps)) < 1 or max((*kernel, *steps)) > 1 << 16:
+        raise InputError("height, width and channels, and steps from 1", f"{shape}, {kernel}, {steps}", operator.name)
+    (sh, sw), dilations, pads = steps[:2], steps[2:], (0, 0, 0, 0)
+    extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    if operator.option(0, "i8") == _SAME:
+        (top, bottom), (left, right) = map(same_padding, shape[:2], kernel, (sh, sw), dilations)
+        pads = (top, left, bottom, right)
+    if any(n + pads[i] + pads[i + 2] < e for i, (n, e) in enumerate(zip(shape[:2], extent, strict=True))):
+        raise InputError("a kernel within its input", f"{kernel} on {shape[:2]}", operator.name)
+    return {"kernel": kernel, "strides": (sh, sw), "dilations": (dilations[0], dilations[1]), "pads": pads}
 
 
-def _constant(tensor: Tensor, dtype: str, model: str) -> Array:
-    where = f"model {model}, tensor {tensor.name!r}"
-    if tensor.array is None or tensor.dtype != dtype:
-        told = "computed ones" if tensor.array is None else tensor.dtype
-        raise InputError(f"constants of type {dtype}", told, where)
-    if dtype == "float32" and not np.isfinite(tensor.array).all():
-        told = f"{int((~np.isfinite(tensor.array)).sum())} that are not (NaN or infinite)"
-        raise InputError("weights that are numbers", told, where)
-    return tensor.array
+def _positions(shape: tuple[int, ...], numbers: Numbers) -> tuple[int, int]:
+    top, left, bottom, right = numbers["pads"]
+    lengths = (shape[0] + top + bottom, shape[1] + left + right)
+    parts = zip(lengths, numbers["kernel"], numbers["strides"], numbers["dilations"], strict=True)
+    rows, columns = ((n - ((k - 1) * d + 1)) // s + 1 for n, k, s, d in parts)
+    return rows, columns
+
+
+@reads("FULLY_CONNECTED")
+def dense(walk: Walk, operator: Operator) -> None:
+    """Rows of features; other shapes are flattened first, as the kernel does."""
+    source = walk.value(operator.inputs[0])
+    arrays = walk.weights(operator, 2, 0)
+    rows, columns = arrays["weights"].shape
+    if operator.option(1, "i8"):
+        raise InputError("weights in the usual order", "shuffled ones", operator.name)
+    shape = walk.shape(source)
+    if len(shape) != 1:
+        source = walk.reshaped(source, (int(np.prod(shape)),))
+    if walk.shape(source) != (columns,):
+        raise InputError(f"{columns} features", str(shape), operator.name)
+    walk.add(operator, "dense", (source,), (rows,), activation=_activation(operator, 0), arrays=arrays)
+
+
+@reads("CONV_2D")
+def conv(walk: Walk, operator: Operator) -> None:
+    """Weights (filters, height, width, channels of the group)."""
+    source = walk.value(operator.inputs[0])
+    shape, arrays = walk.shape(source), walk.weights(operator, 4, 0)
+    filters, kh, kw, depth = arrays["weights"].shape
+    steps = (operator.option(2), operator.option(1), operator.option(5, default=1), operator.option(4, default=1))
+    numbers = _placed(operator, shape, (kh, kw), steps)
+    groups = shape[2] // depth if depth else 0
+    if groups < 1 or groups * depth != shape[2] or filters % groups:
+        raise InputError(f"{depth} channels or a multiple", str(shape[2]), operator.name)
+    numbers["groups"] = (groups,)
+    activation, out = _activation(operator, 3), (*_positions(shape, numbers), filters)
+    walk.add(operator, "conv", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
+
+
+@reads("DEPTHWISE_CONV_2D")
+def depthwise(walk: Walk, operator: Operator) -> None:
+    """Weights (1, height, width, filters)."""
+    source = walk.value(operator.inputs[0])
+    shape, arrays = walk.shape(source), walk.weights(operator, 4, 3)
+    one, kh, kw, filters = arrays["weights"].shape
+    steps = (operator.option(2), operator.option(1), operator.option(6, default=1), operator.option(5, default=1))
+    numbers = _placed(operator, shape, (kh, kw), steps)
+    if one != 1 or not shape[2] or filters % shape[2]:
+        raise InputError(f"filters for each of {shape[2]} channels", f"{filters}", operator.name)
+    arrays["weights"] = arrays["weights"][0]
+    activation, out = _activation(operator, 4), (*_positions(shape, numbers), filters)
+    walk.add(operator, "depthwise", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
+
+
+@reads("AVERAGE_POOL_2D", "MAX_POOL_2D")
+def pool(walk: Walk, operator: Operator) -> None:
+    """Read a pool; its padding does not count, and may be a PADV2 with the lowest number before a max pool."""
+    largest, tensor = operator.name == "MAX_POOL_2D", operator.inputs[0]
+    source, more = walk.lowest[tensor] if largest and tensor in walk.lowest else (walk.value(tensor), (0, 0, 0, 0))
+    shape = walk.shape(source)
+    wide = (*(n + a + b for n, a, b in zip(shape, more[:2], more[2:], strict=False)), *shape[2:])
+    kernel = (operator.option(4), operator.option(3))
+    numbers = _placed(operator, wide, kernel, (operator.option(2), operator.option(1), 1, 1))
+    numbers["pads"] = tuple(a + b for a, b in zip(numbers["pads"], more, strict=True))
+    activation, out = _activation(operator, 5), (*_positions(shape, numbers), shape[2])
+    kind = "max_pool" if largest else "average_pool"
+    walk.add(operator, kind, (source,), out, activation=activation, numbers=numbers)
+
+
+@reads("STRIDED_SLICE")
+def places(walk: Walk, operator: Operator) -> None:
+    """Every so many places of a mean that was taken at all of them: its strides, and less padding.
+
+    Raises:
+        InputError: for any other slice.
+    """
+    source = walk.value(operator.inputs[0])
+    before = walk.operators[-1] if walk.operators else None
+    begin, end, steps = (_integers(walk, operator, place) for place in (1, 2, 3))
+    masks = [operator.option(field) for field in range(5)]
+    pooled = before is not None and before.output == source and before.kind == "average_pool"
+    if before is None or not pooled or any(masks) or {len(begin), len(end), len(steps)} != {4}:
+        raise InputError("STRIDED_SLICE of the places of an AVERAGE_POOL_2D", "another one", operator.name)
+    shape, inner = walk.shape(source), walk.shape(before.inputs[0])
+    whole = (begin[0], begin[3], end[0], end[3], steps[0], steps[3]) == (0, 0, 1, shape[2], 1, 1)
+    good = all(0 <= b < e <= n and s > 0 for b, e, s, n in zip(begin[1:3], end[1:3], steps[1:3], shape, strict=False))
+    if not whole or not good or before.numbers["strides"] != (1, 1):
+        raise InputError("a slice of height and width", f"{begin} to {end} by {steps}", operator.name)
+    out = tuple(-(-(e - b) // s) for b, e, s in zip(begin[1:3], end[1:3], steps[1:3], strict=True))
+    pads = before.numbers["pads"]
+    first = [pads[i] - begin[i + 1] for i in range(2)]
+    last = [(out[i] - 1) * steps[i + 1] + before.numbers["kernel"][i] - inner[i] - first[i] for i in range(2)]
+    numbers = {**before.numbers, "strides": steps[1:3], "pads": (*first, *(max(0, n) for n in last))}
+    if min(first) < 0 or _positions(inner, numbers) != out:
+        raise InputError("a slice that begins within the padding", f"{begin} to {end}", operator.name)
+    walk.replace(operator, msgspec.structs.replace(before, numbers=numbers), (*out, shape[2]))
+
+
+@reads("SLICE")
+def cut(walk: Walk, operator: Operator) -> None:
+    """Neighbours along one axis that is not the batch."""
+    source, begin, size = walk.value(operator.inputs[0]), _integers(walk, operator, 1), _integers(walk, operator, 2)
+    shape = walk.shape(source)
+    if {len(begin), len(size)} != {len(shape) + 1} or begin[0] or size[0] not in (-1, 1):
+        raise InputError("a SLICE that keeps the batch axis", f"{begin}, {size}", operator.name)
+    lengths = tuple(n - b if s == -1 else s for n, b, s in zip(shape, begin[1:], size[1:], strict=True))
+    good = all(b >= 0 and s > 0 and b + s <= n for n, b, s in zip(shape, begin[1:], lengths, strict=True))
+    axes = [axis for axis, length in enumerate(lengths) if length != shape[axis]] or [0]
+    if not good or len(axes) > 1:
+        raise InputError("a SLICE along one axis, within its input", f"{begin}, {size} of {shape}", operator.name)
+    first = begin[axes[0] + 1]
+    numbers = {"axis": (axes[0],), "begin": (first,), "end": (first + lengths[axes[0]],)}
+    walk.add(operator, "slice", (source,), lengths, numbers=numbers)
+
+
+@reads("ADD")
+def add(walk: Walk, operator: Operator) -> None:
+    """Two values of one shape."""
+    sources = tuple(walk.value(i) for i in operator.inputs)
+    if len(sources) != 2 or walk.shape(sources[0]) != walk.shape(sources[1]):
+        raise InputError("two values of one shape", str([walk.shape(s) for s in sources]), operator.name)
+    walk.add(operator, "add", sources, walk.shape(sources[0]), activation=_activation(operator, 0))
+
+
+@reads("RELU", "RELU6", "LOGISTIC")
+def by_itself(walk: Walk, operator: Operator) -> None:
+    """Activations that no other operator took in."""
+    source = walk.value(operator.inputs[0])
+    kind, activation = ("logistic", "") if operator.name == "LOGISTIC" else ("relu", operator.name.lower())
+    walk.add(operator, kind, (source,), walk.shape(source), activation=activation)
+
+
+@reads("GELU")
+def gelu(walk: Walk, operator: Operator) -> None:
+    """Of real numbers, by the error function or, where the option says so, by tanh.
+
+    Raises:
+        InputError: for bytes, which have no operator of their own in C and in TFLM.
+    """
+    source = walk.value(operator.inputs[0])
+    if walk.values[source].scale:
+        got = repr(walk.file.tensors[operator.outputs[0]].name)
+        do = "Convert the model as float, or with RELU in its place"
+        raise InputError("GELU of real numbers", f"of bytes, {got}", operator.name, do)
+    numbers = {"approximate": (int(bool(operator.option(0, "u8"))),)}
+    walk.add(operator, "gelu", (source,), walk.shape(source), numbers=numbers)
+
+
+@reads("SOFTMAX")
+def softmax(walk: Walk, operator: Operator) -> None:
+    """Over the last axis, beta 1."""
+    source = walk.value(operator.inputs[0])
+    beta = 0.0 if operator.options is None else operator.options.value(0, "f32")
+    if beta != 1.0:
+        raise InputError("beta 1", f"{beta:g}", operator.name)
+    walk.add(operator, "softmax", (source,), walk.shape(source))
+
+
+@reads("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+def reshape(walk: Walk, operator: Operator) -> None:
+    """Read a reshape to the shape of the output, without the operators that compute it."""
+    source, shape = walk.value(operator.inputs[0]), walk.declared(operator.outputs[0])
+    if int(np.prod(shape)) != int(np.prod(walk.shape(source))):
+        raise InputError(f"{int(np.prod(walk.shape(source)))} values", f"the shape {shape}", operator.name)
+    walk.add(operator, "reshape", (source,), shape)
+
+
+@reads("TRANSPOSE")
+def transpose(walk: Walk, operator: Operator) -> None:
+    """Read a transpose; the batch axis stays first."""
+    source, order = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    shape = walk.shape(source)
+    if sorted(order) != list(range(len(shape) + 1)) or order[0] != 0:
+        raise InputError("an order that keeps the batch axis", str(order), operator.name)
+    inner = tuple(axis - 1 for axis in order[1:])
+    walk.add(operator, "transpose", (source,), tuple(shape[a] for a in inner), numbers={"order": inner})
+
+
+@reads("PAD", "PADV2")
+def pad(walk: Walk, operator: Operator) -> None:
+    """Read padding of height and width with 0; the lowest number for a max pool alone."""
+    source, widths = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    shape = walk.shape(source)
+    if len(shape) != 3 or len(widths) != 8 or any(widths[:2]) or any(widths[6:]) or not 0 <= min(widths) <= 1 << 16:
+        raise InputError("padding of height and width", str(widths), operator.name)
+    top, bottom, left, right = widths[2:6]
+    out = (shape[0] + top + bottom, shape[1] + left + right, shape[2])
+    fill = walk.file.tensors[operator.inputs[2]].array if len(operator.inputs) > 2 else None
+    zero = walk.values[source].zero
+    if operator.name == "PADV2" and (fill is None or fill.size != 1):
+        raise InputError("a constant number to pad with", "a computed one", operator.name)
+    if fill is not None and fill.item() != zero:
+        lowest = -128 if walk.values[source].scale else _LOWEST
+        if fill.item() > lowest or walk.declared(operator.outputs[0]) != out:
+            raise InputError("padding with 0, or with the lowest number before a max pool", f"{fill.item():g}", "PADV2")
+        walk.lowest[operator.outputs[0]] = source, (top, left, bottom, right)
+        return
+    walk.add(operator, "pad", (source,), out, numbers={"pads": (top, left, bottom, right)})
+
+
+@reads("MEAN")
+def mean(walk: Walk, operator: Operator) -> None:
+    """Over height and width."""
+    source, axes = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    shape = walk.shape(source)
+    if len(shape) != 3 or sorted(axis % 4 for axis in axes) != [1, 2]:
+        raise InputError("a mean over height and width", f"axes {axes} of {shape}", operator.name)
+    kept = (1, 1, shape[2])
+    walk.add(operator, "mean", (source,), kept, final=kept if operator.option(0, "u8") else (shape[2],))
+
+
+@reads("CONCATENATION")
+def concat(walk: Walk, operator: Operator) -> None:
+    """Along any axis but the batch."""
+    sources = tuple(walk.value(i) for i in operator.inputs)
+    shapes = [walk.shape(s) for s in sources]
+    axis = operator.option(0)
+    axis = axis - 1 if axis > 0 else axis + len(shapes[0])
+    rest = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
+    if not 0 <= axis < len(shapes[0]) or len(rest) != 1 or _activation(operator, 1):
+        raise InputError("values that join along an axis", str(shapes), operator.name)
+    out = (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
+    walk.add(operator, "concat", sources, out, numbers={"axis": (axis,)})
+
+
+@reads("QUANTIZE")
+def quantise(walk: Walk, operator: Operator) -> None:
+    """From bytes to bytes; from float at the model's own input it is where the network begins."""
+    if operator.inputs[0] == walk.file.inputs[0] and walk.file.tensors[operator.inputs[0]].dtype == "float32":
+        walk.begin(operator.outputs[0])
+        return
+    source = walk.value(operator.inputs[0])
+    walk.add(operator, "quantise", (source,), walk.shape(source))
+
+
+@reads("DEQUANTIZE")
+def dequantise(walk: Walk, operator: Operator) -> None:
+    """To float at the model's own output: where the network ends."""
+    if operator.outputs[0] not in walk.file.outputs:
+        raise InputError("float values at the ends of an int8 model only", "one inside", operator.name)
+    walk.alias(operator.outputs[0], walk.value(operator.inputs[0]))
+
+
+def _integers(walk: Walk, operator: Operator, place: int) -> tuple[int, ...]:
+    found: Array | None = None
+    if len(operator.inputs) > place and operator.inputs[place] >= 0:
+        found = walk.file.tensors[operator.inputs[place]].array
+    if found is None or found.dtype.kind != "i" or found.size > 64:
+        raise InputError("constant integers", "computed ones", f"{operator.name}, input {place}")
+    return tuple(int(n) for n in found.ravel())

@@ -35,31 +35,31 @@ class Table:
         return self._at + offset if offset else 0
 
     def value(self, field: int, kind: str, default: float = 0) -> float:
-        """A number; the default when it is left out."""
+        """Return a number; the default when it is left out."""
         place = self._place(field)
         return number(self._data, place, kind) if place else default
 
     def integer(self, field: int, kind: str = "i32", default: int = 0) -> int:
-        """A whole number."""
+        """Return a whole number."""
         return int(self.value(field, kind, default))
 
     def table(self, field: int) -> Table | None:
-        """A table, None when it is left out."""
+        """Return a table, None when it is left out."""
         place = self._place(field)
         return Table(self._data, place + number(self._data, place, "u32")) if place else None
 
     def text(self, field: int) -> str:
-        """A string, cut at 200 characters; empty when it is left out."""
+        """Return a string, cut at 200 characters; empty when it is left out."""
         return bytes(self.numbers(field, "u1")[:200]).decode("utf-8", "replace")
 
     def numbers(self, field: int, dtype: str) -> Array:
-        """A vector of numbers as a read-only array; empty when it is left out."""
+        """Return a vector of numbers as a read-only array; empty when it is left out."""
         kind = np.dtype(dtype)
         start, count = self._vector(field, kind.itemsize)
         return np.frombuffer(self._data, kind, count, start) if count else np.zeros(0, kind)
 
     def tables(self, field: int, most: int) -> list[Table]:
-        """A vector of tables.
+        """Return a vector of tables.
 
         Raises:
             InputError: for more than `most`.
@@ -83,7 +83,7 @@ class Table:
 
 
 def number(data: memoryview, at: int, kind: str) -> int:
-    """A number at a place.
+    """Return a number at a place.
 
     Raises:
         InputError: when the place is not within the bytes.
@@ -96,5 +96,5 @@ def number(data: memoryview, at: int, kind: str) -> int:
 
 
 def damaged(why: str) -> InputError:
-    """The error for bytes that are no .tflite file."""
+    """Return the error for bytes that are no .tflite file."""
     return InputError("a .tflite file", f"bytes in which {why}", do="The file is damaged or of another kind")

@@ -7,13 +7,11 @@ file does and turns it once.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgewright.graph.from_onnx_answers import finished
-from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.normalise import normalise
 from edgewright.graph.normalise._draft import Chain, Draft
 from edgewright.schema.errors import InputError
@@ -21,13 +19,8 @@ from edgewright.schema.graph import OPSET, Array, Graph, Value
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 
-def read_tflite_graph(source: Path | str | bytes, name: str = "", *, labels: tuple[str, ...] = ()) -> Graph:
-    """A .tflite model as a graph; arguments and errors as of `read_tflite` and `network_graph`."""
-    return network_graph(read_tflite(source, name), labels=labels)
-
-
 def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> Graph:
-    """The graph of a network.
+    """Return the graph of a network.
 
     Args:
         network: float or int8, from .tflite or from `graph.extract`.
@@ -56,10 +49,14 @@ def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> G
     draft.nodes, draft.outputs = writer.chain.nodes, [value]
     draft.prune()
     normalise(draft)
-    told = {"source": json.dumps({"format": "tflite", "rounding": network.rounding})}
-    return finished(draft, labels, told)
+    text = {"source": json.dumps({"format": "tflite", "rounding": network.rounding})}
+    return finished(draft, labels, text)
 
 
+# A pool over everything stays one: a mean of integers is rounded in another way.
+_POOLS = {"max_pool": "MaxPool", "average_pool": "AveragePool"}
+# Rounding alone has no operator.
+_PLAIN = {"mean": "GlobalAveragePool", "add": "Add", "logistic": "Sigmoid", "relu": "", "quantise": ""}
 # Operators that move bytes, or choose among them: they work on the bytes themselves.
 _MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "slice", "concat"})
 
@@ -77,7 +74,7 @@ class _Writer:
         self.orders: dict[int, Array] = {}
 
     def start(self) -> int:
-        """The input with the channels first, rounded after the moves that come first; gives how many these are."""
+        """Write the input with channels first, rounded after its leading moves; return the number of moves."""
         number = self.network.input
         name = self._first_channels("input", self.network.values[number])
         moved = 0
@@ -91,17 +88,17 @@ class _Writer:
         return moved
 
     def last(self, name: str, number: int) -> str:
-        """The output as the network has it: channels last."""
+        """Return the output as the network has it: channels last."""
         if len(self.network.values[number].shape) == 3:
             return self.chain.op("Transpose", name, perm=(0, 2, 3, 1))
         return self.chain.op("Identity", name) if name == "input" else name
 
     def rounded(self, name: str, value: IntegerValue) -> str:
-        """Rounded onto the grid of an int8 value; as it is in a float network."""
+        """Round onto the grid of an int8 value; leave a float network as it is."""
         return self.chain.op("QuantizeLinear", name, *self._grid(value)) if value.scale else name
 
     def keep(self, number: int, name: str) -> None:
-        """Keeps a value as the bytes it is, and as the numbers they stand for."""
+        """Keep a value as the bytes it is, and as the numbers they stand for."""
         value = self.network.values[number]
         self.bytes[number] = name
         self.names[number] = self.chain.op("DequantizeLinear", name, *self._grid(value)) if value.scale else name
@@ -110,7 +107,7 @@ class _Writer:
         return self._shared(np.asarray(value.scale, np.float32)), self._shared(np.asarray(value.zero, np.int8))
 
     def _shared(self, array: Array) -> str:
-        """A constant that every reader of the same numbers shares."""
+        """Return a constant that every reader of the same numbers shares."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self.shared:
             self.shared[key] = self.draft.constant(array)
@@ -119,12 +116,17 @@ class _Writer:
     def operator(self, operator: IntegerOperator) -> None:
         """One operator, its activation and its rounding."""
         write = getattr(self, f"_{operator.kind}", None)
-        if write is None:
+        if write is None and operator.kind not in (*_PLAIN, *_POOLS):
             raise InputError("an operator with a plain form in ONNX", operator.kind, f"network {self.network.name}")
         moves = operator.kind in _MOVES and not operator.activation
         sources = [(self.bytes if moves else self.names)[i] for i in operator.inputs]
         target = self.network.values[operator.output]
-        name: str = write(operator, sources, target)
+        if write is not None:
+            name: str = write(operator, sources, target)
+        elif operator.kind in _POOLS:
+            name = self._placed(_POOLS[operator.kind], operator, sources)
+        else:
+            name = self.chain.op(_PLAIN[operator.kind], *sources) if _PLAIN[operator.kind] else sources[0]
         if operator.activation == "relu":
             name = self.chain.op("Relu", name)
         elif operator.activation == "relu6":
@@ -132,7 +134,7 @@ class _Writer:
         self.keep(operator.output, name if moves else self.rounded(name, target))
 
     def _weights(self, operator: IntegerOperator, array: Array, axis: int) -> list[str]:
-        """Weights and bias, read back from integers in an int8 network."""
+        """Return weights and bias, read back from integers in an int8 network."""
         arrays = operator.arrays
         bias = arrays.get("bias")
         if "weight_scale" not in arrays:
@@ -172,28 +174,6 @@ class _Writer:
         return self.chain.op(
             op, *inputs, kernel_shape=numbers["kernel"], strides=numbers["strides"], pads=numbers["pads"], **more
         )
-
-    def _average_pool(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        # Over everything it stays a pool: a mean of integers is rounded in another way.
-        return self._placed("AveragePool", operator, sources)
-
-    def _max_pool(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        return self._placed("MaxPool", operator, sources)
-
-    def _mean(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        return self.chain.op("GlobalAveragePool", sources[0])
-
-    def _add(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        return self.chain.op("Add", *sources)
-
-    def _relu(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        return sources[0]
-
-    def _quantise(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        return sources[0]
-
-    def _logistic(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        return self.chain.op("Sigmoid", sources[0])
 
     def _gelu(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
         kind = "tanh" if operator.numbers["approximate"][0] else "none"
@@ -242,6 +222,6 @@ class _Writer:
 
 
 def _axis(operator: IntegerOperator, target: IntegerValue) -> int:
-    """The axis of an operator along one, with the batch and the channels first."""
+    """Return the axis of an operator along one, with the batch and the channels first."""
     axis = operator.numbers["axis"][0]
     return (2, 3, 1)[axis] if len(target.shape) == 3 else axis + 1

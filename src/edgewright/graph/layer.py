@@ -30,29 +30,36 @@ class Layer(Generic[L]):
     Attributes:
         config: the configuration's struct.
         out_shape: (config, shape in) -> shape out; raises `InputError` for an impossible shape.
-        initialise: (config, shape in, generator) -> parameters as float32 arrays by name.
         apply: (config, parameters, x of shape (batch, *shape in)) -> y of shape (batch, *shape out), in JAX.
-        macs: (config, shape in) -> multiply-accumulates an inference.
-        to_graph: (config, parameters as NumPy arrays, builder, value, shape in) -> value.
+        to_graph: (config, parameters as NumPy arrays, builder, value, shape in) -> value. Its operators decide which C
+            and .tflite writers are used.
         formula: (config) -> how an output is computed, in plain text.
+        integer: (config) -> whether all its operators have an integer form; a network with a layer that has none is
+            refused before training, or becomes a float package where that is asked for.
+        initialise: (config, shape in, generator) -> parameters as float32 arrays by name.
+        macs: (config, shape in) -> multiply-accumulates an inference.
         activation: (config) -> the activation applied, 'linear' for none.
         training: (config, parameters, x, random key) -> y in a training step, where that is not what `apply` gives.
         between: `apply` with one more argument, a function that the value between its two halves goes through.
         width: key of the configuration that says how many channels come out; empty where as many come out as go in.
+        search: what a search may do: make a network of such layers on 'rows' or on 'windows', leave the layer out
+            ('free'), or, where empty, change its width alone.
         inputs: axis of the channels that come in, by name of the parameters that have one.
         outputs: the same of the channels that come out.
     """
 
     config: type[L]
     out_shape: Callable[[L, Shape], Shape]
-    initialise: Callable[[L, Shape, np.random.Generator], Parameters]
     apply: Callable[[L, Parameters, Any], Any]
-    macs: Callable[[L, Shape], int]
     to_graph: Callable[[L, Parameters, Builder, str, Shape], str]
     formula: Callable[[L], str]
-    activation: Callable[[L], str]
+    integer: Callable[[L], bool]
+    initialise: Callable[[L, Shape, np.random.Generator], Parameters] = lambda config, shape, rng: {}
+    macs: Callable[[L, Shape], int] = lambda config, shape: 0
+    activation: Callable[[L], str] = lambda config: getattr(config, "activation", "linear")
     training: Callable[[L, Parameters, Any, Any], Any] | None = None
     between: Callable[[L, Parameters, Any, Callable[[Any], Any]], Any] | None = None
     width: str = ""
+    search: Literal["", "rows", "windows", "free"] = ""
     inputs: Mapping[str, int] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)

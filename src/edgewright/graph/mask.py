@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.missing_values import needed
-from edgewright.graph.builder import Builder
+from edgewright.graph.builder import Builder, prune
 from edgewright.graph.formula import Term, counted, present
-from edgewright.graph.pruning import prune
 from edgewright.schema.graph import Graph, Node
 
 NO_LABEL = -1
@@ -37,7 +36,7 @@ class Mask:
 
 
 def answerable(builder: Builder, shape: tuple[int, ...], limit: float) -> str:
-    """Appends the question whether a sample misses few enough values, shape (n, 1).
+    """Append the question whether a sample misses few enough values, shape (n, 1).
 
     Args:
         builder: of the graph.
@@ -52,18 +51,18 @@ def answerable(builder: Builder, shape: tuple[int, ...], limit: float) -> str:
 
 
 def masked_value(builder: Builder, answerable: str, value: str, classes: int) -> str:
-    """Appends the choice between what a model gives, shape (n, k), and nothing: zeros for classes, else NaN."""
+    """Append the choice between what a model gives, shape (n, k), and nothing: zeros for classes, else NaN."""
     return builder.op("Where", answerable, value, builder.number(0.0 if classes else np.nan))
 
 
 def masked_label(builder: Builder, label: str, confidence: str) -> str:
-    """Appends the choice between a label and none (-1), which is where the confidence is not above 0, shape (n,)."""
+    """Append the choice between a label and none (-1), which is where the confidence is not above 0, shape (n,)."""
     sure = builder.op("Greater", confidence, builder.number(0.0))
     return builder.op("Where", sure, label, builder.constant(np.asarray(NO_LABEL, np.int64)))
 
 
 def without_mask(graph: Graph) -> tuple[Graph, Mask | None]:
-    """The graph without the choices that `masked_value` and `masked_label` appended, and what they ask.
+    """Return the graph without the choices that `masked_value` and `masked_label` appended, and what they ask.
 
     Returns:
         The graph as it is and None where the answers do not end in these choices.
@@ -74,21 +73,21 @@ def without_mask(graph: Graph) -> tuple[Graph, Mask | None]:
     for node in graph.nodes:
         if node.op != "Where" or node.inputs[2] not in graph.constants:
             continue
-        asked = made.get(node.inputs[0])
-        if asked is None or len(asked.inputs) != 2 or asked.inputs[1] not in graph.constants:
+        requested = made.get(node.inputs[0])
+        if requested is None or len(requested.inputs) != 2 or requested.inputs[1] not in graph.constants:
             continue
-        if asked.op == "GreaterOrEqual":
-            mask = _mask(asked, made, graph)
+        if requested.op == "GreaterOrEqual":
+            mask = _mask(requested, made, graph)
             if mask is not None and found in (None, mask):
                 found = mask
                 replaced[node.outputs[0]] = node.inputs[1]
-        elif asked.op == "Greater" and node.outputs[0] == "label":
+        elif requested.op == "Greater" and node.outputs[0] == "label":
             replaced[node.outputs[0]] = node.inputs[1]
     return (graph, None) if found is None else (_replace(graph, replaced), found)
 
 
 def _mask(asked: Node, made: dict[str, Node], graph: Graph) -> Mask | None:
-    """What a comparison of counted values asks, where it is one of the input."""
+    """Return what a comparison of counted values asks, where it is one of the input."""
     shape = graph.inputs[0].shape
     names = ["ReduceSum", "Cast", "LessOrEqual", "Abs"]
     if len(shape) > 1:
@@ -105,7 +104,7 @@ def _mask(asked: Node, made: dict[str, Node], graph: Graph) -> Mask | None:
 
 
 def _replace(graph: Graph, replaced: dict[str, str]) -> Graph:
-    """The graph with other values in the place of some; an output keeps its name, and the value takes it."""
+    """Return the graph with other values in the place of some; an output keeps its name, and the value takes it."""
     public = {value.name for value in graph.outputs}
     named = {old: new for new, old in replaced.items() if new in public}
     gone = set(replaced)

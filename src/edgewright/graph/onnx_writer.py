@@ -26,7 +26,7 @@ _TYPES = {
 
 
 def to_onnx(graph: Graph) -> bytes:
-    """Serialises a graph.
+    """Serialise a graph.
 
     Bytes between roundings, and weights, are written unsigned: no stock runtime gets those wrong.
 

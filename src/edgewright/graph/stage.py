@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -53,6 +53,7 @@ class Stage(Generic[C]):
         why: one sentence for the trace: what this stage is for, with the numbers of the fitted estimator.
         formula: how an output is computed, in plain text.
         title: of its card where the file name does not read well ('PCA'); empty makes one from the file name.
+        equivalent: table of the stage -> import and call of scikit-learn that do the same; None where none does.
     """
 
     config: type[C]
@@ -61,6 +62,7 @@ class Stage(Generic[C]):
     why: Callable[[Any], str]
     formula: str = ""
     title: str = ""
+    equivalent: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
 
 
 @runtime_checkable
@@ -68,14 +70,14 @@ class Emitting(Protocol):
     """A stage of one's own that can say itself in ONNX."""
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """Appends this stage's operators after `value` and gives the name of its output."""
+        """Append this stage's operators after `value` and give the name of its output."""
 
 
 _EMITTERS: dict[type, Callable[[Any, Builder, str], str]] = {}
 
 
 def emits(kind: type) -> Callable[[Callable[[Any, Builder, str], str]], Callable[[Any, Builder, str], str]]:
-    """Registers the emitter of an estimator that is not ours (scikit-learn's own, say)."""
+    """Register the emitter of an estimator that is not ours (scikit-learn's own, say)."""
 
     def register(function: Callable[[Any, Builder, str], str]) -> Callable[[Any, Builder, str], str]:
         _EMITTERS[kind] = function
@@ -85,7 +87,7 @@ def emits(kind: type) -> Callable[[Callable[[Any, Builder, str], str]], Callable
 
 
 def emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - any estimator may come
-    """Says a fitted estimator in ONNX after `value`.
+    """Say a fitted estimator in ONNX after `value`.
 
     Raises:
         InputError: when the estimator has neither a `to_graph` method nor a registered emitter.

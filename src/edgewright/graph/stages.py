@@ -52,7 +52,7 @@ def _bytes_of(graph: Graph) -> str:
 
 
 def float_part(graph: Graph) -> IntegerNetwork | None:
-    """The network of a float graph; None where it has none that can be read."""
+    """Return the network of a float graph; None where it has none that can be read."""
     try:
         return float_network(graph)
     except InputError:
@@ -60,7 +60,7 @@ def float_part(graph: Graph) -> IntegerNetwork | None:
 
 
 def marked_stages(graph: Graph, network: IntegerNetwork | None) -> tuple[Graph, dict[int, str]]:
-    """The graph with all its stages marked, and the names of its network's values by number, where that is of integers.
+    """Return the graph with all stages marked, and the names of the integer network's values by number.
 
     Args:
         graph: the whole pipeline.

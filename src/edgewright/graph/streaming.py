@@ -95,7 +95,7 @@ def steps_of(network: IntegerNetwork) -> Steps:
 
 
 def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[int, int]) -> Moment:
-    """The operator at a step; notes in `lengths` how many samples of its output a step gives."""
+    """Return the operator at a step; notes in `lengths` how many samples of its output a step gives."""
     fresh = lengths[operator.inputs[0]]
     kept, given = 0, fresh
     if operator.kind in _KERNELS:
@@ -125,9 +125,6 @@ class NetworkStream:
 
     Args:
         network: as `steps_of` takes it.
-
-    Raises:
-        InputError: as `steps_of`.
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
@@ -139,14 +136,14 @@ class NetworkStream:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything: every memory holds the real number 0."""
+        """Forget everything: every memory holds the real number 0."""
         self._memory = [
             np.full((1, 1, moment.kept, moment.values[0].shape[-1]), moment.values[0].zero, np.int8)
             for moment in self.steps.moments
         ]
 
     def push(self, x: Int8) -> Int8:
-        """Takes samples and gives what the network answers.
+        """Take samples and give what the network answers.
 
         Args:
             x: int8, shape (samples, channels), a whole number of steps.

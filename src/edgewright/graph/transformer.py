@@ -10,11 +10,38 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from edgewright.core.samples import Frame, require_columns
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value
-from edgewright.graph.frames import column_names, select_fitted_columns
 from edgewright.graph.stage import Context
 from edgewright.schema.errors import InputError
+
+
+def column_names(X: Any) -> NDArray[np.object_] | None:  # noqa: ANN401 - arrays and frames
+    """Names of the columns of a frame, shape (columns,); None for anything without a text name for every column."""
+    if not isinstance(X, Frame):
+        return None
+    names = list(X.columns)
+    return np.asarray(names, dtype=object) if names and all(isinstance(name, str) for name in names) else None
+
+
+def select_fitted_columns(estimator: Any, X: Any) -> Any:  # noqa: ANN401 - arrays and frames
+    """Select the columns that an estimator was fitted on, in that order; return anything but a named frame unchanged.
+
+    Args:
+        estimator: with `feature_names_in_` where it was fitted on a frame.
+        X: samples.
+
+    Raises:
+        InputError: naming the columns that are not there.
+    """
+    fitted, given = getattr(estimator, "feature_names_in_", None), column_names(X)
+    if fitted is None or given is None or np.array_equal(fitted, given):
+        return X
+    wanted = [str(name) for name in fitted]
+    require_columns(list(given), wanted)
+    return X[wanted]
+
 
 Floats = NDArray[np.float32]
 # Values of the input computed at a time in float64: bounds the memory of intermediate results.
@@ -42,7 +69,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
     feature_names_in_: NDArray[np.object_]
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ANN401 - arrays and frames
-        """Learns from training samples.
+        """Learn from training samples.
 
         Raises:
             InputError: for a shape, a missing or an infinite value this stage cannot take.
@@ -60,7 +87,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         return self
 
     def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
-        """Computes in float64, a few samples at a time, and gives float32. Columns of a frame are taken by name.
+        """Compute in float64, a few samples at a time, and gives float32. Columns of a frame are taken by name.
 
         Raises:
             InputError: when the samples do not have the shape of those fitted.
@@ -77,17 +104,17 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         return result
 
     def formula(self, x: Value) -> Value:
-        """What the stage computes, on a float64 array of samples or on a value of a graph."""
+        """Return what the stage computes, on a float64 array of samples or on a value of a graph."""
         raise NotImplementedError
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """Appends the operators of `formula` and gives the name of the output."""
+        """Append the operators of `formula` and give the name of the output."""
         check_is_fitted(self, "shape_")
         result = self.formula(Term(builder, value))
         return str(result.name)
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[np.object_]:
-        """Names of the columns, features or channels that come out."""
+        """Return names of the columns, features or channels that come out."""
         check_is_fitted(self, "shape_")
         known = tuple(getattr(self, "names", None) or ()) if input_features is None else tuple(input_features)
         if not known:
@@ -119,7 +146,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         return f"stage {self.kind}"
 
     def _arrived(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
-        """Samples for `transform`, of the shape that was fitted."""
+        """Return samples for `transform`, of the shape that was fitted."""
         check_is_fitted(self, "shape_")
         samples = self._receive(select_fitted_columns(self, X))
         if list(samples.shape[1:]) != [int(size) for size in self.shape_]:
@@ -160,7 +187,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
 
 
 def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
-    """Refuses to build a stage on samples of a shape it cannot take.
+    """Refuse to build a stage on samples of a shape it cannot take.
 
     Raises:
         InputError: naming the stage and what arrives at it.
@@ -171,7 +198,7 @@ def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
 
 
 def require_rate(context: Context, kind: str) -> float:
-    """The sampling rate in Hz.
+    """Return the sampling rate in Hz.
 
     Raises:
         InputError: when it is not known.
@@ -182,7 +209,7 @@ def require_rate(context: Context, kind: str) -> float:
 
 
 def positions(wanted: Sequence[str], names: Sequence[str], kind: str) -> tuple[int, ...]:
-    """Places of named columns or channels; all of them when `wanted` is empty.
+    """Return places of named columns or channels; all of them when `wanted` is empty.
 
     Raises:
         InputError: for a name that does not arrive at the stage.

@@ -13,8 +13,8 @@ from edgewright.data.matching import check_names, find_labels
 from edgewright.language.intents.parts import IntentEvaluation
 from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.train import Made
-from edgewright.language.slots.score import SlotScore, score
-from edgewright.language.training_report import measures
+from edgewright.language.slots.train import SlotScore, score
+from edgewright.language.training import measures
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.parse import Understanding, probabilities
 from edgewright.schema.errors import InputError
@@ -32,7 +32,7 @@ _FEW = 3
 def score_language(
     understanding: Understanding, utterances: Sequence[Utterance], names: Mapping[str, str], where: str
 ) -> Score:
-    """Figures of intents, of scope, and of slots where utterances mark them and the model has a tagger.
+    """Return figures of intents, of scope, and of slots where utterances mark them and the model has a tagger.
 
     `accuracy` counts what a user gets: an utterance in scope that is refused is wrong. `argmax` counts the likeliest
     intent, refused or not. `whole` counts utterances whose intent and slots are all right.
@@ -48,9 +48,9 @@ def score_language(
     """
     spec = understanding.spec
     form = spec.student or spec.head
-    told = {OUT_OF_SCOPE: OUT_OF_SCOPE, **names}
+    record = {OUT_OF_SCOPE: OUT_OF_SCOPE, **names}
     check_names(names, (one.intent for one in utterances), (*spec.intents, OUT_OF_SCOPE))
-    kinds = find_labels((*spec.intents, OUT_OF_SCOPE), sorted({one.intent for one in utterances}), told, where)
+    kinds = find_labels((*spec.intents, OUT_OF_SCOPE), sorted({one.intent for one in utterances}), record, where)
     kept = [(one, kinds[one.intent]) for one in utterances if kinds[one.intent]]
     inside = [(one, intent) for one, intent in kept if intent != OUT_OF_SCOPE]
     if not inside or form is None:
@@ -87,7 +87,7 @@ def score_language(
 
 
 def _flattered(spec: LanguageSpec, kept: Sequence[tuple[Utterance, str]]) -> tuple[str, ...]:
-    """Whether the model was trained on some of the utterances, by the ones that it keeps as test vectors."""
+    """Return whether the model was trained on some of the utterances, by the ones that it keeps as test vectors."""
     there = {normalised(one.text) for one, _ in kept}
     known = sum(normalised(vector.text) in there for vector in spec.vectors)
     if known < _FEW:

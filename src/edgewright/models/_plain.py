@@ -23,7 +23,7 @@ _TOLD = 400
 
 
 def plain_model(model: type[PlainModel]) -> Model:
-    """The `MODEL` of a file whose model needs no settings."""
+    """Return the `MODEL` of a file whose model needs no settings."""
     return Model(build=lambda table, training, task, seed: model(task, seed), state=("fitted_",))
 
 
@@ -61,7 +61,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         validation: tuple[Any, Any] | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Self:
-        """Fits.
+        """Fit.
 
         Args:
             X: (n, features), NaN where a value is missing and the model can take that.
@@ -110,23 +110,23 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
 
     # What a kind of model does.
     def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
-        """Fits on class numbers, or on amounts where `classes` is 0."""
+        """Fit on class numbers, or on amounts where `classes` is 0."""
         raise NotImplementedError
 
     def _answers(self, X: Floats) -> Floats:
-        """Probabilities (n, classes), or amounts (n, 1)."""
+        """Return probabilities (n, classes), or amounts (n, 1)."""
         raise NotImplementedError
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """The model after `value`, up to probabilities (n, classes) or amounts (n, 1)."""
+        """Return the model after `value`, up to probabilities (n, classes) or amounts (n, 1)."""
         raise NotImplementedError
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What was learned."""
+        """Return what was learned."""
         raise NotImplementedError
 
     def says(self, names: tuple[str, ...]) -> str:
-        """What the fitted model does, in a sentence.
+        """Return what the fitted model does, in a sentence.
 
         Args:
             names: of the features.
@@ -162,12 +162,12 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         return len(self.classes_) if self.task == "classification" else 1
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
-        """Probabilities of the classes, shape (n, k), float32."""
+        """Return probabilities of the classes, shape (n, k), float32."""
         check_is_fitted(self, "shape_")
         return np.asarray(self._answers(self._rows(X)), np.float32)
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401 - arrays, frames and Rows
-        """The class of largest probability, the first of equals, or the amount; shape (n,)."""
+        """Return the class of largest probability, the first of equals, or the amount; shape (n,)."""
         check_is_fitted(self, "shape_")
         answers = np.asarray(self._answers(self._rows(X)), np.float32)
         if self.task != "classification":
@@ -176,7 +176,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         return named
 
     def outputs(self, builder: Builder, value: str) -> Outputs:
-        """What a device reads after `to_graph`."""
+        """Return what a device reads after `to_graph`."""
         return (
             finish_outputs(builder, value, self._out)
             if hasattr(self, "classes_")
@@ -184,7 +184,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         )
 
     def layer_records(self) -> tuple[LayerRecord, ...]:
-        """The one row of the model's table."""
+        """Return the one row of the model's table."""
         check_is_fitted(self, "shape_")
         names = tuple(f"x{n}" for n in range(int(self.shape_[0])))
         return (
@@ -201,5 +201,5 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         )
 
     def layer_outputs(self, X: Any) -> list[LayerOutput]:  # noqa: ANN401 - arrays, frames and Rows
-        """The answers, as what the only layer gives."""
+        """Return the answers, as what the only layer gives."""
         return [LayerOutput(self.kind, self.kind, "linear", np.asarray(self._answers(self._rows(X)), np.float32))]

@@ -50,7 +50,7 @@ class Terms:
 
 
 def terms_of(X: Floats, columns: NDArray[np.int64], pairs: bool = True) -> Terms:
-    """Columns, and products, differences and ratios of the first of them.
+    """Return columns, and products, differences and ratios of the first of them.
 
     Args:
         X: (n, columns), NaN where missing.
@@ -68,13 +68,13 @@ def terms_of(X: Floats, columns: NDArray[np.int64], pairs: bool = True) -> Terms
 
 
 def _ratio(X: Floats, a: int, b: int) -> tuple[int, int, int]:
-    """The ratio of two columns with the one below that is less often zero."""
+    """Return the ratio of two columns with the one below that is less often zero."""
     zeros = (X[:, a] == 0).sum(), (X[:, b] == 0).sum()
     return (RATIO, a, b) if zeros[1] <= zeros[0] else (RATIO, b, a)
 
 
 def best_columns(X: Floats, target: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Columns by how much one cut of each explains of the target, (n,) or (n, outputs); best first."""
+    """Return columns by how much one cut of each explains of the target, (n,) or (n, outputs); best first."""
     wide = target.reshape(len(X), -1)
     wide = wide - wide.mean(axis=0)
     gains = np.empty(X.shape[1])
@@ -117,7 +117,7 @@ def grow(terms: Terms, wanted: Flags, rest: Flags) -> tuple[list[Condition], Fla
 
 
 def _best(terms: Terms, wanted: Flags, held: Flags) -> tuple[float, Condition, int] | None:
-    """The condition of largest gain among the samples held: bits saved in saying which of them are wanted."""
+    """Return the condition of largest gain among the samples held: bits saved in saying which of them are wanted."""
     inside = held[terms.order]
     yes = inside & wanted[terms.order]
     known = np.isfinite(terms.values)
@@ -158,7 +158,7 @@ def _condition(term: tuple[int, int, int], at_least: bool, threshold: float) -> 
 
 
 def _between(low: float, high: float, at_least: bool) -> float:
-    """A float32 between two neighbours that tells them apart, as short as it can be said."""
+    """Return a float32 between two neighbours that tells them apart, as short as it can be said."""
     for digits in range(2, 9):
         middle = float(np.float32(f"{(low + high) / 2:.{digits}g}"))
         if low < middle < high:

@@ -55,7 +55,7 @@ class RuleTable:
         return {name: getattr(self, name) for name in ("terms", "at_least", "thresholds", "rule", "answers")}
 
     def fires(self, X: Floats) -> NDArray[np.int64]:
-        """Number of the rule that answers each sample; the number of rules where none does."""
+        """Return the number of the rule that answers each sample; the number of rules where none does."""
         count = len(self.answers) - 1
         holds = np.ones((len(X), count + 1), bool)
         for (kind, left, right), up, threshold, rule in zip(
@@ -67,12 +67,12 @@ class RuleTable:
         return first
 
     def says(self, names: tuple[str, ...], answers: list[str]) -> str:
-        """The rules in a sentence; `answers` names each rule's answer, the last one's too."""
-        said = []
+        """Return the rules in a sentence; `answers` names each rule's answer, the last one's too."""
+        lines = []
         for rule in range(len(self.answers) - 1):
             parts = [self._condition(int(n), names) for n in np.flatnonzero(self.rule == rule)]
-            said.append(f"{' and '.join(parts)} -> {answers[rule]}")
-        return "; ".join([*said, f"else {answers[-1]}" if said else f"always {answers[-1]}"])
+            lines.append(f"{' and '.join(parts)} -> {answers[rule]}")
+        return "; ".join([*lines, f"else {answers[-1]}" if lines else f"always {answers[-1]}"])
 
     def _condition(self, place: int, names: tuple[str, ...]) -> str:
         kind, left, right = (int(n) for n in self.terms[place])
@@ -80,7 +80,7 @@ class RuleTable:
         return f"{term} {'>=' if self.at_least[place] else '<='} {float(self.thresholds[place]):.5g}"
 
     def emit(self, builder: Builder, value: str) -> str:
-        """Answers of shape (n, outputs): conditions, rules that hold, the first of them, its answer."""
+        """Return answers of shape (n, outputs): conditions, rules that hold, the first of them, its answer."""
         if not len(self.terms):
             return _always(builder, value, self.answers[-1])
         order = np.argsort(self.terms[:, 0], kind="stable")
@@ -107,7 +107,7 @@ class RuleTable:
 
 
 def _terms(builder: Builder, value: str, kind: int, terms: NDArray[np.int32]) -> str:
-    """What the conditions of one kind compare, (n, conditions)."""
+    """Return what the conditions of one kind compare, (n, conditions)."""
     left = builder.op("Gather", value, builder.constant(terms[:, 1].astype(np.int64)), axis=1)
     if kind == COLUMN:
         return left
@@ -116,7 +116,7 @@ def _terms(builder: Builder, value: str, kind: int, terms: NDArray[np.int32]) ->
 
 
 def _always(builder: Builder, value: str, answer: Floats) -> str:
-    """The same answer for every sample, whatever its values (missing ones too)."""
+    """Return the same answer for every sample, whatever its values (missing ones too)."""
     first = builder.op("Gather", value, builder.integers(0), axis=1)
     never = builder.op("And", builder.op("IsNaN", first), builder.op("Not", builder.op("IsNaN", first)))
     zero = builder.op("Cast", never, to=_FLOAT)

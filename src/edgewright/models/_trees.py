@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.rounded_limits import float32_limits
+from edgewright.graph.ensembles._operator import float32_limits
 from edgewright.models._plain import Floats, PlainModel
 
 _FLOAT32 = np.float32
@@ -34,7 +34,7 @@ class Trees(PlainModel):
     depth_: int
 
     def _keep(self, fitted: list[Any]) -> None:
-        """Takes the trees of scikit-learn over; a comparison is `x <= threshold` on float32."""
+        """Take the trees of scikit-learn over; a comparison is `x <= threshold` on float32."""
         parts: dict[str, list[NDArray[Any]]] = {n: [] for n in ("feature", "threshold", "yes", "no", "answers")}
         roots, start = [], 0
         for one in fitted:
@@ -57,7 +57,7 @@ class Trees(PlainModel):
         self.depth_ = max(int(one.tree_.max_depth) for one in fitted)
 
     def _leaves(self, X: Floats) -> NDArray[np.int32]:
-        """Nodes at which the trees end, shape (n, trees)."""
+        """Return nodes at which the trees end, shape (n, trees)."""
         at = np.repeat(self.roots_[None], len(X), axis=0)
         rows, nodes = np.arange(len(X))[:, None], self.nodes_
         for _ in range(self.depth_):
@@ -88,7 +88,7 @@ class Trees(PlainModel):
         return at
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """The mean answer of the trees, shape (n, outputs)."""
+        """Return the mean answer of the trees, shape (n, outputs)."""
         answers = builder.constant(self.nodes_["answers"])
         each = builder.op("Gather", answers, self._walk(builder, value), axis=0)
         return builder.op("ReduceSum", each, builder.integers(1), keepdims=0)

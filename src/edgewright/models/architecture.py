@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 from edgewright.core.catalogue import find
+from edgewright.core.toml_tables import convert_table
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
-from edgewright.graph.tables import convert_table
 from edgewright.models.nn.dense import DenseConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import LayerRecord
@@ -55,20 +55,20 @@ class Architecture:
         return (*names, "output")
 
     def initialise(self, rng: np.random.Generator) -> list[Parameters]:
-        """Parameters of every layer, empty for layers without any."""
+        """Return parameters of every layer, empty for layers without any."""
         return [
             layer.initialise(config, shape, rng)
             for layer, config, shape in zip(self.layers, self.configs, self.shapes, strict=False)
         ]
 
     def to_graph(self, parameters: Sequence[Parameters], builder: Builder, value: str) -> str:
-        """Emits all layers after `value` and gives the value of the raw outputs."""
+        """Emit all layers after `value` and give the value of the raw outputs."""
         for layer, config, shape, own in zip(self.layers, self.configs, self.shapes, parameters, strict=False):
             value = layer.to_graph(config, own, builder, value, shape)
         return value
 
     def records(self, parameters: Sequence[Parameters], final: str) -> tuple[LayerRecord, ...]:
-        """A row of the model's table for each layer; `final` is the activation after the output layer."""
+        """Return a row of the model's table for each layer; `final` is the activation after the output layer."""
         rows = []
         for i, (name, layer, config) in enumerate(zip(self.names, self.layers, self.configs, strict=True)):
             last = i == len(self.kinds) - 1
@@ -90,7 +90,7 @@ class Architecture:
 
 
 def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int) -> Architecture:
-    """Reads the tables, adds the output layer, and checks every shape.
+    """Read the tables, add the output layer, and check every shape.
 
     Args:
         tables: each with its `kind`, a file of `models/nn`.
@@ -129,6 +129,27 @@ def read_layer(table: dict[str, Any], number: int, within: str = "model.layers")
     return kind, config, layer
 
 
+def layer_of(table: Mapping[str, Any]) -> Layer[Any]:
+    """Return the definition of the layer that a table names.
+
+    Raises:
+        UnknownNameError: listing the known ones.
+    """
+    found: Layer[Any] = find(PACKAGE, str(table.get("kind", "")), "LAYER", "layer", "model.layers")
+    return found
+
+
+def width_of(table: Mapping[str, Any]) -> int | None:
+    """Return the width that a layer's table sets; None where the layer has none."""
+    width = table.get(layer_of(table).width)
+    return None if width is None else int(width)
+
+
+def with_width(table: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """Return the table of a layer with another width."""
+    return {**table, layer_of(table).width: width}
+
+
 class _Function:
     """The network as a function of parameters and samples; with `every`, the outputs of all layers."""
 
@@ -158,5 +179,5 @@ class _Function:
 
 @lru_cache(maxsize=256)
 def function(network: Architecture, every: bool = False) -> _Function:
-    """The same object for the same network, so that its programs are compiled once a process."""
+    """Return the same object for the same network, so that its programs are compiled once a process."""
     return _Function(network.layers, network.configs, every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,44 +34,28 @@ class LayerOutput(NamedTuple):
     values: Floats
 
 
+@dataclass(eq=False, repr=False)
 class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
     """A network without its end: parameters of the constructor, training, layers."""
 
-    shape_: Any
-    parameters_: list[Parameters]
+    shape_: Any = field(init=False)
+    parameters_: list[Parameters] = field(init=False)
 
-    def __init__(
-        self,
-        layers: tuple[dict[str, Any], ...] = _LAYERS,
-        *,
-        optimiser: str = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str = "auto",
-        warm_up: float = 0.15,
-        epochs: int = 20,
-        batch: int = 64,
-        weight_decay: float = 0.0,
-        patience: int = 0,
-        class_weights: str = "none",
-        label_smoothing: float = 0.0,
-        dropout: float = 0.0,
-        calibrate: bool = True,
-        seed: int = 0,
-    ) -> None:
-        self.layers = layers
-        self.optimiser = optimiser
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.warm_up = warm_up
-        self.epochs = epochs
-        self.batch = batch
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.class_weights = class_weights
-        self.label_smoothing = label_smoothing
-        self.dropout = dropout
-        self.calibrate = calibrate
-        self.seed = seed
+    layers: tuple[dict[str, Any], ...] = _LAYERS
+    _: KW_ONLY
+    optimiser: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "auto"
+    warm_up: float = 0.15
+    epochs: int = 20
+    batch: int = 64
+    weight_decay: float = 0.0
+    patience: int = 0
+    class_weights: str = "none"
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    calibrate: bool = True
+    seed: int = 0
 
     @property
     def fitted_(self) -> dict[str, Any]:
@@ -86,7 +71,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             self.classes_ = stored["classes"]
 
     def network(self) -> Architecture:
-        """The layers of a fitted network, the output layer last."""
+        """Return the layers of a fitted network, the output layer last."""
         return architecture(self.layers, tuple(self.shape_), self._outputs())
 
     def _outputs(self) -> int:
@@ -98,20 +83,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
 
     def settings(self, loss: str) -> Settings:
         """How the training loop is told to train; `loss` is a name of `LOSSES`."""
-        return Settings(
-            loss=loss,
-            epochs=self.epochs,
-            batch=self.batch,
-            optimiser=self.optimiser,
-            learning_rate=self.learning_rate,
-            schedule=self.schedule,
-            warm_up=self.warm_up,
-            weight_decay=self.weight_decay,
-            patience=self.patience,
-            label_smoothing=self.label_smoothing,
-            dropout=self.dropout,
-            seed=self.seed,
-        )
+        given = (one.name for one in fields(Settings) if one.name not in ("loss", "chunk_rows"))
+        return Settings(loss=loss, **{name: getattr(self, name) for name in given})
 
     def _rows(self, X: Any, fitting: bool = False) -> Rows:  # noqa: ANN401 - arrays, frames and Rows
         if hasattr(X, "__array__") or not isinstance(X, Rows):
@@ -163,7 +136,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         return raw
 
     def layer_outputs(self, X: Any) -> list[LayerOutput]:  # noqa: ANN401 - arrays, frames and Rows
-        """What every layer gives for a few samples, in order; the last after its softmax or sigmoid."""
+        """Return what every layer gives for a few samples, in order; the last after its softmax or sigmoid."""
         check_is_fitted(self, "parameters_")
         network, rows = self.network(), self._rows(X)
         values = forward(function(network, every=True), self.parameters_, rows.take(np.arange(len(rows))))
@@ -172,7 +145,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         return [LayerOutput(r.name, r.kind, r.activation, v) for r, v in zip(records, values, strict=True)]
 
     def layer_records(self) -> tuple[LayerRecord, ...]:
-        """A row of the model's table for each layer."""
+        """Return a row of the model's table for each layer."""
         check_is_fitted(self, "parameters_")
         return self.network().records(self.parameters_, self._final())
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.rounded_limits import float32_limits
+from edgewright.graph.ensembles._operator import float32_limits
 from edgewright.models._plain import Floats
 from edgewright.models._trees import Trees
 from edgewright.models.contract import Model
+from edgewright.models.outputs import softmax
 from edgewright.schema.errors import InputError
 
 # Step of a round, and the fewest training samples in a leaf.
@@ -52,7 +53,7 @@ class Boosting(Trees):
 
     @classmethod
     def from_fitted(cls, model: Any) -> Self:  # noqa: ANN401 - scikit-learn carries no types
-        """The last stage of a pipeline, from a fitted `HistGradientBoostingClassifier` or `...Regressor`.
+        """Return the last stage of a pipeline, from a fitted `HistGradientBoostingClassifier` or `...Regressor`.
 
         Raises:
             InputError: for a model that is not fitted, or splits on categories.
@@ -93,9 +94,7 @@ class Boosting(Trees):
             return np.asarray(scores, np.float32)
         if len(self.base_) == 1:
             scores = np.concatenate([-scores / 2, scores / 2], axis=1)
-        high = np.exp(scores - scores.max(axis=1, keepdims=True))
-        made: Floats = high / high.sum(axis=1, keepdims=True)
-        return made
+        return softmax(scores)
 
     def to_graph(self, builder: Builder, value: str) -> str:
         """All trees walk down at once; the leaves of a round are one score a class, then probabilities."""
@@ -112,5 +111,7 @@ class Boosting(Trees):
 
 
 MODEL = Model(
-    build=lambda table, training, task, seed: Boosting(task, seed, table.rounds, table.leaves), state=("fitted_",)
+    build=lambda table, training, task, seed: Boosting(task, seed, table.rounds, table.leaves),
+    state=("fitted_",),
+    settings=("rounds", "leaves"),
 )

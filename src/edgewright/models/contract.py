@@ -17,7 +17,9 @@ class Model:
         build: (model table, training table, 'classification' or 'regression', seed) -> unfitted estimator.
         state: fitted attributes that are stored (arrays, numbers, text, lists and dicts of these); an estimator that
             was built anew and given them predicts and emits as the fitted one did.
+        settings: keys of the model table that this model alone takes.
     """
 
     build: Callable[[ModelConfig, TrainingConfig, str, int], Any]
     state: tuple[str, ...]
+    settings: tuple[str, ...] = ()

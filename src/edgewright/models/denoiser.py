@@ -92,7 +92,7 @@ class Denoising:
         return hash((type(self), self.config, self.channels))
 
     def shapes(self, samples: int) -> list[Shape]:
-        """What arrives at each layer, and after them what leaves the last.
+        """Return what arrives at each layer, and after them what leaves the last.
 
         Raises:
             InputError: a window that is no whole number of frames.
@@ -105,7 +105,7 @@ class Denoising:
         return made
 
     def initialise(self, rng: np.random.Generator) -> list[Parameters]:
-        """Parameters of every layer; what a layer adds, and the noise at the end, begin small."""
+        """Return parameters of every layer; what a layer adds, and the noise at the end, begin small."""
         shapes = self.shapes(self.config.hop)
         parts = zip(self._parts, shapes, strict=False)
         made = [layer.initialise(config, shape, rng) for (config, layer), shape in parts]
@@ -116,17 +116,17 @@ class Denoising:
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         """(batch, channels, samples) -> the noise in frames, (batch, hop * channels, frames)."""
-        for place, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
+        for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
             y = layer.apply(config, own, x)
-            x = x + y if self._adds(place) else y
+            x = x + y if self._adds(index) else y
         return x
 
     def to_graph(self, parameters: Sequence[Parameters], builder: Builder, value: str, samples: int) -> str:
-        """The same in the dialect, after `value`."""
+        """Return the same in the dialect, after `value`."""
         shapes = self.shapes(samples)
-        for place, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
-            made = layer.to_graph(config, own, builder, value, shapes[place])
-            value = builder.op("Add", value, made) if self._adds(place) else made
+        for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
+            made = layer.to_graph(config, own, builder, value, shapes[index])
+            value = builder.op("Add", value, made) if self._adds(index) else made
         return value
 
     def macs(self) -> int:
@@ -160,17 +160,17 @@ class RoundedDenoising(Denoising):
         return hash((type(self), self.config, self.channels, self.grids))
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-        """As `Denoising`."""
+        """Compute `Denoising` with rounding in the forward pass."""
         grids = iter(self.grids)
         x = _rounded(x, next(grids))
-        for place, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
+        for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
             held = {name: _rounded_weights(name, value) for name, value in own.items()}
             if layer.between is None:
                 x = _rounded(layer.apply(config, held, x), next(grids))
                 continue
             y = layer.between(config, held, x, partial(_rounded, grid=next(grids)))
             y = _rounded(y, next(grids))
-            x = _rounded(x + y, next(grids)) if self._adds(place) else y
+            x = _rounded(x + y, next(grids)) if self._adds(index) else y
         return x
 
 
@@ -181,7 +181,7 @@ def _rounded(x: Any, grid: tuple[float, int]) -> Any:  # noqa: ANN401 - a JAX ar
 
 
 def _rounded_weights(name: str, value: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """Weights with a scale for each output channel; biases have 32 bits and stay."""
+    """Return weights with a scale for each output channel; biases have 32 bits and stay."""
     if name.endswith("bias"):
         return value
     axis = 1 if name == "pointwise" else 0
@@ -198,7 +198,7 @@ def framed(signal: Floats, hop: int) -> Floats:
 
 
 def delayed(signal: Floats, samples: int) -> Floats:
-    """A signal so many samples later, zeros before it; over the last axis."""
+    """Return a signal so many samples later, zeros before it; over the last axis."""
     if not samples:
         return signal
     before = np.zeros((*signal.shape[:-1], samples), signal.dtype)
@@ -209,12 +209,13 @@ def graph_of(
     config: DenoiserConfig, parameters: Sequence[Parameters], mean: NDArray[Any], deviation: NDArray[Any], samples: int,
     name: str,
 ) -> Graph:  # fmt: skip
-    """The window form: (channels, samples) in, the same with less noise out, `delay` frames later.
+    """Return the window form: (channels, samples) in, the same with less noise out, `delay` frames later.
 
     Args:
         config: sizes.
         parameters: of the layers of `Denoising`.
-        mean, deviation: of the channels, shape (channels,).
+        mean: of the channels, shape (channels,).
+        deviation: of the channels, shape (channels,).
         samples: of the window.
         name: of the graph.
 

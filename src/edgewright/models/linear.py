@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from edgewright.graph.builder import Builder
 from edgewright.models._plain import Floats, PlainModel, plain_model
+from edgewright.models.outputs import softmax
 
 _STRONGEST = 3
 
@@ -49,11 +50,7 @@ class Linear(PlainModel):
 
     def _answers(self, X: Floats) -> Floats:
         raw = X @ self.weights_ + self.bias_
-        if self.task != "classification":
-            return raw
-        powers = np.exp(raw - raw.max(axis=1, keepdims=True))
-        made: Floats = powers / powers.sum(axis=1, keepdims=True)
-        return made
+        return raw if self.task != "classification" else softmax(raw)
 
     def to_graph(self, builder: Builder, value: str) -> str:
         """One dense layer, and softmax for classes."""
@@ -61,7 +58,7 @@ class Linear(PlainModel):
         return builder.op("Softmax", raw, axis=1) if self.task == "classification" else raw
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights and bias."""
+        """Return weights and bias."""
         return {"weights": self.weights_, "bias": self.bias_}
 
     def macs(self) -> int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
 from edgewright.models._plain import Floats, PlainModel, plain_model
+from edgewright.models.outputs import softmax
 
 # Samples that are stored at most: they are the model's size.
 MOST_STORED = 1000
@@ -51,12 +52,12 @@ class Neighbours(PlainModel):
         middle = float(np.median(np.sqrt(distance.min(axis=1)))) or 1.0
         errors = []
         for share in _WIDTHS:
-            weights = _softmax(-distance / (share * middle) ** 2)
+            weights = softmax(-distance / (share * middle) ** 2)
             errors.append(float(((weights @ self.answers_ - self.answers_) ** 2).mean()))
         self.sharpness_ = float(1.0 / (_WIDTHS[int(np.argmin(errors))] * middle) ** 2)
 
     def _drawn(self, target: NDArray[Any], classes: int) -> NDArray[np.int64]:
-        """Samples to be stored: of every class its share, but of no class fewer than a tenth of an equal share."""
+        """Sample to be stored: of every class its share, but of no class fewer than a tenth of an equal share."""
         rng = np.random.default_rng(self.seed)
         if not classes:
             return np.sort(rng.choice(len(target), MOST_STORED, replace=False))
@@ -73,7 +74,7 @@ class Neighbours(PlainModel):
 
     def _answers(self, X: Floats) -> Floats:
         pieces = [self._nearness(X[start : start + _PIECE]) for start in range(0, len(X), _PIECE)]
-        return np.concatenate([_softmax(near * np.float32(self.sharpness_)) @ self.answers_ for near in pieces])
+        return np.concatenate([softmax(near * np.float32(self.sharpness_)) @ self.answers_ for near in pieces])
 
     def to_graph(self, builder: Builder, value: str) -> str:
         """Nearness, softmax, and the mean of the answers."""
@@ -84,7 +85,7 @@ class Neighbours(PlainModel):
         return builder.op("MatMul", share, builder.constant(self.answers_))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Samples and answers."""
+        """Sample and answers."""
         return {"stored": self.stored_, "answers": self.answers_}
 
     def macs(self) -> int:
@@ -94,12 +95,6 @@ class Neighbours(PlainModel):
     def says(self, names: tuple[str, ...]) -> str:
         """How many are stored."""
         return f"what the nearest of {len(self.stored_):,} stored samples say, by {len(names)} columns"
-
-
-def _softmax(raw: NDArray[Any]) -> NDArray[Any]:
-    powers = np.exp(raw - raw.max(axis=1, keepdims=True))
-    made: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-    return made
 
 
 MODEL = plain_model(Neighbours)

@@ -13,12 +13,11 @@ from edgewright.graph.builder import Builder
 from edgewright.models.architecture import function
 from edgewright.models.base import Network, OnEpoch
 from edgewright.models.contract import Model
-from edgewright.models.outputs import Outputs, both_classes, finish_outputs, regression_output
+from edgewright.models.outputs import Outputs, both_classes, finish_outputs, regression_output, softmax
 from edgewright.models.targets import class_weights, encode, numbers, sample_weights
 from edgewright.schema.config import ModelConfig, TrainingConfig
-from edgewright.training.calibrate import temperature
 from edgewright.training.loop import Sampled, outputs
-from edgewright.training.losses import LOSSES
+from edgewright.training.losses import LOSSES, temperature
 
 Floats = NDArray[np.float32]
 
@@ -56,7 +55,7 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         sample_weight: Any = None,  # noqa: ANN401
         on_epoch: OnEpoch | None = None,
     ) -> Self:
-        """Trains from new weights.
+        """Train from new weights.
 
         Args:
             X: (n, features), (n, channels, samples), or an object that gives rows.
@@ -86,7 +85,7 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         return self
 
     def apply_temperature(self, heat: float) -> None:
-        """Divides what the network gives before its softmax by a temperature, folded into the last layer's weights."""
+        """Divide what the network gives before its softmax by a temperature, folded into the last layer's weights."""
         last = self.parameters_[-1]
         self.parameters_[-1] = {name: (a / np.float32(heat)).astype(np.float32) for name, a in last.items()}
         self.training_ = msgspec.structs.replace(self.training_, temperature=heat)
@@ -95,22 +94,21 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         if raw.shape[1] == 1:
             made: Floats = (1.0 / (1.0 + np.exp(-np.clip(raw, -80.0, 80.0)))).astype(np.float32)
             return made
-        powers = np.exp(raw - raw.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return softmax(raw)
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
-        """Probabilities of the classes, shape (n, k), float32."""
+        """Return probabilities of the classes, shape (n, k), float32."""
         answer = self._answer(self._raw(X))
         return np.concatenate([np.float32(1) - answer, answer], axis=1) if answer.shape[1] == 1 else answer
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401 - arrays, frames and Rows
-        """The class of largest probability, the first of equals, shape (n,)."""
+        """Return the class of largest probability, the first of equals, shape (n,)."""
         probabilities = self.predict_proba(X)
         answer: NDArray[Any] = np.asarray(self.classes_)[np.argmax(probabilities, axis=1)]
         return answer
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """The network after `value`, up to probabilities of shape (n, k)."""
+        """Return the network after `value`, up to probabilities of shape (n, k)."""
         logits = self._emit(builder, value)
         if len(self.classes_) == 2:
             return both_classes(builder, builder.op("Sigmoid", logits))
@@ -139,7 +137,7 @@ class NetworkRegressor(RegressorMixin, Network):  # type: ignore[misc]
         sample_weight: Any = None,  # noqa: ANN401
         on_epoch: OnEpoch | None = None,
     ) -> Self:
-        """Trains from new weights; arguments as of `NetworkClassifier.fit`, with numbers as targets.
+        """Train from new weights; arguments as of `NetworkClassifier.fit`, with numbers as targets.
 
         Raises:
             InputError: for a target that is not finite numbers, an impossible shape, or a loss that is not a number.
@@ -169,7 +167,7 @@ class NetworkRegressor(RegressorMixin, Network):  # type: ignore[misc]
         return self._raw(X)[:, 0]
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """The network after `value`, up to its answer of shape (n, 1)."""
+        """Return the network after `value`, up to its answer of shape (n, 1)."""
         return self._emit(builder, value)
 
     def outputs(self, builder: Builder, value: str) -> Outputs:
@@ -178,7 +176,7 @@ class NetworkRegressor(RegressorMixin, Network):  # type: ignore[misc]
 
 
 def build(model: ModelConfig, training: TrainingConfig, task: str, seed: int) -> NetworkClassifier | NetworkRegressor:
-    """The unfitted network of a pipeline's tables; `training.augment` is the pipeline's work, before the stages."""
+    """Build the unfitted network of a pipeline's tables; the pipeline itself applies `training.augment`."""
     kind = NetworkRegressor if task == "regression" else NetworkClassifier
     keys = {f: getattr(training, f) for f in training.__struct_fields__ if f != "augment"}
     made: NetworkClassifier | NetworkRegressor = kind(tuple(model.layers), seed=seed, **keys)

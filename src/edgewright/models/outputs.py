@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
 
@@ -35,3 +36,9 @@ def both_classes(builder: Builder, second: str) -> str:
 def regression_output(builder: Builder, value: str) -> Outputs:
     """(n, 1) -> `prediction` of shape (n,)."""
     return {"prediction": (builder.op("Reshape", value, builder.integers(-1)), "float32", ())}
+
+
+def softmax(raw: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return shares of raw outputs, shape (n, k), float32; the largest is taken off first so that nothing overflows."""
+    powers = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

@@ -83,11 +83,11 @@ class Rules(PlainModel):
         return self.table.emit(builder, value)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Terms, thresholds and answers."""
+        """Return terms, thresholds and answers."""
         return self.table_
 
     def says(self, names: tuple[str, ...]) -> str:
-        """The rules."""
+        """Return the rules."""
         answers = self.table.answers
         if self.task == "classification":
             return self.table.says(names, [str(self.classes_[int(np.argmax(a))]) + _sure(a) for a in answers])
@@ -99,7 +99,7 @@ def _sure(answer: Floats) -> str:
 
 
 def answered(rules: list[list[Condition]], X: Floats, wide: NDArray[np.float64], classes: int) -> RuleTable:
-    """The table of rules, each with the share of the classes (or the mean) of the samples it answers.
+    """Return the table of rules, each with the share of the classes (or the mean) of the samples it answers.
 
     Shares are drawn towards those of all samples by the weight of one sample, so that nothing is certain.
     """

@@ -19,7 +19,7 @@ class TargetError(InputError, ValueError):
 
 
 def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[NDArray[Any], Floats]:  # noqa: ANN401
-    """Classes, sorted, and the number of each sample's class as a float, shape (n,).
+    """Return classes, sorted, and the number of each sample's class as a float, shape (n,).
 
     Args:
         y: labels, shape (n,).
@@ -47,7 +47,7 @@ def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[N
 
 
 def numbers(y: Any, samples: int) -> NDArray[np.float64]:  # noqa: ANN401 - any array-like
-    """A numeric target, shape (n,).
+    """Return a numeric target, shape (n,).
 
     Raises:
         InputError: for text, or a number that is not finite.
@@ -63,7 +63,7 @@ def numbers(y: Any, samples: int) -> NDArray[np.float64]:  # noqa: ANN401 - any 
 
 
 def sample_weights(weights: Any, samples: int) -> Floats:  # noqa: ANN401 - any array-like or None
-    """Weights of mean 1, shape (n,), float32.
+    """Return weights of mean 1, shape (n,), float32.
 
     Raises:
         InputError: for another number of weights, or a negative one, or all zero.

@@ -53,7 +53,7 @@ def _cut(column: Floats, target: NDArray[Any], classes: int) -> tuple[float, NDA
 
 
 def _pieces(column: int, cuts: NDArray[np.float64], wide: NDArray[np.float64], X: Floats) -> list[list[Condition]]:
-    """A rule a piece, the commonest piece left to the last answer where there are two."""
+    """Return a rule a piece, the commonest piece left to the last answer where there are two."""
     value = X[:, column]
     short = [_short(value, cut) for cut in cuts]
     if len(short) == 1:
@@ -68,7 +68,7 @@ def _pieces(column: int, cuts: NDArray[np.float64], wide: NDArray[np.float64], X
 
 
 def _short(value: Floats, cut: float) -> float:
-    """The threshold with the fewest digits between the samples on both sides."""
+    """Return the threshold with the fewest digits between the samples on both sides."""
     known = value[np.isfinite(value)]
     low, high = float(known[known <= cut].max()), float(known[known > cut].min())
     for digits in range(2, 9):
@@ -79,7 +79,7 @@ def _short(value: Floats, cut: float) -> float:
 
 
 def _side(value: Floats, cut: float, at_least: bool) -> float:
-    """The threshold for 'at most': a sample that has the cut itself lies above."""
+    """Return the threshold for 'at most': a sample that has the cut itself lies above."""
     return cut if at_least else float(np.nextafter(np.float32(cut), np.float32(-np.inf)))
 
 

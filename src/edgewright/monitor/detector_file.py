@@ -11,16 +11,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.archive import pack, read_file, unpack
+from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
 from edgewright.core.files import write_atomic
-from edgewright.core.npy import from_npy, to_npy
-from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.detector import DETECTOR_VERSION, DetectorSpec
 from edgewright.schema.errors import InputError
 
 SPEC = "detector.json"
 IN_PACKAGE = "detectors/{name}.detector"
-_ARRAY = "arrays/{name}.npy"
 _DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
 
 
@@ -33,7 +30,7 @@ class DetectorFile:
 
 
 def detector_bytes(spec: DetectorSpec, learnt: dict[str, Any]) -> bytes:
-    """The bytes of a detector's file; the same detector gives the same bytes.
+    """Return the bytes of a detector's file; the same detector gives the same bytes.
 
     Args:
         spec: its `learnt` and `arrays` are filled in here.
@@ -45,23 +42,20 @@ def detector_bytes(spec: DetectorSpec, learnt: dict[str, Any]) -> bytes:
         learnt={name: value for name, value in learnt.items() if name not in arrays},
         arrays=tuple(sorted(arrays)),
     )
-    text = msgspec.json.format(msgspec.json.encode(whole, order="deterministic"), indent=1) + b"\n"
-    return pack({SPEC: text, **{_ARRAY.format(name=name): to_npy(array) for name, array in arrays.items()}})
+    return pack_parts(SPEC, whole, arrays)
 
 
 def write_detector(path: Path, spec: DetectorSpec, learnt: dict[str, Any]) -> int:
-    """Writes a detector's file and gives its length in bytes.
+    """Write a detector's file and give its length in bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    data = detector_bytes(spec, learnt)
-    write_atomic(path, data)
-    return len(data)
+    return write_atomic(path, detector_bytes(spec, learnt))
 
 
 def read_detector(path: Path) -> DetectorFile:
-    """Reads and checks a detector's file.
+    """Read and check a detector's file.
 
     Raises:
         InputError: missing, damaged, altered, too large, or of a newer format.
@@ -72,23 +66,15 @@ def read_detector(path: Path) -> DetectorFile:
 
 
 def parse_detector(data: bytes, where: str) -> DetectorFile:
-    """As `read_detector`, from bytes; `where` names them in messages."""
-    try:
-        files = unpack(data, where)
-    except InputError as error:
-        expected = error.expected.replace("a package (a ZIP file)", "a detector's file").replace("package", "detector")
-        raise InputError(expected, error.got, where, _DAMAGED if error.do else "") from None
-    spec = _spec(files.pop(SPEC, b""), where)
-    wanted = {_ARRAY.format(name=name): name for name in spec.arrays}
-    odd = sorted(wanted.keys() ^ files.keys())
-    if odd:
-        raise InputError(f"exactly the arrays {SPEC} names", f"a difference in {odd[0]}", where, _DAMAGED)
-    arrays = {wanted[name]: from_npy(content, f"{where}, {name}") for name, content in files.items()}
+    """Read a detector from bytes; `where` names them in messages."""
+    spec, files = unpack_parts(data, where, SPEC, DetectorSpec, DETECTOR_VERSION, "detector", _DAMAGED)
+    _check(spec, where)
+    arrays = unpack_arrays(files, spec.arrays, where, _DAMAGED)
     return DetectorFile(spec, {**spec.learnt, **arrays})
 
 
 def detectors_in(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files of the detectors that travel in a package, by name; `parse_detector` reads them."""
+    """Return the files of the detectors that travel in a package, by name; `parse_detector` reads them."""
     begin, _, end = IN_PACKAGE.partition("{name}")
     return {
         name[len(begin) : -len(end)]: content
@@ -97,10 +83,7 @@ def detectors_in(files: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
-def _spec(text: bytes, where: str) -> DetectorSpec:
-    spec = decode_versioned(
-        text, DetectorSpec, DETECTOR_VERSION, "detector", f"a file {SPEC} of a detector", where, _DAMAGED
-    )
+def _check(spec: DetectorSpec, where: str) -> None:
     window = spec.window
     if window is not None and not (0 < window.samples <= 1 << 20 and 0 < window.step <= 1 << 20):
         raise InputError("a window of sensible size", f"{window.samples}, {window.step}", f"{where}, {SPEC}")
@@ -108,4 +91,3 @@ def _spec(text: bytes, where: str) -> DetectorSpec:
         raise InputError("rows (or windows) without another alarm, or a share of rows", f"{spec.refractory:g}", where)
     if not spec.columns or len(spec.columns) > 1 << 16 or not math.isfinite(spec.threshold.value):
         raise InputError("columns and a threshold", "none", f"{where}, {SPEC}")
-    return spec

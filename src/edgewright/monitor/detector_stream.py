@@ -65,8 +65,9 @@ class Watch:
             # A row that is judged and forgotten shows arrays that start but do not go together.
             seen = len(file.spec.columns) * (1 if file.spec.window is None else len(FEATURES))
             part.start(file.learnt).update(np.zeros((1, seen), np.float32), np.zeros(1))
-            inner = None if state is None else state["detector"]
-            self._running = part.start(file.learnt) if inner is None else part.resume(file.learnt, inner)
+            self._running = part.start(file.learnt)
+            if state is not None:
+                self._running.resume(state["detector"])
         except _MISFIT as error:
             told = " ".join(str(error).split())[:120]
             raise InputError(f"what a detector {file.spec.kind} learns", told, "the detector's file") from None
@@ -81,7 +82,7 @@ class Watch:
             self._begun, self._time = int(state["begun"]), math.nan if state["time"] is None else float(state["time"])
 
     def push(self, values: Floats, time: NDArray[np.float64]) -> list[RowVerdict]:
-        """Takes rows and judges them.
+        """Take rows and judges them.
 
         Args:
             values: shape (rows, columns), in the order of the file's columns, NaN where missing.
@@ -104,7 +105,7 @@ class Watch:
         return judged
 
     def _seen(self, row: Floats, time: float) -> Floats | None:
-        """What the detector looks at when this row has come: the row, a window's features, or nothing yet."""
+        """Return what the detector looks at when this row has come: the row, a window's features, or nothing yet."""
         window = self.spec.window
         if window is None:
             return row
@@ -119,7 +120,7 @@ class Watch:
         return window_features(np.stack(self._held, 1)[None])
 
     def _score(self, seen: Floats, time: float) -> float:
-        """The score of a row, or of a window's features."""
+        """Return the score of a row, or of a window's features."""
         return float(self._running.update(seen, np.array([time]))[0])
 
     def _judge(self, seen: Floats, time: float) -> RowVerdict:
@@ -147,7 +148,7 @@ class Watch:
 
 
 def pause(refractory: float, rows: int) -> int:
-    """Rows after an alarm in which no other is raised.
+    """Return rows after an alarm in which no other is raised.
 
     Args:
         refractory: so many; below 1 this share of the rows seen, in whole thousandths, as C counts them.
@@ -158,7 +159,7 @@ def pause(refractory: float, rows: int) -> int:
 
 
 def window_features(windows: Floats) -> Floats:
-    """Mean, deviation, mean absolute step and range of every channel.
+    """Return mean, deviation, mean absolute step and range of every channel.
 
     Args:
         windows: shape (n, channels, samples), NaN where missing.

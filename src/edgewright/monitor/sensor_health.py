@@ -67,7 +67,7 @@ class SensorHealth:
         self._unwell = False
 
     def check(self, values: Floats, times: Sequence[float], found: list[Health]) -> NDArray[np.bool_]:
-        """Follows rows, in order; what is found is appended.
+        """Follow rows, in order; what is found is appended.
 
         Args:
             values: shape (n, channels), n at least 1.
@@ -105,20 +105,22 @@ class SensorHealth:
     def _tell(
         self, still: NDArray[np.int64], absent: NDArray[np.int64], times: Sequence[float], found: list[Health]
     ) -> None:
-        told: list[tuple[int, int, Health]] = []
+        changes: list[tuple[int, int, Health]] = []
         before_still = np.concatenate([self._same[None], still[:-1]])
         before_absent = np.concatenate([self._absent[None], absent[:-1]])
         limits = np.broadcast_to(self._limit, still.shape)
         for row, c in np.argwhere(still == limits).tolist():
             seconds = int(limits[row, c]) / self._rate
-            told.append((row, c, self._one(times[row], "stuck", c, seconds)))
+            changes.append((row, c, self._one(times[row], "stuck", c, seconds)))
         for row, c in np.argwhere(absent == self._missing_rows).tolist():
-            told.append((row, c, self._one(times[row], "missing", c, self._missing_rows / self._rate)))
+            changes.append((row, c, self._one(times[row], "missing", c, self._missing_rows / self._rate)))
         for row, c in np.argwhere((before_still >= limits) & (still < limits)).tolist():
-            told.append((row, c, self._one(times[row], "well", c, int(before_still[row, c]) / self._rate, "stuck")))
+            changes.append((row, c, self._one(times[row], "well", c, int(before_still[row, c]) / self._rate, "stuck")))
         for row, c in np.argwhere((before_absent >= self._missing_rows) & (absent == 0)).tolist():
-            told.append((row, c, self._one(times[row], "well", c, int(before_absent[row, c]) / self._rate, "missing")))
-        found += [health for _, _, health in sorted(told, key=lambda one: (one[0], one[1], one[2].what))]
+            changes.append(
+                (row, c, self._one(times[row], "well", c, int(before_absent[row, c]) / self._rate, "missing"))
+            )
+        found += [health for _, _, health in sorted(changes, key=lambda one: (one[0], one[1], one[2].what))]
 
     def _one(self, time: float, what: str, channel: int, seconds: float, after: str = "") -> Health:
         name = self._names[channel]
@@ -148,25 +150,25 @@ class RateCheck:
         self.wrong = False
         self._gaps, self._first, self._came = 0, 0.0, 0
 
-    def begin_anew(self, time: float) -> None:
-        """A stretch begins with a row at this time."""
+    def restart(self, time: float) -> None:
+        """Begin a new stretch with a row at this time."""
         self._begin, self._count = time, 0
 
     def row(self, time: float, steps: int) -> Health | None:
         """One more row, `steps` by the sender's count, 0 for the first of a stretch; what is to be told after it."""
         if self._begin is None:
-            self.begin_anew(time)
+            self.restart(time)
             return None
         self._count += steps
         if self._count < self._rows or time <= self._begin:
             return None
         measured = self._count / (time - self._begin)
         self._gaps = 0
-        self.begin_anew(time)
+        self.restart(time)
         return self._measured(time, measured)
 
     def gap(self, time: float, *, counted: bool) -> Health | None:
-        """A row behind a gap; what is to be told of it.
+        """Return a row behind a gap; what is to be told of it.
 
         A source far slower than is expected leaves a gap at every row, and no stretch that could be measured. Where
         `_GAPS` of them follow one another with no more than `_ALONE` rows to each, what came meanwhile is the rate.
@@ -181,7 +183,7 @@ class RateCheck:
         self._came = self._came + rows if self._gaps else 0
         self._first = self._first if self._gaps else time
         self._gaps = 0 if counted else self._gaps + 1
-        self.begin_anew(time)
+        self.restart(time)
         if self._gaps <= _GAPS:
             return None
         measured = self._came / (time - self._first)
@@ -189,7 +191,7 @@ class RateCheck:
         return self._measured(time, measured)
 
     def _measured(self, time: float, measured: float) -> Health | None:
-        """What is to be told of rows a second that were measured."""
+        """Return what is to be told of rows a second that were measured."""
         wrong = abs(measured - self._rate) > self._tolerance * self._rate
         changed, self.wrong = wrong != self.wrong, wrong
         if not changed:

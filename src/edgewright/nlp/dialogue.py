@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from edgewright.core.state_machine.guards import Value
-from edgewright.core.state_machine.machine import Machine, Taken
+from edgewright.core.state_machine.machine import Machine, Transition
 from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed
 from edgewright.schema.state_table import LATE, TIMEOUT
@@ -59,7 +59,7 @@ class Dialogue:
         return self.machine.state in self.table.final
 
     def begin(self, time: float = 0.0) -> list[DialogueOutput]:
-        """The greeting, where the table has a step for 'start' in its first state."""
+        """Return the greeting, where the table has a step for 'start' in its first state."""
         if not self._takes_start:
             self.machine.tick(time)
             return []
@@ -72,7 +72,7 @@ class Dialogue:
         return self.event(event_name(parsed.intent), {**slots_of(parsed), CONFIDENCE: parsed.confidence}, time)
 
     def event(self, name: str, slots: Mapping[str, Value], time: float) -> list[DialogueOutput]:
-        """An intent with its slots.
+        """Return an intent with its slots.
 
         Args:
             name: of the event.
@@ -86,7 +86,7 @@ class Dialogue:
         return [*told, *self._said(self.machine.push(name, slots, time))]
 
     def wait(self, time: float) -> list[DialogueOutput]:
-        """Time goes on without a word."""
+        """Return time goes on without a word."""
         return self._said(self.machine.tick(time))
 
     @property
@@ -94,10 +94,10 @@ class Dialogue:
         """When something is said without a word of the person; infinite where nothing is."""
         return self.machine.due()
 
-    def _said(self, steps: Sequence[Taken]) -> list[DialogueOutput]:
+    def _said(self, steps: Sequence[Transition]) -> list[DialogueOutput]:
         return [self._one(step) for step in steps]
 
-    def _one(self, step: Taken) -> DialogueOutput:
+    def _one(self, step: Transition) -> DialogueOutput:
         answers: list[str] = []
         does: list[str] = []
         for action in step.actions:
@@ -114,7 +114,7 @@ class Dialogue:
 
 
 def event_name(intent: str) -> str:
-    """An intent as the name of an event: other characters than letters, digits, '_', '.' and '-' become '_'.
+    """Return an intent as the name of an event: other characters than letters, digits, '_', '.' and '-' become '_'.
 
     One that is called as an event of the table itself, such as 'timeout', gets a '_' at its end.
     """
@@ -125,7 +125,7 @@ def event_name(intent: str) -> str:
 
 
 def slots_of(parsed: Parsed) -> dict[str, Value]:
-    """Values of slots by name, the words where there is no value; the first of two slots of one name counts."""
+    """Return values of slots by name, the words where there is no value; the first of two slots of one name counts."""
     found: dict[str, Value] = {}
     for slot in parsed.slots:
         value = slot.text if slot.value is None else slot.value
@@ -135,7 +135,7 @@ def slots_of(parsed: Parsed) -> dict[str, Value]:
 
 
 def filled(text: str, names: Mapping[str, Value]) -> str:
-    """The text with its slots; one that is not known stands there by its name, such as "drink"."""
+    """Return the text with its slots; one that is not known stands there by its name, such as "drink"."""
 
     def value(blank: re.Match[str]) -> str:
         known = names.get(blank[1])
@@ -147,7 +147,7 @@ def filled(text: str, names: Mapping[str, Value]) -> str:
 
 
 def spoken(number: float) -> str:
-    """A number as C's `%g` writes it, six digits, by arithmetic that C without its library's `printf` has, too.
+    """Return a number as C's `%g` writes it, six digits, by arithmetic that C without its library's `printf` has, too.
 
     `printf` of floating-point numbers asks for memory on microcontrollers. Halves are rounded away from zero.
     """

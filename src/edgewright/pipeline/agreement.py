@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import choose
+from edgewright.graph.builder import prune
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.pruning import prune
 from edgewright.pipeline.variants import Form, asked
 from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, moved_readings
 from edgewright.schema.data import Floats
@@ -47,7 +47,7 @@ class Agreement:
 
 
 def agreement(form: Form, X: Floats, features: Floats, answers: Floats) -> Agreement:
-    """Feeds the same float32 samples to the graph and compares.
+    """Feed the same float32 samples to the graph and compare.
 
     Args:
         form: float form of the whole pipeline.

@@ -9,24 +9,24 @@ import msgspec
 import numpy as np
 
 from edgewright.core.engines import choose
+from edgewright.core.formatting import percent
 from edgewright.core.predictor import Answers, Predictor
 from edgewright.pipeline.cards import number
 from edgewright.pipeline.footprint import form_footprint
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
+from edgewright.pipeline.plan import Plan
 from edgewright.pipeline.variants import Form
-from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.estimate import estimate
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, Interval, PredictionRecord, StageRecord
-from edgewright.trace.words import percent
 
 # The instruction set of this machine, as profiles name it.
 _HERE = {"x86_64": "x86-64", "aarch64": "armv8-a"}.get(platform.machine(), platform.machine())
 
 
 def budgets(
-    config: PipelineConfig,
+    plan: Plan,
     material: Material,
     form: Form,
     package: Path | None,
@@ -35,14 +35,13 @@ def budgets(
     """One form of the model against the profile.
 
     Args:
-        config: names the profile.
+        plan: of the run, with its window and profile.
         material: its samples' shape and rate.
         form: the form that is judged.
         package: the package file; its bytes are left out when there is none.
         measured_us: median latency on this machine, used where this machine is of the profile's kind.
     """
-    profile = load_profile(config.device.profile)
-    window = config.window
+    profile, window = plan.profile, plan.config.window
     samples = material.samples
     # A window is filled row by row in float32 while the one before it is worked on.
     buffer = int(np.prod(samples.X.shape[1:])) * 4
@@ -57,12 +56,12 @@ def budgets(
 
 
 def with_estimates(
-    config: PipelineConfig, material: Material, forms: list[Form], compression: CompressionRecord
+    plan: Plan, material: Material, forms: list[Form], compression: CompressionRecord
 ) -> CompressionRecord:
-    """The comparison with what each form takes of the device, as a whole program, beside what was measured here."""
+    """Return the comparison with what each form needs on the device, as a whole program, beside measured figures."""
     variants = []
     for form, variant in zip(forms, compression.variants, strict=True):
-        rows = {row.name: row for row in budgets(config, material, form, None, None).rows}
+        rows = {row.name: row for row in budgets(plan, material, form, None, None).rows}
         spans = {
             name: Interval(value=row.used, low=row.low, high=row.high, method="estimated") for name, row in rows.items()
         }
@@ -76,7 +75,7 @@ def with_estimates(
                 device_ram=spans.get("RAM") if small else None,
             )
         )
-    return msgspec.structs.replace(compression, variants=tuple(variants), device=config.device.profile)
+    return msgspec.structs.replace(compression, variants=tuple(variants), device=plan.config.device.profile)
 
 
 def package_card(
@@ -88,10 +87,10 @@ def package_card(
     package: Path,
     names: tuple[str, ...],
 ) -> StageRecord:
-    """The card of compression and package; `names` of the features that go on to the card of the prediction."""
+    """Return the card of compression and package; `names` of the features that go on to the card of the prediction."""
     first, last = compression.variants[0], compression.variants[-1]
     size = package.stat().st_size if package.exists() else 0
-    told = f"{first.weight_bytes:,} bytes of weights become {last.weight_bytes:,}"
+    text = f"{first.weight_bytes:,} bytes of weights become {last.weight_bytes:,}"
     packed = f"; the whole package is {size:,} bytes" if size else "; no package: the drop is beyond the limit"
     shape = tuple(int(n) for n in material.samples.X.shape[1:])
     return StageRecord(
@@ -99,7 +98,7 @@ def package_card(
         kind="package",
         shape_in=(1, *shape),
         shape_out=(1, max(1, len(forms[0].graph.labels))),
-        why=f"Float32 weights become int8, and everything a device needs goes into one file: {told}{packed}."
+        why=f"Float32 weights become int8, and everything a device needs goes into one file: {text}{packed}."
         if last.name == "int8"
         else f"Everything a device needs goes into one file{packed}.",
         dtype="int8" if last.name == "int8" else "float32",
@@ -112,7 +111,7 @@ def package_card(
 
 
 def prediction_card(config: PipelineConfig, material: Material, traced: PredictionRecord, package: Path) -> StageRecord:
-    """The card of one prediction: answered by the package itself where there is one.
+    """Return the card of one prediction: answered by the package itself where there is one.
 
     Args:
         config: of the run.
@@ -152,14 +151,14 @@ def prediction_card(config: PipelineConfig, material: Material, traced: Predicti
 
 
 def answer_text(answers: Answers) -> str:
-    """'walking, 85 % confidence' or '12.5'."""
+    """Return answers as text: 'walking, 85 % confidence' or '12.5'."""
     if answers.predictions is not None:
         return f"{float(answers.predictions[0]):.6g}"
     return f"{answers.labels[0]}, {percent(float(answers.confidence[0]))} confidence"
 
 
 def _value(answers: Answers) -> float:
-    """The last probability of two classes (what a sigmoid gives), the confidence of more, or the prediction."""
+    """Return the last probability of two classes (what a sigmoid gives), the confidence of more, or the prediction."""
     if answers.predictions is not None:
         return float(answers.predictions[0])
     if answers.probabilities.shape[1] == 2:

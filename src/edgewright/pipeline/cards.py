@@ -46,7 +46,7 @@ def sample_rows(X: NDArray[Any]) -> tuple[tuple[float | None, ...], ...]:
 
 
 def number(value: float) -> float | None:
-    """A value as JSON knows it: six significant digits, None where it is missing."""
+    """Return a value as JSON knows it: six significant digits, None where it is missing."""
     return float(f"{float(value):.6g}") if np.isfinite(value) else None
 
 
@@ -67,13 +67,23 @@ def card(
     notes: tuple[str, ...] = (),
     formula: str = "",
 ) -> StageRecord:
-    """A card from the samples before and after a stage.
+    """Return a card from the samples before and after a stage.
 
     Args:
-        before, after: samples (all of them, or the first when the stage streams).
-        shape_in, shape_out: with the true number of samples.
+        name: of the stage.
+        kind: of the stage.
+        why: reason for the stage, in a sentence.
+        before: samples before the stage (all, or the first when it streams).
+        after: samples after the stage.
+        shape_in: with the true number of samples.
+        shape_out: with the true number of samples.
         columns: schema of what comes out.
         cost: of fitting and transforming.
+        fitted_on: number of samples.
+        dropped: name and reason of each dropped column.
+        settings: of the stage.
+        notes: for the reader.
+        formula: of the stage.
     """
     filled = 0
     if before is not None and before.shape == after.shape:

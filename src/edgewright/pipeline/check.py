@@ -2,21 +2,66 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+from typing import Any
+
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from edgewright.data.findings import Finding, Quality
+from edgewright.data.findings import Finding, Quality, percent
 from edgewright.data.framing import sound_window
-from edgewright.data.leakage import overlap, shared
+from edgewright.data.leakage import overlap
 from edgewright.data.load import find_time, guess, load_data
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
 from edgewright.data.targets import encode_target, task_of
-from edgewright.pipeline.leakage_inflation import Inflation, inflation_of, quick_answers
-from edgewright.pipeline.swapped_labels import swapped_labels
+from edgewright.pipeline.leakage_inflation import Inflation, QuickAnswers, inflation_of, quick_answers
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Samples, Split
 from edgewright.schema.errors import InputError
+
+# Samples of each of the two classes that a person must have.
+_FEWEST = 5
+# Share of them that is answered with the other class, both ways; and at most among everybody else.
+_SWAPPED, _ELSEWHERE = 0.5, 0.25
+
+
+def swapped_labels(answers: QuickAnswers) -> tuple[Finding, ...]:
+    """Find persons or machines with two classes that look exchanged, the surest first.
+
+    The classes must be told apart for everybody else: where most people's are confused, the model is to blame.
+    """
+    if not answers.classify or answers.by != "group":
+        return ()
+    found = []
+    for group in np.unique(answers.units):
+        own = answers.units == group
+        classes, counts = np.unique(answers.y[own], return_counts=True)
+        for a, b in combinations(classes[counts >= _FEWEST], 2):
+            swapped = min(_share(answers, own, a, b), _share(answers, own, b, a))
+            elsewhere = max(_share(answers, ~own, a, b), _share(answers, ~own, b, a))
+            if swapped > _SWAPPED and elsewhere <= _ELSEWHERE:
+                found.append((swapped, elsewhere, group, a, b))
+    return tuple(_finding(*one) for one in sorted(found, key=lambda one: -one[0]))
+
+
+def _share(answers: QuickAnswers, rows: NDArray[np.bool_], given: Any, other: Any) -> float:  # noqa: ANN401 - classes
+    """Return share of the rows labelled `given` that are answered `other`."""
+    labelled = rows & (answers.y == given)
+    return float(np.mean(answers.kept[labelled] == other)) if labelled.any() else 0.0
+
+
+def _finding(swapped: float, elsewhere: float, group: object, a: object, b: object) -> Finding:
+    return Finding(
+        kind="swapped-labels",
+        severity="warning",
+        sentence=(
+            f"the labels {str(a)!r} and {str(b)!r} of {group} look swapped: a model of the others answers at least "
+            f"{percent(swapped)} of each with the other one, elsewhere at most {percent(elsewhere)}"
+        ),
+        numbers={"share": swapped, "elsewhere": elsewhere},
+    )
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +110,15 @@ def check_data(
     window: int = 0,
     seed: int = 0,
 ) -> Checked:
-    """Examines data and what a split of them would leak.
+    """Examine data and what a split of them would leak.
 
     Args:
         path: file or folder.
         kind: source or public set; judged by the path when empty.
-        target, group, session, time: columns; without `time`, one that is called as times usually are.
+        target: column of the labels.
+        group: column of people or machines.
+        session: column of recordings.
+        time: column of times; when empty, a column with a usual name for times.
         ignore: columns that are no measurement.
         pattern: what the parts of a file's name mean, for a folder of recordings.
         split_column: column that says which rows train and which test.
@@ -96,18 +144,18 @@ def check_data(
     if split_column:
         sides = _given(samples, split_column)
         leaks = tuple(f for f in overlap(samples, sides, length) if f.kind != "same-session")
-        told = f"the column {split_column!r}"
+        text = f"the column {split_column!r}"
     else:
         sides = _random(samples, seed)
         leaks = overlap(samples, sides, length)
-        told = "a random split of the samples"
+        text = "a random split of the samples"
     answers = None if split_column and samples.groups is None else quick_answers(samples, task, seed)
     return Checked(
         name=dataset.name,
         quality=quality,
         framed=framed,
         task=task,
-        split=told,
+        split=text,
         leakage=leaks,
         inflation=None if answers is None else inflation_of(answers, seed),
         labels=() if answers is None else swapped_labels(answers),
@@ -116,7 +164,7 @@ def check_data(
 
 
 def _framing(dataset: DataSet, window: int) -> tuple[WindowConfig | None, str]:
-    """The window that is asked for, else the one that sound is cut in."""
+    """Return the window that is asked for, else the one that sound is cut in."""
     sound, why = sound_window(dataset)
     if not window:
         return sound, why
@@ -124,7 +172,7 @@ def _framing(dataset: DataSet, window: int) -> tuple[WindowConfig | None, str]:
 
 
 def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:
-    """The table `[data]` of what was named; a pattern of names is of files in a folder."""
+    """Return the table `[data]` of what was named; a pattern of names is of files in a folder."""
     table: dict[str, object] = {"kind": kind, "path": path} if kind else guess(path)
     table.update({key: value for key, value in named.items() if value})
     if named["pattern"] and not kind and table["kind"] != "wav":
@@ -134,20 +182,15 @@ def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:
     return table
 
 
-def leak_findings(samples: Samples, sides: Split, window: int | None) -> tuple[Finding, ...]:
-    """What makes a split worthless: the same group or overlapping windows on both sides."""
-    return shared(samples, sides, window)
-
-
 def _random(samples: Samples, seed: int) -> Split:
-    """A split that deals samples at random, as one does without thinking of people."""
+    """Return a split that deals samples at random, as one does without thinking of people."""
     order = np.random.default_rng(seed).permutation(len(samples.y)).astype(np.int64)
     tested = max(1, len(order) // 5)
     return Split(train=np.sort(order[tested:]), validation=order[:0], test=np.sort(order[:tested]), by="row")
 
 
 def _given(samples: Samples, column: str) -> Split:
-    """The data's own split.
+    """Return the data's own split.
 
     Raises:
         InputError: a column that does not name two sides.

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind
-from edgewright.graph.tables import convert_table
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -20,13 +20,13 @@ _FILLING, _SOUND = frozenset({"fill", "impute"}), frozenset({"log_mel", "mfcc"})
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the pipelines that come with Edgewright."""
+    """Return names of the pipelines that come with Edgewright."""
     folder = resources.files("edgewright.pipeline").joinpath("shipped")
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
 def source_text(name: str) -> tuple[str, str]:
-    """Text of a pipeline and what to call it in messages.
+    """Return text of a pipeline and what to call it in messages.
 
     Args:
         name: a shipped pipeline's name or the path of a TOML file.
@@ -56,7 +56,7 @@ def source_text(name: str) -> tuple[str, str]:
 
 
 def names_pipeline(name: str, data: str | None = None) -> bool:
-    """Whether a name stands for a pipeline where it may stand for data too.
+    """Return whether a name stands for a pipeline where it may stand for data too.
 
     A pipeline is a TOML file, or a name without folder and ending that nothing in the working directory has.
 
@@ -80,7 +80,7 @@ def names_pipeline(name: str, data: str | None = None) -> bool:
 
 
 def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
-    """Turns TOML text into a checked configuration.
+    """Turn TOML text into a checked configuration.
 
     Args:
         text: of the pipeline.
@@ -97,7 +97,7 @@ def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfi
 
 
 def checked(table: Mapping[str, Any], where: str) -> PipelineConfig:
-    """The configuration of a table. Windows of sensors begin with a stage that fills missing readings.
+    """Return the configuration of a table. Windows of sensors begin with a stage that fills missing readings.
 
     Args:
         table: as a TOML file gives it.
@@ -116,7 +116,7 @@ def checked(table: Mapping[str, Any], where: str) -> PipelineConfig:
 
 
 def _never_missing(kind: object) -> bool:
-    """Whether data of a kind miss no reading, as sound does; an unknown kind is refused where it is loaded."""
+    """Return whether data of a kind miss no reading, as sound does; an unknown kind is refused where it is loaded."""
     try:
         return find_kind(kind, "[data]").whole if isinstance(kind, str) else False
     except InputError:
@@ -124,7 +124,7 @@ def _never_missing(kind: object) -> bool:
 
 
 def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
-    """A shipped pipeline or a TOML file, checked; a relative `[data] path` is looked for beside the file first."""
+    """Read and check a shipped pipeline or a TOML file; a relative `[data] path` is first sought beside the file."""
     text, where = source_text(name)
     config = parse(text, where, changes)
     path = config.data.get("path")
@@ -137,7 +137,7 @@ def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
 
 
 def with_changes(config: PipelineConfig, changes: tuple[str, ...]) -> PipelineConfig:
-    """A checked configuration with `a.b=v` changes, as `--set` would make them in its TOML.
+    """Return a checked configuration with `a.b=v` changes, as `--set` would make them in its TOML.
 
     Raises:
         InputError: as `parse`.
@@ -149,14 +149,14 @@ def with_changes(config: PipelineConfig, changes: tuple[str, ...]) -> PipelineCo
 
 
 def _lists(value: Any) -> Any:  # noqa: ANN401 - TOML values of any type
-    """Tuples as the lists that a TOML file would give."""
+    """Return tuples as the lists that a TOML file would give."""
     if isinstance(value, dict):
         return {key: _lists(entry) for key, entry in value.items()}
     return [_lists(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _apply(table: dict[str, Any], change: str) -> None:
-    """Sets one key; in a list a number or a `kind` says which entry: `stages.select.k=5` or `stages.2.k=5`."""
+    """Set one key; in a list a number or a `kind` says which entry: `stages.select.k=5` or `stages.2.k=5`."""
     _encodable(change)
     key, equals, text = change.partition("=")
     where = f"--set {change}"
@@ -209,7 +209,7 @@ def _read_toml(text: str, where: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong, in few words: nesting and numbers without end are refused by Python itself."""
+    """Return what is wrong, in few words: nesting and numbers without end are refused by Python itself."""
     if isinstance(error, RecursionError):
         return "too many brackets inside one another"
     if isinstance(error, tomllib.TOMLDecodeError):

@@ -24,7 +24,7 @@ from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form, compare, make_forms
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
-from edgewright.trace.facts import refit_told, scores_told
+from edgewright.trace.facts import refit_text, scores_text
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Deployed:
 
 
 def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
-    """Writes the fitted stages, the models and the package into a run folder; refitted ones where that is asked for.
+    """Write the fitted stages, the models and the package into a run folder; refitted ones where that is asked for.
 
     A package is refused, and not left behind, when the exported model does not give the Python pipeline's answers,
     when int8 loses more than `compression.max_drop`, or when the low end of an estimate already exceeds the device's
@@ -71,9 +71,9 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
             _write(job, fit, forms, compression, folder / JUDGED, None)
             final, forms, compression = found, made, _resized(compression, made)
     digest = _write(job, final, forms, compression, folder, again, packaged=not refused)
-    compression = with_estimates(config, material, forms, compression)
+    compression = with_estimates(job.plan, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
-    device = budgets(config, material, forms[-1], path, deployed)
+    device = budgets(job.plan, material, forms[-1], path, deployed)
     over = [row.name for row in device.rows if 0 < row.available < row.low]
     if over and not refused:
         refused = f"{', '.join(over)} beyond the budget of {device.profile}"
@@ -81,7 +81,7 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     if config.cards.package:
         names = judged.predictions[0].feature_names
         record = package_card(config, material, forms, compression, packed.cost, path, names)
-        told = () if again is None else (refit_told(again),)
+        told = () if again is None else (refit_text(again),)
         job.card(msgspec.structs.replace(record, notes=told))
     job.listener.device(device)
     if refused:
@@ -91,7 +91,7 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
 
 
 def _forms(job: Job, fit: Fit, judged: Evaluated) -> tuple[list[Form], CompressionRecord]:
-    """The forms of a fit and how they compare on the test samples."""
+    """Return the forms of a fit and how they compare on the test samples."""
     config, material = job.config, fit.material
     graph = graph_of(fit.steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)
     forms = make_forms(config, graph, material)
@@ -108,7 +108,7 @@ def _forms(job: Job, fit: Fit, judged: Evaluated) -> tuple[list[Form], Compressi
 
 
 def _resized(compression: CompressionRecord, forms: list[Form]) -> CompressionRecord:
-    """The comparison of the judged forms with the bytes of those that are packaged: trees and rules may grow."""
+    """Return the comparison of the judged forms with the bytes of those that are packaged: trees and rules may grow."""
     variants = tuple(
         msgspec.structs.replace(variant, weight_bytes=weight_bytes(form.graph), file_bytes=len(form.model))
         for variant, form in zip(compression.variants, forms, strict=True)
@@ -126,11 +126,11 @@ def _write(
     *,
     packaged: bool = True,
 ) -> str:
-    """Writes fitted stages, models and package; gives the hash of the package, empty where there is none."""
+    """Write fitted stages, models and package; give the hash of the package, empty where there is none."""
     config, material = job.config, fit.material
     (folder / "pipeline").mkdir()
     contexts, columns = fit.flow.contexts, material.samples.columns
-    save_fitted(folder / "pipeline", config, material.task, fit.steps, contexts, columns)
+    save_fitted(folder / "pipeline", job.plan, material.task, fit.steps, contexts, columns)
     for form in forms:
         (folder / model_file(form.name)).write_bytes(form.model)
     if not packaged:
@@ -150,7 +150,7 @@ def _write(
             "data": material.sha256,
             "loader": loader_text(config),
             "seed": str(config.seed),
-            "result": _result(job, compression) + (f"; {refit_told(again)}" if again is not None and refitted else ""),
+            "result": _result(job, compression) + (f"; {refit_text(again)}" if again is not None and refitted else ""),
             **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
@@ -159,7 +159,7 @@ def _write(
 
 def _result(job: Job, compression: CompressionRecord) -> str:
     if job.crossed is not None and job.crossed.scores:
-        return scores_told(job.crossed.scores, job.crossed.folds)
+        return scores_text(job.crossed.scores, job.crossed.folds)
     last = compression.variants[-1]
     if last.accuracy is None:
         return f"rmse {last.error:.6g}"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edgewright.core.durations import duration_text
+from edgewright.core.formatting import duration_text
 
 if TYPE_CHECKING:
     # It brings JAX, which telling does without.
@@ -33,7 +33,7 @@ def training_s(network: Architecture, looks: float, batch: int) -> float:
 
 
 def tell_ahead(ahead: Ahead, work: str, seconds: float) -> None:
-    """Tells what work takes, before it begins, where that is over `LONG_S`.
+    """Tell what work takes, before it begins, where that is over `LONG_S`.
 
     Args:
         ahead: takes the sentence, as `Listener.ahead`.

@@ -22,7 +22,7 @@ def explain(
     *,
     feature_names: tuple[str, ...],
 ) -> PredictionRecord:
-    """Traces one sample through the network.
+    """Trace one sample through the network.
 
     Args:
         samples: the data.
@@ -62,7 +62,7 @@ def explain(
 
 
 def one_right_one_wrong(truth: NDArray[Any], probabilities: Floats, classes: NDArray[Any]) -> list[int]:
-    """Positions of a typical right answer and of the most confident wrong one (fewer when there is none).
+    """Return positions of a typical right answer and of the most confident wrong one (fewer when there is none).
 
     The right one is the sample whose confidence is nearest to the median confidence of the right answers.
     """

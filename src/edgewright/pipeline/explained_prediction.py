@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.csv.rows import Rows, read_csv
+from edgewright.core.formatting import number
 from edgewright.core.input_ranges import outside
 from edgewright.core.windows import cut as cut_windows
 from edgewright.data.load import load_data
@@ -24,8 +25,7 @@ from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.store import StoredPipeline, load_fitted
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import InputError
-from edgewright.schema.explained import Explained
-from edgewright.trace.words import number
+from edgewright.schema.trace import Explained
 
 CSV_MOST = 10
 """Rows or windows of a file that are traced unless more are asked for."""
@@ -59,7 +59,7 @@ class Fitted:
 
 
 def fitted_of(folder: Path) -> tuple[StoredPipeline, Fitted]:
-    """The stored pipeline of a run folder.
+    """Return the stored pipeline of a run folder.
 
     Raises:
         InputError: there is none, or it is damaged.
@@ -78,7 +78,7 @@ def fitted_of(folder: Path) -> tuple[StoredPipeline, Fitted]:
 
 
 def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
-    """Traces a sample of the run's own data through the fit that was judged, which its page is of.
+    """Trace a sample of the run's own data through the fit that was judged, which its page is of.
 
     Args:
         folder: of the run.
@@ -106,7 +106,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
 
 
 def explain_csv(folder: Path, csv: Path, most: int = CSV_MOST) -> tuple[tuple[Explained, ...], int]:
-    """Traces the first rows or windows of a CSV file with the columns of the run.
+    """Trace the first rows or windows of a CSV file with the columns of the run.
 
     Args:
         folder: of the run.
@@ -125,16 +125,13 @@ def explain_csv(folder: Path, csv: Path, most: int = CSV_MOST) -> tuple[tuple[Ex
     names = [column.name for column in fitted.columns]
     rows = read_csv(csv, name=csv.name, only_columns=names)
     X, places = _samples(rows, names, index, csv.name)
-    unknown = Samples(
-        X=X, y=None, groups=None, sessions=np.full(len(X), csv.name), starts=np.arange(len(X)),
-        columns=fitted.columns, rate=None,
-    )  # fmt: skip
+    unknown = _unlabelled(X, fitted.columns, csv.name)
     told = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(most, len(X))))
     return told, len(X)
 
 
 def explain_sample(pipeline: Any, sample: Any) -> Explanation:  # noqa: ANN401 - our pipeline, and anything like an array
-    """Traces one sample through a fitted `Pipeline`.
+    """Trace one sample through a fitted `Pipeline`.
 
     Raises:
         InputError: for another shape, or a pipeline that is not fitted.
@@ -150,17 +147,21 @@ def explain_sample(pipeline: Any, sample: Any) -> Explanation:  # noqa: ANN401 -
     if one.shape != shape:
         raise InputError(f"a sample of shape {shape}", f"shape {one.shape}", "sample")
     columns = pipeline.columns or tuple(Column(name=f"x{i}") for i in range(shape[0]))
-    unknown = Samples(
-        X=one[np.newaxis],
-        y=None,
-        groups=None,
-        sessions=np.array([""]),
-        starts=np.array([0]),
-        columns=columns,
-        rate=None,
-    )
+    unknown = _unlabelled(one[np.newaxis], columns, "")
     name = "pipeline" if pipeline.config is None else pipeline.config.name
     return Explanation(_told(Fitted(name, pipeline.steps, columns, shape), unknown, 0, "the sample given", ()))
+
+
+def _unlabelled(X: Floats, columns: tuple[Column, ...], session: str) -> Samples:
+    return Samples(
+        X=X,
+        y=None,
+        groups=None,
+        sessions=np.full(len(X), session),
+        starts=np.arange(len(X)),
+        columns=columns,
+        rate=None,
+    )  # fmt: skip
 
 
 def _told(fitted: Fitted, samples: Samples, row: int, place: str, notes: tuple[str, ...]) -> Explained:
@@ -183,7 +184,7 @@ def _told(fitted: Fitted, samples: Samples, row: int, place: str, notes: tuple[s
 
 
 def _outside(sample: Floats, columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """A sentence for every column with a value outside its declared range."""
+    """Return a sentence for every column with a value outside its declared range."""
     ranges = tuple((column.name, column.minimum, column.maximum) for column in columns)
     flags = outside(sample[np.newaxis], ranges)[0]
     told = []
@@ -196,7 +197,7 @@ def _outside(sample: Floats, columns: tuple[Column, ...]) -> tuple[str, ...]:
 
 
 def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> tuple[Floats, list[str]]:
-    """Rows or windows of a file, and the place of each."""
+    """Return rows or windows of a file, and the place of each."""
     absent = [name for name in names if name not in rows.names]
     if absent:
         raise InputError(

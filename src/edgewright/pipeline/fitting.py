@@ -1,4 +1,4 @@
-"""Fitting the stages one after the other on training samples only, with a card each."""
+"""Fitting the stages one after the other on training samples only, each for what arrives at it, with a card each."""
 
 from __future__ import annotations
 
@@ -13,13 +13,41 @@ from numpy.typing import NDArray
 from edgewright.data.row_spool import SpooledRows, piece_rows
 from edgewright.graph.stage import Context
 from edgewright.pipeline.cards import card
-from edgewright.pipeline.contexts import first_context, next_context
 from edgewright.pipeline.measure import Cost, measured, together
-from edgewright.pipeline.parts import Part, build
+from edgewright.pipeline.plan import Part, build
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.trace import StageRecord
 from edgewright.training.rows import by_blocks
+
+
+def first_context(samples: Samples, task: str, seed: int) -> Context:
+    """Return what the first stage is built for."""
+    return Context(
+        shape=tuple(int(n) for n in samples.X.shape[1:]),
+        names=tuple(column.name for column in samples.columns),
+        units=tuple(column.unit for column in samples.columns),
+        rate=samples.rate,
+        task=task,
+        seed=seed,
+    )
+
+
+def next_context(context: Context, fitted: Any, shape: tuple[int, ...]) -> Context:  # noqa: ANN401 - any estimator
+    """Return what the stage after `fitted` is built for; units as `fitted` states them, or those of names that stay."""
+    names = tuple(str(name) for name in fitted.get_feature_names_out(np.asarray(context.names, dtype=object)))
+    units = dict(zip(context.names, context.units, strict=True))
+    if hasattr(fitted, "units_out"):
+        units = dict(zip(names, fitted.units_out, strict=True))
+    return Context(
+        shape=tuple(int(n) for n in shape),
+        names=names,
+        units=tuple(units.get(name, "") for name in names),
+        rate=getattr(fitted, "rate_", context.rate),
+        task=context.task,
+        seed=context.seed,
+    )
+
 
 # Beyond this many bytes a stage's output is not kept: it is made again in pieces whenever training asks for rows.
 KEEP_BYTES = 512 * 2**20
@@ -51,14 +79,14 @@ class StreamedRows:
         return len(self.rows)
 
     def take(self, indices: NDArray[np.int64]) -> Floats:
-        """The rows at `indices`, transformed, float32."""
+        """Return the rows at `indices`, transformed, float32."""
         X = self.base[self.rows[indices]]
         for step in self.steps:
             X = step.transform(X)
         return np.asarray(X, np.float32)
 
     def order(self, generator: np.random.Generator, chunk: int) -> NDArray[np.int64]:
-        """The order of an epoch: rows on disk are shuffled by blocks, then within a chunk."""
+        """Return the order of an epoch: rows on disk are shuffled by blocks, then within a chunk."""
         if isinstance(self.base, SpooledRows):
             return by_blocks(len(self), generator, chunk)
         return generator.permutation(len(self))
@@ -95,7 +123,7 @@ class Flow:
         return piece_rows(4 * max(self.X.shape[1], int(np.prod(self.context.shape))))
 
     def rows(self, indices: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array, or rows made on demand
-        """Samples at `indices` as the model takes them."""
+        """Sample at `indices` as the model takes them."""
         if not self.streams:
             return np.asarray(self.X[indices], np.float32)
         return StreamedRows(self.X, indices, tuple(self.pending), (len(indices), *self.context.shape))
@@ -107,7 +135,7 @@ class Flow:
         return np.concatenate([np.asarray(self.X[indices], np.float32), np.asarray(self.extra, np.float32)])
 
     def array(self, indices: NDArray[np.int64]) -> Floats:
-        """Samples at `indices` as the model takes them, as one array."""
+        """Sample at `indices` as the model takes them, as one array."""
         rows = self.rows(indices)
         if isinstance(rows, StreamedRows):
             places, step = np.arange(len(indices), dtype=np.int64), self.piece()
@@ -126,7 +154,7 @@ def fit_stages(
     extra: Floats | None,
     on_card: Callable[[StageRecord], None],
 ) -> Flow:
-    """Fits every stage on the training samples and applies it to all.
+    """Fit every stage on the training samples and applies it to all.
 
     Args:
         samples: all samples.
@@ -179,7 +207,7 @@ def fit_stages(
 
 
 def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) -> None:  # noqa: ANN401
-    """Fits on all training samples where they fit in memory or the stage learns piece by piece, else on some."""
+    """Fit on all training samples where they fit in memory or the stage learns piece by piece, else on some."""
     most, step = _STREAM_FIT, flow.piece()
     if isinstance(flow.X, SpooledRows):
         most = min(most, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(flow.context.shape)))))
@@ -193,7 +221,7 @@ def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) 
 
 
 def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[Cost, Any]:  # noqa: ANN401
-    """Fits one stage and moves the flow behind it."""
+    """Fit one stage and moves the flow behind it."""
     estimator = build(part, flow.context)
 
     def fit() -> NDArray[Any]:

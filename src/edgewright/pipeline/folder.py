@@ -26,7 +26,7 @@ def judged_of(folder: Path) -> Path:
 
 
 def free_name(parent: Path, name: str) -> Path:
-    """The first of NAME, NAME-2, NAME-3, ... that does not exist."""
+    """Return the first of NAME, NAME-2, NAME-3, ... that does not exist."""
     if not (parent / name).exists():
         return parent / name
     number = 2
@@ -45,7 +45,7 @@ class Place:
 
 @contextmanager
 def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[Place]:
-    """A folder to fill, which appears under its final name only when the block ends well.
+    """Provide a folder to fill, which appears under its final name only when the block ends well.
 
     Args:
         parent: folder of runs; made when absent.
@@ -80,7 +80,7 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[
 
 
 def _sweep(parent: Path, name: str) -> None:
-    """Removes what a run of this name left that was killed outright: its process number is in the name."""
+    """Remove what a run of this name left that was killed outright: its process number is in the name."""
     for left in parent.glob(f".{glob.escape(name)}-*.tmp"):
         number, _, rest = left.name.removeprefix(f".{name}-").partition("-")
         # A further dash: the folder of another pipeline, whose name begins with this one.
@@ -99,7 +99,7 @@ def _alive(process: int) -> bool:
 
 
 def _publish(work: Path, final: Path, parent: Path, name: str, *, force: bool) -> Path:
-    """Renames the finished folder and gives its name; an old one is removed only after the new one stands."""
+    """Rename the finished folder and give its name; an old one is removed only after the new one stands."""
     for path in sorted(work.rglob("*")):
         if path.is_file():
             with path.open("rb") as handle:

@@ -43,7 +43,7 @@ FLOAT_BITS = 32
 def footprint(
     profile: Profile, graph: Graph, *, bits: int = 8, buffer_bytes: int = 0, own: Sequence[Miss] = ()
 ) -> Footprint:
-    """What a pipeline takes of a device, from its graph.
+    """Return what a pipeline takes of a device, from its graph.
 
     Args:
         profile: of the device.
@@ -64,7 +64,7 @@ def footprint(
 def subject_footprint(
     profile: Profile, subject: Subject, *, bits: int = 8, buffer_bytes: int = 0, own: Sequence[Miss] = ()
 ) -> Footprint:
-    """What a model in the form that it has takes of a device; arguments as of `footprint`."""
+    """Return what a model in the form that it has takes of a device; arguments as of `footprint`."""
     small = subject.form == "int8"
     form = ("int4" if bits == 4 else "int8") if small else "float"
     if takes_programs(profile):
@@ -74,7 +74,7 @@ def subject_footprint(
 
 
 def form_footprint(profile: Profile, graph: Graph, *, buffer_bytes: int = 0, own: Sequence[Miss] = ()) -> Footprint:
-    """What one form of a model takes, as it is: roughly where it has no C form, which a note then says."""
+    """Return what one form of a model takes, as it is: roughly where it has no C form, which a note then says."""
     subject = Subject("model", graph)
     try:
         return subject_footprint(profile, subject, buffer_bytes=buffer_bytes, own=own)
@@ -95,7 +95,7 @@ def rough_footprint(
 
 
 def as_integers(graph: Graph, bits: int = 8) -> Graph:
-    """The int8 form of a float graph with made-up ranges: the same operators and bytes as with watched ones.
+    """Return the int8 form of a float graph with made-up ranges: the same operators and bytes as with watched ones.
 
     Biases that nobody has trained are 0 and would take no table: they stand as small numbers.
     """
@@ -129,7 +129,7 @@ def _limits(graph: Graph, start: str) -> tuple[float, float]:
 
 
 def _load(graph: Graph, network: IntegerNetwork | None) -> Load:
-    """What an engine has to do; values of an integer network take one byte each."""
+    """Return what an engine has to do; values of an integer network take one byte each."""
     whole = cost(graph)
     if not graph.boundary:
         return Load(whole.total.weight_bytes, whole.total.peak_bytes, whole.total.macs, 0)

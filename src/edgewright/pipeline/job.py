@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgewright.pipeline.cross_validation import Crossed
+from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.plan import Plan
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import StageRecord
 
@@ -15,20 +16,25 @@ class Job:
     """What the parts of a run share.
 
     Attributes:
-        config: checked.
+        plan: its configuration, resolved.
         listener: hears of every part as soon as it stands.
         cards: of the data flow, in order.
         warnings: for the end of the record.
         crossed: what folds found of the model before; None where the test samples alone judge it.
     """
 
-    config: PipelineConfig
+    plan: Plan
     listener: Listener
     cards: list[StageRecord] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     crossed: Crossed | None = None
 
+    @property
+    def config(self) -> PipelineConfig:
+        """The configuration as it was written."""
+        return self.plan.config
+
     def card(self, record: StageRecord) -> None:
-        """Adds a card and tells the listener."""
+        """Add a card and tell the listener."""
         self.cards.append(record)
         self.listener.stage(record)

@@ -12,9 +12,9 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
 
+from edgewright.core.formatting import plural
 from edgewright.schema.data import Samples
 from edgewright.schema.trace import Interval
-from edgewright.trace.words import plural
 from edgewright.training.metrics import group_interval
 
 _MOST = 10_000
@@ -66,7 +66,7 @@ class QuickAnswers:
 
 
 def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
-    """Measures it; None where nothing is known that could leak (no group, no session, no time).
+    """Measure it; None where nothing is known that could leak (no group, no session, no time).
 
     Args:
         samples: with text classes or float64 amounts as targets.
@@ -78,7 +78,7 @@ def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
 
 
 def inflation_of(answers: QuickAnswers, seed: int) -> Inflation:
-    """The inflation that the answers of a quick model show; `seed` draws the units of the interval."""
+    """Return the inflation that the answers of a quick model show; `seed` draws the units of the interval."""
     y, loose, honest, classify = answers.y, answers.random, answers.kept, answers.classify
     difference = group_interval(
         answers.units,
@@ -125,7 +125,7 @@ def _score(y: NDArray[Any], answer: NDArray[Any], classify: bool) -> float:
 
 
 def _units(samples: Samples) -> tuple[NDArray[Any] | None, str]:
-    """What must not stand on both sides: groups, else sessions, else blocks of time."""
+    """Return what must not stand on both sides: groups, else sessions, else blocks of time."""
     if samples.groups is not None and len(np.unique(samples.groups)) > 1:
         return samples.groups, "group"
     if len(np.unique(samples.sessions)) >= _FOLDS:

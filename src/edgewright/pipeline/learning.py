@@ -10,24 +10,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.formatting import plural
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.cards import sample_rows
-from edgewright.pipeline.cross_validation import crossed_evaluation
 from edgewright.pipeline.duration_estimate import tell_ahead, training_s
-from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
+from edgewright.pipeline.evaluate import crossed_evaluation, evaluate_classes, evaluate_numbers
 from edgewright.pipeline.explain import explain, one_right_one_wrong
 from edgewright.pipeline.fitting import Flow
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
-from edgewright.pipeline.parts import build_model
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
 from edgewright.trace.observations import observe
-from edgewright.trace.words import plural
 
 # Rules are told up to so many characters on their card.
 _SAID = 300
@@ -50,10 +48,10 @@ class Evaluated:
 
 
 def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - any model of the room
-    """Trains the model; its card, table and record go to the listener."""
+    """Train the model; its card, table and record go to the listener."""
     config, sides = job.config, material.sides
     _refuse_missing(flow)
-    model = build_model(config, material.task)
+    model = job.plan.build_model(material.task)
     rows = flow.training_rows(sides.train)
     y = material.samples.y[sides.train]
     if material.extra is not None:
@@ -85,7 +83,7 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
 
 
 def _refuse_missing(flow: Flow) -> None:
-    """A network cannot compute with a missing value, and a device would answer nonsense.
+    """Refuse missing values before a network, which cannot compute with them.
 
     Raises:
         InputError: naming the columns or channels with missing values.
@@ -108,13 +106,13 @@ def _refuse_missing(flow: Flow) -> None:
 
 
 def training_record(model: Any) -> TrainingRecord:  # noqa: ANN401 - any model of the room
-    """The model's record with an observation for every epoch."""
+    """Return the model's record with an observation for every epoch."""
     record: TrainingRecord = model.training_
     return msgspec.structs.replace(record, epochs=observe(record.epochs, len(getattr(model, "classes_", ()))))
 
 
 def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  # noqa: ANN401 - any model of the room
-    """Looks at the test samples: the evaluation, and one right and one wrong prediction layer by layer."""
+    """Look at the test samples: the evaluation, and one right and one wrong prediction layer by layer."""
     sides, samples = material.sides, material.samples
     truth = samples.y[sides.test]
     groups = None if samples.groups is None else samples.groups[sides.test]
@@ -148,13 +146,13 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
 
 
 def answers_of(model: Any, flow: Flow, rows: NDArray[np.int64], task: str) -> Floats:  # noqa: ANN401
-    """A model's probabilities (n, classes), or amounts (n, 1), for the samples at `rows`."""
+    """Return a model's probabilities (n, classes), or amounts (n, 1), for the samples at `rows`."""
     asked = model.predict_proba if task == "classification" else model.predict
     return _answered(asked, flow, rows).reshape(len(rows), -1)
 
 
 def _answered(answer: Callable[[Any], Any], flow: Flow, rows: NDArray[np.int64]) -> Floats:
-    """Answers to samples; those that are made on demand are answered a piece at a time."""
+    """Return answers to samples; those that are made on demand are answered a piece at a time."""
     if not flow.streams:
         return np.asarray(answer(flow.array(rows)), np.float32)
     step = flow.piece()
@@ -203,7 +201,7 @@ def _why(job: Job, material: Material, flow: Flow, model: Any) -> str:  # noqa: 
 
 
 def _validation_told(config: PipelineConfig, count: int, classify: bool) -> str:
-    """What the validation samples do: they stop training only with patience, and calibrate only a classifier."""
+    """Return what the validation samples do: they stop training only with patience, and calibrate only a classifier."""
     if not count:
         return ""
     uses = ["stop it" if config.training.patience else "watch it"]

@@ -29,46 +29,46 @@ class Listener:
     """
 
     def start(self, name: str, title: str, profile: str) -> None:
-        """The run begins."""
+        """Begin the run."""
 
     def stage(self, record: StageRecord) -> None:
-        """A card of the data flow."""
+        """Show a card of the data flow."""
 
     def layers(self, records: tuple[LayerRecord, ...]) -> None:
-        """The model's table."""
+        """Show the model's table."""
 
     def training_started(self, total_epochs: int, classes: int = 0) -> None:
         """Training begins."""
 
     def epoch(self, record: EpochRecord) -> None:
-        """An epoch ended."""
+        """Record the end of an epoch."""
 
     def training(self, record: TrainingRecord) -> None:
         """Training ended."""
 
     def evaluation(self, record: EvaluationRecord) -> None:
-        """The test samples were looked at."""
+        """Record the evaluation on the test samples."""
 
     def compression(self, record: CompressionRecord) -> None:
-        """The int8 form stands."""
+        """Record the int8 form."""
 
     def device(self, record: DeviceRecord) -> None:
-        """The profile was compared."""
+        """Record the comparison with the profile."""
 
     def scaling_point(self, record: ScalingPoint, done: int, total: int) -> None:
         """One of `total` trainings of the comparison over data sizes ended."""
 
     def scaling(self, record: ScalingRecord) -> None:
-        """The comparison over data sizes ended."""
+        """Record the comparison over data sizes."""
 
     def prediction(self, record: PredictionRecord) -> None:
-        """A sample was traced layer by layer."""
+        """Record a sample traced layer by layer."""
 
     def insight(self, record: Insight) -> None:
-        """The key insight stands."""
+        """Record the key insight."""
 
     def finish(self, trace: Trace, folder: Path) -> None:
-        """The run folder stands."""
+        """Record the finished run folder."""
 
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
         """Work that may take a while; the function given is called with the amount done since its last call."""
@@ -78,5 +78,5 @@ class Listener:
         """Long work is about to begin, and takes what the sentence says."""
 
     def cancelled(self) -> bool:
-        """Whether training should stop."""
+        """Return whether training should stop."""
         return False

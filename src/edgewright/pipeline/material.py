@@ -66,7 +66,7 @@ class Material:
 
 
 def every_sample(config: PipelineConfig, material: Material) -> Material:
-    """The material with all samples to fit on, and none to validate or judge."""
+    """Return the material with all samples to fit on, and none to validate or judge."""
     every, none = np.arange(len(material.samples.X), dtype=np.int64), np.empty(0, np.int64)
     sides = Split(train=every, validation=none, test=none, by=material.sides.by)
     extra, extra_y = _augment(config, material.samples, sides)
@@ -74,7 +74,7 @@ def every_sample(config: PipelineConfig, material: Material) -> Material:
 
 
 def drawn(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Some of the rows where samples are read in parts, in order; all of them otherwise."""
+    """Return some of the rows where samples are read in parts, in order; all of them otherwise."""
     most = min(_DRAWN, max(_FEWEST, _DRAWN_BYTES // (4 * samples.X.shape[1])))
     if in_file(samples.X) is None or len(rows) <= most:
         return rows
@@ -84,7 +84,7 @@ def drawn(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 def prepare(
     config: PipelineConfig, data: str | None, dataset: DataSet | None = None, spool: Path | None = None
 ) -> Material:
-    """Reads, cuts and splits.
+    """Read, cut and split.
 
     Args:
         config: of the pipeline.
@@ -152,10 +152,10 @@ def _read(
 
 
 def _whole(config: PipelineConfig) -> str:
-    """What of a pipeline needs all samples in memory; empty where nothing does."""
-    asked = {"[window]": config.window, "training.augment": config.training.augment, "[scaling]": config.scaling}
+    """Return what of a pipeline needs all samples in memory; empty where nothing does."""
+    record = {"[window]": config.window, "training.augment": config.training.augment, "[scaling]": config.scaling}
     network = {"a model that is no network": config.model.kind != "network"}
-    return next((name for name, given in {**asked, **network}.items() if given), "")
+    return next((name for name, given in {**record, **network}.items() if given), "")
 
 
 def _pieces(X: Any) -> Iterable[NDArray[Any]]:  # noqa: ANN401 - an array or spooled rows
@@ -182,7 +182,7 @@ class SamplesHash:
         self._targets: list[str] = []
 
     def add(self, values: NDArray[Any], targets: Iterable[object]) -> None:
-        """Takes the next samples and their targets."""
+        """Take the next samples and their targets."""
         self._digest.update(np.ascontiguousarray(values).tobytes())
         self._targets.append("\n".join(str(value) for value in targets))
 
@@ -203,7 +203,7 @@ def sha256(samples: Samples) -> str:
 
 
 def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Floats | None, Any]:
-    """Changed copies of the training windows and their targets; None without any."""
+    """Return changed copies of the training windows and their targets; None without any."""
     if not config.training.augment:
         return None, None
     given = np.asarray(samples.X[sides.train], np.float32)
@@ -212,7 +212,7 @@ def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Fl
 
 
 def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, task: str) -> str:
-    """What is learned: classes with their counts, or the span of an amount."""
+    """Return what is learned: classes with their counts, or the span of an amount."""
     head = f"target {dataset.target_name}: " if dataset.target_name else "target: "
     if task == "classification":
         names, counts = np.unique(samples.y, return_counts=True)
@@ -222,9 +222,9 @@ def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, tas
         more = f" and {len(order) - _CLASSES_SHOWN:,} more" if len(order) > _CLASSES_SHOWN else ""
         return f"{head}{len(order):,} classes, {shown}{more}"
     y = np.asarray(samples.y, np.float64)
-    told = f"{head}an amount from {y.min():.6g} to {y.max():.6g}"
+    text = f"{head}an amount from {y.min():.6g} to {y.max():.6g}"
     whole = config.task == "auto" and bool((y == np.round(y)).all()) and len(np.unique(y)) <= _CLASSES_ASKED
-    return told + ("; if its whole numbers are classes, set task = 'classification'" if whole else "")
+    return text + ("; if its whole numbers are classes, set task = 'classification'" if whole else "")
 
 
 def _left_out(config: PipelineConfig, dataset: DataSet, samples: Samples) -> tuple[str, ...]:

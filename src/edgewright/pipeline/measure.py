@@ -34,7 +34,7 @@ class Measured(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 def measured(work: Callable[[], T]) -> Measured[T]:
-    """Runs `work` and measures it.
+    """Run `work` and measures it.
 
     Peak memory is the kernel's high-water mark, reset before the work (Linux: `/proc/self/clear_refs`, proc(5));
     elsewhere it is reported as 0.
@@ -52,7 +52,7 @@ def measured(work: Callable[[], T]) -> Measured[T]:
 
 
 def together(*costs: Cost) -> Cost:
-    """Costs of pieces of work one after the other: times add up, the peak is the largest."""
+    """Return costs of pieces of work one after the other: times add up, the peak is the largest."""
     return Cost(
         seconds=sum(cost.seconds for cost in costs),
         cpu_seconds=sum(cost.cpu_seconds for cost in costs),

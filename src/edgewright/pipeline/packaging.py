@@ -1,24 +1,187 @@
-"""Building a package: models, test vectors, reference statistics, hashes."""
+"""Building a package: models, test vectors, reference statistics, fingerprints of training samples, hashes."""
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import f as f_distribution
 
 from edgewright.core.engines import get
 from edgewright.core.missing_values import read_limit
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file, vector_files, write_package
-from edgewright.data.row_spool import SpooledRows
-from edgewright.pipeline.joint_reference import joint_reference
+from edgewright.data.row_spool import SpooledRows, in_file
+from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.material import Material
-from edgewright.pipeline.training_fingerprint import fit_spec
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Floats, Samples
-from edgewright.schema.package import Manifest, ReferenceColumn, WindowSpec
+from edgewright.schema.data import Column, DataSet, Floats, Samples
+from edgewright.schema.package import FitSpec, JointReference, Manifest, ReferenceColumn, WindowSpec
+
+_KEPT, _DIGITS = 64, 10
+_PIECE_BYTES = 2**19
+
+
+def fit_spec(X: Any, rows: NDArray[np.int64], *, refitted: bool) -> FitSpec:  # noqa: ANN401 - an array or spooled rows
+    """Return what a package says of its fit.
+
+    Args:
+        X: all samples, shape (n, ...).
+        rows: those that were fitted on.
+        refitted: whether it was made after another fit had been judged.
+    """
+    smallest = np.unique(_hashes(X, rows))[:_KEPT]
+    return FitSpec(samples=len(rows), refitted=refitted, seen="".join(f"{h:0{_DIGITS}x}" for h in smallest.tolist()))
+
+
+def share_seen(X: Any, fit: FitSpec | None) -> float | None:  # noqa: ANN401 - an array or spooled rows
+    """Estimate the share of samples that a fit has seen; None where too few are comparable or nothing is known.
+
+    Args:
+        X: samples as the package takes them, shape (n, ...).
+        fit: of its manifest; None in packages from before it.
+    """
+    hits, comparable = count_seen(X, fit)
+    return hits / comparable if comparable else None
+
+
+def count_seen(X: Any, fit: FitSpec | None) -> tuple[int, int]:  # noqa: ANN401 - an array or spooled rows
+    """How many samples a fit has seen, of those that its sketch can tell of: counts of parts of samples add up."""
+    if fit is None or not fit.seen:
+        return 0, 0
+    known = np.asarray([int(fit.seen[i : i + _DIGITS], 16) for i in range(0, len(fit.seen), _DIGITS)], np.uint64)
+    found = _hashes(X, np.arange(len(X), dtype=np.int64))
+    comparable = found if len(known) < _KEPT else found[found <= known[-1]]
+    return int(np.isin(comparable, known).sum()), len(comparable)
+
+
+def _hashes(X: Any, rows: NDArray[np.int64]) -> NDArray[np.uint64]:  # noqa: ANN401 - an array or spooled rows
+    """Return a hash of 40 bits of each sample's float32 values; all missing values are alike."""
+    size = int(np.prod(X.shape[1:]))
+    odd = np.random.default_rng(0).integers(0, 2**63, size, np.uint64) * np.uint64(2) + np.uint64(1)
+    # Products of 64 bits take several times the room of the values.
+    step = max(1, _PIECE_BYTES // (4 * size))
+    made = [np.zeros(0, np.uint64)]
+    for start in range(0, len(rows), step):
+        values = np.asarray(X[rows[start : start + step]], np.float32).reshape(-1, size) + np.float32(0)
+        words = np.where(np.isnan(values), np.float32(np.nan), values).view(np.uint32).astype(np.uint64)
+        mixed = (words * odd).sum(axis=1, dtype=np.uint64)
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+        made.append(mixed >> np.uint64(64 - 4 * _DIGITS))
+    return np.concatenate(made)
+
+
+Array = NDArray[np.float64]
+# Fewer people, machines or recordings do not show how much they differ.
+FEWEST_UNITS, MOST_CHANNELS = 8, 16
+_DIRECTIONS, _FOLDS, _PIECES, _SHORTEST = 4, 40, 100, 20
+# Of the spread within units so much is added to that between them.
+_WITHIN = 0.02
+# A unit of training lies beyond the limit once in so many.
+_BEYOND = 0.01
+# A level this many deviations from zero is taken out first.
+_FAR = 3.0
+
+
+@dataclass(frozen=True)
+class _Directions:
+    """Mean products and directions of some units, with the marks of faults in them, shape (faults, directions)."""
+
+    mean: Array
+    directions: Array
+    marks: Array
+
+
+def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]) -> JointReference | None:
+    """Return the reference of a package; None for one channel or very many, few units, or rows without time.
+
+    All rows of the recordings of a unit count, those without a label too: a device sees them.
+
+    Args:
+        dataset: recordings.
+        samples: cut from them.
+        rows: samples that were fitted on; recordings of other people or machines are left out.
+    """
+    if not 2 <= len(dataset.columns) <= MOST_CHANNELS or dataset.rate is None or in_file(samples.X) is not None:
+        return None
+    names = (samples.groups if samples.groups is not None else samples.sessions)[rows]
+    units = [unit for name in np.unique(names) if len(unit := _rows_of(dataset, str(name), samples)) >= _SHORTEST]
+    if len(units) < FEWEST_UNITS:
+        return None
+    every = np.concatenate(units)
+    level, deviation = every.mean(0), every.std(0)
+    if (deviation <= 1e-9 * np.maximum(np.abs(level), 1.0)).any():
+        return None
+    center = np.where(np.abs(level) > _FAR * deviation, level, 0.0).astype(np.float32).astype(np.float64)
+    scale = np.sqrt(deviation**2 + (level - center) ** 2).astype(np.float32).astype(np.float64)
+    pieces = [_pieces(unit, center, scale) for unit in units]
+    whole = _directions(pieces, samples.columns, center, scale, deviation / scale)
+    apart = _held_out(pieces, whole, samples.columns, center, scale, deviation / scale)
+    found, wide = len(apart), whole.directions.shape[1]
+    limit = wide * (found - 1) / (found - wide) * float(f_distribution.ppf(1 - _BEYOND, wide, found - wide))
+    # The directions are turned and stretched so that the limit is a distance of 1.
+    size, turn = np.linalg.eigh(apart.T @ apart / found)
+    directions = whole.directions @ turn / np.sqrt(np.maximum(size, 1e-12) * limit)
+    spread = np.std([piece.mean(0) for piece in pieces], axis=0, ddof=1)
+    packed = [a.astype("<f4").tobytes() for a in (center, scale, whole.mean)]
+    packed += [a.astype("<f2").tobytes() for a in (spread, directions)]
+    data = base64.b64encode(b"".join(packed)).decode("ascii")
+    seconds = float(np.median([len(unit) for unit in units])) / dataset.rate
+    return JointReference(units=found, seconds=seconds, directions=wide, data=data)
+
+
+def _rows_of(dataset: DataSet, unit: str, samples: Samples) -> Array:
+    """Return rows of one person, machine or session that miss no value, shape (rows, channels)."""
+    made = [np.zeros((0, len(dataset.columns)))]
+    for recording in dataset.recordings:
+        of = recording.groups if samples.groups is not None else recording.sessions
+        mine = np.full(len(recording.values), recording.name == unit) if of is None else of == unit
+        if mine.any():
+            values = np.asarray(recording.values[mine], np.float64)
+            made.append(values[np.isfinite(values).all(axis=1)])
+    return np.concatenate(made)
+
+
+def _pieces(rows: Array, center: Array, scale: Array) -> Array:
+    """Return mean products of pieces of a unit in its order, shape (pieces, products)."""
+    made = []
+    for piece in np.array_split((rows - center) / scale, min(_PIECES, len(rows) // 2)):
+        one = np.concatenate([np.ones((len(piece), 1)), piece], axis=1)
+        made.append(products(one.T @ one / len(one)))
+    return np.asarray(made)
+
+
+def _directions(
+    pieces: list[Array], columns: tuple[Column, ...], center: Array, scale: Array, deviation: Array
+) -> _Directions:
+    means = np.asarray([piece.mean(0) for piece in pieces])
+    mean = means.mean(0)
+    within = np.mean([np.cov(piece.T) for piece in pieces], axis=0)
+    spread = np.cov(means.T) + _WITHIN * within
+    spread += 1e-9 * np.trace(spread) / len(spread) * np.eye(len(spread))
+    root = np.linalg.cholesky(np.linalg.inv(spread))
+    marks = np.asarray([moved(mean, fault.change) for fault in faults(columns, center, scale, deviation)]) @ root
+    alike = marks / np.maximum(np.linalg.norm(marks, axis=1, keepdims=True), 1e-12)
+    strongest = np.linalg.eigh(alike.T @ alike)[1][:, ::-1][:, :_DIRECTIONS]
+    return _Directions(mean, root @ strongest, marks @ strongest)
+
+
+def _held_out(
+    pieces: list[Array], whole: _Directions, columns: tuple[Column, ...], center: Array, scale: Array, deviation: Array
+) -> Array:
+    """Where each unit lies in directions of the others, turned as those of all, shape (units, directions)."""
+    made = []
+    for part in np.array_split(np.arange(len(pieces)), min(_FOLDS, len(pieces))):
+        others = [piece for index, piece in enumerate(pieces) if index not in part]
+        found = _directions(others, columns, center, scale, deviation)
+        left, _, right = np.linalg.svd(found.marks.T @ whole.marks)
+        made += [(pieces[index].mean(0) - found.mean) @ found.directions @ left @ right for index in part]
+    return np.asarray(made)
+
 
 VECTORS = 32
 # Rows on disk that the reference statistics are of.
@@ -53,7 +216,7 @@ def answers(model: bytes, X: Floats) -> Floats:
 
 
 def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColumn, ...]:
-    """What each column or channel looked like in training."""
+    """Return what each column or channel looked like in training."""
     made = []
     X: Any = samples.X
     if isinstance(X, SpooledRows):
@@ -98,10 +261,11 @@ def build_package(
     provenance: dict[str, str],
     seed: int,
 ) -> str:
-    """Writes the package and gives its SHA-256.
+    """Write the package and give its SHA-256.
 
     Args:
         path: of the package.
+        name: of the pipeline.
         material: the samples, with those that were fitted on as its training ones.
         refitted: whether samples that judged are among them; None for a model that was fitted elsewhere.
         window: None for rows.

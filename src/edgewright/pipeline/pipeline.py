@@ -17,12 +17,12 @@ from edgewright.data.samples import cut
 from edgewright.data.targets import task_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import checked, read_config
-from edgewright.pipeline.contexts import first_context, next_context
 from edgewright.pipeline.explained_prediction import Explanation, explain_sample
+from edgewright.pipeline.fitting import first_context, next_context
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.notebook import pipeline_html
-from edgewright.pipeline.parts import build, build_model, parts
+from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of, limit_of
@@ -51,7 +51,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
 
     @classmethod
     def from_toml(cls, name: str | Path, *, data: str | None = None, changes: tuple[str, ...] = ()) -> Self:
-        """An unfitted pipeline from a TOML file or a shipped name.
+        """Return an unfitted pipeline from a TOML file or a shipped name.
 
         Args:
             name: file or shipped name.
@@ -65,7 +65,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any], *, data: str | None = None) -> Self:
-        """An unfitted pipeline from the tables of a configuration, as a record's `config` holds them.
+        """Return an unfitted pipeline from the tables of a configuration, as a record's `config` holds them.
 
         Args:
             tables: as in a TOML file.
@@ -99,7 +99,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """The fitted pipeline of a run folder."""
+        """Return the fitted pipeline of a run folder."""
         index, steps = load_fitted(Path(folder) / "pipeline")
         made = cls(steps)
         made.config, made.columns = index.config, index.columns
@@ -109,7 +109,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         return made
 
     def run(self, *, out: str | Path = "runs", force: bool = False, listener: Listener | None = None) -> RunResult:
-        """Runs the configuration from its data to a run folder, as `edgewright run` does.
+        """Run the configuration from its data to a run folder, as `edgewright run` does.
 
         Args:
             out: folder of runs.
@@ -119,13 +119,8 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         Raises:
             InputError: the pipeline was not read from a TOML file.
         """
-        if self.config is None:
-            raise InputError(
-                "a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml, or fit it"
-            )
-        return run_pipeline(
-            self.config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run"
-        )
+        config = self._configured()
+        return run_pipeline(config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run")
 
     def predict_proba(self, X: Any, **params: Any) -> Any:  # noqa: ANN401 - as scikit-learn's
         """Probabilities of the classes, shape (n, k); 0 for a sample that misses too many values for an answer."""
@@ -133,24 +128,25 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         return np.where(unanswered(np.asarray(X, np.float32), limit_of(self.steps))[:, None], 0, chance)
 
     def material(self) -> Material:
-        """The samples of the configuration, read, cut and split as a run does it.
+        """Return the samples of the configuration, read, cut and split as a run does it.
 
         Raises:
             InputError: the pipeline was not read from a TOML file, or whatever is wrong with the data.
         """
-        if self.config is None:
-            raise InputError("a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml")
-        return prepare(self.config, self.data)
+        return prepare(self._configured(), self.data)
 
     def alone(self) -> Self:
-        """The same pipeline without its comparison over data sizes; the chosen architecture stays.
+        """Return the same pipeline without its comparison over data sizes; the chosen architecture stays.
 
         Raises:
             InputError: the pipeline was not read from a TOML file.
         """
+        return self.from_tables(alone(msgspec.to_builtins(self._configured())), data=self.data)
+
+    def _configured(self) -> PipelineConfig:
         if self.config is None:
             raise InputError("a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml")
-        return self.from_tables(alone(msgspec.to_builtins(self.config)), data=self.data)
+        return self.config
 
     def explain(self, sample: Any) -> Explanation:  # noqa: ANN401 - anything that is like an array
         """One sample through the fitted pipeline, layer by layer; shows itself in a notebook.
@@ -164,10 +160,10 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         return explain_sample(self, sample)
 
     def _repr_html_(self) -> str | None:
-        return pipeline_html(self)
+        return pipeline_html("pipeline" if self.config is None else self.config.name, self.steps, self.shapes)
 
     def graph(self, shape: tuple[int, ...], name: str = "pipeline") -> Graph:
-        """The whole fitted pipeline in the dialect.
+        """Return the whole fitted pipeline in the dialect.
 
         Args:
             shape: of one sample, (columns,) or (channels, samples).
@@ -176,5 +172,5 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         return graph_of(self.steps, shape, name, self.columns)
 
     def to_onnx(self, shape: tuple[int, ...], name: str = "pipeline") -> bytes:
-        """The whole fitted pipeline as ONNX: raw sample in, label, probabilities and confidence out."""
+        """Return the whole fitted pipeline as ONNX: raw sample in, label, probabilities and confidence out."""
         return to_onnx(self.graph(shape, name))

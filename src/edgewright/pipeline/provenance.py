@@ -1,4 +1,4 @@
-"""Everything needed to build the same bytes again."""
+"""Everything needed to build the same bytes again, and `compress.json`, the record of a compression."""
 
 from __future__ import annotations
 
@@ -12,12 +12,40 @@ import msgspec
 
 from edgewright.data.audited_labels import LIMIT_KEY
 from edgewright.data.public import names
-from edgewright.pipeline.compression_record import RECORD, read_record
 from edgewright.pipeline.material import Material
+from edgewright.schema.compress import COMPRESS_VERSION, CompressRecord
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Provenance
 from edgewright.trace.record import read_trace
+
+RECORD = "compress.json"
+
+
+def write_record(record: CompressRecord, folder: Path) -> None:
+    """Write the record into a folder that is not published yet."""
+    text = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2) + b"\n"
+    (folder / RECORD).write_bytes(text)
+
+
+def read_record(folder: Path) -> CompressRecord:
+    """Return the record of a compression.
+
+    Raises:
+        InputError: absent, damaged, or of a newer version.
+    """
+    path = folder / RECORD
+    try:
+        content = path.read_bytes()
+        version = msgspec.json.decode(content).get("version", 0)
+        if version > COMPRESS_VERSION:
+            raise InputError("a record of a known version", str(version), str(path), "Upgrade edgewright")
+        return msgspec.json.decode(content, type=CompressRecord)
+    except OSError as error:
+        raise InputError("a compress.json", error.strerror or str(error), str(path)) from None
+    except (msgspec.MsgspecError, AttributeError) as error:
+        raise InputError("an undamaged compress.json", str(error), str(path)) from None
+
 
 _LIBRARIES = ("edgewright", "numpy", "jax", "optax", "scikit-learn", "onnx", "onnxruntime")
 
@@ -33,7 +61,7 @@ def config_hash(config: PipelineConfig) -> str:
 
 
 def loader_text(config: PipelineConfig) -> str:
-    """What reads data as the package's were read, as JSON: the kind, and of a public set the keys of its loader.
+    """Return what reads data as the package's were read, as JSON: the kind, and of a public set the keys of its loader.
 
     Names of columns and paths of a user's own data stay out of the package; so does the part of a set, because other
     parts are what it is scored on.
@@ -62,7 +90,7 @@ class Remembered:
     sha256: str = ""
 
     def place(self) -> str | None:
-        """The path; None where the configuration alone leads to the data.
+        """Return the path; None where the configuration alone leads to the data.
 
         Raises:
             InputError: nothing lies there any more.
@@ -74,12 +102,12 @@ class Remembered:
         return self.path or None
 
     def changed(self, sha256: str) -> bool:
-        """Whether these are other samples than those of the run."""
+        """Return whether these are other samples than those of the run."""
         return self.sha256 not in ("", sha256)
 
 
 def remembered(folder: Path) -> Remembered:
-    """What a run, or a compressed run, noted of its data.
+    """Return what a run, or a compressed run, noted of its data.
 
     Raises:
         InputError: its record is damaged.
@@ -102,7 +130,7 @@ def provenance(
     package: str,
     data: str | None = None,
 ) -> Provenance:
-    """The record's last section.
+    """Return the record's last section.
 
     Args:
         config: of the run.

@@ -18,7 +18,6 @@ from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of
 from edgewright.pipeline.material import Material, drawn, every_sample
 from edgewright.pipeline.measure import measured
-from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.variants import Form, asked, make_forms
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.errors import InputError
@@ -47,7 +46,7 @@ class Fit:
 
 
 def fit_all(job: Job, material: Material, trained: TrainingRecord) -> Fit:
-    """Fits stages and model on all samples, as long as the judged fit was and with its temperature.
+    """Fit stages and model on all samples, as long as the judged fit was and with its temperature.
 
     Args:
         job: configuration and listener.
@@ -57,10 +56,10 @@ def fit_all(job: Job, material: Material, trained: TrainingRecord) -> Fit:
     config = job.config
     whole = every_sample(config, material)
     flow = fit_stages(
-        whole.samples, whole.fitted_on, parts(config.stages, config.name), whole.task, config.seed, whole.extra,
+        whole.samples, whole.fitted_on, job.plan.stages, whole.task, config.seed, whole.extra,
         lambda card: None,
     )  # fmt: skip
-    model = build_model(config, whole.task)
+    model = job.plan.build_model(whole.task)
     y = whole.samples.y if whole.extra is None else np.concatenate([whole.samples.y, whole.extra_y])
     with job.listener.doing("Refitting on all samples", trained.best_epoch or None) as advance:
         model.fit(flow.training_rows(whole.sides.train), y, on_epoch=_until(trained.best_epoch, job, advance))
@@ -84,7 +83,7 @@ def _until(epochs: int, job: Job, advance: Callable[[int], None]) -> Callable[[E
 
 
 def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRecord, Fit | None, list[Form]]:
-    """The refitted stages and model with their forms; None and a reason where the judged fit is to stay.
+    """Return the refitted stages and model with their forms; None and a reason where the judged fit is to stay.
 
     A refitted model has seen the samples that judged: nothing is judged on it. It is only kept from being packaged
     where it answers them worse than a fit that had not seen them, or where its exported forms differ from it.

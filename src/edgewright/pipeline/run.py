@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.compression.section import refuse_float_layers
-from edgewright.data.load import simulated_title
+from edgewright.core.missing_values import unanswered
+from edgewright.data.leakage import shared
+from edgewright.data.row_spool import SpooledRows
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.budget import prediction_card
-from edgewright.pipeline.check import leak_findings
-from edgewright.pipeline.complete_samples import answerable
-from edgewright.pipeline.cross_validation import Crossed
 from edgewright.pipeline.deploy import Deployed, deploy
 from edgewright.pipeline.duration_estimate import tell_ahead
+from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.job import Job
@@ -28,17 +30,48 @@ from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.notebook import run_html
-from edgewright.pipeline.part_names import check_names
-from edgewright.pipeline.parts import build_model, parts
+from edgewright.pipeline.plan import Plan, resolve
 from edgewright.pipeline.provenance import provenance
 from edgewright.pipeline.refit import Fit
 from edgewright.pipeline.scaling import scale, scaling_s
+from edgewright.pipeline.whole_graph import limit_of
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import CheckFailedError, located
+from edgewright.schema.errors import CheckFailedError, InputError, located
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
 from edgewright.trace.insight import key_insight, verdict
-from edgewright.trace.page_file import leave_page
-from edgewright.trace.record import write_trace
+from edgewright.trace.record import leave_page, write_trace
+
+_PIECE = 65_536
+
+
+def answerable(job: Job, material: Material, flow: Flow) -> Material:
+    """Return the material with those test samples that have an answer; a warning says how many have none.
+
+    Raises:
+        InputError: no test sample has an answer.
+    """
+    test = material.sides.test
+    limit = limit_of(flow.steps)
+    none = _unanswered(material, test, limit)
+    count = int(none.sum())
+    if not count:
+        return material
+    of = "a channel's readings" if material.samples.X.ndim > 2 else "a row's values"
+    text = f"{count:,} of {len(test):,} test samples miss more than {100 * limit:g} % of {of} and have no answer"
+    if count == len(test):
+        raise InputError(
+            "test samples that have an answer", text, f"{job.config.name} [[stages]]",
+            "Leave sparse columns out, or raise the `limit` of the stage 'fill' or 'impute'",
+        )  # fmt: skip
+    job.warnings.append(f"{text}: figures are of the others; the stage that fills missing values sets the limit")
+    return replace(material, sides=msgspec.structs.replace(material.sides, test=test[~none]))
+
+
+def _unanswered(material: Material, rows: NDArray[np.int64], limit: float) -> NDArray[np.bool_]:
+    X: Any = material.samples.X  # an array, or rows in a file
+    step = _PIECE if isinstance(X, SpooledRows) else max(1, len(rows))
+    found = [unanswered(np.asarray(X[rows[i : i + step]], np.float32), limit) for i in range(0, len(rows), step)]
+    return np.concatenate(found) if found else np.zeros(0, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -71,7 +104,7 @@ def run_pipeline(
     command: str = "",
     crossed: Crossed | None = None,
 ) -> RunResult:
-    """Runs a pipeline.
+    """Run a pipeline.
 
     Args:
         config: checked.
@@ -91,21 +124,20 @@ def run_pipeline(
         CheckFailedError: the split leaks, and the configuration does not allow it.
     """
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    job = Job(config, listener or Listener(), crossed=crossed)
-    stages = parts(config.stages, f"{config.name}.toml")
+    plan = resolve(config)
+    job = Job(plan, listener or Listener(), crossed=crossed)
     with new_run_folder(Path(out), config.name, force=force) as place:
-        check_names(config)
         folder = place.work
-        job.listener.start(config.name, simulated_title(config.title, config.data), config.device.profile)
+        job.listener.start(config.name, plan.title, config.device.profile)
         with job.listener.doing("Reading data"):
             material = prepare(config, data, spool=folder)
         _refuse_leaks(job, material)
         job.card(material.card)
         with job.listener.doing("Fitting stages"):
             flow = fit_stages(
-                material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
+                material.samples, material.fitted_on, plan.stages, material.task, config.seed, material.extra, job.card
             )
-        _check_layers(job.config, material.task, flow)
+        _check_layers(plan, material.task, flow)
         material = answerable(job, material, flow)
         scaling = _grow(job, flow, data)
         model = learn(job, material, flow)
@@ -123,7 +155,7 @@ def run_pipeline(
 
 
 def _tell_predictions(job: Job, material: Material, judged: Evaluated, deployed: Deployed) -> None:
-    """The card of a prediction, where it is asked for, and the samples that are explained."""
+    """Record the card of a prediction where requested, and the explained samples."""
     if job.config.cards.prediction:
         job.card(prediction_card(job.config, material, judged.predictions[0], deployed.package))
     for record in judged.predictions:
@@ -142,12 +174,12 @@ def _record(
     started: str,
     data: str | None,
 ) -> Trace:
-    """The whole record."""
+    """Return the whole record."""
     layers, evaluation = model.layer_records(), judged.evaluation
     compression, device = deployed.compression, deployed.device
     return Trace(
         name=job.config.name,
-        title=simulated_title(job.config.title, job.config.data),
+        title=job.plan.title,
         task=material.task,
         verdict=verdict(evaluation=evaluation, compression=compression, device=device),
         insight=key_insight(
@@ -171,13 +203,13 @@ def _record(
 
 
 def _refuse_leaks(job: Job, material: Material) -> None:
-    """Ends the run when the same person or overlapping windows stand on both sides, with what that would flatter.
+    """End the run when the same person or overlapping windows stand on both sides, with what that would flatter.
 
     Raises:
         CheckFailedError: unless `split.allow_leakage` is set.
     """
     window = job.config.window.samples if job.config.window else None
-    found = leak_findings(material.samples, material.sides, window)
+    found = shared(material.samples, material.sides, window)
     if not found:
         return
     told = "the split leaks: " + "; ".join(finding.sentence for finding in found)
@@ -194,23 +226,24 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     job.warnings.append(told)
 
 
-def _check_layers(config: PipelineConfig, task: str, flow: Flow) -> None:
+def _check_layers(plan: Plan, task: str, flow: Flow) -> None:
     """Refuse layers that do not fit the features, or cannot become int8 where that is asked for, before training.
 
     Raises:
         InputError: naming the file and the layer.
     """
-    model = build_model(config, task)
+    model, config = plan.build_model(task), plan.config
     if not isinstance(model, Network):
         return
     with located(f"{config.name}.toml"):
         network = architecture(model.layers, flow.context.shape, 2)
         if config.compression.int8:
             refuse_float_layers(network)
+        network.initialise(np.random.default_rng(config.seed))  # too little memory for the weights ends the run here
 
 
 def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:
-    """The comparison over data sizes, where the configuration asks for one."""
+    """Return the comparison over data sizes, where the configuration asks for one."""
     wanted = job.config.scaling
     if wanted is None:
         return None
@@ -222,7 +255,7 @@ def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:
             advance(1)
             job.listener.scaling_point(record, done, of)
 
-        done = measured(lambda: scale(job.config, wanted, data, point))
+        done = measured(lambda: scale(job.plan, wanted, data, point))
     if job.config.cards.architecture:
         job.card(_architecture_card(job, done.value, done.cost))
     job.listener.scaling(done.value)

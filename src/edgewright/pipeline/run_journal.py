@@ -17,8 +17,7 @@ import msgspec
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import Trace
-from edgewright.trace.journal import JOURNAL_VERSION, Ended, Journal, journal_path, sweep
-from edgewright.trace.processes import start_ticks
+from edgewright.trace.journal import JOURNAL_VERSION, Ended, Journal, journal_path, start_ticks, sweep
 
 # What only says that something stands; the other methods of a listener ask or wrap.
 TOLD = tuple(
@@ -43,7 +42,7 @@ class Journalling(Listener):
         self._journal: Journal | None = None
 
     def start(self, name: str, title: str, profile: str) -> None:
-        """Opens the journal; its first line says which process this is."""
+        """Open the journal; its first line says which process this is."""
         with suppress(OSError):
             sweep(self._runs)
             self._journal = Journal(journal_path(self._runs, name))
@@ -56,11 +55,11 @@ class Journalling(Listener):
         )  # fmt: skip
 
     def finish(self, trace: Trace, folder: Path) -> None:
-        """The last line names the run folder, for those who read along."""
+        """Write the last line, which names the run folder."""
         self.end("finished", "", folder.name)
 
     def end(self, state: Ended, reason: str, folder: str = "") -> None:
-        """The last line; of a run that has finished the journal goes. Nothing happens the second time."""
+        """Write the last line; remove the journal of a finished run. A second call does nothing."""
         self._write("end", state=state, reason=reason, folder=folder)
         journal, self._journal = self._journal, None
         if journal is None:
@@ -69,7 +68,7 @@ class Journalling(Listener):
             (journal.remove if state == "finished" else journal.close)()
 
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
-        """Notes what begins."""
+        """Note what begins."""
         self._write("doing", label=label, total=total)
         return super().doing(label, total)
 
@@ -85,7 +84,7 @@ class Journalling(Listener):
 
 
 def _noting(name: str) -> Callable[..., None]:
-    """A method of `Journalling` that writes its arguments under their names."""
+    """Return a method of `Journalling` that writes its arguments under their names."""
     original = getattr(Listener, name)
     parameters = inspect.signature(original)
 
@@ -122,12 +121,12 @@ class Several(Listener):
             yield advance
 
     def cancelled(self) -> bool:
-        """Whether one of them says so."""
+        """Return whether one of them says so."""
         return any(listener.cancelled() for listener in self.listeners)
 
 
 def _telling(name: str) -> Callable[..., None]:
-    """A method of `Several` that calls that of each listener."""
+    """Return a method of `Several` that calls that of each listener."""
 
     @functools.wraps(getattr(Listener, name))
     def tell(self: Several, *given: Any, **named: Any) -> None:  # noqa: ANN401 - records of any kind
@@ -143,7 +142,7 @@ for _name in TOLD:
 
 @contextmanager
 def journalled(runs: Path, config: PipelineConfig, listener: Listener, command: str = "") -> Iterator[Listener]:
-    """A listener that also keeps the journal; how the block ends is its last line."""
+    """Provide a listener that also keeps the journal; how the block ends is its last line."""
     journal = Journalling(runs, config, command)
     try:
         yield Several(journal, listener)

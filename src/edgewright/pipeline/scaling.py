@@ -21,7 +21,7 @@ from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import training_s
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.measure import latency, measured
-from edgewright.pipeline.parts import build_model, parts
+from edgewright.pipeline.plan import Plan
 from edgewright.pipeline.scaling_laws import break_even, error_law, exponent_intervals, exponents
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
@@ -35,12 +35,12 @@ Rows = NDArray[np.int64]
 
 
 def scale(
-    config: PipelineConfig, wanted: ScalingConfig, data: str | None, on_point: Callable[[ScalingPoint, int, int], None]
+    plan: Plan, wanted: ScalingConfig, data: str | None, on_point: Callable[[ScalingPoint, int, int], None]
 ) -> ScalingRecord:
-    """Trains every architecture at every size on the same stages and judges all on the same test samples.
+    """Train every architecture at every size on the same stages and judges all on the same test samples.
 
     Args:
-        config: the pipeline.
+        plan: of the pipeline.
         wanted: its `scaling` table.
         data: path that overrides `[data]`.
         on_point: receives each point, how many are done and how many there will be.
@@ -48,6 +48,7 @@ def scale(
     Raises:
         InputError: fewer samples than the smallest size.
     """
+    config = plan.config
     samples, train, watch, test = _material(config, wanted, data)
     sizes = sorted({size for size in wanted.rows if size <= len(samples.X)})
     if not sizes:
@@ -61,7 +62,7 @@ def scale(
         chosen, watched = (np.sort(rows[: max(2, round(size * len(rows) / len(samples.X)))]) for rows in (train, watch))
         for name, layers in wanted.architectures.items():
             model = ModelConfig(kind=config.model.kind, layers=layers)
-            point, correct = _point(config, wanted, model, name, size, samples, chosen, watched, test)
+            point, correct = _point(plan, wanted, model, name, size, samples, chosen, watched, test)
             points.append(point)
             right[name, size] = correct
             on_point(point, len(points), total)
@@ -118,7 +119,7 @@ def _material(config: PipelineConfig, wanted: ScalingConfig, data: str | None) -
 
 
 def _point(
-    config: PipelineConfig,
+    plan: Plan,
     wanted: ScalingConfig,
     layers: ModelConfig,
     name: str,
@@ -129,16 +130,16 @@ def _point(
     test: Rows,
 ) -> tuple[ScalingPoint, NDArray[np.float64]]:
     """One training, its costs, and which test samples it gets right (negative squared errors for a regression)."""
-    task = task_of(samples.y, config.task)
+    config, task = plan.config, task_of(samples.y, plan.config.task)
     kept = np.unique(np.concatenate([train, watch, test]))
     part = _subset(samples, kept)
     inside, beside = np.searchsorted(kept, train), np.searchsorted(kept, watch)
     epochs = _epochs(wanted, size)
     training = msgspec.structs.replace(config.training, epochs=epochs, patience=wanted.patience)
-    model = build_model(msgspec.structs.replace(config, training=training), task, layers)
+    model = plan.build_model(task, training, layers)
 
     def work() -> Flow:
-        flow = fit_stages(part, inside, parts(config.stages, config.name), task, config.seed, None, lambda _: None)
+        flow = fit_stages(part, inside, plan.stages, task, config.seed, None, lambda _: None)
         validation = (flow.rows(beside), part.y[beside]) if wanted.patience and len(beside) else None
         model.fit(flow.rows(inside), part.y[inside], validation=validation)
         return flow
@@ -207,7 +208,7 @@ def _sentence(names: list[str], sizes: list[int], points: list[ScalingPoint], pa
     most = sizes[-1]
     times = at[large, most].cpu_seconds / max(at[small, most].cpu_seconds, 1e-9)
     gain = (at[large, most].accuracy - at[small, most].accuracy) * 100
-    told = f"at {most:,} rows '{large}' costs {times:.1f} times the training of '{small}' for {gain:+.1f} points"
+    text = f"at {most:,} rows '{large}' costs {times:.1f} times the training of '{small}' for {gain:+.1f} points"
     if pays is None:
-        return f"{told}: up to there it does not pay."
-    return f"{told}; it pays from {pays:,} rows on."
+        return f"{text}: up to there it does not pay."
+    return f"{text}; it pays from {pays:,} rows on."

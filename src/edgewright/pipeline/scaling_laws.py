@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from edgewright.schema.trace import Interval, ScalingPoint
-from edgewright.schema.trace_scaling import BreakEven, ErrorLaw
+from edgewright.schema.trace_flow import BreakEven, ErrorLaw
 from edgewright.training.power_law import fit_power_law
 
 _COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
@@ -29,7 +29,7 @@ def exponents(points: Sequence[ScalingPoint]) -> dict[str, float]:
 
 
 def exponent_intervals(points: Sequence[ScalingPoint]) -> dict[str, Interval]:
-    """The exponents with 90 % intervals, Student's t on what the points leave over; none for fewer than three sizes."""
+    """Return the exponents with 90 % intervals (Student's t on the residuals); none for fewer than three sizes."""
     if len(points) < _FEWEST:
         return {}
     x = np.log([p.rows for p in points])
@@ -53,7 +53,7 @@ def _positive(points: Sequence[ScalingPoint]) -> dict[str, Floats]:
 
 
 def error_law(sizes: Sequence[int], right: Sequence[Floats]) -> ErrorLaw | None:
-    """The power laws of an architecture's error; None for fewer than three sizes or where nothing is wrong.
+    """Return the power laws of an architecture's error; None for fewer than three sizes or where nothing is wrong.
 
     Args:
         sizes: rows, ascending.

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from edgewright.graph.stage import Context
-from edgewright.pipeline.parts import build, build_model, model_of, parts
+from edgewright.pipeline.plan import Plan, build, build_model, parts
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
@@ -69,7 +69,7 @@ def pack(value: Any, arrays: Arrays, name: str) -> Any:  # noqa: ANN401 - JSON o
 
 
 def unpack(value: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:  # noqa: ANN401 - JSON of any shape
-    """The attribute that `pack` put away."""
+    """Return the attribute that `pack` put away."""
     if isinstance(value, dict):
         if set(value) == {"$array"}:
             return arrays[value["$array"]]
@@ -83,17 +83,17 @@ def unpack(value: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:  # no
 
 def save_fitted(
     folder: Path,
-    config: PipelineConfig,
+    plan: Plan,
     task: str,
     steps: list[tuple[str, Any]],
     contexts: list[Context],
     columns: tuple[Column, ...] = (),
 ) -> None:
-    """Writes `pipeline.json` and an `.npy` file an array into `folder`, which must exist.
+    """Write `pipeline.json` and an `.npy` file an array into `folder`, which must exist.
 
     Args:
         folder: to write into.
-        config: the checked configuration the stages were built from.
+        plan: that the stages were built from.
         task: 'classification' or 'regression'.
         steps: fitted stages in order, the model last.
         contexts: what each stage but the model was built for.
@@ -101,12 +101,12 @@ def save_fitted(
     """
     arrays: Arrays = {}
     stored = []
-    for part, context, (name, estimator) in zip(parts(config.stages, config.name), contexts, steps[:-1], strict=True):
+    for part, context, (name, estimator) in zip(plan.stages, contexts, steps[:-1], strict=True):
         state = {key: pack(getattr(estimator, key), arrays, f"{name}.{key}") for key in part.stage.state}
         stored.append(StoredStage(name=name, table=part.table, context=context, state=state))
     name, model = steps[-1]
-    state = {key: pack(getattr(model, key), arrays, f"{name}.{key}") for key in model_of(config).state}
-    index = StoredPipeline(config=config, task=task, stages=tuple(stored), model=state, columns=columns)
+    state = {key: pack(getattr(model, key), arrays, f"{name}.{key}") for key in plan.model.state}
+    index = StoredPipeline(config=plan.config, task=task, stages=tuple(stored), model=state, columns=columns)
     for file, array in arrays.items():
         stream = io.BytesIO()
         np.save(stream, array, allow_pickle=False)
@@ -116,7 +116,7 @@ def save_fitted(
 
 
 def load_fitted(folder: Path) -> tuple[StoredPipeline, list[tuple[str, Any]]]:
-    """Reads what `save_fitted` wrote: the stored description and the fitted steps, the model last.
+    """Read what `save_fitted` wrote: the stored description and the fitted steps, the model last.
 
     Raises:
         InputError: files missing, damaged, or of a newer version.

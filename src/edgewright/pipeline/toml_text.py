@@ -12,7 +12,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
-    """The table with its tables below it; None is left out. Lists of tables are written inline.
+    """Return the table with its tables below it; None is left out. Lists of tables are written inline.
 
     Raises:
         TypeError: a value that TOML does not know.
@@ -33,12 +33,12 @@ def _table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) ->
 
 
 def key_text(key: str) -> str:
-    """A key, in quotes where it must be."""
+    """Return a key, in quotes where it must be."""
     return key if _BARE.match(key) else _quoted(key)
 
 
 def value_text(value: Any, *, lines: bool = False) -> str:  # noqa: ANN401 - TOML values of any type
-    """A value on one line; with `lines` a list of tables or lists has a line an entry."""
+    """Return a value on one line; with `lines` a list of tables or lists has a line an entry."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,16 +17,97 @@ from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
 from edgewright.core.integer.fusion import has_integer_form
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.data.samples import cut
 from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import latency
-from edgewright.pipeline.perturbations import disturbances
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Floats
+from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import CompressionRecord, EngineFlips, Interval, RobustnessRecord, VariantRecord
 from edgewright.training import metrics
+
+_SHARE = 0.05
+
+
+def disturbances(
+    dataset: DataSet, samples: Samples, window: WindowConfig | None, groups: frozenset[str], rows: NDArray[np.int64]
+) -> Iterator[tuple[str, Floats, object]]:
+    """Disturbed copies of the test samples.
+
+    Args:
+        dataset: the recordings.
+        samples: cut from them.
+        window: how they were cut, None for rows.
+        groups: names of the test groups; empty when the split was not by group.
+        rows: indices of the test samples.
+
+    Yields:
+        (what was done, disturbed samples, their targets): the gain 5 % up and down, two axes of each sensor swapped,
+        and for windows split by group the sampling rate 5 % up and down, where windows still fit.
+    """
+    X, y = samples.X[rows], samples.y[rows]
+    for sign in (1, -1):
+        yield f"gain {sign * 5:+d} %", np.asarray(X * (1 + sign * _SHARE), np.float32), y
+    pairs = axis_pairs(samples.columns)
+    if pairs:
+        order = np.arange(X.shape[1])
+        for first, second in pairs:
+            order[[first, second]] = second, first
+        yield "axes x and y swapped", np.ascontiguousarray(X[:, order]), y
+    if window is None or not groups or samples.groups is None:
+        return
+    for sign in (1, -1):
+        stretched = [
+            _stretch(recording, 1 + sign * _SHARE) for recording in dataset.recordings if _in(recording, groups)
+        ]
+        try:
+            changed = cut(msgspec.structs.replace(dataset, recordings=tuple(stretched)), window)
+        except InputError:
+            # A recording as long as one window holds none at a lower rate: there is nothing to measure.
+            continue
+        kept = np.isin(changed.groups, sorted(groups)) if changed.groups is not None else np.zeros(0, np.bool_)
+        if kept.any():
+            yield f"sampling rate {sign * 5:+d} %", changed.X[kept], changed.y[kept]
+
+
+def axis_pairs(columns: Sequence[Column]) -> list[tuple[int, int]]:
+    """Return indices of the x and y axes of each sensor, judged by names that end in x and y."""
+    places = {column.name: number for number, column in enumerate(columns)}
+    pairs = []
+    for name, first in places.items():
+        if name.lower().endswith("x"):
+            other = places.get(name[:-1] + ("y" if name[-1] == "x" else "Y"))
+            if other is not None:
+                pairs.append((first, other))
+    return pairs
+
+
+def _in(recording: Recording, groups: frozenset[str]) -> bool:
+    return recording.groups is not None and bool(np.isin(recording.groups, sorted(groups)).any())
+
+
+def _stretch(recording: Recording, factor: float) -> Recording:
+    """Resample a recording as if the sensor were `factor` times as fast (linear interpolation)."""
+    rows = len(recording.values)
+    places = np.arange(int(rows * factor)) / factor
+    places = places[places <= rows - 1]
+    low = np.floor(places).astype(np.int64)
+    high = np.minimum(low + 1, rows - 1)
+    share = (places - low)[:, None]
+    values = recording.values[low] * (1 - share) + recording.values[high] * share
+    nearest = np.where(places - low < 0.5, low, high)
+    return msgspec.structs.replace(
+        recording,
+        values=np.asarray(values, np.float32),
+        target=None if recording.target is None else recording.target[nearest],
+        groups=None if recording.groups is None else recording.groups[nearest],
+        sessions=None if recording.sessions is None else recording.sessions[nearest],
+        time=None,
+    )
+
 
 _CALIBRATION = 2048
 _PIECE = 4096
@@ -41,7 +123,7 @@ class Form:
 
 
 def make_forms(config: PipelineConfig, graph: Graph, material: Material) -> list[Form]:
-    """The float form and, where it is wanted and can be, the int8 form, calibrated on training samples."""
+    """Return the float form and, where it is wanted and can be, the int8 form, calibrated on training samples."""
     forms = [Form("float", graph, to_onnx(graph))]
     if config.compression.int8 and not missing_integer_form(graph):
         train = material.sides.train
@@ -59,12 +141,12 @@ def make_forms(config: PipelineConfig, graph: Graph, material: Material) -> list
 
 
 def asked(model: bytes) -> Callable[[Floats], Floats]:
-    """A function from samples to probabilities (n, classes) or predictions (n, 1), by the engine that records take."""
+    """Return a function from samples to probabilities (n, classes) or predictions (n, 1), by the records' engine."""
     return _asked_of(recording_engine(model), model)
 
 
 def recording_engine(model: bytes) -> Engine:
-    """The engine whose answers stand in records, the same on every machine.
+    """Return the engine whose answers stand in records, the same on every machine.
 
     An int8 network is asked as integers, which is what generated C and the microcontroller answer; any other model by
     the first engine present.
@@ -73,7 +155,7 @@ def recording_engine(model: bytes) -> Engine:
 
 
 def engine_flips(model: bytes, X: Floats, answers: Floats) -> tuple[EngineFlips, ...]:
-    """Samples to which an engine with a rounding of its own gives another label than the integers of generated C.
+    """Sample to which an engine with a rounding of its own gives another label than the integers of generated C.
 
     Args:
         model: of a classifier.

@@ -24,7 +24,7 @@ from edgewright.schema.graph import Graph
 def graph_of(
     steps: list[tuple[str, Any]], shape: tuple[int, ...], name: str, columns: tuple[Column, ...] = ()
 ) -> Graph:
-    """Emits fitted steps, the model last; every stage's end and the float/int8 boundary are marked.
+    """Emit fitted steps, the model last; every stage's end and the float/int8 boundary are marked.
 
     A sample that misses more values than the stage that fills them allows has no answer: label -1, probabilities and
     confidence 0, or the prediction NaN. Without such a stage one missing value is too many.
@@ -62,7 +62,7 @@ def graph_of(
 
 
 def limit_of(steps: list[tuple[str, Any]]) -> float:
-    """The share of missing values up to which fitted steps answer: what their stage that fills them says, or 0."""
+    """Return the share of missing values up to which fitted steps answer, as their filling stage says, or 0."""
     return next((_limit(estimator) for _, estimator in steps if _fills(estimator)), 0.0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,7 +14,7 @@ from scipy import signal
 from edgewright.graph.formula import Value, centre, cut, difference, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, require, require_rate
-from edgewright.preprocessing._butterworth import filter_matrix
+from edgewright.preprocessing.filter import filter_matrix
 from edgewright.schema.errors import InputError
 
 # Shares of a length below which a direction means nothing; keeps the division finite in free fall.
@@ -61,6 +61,7 @@ class _Step:
     order: int
 
 
+@dataclass(eq=False, repr=False)
 class Channels(SampleTransformer):
     """Appends derived channels and keeps those asked for.
 
@@ -78,21 +79,13 @@ class Channels(SampleTransformer):
     kind = "channels"
     takes = (2,)
 
-    matrices_: list[NDArray[np.float32]]
+    matrices_: list[NDArray[np.float32]] = field(init=False)
 
-    def __init__(
-        self,
-        steps: tuple[tuple[str, tuple[int, ...], float, int], ...] = (),
-        kept: tuple[int, ...] = (0,),
-        labels: tuple[str, ...] = ("x0",),
-        rate: float = 50.0,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.steps = steps
-        self.kept = kept
-        self.labels = labels
-        self.rate = rate
-        self.names = names
+    steps: tuple[tuple[str, tuple[int, ...], float, int], ...] = ()
+    kept: tuple[int, ...] = (0,)
+    labels: tuple[str, ...] = ("x0",)
+    rate: float = 50.0
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Each step's channels after those before it, then the choice."""

@@ -43,7 +43,7 @@ class Fill(SampleTransformer):
         self.names = names
 
     def formula(self, x: Value) -> Value:
-        """The reading where there is one, else the mean of those there are.
+        """Return the reading where there is one, else the mean of those there are.
 
         The mean is taken twice, as in `formula.centre`: sums of float32 numbers on a large level lose digits.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,8 +13,39 @@ from scipy import signal
 from edgewright.graph.formula import Value, matmul, mean
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, require, require_rate
-from edgewright.preprocessing._butterworth import filter_matrix
 from edgewright.schema.errors import InputError
+
+
+def filter_matrix(
+    sections: NDArray[np.float64], samples: int, *, zero_phase: bool, mirrored: bool = False
+) -> NDArray[np.float32]:
+    """Return the matrix M with `filtered = x @ M`.
+
+    A filter whose initial state is proportional to the first sample is linear in the window, so its responses to
+    the unit impulses are the rows of M.
+
+    Args:
+        sections: second-order sections (scipy.signal.butter with output='sos').
+        samples: of the window.
+        zero_phase: forwards and backwards (scipy.signal.sosfiltfilt, odd padding) instead of forwards.
+        mirrored: with `zero_phase`, continue the window by its mirror image on both sides. Odd padding pins the
+            output to the first and last sample, which leaves nothing of them when the output is subtracted.
+    """
+    impulses = np.eye(samples)
+    if zero_phase:
+        if mirrored:
+            return np.asarray(
+                signal.sosfiltfilt(sections, impulses, axis=1, padtype="even", padlen=samples - 1), np.float32
+            )
+        # scipy's default padding, shortened where the window is not longer than it
+        default = 3 * (2 * len(sections) + 1 - min(int((sections[:, 2] == 0).sum()), int((sections[:, 5] == 0).sum())))
+        filtered = signal.sosfiltfilt(sections, impulses, axis=1, padlen=min(default, samples - 1))
+    else:
+        # steady state for a constant equal to the first sample: only the first impulse has one that is not 0
+        initial = signal.sosfilt_zi(sections)[:, None, :] * impulses[:, 0][None, :, None]
+        filtered, _ = signal.sosfilt(sections, impulses, axis=1, zi=initial)
+    return np.asarray(filtered, np.float32)
+
 
 Band = Literal["low", "high", "band"]
 
@@ -34,6 +66,7 @@ class FilterConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields
     zero_phase: bool = False
 
 
+@dataclass(eq=False, repr=False)
 class Filter(SampleTransformer):
     """x times a fixed (samples, samples) matrix: the filter is linear in the window.
 
@@ -54,23 +87,14 @@ class Filter(SampleTransformer):
     kind = "filter"
     takes = (2,)
 
-    matrix_: NDArray[np.float32]
+    matrix_: NDArray[np.float32] = field(init=False)
 
-    def __init__(
-        self,
-        band: str = "low",
-        cutoff: float | tuple[float, float] = 5.0,
-        order: int = 4,
-        zero_phase: bool = False,
-        rate: float = 50.0,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.band = band
-        self.cutoff = cutoff
-        self.order = order
-        self.zero_phase = zero_phase
-        self.rate = rate
-        self.names = names
+    band: str = "low"
+    cutoff: float | tuple[float, float] = 5.0
+    order: int = 4
+    zero_phase: bool = False
+    rate: float = 50.0
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """X @ matrix, as `gain * m + (x - m) @ matrix` with the gain of a constant, 1 for a low-pass and else 0.

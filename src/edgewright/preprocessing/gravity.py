@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -41,6 +42,7 @@ class GravityConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_field
     keep_arriving: bool = True
 
 
+@dataclass(eq=False, repr=False)
 class Gravity(SampleTransformer):
     """(n, channels, samples) -> (n, more channels, samples).
 
@@ -59,23 +61,14 @@ class Gravity(SampleTransformer):
     kind = "gravity"
     takes = (2,)
 
-    smoother_: NDArray[np.float32]
+    smoother_: NDArray[np.float32] = field(init=False)
 
-    def __init__(
-        self,
-        acceleration: tuple[int, ...] = (0, 1, 2),
-        rotation: tuple[int, ...] = (),
-        cutoff: float = 0.8,
-        rate: float = 50.0,
-        keep_arriving: bool = True,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.acceleration = acceleration
-        self.rotation = rotation
-        self.cutoff = cutoff
-        self.rate = rate
-        self.keep_arriving = keep_arriving
-        self.names = names
+    acceleration: tuple[int, ...] = (0, 1, 2)
+    rotation: tuple[int, ...] = ()
+    cutoff: float = 0.8
+    rate: float = 50.0
+    keep_arriving: bool = True
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Drift and body of each axis, then vertical, magnitude and horizontal of body and rotation."""

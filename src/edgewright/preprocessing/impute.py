@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
@@ -63,7 +63,7 @@ class Impute(SampleTransformer):
         self.limit = limit
 
     def formula(self, x: Value) -> Value:
-        """The fill value where x is missing, else x."""
+        """Return the fill value where x is missing, else x."""
         return fill(x, np.asarray(self.fill_, np.float32).reshape(-1, *([1] * (len(self.shape_) - 1))))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
@@ -91,7 +91,7 @@ class Impute(SampleTransformer):
         return self.strategy != "median"
 
     def fit_pieces(self, pieces: Callable[[], Iterable[NDArray[np.float32]]]) -> Self:
-        """Learns from rows a piece at a time: the same means as `fit`, to rounding.
+        """Learn from rows a piece at a time: the same means as `fit`, to rounding.
 
         Args:
             pieces: gives the pieces, each (n, columns), from the first on whenever it is called.
@@ -154,10 +154,17 @@ def _why(estimator: Impute) -> str:
     )
 
 
+def _equivalent(table: Mapping[str, Any]) -> tuple[str, str]:
+    fill = f", fill_value={table.get('value', 0.0)!r}" if table.get("strategy") == "constant" else ""
+    call = f"SimpleImputer(strategy={table.get('strategy', 'median')!r}{fill})"
+    return "from sklearn.impute import SimpleImputer", call
+
+
 STAGE = Stage(
     config=ImputeConfig,
     build=_build,
     state=("shape_", "fill_", "filled_"),
     why=_why,
     formula="y = fill of the column where x is missing, else x",
+    equivalent=_equivalent,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -26,6 +27,7 @@ class ResampleConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     samples: Annotated[int, msgspec.Meta(ge=2)] | None = None
 
 
+@dataclass(eq=False, repr=False)
 class Resample(SampleTransformer):
     """Interpolates between the two neighbours in time; a missing neighbour leaves only its own outputs missing.
 
@@ -40,21 +42,14 @@ class Resample(SampleTransformer):
     takes = (2,)
     missing = True
 
-    left_: NDArray[np.int64]
-    right_: NDArray[np.int64]
-    weight_: NDArray[np.float32]
+    left_: NDArray[np.int64] = field(init=False)
+    right_: NDArray[np.int64] = field(init=False)
+    weight_: NDArray[np.float32] = field(init=False)
 
-    def __init__(
-        self,
-        rate_in: float = 50.0,
-        rate_out: float = 50.0,
-        samples: int | None = None,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.rate_in = rate_in
-        self.rate_out = rate_out
-        self.samples = samples
-        self.names = names
+    rate_in: float = 50.0
+    rate_out: float = 50.0
+    samples: int | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def rate_(self) -> float:

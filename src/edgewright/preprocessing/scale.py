@@ -85,7 +85,7 @@ class Scale(SampleTransformer):
         return self.method != "robust"
 
     def fit_pieces(self, pieces: Callable[[], Iterable[NDArray[np.float32]]]) -> Self:
-        """Learns from rows a piece at a time: the same range as `fit`, the same mean and deviation to rounding.
+        """Learn from rows a piece at a time: the same range as `fit`, the same mean and deviation to rounding.
 
         Args:
             pieces: gives the pieces, each (n, columns), from the first on whenever it is called.
@@ -179,10 +179,15 @@ def _why(estimator: Scale) -> str:
     )
 
 
+_SCALERS = {"minmax": "MinMaxScaler", "standard": "StandardScaler", "robust": "RobustScaler"}
 STAGE = Stage(
     config=ScaleConfig,
     build=_build,
     state=("shape_", "offset_", "factor_"),
     why=_why,
     formula="y = (x - offset) * factor, offset and factor from training samples",
+    equivalent=lambda table: (
+        "from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler",
+        f"{_SCALERS[table.get('method', 'minmax')]}()",
+    ),
 )

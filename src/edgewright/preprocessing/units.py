@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -58,6 +59,7 @@ class UnitsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     unit: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class Units(SampleTransformer):
     """(x - offset) * scale on permuted columns or channels.
 
@@ -72,19 +74,11 @@ class Units(SampleTransformer):
     kind = "units"
     missing = True
 
-    def __init__(
-        self,
-        scale: tuple[float, ...] = (1.0,),
-        offset: tuple[float, ...] = (0.0,),
-        order: tuple[int, ...] = (0,),
-        names: tuple[str, ...] = (),
-        units: tuple[str, ...] = (),
-    ) -> None:
-        self.scale = scale
-        self.offset = offset
-        self.order = order
-        self.names = names
-        self.units = units
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+    order: tuple[int, ...] = (0,)
+    names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
     @property
     def units_out(self) -> tuple[str, ...]:
@@ -149,7 +143,7 @@ def _each(given: float | tuple[float, ...] | FullScale, n: int, key: str) -> NDA
 
 
 def _why(estimator: Units) -> str:
-    moved = sum(i != place for place, i in enumerate(estimator.order))
+    moved = sum(i != index for index, i in enumerate(estimator.order))
     factors = sorted({abs(s) for s in estimator.scale})
     return (
         f"A model learns physical units, not the counts of one converter: scaled by "

@@ -23,12 +23,12 @@ _UNITS = {
 
 @cache
 def listing() -> tuple[str, ...]:
-    """Names of the profiles that come with Edgewright."""
+    """Return names of the profiles that come with Edgewright."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 def load_profile(name: str) -> Profile:
-    """The profile of that name, or of a TOML file of one's own when `name` is its path.
+    """Return the profile of that name, or of a TOML file of one's own when `name` is its path.
 
     Raises:
         UnknownNameError: listing the known profiles.
@@ -42,7 +42,7 @@ def load_profile(name: str) -> Profile:
 
 
 def read_profile(path: Path) -> Profile:
-    """The profile in a TOML file, completed by the one it inherits from.
+    """Return the profile in a TOML file, completed by the one it inherits from.
 
     A key of the file replaces the parent's key whole. The parent is a profile that comes with Edgewright, or a TOML
     file beside this one.
@@ -72,7 +72,7 @@ def read_profile(path: Path) -> Profile:
 
 
 def _completed(path: Path, below: tuple[Path, ...]) -> dict[str, object]:
-    """The table of a file over that of its parent; `below` are the files that lead here."""
+    """Return the table of a file over that of its parent; `below` are the files that lead here."""
     where = str(path)
     if path in below:
         ring = " -> ".join(step.stem for step in (*below, path))
@@ -99,7 +99,7 @@ def _completed(path: Path, below: tuple[Path, ...]) -> dict[str, object]:
 
 
 def _refuse_newer(table: dict[str, object], where: str) -> None:
-    """Says that a file is of a later format, before anything in it is called unknown."""
+    """Say that a file is of a later format, before anything in it is called unknown."""
     version = table.get("version", PROFILE_VERSION)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise InputError("a whole number from 1 on", repr(version), f"{where}, key version", "Leave it out, or give 1")
@@ -111,6 +111,6 @@ def _refuse_newer(table: dict[str, object], where: str) -> None:
 
 
 def figures(profile: Profile) -> dict[str, Figure]:
-    """The figures of a profile by name."""
+    """Return the figures of a profile by name."""
     values = ((key, getattr(profile, key)) for key in Profile.__struct_fields__)
     return {key: value for key, value in values if isinstance(value, Figure)}

@@ -16,7 +16,7 @@ def estimate(
     deadline_us: float = 0.0,
     measured_latency_us: float | None = None,
 ) -> DeviceRecord:
-    """The model against the budgets of a profile.
+    """Return the model against the budgets of a profile.
 
     Args:
         profile: of the device.
@@ -42,13 +42,13 @@ def estimate(
         for row in rows
         if 0 < row.available < row.high and row.used <= row.available
     ]
-    told = () if measured_latency_us is not None else (_latency_note(profile, found),)
+    text = () if measured_latency_us is not None else (_latency_note(profile, found),)
     return DeviceRecord(
         profile=profile.name,
         description=profile.description,
         rows=tuple(rows),
         fits=not over,
-        notes=(*beyond, *(found.notes[:-1] if small else ()), *told),
+        notes=(*beyond, *(found.notes[:-1] if small else ()), *text),
     )
 
 
@@ -64,7 +64,7 @@ def _measured(name: str, value: float, available: float, unit: str) -> BudgetRow
 
 
 def _latency_note(profile: Profile, found: Footprint) -> str:
-    """What the latency is made of."""
+    """Return what the latency is made of."""
     counted = found.instructions is not None and found.instructions.how != "modelled"
     if takes_programs(profile) and counted and found.latency_us is not None:
         return f"latency is modelled, unverified on silicon: {found.latency_us.source}"

@@ -16,9 +16,8 @@ import msgspec
 from edgewright.profiles.cores import Core, core, weighed
 from edgewright.profiles.misses import Miss, bar
 from edgewright.schema.budget import Budget
-from edgewright.schema.footprint import Footprint, How, Spread
+from edgewright.schema.footprint import DETECTOR, Footprint, How, Program, Spread
 from edgewright.schema.profile import Profile
-from edgewright.schema.program import DETECTOR, Program
 
 __all__ = ("Footprint", "Load", "Spread", "on_system", "over_budget", "program_footprint", "takes_programs")
 
@@ -52,12 +51,12 @@ class Load:
 
 
 def takes_programs(profile: Profile) -> bool:
-    """Whether generated C runs there by itself, rather than an engine on an operating system."""
+    """Return whether generated C runs there by itself, rather than an engine on an operating system."""
     return bool(_core_of(profile))
 
 
 def _core_of(profile: Profile) -> str:
-    """The core whose coefficients are taken; empty for a device with an operating system."""
+    """Return the core whose coefficients are taken; empty for a device with an operating system."""
     return profile.estimated_as or profile.core or _BY_SET.get(profile.instruction_set, "")
 
 
@@ -76,7 +75,7 @@ class Population:
 
 
 def population_of(profile: Profile, program: Program) -> Population:
-    """The past that a program belongs to: detectors, convolutions of floats, other networks, or what is smaller."""
+    """Return the population of fitted programs that a program belongs to."""
     kinds = set(program.run)
     if _of_detector(program):
         sort = DETECTOR
@@ -108,7 +107,7 @@ def strange(table: Core, program: Program) -> str:
 def program_footprint(
     profile: Profile, program: Program, *, form: str, buffer_bytes: int = 0, own: Sequence[Miss] = ()
 ) -> Footprint:
-    """The footprint of generated C on a microcontroller.
+    """Return the footprint of generated C on a microcontroller.
 
     Args:
         profile: of the device.
@@ -146,7 +145,7 @@ def program_footprint(
 
 
 def _shares(program: Program) -> tuple[str, ...]:
-    """What the network takes of the whole program, where it is not all there is."""
+    """Return what the network takes of the whole program, where it is not all there is."""
     if not 0 < program.network < program.constants:
         return ()
     whole = "flash and RAM are those of the whole program, from a raw sample to the answer"
@@ -154,7 +153,7 @@ def _shares(program: Program) -> tuple[str, ...]:
 
 
 def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, why: str) -> Footprint:
-    """What is exact of a program that coefficients were not fitted on; the rest of flash and RAM is a guess."""
+    """Return what is exact of a program that coefficients were not fitted on; the rest of flash and RAM is a guess."""
     # That command takes models, not detectors.
     count = "" if _of_detector(program) else "; `edgewright estimate --compile` counts them"
     source = f"tables and values alone; code and stack are unknown: {why}"
@@ -174,12 +173,12 @@ def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, w
 
 
 def _more(spread: Spread, count: int) -> Spread:
-    """The same with so many bytes more."""
+    """Return the same with so many bytes more."""
     return msgspec.structs.replace(spread, value=spread.value + count, low=spread.low + count, high=spread.high + count)
 
 
 def program_latency(profile: Profile, instructions: Spread, own: Sequence[Miss] = ()) -> Spread:
-    """Time of so many instructions: cycles each, waiting for memory included, over the clock."""
+    """Return time of so many instructions: cycles each, waiting for memory included, over the clock."""
     each = CYCLES if profile.cycles is None else profile.cycles.value
     scale = each / profile.clock.value * 1e6
     error = bar(profile.name, "latency", own, max(profile.error.value, CYCLES_ERROR * (profile.cycles is None)))
@@ -205,7 +204,7 @@ def energy(profile: Profile, latency: Spread) -> Spread | None:
 
 
 def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0, own: Sequence[Miss] = ()) -> Footprint:
-    """The footprint of an engine on a device with an operating system, or of what cannot be written as C on another.
+    """Estimate an engine on a device with an operating system, or what cannot be written as C on another.
 
     Args:
         profile: of the device.
@@ -250,24 +249,24 @@ def over_budget(found: Footprint, budget: Budget) -> tuple[str, ...]:
         ("latency", found.latency_us, budget.latency_us),
         ("energy", found.energy_uj, budget.energy_uj),
     )
-    told = []
+    text = []
     for name, spread, limit in pairs:
         if limit is None:
             continue
         if spread is None:
             why = f"the profile {found.profile} has no active power" if found.latency_us else found.notes[0]
-            told.append(f"{name} is not known: {why}")
+            text.append(f"{name} is not known: {why}")
         elif spread.value > limit:
             beyond = amount(spread.value - limit, spread.unit)
-            told.append(
+            text.append(
                 f"{name} {amount(spread.value, spread.unit)} is {beyond} ({spread.value / limit - 1:.0%}) beyond "
                 f"{amount(limit, spread.unit)}"
             )
-    return tuple(told)
+    return tuple(text)
 
 
 def amount(value: float, unit: str) -> str:
-    """A figure as a person reads it: '12.5 kB', '3.2 ms', '1.2 million instructions'."""
+    """Return a figure as a person reads it: '12.5 kB', '3.2 ms', '1.2 million instructions'."""
     if unit == "instructions":
         return f"{value:,.0f} instructions" if value < 1e6 else f"{value / 1e6:,.2f} million instructions"
     scales = {

@@ -71,7 +71,7 @@ def own_file() -> Path:
 
 
 def own() -> tuple[tuple[Miss, ...], str]:
-    """The user's own misses, and a word where the file cannot be read."""
+    """Return the user's own misses, and a word where the file cannot be read."""
     path = own_file()
     try:
         data = path.read_bytes()
@@ -90,8 +90,8 @@ def own() -> tuple[tuple[Miss, ...], str]:
 
 
 def remember(new: Sequence[Miss]) -> str:
-    """Appends misses to the user's own; a word where they cannot be kept. A damaged file is replaced."""
-    kept, told = own()
+    """Append misses to the user's own; a word where they cannot be kept. A damaged file is replaced."""
+    kept, text = own()
     repeated = {(m.kind, m.quantity, m.subject) for m in new if m.subject}
     found = [m for m in kept if (m.kind, m.quantity, m.subject) not in repeated] + list(new)
     counts: dict[tuple[str, str], int] = {}
@@ -107,7 +107,7 @@ def remember(new: Sequence[Miss]) -> str:
         write_atomic(path, msgspec.json.encode(Misses(misses=tuple(chosen[::-1]))))
     except (OSError, OutputError) as error:
         return f"this miss could not be kept in {path}: {error}"
-    return told
+    return text
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +118,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bar(kind: str, quantity: str, also: Sequence[Miss] = (), assumed: float = ASSUMED) -> Bar:
-    """The error bar of a quantity on a kind of device.
+    """Return the error bar of a quantity on a kind of device.
 
     Args:
         kind: of device.

@@ -32,13 +32,13 @@ _SYSTEM = 1.1
 
 @cache
 def listing() -> tuple[str, ...]:
-    """Names of the models, the smallest first."""
+    """Return names of the models, the smallest first."""
     known = [read(path) for path in FOLDER.glob("*.toml")]
     return tuple(model.name for model in sorted(known, key=lambda model: (model.parameters, model.name)))
 
 
 def load(name: str) -> SmallModel:
-    """The model of that name, or of a TOML file of one's own when `name` is its path.
+    """Return the model of that name, or of a TOML file of one's own when `name` is its path.
 
     Raises:
         UnknownNameError: listing the known ones.
@@ -52,7 +52,7 @@ def load(name: str) -> SmallModel:
 
 
 def read(path: Path) -> SmallModel:
-    """The model in a TOML file.
+    """Return the model in a TOML file.
 
     Raises:
         InputError: naming the file and the key, when it cannot be read or is none.
@@ -70,7 +70,7 @@ def read(path: Path) -> SmallModel:
 
 
 def weight_bytes(model: SmallModel, bits: int) -> int:
-    """Bytes of all weights.
+    """Return bytes of all weights.
 
     Raises:
         UnknownNameError: for other bits than 16, 8 and 4.
@@ -81,7 +81,7 @@ def weight_bytes(model: SmallModel, bits: int) -> int:
 
 
 def cache_bytes(model: SmallModel, context: int) -> int:
-    """Bytes of the keys and values of so many tokens."""
+    """Return bytes of the keys and values of so many tokens."""
     return 2 * model.layers * model.kv_heads * model.head * context * _CACHE_BYTES
 
 

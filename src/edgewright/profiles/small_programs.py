@@ -43,12 +43,12 @@ class Written:
 
 
 def without_floats(profile: Profile) -> bool:
-    """Whether floats are worked out by library functions there."""
+    """Return whether floats are worked out by library functions there."""
     return profile.macs_float.value >= _BY_LIBRARY
 
 
 def written_footprint(profile: Profile, written: Written) -> Footprint:
-    """What it takes of a device; on one with an operating system, what an engine that does as much takes."""
+    """Return what it takes of a device; on one with an operating system, what an engine that does as much takes."""
     if not takes_programs(profile):
         return engine_footprint(profile, written.constants, written.values, written.instructions)
     slow = without_floats(profile)
@@ -72,14 +72,15 @@ def engine_footprint(profile: Profile, constants: int, values: int, instructions
 
     Args:
         profile: of the device.
-        constants, values: bytes of tables and of memory.
+        constants: bytes of tables.
+        values: bytes of memory.
         instructions: of the program.
     """
     return on_system(profile, Load(constants, values, round(instructions / _MACS), 0), form="float")
 
 
 def _wide(value: float, unit: str, source: str, exact: int = 0) -> Spread:
-    """An estimate of which only `exact` is sure."""
+    """Return an estimate of which only `exact` is sure."""
     return Spread(
         value=exact + value, low=exact, high=exact + 2 * value, unit=unit, how="estimated",
         source=f"{source}; ±100 % assumed",

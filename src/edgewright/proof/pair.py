@@ -33,7 +33,7 @@ _SAME = {RANGE: "the same declared ranges", CLASSES: "the same names in the same
 def compare(
     forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick, reference: Stages | None = None
 ) -> PairRecord:
-    """Judges a pair.
+    """Judge a pair.
 
     Args:
         forms: of the pair.
@@ -119,13 +119,13 @@ class _Pair:
         return "bit-exact" if self.differs is None else "within tolerance"
 
     def _order(self) -> list[str]:
-        """Stages of either, in the order of what shows most of them."""
+        """Return stages of either, in the order of what shows most of them."""
         known = sorted((self.a, self.b, self.reference), key=len, reverse=True)
         order = dict.fromkeys(stage for stages in known for stage in stages)
         return [stage for stage in order if stage in self.a or stage in self.b]
 
     def _hidden(self, stage: str) -> None:
-        """Follows a layer of integers that one form does not show: what came before it no longer says who is alike.
+        """Follow a layer of integers that one form does not show: what came before it no longer says who is alike.
 
         A form of ours has the layers of the reference, to which it is held bit by bit. Of another nothing is known, and
         the pair is judged by its ends alone.
@@ -141,7 +141,7 @@ class _Pair:
             self.same &= ~np.any((pair[0] != pair[1]).reshape(len(self.same), -1), axis=1)
 
     def _hidden_are_ours(self) -> bool:
-        """Whether every form of the pair that hides its layers is one that must equal the reference."""
+        """Return whether every form of the pair that hides its layers is one that must equal the reference."""
         sides = zip(self.forms, (self.a, self.b), strict=True)
         return all(form.ours for form, stages in sides if not any(s.startswith("layer ") for s in stages))
 
@@ -196,7 +196,7 @@ class _Pair:
         self.same &= ~found.differing
 
     def _reals_apart(self, a: NDArray[Any]) -> NDArray[np.float64]:
-        """Steps that lie between the reals before the boundary, those of constructed samples; 0 where none is seen."""
+        """Return the steps between the reals before the boundary for constructed samples; 0 where none is visible."""
         apart = np.zeros(a.shape)
         odd = ~self.yard.data(len(a))
         if self.last is None or not self.yard.step or self.last[0].size != a.size or not odd.any():
@@ -216,7 +216,7 @@ class _Pair:
         self.moves = tuple(made)
 
     def _rounded(self, a: NDArray[Any], b: NDArray[Any], row: int) -> tuple[float, ...]:
-        """The real numbers behind the bytes of a sample that differ most."""
+        """Return the real numbers behind the bytes of a sample that differ most."""
         if self.last is None or self.last[0][row].size != a[row].size:
             return ()
         place = int(np.argmax(distance(a[row], b[row])))

@@ -41,7 +41,7 @@ class Proven:
 
 
 def odd_one(pairs: Sequence[PairRecord]) -> str:
-    """The one form that stands in every pair that breaks a tolerance; empty where there is none, or no other."""
+    """Return the one form that stands in every pair that breaks a tolerance; empty where there is none, or no other."""
     broken = [{pair.first, pair.second} for pair in pairs if pair.breaks is not None]
     common = set.intersection(*broken) if len(broken) > 1 else set()
     return common.pop() if len(common) == 1 else ""
@@ -59,7 +59,7 @@ def earliest(forms: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> PairRe
 
 
 def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yardstick) -> Proven:
-    """Runs every form and compares every pair.
+    """Run every form and compare every pair.
 
     Args:
         forms: to compare; a pair is reported in their order.
@@ -104,13 +104,13 @@ def _reference(made: Sequence[tuple[Form, Stages]]) -> Stages:
 
 
 def _order(records: Sequence[FormRecord], numbers: str) -> list[str]:
-    """Stages of the forms of one kind of numbers, in the order of those that show most."""
+    """Return stages of the forms of one kind of numbers, in the order of those that show most."""
     shown = sorted((form.stages for form in records if form.numbers == numbers), key=len, reverse=True)
     return list(dict.fromkeys(stage for stages in shown for stage in stages if stage not in _FACTS))
 
 
 def _with_hidden(records: Sequence[FormRecord]) -> tuple[FormRecord, ...]:
-    """The records with what others of their kind show and they do not, from where each begins."""
+    """Return the records with what others of their kind show and they do not, from where each begins."""
     made = []
     for form in records:
         order = _order(records, form.numbers)
@@ -123,7 +123,7 @@ def _with_hidden(records: Sequence[FormRecord]) -> tuple[FormRecord, ...]:
 
 
 def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> Iterator[UncomparedStage]:
-    """Stages of a form that no pair judged on any sample, and why."""
+    """Yield stages of a form that no pair judged on any sample, and why."""
     judged: dict[str, set[str]] = {}
     for pair in pairs:
         for name in (pair.first, pair.second):
@@ -146,7 +146,7 @@ def called(own: Sequence[str], labels: Sequence[str], count: int) -> NDArray[np.
 
 
 def wanted(first: Form, second: Form) -> bool:
-    """Whether a pair says something: of two networks that begin at the boundary in other numbers it does not."""
+    """Return whether a pair says something: of two networks that begin at the boundary in other numbers it does not."""
     return first.numbers == second.numbers or (first.whole and second.whole)
 
 

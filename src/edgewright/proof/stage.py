@@ -40,7 +40,7 @@ def aligned(first: NDArray[Any], second: NDArray[Any]) -> tuple[NDArray[Any], ND
 
 
 def equal(stage: str, numbers: Literal["float", "int8", "label"], values: NDArray[Any], words: str) -> Compared:
-    """A stage at which every bit is the same."""
+    """Return a stage at which every bit is the same."""
     nothing = np.zeros(len(values), np.bool_)
     verdict = StageVerdict(
         stage=stage, numbers=numbers, samples=len(values), differing=0, beyond=0, largest=0.0, share=0.0,
@@ -74,7 +74,7 @@ def judge(
     judged: Mask,
     words: str,
 ) -> Compared:
-    """Weighs the differences of a stage.
+    """Weigh the differences of a stage.
 
     Args:
         stage: name.
@@ -112,7 +112,7 @@ def judge(
 def shown(
     compared: Compared, first: NDArray[Any], second: NDArray[Any], samples: Mask, yard: Yardstick
 ) -> Difference | None:
-    """The first of the samples, of the data if any is, with the value that is furthest beyond what is allowed."""
+    """Return the first differing sample, from the data if possible, with the value furthest beyond the tolerance."""
     rows = np.flatnonzero(samples & yard.data(len(samples)))
     rows = rows if len(rows) else np.flatnonzero(samples)
     if not len(rows) or compared.difference is None or compared.allowed is None:

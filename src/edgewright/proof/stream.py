@@ -14,7 +14,16 @@ from edgewright.proof.form import Stages, Yardstick
 from edgewright.proof.prove import earliest, odd_one
 from edgewright.proof.stage import Compared, distance, judge, shown
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.schema.proof import AbsentForm, Difference, FormRecord, Numbers, PairRecord, ProofRecord, StageVerdict
+from edgewright.schema.proof import (
+    AbsentForm,
+    Difference,
+    FormRecord,
+    Numbers,
+    PairRecord,
+    ProofRecord,
+    StageVerdict,
+    UncomparedStage,
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class StreamSubject:
 
 
 def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRecord:
-    """Runs every form and compares it with the reference.
+    """Run every form and compare it with the reference.
 
     Args:
         subject: what is compared.
@@ -99,6 +108,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
     yard = Yardstick({}, {}, dict(subject.names), tuple(subject.origins), subject.labels)
     records: list[FormRecord] = []
     pairs: list[PairRecord] = []
+    uncompared: list[UncomparedStage] = []
     absent = list(subject.absent)
     for form in forms:
         begun = time.perf_counter()
@@ -112,6 +122,17 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
             records.append(_record(subject, subject.reference, expected, 0.0, ""))
         records.append(_record(subject, form.name, found, seconds, form.note))
         pairs.append(compare_streams((subject.reference, form.name), (expected, found), subject, yard))
+        judged = {stage.stage for stage in pairs[-1].stages if stage.samples}
+        uncompared += [
+            UncomparedStage(form=form.name, stage=stage, reason="every row parts from the reference before it"
+                            if stage in subject.rules else "no rule compares it")
+            for stage in dict.fromkeys((*expected, *found))
+            if stage not in judged
+        ]  # fmt: skip
+    if not pairs:
+        uncompared = [
+            UncomparedStage(form=subject.reference, stage=stage, reason="no other form ran") for stage in subject.rules
+        ]
     first = earliest(records, pairs)
     return ProofRecord(
         name=subject.name,
@@ -127,6 +148,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
         odd=odd_one(pairs),
+        uncompared=tuple(uncompared),
         notes=subject.notes,
         seconds=time.perf_counter() - started,
     )
@@ -135,7 +157,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
 def compare_streams(
     names: tuple[str, str], values: tuple[Stages, Stages], subject: StreamSubject, yard: Yardstick
 ) -> PairRecord:
-    """Judges a form beside the reference. After a row that breaks a rule no later row is judged at a later stage."""
+    """Judge a form beside the reference. After a row that breaks a rule no later row is judged at a later stage."""
     expected, found = values
     judged = np.ones(len(subject.origins), np.bool_)
     verdicts: list[StageVerdict] = []

@@ -39,7 +39,7 @@ SAME = "the same label"
 
 
 def spreads(stages: Stages) -> Stages:
-    """Standard deviation of every value over the samples, shape (1, ...), float64."""
+    """Return standard deviation of every value over the samples, shape (1, ...), float64."""
     made: Stages = {}
     for stage, values in stages.items():
         if values.dtype.kind != "f" or not len(values):
@@ -70,7 +70,7 @@ def moved_results(generator: np.random.Generator) -> Callable[[NDArray[Any]], ND
 
 
 def moved_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Samples whose readings stand `DIGIT_STEP` of their last digits higher; and each higher or lower by chance.
+    """Sample whose readings stand `DIGIT_STEP` of their last digits higher; and each higher or lower by chance.
 
     The first shows in means, the second in what is left of sums that cancel.
     """
@@ -81,7 +81,7 @@ def moved_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], N
 
 
 def shaken_readings(samples: NDArray[np.float32], data: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Samples by construction, each reading higher or lower by chance, several times.
+    """Yield samples by construction, each reading higher or lower by chance, several times.
 
     By `SHAKE` of the channel's largest reading, there or in the data: what rounds in between is not in proportion to a
     reading itself, such as a zero beside a large one.
@@ -97,7 +97,7 @@ def shaken_readings(samples: NDArray[np.float32], data: NDArray[np.float32]) -> 
 
 
 def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stages:
-    """What is allowed of each value of samples by construction for the rounding of what led to it.
+    """Return what is allowed of each value of samples by construction for the rounding of what led to it.
 
     A value that a shake decides, such as the skewness of a channel that does not move, may be anything.
     """
@@ -114,7 +114,7 @@ def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stag
 
 
 def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
-    """What `LAST_DIGITS` of the readings, and of results on the way, change in each value: the most of several ways.
+    """Return the largest change that `LAST_DIGITS` of readings and of intermediate results cause in each value.
 
     Args:
         given: stages of the samples as they are.
@@ -160,7 +160,7 @@ def allowed(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[
 
 
 def wide(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[np.float64], str]:
-    """As `allowed`, for the ends of two int8 forms of which one rounds in its own way."""
+    """Return what is allowed between two int8 forms of which one rounds in its own way."""
     unit = 1.0 if stage in (PROBABILITIES, LABEL) else _range(values[yard.data(len(values))]) or 1.0
     return np.full(values.shape, yard.int8_tolerance * unit), ENDS.format(yard.int8_tolerance)
 

@@ -111,7 +111,7 @@ class BoardRound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pending(seen: BoardSeen, release: int, patience: float) -> bool:
-    """Whether nothing can be said yet about a release on a board.
+    """Return whether nothing can be said yet about a release on a board.
 
     Args:
         seen: of the board.

@@ -39,7 +39,7 @@ _EXAMPLE = "Write it as flash=64kB,ram=16kB,latency=10ms,energy=2mJ"
 
 
 def parse_budget(text: str, where: str = "--budget") -> Budget:
-    """Reads limits separated by commas; kB is 1000 bytes, KiB 1024.
+    """Read limits separated by commas; kB is 1000 bytes, KiB 1024.
 
     Args:
         text: such as 'flash=64kB,ram=16kB,latency=10ms'.

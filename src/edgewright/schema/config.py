@@ -170,7 +170,7 @@ class SearchConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
             pipeline's own is used when this is left out.
         inputs: 'features' is what the stages give, 'windows' leaves the stages of `features` out and gives the network
             windows.
-        layers: of a network on windows, `conv1d` or `depthwise_separable`.
+        layers: of a network on windows, files of `models/nn` that declare it.
         depth: fewest and most hidden layers of a network of dense layers, or layers of a network on windows.
         widths: fewest and most units or filters of a layer.
         bits: of the network's weights: 8 for int8, 32 for float32. Weights of 4 bits would be kept in bytes by every
@@ -184,7 +184,7 @@ class SearchConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     features: bool = True
     windows: tuple[Positive, ...] = ()
     inputs: tuple[Literal["features", "windows"], ...] = ("features",)
-    layers: tuple[Literal["conv1d", "depthwise_separable"], ...] = ("depthwise_separable",)
+    layers: tuple[str, ...] = ("depthwise_separable",)
     depth: tuple[Positive, Positive] | None = None
     widths: tuple[Positive, Positive] | None = None
     bits: tuple[Literal[8, 32], ...] = (8,)

@@ -1,10 +1,73 @@
-"""What a model takes of a device, each figure with the interval it should lie in."""
+"""What a model takes of a device, each figure with its interval; its estimate, and the C that it was counted on."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import msgspec
+
+from edgewright.schema.budget import Budget
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage of the model with its share: bytes of constants, bytes of its largest value, multiply-accumulates."""
+
+    name: str
+    constants: int
+    values: int
+    macs: int
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A model on a device.
+
+    Attributes:
+        name: of the model.
+        device: name of the profile; description: of it.
+        found: with compiled sizes and counted instructions where there are any.
+        before: the estimate that they replaced; equal to `found` where nothing was compiled.
+        limits: of the device and of the budget asked for, the smaller of both.
+        over: by how much it is beyond them, a sentence each.
+        helps: what would help, where something is beyond.
+        parts: stages, in order.
+        notes: what was left out and why.
+    """
+
+    name: str
+    device: str
+    description: str
+    found: Footprint
+    before: Footprint
+    limits: Budget
+    over: tuple[str, ...]
+    helps: tuple[str, ...]
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+
+
+DETECTOR = "detector"
+"""What kinds of work of detectors begin with."""
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """Generated C, counted before it is compiled.
+
+    Attributes:
+        name: of the model.
+        constants: bytes of its tables, exact.
+        values: bytes of static memory for values, exact.
+        written: how often each kind of expression, loop or call stands in the code.
+        run: how often each is worked out in one call.
+        network: bytes of the tables that the integer network reads; 0 for a float one.
+    """
+
+    name: str
+    constants: int
+    values: int
+    written: dict[str, float]
+    run: dict[str, float]
+    network: int = 0
+
 
 # 'estimated': from the model's operators; 'compiled', 'counted': by the toolchain, instructions under emulation;
 # 'modelled': cycles or energy from instructions, unverified on silicon; 'measured': on a board; 'at least': the tables

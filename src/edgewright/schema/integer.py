@@ -30,7 +30,7 @@ class IntegerOperator(msgspec.Struct, frozen=True, kw_only=True):
     """One operator.
 
     Attributes:
-        kind: file name in `core/kernels`.
+        kind: of kernel, as registered in `core/kernels`.
         inputs: numbers of values.
         output: number of a value.
         activation: fused into the operator: 'relu', 'relu6' or nothing.

@@ -111,7 +111,7 @@ class LadderRecord(Part, frozen=True, kw_only=True):
 
 
 def rung_of(record: LadderRecord, name: str) -> RungRecord | None:
-    """The rung of that name; None where the ladder has none."""
+    """Return the rung of that name; None where the ladder has none."""
     return next((rung for rung in record.rungs if rung.name == name), None)
 
 

@@ -13,11 +13,12 @@ from edgewright.schema.trace_flow import (
     Interval,
     LayerRecord,
     Part,
+    ScalingPoint,
+    ScalingRecord,
     StageRecord,
     Statistics,
     TrainingRecord,
 )
-from edgewright.schema.trace_scaling import ScalingPoint, ScalingRecord
 
 # 2: the configuration, and how the run ended. Records of version 1 are read; both are then empty or "finished".
 TRACE_VERSION = 2
@@ -54,7 +55,7 @@ class Mistake(Part, frozen=True, kw_only=True):
 
 
 class EvaluationRecord(Part, frozen=True, kw_only=True):
-    """What the test samples, looked at once, say. Regression fills `regression` and leaves the classes empty.
+    """What the test samples, evaluated once, say. Regression fills `regression` and leaves the classes empty.
 
     Attributes:
         accuracy: with the interval by group where groups are known.
@@ -142,6 +143,24 @@ class PredictionRecord(Part, frozen=True, kw_only=True):
     right: bool | None = None
     raw_shape: tuple[int, ...] = ()
     feature_shape: tuple[int, ...] = ()
+
+
+class Explained(Part, frozen=True, kw_only=True):
+    """A prediction with the place its sample came from.
+
+    Attributes:
+        run: name of the pipeline that answers.
+        place: 'row 17 of the data', 'new.csv line 18'; rows and windows are counted from 1.
+        prediction: layer by layer; its own `row` counts from 0.
+        outside: columns with a value outside the declared range, each as a sentence.
+        notes: what a reader must know.
+    """
+
+    run: str
+    place: str
+    prediction: PredictionRecord
+    outside: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class EngineFlips(Part, frozen=True, kw_only=True):
@@ -297,6 +316,7 @@ __all__ = [
     "DeviceRecord",
     "EpochRecord",
     "EvaluationRecord",
+    "Explained",
     "GroupRow",
     "How",
     "Insight",

@@ -1,12 +1,10 @@
-"""Parts of the record of a run: the cards of the data flow, the layers and the epochs."""
+"""Parts of the record of a run: cards of the data flow, layers, epochs, and the comparison over data sizes."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import msgspec
-
-How = Literal["measured", "estimated"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
@@ -112,3 +110,65 @@ class TrainingRecord(Part, frozen=True, kw_only=True):
     cpu_seconds: float
     compile_seconds: float = 0.0
     compile_cpu_seconds: float = 0.0
+
+
+class ScalingPoint(Part, frozen=True, kw_only=True):
+    """One training of one architecture at one data size."""
+
+    architecture: str
+    rows: int
+    parameters: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    accuracy: float
+    latency_us: float
+
+
+class ErrorLaw(Part, frozen=True, kw_only=True):
+    """How an architecture's error falls with the rows: a power law above a floor.
+
+    Attributes:
+        exponent: the error falls as rows to the power of minus that, with a 90 % interval.
+        floor: error that no number of rows removes.
+        at: rows that are predicted, twice the most that were measured; `predicted` the error there, 90 %.
+    """
+
+    exponent: Interval
+    floor: float
+    at: float
+    predicted: Interval
+
+
+class BreakEven(Part, frozen=True, kw_only=True):
+    """Rows at which the largest and the smallest architecture are equally good, by interpolation, with a 90 % interval.
+
+    Attributes:
+        rows: None where neither crosses within the sizes measured.
+        low, high: None where the interval goes beyond the smallest or the largest size.
+    """
+
+    rows: float | None
+    low: float | None
+    high: float | None
+
+
+class ScalingRecord(Part, frozen=True, kw_only=True):
+    """How cost grows with data: points, fitted exponents (cost ~ rows**exponent), and where the large one pays.
+
+    Attributes:
+        intervals: of the exponents, 90 %, where there are three sizes or more.
+        laws: of the error, by architecture, where there are three sizes or more.
+        break_even: of the largest and the smallest architecture; None where there is one only.
+    """
+
+    points: tuple[ScalingPoint, ...]
+    exponents: dict[str, dict[str, float]]
+    pays_from: int | None
+    sentence: str
+    intervals: dict[str, dict[str, Interval]] = msgspec.field(default_factory=dict)
+    laws: dict[str, ErrorLaw] = msgspec.field(default_factory=dict)
+    break_even: BreakEven | None = None
+
+
+How = Literal["measured", "estimated"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.audited_labels import LIMIT, limit_of, records
-from edgewright.data.load import guess, load_data
+from edgewright.data.audited_labels import limit_of, records
+from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import touching
 from edgewright.data.targets import encode_target, task_of
@@ -50,7 +49,6 @@ class Problem:
         by: what folds keep whole: 'group', 'session', 'day', 'block' of time, or 'row'.
         units: shape (n,), number of the group, session, day or block of a sample, 0 to u-1.
         held: groups that were left out because a report judges on them.
-        config: of the pipeline the problem was taken from; None for data alone.
         whole: classes of the problem that this is a part of; empty for a whole.
         notes: what was decided by itself about how samples are cut.
     """
@@ -64,7 +62,6 @@ class Problem:
     by: str
     units: Indices
     held: tuple[str, ...] = ()
-    config: PipelineConfig | None = None
     whole: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -76,7 +73,7 @@ class Problem:
         return tuple(str(name) for name in np.unique(self.y)) if self.task == "classification" else ()
 
     def some(self, rows: Indices) -> Problem:
-        """The problem of some of the samples; it knows the classes of all."""
+        """Return the problem of some of the samples; it knows the classes of all."""
         of = self.samples
         samples = msgspec.structs.replace(
             of,
@@ -89,31 +86,8 @@ class Problem:
         return replace(self, samples=samples, y=self.y[rows], units=self.units[rows], whole=self.classes)
 
 
-def problem_of_data(
-    path: str, table: Mapping[str, object], *, window: WindowConfig | None = None, task: str = "", seed: int = 0
-) -> Problem:
-    """The problem in a file or folder.
-
-    Args:
-        path: of the data.
-        table: what `[data]` would say besides: target, group, session, time, ignore, kind; empty values are left out.
-        window: cut this way; None takes rows.
-        task: 'classification' or 'regression'; judged by the target when empty.
-        seed: of simulated data.
-
-    Raises:
-        InputError: the data cannot be read, have no target, one value of it, or too few samples.
-        CheckFailedError: labels by a machine without an audit that holds their error rate below the limit.
-    """
-    records(path, LIMIT)
-    asked = {key: value for key, value in table.items() if value}
-    named = {**({"path": path} if "kind" in asked else guess(path)), **asked}
-    dataset = load_data(named, seed=seed)
-    return _problem(dataset, window, task, (), None)
-
-
 def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset: DataSet | None = None) -> Problem:
-    """The problem of a pipeline, without the people or machines that its split names for the test.
+    """Return the problem of a pipeline, without the people or machines that its split names for the test.
 
     They are left out before a window is cut.
 
@@ -123,7 +97,8 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
         dataset: recordings that were read already.
 
     Raises:
-        InputError, CheckFailedError: as `problem_of_data`.
+        InputError: the data cannot be read, have no target, one value of it, or too few samples.
+        CheckFailedError: labels by a machine without an audit that holds their error rate below the limit.
     """
     place = data or config.data.get("path")
     records(place if isinstance(place, str) else None, limit_of(config.data))
@@ -131,11 +106,29 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
     held = tuple(config.split.test_groups)
     if held:
         dataset = msgspec.structs.replace(dataset, recordings=tuple(_without(r, held) for r in dataset.recordings))
-    return _problem(dataset, config.window, config.task, held, config)
+    samples = cut(dataset, config.window)
+    if len(samples.y) < FEWEST_SAMPLES:
+        raise InputError(
+            f"at least {FEWEST_SAMPLES} labelled samples", str(len(samples.y)), dataset.name,
+            "With so few nothing can be told from chance: record more, or label more of what there is",
+        )  # fmt: skip
+    task = task_of(samples.y, config.task)
+    by, units = kept_together(samples, config.window)
+    return Problem(
+        name=dataset.name,
+        dataset=dataset,
+        samples=samples,
+        y=encode_target(samples.y, task),
+        task=task,
+        window=config.window,
+        by=by,
+        units=units,
+        held=held,
+    )
 
 
 def _without(recording: Recording, held: tuple[str, ...]) -> Recording:
-    """The recording with the rows of some groups unlabelled: no sample is cut from them, and no other row moves."""
+    """Return the recording with rows of some groups unlabelled: no sample is cut from them, other rows stay."""
     if recording.groups is None or recording.target is None:
         return recording
     rows = np.isin(recording.groups, held)
@@ -146,33 +139,8 @@ def _without(recording: Recording, held: tuple[str, ...]) -> Recording:
     return msgspec.structs.replace(recording, target=target)
 
 
-def _problem(
-    dataset: DataSet, window: WindowConfig | None, task: str, held: tuple[str, ...], config: PipelineConfig | None
-) -> Problem:
-    samples = cut(dataset, window)
-    if len(samples.y) < FEWEST_SAMPLES:
-        raise InputError(
-            f"at least {FEWEST_SAMPLES} labelled samples", str(len(samples.y)), dataset.name,
-            "With so few nothing can be told from chance: record more, or label more of what there is",
-        )  # fmt: skip
-    task = task_of(samples.y, task or "auto")
-    by, units = kept_together(samples, window)
-    return Problem(
-        name=dataset.name,
-        dataset=dataset,
-        samples=samples,
-        y=encode_target(samples.y, task),
-        task=task,
-        window=window,
-        by=by,
-        units=units,
-        held=held,
-        config=config,
-    )
-
-
 def kept_together(samples: Samples, window: WindowConfig | None) -> tuple[str, Indices]:
-    """What folds keep whole and the number of each sample's unit: groups, sessions, days, blocks of time, or rows."""
+    """Return the unit that folds keep whole (groups, sessions, days, blocks, rows) and that of each sample."""
     if samples.groups is not None and len(np.unique(samples.groups)) > 1:
         return "group", np.unique(samples.groups, return_inverse=True)[1].astype(np.int64)
     if samples.rate is None and window is None:
@@ -193,7 +161,7 @@ def kept_together(samples: Samples, window: WindowConfig | None) -> tuple[str, I
 
 
 def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = False) -> tuple[Fold, ...]:
-    """Folds of whole units, nearly equal in samples; every sample judges once.
+    """Yield folds of whole units, nearly equal in samples; every sample judges once.
 
     Units are dealt largest first to the smallest fold, rows with the mix of classes kept. Training samples that share
     rows with a judging window are left out.
@@ -235,7 +203,7 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
 
 
 def _dealt_rows(problem: Problem, number: int, rng: np.random.Generator) -> Indices:
-    """The fold of each row: shuffled within its class, or along the sorted amounts, and dealt in turn."""
+    """Return the fold of each row: shuffled within its class, or along the sorted amounts, and dealt in turn."""
     order = rng.permutation(len(problem.y))
     order = order[np.argsort(problem.y[order], kind="stable")]
     place = np.empty(len(order), np.int64)

@@ -71,7 +71,7 @@ class Group:
 
 
 def data_fields(data: Table) -> Iterator[Field]:
-    """The fields of [data]: what every kind has, and one for the rest of its keys."""
+    """Yield the fields of [data]: what every kind has, and one for the rest of its keys."""
     kinds = tuple(sorted(name for folder in _FOLDERS["data.kind"] for name in catalogue.names(folder)))
     yield Field("data.kind", "kind", "choice", "where rows come from", "text", str(data.get("kind", "")), kinds)
     path = str(data.get("path", "") or "")
@@ -82,13 +82,13 @@ def data_fields(data: Table) -> Iterator[Field]:
 
 
 def fields_of(struct: type, prefix: str, table: Table) -> Iterator[Field]:
-    """The fields of a table's struct; `prefix` is the table's name with a dot."""
+    """Yield the fields of a table's struct; `prefix` is the table's name with a dot."""
     for info, meaning in described(struct):
         yield field_of(info, meaning, prefix, table)
 
 
 def field_of(info: msgspec.inspect.Field, meaning: str, prefix: str, table: Table) -> Field:
-    """The field of one key; what the table lacks shows its default."""
+    """Return the field of one key; what the table lacks shows its default."""
     default = info.default if info.default is not msgspec.NODEFAULT else None
     if info.default_factory is not msgspec.NODEFAULT:
         default = info.default_factory()
@@ -113,7 +113,7 @@ def field_of(info: msgspec.inspect.Field, meaning: str, prefix: str, table: Tabl
 
 
 def _offered(key: str) -> tuple[str, ...]:
-    """Names of the files that a key's value may name."""
+    """Return names of the files that a key's value may name."""
     if key == "device.profile":
         return profiles()
     return tuple(name for folder in _FOLDERS.get(key, ()) for name in catalogue.names(folder))
@@ -128,7 +128,7 @@ def _alternatives(kind: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, ...
 
 
 def _word(kind: msgspec.inspect.Type) -> str:
-    """A type in the words of a reader, with its limits."""
+    """Return a type in the words of a reader, with its limits."""
     if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
         word = "whole number" if isinstance(kind, msgspec.inspect.IntType) else "number"
         limits = (("above", kind.gt), ("at least", kind.ge), ("below", kind.lt), ("at most", kind.le))
@@ -140,12 +140,12 @@ def _word(kind: msgspec.inspect.Type) -> str:
 
 
 def struct_of(kind: msgspec.inspect.Type) -> type | None:
-    """The struct that a key of this type holds; None for a plain value."""
+    """Return the struct that a key of this type holds; None for a plain value."""
     return next((one.cls for one in _alternatives(kind) if isinstance(one, msgspec.inspect.StructType)), None)
 
 
 def described(struct: type) -> Iterator[tuple[msgspec.inspect.Field, str]]:
-    """Fields of a struct with what its docstring says of them."""
+    """Yield fields of a struct with what its docstring says of them."""
     info = msgspec.inspect.type_info(struct)
     if not isinstance(info, msgspec.inspect.StructType):
         return

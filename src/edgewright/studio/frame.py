@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from edgewright.core.formatting import bytes_text, number, percent, plural, seconds_text
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import Trace
 from edgewright.studio.jobs import Jobs
@@ -27,9 +28,7 @@ from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.request_guard import TooLargeError
 from edgewright.studio.summaries import Runs
-from edgewright.trace.compiled import Compiled
 from edgewright.trace.record import read_trace
-from edgewright.trace.words import bytes_text, number, percent, plural, seconds_text
 
 HERE = Path(str(resources.files("edgewright.studio")))
 # A form of the pipeline's settings has about a hundred fields.
@@ -63,7 +62,7 @@ class Studio:
 
 
 def studio_of(request: Request) -> Studio:
-    """The studio that a request came to."""
+    """Return the studio that a request came to."""
     return cast(Studio, request.app.state.studio)
 
 
@@ -76,7 +75,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,
-        bytecode_cache=Compiled(),
     )
     made.filters.update(
         path=lambda text: quote(text, safe="/"),
@@ -107,13 +105,13 @@ def when_text(started: str) -> str:
 
 
 def _after_state(verdict: str) -> str:
-    """A verdict without the words that the list shows as a mark."""
+    """Return a verdict without the words that the list shows as a mark."""
     _, colon, rest = verdict.partition(": ")
     return rest if colon and verdict.startswith(("ready", "not ready")) else verdict
 
 
 def _change(drop: float) -> str:
-    """A loss of accuracy as the list shows it: '-0.3 points', 'no change'."""
+    """Return a loss of accuracy as the list shows it: '-0.3 points', 'no change'."""
     points = round(-100 * drop, 1)
     return f"{points:+.1f} points" if points else "no change"
 
@@ -133,12 +131,12 @@ def lasts_text(seconds: float) -> str:
 
 
 def utc_text(seconds: float) -> str:
-    """A moment (seconds since 1970) as '2026-11-20T12:31:28Z', for machines and for who points at it."""
+    """Return a moment (seconds since 1970) as '2026-11-20T12:31:28Z', for machines and for who points at it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clock_text(seconds: float) -> str:
-    """A moment (seconds since 1970) in this machine's time, as `when_text`."""
+    """Return a moment (seconds since 1970) in this machine's time, as `when_text`."""
     return when_text(utc_text(seconds))
 
 
@@ -149,7 +147,7 @@ def render(
     status: int = 200,
     **context: Any,  # noqa: ANN401 - of any template
 ) -> Response:
-    """A page in the studio's frame.
+    """Return a page in the studio's frame.
 
     Args:
         request: that is answered; the tab whose address its path begins with is marked as the current one.
@@ -166,12 +164,12 @@ def render(
 
 
 def fragment(request: Request, template: str, **context: Any) -> str:  # noqa: ANN401 - of any template
-    """A part of a page, for what is live."""
+    """Return a part of a page, for what is live."""
     return studio_of(request).templates.get_template(template).render(**context)
 
 
 def run_of(request: Request) -> tuple[str, Path, Trace]:
-    """The run that the address names by `{run:path}`: its place, folder and record.
+    """Return the run that the address names by `{run:path}`: its place, folder and record.
 
     Raises:
         HTTPException: 404 where there is none.
@@ -183,7 +181,7 @@ def run_of(request: Request) -> tuple[str, Path, Trace]:
 
 
 def page_of(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint for a function that reads files or computes: it runs beside the event loop."""
+    """Return an endpoint for a function that reads files or computes: it runs beside the event loop."""
 
     async def endpoint(request: Request) -> Response:
         return await run_in_threadpool(answer, request)
@@ -192,7 +190,7 @@ def page_of(answer: Callable[[Request], Response]) -> Callable[[Request], Awaita
 
 
 def form_of(answer: Callable[[Request, FormData], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint for a function that takes a form; its files are open until the function has ended."""
+    """Return an endpoint for a function that takes a form; its files are open until the function has ended."""
 
     async def endpoint(request: Request) -> Response:
         async with request.form(max_files=16, max_fields=MOST_FIELDS, max_part_size=4_194_304) as form:
@@ -202,30 +200,30 @@ def form_of(answer: Callable[[Request, FormData], Response]) -> Callable[[Reques
 
 
 def text_of(form: FormData, name: str) -> str:
-    """A field as text; empty where it is absent or a file."""
+    """Return a field as text; empty where it is absent or a file."""
     value = form.get(name)
     return value if isinstance(value, str) else ""
 
 
 async def not_found(request: Request, error: Exception) -> Response:
-    """The page of a wrong address."""
+    """Return the page of a wrong address."""
     known = error if isinstance(error, HTTPException) else HTTPException(404)
     told = known.detail or "There is no such page."
-    titles = {404: "Not here", 405: "Not this way"}
+    titles = {404: "Not found", 405: "Method not allowed"}
     return render(request, "error.html", status=known.status_code, title=titles.get(known.status_code, "No"), told=told)
 
 
 async def mistaken(request: Request, error: Exception) -> Response:
-    """The page of a user's mistake: the one line that the command would print."""
+    """Return the page of a user's mistake: the one line that the command would print."""
     status = 413 if isinstance(error, TooLargeError) else 400
-    return render(request, "error.html", status=status, title="That did not work", told=_line(error))
+    return render(request, "error.html", status=status, title="Request failed", told=_line(error))
 
 
 async def broken(request: Request, error: Exception) -> Response:
-    """The page of a defect of ours; what it was stands on the terminal."""
+    """Return the page of a defect of ours; what it was stands on the terminal."""
     traceback.print_exception(error, file=sys.stderr)
-    told = f"The studio itself failed ({type(error).__name__}); the terminal it runs in says where."
-    return render(request, "error.html", status=500, title="A defect", told=told)
+    text = f"The studio failed ({type(error).__name__}); the terminal that runs it has the traceback."
+    return render(request, "error.html", status=500, title="Internal error", told=text)
 
 
 def _line(error: Exception) -> str:
@@ -234,5 +232,5 @@ def _line(error: Exception) -> str:
 
 
 def told(error: Exception) -> str:
-    """An error as a line of a page."""
+    """Return an error as a line of a page."""
     return _line(error)

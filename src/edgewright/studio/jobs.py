@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.schema.errors import InputError
-from edgewright.trace.journal import FOLDER, Opening, journals
-from edgewright.trace.processes import alive, start_ticks
+from edgewright.trace.journal import FOLDER, Opening, alive, journals, start_ticks
 
 AT_ONCE = 2
 """Runs that go on at the same time, those started elsewhere in this folder included."""
@@ -35,7 +34,7 @@ class Job:
     pipeline: str
 
     def said(self) -> str:
-        """The last line it printed to standard error, without the command's name."""
+        """Return the last line it printed to standard error, without the command's name."""
         try:
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
@@ -56,7 +55,7 @@ class Jobs:
         self._lock = threading.Lock()
 
     def start(self, pipeline: str, running: int) -> int:
-        """Starts `edgewright run` and gives the number of its process.
+        """Start `edgewright run` and give the number of its process.
 
         Args:
             pipeline: shipped name, or path of a TOML file.
@@ -89,7 +88,7 @@ class Jobs:
         return next((path.stem for path in journals(self.runs).glob(f"*-{process}-*.jsonl")), "")
 
     def stop(self) -> None:
-        """Ends what was started here, as Ctrl-C does; what has not ended after seconds is killed."""
+        """End what was started here, as Ctrl-C does; what has not ended after seconds is killed."""
         going = [job for job in self.started.values() if job.process.poll() is None]
         for job in going:
             job.process.send_signal(signal.SIGINT)
@@ -108,7 +107,7 @@ class Jobs:
 
 
 def cancel(begun: Opening) -> bool:
-    """Sends a run what Ctrl-C sends; False where its process is gone.
+    """Send a run what Ctrl-C sends; False where its process is gone.
 
     The process is held while it is compared with the journal, so that no other one of the same number can be hit.
     """

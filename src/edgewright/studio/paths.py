@@ -10,7 +10,7 @@ RECORD = "trace.json"
 
 
 def below(root: Path, relative: str) -> Path:
-    """The existing file or folder at a relative path, with links resolved.
+    """Return the existing file or folder at a relative path, with links resolved.
 
     Raises:
         HTTPException: 404 where it does not exist, is hidden, or leads out of `root`.
@@ -29,7 +29,7 @@ def below(root: Path, relative: str) -> Path:
 
 
 def run_folder(root: Path, name: str) -> Path:
-    """The folder of a run; `name` is its path in the folder of runs.
+    """Return the folder of a run; `name` is its path in the folder of runs.
 
     Raises:
         HTTPException: 404 where there is none.

@@ -49,7 +49,7 @@ class Guard:
         self.hosts = frozenset(name.encode() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request or refuses it; there are no web sockets."""
+        """Answer a request or refuses it; there are no web sockets."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -82,7 +82,7 @@ class Guard:
         await self.app(scope, limited, marked)
 
     def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-        """Status and sentence where a request is refused, None where it may pass."""
+        """Return status and sentence where a request is refused, None where it may pass."""
         found: dict[bytes, list[bytes]] = {}
         for name, value in headers:
             found.setdefault(name.lower(), []).append(value)

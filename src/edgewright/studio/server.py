@@ -13,9 +13,53 @@ from pathlib import Path
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
-from edgewright.schema.errors import InputError
-from edgewright.studio.app import studio_app
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import HERE, Studio, broken, environment, mistaken, not_found
+from edgewright.studio.jobs import Jobs
+from edgewright.studio.pages import pages
+from edgewright.studio.request_guard import LARGEST_BODY, Guard
+from edgewright.studio.summaries import Runs
+
+
+class _Files(StaticFiles):
+    """The package's own script and styles; a browser asks each time whether they changed."""
+
+    def file_response(self, *given: object, **named: object) -> object:  # type: ignore[override]
+        """Return the file, to be asked for again."""
+        response = super().file_response(*given, **named)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: Path | None = None) -> Starlette:
+    """Return the application for a folder of runs.
+
+    Args:
+        folder: of runs; made when it is not there.
+        port: that it will be reached at; requests to another are refused.
+        largest: bytes of a form.
+        fleet: folder of a fleet to look at; None where nobody named one.
+    """
+    folder = folder.resolve()
+    found = pages()
+    app = Starlette(
+        routes=[route for page in found for route in page.routes]
+        + [Mount("/static", _Files(directory=HERE / "static"), name="static")],
+        middleware=[Middleware(Guard, port=port, largest=largest)],
+        exception_handlers={HTTPException: not_found, EdgewrightError: mistaken, Exception: broken},
+    )
+    app.state.studio = Studio(
+        folder=folder, port=port, tabs=found, runs=Runs(folder), jobs=Jobs(folder), templates=environment(),
+        fleet=None if fleet is None else fleet.resolve(),
+    )  # fmt: skip
+    return app
+
 
 ADDRESS = "127.0.0.1"
 PORT = 8797
@@ -23,7 +67,7 @@ _PATIENCE = 2
 
 
 def free_port(wanted: int) -> int:
-    """The port to listen at; 0 asks the system for one.
+    """Return the port to listen at; 0 asks the system for one.
 
     Raises:
         InputError: another program listens there, or it may not be used.
@@ -48,7 +92,7 @@ def free_port(wanted: int) -> int:
 
 
 def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: bool, fleet: Path | None = None) -> int:
-    """Serves until Ctrl-C or a termination signal; what was started here ends with it.
+    """Serve until Ctrl-C or a termination signal; what was started here ends with it.
 
     Args:
         folder: of runs.
@@ -98,7 +142,7 @@ async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser:
 
 
 async def _answers(port: int, serving: asyncio.Task[None]) -> None:
-    """Waits until the server takes connections.
+    """Wait until the server takes connections.
 
     Raises:
         InputError: it could not begin.
@@ -116,7 +160,7 @@ async def _answers(port: int, serving: asyncio.Task[None]) -> None:
 
 
 def _open(address: str) -> None:
-    """Shows an address in the user's browser, where there is one; a terminal's browser would take the terminal."""
+    """Show an address in the user's browser, where there is one; a terminal's browser would take the terminal."""
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name == "nt" or _is_mac():
         webbrowser.open(address)
 

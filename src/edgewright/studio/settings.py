@@ -27,7 +27,7 @@ class Settings:
 
 
 def form(table: Table, errors: Mapping[str, str] | None = None, raw: Mapping[str, str] | None = None) -> list[Group]:
-    """The groups of fields for a table.
+    """Return the groups of fields for a table.
 
     Args:
         table: as read from TOML.
@@ -61,7 +61,7 @@ def _filled(group: Group, errors: Mapping[str, str], raw: Mapping[str, str]) -> 
 
 
 def read(table: Table, ask: Callable[[str], str | None], where: str) -> Settings:
-    """What a form says, checked: every field by itself, so that all mistakes are told at once.
+    """Return what a form says, checked: every field by itself, so that all mistakes are told at once.
 
     Args:
         table: that the form was made from; keys that have no field stay as they are.
@@ -93,7 +93,7 @@ def read(table: Table, ask: Callable[[str], str | None], where: str) -> Settings
 def _checked(
     made: Table, base: Table, where: str, raw: Mapping[str, str], errors: dict[str, str]
 ) -> PipelineConfig | None:
-    """The configuration; None where `errors` has or gets an entry. A key that is wrong is put back to find the next."""
+    """Return the configuration, or None where `errors` has an entry. A wrong key is reset to find the next error."""
     tried = _copy(made)
     for _ in range(len(raw) + 1):
         try:
@@ -112,7 +112,7 @@ def _checked(
 
 
 def _value(table: Table, key: str) -> Any:  # noqa: ANN401 - TOML values of any type
-    """The value at a key; None where there is none."""
+    """Return the value at a key; None where there is none."""
     place: Any = table
     for name in key.split("."):
         place = place.get(name) if isinstance(place, dict) else None
@@ -125,7 +125,7 @@ def _line(error: InputError) -> str:
 
 
 def _blamed(error: InputError, where: str, raw: Mapping[str, str]) -> str:
-    """The field that a message is about: the longest key that its place begins with; empty for none."""
+    """Return the field that a message is about: the longest key that its place begins with; empty for none."""
     place = error.where.removeprefix(where).strip()
     missing = re.match(r"the key `(\w+)`", error.expected)
     if missing:
@@ -135,7 +135,7 @@ def _blamed(error: InputError, where: str, raw: Mapping[str, str]) -> str:
 
 
 def _typed(one: Field, text: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any type
-    """A control's text as the value that `--set` would make of it; None leaves the key out.
+    """Return a control's text as the value that `--set` would make of it; None leaves the key out.
 
     Raises:
         InputError: a list or a table that is no TOML.
@@ -155,7 +155,7 @@ def _typed(one: Field, text: str, where: str) -> Any:  # noqa: ANN401 - TOML val
 
 
 def _set(table: Table, key: str, value: Any) -> None:  # noqa: ANN401 - TOML values of any type
-    """Sets or (None) removes a key; `data.more` stands for all keys of [data] that have no field."""
+    """Set or (None) removes a key; `data.more` stands for all keys of [data] that have no field."""
     if key == "data.more":
         data = table.setdefault("data", {})
         for old in [k for k in data if k not in ("kind", "path")]:
@@ -173,7 +173,7 @@ def _set(table: Table, key: str, value: Any) -> None:  # noqa: ANN401 - TOML val
 
 
 def _without_empty(table: Table) -> None:
-    """A table that is left out as a whole when nothing stands in it, such as [window] of a table of rows."""
+    """Remove a table without entries, such as [window] of a table of rows."""
     for key in ("window", "scaling"):
         if table.get(key) == {}:
             del table[key]

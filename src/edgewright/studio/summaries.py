@@ -101,13 +101,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(content: bytes, place: str) -> Summary:
-    """The line of one record; a record that cannot be read is a line that says so."""
+    """Return the line of one record; a record that cannot be read is a line that says so."""
     name = place.rpartition("/")[2]
     try:
         version = msgspec.json.decode(content, type=_Version).version
         if version > TRACE_VERSION:
-            told = f"expected a record of version {TRACE_VERSION} or older, got version {version}. Update edgewright"
-            return Summary(place=place, name=name, unreadable=told)
+            text = f"expected a record of version {TRACE_VERSION} or older, got version {version}. Update edgewright"
+            return Summary(place=place, name=name, unreadable=text)
         brief = msgspec.json.decode(content, type=_Brief)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Summary(place=place, name=name, unreadable=f"no whole record: {error}")
@@ -135,7 +135,7 @@ def summarise(content: bytes, place: str) -> Summary:
 
 
 def _folders(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Runs in a folder and in the folders in it that are no runs themselves: place and state of the record."""
+    """Yield runs in a folder and in the folders in it that are no runs themselves: place and state of the record."""
     for entry in _visible(root):
         found = _record(entry)
         if found is not None:
@@ -148,7 +148,7 @@ def _folders(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Folders that are neither hidden nor links; a link could lead out of the studio's folder."""
+    """Yield folders that are neither hidden nor links; a link could lead out of the studio's folder."""
     try:
         with os.scandir(folder) as entries:
             yield from (e for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
@@ -195,7 +195,7 @@ class Runs:
             return [summary for _, summary in kept.values()]
 
     def unfinished(self) -> list[Progress]:
-        """Runs that go on or broke off, from their journals; the latest first, those that go on before all others."""
+        """Return running and interrupted runs from their journals: running ones first, then the latest."""
         found: list[Progress] = []
         for path in journals(self.root).glob("*.jsonl"):
             try:

@@ -1,34 +1,58 @@
-"""Blocks of a lesson on the terminal."""
+"""Blocks of lessons and of sections on the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import singledispatch
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
+from edgewright.core.formatting import fraction, shorten
 from edgewright.schema.lesson import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
-from edgewright.trace.page import ACCENT, GOOD, QUIET, Page, add, note, table
+from edgewright.schema.trace import BudgetRow
+from edgewright.trace import view_blocks as view
+from edgewright.trace.page import (
+    ACCENT,
+    BAD,
+    GOOD,
+    QUIET,
+    SERIES,
+    WARN,
+    Listing,
+    Page,
+    add,
+    note,
+    table,
+)
+from edgewright.trace.plot import plot, spark
 
 LETTERS = "abcdefgh"
-_NAME = 24
+_NAME, _LABEL, _CHANCES, _BAR, _HEIGHT = 24, 28, 4, 24, 9
+# Classes of a matrix, and columns that one of its cells and its labels need.
+_MATRIX, _CELL, _TRUTH = 12, 8, 14
+_STYLES = {
+    "strong": "bold", "quiet": QUIET, "good": GOOD, "bad": BAD, "warn": WARN, "formula": QUIET, "measured": QUIET,
+    "estimated": QUIET,
+}  # fmt: skip
+_SPACED = (view.Table, view.Matrix, view.Charts, view.Beside, view.Steps)
 
 
-def blocks_parts(blocks: Sequence[Block], page: Page) -> list[RenderableType]:
-    """Everything that is printed for a lesson, with its answers."""
-    return [part for block in blocks for part in block_parts(block, page)]
-
-
-class Listing(Text):
-    """Code, whose lines are never broken: who prints it gives `soft_wrap`."""
+def blocks_parts(blocks: Sequence[Block | view.ViewBlock], page: Page) -> list[RenderableType]:
+    """Return everything that is printed for blocks; a blank line stands before tables and pictures of sections."""
+    made: list[RenderableType] = []
+    for block in blocks:
+        parts = block_parts(block, page)
+        first = block.brief[0] if isinstance(block, view.Fold) and block.brief else block
+        made += [Text(""), *parts] if made and parts and isinstance(first, _SPACED) else parts
+    return made
 
 
 @singledispatch
-def block_parts(block: Block, page: Page) -> list[RenderableType]:
-    """What is printed for one block.
+def block_parts(block: object, page: Page) -> list[RenderableType]:
+    """Return what is printed for one block.
 
     Raises:
         TypeError: a block without a rule here (a defect).
@@ -50,8 +74,8 @@ def _(block: Paragraph, page: Page) -> list[RenderableType]:
 
 
 @block_parts.register
-def _(block: Facts, page: Page) -> list[RenderableType]:
-    grid = Table.grid(padding=(0, 2, 0, 0))
+def _(block: Facts | view.Pairs, page: Page) -> list[RenderableType]:
+    grid = RichTable.grid(padding=(0, 2, 0, 0))
     grid.add_column(max_width=_NAME, overflow="fold")
     grid.add_column(overflow="fold")
     for name, value in block.rows:
@@ -62,8 +86,8 @@ def _(block: Facts, page: Page) -> list[RenderableType]:
 @block_parts.register
 def _(block: Grid, page: Page) -> list[RenderableType]:
     made = table(block.headers, ())
-    for place in block.figures:
-        made.columns[place].justify = "right"
+    for column in block.figures:
+        made.columns[column].justify = "right"
     for row in block.rows:
         add(made, *row)
     return [made, *([note(block.caption)] if block.caption else [])]
@@ -85,16 +109,173 @@ def _(block: Code, page: Page) -> list[RenderableType]:
 @block_parts.register
 def _(block: Question, page: Page) -> list[RenderableType]:
     right = next(i for i, option in enumerate(block.options) if option.right)
-    answer = [Text(f"Answer: {LETTERS[right]}. {block.options[right].reason}", style=GOOD), rests(block)]
+    answer = [Text(f"Answer: {LETTERS[right]}. {block.options[right].reason}", style=GOOD), source_note(block)]
     return [Text(""), *question_parts(block), *answer]
 
 
 def question_parts(block: Question) -> list[RenderableType]:
-    """The question and its options, without the answer."""
+    """Return the question and its options, without the answer."""
     options = [Padding(Text(f"{LETTERS[i]}) {one.text}"), (0, 0, 0, 2)) for i, one in enumerate(block.options)]
     return [Text(block.text, style="bold"), *options]
 
 
-def rests(block: Question) -> RenderableType:
-    """The row of the record the answer rests on."""
-    return note(f"rests on: {block.rests_on}")
+def source_note(block: Question) -> RenderableType:
+    """Return the row of the record that the answer follows from."""
+    return note(f"source: {block.rests_on}")
+
+
+@block_parts.register
+def _(block: view.Line, page: Page) -> list[RenderableType]:
+    return [_text(block.spans)]
+
+
+@block_parts.register
+def _(block: view.Items, page: Page) -> list[RenderableType]:
+    return [Text(page.facts(*block.facts))]
+
+
+@block_parts.register
+def _(block: view.Table, page: Page) -> list[RenderableType]:
+    bars = {i for i in range(len(block.heads)) if any(row.cells[i].budget for row in block.rows)}
+    kept = [i for i in range(len(block.heads)) if page.terminal or i not in bars]
+    made = table([block.columns[i][0] for i in kept], [n for n, i in enumerate(kept) if block.columns[i][1]])
+    for row in block.rows:
+        style = "bold" if row.kind == "total" else ""
+        cells = (row.cells[i] for i in kept)
+        add(made, *(
+            _bar(cell.budget, page) if cell.budget else Text(cell.text, style=style or _STYLES.get(cell.style, ""))
+            for cell in cells
+        ))  # fmt: skip
+    return [*_caption(block.caption, block.how), made]
+
+
+def _caption(caption: str, how: str) -> list[RenderableType]:
+    return [note(f"{caption} ({how})" if how else caption)] if caption else []
+
+
+def _bar(row: BudgetRow, page: Page) -> Text:
+    """Draw used filled, the rest of the error bar hatched, the budget as the whole width."""
+    if row.available <= 0:
+        return Text("")
+    full, maybe, empty = ("█", "▒", "░") if page.unicode else ("#", "~", ".")
+    used = min(_BAR, max(1 if row.used > 0 else 0, round(_BAR * row.used / row.available)))
+    high = min(_BAR, max(used, round(_BAR * row.high / row.available)))
+    style = "red" if row.used > row.available else WARN if row.high > row.available else "green"
+    return Text.assemble((full * used, style), (maybe * (high - used), style), (empty * (_BAR - high), "bright_black"))
+
+
+@block_parts.register
+def _(block: view.Matrix, page: Page) -> list[RenderableType]:
+    """Print the matrix, or for many classes the most frequent confusions."""
+    count = len(block.labels)
+    if count > _MATRIX or count * _CELL + _TRUTH > page.width:
+        return block_parts(block.frequent, page)
+    width = max(6, (page.width - _TRUTH - 4) // count - 2)
+    heads = [shorten(label, width, page.ellipsis) for label in block.labels]
+    made = table(["truth \\ answer", *heads], range(1, count + 1))
+    for label, cells in block.shaded():
+        texts = (Text(f"{n:,}", style=GOOD if right else WARN if n else QUIET) for n, _, right in cells)
+        add(made, shorten(label, _TRUTH, page.ellipsis), *texts)
+    return [*_caption("Confusion matrix", "measured"), made]
+
+
+@block_parts.register
+def _(block: view.Charts, page: Page) -> list[RenderableType]:
+    """Draw charts with characters, side by side where there is room; logarithmic ones are for the page."""
+    drawn = [chart for chart in block.charts if not chart.logarithmic]
+    beside = page.width >= 90 and len(drawn) == 2
+    width = (page.width - 4) // 2 if beside else min(page.width, 72)
+    panels = []
+    for chart in drawn:
+        lines = plot(
+            chart.curves, width=width, height=_HEIGHT, unicode=page.unicode, title=chart.title.lower(),
+            x_name=chart.x_title,
+        )  # fmt: skip
+        texts = [Text.assemble(*((p.text, SERIES[p.series] if p.series >= 0 else "") for p in li)) for li in lines]
+        panels.append(Group(*texts))
+    if not beside:
+        return [*panels]
+    grid = RichTable.grid(padding=(0, 4, 0, 0))
+    grid.add_row(*panels)
+    return [grid]
+
+
+@block_parts.register
+def _(block: view.Beside, page: Page) -> list[RenderableType]:
+    samples = [one for one in block.blocks if isinstance(one, view.Samples)]
+    if len(samples) < len(block.blocks):
+        return blocks_parts(block.blocks, page)
+    beside = page.inner >= 88
+    tables = [_samples(one, page, (page.inner - 3) // 2 if beside else page.inner) for one in samples]
+    if not beside or len(tables) < 2:
+        return [*tables]
+    grid = RichTable.grid(padding=(0, 3, 0, 0))
+    grid.add_row(*tables)
+    return [grid]
+
+
+def _samples(block: view.Samples, page: Page, room: int) -> RichTable:
+    """List the first values of the samples under the names of their columns."""
+    title = f"{block.title}: {shorten(block.channel, 24, page.ellipsis)}" if block.channel else block.title
+    cell = 10
+    fit = max(1, (room - 12 - max(0, len(title) - 6)) // (cell + 1))
+    shown = block.total if block.total <= fit else min(fit, block.recorded)
+    columns = list(block.columns())[:shown]
+    known = not block.channel and len(block.names) >= shown
+    # A long name is cut in its middle: the ends tell acceleration_x from acceleration_y.
+    cut = [n if len(n) <= cell else f"{n[: cell - 4]}{page.ellipsis}{n[-3:]}" for n in block.names[:shown]]
+    more = [f"+{block.total - shown:,}"] if block.total > shown else []
+    made = table([title, *(cut if known else [""] * shown), *more], range(1, shown + 2), gap=1)
+    for place in range(len(block.rows)):
+        values = (values[place] for _, values in columns)
+        texts = (Text(text, style=WARN if missing else "") for text, missing in values)
+        add(made, "", *texts, *([page.ellipsis] if more else []))
+    return made
+
+
+@block_parts.register
+def _(block: view.Steps, page: Page) -> list[RenderableType]:
+    grid = RichTable.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for step in block.steps:
+        text = Text(step.text)
+        if step.pairs:
+            values = ", ".join(f"{name} {value}" for name, value in step.pairs[:_CHANCES])
+            more = len(step.pairs) + step.more - _CHANCES
+            text.append(f": {values}{f' and {more:,} more' if more > 0 else ''}")
+        for i, (label, chance) in enumerate(step.chances[:_CHANCES]):
+            text.append(f"{', ' if i else ''}{label} {fraction(chance)}", style="" if i else "bold")
+        if len(step.chances) > _CHANCES:
+            text.append(f" and {len(step.chances) - _CHANCES:,} more", style=QUIET)
+        if step.values:
+            left, right = ("▕", "▏") if page.unicode else ("[", "]")
+            width = min(len(step.values), max(8, page.inner - _LABEL - 4), 64)
+            text.append(f"\n{left}{spark(step.values, page.unicode, width)}{right}", style="cyan")
+        grid.add_row(Text(shorten(step.title, _LABEL, page.ellipsis), style=QUIET), text)
+    return [grid]
+
+
+@block_parts.register
+def _(block: view.Fold, page: Page) -> list[RenderableType]:
+    return blocks_parts(block.brief, page)
+
+
+@block_parts.register
+def _(block: view.Card, page: Page) -> list[RenderableType]:
+    title = f"{block.step}. {block.title}" if block.step else block.title
+    return [page.card(title, [_text(block.head, "   "), *blocks_parts(block.blocks, page)])]
+
+
+@block_parts.register
+def _(block: view.Cards, page: Page) -> list[RenderableType]:
+    return [part for card in block.cards for part in block_parts(card, page)]
+
+
+@block_parts.register
+def _(block: view.Template, page: Page) -> list[RenderableType]:
+    return []
+
+
+def _text(spans: Sequence[view.Span], gap: str = "") -> Text:
+    return Text(gap).join(Text(text, style=_STYLES.get(style, "")) for text, style in spans if text)

@@ -1,4 +1,4 @@
-"""Line charts of the page and the studio: SVG without script, in the colours of the page, the same bytes every time.
+"""Drawings of the page and the studio: line charts, bars and budgets as SVG without script, the same bytes every time.
 
 Colours are CSS variables (`var(--series-1)`), which a browser resolves inside the SVG: one chart serves light, dark and
 print. Why they are drawn here rather than by a library: `docs/adr/0017-the-page.md`.
@@ -6,53 +6,135 @@ print. Why they are drawn here rather than by a library: `docs/adr/0017-the-page
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from edgewright.trace.axes import Axis, running_axis, value_axis
+from edgewright.core.formatting import bytes_text, microseconds_text, number
+from edgewright.schema.trace import BudgetRow
+from edgewright.trace.sections.device import budget_share
+from edgewright.trace.view_blocks import CURVES, MOST_POINTS, Chart, Curve
 
-MOST_POINTS = 300
-"""Points of a curve or scatter that are drawn at most; where there are more, the chart's caption says so."""
-SERIES = 4
 WIDTH, HEIGHT = 400.0, 215.0
 _TOP, _RIGHT, _BOTTOM = 10.0, 16.0, 38.0
 _LETTER = 6.1  # width of a figure at 11 units, with room to spare
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
+# Letters of a text that takes a twelfth of an axis.
+SHORT = 4
+WRITERS: dict[str, Callable[[float], str]] = {
+    "": lambda value: f"{value:,.4g}" if abs(value) < 1e5 else number(value),
+    "share": lambda value: f"{100 * value:.3g} %",
+    "s": lambda value: f"{1000 * value:.3g} ms" if abs(value) < 1 else f"{value:.3g} s",
+    "B": bytes_text,
+    "us": microseconds_text,
+    "count": lambda value: f"{value:,.0f}" if abs(value) < 1e6 else f"{value / 1e6:.3g} M",
+}
+"""How the numbers of an axis are written, by unit."""
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One named series: points (x, y) in order of x."""
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A line chart.
+class Axis:
+    """One axis: from values to places.
 
     Attributes:
-        title: what the y axis shows; the sentence for those who cannot see it begins with it.
-        x_title: name of the x axis.
-        curves: up to `SERIES`, in the order of their colours; points are finite.
-        label: the sentence read instead of the picture.
-        logarithmic: axes with a logarithmic scale, 'x', 'y' or 'xy'.
-        mark_x: a dashed line down the chart there.
-        dots: draw the points too: where there are few of them.
-        unit: of the y axis, a key of `axes.WRITERS`: 'share' (of one, shown in per cent), 's', 'B', 'us' or nothing.
+        low, high: values at its ends.
+        start, end: places of its ends, in units of the drawing; `end` may lie before `start`.
+        marks: round values inside.
+        unit: a key of `WRITERS`.
+        logarithmic: places go by the logarithm.
     """
 
-    title: str
-    x_title: str
-    curves: tuple[Curve, ...]
-    label: str
-    logarithmic: str = ""
-    mark_x: float | None = None
-    dots: bool = False
+    low: float
+    high: float
+    start: float
+    end: float
+    marks: tuple[float, ...]
     unit: str = ""
+    logarithmic: bool = False
+
+    def at(self, value: float) -> float:
+        """Place of a value, to a tenth of a unit."""
+        low, high, here = (
+            (math.log(self.low), math.log(self.high), math.log(value))
+            if self.logarithmic
+            else (self.low, self.high, value)
+        )
+        share = (here - low) / ((high - low) or 1.0)
+        return round(self.start + (self.end - self.start) * share, 1)
+
+    def labels(self) -> list[tuple[float, str]]:
+        """Place and text of each mark."""
+        write = WRITERS[self.unit]
+        return [(self.at(mark), write(mark)) for mark in self.marks]
+
+
+def value_axis(values: Sequence[float], start: float, end: float, unit: str, *, logarithmic: bool = False) -> Axis:
+    """Return an axis that begins and ends at round numbers around the values.
+
+    Args:
+        values: finite; positive where `logarithmic`.
+        start: place of its first end.
+        end: place of its other end.
+        unit: a key of `WRITERS`.
+        logarithmic: places go by the logarithm.
+    """
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    if logarithmic:
+        low, high = 0.8 * low, 1.25 * high
+        return Axis(low, high, start, end, tuple(_decades(low, high)), unit, True)
+    marks = round_marks(low, high)
+    return Axis(marks[0], marks[-1], start, end, tuple(marks), unit)
+
+
+def running_axis(values: Sequence[float], start: float, end: float, unit: str, *, logarithmic: bool = False) -> Axis:
+    """Return an axis that begins and ends at the outermost values: epochs, rows, seconds.
+
+    Args:
+        values: finite; positive where `logarithmic`, when the marks are the values themselves.
+        start: place of its first end.
+        end: place of its other end.
+        unit: a key of `WRITERS`.
+        logarithmic: places go by the logarithm.
+    """
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    if logarithmic:
+        return Axis(low, high, start, end, _apart(sorted(set(values)), low, high), unit, True)
+    whole = all(value == int(value) for value in values)
+    inside = [mark for mark in round_marks(low, high, 6) if low <= mark <= high and (not whole or mark == int(mark))]
+    # The first value gets a mark of its own where its text does not touch that of the next one.
+    apart = (high - low) / (12 if len(WRITERS[unit](low)) <= SHORT else 6)
+    marks = sorted({low, *inside}) if whole and inside and inside[0] - low > apart else inside
+    return Axis(low, high, start, end, tuple(marks or [low]), unit)
+
+
+def round_marks(low: float, high: float, wanted: int = 4) -> list[float]:
+    """Round numbers from at most `low` to at least `high`: steps of 1, 2 or 5 times a power of ten."""
+    span = (high - low) or abs(high) or 1.0
+    raw = span / wanted
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    begin = math.floor(low / step + 1e-9)
+    end = math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(begin, max(end, begin + 1) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return the 1, 2 and 5 of every decade in between; over three decades the 1 alone."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(powers) <= 4 else (1,)
+    return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+
+
+def _apart(values: Sequence[float], low: float, high: float) -> tuple[float, ...]:
+    """Return values whose texts do not touch on a logarithmic axis: a ninth of its length lies between two of them."""
+    kept: list[float] = []
+    length = math.log(high / low) or 1.0
+    for value in values:
+        if not kept or math.log(value / kept[-1]) >= length / 9:
+            kept.append(value)
+    return tuple(kept)
 
 
 def sampled(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> tuple[tuple[float, float], ...]:
@@ -64,7 +146,7 @@ def sampled(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> t
 
 
 def draw(chart: Chart) -> Markup:
-    """The chart as an SVG element, `WIDTH` by `HEIGHT`, which gives way to the width of the page."""
+    """Return the chart as an SVG element, `WIDTH` by `HEIGHT`, which gives way to the width of the page."""
     xs = [x for curve in chart.curves for x, _ in curve.points]
     ys = [y for curve in chart.curves for _, y in curve.points]
     y_axis = value_axis(ys, HEIGHT - _BOTTOM, _TOP, chart.unit, logarithmic="y" in chart.logarithmic)
@@ -73,8 +155,8 @@ def draw(chart: Chart) -> Markup:
     parts = [*_frame(chart, x_axis, y_axis, left)]
     if chart.mark_x is not None:
         parts.append(_line(x_axis.at(chart.mark_x), _TOP, x_axis.at(chart.mark_x), HEIGHT - _BOTTOM, "quiet", "2 3"))
-    for number, curve in enumerate(chart.curves):
-        parts += _curve(curve, number % SERIES, x_axis, y_axis, dots=chart.dots)
+    for place, curve in enumerate(chart.curves):
+        parts += _curve(curve, place % CURVES, x_axis, y_axis, dots=chart.dots)
     head = (
         f'<svg class="chart" role="img" aria-label="{escape(chart.label)}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" '
         f'font-size="11">'
@@ -83,7 +165,7 @@ def draw(chart: Chart) -> Markup:
 
 
 def _frame(chart: Chart, x_axis: Axis, y_axis: Axis, left: float) -> Iterable[str]:
-    """Lines across at the marks of y with their figures, the base line, the marks of x and its name."""
+    """Return lines across at the marks of y with their figures, the base line, the marks of x and its name."""
     base, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
     for y, text in y_axis.labels():
         yield _line(left, y, right, y, "line")
@@ -95,7 +177,7 @@ def _frame(chart: Chart, x_axis: Axis, y_axis: Axis, left: float) -> Iterable[st
 
 
 def _curve(curve: Curve, series: int, x_axis: Axis, y_axis: Axis, *, dots: bool) -> Iterable[str]:
-    """The line of a curve, told apart by colour and dashes, and its points."""
+    """Yield the line of a curve, told apart by colour and dashes, and its points."""
     places = [(x_axis.at(x), y_axis.at(y)) for x, y in sampled(curve.points)]
     colour = f"var(--series-{series + 1})"
     dashes = f' stroke-dasharray="{_DASHES[series]}"' if _DASHES[series] else ""
@@ -119,5 +201,50 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 
 def legend(names: Iterable[str]) -> tuple[tuple[int, str], ...]:
-    """Number of the colour, from 1, and name of every series."""
-    return tuple((i % SERIES + 1, name) for i, name in enumerate(names))
+    """Return the number of the colour, from 1, and name of every series."""
+    return tuple((i % CURVES + 1, name) for i, name in enumerate(names))
+
+
+def bars(values: Sequence[float], label: str) -> Markup:
+    """Return a row of small bars, one a value, from a common base line; what is zero stays a dot on that line."""
+    shown = [float(value) for value in values]
+    top, bottom = max([0.0, *shown]), min([0.0, *shown])
+    span = top - bottom or 1.0
+    height = 28.0
+    base = height * top / span if span else height
+    path = []
+    for i, value in enumerate(shown):
+        size = height * value / span
+        y = base - max(size, 0.0)
+        if value == 0:
+            path.append(f"M{4 * i} {_short(min(base, height) - 1)}h3v1h-3z")
+        else:
+            path.append(f"M{4 * i} {_short(y)}h3v{_short(max(abs(size), 0.5))}h-3z")
+    return Markup(  # noqa: S704 - figures only; the label is escaped
+        f'<svg class="bars" role="img" aria-label="{escape(label)}" viewBox="0 0 {max(4 * len(shown) - 1, 1)} 28" '
+        f'preserveAspectRatio="none"><path d="{"".join(path)}"/></svg>'
+    )
+
+
+def _short(value: float) -> str:
+    text = f"{value:.1f}".rstrip("0").rstrip(".")
+    return text if text not in ("-0", "") else "0"
+
+
+def budget_bar(row: BudgetRow) -> Markup:
+    """Draw used against available, the budget as the whole width; the interval of an estimate lies over it."""
+    if row.available <= 0:
+        return Markup("")
+    used, low, high = (min(1.0, max(0.0, value / row.available)) * 100 for value in (row.used, row.low, row.high))
+    state = "over" if row.used > row.available else "near" if row.high > row.available else "fits"
+    word = {"over": "too much", "near": "may be too much", "fits": "fits"}[state]
+    label = f"{row.name}: {budget_share(row)} of the budget, {word}"
+    interval = ""
+    if row.high > row.low:
+        interval = f'<rect class="span" x="{_short(low)}" y="3" width="{_short(max(0.6, high - low))}" height="4"/>'
+    width = _short(max(0.6, used)) if used > 0 else "0"
+    return Markup(  # noqa: S704 - figures only; the label is escaped
+        f'<svg class="budget {state}" role="img" aria-label="{escape(label)}" viewBox="0 0 100 10" '
+        f'preserveAspectRatio="none"><rect class="all" width="100" height="10"/>'
+        f'<rect class="used" width="{width}" height="10"/>{interval}</svg>'
+    )

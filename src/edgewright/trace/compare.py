@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, points, shape_text, shorten
 from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, Setting
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import How, Interval, StageRecord, Trace, VariantRecord
 from edgewright.trace.lesson_parts import parameters
-from edgewright.trace.words import bytes_text, microseconds_text, number, percent, points, shape_text, shorten
 
 NONE = "-"
 # Columns of runs beside the first one in a table of the terminal.
@@ -31,7 +31,7 @@ class Entry:
 
 
 def compare(entries: Sequence[Entry]) -> Comparison:
-    """Compares two runs or more; the first is what the others are compared with."""
+    """Compare two runs or more; the first is what the others are compared with."""
     notes = [f"{e.label}: its record does not carry a configuration, so what changed in it is not told"
              for e in entries if e.config is None]  # fmt: skip
     known = {e.trace.provenance.data_hash for e in entries}
@@ -61,7 +61,7 @@ def _run(entry: Entry) -> ComparedRun:
 
 
 def _settings(entries: Sequence[Entry]) -> tuple[Setting, ...]:
-    """Keys whose values differ among the runs that carry a configuration."""
+    """Return keys whose values differ among the runs that carry a configuration."""
     flat = [dict(_flat(entry.config)) if entry.config is not None else None for entry in entries]
     keys = dict.fromkeys(key for table in flat if table is not None for key in table)
     made = []
@@ -73,7 +73,7 @@ def _settings(entries: Sequence[Entry]) -> tuple[Setting, ...]:
 
 
 def _flat(table: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - tables of any shape
-    """Keys with dots and their values as text; entries of lists by number, as `--set` takes them."""
+    """Yield keys with dots and their values as text; entries of lists by number, as `--set` takes them."""
     if isinstance(table, Mapping) and table:
         for key, value in table.items():
             yield from _flat(value, f"{path}.{key}" if path else str(key))
@@ -100,7 +100,7 @@ def _network_input(stages: Sequence[StageRecord]) -> str:
 
 
 def _results(entries: Sequence[Entry]) -> Iterator[ResultRow]:
-    """Figures that at least one run has."""
+    """Yield figures that at least one run has."""
     traces = [entry.trace for entry in entries]
     yield from _intervals("accuracy", [None if t.evaluation is None else t.evaluation.accuracy for t in traces])
     yield from _intervals("macro-F1", [None if t.evaluation is None else t.evaluation.macro_f1 for t in traces])
@@ -169,7 +169,7 @@ def _change(first: float | None, value: float | None) -> str:
 
 
 def _intervals(name: str, found: Sequence[Interval | None]) -> Iterator[ResultRow]:
-    """Shares with their 95 % intervals, and whether these overlap; nothing where no run has one."""
+    """Yield shares with their 95 % intervals, and whether these overlap; nothing where no run has one."""
     if all(interval is None for interval in found):
         return
     texts = [
@@ -185,14 +185,14 @@ def _moved(first: Interval | None, other: Interval | None) -> str:
         return "not comparable"
     change = other.value - first.value
     apart = other.low > first.high or other.high < first.low
-    told = "intervals apart" if apart else "intervals overlap: may be chance"
+    text = "intervals apart" if apart else "intervals overlap: may be chance"
     if round(1000 * abs(change)) == 0:
-        return f"same; {told}" if apart else "same"
-    return f"{'up' if change > 0 else 'down'} {points(change)}; {told}"
+        return f"same; {text}" if apart else "same"
+    return f"{'up' if change > 0 else 'down'} {points(change)}; {text}"
 
 
 def comparison_blocks(record: Comparison) -> tuple[Block, ...]:
-    """The comparison as the terminal and a page show it; the first run stands beside two others at a time."""
+    """Return the comparison as the terminal and a page show it; the first run stands beside two others at a time."""
     labels = [run.label for run in record.runs]
     blocks: list[Block] = [Paragraph(text=f"{labels[0]} against {', '.join(labels[1:])}")]
     blocks += [Heading(text="Configuration")]

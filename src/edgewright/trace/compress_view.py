@@ -8,11 +8,11 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
+from edgewright.core.formatting import amount, bytes_text, microseconds_text, number, plural
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.trace import BudgetRow
 from edgewright.trace.facts import engine_flips_text, interval_text
 from edgewright.trace.page import Page, add, note, table
-from edgewright.trace.words import amount, bytes_text, microseconds_text, number, plural
 
 
 def compress_parts(record: CompressRecord, page: Page) -> list[RenderableType]:

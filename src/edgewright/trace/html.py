@@ -1,9 +1,13 @@
-"""The page of a run: one self-contained HTML file, made from its record by the sections and their templates."""
+"""Pages: a run, predictions, runs side by side and lessons, each one self-contained HTML file; and cells of notebooks.
+
+Templates are in `trace/templates`; everything that comes from a record is escaped.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib import metadata, resources
@@ -12,14 +16,20 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from edgewright.schema.trace import Trace
-from edgewright.trace import words
-from edgewright.trace.compiled import Compiled
-from edgewright.trace.facts import interval_text
-from edgewright.trace.page_file import PAGE_VERSION
+from edgewright.core import formatting
+from edgewright.schema.comparison import Comparison
+from edgewright.schema.lesson import Block, Heading
+from edgewright.schema.trace import Explained, Trace
+from edgewright.trace.blocks_terminal import LETTERS
+from edgewright.trace.charts import bars, budget_bar, draw
+from edgewright.trace.compare import comparison_blocks
+from edgewright.trace.record import PAGE_VERSION
 from edgewright.trace.sections import sections
+from edgewright.trace.sections.prediction import explained_blocks
+from edgewright.trace.view_blocks import Template, ViewBlock, line
 
-_ROOM = "edgewright.trace"
+Shown = tuple[str, str, Markup]
+"""Anchor, heading and HTML of a section."""
 
 
 class PageParts(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,97 +50,170 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def page_html(trace: Trace) -> str:
-    """The whole page, the same bytes for the same record."""
-    template = environment().get_template("_page.html")
-    return template.render(
-        parts=page_parts(trace), made_by=metadata.version("edgewright"), page_version=PAGE_VERSION, recorded=True
-    )
+    """Return the page of a run: the same bytes for the same record."""
+    return _document(page_parts(trace))
 
 
 def page_parts(trace: Trace) -> PageParts:
-    """The page of a record in parts; what a record does not have is said in its place or left out."""
-    shown, head = [], Markup("")
+    """Return the page of a record in parts; what a record does not have is said in its place or left out."""
+    shown: list[Shown] = []
+    head = Markup("")
     for anchor, section in sections().items():
-        needed = section.view(trace)
-        if needed is not None:
-            html = Markup(environment().get_template(f"{anchor}.html").render(needed))  # noqa: S704 - escaped by Jinja
-        elif section.missing:
-            html = Markup('<p class="lead">{}</p>').format(section.missing)
-        else:
-            continue
+        blocks = section.blocks(trace)
         if anchor == "header":
-            head = html
-        else:
-            shown.append((anchor, section.title, html))
-    body = environment().get_template("_body.html").render(shown=shown, head=head)
-    title = f"{trace.name}: {trace.title or trace.task}"
-    styles, script = assets()
-    return PageParts(title=title, styles=styles, body=Markup(body), script=script, csp=_policy(styles, script))  # noqa: S704
+            head = sections_html(blocks)
+        elif blocks or section.missing:
+            shown.append((anchor, section.title, sections_html(blocks or (line(section.missing),))))
+    return _parts(f"{trace.name}: {trace.title or trace.task}", head, shown, assets()[0])
+
+
+def explained_page(records: Sequence[Explained], title: str) -> str:
+    """Return a page with a section for each prediction: its way through the network, and notes."""
+    shown = [
+        (f"prediction-of-{place}", record.place, sections_html(explained_blocks(record)))
+        for place, record in enumerate(records, 1)
+    ]
+    return sections_page(title, "Every layer of the answers, from the values of the sensors on.", shown, recorded=True)
+
+
+def comparison_page(record: Comparison) -> str:
+    """Return a page of runs side by side."""
+    return lesson_page(" and ".join(run.label for run in record.runs), comparison_blocks(record), "Runs side by side.")
+
+
+def lesson_page(title: str, blocks: Sequence[Block], lead: str = "") -> str:
+    """Return a page of a lesson: a section for each heading."""
+    shown: list[Shown] = []
+    name, held = "Overview", list[Block]()
+    for block in (*blocks, Heading(text="")):
+        if not isinstance(block, Heading):
+            held.append(block)
+            continue
+        if held:
+            shown.append((f"part-{len(shown) + 1}", name, blocks_html(held, level=3)))
+        name, held = block.text, []
+    return sections_page(title, lead, shown, recorded=True)
+
+
+def sections_page(title: str, lead: str, shown: Sequence[Shown], *, recorded: bool = False) -> str:
+    """Return a page of sections.
+
+    Args:
+        title: of the page.
+        lead: sentence below it; empty for none.
+        shown: the sections.
+        recorded: whether a `trace.json` holds all its figures, which the page then says.
+    """
+    head = Markup("<h1>{}</h1>").format(title)
+    head += Markup('<p class="lead">{}</p>').format(lead) if lead else ""
+    return _document(_parts(title, head, shown, assets()[0] + _styles("lesson.css")), recorded=recorded)
+
+
+def blocks_html(blocks: Sequence[Block], *, level: int = 2, page: str = "") -> Markup:
+    """Return blocks of a lesson as a fragment without style; classes begin with `lesson-`.
+
+    Args:
+        blocks: of a lesson.
+        level: of its headings, 1 to 6.
+        page: address of the run's page, for links to its sections; headings are no links without it.
+    """
+    return _rendered("lesson.html", blocks=blocks, level=level, page=page)
+
+
+def notebook_html(blocks: Sequence[Block], *, link: tuple[str, str] | None = None) -> str:
+    """Return a cell of a notebook: the fragment with its own style, in the notebook's colours.
+
+    Args:
+        blocks: to show.
+        link: address and words of a link below them.
+    """
+    return _rendered("cell.html", body=blocks_html(blocks, level=4), link=link)
+
+
+def sections_html(blocks: Sequence[ViewBlock]) -> Markup:
+    """Return blocks of a section."""
+    return _rendered("sections.html", blocks=blocks)
 
 
 @cache
 def assets() -> tuple[Markup, Markup]:
-    """Styles and script of the page, without blanks that nobody reads."""
-    folder = resources.files(f"{_ROOM}.sections")
-    styles = " ".join((folder / "_page.css").read_text(encoding="utf-8").split())
-    script = (folder / "_page.js").read_text(encoding="utf-8").strip()
-    return Markup(styles), Markup(script)  # noqa: S704 - files of this package
+    """Return styles and script of the page, without blanks that nobody reads."""
+    return _styles("page.css"), Markup(_file("page.js").strip())  # noqa: S704 - a file of this package
 
 
-def _policy(styles: str, script: str) -> str:
-    return (
+def _document(parts: PageParts, *, recorded: bool = True) -> str:
+    made_by = metadata.version("edgewright")
+    return _rendered("page.html", parts=parts, made_by=made_by, page_version=PAGE_VERSION, recorded=recorded)
+
+
+def _parts(title: str, head: Markup, shown: Sequence[Shown], styles: Markup) -> PageParts:
+    script = assets()[1]
+    csp = (
         f"default-src 'none'; style-src '{_digest(styles)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
+    body = _rendered("body.html", shown=shown, head=head)
+    return PageParts(title=title, styles=styles, body=body, script=script, csp=csp)
 
 
 def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+def _file(name: str) -> str:
+    return (resources.files("edgewright.trace") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _styles(name: str) -> Markup:
+    return Markup(" ".join(_file(name).split()))  # noqa: S704 - a file of this package
+
+
+def _rendered(template: str, **context: object) -> Markup:
+    return Markup(_environment().get_template(template).render(context))  # noqa: S704 - rendered with autoescape
+
+
 @cache
-def environment() -> Environment:
-    """Jinja with the page's templates and the words of the trace; everything from a record is escaped."""
+def _environment() -> Environment:
     made = Environment(
-        loader=PackageLoader(_ROOM, "sections"),
+        loader=PackageLoader("edgewright.trace", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        bytecode_cache=Compiled(),
     )
+    made.globals["letters"] = LETTERS
     made.filters.update(
-        shape=words.shape_text,
-        number=words.number,
-        fraction=words.fraction,
-        percent=words.percent,
-        percent1=_percent1,
-        bytes=words.bytes_text,
-        seconds=words.seconds_text,
-        micro=words.microseconds_text,
-        plural=words.plural,
-        interval=interval_text,
-        figures=lambda heads: [f"#{head}" for head in heads],
+        kind=_kind,
+        percent=formatting.percent,
+        plural=formatting.plural,
         sentence=_sentence,
         when=_when,
+        bar=budget_bar,
+        bars=lambda step: bars(step.values, step.label),
+        drawn=draw,
+        filled=_filled,
     )
     return made
 
 
-def _percent1(value: float) -> str:
-    return "< 0.1 %" if 0 < value < 0.0005 else words.percent(value, 1)
+def _kind(block: Block | ViewBlock) -> str:
+    return str(block.__struct_config__.tag) if isinstance(block, Block) else type(block).__name__
+
+
+def _filled(part: Template) -> Markup:
+    return _rendered(part.name, **part.context)
 
 
 def _sentence(text: str) -> str:
-    """Begins with a capital, unless with a name such as int8, and ends with a full stop."""
+    """Begin with a capital, unless with a name such as int8, and end with a full stop."""
     first = text.split(" ", 1)[0]
     text = text[:1].upper() + text[1:] if first.isalpha() else text
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _when(text: str) -> str:
-    """'20 November 2026, 12:32 UTC' of an ISO time; the text itself where it is none."""
+    """Return '20 November 2026, 12:32 UTC' of an ISO time; the text itself where it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

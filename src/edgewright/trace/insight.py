@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewright.core.formatting import amount, measure_word, microseconds_text, number, percent, points
 from edgewright.schema.trace import (
     CompressionRecord,
     DeviceRecord,
@@ -15,8 +16,7 @@ from edgewright.schema.trace import (
     Trace,
     VariantRecord,
 )
-from edgewright.trace.facts import scores_told
-from edgewright.trace.words import amount, measure_word, microseconds_text, number, percent, points
+from edgewright.trace.facts import scores_text
 
 # A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
 FRAGILE = 0.1
@@ -37,7 +37,7 @@ def key_insight(
     compression: CompressionRecord | None = None,
     scaling: ScalingRecord | None = None,
 ) -> Insight:
-    """The comparison that matters for this run, as one sentence with its numbers.
+    """Return the comparison that matters for this run, as one sentence with its numbers.
 
     A comparison over data sizes comes first where there is one. Otherwise: what is left of the columns against the
     accuracy kept, then what int8 saves against what it costs. Parts that are missing are left out.
@@ -88,7 +88,7 @@ def _scaling_insight(scaling: ScalingRecord) -> Insight:
 
 
 def growth(scaling: ScalingRecord) -> tuple[str, dict[str, float]]:
-    """What is measured of time, and its exponent by architecture; empty at too few sizes or where it is too short.
+    """Return the measured time and its exponent by architecture; empty for too few sizes or too short times.
 
     Processor time comes first; where it was too short at some size to be told from nothing, time on the clock.
     """
@@ -106,12 +106,12 @@ def growth(scaling: ScalingRecord) -> tuple[str, dict[str, float]]:
 def _growth_clause(scaling: ScalingRecord) -> str:
     """How time grows with data, as the end of a sentence."""
     word, found = growth(scaling)
-    told = " and ".join(f"{exponent:.2f} ('{name}')" for name, exponent in found.items())
-    return f"; {word} grows as rows to the power {told}" if told else ""
+    text = " and ".join(f"{exponent:.2f} ('{name}')" for name, exponent in found.items())
+    return f"; {word} grows as rows to the power {text}" if text else ""
 
 
 def reduction(stages: Sequence[StageRecord]) -> StageRecord | None:
-    """The stage that leaves out the most columns of a table, by share; None when none does."""
+    """Return the stage that leaves out the most columns of a table, by share; None when none does."""
     candidates = [
         s
         for s in stages
@@ -122,7 +122,7 @@ def reduction(stages: Sequence[StageRecord]) -> StageRecord | None:
 
 
 def _result(evaluation: EvaluationRecord, numbers: dict[str, float]) -> str:
-    """What the test samples say, as the end of a sentence: 'answer 88 % of the test samples right'."""
+    """Return what the test samples say, as the end of a sentence: 'answer 88 % of the test samples right'."""
     unseen = _UNSEEN.get(evaluation.split_by, "test samples")
     if evaluation.accuracy is not None:
         a = evaluation.accuracy
@@ -147,7 +147,7 @@ def _features_clause(
     evaluation: EvaluationRecord | None,
     numbers: dict[str, float],
 ) -> str:
-    """Columns kept, or parameters, against the accuracy they give."""
+    """Return columns kept, or parameters, against the accuracy they give."""
     result = _result(evaluation, numbers) if evaluation is not None else ""
     if not result:
         return ""
@@ -169,7 +169,7 @@ def _variant(compression: CompressionRecord, name: str) -> VariantRecord | None:
 
 
 def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float]) -> str:
-    """Bytes and latency that int8 saves (or adds) against the accuracy it costs."""
+    """Return bytes and latency that int8 saves (or adds) against the accuracy it costs."""
     if compression is None:
         return ""
     whole, small = _variant(compression, "float"), _variant(compression, "int8")
@@ -198,7 +198,7 @@ def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float
 
 
 def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], numbers: dict[str, float]) -> str:
-    """What can be said with neither an evaluation nor a comparison."""
+    """Return what can be said with neither an evaluation nor a comparison."""
     numbers["stages"] = float(len(stages))
     if layers:
         numbers["parameters"] = float(sum(layer.parameters for layer in layers))
@@ -211,7 +211,7 @@ def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], n
 
 
 def trace_insight(trace: Trace) -> Insight:
-    """The key insight of a stored record, computed again."""
+    """Return the key insight of a stored record, computed again."""
     return key_insight(
         stages=trace.stages,
         layers=trace.layers,
@@ -227,12 +227,12 @@ def verdict(
     compression: CompressionRecord | None = None,
     device: DeviceRecord | None = None,
 ) -> str:
-    """Whether the package may go to its device, and why (not), in one sentence."""
+    """Return whether the package may go to its device, and why (not), in one sentence."""
     where = f" for {device.profile}" if device is not None else ""
     problems = _problems(evaluation, compression, device)
     if problems:
         if evaluation is not None and evaluation.scores:
-            problems.append(scores_told(evaluation.scores, evaluation.folds))
+            problems.append(scores_text(evaluation.scores, evaluation.folds))
         return f"not ready{where}: {'; '.join(problems)}"
     said = []
     if evaluation is not None and evaluation.accuracy is not None:
@@ -241,7 +241,7 @@ def verdict(
     elif evaluation is not None and evaluation.regression:
         said.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
     if evaluation is not None and evaluation.scores:
-        said.append(scores_told(evaluation.scores, evaluation.folds))
+        said.append(scores_text(evaluation.scores, evaluation.folds))
     if compression is not None and _variant(compression, "int8") is not None:
         said.append("int8 within the limit")
     if device is not None:
@@ -252,7 +252,7 @@ def verdict(
 
 
 def _fragile(compression: CompressionRecord) -> list[str]:
-    """The disturbance that costs most, where it costs so much that a user should know before the device does."""
+    """Return the disturbance that costs most, where it costs so much that a user should know before the device does."""
     worst = min(compression.robustness, key=lambda r: (r.change, r.disturbance), default=None)
     if worst is None or worst.change > -FRAGILE:
         return []
@@ -262,7 +262,7 @@ def _fragile(compression: CompressionRecord) -> list[str]:
 def _problems(
     evaluation: EvaluationRecord | None, compression: CompressionRecord | None, device: DeviceRecord | None
 ) -> list[str]:
-    """What stands against using the package."""
+    """Return what stands against using the package."""
     problems = []
     if evaluation is not None and evaluation.accuracy is not None and evaluation.majority is not None:
         if evaluation.accuracy.low <= evaluation.majority:

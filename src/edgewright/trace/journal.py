@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from edgewright.schema.trace_flow import Part
-from edgewright.trace.processes import alive
 
 JOURNAL_VERSION = 1
 FOLDER = ".edgewright"
@@ -72,16 +71,16 @@ class Journal:
         self._file = path.open("xb", buffering=0)
 
     def write(self, event: str, **data: object) -> None:
-        """Appends one event; its values are records, numbers or text."""
+        """Append one event; its values are records, numbers or text."""
         raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in data.items()}
         self._file.write(msgspec.json.encode(Event(event=event, time=round(time.time(), 3), data=raw)) + b"\n")
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
     def remove(self) -> None:
-        """Closes and removes the file, and its folders where nothing else lies in them."""
+        """Close and remove the file, and its folders where nothing else lies in them."""
         self.close()
         self.path.unlink(missing_ok=True)
         for folder in (self.path.parent, self.path.parent.parent):
@@ -90,7 +89,7 @@ class Journal:
 
 
 def journals(runs: Path) -> Path:
-    """The folder of journals in a folder of runs."""
+    """Return the folder of journals in a folder of runs."""
     return runs / FOLDER / "journals"
 
 
@@ -100,7 +99,7 @@ def journal_path(runs: Path, name: str) -> Path:
 
 
 def opening(line: bytes) -> Opening | None:
-    """What a journal's first line says; None where it is cut off or another file's."""
+    """Return what a journal's first line says; None where it is cut off or another file's."""
     try:
         event = msgspec.json.decode(line, type=Event)
         return msgspec.json.decode(msgspec.json.encode(event.data), type=Opening) if event.event == "start" else None
@@ -109,7 +108,7 @@ def opening(line: bytes) -> Opening | None:
 
 
 def sweep(runs: Path, kept: int = KEPT) -> None:
-    """Removes the oldest journals beyond `kept`; never that of a process that lives, never a newer version's."""
+    """Remove the oldest journals beyond `kept`; never that of a process that lives, never a newer version's."""
     found: list[tuple[float, Path]] = []
     for path in journals(runs).glob("*.jsonl"):
         with suppress(OSError):
@@ -125,3 +124,33 @@ def sweep(runs: Path, kept: int = KEPT) -> None:
                 continue
             path.unlink()
             surplus -= 1
+
+
+def start_ticks(process: int) -> int:
+    """When a process started, in clock ticks since the machine did; 0 where it is gone or the system does not say.
+
+    Source: field 22 of `/proc/PID/stat`, proc_pid_stat(5). A process that has ended but was not yet asked for its exit
+    code (state Z) counts as gone.
+    """
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    # The name, field 2, stands in brackets and may itself hold brackets and blanks.
+    fields = text.rpartition(")")[2].split()
+    return 0 if len(fields) < 20 or fields[0] in ("Z", "X") else int(fields[19])
+
+
+def alive(process: int, ticks: int) -> bool:
+    """Return whether the process of this number that started at `ticks` still lives."""
+    if process <= 1:
+        return False
+    if ticks:
+        return start_ticks(process) == ticks
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

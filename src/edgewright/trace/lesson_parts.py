@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewright.core.formatting import (
+    bytes_text,
+    flow_text,
+    fraction,
+    number,
+    percent,
+    plural,
+    seconds_text,
+    shape_text,
+)
 from edgewright.schema.lesson import Block, Facts, Grid, Paragraph
 from edgewright.schema.trace import EpochRecord, PredictionRecord, StageRecord, Trace
-from edgewright.trace.words import bytes_text, flow_text, fraction, number, percent, plural, seconds_text, shape_text
 
 COLUMNS, DROPPED = 6, 8
 
@@ -30,7 +39,7 @@ def stage_facts(stage: StageRecord) -> Facts:
 
 
 def stage_blocks(stage: StageRecord) -> tuple[Block, ...]:
-    """A stage told whole, without its heading."""
+    """Return a stage told whole, without its heading."""
     blocks: list[Block] = [Paragraph(text=stage.why)] if stage.why else []
     blocks.append(stage_facts(stage))
     blocks += [Paragraph(text=note) for note in stage.notes]
@@ -40,7 +49,7 @@ def stage_blocks(stage: StageRecord) -> tuple[Block, ...]:
 
 
 def samples(stage: StageRecord) -> Grid:
-    """The first values of the samples that the record keeps, as they leave the stage."""
+    """Return the first values of the samples that the record keeps, as they leave the stage."""
     width = min(COLUMNS, len(stage.sample_after[0]))
     rows_only = len(stage.shape_out) == 2
     heads = stage.names_after[:width] if rows_only and len(stage.names_after) >= width else [""] * width
@@ -68,7 +77,7 @@ def epoch_grid(epochs: Sequence[EpochRecord]) -> Grid:
 
 
 def said(prediction: PredictionRecord) -> str:
-    """'walking, 85 %'."""
+    """Return a prediction as text: 'walking, 85 %'."""
     if not prediction.probabilities:
         return prediction.answer
     return f"{prediction.answer}, {percent(prediction.confidence)}"
@@ -97,8 +106,8 @@ def prediction_blocks(prediction: PredictionRecord) -> tuple[Block, ...]:
     for layer in prediction.layers:
         kind = f"{layer.name} ({layer.activation})" if layer.activation not in ("", "linear") else layer.name
         if layer is prediction.layers[-1]:
-            told = ", ".join(f"{label} {fraction(p)}" for label, p in ranked(prediction)[:COLUMNS])
-            rows.append((kind, f"{layer.size:,}", told or number(layer.values[0] if layer.values else None)))
+            text = ", ".join(f"{label} {fraction(p)}" for label, p in ranked(prediction)[:COLUMNS])
+            rows.append((kind, f"{layer.size:,}", text or number(layer.values[0] if layer.values else None)))
         else:
             largest = f", largest {number(max(layer.values))}" if layer.values else ""
             rows.append((kind, f"{layer.size:,}", f"{layer.active:,} of {layer.size:,} active{largest}"))
@@ -112,7 +121,7 @@ def prediction_blocks(prediction: PredictionRecord) -> tuple[Block, ...]:
 
 
 def ranked(prediction: PredictionRecord) -> list[tuple[str, float]]:
-    """Classes and probabilities, the most probable first."""
+    """Return classes and probabilities, the most probable first."""
     return sorted(prediction.probabilities, key=lambda pair: (-pair[1], pair[0]))
 
 
@@ -122,6 +131,6 @@ def parameters(trace: Trace) -> int:
 
 
 def config_table(trace: Trace, key: str) -> dict[str, object]:
-    """A table of the configuration; empty in records of version 1."""
+    """Return a table of the configuration; empty in records of version 1."""
     found = trace.config.get(key)
     return found if isinstance(found, dict) else {}

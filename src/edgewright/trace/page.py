@@ -47,54 +47,66 @@ class Page:
         return self.width - 6
 
     def facts(self, *facts: str) -> str:
-        """The facts that are not empty, on one line."""
+        """Return the facts that are not empty, on one line."""
         return self.dot.join(fact for fact in facts if fact)
 
-    def card(self, title: str, parts: Iterable[RenderableType], *, right: str = "") -> RenderableType:
-        """A titled block: framed on a terminal, a heading with indented lines elsewhere."""
-        head = Text(title, style=ACCENT)
-        if self.terminal:
-            foot = Text(right, style=QUIET) if right else None
-            frame = box.ROUNDED if self.unicode else box.ASCII
-            style = "bright_black"
-            return Panel(
-                Group(*parts), title=head, title_align="left", subtitle=foot, subtitle_align="right", box=frame,
-                border_style=style, width=self.width, padding=(0, 2),
-            )  # fmt: skip
-        tail = f"{self.dot}{right}" if right else ""
-        return Group(Text(f"{title}{tail}"), Padding(Group(*parts), (0, 0, 1, 4)))
+    def card(self, title: str, parts: Iterable[RenderableType]) -> RenderableType:
+        """Return a titled block: framed on a terminal, a heading with indented lines elsewhere."""
+        if not self.terminal:
+            return Group(Text(title), Padding(Group(*parts), (0, 0, 1, 4)))
+        return Panel(
+            Group(*parts), title=Text(title, style=ACCENT), title_align="left", border_style="bright_black",
+            box=box.ROUNDED if self.unicode else box.ASCII, width=self.width, padding=(0, 2),
+        )  # fmt: skip
 
     def heading(self, title: str) -> RenderableType:
-        """A heading of a part of the trace."""
+        """Return a heading of a part of the trace."""
         rule = ("─" if self.unicode else "-") * max(0, self.width - len(title) - 1)
         return Group(Text(""), Text.assemble((title, "bold"), " ", (rule, "bright_black")))
 
 
 def page_of(console: Console) -> Page:
-    """The page a console gives; at least 40 columns, at most 120, where lines are still easy to follow."""
+    """Return the page a console gives; at least 40 columns, at most 120, where lines are still easy to follow."""
     unicode = console.encoding.lower().startswith("utf")
     return Page(width=max(40, min(console.width, 120)), unicode=unicode, terminal=console.is_terminal)
 
 
-def print_parts(parts: Iterable[RenderableType], console: Console, page: Page) -> None:
-    """Prints parts one below the other, no wider than the page.
+class Listing(Text):
+    """Code, whose lines are never broken."""
 
-    Off a terminal lines end without blanks, and what the encoding lacks is a question mark.
-    """
+
+def print_parts(parts: Iterable[RenderableType], console: Console, page: Page | None = None) -> None:
+    """Print parts one below the other, no wider than the page, without markup."""
+    page = page or page_of(console)
+    if not page.terminal or not page.unicode:
+        print_plain("\n".join(plain_lines(parts, page)).strip("\n").splitlines(), console)
+        return
     for part in parts:
-        if page.terminal and page.unicode:
-            console.print(part, markup=False, highlight=False, emoji=False, width=page.width)
-            continue
-        sheet = io.StringIO()
-        paper = Console(file=sheet, width=page.width, color_system=None, legacy_windows=False)
-        paper.print(part, markup=False, highlight=False, emoji=False)
-        text = "\n".join(line.rstrip() for line in sheet.getvalue().splitlines())
-        printable = text.encode(console.encoding, "replace").decode(console.encoding)
-        console.print(Text(printable), soft_wrap=True, highlight=False)
+        listing = isinstance(part, Listing)
+        console.print(part, markup=False, highlight=False, emoji=False, soft_wrap=listing,
+                      width=None if listing else page.width)  # fmt: skip
+
+
+def plain_lines(parts: Iterable[RenderableType], page: Page) -> list[str]:
+    """Return the lines of parts without colours and without blanks at their ends."""
+    sheet = io.StringIO()
+    paper = Console(file=sheet, width=page.width, color_system=None, legacy_windows=False)
+    for part in parts:
+        paper.print(part, markup=False, highlight=False, emoji=False, soft_wrap=isinstance(part, Listing))
+    text = sheet.getvalue()
+    if not page.unicode:
+        text = text.replace("µ", "u").replace("°", "o")
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def print_plain(lines: Iterable[str], console: Console) -> None:
+    """Print lines as they are; characters that the encoding lacks become question marks."""
+    text = "\n".join(lines).encode(console.encoding, "replace").decode(console.encoding)
+    console.print(Text(text), soft_wrap=True, highlight=False)
 
 
 def table(headers: Sequence[str], right: Iterable[int] = (), *, gap: int = 2) -> Table:
-    """A table without lines; the columns named in `right` hold figures and stand to the right."""
+    """Return a table without lines; the columns named in `right` hold figures and stand to the right."""
     figures = set(right)
     made = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, show_header=any(headers), header_style=QUIET)
     for i, header in enumerate(headers):
@@ -105,10 +117,10 @@ def table(headers: Sequence[str], right: Iterable[int] = (), *, gap: int = 2) ->
 
 
 def add(made: Table, *cells: RenderableType, style: str = "") -> None:
-    """A row of plain text: names of columns and people may hold square brackets, which are no markup here."""
+    """Add a row of plain text: square brackets in names are no markup."""
     made.add_row(*(Text(cell, style=style) if isinstance(cell, str) else cell for cell in cells))
 
 
 def note(text: str, style: str = QUIET) -> Text:
-    """A line beside the main thing."""
+    """Return a line beside the main thing."""
     return Text(text, style=style)

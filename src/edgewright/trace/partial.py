@@ -24,11 +24,10 @@ from edgewright.schema.trace import (
     Trace,
     TrainingRecord,
 )
-from edgewright.trace.journal import JOURNAL_VERSION, Event, Opening, opening
+from edgewright.trace.journal import JOURNAL_VERSION, Event, Opening, alive, opening
 from edgewright.trace.observations import observe
-from edgewright.trace.processes import alive
 
-SILENT = "the process ended without a word"
+SILENT = "the process exited unexpectedly"
 T = TypeVar("T")
 
 
@@ -71,7 +70,7 @@ class Progress:
     insight: Insight | None = None
 
     def trace(self) -> Trace:
-        """The record with the parts that stand."""
+        """Return the record with the parts that stand."""
         begun = self.opening
         return Trace(
             name=begun.name,
@@ -104,7 +103,7 @@ class Progress:
 
 
 def read_journal(path: Path) -> Trace:
-    """The partial record of a run.
+    """Return the partial record of a run.
 
     Raises:
         InputError: absent, no journal, or of a newer version.
@@ -113,7 +112,7 @@ def read_journal(path: Path) -> Trace:
 
 
 def read_progress(path: Path) -> Progress:
-    """What a journal tells; as `read_journal`, with what only a page of the running run needs."""
+    """Return what a journal tells; as `read_journal`, with what only a page of the running run needs."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -122,7 +121,7 @@ def read_progress(path: Path) -> Progress:
 
 
 def parse_progress(content: bytes, path: Path) -> Progress:
-    """What the lines in `content` tell; a last line that is cut off is not read.
+    """Return what the lines in `content` tell; a last line that is cut off is not read.
 
     Raises:
         InputError: as `read_journal`.
@@ -151,7 +150,7 @@ def parse_progress(content: bytes, path: Path) -> Progress:
 
 
 def _events(lines: list[bytes]) -> Iterator[Event]:
-    """Events in order; a line that is none is left out."""
+    """Yield events in order; a line that is none is left out."""
     for line in lines:
         try:
             yield msgspec.json.decode(line, type=Event)
@@ -171,7 +170,7 @@ def _read(data: Data, key: str, kind: type[T]) -> T | None:
 
 
 def _kept(attribute: str, kind: Any, key: str = "record") -> Callable[[Progress, Data], None]:  # noqa: ANN401 - a type form
-    """Keeps one argument as an attribute."""
+    """Keep one argument as an attribute."""
 
     def note(progress: Progress, data: Data) -> None:
         value = _read(data, key, kind)
@@ -182,7 +181,7 @@ def _kept(attribute: str, kind: Any, key: str = "record") -> Callable[[Progress,
 
 
 def _added(attribute: str, kind: type[Any]) -> Callable[[Progress, Data], None]:
-    """Adds a record to a list."""
+    """Add a record to a list."""
 
     def note(progress: Progress, data: Data) -> None:
         value = _read(data, "record", kind)
@@ -230,7 +229,7 @@ _NOTES: dict[str, Callable[[Progress, Data], None]] = {
 
 
 def _task(progress: Progress) -> str:
-    """What the configuration says, else what training was begun with; empty before that."""
+    """Return what the configuration says, else what training was begun with; empty before that."""
     said = progress.opening.config.get("task")
     if isinstance(said, str) and said != "auto":
         return said
@@ -241,7 +240,7 @@ def _task(progress: Progress) -> str:
 
 
 def _training(progress: Progress) -> TrainingRecord | None:
-    """A record of the epochs so far, where training has not ended."""
+    """Return a record of the epochs so far, where training has not ended."""
     if not progress.epochs:
         return None
     table = progress.opening.config.get("training")

@@ -6,24 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgewright.trace.words import number
+from edgewright.core.formatting import number
+from edgewright.trace.view_blocks import Curve
 
 # Bits of the eight dots of a braille character, by row and column, as numbered in the Unicode block U+2800.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _MARKS = {True: ("", "•", "×", "+"), False: ("*", "o", "x", "+")}
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line: its name in the legend and its points; points that are no finite numbers are left out."""
-
-    name: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-
-    def points(self) -> list[tuple[float, float]]:
-        """The finite points, in order."""
-        return [(a, b) for a, b in zip(self.x, self.y, strict=True) if math.isfinite(a) and math.isfinite(b)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +55,7 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]
 
 
 def _braille(points: list[tuple[float, float]], frame: _Frame) -> dict[tuple[int, int], str]:
-    """Characters by (column, row) of a line through the points, two by four dots a character."""
+    """Return characters by (column, row) of a line through the points, two by four dots a character."""
     bits: dict[tuple[int, int], int] = {}
     placed = [frame.place(p, 2, 4) for p in points]
     for start, end in zip(placed, placed[1:] or placed, strict=False):
@@ -78,11 +66,11 @@ def _braille(points: list[tuple[float, float]], frame: _Frame) -> dict[tuple[int
 
 
 def _marks(points: list[tuple[float, float]], frame: _Frame, mark: str) -> dict[tuple[int, int], str]:
-    """The mark at every point."""
+    """Return the mark at every point."""
     return {frame.place(p, 1, 1): mark for p in points}
 
 
-def legend(series: Sequence[Series], unicode: bool) -> list[Piece]:
+def legend(series: Sequence[Curve], unicode: bool) -> list[Piece]:
     """Mark and name of every series, in one line."""
     marks = _MARKS[unicode]
     pieces: list[Piece] = []
@@ -92,9 +80,9 @@ def legend(series: Sequence[Series], unicode: bool) -> list[Piece]:
 
 
 def plot(
-    series: Sequence[Series], *, width: int, height: int, unicode: bool, title: str = "", x_name: str = ""
+    series: Sequence[Curve], *, width: int, height: int, unicode: bool, title: str = "", x_name: str = ""
 ) -> list[list[Piece]]:
-    """Lines of a plot, each a list of pieces, so that a terminal can colour the series.
+    """Return lines of a plot, each a list of pieces, so that a terminal can colour the series.
 
     Args:
         series: at most four.
@@ -107,7 +95,8 @@ def plot(
     Returns:
         No line at all when there is no finite point.
     """
-    drawn = [(i, s.points()) for i, s in enumerate(series) if s.points()]
+    finite = [[(x, y) for x, y in one.points if math.isfinite(x) and math.isfinite(y)] for one in series]
+    drawn = [(i, points) for i, points in enumerate(finite) if points]
     if not drawn:
         return []
     every = [p for _, points in drawn for p in points]
@@ -136,12 +125,12 @@ def plot(
 
 
 def plot_text(lines: Sequence[Sequence[Piece]]) -> str:
-    """The plot without colours."""
+    """Return the plot without colours."""
     return "\n".join("".join(piece.text for piece in line).rstrip() for line in lines)
 
 
 def spark(values: Sequence[float], unicode: bool, width: int = 64) -> str:
-    """Values as a row of bars from zero to the largest; negative ones as the lowest bar."""
+    """Return values as a row of bars from zero to the largest; negative ones as the lowest bar."""
     bars = " ▁▂▃▄▅▆▇█" if unicode else " .:-=+*#%@"
     finite = [v if math.isfinite(v) else 0.0 for v in values[:width]]
     top = max((v for v in finite), default=0.0)

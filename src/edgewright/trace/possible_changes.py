@@ -32,7 +32,7 @@ class Knob:
 
 
 def alone(config: Config) -> dict[str, Any]:
-    """The configuration without its comparison over data sizes; the chosen architecture becomes the model's layers."""
+    """Return the configuration without the comparison over data sizes, with the chosen architecture as its layers."""
     made = dict(config)
     scaling, chosen = made.get("scaling"), made.get("architecture")
     if scaling and chosen:
@@ -41,7 +41,7 @@ def alone(config: Config) -> dict[str, Any]:
 
 
 def knobs(config: Config) -> dict[str, Knob]:
-    """What can be changed in a run of this configuration, by short name."""
+    """Return what can be changed in a run of this configuration, by short name."""
     made = alone(config)
     found = {
         "features": _features(made),

@@ -14,7 +14,7 @@ DELAY_SECONDS = 1.0
 
 @contextmanager
 def progress(console: Console, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Gives a function to call with the amount of work done since the last call.
+    """Give a function to call with the amount of work done since the last call.
 
     The bar appears when the work has lasted over a second, so that quick work leaves no trace of it, and goes when
     the work ends. Nothing is drawn when the console is no terminal. `total` None: the amount is not known.

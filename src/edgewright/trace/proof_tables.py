@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from edgewright.core.formatting import number, percent, plural, seconds_text
 from edgewright.schema.proof import PairRecord, ProofRecord, StageVerdict
 from edgewright.trace.page import BAD, GOOD, QUIET, add, table
-from edgewright.trace.words import number, percent, plural, seconds_text
 
 # Pairs that stand beside each other in 80 columns with their names, and so many where there are more.
 _MOST_COLUMNS, _COLUMNS = 9, 7
 
 
 def forms_table(record: ProofRecord) -> RenderableType:
-    """The forms that ran."""
+    """Return the forms that ran."""
     made = table(["", "form", "network in", "rounding", "begins at", "took"], (0, 5))
     for place, form in enumerate(record.forms, 1):
         rounding = {"ours": "defined once", "own": "its own", "": ""}[form.rounding]
@@ -33,7 +33,7 @@ def forms_table(record: ProofRecord) -> RenderableType:
 
 
 def files_table(record: ProofRecord) -> RenderableType:
-    """The files that forms ran with, and the forms by number."""
+    """Return the files that forms ran with, and the forms by number."""
     made = table(["file", "SHA-256", "bytes", "proven as"], (2,))
     places = {form.name: place for place, form in enumerate(record.forms, 1)}
     for file in record.files:
@@ -49,7 +49,7 @@ def files_table(record: ProofRecord) -> RenderableType:
 
 
 def matrix(record: ProofRecord, names: Sequence[str], pairs: Sequence[PairRecord]) -> RenderableType:
-    """A row and a column a form; each pair once. More columns than a terminal holds stand below each other."""
+    """Return a row and a column a form; each pair once. More columns than a terminal holds stand below each other."""
     places = {form.name: place for place, form in enumerate(record.forms, 1)}
     by_names = {(pair.first, pair.second): pair for pair in pairs}
     wide = len(names) - 1 if len(names) - 1 <= _MOST_COLUMNS else _COLUMNS
@@ -90,7 +90,7 @@ def _off(pair: PairRecord) -> tuple[int, int]:
 
 
 def inside(pair: PairRecord) -> list[StageVerdict]:
-    """Stages of the network of integers, after the bytes at its boundary."""
+    """Return stages of the network of integers, after the bytes at its boundary."""
     return [stage for stage in pair.stages if stage.numbers == "int8" and stage.stage != "boundary bytes"]
 
 
@@ -100,7 +100,7 @@ def _rate(off: int, values: int) -> str:
 
 
 def stages_table(record: ProofRecord, names: Sequence[str], pairs: Sequence[PairRecord]) -> RenderableType:
-    """The pair that is furthest apart at each stage; stages at which none is, in a line."""
+    """Return the pair that is furthest apart at each stage; stages at which none is, in a line."""
     made = table(["stage", "furthest", "samples", "largest", "of what is allowed"], (2, 3, 4))
     same: list[str] = []
     for name in _order(record, names, pairs):
@@ -123,7 +123,7 @@ def stages_table(record: ProofRecord, names: Sequence[str], pairs: Sequence[Pair
 
 
 def _order(record: ProofRecord, names: Sequence[str], pairs: Sequence[PairRecord]) -> list[str]:
-    """Stages that pairs share, in the order of the form that shows most of them."""
+    """Return stages that pairs share, in the order of the form that shows most of them."""
     shared = {stage.stage for pair in pairs for stage in pair.stages}
     shown = [form.stages for form in record.forms if form.name in names]
     order = dict.fromkeys(stage for stages in sorted(shown, key=len, reverse=True) for stage in stages)
@@ -149,5 +149,5 @@ def _places(record: ProofRecord, pair: PairRecord) -> str:
 
 
 def _without(name: str) -> str:
-    """A name without the kind of its numbers, which the heading says."""
+    """Return a name without the kind of its numbers, which the heading says."""
     return name.removeprefix("float ").removeprefix("int8 ")

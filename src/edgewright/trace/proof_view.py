@@ -9,10 +9,10 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from edgewright.core.formatting import percent, plural, seconds_text, shape_text
 from edgewright.schema.proof import Difference, PairRecord, ProofRecord
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Page, add, note, page_of, print_parts, table
 from edgewright.trace.proof_tables import files_table, forms_table, inside, matrix, stages_table
-from edgewright.trace.words import percent, plural, seconds_text, shape_text
 
 _LEGEND = {
     "float": "= bit-exact; otherwise the largest difference, as a share of what is allowed",
@@ -27,7 +27,7 @@ _ANY = 1e300
 
 
 def print_proof(record: ProofRecord, console: Console) -> None:
-    """Prints a proof."""
+    """Print a proof."""
     page = page_of(console)
     print_parts(proof_parts(record, page), console, page)
 
@@ -41,7 +41,7 @@ def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 
 
 def _own(record: ProofRecord) -> dict[str, Any]:
-    """What a proof says without its parts: where one of these breaks, it tells itself."""
+    """Return what a proof says without its parts: where one of these breaks, it tells itself."""
     broken = [pair for pair in record.pairs if pair.breaks is not None]
     if record.parts and not broken:
         return {"parts": (), "breaks": None, "broken": (), "odd": ""}
@@ -49,7 +49,7 @@ def _own(record: ProofRecord) -> dict[str, Any]:
 
 
 def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
-    """A proof without its parts."""
+    """Yield a proof without its parts."""
     made = f"{plural(record.constructed, 'row')} by construction" if record.constructed else ""
     facts = page.facts(record.source, made, f"{shape_text(record.shape)} each", seconds_text(record.seconds))
     emulated = any(" emulated " in form.name for form in record.forms)
@@ -86,7 +86,7 @@ def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 
 
 def _files(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
-    """What was read from disk, and what of it no form runs."""
+    """Yield what was read from disk, and what of it no form runs."""
     if not record.files:
         return
     yield page.heading("Read from disk")
@@ -101,7 +101,7 @@ def _files(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 
 
 def _hidden(record: ProofRecord) -> Iterator[RenderableType]:
-    """What forms do not show, those that hide the same together."""
+    """Yield what forms do not show, those that hide the same together."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for place, form in enumerate(record.forms, 1):
         if form.hidden:
@@ -119,7 +119,7 @@ def _absent(record: ProofRecord) -> Iterator[RenderableType]:
 
 
 def _steps(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
-    """An example of an engine's own rounding."""
+    """Yield an example of an engine's own rounding."""
     for pair in pairs:
         found = pair.differs
         if pair.exact_from_boundary is False and pair.breaks is None and found is not None:
@@ -131,7 +131,7 @@ def _steps(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
 
 
 def _moves(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
-    """Samples that a last digit moved across a quantisation step, in the pair with most of them."""
+    """Yield samples that a last digit moved across a quantisation step, in the pair with most of them."""
     found = [pair for pair in pairs if pair.moved and pair.moves]
     if not found:
         return
@@ -148,7 +148,7 @@ def _moves(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
 
 
 def told(found: Difference, forms: Sequence[str]) -> str:
-    """A difference between two forms in a sentence."""
+    """Return a difference between two forms in a sentence."""
     place = f", {found.place}" if found.place else ""
     return (
         f"{found.stage}, {found.origin}{place}: {found.first:.9g} in {forms[0]}, "
@@ -157,7 +157,7 @@ def told(found: Difference, forms: Sequence[str]) -> str:
 
 
 def _flips(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
-    """Labels that differ between forms, those of one answer together."""
+    """Yield labels that differ between forms, those of one answer together."""
     if not record.labels:
         return
     firsts = {n: next((f.name for f in record.forms if f.numbers == n), "") for n in ("float", "int8")}
@@ -226,7 +226,7 @@ def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 
 
 def _uncompared(record: ProofRecord) -> str:
-    """What the verdict leaves out, to stand behind its word."""
+    """Return what the verdict leaves out, to stand behind its word."""
     left = record.uncompared
     if not left:
         return "  "
@@ -236,7 +236,7 @@ def _uncompared(record: ProofRecord) -> str:
 
 
 def _first_difference(record: ProofRecord, broken: Sequence[PairRecord], page: Page) -> Iterator[RenderableType]:
-    """The earliest stage at which a pair breaks, framed, and who else breaks there."""
+    """Yield the earliest stage at which a pair breaks, framed, and who else breaks there."""
     found = record.breaks
     if found is None:
         return

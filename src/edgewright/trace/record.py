@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,53 @@ import msgspec
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.trace import TRACE_VERSION, Trace
 
+PAGE_FILE = "trace.html"
+PAGE_VERSION = 1
+"""Raised when the page changes: `edgewright show` makes pages of another version anew."""
+HINT = "no page of this run: pip install 'edgewright[trace]'"
+_MARK = re.compile(rb'<meta name="generator" content="edgewright [^"]*, page (\d+)">')
+# Libraries of the extra [trace].
+_EXTRA = {"jinja2", "markupsafe"}
+
+
+def leave_page(trace: Trace, folder: Path) -> Path | None:
+    """Write the page beside the record; None where the extra `[trace]` is not installed.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    content = render_page(trace)
+    if content is None:
+        return None
+    path = folder / PAGE_FILE
+    write_whole(path, content, "the page")
+    return path
+
+
+def render_page(trace: Trace) -> bytes | None:
+    """Return the page's bytes; None where the extra `[trace]` is not installed."""
+    html = _room("html")
+    return None if html is None else html.page_html(trace).encode()
+
+
+def page_version(path: Path) -> int:
+    """Version of the page in a file; 0 where it is no page, or not there."""
+    try:
+        with path.open("rb") as file:
+            found = _MARK.search(file.read(4096))
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
+
+
+def _room(name: str) -> Any:  # noqa: ANN401 - a module
+    try:
+        return importlib.import_module(f"edgewright.trace.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in _EXTRA:
+            return None
+        raise
+
 
 class _Version(msgspec.Struct, frozen=True):
     """The one field that is read before the rest is believed."""
@@ -20,12 +69,12 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 def trace_bytes(trace: Trace) -> bytes:
-    """The record as JSON: fields in the order of the schema, keys of tables sorted, two blanks of indent."""
+    """Return the record as JSON: fields in the order of the schema, keys of tables sorted, two blanks of indent."""
     return msgspec.json.format(msgspec.json.encode(trace, order="sorted"), indent=2) + b"\n"
 
 
 def write_trace(trace: Trace, path: Path) -> None:
-    """Writes the record whole or not at all.
+    """Write the record whole or not at all.
 
     Raises:
         OutputError: when the file cannot be written, a full disk for example.
@@ -34,7 +83,7 @@ def write_trace(trace: Trace, path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes, what: str) -> None:
-    """Writes a file whole or not at all; `what` names it in messages.
+    """Write a file whole or not at all; `what` names it in messages.
 
     Raises:
         OutputError: as `write_trace`.
@@ -55,7 +104,7 @@ def write_whole(path: Path, content: bytes, what: str) -> None:
 
 
 def as_it_was(config: dict[str, Any]) -> None:
-    """Adds to a stored configuration what keys that it lacks meant when it was stored, all defaults included."""
+    """Add to a stored configuration what keys that it lacks meant when it was stored, all defaults included."""
     if config:
         config.setdefault("refit", False)
     if isinstance(window := config.get("window"), dict):
@@ -63,7 +112,7 @@ def as_it_was(config: dict[str, Any]) -> None:
 
 
 def read_trace(path: Path) -> Trace:
-    """Reads a record of this version or an older one.
+    """Read a record of this version or an older one.
 
     Raises:
         InputError: when the file is absent, is no record, is cut off, or was written by a newer version.
@@ -78,7 +127,7 @@ def read_trace(path: Path) -> Trace:
 
 
 def parse_trace(content: bytes, where: str) -> Trace:
-    """The record in `content`; `where` names the file in messages.
+    """Return the record in `content`; `where` names the file in messages.
 
     Raises:
         InputError: as `read_trace`.
@@ -102,6 +151,6 @@ def parse_trace(content: bytes, where: str) -> Trace:
 
 
 def _reason(error: Exception) -> str:
-    """The decoder's message, which names the place, as part of a sentence."""
+    """Return the decoder's message, which names the place, as part of a sentence."""
     text = str(error).replace("`", "'")
     return text[:1].lower() + text[1:]

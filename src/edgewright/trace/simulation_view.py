@@ -9,9 +9,9 @@ from markupsafe import Markup
 from edgewright.fleet.simulator.result import Point, Result
 from edgewright.fleet.simulator.text_report import moment
 from edgewright.schema.lesson import Facts
-from edgewright.trace.blocks_html import blocks_html
-from edgewright.trace.charts import Chart, Curve, draw, legend
-from edgewright.trace.own_page import sections_page
+from edgewright.trace.charts import draw, legend
+from edgewright.trace.html import blocks_html, sections_page
+from edgewright.trace.view_blocks import Chart, Curve
 
 _HOUR, _MINUTE = 3600.0, 60.0
 _SHORT = 3.0  # hours, below which hours on an axis would all be the same number
@@ -38,7 +38,7 @@ def simulation_page(result: Result) -> str:
 
 
 def versions_chart(result: Result) -> Markup:
-    """Devices by release over time, with its legend; a dashed line where the rollout was halted."""
+    """Return devices by release over time, with its legend; a dashed line where the rollout was halted."""
     shown = _shown(result)
     ran = {counter for point in shown for counter, count in point.versions.items() if count}
     names = {counter: f"release {counter}, {words}" for counter, words in result.releases.items() if counter in ran}
@@ -49,7 +49,7 @@ def versions_chart(result: Result) -> Markup:
 
 
 def ends_chart(result: Result) -> Markup:
-    """Devices by what became of the new release on them, added up over time."""
+    """Return devices by what became of the new release on them, added up over time."""
     words = {"activated": "began it", "confirmed": "confirmed it", "reverted": "went back by themselves"}
     words |= {"called back": "were called back"}
     shown = _shown(result)
@@ -59,13 +59,13 @@ def ends_chart(result: Result) -> Markup:
 
 
 def _shown(result: Result) -> list[Point]:
-    """Points of the time in which something changed."""
+    """Return points of the time in which something changed."""
     start, end = result.moving
     return [point for point in result.timeline if start <= point.at <= end]
 
 
 def _moving(result: Result, what: str, counts: Sequence[tuple[str, Sequence[float]]]) -> Markup:
-    """Counts of the points that are shown, over hours, or over minutes where it is a short time."""
+    """Return counts of the points that are shown, over hours, or over minutes where it is a short time."""
     start, end = result.moving
     unit, words = (_MINUTE, "minutes") if end - start < _SHORT * _HOUR else (_HOUR, "hours")
     times = [point.at / unit for point in _shown(result)]
@@ -77,7 +77,7 @@ def _moving(result: Result, what: str, counts: Sequence[tuple[str, Sequence[floa
 
 
 def effects_charts(result: Result) -> Markup:
-    """A chart a fault, over the whole time; empty where nothing is broken."""
+    """Return a chart a fault, over the whole time; empty where nothing is broken."""
     found = Markup("")
     halted = None if result.halted is None else result.halted / _HOUR
     for one in result.faults:
@@ -91,7 +91,7 @@ def effects_charts(result: Result) -> Markup:
 
 
 def _figure(chart: Chart, unit: str) -> Markup:
-    """A chart with what its heights are, and its legend."""
+    """Return a chart with what its heights are, and its legend."""
     drawn = draw(chart)
     keys = Markup("").join(
         Markup('<span class="key k{}">{}</span>').format(number, name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rich.console import Console, RenderableType
+from rich.table import Table
 from rich.text import Text
 
+from edgewright.core.formatting import fraction, number, plural, seconds_text, shorten
 from edgewright.schema.trace import (
     CompressionRecord,
     DeviceRecord,
@@ -25,20 +26,91 @@ from edgewright.schema.trace import (
     Trace,
     TrainingRecord,
 )
-from edgewright.trace.compression_view import compression_parts
-from edgewright.trace.device_view import device_parts
-from edgewright.trace.evaluation_view import evaluation_parts
-from edgewright.trace.facts import refit_told
-from edgewright.trace.model_view import model_table
-from edgewright.trace.observations import FOLD_ABOVE, is_event, observe, observe_next
-from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, page_of
-from edgewright.trace.page_file import HINT, PAGE_FILE
-from edgewright.trace.prediction_view import prediction_card
+from edgewright.trace.blocks_terminal import blocks_parts
+from edgewright.trace.facts import refit_text, training_facts
+from edgewright.trace.observations import FOLD_ABOVE, is_event, notable, observe, observe_next
+from edgewright.trace.page import (
+    ACCENT,
+    BAD,
+    GOOD,
+    QUIET,
+    WARN,
+    Page,
+    page_of,
+    plain_lines,
+    print_parts,
+    print_plain,
+)
 from edgewright.trace.progress import progress
-from edgewright.trace.scaling_view import point_line, scaling_parts
-from edgewright.trace.stage_view import stage_card
-from edgewright.trace.training_view import epoch_head, epoch_row, epoch_table, fold_line, summary, training_plot
-from edgewright.trace.words import number, seconds_text, shorten
+from edgewright.trace.record import HINT, PAGE_FILE
+from edgewright.trace.sections.compression import compression_blocks
+from edgewright.trace.sections.data_flow import stage_card
+from edgewright.trace.sections.device import device_blocks
+from edgewright.trace.sections.evaluation import evaluation_blocks
+from edgewright.trace.sections.model import model_blocks
+from edgewright.trace.sections.prediction import prediction_card
+from edgewright.trace.sections.scaling import point_text, scaling_blocks
+from edgewright.trace.sections.training import charts
+from edgewright.trace.view_blocks import Charts, Items, ViewBlock, line
+
+
+def _figures(epoch: EpochRecord) -> list[tuple[str, str]]:
+    """Head and value of the columns this epoch has figures for."""
+    cells = [("epoch", f"{epoch.epoch}"), ("loss", fraction(epoch.loss))]
+    if epoch.accuracy is not None:
+        cells.append(("acc.", fraction(epoch.accuracy)))
+    if epoch.validation_loss is not None:
+        cells.append(("val loss", fraction(epoch.validation_loss)))
+    if epoch.validation_accuracy is not None:
+        cells.append(("val acc", fraction(epoch.validation_accuracy)))
+    return cells
+
+
+def _row(cells: Sequence[str], heads: Sequence[str], observation: str, page: Page, style: str = "") -> RenderableType:
+    """One line of the table with fixed widths: rows printed live line up with each other."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    widths = [max(len(head), 5) for head in heads]
+    for width in widths:
+        grid.add_column(justify="right", width=width, no_wrap=True)
+    grid.add_column(width=max(20, page.width - sum(width + 2 for width in widths) - 2))
+    grid.add_row(*(Text(cell, style=style) for cell in (*cells, observation)))
+    return grid
+
+
+def epoch_head(epoch: EpochRecord, page: Page) -> RenderableType:
+    """Return the heads of the columns that `epoch` fills."""
+    heads = [head for head, _ in _figures(epoch)]
+    return _row(heads, heads, "what happened", page, QUIET)
+
+
+def epoch_row(epoch: EpochRecord, page: Page) -> RenderableType:
+    """One epoch with its observation."""
+    cells = _figures(epoch)
+    return _row([value for _, value in cells], [head for head, _ in cells], epoch.observation, page)
+
+
+def fold_line(count: int) -> Text:
+    """Return what stands for rows that are not shown."""
+    return Text(f"{'':>5}  {plural(count, 'epoch')} without an event", style=QUIET)
+
+
+def epoch_table(epochs: Sequence[EpochRecord], page: Page) -> list[RenderableType]:
+    """All epochs, or over fifty the notable ones with the rest folded into a line each."""
+    if not epochs:
+        return []
+    shown = notable(epochs)
+    parts: list[RenderableType] = [epoch_head(epochs[0], page)]
+    place = {epoch.epoch: i for i, epoch in enumerate(epochs)}
+    last = -1
+    for epoch in shown:
+        skipped = place[epoch.epoch] - last - 1
+        if skipped == 1:
+            parts.append(epoch_row(epochs[last + 1], page))
+        elif skipped:
+            parts.append(fold_line(skipped))
+        parts.append(epoch_row(epoch, page))
+        last = place[epoch.epoch]
+    return parts
 
 
 class TerminalTrace:
@@ -60,57 +132,45 @@ class TerminalTrace:
         self._blank = True
 
     def _enter(self, section: str) -> None:
-        """Prints the heading of a part of the trace, unless that part goes on."""
+        """Print the heading of a part of the trace, unless that part goes on."""
         if section != self._section:
             self._section = section
             self._print(self.page.heading(section))
 
     def _print(self, *parts: RenderableType) -> None:
-        """Prints without markup; elsewhere than on a terminal without blanks at the ends of lines.
-
-        Characters that the encoding lacks become question marks instead of an error.
-        """
+        """Print without markup; elsewhere than on a terminal without two blank lines in a row."""
         if self.page.unicode and self.page.terminal:
-            for part in parts:
-                self.console.print(part, markup=False, highlight=False, emoji=False, width=self.page.width)
+            print_parts(parts, self.console, self.page)
             return
-        sheet = io.StringIO()
-        paper = Console(file=sheet, width=self.page.width, color_system=None, legacy_windows=False)
-        for part in parts:
-            paper.print(part, markup=False, highlight=False, emoji=False)
-        lines = [line.rstrip() for line in sheet.getvalue().splitlines()]
+        lines = plain_lines(parts, self.page)
         while self._blank and lines and not lines[0]:
             lines.pop(0)
-        if not lines:
-            return
-        self._blank = not lines[-1]
-        text = "\n".join(lines)
-        if not self.page.unicode:
-            text = text.replace("µ", "u").replace("°", "o")
-        encoding = self.console.encoding
-        printable = text.encode(encoding, "replace").decode(encoding)
-        self.console.print(Text(printable), soft_wrap=True, highlight=False)
+        if lines:
+            self._blank = not lines[-1]
+            print_plain(lines, self.console)
+
+    def _show(self, section: str, blocks: Sequence[ViewBlock]) -> None:
+        self._enter(section)
+        self._print(*blocks_parts(blocks, self.page))
 
     def start(self, name: str, title: str = "", profile: str = "") -> None:
-        """The header: run, what it is for, device."""
+        """Print the header: run, purpose, device."""
         head = Text.assemble((name, ACCENT), f"   {title}" if title else "")
         self._print(head, *([Text(f"for {profile}", style=QUIET)] if profile else []))
 
     def stage(self, record: StageRecord) -> None:
-        """A card of the data flow."""
-        self._enter("Data flow")
+        """Print a card of the data flow."""
         before = self._stages[-1].names_after if self._stages else ()
         self._stages.append(record)
-        self._print(stage_card(record, len(self._stages), before, self.page))
+        self._show("Data flow", [stage_card(record, len(self._stages), before)])
 
     def layers(self, records: tuple[LayerRecord, ...]) -> None:
-        """The model's table."""
+        """Print the model's table."""
         if records:
-            self._enter("Model")
-            self._print(model_table(records, self.page))
+            self._show("Model", model_blocks(records))
 
     def training_started(self, total_epochs: int, classes: int = 0) -> None:
-        """The heading under which the epochs come; over fifty epochs, those without an event are folded."""
+        """Print the heading of the epochs; beyond fifty epochs, those without an event are folded."""
         self.classes = classes or self.classes
         self._epochs, self._total_epochs, self._folded = [], total_epochs, []
         self._enter("Training trace")
@@ -146,41 +206,36 @@ class TerminalTrace:
             self._print(*epoch_table(epochs, self.page))
         self._unfold()
         self._epochs = []
-        drawing = training_plot(epochs, self.page)
-        self._print(*([Text(""), drawing] if drawing is not None else []), Text(""), summary(record, self.page))
+        lines: list[ViewBlock] = [Items(facts) for facts in training_facts(record) if facts]
+        self._print(*blocks_parts([Charts(charts(record.epochs)), line(""), *lines], self.page))
 
     def evaluation(self, record: EvaluationRecord) -> None:
-        """Confusion matrix, classes, groups, worst mistakes."""
-        self._enter("Evaluation")
-        self._print(*evaluation_parts(record, self.page))
+        """Print confusion matrix, classes, groups and the most confident mistakes."""
+        self._show("Evaluation", evaluation_blocks(record))
 
     def compression(self, record: CompressionRecord) -> None:
-        """The forms side by side."""
-        self._enter("Compression")
-        self._print(*compression_parts(record, self.page))
+        """Print the forms side by side."""
+        self._show("Compression", compression_blocks(record))
 
     def device(self, record: DeviceRecord) -> None:
-        """The budgets of the device."""
-        self._enter("Device fit")
-        self._print(*device_parts(record, self.page))
+        """Print the budgets of the device."""
+        self._show("Device fit", device_blocks(record))
 
     def scaling_point(self, record: ScalingPoint, done: int, total: int) -> None:
-        """One of `total` trainings of the comparison over data sizes."""
+        """Print one of `total` trainings of the comparison over data sizes."""
         self._enter("Scaling")
-        self._print(Text(point_line(record, done, total, self.page), style=QUIET))
+        self._print(Text(self.page.facts(*point_text(record, done, total)), style=QUIET))
 
     def scaling(self, record: ScalingRecord) -> None:
-        """What growth costs."""
-        self._enter("Scaling")
-        self._print(*scaling_parts(record, self.page))
+        """Print what growth costs."""
+        self._show("Scaling", scaling_blocks(record))
 
     def prediction(self, record: PredictionRecord) -> None:
-        """One sample, layer by layer."""
-        self._enter("Prediction trace")
-        self._print(prediction_card(record, self.page))
+        """Print one sample, layer by layer."""
+        self._show("Prediction trace", [prediction_card(record)])
 
     def insight(self, record: Insight) -> None:
-        """The key insight and the numbers it rests on."""
+        """Print the key insight and the numbers it rests on."""
         self._enter("Key insight")
         self._print(Text(record.sentence, style="bold"))
         if record.numbers:
@@ -195,7 +250,7 @@ class TerminalTrace:
             style = BAD if trace.verdict.startswith("not ready") else GOOD
             lines.append(Text(trace.verdict, style=style))
         if trace.refit is not None:
-            lines.append(Text(refit_told(trace.refit)))
+            lines.append(Text(refit_text(trace.refit)))
         lines += [Text(f"warning: {text}", style=WARN) for text in trace.warnings]
         facts = provenance_facts(trace.provenance)
         if facts:
@@ -213,7 +268,7 @@ class TerminalTrace:
         self._print(*lines)
 
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
-        """A progress bar while work lasts over a second; the function given is called with the amount done."""
+        """Return a progress bar while work lasts over a second; the function given is called with the amount done."""
         return progress(self.console, label, total)
 
     def cancelled(self) -> bool:
@@ -222,7 +277,7 @@ class TerminalTrace:
 
 
 def provenance_facts(provenance: Provenance) -> list[str]:
-    """What is needed to build the same bytes again, hashes by their first digits."""
+    """Return what is needed to build the same bytes again, hashes by their first digits."""
     facts = [f"seed {provenance.seed}"]
     for name, value in (
         ("data", provenance.data_hash),
@@ -235,7 +290,7 @@ def provenance_facts(provenance: Provenance) -> list[str]:
 
 
 def print_trace(trace: Trace, console: Console, folder: Path | str | None = None) -> None:
-    """Prints a stored record whole; parts that are missing are left out."""
+    """Print a stored record whole; parts that are missing are left out."""
     labels = trace.evaluation.labels if trace.evaluation is not None else ()
     view = TerminalTrace(console, classes=len(labels))
     view.start(trace.name, trace.title or trace.task, trace.device.profile if trace.device is not None else "")

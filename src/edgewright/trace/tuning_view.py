@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from edgewright.core.formatting import number, percent, plural
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace_flow import Interval
 from edgewright.schema.tuning import TunePoint, TuneRecord
-from edgewright.trace.blocks_html import blocks_html
-from edgewright.trace.charts import Chart, Curve, draw, legend
-from edgewright.trace.own_page import sections_page
-from edgewright.trace.words import number, percent, plural
+from edgewright.trace.charts import draw, legend
+from edgewright.trace.html import blocks_html, sections_page
+from edgewright.trace.view_blocks import Chart, Curve
 
 # Points of the front that a terminal shows; the record has all.
 _MOST = 12
 
 
 def tuning_blocks(record: TuneRecord) -> tuple[Block, ...]:
-    """What is printed."""
+    """Return what is printed."""
     return (*_head(record), *_curve(record), *_choice(record), *_notes(record))
 
 
@@ -73,7 +73,7 @@ def _curve(record: TuneRecord) -> tuple[Block, ...]:
 
 
 def _some(record: TuneRecord) -> list[int]:
-    """Places of points evenly along the front, with the chosen one."""
+    """Return places of points evenly along the front, with the chosen one."""
     count = len(record.points)
     if count <= _MOST:
         return list(range(count))
@@ -160,7 +160,7 @@ def _notes(record: TuneRecord) -> tuple[Block, ...]:
 
 
 def _drawn(record: TuneRecord) -> Markup:
-    """Alarms a day against missed events, with the ends of their intervals."""
+    """Return alarms a day against missed events, with the ends of their intervals."""
     points = sorted(record.points, key=lambda one: one.missed)
     rates = [(100 * one.missed_share.value, one.false_rate) for one in points]
     curves = (

@@ -16,7 +16,7 @@ Prepared = tuple[Augmentation[Any], AugmentationConfig]
 
 
 def prepare(tables: tuple[dict[str, Any], ...]) -> tuple[Prepared, ...]:
-    """Finds and checks the augmentations.
+    """Find and check the augmentations.
 
     Raises:
         InputError: for a table without a kind, an unknown kind or an unknown key.
@@ -35,7 +35,7 @@ def prepare(tables: tuple[dict[str, Any], ...]) -> tuple[Prepared, ...]:
 
 
 def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) -> tuple[Floats, NDArray[np.int64]]:
-    """The windows and after them the copies of each table in order.
+    """Return the windows and after them the copies of each table in order.
 
     Args:
         tables: each with its `kind`, a file of `augmentations`.

@@ -37,7 +37,7 @@ def cache_folder() -> Path:
 
 
 def prepare() -> None:
-    """Sets the environment of JAX; has no effect on a JAX that is already imported."""
+    """Set the environment of JAX; has no effect on a JAX that is already imported."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     flags = os.environ.get("XLA_FLAGS", "")
@@ -55,7 +55,7 @@ def prepare() -> None:
 
 @cache
 def options() -> dict[str, str] | None:
-    """What every program is compiled with; None where this JAX does not know it.
+    """Return what every program is compiled with; None where this JAX does not know it.
 
     XLA's library of fused products sums in an order that depends on the width of a layer. Without it a network whose
     widths are filled up with zeros is trained to the same bits (`training.padded`), in no more time.
@@ -72,7 +72,7 @@ def options() -> dict[str, str] | None:
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """Compiles without a warning about the cache on disk.
+    """Compile without a warning about the cache on disk.
 
     JAX does not write its entries in one piece: after a full disk, or while another process writes, an entry can be
     damaged. JAX then compiles anew, which is all that a user needs to happen.

@@ -16,7 +16,7 @@ Tree = Any
 
 
 def same_parameters(state: Tree, parameters: Tree) -> Tree:
-    """The parameters that are trained are those that answer: true of all optimisers but the schedule-free."""
+    """Return the parameters that are trained are those that answer: true of all optimisers but the schedule-free."""
     del state
     return parameters
 

@@ -20,7 +20,6 @@ from edgewright.training.rows import Rows, shuffled
 
 Floats = NDArray[np.float32]
 OnEpoch = Callable[[EpochRecord], bool | None]
-Augment = Callable[[Floats, np.random.Generator], Floats]
 # A chunk is what exists in memory at once: 65,536 rows of 230 polynomial features are 60 MB.
 CHUNK_ROWS, CHUNK_BYTES = 65_536, 64 * 2**20
 
@@ -89,9 +88,8 @@ def train(
     *,
     validation: Sampled | None = None,
     on_epoch: OnEpoch | None = None,
-    augment: Augment | None = None,
 ) -> Result:
-    """Trains a network.
+    """Train a network.
 
     Args:
         apply: the network; the same object for the same network, so that its program is compiled once.
@@ -100,7 +98,6 @@ def train(
         settings: how.
         validation: samples that are watched and stop training early; never fitted on.
         on_epoch: told of every epoch; training ends when it answers True.
-        augment: changes the samples of a chunk: (samples, generator) -> samples of the same shape.
 
     Returns:
         The parameters of the best epoch when `patience` is set and there is validation, else of the last.
@@ -118,7 +115,7 @@ def train(
     best_epoch, best_loss, stopped = 0, math.inf, ""
     for epoch in range(1, settings.epochs + 1):
         epoch_began = time.perf_counter()
-        carry = _epoch(program, carry, samples, settings, epoch, augment)
+        carry = _epoch(program, carry, samples, settings, epoch)
         answering = program.optimiser.evaluation_params(carry[1], carry[0])
         watched = evaluate(apply, answering, validation, settings) if validation is not None else None
         record = _record(carry, epoch, watched, settings, program, time.perf_counter() - epoch_began)
@@ -188,23 +185,20 @@ def _epoch(
     samples: Sampled,
     settings: Settings,
     epoch: int,
-    augment: Augment | None,
 ) -> tuple[Tree, Tree, Floats]:
     steps = -(-len(samples.rows) // settings.batch)
     number = int(np.random.default_rng([settings.seed, epoch, 2]).integers(1 << 24)) if program.varied else 0
     whole = (settings.learning_rate, settings.weight_decay, steps * settings.epochs, settings.label_smoothing)
     carry = (carry[0], carry[1], np.zeros(4, np.float32))
     done = 0
-    for batches, count in _chunks(samples, settings, epoch, augment):
+    for batches, count in _chunks(samples, settings, epoch):
         rates = np.array([*whole, settings.warm_up, number, done], np.float32)
         carry = program(carry, rates, batches, count, epoch == 1 and done == 0)
         done += count
     return carry
 
 
-def _chunks(
-    samples: Sampled, settings: Settings, epoch: int, augment: Augment | None
-) -> Iterator[tuple[tuple[Floats, Floats, Floats], int]]:
+def _chunks(samples: Sampled, settings: Settings, epoch: int) -> Iterator[tuple[tuple[Floats, Floats, Floats], int]]:
     """Shuffled batches, a chunk at a time, each with its number of steps; the last batch is filled with weight 0."""
     total, batch = len(samples.rows), settings.batch
     shape = tuple(samples.rows.shape[1:])
@@ -212,13 +206,11 @@ def _chunks(
     # A power of two: data sets of similar length share a program, and the steps beyond the data are not run.
     capacity = min(1 << (-(-total // batch) - 1).bit_length(), max(1, most // batch))
     order = shuffled(samples.rows, np.random.default_rng([settings.seed, epoch]), capacity * batch)
-    extra = np.random.default_rng([settings.seed, epoch, 1]) if augment or settings.dropout else None
+    extra = np.random.default_rng([settings.seed, epoch, 1])
     for start in range(0, total, capacity * batch):
         indices = order[start : start + capacity * batch]
         values = samples.rows.take(indices)
-        if augment is not None and extra is not None:
-            values = augment(values, extra)
-        if extra is not None and settings.dropout > 0:
+        if settings.dropout > 0:
             kept = extra.random(values.shape, dtype=np.float32) >= settings.dropout
             values = values * kept / np.float32(1.0 - settings.dropout)
         flat = [

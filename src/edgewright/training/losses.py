@@ -6,9 +6,52 @@ is right, both of shape (n,).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+# Beyond these the validation samples are too few or all right, and a sharper answer would not be honest.
+LOWEST, HIGHEST = 0.25, 20.0
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+def temperature(logits: Floats, targets: NDArray[Any], loss: Loss) -> float:
+    """Return the temperature of least mean loss, by golden-section search over its logarithm.
+
+    Args:
+        logits: shape (n, k), of samples the network was not fitted on.
+        targets: class numbers, shape (n,).
+        loss: a cross-entropy of `losses`.
+
+    Returns:
+        A number between `LOWEST` and `HIGHEST`; 1 when there are no samples.
+    """
+    if len(targets) == 0:
+        return 1.0
+    wide, true = np.asarray(logits, np.float64), np.asarray(targets, np.float64)
+
+    def mean_loss(log_temperature: float) -> float:
+        return float(np.mean(loss(np, wide / math.exp(log_temperature), true, 0.0)[0]))
+
+    low, high = math.log(LOWEST), math.log(HIGHEST)
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = mean_loss(left), mean_loss(right)
+    while high - low > 1e-4:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = mean_loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = mean_loss(right)
+    return math.exp((low + high) / 2)
+
 
 Loss = Callable[[ModuleType, Any, Any, Any], tuple[Any, Any]]
 
@@ -72,7 +115,7 @@ def distilled_softmax_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, 
 
 
 def distilled_sigmoid_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
-    """As the softmax one for one logit (n, 1): targets are label, T, share, the second class's probability at T."""
+    """Compute the loss for one logit (n, 1): targets are label, T, share, the second class's probability at T."""
     hard, right = sigmoid_cross_entropy(xp, outputs, targets[:, 0], smoothing)
     heat, share, teacher = xp.maximum(targets[:, 1], 1.0), targets[:, 2], targets[:, 3]
     logit = outputs[:, 0] / heat

@@ -17,18 +17,20 @@ Numbers = NDArray[np.int64]
 Z95 = 1.959963984540054
 # Up to so many groups, groups drawn anew give intervals that are too narrow, and no interval of a gain excludes zero.
 FEW_GROUPS = 10
+# Of confidence, in the calibration error.
+BINS = 10
 ANY = (-math.inf, math.inf)
 SHARE = (0.0, 1.0)
 
 
 def confusion(truth: Numbers, answer: Numbers, classes: int) -> Numbers:
-    """Counts of shape (classes, classes): rows are the truth, columns the answer."""
+    """Return counts of shape (classes, classes): rows are the truth, columns the answer."""
     counts = np.bincount(truth * classes + answer, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
 
 def accuracy(truth: Numbers, answer: Numbers) -> float:
-    """Share of right answers."""
+    """Return share of right answers."""
     return float(np.mean(truth == answer)) if len(truth) else 0.0
 
 
@@ -44,14 +46,14 @@ def class_scores(matrix: Numbers) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def macro_f1(truth: Numbers, answer: Numbers, classes: int) -> float:
-    """Mean F1 over the classes that occur in the truth or in the answers."""
+    """Return mean F1 over the classes that occur in the truth or in the answers."""
     matrix = confusion(truth, answer, classes)
     present = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
     return float(class_scores(matrix)[2][present].mean()) if present.any() else 0.0
 
 
 def wilson(right: int, total: int) -> Interval:
-    """Share with its 95 % score interval (Wilson, 1927); holds for independent samples only."""
+    """Return share with its 95 % score interval (Wilson, 1927); holds for independent samples only."""
     if total == 0:
         return Interval(value=0.0, low=0.0, high=1.0, method="wilson")
     share, z2 = right / total, Z95 * Z95
@@ -202,19 +204,19 @@ def widened(
     return msgspec.structs.replace(found, low=min(found.low, alone.low), high=max(found.high, alone.high))
 
 
-def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> float:
-    """Expected calibration error: mean distance of confidence and accuracy over bins of confidence (Naeini, 2015)."""
+def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
+    """Compute the expected calibration error over bins of confidence (Naeini et al., 2015)."""
     if len(right) == 0:
         return 0.0
-    place = np.minimum((np.asarray(confidence, np.float64) * bins).astype(np.int64), bins - 1)
-    total = np.bincount(place, minlength=bins)
-    confident = np.bincount(place, weights=confidence, minlength=bins)
-    correct = np.bincount(place, weights=right, minlength=bins)
+    place = np.minimum((np.asarray(confidence, np.float64) * BINS).astype(np.int64), BINS - 1)
+    total = np.bincount(place, minlength=BINS)
+    confident = np.bincount(place, weights=confidence, minlength=BINS)
+    correct = np.bincount(place, weights=right, minlength=BINS)
     return float(np.abs(confident - correct)[total > 0].sum() / len(right))
 
 
 def ties(probabilities: NDArray[np.floating]) -> int:
-    """Samples whose largest probability is shared by two classes or more."""
+    """Return the sample whose largest probability is shared by two classes or more."""
     if probabilities.shape[1] < 2:
         return 0
     largest = np.sort(probabilities, axis=1)[:, -2:]
@@ -222,12 +224,12 @@ def ties(probabilities: NDArray[np.floating]) -> int:
 
 
 def regression(truth: NDArray[np.floating], answer: NDArray[np.floating]) -> dict[str, float]:
-    """Mean absolute error, root mean squared error and coefficient of determination, as 'mae', 'rmse', 'r2'."""
+    """Return mean absolute error, root mean squared error and coefficient of determination, as 'mae', 'rmse', 'r2'."""
     error = np.asarray(answer, np.float64) - np.asarray(truth, np.float64)
     spread = float(np.sum((truth - np.mean(truth)) ** 2))
     return {**errors(error), "r2": 1.0 - float(np.sum(error**2)) / spread if spread > 0 else 0.0}
 
 
 def errors(error: NDArray[np.float64]) -> dict[str, float]:
-    """Mean absolute and root mean squared error, as 'mae' and 'rmse'."""
+    """Return mean absolute and root mean squared error, as 'mae' and 'rmse'."""
     return {"mae": float(np.mean(np.abs(error))), "rmse": math.sqrt(float(np.mean(error**2)))}

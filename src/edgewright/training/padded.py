@@ -6,7 +6,7 @@ it: it stays zero under every optimiser here, weight decay included, so nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -16,14 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.trace import EpochRecord
 from edgewright.training.contract import Tree
 from edgewright.training.loop import Result, Sampled, Settings, train
 
 Floats = NDArray[np.float32]
 Layers = Sequence[dict[str, Floats]]
-# Told of every epoch of every network, by its place among the members; training of that network ends at True.
-OnNetworkEpoch = Callable[[int, EpochRecord], bool | None]
 # Layers are filled up to these widths, so that the next sweep finds its programs compiled.
 SHARED, WIDTHS = 64, (96, 128, 192, 256)
 
@@ -51,13 +48,12 @@ class Member:
         return (len(self.start[0]["weights"]), *(layer["weights"].shape[1] for layer in self.start))
 
 
-def fit_padded(members: Sequence[Member], *, on_epoch: OnNetworkEpoch | None = None) -> list[Result]:
-    """Trains all members, one after another.
+def fit_padded(members: Sequence[Member]) -> list[Result]:
+    """Train all members, one after another.
 
     Args:
         members: networks with their samples and settings. Those of the same depth, inputs, outputs, loss, optimiser,
             schedule and batch share programs: one for all whose layers have at most 64 units.
-        on_epoch: told of every epoch of every network; a network for which it answers True is trained no further.
 
     Returns:
         For each member what `training.loop.train` gives, its parameters without the filling.
@@ -65,37 +61,18 @@ def fit_padded(members: Sequence[Member], *, on_epoch: OnNetworkEpoch | None = N
     Raises:
         InputError: a loss that is no longer a number, or settings that do not go together.
     """
-    return list(fitted_padded(members, on_epoch=on_epoch))
-
-
-def fitted_padded(members: Sequence[Member], *, on_epoch: OnNetworkEpoch | None = None) -> Iterator[Result]:
-    """As `fit_padded`, each network's result as soon as it is trained."""
-    shared = _shared_sizes(members)
-    for number, (member, sizes) in enumerate(zip(members, shared, strict=True)):
-        told = None if on_epoch is None else _for_one(on_epoch, number)
-        start = filled_up(member.start, sizes)
-        result = train(
-            _network(sizes), start, member.samples, member.settings, validation=member.validation, on_epoch=told
-        )
-        yield replace(result, parameters=cropped(result.parameters, member.sizes))
-
-
-def _for_one(on_epoch: OnNetworkEpoch, number: int) -> Callable[[EpochRecord], bool | None]:
-    return lambda record: on_epoch(number, record)
-
-
-def _shared_sizes(members: Sequence[Member]) -> list[tuple[int, ...]]:
-    """Of each member the sizes it is filled up to: every hidden layer as wide as its widest may have to be."""
-    made = []
+    results = []
     for member in members:
         inputs, *hidden, outputs = member.sizes
-        width = filled_width(max(hidden, default=1))
-        made.append((inputs, *([width] * len(hidden)), outputs))
-    return made
+        sizes = (inputs, *([filled_width(max(hidden, default=1))] * len(hidden)), outputs)
+        start = filled_up(member.start, sizes)
+        result = train(_network(sizes), start, member.samples, member.settings, validation=member.validation)
+        results.append(replace(result, parameters=cropped(result.parameters, member.sizes)))
+    return results
 
 
 def filled_width(width: int) -> int:
-    """The width a layer is filled up to.
+    """Return the width a layer is filled up to.
 
     Below 64 units a step costs calls and not arithmetic: one program for all of them is cheaper than a second
     compilation. Above, the next of 96, 128, 192, 256 and multiples of 128.
@@ -106,7 +83,7 @@ def filled_width(width: int) -> int:
 
 
 def filled_up(parameters: Layers, sizes: Sequence[int]) -> list[dict[str, Floats]]:
-    """The parameters of a network with zeros around them."""
+    """Return the parameters of a network with zeros around them."""
     made = []
     for layer, (inputs, units) in zip(parameters, pairwise(sizes), strict=True):
         weights, bias = np.zeros((inputs, units), np.float32), np.zeros(units, np.float32)
@@ -117,7 +94,7 @@ def filled_up(parameters: Layers, sizes: Sequence[int]) -> list[dict[str, Floats
 
 
 def cropped(parameters: Tree, sizes: Sequence[int]) -> list[dict[str, Floats]]:
-    """The parameters of a network without what its widths were filled up with."""
+    """Return the parameters of a network without what its widths were filled up with."""
     return [
         {"weights": np.ascontiguousarray(layer["weights"][:a, :b]), "bias": np.array(layer["bias"][:b])}
         for layer, (a, b) in zip(parameters, pairwise(sizes), strict=True)
@@ -137,6 +114,6 @@ class _Padded:
 
 @lru_cache(maxsize=64)
 def _network(sizes: tuple[int, ...]) -> _Padded:
-    """The same object for the same sizes, so that its programs are compiled once a process."""
+    """Return the same object for the same sizes, so that its programs are compiled once a process."""
     del sizes
     return _Padded()

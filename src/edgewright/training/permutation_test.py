@@ -54,7 +54,8 @@ def of_sums(first: NDArray[np.float64], other: NDArray[np.float64], figure: Call
     """Make the difference of two figures that are computed from sums over groups.
 
     Args:
-        first, other: sum of each group, shape (n,), as of costs or errors.
+        first: sum of each group, shape (n,), such as costs or errors.
+        other: likewise, of the other model.
         figure: from the sum over all groups to the figure.
 
     Returns:

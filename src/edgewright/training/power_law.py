@@ -78,7 +78,7 @@ class PowerLaw:
         return min(self.lowest, float((self.weights * FLOORS[:, None] * np.exp(self.levels)).sum()))
 
     def at(self, size: float, probability: float = 0.9, *, measured: bool = True) -> Predicted:
-        """The error at a size.
+        """Return the error at a size.
 
         Args:
             size: positive, beyond the largest measured or within.
@@ -94,15 +94,9 @@ class PowerLaw:
         )
         return Predicted(size, middle, low, high)
 
-    def probability_below(self, size: float, error: float) -> float:
-        """Probability that the curve at a size lies below an error."""
-        means = self.levels + np.log(_shape(np.asarray([size / self.last])))[..., 0]
-        deviations = np.sqrt(self.spreads**2 + _misfit(np.asarray([size / self.last]))[:, :, None])
-        return float((self.weights * _normal((np.log(error) - means) / deviations)).sum())
-
 
 def fit_power_law(sizes: Floats, errors: Floats, deviations: Floats, noise: float | None = None) -> PowerLaw:
-    """Weighs the curves by what was measured.
+    """Weigh the curves by what was measured.
 
     Args:
         sizes: shape (k,), positive, k of at least 3 different ones.

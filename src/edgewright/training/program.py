@@ -23,7 +23,38 @@ from edgewright.schema.errors import InputError
 from edgewright.training.backend import compiling, options
 from edgewright.training.contract import Optimiser, Tree
 from edgewright.training.losses import LOSSES
-from edgewright.training.schedules import SCHEDULES
+
+Schedule = Callable[[Any], Any]
+# Where the one-cycle schedule begins and ends, as shares of the learning rate (Smith and Topin, Super-Convergence,
+# 2018, with the shares that became usual since).
+CYCLE_START, CYCLE_END = 1.0 / 25.0, 1.0 / 250_000.0
+
+
+def constant(learning_rate: Any, steps: Any, warm_up: Any) -> Schedule:  # noqa: ANN401 - a number or a tracer
+    """Return the same learning rate in every step, after a linear warm-up over the first `warm_up` of `steps`."""
+    return lambda count: learning_rate * jnp.minimum((count + 1.0) / jnp.maximum(warm_up * steps, 1.0), 1.0)
+
+
+def one_cycle(learning_rate: Any, steps: Any, warm_up: Any) -> Schedule:  # noqa: ANN401 - a number or a tracer
+    """Up along half a cosine over the first `warm_up` of `steps`, then down to nearly nothing along another."""
+    peak = warm_up * steps
+
+    def schedule(count: Any) -> Any:  # noqa: ANN401
+        rising = _between(CYCLE_START, 1.0, count / jnp.maximum(peak, 1e-6))
+        falling = _between(1.0, CYCLE_END, (count - peak) / jnp.maximum(steps - peak, 1.0))
+        return learning_rate * jnp.where(count < peak, rising, falling)
+
+    return schedule
+
+
+def _between(start: float, end: float, done: Any) -> Any:  # noqa: ANN401
+    """From `start` to `end` along half a cosine, as `done` goes from 0 to 1."""
+    return end + (start - end) * 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.clip(done, 0.0, 1.0)))
+
+
+# By the words of `training.schedule`; 'auto' leaves the learning rate to the optimiser.
+SCHEDULES: dict[str, Callable[[Any, Any, Any], Schedule]] = {"constant": constant, "one_cycle": one_cycle}
+
 
 Floats = NDArray[np.float32]
 # (parameters, x of shape (n, ...)) -> outputs of shape (n, k). The object itself names the program: it must be the
@@ -36,7 +67,7 @@ RATES = 7
 
 
 def optimiser_named(name: str) -> Optimiser:
-    """The optimiser of a file of `optimisers`.
+    """Return the optimiser of a file of `optimisers`.
 
     Raises:
         UnknownNameError: listing the known ones.
@@ -72,7 +103,7 @@ class StepProgram:
         self._jitted = jax.jit(self._run, donate_argnums=(0, 1, 2), compiler_options=options())
 
     def start(self, parameters: Tree) -> tuple[Tree, Tree, Floats]:
-        """Parameters, zeros for the optimiser's state, and the four totals of an epoch.
+        """Return parameters, zeros for the optimiser's state, and the four totals of an epoch.
 
         The state is filled by the program itself when it is told that this is the first call: filling it here
         would compile a small program for every shape.
@@ -97,7 +128,7 @@ class StepProgram:
         steps: int,
         first: bool,
     ) -> tuple[Tree, Tree, Any]:
-        """Trains on the first `steps` batches.
+        """Train on the first `steps` batches.
 
         Args:
             carry: what `start` or the last call gave; its memory is used again.
@@ -162,7 +193,7 @@ class StepProgram:
 
 @lru_cache(maxsize=256)
 def step_program(apply: Apply, loss_name: str, optimiser_name: str, schedule_name: str = "auto") -> StepProgram:
-    """The program of a network, loss, optimiser and schedule, made once a process."""
+    """Return the program of a network, loss, optimiser and schedule, made once a process."""
     return StepProgram(apply, loss_name, optimiser_name, schedule_name)
 
 
@@ -180,7 +211,7 @@ def _forward(apply: Apply) -> _Forward:
 
 
 def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN401 - whatever the network gives
-    """Outputs for at most `BLOCK` samples, as NumPy arrays with the samples first.
+    """Return outputs for at most `BLOCK` samples, as NumPy arrays with the samples first.
 
     Args:
         apply: the network, or a function of the same arguments that gives a list of arrays.

@@ -24,16 +24,16 @@ class Rows(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Return the number of samples."""
         ...
 
     def take(self, indices: NDArray[np.int64]) -> Floats:
-        """The samples at `indices`, in that order: shape (len(indices), *shape of one), float32."""
+        """Return the samples at `indices`, in that order: shape (len(indices), *shape of one), float32."""
         ...
 
 
 def shuffled(rows: Rows, generator: np.random.Generator, chunk: int) -> NDArray[np.int64]:
-    """The order of an epoch: as rows on disk want it, or any order with equal chance.
+    """Return the order of an epoch: as rows on disk want it, or any order with equal chance.
 
     Args:
         rows: with a method `order(generator, chunk)` where going through them in any order would be slow.
@@ -45,12 +45,12 @@ def shuffled(rows: Rows, generator: np.random.Generator, chunk: int) -> NDArray[
     return made
 
 
-def by_blocks(count: int, generator: np.random.Generator, chunk: int, block: int = BLOCK_ROWS) -> NDArray[np.int64]:
-    """A shuffle in two levels: blocks of neighbouring rows, then the rows of as many blocks as a chunk holds.
+def by_blocks(count: int, generator: np.random.Generator, chunk: int) -> NDArray[np.int64]:
+    """Return a shuffle in two levels: blocks of neighbouring rows, then the rows of as many blocks as a chunk holds.
 
     Up to one chunk it is the plain permutation. A chunk is read in as many places as it holds blocks.
     """
-    block = max(1, min(block, chunk // _BLOCKS))
+    block = max(1, min(BLOCK_ROWS, chunk // _BLOCKS))
     if count <= chunk:
         return generator.permutation(count)
     starts = np.arange(0, count, block)[generator.permutation(-(-count // block))]
@@ -80,12 +80,12 @@ class ArrayRows:
         return len(self.values)
 
     def take(self, indices: NDArray[np.int64]) -> Floats:
-        """The samples at `indices`, in that order."""
+        """Return the samples at `indices`, in that order."""
         return self.values[indices]
 
 
 def as_rows(values: object) -> Rows:
-    """Wraps an array; leaves an object that already gives rows as it is.
+    """Wrap an array; leave an object that already gives rows as it is.
 
     A frame has the same three members and another meaning for them: what can be an array is taken as one.
     """

@@ -27,38 +27,41 @@ def line_options(function: F) -> F:
 
 @contextmanager
 def board_at(port: str, baud: int) -> Iterator[BoardLine]:
-    """An open line to a board: a serial port's name, or tcp:HOST:PORT of a bridge.
+    """Provide an open line to a board: a serial port's name, or tcp:HOST:PORT of a bridge.
 
     Raises:
         MissingExtraError: without pyserial.
         InputError: the port cannot be opened, or takes no such rate.
         OutputError: it vanishes meanwhile.
     """
-    from edgewright.device.boards.connection import open_link
-    from edgewright.device.boards.link import BoardLine
+    from edgewright.device.boards.link import BoardLine, open_link
 
     with open_link(port if port.startswith("tcp:") else f"serial:{port}@{baud}") as opened:
         yield BoardLine(opened)
 
 
-def tell(told: BoardAnswer, as_json: bool) -> None:
-    """Prints what a board said."""
+def tell(answer: BoardAnswer, as_json: bool) -> None:
+    """Print what a board said."""
     if as_json:
-        from edgewright.cli.device._store import print_json
+        from edgewright.cli.output import print_json
 
         print_json(
             {
-                "counter": told.counter, "floor": told.floor, "slot": told.active, "starts_left": told.trial,
-                "receiving": told.received if told.state else None, "weights": told.name.hex(),
-                "layout": told.layout.hex(), "slot_bytes": told.slot,
+                "counter": answer.counter, "floor": answer.floor, "slot": answer.active, "starts_left": answer.trial,
+                "receiving": answer.received if answer.state else None, "weights": answer.name.hex(),
+                "layout": answer.layout.hex(), "slot_bytes": answer.slot,
             }
         )  # fmt: skip
         return
-    if told.active is None:
+    if answer.active is None:
         click.echo("no weights")
     else:
-        left = "" if told.trial is None else f", on trial, {told.trial} start{'s' if told.trial != 1 else ''} left"
-        click.echo(f"weights {told.counter} in slot {told.active}{left}")
-    if told.state:
-        click.echo(f"receiving: {told.received:,} of {told.length:,} bytes")
-    click.echo(f"takes weights above {told.floor}, up to {told.slot:,} bytes, for layout {told.layout.hex()[:16]}")
+        left = (
+            "" if answer.trial is None else f", on trial, {answer.trial} start{'s' if answer.trial != 1 else ''} left"
+        )
+        click.echo(f"weights {answer.counter} in slot {answer.active}{left}")
+    if answer.state:
+        click.echo(f"receiving: {answer.received:,} of {answer.length:,} bytes")
+    click.echo(
+        f"takes weights above {answer.floor}, up to {answer.slot:,} bytes, for layout {answer.layout.hex()[:16]}"
+    )

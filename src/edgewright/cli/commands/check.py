@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+
+from edgewright.cli.options import Columns, argument, option, takes
+from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
     from edgewright.pipeline.check import Checked
@@ -13,66 +16,37 @@ if TYPE_CHECKING:
 _MARKS = {"error": "x", "warning": "!", "note": "-"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(Columns):
+    """Options of the command."""
+
+    data: str = argument()
+    pattern: str = option(help="What a file's name means, such as {label}_{person}_{index}.")
+    split_column: str = option("--split", help="Column that says which rows train and which test.")
+    window: int = option(type=click.IntRange(min=0), default=0, help="Rows in a window; 0: rows, of sound windows.")
+    seed: int = option(default=0, help="Seed of the random split and the quick model.")
+    as_json: bool = option("--json", help="Print the findings as JSON.")
+
+
 @click.command("check", epilog="Example: edgewright check my.csv --target label --group person")
-@click.argument("data")
-@click.option("--target", default="", help="Column that is to be predicted.")
-@click.option("--group", default="", help="Column with the person or machine of a row.")
-@click.option("--session", default="", help="Column with the session of a row.")
-@click.option("--time", default="", help="Column with the time of a row.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated.")
-@click.option("--pattern", default="", help="What a file's name means, such as {label}_{person}_{index}.")
-@click.option("--split", "split_column", default="", help="Column that says which rows train and which test.")
-@click.option(
-    "--window",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Rows in a window; 0: rows, of sound windows.",
-)
-@click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random split and the quick model.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.pass_context
-def command(
-    context: click.Context,
-    data: str,
-    target: str,
-    group: str,
-    session: str,
-    time: str,
-    ignore: tuple[str, ...],
-    pattern: str,
-    split_column: str,
-    window: int,
-    kind: str,
-    seed: int,
-    as_json: bool,
-) -> int:
+@takes(options=CheckOptions)
+def command(options: CheckOptions) -> int:
     """Look at DATA (a file or a folder) before building on it.
 
     Missing values, constant columns, ranges and units, sampling rate and gaps, duplicated rows, class balance, labels
     of one person that look swapped, and leakage: the same person, session or overlapping window on both sides of a
     split, with how much that would flatter. Exit code 1 where something was found that makes results wrong.
     """
-    import msgspec
+    from dataclasses import asdict
 
     from edgewright.pipeline.check import check_data
     from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
-    found = check_data(
-        data,
-        kind=kind,
-        target=target,
-        group=group,
-        session=session,
-        time=time,
-        ignore=ignore,
-        pattern=pattern,
-        split_column=split_column,
-        window=window,
-        seed=seed,
-    )
+    given = asdict(options)
+    as_json = given.pop("as_json")
+    found = check_data(given.pop("data"), **given)
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+        print_json(found)
     else:
         for line in _lines(found):
             click.echo(line)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
+
+from edgewright.cli.output import print_json
 
 
 @click.command("compare", epilog="Example: edgewright compare runs/activity runs/activity-2")
@@ -18,22 +19,19 @@ def command(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     The first run is what the others are compared with. Accuracies come with their 95 % intervals and a word on whether
     these overlap.
     """
-    import msgspec
-
     from edgewright.cli.lessons import show_blocks
-    from edgewright.cli.terminal import Terminal
+    from edgewright.cli.listeners import Terminal
     from edgewright.trace.compare import comparison_blocks
     from edgewright.workflows.comparison.runs import compare_places
 
     record = compare_places(runs)
     if html is not None:
-        from edgewright.trace.own_page import comparison_page
+        from edgewright.trace.html import comparison_page
         from edgewright.trace.record import write_whole
 
         write_whole(html, comparison_page(record).encode(), "the page")
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-        sys.stdout.buffer.flush()
+        print_json(record)
         return
     show_blocks(Terminal(), comparison_blocks(record))
     if html is not None:

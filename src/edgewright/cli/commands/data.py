@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.output import print_json
+
 if TYPE_CHECKING:
     from edgewright.data.contract import Documented, RemoteFile
     from edgewright.data.download import Progress
@@ -28,8 +30,6 @@ def list_sets(as_json: bool) -> None:
 
     sets = {name: public_set(name) for name in names()}
     if as_json:
-        import msgspec
-
         rows = [
             {
                 "name": name,
@@ -38,12 +38,12 @@ def list_sets(as_json: bool) -> None:
                 "licence": part.licence,
                 "citation": part.citation,
                 "homepage": part.homepage,
-                "files": [file.url for file in part.files],
+                "files": [file.url for file in part.downloads],
                 "documented": [_told(known) for known in part.documented],
             }
             for name, part in sets.items()
         ]
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        print_json(rows)
         return
     width = max(len(name) for name in sets)
     for name, part in sets.items():
@@ -86,7 +86,7 @@ def get(name: str, source: Path | None, out: Path | None, as_json: bool) -> None
     Without --from the set is downloaded from its origin into $EDGEWRIGHT_DATA (or ~/.local/share/edgewright/data),
     where pipelines find it by `kind = "NAME"`. An interrupted download goes on where it stopped.
     """
-    from edgewright.data.public import counts, download, load, opened, public_set, verify
+    from edgewright.data.public import counts, download, opened, public_set, verify
     from edgewright.data.table_file import check_table_file, write_table_file
     from edgewright.schema.errors import CheckFailedError, InputError
 
@@ -97,16 +97,14 @@ def get(name: str, source: Path | None, out: Path | None, as_json: bool) -> None
         raise InputError(f"a folder or archive of {name!r}", "no such path", str(source), "Check --from")
     folder = source if source is not None else download(name, part, _bar)
     with opened(folder) as place:
-        data = load(part, place)
+        data = part.load(place)
     found = counts(data)
     copy = verify(part, found)
     if out is not None:
         write_table_file(data, out)
     summary = _summary(name, part, data, found, copy, folder)
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(summary), indent=1))
+        print_json(summary)
     else:
         for key, value in summary.items():
             click.echo(f"{key:<10}  {value if isinstance(value, str) else _words(value)}")
@@ -121,7 +119,7 @@ def get(name: str, source: Path | None, out: Path | None, as_json: bool) -> None
 
 
 def _bar(file: RemoteFile) -> Progress:
-    """A progress bar on standard error for one file, made when the first bytes arrive."""
+    """Return a progress bar on standard error for one file, made when the first bytes arrive."""
     shown: list[Any] = []
 
     def progress(done: int, total: int | None) -> None:
@@ -140,7 +138,7 @@ def _bar(file: RemoteFile) -> Progress:
 def _summary(
     name: str, part: Public, data: DataSet | TextSet, found: Documented, copy: str, folder: Path
 ) -> dict[str, object]:
-    """What `get` prints: text, numbers, lists and maps by heading."""
+    """Return what `get` prints: text, numbers, lists and maps by heading."""
     from edgewright.schema.data import TextSet
 
     head: dict[str, object] = {"name": name, "title": part.title, "folder": str(folder)}
@@ -177,7 +175,7 @@ def _different(groups: object) -> list[str]:
 
 
 def _words(value: object) -> str:
-    """A number, list or map as text for the terminal."""
+    """Return a number, list or map as text for the terminal."""
     if isinstance(value, dict):
         return ", ".join(f"{label or 'unlabelled'} {rows:,}" for label, rows in value.items()) or "none"
     if isinstance(value, list):

@@ -21,7 +21,7 @@ def command(data: str | None, out: Path, as_json: bool) -> None:
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.cli.show import run_and_show
+        from edgewright.cli.listeners import run_and_show
 
     run_and_show("demo", data=data, changes=(), out=out, force=False, as_json=as_json)
 

@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgewright.cli.options import argument, option, takes
 
 if TYPE_CHECKING:
     from edgewright.monitor.drift.stream_monitor import DriftWatch
     from edgewright.schema.device import Event
 
 
+@dataclass(frozen=True, kw_only=True)
+class DriftOptions:
+    """Options of the command."""
+
+    model: str = argument(metavar="RUN|PACKAGE")
+    csv: str = option(required=True, metavar="FILE", help="CSV file with the package's columns ('-': stdin).")
+    time: str = option(help="Column with the time: seconds or dates; by the rate without.")
+    rhythm: str = option(
+        default="1h", help="Time in which the stream shows all it does: 30min, 1d (rows where no rate is known)."
+    )
+    false_alarms: float = option(default=1 / 7, show_default="1 a week", help="A day that may come of chance.")
+    confidence: bool = option(help="Predict too, and watch how sure the answers are.")
+    state: Path | None = option(
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Go on from this file, and keep there what is remembered.",
+    )
+    as_json: bool = option("--json", help="JSON: one line an event as it comes, then one a channel.")
+
+
 @click.command("drift", epilog="Example: edgewright drift runs/activity --csv month.csv --rhythm 1d --state drift.bin")
-@click.argument("model", metavar="RUN|PACKAGE")
-@click.option(
-    "--csv", "csv_path", required=True, metavar="FILE", help="CSV file with the package's columns ('-': stdin)."
-)
-@click.option("--time", "time_column", default="", help="Column with the time: seconds or dates; by the rate without.")
-@click.option(
-    "--rhythm",
-    default="1h",
-    show_default=True,
-    help="Time in which the stream shows all it does: 30min, 1d (rows where no rate is known).",
-)
-@click.option(
-    "--false-alarms", type=float, default=1 / 7, show_default="1 a week", help="A day that may come of chance."
-)
-@click.option("--confidence", is_flag=True, help="Predict too, and watch how sure the answers are.")
-@click.option(
-    "--state", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="Go on from this file, and keep there what is remembered.",
-)  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="JSON: one line an event as it comes, then one a channel.")
-def command(
-    model: str,
-    csv_path: str,
-    time_column: str,
-    rhythm: str,
-    false_alarms: float,
-    confidence: bool,
-    state: Path | None,
-    as_json: bool,
-) -> int:
+@takes(options=DriftOptions)
+def command(options: DriftOptions) -> int:
     """Compare a stream with the reference statistics in a package, channel by channel.
 
     Blocks of an eighth of the rhythm are compared with training: mean, deviation, shape (population stability index),
@@ -53,37 +48,37 @@ def command(
 
     from edgewright.cli.drift_input import answered_rows, rows_of, seconds_of
     from edgewright.core.files import write_atomic
-    from edgewright.core.package_loader import load
+    from edgewright.core.predictor import load
     from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
     from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
-    predictor = load(model)
-    config = DriftConfig(rhythm=seconds_of(rhythm, "--rhythm"), false_alarms=false_alarms)
+    predictor, state = load(options.model), options.state
+    config = DriftConfig(rhythm=seconds_of(options.rhythm, "--rhythm"), false_alarms=options.false_alarms)
     watch = watch_of(predictor.manifest, config)
     if state is not None and state.exists():
         _restore(watch, state)
-    asked = answered_rows(predictor, watch) if confidence else None
+    predict = answered_rows(predictor, watch) if options.confidence else None
     events: list[Event] = []
-    for values, times in rows_of(csv_path, predictor.manifest, time_column, watch):
-        if asked is not None:
-            asked(values)
+    for values, times in rows_of(options.csv, predictor.manifest, options.time, watch):
+        if predict is not None:
+            predict(values)
         for event in watch.push(values, times):
             events.append(event)
-            if as_json:
+            if options.as_json:
                 click.echo(msgspec.json.encode(event).decode())
     if state is not None:
         write_atomic(state, watch.state())
     drifted = any(channel.drifted for channel in watch.channels) or (watch.joint is not None and watch.joint.told)
-    if as_json:
+    if options.as_json:
         for row in _rows(watch):
             click.echo(msgspec.json.encode(row).decode())
     else:
-        _print(watch, events, dated=bool(time_column))
+        _print(watch, events, dated=bool(options.time))
     return CHECK_SAID_NO if events or drifted else DONE
 
 
 def _restore(watch: DriftWatch, state: Path) -> None:
-    """Goes on from a file.
+    """Go on from a file.
 
     Raises:
         InputError: naming the file, which is none of this stream's.
@@ -98,7 +93,7 @@ def _restore(watch: DriftWatch, state: Path) -> None:
 
 
 def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
-    """A line a channel, as JSON knows it."""
+    """Return a line a channel, as JSON knows it."""
     made = []
     for channel in watch.channels:
         finding = channel.finding
@@ -119,8 +114,8 @@ def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
 
 def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
     from edgewright.cli.drift_input import told_time
+    from edgewright.core.formatting import number, plural
     from edgewright.monitor.drift.reference_test import LENGTHS
-    from edgewright.trace.words import number, plural
 
     if watch.blocks < LENGTHS[0]:
         need = watch.block * LENGTHS[0]

@@ -2,74 +2,80 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.options import argument, option, sample_shape, takes
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
     from edgewright.profiles.rules import Checked
-    from edgewright.schema.estimate import Estimate
-    from edgewright.schema.footprint import Spread
+    from edgewright.schema.footprint import Estimate, Spread
 
 _SHOWN = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateOptions:
+    """Options of the command."""
+
+    place: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite")
+    device: str = option(required=True, metavar="NAME", help="A profile, or the path of one's own TOML.")
+    budget: str | None = option(
+        metavar="LIMITS", help="flash=64kB,ram=16kB,latency=10ms,energy=2mJ; exit code 1 beyond it."
+    )
+    form: str = option(metavar="NAME", help="float or int8 of a package; its default when left out.")
+    shape: str | None = option(
+        metavar="N,N,...", help="Shape of one sample, for an ONNX model that leaves its axes open."
+    )
+    compiled: bool | None = option(
+        "--compile/--no-compile", help="Compile and count. [default: where the tools are there]"
+    )
+    measured: tuple[str, ...] = option(
+        metavar="latency=8ms", help="From a board; kept, and makes the error bars to come."
+    )
+    as_json: bool = option("--json", help="Print everything as JSON.")
 
 
 @click.command(
     "estimate",
     epilog="Example: edgewright estimate runs/hapt --device cortex-m4 --budget flash=64kB,ram=32kB,latency=10ms",
 )
-@click.argument("place", metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite", type=click.Path(path_type=Path))
-@click.option("--device", required=True, metavar="NAME", help="A profile, or the path of one's own TOML.")
-@click.option("--budget", metavar="LIMITS", help="flash=64kB,ram=16kB,latency=10ms,energy=2mJ; exit code 1 beyond it.")
-@click.option("--form", default="", metavar="NAME", help="float or int8 of a package; its default when left out.")
-@click.option("--shape", metavar="N,N,...", help="Shape of one sample, for an ONNX model that leaves its axes open.")
-@click.option(
-    "--compile/--no-compile", "compiled", default=None, help="Compile and count. [default: where the tools are there]"
-)
-@click.option(
-    "--measured", multiple=True, metavar="latency=8ms", help="From a board; kept, and makes the error bars to come."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(
-    place: Path,
-    device: str,
-    budget: str | None,
-    form: str,
-    shape: str | None,
-    compiled: bool | None,
-    measured: tuple[str, ...],
-    as_json: bool,
-) -> None:
+@takes(options=EstimateOptions)
+def command(options: EstimateOptions) -> None:
     """Say what a model takes of a device.
 
     Error bars hold nine of ten, from this tool's own past misses on that kind of core. Sizes are compiled and
     instructions counted under emulation where arm-none-eabi-gcc and qemu-system-arm are installed. Latency and energy
     are modelled, unverified on silicon, until --measured brings them from a board.
     """
-    from edgewright.cli.commands.export import shape_of
     from edgewright.cli.interrupt import loading
 
     with loading():
+        import msgspec
+
         from edgewright.profiles.catalogue import load_profile
         from edgewright.schema.budget import parse_budget
         from edgewright.workflows.estimation.accelerators import accelerators
         from edgewright.workflows.estimation.workflow import estimate_place
 
-    profile = load_profile(device)
-    limits = None if budget is None else parse_budget(budget)
-    figures = _figures(measured)
+    profile = load_profile(options.device)
     made, subject = estimate_place(
-        place, profile, form=form, shape=shape_of(shape), budget=limits, compiled=compiled, measured=figures
+        options.place,
+        profile,
+        form=options.form,
+        shape=sample_shape(options.shape),
+        budget=None if options.budget is None else parse_budget(options.budget),
+        compiled=options.compiled,
+        measured=_figures(options.measured),
     )
     checked = accelerators(profile, subject)
-    if as_json:
-        import msgspec
-
-        told = {**msgspec.to_builtins(made), "accelerators": msgspec.to_builtins(checked)}
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+    if options.as_json:
+        print_json({**msgspec.to_builtins(made), "accelerators": msgspec.to_builtins(checked)})
     else:
         _print(made, checked)
     if made.over:

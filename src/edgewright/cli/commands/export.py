@@ -2,60 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.options import argument, option, sample_shape, takes
+from edgewright.cli.output import print_json
+from edgewright.core.catalogue import names
 from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
     from edgewright.export.contract import Subject
     from edgewright.schema.trace import DeviceRecord
 
-_TARGETS = "edgewright.export"
+_TARGETS = names("edgewright.export.targets")
 
 
-def shape_of(text: str | None) -> tuple[int, ...] | None:
-    """Lengths of a sample as `--shape` has them; None where it is left out."""
-    if text is None:
-        return None
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and 0 < int(part) < 1 << 24 for part in parts):
-        raise InputError("lengths separated by commas, such as 100,3", repr(text), "--shape")
-    return tuple(int(part) for part in parts)
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Options of the command."""
+
+    place: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER")
+    target: str = option("--to", required=True, metavar="TARGET", help=f"One of {', '.join(_TARGETS)}.")
+    form: str = option(metavar="NAME", help="float or int8 of a package; its default when left out.")
+    device: str = option(metavar="PROFILE", help="Say what it takes of this device; exit code 1 if more.")
+    rounding: str | None = option(
+        type=click.Choice(["litert", "tflm"]), help="Kernels that int8 equals. [default: litert]"
+    )
+    shape: str | None = option(
+        metavar="N,N,...", help="Shape of one sample, for an ONNX model that leaves its axes open."
+    )
+    slots: Path | None = option(
+        metavar="KEY.pub", help="C whose weights boards can replace, signed with this key (edgewright fleet weights)."
+    )
+    name: str = option(help="Name of the files; the model's own when left out.")
+    out: Path = option(default=Path("exported"), help="Folder.")
+    force: bool = option(help="Replace files of these names.")
+    as_json: bool = option("--json", help="Print what was written as JSON.")
 
 
 @click.command("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
-@click.argument(
-    "place",
-    metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER",
-    type=click.Path(path_type=Path),
-)
-@click.option("--to", "target", required=True, metavar="TARGET", help="onnx, tflite, c99 or extension.")
-@click.option("--form", default="", metavar="NAME", help="float or int8 of a package; its default when left out.")
-@click.option("--device", default="", metavar="PROFILE", help="Say what it takes of this device; exit code 1 if more.")
-@click.option("--rounding", type=click.Choice(["litert", "tflm"]), help="Kernels that int8 equals. [default: litert]")
-@click.option("--shape", metavar="N,N,...", help="Shape of one sample, for an ONNX model that leaves its axes open.")
-@click.option("--slots", type=click.Path(path_type=Path), metavar="KEY.pub",
-              help="C whose weights boards can replace, signed with this key (edgewright fleet weights).")  # fmt: skip
-@click.option("--name", default="", help="Name of the files; the model's own when left out.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Folder.")
-@click.option("--force", is_flag=True, help="Replace files of these names.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(
-    place: Path,
-    target: str,
-    form: str,
-    device: str,
-    rounding: Any,  # noqa: ANN401 - one of two words, which click has checked
-    shape: str | None,
-    slots: Path | None,
-    name: str,
-    out: Path,
-    force: bool,
-    as_json: bool,
-) -> None:
+@takes(options=ExportOptions)
+def command(options: ExportOptions) -> None:
     """Write a model for a device or another tool.
 
     A run or a package gives its own form; a model from elsewhere is brought into the dialect first, or refused naming
@@ -63,51 +53,47 @@ def command(
     """
     from dataclasses import replace
 
-    from edgewright.cli.denoise._export import export_denoiser, is_denoiser_file
-    from edgewright.cli.forecasting._export import export_forecaster, is_forecaster_file
+    from edgewright.cli import export_files
     from edgewright.cli.interrupt import loading
 
-    if slots is not None and (target != "c99" or is_forecaster_file(place) or is_denoiser_file(place)):
+    place, target, out, slots = options.place, options.target, options.out, options.slots
+    name, force, as_json = options.name, options.force, options.as_json
+    kind = export_files.kind_of(place)
+    if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser")):
         raise InputError("--slots with --to c99 and a run, package or model", target, str(place), "Leave --slots out")
-    if is_forecaster_file(place):
-        export_forecaster(place, target, out, name=name, force=force, as_json=as_json)
+    if kind == "forecaster":
+        export_files.export_forecaster(place, target, out, name=name, force=force, as_json=as_json)
         return
-    if is_denoiser_file(place):
-        export_denoiser(place, target, out, form=form, name=name, force=force, as_json=as_json)
+    if kind == "denoiser":
+        export_files.export_denoiser(place, target, out, form=options.form, name=name, force=force, as_json=as_json)
+        return
+    if kind:
+        others = {f"--{one}": getattr(options, one) for one in ("slots", "form", "device", "rounding", "shape")}
+        export_files.export_language(place, target, others, name=name, out=out, force=force, as_json=as_json)
         return
     with loading():
-        from edgewright.core import catalogue
+        from edgewright.export.contract import find_target
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files
         from edgewright.profiles.catalogue import load_profile
 
-    if place.suffix == ".language":
-        from edgewright.cli.language._export import export_language
-
-        options = {"--slots": slots, "--form": form, "--device": device, "--rounding": rounding, "--shape": shape}
-        export_language(place, target, options, name=name, out=out, force=force, as_json=as_json)
-        return
-    chosen = catalogue.find(_TARGETS, target, "TARGET", "export target")
-    profile = load_profile(device) if device else None
-    subject = read_subject(place, form=form, rounding=rounding, shape=shape_of(shape))
+    chosen = find_target(target)
+    profile = load_profile(options.device) if options.device else None
+    rounding: Any = options.rounding  # one of two words, which click has checked
+    subject = read_subject(place, form=options.form, rounding=rounding, shape=sample_shape(options.shape))
     if name:
         subject = replace(subject, name=name)
     made = chosen.files(subject) if slots is None else _slotted(subject, slots)
     fit = None if profile is None else _estimate(profile, subject)
     written = write_files(out, made, force=force)
-    _say({**_told(subject, target, written, fit), "note": chosen.told(subject)}, subject, fit, as_json)
+    record = {**_told(subject, target, written, fit), "note": chosen.notes(subject)}
+    if as_json:
+        print_json(record)
+    else:
+        _print(record, subject, fit)
     over = [] if fit is None else [row.name for row in fit.rows if 0 < row.available < row.low]
     if over:
-        raise CheckFailedError(f"{subject.name} is beyond the {' and '.join(over)} of {device}")
-
-
-def _say(told: dict[str, Any], subject: Subject, fit: DeviceRecord | None, as_json: bool) -> None:
-    if not as_json:
-        _print(told, subject, fit)
-        return
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        raise CheckFailedError(f"{subject.name} is beyond the {' and '.join(over)} of {options.device}")
 
 
 def _slotted(subject: Subject, key: Path) -> dict[str, bytes]:
@@ -119,7 +105,7 @@ def _slotted(subject: Subject, key: Path) -> dict[str, bytes]:
 
 
 def _estimate(profile: Any, subject: Subject) -> DeviceRecord:  # noqa: ANN401 - a profile
-    """The exported form against the profile."""
+    """Return the exported form against the profile."""
     from edgewright.pipeline.footprint import form_footprint
     from edgewright.profiles.estimate import estimate
 
@@ -127,7 +113,7 @@ def _estimate(profile: Any, subject: Subject) -> DeviceRecord:  # noqa: ANN401 -
 
 
 def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: DeviceRecord | None) -> dict[str, Any]:
-    """What was written, as JSON has it."""
+    """Return what was written, as JSON has it."""
     import hashlib
 
     import msgspec
@@ -150,8 +136,8 @@ def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: Device
     }
 
 
-def _print(told: dict[str, Any], subject: Subject, fit: DeviceRecord | None) -> None:
-    rounding = f", rounded as {subject.rounding}" if told["rounding"] else ""
+def _print(record: dict[str, Any], subject: Subject, fit: DeviceRecord | None) -> None:
+    rounding = f", rounded as {subject.rounding}" if record["rounding"] else ""
     click.echo(f"{subject.name}: {subject.form}{rounding}")
     source = subject.graph.inputs[0]
     columns = ", ".join(f"{c.name} [{c.unit}]" if c.unit else c.name for c in subject.columns[:12])
@@ -160,13 +146,13 @@ def _print(told: dict[str, Any], subject: Subject, fit: DeviceRecord | None) -> 
     for value in subject.graph.outputs:
         names = ", ".join(subject.graph.labels) if value.name == "label" else ""
         click.echo(f"  out  {value.name}: {value.dtype} {_axes(value.shape)}{f', one of {names}' if names else ''}")
-    for file in told["files"]:
+    for file in record["files"]:
         click.echo(f"  wrote {click.format_filename(file['path'])}, {file['bytes']:,} bytes")
-    if told["note"]:
-        click.echo(f"  {told['note']}")
+    if record["note"]:
+        click.echo(f"  {record['note']}")
     if fit is None:
         return
-    from edgewright.trace.words import amount
+    from edgewright.core.formatting import amount
 
     click.echo(f"{fit.profile}: {fit.description}")
     for row in fit.rows:

@@ -15,7 +15,7 @@ class Fleet(FolderOfCommands):
     """Says why a command that works on the folder alone cannot be asked of a server, and what a database lacks."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Runs the command.
+        """Run the command.
 
         Raises:
             InputError: it was given the address of a server, and needs the folder; or the database does not answer.

@@ -11,7 +11,7 @@ class _Forecast(FolderOfCommands):
     """A group whose first word may be a file: `forecast DATA` is `forecast fit DATA`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts `fit` in front of what is no command."""
+        """Put `fit` in front of what is no command."""
         if args and args[0] not in ("--help", "-h", *self.list_commands(ctx)):
             args = ["fit", *args]
         return super().parse_args(ctx, args)

@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.command_line import command_line
-from edgewright.cli.window_options import window_asked, window_target
+from edgewright.cli.options import ProblemOptions, argument, command_line, listed, option, takes
 
 if TYPE_CHECKING:
+    from edgewright.schema.ladder import LadderRecord
     from edgewright.search.ladder.measurement import Ladder
 
 CHOSEN = "chosen"
 
 
+@dataclass(frozen=True, kw_only=True)
+class LadderOptions(ProblemOptions):
+    """Options of the command."""
+
+    data: str = argument()
+    leave_out: str = option(metavar="A,B", help="Groups that no rung sees: a run reports on them.")
+    task: str = option(type=click.Choice(["auto", "classification", "regression"]), default="auto")
+    device: str = option(metavar="PROFILE", default="cortex-m4", help="Device that it runs on.")
+    patience: int = option(
+        type=click.IntRange(min=0),
+        default=5,
+        help="Rungs in a row without a sure gain after one was climbed; 0 tries all.",
+    )
+    rung: str = option("--run", metavar="RUNG", help="Make a run of this rung, or of the 'chosen' one.")
+    out: Path = option(default=Path("runs"), help="Folder of runs.")
+    force: bool = option(help="Replace the run folder of that name instead of making the next number.")
+    as_json: bool = option("--json", help="Print the record as JSON.")
+
+
 @click.command("ladder", epilog="Example: edgewright ladder readings.csv --target occupied --time date")
-@click.argument("data")
-@click.option("--target", default="", help="Column that is to be predicted.")
-@click.option("--group", default="", help="Column with the person or machine of a row; folds keep them whole.")
-@click.option("--session", default="", help="Column with the session of a row.")
-@click.option("--time", default="", help="Column with the time of a row; folds keep days or blocks whole.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated.")
-@click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
-@click.option("--data", "path", metavar="PATH", help="Data of a pipeline, where DATA names one (hapt, a TOML file).")
-@click.option("--window", type=click.IntRange(min=2), help="Rows in a window; single rows without.")
-@click.option("--step", type=click.IntRange(min=1), help="Rows from one window to the next; half a window without.")
-@window_target
-@click.option("--leave-out", default="", metavar="A,B", help="Groups that no rung sees: a run reports on them.")
-@click.option("--by", type=click.Choice(["auto", "row", "block"]), default="auto", show_default=True,
-              help="What folds keep whole: 'row' says that rows are independent.")  # fmt: skip
-@click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto", show_default=True)
-@click.option("--metric", default="", help="accuracy, balanced-accuracy, macro-f1, average-precision, mae, rmse.")
-@click.option("--device", default="cortex-m4", show_default=True, metavar="PROFILE", help="Where it is to run.")
-@click.option("--patience", type=click.IntRange(min=0), default=5, show_default=True,
-              help="Rungs in a row without a sure gain after one was climbed; 0 tries all.")  # fmt: skip
-@click.option("--run", "rung", default="", metavar="RUNG", help="Make a run of this rung, or of the 'chosen' one.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs.")
-@click.option("--force", is_flag=True, help="Replace the run folder of that name instead of making the next number.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-def command(rung: str, out: Path, force: bool, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options
+@takes(options=LadderOptions)
+def command(options: LadderOptions) -> int:
     """Climb from the majority to a large network on DATA (a file, a folder, a pipeline) while that surely pays.
 
     Each rung is cross-validated by group, or by blocks of time; its gain over the rung that stands has an interval that
@@ -58,11 +55,11 @@ def command(rung: str, out: Path, force: bool, as_json: bool, **options: Any) ->
         from edgewright.schema.errors import DONE, INTERRUPTED
         from edgewright.schema.ladder import encode_ladder
 
-    ladder, left = _ladder(as_json, **options)
-    record = None
+    ladder, left = _ladder(options)
+    record, rung = None, options.rung
     if rung in ("", CHOSEN):
         record = ladder.climb()
-        if as_json:
+        if options.as_json:
             sys.stdout.buffer.write(encode_ladder(record))
             sys.stdout.buffer.flush()
         else:
@@ -77,48 +74,44 @@ def command(rung: str, out: Path, force: bool, as_json: bool, **options: Any) ->
         if not rung:
             return DONE
         rung = record.chosen
-    _run(ladder, rung, out, force, as_json, record)
+    _run(ladder, rung, options, record)
     return DONE
 
 
-def _ladder(as_json: bool, **options: Any) -> tuple[Ladder, tuple[str, ...]]:  # noqa: ANN401 - click's options
-    """The ladder that the options ask for, and the columns that say nothing."""
-    from edgewright.cli.progress import Working
-    from edgewright.cli.show import Quiet
-    from edgewright.cli.terminal import Terminal
+def _ladder(options: LadderOptions) -> tuple[Ladder, tuple[str, ...]]:
+    """Return the ladder that the options ask for, and the columns that say nothing."""
+    from edgewright.cli.listeners import working
     from edgewright.search.ladder.measurement import Ladder, LadderRequest
     from edgewright.search.ladder.setup import problem_and_config
 
-    named = ("target", "group", "session", "time", "kind")
-    listener = Quiet() if as_json else Working(Terminal(stderr=True))
+    listener = working(options.as_json, stderr=True)
     with listener.doing("Reading data"):
         problem, config, left = problem_and_config(
-            options["data"],
-            {**{name: options[name] for name in named}, "ignore": list(options["ignore"])},
-            window=window_asked(options, "ladder"),
-            held=tuple(name.strip() for name in options["leave_out"].split(",") if name.strip()),
-            task=options["task"],
-            profile=options["device"],
-            by=options["by"],
-            path=options["path"],
-            seed=options["seed"],
+            options.data,
+            options.table(),
+            window=options.windows("ladder"),
+            held=listed(options.leave_out),
+            task=options.task,
+            profile=options.device,
+            by=options.by,
+            path=options.path,
+            seed=options.seed,
         )
-    asked = LadderRequest(metric=options["metric"], patience=options["patience"])
-    return Ladder(problem, config, asked, listener.doing, ahead=listener.ahead), left
+    request = LadderRequest(metric=options.metric, patience=options.patience)
+    return Ladder(problem, config, request, listener.doing, ahead=listener.ahead), left
 
 
-def _run(ladder: Ladder, rung: str, out: Path, force: bool, as_json: bool, record: Any) -> None:  # noqa: ANN401
-    """The run of a rung, with its trace on the terminal."""
-    from edgewright.cli.show import Quiet, Shown
-    from edgewright.cli.terminal import Terminal
-    from edgewright.schema.errors import CheckFailedError
+def _run(ladder: Ladder, rung: str, options: LadderOptions, record: LadderRecord | None) -> None:
+    """Run a rung with its trace on the terminal."""
+    from edgewright.cli.listeners import refuse, shown
     from edgewright.search.ladder.rung_run import run_rung
 
-    listener = Quiet() if as_json else Shown(Terminal())
-    said = command_line(rung=rung, as_json=False)
-    result = run_rung(ladder, rung, out=out, force=force, listener=listener, command=said, record=record)
-    if result.refused:
-        raise CheckFailedError(result.refused, do=f"See {click.format_filename(result.folder)}")
+    line = command_line(rung=rung, as_json=False)
+    listener = shown(options.as_json)
+    result = run_rung(
+        ladder, rung, out=options.out, force=options.force, listener=listener, command=line, record=record
+    )
+    refuse(result.refused, result.folder)
 
 
 COMMAND = command

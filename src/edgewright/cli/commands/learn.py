@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.cli.options import argument, option, takes
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,35 +20,30 @@ if TYPE_CHECKING:
     from edgewright.schema.trace import Trace
 
 
+@dataclass(frozen=True, kw_only=True)
+class LearnOptions:
+    """Options of the command."""
+
+    run: Path = argument()
+    mode: str = option(
+        default="trace",
+        metavar="MODE",
+        help="trace, summary, steps, formulas, code, what-if, compare, quiz or glossary.",
+    )
+    changes: tuple[str, ...] = option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="what-if: change features, layers, epochs, bits, or any key a.b, and run again.",
+    )
+    answers: str | None = option(metavar="a,c,b", help="quiz: answer without keys, the first question first.")
+    data: str | None = option(metavar="PATH", help="what-if: where the data is now. [default: as the run remembers]")
+    out: Path | None = option(help="what-if: folder of runs. [default: beside RUN]")
+    as_json: bool = option("--json", help="Print the lesson as JSON.")
+
+
 @click.command("learn", epilog="Example: edgewright learn runs/activity --mode quiz")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--mode",
-    default="trace",
-    show_default=True,
-    metavar="MODE",
-    help="trace, summary, steps, formulas, code, what-if, compare, quiz or glossary.",
-)
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="what-if: change features, layers, epochs, bits, or any key a.b, and run again.",
-)
-@click.option("--answers", metavar="a,c,b", help="quiz: answer without keys, the first question first.")
-@click.option("--data", metavar="PATH", help="what-if: where the data lie now; the run remembers it otherwise.")
-@click.option("--out", type=click.Path(path_type=Path), help="what-if: folder of runs. [default: beside RUN]")
-@click.option("--json", "as_json", is_flag=True, help="Print the lesson as JSON.")
-def command(
-    run: Path,
-    mode: str,
-    changes: tuple[str, ...],
-    answers: str | None,
-    data: str | None,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+@takes(options=LearnOptions)
+def command(options: LearnOptions) -> None:
     """Tell RUN (a run folder) as a lesson.
 
     On a terminal `steps` goes on with keys (space, p, q), and the quiz is answered with a-d or 1-4 and scored. With
@@ -55,38 +53,47 @@ def command(
     from edgewright.trace.modes import modes
     from edgewright.workflows.comparison.runs import read_run, settings_of
 
-    name, known = mode.replace("_", "-"), modes()
+    name, known = options.mode.replace("_", "-"), modes()
     if name not in known:
-        raise UnknownNameError("learning mode", mode, known, "--mode")
-    told = known[name]
-    _only(name, "quiz", "--answers", answers is not None)
-    for option, given in (("--set", bool(changes)), ("--data", data is not None), ("--out", out is not None)):
-        _only(name, "what-if", option, given)
-    if changes:
-        _what_if(run, changes, data, out, as_json)
+        raise UnknownNameError("learning mode", options.mode, known, "--mode")
+    _refuse_options(name, options)
+    if options.changes:
+        _what_if(options)
         return
-    folder, trace = read_run(run)
+    folder, trace = read_run(options.run)
     if not trace.config:
         import msgspec
 
         trace = msgspec.structs.replace(trace, config=dict(settings_of(folder, trace) or {}))
-    blocks = told.tell(trace)
+    blocks = known[name].tell(trace)
     if name == "quiz":
-        _quiz(trace, blocks, answers, as_json)
-    elif as_json:
-        _json({"mode": name, "run": trace.name, "blocks": blocks})
+        _quiz(trace, blocks, options)
+    elif options.as_json:
+        print_json({"mode": name, "run": trace.name, "blocks": blocks})
     else:
-        _print(name, told.title, trace, blocks)
+        _print(name, known[name].title, trace, blocks)
 
 
-def _only(mode: str, wanted: str, option: str, given: bool) -> None:
-    if given and mode != wanted:
-        raise InputError(f"{option} with --mode {wanted}", f"--mode {mode}", "edgewright learn")
+def _refuse_options(mode: str, options: LearnOptions) -> None:
+    """Refuse options of another mode.
+
+    Raises:
+        InputError: naming the first one.
+    """
+    given = {
+        "--answers": ("quiz", options.answers is not None),
+        "--set": ("what-if", bool(options.changes)),
+        "--data": ("what-if", options.data is not None),
+        "--out": ("what-if", options.out is not None),
+    }
+    for name, (wanted, is_given) in given.items():
+        if is_given and mode != wanted:
+            raise InputError(f"{name} with --mode {wanted}", f"--mode {mode}", "edgewright learn")
 
 
 def _print(name: str, title: str, trace: Trace, blocks: Sequence[Block]) -> None:
     from edgewright.cli.lessons import show_blocks, step_through
-    from edgewright.cli.terminal import Terminal
+    from edgewright.cli.listeners import Terminal
 
     console = Terminal()
     click.echo(f"{title}: {' '.join(trace.name.split())}")
@@ -96,63 +103,50 @@ def _print(name: str, title: str, trace: Trace, blocks: Sequence[Block]) -> None
         show_blocks(console, blocks)
 
 
-def _quiz(trace: Trace, blocks: Sequence[Block], answers: str | None, as_json: bool) -> None:
-    """Asked with keys on a terminal, scored from --answers, printed with its answers otherwise."""
-    from edgewright.cli.lessons import ask, judged, read_answers, show, show_blocks
-    from edgewright.cli.terminal import Terminal
+def _quiz(trace: Trace, blocks: Sequence[Block], options: LearnOptions) -> None:
+    """Ask with keys on a terminal, score --answers, or print the questions with their answers."""
+    from edgewright.cli.lessons import ask, judged, read_answers, show_blocks
+    from edgewright.cli.listeners import Terminal
     from edgewright.schema.lesson import Question
     from edgewright.trace.blocks_terminal import question_parts
+    from edgewright.trace.page import print_parts
 
     questions: list[Question] = [block for block in blocks if isinstance(block, Question)]
-    if answers is not None:
-        chosen = read_answers(answers, questions)
-        right = sum(q.options[c].right for q, c in zip(questions, chosen, strict=False))
-        if as_json:
-            _json({"mode": "quiz", "run": trace.name, "blocks": blocks, "answered": len(chosen), "right": right})
-            return
-        console = Terminal()
-        for question, choice in zip(questions, chosen, strict=False):
-            show(console, [*question_parts(question), *judged(question, choice)])
-        click.echo(f"{right} of {len(chosen)} right")
-        return
-    if as_json:
-        _json({"mode": "quiz", "run": trace.name, "blocks": blocks})
+    chosen = [] if options.answers is None else read_answers(options.answers, questions)
+    right = sum(q.options[c].right for q, c in zip(questions, chosen, strict=False))
+    if options.as_json:
+        score = {} if options.answers is None else {"answered": len(chosen), "right": right}
+        print_json({"mode": "quiz", "run": trace.name, "blocks": blocks, **score})
         return
     console = Terminal()
-    if questions and console.is_terminal and sys.stdin.isatty():
+    if options.answers is not None:
+        for question, choice in zip(questions, chosen, strict=False):
+            print_parts([*question_parts(question), *judged(question, choice)], console)
+        click.echo(f"{right} of {len(chosen)} right")
+    elif questions and console.is_terminal and sys.stdin.isatty():
         right, answered = ask(console, questions)
         click.echo(f"{right} of {answered} right")
     else:
         show_blocks(console, blocks)
 
 
-def _what_if(run: Path, changes: tuple[str, ...], data: str | None, out: Path | None, as_json: bool) -> None:
+def _what_if(options: LearnOptions) -> None:
     from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.cli.lessons import show_blocks
-        from edgewright.cli.progress import Working
-        from edgewright.cli.show import Quiet
-        from edgewright.cli.terminal import Terminal
+        from edgewright.cli.listeners import Terminal, refuse, working
         from edgewright.trace.compare import comparison_blocks
         from edgewright.workflows.comparison.what_if import what_if
 
-    console = Terminal()
-    done = what_if(run, changes, data=data, out=out, listener=Quiet() if as_json else Working(console))
-    if as_json:
-        _json({"mode": "what-if", "run": str(done.result.folder), "comparison": done.comparison})
+    listener = working(options.as_json)
+    done = what_if(options.run, options.changes, data=options.data, out=options.out, listener=listener)
+    if options.as_json:
+        print_json({"mode": "what-if", "run": str(done.result.folder), "comparison": done.comparison})
     else:
-        show_blocks(console, comparison_blocks(done.comparison))
+        show_blocks(Terminal(), comparison_blocks(done.comparison))
         click.echo(f"run folder {click.format_filename(done.result.folder)}")
-    if done.result.refused:
-        raise CheckFailedError(done.result.refused, do=f"See {click.format_filename(done.result.folder)}")
-
-
-def _json(made: dict[str, Any]) -> None:
-    import msgspec
-
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
-    sys.stdout.buffer.flush()
+    refuse(done.result.refused, done.result.folder)
 
 
 COMMAND = command

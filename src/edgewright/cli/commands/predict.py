@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import click
 
+from edgewright.core.formatting import percent
 from edgewright.schema.errors import InputError
-
-if TYPE_CHECKING:
-    from edgewright.core.predictor import Predictor
 
 
 @click.command(
@@ -40,7 +38,9 @@ def command(
     With '-' rows of CSV come from standard input and JSON lines go out as they are answered; a cell that is no finite
     number is told on standard error and counts as missing.
     """
+    from edgewright.cli.output import BadRows
     from edgewright.core.engines import MANY_ROWS
+    from edgewright.core.prediction_input import answer_rows, answer_values
     from edgewright.export.answering import load
 
     given = [name for name, value in (("-", standard_input), ("--csv", csv_path), ("--values", values)) if value]
@@ -50,31 +50,12 @@ def command(
         )
     predictor = load(model, engine=engine, form=form, rows=MANY_ROWS if values is None else 1)
     if values is not None:
-        _print(_answer_values(predictor, values), as_json)
-        return
-    if standard_input or csv_path == "-":
-        _print(_answer_stream(predictor, sys.stdin, "standard input"), True)
-        return
-    _print(_answer_file(predictor, Path(str(csv_path))), as_json)
-
-
-def _answer_values(predictor: Predictor, values: str) -> Iterator[dict[str, Any]]:
-    from edgewright.core.prediction_input import answer_values
-
-    return answer_values(predictor, values)
-
-
-def _answer_stream(predictor: Predictor, stream: TextIO, name: str) -> Iterator[dict[str, Any]]:
-    from edgewright.cli.row_errors import BadRows
-    from edgewright.core.prediction_input import answer_stream
-
-    return answer_stream(predictor, stream, name, BadRows())
-
-
-def _answer_file(predictor: Predictor, path: Path) -> Iterator[dict[str, Any]]:
-    from edgewright.core.prediction_input import answer_file
-
-    return answer_file(predictor, path)
+        _print(answer_values(predictor, values), as_json)
+    elif standard_input or csv_path == "-":
+        _print(answer_rows(predictor, sys.stdin, "standard input", BadRows()), True)
+    else:
+        path = Path(str(csv_path))
+        _print(answer_rows(predictor, path, path.name), as_json)
 
 
 def _print(answers: Iterator[dict[str, Any]], as_json: bool) -> None:
@@ -85,25 +66,18 @@ def _print(answers: Iterator[dict[str, Any]], as_json: bool) -> None:
 
 
 def _sentence(answer: dict[str, Any]) -> str:
-    """'walking, 85 %' for a person."""
+    """Return an answer as text: 'walking, 85 %'."""
     place = f"{answer['place']}: " if answer.get("place") else ""
     if answer.get("missing"):
         return f"{place}no answer: too many values are missing"
     if "label" not in answer:
         return f"{place}{answer['prediction']:.6g}"
-    text = f"{place}{answer['label']}, {_percent(answer['confidence'])}"
+    text = f"{place}{answer['label']}, {percent(answer['confidence'])}"
     if answer.get("unsure"):
         text += " (unsure)"
     if answer.get("out_of_range"):
         text += f" (out of the declared range: {', '.join(answer['out_of_range'])})"
     return text
-
-
-def _percent(share: float) -> str:
-    """'85 %'; what is not quite sure is never rounded to '100 %'."""
-    if share < 1 and round(100 * share) >= 100:
-        return f"{100 * share:.1f} %" if share < 0.9995 else "> 99.9 %"
-    return f"{100 * share:.0f} %"
 
 
 COMMAND = command

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+
+from edgewright.cli.options import argument, option, takes
+from edgewright.cli.output import print_json
+from edgewright.core.formatting import bytes_text
 
 if TYPE_CHECKING:
     from edgewright.schema.profile import Profile
     from edgewright.schema.small_model import Fit
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProfilesOptions:
+    """Options of the command."""
+
+    names: tuple[str, ...] = argument(metavar="[NAME]...", nargs=-1)
+    llm: bool = option(help="Small language models instead, and which devices hold them.")
+    models: tuple[str, ...] = option("--model", help="Of --llm: this model or TOML file only; may be repeated.")
+    devices: tuple[str, ...] = option("--device", help="This profile or TOML file only; may be repeated.")
+    context: int = option(type=click.IntRange(1), default=2048, help="Of --llm: tokens remembered.")
+    as_json: bool = option("--json", help="Print everything, with the source of every figure, as JSON.")
+
+
 @click.command("profiles", epilog="Example: edgewright profiles nrf52840")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--llm", "language", is_flag=True, help="Small language models instead, and which devices hold them.")
-@click.option("--model", "models", multiple=True, help="Of --llm: this model or TOML file only; may be repeated.")
-@click.option("--device", "devices", multiple=True, help="This profile or TOML file only; may be repeated.")
-@click.option("--context", type=click.IntRange(1), default=2048, show_default=True, help="Of --llm: tokens remembered.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything, with the source of every figure, as JSON.")
-def command(
-    names: tuple[str, ...],
-    language: bool,
-    models: tuple[str, ...],
-    devices: tuple[str, ...],
-    context: int,
-    as_json: bool,
-) -> None:
+@takes(options=ProfilesOptions)
+def command(options: ProfilesOptions) -> None:
     """List device profiles, everything of those named, or with --llm the small language models that they hold.
 
     NAME is a profile, or the path of a TOML file of one's own. Every figure is printed with its source.
@@ -34,33 +39,32 @@ def command(
     bandwidth allows at most: every token reads all weights once. Scores are published ones; those of different tasks
     cannot be compared.
     """
-    import msgspec
-
     from edgewright.profiles import small_models
     from edgewright.profiles.catalogue import listing, load_profile
     from edgewright.schema.errors import InputError
 
-    if models and not language:
+    if options.models and not options.llm:
         raise InputError("--llm beside --model", "none", "profiles")
-    devices = (*names, *devices)
-    if not language:
+    devices = (*options.names, *options.devices)
+    if not options.llm:
         profiles = [load_profile(name) for name in devices or listing()]
-        if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(profiles), indent=1).decode())
+        if options.as_json:
+            print_json(profiles)
             return
         for profile in profiles:
-            _whole(profile) if names else _device(profile)
+            _whole(profile) if options.names else _device(profile)
         return
-    fits = [small_models.fit(small_models.load(name), context, devices) for name in models or small_models.listing()]
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(fits), indent=1).decode())
+    models = options.models or small_models.listing()
+    fits = [small_models.fit(small_models.load(name), options.context, devices) for name in models]
+    if options.as_json:
+        print_json(fits)
         return
-    _table(fits, context)
+    _table(fits, options.context)
 
 
 def _device(profile: Profile) -> None:
     click.echo(f"{profile.name:<19}  {profile.description}")
-    parts = [f"{name} {_size(getattr(profile, name).value)}" for name in ("flash", "ram")]
+    parts = [f"{name} {bytes_text(getattr(profile, name).value)}" for name in ("flash", "ram")]
     parts.append(f"{profile.clock.value / 1e6:,.0f} MHz")
     if profile.bandwidth is not None:
         parts.append(f"memory {profile.bandwidth.value / 1e9:.1f} GB/s")
@@ -96,7 +100,7 @@ def _whole(profile: Profile) -> None:
 
 def _value(value: float, unit: str) -> str:
     if unit == "B":
-        return _size(value)
+        return bytes_text(value)
     scales = {
         "Hz": ((1e9, "GHz"), (1e6, "MHz")),
         "B/s": ((1e9, "GB/s"),),
@@ -116,7 +120,7 @@ def _table(fits: list[Fit], context: int) -> None:
     )
     for fit in fits:
         needs = {need.bits: need for need in fit.needs}
-        cells = [_size(need.weights + need.cache) for need in fit.needs]
+        cells = [bytes_text(need.weights + need.cache) for need in fit.needs]
         held = []
         for name in names:
             fitting = [need for need in fit.needs if name in need.devices]
@@ -128,17 +132,10 @@ def _table(fits: list[Fit], context: int) -> None:
                 ]
                 held.append(f"{name} ({', '.join(said)})")
         model = fit.model
-        line = f"{model.name:<19} {model.parameters / 1e6:>7,.0f}M {_size(needs[16].cache):>8}"
+        line = f"{model.name:<19} {model.parameters / 1e6:>7,.0f}M {bytes_text(needs[16].cache):>8}"
         click.echo(f"{line} {cells[0]:>8} {cells[1]:>8} {cells[2]:>8}  {'; '.join(held) or 'none of these'}")
         shorter = f"context {fit.context:,} at most; " if fit.context < context else ""
         click.echo(f"{'':<19}  {shorter}{model.score.task}: {model.score.value:g} % ({model.score.source})")
-
-
-def _size(count: float) -> str:
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:,.3g} {unit}"
-    return f"{count:,.0f} B"
 
 
 COMMAND = command

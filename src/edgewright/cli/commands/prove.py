@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError
 
 
@@ -28,10 +27,8 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
     differs is named with the row and the values. Exit code 1 where a tolerance is broken, or a model that was read
     could not be run.
     """
-    import msgspec
-
     from edgewright.cli.interrupt import loading
-    from edgewright.cli.show import Terminal
+    from edgewright.cli.listeners import Terminal
 
     with loading():
         from edgewright.trace.proof_view import print_proof, told
@@ -39,8 +36,7 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
 
     record = prove_place(place, data=data, rows=rows, device=device, given=given)
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-        sys.stdout.buffer.flush()
+        print_json(record)
     else:
         print_proof(record, Terminal())
     if record.breaks is not None:

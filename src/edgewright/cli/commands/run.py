@@ -28,7 +28,7 @@ def command(pipeline: str, data: str | None, changes: tuple[str, ...], out: Path
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.cli.show import run_and_show
+        from edgewright.cli.listeners import run_and_show
 
     run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json)
 

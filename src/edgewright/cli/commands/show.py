@@ -29,14 +29,14 @@ def command(run: Path, out: Path | None, opened: bool, as_json: bool) -> None:
     """
     import msgspec
 
-    from edgewright.trace.page_file import PAGE_VERSION
+    from edgewright.trace.record import PAGE_VERSION
 
     path = _page_of(run, out)
     url = path.resolve().as_uri()
     shown = opened and not as_json and _open(url)
     if as_json:
-        told = {"page": str(path), "url": url, "bytes": path.stat().st_size, "version": PAGE_VERSION}
-        sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+        record = {"page": str(path), "url": url, "bytes": path.stat().st_size, "version": PAGE_VERSION}
+        sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
         return
     click.echo(f"page {click.format_filename(path)}")
     if not shown:
@@ -44,7 +44,7 @@ def command(run: Path, out: Path | None, opened: bool, as_json: bool) -> None:
 
 
 def _page_of(run: Path, out: Path | None) -> Path:
-    """The file of the page, made where it has to be.
+    """Return the file of the page, made where it has to be.
 
     Raises:
         InputError: `run` is nothing that a page can be made from.
@@ -52,8 +52,7 @@ def _page_of(run: Path, out: Path | None) -> Path:
         OutputError: the page cannot be written.
     """
     from edgewright.schema.errors import InputError, MissingExtraError
-    from edgewright.trace.page_file import PAGE_FILE, PAGE_VERSION, page_version, render_page
-    from edgewright.trace.record import write_whole
+    from edgewright.trace.record import PAGE_FILE, PAGE_VERSION, page_version, render_page, write_whole
 
     record, beside = _source(run)
     if out is not None and out.is_dir():
@@ -76,13 +75,13 @@ def _page_of(run: Path, out: Path | None) -> Path:
 
 
 def _source(run: Path) -> tuple[Path | None, Path]:
-    """The record (None where only a page is there) and where its page belongs.
+    """Return the record (None where only a page is there) and where its page belongs.
 
     Raises:
         InputError: there is neither.
     """
     from edgewright.schema.errors import InputError
-    from edgewright.trace.page_file import PAGE_FILE, page_version
+    from edgewright.trace.record import PAGE_FILE, page_version
 
     if run.is_dir():
         record = run / "trace.json"
@@ -122,7 +121,7 @@ def _older(page: Path, record: Path) -> bool:
 
 
 def _elsewhere(record: Path) -> Path:
-    """A page that has no place beside its record: in the folder for temporary files, by the record's own name."""
+    """Return a path in the temporary folder for a page that cannot be written beside its record."""
     import tempfile
 
     name = record.parent.name if record.name == "trace.json" else record.stem
@@ -130,7 +129,7 @@ def _elsewhere(record: Path) -> Path:
 
 
 def _open(url: str) -> bool:
-    """Whether a browser took the page; one in a terminal is none, as it would take the terminal."""
+    """Return whether a browser took the page; one in a terminal is none, as it would take the terminal."""
     import webbrowser
 
     screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")

@@ -7,6 +7,6 @@ from edgewright.cli.folder import FolderOfCommands
 COMMAND = FolderOfCommands(
     "synth",
     package="edgewright.cli.synth",
-    help="Synthetic signals, sentences and speech: always marked, never tested on, and what they are worth.",
-    epilog="Example: edgewright synth worth a.csv --target activity --group person --time t --method jitter --window 9",
+    help="Synthetic signals, sentences and speech, which are always marked and never tested on, and their utility.",
+    epilog="Example: edgewright synth utility a.csv --target label --group person --time t --method jitter --window 9",
 )

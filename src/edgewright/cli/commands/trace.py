@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
 
@@ -36,13 +36,11 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        import msgspec
-
-        from edgewright.cli.lessons import show
-        from edgewright.cli.terminal import Terminal
+        from edgewright.cli.listeners import Terminal
         from edgewright.pipeline.explained_prediction import explain_csv, explain_row
-        from edgewright.trace.explained_prediction_view import explained_parts
-        from edgewright.trace.page import page_of
+        from edgewright.trace.blocks_terminal import blocks_parts
+        from edgewright.trace.page import page_of, print_parts
+        from edgewright.trace.sections.prediction import explained_blocks
         from edgewright.workflows.comparison.runs import read_run
 
     folder, _ = read_run(run)
@@ -53,17 +51,17 @@ def command(
         records = (explain_row(folder, int(row or 0), data),)
     more = f"{len(records):,} of {total:,} are traced; --most traces more" if total > len(records) else ""
     if html is not None:
-        from edgewright.trace.own_page import explained_page
+        from edgewright.trace.html import explained_page
         from edgewright.trace.record import write_whole
 
         write_whole(html, explained_page(records, f"Predictions of {records[0].run}").encode(), "the page")
     if as_json:
         made = {"run": records[0].run, "traced": len(records), "rows": total, "predictions": records}
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
-        sys.stdout.buffer.flush()
+        print_json(made)
         return
     console = Terminal()
-    show(console, [part for record in records for part in explained_parts(record, page_of(console))])
+    blocks = [block for record in records for block in explained_blocks(record)]
+    print_parts(blocks_parts(blocks, page_of(console)), console)
     if more:
         click.echo(more)
     if html is not None:

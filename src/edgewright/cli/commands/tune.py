@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+
+from edgewright.cli.options import argument, listed, option, takes
+from edgewright.cli.output import print_json
+
+if TYPE_CHECKING:
+    from edgewright.workflows.tuning.request import TuningRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    """Options of the command."""
+
+    source: Path = argument(metavar="RUN|PACKAGE")
+    data: str | None = option(
+        metavar="RECORDINGS", help="Recordings with labels. [default: the run's validation people]"
+    )
+    cost: str = option(default="false-alarm=1,miss=1", help="Of one false alarm, one missed event.")
+    point: int | None = option(
+        type=click.IntRange(min=1), metavar="N", help="Take point N of the curve instead of the cheapest."
+    )
+    alarms_per_day: float | None = option(
+        type=click.FloatRange(min=0), metavar="X", help="Take the point that misses least at this rate of false alarms."
+    )
+    alarm: tuple[str, ...] = option(metavar="LABEL", help="Label that calls for somebody; may be repeated.")
+    people: str = option(metavar="A,B", help="Only these people (groups, or recordings without groups).")
+    tolerance: str | None = option(
+        metavar="5s", help="Time after an event in which an alarm counts. [default: a window]"
+    )
+    smoothing: str = option(metavar="1,3,8", help="Windows to average that are tried.")
+    debounce: str = option(metavar="1,2", help="Windows that must agree, tried.")
+    refractory: str = option(metavar="0,30s", help="Times without a further alarm, tried.")
+    kind: str = option(help="Source or public set of the recordings; the run's own, or by the path.")
+    target: str = option(help="Column of the labels, where the run does not say it.")
+    group: str = option(help="Column of the person or machine, where the run does not say it.")
+    form: str | None = option(metavar="NAME", help="float or int8; the package's default when left out.")
+    device: str = option(metavar="PROFILE", help="Device whose memory the smoothing must fit.")
+    out: Path | None = option(help="New folder. [default: RUN-tuned, the next free number]")
+    as_json: bool = option("--json", help="Print the record as JSON.")
 
 
 @click.command(
     "tune", epilog="Example: edgewright tune runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20"
 )
-@click.argument("source", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
-@click.option("--data", metavar="RECORDINGS", help="Whole recordings with labels; the run's validation people without.")
-@click.option("--cost", default="false-alarm=1,miss=1", show_default=True, help="Of one false alarm, one missed event.")
-@click.option("--point", type=click.IntRange(min=1), metavar="N",
-              help="Take this point of the curve, by its number, instead of the cheapest.")  # fmt: skip
-@click.option("--alarms-per-day", type=click.FloatRange(min=0), metavar="X",
-              help="Take the point that misses least with at most so many false alarms.")  # fmt: skip
-@click.option("--alarm", multiple=True, metavar="LABEL", help="Label that calls for somebody; may be repeated.")
-@click.option("--people", default="", metavar="A,B", help="Only these people (groups, or recordings without groups).")
-@click.option("--tolerance", metavar="5s", help="Time after an event in which an alarm is right; a window without.")
-@click.option("--smoothing", default="", metavar="1,3,8", help="Windows to average that are tried.")
-@click.option("--debounce", default="", metavar="1,2", help="Windows that must agree, tried.")
-@click.option("--refractory", default="", metavar="0,30s", help="Times without a further alarm, tried.")
-@click.option("--kind", default="", help="Source or public set of the recordings; the run's own, or by the path.")
-@click.option("--target", default="", help="Column of the labels, where the run does not say it.")
-@click.option("--group", default="", help="Column of the person or machine, where the run does not say it.")
-@click.option("--form", metavar="NAME", help="float or int8; the package's default when left out.")
-@click.option("--device", default="", metavar="PROFILE", help="Device whose memory the smoothing must fit.")
-@click.option("--out", type=click.Path(path_type=Path), help="New folder. [default: RUN-tuned, the next free number]")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-def command(
-    source: Path,
-    data: str | None,
-    kind: str,
-    target: str,
-    group: str,
-    out: Path | None,
-    as_json: bool,
-    **options: Any,  # noqa: ANN401 - click's options
-) -> None:
+@takes(options=TuneOptions)
+def command(options: TuneOptions) -> None:
     """Choose how answers become alarms, by false alarms a day and missed events.
 
     Whole recordings are answered window by window as on the device; every combination of smoothing, debounce, threshold
@@ -52,33 +62,49 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        import msgspec
-
         from edgewright.cli.lessons import show_blocks
-        from edgewright.cli.progress import Working
-        from edgewright.cli.show import Quiet
-        from edgewright.cli.terminal import Terminal
-        from edgewright.cli.tuning_options import read_asked
+        from edgewright.cli.listeners import Terminal, working
         from edgewright.trace.tuning_view import tuning_blocks
         from edgewright.workflows.tuning.workflow import tune
 
-    console = Terminal()
     done = tune(
-        source,
-        read_asked(**options),
-        out=out,
-        data=data,
-        kind=kind,
-        target=target,
-        group=group,
-        listener=Quiet() if as_json else Working(console),
+        options.source,
+        _request(options),
+        out=options.out,
+        data=options.data,
+        kind=options.kind,
+        target=options.target,
+        group=options.group,
+        listener=working(options.as_json),
     )
-    if as_json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(done.record), indent=1) + b"\n")
-        sys.stdout.buffer.flush()
+    if options.as_json:
+        print_json(done.record)
         return
-    show_blocks(console, tuning_blocks(done.record))
+    show_blocks(Terminal(), tuning_blocks(done.record))
     click.echo(f"{click.format_filename(done.folder)}: {done.package.name}, tune.json, tune.html")
+
+
+def _request(options: TuneOptions) -> TuningRequest:
+    """Return what the options of the command ask for.
+
+    Raises:
+        InputError: an option that does not say what it should, or two that take another point each.
+    """
+    from edgewright.cli.drift_input import seconds_of
+    from edgewright.cli.tuning_options import grid_of, read_cost
+    from edgewright.workflows.tuning.request import TuningRequest
+
+    return TuningRequest(
+        cost=read_cost(options.cost),
+        point=options.point,
+        most=options.alarms_per_day,
+        alarms=options.alarm,
+        people=listed(options.people),
+        tolerance=None if options.tolerance is None else seconds_of(options.tolerance, "--tolerance", zero=True),
+        form=options.form,
+        device=options.device,
+        grid=grid_of(options.smoothing, options.debounce, options.refractory),
+    )
 
 
 COMMAND = command

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +24,7 @@ _DATA = (
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say how CLEAN is read."""
+    """Add the options that say how CLEAN is read."""
     for option in reversed(_DATA):
         function = option(function)
     return function
@@ -75,15 +74,3 @@ def decibels(text: str) -> tuple[float, float]:
         return float(low), float(high or low)
     except ValueError:
         raise InputError("decibels, as 10 or 0:20", repr(text), "--snr") from None
-
-
-def free(out: Path, force: bool) -> None:
-    """Refuses to replace a file.
-
-    Raises:
-        InputError: it is there.
-    """
-    if out.is_dir():
-        raise InputError("a file", "a folder", str(out))
-    if out.exists() and not force:
-        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")

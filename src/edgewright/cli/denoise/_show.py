@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.terminal import print_ahead
+from edgewright.cli.output import print_ahead
 from edgewright.pipeline.duration_estimate import told_by_first
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _BARS = 40
 
 
 def told(made: Trained, out: Path, size: int) -> dict[str, Any]:
-    """What was trained, as JSON has it."""
+    """Return what was trained, as JSON has it."""
     import hashlib
 
     import msgspec
@@ -35,7 +35,7 @@ def told(made: Trained, out: Path, size: int) -> dict[str, Any]:
 
 
 def print_epochs(epochs: int) -> Callable[[EpochRecord], None]:
-    """A line of the trace for each epoch: losses, and the validation loss as a bar that gets longer as it falls."""
+    """Return a listener that prints each epoch: its losses, and a bar that grows as the validation loss falls."""
     first: list[float] = []
     step = told_by_first(lambda _: None, print_ahead, "Training", epochs, skipped=1)
 
@@ -52,7 +52,7 @@ def print_epochs(epochs: int) -> Callable[[EpochRecord], None]:
 
 
 def print_trained(made: Trained, out: Path, size: int) -> None:
-    """What the file is, who is held out, and what to do next."""
+    """Print what the file is, who is held out, and what to do next."""
     spec = made.file.spec
     learnt = spec.learnt
     word = "people or machines" if learnt.held_by == "group" else "recordings"
@@ -67,7 +67,7 @@ def print_trained(made: Trained, out: Path, size: int) -> None:
 
 
 def print_score(score: DenoiseScore) -> None:
-    """The table by noise, and where it wins and loses."""
+    """Print the table by noise, and where the denoiser wins and loses."""
     word = "mixed in" if score.snr_low == score.snr_high else "mixed in evenly"
     click.echo(f"Simulated noise: {score.recordings:,} recordings of {score.groups:,} held out; noise {word} at "
                f"{score.snr_low:g} to {score.snr_high:g} dB; improvements in dB with 95 % intervals")  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from edgewright.cli.denoise._options import free
+from edgewright.cli.options import refuse_existing
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,17 +37,17 @@ def command(model: Path, wav: Path | None, table: Path | None, out: Path, force:
 
     if (wav is None) == (table is None):
         raise InputError("--wav FILE or --csv FILE", "both" if wav else "neither", "denoise run")
-    free(out, force)
+    refuse_existing(out, force)
     made = read_denoiser(model)
-    data, told = _sound(made, wav) if wav is not None else _rows(made, table or Path())
+    data, record = _sound(made, wav) if wav is not None else _rows(made, table or Path())
     write_atomic(out, data)
-    told = {"file": str(out), **told}
+    record = {"file": str(out), **record}
     if as_json:
-        click.echo(msgspec.json.encode(told).decode())
+        click.echo(msgspec.json.encode(record).decode())
         return
-    for note in told["notes"] if isinstance(told["notes"], list) else []:
+    for note in record["notes"] if isinstance(record["notes"], list) else []:
         click.echo(note)
-    click.echo(f"wrote {click.format_filename(str(out))}: {told['rows']:,} rows, {told['taken']:+.1f} dB of power")
+    click.echo(f"wrote {click.format_filename(str(out))}: {record['rows']:,} rows, {record['taken']:+.1f} dB of power")
 
 
 def _sound(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
@@ -93,7 +93,7 @@ def _rows(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
 
 
 def _told(taken: np.ndarray, given: np.ndarray, notes: list[str]) -> dict[str, object]:
-    """Rows, and how much power was taken away, in decibels."""
+    """Return rows, and how much power was taken away, in decibels."""
     before, after = (float(np.nanvar(part, axis=0).sum()) for part in (taken, given))
     if before == 0.0:
         notes = [*notes, "the signal is silent"]

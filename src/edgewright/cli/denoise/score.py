@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.denoise._options import data_options, decibels, read_clean
+from edgewright.cli.output import print_json
 
 
 @click.command("score", epilog="Example: edgewright denoise score voice.denoiser voices --noise brown --snr 0:10")
@@ -32,8 +33,6 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        import msgspec
-
         from edgewright.graph.denoising import read_denoiser
         from edgewright.workflows.denoising.evaluation import score_denoiser
 
@@ -41,7 +40,7 @@ def command(
     span = decibels(snr) if snr else None
     found = score_denoiser(made, read_clean(clean, named), noise=noise, snr_range=span, seed=seed, most=most)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        print_json(found)
         return
     print_score(found)
 

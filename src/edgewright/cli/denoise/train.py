@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from edgewright.cli.denoise._options import data_options, decibels, free, read_clean
+from edgewright.cli.denoise._options import data_options, decibels, read_clean
+from edgewright.cli.options import refuse_existing
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
 _EXAMPLE = "Example: edgewright denoise train voices --noise white --noise pink --snr 0:20 --out voice.denoiser"
@@ -17,7 +19,7 @@ _EXAMPLE = "Example: edgewright denoise train voices --noise white --noise pink 
 @click.argument("clean", metavar="CLEAN")
 @data_options
 @click.option("--noise", multiple=True, required=True, metavar="KIND|WAV|FOLDER",
-              help="white, pink, brown, hum, impulse, or recorded noise; may be repeated.")  # fmt: skip
+              help="Kind of noise, such as white or hum, or recorded noise; may be repeated.")  # fmt: skip
 @click.option("--snr", default="0:20", show_default=True, metavar="LOW:HIGH", help="Signal to noise in decibels.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="FILE.denoiser.")
 @click.option("--hold-out", default="", metavar="A,B", help="People or recordings that are left out. [default: drawn]")
@@ -40,28 +42,27 @@ def command(clean: str, noise: tuple[str, ...], snr: str, out: Path, hold_out: s
     from edgewright.cli.denoise._show import print_epochs, print_trained, told
     from edgewright.cli.interrupt import loading
 
-    free(out, force)
+    refuse_existing(out, force)
     span, config = decibels(snr), _config(sizes)
     with loading():
         from edgewright.training.backend import prepare
 
         prepare()
-        import msgspec
 
+        from edgewright.core.toml_tables import convert_table
         from edgewright.graph.denoising import write_denoiser
-        from edgewright.graph.tables import convert_table
         from edgewright.models.denoiser import DenoiserConfig
         from edgewright.workflows.denoising.training import DenoiserRequest, train_denoiser
 
-    asked = DenoiserRequest(
+    request = DenoiserRequest(
         noise=noise, snr=span, config=convert_table(config, DenoiserConfig, "--set"), windows=windows, epochs=epochs,
         hold_out=tuple(part.strip() for part in hold_out.split(",") if part.strip()), seed=seed,
         name=out.name.split(".")[0] or "denoiser", rounding=rounding,
     )  # fmt: skip
-    made = train_denoiser(read_clean(clean, named), asked, None if as_json else print_epochs(epochs))
+    made = train_denoiser(read_clean(clean, named), request, None if as_json else print_epochs(epochs))
     size = write_denoiser(out, made.file)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(told(made, out, size)), indent=1).decode())
+        print_json(told(made, out, size))
         return
     print_trained(made, out, size)
 

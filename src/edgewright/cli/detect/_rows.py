@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def opened(path: Path) -> DetectorFile:
-    """The detector of a file, or the only one of a package or run folder.
+    """Return the detector of a file, or the only one of a package or run folder.
 
     Raises:
         InputError: no detector, or more than one in a package.
     """
     from edgewright.core.package import read_package
-    from edgewright.core.package_loader import package_path
+    from edgewright.core.predictor import package_path
     from edgewright.monitor.detector_file import IN_PACKAGE, detectors_in, parse_detector, read_detector
 
     if not path.is_dir() and path.suffix != ".edge":
@@ -44,7 +44,7 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
 
     import numpy as np
 
-    from edgewright.cli.row_errors import BadRows
+    from edgewright.cli.output import BadRows
     from edgewright.core.csv.rows import iter_csv
     from edgewright.data.clock import read_clock
     from edgewright.monitor.detector_stream import Watch

@@ -19,11 +19,9 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
     A detector of windows cuts them of the rows. An autoencoder comes with its network, NAME_net. A package's model and
     its detectors together: edgewright export PACKAGE --to c99.
     """
-    import msgspec
-
     from edgewright.cli.detect._rows import opened
+    from edgewright.cli.export_files import write_export
     from edgewright.export._c_detector import write_detector_c99
-    from edgewright.export.write import write_files
     from edgewright.monitor.detector_stream import Watch
 
     detector = opened(file)
@@ -39,13 +37,8 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
         refractory=spec.refractory,
         window=spec.window,
     )
-    written = write_files(out, {name: text.encode() for name, text in files.items()}, force=force)
-    if as_json:
-        told = [{"path": str(path), "bytes": len(data)} for path, data in written.items()]
-        click.echo(msgspec.json.format(msgspec.json.encode({"kind": spec.kind, "files": told}), indent=1).decode())
-        return
-    for path, data in written.items():
-        click.echo(f"wrote {click.format_filename(str(path))}, {len(data):,} bytes")
+    data = {name: text.encode() for name, text in files.items()}
+    write_export(out, data, {"kind": spec.kind}, force=force, as_json=as_json)
 
 
 COMMAND = command

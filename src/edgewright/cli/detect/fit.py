@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.workflows.detection.fit import Fitted
@@ -45,18 +49,17 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     fitted on. auto compares all detectors on parts in time that are held out, by labels or by injected anomalies, and
     takes the smallest of those that may be as good as the best.
     """
-    from edgewright.cli.detect._options import check_out, refractory_of, settings_of
-    from edgewright.cli.terminal import print_ahead
+    from edgewright.cli.options import refuse_existing, settings_of
+    from edgewright.cli.output import print_ahead
     from edgewright.monitor.detector_file import write_detector
-    from edgewright.schema.errors import InputError
     from edgewright.workflows.detection.fit import fit_detector
     from edgewright.workflows.detection.rows import read_watched
     from edgewright.workflows.detection.selection import choose
     from edgewright.workflows.detection.threshold import ThresholdRequest
 
-    check_out(out, options["force"])
+    refuse_existing(out, options["force"])
     if options["into"] is not None:
-        check_out(options["into"], options["force"])
+        refuse_existing(options["into"], options["force"])
         if not options["package"]:
             raise InputError("--package RUN|PACKAGE to put the detector into", "none", "--into")
     window = None
@@ -68,29 +71,43 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
         window=window,
         **{k: options[k] for k in ("kind", "target", "time", "ignore", "columns", "normal", "package")},
     )
-    options["refractory"] = refractory_of(options["refractory"])
-    asked = ThresholdRequest(
+    options["refractory"] = _refractory(options["refractory"])
+    request = ThresholdRequest(
         **{k: options[k] for k in ("false_alarms", "quantile", "margin", "threshold", "refractory")}
     )
     ahead = (lambda _: None) if as_json else print_ahead
-    choice = choose(watched, asked, ahead) if detector == "auto" else None
+    choice = choose(watched, request, ahead) if detector == "auto" else None
     name = detector if choice is None else choice.tried[0].kind
     config = settings_of(options["settings"])
-    made = fit_detector(watched, name, config=config, asked=asked, time=options["time"], choice=choice)
+    made = fit_detector(watched, name, config=config, request=request, time=options["time"], choice=choice)
     size = write_detector(out, made.spec, made.learnt)
     if options["into"] is not None:
         _into(options["package"], options["into"], out)
     told = _told(made, out, size)
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        print_json(told)
         return
     _print(told, made)
 
 
+def _refractory(text: str) -> float:
+    """Return rows after an alarm without another: '150', or '5%' of the rows seen as a share below 1.
+
+    Raises:
+        InputError: anything else.
+    """
+    share = text.strip().endswith("%")
+    try:
+        value = float(text.strip().removesuffix("%")) / (100 if share else 1)
+    except ValueError:
+        value = math.nan
+    if not (0.001 <= value < 1 if share else 0 <= value <= 1 << 31 and value.is_integer()):
+        raise InputError("a number of rows, or 0.1% to 99.9% of the rows seen", repr(text), "--refractory")
+    return value
+
+
 def _usual_time(data: str, options: dict[str, Any]) -> str:
-    """The column of times of a file of rows; empty where none is found."""
+    """Return the column of times of a file of rows; empty where none is found."""
     from edgewright.data.load import find_time, guess
 
     if not Path(data).is_file() or data.endswith(".edge"):
@@ -100,9 +117,9 @@ def _usual_time(data: str, options: dict[str, Any]) -> str:
 
 
 def _into(package: str, path: Path, detector: Path) -> None:
-    """Writes the package anew with the detector among its files."""
+    """Write the package anew with the detector among its files."""
     from edgewright.core.package import read_package, write_package
-    from edgewright.core.package_loader import package_path
+    from edgewright.core.predictor import package_path
     from edgewright.monitor.detector_file import IN_PACKAGE
 
     whole = read_package(package_path(package))
@@ -111,7 +128,7 @@ def _into(package: str, path: Path, detector: Path) -> None:
 
 
 def _told(made: Fitted, out: Path, size: int) -> dict[str, Any]:
-    """What was fitted, as JSON has it."""
+    """Return what was fitted, as JSON has it."""
     import msgspec
 
     spec = msgspec.to_builtins(made.spec)
@@ -126,7 +143,7 @@ def _told(made: Fitted, out: Path, size: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(told: dict[str, Any], made: Fitted) -> None:
+def _print(record: dict[str, Any], made: Fitted) -> None:
     choice, limit = made.spec.choice, made.spec.threshold
     if choice is not None:
         click.echo(f"compared by {choice.measure}")
@@ -135,16 +152,16 @@ def _print(told: dict[str, Any], made: Fitted) -> None:
             click.echo(f"  {one.kind:<18} {said}{'' if one.why else f', {one.bytes:,} bytes'}")
         click.echo(choice.reason)
     watched = "windows" if made.spec.window else "rows"
-    click.echo(f"{told['kind']} on {told['rows']:,} {watched} of {', '.join(told['columns'][:12])}")
+    click.echo(f"{record['kind']} on {record['rows']:,} {watched} of {', '.join(record['columns'][:12])}")
     how = {"quantile": f"quantile {limit.quantile:.5g} of scores", "labels": "best F1 of events", "given": "given"}
     per = "a day" if limit.per == "day" else f"in 1,000 {watched}"
     click.echo(f"  threshold {limit.value:.4g} ({how[limit.by]}); false alarms there: {limit.false_alarms:.3g} {per}")
-    if told["fitted_on"]:
-        held = told["fitted_on"]
+    if record["fitted_on"]:
+        held = record["fitted_on"]
         span = f"{held['f1']:.2f} ({held['low']:.2f} to {held['high']:.2f})"
         click.echo(f"  events F1 {span} on {held['events']} events of the rows it was fitted on, which flatters")
-    click.echo(f"  learnt {told['learnt_bytes']:,} bytes, state {told['state_bytes']:,} bytes a stream")
-    click.echo(f"  wrote {click.format_filename(told['file'])}, {told['bytes']:,} bytes")
+    click.echo(f"  learnt {record['learnt_bytes']:,} bytes, state {record['state_bytes']:,} bytes a stream")
+    click.echo(f"  wrote {click.format_filename(record['file'])}, {record['bytes']:,} bytes")
 
 
 COMMAND = command

@@ -17,15 +17,15 @@ def command(file: Path, out: Path, force: bool, as_json: bool) -> None:
     import msgspec
     import numpy as np
 
-    from edgewright.cli.detect._options import check_out
     from edgewright.cli.detect._rows import opened
+    from edgewright.cli.options import refuse_existing
     from edgewright.core.files import write_atomic
     from edgewright.schema.errors import InputError
 
     detector = opened(file)
     if "model" not in detector.learnt:
         raise InputError("a detector with a network (autoencoder)", repr(detector.spec.kind), str(file))
-    check_out(out, force)
+    refuse_existing(out, force)
     data = np.asarray(detector.learnt["model"], np.uint8).tobytes()
     write_atomic(out, data)
     if as_json:

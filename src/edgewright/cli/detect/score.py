@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from edgewright.cli.output import print_json
+
 
 @click.command("score", epilog="Example: edgewright detect score pump.detector --data test.csv --target fault")
 @click.argument("file", metavar="FILE.detector|PACKAGE", type=click.Path(path_type=Path))
@@ -27,13 +29,11 @@ def command(file: Path, data: str, target: str, normal: tuple[str, ...], kind: s
     alarms, drawn anew over pieces of the data for F1.
     """
     from edgewright.cli.detect._rows import opened
-    from edgewright.workflows.detection.evaluation import judge
+    from edgewright.workflows.detection.fit import judge
 
     found = judge(opened(file), data, target=target, normal=normal, kind=kind)
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        print_json(found)
         return
     _print(found)
 

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from edgewright.device.agent.settings import Configured
-    from edgewright.fleet.device.state_values import Held
+    from edgewright.fleet.device.state_values import DeviceState
 
 F = TypeVar("F", bound=Callable[..., object])
 _OPTIONS = (
@@ -21,7 +21,7 @@ _OPTIONS = (
     click.option("--name", default="", metavar="NAME", help="With --fleet: of the device, for people."),
     click.option("--profile", default="", metavar="NAME", help="With --fleet: hardware profile."),
     click.option("--ca", default="", metavar="FILE", help="With --fleet: certificates to trust, in PEM."),
-    click.option("--broker", default="", metavar="URL", help="With --fleet: MQTT broker for news and backlogs."),
+    click.option("--broker", default="", metavar="URL", help="With --fleet: MQTT broker that announces news."),
     click.option("--stick", default="", metavar="DIR", help="With --fleet: where USB sticks are mounted."),
     click.option("--poll", type=click.FloatRange(1.0, 86_400.0), default=60.0, show_default=True, metavar="SECONDS",
                  help="With --fleet: between two looks for news."),
@@ -29,7 +29,7 @@ _OPTIONS = (
 
 
 def fleet_options(function: F) -> F:
-    """The options of a device that follows a fleet."""
+    """Return the options of a device that follows a fleet."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -39,30 +39,32 @@ def follow_fleet(
     package: str, source: str, store: Path | None, config: Path | None, more: tuple[str, ...], quiet: bool,
     fleet: dict[str, str | float],
 ) -> None:  # fmt: skip
-    """Supervises the model's process until a signal to end.
+    """Supervise the model's process until a signal to end.
 
     Args:
         package: that came with the device; empty for none.
-        source, store, config: as of the command.
+        source: where rows come from, as of the command.
+        store: folder of the store, as of the command.
+        config: TOML of the agent, as of the command.
         more: options that the model's process gets too.
         quiet: says nothing of where the device is.
         fleet: the options above.
     """
     # None of this may import NumPy: the supervisor stays small, the model's process is another one.
-    from edgewright.cli.device._signals import Ending
+    from edgewright.cli.interrupt import Ending
     from edgewright.device.agent.store_path import store_folder
     from edgewright.device.boards.configuration import read_boards
     from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
 
     folder = store_folder(store)
-    told = RunnerOptions(
+    options = RunnerOptions(
         url=str(fleet["fleet"]), token=str(fleet["token"]), store=folder, package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=str(fleet["name"]), profile=str(fleet["profile"]),
         ca_file=str(fleet["ca"]), broker=str(fleet["broker"]), poll=float(fleet["poll"]),
         stick=Path(str(fleet["stick"])) if fleet["stick"] else None, boards=read_boards(config, source),
     )  # fmt: skip
     with Ending() as ending:
-        follow(told, ending.asked, (lambda line: None) if quiet else _say, forward)
+        follow(options, ending.asked, (lambda line: None) if quiet else _say, forward)
     click.get_current_context().exit(ending.code())
 
 
@@ -72,7 +74,7 @@ def _say(line: str) -> None:
 
 
 def under_the_agent(configured: Configured) -> Configured:
-    """The settings of a model's process that the fleet's agent started; as they are for any other.
+    """Return the settings of a model's process that the fleet's agent started; as they are for any other.
 
     The agent is the last way out of the outbox. And what it starts is that package or none: an older one that was
     proven here before must not stand in for a release on trial.
@@ -83,17 +85,17 @@ def under_the_agent(configured: Configured) -> Configured:
     import msgspec
 
     from edgewright.device import sinks
-    from edgewright.device.agent.settings import Way
+    from edgewright.device.agent.settings import SinkEntry
 
     kind = sinks.kind("agent")
-    way = Way("agent", msgspec.convert({"path": door}, type=kind.config))
+    way = SinkEntry("agent", msgspec.convert({"path": door}, type=kind.config))
     settings = configured.settings
     strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
     return msgspec.structs.replace(configured, settings=strict, ways=(*configured.ways, way))
 
 
 def followed(store: Path) -> dict[str, Any]:
-    """What the fleet's agent of a store holds; empty where there is none.
+    """Return what the fleet's agent of a store holds; empty where there is none.
 
     Raises:
         OutputError: it cannot be read.
@@ -107,20 +109,20 @@ def followed(store: Path) -> dict[str, Any]:
     state = State.open(store, writable=False)
     try:
         held, link = state.held, state.link
-        told: dict[str, Any] = msgspec.to_builtins(held)
-        told |= {
+        record: dict[str, Any] = msgspec.to_builtins(held)
+        record |= {
             "device": link.device,
             "tags": link.tags,
-            "broker": link.broker,
+            "broker": "",  # scripts of before read it; a broker carries no reports any more
             "floor": held.floor,
             "phase": phase_of(held),
         }
-        return {**told, "outcomes": msgspec.to_builtins(state.outcomes)}
+        return {**record, "outcomes": msgspec.to_builtins(state.outcomes)}
     finally:
         state.close()
 
 
-def phase_of(held: Held) -> str:
+def phase_of(held: DeviceState) -> str:
     """Where the agent is, as far as its file says it."""
     if held.quarantined:
         return "quarantined"
@@ -155,8 +157,6 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
     ]
     if fleet["quarantined"]:
         lines.append(f"  quarantined: {fleet['quarantined']}")
-    if fleet["broker"]:
-        lines.append(f"  reports go over HTTPS and not over the broker: {fleet['broker']}")
     for one in fleet["outcomes"][-5:]:
         because = f" ({one['because']}: {one['detail']})" if one["because"] else ""
         lines.append(f"  not reported yet: release {one['counter']} {one['what']}{because}")

@@ -38,7 +38,7 @@ class Live:
         self._drawn, self._next = 0, 0.0
 
     def show(self, packet: Packet, done: float) -> None:
-        """Takes a packet and draws where it is time.
+        """Take a packet and draw where it is time.
 
         Args:
             packet: rows that were recorded.
@@ -58,7 +58,7 @@ class Live:
             self._draw(done, packet.notice)
 
     def clear(self) -> None:
-        """Takes the picture away."""
+        """Take the picture away."""
         if self._drawn:
             click.echo(f"\x1b[{self._drawn}A\x1b[J", err=True, nl=False)
             self._drawn = 0
@@ -78,7 +78,7 @@ class Live:
 
 
 def bars(points: Sequence[float]) -> str:
-    """Numbers as bars between their smallest and largest; a blank where one is missing."""
+    """Return numbers as bars between their smallest and largest; a blank where one is missing."""
     known = [point for point in points if not math.isnan(point)]
     low, high = (min(known), max(known)) if known else (0.0, 0.0)
     span = (high - low) or 1.0

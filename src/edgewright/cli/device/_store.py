@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -26,7 +25,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # no gen
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
         import datetime
         import time
 
@@ -44,7 +43,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # no gen
 
 
 def when(seconds: float | None) -> str:
-    """A moment in the local time zone, or a dash."""
+    """Return a moment in the local time zone, or a dash."""
     import datetime
 
     if seconds is None:
@@ -62,10 +61,3 @@ def amount(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
-
-
-def print_json(told: object) -> None:
-    """One JSON document."""
-    import msgspec
-
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")

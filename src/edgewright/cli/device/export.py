@@ -85,7 +85,7 @@ def _lines(
 
 
 def _write(out: Path, lines: Iterator[bytes]) -> int:
-    """Lines written, whole or not at all."""
+    """Return lines written, whole or not at all."""
     count, temporary = 0, ""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.device._store import amount, print_json, store_option
+from edgewright.cli.device._store import amount, store_option
+from edgewright.cli.output import print_json
 
 
 @click.command("purge", epilog="Example: edgewright device purge --store DIR --table rows --days 7")
@@ -24,7 +25,8 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
     What the agent has learnt of its streams (`learnt`) is made of rows and events: it goes with all of either, and
     stays where --days keeps some.
     """
-    from edgewright.device.store import Store, purge, reader
+    from edgewright.device.store import purge, reader
+    from edgewright.device.store.store import Store
     from edgewright.schema.errors import InputError
 
     if not tables and not aside:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.output import print_json
+
 if TYPE_CHECKING:
-    from edgewright.device.recording import Recorder, Take
-    from edgewright.device.source_probe import Heard
+    from edgewright.device.recording import Recorder, SourceProbe, Take
     from edgewright.device.sources import Stream
 
 
@@ -47,15 +48,14 @@ def command(
     from contextlib import suppress
 
     from edgewright.cli.device._live import Live, count_down
-    from edgewright.device.recording import Recorder, take
-    from edgewright.device.source_factory import open_source
-    from edgewright.device.source_probe import listen
+    from edgewright.device.recording import Recorder, probe_source, take
+    from edgewright.device.sources import short_source
 
     wanted = tuple(c.strip() for c in columns.split(",") if c.strip())
-    opened = open_source(source, wanted, rate)
+    opened = short_source(source, rate).open(wanted)
     recorder: Recorder | None = None
     try:
-        heard = listen(opened, rate, stream_name=stream)
+        heard = probe_source(opened, rate, stream_name=stream)
         recorder = Recorder(out, label=label, person=person, columns=heard.columns, rate=heard.rate)
         if getattr(opened, "live", True):
             click.echo(f"{', '.join(heard.columns)} at {heard.rate:g} Hz", err=True)
@@ -77,8 +77,8 @@ def command(
     _tell(result, as_json)
 
 
-def _emptied(stream: Stream, heard: Heard) -> Heard:
-    """Leaves out what came while the person got ready."""
+def _emptied(stream: Stream, heard: SourceProbe) -> SourceProbe:
+    """Leave out what came while the person got ready."""
     import time
 
     import msgspec
@@ -93,9 +93,7 @@ def _tell(result: Take, as_json: bool) -> None:
     from edgewright.schema.errors import CheckFailedError
 
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=1))
+        print_json(result)
     else:
         click.echo(f"{result.file}: {result.rows:,} rows, {result.seconds:.1f} s at {result.rate:.4g} Hz")
         for note in result.notes:

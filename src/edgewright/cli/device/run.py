@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.device._fleet import fleet_options
+from edgewright.cli.interrupt import Ending
 
 if TYPE_CHECKING:
-    from edgewright.device.agent.loop import Report
+    from edgewright.device.agent.process_status import Report
     from edgewright.device.agent.startup import Started
     from edgewright.schema.device import Event
 
@@ -47,7 +48,8 @@ def command(
         follow_fleet(package, source, store, config, more, quiet, fleet)
         return
     from edgewright.cli.device._fleet import under_the_agent
-    from edgewright.cli.device._signals import Ending
+
+    pass
     from edgewright.device.agent.startup import configure, run_agent
     from edgewright.device.agent.store_path import store_folder
 

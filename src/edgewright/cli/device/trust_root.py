@@ -24,8 +24,8 @@ def command(file: Path, store: Path, stick: bool) -> None:
     """
     import hashlib
 
-    from edgewright.fleet.device.agent_lock import locked
     from edgewright.fleet.device.enrollment import TRUST_FOLDER
+    from edgewright.fleet.device.state_database import locked
     from edgewright.fleet.device.trust.pinned_root import recover
     from edgewright.fleet.device.usb_repository import FOLDER
     from edgewright.schema.errors import InputError

@@ -24,8 +24,9 @@ def few(samples: NDArray[np.float32], most: int) -> NDArray[np.float32]:
 
 
 def told(made: Neighbours, path: Path, size: int, as_json: bool) -> None:
-    """Prints what an index holds."""
-    from edgewright.cli.device._store import amount, print_json
+    """Print what an index holds."""
+    from edgewright.cli.device._store import amount
+    from edgewright.cli.output import print_json
 
     counts = {label: made.count(label) for label in made.spec.labels}
     if as_json:

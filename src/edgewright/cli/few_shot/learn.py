@@ -7,6 +7,8 @@ from typing import cast
 
 import click
 
+from edgewright.cli.options import refuse_existing
+
 
 @click.command(
     "learn", epilog="Example: edgewright few-shot learn runs/hapt --examples examples/ --out hapt.neighbours"
@@ -44,12 +46,11 @@ def command(
     from edgewright.core.neighbours.examples import read_examples
     from edgewright.core.neighbours.index_file import begin, write_index
     from edgewright.core.package import read_package
-    from edgewright.core.package_loader import package_path
+    from edgewright.core.predictor import package_path
     from edgewright.schema.errors import InputError
     from edgewright.schema.neighbours import Space
 
-    if out.exists() and not force:
-        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
+    refuse_existing(out, force)
     path = package_path(package)
     read_package(path)
     made = begin(path.read_bytes(), str(path), cast("Space", space), limit)

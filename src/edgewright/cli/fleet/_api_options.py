@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -14,64 +14,72 @@ import msgspec
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.fleet.server.api.client import Desk
+    from edgewright.fleet.server.api.client import ApiClient
 
 _FILE = click.Path(path_type=Path)
+T = TypeVar("T")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-def desk_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --fleet, --url, --token-file and --ca-file; the command gets them as one argument `asked`."""
+class ApiOptions(msgspec.Struct, frozen=True):
+    """The control plane that --fleet, --url, --token-file and --ca-file name."""
+
+    fleet: Path
+    url: str = ""
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+    @contextmanager
+    def connect(self) -> Iterator[ApiClient]:
+        """Connect to the control plane.
+
+        Raises:
+            InputError: an address without a token, or no fleet there.
+        """
+        from edgewright.fleet.server.api.client import local_client, remote_client
+
+        if not self.url:
+            with local_client(self.fleet) as found:
+                yield found
+            return
+        if self.token_file is None:
+            raise InputError(
+                "--token-file with --url", "none", do="An administrator makes one: edgewright fleet operator add"
+            )
+        try:
+            token = self.token_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError("a file with a token", str(error), str(self.token_file)) from None
+        with remote_client(self.url, token, str(self.ca_file or "")) as found:
+            yield found
+
+    def ask(self, kind: type[T], method: str, path: str, body: object = None) -> T:
+        """Send one request over a connection of its own, as `api.client` does."""
+        with self.connect() as api:
+            return api.ask(kind, method, path, body)
+
+
+def api_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --fleet, --url, --token-file and --ca-file; the command gets them as one argument `api`."""
 
     @wraps(function)
-    def with_desk(
+    def with_api(
         *args: object, fleet: Path, url: str, token_file: Path | None, ca_file: Path | None, **more: object
     ) -> object:
-        return function(*args, asked=lambda: desk(fleet, url, token_file, ca_file), **more)
+        return function(*args, api=ApiOptions(fleet, url, token_file, ca_file), **more)
 
     for option in (
         click.option("--ca-file", type=_FILE, help="Certificates to trust, for --url."),
         click.option("--token-file", type=_FILE, help="File with an operator's token, for --url."),
         click.option("--url", default="", help="Address of a control plane elsewhere."),
-        click.option(
-            "--fleet",
-            type=click.Path(path_type=Path),
-            default=Path(),
-            show_default="this folder",
-            help="Folder of the fleet.",
-        ),
+        click.option("--fleet", type=_FILE, default=Path(), show_default="this folder", help="Folder of the fleet."),
     ):
-        with_desk = option(with_desk)
-    return with_desk
-
-
-@contextmanager
-def desk(fleet: Path, url: str, token_file: Path | None, ca_file: Path | None) -> Iterator[Desk]:
-    """The desk that the options name.
-
-    Raises:
-        InputError: an address without a token, or no fleet there.
-    """
-    from edgewright.fleet.server.api.client import local_desk, remote_desk
-
-    if not url:
-        with local_desk(fleet) as found:
-            yield found
-        return
-    if token_file is None:
-        raise InputError(
-            "--token-file with --url", "none", do="An administrator makes one: edgewright fleet operator add"
-        )
-    try:
-        token = token_file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a file with a token", str(error), str(token_file)) from None
-    with remote_desk(url, token, str(ca_file or "")) as found:
-        yield found
+        with_api = option(with_api)
+    return with_api
 
 
 def seconds(text: str, where: str) -> float:
-    """Seconds in '90s', '15m', '12h' or '7d'.
+    """Return seconds in '90s', '15m', '12h' or '7d'.
 
     Raises:
         InputError: something else.
@@ -91,7 +99,7 @@ def print_json(value: object) -> None:
 
 
 def when(moment: float | None) -> str:
-    """A time for people, in UTC; '-' for none."""
+    """Return a time for people, in UTC; '-' for none."""
     import datetime
 
     if moment is None:
@@ -100,7 +108,7 @@ def when(moment: float | None) -> str:
 
 
 def part(text: str) -> str:
-    """A name as one part of a path."""
+    """Return a name as one part of a path."""
     from urllib.parse import quote
 
     return quote(text, safe="") or "-"

@@ -12,7 +12,7 @@ _LOCKED = ("database is locked", "database table is locked")
 
 
 def of_database(error: Exception) -> InputError | OutputError | None:
-    """The error of a database in words; None where it is another's.
+    """Return the error of a database in words; None where it is another's.
 
     Args:
         error: any. SQLAlchemy is not loaded for this: where it is not there, no database was asked.

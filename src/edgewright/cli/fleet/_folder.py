@@ -53,7 +53,7 @@ def prepare_option(function: F) -> F:
 
 
 def passphrases(files: tuple[Path, ...]) -> tuple[bytes, ...]:
-    """Contents of the files.
+    """Return contents of the files.
 
     Raises:
         InputError: one cannot be read or is empty.
@@ -64,7 +64,7 @@ def passphrases(files: tuple[Path, ...]) -> tuple[bytes, ...]:
 
 
 def say(settled: Settled, folder: Path) -> None:
-    """Prints what became of a change."""
+    """Print what became of a change."""
     click.echo(settled.about)
     if settled.state == "published":
         click.echo("published")

@@ -10,12 +10,12 @@ import click
 
 
 def plain(text: str) -> str:
-    """Text from devices without control characters, which a terminal would obey."""
+    """Return text from devices without control characters, which a terminal would obey."""
     return "".join(one if one.isprintable() else "�" for one in text)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
-    """Lines of a table.
+    """Return lines of a table.
 
     Args:
         heads: of the columns.
@@ -34,12 +34,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[
 
 
 def fitting(line: str, width: int) -> str:
-    """A line that is no wider than the screen."""
+    """Return a line that is no wider than the screen."""
     return line if len(line) <= width else line[: max(0, width - 1)] + "…"
 
 
 def show(lines: Sequence[str]) -> None:
-    """Prints lines; on a terminal none is broken into two."""
+    """Print lines; on a terminal none is broken into two."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for line in lines:
         click.echo(fitting(line, width) if width else line)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edgewright.cli.fleet._table import ago, fitting, plain, table
 from edgewright.schema.fleet_api import Overview
-from edgewright.schema.fleet_rollouts import RolloutSeen, RolloutsSeen
-from edgewright.schema.fleet_watch import Attention, Events, EventSeen
+from edgewright.schema.fleet_watch import Attention, Events, EventSeen, RolloutSeen, RolloutsSeen
+
+if TYPE_CHECKING:
+    from edgewright.fleet.server.api.client import ApiClient
 
 _BAR = 30
 _FULL, _PART, _EMPTY = "█", "▌", "░"
@@ -27,14 +29,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[EventSeen, ...]
 
 
-def taken(desk: Any, now: float, silence: float, last: int) -> Snapshot:  # noqa: ANN401 - control.desk.Desk
-    """Asks for everything."""
+def taken(api: ApiClient, now: float, silence: float, last: int) -> Snapshot:
+    """Ask for everything."""
     return Snapshot(
         at=now,
-        overview=desk.ask(Overview, "GET", "/v1/fleet/overview"),
-        rollouts=desk.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts,
-        attention=desk.ask(Attention, "GET", f"/v1/fleet/attention?limit=3&silence={silence:g}"),
-        events=desk.ask(Events, "GET", f"/v1/fleet/events?limit={last}").events,
+        overview=api.ask(Overview, "GET", "/v1/fleet/overview"),
+        rollouts=api.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts,
+        attention=api.ask(Attention, "GET", f"/v1/fleet/attention?limit=3&silence={silence:g}"),
+        events=api.ask(Events, "GET", f"/v1/fleet/events?limit={last}").events,
     )
 
 
@@ -50,7 +52,7 @@ def shown(rollouts: tuple[RolloutSeen, ...]) -> tuple[RolloutSeen, ...]:
 
 
 def picture(of: Snapshot, width: int, height: int) -> list[str]:
-    """Lines that fit a screen of so many columns and rows; the oldest events go first."""
+    """Return lines that fit a screen of so many columns and rows; the oldest events go first."""
     said = [*_head(of), "", *_versions(of.overview)]
     for one in shown(of.rollouts):
         said += ["", *_rollout(one, of.at)]
@@ -63,7 +65,7 @@ def picture(of: Snapshot, width: int, height: int) -> list[str]:
 
 
 def bar(share: float, width: int = _BAR) -> str:
-    """A bar that is full to a share from 0 to 1."""
+    """Return a bar that is full to a share from 0 to 1."""
     halves = round(2 * width * min(1.0, max(0.0, share)))
     return (_FULL * (halves // 2) + _PART * (halves % 2)).ljust(width, _EMPTY)
 
@@ -124,8 +126,8 @@ def _rollout(one: RolloutSeen, now: float) -> list[str]:
 def _attention(of: Snapshot) -> list[str]:
     totals = of.attention.totals
     words = (("drifting", "drift"), ("alarming", "raise alarms"), ("crashing", "crash"), ("silent", "are silent"))
-    told = [f"{totals[kind]:,} {word}" for kind, word in words if totals.get(kind)]
-    return ["", "look at: " + ", ".join(told)] if told else []
+    lines = [f"{totals[kind]:,} {word}" for kind, word in words if totals.get(kind)]
+    return ["", "look at: " + ", ".join(lines)] if lines else []
 
 
 def _event(one: EventSeen, now: float) -> tuple[str, ...]:

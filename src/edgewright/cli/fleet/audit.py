@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 import msgspec
 
-from edgewright.cli.fleet._api_options import desk_options, print_json, when
+from edgewright.cli.fleet._api_options import ApiOptions, api_options, print_json, when
 from edgewright.schema.errors import CheckFailedError
 
 
@@ -19,13 +17,12 @@ def command() -> None:
 @command.command("show", epilog="Example: edgewright fleet audit show --last 20 --fleet my-fleet")
 @click.option("--last", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@desk_options
-def show(last: int, as_json: bool, asked: Any) -> None:  # noqa: ANN401
+@api_options
+def show(last: int, as_json: bool, api: ApiOptions) -> None:
     """Show the newest rows, the newest last."""
     from edgewright.schema.fleet_api import AuditPage
 
-    with asked() as desk:
-        found = desk.ask(AuditPage, "GET", f"/v1/fleet/audit?limit={last}")
+    found = api.ask(AuditPage, "GET", f"/v1/fleet/audit?limit={last}")
     if as_json:
         print_json(found)
         return
@@ -36,16 +33,15 @@ def show(last: int, as_json: bool, asked: Any) -> None:  # noqa: ANN401
 
 @command.command("verify", epilog="Example: edgewright fleet audit verify --fleet my-fleet")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@desk_options
-def verify(as_json: bool, asked: Any) -> None:  # noqa: ANN401
+@api_options
+def verify(as_json: bool, api: ApiOptions) -> None:
     """Check the whole chain; exit code 1 where a row was changed or is missing.
 
     Note the last hash elsewhere from time to time: a chain that was cut off at its end is found only by it.
     """
     from edgewright.schema.fleet_api import AuditVerified
 
-    with asked() as desk:
-        found = desk.ask(AuditVerified, "GET", "/v1/fleet/audit/verified")
+    found = api.ask(AuditVerified, "GET", "/v1/fleet/audit/verified")
     if as_json:
         print_json(found)
     if found.problem:

@@ -19,18 +19,18 @@ def command(folder: Path, address: str, as_json: bool) -> None:
     """
     from edgewright.cli.fleet._api_options import print_json
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.server.database import database_url, move, postgres, sqlite
+    from edgewright.fleet.server.database import copy, postgres, sqlite
 
     place = open_fleet(folder).folder
     if not address:
-        held = database_url.address(place)
+        held = postgres.address(place)
         shown = postgres.shown(held) if held else str(place / sqlite.NAME)
         if as_json:
             print_json({"database": shown})
         else:
             click.echo(shown)
         return
-    counts = move.move(place, address)
+    counts = copy.move(place, address)
     if as_json:
         print_json({"database": postgres.shown(address), "rows": counts})
         return

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import click
+import msgspec
 
-from edgewright.cli.fleet._api_options import desk_options, print_json, seconds
+from edgewright.cli.fleet._api_options import ApiOptions, api_options, print_json, seconds, when
+from edgewright.cli.fleet._table import ago, show, table
+from edgewright.schema.boards import WORDS, BoardSeen
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_api import DeviceHistory, DevicePage, DeviceSeen
+from edgewright.schema.fleet_report import Vitals
+from edgewright.schema.fleet_watch import Events, EventSeen, Whereabouts
 
 if TYPE_CHECKING:
-    from edgewright.schema.fleet_api import DevicePage, DeviceSeen
+    from edgewright.fleet.server.api.client import ApiClient
 
 _PATH = "/v1/fleet/devices"
 _SORTS = ("name", "-name", "counter", "-counter", "seen", "-seen", "enrolled", "-enrolled")
@@ -38,26 +46,23 @@ _SORTS = ("name", "-name", "counter", "-counter", "seen", "-seen", "enrolled", "
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many at once.")
 @click.option("--after", type=click.IntRange(0), default=0, help="Leave out so many; the last line says which.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@desk_options
-def command(device: str | None, as_json: bool, asked: Callable[[], Any], **options: Any) -> None:  # noqa: ANN401
+@api_options
+def command(device: str | None, as_json: bool, api: ApiOptions, **options: Any) -> None:  # noqa: ANN401
     """List devices, or show one: DEVICE is its id or its name.
 
     The list says of each what it runs, its floor, where its agent is, which rollout it follows, when it was heard, and
     in its own words why it is where it is. One device is shown with what every rollout says to it, what it asked, its
     outcomes, alarms and reports. Text of devices is shown without control characters.
     """
-    from edgewright.cli.fleet import _device
-    from edgewright.cli.fleet._table import show
-
-    with asked() as desk:
-        if device is not None:
-            told = _device.told(desk, device)
-            if as_json:
-                print_json(told)
-            else:
-                show(_device.lines(told, time.time()))
-            return
-        page = _page(desk, options)
+    if device is not None:
+        with api.connect() as client:
+            found = details(client, device)
+        if as_json:
+            print_json(found)
+        else:
+            show(detail_lines(found, time.time()))
+        return
+    page = _page(api, options)
     if as_json:
         print_json(page)
         return
@@ -65,27 +70,20 @@ def command(device: str | None, as_json: bool, asked: Callable[[], Any], **optio
     _count(page, options["after"])
 
 
-def _page(desk: Any, options: dict[str, Any]) -> DevicePage:  # noqa: ANN401 - control.desk.Desk
-    from urllib.parse import urlencode
-
-    from edgewright.schema.fleet_api import DevicePage
-
-    said = {name: options[name] for name in ("product", "tag", "profile", "phase", "plan", "name") if options[name]}
+def _page(api: ApiOptions, options: dict[str, Any]) -> DevicePage:
+    query = {name: options[name] for name in ("product", "tag", "profile", "phase", "plan", "name") if options[name]}
     if options["counter"] is not None:
-        said["counter"] = options["counter"]
+        query["counter"] = options["counter"]
     if options["quarantined"] is not None:
-        said["quarantined"] = "yes" if options["quarantined"] else "no"
+        query["quarantined"] = "yes" if options["quarantined"] else "no"
     if options["silent"]:
-        said["silent"] = seconds(options["silent"], "--silent")
-    said |= {"order": options["sort"].replace("seen", "last"), "limit": options["limit"], "after": options["after"]}
-    found: DevicePage = desk.ask(DevicePage, "GET", f"{_PATH}?{urlencode(said)}")
-    return found
+        query["silent"] = seconds(options["silent"], "--silent")
+    query |= {"order": options["sort"].replace("seen", "last"), "limit": options["limit"], "after": options["after"]}
+    return api.ask(DevicePage, "GET", f"{_PATH}?{urlencode(query)}")
 
 
 def lines(page: DevicePage, now: float) -> list[str]:
-    """A table of devices."""
-    from edgewright.cli.fleet._table import table
-
+    """Return a table of devices."""
     if not page.devices:
         return []
     heads = ("name", "profile", "tags", "release", "floor", "phase", "rollout", "heard", "why")
@@ -98,8 +96,6 @@ def lines(page: DevicePage, now: float) -> list[str]:
 
 
 def _row(one: DeviceSeen, now: float) -> tuple[str, ...]:
-    from edgewright.cli.fleet._table import ago
-
     plan = f"{one.plan}:{one.stage + 1}" if one.plan and one.stage >= 0 else one.plan
     heard = "never" if one.last is None else ago(now - one.last)
     return (
@@ -124,6 +120,122 @@ def _count(page: DevicePage, after: int) -> None:
         click.echo(f"{after + 1:,} to {page.next:,} of {page.total:,}; go on with --after {page.next}")
     else:
         click.echo(f"{page.total:,} device{'s' if page.total != 1 else ''}")
+
+
+_MOST = 20
+
+
+class DeviceDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a device, newest first."""
+
+    history: DeviceHistory
+    whereabouts: Whereabouts
+    events: tuple[EventSeen, ...]
+
+
+def details(api: ApiClient, name: str) -> DeviceDetails:
+    """Ask about a device.
+
+    Args:
+        api: of the control plane.
+        name: its id, or its name where no other device has it.
+
+    Raises:
+        InputError: no such device, or several.
+    """
+    found = device_id(api, name)
+    path = f"/v1/fleet/devices/{found}"
+    return DeviceDetails(
+        history=api.ask(DeviceHistory, "GET", f"{path}?limit={_MOST}"),
+        whereabouts=api.ask(Whereabouts, "GET", f"{path}/whereabouts"),
+        events=api.ask(Events, "GET", f"/v1/fleet/events?device={found}&limit={_MOST}").events,
+    )
+
+
+def device_id(api: ApiClient, name: str) -> str:
+    """Return the id of a device that a person names by its id or its whole name.
+
+    Raises:
+        InputError: no such device, or several.
+    """
+    return name if re.fullmatch(r"[0-9a-f]{32}", name) else _named(api, name)
+
+
+def _named(api: ApiClient, name: str) -> str:
+    # In the order of names the exact one comes before those that only begin with it.
+    said = urlencode({"name": name[:64], "limit": 10})
+    page = api.ask(DevicePage, "GET", f"/v1/fleet/devices?{said}")
+    same = [one.id for one in page.devices if one.name == name]
+    if len(same) == 1:
+        return str(same[0])
+    if same:
+        raise InputError("the id of a device", f"a name that {len(same)} or more have", ", ".join(same))
+    near = ", ".join(f"{one.name} ({one.id})" for one in page.devices[:3])
+    raise InputError("a device's id or whole name", repr(name), near, "edgewright fleet devices lists them")
+
+
+def detail_lines(one: DeviceDetails, now: float) -> list[str]:
+    """Return everything, in parts."""
+    device = one.history.device
+    heard = "never" if device.last is None else f"{ago(now - device.last)} ago"
+    said = [
+        f"{device.name}  {device.id}",
+        f"  {device.product}, {device.profile}, tags {', '.join(device.tags) or 'none'}, Edgewright {device.version}",
+        f"  enrolled {when(device.enrolled)} UTC in batch {device.batch}; last heard {heard}",
+        f"  runs release {device.counter}, floor {device.floor}, {device.phase}: {why(device)}",
+    ]
+    if device.vitals is not None:
+        said.append(f"  {vitals_text(device.vitals)}")
+    if abs(device.skew) > 60.0:
+        said.append(f"  its clock is {ago(abs(device.skew))} {'ahead' if device.skew > 0 else 'behind'}")
+    said += [f"  rollout {w.plan} of release {w.counter}, {w.state}: {w.why}" for w in one.whereabouts.rollouts]
+    for intent in one.whereabouts.intents:
+        answer = "may activate" if intent.go else f"is to wait: {intent.why}"
+        said.append(f"  asked for release {intent.counter} at {when(intent.asked_at)}: {answer}")
+    if device.boards:
+        said += ["", *_boards(device.boards)]
+    if one.events:
+        rows = [(when(e.at), e.kind, e.text) for e in one.events]
+        said += ["", *table(("what happened, UTC", "kind", ""), rows)]
+    if one.history.reports:
+        said += ["", *_reports(one.history)]
+    return said
+
+
+def vitals_text(of: Vitals) -> str:
+    """How the model does, in a line."""
+    unsure = f"{100 * of.unsure / of.windows:.1f} % unsure" if of.windows else "no windows"
+    drift = f"{len(of.drifting)} of {of.channels} channels drift"
+    named = f" ({', '.join(of.drifting[:5])})" if of.drifting else ""
+    return (
+        f"{of.windows:,} windows in {ago(of.seconds)}, {unsure}, p99 {1000 * of.latency[1]:.3g} ms, "
+        f"{of.memory / 1e6:.0f} MB, {drift}{named}, {of.alarms} alarms, {of.crashes} crashes"
+    )
+
+
+def _boards(boards: tuple[BoardSeen, ...]) -> list[str]:
+    heads = ("board", "weights", "wanted", "state", "release", "code", "")
+    rows = [
+        (b.name, str(b.counter or "-"), str(b.wanted or "-"), WORDS[b.state], str(b.release), b.layout or "-", b.why)
+        for b in boards
+    ]
+    return table(heads, rows, frozenset({1, 2, 4}))
+
+
+def _reports(history: DeviceHistory) -> list[str]:
+    heads = ("report, UTC", "release", "floor", "phase", "windows", "unsure", "p99 ms", "MB", "drift", "alarms")
+    rows = []
+    for one in history.reports:
+        of = one.vitals
+        counted: tuple[str, ...] = ("-",) * 6
+        if of is not None:
+            unsure = f"{100 * of.unsure / of.windows:.1f} %" if of.windows else "-"
+            drift = f"{len(of.drifting)}/{of.channels}"
+            counted = (
+                f"{of.windows}", unsure, f"{1000 * of.latency[1]:.3g}", f"{of.memory / 1e6:.0f}", drift, f"{of.alarms}"
+            )  # fmt: skip
+        rows.append((when(one.at), str(one.counter), str(one.floor), one.phase, *counted))
+    return table(heads, rows, frozenset(range(4, 10)) | {1, 2})
 
 
 COMMAND = command

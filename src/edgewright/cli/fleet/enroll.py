@@ -34,8 +34,8 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
     from edgewright.fleet.device.enrollment import enrol
     from edgewright.fleet.device.state_database import State
     from edgewright.fleet.protocol.ports import Unreachable
-    from edgewright.fleet.protocol.wire.http import HttpTransport
     from edgewright.fleet.protocol.wire.token import read_token
+    from edgewright.fleet.protocol.wire.transport import HttpTransport
     from edgewright.schema.errors import InputError, OutputError
 
     asked, folder = read_token(token), store_folder(store)

@@ -20,7 +20,8 @@ def command(folder: Path, out: Path, as_json: bool) -> None:
     """
     import time
 
-    from edgewright.cli.device._store import amount, print_json
+    from edgewright.cli.device._store import amount
+    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.static_export import NOTE, export
 

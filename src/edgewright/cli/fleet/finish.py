@@ -23,8 +23,8 @@ def command(
     """
     import time
 
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
+    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.changes import read_change
     from edgewright.fleet.repository.folder import open_fleet

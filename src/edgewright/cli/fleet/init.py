@@ -64,10 +64,10 @@ def command(
 
     import msgspec
 
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
+    from edgewright.cli.output import print_json
     from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
-    from edgewright.fleet.protocol.wire.http import checked_address
+    from edgewright.fleet.protocol.wire.transport import checked_address
     from edgewright.fleet.repository.creation import create_fleet
     from edgewright.fleet.repository.offline import role_keys
     from edgewright.fleet.repository.public_files import read_published, root_hash
@@ -76,9 +76,9 @@ def command(
 
     if address:
         checked_address(address, "--address")
-    asked = {"name": name or folder.absolute().name, "products": products or ("main",), "address": address}
+    record = {"name": name or folder.absolute().name, "products": products or ("main",), "address": address}
     try:
-        settings = msgspec.convert(asked, type=FleetSettings)
+        settings = msgspec.convert(record, type=FleetSettings)
     except msgspec.ValidationError as error:
         raise InputError("a name, and products of small letters, digits and '-'", str(error), "fleet init") from None
     passphrase = next(iter(passphrases(passphrase_files)), None)

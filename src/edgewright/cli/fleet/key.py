@@ -7,7 +7,7 @@ from edgewright.cli.folder import FolderOfCommands
 COMMAND = FolderOfCommands(
     "key",
     package="edgewright.cli.keys",
-    before="fleet key",
+    before="fleet key ",
     help="List, sign with, rotate and revoke the keys that a fleet's devices believe.",
     epilog="Example: edgewright fleet key list my-fleet",
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from edgewright.cli.fleet._api_options import desk_options, part, print_json, when
+from edgewright.cli.fleet._api_options import ApiOptions, api_options, part, print_json, when
 
 
 @click.group("operator", epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")
@@ -18,8 +16,8 @@ def command() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice(["viewer", "operator", "admin"]), default="viewer", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@desk_options
-def add(name: str, role: str, as_json: bool, asked: Any) -> None:  # noqa: ANN401
+@api_options
+def add(name: str, role: str, as_json: bool, api: ApiOptions) -> None:
     """Add an operator and print the token; it is not shown again.
 
     A viewer reads; an operator also steers rollouts and makes tokens; an admin also makes operators and lifts
@@ -27,32 +25,29 @@ def add(name: str, role: str, as_json: bool, asked: Any) -> None:  # noqa: ANN40
     """
     from edgewright.schema.fleet_api import OperatorMade
 
-    with asked() as desk:
-        made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", {"name": name, "role": role})
+    made = api.ask(OperatorMade, "POST", "/v1/fleet/operators", {"name": name, "role": role})
     print_json(made) if as_json else click.echo(made.token)
 
 
 @command.command("remove", epilog="Example: edgewright fleet operator remove ada --fleet my-fleet")
 @click.argument("name")
-@desk_options
-def remove(name: str, asked: Any) -> None:  # noqa: ANN401
+@api_options
+def remove(name: str, api: ApiOptions) -> None:
     """Remove an operator; the token holds no longer."""
     from edgewright.schema.fleet_api import Done
 
-    with asked() as desk:
-        desk.ask(Done, "DELETE", f"/v1/fleet/operators/{part(name)}")
+    api.ask(Done, "DELETE", f"/v1/fleet/operators/{part(name)}")
     click.echo(f"{name} is removed")
 
 
 @command.command("list", epilog="Example: edgewright fleet operator list --fleet my-fleet")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@desk_options
-def show(as_json: bool, asked: Any) -> None:  # noqa: ANN401
+@api_options
+def show(as_json: bool, api: ApiOptions) -> None:
     """List operators."""
     from edgewright.schema.fleet_api import Operators
 
-    with asked() as desk:
-        found = desk.ask(Operators, "GET", "/v1/fleet/operators")
+    found = api.ask(Operators, "GET", "/v1/fleet/operators")
     if as_json:
         print_json(found)
         return

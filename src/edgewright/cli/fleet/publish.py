@@ -36,9 +36,9 @@ def command(
     """
     import time
 
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.core.package_loader import package_path
+    from edgewright.cli.output import print_json
+    from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.publication import Wish, prepare_release

@@ -15,9 +15,9 @@ from edgewright.cli.fleet._folder import fleet_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, product: str | None, as_json: bool) -> None:
     """List signed releases, by product and number; a way back stands below the release it leads from."""
-    from edgewright.cli.device._store import print_json
+    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.acceptance import read_held
-    from edgewright.fleet.repository.description import plain
+    from edgewright.fleet.repository.changes import plain
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.releases import listed
 
@@ -31,8 +31,8 @@ def command(folder: Path, product: str | None, as_json: bool) -> None:
         way = f"  back to {one.of}" if one.revert else ""
         profiles = f"  for {', '.join(one.release.profiles)}" if one.release.profiles else ""
         notes = f"  {one.notes}" if one.notes and not one.revert else ""
-        told = f"{one.release.product} {one.release.counter:>5}  {one.release.package}{way}{profiles}{notes}"
-        click.echo(plain(told))
+        text = f"{one.release.product} {one.release.counter:>5}  {one.release.package}{way}{profiles}{notes}"
+        click.echo(plain(text))
     if not found:
         click.echo("nothing is published yet: edgewright fleet publish PACKAGE")
 

@@ -30,13 +30,13 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
 
     from edgewright.cli.fleet._api_options import print_json
     from edgewright.fleet.protocol.layout import ONLINE
-    from edgewright.fleet.protocol.wire.http import HttpTransport
+    from edgewright.fleet.protocol.wire.transport import HttpTransport
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.server import quarantine
+    from edgewright.fleet.server import enrollments
     from edgewright.fleet.server.control_plane import open_plane
     from edgewright.fleet.server.database import audit_chain
-    from edgewright.fleet.server.publishing import missing_files, restore
+    from edgewright.fleet.server.publishing import restore
     from edgewright.fleet.server.signer.process import check_given
     from edgewright.fleet.server.signer.socket import SOCKET
     from edgewright.schema.errors import InputError
@@ -54,12 +54,12 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
         read = restore.from_address(transport) if transport else restore.from_folder(plane.public)
         found = restore.published(read, restore.first_root(fleet))
         check_given(fleet, {role: metadata.version(found.held, role) for role in ONLINE})
-        without = missing_files.keyless(fleet, found.held)
-        files = missing_files.bring(fleet, read, found.held)
+        without = restore.keyless(fleet, found.held)
+        files = restore.bring(fleet, read, found.held)
         news = restore.take_up(plane.database, plane.committer, found, "restore", now)
 
         def welcome(connection: Connection) -> None:
-            quarantine.forget_nonces(connection)
+            enrollments.forget_nonces(connection)
             audit_chain.append(connection, at=now, who="restore", what="nonces.forgotten")
 
         plane.committer.submit(welcome).result()
@@ -67,32 +67,32 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
         plane.close()
         if transport:
             transport.close()
-    told = {
+    record = {
         "news": news, "versions": {role: metadata.version(found.held, role) for role in ONLINE},
         "rollouts": found.standings, "brought": files.brought, "missing": files.missing, "keyless": without,
     }  # fmt: skip
     if as_json:
-        print_json(told)
+        print_json(record)
     else:
-        _say(told, folder, address)
+        _say(record, folder, address)
 
 
-def _say(told: dict[str, Any], folder: Path, address: str) -> None:
-    said = ", ".join(f"{role} {version}" for role, version in told["versions"].items())
-    click.echo(f"{'taken up' if told['news'] else 'nothing new'}: {said}; {len(told['rollouts'])} rollouts")
-    for one in told["rollouts"]:
+def _say(record: dict[str, Any], folder: Path, address: str) -> None:
+    said = ", ".join(f"{role} {version}" for role, version in record["versions"].items())
+    click.echo(f"{'taken up' if record['news'] else 'nothing new'}: {said}; {len(record['rollouts'])} rollouts")
+    for one in record["rollouts"]:
         click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
-    if told["brought"]:
-        click.echo(f"files that the folder did not have, from {address}: {len(told['brought'])}")
-    for name in told["missing"]:
+    if record["brought"]:
+        click.echo(f"files that the folder did not have, from {address}: {len(record['brought'])}")
+    for name in record["missing"]:
         click.echo(f"warning: targets/{name} is missing or altered: put it back from another backup or export")
-    for role in told["keyless"]:
+    for role in record["keyless"]:
         click.echo(f"warning: no key of {role} is here: edgewright fleet key rotate {role} --fleet {folder}")
     click.echo(f"go on with: edgewright fleet serve {folder}")
 
 
 def _signer(socket: Path, patience: float = 10.0) -> str:
-    """What signer is there, empty for none; one whose server was killed gets so many seconds to notice it."""
+    """Return what signer is there, empty for none; one whose server was killed gets so many seconds to notice it."""
     import time
 
     from edgewright.fleet.server.signer.socket import heard
@@ -106,19 +106,19 @@ def _signer(socket: Path, patience: float = 10.0) -> str:
 
 
 def _lay(backup: Path, folder: Path) -> None:
-    """Copies a backup to where the database belongs.
+    """Copy a backup to where the database belongs.
 
     Raises:
         InputError: there is no backup, or a database is in its place.
         OutputError: it cannot be written.
     """
     from edgewright.fleet.server.database import copy as database_copy
-    from edgewright.fleet.server.database import database_url
+    from edgewright.fleet.server.database import postgres
     from edgewright.fleet.server.database.sqlite import NAME
     from edgewright.fleet.server.database.sqlite import backup as copy
     from edgewright.schema.errors import InputError
 
-    address = database_url.address(folder)
+    address = postgres.address(folder)
     if address:
         database_copy.fill(address, backup)
         return

@@ -7,7 +7,7 @@ from edgewright.cli.folder import FolderOfCommands
 COMMAND = FolderOfCommands(
     "rollout",
     package="edgewright.cli.rollouts",
-    before="fleet rollout",
+    before="fleet rollout ",
     help="Bring a signed release to devices in stages, and pause, resume, abort or look at it.",
     epilog="Example: edgewright fleet rollout start --fleet my-fleet --stages canary:1%,10%,100% --dwell 1h",
 )

@@ -40,7 +40,7 @@ _FILE = click.Path(path_type=Path)
     metavar="DAYS",
     help="How long reports and the items that came with them are kept.",
 )
-@click.option("--broker", default="", metavar="URL", help="MQTT broker: tells devices of news, brings reports.")
+@click.option("--broker", default="", metavar="URL", help="MQTT broker through which devices hear of news.")
 @click.option("--broker-ca", type=_FILE, help="Certificates to trust at the broker, in PEM.")
 def command(
     folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool,
@@ -58,11 +58,11 @@ def command(
     with loading():
         from edgewright.fleet.repository.folder import open_fleet
         from edgewright.fleet.server.control_plane import Limits, open_plane
-        from edgewright.fleet.server.database import database_url, postgres
-        from edgewright.fleet.server.database.move import move
+        from edgewright.fleet.server.database import postgres
+        from edgewright.fleet.server.database.copy import move
         from edgewright.fleet.server.http_server import Listening, serve
     fleet = open_fleet(folder)
-    if database and database_url.address(fleet.folder) != database_url.checked(database, "--database"):
+    if database and postgres.address(fleet.folder) != postgres.checked(database, "--database"):
         moved = move(fleet.folder, database)
         click.echo(f"moved to {postgres.shown(database)}: {sum(moved.values()):,} rows")
     where = Listening(host, port, tls_cert, tls_key, behind_proxy).checked()
@@ -72,17 +72,14 @@ def command(
 
     with ExitStack() as stack:
         days = keep * 86_400.0
-        taker = None
         more: dict[str, Any] = {"limits": Limits(wait=report_every, keep=days, keep_items=days)}
         if broker:
-            from edgewright.fleet.server.mqtt.consumer import Taker
-            from edgewright.fleet.server.mqtt.publisher import Herald
+            from edgewright.fleet.server.mqtt.publisher import NewsPublisher
 
-            herald = Herald(broker, fleet.settings.products, str(broker_ca or ""))
-            stack.callback(herald.close)
-            more["published"] = herald.tell
-            taker = Taker(broker, fleet.settings.products, str(broker_ca or ""))
-        ended = serve(open_plane(folder, **more), where, ready, taker)
+            publisher = NewsPublisher(broker, fleet.settings.products, str(broker_ca or ""))
+            stack.callback(publisher.close)
+            more["published"] = publisher.publish
+        ended = serve(open_plane(folder, **more), where, ready)
     return INTERRUPTED if ended == signal.SIGINT else 0
 
 

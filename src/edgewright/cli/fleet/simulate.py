@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,21 +38,20 @@ def command(
     """
     import shutil
 
-    from edgewright.cli.device._store import print_json
-    from edgewright.cli.fleet._progress import Progress
     from edgewright.cli.interrupt import loading
+    from edgewright.cli.output import print_json
 
     with loading():
-        from edgewright.fleet.simulator.settings import Settings, check, faults, long_enough
+        from edgewright.fleet.simulator.fault import check_days, known_faults
+        from edgewright.fleet.simulator.fleet import Settings
         from edgewright.fleet.simulator.simulation import simulate
         from edgewright.fleet.simulator.text_report import lines
     if listed:
-        _list({name: one.words(one.rate) for name, one in faults().items()}, as_json)
+        _list({name: one.words for name, one in known_faults().items()}, as_json)
         return 0
     (name, rate), *also = map(_rated, broken)
     settings = Settings(devices=number, days=days, fault=name, rate=rate, also=tuple(also), seed=seed, wait=wait)
-    check(settings)
-    long_enough(settings)
+    check_days(settings)
     if out is not None:
         _folder(out)
     with Progress(settings.devices) as progress:
@@ -68,7 +69,7 @@ def command(
 
 
 def _list(known: dict[str, str], as_json: bool) -> None:
-    from edgewright.cli.device._store import print_json
+    from edgewright.cli.output import print_json
 
     if as_json:
         print_json(known)
@@ -92,7 +93,7 @@ def _rated(text: str) -> tuple[str, float | None]:
 
 
 def _folder(out: Path) -> None:
-    """Makes it before anything is simulated: a long run whose result cannot be written is lost.
+    """Make it before anything is simulated: a long run whose result cannot be written is lost.
 
     Raises:
         OutputError: it cannot be made or written to.
@@ -111,7 +112,7 @@ def _folder(out: Path) -> None:
 
 
 def _write(out: Path, result: Result) -> None:
-    """The result and its page.
+    """Write the result and its page.
 
     Raises:
         OutputError: they cannot be written.
@@ -127,6 +128,61 @@ def _write(out: Path, result: Result) -> None:
         write_atomic(out / "simulation.html", simulation_page(result).encode())
     except OSError as error:
         raise OutputError("a folder that can be written", error.strerror or str(error), str(out)) from None
+
+
+_FEWEST_SECONDS = 2.0
+"""After which the time left is said: what it is reckoned from is too little before."""
+
+
+class Progress:
+    """One line on standard error, drawn over again and taken away at the end.
+
+    Args:
+        devices: that are simulated.
+    """
+
+    def __init__(self, devices: int) -> None:
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
+        self._devices, self._days, self._began = devices, 0.0, 0.0
+
+    def __enter__(self) -> Progress:
+        """Draw the line from now on."""
+        self._draw(f"making {self._devices:,} devices")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Clear the line."""
+        self._draw("")
+
+    def begin(self, days: float) -> None:
+        """Begin to count time: all devices are there, and so many days are simulated."""
+        self._days, self._began = days, time.monotonic()
+
+    def passed(self, share: float) -> None:
+        """Draw how much of the days is over, 0 to 1."""
+        self._draw(progress_text(self._days, share, time.monotonic() - self._began))
+
+    def _draw(self, text: str) -> None:
+        if self._shown:
+            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+
+
+def progress_text(days: float, share: float, seconds: float) -> str:
+    """Return what the line says.
+
+    Args:
+        days: simulated in all.
+        share: of them that is over, 0 to 1.
+        seconds: that it took.
+    """
+    day, hour = divmod(round(days * 24.0 * share, 6), 24.0)
+    said = f"day {int(day)}, hour {int(hour):02d} of {days:g} {'day' if days == 1.0 else 'days'}, {share:.0%} done"
+    if share <= 0.0 or seconds < _FEWEST_SECONDS:
+        return said
+    left = seconds * (1.0 - share) / share
+    if left < 90.0:
+        return f"{said}, about {left:.0f} s left"
+    return f"{said}, about {left / 60.0:.0f} min left" if left < 5400.0 else f"{said}, about {left / 3600.0:.1f} h left"
 
 
 COMMAND = command

@@ -27,8 +27,8 @@ def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **give
     """Make the keys and the repository for sticks, in DIR/stick; all its keys are offline keys."""
     import time
 
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
+    from edgewright.cli.output import print_json
     from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.offline import role_keys
@@ -55,8 +55,9 @@ def write(mount: Path, folder: Path, keys: tuple[Path, ...], passphrase_files: t
     """Sign the fleet's rollouts, plans and packages for sticks and write them to the stick mounted at MOUNT."""
     import time
 
-    from edgewright.cli.device._store import amount, print_json
+    from edgewright.cli.device._store import amount
     from edgewright.cli.fleet._folder import passphrases
+    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.usb_repository import open_stick, write_stick
 

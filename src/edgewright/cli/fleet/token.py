@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from edgewright.cli.fleet._api_options import desk_options, print_json, seconds, when
+from edgewright.cli.fleet._api_options import ApiOptions, api_options, part, print_json, seconds, when
 
 
 @click.group("token", epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --uses 1 --expires 7d")
@@ -21,7 +19,7 @@ def command() -> None:
 @click.option("--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Devices that may enrol.")
 @click.option("--expires", default="7d", show_default=True, help="Time for which it holds: 15m, 12h, 7d.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@desk_options
+@api_options
 def new(
     product: str,
     tags: tuple[str, ...],
@@ -29,15 +27,18 @@ def new(
     uses: int,
     expires: str,
     as_json: bool,
-    asked: Any,  # noqa: ANN401
+    api: ApiOptions,
 ) -> None:
     """Make a token and print it; it is not shown again."""
     from edgewright.schema.fleet_api import NewToken, TokenMade
 
     life = seconds(expires, "--expires")
-    with asked() as desk:
-        said = NewToken(product=product, tags=tags, batch=batch, uses=uses, seconds=life)
-        made = desk.ask(TokenMade, "POST", "/v1/fleet/tokens", said)
+    made = api.ask(
+        TokenMade,
+        "POST",
+        "/v1/fleet/tokens",
+        NewToken(product=product, tags=tags, batch=batch, uses=uses, seconds=life),
+    )
     if as_json:
         print_json(made)
         return
@@ -49,13 +50,12 @@ def new(
 
 @command.command("list", epilog="Example: edgewright fleet token list --fleet my-fleet")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@desk_options
-def show(as_json: bool, asked: Any) -> None:  # noqa: ANN401
+@api_options
+def show(as_json: bool, api: ApiOptions) -> None:
     """List the tokens that can still be used, without their secrets."""
     from edgewright.schema.fleet_api import Tokens
 
-    with asked() as desk:
-        found = desk.ask(Tokens, "GET", "/v1/fleet/tokens")
+    found = api.ask(Tokens, "GET", "/v1/fleet/tokens")
     if as_json:
         print_json(found)
         return
@@ -70,14 +70,12 @@ def show(as_json: bool, asked: Any) -> None:  # noqa: ANN401
 
 @command.command("revoke", epilog="Example: edgewright fleet token revoke 0123456789abcdef --fleet my-fleet")
 @click.argument("name", metavar="ID")
-@desk_options
-def revoke(name: str, asked: Any) -> None:  # noqa: ANN401
+@api_options
+def revoke(name: str, api: ApiOptions) -> None:
     """Make the token with this ID useless; devices that enrolled with it stay."""
-    from edgewright.cli.fleet._api_options import part
     from edgewright.schema.fleet_api import Done
 
-    with asked() as desk:
-        desk.ask(Done, "DELETE", f"/v1/fleet/tokens/{part(name)}")
+    api.ask(Done, "DELETE", f"/v1/fleet/tokens/{part(name)}")
     click.echo(f"{name} is revoked")
 
 

@@ -18,9 +18,9 @@ def command(folder: Path, withdraw: int | None, as_json: bool) -> None:
 
     The control plane takes them in as soon as it runs. One that it refuses (its log says why) holds up those after it.
     """
-    from edgewright.cli.device._store import print_json
+    from edgewright.cli.output import print_json
     from edgewright.fleet.repository import acceptance
-    from edgewright.fleet.repository.description import plain
+    from edgewright.fleet.repository.changes import plain
     from edgewright.fleet.repository.folder import locked, open_fleet
 
     fleet = open_fleet(folder)

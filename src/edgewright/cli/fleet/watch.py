@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.fleet._api_options import desk_options, print_json, seconds
+from edgewright.cli.fleet._api_options import ApiOptions, api_options, print_json, seconds, when
+from edgewright.cli.fleet._table import plain
+from edgewright.cli.fleet._text_chart import Snapshot, picture, taken
+from edgewright.schema.errors import CheckFailedError, InputError, OutputError
+from edgewright.schema.fleet_watch import RolloutSeen
 
 if TYPE_CHECKING:
-    from edgewright.cli.fleet._text_chart import Snapshot
+    from edgewright.fleet.server.api.client import ApiClient
 
 
 @click.command("watch", epilog="Example: edgewright fleet watch --fleet my-fleet --every 5s")
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--until-over", is_flag=True, help="End when no rollout is under way; exit code 1 if one was aborted.")
 @click.option("--plan", default="", metavar="ID", help="End when this rollout is over, or was; exit code 1 if aborted.")
 @click.option("--json", "as_json", is_flag=True, help="Print each look as a line of JSON.")
-@desk_options
+@api_options
 def command(
     every: str,
     silence: str,
@@ -30,7 +35,7 @@ def command(
     until_over: bool,
     plan: str,
     as_json: bool,
-    asked: Callable[[], Any],
+    api: ApiOptions,
 ) -> None:
     """Watch rollouts, gates and versions until Ctrl-C.
 
@@ -38,20 +43,17 @@ def command(
     that does not answer is asked again. --until-over knows only of what was under way at its first look: a script that
     starts a rollout names it with --plan, since it may be halted before anybody looks.
     """
-    from edgewright.cli.fleet._event_lines import Changes
-    from edgewright.cli.fleet._screen import Screen
-
     pace, quiet = max(0.2, seconds(every, "--every")), seconds(silence, "--silence")
     screen = Screen(sys.stdout.isatty() and not as_json)
     changes = Changes()
-    with asked() as desk:
-        look = Looks(desk, quiet, screen)
+    with api.connect() as client:
+        look = Looks(client, quiet, screen)
         try:
             while True:
                 began = time.monotonic()
                 seen = look.next()
                 if seen is not None:
-                    _tell(seen, screen, changes, as_json, once)
+                    _show(seen, screen, changes, as_json, once)
                 if once or (seen is not None and _over(seen, changes, until_over, plan)):
                     break
                 # A look at a very large fleet takes its time; a watcher takes at most a fifth of it.
@@ -60,8 +62,6 @@ def command(
             screen.leave()
     aborted = changes.aborted & {plan} if plan else changes.aborted
     if (until_over or plan) and aborted:
-        from edgewright.schema.errors import CheckFailedError
-
         raise CheckFailedError(f"aborted: {', '.join(sorted(aborted))}")
 
 
@@ -69,39 +69,36 @@ class Looks:
     """Looks at a fleet, one after the other.
 
     Args:
-        desk: to ask.
+        api: of the control plane.
         silence: seconds after which a device is silent.
         screen: where trouble is told, once until there is an answer again.
     """
 
-    def __init__(self, desk: Any, silence: float, screen: Any) -> None:  # noqa: ANN401 - loaded late
-        self._desk, self._silence, self._screen = desk, silence, screen
-        self._answered = self._told = False
+    def __init__(self, api: ApiClient, silence: float, screen: Screen) -> None:
+        self._api, self._silence, self._screen = api, silence, screen
+        self._answered = self._noted = False
 
     def next(self) -> Snapshot | None:
-        """What is there now; None where nobody answers any more.
+        """Return what is there now; None where nobody answers any more.
 
         Raises:
             OutputError: nobody answers at the first look.
         """
-        from edgewright.cli.fleet._text_chart import taken
-        from edgewright.schema.errors import OutputError
-
         try:
-            seen = taken(self._desk, time.time(), self._silence, 12)
+            seen = taken(self._api, time.time(), self._silence, 12)
         except OutputError as error:
             if not self._answered:
                 raise
-            if not self._told:
+            if not self._noted:
                 self._screen.note(f"no answer, asking again: {error}")
-            self._told = True
+            self._noted = True
             return None
-        self._answered, self._told = True, False
+        self._answered, self._noted = True, False
         return seen
 
 
-def _over(seen: Snapshot, changes: Any, until_over: bool, plan: str) -> bool:  # noqa: ANN401 - loaded late
-    """Whether what is waited for is over.
+def _over(seen: Snapshot, changes: Changes, until_over: bool, plan: str) -> bool:
+    """Return whether what is waited for is over.
 
     Raises:
         InputError: there is no rollout of that plan.
@@ -110,17 +107,13 @@ def _over(seen: Snapshot, changes: Any, until_over: bool, plan: str) -> bool:  #
         return bool(until_over and changes.over(seen))
     found = next((one for one in seen.rollouts if one.plan == plan), None)
     if found is None:
-        from edgewright.schema.errors import InputError
-
         raise InputError("a rollout", f"{plan!r}", "--plan", "edgewright fleet rollout status --all lists them")
     if found.state == "aborted":
         changes.aborted.add(plan)
     return found.state not in ("running", "paused")
 
 
-def _tell(seen: Snapshot, screen: Any, changes: Any, as_json: bool, once: bool) -> None:  # noqa: ANN401
-    from edgewright.cli.fleet._text_chart import picture
-
+def _show(seen: Snapshot, screen: Screen, changes: Changes, as_json: bool, once: bool) -> None:
     new = changes.of(seen)
     if as_json:
         print_json(seen)
@@ -130,6 +123,128 @@ def _tell(seen: Snapshot, screen: Any, changes: Any, as_json: bool, once: bool) 
         for line in new:
             click.echo(line)
     sys.stdout.flush()
+
+
+class Changes:
+    """Remembers the last look.
+
+    Attributes:
+        aborted: rollouts that ended so while somebody watched.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[str, str] = {}
+        self._events: set[str] = set()
+        self._going: set[str] = set()
+        self.aborted: set[str] = set()
+
+    def of(self, seen: Snapshot) -> list[str]:
+        """Return lines about what is new; of the first look everything is, but events that lie in the past."""
+        now = {f"rollout {one.plan}": _rollout(one) for one in seen.rollouts if self._matters(one)}
+        now |= {f"gate {one.plan}": _gates(one) for one in seen.rollouts if one.gates and one.state == "running"}
+        for product, counters in seen.overview.counters.items():
+            parts = ", ".join(f"{n:,} on {c}" for c, n in sorted(counters.items(), reverse=True))
+            now[f"versions {product}"] = parts
+        now["in quarantine"] = f"{seen.overview.quarantined:,}"
+        lines = [f"{what}: {text}" for what, text in now.items() if self._before.get(what) != text]
+        first = not self._before
+        fresh = [one for one in reversed(seen.events) if one.key not in self._events]
+        if not first:
+            lines += [f"{one.kind} {one.subject}: {one.text}" for one in fresh]
+        self._before.update(now)
+        # What was seen once may not be among the newest next time; a few thousand are remembered.
+        self._events = {one.key for one in seen.events} | (self._events if len(self._events) < 5000 else set())
+        self._end(seen.rollouts)
+        return [f"{when(seen.at)}  {plain(line)}" for line in lines]
+
+    def over(self, seen: Snapshot) -> bool:
+        """Return whether no rollout is under way."""
+        return not any(one.state in ("running", "paused") for one in seen.rollouts)
+
+    def _matters(self, one: RolloutSeen) -> bool:
+        return one.state in ("running", "paused") or one.plan in self._going
+
+    def _end(self, rollouts: tuple[RolloutSeen, ...]) -> None:
+        for one in rollouts:
+            if one.state in ("running", "paused"):
+                self._going.add(one.plan)
+            elif one.plan in self._going and one.state == "aborted":
+                self.aborted.add(one.plan)
+
+
+def _rollout(one: RolloutSeen) -> str:
+    stage = one.stages[one.stage]
+    back = ", devices are called back" if one.revert else ""
+    said = f"{one.state} at stage {one.stage + 1} of {len(one.stages)} {stage.name!r}, {stage.percent:g} %{back}"
+    told = one.holds or (one.why if one.state in ("paused", "aborted") else "")
+    return f"{said}; {one.running:,} devices have release {one.counter}" + (f"; {told}" if told else "")
+
+
+def _gates(one: RolloutSeen) -> str:
+    return "; ".join(f"{gate.said} {gate.why}" for gate in one.gates)
+
+
+_BROAD, _HIGH = 160, 10_000
+
+
+class Screen:
+    """Where pictures are drawn.
+
+    Args:
+        shown: standard output is a terminal.
+    """
+
+    def __init__(self, shown: bool) -> None:
+        self.shown, self._drawn = shown, 0
+        # One write a picture, so that it does not flicker; the bar is plain text where the terminal knows no other.
+        self._plain = not _knows(sys.stdout, "█▓▒░▌▚▞…")
+
+    def size(self) -> tuple[int, int]:
+        """Return columns and rows of a picture."""
+        if not self.shown:
+            return _BROAD, _HIGH
+        found = shutil.get_terminal_size()
+        # A picture that fills the last row scrolls, and could not be drawn over.
+        return max(20, found.columns - 1), max(3, found.lines - 2)
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Draw over what was drawn before."""
+        if self._plain:
+            lines = [line.translate(_ASCII).encode("ascii", "replace").decode() for line in lines]
+        text = "\n".join(lines) + "\n"
+        if not self.shown:
+            click.echo(text, nl=False)
+            return
+        up = f"\x1b[{self._drawn}F" if self._drawn else ""
+        sys.stdout.write(f"{up}\x1b[J{text}")
+        sys.stdout.flush()
+        self._drawn = len(lines)
+
+    def note(self, line: str) -> None:
+        """Print a line about a problem: under the picture until the next one, or on standard error."""
+        if not self.shown:
+            click.echo(line, err=True)
+            return
+        width = self.size()[0]
+        sys.stdout.write(f"{line[:width]}\x1b[K\r")
+        sys.stdout.flush()
+
+    def leave(self) -> None:
+        """Leave the last picture where it is."""
+        if self.shown and self._drawn:
+            sys.stdout.write("\x1b[K")
+            sys.stdout.flush()
+
+
+_ASCII = str.maketrans({"█": "#", "▓": "=", "▒": "-", "░": ".", "▌": ":", "▚": "+", "▞": "~", "…": "."})
+
+
+def _knows(stream: object, text: str) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 COMMAND = command

@@ -50,14 +50,13 @@ def command(
     """
     from dataclasses import replace
 
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.interrupt import loading
+    from edgewright.cli.output import print_json
 
     with loading():
         from edgewright.core.files import write_atomic
         from edgewright.core.package import read_package
-        from edgewright.core.package_loader import package_path
-        from edgewright.core.predictor import Predictor
+        from edgewright.core.predictor import Predictor, package_path
         from edgewright.device.boards.weights import parse_weights, with_weights
         from edgewright.export.slots import weights_body
         from edgewright.export.subject import read_subject
@@ -98,15 +97,15 @@ def command(
 
 
 def _way_back(path: Path, layout: bytes, counter: int, signer: CryptoSigner) -> bytes:
-    """The weights that boards have now, signed with a higher number."""
-    from edgewright.device.boards.rollback import renumbered, weights_at
+    """Return the weights that boards have now, signed with a higher number."""
+    from edgewright.device.boards.weights import renumbered, weights_at
 
     older = renumbered(weights_at(path, layout), counter)
     return older + bytes.fromhex(signer.sign(older).signature)
 
 
 def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, ...]) -> tuple[Layout, CryptoSigner]:
-    """The layout of the boards' code, and the private half of the key that it was exported with.
+    """Return the layout of the boards' code, and the private half of the key that it was exported with.
 
     Raises:
         InputError: one of them cannot be read, or they do not belong together.

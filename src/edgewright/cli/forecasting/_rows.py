@@ -24,7 +24,7 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
     Raises:
         InputError: a column that is not there, times that are none or lie beside the forecaster's steps.
     """
-    from edgewright.cli.row_errors import BadRows
+    from edgewright.cli.output import BadRows
     from edgewright.core.csv.rows import iter_csv
     from edgewright.data.clock import read_clock
 

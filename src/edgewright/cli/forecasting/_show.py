@@ -12,15 +12,14 @@ import click
 
 if TYPE_CHECKING:
     from edgewright.language.forecasting.series import Series
-    from edgewright.monitor.forecasting.forecaster import Forecast
-    from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
+    from edgewright.monitor.forecaster import Forecast, ForecasterFile
     from edgewright.schema.forecast import ForecasterSpec
 
 _HEIGHT, _NARROW, _WIDE = 12, 60, 110
 
 
 def told(made: ForecasterFile, notes: list[str], out: Path | None, size: int) -> dict[str, Any]:
-    """What was fitted, as JSON has it."""
+    """Return what was fitted, as JSON has it."""
     import msgspec
 
     spec = msgspec.to_builtins(made.spec)
@@ -48,14 +47,14 @@ def rows_of(spec: ForecasterSpec, coming: Forecast, last: float, horizon: int) -
 
 
 def when(seconds: float) -> str | float:
-    """An epoch as ISO text; a counter as it is."""
+    """Return an epoch as ISO text; a counter as it is."""
     if not 1e8 < seconds < 1e11:
         return seconds
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def print_fit(made: ForecasterFile, series: Series, found: str) -> None:
-    """The backtest's table, the choice, the coverage and a plot."""
+    """Print the backtest's table, the choice, the coverage and a plot."""
     spec = made.spec
     click.echo(f"{spec.column}: {spec.rows:,} rows; {'; '.join(series.notes)}")
     click.echo(found)
@@ -95,19 +94,16 @@ def _shown(spec: ForecasterSpec, series: Series) -> int:
 
 
 def _plot(spec: ForecasterSpec, coming: Forecast, series: Series) -> str:
-    from edgewright.trace.plot import Series as Line
     from edgewright.trace.plot import plot, plot_text
+    from edgewright.trace.view_blocks import Curve
 
     before = _shown(spec, series)
-    past, ahead = range(-before + 1, 1), tuple(float(h + 1) for h in range(spec.horizon))
-    lines = [
-        Line(spec.column, tuple(map(float, past)), tuple(series.values[-before:].tolist())),
-        Line("forecast", ahead, tuple(coming.middle.tolist())),
-    ]
-    if spec.levels:
-        bounds = f"{spec.levels[0]:g} %"
-        lines += [Line(f"{bounds} low", ahead, tuple(coming.low[0].tolist()))]
-        lines += [Line(f"{bounds} high", ahead, tuple(coming.high[0].tolist()))]
+    ahead = tuple(float(h + 1) for h in range(spec.horizon))
+    past = tuple(enumerate(series.values[-before:].tolist(), -before + 1))
+    lines = [Curve(spec.column, past), Curve("forecast", tuple(zip(ahead, coming.middle.tolist(), strict=True)))]
+    for end, values in (("low", coming.low), ("high", coming.high)) if spec.levels else ():
+        points = tuple(zip(ahead, values[0].tolist(), strict=True))
+        lines.append(Curve(f"{spec.levels[0]:g} % {end}", points))
     encoding = (getattr(sys.stdout, "encoding", "") or "").lower()
     width = max(_NARROW, min(_WIDE, shutil.get_terminal_size().columns - 1))
     drawn = plot(lines, width=width, height=_HEIGHT, unicode="utf" in encoding, x_name="rows from the last one")
@@ -115,7 +111,7 @@ def _plot(spec: ForecasterSpec, coming: Forecast, series: Series) -> str:
 
 
 def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
-    """The chart and the tables as one HTML file.
+    """Write the chart and the tables as one HTML file.
 
     Raises:
         OutputError: it cannot be written.
@@ -123,8 +119,9 @@ def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
     from markupsafe import Markup
 
     from edgewright.core.files import write_atomic
-    from edgewright.trace.charts import Chart, Curve, draw, legend, sampled
-    from edgewright.trace.own_page import sections_page
+    from edgewright.trace.charts import draw, legend, sampled
+    from edgewright.trace.html import sections_page
+    from edgewright.trace.view_blocks import Chart, Curve
 
     spec = made.spec
     coming = made.start().forecast(spec.horizon)

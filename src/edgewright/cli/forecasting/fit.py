@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.options import refuse_existing
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,18 +41,16 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.language.forecasting.baselines import referees
-        from edgewright.language.forecasting.foundation import chronos
-        from edgewright.language.forecasting.pool_file import is_pool, read_pool
-        from edgewright.language.forecasting.pooled import adopt
+        from edgewright.language.forecasting.baselines import chronos, referees
+        from edgewright.language.forecasting.pool import is_pool, read_pool
         from edgewright.language.forecasting.selection import About, ForecastRequest, fit_forecaster
         from edgewright.language.forecasting.series import filled, read_series
-        from edgewright.language.forecasting.zero_shot import adopt_pool
-        from edgewright.monitor.forecasting.forecaster_file import read_forecaster, write_forecaster
+        from edgewright.language.forecasting.zero_shot import adopt, adopt_pool
+        from edgewright.monitor.forecaster import read_forecaster, write_forecaster
 
     for path in (options["out"], options["page"]):
-        if path is not None and path.exists() and not options["force"]:
-            raise InputError("a name that is free", f"{path.name}, which is there", str(path), "Use --force")
+        if path is not None:
+            refuse_existing(path, options["force"])
     levels = levels_of(options["levels"])
     series = read_series(data, column=options["column"], time=options["time"], resample=options["resample"] or 0.0)
     place = options["pooled"]
@@ -62,24 +62,22 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
     else:
         seasons, found = _seasons(options["season"], series, horizon)
     whole, missing = filled(series, seasons[-1] if seasons else 1)
-    asked = ForecastRequest(horizon, seasons, levels)
+    request = ForecastRequest(horizon, seasons, levels)
     about = About(series.column, series.time, series.step, series.last, missing)
     if pool is not None:
-        made = adopt_pool(pool, whole.values, asked, about=about)
+        made = adopt_pool(pool, whole.values, request, about=about)
     elif pooled is not None:
-        made = adopt(pooled.spec.model, whole.values, asked, name=pooled.spec.name, about=about)
+        made = adopt(pooled.spec.model, whole.values, request, name=pooled.spec.name, about=about)
     else:
         others = referees(seasons[0] if seasons else 1)
         others += [chronos(options["chronos"])] if options["chronos"] else []
-        made = fit_forecaster(whole.values, asked, referees=others, about=about)
+        made = fit_forecaster(whole.values, request, referees=others, about=about)
     size = 0 if options["out"] is None else write_forecaster(options["out"], made)
     if options["page"] is not None:
         write_page(options["page"], made, whole)
     if as_json:
-        import msgspec
-
         answer = told(made, [*whole.notes, found], options["out"], size)
-        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=1).decode())
+        print_json(answer)
         return
     print_fit(made, whole, found)
     for path in (options["out"], options["page"]):
@@ -88,7 +86,7 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
 
 
 def levels_of(text: str) -> tuple[float, ...]:
-    """Levels of intervals, in per cent.
+    """Return levels of intervals, in per cent.
 
     Raises:
         InputError: for what are none.
@@ -117,7 +115,7 @@ def asked_seasons(text: str) -> tuple[int, ...]:
 
 
 def _seasons(text: str, series: Series, horizon: int) -> tuple[tuple[int, ...], str]:
-    """The seasons and a sentence that says where they are from."""
+    """Return the seasons and a sentence that says where they are from."""
     from edgewright.language.forecasting.calendar_seasons import choose_seasons
     from edgewright.language.forecasting.series import filled
 

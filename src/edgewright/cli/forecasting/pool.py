@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.options import refuse_existing
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,12 +39,10 @@ def command(
 
     with loading():
         from edgewright.cli.forecasting.fit import asked_seasons
-        from edgewright.cli.terminal import print_ahead
-        from edgewright.language.forecasting.pool import fit_pool
-        from edgewright.language.forecasting.pool_file import write_pool
+        from edgewright.cli.output import print_ahead
+        from edgewright.language.forecasting.pool import fit_pool, write_pool
 
-    if out.exists() and not force:
-        raise InputError("a name that is free", f"{out.name}, which is there", str(out), "Use --force")
+    refuse_existing(out, force)
     seasons = asked_seasons(season)
     series, notes = _series(folder, column, time, seasons)
     pool = fit_pool(series, seasons, horizon, name=out.stem, ahead=(lambda _: None) if as_json else print_ahead)
@@ -50,8 +50,8 @@ def command(
     if as_json:
         import msgspec
 
-        told = {"file": str(out), "bytes": size, "notes": notes, **msgspec.to_builtins(pool)}
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        record = {"file": str(out), "bytes": size, "notes": notes, **msgspec.to_builtins(pool)}
+        print_json(record)
         return
     for note in notes:
         click.echo(f"note: {note}")
@@ -64,7 +64,7 @@ def command(
 def _series(
     folder: Path, column: str, time: str, seasons: tuple[int, ...]
 ) -> tuple[list[NDArray[np.float64]], list[str]]:
-    """The series of a folder, holes filled, and which files were left out."""
+    """Return the series of a folder, holes filled, and which files were left out."""
     from edgewright.language.forecasting.series import filled, read_series
 
     if not folder.is_dir():
@@ -84,8 +84,8 @@ def _series(
     if not made:
         raise InputError("a folder of series (.csv, .parquet)", notes[0] if notes else "none in it", str(folder))
     if len(steps) > 1:
-        told = " and ".join(f"{step:g} s ({name})" for step, name in list(steps.items())[:2])
-        raise InputError("series at the same steps", told, str(folder), "Pool series of one step at a time")
+        text = " and ".join(f"{step:g} s ({name})" for step, name in list(steps.items())[:2])
+        raise InputError("series at the same steps", text, str(folder), "Pool series of one step at a time")
     return made, notes
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgewright.monitor.forecasting.forecaster import Forecaster
-    from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
+    from edgewright.monitor.forecaster import Forecaster, ForecasterFile
 
 
 @click.command("run", epilog="Example: edgewright forecast run load.forecaster --csv today.csv --horizon 24")
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 def command(file: Path, csv_path: str | None, horizon: int | None, every: int | None, as_json: bool) -> None:
     """Forecast with the base install alone; without --csv, from the rows it was fitted on.
 
-    A row without a value, or one that is not there, counts as it was foretold; how many there were, and how many of
+    A row without a value, or one that is not there, counts as it was forecast; how many there were, and how many of
     them came last, is said. Rows that the forecaster knows already are passed over by their time.
     """
     from edgewright.cli.forecasting._rows import coming_rows
-    from edgewright.monitor.forecasting.forecaster_file import read_forecaster
+    from edgewright.monitor.forecaster import read_forecaster
 
     made = read_forecaster(file)
     running, spec = made.start(), made.spec
@@ -37,7 +36,7 @@ def command(file: Path, csv_path: str | None, horizon: int | None, every: int | 
         place = Path(csv_path) if csv_path != "-" else None
         for value, time in coming_rows(spec, place or sys.stdin, "standard input" if place is None else place.name):
             running.push(value)
-            # `stale` is above zero where the value could not be used and was foretold.
+            # `stale` is above zero where the value could not be used and was forecast.
             count, lost, last, fresh = count + 1, lost + (running.stale > 0), time, True
             if every and count % every == 0:
                 _print(made, running, ahead, (count, lost), last, as_json)
@@ -49,7 +48,7 @@ def command(file: Path, csv_path: str | None, horizon: int | None, every: int | 
 def _print(
     made: ForecasterFile, running: Forecaster, ahead: int, seen: tuple[int, int], last: float, as_json: bool
 ) -> None:
-    """One forecast; `seen` are the rows so far, and those of them that were foretold."""
+    """One forecast; `seen` are the rows so far, and those of them that were forecast."""
     import msgspec
 
     from edgewright.cli.forecasting._show import rows_of
@@ -58,11 +57,11 @@ def _print(
     count, lost = seen
     rows = rows_of(made.spec, coming, last, ahead)
     if as_json:
-        told = {"rows": count, "missing": lost, "stale": coming.stale, "forecast": rows}
-        click.echo(msgspec.json.encode(told).decode())
+        record = {"rows": count, "missing": lost, "stale": coming.stale, "forecast": rows}
+        click.echo(msgspec.json.encode(record).decode())
         return
     stale = f", the last {coming.stale:,} among them" if coming.stale else ""
-    missing = f"; {lost:,} had no value and stand as foretold{stale}" if lost else ""
+    missing = f"; {lost:,} had no value and stand as forecast{stale}" if lost else ""
     click.echo(f"{made.spec.column} after {count:,} new rows{missing}")
     names = list(rows[0])
     click.echo("  " + "  ".join(f"{name:>12}" for name in names))

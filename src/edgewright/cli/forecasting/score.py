@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.output import print_json
+
 
 @click.command("score", epilog="Example: edgewright forecast score load.forecaster --csv next-month.csv")
 @click.argument("file", metavar="FORECASTER", type=click.Path(path_type=Path))
@@ -16,19 +18,18 @@ def command(file: Path, csv_path: Path, as_json: bool) -> None:
 
     Values that are missing are not judged. MASE is in units of the seasonal naive error of the rows it was fitted on.
     """
-    import msgspec
     import numpy as np
 
     from edgewright.cli.forecasting._rows import coming_rows
-    from edgewright.language.forecasting.score import score_forecaster
-    from edgewright.monitor.forecasting.forecaster_file import read_forecaster
+    from edgewright.language.forecasting.backtest import score_forecaster
+    from edgewright.monitor.forecaster import read_forecaster
 
     made = read_forecaster(file)
     spec = made.spec
     values = np.array([value for value, _ in coming_rows(spec, csv_path, csv_path.name)])
     answer = score_forecaster(made, values, csv_path.name)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=1).decode())
+        print_json(answer)
         return
     click.echo(f"{spec.name}, {spec.horizon} rows ahead from {answer['origins']:,} rows of {csv_path.name}")
     click.echo(f"  MASE {answer['mase']:.3f}, sMAPE {answer['smape']:.2f} %")

@@ -17,8 +17,8 @@ def command(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, 
     """List roles, thresholds, keys, where their files are, and until when what they signed holds."""
     import msgspec
 
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
+    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.offline import role_keys

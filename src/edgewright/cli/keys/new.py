@@ -18,8 +18,8 @@ def command(file: Path, passphrase_files: tuple[Path, ...], as_json: bool) -> No
 
     The public half becomes a key of a role with `edgewright fleet key rotate ROLE --keep --add FILE.pub`.
     """
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
+    from edgewright.cli.output import print_json
     from edgewright.fleet.protocol.keys.files import PRIVATE, PUBLIC, make_key
     from edgewright.schema.errors import InputError
 

@@ -28,8 +28,8 @@ def command(
     """
     import time
 
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
+    from edgewright.cli.output import print_json
     from edgewright.fleet.repository import offline
     from edgewright.fleet.repository.acceptance import publish, read_held, settle, writing
     from edgewright.fleet.repository.folder import open_fleet

@@ -27,7 +27,7 @@ def command(
     """
     import time
 
-    from edgewright.cli.keys._key_change import change_keys
+    from edgewright.cli.keys.rotate import change_keys
     from edgewright.fleet.repository.acceptance import read_held, writing
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.key_rotation import role_with

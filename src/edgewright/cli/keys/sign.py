@@ -24,18 +24,18 @@ def command(
     fingerprint is that of the fleet's newest root (fleet key list); --root compares it. Exit code 1: it is another one,
     or none of the keys may sign.
     """
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.fleet.protocol.keys.ring import Ring
+    from edgewright.cli.output import print_json
+    from edgewright.fleet.protocol.keys.files import Ring
     from edgewright.fleet.repository import changes
-    from edgewright.fleet.repository.description import told
+    from edgewright.fleet.repository.changes import describe
     from edgewright.schema.errors import CheckFailedError
 
     asked = changes.read_change(file)
     before, fingerprint = changes.base(asked), changes.check_base(asked)
     if root and fingerprint != root.lower():
         raise CheckFailedError(f"the change builds upon another root, {fingerprint}", "Ask who prepared it")
-    lines = told(before, asked)
+    lines = describe(before, asked)
     signed = asked
     if not look:
         ring = Ring(keys or (Path(),), passphrases(passphrase_files))

@@ -12,7 +12,7 @@ from edgewright.core.process_owner import account
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
-    from edgewright.language.labelling.suggesters import Encodes
+    from edgewright.nlp.utterance.head import Encodes
 
 PROJECT = click.argument("project", metavar="PROJECT", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -33,7 +33,7 @@ def _account() -> str:
 
 
 def encoder_of(project: Project, directory: Path | None) -> Encodes | None:
-    """The encoder of a directory, for what the project holds.
+    """Return the encoder of a directory, for what the project holds.
 
     Raises:
         InputError: no such encoder.
@@ -53,14 +53,7 @@ def encoder_of(project: Project, directory: Path | None) -> Encodes | None:
     return found
 
 
-def print_json(told: object) -> None:
-    """One JSON text."""
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
-
-
 def plain(text: str, most: int = 400) -> str:
-    """Text that cannot move the cursor, shortened, on one line."""
+    """Return text that cannot move the cursor, shortened, on one line."""
     shown = "".join(c if c.isprintable() else " " for c in text[: most + 1])
     return shown[:most] + f"... ({len(text):,} characters)" if len(text) > most else shown

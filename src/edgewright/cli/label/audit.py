@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.label._options import JSON, PROJECT, print_json
+from edgewright.cli.label._options import JSON, PROJECT
+from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
     from edgewright.schema.labelling import LabelAudit
@@ -93,10 +94,10 @@ def _tell(found: LabelAudit, project: str, limit: float) -> None:
         f"level {100 * found.level:g} %), limit {100 * limit:g} %"
     )
     for one in found.classes:
-        told = (
+        text = (
             f"{one.errors} of {one.answered} wrong (up to {100 * one.high:.0f} %)" if one.answered else "none answered"
         )
-        click.echo(f"  {one.label:<28} {told}, {one.population:,} labels")
+        click.echo(f"  {one.label:<28} {text}, {one.population:,} labels")
 
 
 COMMAND = command

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.label._options import ENCODER, JSON, PROJECT, encoder_of, plain, print_json
+from edgewright.cli.label._options import ENCODER, JSON, PROJECT, encoder_of, plain
+from edgewright.cli.output import print_json
 
 
 @click.command("errors", epilog="Example: edgewright label errors calls.labelling --encoder all-MiniLM-L6-v2")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.label._options import JSON, PROJECT, print_json
+from edgewright.cli.label._options import JSON, PROJECT
+from edgewright.cli.output import print_json
 
 
 @click.command("export", epilog="Example: edgewright label export calls.labelling --out calls.csv")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.label._options import JSON, PROJECT, plain, print_json, reviewer
+from edgewright.cli.label._options import JSON, PROJECT, plain, reviewer
+from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
@@ -45,12 +46,12 @@ def command(
             click.echo(err=as_json)  # the terminal wrote ^C on the line
             raise
         finally:
-            told = {"project": str(project), "reviewer": reviewer, "labelled": session.labelled,
+            record = {"project": str(project), "reviewer": reviewer, "labelled": session.labelled,
                     "left": max(0, len(work) - session.labelled)}  # fmt: skip
             if as_json:
-                print_json(told)
+                print_json(record)
             else:
-                click.echo(f"{told['labelled']:,} labelled by {reviewer}, {told['left']:,} left")
+                click.echo(f"{record['labelled']:,} labelled by {reviewer}, {record['left']:,} left")
 
 
 class _Session:
@@ -63,7 +64,7 @@ class _Session:
         self.typed = sys.stdin.isatty()
 
     def run(self, work: list[int]) -> None:
-        """Asks for one after the other; `/undo` goes back to the one that was labelled last."""
+        """Ask for one after the other; `/undo` goes back to the one that was labelled last."""
         if not work:
             self.say("nothing to label here")
             return
@@ -88,7 +89,7 @@ class _Session:
             place += 1
 
     def ask(self, number: int, of: str) -> str:
-        """Shows an item until it has an answer: 'labelled', 'skip', 'undo' or 'quit'."""
+        """Show an item until it has an answer: 'labelled', 'skip', 'undo' or 'quit'."""
         from edgewright.language.labelling.review import how_of, meant, shown
         from edgewright.schema.errors import InputError
 
@@ -127,13 +128,13 @@ class _Session:
             return "labelled"
 
     def classes(self) -> None:
-        """Lists them."""
+        """List them."""
         from edgewright.language.labelling.review import numbered
 
         self.say("  " + "  ".join(numbered(list(self.project.classes()))))
 
     def window(self, number: int) -> None:
-        """The values of a window as small bars, a line a channel."""
+        """Print the values of a window as small bars, one line per channel."""
         if self.project.kind not in ("windows", "rows"):
             return
         from edgewright.language.labelling.picture import bars
@@ -142,7 +143,7 @@ class _Session:
             self.say(line)
 
     def say(self, text: str) -> None:
-        """Goes to the standard error where the output is JSON."""
+        """Go to the standard error where the output is JSON."""
         click.echo(text, err=self.quiet)
 
 

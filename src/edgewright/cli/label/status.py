@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.label._options import JSON, PROJECT, plain, print_json
+from edgewright.cli.label._options import JSON, PROJECT, plain
+from edgewright.cli.output import print_json
 
 
 @click.command("status", epilog="Example: edgewright label status calls.labelling")

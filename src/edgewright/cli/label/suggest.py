@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.label._options import ENCODER, JSON, encoder_of, plain, print_json
+from edgewright.cli.label._options import ENCODER, JSON, encoder_of, plain
+from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
@@ -24,7 +25,12 @@ _EXAMPLE = "Example: edgewright label suggest calls.csv --out calls.labelling --
 @click.option("--class", "classes", multiple=True, metavar="NAME[=LINE]",
               help="A class, with one line that describes it; may be repeated.")  # fmt: skip
 @ENCODER
-@click.option("--by", default="", metavar="NAME", help="descriptions, linear, neighbours. [default: by what there is]")
+@click.option(
+    "--by",
+    default="",
+    metavar="NAME",
+    help="Suggester; an unknown name lists all. [default: the likeliest]",
+)
 @click.option("--least", type=click.FloatRange(0.0, 1.0), default=0.7, show_default=True,
               help="Confidence below which an item is left empty.")  # fmt: skip
 @click.option("--next", "count", type=click.IntRange(1, 500), default=20, show_default=True,
@@ -70,9 +76,8 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.cli.terminal import print_ahead
-        from edgewright.language.labelling.creation import changed, make
-        from edgewright.language.labelling.items import read_items
+        from edgewright.cli.output import print_ahead
+        from edgewright.language.labelling.items import changed, make, read_items
         from edgewright.language.labelling.project import Project
         from edgewright.language.labelling.suggestion_round import suggest
         from edgewright.schema.errors import InputError

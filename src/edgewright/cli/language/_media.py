@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 def nearest(
     index: DocumentIndex, question: str, like: Path | None, directory: Path | None, top: int, as_json: bool
 ) -> None:
-    """Prints what lies nearest; whether it shows what was asked for is not judged.
+    """Print what lies nearest; whether it shows what was asked for is not judged.
 
     Raises:
         InputError: an index of documents, no encoder or another one, or a file that cannot be read.
     """
-    from edgewright.cli.device._store import print_json
     from edgewright.cli.interrupt import loading
+    from edgewright.cli.output import print_json
     from edgewright.schema.errors import InputError
 
     held = index.held

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.output import print_json
+
 if TYPE_CHECKING:
     from edgewright.schema.documents import Answer, Found, Phrased
 
@@ -94,13 +96,12 @@ def _phrased(answer: Answer, url: str | None, model: str, wait: float, as_json: 
 def _print_json(answer: Answer, phrased: Phrased | None) -> None:
     import msgspec
 
-    told = {**msgspec.to_builtins(answer), "answered": answer.answered}
+    record = {**msgspec.to_builtins(answer), "answered": answer.answered}
     for number, one in enumerate(answer.found):
-        told["found"][number]["sentence"] = one.sentence
+        record["found"][number]["sentence"] = one.sentence
     if phrased is not None:
-        told["phrased"] = msgspec.to_builtins(phrased)
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
-    sys.stdout.buffer.flush()
+        record["phrased"] = msgspec.to_builtins(phrased)
+    print_json(record)
 
 
 def _show(answer: Answer, unused: bool) -> None:
@@ -119,7 +120,7 @@ def _show(answer: Answer, unused: bool) -> None:
 
 
 def _marked(one: Found) -> str:
-    """The passage with its answering sentence in bold; between »« where nothing can be bold."""
+    """Return the passage with its answering sentence in bold; between »« where nothing can be bold."""
     before, after = _plain(one.text[: one.begin]), _plain(one.text[one.end :])
     sentence = _plain(one.sentence)
     marked = click.style(sentence, bold=True) if sys.stdout.isatty() else f"»{sentence}«"
@@ -143,14 +144,14 @@ def _unknown(answer: Answer) -> str:
 
 
 def _instead(answer: Answer, unused: bool) -> str:
-    """What may help where nothing answers."""
+    """Return what may help where nothing answers."""
     if answer.found:
         return "Ask in other words, or see the nearest"
     return "Ask in other words" + (", or name the index's encoder: --encoder DIR" if unused else "")
 
 
 def _plain(text: str) -> str:
-    """Text that cannot move the cursor or change what stands on the terminal; lines stay."""
+    """Return text that cannot move the cursor or change what stands on the terminal; lines stay."""
     return "".join(c for c in text if c == "\n" or c.isprintable())
 
 

@@ -53,14 +53,14 @@ def command(dialogue: Path, model: Path | None, least: float, as_json: bool) -> 
 
 
 def _forgiven(error: InputError) -> None:
-    """A slip of a person ends no conversation; over a pipe it ends it, so that no later line means something else."""
+    """Print a person's mistake and go on; over a pipe, raise it, so that no later line means something else."""
     if not sys.stdin.isatty():
         raise error
     click.echo(str(error), err=True)
 
 
 def _noted(checked: CheckedTable, line: str) -> None:
-    """Says that an intent was given that no step waits for: `*` takes it."""
+    """Say that an intent was given that no step waits for: `*` takes it."""
     event = line[1:].split(None, 1)[0] if line[1:].strip() else ""
     if line.startswith("/") and event not in (*checked.events, "wait", "timeout", "late", "out_of_scope", ""):
         click.echo(f"note: no step of the dialogue waits for {event!r}", err=True)
@@ -80,7 +80,7 @@ class _Clock:
 
 
 def _lines(talk: Dialogue, as_json: bool) -> Iterator[tuple[str, float]]:
-    """What is typed, with its seconds; in a terminal, time-outs are told as they come."""
+    """Yield what is typed, with its seconds; in a terminal, time-outs are told as they come."""
     typed = sys.stdin.isatty()
     clock = _Clock(typed)
     while not talk.over:
@@ -101,7 +101,7 @@ def _lines(talk: Dialogue, as_json: bool) -> Iterator[tuple[str, float]]:
 
 
 def _typed(talk: Dialogue, clock: _Clock, as_json: bool) -> bool:
-    """Waits for a line; False when the dialogue ended in the meantime."""
+    """Wait for a line; False when the dialogue ended in the meantime."""
     while not talk.over:
         click.echo("> ", nl=False)
         wait = talk.due - clock.now()

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.options import refuse_existing
+from edgewright.cli.output import print_json
+
 if TYPE_CHECKING:
     from edgewright.core.state_machine.validation import CheckedTable
     from edgewright.language.dialogue.validation import DialogueSummary
@@ -28,9 +31,7 @@ def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
     """Refuse a DIALOGUE with a dead end, a state that is never reached, or something that would stay unanswered."""
     _, told = _read(dialogue, model)
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        print_json(told)
         return
     click.echo(f"{told.name}: {told.states} states, {told.steps} steps; every state is reached, left and answers")
     click.echo(f"events: {', '.join(told.events)}")
@@ -49,14 +50,13 @@ def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
 def draw(dialogue: Path, out: Path | None, force: bool) -> None:
     """Draw a DIALOGUE as a diagram: SVG, or text for Mermaid."""
     from edgewright.core.files import write_atomic
-    from edgewright.language.dialogue.diagram import svg
-    from edgewright.language.dialogue.transitions import mermaid
+    from edgewright.language.dialogue.diagram import mermaid, svg
     from edgewright.schema.errors import InputError
 
     if out is not None and out.suffix not in (".svg", ".mmd"):
         raise InputError("a name that ends in .svg or .mmd", out.name, "--out")
-    if out is not None and out.exists() and not force:
-        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
+    if out is not None:
+        refuse_existing(out, force)
     checked, _ = _read(dialogue, None)
     if out is None:
         click.echo(mermaid(checked), nl=False)
@@ -81,10 +81,9 @@ def as_c(
     """Write a DIALOGUE as C99: constant tables and a machine without a heap that takes the same steps."""
     import re
 
-    from edgewright.cli.language._export import read_for_device
+    from edgewright.cli.export_files import read_for_device, write_export
     from edgewright.export.c99_language.dialogue import dialogue_files
     from edgewright.export.c99_language.hear import hearing_files
-    from edgewright.export.write import write_files
     from edgewright.schema.errors import InputError
 
     if model and ears:
@@ -92,17 +91,9 @@ def as_c(
     checked, _ = _read(dialogue, model or ears)
     word = name or re.sub(r"[-.]", "_", checked.table.name)
     files = dialogue_files(checked, word) if ears is None else hearing_files(checked, *read_for_device(ears), word)
-    written = write_files(out, {file: text.encode() for file, text in files.items()}, force=force)
-    if as_json:
-        import msgspec
-
-        listed = [{"path": str(path), "bytes": len(data)} for path, data in written.items()]
-        click.echo(msgspec.json.format(msgspec.json.encode({"name": word, "files": listed}), indent=1).decode())
-        return
-    for path, data in written.items():
-        click.echo(f"wrote {click.format_filename(str(path))}, {len(data):,} bytes")
-    if ears is not None:
-        click.echo(f"{word}_hear(&context, &machine, text, bytes, today, seconds, act, context) takes what was said")
+    call = f"{word}_hear(&context, &machine, text, bytes, today, seconds, act, context) takes the text"
+    data = {file: text.encode() for file, text in files.items()}
+    write_export(out, data, {"name": word}, force=force, as_json=as_json, notes=[] if ears is None else [call])
 
 
 def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, DialogueSummary]:

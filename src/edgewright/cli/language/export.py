@@ -9,7 +9,7 @@ import click
 
 @click.command("export", epilog="Example: edgewright language export drinks.language --to c99 --out firmware/src")
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.option("--to", "target", required=True, metavar="TARGET", help="c99, tflite or onnx.")
+@click.option("--to", "target", required=True, metavar="TARGET", help="c99, tflite, onnx or another target.")
 @click.option("--form", default="", metavar="NAME", help="float or int8 of a network. [default: int8]")
 @click.option("--rounding", type=click.Choice(["litert", "tflm"]), help="Kernels that int8 equals. [default: litert]")
 @click.option("--name", default="", help="Name of the files; the model's own when left out.")
@@ -23,7 +23,7 @@ def command(
 
     --to tflite and --to onnx give the student's network, from hashed words to intents, and C that makes its input.
     """
-    from edgewright.cli.language._export import export_language
+    from edgewright.cli.export_files import export_language
 
     options = {"--form": form, "--rounding": rounding}
     export_language(model, target, options, name=name, out=out, force=force, as_json=as_json)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.options import refuse_existing
+
 if TYPE_CHECKING:
     from edgewright.schema.documents import Indexed
 
@@ -36,12 +38,12 @@ def command(
     It is searched with the base install alone, on a small board too; vectors of an encoder are optional. Pictures and
     sounds need an ONNX encoder of theirs, such as an export of CLIP with its text_model.onnx.
     """
-    from edgewright.cli.device._store import amount, print_json
+    from edgewright.cli.device._store import amount
     from edgewright.cli.interrupt import loading
+    from edgewright.cli.output import print_json
     from edgewright.schema.errors import InputError
 
-    if out.exists() and not force:
-        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
+    refuse_existing(out, force)
     if sum((bool(documents), pictures is not None, sounds is not None)) != 1:
         raise InputError("documents, --pictures or --sounds", "none" if not documents else "more than one of them")
     folder = pictures or sounds

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.output import print_json
+
 
 @click.command("shrink", epilog="Example: edgewright language shrink all-MiniLM-L6-v2 --out minilm-int8")
 @click.argument("encoder", metavar="DIR", type=click.Path(path_type=Path))
@@ -27,12 +29,10 @@ def command(encoder: Path, out: Path, as_json: bool) -> None:
     texts = [f"{start} the {thing}" for start in ("turn on", "where is", "how do I clean", "I would like to buy")
              for thing in ("light", "battery", "red car", "soup of the day", "heater upstairs")]  # fmt: skip
     near = (whole.encode(texts) * load(out).encode(texts)).sum(axis=1)
-    told = {"directory": str(out), "bytes": size, "from_bytes": whole.bytes, "cosine_mean": float(near.mean()),
+    record = {"directory": str(out), "bytes": size, "from_bytes": whole.bytes, "cosine_mean": float(near.mean()),
             "cosine_least": float(near.min())}  # fmt: skip
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        print_json(record)
         return
     click.echo(f"wrote {click.format_filename(str(out))}, {size / 1e6:.1f} MB of {whole.bytes / 1e6:.1f}")
     click.echo(f"  cosine to the whole encoder {near.mean():.3f}, at least {near.min():.3f}, on {len(texts)} sentences")

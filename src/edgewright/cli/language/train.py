@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.options import refuse_existing
+from edgewright.cli.output import print_json
+
 if TYPE_CHECKING:
     from edgewright.language.utterances import Labelled
 
@@ -69,13 +72,12 @@ def command(
 
         from edgewright.data import audited_labels
         from edgewright.language.embedding import load
-        from edgewright.language.embedding.cache import Remembering
+        from edgewright.language.embedding.contract import Remembering
         from edgewright.language.intents.integers import size_of
         from edgewright.language.intents.scope_limit import share_of
         from edgewright.language.intents.teacher import Teacher
         from edgewright.language.intents.train import How
-        from edgewright.language.training import name_of, train
-        from edgewright.language.training_report import lines
+        from edgewright.language.training import lines, name_of, train
         from edgewright.language.utterances.read import read_lines
         from edgewright.nlp.utterance.model_file import write_language
 
@@ -97,28 +99,25 @@ def command(
     length = write_language(out, msgspec.structs.replace(made.spec, trained=trained), made.arrays)
     told = {"file": str(out), "file_bytes": length, **trained, "findings": [*said, *made.findings]}
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        print_json(told)
         return
     click.echo("\n".join((*lines(made.spec.trained), *(f"note: {one}" for one in told["findings"]))))
     click.echo(f"wrote {click.format_filename(str(out))}, {length:,} bytes; its arrays take {made.made.bytes:,}")
 
 
 def _check(out: Path, force: bool, form: str, teacher: Path | None, unlabelled: Path | None) -> None:
-    """Refuses what cannot be done before anything is loaded."""
+    """Refuse what cannot be done before anything is loaded."""
     from edgewright.schema.errors import InputError
 
     if unlabelled and not teacher:
         raise InputError("a --teacher for texts without labels", "none", "--unlabelled")
     if form == "gateway" and not teacher:
         raise InputError("a --teacher, whose encoder the gateway holds", "none", "--for gateway")
-    if out.exists() and not force:
-        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
-    if not out.parent.is_dir():
-        raise InputError("a file in a folder that is there", str(out.parent), "--out")
+    refuse_existing(out, force)
 
 
 def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Labelled, list[str]]:
-    """The utterances, and what is to be said of them."""
+    """Return the utterances, and what is to be said of them."""
     import msgspec
 
     from edgewright.language.utterances.checks import without_contradictions

@@ -54,8 +54,8 @@ def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, 
             lost += 1
             click.echo(f"left out: {' '.join(str(found).splitlines())}", err=True)
         elif as_json:
-            told = {"file" if media else "text": name, "none": found.none, **msgspec.to_builtins(found)}
-            click.echo(msgspec.json.encode(told).decode())
+            record = {"file" if media else "text": name, "none": found.none, **msgspec.to_builtins(found)}
+            click.echo(msgspec.json.encode(record).decode())
         else:
             click.echo(_sentence(name, found))
     if media and not as_json:
@@ -88,7 +88,7 @@ def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterat
     with loading():
         from edgewright.language.embedding import load
         from edgewright.language.utterances.read import read_lines
-        from edgewright.language.zero_shot.text import check_texts, text_chooser
+        from edgewright.language.zero_shot.choice import check_texts, text_chooser
 
     if thing == "-":
         texts = check_texts([line for line in sys.stdin.read().splitlines() if line.strip()], "standard input")

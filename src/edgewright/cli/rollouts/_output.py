@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._api_options import part, print_json, when
+from edgewright.cli.fleet._api_options import ApiOptions, api_options, part, print_json, when
 
 if TYPE_CHECKING:
-    from edgewright.schema.fleet_rollouts import RolloutSeen
+    from edgewright.schema.fleet_watch import RolloutSeen
 
 PATH = "/v1/fleet/rollouts"
 
 
-def find(desk: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - control.desk.Desk
-    """A rollout by its plan; the newest that is not over where none is named.
+def find(client: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - `api.client` is loaded late
+    """Return a rollout by its plan; the newest that is not over where none is named.
 
     Raises:
         InputError: there is none, or several are under way.
     """
     from edgewright.schema.errors import InputError
-    from edgewright.schema.fleet_rollouts import RolloutSeen, RolloutsSeen
+    from edgewright.schema.fleet_watch import RolloutSeen, RolloutsSeen
 
     if plan is not None:
-        found: RolloutSeen = desk.ask(RolloutSeen, "GET", f"{PATH}/{part(plan)}")
+        found: RolloutSeen = client.ask(RolloutSeen, "GET", f"{PATH}/{part(plan)}")
         return found
-    known = desk.ask(RolloutsSeen, "GET", PATH).rollouts
+    known = client.ask(RolloutsSeen, "GET", PATH).rollouts
     going = [one for one in known if one.state in ("running", "paused")]
     if len(going) > 1:
         raise InputError("the name of a rollout", "none, and several are under way", ", ".join(o.plan for o in going))
@@ -37,21 +36,45 @@ def find(desk: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - control.
     return newest
 
 
-def steer(asked: Callable[[], Any], plan: str | None, act: str, said: object, as_json: bool) -> None:
-    """Does something to a rollout and tells where it stands then."""
-    from edgewright.schema.fleet_rollouts import RolloutSeen
+def steer(api: ApiOptions, plan: str | None, act: str, said: object, as_json: bool) -> None:
+    """Do something to a rollout and tell where it stands then."""
+    from edgewright.schema.fleet_watch import RolloutSeen
 
-    with asked() as desk:
-        name = find(desk, plan).plan
-        seen = desk.ask(RolloutSeen, "POST", f"{PATH}/{part(name)}/{act}", said)
+    with api.connect() as client:
+        name = find(client, plan).plan
+        seen = client.ask(RolloutSeen, "POST", f"{PATH}/{part(name)}/{act}", said)
     if as_json:
         print_json(seen)
     else:
         say(seen)
 
 
+def steering_command(name: str, effect: str) -> click.Command:
+    """Return the command of one act on a rollout.
+
+    Args:
+        name: of the command and of the act.
+        effect: sentence for the help text.
+    """
+
+    @click.command(
+        name, help=f"{effect}\n\nPLAN may be left out where one rollout is under way.",
+        epilog=f"Example: edgewright fleet rollout {name} --fleet my-fleet --why 'looked at it'",
+    )  # fmt: skip
+    @click.argument("plan", required=False)
+    @click.option("--why", default="", help="For the audit log.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @api_options
+    def command(plan: str | None, why: str, as_json: bool, api: ApiOptions) -> None:
+        from edgewright.schema.fleet_watch import SteerRollout
+
+        steer(api, plan, name, SteerRollout(why=why[:400]), as_json)
+
+    return command
+
+
 def say(seen: RolloutSeen) -> None:
-    """A rollout in a few lines: where it stands, why it holds, what its gates say, when it may be over."""
+    """Print a rollout: its state, why it holds, what its gates say, when it may end."""
     stage = seen.stages[seen.stage]
     going = "" if seen.state not in ("running", "paused") else f" at stage {seen.stage + 1} of {len(seen.stages)}"
     back = ", devices are called back" if seen.revert else ""

@@ -7,12 +7,127 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._api_options import desk, part, print_json
+from edgewright.cli.fleet._api_options import ApiOptions, part, print_json
 from edgewright.cli.fleet._folder import keys_options
 
 if TYPE_CHECKING:
-    from edgewright.fleet.server.api.client import Desk
+    from edgewright.fleet.protocol.plans.parser import PlanOptions
+    from edgewright.fleet.server.api.client import ApiClient
+    from edgewright.schema.fleet_plan import Plan, Release
+
+
+def planned(folder: Path, which: str, name: str | None, file: Path | None, options: dict[str, Any]) -> Plan:
+    """Return the plan for a release.
+
+    Args:
+        folder: of the fleet.
+        which: release, such as 'pump:7', 'pump:latest' or 'latest'.
+        name: of the plan; made from the release where None.
+        file: with stages and the like as TOML.
+        options: of the command, which come on top.
+
+    Raises:
+        InputError: no fleet there, no such release, or a wrong wish.
+    """
+    from edgewright.fleet.protocol.plans.validation import check
+
+    release, back = _release(folder, which)
+    plan = _plan(release, back, name, file, options)
+    check(plan)
+    return plan
+
+
+def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
+    """Return the release that is meant, and its way back."""
+    from edgewright.fleet.repository import releases
+    from edgewright.fleet.repository.acceptance import read_held
+    from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.schema.errors import InputError
+
+    fleet = open_fleet(folder)
+    product, colon, counter = which.rpartition(":")
+    if counter != "latest" and not counter.isdigit():
+        raise InputError("a release such as pump:7, pump:latest or latest", repr(which), "--release")
+    held = read_held(fleet)
+    number = None if counter == "latest" else int(counter)
+    release = releases.find(held, fleet.product(product if colon else None), number).release
+    return release, releases.revert_of(held, release)
+
+
+def _plan(release: Release, back: Release | None, name: str | None, file: Path | None, options: dict[str, Any]) -> Plan:
+    """Return the plan that the file and the options describe."""
+    import secrets
+    import time
+
+    import msgspec
+
+    from edgewright.fleet.protocol.layout import DAY
+    from edgewright.fleet.protocol.plans import parser
+    from edgewright.schema.errors import InputError
     from edgewright.schema.fleet_plan import Plan
+
+    salt, now = secrets.token_hex(32), time.time()
+    said = _options(_file(file), options, salt)
+    stages = said.stages or parser.stages("canary:1%,10%,50%,100%", parser.seconds(options["dwell"], "--dwell"))
+    fields = {field: getattr(said, field) for field in said.__struct_fields__ if field not in ("days", "stages")}
+    made = Plan(
+        id=name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}", release=release, revert=back,
+        salt=salt, stages=stages, starts=now, expires=now + said.days * DAY, enrolled=now, **fields,
+    )  # fmt: skip
+    try:
+        return msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # names and numbers are checked once more
+    except msgspec.ValidationError as error:
+        raise InputError("a plan", str(error), "the options") from None
+
+
+def _file(path: Path | None) -> PlanOptions:
+    """Return the plan file; InputError where it cannot be read, or says what a plan cannot."""
+    import msgspec
+
+    from edgewright.fleet.protocol.plans.parser import PlanOptions
+    from edgewright.schema.errors import InputError
+
+    if path is None:
+        return PlanOptions()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=PlanOptions)
+    except OSError as error:
+        raise InputError("a plan file", error.strerror or str(error), str(path)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError("a plan as TOML", str(error), str(path)) from None
+
+
+def _options(said: PlanOptions, options: dict[str, Any], salt: str) -> PlanOptions:
+    """Return the file with the options on top."""
+    import msgspec
+
+    from edgewright.fleet.protocol.plans import parser
+
+    changed: dict[str, Any] = {}
+    cohort = parser.cohort(options["cohorts"], salt)
+    dwell = parser.seconds(options["dwell"], "--dwell")
+    if options["stages"]:
+        named = (parser.CHOSEN,) if cohort else ()
+        changed["stages"] = parser.stages(options["stages"], dwell, named, options["open_ones"])
+    elif cohort:
+        stages = said.stages or parser.stages("canary:1%,10%,50%,100%", dwell)
+        changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(parser.CHOSEN,)) for stage in stages)
+    if cohort:
+        changed["cohorts"] = {**said.cohorts, parser.CHOSEN: cohort}
+    if options["gates"]:
+        changed["gates"] = tuple(parser.gate(text, options["quorum"]) for text in options["gates"])
+    elif said.gates is parser.USUAL_GATES:
+        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options["quorum"]) for gate in said.gates)
+    if options["windows"]:
+        changed["windows"] = parser.windows(options["windows"])
+    if options["pace"]:
+        changed["pace"] = parser.pace(options["pace"])
+    if options["holdout"]:
+        changed["holdout"] = parser.share(options["holdout"], "--holdout")
+    if options["expires"]:
+        changed["days"] = options["expires"]
+    return msgspec.structs.replace(said, **changed)
+
 
 _FILE = click.Path(path_type=Path)
 
@@ -66,15 +181,15 @@ def command(
     if signed is not None:
         if sign_only or file is not None or name is not None or which != "latest":
             raise click.UsageError("--signed begins a plan as it was signed: leave out what makes another one")
-        with desk(folder, url, token_file, ca_file) as asked:
-            _begin(asked, signed, None, as_json)
+        with ApiOptions(folder, url, token_file, ca_file).connect() as client:
+            _begin(client, signed, None, as_json)
         return
     plan = _sign(folder, url, which, name, file, options, keys, passphrase_files)
     if sign_only:
         click.echo(f"signed {plan.id}; begin it: edgewright fleet rollout start --signed {plan.id} --fleet {folder}")
         return
-    with desk(folder, url, token_file, ca_file) as asked:
-        _begin(asked, plan.id, plan, as_json)
+    with ApiOptions(folder, url, token_file, ca_file).connect() as client:
+        _begin(client, plan.id, plan, as_json)
     if not as_json:
         click.echo(f"watch it: edgewright fleet rollout status {part(plan.id)} --fleet {folder}")
 
@@ -83,15 +198,12 @@ def _sign(
     folder: Path, url: str, which: str, name: str | None, file: Path | None, options: dict[str, Any],
     keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
 ) -> Plan:  # fmt: skip
-    """The plan, signed and handed over.
-
-    Raises:
-        InputError: no folder, too few keys, or a wrong wish.
-    """
+    """Return the plan, signed and handed over."""
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.rollouts._plans import planned
+
+    pass
     from edgewright.fleet.repository.folder import SETTINGS
-    from edgewright.fleet.repository.plans import publish_plan
+    from edgewright.fleet.repository.publication import publish_plan
     from edgewright.schema.errors import InputError
 
     if url and not (folder / SETTINGS).is_file():
@@ -104,15 +216,15 @@ def _sign(
     return plan
 
 
-def _begin(asked: Desk, name: str, plan: Plan | None, as_json: bool) -> None:
-    """Asks for the first stage, and tells where the rollout stands."""
+def _begin(client: ApiClient, name: str, plan: Plan | None, as_json: bool) -> None:
+    """Ask for the first stage, and tells where the rollout stands."""
     from edgewright.cli.rollouts._output import PATH, say
     from edgewright.schema.fleet_api import Overview
-    from edgewright.schema.fleet_rollouts import RolloutSeen, StartRollout
+    from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
 
-    seen = asked.ask(RolloutSeen, "POST", PATH, StartRollout(plan=name))
+    seen = client.ask(RolloutSeen, "POST", PATH, StartRollout(plan=name))
     if plan is not None:
-        counters = asked.ask(Overview, "GET", "/v1/fleet/overview").counters.get(seen.product, {})
+        counters = client.ask(Overview, "GET", "/v1/fleet/overview").counters.get(seen.product, {})
         _warn(plan, sum(counters.values()))
     if as_json:
         print_json(seen)
@@ -121,7 +233,7 @@ def _begin(asked: Desk, name: str, plan: Plan | None, as_json: bool) -> None:
 
 
 def _warn(plan: Plan, devices: int) -> None:
-    """Says on standard error where a gate will wait for more devices than the first stage can have."""
+    """Say on standard error where a gate will wait for more devices than the first stage can have."""
     stage = plan.stages[0]
     within, quorum = devices * stage.percent / 100.0, max((gate.quorum for gate in plan.gates), default=0)
     if within < quorum:

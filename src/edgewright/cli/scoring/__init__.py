@@ -12,7 +12,7 @@ from edgewright.core.catalogue import find, listing
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.cli.terminal import Terminal
+    from edgewright.cli.listeners import Terminal
     from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
 
@@ -51,7 +51,7 @@ def kinds() -> dict[str, Scored]:
 
 
 def kind_of(place: Path) -> tuple[str, Scored]:
-    """What a file or folder holds.
+    """Return what a file or folder holds.
 
     Raises:
         InputError: nothing there, or nothing that can be scored.
@@ -68,14 +68,14 @@ def kind_of(place: Path) -> tuple[str, Scored]:
     raise InputError(f"one of: {whats}", got, str(place), "A model alone has no labels of its own: package it first")
 
 
-def refuse_options(scored: Scored, asked: ScoreRequest) -> None:
+def refuse_options(scored: Scored, request: ScoreRequest) -> None:
     """Refuse an option that does nothing for a kind of model.
 
     Raises:
         InputError: naming the first such option.
     """
     for key, option in OPTIONS.items():
-        if getattr(asked, key) and key not in scored.takes:
+        if getattr(request, key) and key not in scored.takes:
             known = ", ".join(name for one, name in OPTIONS.items() if one in scored.takes)
             raise InputError(f"options of {scored.what} (--data, {known})", option, "edgewright score", "Leave it out")
 
@@ -99,10 +99,10 @@ def _marks(place: Path) -> Iterator[str]:
             return
 
 
-def folder_of_set(asked: ScoreRequest) -> Path:
-    """The path that was named, or where the public set lies that was named instead."""
+def folder_of_set(request: ScoreRequest) -> Path:
+    """Return the path that was named, or where the public set lies that was named instead."""
     from edgewright.data.public import folder_of, public_set
     from edgewright.workflows.scoring.rows import set_of
 
-    name = set_of(asked)
-    return folder_of(name, public_set(name)) if name and asked.data == name else Path(asked.data)
+    name = set_of(request)
+    return folder_of(name, public_set(name)) if name and request.data == name else Path(request.data)

@@ -17,30 +17,30 @@ _METHODS = {
 }  # fmt: skip
 
 
-def _score(place: Path, asked: ScoreRequest) -> Score:
+def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
     from edgewright.monitor.detector_file import read_detector
     from edgewright.schema.errors import InputError
     from edgewright.schema.score import Score
-    from edgewright.workflows.detection.evaluation import judge
+    from edgewright.workflows.detection.fit import judge
     from edgewright.workflows.scoring.rows import set_of
 
-    if not asked.data:
+    if not request.data:
         raise InputError("rows with labels", "none", "--data", "Name a file, a folder or a public set: --data DATA")
-    named = set_of(asked)
+    named = set_of(request)
     found = judge(
         read_detector(place),
-        str(folder_of_set(asked)),
-        target=asked.target,
-        normal=asked.normal,
-        kind=named or asked.kind,
+        str(folder_of_set(request)),
+        target=request.target,
+        normal=request.normal,
+        kind=named or request.kind,
     )
     figures = {name: _interval(found[name], method) for name, method in _METHODS.items()}
     for name in ("row_f1", "row_false"):
         figures[name] = _interval({"value": found[name], "low": found[name], "high": found[name]}, "")
     per = "a day" if found["false_alarms"]["per"] == "day" else f"in 1,000 {found['judged']}"
     return Score(
-        kind="detector", name=found["kind"], data=asked.data, samples=found["rows"],
+        kind="detector", name=found["kind"], data=request.data, samples=found["rows"],
         unit=found["judged"].removesuffix("s"), figures=figures,
         notes=(
             f"{found['events']:,} events, {found['found']:,} found; {found['alarms']:,} alarms, {found['false']:,} "
@@ -50,10 +50,10 @@ def _score(place: Path, asked: ScoreRequest) -> Score:
     )  # fmt: skip
 
 
-def _interval(told: dict[str, Any], method: str) -> Interval:
+def _interval(record: dict[str, Any], method: str) -> Interval:
     from edgewright.schema.trace import Interval
 
-    return Interval(value=told["value"], low=told["low"], high=told["high"], method=method)
+    return Interval(value=record["value"], low=record["low"], high=record["high"], method=method)
 
 
 SCORED = Scored("a detector", "detector.json", frozenset({"kind", "target", "normal"}), _score)

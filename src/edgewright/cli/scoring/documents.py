@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: ScoreRequest) -> Score:
+def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.documents.scoring import read_questions, score_index
     from edgewright.language.embedding import load
     from edgewright.nlp.documents.search import DocumentIndex
     from edgewright.schema.errors import InputError
 
-    if not asked.data:
+    if not request.data:
         raise InputError("questions with answers", "none", "--data", "Name a CSV or JSON file: --data FILE")
-    questions = read_questions(folder_of_set(asked))
+    questions = read_questions(folder_of_set(request))
     with DocumentIndex(place) as index:
-        return score_index(index, questions, load(Path(asked.encoder)) if asked.encoder else None, asked.data)
+        return score_index(index, questions, load(Path(request.encoder)) if request.encoder else None, request.data)
 
 
 SCORED = Scored("an index of documents", "sqlite", frozenset({"kind", "encoder"}), _score)

@@ -12,28 +12,30 @@ if TYPE_CHECKING:
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: ScoreRequest) -> Score:
+def _score(place: Path, request: ScoreRequest) -> Score:
     import msgspec
     import numpy as np
 
     from edgewright.cli.forecasting._rows import coming_rows
     from edgewright.data.headers import read_columns
     from edgewright.data.matching import check_names, find_name, find_names
-    from edgewright.language.forecasting.score import score_forecaster
-    from edgewright.monitor.forecasting.forecaster_file import read_forecaster
+    from edgewright.language.forecasting.backtest import score_forecaster
+    from edgewright.monitor.forecaster import read_forecaster
     from edgewright.schema.errors import InputError
     from edgewright.schema.score import Score
     from edgewright.schema.trace import Interval
 
     made = read_forecaster(place)
-    spec, path = made.spec, Path(asked.data)
+    spec, path = made.spec, Path(request.data)
     if not path.is_file():
-        got = "none" if not asked.data else "no file"
-        raise InputError("a CSV file with the rows that came", got, asked.data or "--data", "Name it: --data FILE.csv")
+        got = "none" if not request.data else "no file"
+        raise InputError(
+            "a CSV file with the rows that came", got, request.data or "--data", "Name it: --data FILE.csv"
+        )
     header = read_columns(path, path.name)
-    check_names(asked.names, header, (spec.column, spec.time))
-    column = asked.target or find_names([spec.column], header, asked.names, path.name)[0]
-    time = (asked.time or find_name(spec.time, header, asked.names) or spec.time) if spec.time else ""
+    check_names(request.names, header, (spec.column, spec.time))
+    column = request.target or find_names([spec.column], header, request.names, path.name)[0]
+    time = (request.time or find_name(spec.time, header, request.names) or spec.time) if spec.time else ""
     if column not in header:
         raise InputError(f"a column {column!r}", ", ".join(header), path.name, "Name it: --target COLUMN")
     renamed = msgspec.structs.replace(spec, column=column, time=time)
@@ -46,7 +48,7 @@ def _score(place: Path, asked: ScoreRequest) -> Score:
         share = row["held"] / row["of"]
         figures[f"coverage.{row['level']:g}"] = Interval(value=share, low=share, high=share, method="")
     return Score(
-        kind="forecaster", name=spec.name, data=asked.data, samples=found["origins"], unit="origin", figures=figures,
+        kind="forecaster", name=spec.name, data=request.data, samples=found["origins"], unit="origin", figures=figures,
         notes=(
             f"a forecast of {spec.horizon:,} rows from each of {found['origins']:,} rows; MASE is in units of the "
             "seasonal naive error of the rows it was fitted on, sMAPE is in per cent",

@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 from edgewright.cli.scoring import Scored
 
 if TYPE_CHECKING:
-    from edgewright.cli.terminal import Terminal
+    from edgewright.cli.listeners import Terminal
     from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: ScoreRequest) -> Score:
+def _score(place: Path, request: ScoreRequest) -> Score:
     import msgspec
 
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.embedding import load
     from edgewright.language.scoring import score_language
-    from edgewright.language.utterances.evaluation_data import read_judged
+    from edgewright.language.utterances.read import read_judged
     from edgewright.nlp.utterance.parse import Understanding
     from edgewright.schema.errors import InputError
 
-    if not asked.data:
+    if not request.data:
         raise InputError("labelled utterances", "none", "--data", "Name a file, a folder or a public set: --data DATA")
-    utterances, part = read_judged(folder_of_set(asked), asked.part)
-    understanding = Understanding.load(place, load(Path(asked.encoder)) if asked.encoder else None)
-    found = score_language(understanding, utterances, asked.names, asked.data)
+    utterances, part = read_judged(folder_of_set(request), request.part)
+    understanding = Understanding.load(place, load(Path(request.encoder)) if request.encoder else None)
+    found = score_language(understanding, utterances, request.names, request.data)
     return msgspec.structs.replace(found, part=part)
 
 
 def _show(console: Terminal, score: Score) -> None:
-    from edgewright.language.training_report import mistakes
+    from edgewright.language.training import mistakes
 
     for line in mistakes(score.details):
         console.print(line, markup=False, highlight=False)

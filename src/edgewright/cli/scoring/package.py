@@ -8,24 +8,41 @@ from typing import TYPE_CHECKING
 from edgewright.cli.scoring import OPTIONS, Scored
 
 if TYPE_CHECKING:
-    from edgewright.cli.terminal import Terminal
+    from edgewright.cli.listeners import Terminal
     from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: ScoreRequest) -> Score:
+def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.workflows.scoring.workflow import score_package
 
-    return score_package(place, asked)
+    return score_package(place, request)
 
 
 def _show(console: Terminal, score: Score) -> None:
-    """The evaluation as a run prints it, then the forms."""
+    """Print the evaluation as a run prints it, then the forms where there is more than one."""
+    from edgewright.core.formatting import fraction, number
+    from edgewright.trace.blocks_terminal import blocks_parts
     from edgewright.trace.page import page_of, print_parts
-    from edgewright.trace.score_view import score_parts
+    from edgewright.trace.sections.evaluation import evaluation_blocks
+    from edgewright.trace.view_blocks import Table, row
 
-    page = page_of(console)
-    print_parts(score_parts(score, page), console, page)
+    blocks = [*evaluation_blocks(score.evaluation)]
+    if len(score.forms) > 1:
+        classes = score.evaluation is not None and bool(score.evaluation.labels)
+        first, rows = score.forms[0].name, []
+        for form in score.forms:
+            by = ", ".join(f"{label} {count:,}" for label, count in form.flips_by_class)
+            apart = f"{form.flips:,} of {form.samples:,}{f' ({by})' if by else ''}"
+            name = f"{form.name}{' (answers)' if form.name == score.details.get('default') else ''}"
+            rows.append(
+                row(name, fraction(form.figure), apart)
+                if classes
+                else row(name, number(form.figure), f"at most {number(form.difference)}")
+            )
+        heads = ("form", "#accuracy", f"flips from {first}") if classes else ("form", "#RMSE", f"apart from {first}")
+        blocks.append(Table("Forms", heads, rows))
+    print_parts(blocks_parts(blocks, page_of(console)), console)
 
 
 TAKES = frozenset(OPTIONS) - {"normal", "encoder"}

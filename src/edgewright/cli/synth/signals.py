@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.synth._options import data_and_method
+from edgewright.cli.options import option, refuse_existing, settings_of, takes
+from edgewright.cli.synth._options import MethodOptions
 
 if TYPE_CHECKING:
     from edgewright.schema.data import DataSet
@@ -18,40 +20,29 @@ _EXAMPLE = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SignalOptions(MethodOptions):
+    """Options of the command."""
+
+    window: int = option(type=click.IntRange(0), default=0, help="Rows in a window, for `generate`.")
+    out: Path = option(required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.parquet or FILE.csv.")
+    measured: bool = option(help="Write the measured rows in front of the synthetic ones.")
+    force: bool = option(help="Replace the file.")
+    as_json: bool = option("--json", help="Print what was made as JSON.")
+
+
 @click.command("signals", epilog=_EXAMPLE)
-@data_and_method
-@click.option("--window", type=click.IntRange(0), default=0, help="Rows in a window, for `generate`.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.parquet or FILE.csv.")
-@click.option("--measured", is_flag=True, help="Write the measured rows in front of the synthetic ones.")
-@click.option("--force", is_flag=True, help="Replace the file.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
-def command(
-    data: str,
-    kind: str,
-    target: str,
-    group: str,
-    session: str,
-    time: str,
-    ignore: tuple[str, ...],
-    method: str,
-    options: tuple[str, ...],
-    copies: int,
-    seed: int,
-    window: int,
-    out: Path,
-    measured: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+@takes(options=SignalOptions)
+def command(options: SignalOptions) -> None:
     """Make synthetic signals of DATA (a file, or a folder with --kind of a public set).
 
     Sessions of synthetic rows begin with `synthetic/`: name the column `session` in [data] when a pipeline reads them.
     A split then never tests on them, and trains only on those made of people who train.
     """
     from edgewright.cli.interrupt import loading
-    from edgewright.cli.synth._options import free, read, values
 
-    free(out, force)
+    out, method = options.out, options.method
+    refuse_existing(out, options.force)
     with loading():
         import msgspec
 
@@ -59,18 +50,25 @@ def command(
         from edgewright.language.synthesis.recordings import synthetic, with_session
 
     check_table_file(out)
-    named = {"target": target, "group": group, "session": session, "time": time, "ignore": list(ignore)}
-    whole = read(data, kind, named)
-    made = synthetic(whole, method, values(options), copies=copies, seed=seed, window=window)
-    every = (*whole.recordings, *made.recordings) if measured else made.recordings
-    if measured:
+    whole = options.read()
+    made = synthetic(
+        whole, method, settings_of(options.settings), copies=options.copies, seed=options.seed, window=options.window
+    )
+    every = made.recordings
+    if options.measured:
         # In a table of both kinds every row names its session.
-        every = tuple(with_session(recording) for recording in every)
+        every = tuple(with_session(recording) for recording in (*whole.recordings, *every))
     write_table_file(msgspec.structs.replace(made, recordings=every), out)
     rows = sum(len(recording.values) for recording in made.recordings)
-    told = {"file": str(out), "method": method, "recordings": len(made.recordings), "rows": rows, "origin": made.origin}
-    if as_json:
-        click.echo(msgspec.json.encode(told))
+    record = {
+        "file": str(out),
+        "method": method,
+        "recordings": len(made.recordings),
+        "rows": rows,
+        "origin": made.origin,
+    }
+    if options.as_json:
+        click.echo(msgspec.json.encode(record))
         return
     count = len(made.recordings)
     ways = f"{count:,} recording{'s' if count != 1 else ''} by {method}"
@@ -80,7 +78,7 @@ def command(
 
 
 def _reading(made: DataSet) -> str:
-    """What a pipeline's [data] says to read the file as what it is."""
+    """Return what a pipeline's [data] says to read the file as what it is."""
     one = made.recordings[0]
     parts = {
         "target": made.target_name or "target" if one.target is not None else "",

@@ -49,9 +49,11 @@ def command(words: tuple[str, ...], out: Path, voices: tuple[str, ...], copies: 
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    told = {"folder": str(out), "files": len(made.recordings), "rate": made.rate}
+    record = {"folder": str(out), "files": len(made.recordings), "rate": made.rate}
     click.echo(
-        msgspec.json.encode(told) if as_json else f"Simulated: wrote {len(made.recordings)} synthetic prompts to {out}"
+        msgspec.json.encode(record)
+        if as_json
+        else f"Simulated: wrote {len(made.recordings)} synthetic prompts to {out}"
     )
 
 

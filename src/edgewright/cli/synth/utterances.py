@@ -24,12 +24,12 @@ def command(grammar: Path, out: Path, count: int, seed: int, force: bool, as_jso
 
     import msgspec
 
-    from edgewright.cli.synth._options import free
+    from edgewright.cli.options import refuse_existing
     from edgewright.core.files import write_atomic
     from edgewright.language.synthesis.grammar import METHOD, read_grammar, sentences
     from edgewright.schema.errors import InputError
 
-    free(out, force)
+    refuse_existing(out, force)
     if out.suffix != ".csv":
         raise InputError("a name that ends in .csv", out.name, "--out")
     made, findings = sentences(read_grammar(grammar), count, seed, grammar.name)

@@ -37,7 +37,7 @@ class Block:
 
 
 def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
-    """Reads a source block by block, as soon as whole lines have arrived.
+    """Read a source block by block, as soon as whole lines have arrived.
 
     Args:
         source: a file, plain or compressed (by its suffix .gz or .xz), or an open stream.
@@ -67,7 +67,7 @@ def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
 
 
 def _cut(held: bytes) -> int:
-    """Length of the whole lines at the start of `held`: up to the last line end outside quotes."""
+    """Return length of the whole lines at the start of `held`: up to the last line end outside quotes."""
     cut = held.rfind(b"\n") + 1
     if cut and held.count(b'"', 0, cut) % 2:
         # The last line end is inside a quoted cell: the cell began after an even number of quotes.

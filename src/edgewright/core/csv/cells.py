@@ -49,7 +49,7 @@ class Cells:
 
 
 def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -> Cells:
-    """Turns a block into arrays.
+    """Turn a block into arrays.
 
     Numbers are read as float64, correctly rounded, and then rounded to float32.
 
@@ -65,7 +65,7 @@ def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -
 
 
 def _fast(block: Block, plan: Plan) -> Cells | None:
-    """The block by NumPy's own parser; None where anything is unusual, so that the exact way decides."""
+    """Return the block by NumPy's own parser; None where anything is unusual, so that the exact way decides."""
     data, width = block.data, len(plan.columns)
     if b'"' in data or b"\n\n" in data or data[:1] == b"\n":
         return None
@@ -98,7 +98,7 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
 def _without(
     raw: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], wanted: list[int], width: int
 ) -> bytes:
-    """The bytes of the wanted columns only, each cell followed by its delimiter or line end."""
+    """Return the bytes of the wanted columns only, each cell followed by its delimiter or line end."""
     if len(wanted) == width:
         return raw.tobytes()
     change = np.zeros(raw.size + 1, np.int8)
@@ -181,7 +181,7 @@ def _stack(columns: list[list[float]], rows: int) -> NDArray[np.float64]:
 
 
 def _column(cells: tuple[str, ...], largest: float) -> tuple[list[float], list[int]]:
-    """The numbers of a column, NaN where a cell is none, and the indices of these cells."""
+    """Return the numbers of a column, NaN where a cell is none, and the indices of these cells."""
     numbers, bad = [], []
     for row, cell in enumerate(cells):
         try:

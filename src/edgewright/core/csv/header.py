@@ -24,7 +24,7 @@ class Header:
 
 
 def records(block: Block, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a block as lists of cells, each with the number of its first line; blank lines are left out.
+    """Yield the lines of a block as lists of cells, each with the number of its first line; blank lines are left out.
 
     Raises:
         InputError: for quoting that does not end or a cell beyond the reader's limit.
@@ -43,7 +43,7 @@ def records(block: Block, delimiter: str, name: str) -> Iterator[tuple[int, list
 
 
 def read_header(block: Block, name: str, delimiter: str | None, columns: Sequence[str] | None) -> tuple[Header, Block]:
-    """Reads the header.
+    """Read the header.
 
     Args:
         block: the first block, with at least one row after the header where there is one.
@@ -94,7 +94,7 @@ def _rest(block: Block, after: int | None) -> Block:
 
 
 def _sniff(block: Block, name: str, headless: bool) -> str:
-    """The delimiter with which the first lines have equally many cells, at least two."""
+    """Return the delimiter with which the first lines have equally many cells, at least two."""
     good, most = [], {}
     for delimiter in DELIMITERS:
         try:

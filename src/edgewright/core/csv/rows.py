@@ -53,7 +53,7 @@ def read_csv(
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> Rows:
-    """Reads all rows of a CSV file.
+    """Read all rows of a CSV file.
 
     Columns asked for that the file does not have are passed over: the caller knows which of them it needs.
 
@@ -111,7 +111,7 @@ def iter_csv(
     columns: Sequence[str] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Iterator[Rows]:
-    """Reads rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
+    """Read rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
 
     With `tell` a cell that is no number is missing instead of an error, and so is every cell of a line with too few or
     too many; each is told of in one line. A stream goes on behind it.

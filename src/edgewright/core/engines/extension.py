@@ -1,4 +1,4 @@
-"""A module compiled for one model and this machine: the fastest there is, where it was built (`export.extension`)."""
+"""A module compiled for one model and this machine (`export.targets.extension`): the fastest engine where it exists."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _load(model: bytes) -> Answer:
 
 
 def describe(module: ModuleType) -> Description:
-    """The description of a compiled module.
+    """Return the description of a compiled module.
 
     Raises:
         InputError: when it is not one of ours.
@@ -72,7 +72,7 @@ def describe(module: ModuleType) -> Description:
 
 
 def answer_of(module: ModuleType) -> Answer:
-    """An engine's function over a compiled module.
+    """Return an engine's function over a compiled module.
 
     Raises:
         InputError: when the module is not one of ours.

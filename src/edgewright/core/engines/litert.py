@@ -4,15 +4,67 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from contextlib import nullcontext
-from typing import Any
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
-from edgewright.core.stderr_filter import without_notes
 from edgewright.schema.errors import InputError
+
+_STDERR = 2
+_NOTE = b"INFO:"
+# Descriptor 2 belongs to the whole process: one thread at a time bends it.
+_lock = threading.Lock()
+
+
+@contextmanager
+def without_notes() -> Iterator[list[str]]:
+    """Hold back lines on descriptor 2 that begin with 'INFO:'; all other bytes are written there afterwards.
+
+    Nothing is lost: what other threads write in the meantime is among it, and comes a little later. Without a
+    descriptor 2, or where no temporary file can be made, nothing happens.
+
+    Yields:
+        A list that has the notes once the block has ended.
+    """
+    notes: list[str] = []
+    with _lock, ExitStack() as stack:
+        try:
+            kept = os.dup(_STDERR)
+            stack.callback(os.close, kept)
+            held = stack.enter_context(tempfile.TemporaryFile())
+        except OSError:
+            kept = -1
+        if kept >= 0:
+            _flush()
+            os.dup2(held.fileno(), _STDERR)
+            stack.callback(_back, kept, held, notes)
+        yield notes
+
+
+def _back(kept: int, held: IO[bytes], notes: list[str]) -> None:
+    """Give descriptor 2 back, and writes there what was held but is no note."""
+    _flush()
+    os.dup2(kept, _STDERR)
+    held.seek(0)
+    lines = held.read().splitlines(keepends=True)
+    notes += [line.decode(errors="replace").strip() for line in lines if line.startswith(_NOTE)]
+    rest = b"".join(line for line in lines if not line.startswith(_NOTE))
+    while rest:
+        rest = rest[os.write(_STDERR, rest) :]
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()
+
 
 _LIBRARY = "ai_edge_litert"
 # File identifier of a .tflite, bytes 4 to 7 of the flatbuffer.
@@ -58,7 +110,7 @@ def _load(model: bytes) -> Answer:
 
 
 def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT is untyped
-    """An interpreter of LiteRT on one thread, its tensors allocated.
+    """Return an interpreter of LiteRT on one thread, its tensors allocated.
 
     LiteRT says on stderr, once a process and with no way to turn it off, that it has a delegate: that is held back.
 
@@ -81,7 +133,7 @@ def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT i
 
 
 def _quantised(x: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:
-    """Samples in the type of the input; on its grid where that is int8, halves rounded away from zero."""
+    """Return samples in the type of the input; on its grid where that is int8, halves rounded away from zero."""
     if tensor["dtype"] is not np.int8:
         return np.ascontiguousarray(x, tensor["dtype"])
     scale, zero = tensor["quantization"]

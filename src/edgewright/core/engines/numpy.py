@@ -14,7 +14,7 @@ from edgewright.schema.errors import InputError
 
 
 def _compiled(model: bytes) -> tuple[Run, str]:
-    """The function of a model, and what a user should know of it."""
+    """Return the function of a model, and what a user should know of it."""
     graph = read_onnx(model)
     if not any(node.op == "QuantizeLinear" and node.inputs[0] == graph.boundary for node in graph.nodes):
         return compile_graph(graph), ""

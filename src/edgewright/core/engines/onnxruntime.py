@@ -46,7 +46,7 @@ def _version(key: str) -> str:
 
 
 def open_session(model: bytes | Path, *, threads: int = 1, where: str = "") -> Any:  # noqa: ANN401 - untyped library
-    """Opens a session that computes exact products of bytes on every processor.
+    """Open a session that computes exact products of bytes on every processor.
 
     Args:
         model: ONNX bytes, or the path of a model that keeps its weights in further files.
@@ -75,7 +75,7 @@ def open_session(model: bytes | Path, *, threads: int = 1, where: str = "") -> A
 
 
 def open_plain(model: bytes | Path, *, where: str = "") -> Any:  # noqa: ANN401 - untyped library
-    """Opens a session as somebody does who knows nothing of this product: with default options, but without notes.
+    """Open a session as somebody does who knows nothing of this product: with default options, but without notes.
 
     Raises:
         InputError: ONNX Runtime cannot run the model.
@@ -91,7 +91,7 @@ def _load(model: bytes) -> Answer:
 
 
 def load_plain(model: bytes) -> Answer:
-    """The answers of `open_plain`, with arguments and errors as of `Engine.load`."""
+    """Return the answers of `open_plain`, with arguments and errors as of `Engine.load`."""
     return _answer(open_plain(model))
 
 
@@ -112,7 +112,7 @@ def _answer(session: Any) -> Answer:  # noqa: ANN401 - of ONNX Runtime
 
 
 def saturates() -> bool:
-    """Whether products of bytes saturate here as ONNX Runtime makes them; assumed where nobody says."""
+    """Return whether products of bytes saturate here as ONNX Runtime makes them; assumed where nobody says."""
     return platform.machine().lower() in ("x86_64", "amd64") and not _VNNI.intersection(cpu_features())
 
 
@@ -143,7 +143,7 @@ def _options(threads: int, entry: tuple[str, str] | None = None, *, quiet: bool 
 
 
 def _answers(session: Any) -> bool:  # noqa: ANN401 - of ONNX Runtime
-    """Whether a session gives anything at all for zeros, an open axis as one."""
+    """Return whether a session gives anything at all for zeros, an open axis as one."""
     values = session.get_inputs()
     if any(value.type not in _TYPES for value in values):
         return False
@@ -159,7 +159,7 @@ def _zeros(value: Any) -> NDArray[Any]:  # noqa: ANN401 - an input of ONNX Runti
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """The exceptions ONNX Runtime raises: it gives them no common base of their own."""
+    """Return the exceptions ONNX Runtime raises: it gives them no common base of their own."""
     module = importlib.import_module(f"{_LIBRARY}.capi.onnxruntime_pybind11_state")
     own = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     return (*own, RuntimeError, ValueError)

@@ -20,7 +20,7 @@ _MOVES = ("reshape", "transpose")
 
 
 def has_integer_form(graph: Graph) -> bool:
-    """Whether `compile_fused` takes a graph: the base install then answers as generated C does."""
+    """Return whether `compile_fused` takes a graph: the base install then answers as generated C does."""
     try:
         compile_fused(graph)
     except InputError:
@@ -29,7 +29,7 @@ def has_integer_form(graph: Graph) -> bool:
 
 
 def compile_fused(graph: Graph) -> Run:
-    """Prepares a quantised graph: float preprocessing, the network in integers, and what follows it.
+    """Prepare a quantised graph: float preprocessing, the network in integers, and what follows it.
 
     Args:
         graph: QDQ form; its rounding is that of `rounding_of`.
@@ -52,7 +52,7 @@ def compile_fused(graph: Graph) -> Run:
 
 
 def _end(reader: Integers, network: IntegerNetwork) -> tuple[str, IntegerNetwork]:
-    """The last bytes that the graph has a name for, and the network up to them."""
+    """Return the last bytes that the graph has a name for, and the network up to them."""
     names = {number: name for name, number in reversed(reader.known.items()) if name not in reader.reals}
     operators = network.operators
     while operators and operators[-1].output not in names and operators[-1].kind in _MOVES:
@@ -76,7 +76,7 @@ def _function(network: IntegerNetwork, shape: tuple[int, ...]) -> Function:
 
 
 def _fused(graph: Graph, fused: Node, known: dict[str, int]) -> Iterable[Node]:
-    """The nodes that are still needed, with one in place of all that lead from the boundary to its output."""
+    """Return the nodes that are still needed, with one in place of all that lead from the boundary to its output."""
     (end,) = fused.outputs
     needed, kept = {value.name for value in graph.outputs}, list[Node]()
     for node in reversed(graph.nodes):

@@ -23,7 +23,7 @@ _BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
 
 
 def with_rounding(network: IntegerNetwork, rounding: Rounding) -> IntegerNetwork:
-    """The network with multipliers, tables and clamps worked out anew from its scales.
+    """Return the network with multipliers, tables and clamps worked out again from its scales.
 
     Args:
         network: with int8 weights and grids.
@@ -97,7 +97,7 @@ class NetworkFunction:
 
 
 def _bytes_at_once(network: IntegerNetwork, operator: IntegerOperator) -> int:
-    """Bytes that one sample needs while an operator runs: what its kernel sees, and its sums in float64."""
+    """Return bytes that one sample needs while an operator runs: what its kernel sees, and its sums in float64."""
     window = math.prod(operator.numbers.get("kernel", (1,))) if operator.kind == "conv" else 1
     output = network.values[operator.output].shape
     channels = network.values[operator.inputs[0]].shape[-1]
@@ -138,5 +138,5 @@ def to_integers(value: IntegerValue, x: Any) -> Int8:  # noqa: ANN401 - an array
 
 
 def to_reals(value: IntegerValue, x: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an array of integers
-    """Integers of a value as real numbers, float32."""
+    """Return integers of a value as real numbers, float32."""
     return np.asarray((np.asarray(x, np.int32) - value.zero).astype(np.float32) * np.float32(value.scale))

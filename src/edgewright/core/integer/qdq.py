@@ -20,7 +20,7 @@ _POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool")
 
 
 def integer_network(graph: Graph, rounding: Rounding = "litert") -> IntegerNetwork:
-    """The integer part of a quantised graph.
+    """Return the integer part of a quantised graph.
 
     Args:
         graph: QDQ form, as `compression.int8.quantise` gives it.
@@ -40,7 +40,7 @@ class Integers(Reader):
         self.reals: set[str] = set()
 
     def read(self) -> IntegerNetwork:
-        """The network from the first rounding at the boundary on, without multipliers.
+        """Return the network from the first rounding at the boundary on, without multipliers.
 
         Raises:
             InputError: naming the node that has no integer form.
@@ -66,7 +66,7 @@ class Integers(Reader):
         return self.finish()
 
     def operator(self, node: Node) -> None:
-        """Appends what a node behind known bytes does, up to the rounding of its result."""
+        """Append what a node behind known bytes does, up to the rounding of its result."""
         first = node.inputs[0]
         source = self.values[self.known[first]]
         if node.op in FLAT:
@@ -123,11 +123,11 @@ class Integers(Reader):
         return float(np.float32(scale.ravel()[0])), 0 if zero is None else int(zero.ravel()[0])
 
     def zero(self, node: Node) -> Array | None:
-        """The zero point of a QuantizeLinear or DequantizeLinear; None where it is left out."""
+        """Return the zero point of a QuantizeLinear or DequantizeLinear; None where it is left out."""
         return self.constant(node, 2) if len(node.inputs) > 2 and node.inputs[2] else None
 
     def constant(self, node: Node, place: int) -> Array:
-        """An input that must be a constant.
+        """Return an input that must be a constant.
 
         Raises:
             InputError: where it is none.
@@ -138,7 +138,7 @@ class Integers(Reader):
         return self.constants[name]
 
     def weights(self, node: Node) -> Weights:
-        """Weights and bias of a layer as they stand in the graph.
+        """Return weights and bias of a layer as they stand in the graph.
 
         Raises:
             InputError: for scales along another axis than the outputs', or a bias on another scale.
@@ -157,7 +157,7 @@ class Integers(Reader):
         return Weights(array, scale, bias)
 
     def dequantised(self, node: Node, name: str, dtype: Any) -> tuple[Array, Array]:  # noqa: ANN401 - a NumPy type
-        """A constant behind a DequantizeLinear: its integers and their scales.
+        """Return a constant behind a DequantizeLinear: its integers and their scales.
 
         Raises:
             InputError: for another type, or a zero point other than 0.

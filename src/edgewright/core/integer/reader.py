@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.executor import compile_graph
-from edgewright.core.kernels import Site, Weights, kernel, kinds
+from edgewright.core.kernels import Site, Weights, kinds, read_node
 from edgewright.core.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
@@ -40,7 +40,7 @@ class Reader:
         self.orders: dict[int, NDArray[np.int64] | None] = {}
 
     def finish(self) -> IntegerNetwork:
-        """The network of what was read, without multipliers.
+        """Return the network of what was read, without multipliers.
 
         Raises:
             InputError: when there is none, or it ends in features in another order than the graph's.
@@ -62,7 +62,7 @@ class Reader:
         )
 
     def add_value(self, shape: Sequence[int], grid: tuple[float, int]) -> int:
-        """Appends a value of a shape on a grid (scale, zero point); gives its number."""
+        """Append a value of a shape on a grid (scale, zero point); give its number."""
         self.values.append(IntegerValue(shape=tuple(shape), scale=grid[0], zero=grid[1]))
         return len(self.values) - 1
 
@@ -74,7 +74,7 @@ class Reader:
         grid: tuple[float, int],
         activation: str = "",
     ) -> int:
-        """Appends an operator that reads `inputs`; gives the number of its output."""
+        """Append an operator that reads `inputs`; give the number of its output."""
         number = self.add_value(shape, grid)
         changes: dict[str, Any] = {"inputs": inputs, "output": number}
         if activation:
@@ -83,13 +83,13 @@ class Reader:
         return number
 
     def start(self, name: str, grid: tuple[float, int]) -> int:
-        """The value at the boundary, brought to channels last."""
+        """Return the value at the boundary, brought to channels last."""
         shape = self.shapes[name]
         number = self.add_value(shape, grid)
         return number if len(shape) == 1 else self.channels_last(number, shape, grid)
 
     def channels_last(self, number: int, shape: tuple[int, ...], grid: tuple[float, int]) -> int:
-        """A value of the graph's shape, channels first, with its channels last."""
+        """Return a value of the graph's shape, channels first, with its channels last."""
         if len(shape) == 2:
             shape = (shape[0], 1, shape[1])
             number = self.append(_move("reshape"), (number,), shape, grid)
@@ -115,7 +115,7 @@ class Reader:
         return number
 
     def compute(self, node: Node, weights: Weights | None, grid: tuple[float, int], activation: str) -> int:
-        """Appends the operator of a node; gives the number of its output."""
+        """Append the operator of a node; give the number of its output."""
         if node.op not in kinds():
             raise InputError(f"operators with an integer form ({', '.join(sorted(kinds()))})", node.op, where(node))
         # Widths of padding and places of a slice are settings, as the limits of Clip are.
@@ -138,14 +138,14 @@ class Reader:
             order=order,
             constants={i: self.constants[name] for i, name in enumerate(node.inputs) if name in self.constants},
         )
-        operator, shape = kernel(kinds()[node.op]).read(site)
+        operator, shape = read_node(site)
         number = self.append(operator, sources, shape, grid, activation)
         if node.op not in WEIGHTED:
             self.orders[number] = order
         return number
 
     def fused(self, node: Node) -> tuple[str, str]:
-        """The activation right after a node that nothing else reads, and the value after both."""
+        """Return the activation right after a node that nothing else reads, and the value after both."""
         value = node.outputs[0]
         after = self.readers.get(value, [])
         if node.op not in FUSING or len(after) != 1 or after[0].op not in ("Relu", "Clip"):
@@ -155,7 +155,7 @@ class Reader:
         return ("relu" if after[0].op == "Relu" else "relu6"), after[0].outputs[0]
 
     def check_clip(self, node: Node) -> None:
-        """Refuses a Clip that is no ReLU6.
+        """Refuse a Clip that is no ReLU6.
 
         Raises:
             InputError: with its limits.
@@ -166,13 +166,13 @@ class Reader:
 
 
 def obstacle(graph: Graph) -> str:
-    """What keeps layers with weights from being one network: the operators between them that have no integer form."""
+    """Name the operators without an integer form that lie between layers with weights."""
     places = [place for place, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     known = {*kinds(), *FLAT, "Clip", "QuantizeLinear", "DequantizeLinear"}
     between = graph.nodes[places[0] : places[-1]] if places and not graph.boundary else ()
     other = {node.op: node.outputs[0] for node in reversed(between) if node.op not in known}
-    told = ", ".join(f"{op} (gives {name!r})" for op, name in reversed(other.items()))
-    return f"{told} between its layers" if told else "none"
+    text = ", ".join(f"{op} (gives {name!r})" for op, name in reversed(other.items()))
+    return f"{text} between its layers" if text else "none"
 
 
 def _shapes(graph: Graph) -> dict[str, tuple[int, ...]]:

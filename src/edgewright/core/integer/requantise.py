@@ -40,20 +40,20 @@ def quantise_multiplier(real: Any) -> tuple[Integers, Integers]:  # noqa: ANN401
 
 
 def high_product(a: Any, b: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
-    """The product of two 32-bit numbers over 2**31, halves rounded up; -2**31 times itself is 2**31 - 1."""
+    """Return the product of two 32-bit numbers over 2**31, halves rounded up; -2**31 times itself is 2**31 - 1."""
     product: Integers = (np.asarray(a, np.int64) * np.asarray(b, np.int64) + (1 << 30)) >> 31
     return np.minimum(product, INT32_MAX)
 
 
 def divide_by_power(x: Any, exponent: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
-    """Gives x over 2**exponent, halves rounded away from zero; the exponent is 0 or more."""
+    """Give x over 2**exponent, halves rounded away from zero; the exponent is 0 or more."""
     x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
     half = (np.int64(1) << exponent) >> 1
     return np.asarray((x + half - ((x < 0) & (exponent > 0))) >> exponent, np.int64)
 
 
 def twice(x: Any, multiplier: Any, shift: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
-    """Gives x * multiplier / 2**31 * 2**shift, rounded at the product and again at the shift.
+    """Give x * multiplier / 2**31 * 2**shift, rounded at the product and again at the shift.
 
     Convolution, depthwise convolution, means, sums and ReLU round so in LiteRT and TFLM, fully connected in TFLM.
     The caller keeps x * 2**shift within 32 bits.
@@ -65,13 +65,13 @@ def twice(x: Any, multiplier: Any, shift: Any) -> Integers:  # noqa: ANN401 - ar
 
 
 def once(x: Any, multiplier: Any, shift: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
-    """Gives x * multiplier / 2**shift, halves rounded away from zero; the shift is 1 or more."""
+    """Give x * multiplier / 2**shift, halves rounded away from zero; the shift is 1 or more."""
     x = np.asarray(x, np.int64)
     return divide_by_power(x * np.asarray(multiplier, np.int64), shift)
 
 
 def exact_once(real: Any, least: Any, most: Any, low: int, high: int) -> tuple[Integers, Integers]:  # noqa: ANN401
-    """Multipliers and shifts for `once` that equal round(x * real) in float64 for every sum that can occur.
+    """Return multipliers and shifts for `once` that equal round(x * real) in float64 for every sum that can occur.
 
     LiteRT's reference kernel of a fully connected layer multiplies the sum by a float64 factor. Neither that nor
     `once` ever falls as the sum grows, so they are equal everywhere if each step up from one result to the next
@@ -103,7 +103,7 @@ def exact_once(real: Any, least: Any, most: Any, low: int, high: int) -> tuple[I
 def _far_from_steps(
     real: NDArray[np.float64], multiplier: Integers, shift: Integers, furthest: Integers, low: int, high: int
 ) -> NDArray[np.bool_]:
-    """Whether no sum of a channel comes as near to a step as the multiplier is off: then the steps need no look.
+    """Return whether no sum of a channel comes as near to a step as the multiplier is off: then the steps need no look.
 
     A sum x could only be told apart where x * real and x * multiplier / 2**shift, which differ by |x| * off, lie on
     both sides of a step k - 1/2. While |x| * off stays below half of `real`, x is the whole number next to
@@ -122,7 +122,7 @@ def _far_from_steps(
 def _exact(
     real: NDArray[np.float64], least: Integers, most: Integers, low: int, high: int
 ) -> tuple[Integers, Integers]:
-    """The same for a few channels at once."""
+    """Return the same for a few channels at once."""
     sums = _around_steps(real, least, most, low, high)
     wanted = np.clip(half_away(sums * real[:, None]), low, high)
     furthest = np.maximum(np.maximum(np.abs(least), np.abs(most)), 1)
@@ -152,7 +152,7 @@ def _exact(
 
 
 def _around_steps(real: NDArray[np.float64], least: Integers, most: Integers, low: int, high: int) -> Integers:
-    """Sums on both sides of every step from one result to the next, and the ends; shape (channels, sums)."""
+    """Sum on both sides of every step from one result to the next, and the ends; shape (channels, sum)."""
     steps = np.arange(low + 1, high + 1, dtype=np.float64) - 0.5
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         near = np.where(real[:, None] > 0, steps / real[:, None], np.inf)
@@ -164,7 +164,7 @@ def _around_steps(real: NDArray[np.float64], least: Integers, most: Integers, lo
 
 
 def half_away(x: Any) -> NDArray[Any]:  # noqa: ANN401 - an array of floats of any precision
-    """Rounds halves away from zero, as C's `round` does; NumPy's own rounds them to even numbers."""
+    """Round halves away from zero, as C's `round` does; NumPy's own rounds them to even numbers."""
     x = np.asarray(x)
     whole = np.trunc(x)
     return np.asarray(whole + np.copysign((np.abs(x - whole) >= 0.5).astype(x.dtype), x), x.dtype)

@@ -11,10 +11,10 @@ KEY = "edgewright.rounding"
 
 
 def rounding_of(graph: Graph) -> Rounding:
-    """What the graph says of itself; LiteRT's reference kernels where it says nothing."""
+    """Return what the graph says of itself; LiteRT's reference kernels where it says nothing."""
     return "tflm" if graph.metadata.get(KEY) == "tflm" else "litert"
 
 
 def marked(graph: Graph, rounding: Rounding) -> Graph:
-    """The graph with its rounding written down."""
+    """Return the graph with its rounding written down."""
     return msgspec.structs.replace(graph, metadata={**graph.metadata, KEY: rounding})

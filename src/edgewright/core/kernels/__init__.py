@@ -1,14 +1,7 @@
-"""Integer kernels in NumPy: every module of this folder is an operator, found by its file name.
-
-A module offers `ONNX`, the operators it comes from; `read`, which turns a node into an operator without multipliers;
-`prepare`, which works multipliers, tables and clamps out of the scales; and `build`, which gives the function of its
-input arrays, shape (n, *shape), with everything worked out once that does not change between calls. Operators that
-move bytes have no `prepare`.
-"""
+"""Integer kernels in NumPy: the files of this folder are families, and each kernel is registered under its kind."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core import catalogue
 from edgewright.core.integer.requantise import half_away
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Node
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
@@ -67,41 +60,75 @@ class Site:
     constants: Mapping[int, Array] = field(default_factory=dict)
 
 
-def kernel(kind: str) -> Any:  # noqa: ANN401 - a module
-    """The module of a kind.
+@dataclass(frozen=True)
+class Kernel:
+    """A kind of integer operator.
+
+    Attributes:
+        build: (operator, inputs, output) -> the function of its input arrays, shape (n, *shape), with everything worked
+            out once that does not change between calls.
+        prepare: (operator, inputs, output, rounding) -> the operator with the multipliers, tables and clamps that the
+            scales of its values ask for; None for kernels that need none.
+        read: a node with what stands around it -> the operator without multipliers, and the shape of its output; None
+            for kernels that no node becomes.
+        onnx: operators that it comes from.
+    """
+
+    build: Callable[[IntegerOperator, Sequence[IntegerValue], IntegerValue], Function]
+    prepare: Callable[[IntegerOperator, Sequence[IntegerValue], IntegerValue, Rounding], IntegerOperator] | None = None
+    read: Callable[[Site], tuple[IntegerOperator, tuple[int, ...]]] | None = None
+    onnx: tuple[str, ...] = ()
+
+
+register = catalogue.Registry[Kernel](__name__)
+"""Registers a kernel under its kind."""
+
+
+def kernel(kind: str) -> Kernel:
+    """Return the kernel of a kind.
 
     Raises:
         UnknownNameError: listing the known kinds.
     """
-    catalogue.find(__name__, kind, "build", "integer operator")
-    return importlib.import_module(f"{__name__}.{kind}")
+    if kind not in register.known:
+        raise UnknownNameError("integer operator", kind, register.known)
+    return register.known[kind]
 
 
 @cache
 def kinds() -> dict[str, str]:
-    """ONNX operator -> kind."""
-    return {op: kind for kind in catalogue.listing(__name__, "ONNX") for op in kernel(kind).ONNX}
+    """Return the kind of each ONNX operator."""
+    return {op: kind for kind, part in register.known.items() for op in part.onnx}
+
+
+def read_node(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Return the operator of a node without its multipliers, and the shape of its output.
+
+    Raises:
+        UnknownNameError: for a node without an integer form.
+        InputError: for attributes or inputs that its kernel cannot take.
+    """
+    read = kernel(kinds().get(site.node.op, site.node.op)).read
+    assert read is not None  # noqa: S101 - a kernel that comes from an operator reads it
+    return read(site)
 
 
 def prepare(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
-    """The operator with the multipliers, tables and clamps that the scales of its values ask for."""
-    module = kernel(operator.kind)
-    made: IntegerOperator = (
-        module.prepare(operator, inputs, output, rounding) if hasattr(module, "prepare") else operator
-    )
-    return made
+    """Return the operator with the multipliers, tables and clamps that the scales of its values ask for."""
+    work_out = kernel(operator.kind).prepare
+    return operator if work_out is None else work_out(operator, inputs, output, rounding)
 
 
 def extended(operator: IntegerOperator, *, single: bool = False, **arrays: Array) -> IntegerOperator:
-    """The operator with more arrays, and whether its sums are rounded once (`numbers['single']`) or twice."""
+    """Return the operator with more arrays, and whether its sums are rounded once (`numbers['single']`) or twice."""
     numbers = {**operator.numbers, "single": (int(single),)}
     return msgspec.structs.replace(operator, arrays={**operator.arrays, **arrays}, numbers=numbers)
 
 
 def clamped(operator: IntegerOperator, output: IntegerValue) -> IntegerOperator:
-    """The operator with the limits of its fused activation, rounded onto the grid of the output in float32."""
+    """Return the operator with the limits of its fused activation, rounded onto the grid of the output in float32."""
     low, high = -128, 127
     if operator.activation:
         low = max(low, output.zero)
@@ -111,12 +138,12 @@ def clamped(operator: IntegerOperator, output: IntegerValue) -> IntegerOperator:
 
 
 def finished(x: Any, operator: IntegerOperator, output: IntegerValue) -> Int8:  # noqa: ANN401 - integers
-    """Adds the output's zero point and clamps to bytes."""
+    """Add the output's zero point and clamps to bytes."""
     return np.asarray(np.clip(np.asarray(x) + output.zero, operator.low, operator.high), np.int8)
 
 
 def same_grid(inputs: Sequence[IntegerValue], output: IntegerValue, kind: str) -> None:
-    """Refuses an operator whose integers pass through although its scales differ.
+    """Refuse an operator whose integers pass through although its scales differ.
 
     Raises:
         InputError: naming the kind and the scales.
@@ -133,7 +160,7 @@ def same_grid(inputs: Sequence[IntegerValue], output: IntegerValue, kind: str) -
 def on_one_grid(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
-    """The `prepare` of operators that move or pick integers: nothing to work out, one grid before and after."""
+    """Return the `prepare` of operators that move or pick integers: nothing to work out, one grid before and after."""
     del rounding
     same_grid(inputs, output, operator.kind)
     return operator
@@ -142,7 +169,7 @@ def on_one_grid(
 def clamped_on_one_grid(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
-    """The `prepare` of pools: only the clamp of a fused activation, one grid before and after."""
+    """Return the `prepare` of pools: only the clamp of a fused activation, one grid before and after."""
     return clamped(on_one_grid(operator, inputs, output, rounding), output)
 
 
@@ -168,7 +195,7 @@ class Sums:
 
 
 def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> Sums:
-    """Sums of products of an operator with weights.
+    """Sum of products of an operator with weights.
 
     Args:
         operator: with weights.

@@ -21,7 +21,7 @@ _DOWN = 12
 
 
 def rounded_twice(operator: IntegerOperator, output: IntegerValue, offset: Any, furthest: Any) -> Finish:  # noqa: ANN401
-    """Gives a function from sums, shape (..., channels), to bytes: rounded at the product and again at the shift.
+    """Give a function from sums, shape (..., channels), to bytes: rounded at the product and again at the shift.
 
     In float64, exactly: the product is below 2**22, or it is beyond every byte after a shift of at most 12. The second
     rounding takes halves away from zero: a factor of 1 + 2**-(shift + 10) moves exact halves across, and nothing else,
@@ -59,7 +59,7 @@ def rounded_twice(operator: IntegerOperator, output: IntegerValue, offset: Any, 
 
 
 def rounded_once(operator: IntegerOperator, output: IntegerValue, offset: Any) -> Finish:  # noqa: ANN401 - integers
-    """The same, rounded once with halves away from zero; products of 62 bits are integers throughout."""
+    """Return the same, rounded once with halves away from zero; products of 62 bits are integers throughout."""
     multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
     half = np.int64(1) << (shift - 1)
     # Products may wrap around where the offset takes them back: in sum they fit.
@@ -82,6 +82,6 @@ def rounded_once(operator: IntegerOperator, output: IntegerValue, offset: Any) -
 
 
 def byte_table(results: Array) -> Callable[[Array], NDArray[np.int8]]:
-    """A function of bytes that looks up; `results` are for -128, -127, ..., 127."""
+    """Return a function of bytes that looks up; `results` are for -128, -127, ..., 127."""
     table = np.roll(np.asarray(results, np.int8), -128)
     return lambda x: np.take(table, np.ascontiguousarray(x).view(np.uint8))

@@ -67,7 +67,7 @@ def spans(operator: IntegerOperator, x: Array) -> tuple[int, int]:
 
 
 def windows(operator: IntegerOperator, x: Array) -> Array:
-    """Padded and contiguous (n, h, w, c) -> view (n, rows, columns, kernel h, kernel w, c)."""
+    """Return padded, contiguous (n, h, w, c) as a view (n, rows, columns, kernel h, kernel w, c)."""
     (kh, kw), (sh, sw), (dh, dw) = _placed(operator)
     rows, columns = spans(operator, x)
     n, down, right, one = x.strides

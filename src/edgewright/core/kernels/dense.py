@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.core.integer.requantise import exact_once, quantise_multiplier
-from edgewright.core.kernels import Function, Site, clamped, extended, sums
+from edgewright.core.kernels import Function, Kernel, Site, clamped, extended, register, sums
 from edgewright.core.kernels._rounding import rounded_once, rounded_twice
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
-ONNX = ("Gemm",)
 
-
-def read(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+def _read_dense(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     """Gemm; its weights are put into the order of the input's features.
 
     Raises:
@@ -36,7 +34,7 @@ def read(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     return IntegerOperator(kind="dense", inputs=(), output=-1, arrays=arrays), (len(rows),)
 
 
-def prepare(
+def _prepare_dense(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """Multipliers: exact for LiteRT's float64 factor; for TFLM from float64, of a float32 product when one scale."""
@@ -56,7 +54,7 @@ def prepare(
     return extended(made, single=rounding == "litert", multiplier=multiplier, shift=shift)
 
 
-def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+def _build_dense(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, inputs) -> (n, outputs)."""
     weights = operator.arrays["weights"]
     found = sums(operator, inputs[0], 0)
@@ -66,3 +64,6 @@ def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: Int
     else:
         finish = rounded_twice(operator, output, found.offset, found.furthest)
     return lambda x: finish(x.astype(found.dtype) @ columns)
+
+
+register("dense")(Kernel(_build_dense, prepare=_prepare_dense, read=_read_dense, onnx=("Gemm",)))

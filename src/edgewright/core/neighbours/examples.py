@@ -18,7 +18,7 @@ _SUFFIXES = (".csv", ".csv.gz", ".csv.xz")
 
 
 def read_samples(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
-    """Rows or windows of a CSV file, shape (n, *manifest.shape), and where each begins.
+    """Return rows or windows of a CSV file, shape (n, *manifest.shape), and where each begins.
 
     Raises:
         InputError: no such file, columns that are missing, missing or infinite values, or less than one window.
@@ -28,7 +28,7 @@ def read_samples(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
 
 
 def read_examples(place: Path, manifest: Manifest, column: str = "") -> dict[str, Floats]:
-    """Samples by label: of a folder with a CSV file or sub-folder a label, or of a file with a column of labels.
+    """Return samples by label: of a folder with a CSV file or sub-folder a label, or of a file with a column of labels.
 
     Args:
         place: folder or file.

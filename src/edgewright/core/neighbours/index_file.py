@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,99 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.archive import LARGEST, pack, unpack
+from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
 from edgewright.core.files import write_atomic
-from edgewright.core.neighbours.nearest import LIMITS, NONE, Examples, Floats, Numbers
 from edgewright.core.neighbours.space import SampleSpace
-from edgewright.core.npy import from_npy, to_npy
 from edgewright.core.package import Package, parse_package
-from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.errors import InputError
 from edgewright.schema.neighbours import NEIGHBOURS_VERSION, Nearest, NeighboursSpec, Space
 
+Floats = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+NONE = "none of these"
+# Chosen on people of the public set HAPT who do not evaluate (docs/adr/0037-zero-shot.md).
+LIMITS: dict[Space, float] = {"network": 1.5, "features": 1.0}
+HEAT = 0.4
+_LEAST = 1e-4
+_PART = 1024
+
+
+class Examples:
+    """Stored vectors with their labels.
+
+    Args:
+        vectors: unit vectors, shape (n, d).
+        owners: number of the label of each, shape (n,); each of 0 to k - 1 at least once.
+        limit: times the usual distance, from which on a sample is none of the labels.
+    """
+
+    def __init__(self, vectors: Floats, owners: Numbers, limit: float) -> None:
+        order = np.argsort(owners, kind="stable")
+        self._vectors, self._owners, self._limit = vectors[order], owners[order], limit
+        self.count = int(owners.max()) + 1
+        self._starts = np.searchsorted(self._owners, np.arange(self.count))
+        self.usual = self._usual()
+
+    def _usual(self) -> Floats:
+        """Of each label, the median distance between two examples of it; shape (k,).
+
+        Labels with one example take the median of the others; where none has two, the median distance
+        between labels stands for it.
+        """
+        made = np.full(self.count, np.nan)
+        for number in range(self.count):
+            own = self._vectors[self._owners == number]
+            if len(own) > 1:
+                apart = 1 - own @ own.T
+                made[number] = np.median(apart[np.triu_indices(len(own), 1)])
+        known = made[np.isfinite(made)]
+        if not len(known):
+            apart = 1 - self._vectors @ self._vectors.T
+            apart[self._owners[:, None] == self._owners[None]] = np.inf
+            known = apart.min(axis=1, keepdims=True) if self.count > 1 else np.ones((1, 1))
+        made[~np.isfinite(made)] = np.median(known)
+        return np.asarray(np.maximum(made, _LEAST), np.float32)
+
+    def distances(self, things: Floats) -> Floats:
+        """To the nearest example of each label: shape (n, k)."""
+        parts = [
+            np.minimum.reduceat(1 - things[at : at + _PART] @ self._vectors.T, self._starts, axis=1)
+            for at in range(0, max(len(things), 1), _PART)
+        ]
+        return np.asarray(np.maximum(np.concatenate(parts), 0), np.float32)
+
+    def chances(self, distances: Floats) -> Floats:
+        """Return probabilities of the labels and, last, of none of them: shape (n, k + 1).
+
+        The logarithm of a distance in usual ones falls off linearly; the limit stands for one label more.
+        """
+        nearest = distances.argmin(axis=1)
+        powers = -np.log(np.maximum(distances, _LEAST))
+        none = -np.log(self._limit * self.usual[nearest])
+        wide = np.concatenate([powers, none[:, None]], axis=1) / HEAT
+        wide = np.exp(wide - wide.max(axis=1, keepdims=True))
+        return np.asarray(wide / wide.sum(axis=1, keepdims=True), np.float32)
+
+    def answers(self, things: Floats, labels: Sequence[str], places: Sequence[str]) -> list[Nearest]:
+        """Return an answer to each of the samples' vectors, shape (n, d)."""
+        distances = self.distances(things)
+        chances = self.chances(distances)
+        made = []
+        for place, apart, chance in zip(places, distances, chances, strict=True):
+            nearest, chosen = int(apart.argmin()), int(chance.argmax())
+            made.append(
+                Nearest(
+                    place=place, label=NONE if chosen == len(labels) else labels[chosen],
+                    confidence=float(chance[chosen]), nearest=labels[nearest], distance=float(apart[nearest]),
+                    limit=float(self._limit * self.usual[nearest]),
+                )
+            )  # fmt: skip
+        return made
+
+
 SPEC, PACKAGE = "neighbours.json", "package.edge"
 _ARRAYS = ("vectors", "owners", "test")
-_DAMAGED = "Make it anew with: edgewright few-shot learn PACKAGE --examples FOLDER --out FILE"
+_DAMAGED = "Create it again with: edgewright few-shot learn PACKAGE --examples FOLDER --out FILE"
 _MOST, _MOST_LABELS, _LONGEST = 100_000, 10_000, 200
 # Of a unit vector's numbers: sums in another order, on another machine.
 _TOLERANCE = 1e-3
@@ -48,11 +129,11 @@ class Neighbours:
     owners: Numbers
 
     def space(self) -> SampleSpace:
-        """What makes vectors of samples."""
+        """Return what makes vectors of samples."""
         return SampleSpace(self.package, self.spec.space)
 
     def answers(self, things: Floats, places: list[str]) -> list[Nearest]:
-        """An answer to each of the samples' vectors, shape (n, d)."""
+        """Return an answer to each of the samples' vectors, shape (n, d)."""
         return Examples(self.vectors, self.owners, self.spec.limit).answers(things, self.spec.labels, places)
 
     def count(self, label: str) -> int:
@@ -77,7 +158,7 @@ class Neighbours:
 
 
 def begin(package: bytes, where: str, space: Space, limit: float | None = None) -> Neighbours:
-    """An index without examples yet.
+    """Return an index without examples yet.
 
     Args:
         package: bytes of the package's file.
@@ -95,55 +176,36 @@ def begin(package: bytes, where: str, space: Space, limit: float | None = None) 
 
 
 def index_bytes(made: Neighbours) -> bytes:
-    """The bytes of its file; the same index gives the same bytes."""
+    """Return the bytes of its file; the same index gives the same bytes."""
     test = made.space().vectors(made.package.vectors()[:4])
     owners = made.owners.astype(np.int32)
     arrays: dict[str, NDArray[Any]] = {"vectors": made.vectors.astype(np.float16), "owners": owners, "test": test}
-    text = msgspec.json.format(msgspec.json.encode(made.spec, order="deterministic"), indent=1) + b"\n"
-    return pack({SPEC: text, PACKAGE: made.data, **{f"arrays/{name}.npy": to_npy(arrays[name]) for name in _ARRAYS}})
+    return pack_parts(SPEC, made.spec, arrays, {PACKAGE: made.data})
 
 
 def write_index(path: Path, made: Neighbours) -> int:
-    """Writes the file and gives its length in bytes.
+    """Write the file and give its length in bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    data = index_bytes(made)
-    write_atomic(path, data)
-    return len(data)
+    return write_atomic(path, index_bytes(made))
 
 
 def read_index(path: Path) -> Neighbours:
-    """Reads a file, checks it, and compares what its package makes of its test vectors.
+    """Read a file, check it, and compares what its package makes of its test vectors.
 
     Raises:
         InputError: missing, damaged, altered, of a newer format, or its features are others here.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError("an index of examples", error.strerror or str(error), str(path), _DAMAGED) from None
-    return parse_index(data, str(path))
+    return parse_index(read_file(path, "an index of examples", absent=_DAMAGED, unread=_DAMAGED), str(path))
 
 
 def parse_index(data: bytes, where: str) -> Neighbours:
-    """As `read_index`, from bytes; `where` names them in messages."""
-    try:
-        files = unpack(data, where)
-    except InputError as error:
-        expected = error.expected.replace("a package (a ZIP file)", "an index of examples")
-        raise InputError(expected.replace("a package", "an index"), error.got, where, _DAMAGED) from None
-    expected = f"a file {SPEC} of an index"
-    spec = decode_versioned(
-        files.pop(SPEC, b""), NeighboursSpec, NEIGHBOURS_VERSION, "index", expected, where, _DAMAGED
-    )
+    """Read an index from bytes; `where` names them in messages."""
+    spec, files = unpack_parts(data, where, SPEC, NeighboursSpec, NEIGHBOURS_VERSION, "index", _DAMAGED)
     package = files.pop(PACKAGE, b"")
-    if files.keys() != {f"arrays/{name}.npy" for name in _ARRAYS}:
-        raise InputError(f"the arrays {', '.join(_ARRAYS)}", "others", where, _DAMAGED)
-    vectors, owners, test = (from_npy(files[f"arrays/{name}.npy"], f"{where}, {name}") for name in _ARRAYS)
+    vectors, owners, test = unpack_arrays(files, _ARRAYS, where, _DAMAGED).values()
     made = Neighbours(spec, parse_package(package, f"{where}, {PACKAGE}"), package, vectors.astype(np.float32), owners)
     _check(made, where)
     found = made.space().vectors(made.package.vectors()[: len(test)])

@@ -33,7 +33,7 @@ class SampleSpace:
         self._run = compile_graph(graph, [self._value])
 
     def vectors(self, samples: Floats) -> Floats:
-        """Unit vectors, shape (n, d), of samples as the package takes them.
+        """Return unit vectors, shape (n, d), of samples as the package takes them.
 
         Raises:
             InputError: a sample whose features are not finite.
@@ -47,14 +47,14 @@ class SampleSpace:
 
 
 def unit_rows(wide: NDArray[np.float32]) -> Floats:
-    """Samples of any shape as rows of length 1, shape (n, d)."""
+    """Return samples of any shape as rows of length 1, shape (n, d)."""
     flat = wide.reshape(len(wide), -1)
     length = np.sqrt(np.sum(np.square(flat), axis=1, keepdims=True))
     return np.asarray(flat / np.maximum(length, np.float32(1e-12)), np.float32)
 
 
 def place_of(graph: Graph, space: Space, name: str) -> str:
-    """The value of a graph that a space is; `name` in messages.
+    """Return the value of a graph that a space is; `name` in messages.
 
     Raises:
         InputError: the graph has none such.

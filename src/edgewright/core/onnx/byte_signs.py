@@ -38,7 +38,7 @@ _UNSIGNED, _SIGNED = np.dtype(np.uint8), np.dtype(np.int8)
 
 
 def to_unsigned(graph: Graph) -> Graph:
-    """Turns signed bytes into unsigned ones.
+    """Turn signed bytes into unsigned ones.
 
     Args:
         graph: with int8 between QuantizeLinear and DequantizeLinear, or as constants of DequantizeLinear.
@@ -50,7 +50,7 @@ def to_unsigned(graph: Graph) -> Graph:
 
 
 def to_signed(graph: Graph) -> Graph:
-    """Turns unsigned bytes into signed ones: the inverse of `to_unsigned`, for files of other writers as well."""
+    """Turn unsigned bytes into signed ones: the inverse of `to_unsigned`, for files of other writers as well."""
     return _turned(graph, _UNSIGNED, _SIGNED)
 
 
@@ -79,7 +79,7 @@ def _other(array: Array, target: np.dtype[Any]) -> Array:
 
 
 def _with_zeros(graph: Graph, source: np.dtype[Any]) -> Graph:
-    """The graph with the zero points written that stand for 0 when they are left out; one constant a shape."""
+    """Return the graph with the zero points written that stand for 0 when they are left out; one constant a shape."""
     constants, nodes = dict(graph.constants), []
     for node in graph.nodes:
         if node.op in (_ROUNDS, _READS) and not _zero(node) and node.inputs[1] in constants:
@@ -121,13 +121,13 @@ class _Bytes:
         return (_ZERO,) if rounds or reads else ()
 
     def _is_weight(self, name: str, array: Array) -> bool:
-        """Whether a constant is bytes that only DequantizeLinear reads."""
+        """Return whether a constant is bytes that only DequantizeLinear reads."""
         readers = self.readers.get(name, [])
         read = bool(readers) and all(node.op == _READS and self._takes(node, name) for node in readers)
         return array.dtype == self.kind and read and name not in self.public
 
     def _activations(self) -> frozenset[str]:
-        """Values that are such bytes; none where one of them is read as what it is."""
+        """Return values that are such bytes; none where one of them is read as what it is."""
         found: set[str] = set()
         for node in self.graph.nodes:
             data = _data(node)
@@ -138,7 +138,7 @@ class _Bytes:
         return frozenset(found) if takes and whole and not found & self.public else frozenset()
 
     def _takes(self, node: Node, name: str) -> bool:
-        """Whether a node gives the same numbers when the bytes it reads under a name are of the other kind."""
+        """Return whether a node gives the same numbers when the bytes it reads under a name are of the other kind."""
         if node.op == _READS:
             return node.inputs.count(name) == 1 and node.inputs[0] == name and self._has_zero(node)
         if node.op == "Pad" and node.attributes.get("mode", "constant") == "constant" and not self._has_zero(node):
@@ -155,7 +155,7 @@ def _zero(node: Node) -> str:
 
 
 def _data(node: Node) -> tuple[str, ...]:
-    """The inputs of an operator that moves bytes which are bytes; none for any other operator."""
+    """Return the inputs of an operator that moves bytes which are bytes; none for any other operator."""
     if node.op not in _MOVES:
         return ()
     return node.inputs if node.op == "Concat" else node.inputs[:1]

@@ -23,20 +23,20 @@ class Field:
         self.number, self._kind, self._value = number, kind, value
 
     def message(self) -> memoryview:
-        """The bytes of a sub-message, a string or a packed list."""
+        """Return the bytes of a sub-message, a string or a packed list."""
         if self._kind != _BYTES or not isinstance(self._value, memoryview):
             raise _damaged(f"field {self.number} is no message")
         return self._value
 
     def text(self) -> str:
-        """A string."""
+        """Return a string."""
         try:
             return str(self.message(), "utf-8")
         except UnicodeDecodeError:
             raise _damaged(f"field {self.number} is not UTF-8") from None
 
     def integer(self) -> int:
-        """A signed integer of 64 bits."""
+        """Return a signed integer of 64 bits."""
         if self._kind != _VARINT or not isinstance(self._value, int):
             raise _damaged(f"field {self.number} is no integer")
         return _signed(self._value)
@@ -52,14 +52,14 @@ class Field:
         return values
 
     def floats(self) -> list[float]:
-        """Numbers of 32 bits, packed or single."""
+        """Return numbers of 32 bits, packed or single."""
         data = self._value if self._kind == _FIXED32 else self.message()
         if not isinstance(data, memoryview) or len(data) % 4:
             raise _damaged(f"field {self.number} holds no floats")
         return [value for (value,) in struct.iter_unpack("<f", data)]
 
     def doubles(self) -> list[float]:
-        """Numbers of 64 bits, packed or single."""
+        """Return numbers of 64 bits, packed or single."""
         data = self._value if self._kind == _FIXED64 else self.message()
         if not isinstance(data, memoryview) or len(data) % 8:
             raise _damaged(f"field {self.number} holds no doubles")
@@ -67,7 +67,7 @@ class Field:
 
 
 def fields(data: memoryview) -> Iterator[Field]:
-    """The fields of a message, in the order of the bytes.
+    """Yield the fields of a message, in the order of the bytes.
 
     Raises:
         InputError: when the bytes are no message or end too early.

@@ -24,7 +24,7 @@ _OUR_DOMAINS = ("", "ai.onnx")
 
 
 def read_onnx(data: bytes) -> Graph:
-    """Reads an ONNX model.
+    """Read an ONNX model.
 
     Args:
         data: the bytes of the file.
@@ -130,7 +130,7 @@ def _json(metadata: dict[str, str], key: str) -> list[Any]:
 
 
 def _node(data: memoryview) -> Node | dict[str, Array]:
-    """A node, or what a node of the operator Constant holds."""
+    """Return a node, or what a node of the operator Constant holds."""
     inputs: list[str] = []
     outputs: list[str] = []
     op, domain, attributes = "", "", list[Field]()
@@ -193,7 +193,7 @@ def _attribute(data: memoryview, op: str) -> tuple[str, Any]:
 
 
 def _value(data: memoryview) -> Value:
-    """A ValueInfoProto; the first axis, the batch, is left out, and an axis without a fixed length is -1."""
+    """Return a ValueInfoProto; the first axis, the batch, is left out, and an axis without a fixed length is -1."""
     name, dtype, shape = "", "float32", list[int]()
     for field in fields(data):
         if field.number == 1:

@@ -28,7 +28,7 @@ _DIMS, _TYPE, _FLOATS, _INT32S, _INT64S, _NAME, _RAW, _DOUBLES, _EXTERNAL = 1, 2
 
 
 def tensor(data: memoryview) -> tuple[str, Array]:
-    """Reads a TensorProto.
+    """Read a TensorProto.
 
     Returns:
         Its name and a read-only array of its own memory.
@@ -67,7 +67,7 @@ def _typed(field: Field) -> list[Any]:
 
 
 def _filled(dtype: np.dtype[Any], dims: list[int], raw: memoryview | None, values: list[Any], where: str) -> Array:
-    """The values in their shape: their number is compared before anything of the shape's size is made."""
+    """Return the values in their shape: their number is compared before anything of the shape's size is made."""
     count = math.prod(dims)
     have = len(values) if raw is None else len(raw) // dtype.itemsize
     if have != count or (raw is not None and len(raw) % dtype.itemsize):

@@ -18,12 +18,12 @@ operator = catalogue.Registry[Factory](__name__)
 
 
 def plain(function: Function) -> Factory:
-    """The factory of an operator without attributes."""
+    """Return the factory of an operator without attributes."""
     return lambda _node, _constants: function
 
 
 def prepare(node: Node, constants: Sequence[Array | None]) -> Function:
-    """Makes the function of a node.
+    """Make the function of a node.
 
     Raises:
         UnknownNameError: naming the operator, the node and the known operators.

@@ -10,7 +10,7 @@ from edgewright.schema.graph import Array, Node
 
 
 def integer(node: Node, name: str, default: int) -> int:
-    """An integer attribute."""
+    """Return an integer attribute."""
     value = node.attributes.get(name, default)
     if not isinstance(value, int):
         raise InputError(f"an integer for {name!r}", repr(value), where(node))
@@ -18,7 +18,7 @@ def integer(node: Node, name: str, default: int) -> int:
 
 
 def number(node: Node, name: str, default: float) -> float:
-    """A float attribute."""
+    """Return a float attribute."""
     value = node.attributes.get(name, default)
     if not isinstance(value, int | float):
         raise InputError(f"a number for {name!r}", repr(value), where(node))
@@ -26,7 +26,7 @@ def number(node: Node, name: str, default: float) -> float:
 
 
 def text(node: Node, name: str, default: str) -> str:
-    """A text attribute."""
+    """Return a text attribute."""
     value = node.attributes.get(name, default)
     if not isinstance(value, str):
         raise InputError(f"text for {name!r}", repr(value), where(node))
@@ -34,7 +34,7 @@ def text(node: Node, name: str, default: str) -> str:
 
 
 def integers(node: Node, name: str) -> tuple[int, ...] | None:
-    """An attribute that is a list of integers; None when it is left out."""
+    """Return an attribute that is a list of integers; None when it is left out."""
     value = node.attributes.get(name)
     if value is None:
         return None
@@ -44,14 +44,14 @@ def integers(node: Node, name: str) -> tuple[int, ...] | None:
 
 
 def given(node: Node, index: int) -> bool:
-    """Whether the input `index` is not left out."""
+    """Return whether the input `index` is not left out."""
     return len(node.inputs) > index and node.inputs[index] != ""
 
 
 def constant_integers(
     node: Node, constants: Sequence[Array | None], index: int, attribute: str = ""
 ) -> tuple[int, ...] | None:
-    """Integers that older opsets give as an attribute and newer ones as an input; None when left out.
+    """Return integers that older opsets give as an attribute and newer ones as an input; None when left out.
 
     Raises:
         InputError: when the input is computed by the graph, which the dialect does not allow here.

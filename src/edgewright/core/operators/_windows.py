@@ -27,7 +27,7 @@ class Geometry:
     ceil: bool
 
     def padding(self, shape: Lengths) -> list[tuple[int, int]]:
-        """Values added before and after each spatial axis of these lengths."""
+        """Return values added before and after each spatial axis of these lengths."""
         if self.pads is not None:
             return list(self.pads)
         around = []
@@ -70,7 +70,7 @@ def same_padding(length: int, kernel: int, stride: int = 1, dilation: int = 1) -
 
 
 def geometry(node: Node, kernel: Lengths) -> Geometry:
-    """Reads the attributes that convolution and pooling have in common.
+    """Read the attributes that convolution and pooling have in common.
 
     Raises:
         InputError: for attributes that do not fit the kernel's rank or are out of range.

@@ -37,7 +37,7 @@ operator("Tanh")(plain(np.tanh))
 
 @operator("LeakyRelu")
 def leaky_relu(node: Node, constants: Sequence[Array | None]) -> Function:
-    """Gives x where x >= 0, alpha * x elsewhere."""
+    """Give x where x >= 0, alpha * x elsewhere."""
     alpha = number(node, "alpha", 0.01)
     return lambda x: np.where(x >= 0, x, x * x.dtype.type(alpha))
 
@@ -57,7 +57,7 @@ def softmax(node: Node, constants: Sequence[Array | None]) -> Function:
 
 @operator("Clip")
 def clip(node: Node, constants: Sequence[Array | None]) -> Function:
-    """Values held between the two optional limits."""
+    """Return values held between the two optional limits."""
 
     def run(x: Array, low: Array | None = None, high: Array | None = None) -> Array:
         if low is not None:

@@ -15,7 +15,7 @@ operator("MatMul")(plain(np.matmul))
 
 @operator("Gemm")
 def gemm(node: Node, constants: Sequence[Array | None]) -> Function:
-    """Gives alpha * A' * B' + beta * C, A' and B' transposed where the attributes say so."""
+    """Give alpha * A' * B' + beta * C, A' and B' transposed where the attributes say so."""
     alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
     first, second = bool(integer(node, "transA", 0)), bool(integer(node, "transB", 0))
 

@@ -28,7 +28,7 @@ def _spread(plan: Geometry, x: Array, fill: float, beyond_fill: float) -> Array:
 
 @operator("MaxPool")
 def max_pool(node: Node, constants: Sequence[Array | None]) -> Function:
-    """The largest value under the kernel; padding never wins."""
+    """Return the largest value under the kernel; padding never wins."""
     plan = _plan(node)
     last = tuple(range(-len(plan.kernel), 0))
 
@@ -41,7 +41,7 @@ def max_pool(node: Node, constants: Sequence[Array | None]) -> Function:
 
 @operator("AveragePool")
 def average_pool(node: Node, constants: Sequence[Array | None]) -> Function:
-    """The mean under the kernel: of the values there, or with `count_include_pad` of the padding too."""
+    """Return the mean under the kernel: of the values there, or with `count_include_pad` of the padding too."""
     plan, counted = _plan(node), float(integer(node, "count_include_pad", 0))
     last = tuple(range(-len(plan.kernel), 0))
     even = plan.pads is not None and not any(sum(ends) for ends in plan.pads) and not plan.ceil

@@ -20,7 +20,7 @@ _smallest: Callable[..., Array] = np.minimum.reduce
 
 
 def _reducer(reduction: Reduction) -> Factory:
-    """The factory of a reduction: axes are an attribute before opset 18 and an input since."""
+    """Return the factory of a reduction: axes are an attribute before opset 18 and an input since."""
 
     def factory(node: Node, constants: Sequence[Array | None]) -> Function:
         axes, keep = constant_integers(node, constants, 1, "axes"), bool(integer(node, "keepdims", 1))

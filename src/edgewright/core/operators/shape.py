@@ -13,6 +13,17 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 
 
+@operator("GatherElements")
+def gather_elements(node: Node, constants: Sequence[Array | None]) -> Function:
+    """One value along the axis for each entry of the indices, all other axes in step; negative ones from the end."""
+    axis = integer(node, "axis", 0)
+
+    def run(x: Array, indices: Array) -> Array:
+        return np.asarray(np.take_along_axis(x, indices, axis))
+
+    return run
+
+
 def _identity(x: Array) -> Array:
     return x
 
@@ -22,7 +33,7 @@ operator("Identity")(plain(_identity))
 
 @operator("Shape")
 def shape_of(node: Node, constants: Sequence[Array | None]) -> Function:
-    """The lengths of the axes from `start` to `end`."""
+    """Return the lengths of the axes from `start` to `end`."""
     start, end = integer(node, "start", 0), node.attributes.get("end")
     stop = end if isinstance(end, int) else None
     return lambda x: np.asarray(x.shape[start:stop], np.int64)
@@ -30,14 +41,14 @@ def shape_of(node: Node, constants: Sequence[Array | None]) -> Function:
 
 @operator("Concat")
 def concat(node: Node, constants: Sequence[Array | None]) -> Function:
-    """Arrays one after the other along an axis."""
+    """Return arrays one after the other along an axis."""
     axis = integer(node, "axis", 0)
     return lambda *values: np.concatenate(values, axis)
 
 
 @operator("Gather")
 def gather(node: Node, constants: Sequence[Array | None]) -> Function:
-    """Entries by index along an axis; negative indices count from the end."""
+    """Return entries by index along an axis; negative indices count from the end."""
     axis = integer(node, "axis", 0)
     return lambda x, indices: np.asarray(x.take(indices, axis))
 
@@ -101,7 +112,7 @@ def flatten(node: Node, constants: Sequence[Array | None]) -> Function:
 
 @operator("Transpose")
 def transpose(node: Node, constants: Sequence[Array | None]) -> Function:
-    """Axes in another order, the reverse one by default."""
+    """Return axes in another order, the reverse one by default."""
     order = integers(node, "perm")
     return lambda x: np.asarray(x.transpose(order))
 

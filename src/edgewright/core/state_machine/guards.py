@@ -13,13 +13,191 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from edgewright.core.state_machine.guard_parser import Parser, Rate, Tree
 from edgewright.schema.errors import InputError
 
-__all__ = ["Guard", "Names", "Rate", "Value", "read_guard"]
+Tree = tuple[Any, ...]
+
+COMPARE = ("<", "<=", ">", ">=", "==", "!=")
+_DEEPEST = 40
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_][A-Za-z0-9_.]*)|`(?P<quoted>[^`]+)`"
+    r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<sign><=|>=|==|!=|<|>|\(|\)|,|-))"
+)
+_WORDS = {"and", "or", "not", "rate", "abs", "true", "false"}
+
+
+class Rate(NamedTuple):
+    """`rate(name, seconds)`: change a second over so many seconds; 0: since the row before."""
+
+    name: str
+    seconds: float
+
+    @property
+    def key(self) -> str:
+        """Under which name its value is looked up."""
+        return f"rate({self.name},{self.seconds:g})"
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    place: int
+
+
+class Parser:
+    """Recursive descent over the tokens of one guard."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self._text, self._where = text, where
+        self._tokens = list(self._split())
+        self._at = self._depth = 0
+        self.names: set[str] = set()
+        self.rates: set[Rate] = set()
+
+    def whole(self) -> Tree:
+        """Return the tree of the whole text.
+
+        Raises:
+            InputError: naming the place at which it is no guard.
+        """
+        tree = self._either()
+        if self._at < len(self._tokens):
+            raise self._wrong("'and', 'or' or the end")
+        return tree
+
+    def _split(self) -> list[_Token]:
+        tokens, place = [], 0
+        end = len(self._text.rstrip())
+        while place < end:
+            found = _TOKEN.match(self._text, place)
+            if found is None or found.lastgroup is None:
+                left = self._text[place:].strip()
+                raise InputError("a number, a name or a comparison", repr(left[:20]), f"{self._where}, {self._text!r}")
+            tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
+            place = found.end()
+        return tokens
+
+    def _wrong(self, expected: str) -> InputError:
+        got = repr(self._tokens[self._at].text) if self._at < len(self._tokens) else "the end"
+        place = self._tokens[self._at].place + 1 if self._at < len(self._tokens) else len(self._text) + 1
+        return InputError(expected, got, f"{self._where}, {self._text!r} character {place}")
+
+    def _next_is(self, *texts: str) -> bool:
+        if self._at >= len(self._tokens):
+            return False
+        token = self._tokens[self._at]
+        return token.kind in ("word", "sign") and token.text in texts
+
+    def _take(self, text: str) -> None:
+        if not self._next_is(text):
+            raise self._wrong(repr(text))
+        self._at += 1
+
+    def _either(self) -> Tree:
+        first = self._both()
+        while self._next_is("or"):
+            self._at += 1
+            first = ("or", first, self._both())
+        return first
+
+    def _both(self) -> Tree:
+        first = self._turned()
+        while self._next_is("and"):
+            self._at += 1
+            first = ("and", first, self._turned())
+        return first
+
+    def _turned(self) -> Tree:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._wrong(f"at most {_DEEPEST} brackets and nots within one another")
+        try:
+            if self._next_is("not"):
+                self._at += 1
+                return ("not", self._turned())
+            if self._next_is("("):
+                self._at += 1
+                inner = self._either()
+                self._take(")")
+                return inner
+            return self._compared()
+        finally:
+            self._depth -= 1
+
+    def _compared(self) -> Tree:
+        left = self._operand()
+        if not self._next_is(*COMPARE):
+            return ("true", left)
+        sign = self._tokens[self._at].text
+        self._at += 1
+        right = self._operand()
+        if self._next_is(*COMPARE):
+            raise self._wrong("one comparison; write a < b and b < c")
+        return (sign, left, right)
+
+    def _operand(self) -> Tree:
+        if self._at >= len(self._tokens):
+            raise self._wrong("a number or a name")
+        token = self._tokens[self._at]
+        if token.kind == "sign" and token.text == "-":
+            self._at += 1
+            number = self._number()
+            return ("number", -number)
+        if token.kind == "number":
+            number = self._number()
+            return ("number", number)
+        if token.kind in ("double", "single"):
+            self._at += 1
+            return ("text", token.text)
+        if token.kind == "word" and token.text in _WORDS:
+            return self._word(token.text)
+        if token.kind in ("word", "quoted"):
+            self._at += 1
+            self.names.add(token.text)
+            return ("name", token.text)
+        raise self._wrong("a number or a name")
+
+    def _word(self, word: str) -> Tree:
+        if word in ("true", "false"):
+            self._at += 1
+            return ("number", float(word == "true"))
+        if word not in ("rate", "abs"):
+            raise self._wrong("a number or a name")
+        self._at += 1
+        self._take("(")
+        if word == "abs":
+            inner = self._operand()
+            self._take(")")
+            return ("abs", inner)
+        return self._rate()
+
+    def _rate(self) -> Tree:
+        if self._at >= len(self._tokens) or self._tokens[self._at].kind not in ("word", "quoted"):
+            raise self._wrong("the name of a column")
+        name, seconds = self._tokens[self._at].text, 0.0
+        self._at += 1
+        if self._next_is(","):
+            self._at += 1
+            seconds = self._number()
+        self._take(")")
+        asked = Rate(name, seconds)
+        self.rates.add(asked)
+        return ("name", asked.key)
+
+    def _number(self) -> float:
+        if self._at >= len(self._tokens) or self._tokens[self._at].kind != "number":
+            raise self._wrong("a number")
+        number = float(self._tokens[self._at].text)
+        if not math.isfinite(number):
+            raise self._wrong("a finite number")
+        self._at += 1
+        return number
+
 
 Value = float | str
 Names = Mapping[str, Value]
@@ -41,7 +219,7 @@ class Guard:
         names: that it asks for.
         rates: changes that it asks for.
         truth: names -> True, False, or None where something is not known.
-        tree: as `core.state_machine.guard_parser` has it; None for a guard that is always true.
+        tree: as `Parser.whole` gives it; None for a guard that is always true.
     """
 
     text: str
@@ -51,12 +229,12 @@ class Guard:
     tree: Tree | None = None
 
     def holds(self, names: Names) -> bool:
-        """Whether it is certainly true."""
+        """Return whether it is certainly true."""
         return self.truth(names) is True
 
 
 def read_guard(text: str, where: str) -> Guard:
-    """Reads a guard; empty text is always true.
+    """Read a guard; empty text is always true.
 
     Raises:
         InputError: naming the place at which it is no guard.
@@ -71,67 +249,39 @@ def read_guard(text: str, where: str) -> Guard:
 
 
 def _truth(tree: Tree) -> _Truth:
-    """What asks a tree that is true, false or unknown."""
+    """Return a function that says whether a tree is true, false or unknown."""
     kind = tree[0]
     if kind in ("and", "or"):
-        return (_and if kind == "and" else _or)(_truth(tree[1]), _truth(tree[2]))
+        return _joined(_truth(tree[1]), _truth(tree[2]), settles=kind == "or")
     if kind == "not":
-        return _not(_truth(tree[1]))
+        inner = _truth(tree[1])
+        return lambda names: None if (found := inner(names)) is None else not found
     if kind == "true":
         value = _value(tree[1])
-        return lambda names: _true(value(names))
+        return lambda names: None if (found := value(names)) is None or found != found else bool(found)
     return _comparison(kind, _value(tree[1]), _value(tree[2]))
 
 
 def _value(tree: Tree) -> _Operand:
-    """What asks a tree that is a value."""
+    """Return a function that gives the value of a tree."""
     kind, content = tree
     if kind == "name":
         return lambda names: names.get(content)
     if kind == "abs":
         inner = _value(content)
-        return lambda names: _size(inner(names))
+        return lambda names: None if (found := inner(names)) is None or isinstance(found, str) else abs(found)
     return lambda _: content
 
 
-def _known(value: Value | None) -> bool:
-    return value is not None and (isinstance(value, str) or not math.isnan(value))
+def _joined(left: _Truth, right: _Truth, settles: bool) -> _Truth:
+    """Join by `or`, which one true side settles, or by `and`, which one false side settles."""
 
-
-def _true(value: Value | None) -> bool | None:
-    return bool(value) if _known(value) else None
-
-
-def _size(value: Value | None) -> Value | None:
-    return None if value is None or isinstance(value, str) else abs(value)
-
-
-def _not(inner: _Truth) -> _Truth:
-    def truth(names: Names) -> bool | None:
-        found = inner(names)
-        return None if found is None else not found
-
-    return truth
-
-
-def _and(left: _Truth, right: _Truth) -> _Truth:
     def truth(names: Names) -> bool | None:
         first = left(names)
-        if first is False:
-            return False
+        if first is settles:
+            return settles
         second = right(names)
-        return False if second is False else None if first is None or second is None else True
-
-    return truth
-
-
-def _or(left: _Truth, right: _Truth) -> _Truth:
-    def truth(names: Names) -> bool | None:
-        first = left(names)
-        if first:
-            return True
-        second = right(names)
-        return True if second else None if first is None or second is None else False
+        return settles if second is settles else None if first is None or second is None else not settles
 
     return truth
 

@@ -16,7 +16,7 @@ _POINTS = 256
 """Points that a rate of change remembers, however fast rows come."""
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """A step that was taken.
 
     Attributes:
@@ -63,7 +63,7 @@ class Machine:
         """What guards see now."""
         return self._names
 
-    def push(self, event: str, names: Mapping[str, Value], time: float) -> list[Taken]:
+    def push(self, event: str, names: Mapping[str, Value], time: float) -> list[Transition]:
         """Something happened.
 
         Args:
@@ -82,7 +82,7 @@ class Machine:
         return taken
 
     def values(self, names: Mapping[str, Value], time: float) -> None:
-        """Tells numbers of a row without an event; rates of change follow them."""
+        """Tell numbers of a row without an event; rates of change follow them."""
         self._names.update(names)
         for rate, change in self._rates.items():
             value = self._names.get(rate.name)
@@ -90,7 +90,7 @@ class Machine:
                 self._names[rate.key] = change.push(float(value), time)
 
     def forget(self, *names: str) -> None:
-        """Makes names unknown, after a hole in the stream for example; rates of change begin anew."""
+        """Make names unknown, after a hole in the stream for example; rates of change start over."""
         for name in names:
             self._names.pop(name, None)
         for rate, change in self._rates.items():
@@ -98,13 +98,13 @@ class Machine:
             self._names.pop(rate.key, None)
 
     def recall(self, state: str, time: float) -> None:
-        """Says that a state was entered while this machine did not see the stream; a name that is none says nothing."""
+        """Say that a state was entered while this machine did not see the stream; a name that is none says nothing."""
         if state in self.table.states:
             self.state, self.since = state, time
             self._now = max(self._now, time)
 
     def paused(self, time: float) -> None:
-        """Nothing was seen of the stream up to `time`: the state stays, and waits anew.
+        """Nothing was seen of the stream up to `time`: the state stays, and waits again.
 
         What would have called a time-out off may have happened unseen: it is due when the state has lasted all of its
         time since then. So is the watchdog. No name is known until it is told again.
@@ -113,8 +113,8 @@ class Machine:
             self.since = self._sure = self._now = time
         self.forget(*self._names)
 
-    def sure(self, time: float) -> list[Taken]:
-        """The model gave a sure answer: the watchdog is calm for another `patience` seconds.
+    def sure(self, time: float) -> list[Transition]:
+        """Return the model gave a sure answer: the watchdog is calm for another `patience` seconds.
 
         Returns:
             What was due before.
@@ -127,12 +127,12 @@ class Machine:
         """When something happens by itself; infinite where nothing will."""
         return min(self._timeout(), self._watchdog())
 
-    def tick(self, time: float) -> list[Taken]:
-        """Time goes on to `time`: time-outs and the watchdog, in the order in which they are due."""
+    def tick(self, time: float) -> list[Transition]:
+        """Return time goes on to `time`: time-outs and the watchdog, in the order in which they are due."""
         if math.isnan(self.since):
             self.since = self._sure = time
         self._now = max(self._now, time)
-        taken: list[Taken] = []
+        taken: list[Transition] = []
         # A ring of time-outs takes as many turns as fit into the time that has passed, but not for ever.
         for _ in range(1000):
             due = self.due()
@@ -167,11 +167,11 @@ class Machine:
             return None
         return next((row for row in rows.get((self.state, EVERY), ()) if row.guard.holds(self._names)), None)
 
-    def _go(self, to: str, event: str, actions: tuple[Action, ...], place: int, time: float) -> Taken:
+    def _go(self, to: str, event: str, actions: tuple[Action, ...], place: int, time: float) -> Transition:
         before = self.state
         if to:
             self.state, self.since = to, time
-        return Taken(time=time, event=event, before=before, after=self.state, actions=actions, place=place)
+        return Transition(time=time, event=event, before=before, after=self.state, actions=actions, place=place)
 
 
 class _Change:
@@ -187,7 +187,7 @@ class _Change:
         self._points.clear()
 
     def push(self, value: float, time: float) -> float:
-        """The change up to this row; NaN while the stretch is not full."""
+        """Return the change up to this row; NaN while the stretch is not full."""
         if math.isnan(value):
             return math.nan
         points = self._points

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
 from edgewright.core.state_machine.guards import Guard, read_guard
-from edgewright.core.toml_tables import convert_table
+from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.state_table import EVERY, LATE, TIMEOUT, Action, StateTable, Step
-
-_LARGEST = 1 << 20
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -51,26 +48,16 @@ class CheckedTable(msgspec.Struct, frozen=True):
 
 
 def read_table(path: Path) -> CheckedTable:
-    """Reads and checks a table of TOML.
+    """Read and check a table of TOML.
 
     Raises:
         InputError: it cannot be read, or as `check_table`.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
-            raise InputError(f"a table of at most {_LARGEST >> 20} MB", "more", str(path))
-        read = tomllib.loads(content.decode("utf-8"))
-    except OSError as error:
-        raise InputError("a state table", error.strerror or str(error), str(path)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("TOML", str(error), str(path)) from None
-    return check_table(convert_table(read, StateTable, path.name), path.name)
+    return check_table(convert_table(read_toml(path, "a state table"), StateTable, path.name), path.name)
 
 
 def check_table(table: StateTable, where: str) -> CheckedTable:
-    """Checks a table.
+    """Check a table.
 
     Args:
         table: as converted.
@@ -93,7 +80,7 @@ def check_table(table: StateTable, where: str) -> CheckedTable:
 
 
 def check_names(checked: CheckedTable, names: Collection[str], events: Collection[str], where: str) -> None:
-    """Refuses guards and events that nobody gives.
+    """Refuse guards and events that nobody gives.
 
     Args:
         checked: the table.
@@ -115,12 +102,12 @@ def check_names(checked: CheckedTable, names: Collection[str], events: Collectio
 
 
 def table_steps(checked: CheckedTable) -> tuple[Step, ...]:
-    """The rows as written."""
+    """Return the rows as written."""
     return checked.table.steps
 
 
 def states_of(step: Step, table: StateTable) -> tuple[str, ...]:
-    """The states that a step belongs to."""
+    """Return the states that a step belongs to."""
     named = (step.state,) if isinstance(step.state, str) else step.state
     return table.states if EVERY in named else named
 
@@ -141,8 +128,8 @@ def _known(table: StateTable, where: str) -> None:
             raise UnknownNameError("state", name, table.states, f"{where} {key}")
     if bool(table.safe) != bool(table.patience):
         missing, there = ("safe", "patience") if table.patience else ("patience", "safe")
-        told = "the state it goes to" if missing == "safe" else "after how many seconds it calls"
-        raise InputError(f"`{missing}` beside `{there}`", "none", where, f"The watchdog must know {told}")
+        text = "the state it goes to" if missing == "safe" else "after how many seconds it calls"
+        raise InputError(f"`{missing}` beside `{there}`", "none", where, f"The watchdog must know {text}")
 
 
 def _sorted(
@@ -188,8 +175,8 @@ def _shadows(checked: CheckedTable, where: str) -> None:
                 always = row
     for place, once in taken.items():
         if not once:
-            told = f"steps[{before[place]}], which has no guard, comes first"
-            raise InputError("a step that can be taken", told, f"{where} steps[{place}]", "Change their order")
+            text = f"steps[{before[place]}], which has no guard, comes first"
+            raise InputError("a step that can be taken", text, f"{where} steps[{place}]", "Change their order")
 
 
 def _fallbacks(checked: CheckedTable, where: str) -> None:

@@ -11,7 +11,7 @@ _SHARE, _LONGEST = 0.004, 6.0
 
 
 def draw(shape: tuple[int, ...], rate: float, rng: np.random.Generator) -> Drawn:
-    """Bursts of random sign and size that die away within a few samples, one at least; the rate is not used."""
+    """Return bursts of random sign and size that die away within a few samples, one at least; the rate is not used."""
     del rate
     made = rng.standard_normal(shape) * (rng.random(shape) < _SHARE) * 3.0
     flat = made.reshape(-1, shape[-1])

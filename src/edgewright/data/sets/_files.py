@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import lzma
+import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -18,9 +21,12 @@ from edgewright.data.matching import conversion, find_name
 from edgewright.schema.data import Column, Floats, Labels, Recording
 from edgewright.schema.errors import InputError
 
+T = TypeVar("T")
+_NULLS = ["", "?", "NaN", "nan", "NA"]
+
 
 def find_files(folder: Path, *patterns: str) -> list[Path]:
-    """Files below a folder whose name matches one of the patterns, in order of their path; packed or not.
+    """Return files below a folder whose name matches one of the patterns, in order of their path; packed or not.
 
     A pattern such as `*.csv` also finds `*.csv.gz` and `*.csv.xz`. Only the name is matched, so that the layout of
     an archive (a folder in a folder) does not matter.
@@ -46,17 +52,6 @@ def need_files(folder: Path, *patterns: str) -> list[Path]:
     return found
 
 
-def check_part(part: str, known: Sequence[str]) -> None:
-    """Refuses a part that a set does not have.
-
-    Raises:
-        InputError: with the known parts.
-    """
-    if part not in known:
-        names = ", ".join(repr(name) for name in known[:-1])
-        raise InputError(f"{names} or {known[-1]!r}", repr(part), "data.part")
-
-
 def stem(path: Path) -> str:
     """Name of a file without packing and ending: 'a.csv.gz' gives 'a'."""
     name = path.name
@@ -66,7 +61,7 @@ def stem(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Contents of a file, unpacked when its name ends in .gz or .xz.
+    """Return contents of a file, unpacked when its name ends in .gz or .xz.
 
     Raises:
         InputError: when the packed file is damaged.
@@ -83,12 +78,45 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Text of a file in UTF-8, or in Latin-1 where it is not UTF-8."""
+    """Return text of a file in UTF-8, or in Latin-1 where it is not UTF-8."""
     raw = read_bytes(path)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """Read the cells of each line of a CSV file."""
+    return list(csv.reader(io.StringIO(read_text(path), newline="")))
+
+
+def read_json(path: Path, kind: type[T], expected: str) -> T:
+    """Read a JSON file as values of a type.
+
+    Raises:
+        InputError: when it holds something else than what is expected.
+    """
+    try:
+        return msgspec.json.decode(read_text(path).encode(), type=kind)
+    except msgspec.DecodeError as error:
+        raise InputError(f"JSON {expected}", str(error), str(path), "Fetch it again") from None
+
+
+def read_arrays(path: Path, *keys: str) -> dict[str, Any]:
+    """Read the arrays of a `.npz` file by their keys.
+
+    Raises:
+        InputError: when it is no such file, or one of `keys` is missing.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"arrays {', '.join(keys)}", str(error), str(path), "Fetch it again") from None
+    if absent := [key for key in keys if key not in found]:
+        raise InputError(f"arrays {', '.join(keys)}", f"no {absent[0]}", str(path), "Fetch it again")
+    return found
 
 
 def read_table(
@@ -97,16 +125,14 @@ def read_table(
     separator: str = ",",
     names: Sequence[str] = (),
     skip: int = 0,
-    nulls: Sequence[str] = ("", "?", "NaN", "nan", "NA"),
 ) -> pl.DataFrame:
-    """A table of text columns.
+    """Return a table of text columns.
 
     Args:
         path: the file.
         separator: between values; one blank also stands for runs of blanks and for blanks at the ends of lines.
         names: of the columns when the file has no header.
         skip: lines before the header or the rows.
-        nulls: texts that stand for a missing value.
 
     Raises:
         InputError: when the file is no such table.
@@ -121,7 +147,7 @@ def read_table(
             has_header=not names,
             skip_rows=skip,
             infer_schema=False,
-            null_values=list(nulls),
+            null_values=_NULLS,
         )
     except pl.exceptions.PolarsError as error:
         raise InputError("a table", str(error).splitlines()[0], str(path)) from None
@@ -133,7 +159,7 @@ def read_table(
 
 
 def numbers(table: pl.DataFrame, names: Sequence[str], path: Path) -> Floats:
-    """Columns of a table as float32, shape (rows, len(names)), NaN where missing.
+    """Return columns of a table as float32, shape (rows, len(names)), NaN where missing.
 
     Raises:
         InputError: for an absent column, a unit of another quantity, or text where a number should be; names the row.
@@ -166,7 +192,7 @@ def column(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
 
 
 def texts(table: pl.DataFrame, name: str, path: Path) -> Labels:
-    """A column as text, empty where missing.
+    """Return a column as text, empty where missing.
 
     Raises:
         InputError: it is not there.
@@ -175,7 +201,7 @@ def texts(table: pl.DataFrame, name: str, path: Path) -> Labels:
 
 
 def seconds(table: pl.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
-    """A column of date and time as seconds from the first row.
+    """Return a column of date and time as seconds from the first row.
 
     Raises:
         InputError: an absent column, or a row that is no date and time.
@@ -194,7 +220,7 @@ def same(text: str, rows: int) -> Labels:
 
 
 def columns(unit: str, *names: str, minimum: float | None = None, maximum: float | None = None) -> tuple[Column, ...]:
-    """Columns of one unit and range."""
+    """Return columns of one unit and range."""
     return tuple(Column(name=n, unit=unit, minimum=minimum, maximum=maximum) for n in names)
 
 
@@ -215,16 +241,45 @@ def by_group(values: Floats, target: Any, groups: Labels, prefix: str) -> tuple[
     return tuple(recordings)
 
 
-def table_by_rows(raw: bytes, width: int, path: Path) -> NDArray[np.float64]:
-    """Numbers separated by blanks or line ends, shape (rows, width).
+def table_by_rows(path: Path, width: int) -> NDArray[np.float64]:
+    """Read numbers separated by blanks or line ends, shape (rows, width).
 
     Raises:
         InputError: for text, or a number of values that is no multiple of `width`.
     """
     try:
-        flat = np.array(raw.split(), dtype=np.float64)
+        flat = np.array(read_bytes(path).split(), dtype=np.float64)
     except ValueError as error:
         raise InputError("numbers", str(error), str(path)) from None
     if flat.size == 0 or flat.size % width:
         raise InputError(f"{width} numbers a line", f"{flat.size} numbers in all", str(path))
     return flat.reshape(-1, width)
+
+
+def read_ts(path: Path) -> Iterator[tuple[list[NDArray[np.float64]], str]]:
+    """Yield the cases of a `.ts` file (UEA and UCR archives): the channels, each of shape (samples,), and the class.
+
+    Raises:
+        InputError: for a file without data, text in a channel, or channels of unequal length; names the line.
+    """
+    inside, cases = False, 0
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        line = line.strip()
+        if not inside:
+            inside = line.lower() == "@data"
+            continue
+        if not line or line.startswith("#"):
+            continue
+        *parts, label = line.split(":")
+        try:
+            channels = [np.array(part.replace("?", "nan").split(","), dtype=np.float64) for part in parts]
+        except ValueError as error:
+            raise InputError("numbers separated by commas", str(error), f"{path} line {number}") from None
+        if len({len(c) for c in channels}) != 1:
+            raise InputError(
+                "channels of equal length, then the class", str([len(c) for c in channels]), f"{path} line {number}"
+            )
+        cases += 1
+        yield channels, label.strip()
+    if not cases:
+        raise InputError("cases after a line '@data'", "none", str(path), "Is it a whole .ts file?")

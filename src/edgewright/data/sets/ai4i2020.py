@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.matching import find_name
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet, Recording
@@ -26,11 +26,7 @@ READINGS = {
 _GRADES = ("L", "M", "H")
 
 
-class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """AI4I 2020; there is nothing to set but the path."""
-
-
-def _load(config: Config, folder: Path) -> DataSet:
+def _load(config: SourceConfig, folder: Path) -> DataSet:
     path = files.need_files(folder, "ai4i2020.csv")[0]
     table = files.read_table(path)
     readings = files.numbers(table, tuple(READINGS), path)
@@ -52,28 +48,19 @@ def _load(config: Config, folder: Path) -> DataSet:
         columns=(*READINGS.values(), Column(name="quality", unit="1", minimum=0.0, maximum=2.0)),
         recordings=(recording,),
         target_name="machine_failure",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="AI4I 2020 predictive maintenance (synthetic)",
     homepage="https://archive.ics.uci.edu/dataset/601/ai4i+2020+predictive+maintenance+dataset",
-    files=(
-        RemoteFile(
-            url="https://archive.ics.uci.edu/static/public/601/ai4i+2020+predictive+maintenance+dataset.zip",
-            name="ai4i2020.zip",
-            check="10,000 rows, 339 failures, as published",
-        ),
-    ),
+    url="https://archive.ics.uci.edu/static/public/601/ai4i+2020+predictive+maintenance+dataset.zip",
+    check="10,000 rows, 339 failures, as published",
     licence="UCI states CC BY 4.0 for its collection (unverified)",
     citation="Matzka: Explainable Artificial Intelligence for Predictive Maintenance Applications. AI4I 2020.",
     task="machine failure: 2 classes, 3 % of the rows fail, no groups",
     simulated=True,
-    config=Config,
-    load=_load,
+    loader=_load,
     folder="ai4i2020",
     file="ai4i2020.csv",
     documented=(

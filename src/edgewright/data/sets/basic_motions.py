@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
-from edgewright.data.sets._series import read_ts
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError, MissingExtraError
 
@@ -30,7 +30,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         part: 'train', 'test' or 'both', as far as the folder has them.
     """
 
-    part: str = "both"
+    part: Literal["train", "test", "both"] = "both"
 
 
 def carried_by_sktime() -> Path:
@@ -53,13 +53,11 @@ def carried_by_sktime() -> Path:
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    parts = {"train": ("TRAIN",), "test": ("TEST",), "both": ("TRAIN", "TEST")}
-    if config.part not in parts:
-        raise InputError("'train', 'test' or 'both'", repr(config.part), "data.part")
+    parts = ("TRAIN", "TEST") if config.part == "both" else (config.part.upper(),)
     recordings = []
-    for path in files.need_files(folder, *(f"BasicMotions_{p}.ts" for p in parts[config.part])):
+    for path in files.need_files(folder, *(f"BasicMotions_{p}.ts" for p in parts)):
         part = path.name.split("_")[1].split(".")[0].lower()
-        for number, (channels, label) in enumerate(read_ts(path), 1):
+        for number, (channels, label) in enumerate(files.read_ts(path), 1):
             if len(channels) != len(COLUMNS):
                 raise InputError(f"{len(COLUMNS)} channels", str(len(channels)), f"{path} case {number}")
             rows = len(channels[0])
@@ -79,9 +77,6 @@ def _load(config: Config, folder: Path) -> DataSet:
         recordings=tuple(recordings),
         rate=10.0,
         target_name="motion",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
@@ -92,18 +87,13 @@ def _each(rows: int) -> tuple[tuple[str, int], ...]:
 SET = PublicSet(
     title="BasicMotions: four motions with a smart watch",
     homepage="https://www.timeseriesclassification.com/description.php?Dataset=BasicMotions",
-    files=(
-        RemoteFile(
-            url="https://www.timeseriesclassification.com/aeon-toolkit/BasicMotions.zip",
-            name="BasicMotions.zip",
-            check="80 cases of 100 samples, 20 of each class",
-        ),
-    ),
+    url="https://www.timeseriesclassification.com/aeon-toolkit/BasicMotions.zip",
+    check="80 cases of 100 samples, 20 of each class",
     licence="no explicit licence for the data; the archive asks for its citation",
     citation="Bagnall et al.: The UEA multivariate time series classification archive, 2018. arXiv 1811.00075.",
     task="motions of people: 4 classes; which of the 4 people is unknown, so cases are split at random",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="basic-motions",
     documented=(
         Documented("whole set", recordings=80, rows=8_000, classes=_each(2_000)),

@@ -7,44 +7,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
-from edgewright.data.contract import Documented, PublicText, RemoteFile
+from edgewright.data.contract import Documented, PublicText
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import TextSet
-from edgewright.schema.errors import InputError
 
 
 def _load(folder: Path) -> TextSet:
     path = files.need_files(folder, "data_full.json")[0]
-    try:
-        content = msgspec.json.decode(files.read_bytes(path), type=dict[str, list[tuple[str, str]]])
-    except msgspec.DecodeError as error:
-        raise InputError("JSON with sentences and intents by part", str(error), str(path)) from None
+    content = files.read_json(path, dict[str, list[tuple[str, str]]], "with sentences and intents by part")
     return TextSet(
         name="clinc150",
         columns=("part", "text", "intent"),
         rows=tuple((part, text, intent) for part, pairs in content.items() for text, intent in pairs),
-        origin=TEXT.homepage,
-        licence=TEXT.licence,
-        citation=TEXT.citation,
     )
 
 
 TEXT = PublicText(
     title="CLINC150: intents with out-of-scope questions",
     homepage="https://github.com/clinc/oos-eval",
-    files=(
-        RemoteFile(
-            url="https://raw.githubusercontent.com/clinc/oos-eval/HEAD/data/data_full.json",
-            name="data_full.json",
-            check="23,700 sentences",
-        ),
-    ),
+    url="https://raw.githubusercontent.com/clinc/oos-eval/HEAD/data/data_full.json",
+    check="23,700 sentences",
     licence="CC BY 3.0",
     citation="Larson et al.: An Evaluation Dataset for Intent Classification and Out-of-Scope Prediction. EMNLP 2019.",
     task="sentences: 150 intents and out of scope",
-    load=_load,
+    loader=_load,
     folder="clinc150",
     file="data_full.json",
     documented=(Documented("whole set", rows=23_700), Documented("plain copy, without test", rows=18_200)),

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -41,21 +43,21 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
             that were left) or 'both'.
     """
 
-    subset: str = "FD001"
-    cap: int = 125
-    part: str = "train"
+    subset: Literal["FD001", "FD002", "FD003", "FD004"] = "FD001"
+    cap: Annotated[int, msgspec.Meta(ge=0)] = 125
+    part: Literal["train", "test", "both"] = "train"
 
 
 def _engines(config: Config, folder: Path, part: str) -> Iterator[Recording]:
     path = files.need_files(folder, f"{part}_{config.subset}.txt")[0]
-    rows = files.table_by_rows(files.read_bytes(path), 2 + len(COLUMNS), path)
+    rows = files.table_by_rows(path, 2 + len(COLUMNS))
     units = np.unique(rows[:, 0])
     after = np.zeros(len(units))
     if part == "test":
-        place = files.need_files(folder, f"RUL_{config.subset}.txt")[0]
-        after = files.table_by_rows(files.read_bytes(place), 1, place)[:, 0]
+        after_path = files.need_files(folder, f"RUL_{config.subset}.txt")[0]
+        after = files.table_by_rows(after_path, 1)[:, 0]
         if len(after) != len(units):
-            raise InputError(f"{len(units)} lines, one an engine of {path.name}", str(len(after)), str(place))
+            raise InputError(f"{len(units)} lines, one an engine of {path.name}", str(len(after)), str(after_path))
     # Engines of both parts are counted from 1: they are other engines, and so they have other names.
     prefix = "engine" if part == "train" else "test-engine"
     for unit, cycles in zip(units, after, strict=True):
@@ -71,11 +73,6 @@ def _engines(config: Config, folder: Path, part: str) -> Iterator[Recording]:
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    if config.subset not in ("FD001", "FD002", "FD003", "FD004"):
-        raise InputError("'FD001', 'FD002', 'FD003' or 'FD004'", repr(config.subset), "data.subset")
-    if config.cap < 0:
-        raise InputError("a cap of at least 0", str(config.cap), "data.cap")
-    files.check_part(config.part, ("train", "test", "both"))
     parts = ("train", "test") if config.part == "both" else (config.part,)
     return DataSet(
         name="cmapss",
@@ -83,29 +80,21 @@ def _load(config: Config, folder: Path) -> DataSet:
         recordings=tuple(engine for part in parts for engine in _engines(config, folder, part)),
         target_name="cycles_left",
         group_name="engine",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="NASA C-MAPSS: turbofans that run to failure",
     homepage="https://data.nasa.gov/dataset/cmapss-jet-engine-simulated-data",
-    files=(
-        RemoteFile(
-            url="https://phm-datasets.s3.amazonaws.com/NASA/6.+Turbofan+Engine+Degradation+Simulation+Data+Set.zip",
-            name="cmapss.zip",
-            check="FD001: 100 engines, 20,631 rows",
-        ),
-    ),
+    url="https://phm-datasets.s3.amazonaws.com/NASA/6.+Turbofan+Engine+Degradation+Simulation+Data+Set.zip",
+    check="FD001: 100 engines, 20,631 rows",
     licence="NASA open data, work of the US government; no licence text in the set",
     citation="Saxena, Goebel, Simon, Eklund: Damage Propagation Modeling for Aircraft Engine Run-to-Failure "
     "Simulation. PHM 2008.",
     task="cycles left until failure: regression, split by engine",
     simulated=True,
     config=Config,
-    load=_load,
+    loader=_load,
     folder="cmapss",
     documented=(Documented("whole set, FD001", recordings=100, rows=20_631),),
 )

@@ -11,17 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import DataSet, Recording
 
 _AXES = ("horiz_fwd", "vert", "horiz_lateral")
 READINGS = tuple(f"{place}_{axis}" for place in ("ankle", "leg", "trunk") for axis in _AXES)
 _LABELS = np.array(["", "no freeze", "freeze"])
-
-
-class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Daphnet; there is nothing to set but the path."""
 
 
 def _recording(path: Path) -> Recording:
@@ -31,7 +27,7 @@ def _recording(path: Path) -> Recording:
         target = _LABELS[1 + files.numbers(table, ("is_anomaly",), path)[:, 0].astype(np.int64)]
         time = files.seconds(table, "timestamp", path)
     else:
-        rows = files.table_by_rows(files.read_bytes(path), 2 + len(READINGS), path)
+        rows = files.table_by_rows(path, 2 + len(READINGS))
         values = rows[:, 1:-1].astype(np.float32)
         target = _LABELS[np.clip(rows[:, -1].astype(np.int64), 0, 2)]
         time = (rows[:, 0] - rows[0, 0]) / 1e3
@@ -45,7 +41,7 @@ def _recording(path: Path) -> Recording:
     )
 
 
-def _load(config: Config, folder: Path) -> DataSet:
+def _load(config: SourceConfig, folder: Path) -> DataSet:
     paths = files.need_files(folder, "S??R??.txt", "S??R??E?.csv")
     return DataSet(
         name="daphnet",
@@ -54,28 +50,19 @@ def _load(config: Config, folder: Path) -> DataSet:
         rate=64.0,
         target_name="gait",
         group_name="person",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="Daphnet freezing of gait",
     homepage="https://archive.ics.uci.edu/dataset/245/daphnet+freezing+of+gait",
-    files=(
-        RemoteFile(
-            url="https://archive.ics.uci.edu/static/public/245/daphnet+freezing+of+gait.zip",
-            name="daphnet.zip",
-            check="17 recordings of 10 people",
-        ),
-    ),
+    url="https://archive.ics.uci.edu/static/public/245/daphnet+freezing+of+gait.zip",
+    check="17 recordings of 10 people",
     licence="UCI states CC BY 4.0 for its collection (unverified)",
     citation="Bächlin et al.: Wearable Assistant for Parkinson's Disease Patients With the Freezing of Gait Symptom. "
     "IEEE Transactions on Information Technology in Biomedicine 2010.",
     task="freezing of gait: 2 classes, split by person",
-    config=Config,
-    load=_load,
+    loader=_load,
     folder="daphnet-fog",
     documented=(
         Documented("whole set, 10 people", recordings=17),

@@ -12,28 +12,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
-from edgewright.data.sets._series import read_ts
 from edgewright.schema.data import DataSet, Recording
 
 _VALUES = 96
 
 
-class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """ECG200; there is nothing to set but the path."""
-
-
 def _cases(path: Path) -> Iterator[tuple[NDArray[np.float64], str]]:
     if ".tsv" in path.name:
-        for row in files.table_by_rows(files.read_bytes(path), 1 + _VALUES, path):
+        for row in files.table_by_rows(path, 1 + _VALUES):
             yield row[1:], str(int(row[0]))
     else:
-        for channels, label in read_ts(path):
+        for channels, label in files.read_ts(path):
             yield channels[0], str(int(float(label)))
 
 
-def _load(config: Config, folder: Path) -> DataSet:
+def _load(config: SourceConfig, folder: Path) -> DataSet:
     # An archive may hold both forms of a part: the first one found is read.
     paths: dict[str, Path] = {}
     for path in files.need_files(folder, "ECG200_TRAIN.tsv", "ECG200_TEST.tsv", "ECG200_TRAIN.ts", "ECG200_TEST.ts"):
@@ -53,27 +48,18 @@ def _load(config: Config, folder: Path) -> DataSet:
         columns=files.columns("1", "ecg"),  # the archive gives every beat standardised
         recordings=tuple(recordings),
         target_name="class",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="ECG200: one heartbeat a case",
     homepage="https://www.timeseriesclassification.com/description.php?Dataset=ECG200",
-    files=(
-        RemoteFile(
-            url="https://www.timeseriesclassification.com/aeon-toolkit/ECG200.zip",
-            name="ECG200.zip",
-            check="200 cases of 96 values",
-        ),
-    ),
+    url="https://www.timeseriesclassification.com/aeon-toolkit/ECG200.zip",
+    check="200 cases of 96 values",
     licence="no explicit licence; the UCR archive asks for its citation",
     citation="Olszewski 2001 (thesis, CMU); Dau et al.: The UCR time series archive, 2019.",
     task="heartbeats: 2 classes, windows of 96 values, no groups",
-    config=Config,
-    load=_load,
+    loader=_load,
     folder="ecg200",
     documented=(
         Documented("whole set", recordings=200, rows=19_200),

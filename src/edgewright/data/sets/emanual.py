@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.data.contract import Documented, PublicText, RemoteFile
+from edgewright.data.contract import Documented, PublicText
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import TextSet
 from edgewright.schema.errors import InputError
@@ -40,35 +40,24 @@ def _load(folder: Path) -> TextSet:
     for path in files.find_files(folder, "smart_tv_remote_50_questions.csv"):
         rows.extend(_questions(path, "section_path", "50 questions"))
     path = files.need_files(folder, "smart_tv_remote_manual_corpus.json")[0]
-    try:
-        sections = msgspec.json.decode(files.read_bytes(path), type=dict[str, _Section])
-    except msgspec.DecodeError as error:
-        raise InputError("JSON with sections", str(error), str(path)) from None
+    sections = files.read_json(path, dict[str, _Section], "with sections")
     rows.extend(("section", s.title, "", " ".join(s.text)) for s in sections.values())
     return TextSet(
         name="emanual",
         columns=("kind", "section", "question", "text"),
         rows=tuple(rows),
-        origin=TEXT.homepage,
-        licence=TEXT.licence,
-        citation=TEXT.citation,
     )
 
 
 TEXT = PublicText(
     title="E-manual: questions about a television and its remote control",
     homepage="https://github.com/abhi1nandy2/EMNLP-2021-Findings",
-    files=(
-        RemoteFile(
-            url="https://github.com/abhi1nandy2/EMNLP-2021-Findings/archive/HEAD.zip",
-            name="emanual.zip",
-            check="261 sections and 50 questions",
-        ),
-    ),
+    url="https://github.com/abhi1nandy2/EMNLP-2021-Findings/archive/HEAD.zip",
+    check="261 sections and 50 questions",
     licence="repository Apache-2.0; the manual's texts are copyright Samsung: do not pass on",
     citation="Nandy et al.: Question Answering over Electronic Devices. Findings of EMNLP 2021.",
     task="questions answered by sections of a manual",
-    load=_load,
+    loader=_load,
     folder="emanual-qa",
     documented=(Documented("plain copy", rows=995),),
 )

@@ -39,9 +39,6 @@ def _load(config: Config, folder: Path) -> DataSet:
         recordings=(recording,),
         rate=1.0 / 3600.0,
         target_name="OT",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
@@ -51,18 +48,14 @@ SET = PublicSet(
     title="ETT: temperature of electricity transformers, hourly",
     homepage="https://github.com/zhouhaoyi/ETDataset",
     files=(
-        RemoteFile(
-            url=_RAW + "ETTh1.csv",
-            name="ETTh1.csv",
-            sha256="f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
-        ),
-        RemoteFile(url=_RAW + "ETTh2.csv", name="ETTh2.csv", check="reads as 17,420 hourly rows"),
+        RemoteFile(_RAW + "ETTh1.csv", sha256="f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066"),
+        RemoteFile(_RAW + "ETTh2.csv", check="reads as 17,420 hourly rows"),
     ),
     licence="CC BY-ND 4.0 (only whole unmodified files may be passed on)",
     citation="Zhou et al.: Informer. AAAI 2021.",
     task="oil temperature from six loads: regression, split by time",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="ett",
     documented=(Documented("whole file ETTh1", recordings=1, rows=17_420),),
 )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from edgewright.core.riff import read_wav
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.data.sources.wav import wav_files
 from edgewright.schema.data import Column, DataSet, Recording
@@ -26,11 +27,10 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         part: 'train' (indices from 5), 'test' (0 to 4) or 'both', the official parts.
     """
 
-    part: str = "both"
+    part: Literal["train", "test", "both"] = "both"
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    files.check_part(config.part, ("train", "test", "both"))
     recordings = []
     for name, raw in wav_files(folder):
         match = _NAME.match(PurePosixPath(name).name)
@@ -62,27 +62,19 @@ def _load(config: Config, folder: Path) -> DataSet:
         rate=float(_RATE),
         target_name="digit",
         group_name="speaker",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="Free Spoken Digit Dataset",
     homepage="https://github.com/Jakobovski/free-spoken-digit-dataset",
-    files=(
-        RemoteFile(
-            url="https://github.com/Jakobovski/free-spoken-digit-dataset/archive/HEAD.zip",
-            name="fsdd.zip",
-            check="3,000 recordings at 8 kHz",
-        ),
-    ),
+    url="https://github.com/Jakobovski/free-spoken-digit-dataset/archive/HEAD.zip",
+    check="3,000 recordings at 8 kHz",
     licence="CC BY-SA 4.0 (share alike)",
     citation="Z. Jackson et al.: Free Spoken Digit Dataset. Zenodo 61622039.",
     task="spoken digits: 10 classes, split by speaker",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="fsdd",
     documented=(
         Documented("whole set", recordings=3_000),

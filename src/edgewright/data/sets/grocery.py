@@ -7,12 +7,10 @@ is a picture with its class; the pictures are JPEG files, which are left as they
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgewright.data.contract import Documented, PublicText, RemoteFile
+from edgewright.data.contract import Documented, PublicText
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import TextSet
 from edgewright.schema.errors import InputError
@@ -20,7 +18,7 @@ from edgewright.schema.errors import InputError
 
 def _pictures(path: Path) -> Iterator[tuple[str, str, str]]:
     """File, fine class and coarse class of each line."""
-    for number, cells in enumerate(csv.reader(io.StringIO(files.read_text(path), newline="")), 1):
+    for number, cells in enumerate(files.read_rows(path), 1):
         cells = [c.strip() for c in cells]
         if not cells or cells[0] == "file":
             continue
@@ -32,7 +30,7 @@ def _pictures(path: Path) -> Iterator[tuple[str, str, str]]:
 def _classes(folder: Path) -> dict[str, tuple[str, str]]:
     """Fine and coarse name by fine class."""
     path = files.need_files(folder, "classes.csv")[0]
-    rows = list(csv.reader(io.StringIO(files.read_text(path), newline="")))[1:]
+    rows = files.read_rows(path)[1:]
     if any(len(row) < 3 for row in rows):
         raise InputError("a name, a class and a coarse name a line", "fewer", str(path))
     return {row[1]: (row[0], row[2]) for row in rows}
@@ -51,27 +49,19 @@ def _load(folder: Path) -> TextSet:
         name="grocery",
         columns=("part", "file", "fine", "coarse", "fine_name", "coarse_name"),
         rows=tuple(rows),
-        origin=TEXT.homepage,
-        licence=TEXT.licence,
-        citation=TEXT.citation,
     )
 
 
 TEXT = PublicText(
     title="Grocery store images: the list of pictures with their classes",
     homepage="https://github.com/marcusklasson/GroceryStoreDataset",
-    files=(
-        RemoteFile(
-            url="https://github.com/marcusklasson/GroceryStoreDataset/archive/HEAD.zip",
-            name="grocery.zip",
-            check="every picture has a class that classes.csv names",
-        ),
-    ),
+    url="https://github.com/marcusklasson/GroceryStoreDataset/archive/HEAD.zip",
+    check="every picture has a class that classes.csv names",
     licence="MIT",
     citation="Klasson, Zhang, Kjellström: A Hierarchical Grocery Store Image Dataset with Visual and Semantic Labels. "
     "WACV 2019.",
     task="pictures of goods: 81 classes in 42 coarse ones",
-    load=_load,
+    loader=_load,
     folder="grocery",
     documented=(Documented("plain copy, train and val", rows=2_936),),
 )

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -44,7 +45,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     activities: tuple[str, ...] = ACTIVITIES[:6]
-    part: str = "both"
+    part: Literal["train", "test", "both"] = "both"
 
 
 def _segments(folder: Path) -> dict[int, list[Segment]]:
@@ -75,7 +76,7 @@ def _signals(path: Path) -> Floats:
     other = path.with_name(path.name.replace("acc_", "gyro_", 1))
     if not other.is_file():
         raise InputError("the rotation beside the acceleration", "no such file", str(other))
-    acc, gyro = (files.table_by_rows(files.read_bytes(p), 3, p) for p in (path, other))
+    acc, gyro = (files.table_by_rows(p, 3) for p in (path, other))
     if len(acc) != len(gyro):
         raise InputError(f"{len(acc)} rows as in {path.name}", str(len(gyro)), str(other))
     return np.concatenate([acc, gyro], axis=1).astype(np.float32)
@@ -117,7 +118,6 @@ def _load(config: Config, folder: Path) -> DataSet:
     for name in config.activities:
         if name not in ACTIVITIES:
             raise UnknownNameError("activity", name, ACTIVITIES, "data.activities")
-    files.check_part(config.part, ("train", "test", "both"))
     wanted = {i + 1: name for i, name in enumerate(ACTIVITIES) if name in config.activities}
     segments = _segments(folder)
     paths = files.need_files(folder, "exp*_user*.csv", "acc_exp*_user*.txt")
@@ -141,29 +141,21 @@ def _load(config: Config, folder: Path) -> DataSet:
         rate=50.0,
         target_name="activity",
         group_name="user",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="HAPT: smartphone activities and postural transitions (raw form of UCI HAR)",
     homepage="https://archive.ics.uci.edu/dataset/341/smartphone+based+recognition+of+human+activities+and+postural+transitions",
-    files=(
-        RemoteFile(
-            url="https://archive.ics.uci.edu/static/public/341/smartphone+based+recognition+of+human+activities+and+postural+transitions.zip",
-            name="hapt.zip",
-            check="61 recordings; every labelled stretch lies inside its recording",
-        ),
-    ),
+    url="https://archive.ics.uci.edu/static/public/341/smartphone+based+recognition+of+human+activities+and+postural+transitions.zip",
+    check="61 recordings; every labelled stretch lies inside its recording",
     licence='README of the set: "distributed AS-IS", any commercial use is prohibited, acknowledgement required; '
     "UCI now states CC BY 4.0 for its collection (unverified)",
     citation="Reyes-Ortiz, Oneto, Samà, Parra, Anguita: Transition-Aware Human Activity Recognition Using "
     "Smartphones. Neurocomputing 2015. Anguita et al.: A Public Domain Dataset for HAR Using Smartphones. ESANN 2013.",
     task="activities of people: 6 classes (and 6 transitions), split by person",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="har-hapt",
     documented=(
         Documented("whole set, 30 people", recordings=61),

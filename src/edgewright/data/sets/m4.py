@@ -5,9 +5,8 @@ Files `Hourly-train.csv`, `Hourly-test.csv` and so on: the name of a series, the
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -27,18 +26,14 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         part: 'train' or 'test'; the values of test follow those of train (48 hours, 13 weeks).
     """
 
-    frequency: str = "Hourly"
-    part: str = "train"
+    frequency: Literal["Hourly", "Weekly"] = "Hourly"
+    part: Literal["train", "test"] = "train"
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    if config.frequency not in _SECONDS or config.part not in ("train", "test"):
-        raise InputError(
-            "frequency 'Hourly' or 'Weekly', part 'train' or 'test'", f"{config.frequency!r}, {config.part!r}", "data"
-        )
     path = files.need_files(folder, f"{config.frequency}-{config.part}.csv")[0]
     recordings = []
-    for number, cells in enumerate(csv.reader(io.StringIO(files.read_text(path), newline="")), 1):
+    for number, cells in enumerate(files.read_rows(path), 1):
         # The organisers' files have a header (V1, V2, ...) and pad short series with empty cells.
         if not cells or cells[0] in ("V1", ""):
             continue
@@ -53,9 +48,6 @@ def _load(config: Config, folder: Path) -> DataSet:
         recordings=tuple(recordings),
         rate=1.0 / _SECONDS[config.frequency],
         group_name="series",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
@@ -65,7 +57,7 @@ SET = PublicSet(
     title="M4 competition: hourly and weekly series",
     homepage="https://github.com/Mcompetitions/M4-methods/tree/master/Dataset",
     files=tuple(
-        RemoteFile(url=f"{_RAW}{part}/{name}", name=name, check=check)
+        RemoteFile(f"{_RAW}{part}/{name}", check=check)
         for part, name, check in (
             ("Train", "Hourly-train.csv", "414 series"),
             ("Test", "Hourly-test.csv", "414 series of 48 values"),
@@ -78,7 +70,7 @@ SET = PublicSet(
     "methods. International Journal of Forecasting 36 (2020).",
     task="forecasting: one value a row, no labels, split by time within a series",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="m4",
     documented=(
         Documented("whole set, Hourly train", recordings=414),

@@ -12,15 +12,105 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
-from edgewright.data.sets._wfdb import AAMI, read_212, read_annotations, read_header
+from edgewright.data.sets._files import read_bytes, read_text
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
 from edgewright.schema.errors import InputError
+
+# Codes of beats, annot(5), and their AAMI EC57 class; the other codes mark rhythm, noise and waves.
+AAMI = {
+    1: "N", 2: "N", 3: "N", 34: "N", 11: "N",  # normal, bundle branch blocks, atrial and nodal escape
+    8: "S", 4: "S", 7: "S", 9: "S",  # premature above the ventricles
+    5: "V", 10: "V",  # premature in a ventricle, ventricular escape
+    6: "F",  # fusion of ventricular and normal
+    12: "Q", 38: "Q", 13: "Q",  # paced, fusion of paced and normal, unclassifiable
+}  # fmt: skip
+_SKIP, _NUM, _SUB, _CHN, _AUX = 59, 60, 61, 62, 63
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a header says of a record.
+
+    Attributes:
+        rate: samples a second.
+        samples: of each signal.
+        leads: names of the signals.
+    """
+
+    rate: float
+    samples: int
+    leads: tuple[str, ...]
+
+
+def read_header(path: Path) -> Header:
+    """Header of a record of two signals in format 212.
+
+    Raises:
+        InputError: for another form.
+    """
+    lines = [line.split() for line in read_text(path).splitlines() if line.strip() and not line.startswith("#")]
+    try:
+        _, signals, rate, samples = lines[0][:4]
+        forms = {line[1] for line in lines[1 : 1 + int(signals)]}
+        header = Header(float(rate), int(samples), tuple(line[-1] for line in lines[1 : 1 + int(signals)]))
+    except (ValueError, IndexError):
+        raise InputError("a header of PhysioNet", "something else", str(path), "Fetch it again") from None
+    if forms != {"212"} or len(header.leads) != 2:
+        raise InputError("two signals of format 212", f"{len(header.leads)} of {', '.join(sorted(forms))}", str(path))
+    return header
+
+
+def read_212(path: Path, samples: int) -> NDArray[np.int16]:
+    """Two signals of 12-bit two's complement, three bytes for a pair, shape (samples, 2).
+
+    Raises:
+        InputError: when the file is shorter or longer than the header says.
+    """
+    raw = np.frombuffer(read_bytes(path), dtype=np.uint8)
+    if len(raw) != 3 * samples:
+        raise InputError(f"{3 * samples} bytes", str(len(raw)), str(path), "Fetch it again")
+    low, middle, high = raw.reshape(-1, 3).astype(np.int16).T
+    pair = np.stack([low | (middle & 0x0F) << 8, high | (middle & 0xF0) << 4], axis=1)
+    return np.where(pair > 2047, pair - 4096, pair).astype(np.int16)
+
+
+def read_annotations(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sample and codes of a record's annotations, each of shape (annotations,).
+
+    Words of 16 bit: the upper 6 the code, the lower 10 the samples since the annotation before. Code 59 is followed
+    by a distance of 32 bit, upper half first; code 63 by that many bytes of text, padded to an even number.
+
+    Raises:
+        InputError: when the file ends within an annotation.
+    """
+    raw = read_bytes(path)
+    words = np.frombuffer(raw[: len(raw) // 2 * 2], dtype="<u2").astype(np.int64)
+    samples, codes, at, now = [], [], 0, 0
+    try:
+        while words[at] != 0:
+            code, distance = int(words[at] >> 10), int(words[at] & 0x3FF)
+            at += 1
+            if code == _SKIP:
+                far = int(words[at] << 16 | words[at + 1])
+                now += far - (1 << 32) if far >= 1 << 31 else far
+                at += 2
+            elif code == _AUX:
+                at += (distance + 1) // 2
+            elif code not in (_NUM, _SUB, _CHN):
+                now += distance
+                samples.append(now)
+                codes.append(code)
+    except IndexError:
+        raise InputError("annotations up to an end mark", "the end of the file", str(path), "Fetch it again") from None
+    return np.array(samples, dtype=np.int64), np.array(codes, dtype=np.int64)
+
 
 BEFORE, AFTER, RATE = 90, 110, 360.0
 _UNITS_PER_MV, _BASELINE = 200.0, 1024.0
@@ -44,8 +134,8 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
             as multiples of the mean of the last ten. At the ends of a record the nearest interval stands in.
     """
 
-    part: str = "both"
-    form: str = "table"
+    part: Literal["DS1", "DS2", "train", "test", "both"] = "both"
+    form: Literal["table", "windows"] = "table"
     intervals: bool = False
 
 
@@ -60,12 +150,9 @@ class Beats:
 
 
 def _copied(path: Path) -> Iterator[Beats]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            x, y, record = (archive[key] for key in ("x", "y", "record"))
-            sample = archive["sample"].astype(np.int64) if "sample" in archive else None
-    except (ValueError, KeyError, OSError) as error:
-        raise InputError("arrays x, y and record", str(error), str(path), "Fetch it again") from None
+    archive = files.read_arrays(path, "x", "y", "record")
+    x, y, record = (archive[key] for key in ("x", "y", "record"))
+    sample = archive["sample"].astype(np.int64) if "sample" in archive else None
     if y.dtype.kind not in "iu" or not len(y) or y.min() < 0 or y.max() >= len(CLASSES):
         raise InputError(f"classes from 0 to {len(CLASSES) - 1}", f"{y.dtype}", f"{path}, y", "Fetch it again")
     for name in np.unique(record):
@@ -149,9 +236,6 @@ def _recording(beats: Beats, form: str, intervals: bool) -> Recording:
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    files.check_part(config.part, ("DS1", "DS2", "train", "test", "both"))
-    if config.form not in ("table", "windows"):
-        raise InputError("'table' or 'windows'", repr(config.form), "data.form")
     wanted = list(_found(folder, config.part))
     if not wanted:
         raise InputError(f"records of {config.part}", "none", str(folder))
@@ -166,28 +250,20 @@ def _load(config: Config, folder: Path) -> DataSet:
         rate=None if config.form == "table" else RATE,
         target_name="beat",
         group_name="record",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="MIT-BIH arrhythmia database: heartbeats",
     homepage="https://physionet.org/content/mitdb/1.0.0/",
-    files=(
-        RemoteFile(
-            url="https://physionet.org/static/published-projects/mitdb/mit-bih-arrhythmia-database-1.0.0.zip",
-            name="mitdb.zip",
-            check="44 records without the paced ones; every signal as long as its header says",
-        ),
-    ),
+    url="https://physionet.org/static/published-projects/mitdb/mit-bih-arrhythmia-database-1.0.0.zip",
+    check="44 records without the paced ones; every signal as long as its header says",
     licence="Open Data Commons Attribution (ODC-By) 1.0 on PhysioNet (unverified); cite both papers",
     citation="Moody, Mark: The impact of the MIT-BIH Arrhythmia Database. IEEE EMB 20(3) 2001. Goldberger et al.: "
     "PhysioBank, PhysioToolkit, and PhysioNet. Circulation 2000.",
     task="heartbeats: 5 classes of AAMI EC57, split by person",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="mitdb",
     documented=(
         Documented("whole set without paced records", recordings=44),

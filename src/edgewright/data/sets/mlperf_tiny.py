@@ -7,7 +7,7 @@ three colours. The benchmark's own inputs are not one download: the arrays are m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         benchmark: 'keywords': a recording of 49 rows of 10 columns each; 'images': a row of 3,072 columns each.
     """
 
-    benchmark: str = "keywords"
+    benchmark: Literal["keywords", "images"] = "keywords"
 
 
 def _keywords(x: Array, y: Array) -> DataSet:
@@ -61,23 +61,15 @@ def _set(columns: tuple[Column, ...], recordings: tuple[Recording, ...], target:
         recordings=recordings,
         rate=rate,
         target_name=target,
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 def _load(config: Config, folder: Path) -> DataSet:
     kinds = {"keywords": ("kws01.npz", 3, len(WORDS), _keywords), "images": ("cifar10_*.npz", 4, len(THINGS), _images)}
-    if config.benchmark not in kinds:
-        raise InputError("'keywords' or 'images'", repr(config.benchmark), "data.benchmark")
     pattern, dimensions, classes, make = kinds[config.benchmark]
     path = files.need_files(folder, pattern)[0]
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            x, y = archive["x"], archive["y"]
-    except (ValueError, KeyError, OSError) as error:
-        raise InputError("arrays x and y", str(error), str(path), "Fetch it again") from None
+    archive = files.read_arrays(path, "x", "y")
+    x, y = archive["x"], archive["y"]
     if x.ndim != dimensions or len(x) != len(y) or not ((y >= 0) & (y < classes)).all():
         raise InputError(f"x of {dimensions} dimensions and a class below {classes} for each", str(x.shape), str(path))
     return make(x, y)
@@ -86,12 +78,11 @@ def _load(config: Config, folder: Path) -> DataSet:
 SET = PublicSet(
     title="MLPerf Tiny: inputs of the keyword and image benchmarks",
     homepage="https://github.com/mlcommons/tiny",
-    files=(),
     licence="models Apache-2.0; keyword inputs derived from Speech Commands v2 (CC BY 4.0); CIFAR-10 states no licence",
     citation="Banbury et al.: MLPerf Tiny Benchmark. NeurIPS Datasets 2021. Warden: Speech Commands. arXiv 1804.03209.",
     task="keywords: 12 classes, 49 frames of MFCC; images: 10 classes, 32 x 32 pixels",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="mlperf-tiny",
     documented=(Documented("plain copy, 500 keyword inputs", recordings=500, rows=24_500),),
     whole=True,

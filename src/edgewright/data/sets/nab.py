@@ -9,11 +9,10 @@ from __future__ import annotations
 import fnmatch
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import polars as pl
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -33,14 +32,11 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def _windows(folder: Path) -> Windows:
     path = files.need_files(folder, "combined_windows.json")[0]
-    try:
-        return msgspec.json.decode(files.read_bytes(path), type=Windows)
-    except msgspec.DecodeError as error:
-        raise InputError("JSON with windows by stream", str(error), str(path)) from None
+    return files.read_json(path, Windows, "with windows by stream")
 
 
 def _recording(path: Path, name: str, windows: list[tuple[str, str]]) -> tuple[Recording, float]:
-    """A stream, and its usual seconds between rows."""
+    """Return a stream, and its usual seconds between rows."""
     table = files.read_table(path)
     values = files.numbers(table, ("value",), path)
     time = files.seconds(table, "timestamp", path)
@@ -81,28 +77,20 @@ def _load(config: Config, folder: Path) -> DataSet:
         rate=1.0 / steps.pop() if len(steps) == 1 else None,
         target_name="state",
         group_name="stream",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="Numenta Anomaly Benchmark: labelled streams",
     homepage="https://github.com/numenta/NAB",
-    files=(
-        RemoteFile(
-            url="https://github.com/numenta/NAB/archive/HEAD.zip",
-            name="nab.zip",
-            check="58 streams, 365,558 rows, as documented at the origin",
-        ),
-    ),
+    url="https://github.com/numenta/NAB/archive/HEAD.zip",
+    check="58 streams, 365,558 rows, as documented at the origin",
     licence="MIT",
     citation="Ahmad, Lavin, Purdy, Agha: Unsupervised real-time anomaly detection for streaming data. "
     "Neurocomputing 2017. Lavin, Ahmad 2015, arXiv 1510.03336.",
     task="anomalies in streams: 2 classes, split by stream",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="nab",
     documented=(
         Documented("whole set", recordings=58, rows=365_558),

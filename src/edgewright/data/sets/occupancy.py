@@ -22,10 +22,6 @@ COLUMNS = (
 )
 
 
-class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Occupancy; there is nothing to set but the path."""
-
-
 def _recording(path: Path) -> Recording:
     readings = [c.name for c in COLUMNS]
     table = files.read_table(path, names=("row", "date", *readings, "occupancy"), skip=1)
@@ -38,7 +34,7 @@ def _recording(path: Path) -> Recording:
     )
 
 
-def _load(config: Config, folder: Path) -> DataSet:
+def _load(config: SourceConfig, folder: Path) -> DataSet:
     paths = files.need_files(folder, "datatraining.txt", "datatest.txt", "datatest2.txt")
     paths.sort(key=lambda p: (p.name != "datatraining.txt", p.name))
     return DataSet(
@@ -47,9 +43,6 @@ def _load(config: Config, folder: Path) -> DataSet:
         recordings=tuple(_recording(p) for p in paths),
         rate=1.0 / 60.0,
         target_name="occupancy",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
@@ -60,23 +53,16 @@ SET = PublicSet(
     homepage="https://github.com/LuisM78/Occupancy-detection-data",
     files=(
         RemoteFile(
-            url=_RAW + "datatraining.txt",
-            name="datatraining.txt",
-            sha256="b2c4d0ce2b9e4e453c476f7125ef31aeec2d1f5c7f5572d0e80de3df6521ab56",
+            _RAW + "datatraining.txt", sha256="b2c4d0ce2b9e4e453c476f7125ef31aeec2d1f5c7f5572d0e80de3df6521ab56"
         ),
-        RemoteFile(
-            url=_RAW + "datatest.txt",
-            name="datatest.txt",
-            sha256="1b92c7c1b2838963464fa891a610cf3c5db4becb7189189b29b330107a584c7f",
-        ),
-        RemoteFile(url=_RAW + "datatest2.txt", name="datatest2.txt", check="9,752 rows"),
+        RemoteFile(_RAW + "datatest.txt", sha256="1b92c7c1b2838963464fa891a610cf3c5db4becb7189189b29b330107a584c7f"),
+        RemoteFile(_RAW + "datatest2.txt", check="9,752 rows"),
     ),
     licence="no licence file in the repository; UCI states CC BY 4.0 for its collection (unverified)",
     citation="Candanedo, Feldheim: Accurate occupancy detection of an office room from light, temperature, humidity "
     "and CO2 measurements using statistical learning models. Energy and Buildings 112 (2016) 28-39.",
     task="is somebody in the room: 2 classes, five readings in a row, a row a minute, split by recording",
-    config=Config,
-    load=_load,
+    loader=_load,
     folder="occupancy",
     file="datatest.txt",
     documented=(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -27,12 +27,8 @@ ACTIVITIES = {
 _WIDTH, _TIME, _ACTIVITY, _WRIST = 54, 0, 1, slice(7, 10)
 
 
-class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """PAMAP2, accelerometer at the wrist; there is nothing to set but the path."""
-
-
 def _original(path: Path) -> Recording:
-    rows = files.table_by_rows(files.read_bytes(path), _WIDTH, path)
+    rows = files.table_by_rows(path, _WIDTH)
     kinds, index = np.unique(rows[:, _ACTIVITY].astype(np.int64), return_inverse=True)
     subject = re.sub(r"\D", "", files.stem(path))
     return Recording(
@@ -64,7 +60,7 @@ def _excerpt(path: Path) -> Recording:
     )
 
 
-def _load(config: Config, folder: Path) -> DataSet:
+def _load(config: SourceConfig, folder: Path) -> DataSet:
     paths = files.need_files(folder, "subject*.dat", "pamap2_subject*.parquet")
     return DataSet(
         name="pamap2",
@@ -73,27 +69,18 @@ def _load(config: Config, folder: Path) -> DataSet:
         rate=100.0,
         target_name="activity",
         group_name="subject",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="PAMAP2 physical activity monitoring: accelerometer at the wrist",
     homepage="https://archive.ics.uci.edu/dataset/231/pamap2+physical+activity+monitoring",
-    files=(
-        RemoteFile(
-            url="https://archive.ics.uci.edu/static/public/231/pamap2+physical+activity+monitoring.zip",
-            name="pamap2.zip",
-            check="14 recordings: 9 of the protocol, 5 of optional activities",
-        ),
-    ),
+    url="https://archive.ics.uci.edu/static/public/231/pamap2+physical+activity+monitoring.zip",
+    check="14 recordings: 9 of the protocol, 5 of optional activities",
     licence="UCI states CC BY 4.0 for its collection (unverified)",
     citation="Reiss, Stricker: Introducing a New Benchmarked Dataset for Activity Monitoring. ISWC 2012.",
     task="activities of people from the wrist: up to 18 classes, split by person",
-    config=Config,
-    load=_load,
+    loader=_load,
     folder="pamap2-excerpt",
     documented=(
         Documented("whole set, 9 people", recordings=14),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -19,12 +19,8 @@ from edgewright.schema.errors import InputError
 _FLOWS = ("people_in", "people_out")
 
 
-class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """CalIt2; there is nothing to set but the path."""
-
-
 def _original(path: Path) -> pl.DataFrame:
-    """The lines of both directions joined to a row for each half hour."""
+    """Return the lines of both directions joined to a row for each half hour."""
     table = files.read_table(path, names=("flow", "date", "time", "count"))
     moment = pl.concat_str("date", "time", separator=" ").str.to_datetime("%m/%d/%y %H:%M:%S", strict=False)
     table = table.with_columns(moment.dt.strftime("%Y-%m-%d %H:%M:%S").alias("timestamp"))
@@ -38,7 +34,7 @@ def _original(path: Path) -> pl.DataFrame:
     return ways[0].join(ways[1], on="timestamp", how="full", coalesce=True).sort("timestamp")
 
 
-def _load(config: Config, folder: Path) -> DataSet:
+def _load(config: SourceConfig, folder: Path) -> DataSet:
     path = files.need_files(folder, "calit2.csv", "CalIt2.data")[0]
     table = _original(path) if ".data" in path.name else files.read_table(path)
     recording = Recording(
@@ -51,27 +47,18 @@ def _load(config: Config, folder: Path) -> DataSet:
         columns=files.columns("people", *_FLOWS, minimum=0.0),
         recordings=(recording,),
         rate=1.0 / 1800.0,
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="CalIt2 building people counts",
     homepage="https://archive.ics.uci.edu/dataset/156/calit2+building+people+counts",
-    files=(
-        RemoteFile(
-            url="https://archive.ics.uci.edu/static/public/156/calit2+building+people+counts.zip",
-            name="calit2.zip",
-            check="5,040 half hours",
-        ),
-    ),
+    url="https://archive.ics.uci.edu/static/public/156/calit2+building+people+counts.zip",
+    check="5,040 half hours",
     licence="UCI states CC BY 4.0 for its collection (unverified)",
     citation="Ihler, Hutchins, Smyth: Adaptive Event Detection with Time-Varying Poisson Processes. KDD 2006.",
     task="people in and out: counts to be forecast, no labels",
-    config=Config,
-    load=_load,
+    loader=_load,
     folder="people-counts",
     documented=(
         Documented("whole set", recordings=1, rows=5_040),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet, Recording
 
@@ -60,27 +60,19 @@ def _load(config: Config, folder: Path) -> DataSet:
         recordings=tuple(_recording(p) for p in paths),
         rate=1.0,
         target_name="state",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="SKAB v0.9: Skoltech anomaly benchmark, a water circulation testbed",
     homepage="https://github.com/waico/SKAB",
-    files=(
-        RemoteFile(
-            url="https://github.com/waico/SKAB/archive/HEAD.zip",
-            name="skab.zip",
-            check="35 recordings: 34 experiments and one free of anomalies",
-        ),
-    ),
+    url="https://github.com/waico/SKAB/archive/HEAD.zip",
+    check="35 recordings: 34 experiments and one free of anomalies",
     licence="GPL-3.0 (of the repository, covers the data)",
     citation="Katser, Kozitsin: Skoltech Anomaly Benchmark (SKAB), 2020. doi 10.34740/KAGGLE/DSV/1693952.",
     task="anomalies of a testbed: 2 classes, eight readings a second, split by experiment",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="skab",
     documented=(
         Documented("whole set", recordings=35),

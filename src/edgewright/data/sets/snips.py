@@ -10,29 +10,29 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.data.contract import Documented, PublicText, RemoteFile
+from edgewright.data.contract import Documented, PublicText
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import TextSet
-from edgewright.schema.errors import InputError
 
 
-class _Piece(msgspec.Struct):
+class Piece(msgspec.Struct):
+    """Words, and the slot that they fill; empty for none."""
+
     text: str
     entity: str = ""
 
 
-class _Sentence(msgspec.Struct):
-    data: list[_Piece]
+class Sentence(msgspec.Struct):
+    """A sentence in pieces."""
+
+    data: list[Piece]
 
 
 def _load(folder: Path) -> TextSet:
     rows = []
     for path in files.need_files(folder, "train_*.json", "validate_*.json"):
         part = "validate" if path.name.startswith("validate_") else "full" if "_full" in path.name else "small"
-        try:
-            content = msgspec.json.decode(files.read_text(path).encode(), type=dict[str, list[_Sentence]])
-        except msgspec.DecodeError as error:
-            raise InputError("JSON with sentences by intent", str(error), str(path)) from None
+        content = files.read_json(path, dict[str, list[Sentence]], "with sentences by intent")
         for intent, sentences in content.items():
             for sentence in sentences:
                 whole = "".join(piece.text for piece in sentence.data)
@@ -42,26 +42,18 @@ def _load(folder: Path) -> TextSet:
         name="snips",
         columns=("part", "text", "intent", "slots"),
         rows=tuple(rows),
-        origin=TEXT.homepage,
-        licence=TEXT.licence,
-        citation=TEXT.citation,
     )
 
 
 TEXT = PublicText(
     title="SNIPS: intents and slots of spoken commands",
     homepage="https://github.com/sonos/nlu-benchmark",
-    files=(
-        RemoteFile(
-            url="https://github.com/sonos/nlu-benchmark/archive/HEAD.zip",
-            name="snips.zip",
-            check="seven intents, 2,100 small, 13,784 full and 700 validating sentences",
-        ),
-    ),
+    url="https://github.com/sonos/nlu-benchmark/archive/HEAD.zip",
+    check="seven intents, 2,100 small, 13,784 full and 700 validating sentences",
     licence="CC0-1.0 (publications must cite the paper)",
     citation="Coucke et al.: Snips Voice Platform. 2018, arXiv 1805.10190.",
     task="sentences: 7 intents with slots",
-    load=_load,
+    loader=_load,
     folder="snips",
     documented=(
         Documented("whole set", rows=16_584),

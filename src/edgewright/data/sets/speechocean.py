@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.data.contract import Documented, PublicText, RemoteFile
+from edgewright.data.contract import Documented, PublicText
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import TextSet
 from edgewright.schema.errors import InputError
@@ -42,27 +42,19 @@ def _load(folder: Path) -> TextSet:
         name="speechocean",
         columns=("part", "utterance", "text", "speaker", "age", "gender", "sound"),
         rows=tuple(rows),
-        origin=TEXT.homepage,
-        licence=TEXT.licence,
-        citation=TEXT.citation,
     )
 
 
 TEXT = PublicText(
     title="speechocean762: English read by learners",
     homepage="https://www.openslr.org/101/",
-    files=(
-        RemoteFile(
-            url="https://www.openslr.org/resources/101/speechocean762.tar.gz",
-            name="speechocean762.tar.gz",
-            check="5,000 utterances of 250 speakers",
-        ),
-    ),
+    url="https://www.openslr.org/resources/101/speechocean762.tar.gz",
+    check="5,000 utterances of 250 speakers",
     licence="CC BY 4.0",
     citation="Zhang et al.: speechocean762: An Open-Source Non-native English Speech Corpus for Pronunciation "
     "Assessment. Interspeech 2021.",
     task="read sentences of learners, by speaker",
-    load=_load,
+    loader=_load,
     folder="speechocean762",
     documented=(Documented("whole set", rows=5_000), Documented("plain copy, training part", rows=2_500)),
 )

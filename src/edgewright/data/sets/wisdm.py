@@ -10,17 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet
 from edgewright.schema.errors import InputError
 
 _ATTRIBUTE = re.compile(r"""^@attribute\s+["']?([^"'\s]+)["']?\s""", re.IGNORECASE)
 _NOT_FEATURES = ("UNIQUE_ID", "user", "class")
-
-
-class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """WISDM v1.1, transformed examples; there is nothing to set but the path."""
 
 
 def _arff(path: Path) -> pl.DataFrame:
@@ -39,13 +35,13 @@ def _arff(path: Path) -> pl.DataFrame:
 
 
 def _column(name: str) -> Column:
-    """Shares of samples in ten bins, time between peaks in milliseconds, the rest in m/s²."""
+    """Return shares of samples in ten bins, time between peaks in milliseconds, the rest in m/s²."""
     if name[0] in "XYZ" and name[1:].isdigit():
         return Column(name=name, unit="1", minimum=0.0, maximum=1.0)
     return Column(name=name, unit="ms" if name.endswith("PEAK") else "m/s²")
 
 
-def _load(config: Config, folder: Path) -> DataSet:
+def _load(config: SourceConfig, folder: Path) -> DataSet:
     path = files.need_files(folder, "WISDM_ar_v1.1_transformed.csv", "WISDM_ar_v1.1_transformed.arff")[0]
     table = _arff(path) if ".arff" in path.name else files.read_table(path)
     names = [n for n in table.columns if n not in _NOT_FEATURES]
@@ -56,9 +52,6 @@ def _load(config: Config, folder: Path) -> DataSet:
         recordings=files.by_group(values, files.texts(table, "class", path), files.texts(table, "user", path), "user-"),
         target_name="class",
         group_name="user",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
@@ -69,18 +62,12 @@ def _classes(*rows: int) -> tuple[tuple[str, int], ...]:
 SET = PublicSet(
     title="WISDM activity prediction v1.1: features of ten seconds of a phone",
     homepage="https://www.cis.fordham.edu/wisdm/dataset.php",
-    files=(
-        RemoteFile(
-            url="https://www.cis.fordham.edu/wisdm/includes/datasets/latest/WISDM_ar_latest.tar.gz",
-            name="WISDM_ar_latest.tar.gz",
-            check="5,418 rows, 2081 1625 632 528 306 246 by class, as published",
-        ),
-    ),
+    url="https://www.cis.fordham.edu/wisdm/includes/datasets/latest/WISDM_ar_latest.tar.gz",
+    check="5,418 rows, 2081 1625 632 528 306 246 by class, as published",
     licence="no formal licence; asks for its citation and to keep its readme.txt with the data",
     citation="Kwapisz, Weiss, Moore: Activity Recognition using Cell Phone Accelerometers. SensorKDD 2010.",
     task="activities of people: 6 classes, 43 features a row, split by person",
-    config=Config,
-    load=_load,
+    loader=_load,
     folder="har-wisdm-v1.1",
     documented=(
         Documented("whole set, 36 people", recordings=36, rows=5_418, classes=_classes(2081, 1625, 632, 528, 306, 246)),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.contract import Documented, PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import UnknownNameError
@@ -66,28 +66,20 @@ def _load(config: Config, folder: Path) -> DataSet:
         rate=20.0,
         target_name="activity",
         group_name="subject",
-        origin=SET.homepage,
-        licence=SET.licence,
-        citation=SET.citation,
     )
 
 
 SET = PublicSet(
     title="WISDM smartphone and smartwatch biometrics: accelerometer of the watch",
     homepage="https://archive.ics.uci.edu/dataset/507/wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset",
-    files=(
-        RemoteFile(
-            url="https://archive.ics.uci.edu/static/public/507/wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset.zip",
-            name="wisdm_watch.zip",
-            check="51 recordings, one a person",
-        ),
-    ),
+    url="https://archive.ics.uci.edu/static/public/507/wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset.zip",
+    check="51 recordings, one a person",
     licence="UCI states CC BY 4.0 for its collection (unverified)",
     citation="Weiss, Yoneda, Hayajneh: Smartphone and Smartwatch-Based Biometrics Using Activities of Daily Living. "
     "IEEE Access 7 (2019).",
     task="activities of people from the wrist: 6 of 18 classes, split by person",
     config=Config,
-    load=_load,
+    loader=_load,
     folder="har-wisdm-watch",
     documented=(
         Documented("whole set, 51 people", recordings=51),

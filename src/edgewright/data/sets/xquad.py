@@ -9,47 +9,55 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.data.contract import Documented, PublicText, RemoteFile
+from edgewright.data.contract import Documented, PublicText
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import TextSet
 from edgewright.schema.errors import InputError
 
 
-class _Answer(msgspec.Struct):
+class Answer(msgspec.Struct):
+    """An answer, and where it begins in the paragraph."""
+
     text: str
-    answer_start: int
+    answer_start: int = 0
 
 
-class _Question(msgspec.Struct):
+class Question(msgspec.Struct):
+    """A question of SQuAD 1.1 or 2.0."""
+
     question: str
-    answers: list[_Answer]
+    answers: list[Answer] = []
+    is_impossible: bool = False
 
 
-class _Paragraph(msgspec.Struct):
-    context: str
-    qas: list[_Question]
+class Paragraph(msgspec.Struct):
+    """A paragraph with questions."""
+
+    qas: list[Question]
+    context: str = ""
 
 
-class _Article(msgspec.Struct):
-    paragraphs: list[_Paragraph]
+class Article(msgspec.Struct):
+    """A document."""
+
+    paragraphs: list[Paragraph]
     title: str = ""
 
 
-class _File(msgspec.Struct):
-    data: list[_Article]
+class Squad(msgspec.Struct):
+    """A file in the form of SQuAD."""
+
+    data: list[Article]
 
 
 def _load(folder: Path) -> TextSet:
     path = files.need_files(folder, "xquad.en.json")[0]
-    try:
-        content = msgspec.json.decode(files.read_bytes(path), type=_File)
-    except msgspec.DecodeError as error:
-        raise InputError("JSON in the form of SQuAD", str(error), str(path)) from None
+    content = files.read_json(path, Squad, "in the form of SQuAD")
     rows = []
     for article in content.data:
         for paragraph in article.paragraphs:
             for question in paragraph.qas:
-                answer = question.answers[0] if question.answers else _Answer("", 0)
+                answer = question.answers[0] if question.answers else Answer("")
                 if not paragraph.context.startswith(answer.text, answer.answer_start):
                     raise InputError("the answer at its place in the paragraph", repr(answer.text), str(path))
                 rows.append(
@@ -59,27 +67,19 @@ def _load(folder: Path) -> TextSet:
         name="xquad",
         columns=("title", "paragraph", "question", "answer", "answer_start"),
         rows=tuple(rows),
-        origin=TEXT.homepage,
-        licence=TEXT.licence,
-        citation=TEXT.citation,
     )
 
 
 TEXT = PublicText(
     title="XQuAD, English: questions about paragraphs",
     homepage="https://github.com/google-deepmind/xquad",
-    files=(
-        RemoteFile(
-            url="https://raw.githubusercontent.com/google-deepmind/xquad/HEAD/xquad.en.json",
-            name="xquad.en.json",
-            check="1,190 questions, every answer at its place",
-        ),
-    ),
+    url="https://raw.githubusercontent.com/google-deepmind/xquad/HEAD/xquad.en.json",
+    check="1,190 questions, every answer at its place",
     licence="CC BY-SA 4.0 (share alike)",
     citation="Artetxe, Ruder, Yogatama: On the Cross-lingual Transferability of Monolingual Representations. ACL 2020. "
     "Rajpurkar et al.: SQuAD. EMNLP 2016.",
     task="questions with the answer in a paragraph",
-    load=_load,
+    loader=_load,
     folder="xquad-en",
     file="xquad.en.json",
     documented=(Documented("whole set", rows=1_190), Documented("plain copy, 32 articles", rows=816)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import rate_of
-from edgewright.data.contract import Source
+from edgewright.data.contract import Source, need_path
 from edgewright.data.headers import read_columns
 from edgewright.data.labels import LabelUnit, label_rows, marks_of, read_marks
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
@@ -38,14 +38,14 @@ class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def files_in(path: Path) -> list[Path]:
-    """The CSV files of a folder in the order of their names; .txt files count only where there are no others."""
+    """Return the CSV files of a folder in the order of their names; .txt files count only where there are no others."""
     files = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
     tables = [p for p in files if ".txt" not in [s.lower() for s in p.suffixes]]
     return tables or [p for p in files if p.stem.lower() not in ("readme", "license", "licence")]
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> Table:
-    """The rows of one file.
+    """Return the rows of one file.
 
     Raises:
         InputError: with file, line and column.
@@ -79,11 +79,8 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
 
 
 def load(config: CsvConfig, seed: int) -> DataSet:
-    """Reads the rows; the seed is not used."""
-    path = Path(config.path)
-    if not config.path or not path.exists():
-        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
-        raise InputError("a CSV file or a folder of them", *missing)
+    """Read the rows; the seed is not used."""
+    path = need_path(config.path, "a CSV file or a folder of them")
     files = files_in(path) if path.is_dir() else [path]
     if not files:
         raise InputError("at least one CSV file", "none", config.path)
@@ -112,7 +109,7 @@ def load(config: CsvConfig, seed: int) -> DataSet:
 
 
 def same_columns(tables: list[Table]) -> list[Table]:
-    """The tables with their columns in the order of the first one.
+    """Return the tables with their columns in the order of the first one.
 
     Raises:
         InputError: naming both files when one has other columns.

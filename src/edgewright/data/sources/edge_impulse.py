@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 
 from edgewright.core.riff import channel_names, read_wav
-from edgewright.data.contract import Source, SourceConfig
+from edgewright.core.toml_tables import explain
+from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.headers import read_whole
 from edgewright.data.labels import Mark, label_rows
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
-from edgewright.graph.tables import explain
 from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
@@ -103,11 +103,8 @@ class _Read(msgspec.Struct):
 
 
 def load(config: EdgeImpulseConfig, seed: int) -> DataSet:
-    """Reads the export; the seed is not used."""
-    root = Path(config.path)
-    if not config.path or not root.is_dir():
-        missing = ("no such folder", config.path) if config.path else ("none", "[data] path, or --data")
-        raise InputError("a folder with an Edge Impulse export", *missing)
+    """Read the export; the seed is not used."""
+    root = need_path(config.path, "a folder with an Edge Impulse export", Path.is_dir)
     files = [f for f in _files(root) if config.category in ("all", f.category)]
     if not files:
         raise InputError(f"files of the category {config.category!r}", "none", config.path)
@@ -131,7 +128,7 @@ def load(config: EdgeImpulseConfig, seed: int) -> DataSet:
 
 
 def _files(root: Path) -> list[_File]:
-    """The files info.labels lists; without one every acquisition file, labelled by the start of its name."""
+    """Return the files info.labels lists; without one every acquisition file, labelled by the start of its name."""
     info = next((p for p in (root / "info.labels", root / "training" / "info.labels") if p.is_file()), None)
     if info is not None:
         table = _json(read_whole(info, info.name), info.name)
@@ -181,7 +178,7 @@ def _read(path: Path, where: str) -> _Read:
 
 
 def _matrix(values: Any, sensors: int, where: str) -> Floats:  # noqa: ANN401 - as the file gave it
-    """Values as rows, each with a number for every sensor."""
+    """Return values as rows, each with a number for every sensor."""
     if not isinstance(values, Sequence) or isinstance(values, str | bytes) or not len(values):
         raise InputError("a list of rows in payload.values", type(values).__name__, where)
     rows = [row if isinstance(row, list | tuple) else [row] for row in values]
@@ -196,7 +193,7 @@ def _matrix(values: Any, sensors: int, where: str) -> Floats:  # noqa: ANN401 - 
 
 
 def _same(first: str, one: _Read, other: str, two: _Read) -> None:
-    """Refuses another set of sensors or another rate than the first file's."""
+    """Refuse another set of sensors or another rate than the first file's."""
     names = [[s.name for s in read.sensors] for read in (one, two)]
     if names[0] != names[1]:
         raise InputError(f"the sensors {', '.join(names[0])} of {first}", ", ".join(names[1]), other)
@@ -207,7 +204,7 @@ def _same(first: str, one: _Read, other: str, two: _Read) -> None:
 
 
 def _recording(file: _File, read: _Read, config: EdgeImpulseConfig) -> Recording:
-    """A file with its label or labels."""
+    """Return a file with its label or labels."""
     rows = len(read.values)
     known = file.metadata or {}
     group = read.device if config.group_key == "device_name" else str(known.get(config.group_key) or "")
@@ -226,7 +223,7 @@ def _recording(file: _File, read: _Read, config: EdgeImpulseConfig) -> Recording
 
 
 def _unit(text: str) -> str:
-    """Units as Edge Impulse writes them; N/A means none."""
+    """Return units as Edge Impulse writes them; N/A means none."""
     return "" if text.upper() == "N/A" else text
 
 

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from edgewright.core.catalogue import find, listing
 from edgewright.data.clock import common_rate, rate_of
-from edgewright.data.contract import Source
-from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
-from edgewright.data.patterns import read_name
+from edgewright.data.contract import Source, need_path
+from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks, read_name, with_meaning
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, schema, to_recording
 from edgewright.schema.data import Column, DataSet, Recording
@@ -42,7 +40,7 @@ class FolderConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def reader_of(name: str) -> str:
-    """The source that reads a file of this name as one table; empty when none does."""
+    """Return the source that reads a file of this name as one table; empty when none does."""
     for kind in listing(_SOURCES, "read_table"):
         source = find(_SOURCES, kind, "SOURCE", "source")
         if name.lower().endswith(tuple(s for s in source.suffixes if s not in (".zip", ".txt"))):
@@ -66,15 +64,12 @@ def labels_file(config: FolderConfig) -> Path:
 
 
 def recording_files(config: FolderConfig) -> list[Path]:
-    """The files that are recordings, in the order of their names.
+    """Return the files that are recordings, in the order of their names.
 
     Raises:
         InputError: when the folder does not exist.
     """
-    root = Path(config.path)
-    if not config.path or not root.is_dir():
-        missing = ("no such folder", config.path) if config.path else ("none", "[data] path, or --data")
-        raise InputError("a folder of recordings", *missing)
+    root = need_path(config.path, "a folder of recordings", Path.is_dir)
     labels = labels_file(config)
     return [
         file
@@ -97,7 +92,7 @@ def open_one(config: FolderConfig, name: str) -> Opened:
 
 
 def load(config: FolderConfig, seed: int) -> DataSet:
-    """Reads the recordings; the seed is not used."""
+    """Read the recordings; the seed is not used."""
     root, labels, files = Path(config.path), labels_file(config), recording_files(config)
     marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     if not files:
@@ -122,7 +117,7 @@ def load(config: FolderConfig, seed: int) -> DataSet:
 
 
 def _read(file: Path, config: FolderConfig, name: str) -> tuple[Table, float | None]:
-    """The rows of one file, and the rate where its format states one."""
+    """Return the rows of one file, and the rate where its format states one."""
     read: Any = find(_SOURCES, reader_of(name), "read_table", "source")
     result = read(file, config, name)
     table, rate = result if isinstance(result, tuple) else (result, None)
@@ -137,17 +132,10 @@ def _read(file: Path, config: FolderConfig, name: str) -> tuple[Table, float | N
 def _recording(
     table: Table, config: FolderConfig, marks: Marks | None, *, alone: bool, rate: float | None
 ) -> Recording:
-    """The rows of one file with the label and person its name, its folders or the labels file give."""
+    """Return the rows of one file with the label and person its name, its folders or the labels file give."""
     clock = read_time(table, config)
     recording = to_recording(table, config, clock)
-    rows = len(recording.values)
-    meaning = read_name(table.name, config.pattern)
-    if recording.target is None and meaning.label:
-        recording = msgspec.structs.replace(recording, target=np.broadcast_to(np.array(meaning.label), rows))
-    if recording.groups is None and meaning.group:
-        recording = msgspec.structs.replace(recording, groups=np.broadcast_to(np.array(meaning.group), rows))
-    if recording.sessions is None and meaning.session:
-        recording = msgspec.structs.replace(recording, sessions=np.broadcast_to(np.array(meaning.session), rows))
+    recording = with_meaning(recording, read_name(table.name, config.pattern))
     if marks is None:
         return recording
     return label_rows(

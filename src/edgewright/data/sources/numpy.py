@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from edgewright.data.contract import Source, SourceConfig
+from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.data.targets import as_text
 from edgewright.schema.data import DataSet, Recording
@@ -44,11 +44,8 @@ class NumpyConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def load(config: NumpyConfig, seed: int) -> DataSet:
-    """Reads the arrays; the seed is not used."""
-    path = Path(config.path)
-    if not config.path or not path.is_file():
-        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
-        raise InputError("a .npz or .npy file", *missing)
+    """Read the arrays; the seed is not used."""
+    path = need_path(config.path, "a .npz or .npy file", Path.is_file)
     arrays = _arrays(path, config)
     values = _numbers(arrays[config.x], f"{path.name} {config.x}")
     for key, array in arrays.items():
@@ -87,7 +84,7 @@ def load(config: NumpyConfig, seed: int) -> DataSet:
 
 
 def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
-    """The arrays that are there, by their configured key."""
+    """Return the arrays that are there, by their configured key."""
     wanted = (config.x, config.y, config.groups, config.sessions)
     try:
         if path.suffix == ".npy":
@@ -110,13 +107,13 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
 
 
 def _array(file: Path) -> Any:  # noqa: ANN401 - any array
-    """The array of an .npy file."""
+    """Return the array of an .npy file."""
     with file.open("rb") as stream:
         return np.load(stream, allow_pickle=False)
 
 
 def _numbers(array: Any, where: str) -> Any:  # noqa: ANN401 - any array
-    """The values as float32 of shape (rows, columns) or (windows, a, b)."""
+    """Return the values as float32 of shape (rows, columns) or (windows, a, b)."""
     if array.dtype.kind not in "fiub":
         raise InputError("numbers", f"an array of type {array.dtype}", where)
     if array.ndim == 1:
@@ -128,7 +125,7 @@ def _numbers(array: Any, where: str) -> Any:  # noqa: ANN401 - any array
 
 
 def _target(array: Any) -> Any:  # noqa: ANN401 - text or numbers
-    """Text labels, or float64; true and false become text."""
+    """Return text labels, or float64; true and false become text."""
     if array is None:
         return None
     return array.astype(np.float64) if array.dtype.kind in "fiu" else as_text(array)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from edgewright.data.contract import Source
+from edgewright.data.contract import Source, need_path
 from edgewright.data.row_spool import Spool, piece_rows
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import (
@@ -42,7 +42,7 @@ class ParquetConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> Table:
-    """The rows of one file.
+    """Return the rows of one file.
 
     Raises:
         InputError: for a file that is no Parquet, or a column of text or lists where numbers are expected.
@@ -67,7 +67,7 @@ def _broken(error: Exception, name: str) -> InputError:
 
 
 def _numbers(kinds: pl.Schema, config: TableConfig, name: str) -> list[str]:
-    """The columns that are read as numbers.
+    """Return the columns that are read as numbers.
 
     Raises:
         InputError: one of them is text, a time or a list.
@@ -93,7 +93,7 @@ def _values(frame: pl.DataFrame, numbers: list[str]) -> np.ndarray[tuple[int, in
 
 
 def _text(series: pl.Series) -> Labels:
-    """A column as text; times as ISO text, missing values as ''."""
+    """Return a column as text; times as ISO text, missing values as ''."""
     if series.dtype == pl.Datetime:
         zoned = series.dt.convert_time_zone("UTC") if getattr(series.dtype, "time_zone", None) else series
         series = zoned.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f")
@@ -101,15 +101,12 @@ def _text(series: pl.Series) -> Labels:
 
 
 def _files(config: ParquetConfig) -> list[Path]:
-    """The files in the order of their names.
+    """Return the files in the order of their names.
 
     Raises:
         InputError: there is none.
     """
-    path = Path(config.path)
-    if not config.path or not path.exists():
-        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
-        raise InputError("a Parquet file or a folder of them", *missing)
+    path = need_path(config.path, "a Parquet file or a folder of them")
     files = sorted(p for p in path.iterdir() if p.name.lower().endswith(SUFFIXES)) if path.is_dir() else [path]
     if not files:
         raise InputError("at least one Parquet file", "none", config.path)
@@ -117,14 +114,14 @@ def _files(config: ParquetConfig) -> list[Path]:
 
 
 def load(config: ParquetConfig, seed: int) -> DataSet:
-    """Reads the rows; the seed is not used."""
+    """Read the rows; the seed is not used."""
     tables = same_columns([read_table(file, config, file.name) for file in _files(config)])
     recordings = [to_recording(table, config, read_time(table, config)) for table in tables]
     return data_set(recordings, config.columns or tables[0].names, config, name=config.path)
 
 
 def in_parts(config: ParquetConfig, seed: int, folder: Path) -> DataSet | None:
-    """The same data set with its values in a file without a name in `folder`; None where they are better loaded.
+    """Return the same data set with its values in a file without a name in `folder`; None where they are better loaded.
 
     What rows are called by (target, group, session, time) stays in memory. Recordings without a session are named by
     their number, which sorts like the names of their files and takes less room in every row.
@@ -151,7 +148,7 @@ def in_parts(config: ParquetConfig, seed: int, folder: Path) -> DataSet | None:
 
 
 def _shape(files: list[Path], config: ParquetConfig) -> tuple[list[int], tuple[str, ...]]:
-    """Rows of every file, and the columns that are numbers in all of them; reads the files' ends only."""
+    """Return rows of every file, and the columns that are numbers in all of them; reads the files' ends only."""
     tables = []
     lengths = []
     for file in files:
@@ -174,7 +171,7 @@ def _place(name: str, before: int, row: int) -> str:
 
 
 def _spooled(file: Path, length: int, names: tuple[str, ...], config: ParquetConfig, spool: Spool) -> Table:
-    """Writes the values of one file to the spool; gives what the rows are called by, without values."""
+    """Write the values of one file to the spool; give what the rows are called by, without values."""
     parts = sorted({config.target, config.group, config.session, config.time} - {""})
     text: dict[str, list[Labels]] = {part: [] for part in parts}
     step = piece_rows(8 * len(names))

@@ -71,7 +71,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def _score(z: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
-    """True quality of rows of standard readings (n, 20): above zero is good. Returns shape (n,)."""
+    """Return the true quality, shape (n,), of rows of standard readings (n, 20); above zero is good."""
     alone = 0.9 * z[:, 0] - 0.7 * z[:, 3] + 0.5 * z[:, 7]
     pairs = 1.1 * z[:, 0] * z[:, 1] - 0.9 * z[:, 2] * z[:, 4] + 0.7 * z[:, 5] * z[:, 6] - 0.6 * (z[:, 8] ** 2 - 1.0)
     threes = 0.35 * z[:, 1] * z[:, 3] * z[:, 9]
@@ -81,7 +81,7 @@ def _score(z: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
 
 
 def _batch(seed: int, batch: int, config: Config) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Standard readings (batch_rows, 20) and judgement noise (batch_rows,) of one batch."""
+    """Return standard readings (batch_rows, 20) and judgement noise (batch_rows,) of one batch."""
     rng = np.random.default_rng([seed, 30, batch])
     shift = 0.5 * config.variety * rng.normal(size=len(COLUMNS))
     z = shift + np.sqrt(0.75) * rng.normal(size=(config.batch_rows, len(COLUMNS)))

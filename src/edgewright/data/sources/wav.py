@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from edgewright.core.riff import channel_names, read_wav
 from edgewright.data.clock import common_rate
-from edgewright.data.contract import Source, SourceConfig
+from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.headers import read_whole
-from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
-from edgewright.data.patterns import read_name
+from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks, read_name, with_meaning
 from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
@@ -76,7 +74,7 @@ def _zipped(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float]:
-    """The samples of one file as rows, and their rate.
+    """Return the samples of one file as rows, and their rate.
 
     Raises:
         InputError: for a damaged file, or a configured column other than its channels.
@@ -94,11 +92,8 @@ def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float
 
 
 def load(config: WavConfig, seed: int) -> DataSet:
-    """Reads the sound; the seed is not used."""
-    path = Path(config.path)
-    if not config.path or not path.exists():
-        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
-        raise InputError("a WAV file, a folder or a ZIP of them", *missing)
+    """Read the sound; the seed is not used."""
+    path = need_path(config.path, "a WAV file, a folder or a ZIP of them")
     marks = read_marks(Path(config.labels)) if config.labels else None
     single = path.is_file() and path.suffix.lower() != ".zip"
     recordings: list[Recording] = []
@@ -134,16 +129,8 @@ def load(config: WavConfig, seed: int) -> DataSet:
 def _recording(
     name: str, values: Floats, rate: float, config: WavConfig, marks: Marks | None, single: bool
 ) -> Recording:
-    """A file as a recording with the label and person that its name or the labels file gives."""
-    meaning = read_name(name, config.pattern)
-    rows = len(values)
-    recording = Recording(
-        name=name,
-        values=values,
-        target=np.broadcast_to(np.array(meaning.label), rows) if meaning.label else None,
-        groups=np.broadcast_to(np.array(meaning.group), rows) if meaning.group else None,
-        sessions=np.broadcast_to(np.array(meaning.session), rows) if meaning.session else None,
-    )
+    """Return a file as a recording with the label and person that its name or the labels file gives."""
+    recording = with_meaning(Recording(name=name, values=values), read_name(name, config.pattern))
     if marks is None:
         return recording
     chosen = marks_of(marks, name, alone=single)

@@ -111,7 +111,7 @@ def _follow(target: Array, seconds: float) -> Array:
 
 
 def _motion(rng: np.random.Generator, activity: NDArray[np.int64], effort: Array, variety: float) -> dict[str, Array]:
-    """Readings of accelerometer, gyroscope and pedometer, each (people, seconds)."""
+    """Return readings of accelerometer, gyroscope and pedometer, each (people, seconds)."""
     people = activity.shape[0]
 
     def person(spread: float) -> Array:
@@ -153,7 +153,7 @@ def _motion(rng: np.random.Generator, activity: NDArray[np.int64], effort: Array
 def _body_and_room(
     rng: np.random.Generator, activity: NDArray[np.int64], effort: Array, variety: float
 ) -> dict[str, Array]:
-    """Readings of everything that does not move with the arm, each (people, seconds)."""
+    """Return readings of everything that does not move with the arm, each (people, seconds)."""
     shape = activity.shape
     people, seconds = shape
 
@@ -186,7 +186,7 @@ def _body_and_room(
 
 
 def _bursts(rng: np.random.Generator, shape: tuple[int, int], share: float, length: float) -> NDArray[np.bool_]:
-    """Bursts of geometric length along the last axis that cover `share` of it on average.
+    """Return bursts of geometric length along the last axis that cover `share` of it on average.
 
     Starts are a Poisson process, so the covered share is 1 - exp(-starts a second * mean length); the rate of starts
     is solved from that. Bursts that began before the first second are drawn as well.
@@ -203,7 +203,7 @@ def _bursts(rng: np.random.Generator, shape: tuple[int, int], share: float, leng
 
 
 def _faults(rng: np.random.Generator, values: Array, config: Config) -> None:
-    """Makes sensors stick and drop out, in place; `values` has shape (people, seconds, columns)."""
+    """Make sensors stick and drop out, in place; `values` has shape (people, seconds, columns)."""
     people, seconds, _ = values.shape
     for sensor in dict.fromkeys(SENSORS):
         columns = [i for i, s in enumerate(SENSORS) if s == sensor]

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewright.core.predictor import Answers, Predictor
-from edgewright.device.agent.feed import Cut
-from edgewright.device.agent.package_slots import Proven
-from edgewright.schema.data import Floats
+from edgewright.device.agent.feed import SampleBatch
+from edgewright.device.agent.package_slots import VerifiedPackage
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import Manifest, WindowSpec
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """A cut with its answers, n samples each.
+class Answered(NamedTuple):
+    """A cut with the answers to its samples."""
 
-    Attributes:
-        cut: what was asked.
-        labels: shape (n,), text.
-        confidence: shape (n,).
-        probabilities: shape (n, labels).
-        predictions: shape (n,) for regression, else None.
-        unsure: shape (n,).
-        outside: for each sample the columns beyond what their sensor can give.
-        missing: shape (n,), whether there is no answer.
-    """
-
-    cut: Cut
-    labels: NDArray[np.str_]
-    confidence: Floats
-    probabilities: Floats
-    predictions: Floats | None
-    unsure: NDArray[np.bool_]
-    outside: tuple[tuple[str, ...], ...]
-    missing: NDArray[np.bool_]
+    cut: SampleBatch
+    answers: Answers
 
 
 class Answerer:
@@ -52,7 +33,7 @@ class Answerer:
     """
 
     def __init__(
-        self, proven: Proven, streams: Sequence[str], rate: float | None, decision: DecisionSpec | None
+        self, proven: VerifiedPackage, streams: Sequence[str], rate: float | None, decision: DecisionSpec | None
     ) -> None:
         self.name, self.predictor = proven.name, proven.predictor
         self.streams, self.rate = tuple(streams), rate
@@ -74,11 +55,11 @@ class Answerer:
         return tuple(column.name for column in self.manifest.columns)
 
     def takes(self, stream: str) -> bool:
-        """Whether it answers this stream."""
+        """Return whether it answers this stream."""
         return matches(self.streams, stream)
 
-    def answer(self, cuts: Sequence[Cut]) -> list[Answered]:
-        """Answers of all cuts in one batch.
+    def answer(self, cuts: Sequence[SampleBatch]) -> list[Answered]:
+        """Return answers of all cuts in one batch.
 
         Raises:
             InputError: the engine cannot take them.
@@ -91,31 +72,17 @@ class Answerer:
         for cut in cuts:
             part = slice(start, start + len(cut.samples))
             start += len(cut.samples)
-            found.append(answered(cut, answers, part))
+            found.append(Answered(cut, answers.part(part)))
         return found
 
 
-def answered(cut: Cut, answers: Answers, part: slice) -> Answered:
-    """One cut with its answers, which are this part of them."""
-    return Answered(
-        cut=cut,
-        labels=answers.labels[part],
-        confidence=answers.confidence[part],
-        probabilities=answers.probabilities[part],
-        predictions=None if answers.predictions is None else answers.predictions[part],
-        unsure=answers.unsure[part],
-        outside=answers.out_of_range[part],
-        missing=answers.missing[part],
-    )
-
-
 def matches(patterns: Sequence[str], stream: str) -> bool:
-    """Whether a stream's name fits one of the patterns."""
+    """Return whether a stream's name fits one of the patterns."""
     return any(pattern == "*" or fnmatchcase(stream, pattern) for pattern in patterns)
 
 
 def wanted(predictor: Predictor) -> tuple[str, ...]:
-    """A package's columns as a source is asked for them: with their units, so that other units are refused."""
+    """Return a package's columns as a source is asked for them: with their units, so that other units are refused."""
     names = []
     for column in predictor.manifest.columns:
         bare = "[" not in column.name and "(" not in column.name

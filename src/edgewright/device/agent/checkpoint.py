@@ -20,8 +20,9 @@ import numpy as np
 
 from edgewright.core.files import write_atomic
 from edgewright.device.agent.batch_prediction import Answerer
-from edgewright.device.agent.plan import Watched
-from edgewright.device.store import Store, reader, startup, stream_state
+from edgewright.device.agent.plan import DetectorPlan
+from edgewright.device.store import reader, startup, stream_state
+from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import STATE_FILE
 from edgewright.schema.device import Event
 from edgewright.schema.errors import OutputError
@@ -37,7 +38,7 @@ _DECIDED = ("decision", "alarm", "state")
 _OURS = (ValueError, TypeError, KeyError, msgspec.MsgspecError)
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True):
+class SavedState(msgspec.Struct, frozen=True, array_like=True):
     """One watch of one stream.
 
     Attributes:
@@ -53,16 +54,16 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
     version: int
     # Boot and number of the last event that was stored before.
     place: tuple[int, int]
-    kept: dict[str, Kept]
+    kept: dict[str, SavedState]
     # Of streams that were silent since their state was kept: what was decided after that, by stream.
     decided: dict[str, list[Event]]
 
 
-class Remembered:
+class Checkpoint:
     """The states of the last run, each given out once, and how those of this run are written.
 
     Args:
-        store: open. A file that is missing, damaged or newer is as none: everything is learnt anew.
+        store: open. A file that is missing, damaged or newer is as none: everything is learnt again.
     """
 
     def __init__(self, store: Store) -> None:
@@ -70,26 +71,26 @@ class Remembered:
         self._most = stream_state.share(store.config, startup.LEAST)
         stream_state.tidy(store.folder)
         found = _read(self._path, 2 * self._most)
-        self._kept: dict[str, Kept] = found.kept
+        self._kept: dict[str, SavedState] = found.kept
         self._decided: dict[str, list[Event]] = found.decided
         for stream, events in (_since(store, found.place) if found.kept else {}).items():
             self._decided[stream] = [*self._decided.get(stream, ()), *events][-_EACH:]
 
-    def take(self, key: str) -> Kept | None:
-        """What was kept under this name; it is this run's from now on."""
+    def take(self, key: str) -> SavedState | None:
+        """Return what was kept under this name; it is this run's from now on."""
         return self._kept.pop(key, None)
 
     def decided(self, stream: str) -> Sequence[Event]:
         """Decisions, alarms and steps of tables that were stored after its state was kept, the oldest first."""
         return self._decided.pop(stream, ())
 
-    def writing(self, states: Mapping[str, Kept]) -> Callable[[], None]:
-        """What writes these states, and those of streams that have not spoken yet, when it is called.
+    def writing(self, states: Mapping[str, SavedState]) -> Callable[[], None]:
+        """Return what writes these states, and those of streams that have not spoken yet, when it is called.
 
         Args:
             states: by name, those that matter most first. What is beyond the file's share of the quota is not kept.
         """
-        chosen: dict[str, Kept] = {}
+        chosen: dict[str, SavedState] = {}
         size, spoken = 0, {_stream(key) for key in states}
         waiting = {key: kept for key, kept in self._kept.items() if _stream(key) not in spoken}
         for key, kept in (*states.items(), *waiting.items()):
@@ -100,29 +101,29 @@ class Remembered:
         decided = {stream: events for stream, events in self._decided.items() if stream_key(stream) in chosen}
         return lambda: self._write(chosen, decided)
 
-    def _write(self, kept: dict[str, Kept], decided: dict[str, list[Event]]) -> None:
+    def _write(self, kept: dict[str, SavedState], decided: dict[str, list[Event]]) -> None:
         # In its turn among the events: all that these states know of was stored before.
         data = msgspec.msgpack.encode(_File(_VERSION, (self._store.boot, self._store.sequence), kept, decided))
         write_atomic(self._path, data + zlib.crc32(data).to_bytes(4, "little"))
 
 
 def drift_key(stream: str, answerer: Answerer) -> str:
-    """The name of a package's drift on a stream: another package is another name."""
+    """Return the name of a package's drift on a stream: another package is another name."""
     return _SEPARATOR.join(("drift", answerer.name, answerer.predictor.package.sha256, stream))
 
 
-def watch_key(stream: str, watched: Watched) -> str:
-    """The name of a detector on a stream: one that learnt otherwise is another name."""
+def watch_key(stream: str, watched: DetectorPlan) -> str:
+    """Return the name of a detector on a stream: one that learnt otherwise is another name."""
     return _SEPARATOR.join(("detector", watched.name, seal(watched.file.spec, watched.file.learnt), stream))
 
 
 def stream_key(stream: str) -> str:
-    """The name of all else that follows a stream; its parts have seals of their own."""
+    """Return the name of all else that follows a stream; its parts have seals of their own."""
     return _SEPARATOR.join(("stream", stream))
 
 
 def seal(*parts: Any) -> str:  # noqa: ANN401 - structures and arrays of any shape
-    """What is the same for the same things alone."""
+    """Return what is the same for the same things alone."""
     return hashlib.sha256(msgspec.msgpack.encode(parts, enc_hook=_to_ext)).hexdigest()
 
 
@@ -130,21 +131,21 @@ def _stream(key: str) -> str:
     return key.rpartition(_SEPARATOR)[2]
 
 
-def goes_on(kept: Kept | None, first: float) -> bool:
-    """Whether a stream whose first row has this time follows what was kept.
+def goes_on(kept: SavedState | None, first: float) -> bool:
+    """Return whether a stream whose first row has this time follows what was kept.
 
-    Times that begin anew, or rows that are read again, are another stream.
+    Times that start over, or rows that are read again, are another stream.
     """
     return kept is not None and not math.isnan(kept.time) and first > kept.time
 
 
 def encoded(state: Any) -> bytes:  # noqa: ANN401 - arrays and JSON of any shape
-    """A state of arrays and JSON as bytes, exact; NaN and infinities too."""
+    """Return a state of arrays and JSON as bytes, exact; NaN and infinities too."""
     return msgspec.msgpack.encode(state, enc_hook=_to_ext)
 
 
 def decoded(data: bytes) -> Any:  # noqa: ANN401 - as it was encoded
-    """What `encoded` took.
+    """Return what `encoded` took.
 
     Raises:
         ValueError: other bytes.

@@ -28,7 +28,7 @@ class Commands:
         self._running: list[tuple[int, float, str]] = []
 
     def start(self, name: str) -> str:
-        """Starts a program: 'started', 'not run' (a recording), or why not."""
+        """Start a program: 'started', 'not run' (a recording), or why not."""
         entry = self._allowed.get(name)
         if entry is None:
             return "not allowed"
@@ -53,7 +53,7 @@ class Commands:
         return "started"
 
     def look(self) -> list[tuple[str, str]]:
-        """What ended badly since the last look: (name, how)."""
+        """Return what ended badly since the last look: (name, how)."""
         found, still = [], []
         for process, until, name in self._running:
             ended, status = _poll(process)
@@ -68,7 +68,7 @@ class Commands:
         return found
 
     def close(self, wait: float) -> None:
-        """Waits at most so many seconds for those that still run, and ends the others."""
+        """Wait at most so many seconds for those that still run, and ends the others."""
         until = time.monotonic() + wait
         while self._running and time.monotonic() < until:
             self.look()

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.windows import Windower
-from edgewright.device.timeline import Timeline
-from edgewright.device.timeline_settings import Ready, TimelineConfig
+from edgewright.device.timeline import Ready, Timeline, TimelineConfig
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
@@ -18,7 +17,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.package import WindowSpec
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
+class SampleBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Samples of one stretch of rows without a hole.
 
     Attributes:
@@ -56,7 +55,7 @@ class Feed:
         self._hole = True
 
     def push(self, packet: Packet) -> tuple[list[Ready], list[Health]]:
-        """Rows that are ready, and what is to be told of them.
+        """Return rows that are ready, and what is to be told of them.
 
         Raises:
             InputError: the packet has other columns than the source said.
@@ -76,7 +75,7 @@ class Feed:
         return self._timeline.push(packet)
 
     def flush(self) -> tuple[list[Ready], list[Health]]:
-        """What is still held back."""
+        """Return what is still held back."""
         return self._timeline.flush() if self._timeline is not None else ([], [])
 
     def _untimed(self, packet: Packet, values: Floats) -> tuple[list[Ready], list[Health]]:
@@ -85,8 +84,8 @@ class Feed:
         if packet.notice:
             health.append(Health(time=last, what="source", text=packet.notice))
         if packet.lost:
-            told = f"{packet.lost} rows lost by the source"
-            health.append(Health(time=last, what="lost", text=told, amount=float(packet.lost)))
+            text = f"{packet.lost} rows lost by the source"
+            health.append(Health(time=last, what="lost", text=text, amount=float(packet.lost)))
         hole = self._hole or packet.lost > 0
         if not len(values):
             self._hole = hole
@@ -97,7 +96,7 @@ class Feed:
         return [Ready(values=values, time=packet.time, gap_before=hole, healthy=well)], health
 
 
-class Cutter:
+class WindowCutter:
     """Cuts the rows of one feed for one package.
 
     Args:
@@ -109,28 +108,28 @@ class Cutter:
 
     def __init__(self, window: WindowSpec | None, channels: int) -> None:
         self._window, self._channels = window, channels
-        self._windower = self._anew()
+        self._windower = self._fresh()
         self._rows, self._bad = 0, -1
         self._answered = self._gap = False
 
-    def push(self, ready: Ready) -> Cut | None:
-        """The samples that these rows complete; None for none."""
+    def push(self, ready: Ready) -> SampleBatch | None:
+        """Return the samples that these rows complete; None for none."""
         if ready.gap_before:
-            self._windower, self._rows, self._bad = self._anew(), 0, -1
+            self._windower, self._rows, self._bad = self._fresh(), 0, -1
             self._gap = self._answered
         cut = self._each(ready) if self._windower is None else self._windows(ready, self._windower)
         if cut is not None:
             self._answered, self._gap = True, False
         return cut
 
-    def _anew(self) -> Windower | None:
+    def _fresh(self) -> Windower | None:
         window = self._window
         return None if window is None else Windower(window.samples, window.step, self._channels)
 
-    def _each(self, ready: Ready) -> Cut:
-        return Cut(samples=ready.values, times=ready.time, healthy=ready.healthy, gap=self._gap)
+    def _each(self, ready: Ready) -> SampleBatch:
+        return SampleBatch(samples=ready.values, times=ready.time, healthy=ready.healthy, gap=self._gap)
 
-    def _windows(self, ready: Ready, window: Windower) -> Cut | None:
+    def _windows(self, ready: Ready, window: Windower) -> SampleBatch | None:
         first, before = window.next_start, self._rows
         windows = window.push(ready.values)
         self._rows += len(ready.values)
@@ -147,4 +146,6 @@ class Cutter:
         if len(bad):
             place = np.searchsorted(bad, ends, side="right")
             newest = np.where(place > 0, bad[np.maximum(place, 1) - 1], last_bad)
-        return Cut(samples=np.stack(windows), times=ready.time[ends - before], healthy=newest < starts, gap=self._gap)
+        return SampleBatch(
+            samples=np.stack(windows), times=ready.time[ends - before], healthy=newest < starts, gap=self._gap
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -10,16 +11,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from edgewright.device.agent.checkpoint import Remembered
+from edgewright.device.agent.checkpoint import Checkpoint
 from edgewright.device.agent.commands import Commands
-from edgewright.device.agent.counters import Latency
-from edgewright.device.agent.heartbeat import Pulse
-from edgewright.device.agent.notices import Notices
 from edgewright.device.agent.plan import Plan
-from edgewright.device.agent.process_status import Reporter
+from edgewright.device.agent.process_status import Report, StatusReporter, VitalsReporter
 from edgewright.device.agent.settings import Configured
-from edgewright.device.agent.store_writer import Keeper
-from edgewright.device.agent.stream import StreamState, Unit, health_event
+from edgewright.device.agent.store_writer import StoreWriter
+from edgewright.device.agent.stream import StreamState, health_event
+from edgewright.device.agent.stream_checkpoint import Unit
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.device.sources import Stream
 from edgewright.device.store import stream_state
@@ -28,28 +27,52 @@ from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Event, Packet
 from edgewright.schema.errors import InputError
 
+# What differs between two lines that are the same trouble: what was read, and numbers.
+_OWN = re.compile(r"""['"].*['"]|\d+""", re.DOTALL)
+_MOST = 256
+
+
+class Notices:
+    """Lets the first notice of a kind through and counts those that follow it closely.
+
+    A line at the wrong speed, or a sender without a header, makes a notice of every packet; the store, the outbox and
+    the terminal must not fill with them.
+
+    Args:
+        seconds: in which a kind of notice of one stream is told once.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def passed(self, packet: Packet, now: float) -> Packet:
+        """Return the packet, without its notice where one of that kind was told shortly before.
+
+        Args:
+            packet: as it came.
+            now: seconds of a clock that never falls back.
+        """
+        if not packet.notice:
+            return packet
+        key = (packet.stream, _OWN.sub("#", packet.notice))
+        then, left = self._told.get(key, (None, 0))
+        if then is not None and now - then < self._seconds:
+            self._told[key] = (then, left + 1)
+            return msgspec.structs.replace(packet, notice="")
+        if len(self._told) >= _MOST:
+            self._told.clear()
+        self._told[key] = (now, 0)
+        if not left:
+            return packet
+        return msgspec.structs.replace(packet, notice=f"{packet.notice} (and {left} more like it before)")
+
+
 _WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
 _SLOW_AGAIN = 60.0
 _COMMANDS_END = 5.0  # seconds that programs of rules have to end by themselves when the agent does
 _FIRST_KEPT = 60.0  # seconds after the start at which what is known is saved for the first time
 _NAMES = 1000  # streams that nothing follows and that were told of
-
-
-class Report(msgspec.Struct, kw_only=True):
-    """What an agent did.
-
-    Attributes:
-        rows, windows, events, alarms: how many.
-        first: seconds from the agent's start to its first answer; None where there was none.
-        latency: of answers, from the arrival of the last row.
-    """
-
-    rows: int = 0
-    windows: int = 0
-    events: int = 0
-    alarms: int = 0
-    first: float | None = None
-    latency: Latency = msgspec.field(default_factory=Latency)
 
 
 class Agent:
@@ -64,7 +87,9 @@ class Agent:
             on when this runs or how fast becomes an event, and the same rows give the same events.
     """
 
-    def __init__(self, plan: Plan, configured: Configured, source: Stream, keeper: Keeper, *, recorded: bool) -> None:
+    def __init__(
+        self, plan: Plan, configured: Configured, source: Stream, keeper: StoreWriter, *, recorded: bool
+    ) -> None:
         self.report = Report()
         self._plan, self._configured, self._source, self._keeper = plan, configured, source, keeper
         self._config = configured.settings.agent
@@ -74,32 +99,32 @@ class Agent:
         self._unknown: set[str] = set()
         self._notices = Notices(configured.timeline.report)
         self._clock, self._supervisor = WallClock(), Supervisor()
-        self._reporter = Reporter(self._config, keeper, self._commands, self.report)
-        self._pulse = Pulse(self._supervisor, plan.answerers)
+        self._reporter = StatusReporter(self._config, keeper, self._commands, self.report)
+        self._pulse = VitalsReporter(self._supervisor, plan.answerers)
         self._now = self._clock.now()
         self._began = time.monotonic()
         self._slow = -math.inf
         # Windows and detectors hold rows: where columns are encrypted, none of them lies beside the store in clear.
         kept = self._live and not keeper.store.config.encrypt
-        self._remembered = Remembered(keeper.store) if kept else None
+        self._remembered = Checkpoint(keeper.store) if kept else None
         if self._live and not kept:
             stream_state.remove(keeper.store.folder)
         # The first time soon, and at once with the first alarm, which a kill must not raise again.
         self._kept, self._saved = self._began - max(0.0, self._config.summary - _FIRST_KEPT), False
 
     def run(self, stop: Callable[[], bool]) -> Report:
-        """Goes on until the source ends or `stop` says so; then everything is stored.
+        """Go on until the source ends or `stop` says so; then everything is stored.
 
         Raises:
             InputError: the source cannot go on; what was measured before is stored.
         """
-        self._supervisor.ready()
+        self._supervisor.say("READY=1")
         self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.started(self._plan)])
         try:
             while not stop() and not self._source.ended():
                 self.turn(_WAIT)
         finally:
-            self._supervisor.stopping()
+            self._supervisor.say("STOPPING=1")
             self._end()
         return self.report
 
@@ -137,7 +162,7 @@ class Agent:
         self.report.rows += len(packet.values)
 
     def _of(self, packet: Packet, events: list[Event]) -> StreamState | None:
-        """The stream of a packet, made where it is new."""
+        """Return the stream of a packet, made where it is new."""
         name = packet.stream
         state = self._streams.get(name)
         if state is not None:
@@ -159,14 +184,14 @@ class Agent:
         if len(self._streams) >= self._config.streams:
             old, gone = self._streams.popitem(last=False)
             text = f"forgotten: more than {self._config.streams} streams"
-            told = [*gone.summaries(), (gone.last, 0, health_event(Health(time=gone.last, what="evicted", text=text)))]
+            timed = [*gone.summaries(), (gone.last, 0, health_event(Health(time=gone.last, what="evicted", text=text)))]
             wall = self._ended_at(gone)
-            events += [self._stamped(event, old, wall, gone.last - moment) for moment, _, event in told]
+            events += [self._stamped(event, old, wall, gone.last - moment) for moment, _, event in timed]
         self._streams[name] = state
         return state
 
     def _answer(self, states: Sequence[StreamState], arrived: float) -> None:
-        """Answers what became ready, all streams of a package in one batch, and stores what comes of it."""
+        """Answer what became ready, all streams of a package in one batch, and stores what comes of it."""
         for answerer in self._plan.answerers:
             asked = [one for state in states for one in state.asked if one.unit.answerer is answerer]
             if not asked:
@@ -199,7 +224,7 @@ class Agent:
 
     def _finish(self, state: StreamState) -> None:
         wall, newest = state.wall, state.last
-        told, rows, alarms = state.finish()
+        timed, rows, alarms = state.finish()
         if self._config.keep == "all":
             for feed, ready in rows:
                 self._keeper.rows(state.name, feed.columns, ready.time, ready.values)
@@ -207,7 +232,7 @@ class Agent:
             for unit, seen in alarms:
                 sample = seen.sample if seen.sample is not None else ()
                 self._keep_sample(state.name, unit, seen.time, sample)
-        self._keep([self._stamped(event, state.name, wall, newest - moment) for moment, _, event in told])
+        self._keep([self._stamped(event, state.name, wall, newest - moment) for moment, _, event in timed])
 
     def _keep_sample(self, stream: str, unit: Unit, moment: float, sample: object) -> None:
         values = np.atleast_2d(np.asarray(sample, np.float32).T)
@@ -220,13 +245,13 @@ class Agent:
             if math.isnan(state.last):
                 continue
             away = now - state.arrived
-            told = state.tick(state.last + away)
+            timed = state.tick(state.last + away)
             if away > self._config.silent and not state.silent:
                 state.silent = True
                 text = f"silent for {away:.3g} s"
                 silence = Health(time=state.last, what="silent", text=text, amount=away)
-                told.append((state.last, 0, health_event(silence)))
-            events += [self._stamped(event, name, None, 0.0) for _, _, event in told]
+                timed.append((state.last, 0, health_event(silence)))
+            events += [self._stamped(event, name, None, 0.0) for _, _, event in timed]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
         if now - self._kept >= self._config.summary or (self.report.alarms and not self._saved):
             self._kept = now
@@ -238,18 +263,18 @@ class Agent:
             events.append(self._stamped(event, "", None, 0.0))
 
     def _keep_learnt(self) -> None:
-        """What is known of the streams goes beside the store; those that spoke last come first."""
+        """Store what is known of the streams, the most recently active first."""
         self._saved = True
         known = {key: kept for state in reversed(self._streams.values()) for key, kept in state.keep().items()}
         if self._remembered is not None and known:
             self._keeper.file(self._remembered.writing(known))
 
     def _ended_at(self, state: StreamState) -> float | None:
-        """The time of day of a recorded stream's last row; None where what ends now ends at the time of now."""
+        """Return the time of day of a recorded stream's last row; None where what ends now ends at the time of now."""
         return None if self._live else state.newest_wall
 
     def _stamped(self, event: Event, stream: str, wall: float | None, before: float) -> Event:
-        """The event with its stream and the time of day, `before` seconds ahead of `wall` or of now."""
+        """Return the event with its stream and the time of day, `before` seconds ahead of `wall` or of now."""
         doubt = None
         if wall is None and self._live:
             wall, doubt = self._now.wall, self._now.doubt
@@ -268,15 +293,15 @@ class Agent:
             self.report.events += len(events)
 
     def _end(self) -> None:
-        """What is still held is answered, summed up and stored."""
+        """Answer, summarize and store what is still pending."""
         for state in self._streams.values():
             state.wall = self._ended_at(state)
             state.flush()
         self._answer(list(self._streams.values()), time.monotonic())
         for state in self._streams.values():
-            told = state.summaries()
+            timed = state.summaries()
             wall = self._ended_at(state)
-            self._keep([self._stamped(event, state.name, wall, state.last - moment) for moment, _, event in told])
+            self._keep([self._stamped(event, state.name, wall, state.last - moment) for moment, _, event in timed])
         if self._live:
             self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.summary(len(self._streams))])
         self._keep_learnt()

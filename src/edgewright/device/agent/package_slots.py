@@ -8,8 +8,7 @@ import msgspec
 
 from edgewright.core.files import write_atomic
 from edgewright.core.package import Package, parse_package
-from edgewright.core.package_loader import package_path
-from edgewright.core.predictor import Predictor
+from edgewright.core.predictor import Predictor, package_path
 from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, OutputError
 
@@ -17,7 +16,7 @@ FOLDER = "packages"
 CURRENT, PREVIOUS = "current.edge", "previous.edge"
 
 
-class Proven(msgspec.Struct, frozen=True, kw_only=True):
+class VerifiedPackage(msgspec.Struct, frozen=True, kw_only=True):
     """A package that answered its test vectors here.
 
     Attributes:
@@ -34,12 +33,12 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entry_name(entry: PackageEntry) -> str:
-    """What a package is called in events, and the folder of its copies."""
+    """Return what a package is called in events, and the folder of its copies."""
     return entry.name or Path(entry.path).name.removesuffix(".edge") or "package"
 
 
-def prove(entry: PackageEntry, store: Path, keep_old: bool) -> Proven:
-    """Opens a package and runs its test vectors; nothing is written.
+def prove(entry: PackageEntry, store: Path, keep_old: bool) -> VerifiedPackage:
+    """Open a package and run its test vectors; nothing is written.
 
     Args:
         entry: of the settings, or made of the command line.
@@ -63,8 +62,8 @@ def prove(entry: PackageEntry, store: Path, keep_old: bool) -> Proven:
             predictor = _predictor(parse_package(_bytes(old), str(old)), entry)
         except EdgewrightError:
             raise _refused(error, name, there=False) from None
-        return Proven(name=name, predictor=predictor, refused=str(error))
-    return Proven(name=name, predictor=predictor, data=data)
+        return VerifiedPackage(name=name, predictor=predictor, refused=str(error))
+    return VerifiedPackage(name=name, predictor=predictor, data=data)
 
 
 def _refused(error: EdgewrightError, name: str, there: bool) -> EdgewrightError:
@@ -91,7 +90,7 @@ def _bytes(place: Path) -> bytes:
 
 
 def keep(store: Path, name: str, data: bytes) -> None:
-    """Keeps a copy of a proven package, and the one before it; a power cut leaves the old or the new one, whole.
+    """Keep a copy of a proven package, and the one before it; a power cut leaves the old or the new one, whole.
 
     Raises:
         OutputError: the copy cannot be written.

@@ -10,7 +10,7 @@ import msgspec
 
 from edgewright.core.state_machine.validation import check_names, read_table
 from edgewright.device.agent.batch_prediction import Answerer, matches, wanted
-from edgewright.device.agent.package_slots import Proven, entry_name, keep, prove
+from edgewright.device.agent.package_slots import VerifiedPackage, entry_name, keep, prove
 from edgewright.device.agent.rules import EVENTS, NAMES, Rule
 from edgewright.device.sources import Stream
 from edgewright.monitor.detector_file import IN_PACKAGE, DetectorFile, detectors_in, parse_detector, read_detector
@@ -21,7 +21,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 _NONE = "-"
 
 
-class Watched(msgspec.Struct, frozen=True, kw_only=True):
+class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A detector and the streams it watches."""
 
     name: str
@@ -35,7 +35,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(column.name for column in self.file.spec.columns)
 
     def takes(self, stream: str) -> bool:
-        """Whether it watches this stream."""
+        """Return whether it watches this stream."""
         return matches(self.streams, stream)
 
 
@@ -51,7 +51,7 @@ class Plan(msgspec.Struct, kw_only=True):
     """
 
     answerers: list[Answerer] = msgspec.field(default_factory=list)
-    watched: list[Watched] = msgspec.field(default_factory=list)
+    watched: list[DetectorPlan] = msgspec.field(default_factory=list)
     rules: list[Rule] = msgspec.field(default_factory=list)
     refused: list[tuple[str, str]] = msgspec.field(default_factory=list)
     copies: dict[str, bytes] = msgspec.field(default_factory=dict)
@@ -60,7 +60,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
 
 def make_plan(settings: AgentSettings, store: Path) -> Plan:
-    """Proves packages and reads detectors and tables; nothing is written.
+    """Prove packages and read detectors and tables; nothing is written.
 
     Args:
         settings: with paths that are whole.
@@ -88,7 +88,7 @@ def make_plan(settings: AgentSettings, store: Path) -> Plan:
 
 
 def keep_copies(plan: Plan, store: Path) -> None:
-    """Keeps what was proven beside the store, which must be this process's by now.
+    """Keep what was proven beside the store, which must be this process's by now.
 
     Raises:
         OutputError: it cannot be written.
@@ -99,7 +99,7 @@ def keep_copies(plan: Plan, store: Path) -> None:
 
 
 def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
-    """Takes the source's rate where nobody else says one, and refuses a source that says another.
+    """Take the source's rate where nobody else says one, and refuses a source that says another.
 
     Raises:
         InputError: the source gives rows at another rate than a package was made for, or is a recording whose rows
@@ -145,7 +145,7 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
     predictor.package = dataclasses.replace(predictor.package, files={})
 
 
-def _inside(plan: Plan, proven: Proven, streams: tuple[str, ...]) -> None:
+def _inside(plan: Plan, proven: VerifiedPackage, streams: tuple[str, ...]) -> None:
     """Detectors that travel in a package."""
     for name, content in detectors_in(proven.predictor.package.files).items():
         file = parse_detector(content, f"package {proven.name}, {IN_PACKAGE.format(name=name)}")
@@ -154,7 +154,7 @@ def _inside(plan: Plan, proven: Proven, streams: tuple[str, ...]) -> None:
 
 def _detector(plan: Plan, entry: DetectorEntry | None, name: str, file: DetectorFile, streams: tuple[str, ...]) -> None:
     called = (entry.name if entry else "") or name
-    plan.watched.append(Watched(name=called, file=file, streams=streams, rate=file.spec.rate))
+    plan.watched.append(DetectorPlan(name=called, file=file, streams=streams, rate=file.spec.rate))
     columns = file.spec.columns
     _ask(plan, [f"{c.name} [{c.unit}]" if c.unit else c.name for c in columns], columns, called)
 
@@ -181,8 +181,8 @@ def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
     plan.rules.append(Rule(checked=checked, streams=entry.streams, package=package, columns=columns, rate=rate))
 
 
-def _ask(plan: Plan, asked: Sequence[str], columns: Sequence[Column], who: str) -> None:
-    for name, column in zip(asked, columns, strict=True):
+def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) -> None:
+    for name, column in zip(lines, columns, strict=True):
         if column.name not in plan.places:
             plan.places[column.name] = len(plan.columns)
             plan.columns.append(name)

@@ -1,28 +1,155 @@
-"""How the process itself is: what runs, latency, memory, the disk, commands that failed."""
+"""How the agent's process is: latency, memory and disk in events, vitals for the one who supervises it."""
 
 from __future__ import annotations
 
+import math
+import os
 import time
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
+import numpy as np
+
+from edgewright.device.agent.batch_prediction import Answered, Answerer
 from edgewright.device.agent.commands import Commands
 from edgewright.device.agent.plan import Plan
-from edgewright.device.agent.store_writer import Keeper, free_bytes, resident
+from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.agent.stream import health_event
+from edgewright.device.agent.systemd import Supervisor
 from edgewright.device.store.status import INSTEAD, REFUSED, START
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import AgentConfig
+from edgewright.schema.fleet_report import Vitals
 
-if TYPE_CHECKING:
-    from edgewright.device.agent.loop import Report
+_LEAST, _DECADES, _A_DECADE = 1e-6, 8, 20  # 1 µs to 100 s, a bin is 12 %
+
+
+class Latency:
+    """Times in bins that grow by 12 %: quantiles without keeping the times."""
+
+    def __init__(self) -> None:
+        self.bins = np.zeros(_DECADES * _A_DECADE + 1, np.int64)
+
+    def add(self, seconds: float, times: int = 1) -> None:
+        """Count a time."""
+        place = math.ceil(_A_DECADE * math.log10(max(seconds, _LEAST) / _LEAST))
+        self.bins[min(place, len(self.bins) - 1)] += times
+
+    def quantile(self, share: float) -> float:
+        """Upper edge of the bin in which it lies, in seconds; 0 where nothing was counted."""
+        total = self.bins.cumsum()
+        if not total[-1]:
+            return 0.0
+        place = int(np.searchsorted(total, share * total[-1]))
+        return float(f"{_LEAST * 10 ** (place / _A_DECADE):.3g}")
+
+    def since(self, before: Latency) -> Latency:
+        """Return what was counted after a `copy`."""
+        found = Latency()
+        found.bins = self.bins - before.bins
+        return found
+
+    def copy(self) -> Latency:
+        """Return the current status."""
+        return self.since(Latency())
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What an agent did.
+
+    Attributes:
+        rows, windows, events, alarms: how many.
+        first: seconds from the agent's start to its first answer; None where there was none.
+        latency: of answers, from the arrival of the last row.
+    """
+
+    rows: int = 0
+    windows: int = 0
+    events: int = 0
+    alarms: int = 0
+    first: float | None = None
+    latency: Latency = msgspec.field(default_factory=Latency)
+
+
+_ARRIVING = 10.0  # seconds without a row that still count as time with rows
+_LABELS, _CHANNELS = 100, 200
+
+
+class VitalsReporter:
+    """Counts since the start.
+
+    Args:
+        supervisor: who hears it.
+        answerers: packages at work; their columns are the channels that may drift.
+        every: seconds between two words; `EDGEWRIGHT_VITALS` when left out, and silent where that is not set.
+    """
+
+    def __init__(self, supervisor: Supervisor, answerers: Sequence[Answerer], every: float | None = None) -> None:
+        given = os.environ.get("EDGEWRIGHT_VITALS", "") if every is None else str(every)
+        self._every = float(given) if given.replace(".", "", 1).isdigit() else 0.0
+        self._supervisor = supervisor
+        self._channels = sum(len(answerer.columns) for answerer in answerers)
+        self._kinds: Counter[str] = Counter()
+        self._classes: Counter[str] = Counter()
+        self._drifting: set[str] = set()
+        self._unsure = self._memory = 0
+        self._seconds = 0.0
+        self._rows = self._last = self._said = -1e9
+
+    def answered(self, found: Sequence[Answered]) -> None:
+        """Count answers."""
+        if not self._every:
+            return
+        for one in found:
+            self._unsure += int(one.answers.unsure.sum())
+            if one.answers.predictions is None:
+                self._classes.update(one.answers.labels[~one.answers.missing].tolist())
+
+    def events(self, events: Sequence[Event]) -> None:
+        """Count events."""
+        if not self._every:
+            return
+        for event in events:
+            self._kinds[event.kind] += 1
+            if event.kind == "drift" and event.label != "confidence" and len(self._drifting) < _CHANNELS:
+                self._drifting.add(event.label)
+
+    def beat(self, now: float, rows: bool, windows: int, latency: Latency) -> None:
+        """Record one round of the loop.
+
+        Args:
+            now: monotonic seconds.
+            rows: whether some came.
+            windows: answers so far.
+            latency: of them.
+        """
+        if not self._every:
+            return
+        if rows:
+            self._rows = now
+        if now - self._rows < _ARRIVING and self._last > 0.0:
+            self._seconds += min(now - self._last, _ARRIVING)
+        self._last = now
+        if now - self._said < self._every:
+            return
+        self._said, self._memory = now, max(self._memory, resident())
+        vitals = Vitals(
+            seconds=round(self._seconds, 3), windows=windows, unsure=self._unsure, alarms=self._kinds["alarm"],
+            anomalies=self._kinds["anomaly"], latency=(latency.quantile(0.5), latency.quantile(0.99)),
+            memory=self._memory, drifting=tuple(sorted(self._drifting)), channels=self._channels,
+            classes=dict(self._classes.most_common(_LABELS)),
+        )  # fmt: skip
+        self._supervisor.say(f"X_VITALS={msgspec.json.encode(vitals).decode()}")
+
 
 AGENT = "agent"
 _LOOK = 60.0
 
 
-class Reporter:
+class StatusReporter:
     """Looks after the process.
 
     Args:
@@ -32,7 +159,7 @@ class Reporter:
         report: what was done so far.
     """
 
-    def __init__(self, config: AgentConfig, keeper: Keeper, commands: Commands, report: Report) -> None:
+    def __init__(self, config: AgentConfig, keeper: StoreWriter, commands: Commands, report: Report) -> None:
         self._config, self._keeper, self._commands, self._report = config, keeper, commands, report
         self._began = self._looked = time.monotonic()
         self._windows = self._events = 0
@@ -40,14 +167,14 @@ class Reporter:
         self._full = self._large = False
 
     def started(self, plan: Plan) -> list[Event]:
-        """What runs from now on, and which packages were refused."""
+        """Return what runs from now on, and which packages were refused."""
         detail: dict[str, Any] = {"package": [answerer.name for answerer in plan.answerers]}
         detail["sha256"] = [answerer.predictor.package.sha256[:16] for answerer in plan.answerers]
         detail["model"] = [f"{a.predictor.form}, {a.predictor.engine.name}" for a in plan.answerers]
         events = [Event(kind="health", label=START, detail=detail)]
         for name, why in plan.refused:
-            told = {"package": name, "reason": f"package {name} was refused: {INSTEAD}", "notice": why}
-            events.append(Event(kind="health", label=REFUSED, detail=told))
+            record = {"package": name, "reason": f"package {name} was refused: {INSTEAD}", "notice": why}
+            events.append(Event(kind="health", label=REFUSED, detail=record))
         return events
 
     def look(self, now: float, streams: int) -> list[Event]:
@@ -88,20 +215,34 @@ class Reporter:
         # Well again only with a tenth more: a disk at its limit is told of once.
         full = free < self._config.disk_free * (1.1 if self._full else 1.0)
         changed, self._full = full != self._full, full
-        if not changed:
-            return []
         text = f"disk nearly full: {free >> 20} MiB free" if full else f"well: {free >> 20} MiB of disk free"
-        return [_health("disk" if full else "well", text, float(free))]
+        return [_health("disk" if full else "well", text, float(free))] if changed else []
 
     def _memory(self) -> list[Event]:
         used = resident()
         large = bool(self._config.memory) and used > self._config.memory
         changed, self._large = large != self._large, large
-        if not changed:
-            return []
         text = f"memory: {used >> 20} MiB" if large else f"well: memory {used >> 20} MiB"
-        return [_health("memory" if large else "well", text, float(used))]
+        return [_health("memory" if large else "well", text, float(used))] if changed else []
 
 
 def _health(what: str, text: str, amount: float = 0.0) -> Event:
     return health_event(Health(time=0.0, what=what, text=text, amount=amount))
+
+
+def resident() -> int:
+    """Return bytes of this process in memory; 0 where the kernel does not say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - read every minute
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def free_bytes(folder: str) -> int | None:
+    """Return bytes that are free for this user where a folder lies; None where nobody knows."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize

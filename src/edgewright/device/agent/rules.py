@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from edgewright.core.state_machine.guards import Value
-from edgewright.core.state_machine.machine import Machine, Taken
+from edgewright.core.state_machine.machine import Machine, Transition
 from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.device.agent.batch_prediction import matches
 from edgewright.device.agent.commands import Commands
-from edgewright.device.agent.stream_decisions import OWN_NAMES, Seen
-from edgewright.device.timeline_settings import Ready
+from edgewright.device.agent.stream_decisions import OWN_NAMES, StreamAnswer
+from edgewright.device.timeline import Ready
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Event
 
@@ -50,11 +50,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return self.checked.table.name
 
     def takes(self, stream: str) -> bool:
-        """Whether it follows this stream."""
+        """Return whether it follows this stream."""
         return matches(self.streams, stream)
 
 
-class Odd(NamedTuple):
+class Anomaly(NamedTuple):
     """An anomaly: when, its score, the channel and the detector."""
 
     time: float
@@ -63,7 +63,7 @@ class Odd(NamedTuple):
     detector: str
 
 
-class Ruler:
+class RuleRunner:
     """One table on one stream.
 
     Args:
@@ -84,9 +84,9 @@ class Ruler:
         self._forgotten = (*OWN_NAMES, *ANOMALY_NAMES)
 
     def take(
-        self, rows: Sequence[Ready], seen: Sequence[Seen], odd: Sequence[Odd], health: Sequence[Health]
+        self, rows: Sequence[Ready], seen: Sequence[StreamAnswer], odd: Sequence[Anomaly], health: Sequence[Health]
     ) -> list[tuple[float, Event]]:
-        """Everything that happened on the stream since the last call.
+        """Return everything that happened on the stream since the last call.
 
         Args:
             rows: of the table's columns.
@@ -107,13 +107,13 @@ class Ruler:
         for number, answer in enumerate(seen):
             moments.append((answer.time, 3, number, answer))
         moments.sort(key=lambda moment: moment[:3])
-        told: list[tuple[float, Event]] = []
+        events: list[tuple[float, Event]] = []
         for time, kind, _, what in moments:
-            told += self._told(self._moment(kind, what, time))
-        return told
+            events += self._told(self._moment(kind, what, time))
+        return events
 
     def go_on(self, unseen: Sequence[Event], time: float) -> None:
-        """The table goes on behind a stretch up to `time` that it did not see.
+        """Continue after a stretch up to `time` that the table did not see.
 
         Args:
             unseen: events of the stream in that stretch, the oldest first; the table's own steps are among them.
@@ -126,7 +126,7 @@ class Ruler:
         self.machine.paused(time)
 
     def tick(self, time: float) -> list[tuple[float, Event]]:
-        """Time goes on without rows."""
+        """Return time goes on without rows."""
         return self._told(self.machine.tick(time))
 
     def _see(self, block: Ready, moments: list[tuple[float, int, int, Any]]) -> None:
@@ -141,7 +141,7 @@ class Ruler:
         for number, time in enumerate(times):
             moments.append((time, 1, number, {name: values[number] for name, values in columns}))
 
-    def _moment(self, kind: int, what: Any, time: float) -> list[Taken]:  # noqa: ANN401 - by kind
+    def _moment(self, kind: int, what: Any, time: float) -> list[Transition]:  # noqa: ANN401 - by kind
         machine = self.machine
         if kind == 0:
             names = {"health": what.what, "health_channel": what.channel}
@@ -159,7 +159,7 @@ class Ruler:
             return machine.push(ANOMALY, names, time)
         return self._answer(what)
 
-    def _answer(self, seen: Seen) -> list[Taken]:
+    def _answer(self, seen: StreamAnswer) -> list[Transition]:
         machine, time = self.machine, seen.time
         if not seen.sure:
             return machine.push(UNSURE, seen.names, time)
@@ -171,13 +171,13 @@ class Ruler:
             taken += machine.push(ALARM, {}, time)
         return taken
 
-    def _told(self, taken: Sequence[Taken]) -> list[tuple[float, Event]]:
-        told: list[tuple[float, Event]] = []
+    def _told(self, taken: Sequence[Transition]) -> list[tuple[float, Event]]:
+        events: list[tuple[float, Event]] = []
         for step in taken:
             detail: dict[str, Any] = {"table": self.rule.name, "from": step.before, "to": step.after}
             detail["reason"] = step.event
             if step.before != step.after:
-                told.append((step.time, Event(kind="state", time=step.time, label=step.after, detail=detail)))
+                events.append((step.time, Event(kind="state", time=step.time, label=step.after, detail=detail)))
             for action in step.actions:
                 if action.forget:
                     self.machine.forget(action.forget)
@@ -188,8 +188,8 @@ class Ruler:
                 label = action.alarm or action.event or action.command or action.say
                 kind = "alarm" if action.alarm else "state"
                 score = self._score()
-                told.append((step.time, Event(kind=kind, time=step.time, label=label, score=score, detail=more)))  # type: ignore[arg-type]
-        return told
+                events.append((step.time, Event(kind=kind, time=step.time, label=label, score=score, detail=more)))  # type: ignore[arg-type]
+        return events
 
     def _score(self) -> float:
         value: Value = self.machine.names.get("confidence", 0.0)

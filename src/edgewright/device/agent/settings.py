@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from edgewright.core.toml_tables import convert_table
+from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.device import sinks, sources
 from edgewright.device.boards.configuration import check_boards
-from edgewright.device.timeline_settings import TimelineConfig
+from edgewright.device.timeline import TimelineConfig
 from edgewright.schema.device_config import AgentSettings, CommandEntry
 from edgewright.schema.errors import InputError, UnknownNameError
 
-_LARGEST = 1 << 20
 T = TypeVar("T")
 
 
-class Source(msgspec.Struct, frozen=True):
-    """A kind of source with its settings, ready to be opened."""
-
-    kind: str
-    config: sources.StreamConfig
-
-    def open(self, columns: tuple[str, ...]) -> sources.Stream:
-        """Opens it for these channels."""
-        return sources.kind(self.kind).open(self.config, columns)
-
-
-class Way(msgspec.Struct, frozen=True):
+class SinkEntry(msgspec.Struct, frozen=True):
     """A kind of sink with its settings."""
 
     kind: str
     config: sinks.SinkConfig
 
     def open(self) -> sinks.Sink:
-        """Opens it."""
+        """Open it."""
         return sinks.kind(self.kind).open(self.config)
 
 
@@ -53,13 +40,13 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     settings: AgentSettings
-    source: Source | None
+    source: sources.Source | None
     timeline: TimelineConfig
-    ways: tuple[Way, ...]
+    ways: tuple[SinkEntry, ...]
 
 
 def read_settings(path: Path | None) -> Configured:
-    """Reads a configuration; without a file everything has its default.
+    """Read a configuration; without a file everything has its default.
 
     Raises:
         UnknownNameError: for a key, a kind or a value that is not known, with the known ones.
@@ -67,22 +54,11 @@ def read_settings(path: Path | None) -> Configured:
     """
     if path is None:
         return check_settings({}, Path(), "the settings")
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise InputError("a configuration", error.strerror or str(error), str(path)) from None
-    if len(content) > _LARGEST:
-        raise InputError(f"a configuration of at most {_LARGEST >> 20} MB", "more", str(path))
-    try:
-        table = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("TOML", str(error), str(path)) from None
-    return check_settings(table, path.parent, path.name)
+    return check_settings(read_toml(path, "a configuration"), path.parent, path.name)
 
 
 def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configured:
-    """Checks a configuration's table.
+    """Check a configuration's table.
 
     Args:
         table: as read.
@@ -100,12 +76,12 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
     if settings.source:
         kind, rest = _kind(settings.source, f"{where} source", "a source")
         part = _named(sources.kind, kind, f"{where} source.kind")
-        source = Source(kind, convert_table(rest, part.config, f"{where} source"))
+        source = sources.Source(kind, convert_table(rest, part.config, f"{where} source"))
     ways = []
     for place, entry in enumerate(settings.sink):
         kind, rest = _kind(entry, f"{where} sink[{place}]", "a sink")
         sink = _named(sinks.kind, kind, f"{where} sink[{place}].kind")
-        ways.append(Way(kind, convert_table(rest, sink.config, f"{where} sink[{place}]")))
+        ways.append(SinkEntry(kind, convert_table(rest, sink.config, f"{where} sink[{place}]")))
     return Configured(
         settings=msgspec.structs.replace(
             settings,
@@ -117,17 +93,6 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
         timeline=convert_table(settings.timeline, TimelineConfig, f"{where} timeline"),
         ways=tuple(ways),
     )
-
-
-def short_source(text: str) -> Source:
-    """The source behind `--source KIND:REST`.
-
-    Raises:
-        UnknownNameError: no such kind.
-        InputError: settings that do not fit.
-    """
-    name, _, rest = text.partition(":")
-    return Source(name, sources.kind(name).short(rest))
 
 
 def _named(find: Callable[[str], T], kind: str, where: str) -> T:

@@ -3,21 +3,106 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from edgewright.device.agent.delivery import Delivery
-from edgewright.device.agent.loop import Agent, Report
+from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.plan import Say, keep_copies, make_plan, settle_rates
-from edgewright.device.agent.settings import Configured, Source, read_settings, short_source
-from edgewright.device.agent.store_writer import Keeper
-from edgewright.device.store import Store
+from edgewright.device.agent.process_status import Report
+from edgewright.device.agent.settings import Configured, SinkEntry, read_settings
+from edgewright.device.agent.store_writer import StoreWriter
+from edgewright.device.sinks import Interruptible, Sink
+from edgewright.device.sources import Source, short_source
+from edgewright.device.store.sender import deliver
+from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import EdgewrightError, InputError
+
+_LOOK = 1.0  # seconds between two looks at an outbox that was empty
+_REMIND = 600.0
+
+
+class Delivery:
+    """Sends what waits, through the first way that works.
+
+    Args:
+        store: whose outbox.
+        ways: sinks in order of preference.
+        say: takes a line for people.
+
+    Raises:
+        InputError: a way that will never work.
+    """
+
+    def __init__(self, store: Store, ways: Sequence[SinkEntry], say: Callable[[str], None]) -> None:
+        self._store, self._say = store, say
+        self._sinks: list[tuple[str, Sink]] = [(way.kind, way.open()) for way in ways]
+        self._at = 0
+        self._stop = threading.Event()
+        self._said = -_REMIND
+        self.sent = 0
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send; nothing happens where there is no sink."""
+        if self._sinks:
+            self._thread.start()
+
+    def before(self, tell: Callable[[Sequence[Event]], None]) -> Callable[[Sequence[Event]], None]:
+        """Wrap `tell`, called when events are durable, so that an alarm does not wait for uploads."""
+
+        def told(events: Sequence[Event]) -> None:
+            if any(event.kind == "alarm" for event in events):
+                for _, sink in self._sinks:
+                    if isinstance(sink, Interruptible):
+                        sink.hurry()
+            tell(events)
+
+        return told
+
+    def close(self, drain: float) -> None:
+        """End; what waits is sent for at most so many seconds, the rest stays in the outbox."""
+        if not self._sinks:
+            return
+        self._stop.set()
+        self._thread.join(drain + 30.0)
+        until = time.monotonic() + drain
+        while not self._thread.is_alive() and time.monotonic() < until:
+            if not self._once():
+                break
+        for _, sink in self._sinks:
+            sink.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if not self._once():
+                self._stop.wait(min(60.0, max(_LOOK, self._store.outbox.rest())))
+
+    def _once(self) -> bool:
+        """One turn; whether more may go at once."""
+        kind, sink = self._sinks[self._at]
+        try:
+            done = deliver(self._store, sink)
+        except EdgewrightError as error:
+            self._tell(f"{error}. What was sent may be sent twice")
+            return False
+        self.sent += done.arrived
+        if done.problem:
+            self._at = (self._at + 1) % len(self._sinks)
+            self._tell(f"sink {kind}: {done.problem}. What waits stays in the outbox and is sent later")
+        return done.arrived > 0 and not done.problem
+
+    def _tell(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._said >= _REMIND:
+            self._said = now
+            self._say(text)
+
 
 _DRAIN = 5.0
 
@@ -34,7 +119,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def configure(package: str, source: str, config: Path | None) -> tuple[Configured, Source]:
-    """Settings of the command line over those of the configuration.
+    """Return settings of the command line over those of the configuration.
 
     Args:
         package: further one; empty for none.
@@ -59,7 +144,7 @@ def run_agent(
     configured: Configured, source: Source, folder: Path, *, stop: Callable[[], bool], say: Say,
     tell: Callable[[Sequence[Event]], None], begin: Callable[[Started], None],
 ) -> Report:  # fmt: skip
-    """Runs until the source ends or `stop` says so.
+    """Run until the source ends or `stop` says so.
 
     Args:
         configured: settings.
@@ -89,7 +174,7 @@ def run_agent(
             settle_rates(plan, opened, configured.timeline.tolerance)
             recorded = not getattr(opened, "live", True)
             delivery = Delivery(store, configured.ways, say)
-            keeper = Keeper(store, say, delivery.before(tell), apart=not recorded)
+            keeper = StoreWriter(store, say, delivery.before(tell), apart=not recorded)
             agent = Agent(plan, configured, opened, keeper, recorded=recorded)
             begin(
                 Started(
@@ -119,7 +204,7 @@ class _Opening:
         self._thread.start()
 
     def store(self) -> Store:
-        """The store, as soon as it is open.
+        """Return the store, as soon as it is open.
 
         Raises:
             InputError, OutputError: as `Store.open`.
@@ -130,7 +215,7 @@ class _Opening:
         return self._store
 
     def give_up(self) -> None:
-        """Closes it where it was opened."""
+        """Close it where it was opened."""
         with suppress(EdgewrightError):
             self.store().close()
 

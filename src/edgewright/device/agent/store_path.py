@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def store_folder(named: Path | None) -> Path:
-    """The folder of the store: as named, else what systemd gives (`STATE_DIRECTORY`), else one of this user."""
+    """Return the folder of the store: as named, else what systemd gives (`STATE_DIRECTORY`), else one of this user."""
     if named is not None:
         return named
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]

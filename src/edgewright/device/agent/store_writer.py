@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -12,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.device.store import Store
+from edgewright.device.store.store import Store
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.errors import OutputError
@@ -22,7 +21,7 @@ _WAITING = 4096  # pieces of work that may wait for the disk; beyond them the lo
 _TICK = 0.2
 
 
-class Keeper:
+class StoreWriter:
     """The agent's way into its store.
 
     Args:
@@ -46,7 +45,7 @@ class Keeper:
             self._thread.start()
 
     def events(self, events: Sequence[Event]) -> None:
-        """Stores events and tells them; raises what telling raised before."""
+        """Store events and tell them; raise what telling raised before."""
         if self._broken is not None:
             raise self._broken
         if not events:
@@ -64,20 +63,20 @@ class Keeper:
             self._do(partial(self._tell, urgent))
 
     def rows(self, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats) -> None:
-        """Stores raw rows."""
+        """Store raw rows."""
         self._do(partial(self.store.append_rows, stream, names, times, values))
 
     def file(self, write: Callable[[], object]) -> None:
-        """Writes something beside the store, in its turn."""
+        """Write something beside the store, in its turn."""
         self._do(write)
 
     def tick(self) -> None:
-        """Commits what has waited long enough."""
+        """Commit what has waited long enough."""
         if self._work is None:
             self._try(self.store.tick)
 
     def close(self) -> None:
-        """Makes everything durable; what is stored later is so before the call returns."""
+        """Make everything durable; what is stored later is so before the call returns."""
         if self._work is not None:
             self._work.put(None)
             self._thread.join()
@@ -125,21 +124,3 @@ class Keeper:
             if now - self._said >= _REMIND:
                 self._said = now
                 self._say(f"{error}. What was measured waits in memory and is tried again")
-
-
-def resident() -> int:
-    """Bytes of this process in memory; 0 where the kernel does not say."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - read every minute
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def free_bytes(folder: str) -> int | None:
-    """Bytes that are free for this user where a folder lies; None where nobody knows."""
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return None
-    return found.f_bavail * found.f_frsize

@@ -9,18 +9,17 @@ from typing import Any
 
 import msgspec
 
-from edgewright.device.agent.batch_prediction import Answered, Answerer
-from edgewright.device.agent.checkpoint import Kept, Remembered, drift_key, stream_key, watch_key
+from edgewright.device.agent.batch_prediction import Answered
+from edgewright.device.agent.checkpoint import Checkpoint, SavedState, drift_key, stream_key, watch_key
 from edgewright.device.agent.commands import Commands
-from edgewright.device.agent.feed import Cut, Cutter, Feed
-from edgewright.device.agent.plan import Plan, Watched
-from edgewright.device.agent.rules import Odd, Rule, Ruler
+from edgewright.device.agent.feed import Feed, SampleBatch, WindowCutter
+from edgewright.device.agent.plan import DetectorPlan, Plan
+from edgewright.device.agent.rules import Anomaly, Rule, RuleRunner
 from edgewright.device.agent.settings import Configured
-from edgewright.device.agent.stream_checkpoint import Resuming
-from edgewright.device.agent.stream_decisions import Judge, Seen
-from edgewright.device.agent.stream_detector import Detecting
-from edgewright.device.agent.stream_drift import Drifting, drifting
-from edgewright.device.timeline_settings import Ready
+from edgewright.device.agent.stream_checkpoint import StreamCheckpoint, Unit
+from edgewright.device.agent.stream_decisions import DecisionStream, StreamAnswer
+from edgewright.device.agent.stream_drift import StreamDetector, stream_drift
+from edgewright.device.timeline import Ready
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Event, Packet
 
@@ -28,26 +27,16 @@ from edgewright.schema.device import Event, Packet
 _HEALTH, _ANOMALY, _DECISION, _STATE, _SUMMARY = range(5)
 # These words are made here; a source's own words may hold what it read and stay on the device.
 _OWN_WORDS = ("source",)
-_Told = tuple[float, int, Event]
+_TimedEvent = tuple[float, int, Event]
 
 
 class PendingSamples(msgspec.Struct):
     """Samples of a stream for one package; `answered` is filled in when the whole batch was."""
 
     unit: Unit
-    cut: Cut
+    cut: SampleBatch
     answered: Answered | None = None
     failed: str = ""
-
-
-class Unit(msgspec.Struct, frozen=True):
-    """One package on one stream."""
-
-    answerer: Answerer
-    feed: Feed
-    cutter: Cutter
-    judge: Judge
-    drift: Drifting | None
 
 
 class StreamState:
@@ -62,7 +51,7 @@ class StreamState:
     """
 
     def __init__(
-        self, name: str, plan: Plan, configured: Configured, commands: Commands, remembered: Remembered | None = None
+        self, name: str, plan: Plan, configured: Configured, commands: Commands, remembered: Checkpoint | None = None
     ) -> None:
         self.name = name
         self.feeds: dict[tuple[tuple[str, ...], float | None], Feed] = {}
@@ -75,25 +64,27 @@ class StreamState:
             Unit(
                 a,
                 self._feed(a.columns, a.rate),
-                Cutter(a.window, len(a.columns)),
-                Judge(a, summary, a.name in ruled),
-                drifting(a, settings.drift, remembered.take(drift_key(name, a)) if remembered else None),
+                WindowCutter(a.window, len(a.columns)),
+                DecisionStream(a, summary, a.name in ruled),
+                stream_drift(a, settings.drift, remembered.take(drift_key(name, a)) if remembered else None),
             )
             for a in plan.answerers
             if a.takes(name)
         ]
-        self._watches: list[tuple[Feed, Watched, Detecting]] = [
+        self._watches: list[tuple[Feed, DetectorPlan, StreamDetector]] = [
             (
                 self._feed(w.columns, w.rate),
                 w,
-                Detecting(w, remembered.take(watch_key(name, w)) if remembered else None),
+                StreamDetector(w, remembered.take(watch_key(name, w)) if remembered else None),
             )
             for w in plan.watched
             if w.takes(name)
         ]
-        self._rulers: list[tuple[Feed | None, Ruler]] = [(self._of(rule), Ruler(rule, commands)) for rule in rules]
+        self._rulers: list[tuple[Feed | None, RuleRunner]] = [
+            (self._of(rule), RuleRunner(rule, commands)) for rule in rules
+        ]
         kept, decided = (remembered.take(stream_key(name)), remembered.decided(name)) if remembered else (None, ())
-        self._resuming = Resuming(kept, decided, self._timeline)
+        self._resuming = StreamCheckpoint(kept, decided, self._timeline)
         self._ends = False
         self.arrived = time.monotonic()
         self.last = math.nan
@@ -108,7 +99,7 @@ class StreamState:
         return bool(self.feeds)
 
     def take(self, packet: Packet, arrived: float) -> None:
-        """Takes rows; what they complete is then in `asked`."""
+        """Take rows; what they complete is then in `asked`."""
         if len(packet.values):
             self.arrived = arrived
             self.wall = packet.wall if packet.wall is not None else self.wall
@@ -122,13 +113,13 @@ class StreamState:
             self._take(feed, *feed.push(packet))
 
     def flush(self) -> None:
-        """Takes what is still held back; the next `finish` is the last one."""
+        """Take what is still held back; the next `finish` is the last one."""
         self._ends = True
         for feed in self.feeds.values():
             self._take(feed, *feed.flush())
 
-    def keep(self) -> dict[str, Kept]:
-        """What is known of the stream so far, by name."""
+    def keep(self) -> dict[str, SavedState]:
+        """Return what is known of the stream so far, by name."""
         kept = self._resuming.keep(self.last, self.feeds.values(), self.units, self._ruling)
         found = {stream_key(self.name): kept}
         found |= {
@@ -141,57 +132,57 @@ class StreamState:
         """Something that is not well with the stream, as the agent found it."""
         self._health[health.what, health.text, health.time] = health
 
-    def finish(self) -> tuple[list[_Told], list[tuple[Feed, Ready]], list[tuple[Unit, Seen]]]:
+    def finish(self) -> tuple[list[_TimedEvent], list[tuple[Feed, Ready]], list[tuple[Unit, StreamAnswer]]]:
         """After `asked` was answered: what came of everything that was taken since the last call.
 
         Returns:
             Events in order, with their time and rank; the rows; and alarms of packages.
         """
-        told: list[_Told] = []
-        seen: dict[str, list[Seen]] = {}
-        alarms: list[tuple[Unit, Seen]] = []
+        events: list[_TimedEvent] = []
+        seen: dict[str, list[StreamAnswer]] = {}
+        alarms: list[tuple[Unit, StreamAnswer]] = []
         for asked in self.asked:
-            self._judged(asked, seen, told, alarms)
+            self._judged(asked, seen, events, alarms)
         for unit in self.units:
             if unit.drift is not None:
                 # Those of a recording that fill no block say nothing any more.
                 self._drifts += unit.drift.look(everything=self._ends and self._remembered is not None)
         health = sorted(self._health.values(), key=lambda one: one.time)
-        told += [(one.time, _HEALTH, health_event(one)) for one in health]
-        told += [(event.time, _ANOMALY, event) for event in self._drifts]
+        events += [(one.time, _HEALTH, health_event(one)) for one in health]
+        events += [(event.time, _ANOMALY, event) for event in self._drifts]
         for odd in self._odd:
             detail = {"channel": odd.channel, "detector": odd.detector}
             event = Event(kind="anomaly", time=odd.time, label=odd.channel, score=odd.score, detail=detail)
-            told.append((odd.time, _ANOMALY, event))
+            events.append((odd.time, _ANOMALY, event))
         for feed, ruler in self._rulers:
             rows = [ready for of, ready in self._rows if of is feed]
             steps = ruler.take(rows, seen.get(ruler.rule.package, ()), self._odd, health)
-            told += [(moment, _STATE, event) for moment, event in steps]
+            events += [(moment, _STATE, event) for moment, event in steps]
         rows_taken = self._rows
         self._begin()
-        told.sort(key=lambda one: one[:2])
-        return told, rows_taken, alarms
+        events.sort(key=lambda one: one[:2])
+        return events, rows_taken, alarms
 
-    def tick(self, moment: float) -> list[_Told]:
-        """Time goes on without rows."""
+    def tick(self, moment: float) -> list[_TimedEvent]:
+        """Return time goes on without rows."""
         return [(at, _STATE, event) for _, ruler in self._rulers for at, event in ruler.tick(moment)]
 
-    def summaries(self) -> list[_Told]:
-        """Stretches that are not over yet, at the end."""
+    def summaries(self) -> list[_TimedEvent]:
+        """Return stretches that are not over yet, at the end."""
         if math.isnan(self.last):
             return []
         units = [unit for unit in self.units if unit.judge.tally.windows]
         return [self._summary(unit, self.last, unit.judge.tally.detail(self.last)) for unit in units]
 
     @property
-    def _ruling(self) -> list[Ruler]:
+    def _ruling(self) -> list[RuleRunner]:
         return [ruler for _, ruler in self._rulers]
 
     def _begin(self) -> None:
         self.asked: list[PendingSamples] = []
         self.wall = None
         self._health: dict[tuple[str, str, float], Health] = {}
-        self._odd: list[Odd] = []
+        self._odd: list[Anomaly] = []
         self._drifts: list[Event] = []
         self._rows: list[tuple[Feed, Ready]] = []
 
@@ -223,7 +214,11 @@ class StreamState:
                     self._odd += watch.push(ready)
 
     def _judged(
-        self, asked: PendingSamples, seen: dict[str, list[Seen]], told: list[_Told], alarms: list[tuple[Unit, Seen]]
+        self,
+        asked: PendingSamples,
+        seen: dict[str, list[StreamAnswer]],
+        events: list[_TimedEvent],
+        alarms: list[tuple[Unit, StreamAnswer]],
     ) -> None:
         unit = asked.unit
         moment = float(asked.cut.times[-1])
@@ -236,20 +231,20 @@ class StreamState:
         for sick in health:
             self.tell(sick)
         if unit.drift is not None:
-            unit.drift.answered(asked.cut.times, asked.answered.confidence)
+            unit.drift.answered(asked.cut.times, asked.answered.answers.confidence)
         seen.setdefault(unit.answerer.name, []).extend(found)
-        told += [self._summary(unit, at, detail) for at, detail in summaries]
+        events += [self._summary(unit, at, detail) for at, detail in summaries]
         detail = {"package": unit.answerer.name}
         for one in found:
             if one.decided:
                 kinds = ("decision", "alarm") if one.alarm else ("decision",)
                 for kind in kinds:
                     event = Event(kind=kind, time=one.time, label=one.decided, score=one.score, detail=detail)  # type: ignore[arg-type]
-                    told.append((one.time, _DECISION, event))
+                    events.append((one.time, _DECISION, event))
             if one.alarm:
                 alarms.append((unit, one))
 
-    def _summary(self, unit: Unit, moment: float, detail: dict[str, Any]) -> _Told:
+    def _summary(self, unit: Unit, moment: float, detail: dict[str, Any]) -> _TimedEvent:
         detail = {"package": unit.answerer.name, **detail}
         if unit.drift is not None and (sketch := unit.drift.sketch()):
             detail["sketch"] = sketch
@@ -257,11 +252,11 @@ class StreamState:
 
 
 def health_event(health: Health) -> Event:
-    """What is not well, as an event."""
+    """Return what is not well, as an event."""
     # What a source says may quote what it read: 'notice' is no key that may leave.
-    told: dict[str, Any] = {"notice" if health.what in _OWN_WORDS else "reason": health.text}
+    detail: dict[str, Any] = {"notice" if health.what in _OWN_WORDS else "reason": health.text}
     if health.channel:
-        told["channel"] = health.channel
+        detail["channel"] = health.channel
     if health.amount:
-        told["amount"] = health.amount
-    return Event(kind="health", time=health.time, label=health.what, detail=told)
+        detail["amount"] = health.amount
+    return Event(kind="health", time=health.time, label=health.what, detail=detail)

@@ -1,7 +1,7 @@
 """Where a stream's timeline, windows, decisions and tables were when the agent stopped, and going on from there.
 
 Where the next row follows the last one as if nothing had been, all of it goes on and the events are those of an agent
-that never stopped. Behind a hole, what rests on rows in a row begins anew; decisions, refractory times and states of
+that never stopped. Behind a hole, what rests on rows in a row starts over; decisions, refractory times and states of
 tables stay, their time-outs and watchdogs wait for all of their time again, and they get the event `gap`.
 """
 
@@ -16,22 +16,33 @@ import msgspec
 import numpy as np
 
 from edgewright.core.snapshot import Part, go_on, prepared, state_of
-from edgewright.device.agent.checkpoint import Kept, decoded, encoded, goes_on, seal
-from edgewright.device.timeline_settings import TimelineConfig
+from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on, seal
+from edgewright.device.timeline import TimelineConfig
 from edgewright.monitor.detector_stream import GAP
 from edgewright.schema.device import Event, Packet
 
 if TYPE_CHECKING:
     from edgewright.device.agent.batch_prediction import Answerer
-    from edgewright.device.agent.feed import Feed
-    from edgewright.device.agent.rules import Ruler
-    from edgewright.device.agent.stream import Unit
+    from edgewright.device.agent.feed import Feed, WindowCutter
+    from edgewright.device.agent.rules import RuleRunner
+    from edgewright.device.agent.stream_decisions import DecisionStream
+    from edgewright.device.agent.stream_drift import StreamDrift
 
 # What a state raises that does not fit, although its name says that it does.
 _MISFIT = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError)
 
 
-class Resuming:
+class Unit(msgspec.Struct, frozen=True):
+    """One package on one stream."""
+
+    answerer: Answerer
+    feed: Feed
+    cutter: WindowCutter
+    judge: DecisionStream
+    drift: StreamDrift | None
+
+
+class StreamCheckpoint:
     """The times of one stream's rows, and all that goes on with them.
 
     Args:
@@ -40,29 +51,35 @@ class Resuming:
         config: of the timelines.
     """
 
-    def __init__(self, kept: Kept | None, decided: Sequence[Event], config: TimelineConfig) -> None:
+    def __init__(self, kept: SavedState | None, decided: Sequence[Event], config: TimelineConfig) -> None:
         self._kept, self._decided, self._config = kept, decided, config
         self._newest = self._step = math.nan
 
-    def seen(self, packet: Packet, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[Ruler]) -> None:
-        """Takes the times of rows before they are taken; with the first of them everything new goes on."""
+    def seen(
+        self, packet: Packet, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[RuleRunner]
+    ) -> None:
+        """Take the times of rows before they are taken; with the first of them everything new goes on."""
         times = packet.time[np.isfinite(packet.time)]
         if self._kept is not None and len(packet.values):
             kept, self._kept = self._kept, None
             first = float(times[0]) if len(times) and math.isfinite(packet.time[0]) else math.nan
-            # Where that fails nothing was changed, and everything begins anew.
+            # Where that fails nothing was changed, and everything starts over.
             with suppress(*_MISFIT):
                 self._resume(kept, first, feeds, units, rulers)
             self._decided = ()
         for time in times[-2:].tolist():
             self._step, self._newest = time - self._newest, time
 
-    def keep(self, last: float, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[Ruler]) -> Kept | None:
+    def keep(
+        self, last: float, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[RuleRunner]
+    ) -> SavedState | None:
         """All of it now; what was kept before where no row has come since.
 
         Args:
             last: time of the newest row that was ready, in seconds of the stream.
-            feeds, units, rulers: of the stream.
+            feeds: of the stream.
+            units: of the stream.
+            rulers: of the stream.
         """
         if math.isnan(last) or math.isnan(self._newest):
             return self._kept
@@ -70,10 +87,15 @@ class Resuming:
         for unit in units:
             parts[_unit(unit.answerer)] = {"judge": state_of(unit.judge), "cutter": state_of(unit.cutter)}
         parts |= {_ruler(ruler, units): state_of(ruler) for ruler in rulers}
-        return Kept(last, encoded({"newest": self._newest, "step": self._step, "parts": parts}))
+        return SavedState(last, encoded({"newest": self._newest, "step": self._step, "parts": parts}))
 
     def _resume(
-        self, kept: Kept, first: float, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[Ruler]
+        self,
+        kept: SavedState,
+        first: float,
+        feeds: Collection[Feed],
+        units: Sequence[Unit],
+        rulers: Sequence[RuleRunner],
     ) -> None:
         state = decoded(kept.state)
         parts, away, step = state["parts"], first - state["newest"], state["step"]
@@ -126,7 +148,7 @@ def _unit(answerer: Answerer) -> str:
     return seal("unit", answerer.name, package, answerer.columns, answerer.rate, answerer.decision)
 
 
-def _ruler(ruler: Ruler, units: Sequence[Unit]) -> str:
+def _ruler(ruler: RuleRunner, units: Sequence[Unit]) -> str:
     rule = ruler.rule
     seen = [_unit(unit.answerer) for unit in units if unit.answerer.name == rule.package]
     return seal("rule", rule.checked.table, rule.columns, rule.rate, seen)

@@ -3,24 +3,116 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.decision import Decider
 from edgewright.core.state_machine.guards import Value
 from edgewright.device.agent.batch_prediction import Answered, Answerer
-from edgewright.device.agent.counters import Tally
-from edgewright.device.agent.plausibility import RangeWatch, ScaleWatch
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.data import Floats
+from edgewright.schema.package import ReferenceColumn
+
+_WINDOWS = 8  # in a row, before something is said
+_FACTORS = {9.80665: "g and m/s2", 1000.0: "a unit and its thousandth", 180 / math.pi: "degrees and radians"}
+_NEAR, _BEYOND = 1.25, 1.5
+
+
+class RangeWatch:
+    """Tells when a column begins and ends to have values that its sensor cannot give."""
+
+    KEPT = ("_outside",)
+
+    def __init__(self) -> None:
+        self._outside: dict[str, int] = {}
+
+    def look(self, outside: Sequence[tuple[str, ...]], times: Sequence[float]) -> list[Health]:
+        """Return columns outside, sample by sample, with the time of each."""
+        found = []
+        for columns, time in zip(outside, times, strict=True):
+            for name in columns:
+                if not self._outside.get(name):
+                    text = f"range: {name} has values that its sensor cannot give"
+                    found.append(Health(time=time, what="range", text=text, channel=name))
+                self._outside[name] = _WINDOWS
+            if not self._outside:
+                continue
+            for name in [name for name in self._outside if name not in columns]:
+                self._outside[name] -= 1
+                if not self._outside[name]:
+                    del self._outside[name]
+                    found.append(Health(time=time, what="well", text=f"well: {name} after range", channel=name))
+        return found
+
+
+class ScaleWatch:
+    """Compares how large values are with how large they were in training.
+
+    Args:
+        reference: of the package; empty: nothing is compared.
+    """
+
+    KEPT = ("_row", "_told")
+
+    def __init__(self, reference: Sequence[ReferenceColumn]) -> None:
+        if not all(column.quantiles for column in reference):
+            reference = ()
+        self._names = [column.name for column in reference]
+        self._size = np.array([math.hypot(column.mean, column.deviation) for column in reference])
+        # What was (nearly) always zero in training has no size to compare with.
+        self._compared = self._size > 1e-6
+        self._row = np.zeros(len(reference), np.int64)
+        self._told = np.zeros(len(reference), np.bool_)
+        ends = [(column.quantiles[0], column.quantiles[-1]) for column in reference]
+        self._most = np.array([max(abs(low), abs(high)) for low, high in ends])
+        # A column that was near zero now and then has no least size: a sensor at rest is no other unit.
+        self._least = np.array([min(abs(low), abs(high)) if low * high > 0 else 0.0 for low, high in ends])
+
+    def look(self, samples: Floats, times: Sequence[float]) -> list[Health]:
+        """Return samples of shape (n, channels, samples), or (n, columns), with the time of each."""
+        if not len(self._names) or samples.shape[1] != len(self._names):
+            return []
+        wide = samples.reshape(len(samples), len(self._names), -1).astype(np.float64)
+        present = ~np.isnan(wide)
+        count = np.maximum(present.sum(2), 1)
+        size = np.sqrt((np.where(present, wide, 0.0) ** 2).sum(2) / count)
+        # On the whole larger than anything was once in training, or smaller than it ever was.
+        odd = self._compared & present.any(2) & ((size > _BEYOND * self._most) | (size * _BEYOND < self._least))
+        if not odd.any() and not self._told.any():
+            self._row[:] = 0
+            return []
+        found: list[Health] = []
+        for place, time in enumerate(times):
+            self._row = np.where(odd[place], self._row + 1, 0)
+            begins = (self._row >= _WINDOWS) & ~self._told
+            for channel in np.flatnonzero(begins).tolist():
+                one = self._tell(channel, float(size[place, channel]), time)
+                found.append(one)
+            self._told |= begins
+            for channel in np.flatnonzero(self._told & ~odd[place]).tolist():
+                name = self._names[channel]
+                found.append(Health(time=time, what="well", text=f"well: {name} after unit", channel=name))
+            self._told &= odd[place]
+        return found
+
+    def _tell(self, channel: int, size: float, time: float) -> Health:
+        name, ratio = self._names[channel], size / float(self._size[channel])
+        guess = next(
+            (words for factor, words in _FACTORS.items() if 1 / _NEAR < max(ratio, 1 / ratio) / factor < _NEAR), ""
+        )
+        text = f"unit: {name} is {ratio:.3g} times as large as in training" + (f": {guess}?" if guess else "")
+        return Health(time=time, what="unit", text=text, channel=name, amount=ratio)
+
 
 OWN_NAMES = ("label", "confidence", "unsure", "decided", "prediction", "package")
 """What guards may ask for of an answer, beside the labels' probabilities."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, as rules and the store take it.
 
     Attributes:
@@ -43,7 +135,59 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     sample: Floats | None = None
 
 
-class Judge:
+_BINS = 100
+
+
+class Tally:
+    """What one package answered of one stream since the last summary."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self._labels = labels
+        self.begin = math.nan
+        self._clear()
+
+    def _clear(self) -> None:
+        self._counts = np.zeros(len(self._labels), np.int64)
+        self._confidence = np.zeros(_BINS, np.int64)
+        self.windows = self.unsure = self.doubted = self.gaps = self.alarms = 0
+        self._sum, self._low, self._high = 0.0, math.inf, -math.inf
+
+    def labels(self, places: NDArray[np.int64], confidence: Floats) -> None:
+        """Count answers: places of the labels and their confidence, shape (n,) each."""
+        self._counts += np.bincount(places, minlength=len(self._labels))
+        bins = np.clip(confidence * _BINS, 0, _BINS - 1).astype(np.int64)
+        self._confidence += np.bincount(bins, minlength=_BINS)
+
+    def numbers(self, predictions: Floats) -> None:
+        """Count predictions, shape (n,)."""
+        known = predictions[np.isfinite(predictions)].astype(np.float64)
+        if len(known):
+            self._sum += float(known.sum())
+            self._low, self._high = min(self._low, float(known.min())), max(self._high, float(known.max()))
+
+    def detail(self, end: float) -> dict[str, Any]:
+        """Return the summary up to a time, and a new stretch begins."""
+        record: dict[str, Any] = {"windows": self.windows, "seconds": round(end - self.begin, 3)}
+        counted = {name: int(n) for name, n in zip(self._labels, self._counts.tolist(), strict=True) if n}
+        if counted:
+            record["counts"] = counted
+            record["confidence"] = [self._quantile(share) for share in (0.05, 0.5, 0.95)]
+        if self._low <= self._high:
+            record |= {"low": self._low, "high": self._high, "mean": self._sum / max(1, self.windows - self.doubted)}
+        for name in ("unsure", "doubted", "gaps", "alarms"):
+            if getattr(self, name):
+                record[name] = getattr(self, name)
+        self.begin = end
+        self._clear()
+        return record
+
+    def _quantile(self, share: float) -> float:
+        total = self._confidence.cumsum()
+        # Upper edge of the bin, so that .99 means at most .99.
+        return (int(np.searchsorted(total, share * total[-1])) + 1) / _BINS
+
+
+class DecisionStream:
     """Follows one stream for one package.
 
     Args:
@@ -64,8 +208,8 @@ class Judge:
         self.tally = Tally(manifest.labels)
         self._range, self._scale = RangeWatch(), ScaleWatch(manifest.reference)
 
-    def take(self, answered: Answered) -> tuple[list[Seen], list[Health], list[tuple[float, dict[str, Any]]]]:
-        """Takes the answers to successive samples.
+    def take(self, answered: Answered) -> tuple[list[StreamAnswer], list[Health], list[tuple[float, dict[str, Any]]]]:
+        """Take the answers to successive samples.
 
         Returns:
             One `Seen` for each where rules look on, else one for each that changed the decision; what is not well; and
@@ -73,10 +217,10 @@ class Judge:
         """
         cut = answered.cut
         times = cut.times.tolist()
-        outside = np.array([bool(columns) for columns in answered.outside])
-        well = cut.healthy & ~outside & ~answered.missing
-        health = self._range.look(answered.outside, times) + self._scale.look(cut.samples, times)
-        seen: list[Seen] = []
+        outside = np.array([bool(columns) for columns in answered.answers.out_of_range])
+        well = cut.healthy & ~outside & ~answered.answers.missing
+        health = self._range.look(answered.answers.out_of_range, times) + self._scale.look(cut.samples, times)
+        seen: list[StreamAnswer] = []
         summaries = []
         self.tally.gaps += cut.gap
         start = 0
@@ -104,18 +248,18 @@ class Judge:
             self._decider.gap()
 
     def recall(self, label: str, time: float, *, alarm: bool) -> None:
-        """Says what was decided while this one did not see the stream."""
+        """Say what was decided while this one did not see the stream."""
         if self._decider is not None and label in self._places:
             self._decider.recall(self._places[label], time, alarm=alarm)
 
-    def _one(self, answered: Answered, place: int, time: float, well: bool) -> Seen | None:
+    def _one(self, answered: Answered, place: int, time: float, well: bool) -> StreamAnswer | None:
         gap = answered.cut.gap and place == 0
         if gap:
             self.gap()
         decision = None
         if self._decider is not None:
             if well:
-                decision = self._decider.push(answered.probabilities[place], time)
+                decision = self._decider.push(answered.answers.probabilities[place], time)
             else:
                 # A sensor that is not well decides nothing, and nothing is averaged over what it said.
                 self._decider.gap()
@@ -123,8 +267,8 @@ class Judge:
             return None
         alarm = decision is not None and decision.alarm
         self.tally.alarms += alarm
-        sure = well and not bool(answered.unsure[place])
-        return Seen(
+        sure = well and not bool(answered.answers.unsure[place])
+        return StreamAnswer(
             time=time,
             names=self._names(answered, place, well, sure) if self._ruled else {},
             sure=sure,
@@ -138,14 +282,14 @@ class Judge:
     def _names(self, answered: Answered, place: int, well: bool, sure: bool) -> dict[str, Value]:
         names: dict[str, Value] = {"package": self.package, "unsure": float(not sure)}
         if self._decider is None:
-            predictions = answered.predictions
+            predictions = answered.answers.predictions
             names["prediction"] = float(predictions[place]) if predictions is not None and well else math.nan
             return names
         # What rests on a sensor that is not well is not known.
         means = self._decider.means.tolist() if well else [math.nan] * len(self._labels)
         names.update(zip(self._labels, means, strict=True))
-        names["label"] = str(answered.labels[place]) if well else math.nan
-        names["confidence"] = float(answered.confidence[place]) if well else math.nan
+        names["label"] = str(answered.answers.labels[place]) if well else math.nan
+        names["confidence"] = float(answered.answers.confidence[place]) if well else math.nan
         decided = self._decider.decided
         names["decided"] = self._labels[decided] if decided >= 0 else math.nan
         return names
@@ -157,10 +301,10 @@ class Judge:
         good = well[part]
         self.tally.windows += end - start
         self.tally.doubted += int((~good).sum())
-        self.tally.unsure += int(answered.unsure[part][good].sum())
+        self.tally.unsure += int(answered.answers.unsure[part][good].sum())
         if self._decider is None:
-            if answered.predictions is not None:
-                self.tally.numbers(answered.predictions[part][good])
+            if answered.answers.predictions is not None:
+                self.tally.numbers(answered.answers.predictions[part][good])
             return
-        places = np.array([self._places[label] for label in answered.labels[part][good].tolist()], np.int64)
-        self.tally.labels(places, answered.confidence[part][good])
+        places = np.array([self._places[label] for label in answered.answers.labels[part][good].tolist()], np.int64)
+        self.tally.labels(places, answered.answers.confidence[part][good])

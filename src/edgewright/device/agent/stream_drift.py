@@ -6,23 +6,69 @@ import base64
 import math
 from collections import deque
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.device.agent.batch_prediction import Answerer
-from edgewright.device.agent.checkpoint import Kept, goes_on
-from edgewright.device.timeline_settings import Ready
+from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on
+from edgewright.device.agent.plan import DetectorPlan
+from edgewright.device.agent.rules import Anomaly
+from edgewright.device.timeline import Ready
+from edgewright.monitor.detector_stream import Watch
 from edgewright.monitor.drift.sketch import SKETCH_BYTES
-from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, together
+from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, joint_monitor
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import DriftSettings
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import EdgewrightError, InputError
+
+# What a state raises that does not fit its detector, although its name says that it does.
+_MISFIT = (EdgewrightError, msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+
+
+class StreamDetector:
+    """Rows on their way to a `Watch`.
+
+    Args:
+        watched: the detector.
+        kept: its state on this stream when the agent last stopped; None where there was none.
+    """
+
+    def __init__(self, watched: DetectorPlan, kept: SavedState | None) -> None:
+        self._watched, self._kept = watched, kept
+        self._watch = Watch(watched.file)
+        self._time = math.nan
+
+    def push(self, ready: Ready) -> list[Anomaly]:
+        """Take rows; give those that begin an alarm."""
+        if self._kept is not None:
+            if goes_on(self._kept, float(ready.time[0])):
+                self._resume(self._kept)
+            self._kept = None
+        self._time = float(ready.time[-1])
+        columns, name = self._watched.columns, self._watched.name
+        return [
+            Anomaly(one.time, one.score, columns[one.channel] if one.channel >= 0 else "", name)
+            for one in self._watch.push(ready.values, ready.time)
+            if one.alarm
+        ]
+
+    def keep(self) -> SavedState | None:
+        """Return its state now; what was kept before where no row has come since."""
+        return self._kept if math.isnan(self._time) else SavedState(self._time, encoded(self._watch.state()))
+
+    def _resume(self, kept: SavedState) -> None:
+        try:
+            self._watch = Watch(self._watched.file, decoded(kept.state))
+        except _MISFIT:
+            self._watch = Watch(self._watched.file)
+
 
 _ROWS = 64  # rows one by one cost twenty times as much
 
 
-class Drifting:
+class StreamDrift:
     """Rows on their way to a `DriftWatch`.
 
     Args:
@@ -31,17 +77,17 @@ class Drifting:
         kept: the state on this stream when the agent last stopped; None where there was none.
     """
 
-    def __init__(self, answerer: Answerer, settings: DriftSettings, kept: Kept | None = None) -> None:
+    def __init__(self, answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None) -> None:
         self._config = DriftConfig(rhythm=settings.rhythm, false_alarms=settings.false_alarms)
         self._answerer, self._kept, self._time = answerer, kept, math.nan
-        self._watch = self._anew()
+        self._watch = self._fresh()
         self._package, self._sync = answerer.name, settings.sync
         self._held: list[Ready] = []
         self._answers: deque[tuple[float, float]] = deque()
         self._rows = 0
 
     def push(self, ready: Ready) -> None:
-        """Takes rows, which wait for others and for the answers to them."""
+        """Take rows, which wait for others and for the answers to them."""
         if self._kept is not None:
             if goes_on(self._kept, float(ready.time[0])):
                 self._resume(self._kept.state)
@@ -50,11 +96,11 @@ class Drifting:
         self._rows += len(ready.values)
 
     def answered(self, times: NDArray[np.float64], confidence: Floats) -> None:
-        """Takes the confidence of answers and the times of their last rows, shape (n,) each."""
+        """Take the confidence of answers and the times of their last rows, shape (n,) each."""
         self._answers.extend(zip(times.tolist(), confidence.tolist(), strict=True))
 
     def look(self, *, everything: bool) -> list[Event]:
-        """Looks at the rows that wait, once there are enough of them or all that are left are wanted.
+        """Look at the rows that wait, once there are enough of them or all that are left are wanted.
 
         Returns:
             An event for each channel, and for the confidence, that has begun to drift.
@@ -77,12 +123,12 @@ class Drifting:
             event.detail["package"] = self._package
         return events
 
-    def keep(self) -> Kept | None:
-        """The state after the rows that were looked at; what was kept before where there were none."""
-        return self._kept if math.isnan(self._time) else Kept(self._time, self._watch.state())
+    def keep(self) -> SavedState | None:
+        """Return the state after the rows that were looked at; what was kept before where there were none."""
+        return self._kept if math.isnan(self._time) else SavedState(self._time, self._watch.state())
 
     def sketch(self) -> list[str]:
-        """The sketch of each channel in base64, for a summary; none unless the settings say so.
+        """Return the sketch of each channel in base64, for a summary; none unless the settings say so.
 
         A sketch holds the smallest and the largest value: it leaves by will only.
         """
@@ -92,19 +138,19 @@ class Drifting:
         parts = [whole[at : at + SKETCH_BYTES] for at in range(0, len(whole), SKETCH_BYTES)]
         return [base64.b64encode(part).decode("ascii") for part in parts]
 
-    def _anew(self) -> DriftWatch:
+    def _fresh(self) -> DriftWatch:
         manifest = self._answerer.manifest
-        return DriftWatch(manifest.reference, self._answerer.rate, self._config, together(manifest, self._config))
+        return DriftWatch(manifest.reference, self._answerer.rate, self._config, joint_monitor(manifest, self._config))
 
     def _resume(self, state: bytes) -> None:
         try:
             self._watch.restore(state)
         except InputError:
-            self._watch = self._anew()
+            self._watch = self._fresh()
 
 
-def drifting(answerer: Answerer, settings: DriftSettings, kept: Kept | None = None) -> Drifting | None:
-    """A watch where the settings give a rhythm and the package a reference."""
+def stream_drift(answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None) -> StreamDrift | None:
+    """Return a watch where the settings give a rhythm and the package a reference."""
     if not settings.rhythm or not answerer.manifest.reference:
         return None
-    return Drifting(answerer, settings, kept)
+    return StreamDrift(answerer, settings, kept)

@@ -23,28 +23,17 @@ class Supervisor:
         self._every = int(given) / 2e6 if given.isdigit() and int(given) else None
         self._last = -1e9
 
-    def ready(self) -> None:
-        """The agent has started."""
-        self._say("READY=1")
-
-    def stopping(self) -> None:
-        """It is about to end."""
-        self._say("STOPPING=1")
-
     def alive(self) -> None:
-        """The loop goes round; said now and then."""
+        """Tell systemd now and then that the loop runs."""
         if self._every is None:
             return
         now = time.monotonic()
         if now - self._last >= self._every:
             self._last = now
-            self._say("WATCHDOG=1")
+            self.say("WATCHDOG=1")
 
     def say(self, text: str) -> None:
-        """A further variable, `X_NAME=value`."""
-        self._say(text)
-
-    def _say(self, text: str) -> None:
+        """Send a variable: 'READY=1', 'STOPPING=1', or `X_NAME=value`."""
         if not self._address:
             return
         path = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import os
-import tomllib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from edgewright.core.toml_tables import convert_table
-from edgewright.device.boards.address import checked_link
+from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.schema.boards import MOST, BoardEntry
 from edgewright.schema.errors import InputError
+
+BAUD = 115200
+_FORMS = "serial:PORT, serial:PORT@BAUD or tcp:HOST:PORT"
+
+
+def checked_link(link: str, where: str) -> tuple[str, str, int]:
+    """Kind, port or host, and baud rate or TCP port.
+
+    Raises:
+        InputError: not of a form that is known.
+    """
+    if found := re.fullmatch(r"tcp:(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+):(\d{1,5})", link):
+        return "tcp", found[1].strip("[]"), int(found[2])
+    if found := re.fullmatch(r"serial:([^@\s]+)(?:@(\d{2,8}))?", link):
+        return "serial", found[1], int(found[2] or BAUD)
+    raise InputError(f"a line as {_FORMS}", repr(link), where)
 
 
 class _Boards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +36,7 @@ class _Boards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_boards(path: Path | None, source: str = "") -> tuple[BoardEntry, ...]:
-    """The boards of a configuration; none without a file.
+    """Return the boards of a configuration; none without a file.
 
     Args:
         path: of the configuration; None for none.
@@ -33,12 +48,7 @@ def read_boards(path: Path | None, source: str = "") -> tuple[BoardEntry, ...]:
     """
     if path is None:
         return ()
-    try:
-        table = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise InputError("a configuration", error.strerror or str(error), str(path)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("TOML", str(error), str(path)) from None
+    table = read_toml(path, "a configuration")
     found = convert_table({"boards": table.get("boards", [])}, _Boards, path.name).boards
     check_boards(found, path.name)
     rows = source.removeprefix("serial:").partition("?")[0].partition("@")[0] if source.startswith("serial:") else ""
@@ -50,7 +60,7 @@ def read_boards(path: Path | None, source: str = "") -> tuple[BoardEntry, ...]:
 
 
 def check_apart(entries: Sequence[BoardEntry], rows: str, where: str) -> None:
-    """A serial port has one reader, and who takes rows from a line would swallow the answers of its board.
+    """Refuse a serial port that both a source and a board use: a source would swallow the board's answers.
 
     Args:
         entries: boards.

@@ -6,14 +6,80 @@ an answer names both. What else comes over the line (rows) is passed over.
 
 from __future__ import annotations
 
+import importlib
+import socket
 import struct
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from edgewright.device.boards.configuration import checked_link
 from edgewright.device.frames import stuffed, unstuffed
-from edgewright.schema.errors import OutputError
+from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+
+_LOOK, _PATIENCE = 0.05, 5.0  # seconds that a read waits at most, and a write or the making of a connection
+
+
+class _Tcp:
+    """A connection as a port; an end of the other side is an error, since a line has none."""
+
+    def __init__(self, plug: socket.socket) -> None:
+        self._plug = plug
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes; none where nothing came for a while."""
+        self._plug.settimeout(_LOOK)
+        try:
+            got = self._plug.recv(size)
+        except TimeoutError:
+            return b""
+        if not got:
+            raise ConnectionResetError("the other side has closed the connection")
+        return got
+
+    def write(self, data: bytes, /) -> int:
+        """Send all of it."""
+        self._plug.settimeout(_PATIENCE)
+        self._plug.sendall(data)
+        return len(data)
+
+
+@contextmanager
+def open_link(link: str, where: str = "the line") -> Iterator[Port]:
+    """Provide an open line.
+
+    Raises:
+        MissingExtraError: without pyserial.
+        InputError: it cannot be opened: no such port, or another process holds it.
+        OutputError: it vanishes meanwhile.
+    """
+    kind, place, number = checked_link(link, where)
+    try:
+        opened: Any = _serial(place, number) if kind == "serial" else socket.create_connection((place, number), 5.0)
+    except (OSError, ValueError) as error:
+        raise InputError("a line to a board", _said(error), link.partition(":")[2]) from None
+    try:
+        yield opened if kind == "serial" else _Tcp(opened)
+    except OSError as error:
+        raise OutputError("the line to stay", _said(error), link, "The next try goes on where it was") from None
+    finally:
+        opened.close()
+
+
+def _serial(port: str, baud: int) -> Any:  # noqa: ANN401 - pyserial has no types
+    try:
+        library: Any = importlib.import_module("serial")
+    except ModuleNotFoundError:
+        raise MissingExtraError("device", "pyserial") from None
+    return library.Serial(port, baud, timeout=_LOOK, write_timeout=_PATIENCE, exclusive=True)
+
+
+def _said(error: BaseException) -> str:
+    return str(getattr(error, "strerror", "") or error)
+
 
 ASK, BEGIN, WRITE, FINISH, CONFIRM, REVERT = range(0xB1, 0xB7)
 TOLD = 0xBA
@@ -44,7 +110,7 @@ class Port(Protocol):
         """Up to so many bytes; none where nothing came for a while."""
 
     def write(self, data: bytes, /) -> int | None:
-        """Sends."""
+        """Send."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +146,13 @@ class BoardAnswer:
 
 
 def request(kind: int, sequence: int, body: bytes = b"") -> bytes:
-    """A frame to the board, with a zero before it that ends what noise may have begun."""
+    """Return a frame to the board, with a zero before it that ends what noise may have begun."""
     plain = bytes([kind, sequence]) + body
     return b"\0" + stuffed(plain + zlib.crc32(plain).to_bytes(4, "little")) + b"\0"
 
 
 def answer(coded: bytes, kind: int, sequence: int) -> BoardAnswer | None:
-    """The answer in a frame without its zero; None for another frame, or an answer to another request."""
+    """Return the answer in a frame without its zero; None for another frame, or an answer to another request."""
     plain = unstuffed(coded)
     if plain is None or len(plain) != _ANSWER.size + 4 or plain[0] != TOLD:
         return None
@@ -114,7 +180,7 @@ class BoardLine:
         self._sequence = int(time.monotonic() * 1000) & 0xFF
 
     def ask(self, kind: int, body: bytes = b"", *, patience: float | None = None) -> BoardAnswer:
-        """The board's answer to a request; it is safe to carry one out twice.
+        """Return the board's answer to a request; it is safe to carry one out twice.
 
         Raises:
             OutputError: no answer.

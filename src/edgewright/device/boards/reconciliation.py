@@ -15,9 +15,8 @@ import msgspec
 from edgewright.core.package import Package
 from edgewright.device.boards import link
 from edgewright.device.boards.link import BoardAnswer, BoardLine
-from edgewright.device.boards.rollback import kept, same_content
 from edgewright.device.boards.update import BoardRefusedError, update
-from edgewright.device.boards.weights import ENDING, FOLDER, SIGNATURE, parse_weights, weights_for
+from edgewright.device.boards.weights import ENDING, FOLDER, SIGNATURE, kept, parse_weights, same_content, weights_for
 from edgewright.schema.boards import BoardEntry, BoardSeen, BoardState
 from edgewright.schema.errors import EdgewrightError
 
@@ -30,7 +29,7 @@ _FIRMWARE = "it runs other code than the weights are for: that is a firmware upd
 
 
 @dataclass(frozen=True)
-class Looked:
+class BoardCheck:
     """What is asked of a look.
 
     Attributes:
@@ -60,96 +59,98 @@ class _Choice:
     all: tuple[tuple[bytes, int, bytes], ...]  # name, counter, file
 
     def newest_above(self, floor: int) -> tuple[bytes, int, bytes] | None:
-        """What it would take; the release's own where it does."""
+        """Return what it would take; the release's own where it does."""
         fit = [one for one in self.all if one[1] > floor]
         return fit[0] if fit and fit[0] == self.all[0] else max(fit, key=lambda one: one[1], default=None)
 
 
-def look(line: BoardLine, asked: Looked) -> BoardSeen:
-    """Asks the board and takes one step.
+def look(line: BoardLine, check: BoardCheck) -> BoardSeen:
+    """Ask the board and takes one step.
 
     Raises:
         OutputError: no answer, or the line is gone.
     """
-    told = line.ask(link.ASK)
-    choice = _choice(asked, told.layout)
+    status = line.ask(link.ASK)
+    choice = _choice(check, status.layout)
     names = [name for name, _, _ in choice.all] if choice else []
-    if told.name not in names and (told.trial is not None or told.state):
+    if status.name not in names and (status.trial is not None or status.state):
         # On trial there, or on its way, is what this release does not want: a release that was called back.
-        told = line.ask(link.REVERT)
+        status = line.ask(link.REVERT)
     if choice is None:
-        meant = f"{FOLDER}{asked.entry.weights}{ENDING}" if asked.entry.weights else FOLDER
-        if any(n.startswith(meant) and n.endswith(ENDING) for n in asked.package.files):
-            return _seen(asked, told, "firmware", _FIRMWARE)
-        return _seen(asked, told, "idle", "the release has no weights for it")
-    if told.state == 0 and told.active is not None and told.name in names:
-        return _there(line, asked, told)
-    found = choice.newest_above(told.floor)
+        meant = f"{FOLDER}{check.entry.weights}{ENDING}" if check.entry.weights else FOLDER
+        if any(n.startswith(meant) and n.endswith(ENDING) for n in check.package.files):
+            return _board_seen(check, status, "firmware", _FIRMWARE)
+        return _board_seen(check, status, "idle", "the release has no weights for it")
+    if status.state == 0 and status.active is not None and status.name in names:
+        return _there(line, check, status)
+    found = choice.newest_above(status.floor)
     if found is None:
-        return _too_old(asked, told, parse_weights(choice.target, "the package").counter)
+        return _too_old(check, status, parse_weights(choice.target, "the package").counter)
     _, counter, data = found
-    wanted = msgspec.structs.replace(_seen(asked, told, "sending", ""), wanted=counter)
-    if asked.entry.key and not _signed(data, asked.entry.key):
+    wanted = msgspec.structs.replace(_board_seen(check, status, "sending", ""), wanted=counter)
+    if check.entry.key and not _signed(data, check.entry.key):
         return _with(wanted, "refused", "the release's weights are not signed with the key that is configured for it")
-    if not asked.send:
+    if not check.send:
         return _with(wanted, "refused", "refused before")
-    return _sent(line, asked, wanted, data, back=data is not choice.target)
+    return _sent(line, check, wanted, data, back=data is not choice.target)
 
 
-def _choice(asked: Looked, layout: bytes) -> _Choice | None:
-    target = weights_for(asked.package, layout)
+def _choice(check: BoardCheck, layout: bytes) -> _Choice | None:
+    target = weights_for(check.package, layout)
     if target is None:
         return None
     own = parse_weights(target, "the package")
-    more = [(w.digest, w.counter, d) for w, d in kept(asked.ways) if w.layout == layout and same_content(d, target)]
+    more = [(w.digest, w.counter, d) for w, d in kept(check.ways) if w.layout == layout and same_content(d, target)]
     return _Choice(target, ((own.digest, own.counter, target), *more))
 
 
-def _there(line: BoardLine, asked: Looked, told: BoardAnswer) -> BoardSeen:
-    if told.trial is None:
-        return _seen(asked, told, "confirmed", "", wanted=told.counter)
-    if asked.confirm:
-        told = line.ask(link.CONFIRM)
-        if told.code == 0:
-            return _seen(asked, told, "confirmed", "", wanted=told.counter)
-        return _seen(asked, told, "trouble", link.CODES.get(told.code, f"code {told.code}"), wanted=told.counter)
-    left = f"on trial, {told.trial} start{'s' if told.trial != 1 else ''} left"
-    return _seen(asked, told, "trial", left, wanted=told.counter)
+def _there(line: BoardLine, check: BoardCheck, status: BoardAnswer) -> BoardSeen:
+    if status.trial is None:
+        return _board_seen(check, status, "confirmed", "", wanted=status.counter)
+    if check.confirm:
+        status = line.ask(link.CONFIRM)
+        if status.code == 0:
+            return _board_seen(check, status, "confirmed", "", wanted=status.counter)
+        return _board_seen(
+            check, status, "trouble", link.CODES.get(status.code, f"code {status.code}"), wanted=status.counter
+        )
+    left = f"on trial, {status.trial} start{'s' if status.trial != 1 else ''} left"
+    return _board_seen(check, status, "trial", left, wanted=status.counter)
 
 
-def _too_old(asked: Looked, told: BoardAnswer, counter: int) -> BoardSeen:
-    if told.counter < counter <= told.floor:
+def _too_old(check: BoardCheck, status: BoardAnswer, counter: int) -> BoardSeen:
+    if status.counter < counter <= status.floor:
         why = f"it went back from weights {counter} and takes them no more"
-        return _seen(asked, told, "reverted", why, wanted=counter)
-    why = f"weights {counter} are not newer than what it has had: they need a number above {told.floor}"
-    return _seen(asked, told, "refused", why, wanted=counter)
+        return _board_seen(check, status, "reverted", why, wanted=counter)
+    why = f"weights {counter} are not newer than what it has had: they need a number above {status.floor}"
+    return _board_seen(check, status, "refused", why, wanted=counter)
 
 
-def _sent(line: BoardLine, asked: Looked, wanted: BoardSeen, data: bytes, *, back: bool) -> BoardSeen:
+def _sent(line: BoardLine, check: BoardCheck, wanted: BoardSeen, data: bytes, *, back: bool) -> BoardSeen:
     last = -1
 
     def progress(at: int, whole: int) -> None:
         nonlocal last
         if (part := 20 * at // whole) != last:
             last = part
-            asked.tell(_with(wanted, "sending", f"{5 * part} % of weights {wanted.wanted}"))
+            check.tell(_with(wanted, "sending", f"{5 * part} % of weights {wanted.wanted}"))
 
     try:
         # The way back was at work there before, so it needs no trial.
-        told = update(line, data, "the package", confirm=back, progress=progress)
+        status = update(line, data, "the package", confirm=back, progress=progress)
     except BoardRefusedError as error:
-        # What it refused it has dropped; what it has now is asked anew.
+        # What it refused it has dropped; what it has now is asked again.
         said = link.CODES.get(error.code, f"code {error.code}")
-        now = msgspec.structs.replace(_seen(asked, line.ask(link.ASK), "refused", ""), wanted=wanted.wanted)
+        now = msgspec.structs.replace(_board_seen(check, line.ask(link.ASK), "refused", ""), wanted=wanted.wanted)
         return _with(now, _STATES.get(error.code, "refused"), f"weights {wanted.wanted}: {said}")
-    return _seen(asked, told, "confirmed" if back else "trial", "", wanted=wanted.wanted)
+    return _board_seen(check, status, "confirmed" if back else "trial", "", wanted=wanted.wanted)
 
 
-def _seen(asked: Looked, told: BoardAnswer, state: BoardState, why: str, wanted: int = 0) -> BoardSeen:
-    counter = told.counter if told.active is not None else 0
+def _board_seen(check: BoardCheck, status: BoardAnswer, state: BoardState, why: str, wanted: int = 0) -> BoardSeen:
+    counter = status.counter if status.active is not None else 0
     return BoardSeen(
-        name=asked.entry.name, state=state, release=asked.release, counter=counter, wanted=wanted, floor=told.floor,
-        layout=told.layout.hex()[:16], why=why,
+        name=check.entry.name, state=state, release=check.release, counter=counter, wanted=wanted, floor=status.floor,
+        layout=status.layout.hex()[:16], why=why,
     )  # fmt: skip
 
 
@@ -168,7 +169,7 @@ def _signed(data: bytes, key: str) -> bool:
     return True
 
 
-def unreachable(asked: Looked, error: EdgewrightError) -> BoardSeen:
-    """A board that could not be asked; what is known of it is as it was."""
+def unreachable(check: BoardCheck, error: EdgewrightError) -> BoardSeen:
+    """Return a board that could not be asked; what is known of it is as it was."""
     why = f"{error.got or error} at {error.where}" if error.where else str(error)
-    return BoardSeen(name=asked.entry.name, state="unreachable", release=asked.release, why=why[:300])
+    return BoardSeen(name=check.entry.name, state="unreachable", release=check.release, why=why[:300])

@@ -29,7 +29,7 @@ def update(
     confirm: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> BoardAnswer:
-    """Brings weights to a board.
+    """Bring weights to a board.
 
     A transfer that broke off goes on where it was, as long as the board had power; weights that are at work already are
     not sent again, and confirmed where they are on trial.
@@ -51,24 +51,24 @@ def update(
         OutputError: it does not answer.
     """
     weights = parse_weights(data, where)
-    told = line.ask(link.ASK)
-    if not (told.state == 0 and told.active is not None and told.name == weights.digest):
-        _refuse_early(told, weights.layout, weights.counter, weights.length)
-        told = _send(line, data, weights.digest, progress)
-        told = _agreed(line.ask(link.FINISH, patience=_SLOW), weights.digest)
-    return _allowed(line.ask(link.CONFIRM)) if confirm else told
+    status = line.ask(link.ASK)
+    if not (status.state == 0 and status.active is not None and status.name == weights.digest):
+        _refuse_early(status, weights.layout, weights.counter, weights.length)
+        status = _send(line, data, weights.digest, progress)
+        status = _agreed(line.ask(link.FINISH, patience=_SLOW), weights.digest)
+    return _allowed(line.ask(link.CONFIRM)) if confirm else status
 
 
-def _refuse_early(told: BoardAnswer, layout: bytes, counter: int, length: int) -> None:
-    """What the board would refuse after everything was sent; its own word is what counts."""
+def _refuse_early(status: BoardAnswer, layout: bytes, counter: int, length: int) -> None:
+    """Refuse early what the board would refuse after the transfer; the board's own verdict is final."""
     code = link.OK
-    if told.trial is not None:
+    if status.trial is not None:
         code = link.TRIAL
-    elif told.layout != layout:
+    elif status.layout != layout:
         code = link.LAYOUT
-    elif counter <= told.floor:
+    elif counter <= status.floor:
         code = link.OLDER
-    elif length > told.slot:
+    elif length > status.slot:
         code = link.TOO_LONG
     if code:
         raise BoardRefusedError(code)
@@ -76,28 +76,28 @@ def _refuse_early(told: BoardAnswer, layout: bytes, counter: int, length: int) -
 
 def _send(line: BoardLine, data: bytes, name: bytes, progress: Callable[[int, int], None] | None) -> BoardAnswer:
     begin = len(data).to_bytes(4, "little") + name
-    told = _allowed(line.ask(link.BEGIN, begin))
-    while told.received < len(data):
-        at = told.received
+    status = _allowed(line.ask(link.BEGIN, begin))
+    while status.received < len(data):
+        at = status.received
         if progress is not None:
             progress(at, len(data))
-        told = line.ask(link.WRITE, at.to_bytes(4, "little") + data[at : at + max(told.chunk, 1)])
-        if told.code in (link.GAP, link.ORDER) and told.name != name:
-            # It started anew in between.
-            told = line.ask(link.BEGIN, begin)
-        if told.code != link.GAP:
-            _allowed(told)
-    return told
+        status = line.ask(link.WRITE, at.to_bytes(4, "little") + data[at : at + max(status.chunk, 1)])
+        if status.code in (link.GAP, link.ORDER) and status.name != name:
+            # It restarted in between.
+            status = line.ask(link.BEGIN, begin)
+        if status.code != link.GAP:
+            _allowed(status)
+    return status
 
 
-def _agreed(told: BoardAnswer, name: bytes) -> BoardAnswer:
-    """The answer to FINISH, which a repeated request finds done already."""
-    if told.code == link.ORDER and told.state == 0 and told.name == name and told.active is not None:
-        return told
-    return _allowed(told)
+def _agreed(status: BoardAnswer, name: bytes) -> BoardAnswer:
+    """Return the answer to FINISH, which a repeated request finds done already."""
+    if status.code == link.ORDER and status.state == 0 and status.name == name and status.active is not None:
+        return status
+    return _allowed(status)
 
 
-def _allowed(told: BoardAnswer) -> BoardAnswer:
-    if told.code:
-        raise BoardRefusedError(told.code)
-    return told
+def _allowed(status: BoardAnswer) -> BoardAnswer:
+    if status.code:
+        raise BoardRefusedError(status.code)
+    return status

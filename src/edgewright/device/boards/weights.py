@@ -8,15 +8,90 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from edgewright.core.package import Package, package_bytes
+from edgewright.core.files import sync_folder, write_atomic
+from edgewright.core.package import Package, package_bytes, parse_package
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+
+_COUNTER = slice(40, 44)
+_KEPT = 4
+
+
+def renumbered(data: bytes, counter: int) -> bytes:
+    """Return the same weights under another number, without their signature.
+
+    Args:
+        data: of a whole file.
+        counter: from 1 on.
+    """
+    body = bytearray(data[:-SIGNATURE])
+    body[_COUNTER] = counter.to_bytes(4, "little")
+    return bytes(body)
+
+
+def same_content(one: bytes, other: bytes) -> bool:
+    """Return whether two files differ in nothing but number and signature."""
+    return renumbered(one, 0) == renumbered(other, 0)
+
+
+def weights_at(path: Path, layout: bytes) -> bytes:
+    """Return the weights for a layout in a package or a file of weights.
+
+    Raises:
+        InputError: it has none for that layout.
+    """
+    data = read_weights(path)
+    found: bytes | None = data
+    if data[:2] == b"PK":
+        found = weights_for(parse_package(data, str(path)), layout)
+    elif parse_weights(data, str(path)).layout != layout:
+        found = None
+    if found is None:
+        raise InputError(f"weights for layout {layout.hex()[:16]}", "none", str(path), "Boards had others, or none yet")
+    return found
+
+
+def keep(package: Package, folder: Path) -> None:
+    """Put a package's ways back where they are found later; durable before any of its weights is sent.
+
+    Args:
+        package: of the release.
+        folder: of the store, for this.
+
+    Raises:
+        OutputError: the disk is full or broken.
+    """
+    for name, data in package.files.items():
+        if not (name.startswith(FOLDER) and name.endswith(BACK)):
+            continue
+        weights = parse_weights(data, f"{package.manifest.name}, {name}")
+        path = folder / f"{weights.layout.hex()[:16]}-{weights.counter:010d}{BACK}"
+        if path.exists() and path.read_bytes() == data:
+            continue
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+        write_atomic(path, data)
+        older = sorted(folder.glob(f"{weights.layout.hex()[:16]}-*{BACK}"))[:-_KEPT]
+        for gone in older:
+            gone.unlink(missing_ok=True)
+
+
+def kept(folder: Path) -> Iterable[tuple[Weights, bytes]]:
+    """Yield what is kept; damaged files are passed over."""
+    for path in sorted(folder.glob(f"*{BACK}")):
+        with suppress(OSError, InputError):
+            data = path.read_bytes()
+            yield parse_weights(data, str(path)), data
+
 
 MARK, VERSION, HEADER, SIGNATURE = b"EWW1", 1, 128, 64
 LARGEST = 64 << 20
@@ -52,7 +127,7 @@ class Weights:
 def body_of(
     name: str, layout: bytes, counter: int, constants: bytes, inputs: Floats, answers: Floats, tolerance: float
 ) -> bytes:
-    """Everything but the signature.
+    """Return everything but the signature.
 
     Args:
         name: of the pipeline.
@@ -74,7 +149,7 @@ def body_of(
 
 
 def parse_weights(data: bytes, where: str) -> Weights:
-    """Reads the header of a file; its signature is the board's to verify.
+    """Read the header of a file; its signature is the board's to verify.
 
     Raises:
         InputError: no weights, of a newer format, or of another length than it says.
@@ -93,7 +168,7 @@ def parse_weights(data: bytes, where: str) -> Weights:
 
 
 def read_weights(path: Path) -> bytes:
-    """The bytes of a file of weights.
+    """Return the bytes of a file of weights.
 
     Raises:
         InputError: there is none, or it is too large.
@@ -107,7 +182,7 @@ def read_weights(path: Path) -> bytes:
 
 
 def weights_for(package: Package, layout: bytes) -> bytes | None:
-    """The weights with the highest counter that a package has for boards of a layout; None where it has none.
+    """Return the weights with the highest counter that a package has for boards of a layout; None where it has none.
 
     Raises:
         InputError: for weights in it that are damaged.
@@ -122,7 +197,7 @@ def weights_for(package: Package, layout: bytes) -> bytes | None:
 
 
 def with_weights(package: Package, name: str, data: bytes, back: bytes | None = None) -> bytes:
-    """A package with weights for boards in it, as bytes; those under the same name are replaced.
+    """Return a package with weights for boards in it, as bytes; those under the same name are replaced.
 
     Args:
         package: that takes them.
@@ -136,7 +211,7 @@ def with_weights(package: Package, name: str, data: bytes, back: bytes | None = 
 
 
 def only_for_boards(package: Package, before: Package) -> bool:
-    """Whether two packages differ in nothing but weights for boards."""
+    """Return whether two packages differ in nothing but weights for boards."""
 
     def rest(of: Package) -> tuple[object, dict[str, bytes]]:
         own = {name: data for name, data in of.files.items() if not name.startswith(FOLDER)}

@@ -15,8 +15,8 @@ from edgewright.schema.errors import InputError
 Place = tuple[int, int]
 
 
-class Leaving(Protocol):
-    """An item on its way; `device.store.Taken` is one."""
+class OutgoingItem(Protocol):
+    """An item on its way; `device.store.outbox.OutboxItem` is one."""
 
     @property
     def place(self) -> Place:
@@ -30,8 +30,8 @@ class Leaving(Protocol):
 class Sink(Protocol):
     """An open way out. One thread uses it."""
 
-    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
-        """Sends items and gives the places of those that the receiver acknowledged as durable.
+    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+        """Send items and give the places of those that the receiver acknowledged as durable.
 
         Raises:
             InputError, OutputError, OSError: nothing is known to have arrived.
@@ -40,11 +40,11 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Lets go of what it holds."""
+        """Let go of what it holds."""
 
 
 @runtime_checkable
-class Patient(Protocol):
+class Interruptible(Protocol):
     """A sink whose `send` may wait long, and can be told not to."""
 
     def hurry(self) -> None:
@@ -104,7 +104,7 @@ class SinkKind(Generic[C]):
 
 
 def kind(name: str) -> SinkKind[SinkConfig]:
-    """The kind of sink of this name.
+    """Return the kind of sink of this name.
 
     Raises:
         UnknownNameError: listing the known kinds.
@@ -113,13 +113,13 @@ def kind(name: str) -> SinkKind[SinkConfig]:
     return found
 
 
-def lines(batch: Sequence[Leaving]) -> bytes:
-    """A batch as it leaves: one JSON object a line."""
+def lines(batch: Sequence[OutgoingItem]) -> bytes:
+    """Return a batch as it leaves: one JSON object a line."""
     return b"".join(item.body + b"\n" for item in batch)
 
 
 def acknowledged(content: bytes, where: str) -> tuple[Place, ...]:
-    """The places in an acknowledgement `{"durable": [[boot, sequence], ...]}`.
+    """Return the places in an acknowledgement `{"durable": [[boot, sequence], ...]}`.
 
     Raises:
         InputError: it says something else.
@@ -128,7 +128,7 @@ def acknowledged(content: bytes, where: str) -> tuple[Place, ...]:
 
 
 def acknowledgement(content: bytes, where: str) -> Acknowledgement:
-    """As `acknowledged`, whole."""
+    """Decode an acknowledgement."""
     try:
         return msgspec.json.decode(content, type=Acknowledgement)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -136,7 +136,7 @@ def acknowledgement(content: bytes, where: str) -> Acknowledgement:
 
 
 def require_loopback_or_tls(host: str, tls: bool, where: str) -> None:
-    """What leaves the machine leaves it encrypted.
+    """Require TLS for hosts other than this machine.
 
     Raises:
         InputError: neither TLS nor this machine.

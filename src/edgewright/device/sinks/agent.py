@@ -10,9 +10,9 @@ from contextlib import suppress
 import msgspec
 
 from edgewright.device.sinks import (
-    Leaving,
     NeverError,
     NotYetError,
+    OutgoingItem,
     Place,
     SinkConfig,
     SinkKind,
@@ -37,7 +37,7 @@ class AgentConfig(SinkConfig, frozen=True, kw_only=True):
     timeout: float = 1100.0
 
 
-class _Placed(msgspec.Struct, frozen=True):
+class _ItemKey(msgspec.Struct, frozen=True):
     boot: int
     sequence: int
 
@@ -49,7 +49,7 @@ class _Agent:
         self._waiting: socket.socket | None = None
         self._hurried = False
 
-    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
         """One connection a batch.
 
         Raises:
@@ -110,10 +110,10 @@ class _Agent:
         """Nothing is held."""
 
 
-def _wrong(item: Leaving) -> str:
+def _wrong(item: OutgoingItem) -> str:
     """Why the agent could not say which item this is; empty where it can. One such line would spoil a whole report."""
     try:
-        found = msgspec.json.decode(item.body, type=_Placed)
+        found = msgspec.json.decode(item.body, type=_ItemKey)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"expected an item as JSON, got {error}"[:200]
     if (found.boot, found.sequence) != tuple(item.place) or b"\n" in item.body:

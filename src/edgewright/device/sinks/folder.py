@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgewright.core.files import write_atomic
-from edgewright.device.sinks import Leaving, Place, SinkConfig, SinkKind, lines
+from edgewright.device.sinks import OutgoingItem, Place, SinkConfig, SinkKind, lines
 from edgewright.schema.errors import OutputError
 
 
@@ -25,7 +25,7 @@ class _Folder:
     def __init__(self, config: FolderConfig) -> None:
         self._folder = Path(config.path)
 
-    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
         """Written, flushed and renamed: durable as far as the stick honours a flush."""
         if not self._folder.is_dir():
             raise OutputError("a folder", "none", str(self._folder), "Is the stick plugged in and mounted?")

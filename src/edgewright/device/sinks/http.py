@@ -10,7 +10,15 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgewright.device.sinks import Leaving, Place, SinkConfig, SinkKind, acknowledged, lines, require_loopback_or_tls
+from edgewright.device.sinks import (
+    OutgoingItem,
+    Place,
+    SinkConfig,
+    SinkKind,
+    acknowledged,
+    lines,
+    require_loopback_or_tls,
+)
 from edgewright.schema.errors import InputError, OutputError
 
 _LARGEST_ANSWER = 1 << 20
@@ -52,7 +60,7 @@ class _Http:
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
 
-    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
         """One POST."""
         headers = {"Content-Type": "application/jsonl", "Edgewright-Device": device}
         if self._config.token_file:

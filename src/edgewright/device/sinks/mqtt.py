@@ -13,7 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgewright.device.sinks import Leaving, Place, SinkConfig, SinkKind, acknowledged, lines, require_loopback_or_tls
+from edgewright.device.sinks import (
+    OutgoingItem,
+    Place,
+    SinkConfig,
+    SinkKind,
+    acknowledged,
+    lines,
+    require_loopback_or_tls,
+)
 from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 
@@ -55,8 +63,8 @@ class _Mqtt:
         self._durable: set[Place] = set()
         self._ready = False
 
-    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
-        """Publishes a batch and waits until all of it is acknowledged, or as long as the timeout."""
+    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+        """Publish a batch and wait until all of it is acknowledged, or as long as the timeout."""
         self._connect(device)
         wanted = {item.place for item in batch}
         with self._heard:
@@ -73,7 +81,7 @@ class _Mqtt:
         return arrived
 
     def close(self) -> None:
-        """Leaves the broker."""
+        """Leave the broker."""
         client, self._client = self._client, None
         self._ready = False
         if client is not None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
 from edgewright.core import catalogue
+from edgewright.core.toml_tables import explain
 from edgewright.schema.device import Packet
+from edgewright.schema.errors import InputError, UnknownNameError
 
 
 class Stream(Protocol):
@@ -19,16 +23,16 @@ class Stream(Protocol):
     """Rows a second that it is meant to give; None where nobody says."""
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """What arrived, waiting at most `timeout` seconds for something; nothing when nothing came.
+        """Return what arrived, waiting at most `timeout` seconds for something; nothing when nothing came.
 
         A source that vanished is looked for again, ever more slowly, and says so in `Packet.notice`.
         """
 
     def ended(self) -> bool:
-        """Whether nothing will ever come again (the end of a file that is replayed)."""
+        """Return whether nothing will ever come again (the end of a file that is replayed)."""
 
     def close(self) -> None:
-        """Lets go of what it holds."""
+        """Let go of what it holds."""
 
 
 class StreamConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,20 +48,78 @@ class StreamKind(Generic[C]):
 
     Attributes:
         config: its settings.
-        short: turns what stands behind the colon of `--source KIND:REST` into settings: 'serial:/dev/ttyUSB0@115200'.
         open: (settings, channels wanted, in order) -> the open source. Raises `InputError` for what will never work (a
             wrong setting, a column that is not there) and waits for what may come.
         example: of the short form, for messages and `--help`.
+        place: what stands before the question mark of `--source KIND:PLACE?settings`, as settings: either the name of
+            one, or a function such as from '/dev/ttyUSB0@115200' to {'port': ..., 'baud': ...}.
     """
 
     config: type[C]
-    short: Callable[[str], C]
     open: Callable[[C, tuple[str, ...]], Stream]
     example: str
+    place: str | Callable[[str], dict[str, str]] = "path"
+
+    def short(self, rest: str) -> C:
+        """Read what stands behind the colon of `--source KIND:PLACE?settings`, such as `x.csv?rate=50&time=t`.
+
+        Raises:
+            UnknownNameError: for a key that the source does not have, with the known ones.
+            InputError: for a setting without a value, or a value that is none of its kind.
+        """
+        place, _, query = rest.partition("?")
+        given = {self.place: place} if isinstance(self.place, str) else self.place(place)
+        for part in query.split("&") if query else ():
+            name, equals, value = part.partition("=")
+            if not equals or not name:
+                raise InputError("settings such as ?rate=50&time=t", repr(part), f"--source ...{rest}")
+            given[unquote(name)] = unquote(value)
+        for key in given:
+            if key not in self.config.__struct_fields__:
+                raise UnknownNameError("setting", key, self.config.__struct_fields__, "--source")
+        listed = {field.name for field in msgspec.structs.fields(self.config) if isinstance(field.default, tuple)}
+        values = {key: value.split(",") if key in listed else value for key, value in given.items()}
+        try:
+            return msgspec.convert(values, self.config, strict=False)
+        except msgspec.ValidationError as error:
+            raise explain(error, values, self.config, "--source") from None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A kind of source with its settings, ready to be opened."""
+
+    kind: str
+    config: StreamConfig
+
+    def open(self, columns: tuple[str, ...] = ()) -> Stream:
+        """Open it for these channels, in order; none: all there are."""
+        return kind(self.kind).open(self.config, columns)
+
+
+def short_source(text: str, rate: float | None = None) -> Source:
+    """Return the source of `--source KIND:PLACE?settings`.
+
+    Args:
+        text: such as 'serial:/dev/ttyUSB0@115200'.
+        rate: rows a second that are expected; a source whose settings say no other stamps rows without a time by it.
+
+    Raises:
+        UnknownNameError: for a kind or setting that does not exist.
+        InputError: for settings that do not fit.
+    """
+    name, colon, rest = text.partition(":")
+    part = kind(name)
+    if not colon:
+        raise InputError(f"a source such as {part.example}", repr(text), "--source")
+    config = part.short(rest)
+    if rate is not None and getattr(config, "rate", rate) is None:
+        with suppress(msgspec.ValidationError):  # a rate of sound is whole
+            config = msgspec.convert({**msgspec.to_builtins(config), "rate": rate}, part.config, strict=False)
+    return Source(name, config)
 
 
 def kind(name: str) -> StreamKind[StreamConfig]:
-    """The kind of source of this name.
+    """Return the kind of source of this name.
 
     Raises:
         UnknownNameError: listing the known kinds.

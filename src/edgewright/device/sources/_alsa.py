@@ -60,7 +60,7 @@ class Capture:
         self._room = np.zeros((max(1, rate // _PART), channels), "<i2")
 
     def read(self, timeout: float) -> Floats:
-        """Samples that came, shape (n, channels), full scale -1..1; n is 0 when none came in time.
+        """Return samples that came, shape (n, channels), full scale -1..1; n is 0 when none came in time.
 
         Raises:
             Overrun: sound was lost.
@@ -82,7 +82,7 @@ class Capture:
         return self._room[: max(0, count)].astype(np.float32) / np.float32(32768.0)
 
     def close(self) -> None:
-        """Gives the device back."""
+        """Give the device back."""
         if self._handle:
             self._library.snd_pcm_close(self._handle)
             self._handle = ctypes.c_void_p()
@@ -90,7 +90,7 @@ class Capture:
 
 @cache
 def library() -> Any:  # noqa: ANN401 - a C library
-    """The C library libasound.
+    """Return the C library libasound.
 
     Raises:
         InputError: it is not on this machine.
@@ -121,7 +121,7 @@ _SILENT = ctypes.CFUNCTYPE(None)(lambda: None)
 
 
 def _quiet(found: Any) -> None:  # noqa: ANN401
-    """Keeps the library's own messages off standard error: what failed is told in `Packet.notice`."""
+    """Keep the library's own messages off standard error: what failed is told in `Packet.notice`."""
     found.snd_lib_error_set_handler.argtypes = [ctypes.c_void_p]
     found.snd_lib_error_set_handler(ctypes.cast(_SILENT, ctypes.c_void_p))
 

@@ -34,19 +34,19 @@ class Match:
 
 
 def bare(name: str) -> str:
-    """A name without the unit in brackets at its end: 'acc_x [g]' gives 'acc_x'."""
+    """Return a name without the unit in brackets at its end: 'acc_x [g]' gives 'acc_x'."""
     found = _UNIT.match(name)
     return found[1] if found and found[1] else name
 
 
 def unit_of(name: str) -> str:
-    """The unit in brackets at a name's end; empty where there is none."""
+    """Return the unit in brackets at a name's end; empty where there is none."""
     found = _UNIT.match(name)
     return found[2] if found and found[1] else ""
 
 
 def match(given: Sequence[str], wanted: Sequence[str], where: str, *, time: str = "", sequence: str = "") -> Match:
-    """Finds the wanted columns among those a source gives.
+    """Find the wanted columns among those a source gives.
 
     Args:
         given: columns of the source, in its order.
@@ -100,6 +100,6 @@ def _special(
 
 
 def refuse_missing(found: Match, given: Sequence[str], where: str) -> None:
-    """Raises `UnknownNameError` for the first wanted column that is not there."""
+    """Raise `UnknownNameError` for the first wanted column that is not there."""
     if found.missing:
         raise UnknownNameError("column", found.missing[0], given, where)

@@ -26,7 +26,7 @@ class LineReader:
 
     The header is the first line whose cells are not all numbers. Without one, `columns` names the cells, or what is
     wanted does where it has as many names; else they are c1, c2 and so on. A header that comes again (a board that
-    started anew) counts. A line that is no row is passed over and told of.
+    restarted) counts. A line that is no row is passed over and told of.
 
     Args:
         wanted: channels that come out, in order; none: all there are.
@@ -70,12 +70,12 @@ class LineReader:
         self._notices: list[str] = []
         self.columns, self.match = tuple(wanted), None if not columns else self._named(tuple(columns))
 
-    def begin_anew(self, *, joined: bool | None = None) -> None:
-        """Forgets what is held: the file was rotated, the line was unplugged. Columns are kept until a header comes."""
+    def restart(self, *, joined: bool | None = None) -> None:
+        """Forget what is held: the file was rotated, the line was unplugged. Columns are kept until a header comes."""
         self._held, self._skip = b"", self._joined if joined is None else joined
 
     def feed(self, data: bytes) -> Arrived:
-        """The rows that these bytes complete."""
+        """Return the rows that these bytes complete."""
         if self._skip:
             _, found, data = data.partition(b"\n")
             if not found:
@@ -90,7 +90,7 @@ class LineReader:
         return self._arrived(self._parts(_tidy(held[:cut])) if cut else [])
 
     def finish(self) -> Arrived:
-        """The row of a last line without a line end."""
+        """Return the row of a last line without a line end."""
         return self.feed(b"\n") if self._held else self._arrived([])
 
     def _parts(self, data: bytes) -> list[Arrived]:
@@ -155,7 +155,7 @@ class LineReader:
             return True
 
     def _first(self, line: bytes) -> list[Arrived]:
-        """The header, or a row that shows that there is none."""
+        """Return the header, or a row that shows that there is none."""
         delimiter = self._delimiter or _sniffed(line)
         cells = _cells(line, delimiter)
         if not cells or (len(set(cells)) < len(cells) and not any(_number(cell) for cell in cells)):
@@ -191,7 +191,7 @@ class LineReader:
         return self._single(line)
 
     def _header_fits(self, cells: list[str]) -> bool:
-        """A line of text is a header where it names something wanted; with nothing wanted, where it looks like one."""
+        """Return whether cells are a header: they name a wanted column or, with none wanted, look like names."""
         if not self._wanted:
             return len(cells) > 1 or " " not in cells[0].strip()
         return self.strict or not set(match(cells, self._wanted, self._name).missing) >= set(self._wanted)
@@ -229,7 +229,7 @@ class LineReader:
         )
 
     def _read(self, block: Block, plan: Plan) -> list[Arrived]:
-        """The rows of whole lines.
+        """Return the rows of whole lines.
 
         Raises:
             InputError: for a line that is no row.
@@ -271,7 +271,7 @@ def _cells(line: bytes, delimiter: str) -> list[str]:
 
 
 def _sniffed(line: bytes) -> str:
-    """The delimiter that cuts a line into most cells; a comma where none does."""
+    """Return the delimiter that cuts a line into most cells; a comma where none does."""
     return max(DELIMITERS, key=lambda delimiter: (line.count(delimiter.encode()), delimiter == ","))
 
 

@@ -43,13 +43,13 @@ class FrameReader:
         if names:
             self._named(tuple(names))
 
-    def begin_anew(self) -> None:
-        """Forgets half a frame: the line was unplugged."""
+    def restart(self) -> None:
+        """Forget half a frame: the line was unplugged."""
         self._decoder = FrameDecoder(joined=self._joined)
         self._damaged = 0
 
     def feed(self, data: bytes) -> Arrived:
-        """The rows of the frames that these bytes complete."""
+        """Return the rows of the frames that these bytes complete."""
         parts: list[tuple[Floats, Rows]] = []
         for frame in self._decoder.feed(data):
             if isinstance(frame, Hello):
@@ -77,7 +77,7 @@ class FrameReader:
         )
 
     def finish(self) -> Arrived:
-        """A frame whose closing zero was left out, as at the end of a message."""
+        """Return a frame whose closing zero was left out, as at the end of a message."""
         return self.feed(b"\0")
 
     def _named(self, given: tuple[str, ...]) -> None:
@@ -93,7 +93,7 @@ class FrameReader:
             self._notices.append(f"no column {', '.join(self._match.missing)}: it counts as missing")
 
     def _chosen(self, values: Floats) -> Floats | None:
-        """The wanted channels of a frame; None where it is not known which they are."""
+        """Return the wanted channels of a frame; None where it is not known which they are."""
         channels = values.shape[1]
         if self._match is None and not self._given:
             if self._wanted and len(self._wanted) != channels:

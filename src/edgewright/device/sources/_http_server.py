@@ -25,10 +25,10 @@ class Taker(Protocol):
         """Bytes of a body."""
 
     def allowed(self, header: str | None) -> bool:
-        """Whether a request with this Authorization header may post."""
+        """Return whether a request with this Authorization header may post."""
 
     def take(self, stream: str, body: bytes) -> tuple[int, dict[str, Any]]:
-        """The status and the answer to a body."""
+        """Return the status and the answer to a body."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
     source: Taker
 
     def do_POST(self) -> None:
-        """Takes rows."""
+        """Take rows."""
         until = time.monotonic() + _SLOW
         length = self.headers.get("Content-Length", "")
         if not self.source.allowed(self.headers.get("Authorization")):
@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(status, told, keep=True)
 
     def do_GET(self) -> None:
-        """Says what this is."""
+        """Say what this is."""
         self._answer(405, {"error": "POST rows to /NAME as JSON, CSV or frames"})
 
     def _body(self, length: int, until: float) -> bytes | None:
@@ -75,10 +75,10 @@ class Handler(BaseHTTPRequestHandler):
             body += piece
         return bytes(body)
 
-    def _answer(self, status: int, told: dict[str, Any], *, keep: bool = False) -> None:
+    def _answer(self, status: int, record: dict[str, Any], *, keep: bool = False) -> None:
         # A body that was not read would be taken for the next request: the connection ends.
         self.close_connection = self.close_connection or not keep
-        body = msgspec.json.encode(told)
+        body = msgspec.json.encode(record)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -108,7 +108,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has it
-        """Starts a connection, or ends it at once where there are too many."""
+        """Start a connection, or ends it at once where there are too many."""
         if not self._room.acquire(blocking=False):
             with suppress(OSError):
                 request.settimeout(0.2)
@@ -120,7 +120,7 @@ class Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Serves one connection."""
+        """Serve one connection."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -129,11 +129,11 @@ class Server(ThreadingHTTPServer):
             self._room.release()
 
     def drop(self) -> None:
-        """Cuts every connection, so that no thread waits for a sender."""
+        """Cut every connection, so that no thread waits for a sender."""
         with self._lock:
             for request in self._open:
                 with suppress(OSError):
                     request.shutdown(SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """A sender that went away in the middle is no error of ours."""
+        """Ignore a sender that closed the connection early."""

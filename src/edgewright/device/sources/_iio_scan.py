@@ -54,7 +54,7 @@ class Element:
         return self.storage // 8
 
     def decode(self, raw: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Numbers in the unit of the ABI from bytes of shape (n, bytes)."""
+        """Return numbers in the unit of the ABI from bytes of shape (n, bytes)."""
         whole = np.ascontiguousarray(raw).view(f"{'>' if self.big else '<'}u{self.bytes}")[:, 0].astype(np.uint64)
         whole = whole >> np.uint64(self.shift)
         if self.bits < 64:
@@ -129,7 +129,7 @@ def number(folder: Path, channel: str, what: str, default: float) -> float:
 
 
 def read(file: Path, default: str | None = None) -> str:
-    """The text of an attribute.
+    """Return the text of an attribute.
 
     Raises:
         InputError: when it is not there and has no default.

@@ -43,7 +43,7 @@ class JsonReader:
         self._dates: dict[str, DateColumn] = {}
 
     def read(self, text: bytes) -> Arrived:
-        """The rows of one text; a missing key or null is a missing value.
+        """Return the rows of one text; a missing key or null is a missing value.
 
         Raises:
             InputError: for what is no JSON or no rows, and where no wanted column is there.
@@ -69,7 +69,7 @@ class JsonReader:
         return Arrived(values, times, self._counts(rows, found.sequence), notices)
 
     def _table(self, given: Any) -> tuple[list[str], list[list[Any]]]:  # noqa: ANN401 - whatever JSON holds
-        """Names and rows of cells, None where a row lacks one."""
+        """Return names and rows of cells, None where a row lacks one."""
         if isinstance(given, dict) and isinstance(given.get("rows"), list):
             columns = given.get("columns")
             names = list(columns) if isinstance(columns, list) else self._without_names(given["rows"])
@@ -116,7 +116,7 @@ class JsonReader:
         raise InputError("a number", repr(shown), f"{self._name}, column {name[:60]}")
 
     def _moments(self, rows: list[list[Any]], names: list[str], place: int) -> tuple[NDArray[np.float64] | None, str]:
-        """Seconds of the rows, and what is to be told of cells that are no dates."""
+        """Return seconds of the rows, and what is to be told of cells that are no dates."""
         if place < 0 or not rows:
             return None, ""
         cells, name = [row[place] for row in rows], names[place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,36 @@ from numpy.typing import NDArray
 from edgewright.device.sources._timestamps import EPOCH, ArrivalClock
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
+
+FIRST, MOST = 0.2, 30.0
+
+
+class Backoff:
+    """When the next attempt is due.
+
+    Args:
+        first: seconds to the second attempt; they double until `most`.
+        most: seconds between attempts at last.
+        clock: of monotonic seconds.
+    """
+
+    def __init__(self, first: float = FIRST, most: float = MOST, clock: Callable[[], float] = time.monotonic) -> None:
+        self._first, self._most, self._clock = first, most, clock
+        self._pause, self._next = first, -float("inf")
+
+    def wait(self) -> float:
+        """Return seconds until an attempt is due; 0 when it is."""
+        return max(0.0, self._next - self._clock())
+
+    def failed(self) -> None:
+        """Record a failed attempt: the next one comes later."""
+        self._next = self._clock() + self._pause
+        self._pause = min(self._most, 2 * self._pause)
+
+    def worked(self) -> None:
+        """Record that the source works: after the next failure it is tried again soon."""
+        self._pause, self._next = self._first, -float("inf")
+
 
 _ANEW = 1000  # rows; a count that falls by more is not out of order
 
@@ -38,7 +69,7 @@ class Stamper:
         self._high: int | None = None
 
     def packet(self, arrived: Arrived, notice: str = "") -> Packet:
-        """The packet of these rows; for none of them it carries the notice alone."""
+        """Return the packet of these rows; for none of them it carries the notice alone."""
         rows = len(arrived.values)
         times = arrived.time
         if times is None or not np.isfinite(times).any():
@@ -55,7 +86,7 @@ class Stamper:
         )
 
     def _lost(self, sequence: NDArray[np.int64] | None) -> int:
-        """Counts that are missing below the highest one so far; rows out of order count as lost until they come."""
+        """Count what is missing below the highest count so far; a row out of order counts as lost until it comes."""
         if sequence is None or not len(sequence):
             return 0
         if len(sequence) == 1 and sequence[0] - 1 == self._high:  # one row a message, as it should be
@@ -63,7 +94,7 @@ class Stamper:
             return 0
         high = int(sequence[0]) - 1 if self._high is None else self._high
         if int(sequence.max()) < high - _ANEW:
-            high = int(sequence[0]) - 1  # the sender began anew
+            high = int(sequence[0]) - 1  # the sender restarted
         ahead = np.unique(sequence[sequence > high])
         if not len(ahead):
             return 0
@@ -72,5 +103,5 @@ class Stamper:
 
 
 def notice_of(text: str, channels: int, stream: str = "") -> Packet:
-    """A packet of no rows that says what went wrong."""
+    """Return a packet of no rows that says what went wrong."""
     return Packet(stream=stream, values=np.empty((0, channels), np.float32), time=np.empty(0, np.float64), notice=text)

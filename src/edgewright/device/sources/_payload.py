@@ -45,7 +45,7 @@ class PayloadReader:
         self.rate: float | None = None
 
     def read(self, message: bytes) -> Arrived:
-        """The rows of one message.
+        """Return the rows of one message.
 
         Raises:
             InputError: for JSON that is none, or holds no rows.

@@ -39,7 +39,7 @@ class TimeColumn:
         self._last, self._base = -math.inf, 0.0
 
     def seconds(self, numbers: Seconds) -> Seconds:
-        """Seconds, NaN where the time is missing."""
+        """Return seconds, NaN where the time is missing."""
         known = numbers[np.isfinite(numbers)]
         if not self._unit and len(known):
             size = float(np.abs(known).max())
@@ -59,7 +59,7 @@ class TimeColumn:
 
     @staticmethod
     def dates(text: Sequence[str]) -> Seconds:
-        """Seconds since 1970 of ISO dates (without a zone: UTC); NaN for what is none."""
+        """Return seconds since 1970 of ISO dates (without a zone: UTC); NaN for what is none."""
         return np.array([_date(value) for value in text], np.float64)
 
 
@@ -74,7 +74,7 @@ class DateColumn:
         self._name, self._odd = name, False
 
     def seconds(self, text: Sequence[str]) -> tuple[Seconds, str]:
-        """Seconds since 1970, NaN where a cell is no date; and what is to be told where that begins."""
+        """Return seconds since 1970, NaN where a cell is no date; and what is to be told where that begins."""
         times = TimeColumn.dates(text)
         odd = [text[place] for place in np.flatnonzero(np.isnan(times)).tolist()]
         odd = [cell.strip() for cell in odd if cell.strip().lower() not in MISSING]
@@ -111,7 +111,7 @@ class ArrivalClock:
         self._last: float | None = None
 
     def stamp(self, rows: int, now: float) -> Seconds:
-        """Times of so many rows that arrived together.
+        """Return times of so many rows that arrived together.
 
         Args:
             rows: at least 1.

@@ -2,24 +2,74 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._backoff import Backoff
 from edgewright.device.sources._csv_lines import LineReader
-from edgewright.device.sources._file_watcher import Watch
-from edgewright.device.sources._packet import Arrived, Stamper, notice_of
-from edgewright.device.sources._short_form import settled, split
+from edgewright.device.sources._packet import Arrived, Backoff, Stamper, notice_of
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
+
+# Of inotify.h: written to, its attributes (which says that its last name is gone), renamed, deleted.
+_MODIFY, _ATTRIB, _MOVED, _DELETED = 0x2, 0x4, 0x800, 0x400
+_NONBLOCK, _CLOEXEC = 0o4000, 0o2000000
+_SLEEP = 0.01
+# A network file system tells nothing of what others write: a watched file is looked at so often in any case.
+_LOOK = 0.1
+
+
+class Watch:
+    """Waits for changes of one file.
+
+    Args:
+        path: of the file, which is there.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._handle = -1
+        library = _library()
+        if library is None:
+            return
+        handle = library.inotify_init1(_NONBLOCK | _CLOEXEC)
+        if handle < 0:
+            return
+        if library.inotify_add_watch(handle, os.fsencode(path), _MODIFY | _ATTRIB | _MOVED | _DELETED) < 0:
+            os.close(handle)
+            return
+        self._handle = handle
+
+    def wait(self, seconds: float) -> None:
+        """Return when the file changed, and after so many seconds at the latest."""
+        if self._handle < 0:
+            time.sleep(min(seconds, _SLEEP))
+        elif select.select([self._handle], [], [], min(seconds, _LOOK))[0]:
+            os.read(self._handle, 1 << 16)
+
+    def close(self) -> None:
+        """End the watch."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+@cache
+def _library() -> Any:  # noqa: ANN401 - the C library
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "inotify_init1"):
+        return None
+    library.inotify_add_watch.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32]
+    return library
+
 
 _BYTES = 1 << 16
 _POLL = 0.01  # seconds between looks for a file that is not there, at the least
@@ -81,7 +131,7 @@ class CsvTail:
         return self._lines.columns
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """Rows that were appended."""
+        """Return rows that were appended."""
         until = time.monotonic() + timeout
         while True:
             arrived = self._grown()
@@ -103,7 +153,7 @@ class CsvTail:
         return False
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -124,13 +174,13 @@ class CsvTail:
         if os.fstat(handle).st_size < self._position:
             self._notice = f"{self._path.name} was truncated: read from its start"
             self._position = os.lseek(handle, 0, os.SEEK_SET)
-            self._lines.begin_anew()
+            self._lines.restart()
         data = os.read(handle, _BYTES)
         self._position += len(data)
         return data
 
     def _moved(self) -> bool:
-        """Whether another file, or none, has the name now; the old one was read to its end."""
+        """Return whether another file, or none, has the name now; the old one was read to its end."""
         try:
             now = self._path.stat()
         except OSError:
@@ -163,17 +213,17 @@ class CsvTail:
         self._absent = False
         self._watch = Watch(str(self._path))
         self._position = 0
-        self._lines.begin_anew()
+        self._lines.restart()
         return True
 
     def _say_absent(self, how: str) -> None:
         """Told once, until the file is there again."""
         if not self._absent:
-            self._notice = f"{self._path.name} {how}: looked for again"
+            self._notice = f"{self._path.name} {how}: retrying"
         self._absent = True
 
     def _check_header(self, *, to_end: bool) -> None:
-        """Reads the header of a file that is there, which must fit; from its end, goes behind the last whole line."""
+        """Read the header of a file that is there, which must fit; from its end, go behind the last whole line."""
         handle = cast(int, self._file)
         line, end, _ = os.pread(handle, _BYTES, 0).partition(b"\n")
         if not end:
@@ -207,7 +257,7 @@ class CsvPipe:
         return self._lines.columns
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """Rows that were written to the pipe."""
+        """Return rows that were written to the pipe."""
         if self._done or not select.select([self._handle], [], [], max(0.0, timeout))[0]:
             return []
         data = os.read(self._handle, _BYTES)
@@ -216,11 +266,11 @@ class CsvPipe:
         return [self._stamper.packet(arrived)] if len(arrived.values) or arrived.notices else []
 
     def ended(self) -> bool:
-        """Whether the other end was closed."""
+        """Return whether the other end was closed."""
         return self._done
 
     def close(self) -> None:
-        """Leaves standard input as it is."""
+        """Leave standard input as it is."""
         self._done = True
 
 
@@ -235,15 +285,10 @@ def _reader(config: CsvConfig, columns: tuple[str, ...], name: str) -> LineReade
     )
 
 
-def _short(rest: str) -> CsvConfig:
-    path, settings = split(rest)
-    return settled(CsvConfig, {"path": path, **settings})
-
-
 def _open(config: CsvConfig, columns: tuple[str, ...]) -> Stream:
     if not config.path:
         raise InputError("the path of a CSV file, or - for standard input", "none", "--source csv:")
     return CsvPipe(config, columns) if config.path == "-" else CsvTail(config, columns)
 
 
-STREAM = StreamKind(config=CsvConfig, short=_short, open=_open, example="csv:readings.csv?begin=start")
+STREAM = StreamKind(config=CsvConfig, open=_open, example="csv:readings.csv?begin=start")

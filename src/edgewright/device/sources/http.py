@@ -12,11 +12,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources import StreamConfig, StreamKind
 from edgewright.device.sources._http_server import Handler, Server
 from edgewright.device.sources._packet import Stamper, notice_of
 from edgewright.device.sources._payload import Form, PayloadReader
-from edgewright.device.sources._short_form import settled, split
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -78,15 +77,15 @@ class HttpPush:
         self._thread.start()
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """Rows that were posted."""
+        """Return rows that were posted."""
         with self._ready:
             self._ready.wait_for(lambda: self._packets or self._refused, max(0.0, timeout))
             packets = list(self._packets)
             self._packets.clear()
             self._rows = 0
             if self._refused:
-                told = f"{self._refused} requests were refused: rows came faster than they were read"
-                packets.append(notice_of(told, len(self.columns)))
+                text = f"{self._refused} requests were refused: rows came faster than they were read"
+                packets.append(notice_of(text, len(self.columns)))
                 self._refused = 0
             return packets
 
@@ -95,21 +94,21 @@ class HttpPush:
         return False
 
     def close(self) -> None:
-        """Stops listening; requests that are being answered are cut off."""
+        """Stop listening; requests that are being answered are cut off."""
         self._server.shutdown()
         self._thread.join()
         self._server.drop()
         self._server.server_close()
 
     def allowed(self, header: str | None) -> bool:
-        """Whether a request with this Authorization header may post."""
+        """Return whether a request with this Authorization header may post."""
         if self._token is None:
             return True
         given = (header or "").encode("utf-8", "surrogateescape")
         return hmac.compare_digest(given, b"Bearer " + self._token)
 
     def take(self, stream: str, body: bytes) -> tuple[int, dict[str, Any]]:
-        """Reads a body: the status and what to answer."""
+        """Read a body: the status and what to answer."""
         with self._ready:
             if self._rows >= self._config.waiting:
                 self._refused += 1
@@ -184,15 +183,9 @@ def _only_here(host: str) -> bool:
         return host == "localhost"
 
 
-def _short(rest: str) -> HttpConfig:
-    place, settings = split(rest)
-    host, colon, port = place.rpartition(":")
-    given = {"host": host if colon else place, **({"port": port} if colon else {}), **settings}
-    return settled(HttpConfig, {key: value for key, value in given.items() if value})
+def _place(text: str) -> dict[str, str]:
+    host, colon, port = text.rpartition(":")
+    return {key: value for key, value in (("host", host if colon else text), ("port", port if colon else "")) if value}
 
 
-def _open(config: HttpConfig, columns: tuple[str, ...]) -> Stream:
-    return HttpPush(config, columns)
-
-
-STREAM = StreamKind(config=HttpConfig, short=_short, open=_open, example="http:127.0.0.1:8181?token_file=token")
+STREAM = StreamKind(config=HttpConfig, open=HttpPush, example="http:127.0.0.1:8181?token_file=token", place=_place)

@@ -13,11 +13,9 @@ import msgspec
 import numpy as np
 
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._backoff import Backoff
 from edgewright.device.sources._columns import NO_COLUMN, match, refuse_missing
 from edgewright.device.sources._iio_scan import TIMESTAMP, Element, elements, layout, read
-from edgewright.device.sources._packet import Arrived, Stamper, notice_of
-from edgewright.device.sources._short_form import settled, split
+from edgewright.device.sources._packet import Arrived, Backoff, Stamper, notice_of
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -64,13 +62,13 @@ class IioBuffer:
         self._backoff = Backoff()
         self._notice = ""
         if self._find() is None:
-            self._notice = f"no IIO device {config.device}: looked for again"
+            self._notice = f"no IIO device {config.device}: retrying"
             self._backoff.failed()
         else:
             self._set_up()
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """Samples from the buffer."""
+        """Return samples from the buffer."""
         until = time.monotonic() + timeout
         while True:
             arrived = self._taken(max(0.0, until - time.monotonic()))
@@ -90,7 +88,7 @@ class IioBuffer:
         return False
 
     def close(self) -> None:
-        """Turns the buffer off."""
+        """Turn the buffer off."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
@@ -134,7 +132,7 @@ class IioBuffer:
         self._held = b""
 
     def _enable(self, folder: Path, known: Sequence[Element]) -> None:
-        """Puts the wanted channels into the buffer and turns it on."""
+        """Put the wanted channels into the buffer and turns it on."""
         self._write(folder / "buffer" / "enable", "0")
         for element in known:
             self._write(folder / "scan_elements" / f"in_{element.name}_en", "1" if element in self._scan else "0")
@@ -206,7 +204,7 @@ class IioBuffer:
             os.close(self._handle)
             self._handle = None
         self._backoff.failed()
-        self._notice = f"{self._config.device} is gone ({why}): looked for again"
+        self._notice = f"{self._config.device} is gone ({why}): retrying"
 
     def _again(self) -> bool:
         if self._backoff.wait():
@@ -223,15 +221,10 @@ class IioBuffer:
         return True
 
 
-def _short(rest: str) -> IioConfig:
-    device, settings = split(rest)
-    return settled(IioConfig, {"device": device, **settings})
-
-
 def _open(config: IioConfig, columns: tuple[str, ...]) -> Stream:
     if not config.device:
         raise InputError("an IIO device", "none", "--source iio:", "Name it: iio:iio:device0, or by its driver's name")
     return IioBuffer(config, columns)
 
 
-STREAM = StreamKind(config=IioConfig, short=_short, open=_open, example="iio:lsm6dsl_accel?rate=104")
+STREAM = StreamKind(config=IioConfig, open=_open, example="iio:lsm6dsl_accel?rate=104", place="device")

@@ -12,10 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._backoff import Backoff
-from edgewright.device.sources._packet import Stamper, notice_of
+from edgewright.device.sources._packet import Backoff, Stamper, notice_of
 from edgewright.device.sources._payload import Form, PayloadReader
-from edgewright.device.sources._short_form import settled, split
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError
 
@@ -90,7 +88,7 @@ class MqttTopics:
         self._client = self._made()
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """Messages that came, a packet each."""
+        """Return messages that came, a packet each."""
         until = time.monotonic() + timeout
         while True:
             self._serve(max(0.0, min(_LIBRARY_LOOK, until - time.monotonic())))
@@ -114,7 +112,7 @@ class MqttTopics:
         return False
 
     def close(self) -> None:
-        """Says goodbye to the broker."""
+        """Say goodbye to the broker."""
         if self._connected:
             self._client.disconnect()
             self._client.loop(0.0)
@@ -154,7 +152,7 @@ class MqttTopics:
 
     def _lost(self, why: str) -> None:
         if self._connected or not self._was_there:
-            self._say(f"{why}: looked for again")
+            self._say(f"{why}: retrying")
         self._connected, self._was_there = False, True
         self._backoff.failed()
 
@@ -217,7 +215,7 @@ class MqttTopics:
 
 
 def stream_of(topics: Sequence[str], topic: str) -> str:
-    """What the wildcards stand for; the whole topic where several are subscribed; empty for one without a wildcard."""
+    """Return what the wildcards match; the whole topic where several are subscribed; empty without a wildcard."""
     if len(topics) > 1:
         return topic
     pattern, levels = topics[0].split("/"), topic.split("/")
@@ -247,12 +245,11 @@ def _check_topic(topic: str) -> None:
         raise InputError("a topic of MQTT, + for one level and # for the rest", repr(topic), "--source mqtt:")
 
 
-def _short(rest: str) -> MqttConfig:
-    place, settings = split(rest)
-    broker, _, topic = place.partition("/")
+def _place(text: str) -> dict[str, str]:
+    broker, _, topic = text.partition("/")
     host, colon, port = broker.rpartition(":")
-    given = {"host": host if colon else broker, **({"port": port} if colon else {}), "topics": topic, **settings}
-    return settled(MqttConfig, {key: value for key, value in given.items() if value})
+    given = {"host": host if colon else broker, "port": port if colon else "", "topics": topic}
+    return {key: value for key, value in given.items() if value}
 
 
 def _open(config: MqttConfig, columns: tuple[str, ...]) -> Stream:
@@ -263,4 +260,4 @@ def _open(config: MqttConfig, columns: tuple[str, ...]) -> Stream:
     return MqttTopics(config, columns)
 
 
-STREAM = StreamKind(config=MqttConfig, short=_short, open=_open, example="mqtt:127.0.0.1:1883/sensors/+/imu")
+STREAM = StreamKind(config=MqttConfig, open=_open, example="mqtt:127.0.0.1:1883/sensors/+/imu", place=_place)

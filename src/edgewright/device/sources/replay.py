@@ -16,7 +16,6 @@ from edgewright.core.csv.header import read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._columns import Match, match, refuse_missing
-from edgewright.device.sources._short_form import settled, split
 from edgewright.device.sources._timestamps import EPOCH, TimeColumn
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
@@ -78,7 +77,7 @@ class Replay:
         self._end: float | None = None
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """The next rows: at full speed a block of them, else those whose time has come."""
+        """Return the next rows: at full speed a block of them, else those whose time has come."""
         if self._held is None:
             self._held = next(self._packets, None)
             if self._held is None:
@@ -109,11 +108,11 @@ class Replay:
             time.sleep(max(0.0, min(until, float(moments[0])) - now))
 
     def ended(self) -> bool:
-        """Whether the last row was given."""
+        """Return whether the last row was given."""
         return self._done
 
     def close(self) -> None:
-        """Closes the file that is being read."""
+        """Close the file that is being read."""
         self._done, self._held = True, None
         self._packets.close()
 
@@ -126,7 +125,7 @@ class Replay:
                 raise _of_replay(error, file, found) from None
 
     def _opened(self, file: Path) -> tuple[Iterator[Rows], Match]:
-        """The rows of a file, and where its columns stand."""
+        """Return the rows of a file, and where its columns stand."""
         given, row = _beginning(file)
         found = match(given, self._wanted, file.name, time=self._config.time, sequence=self._config.sequence)
         refuse_missing(found, given, file.name)
@@ -177,7 +176,7 @@ class Replay:
 
 
 def _of_replay(error: InputError, file: Path, found: Match) -> InputError:
-    """A cell that is no number, with what a replay can do about it."""
+    """Return a cell that is no number, with what a replay can do about it."""
     if error.expected != "a number" or not error.do.startswith("Correct or empty"):
         return error
     column = error.where.rpartition("column ")[2]
@@ -211,7 +210,7 @@ def _part(packet: Packet, start: int, end: int) -> Packet:
 
 
 def _beginning(file: Path) -> tuple[tuple[str, ...], list[str]]:
-    """Names of a file's columns, without the one of row numbers, and the cells of its first row."""
+    """Return names of a file's columns, without the one of row numbers, and the cells of its first row."""
     opening = Block(b"", 1)
     for block in blocks(file, file.name):
         opening = Block(opening.data + block.data, 1)
@@ -240,15 +239,10 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _short(rest: str) -> ReplayConfig:
-    path, settings = split(rest)
-    return settled(ReplayConfig, {"path": path, **settings})
-
-
 def _open(config: ReplayConfig, columns: tuple[str, ...]) -> Stream:
     if not config.path:
         raise InputError("the path of a recording", "none", "--source replay:")
     return Replay(config, columns)
 
 
-STREAM = StreamKind(config=ReplayConfig, short=_short, open=_open, example="replay:recording.csv?speed=1")
+STREAM = StreamKind(config=ReplayConfig, open=_open, example="replay:recording.csv?speed=1")

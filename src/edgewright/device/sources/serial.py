@@ -10,18 +10,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._backoff import Backoff
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.device.sources._frame_rows import FrameReader
-from edgewright.device.sources._packet import Stamper, notice_of
-from edgewright.device.sources._short_form import settled, split
+from edgewright.device.sources._packet import Backoff, Stamper, notice_of
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError
 
 _BYTES = 1 << 16
 _LOOK = 0.05  # seconds that a read of the port may wait at once
 _QUIET = 0.5
-"""Seconds of silence behind the opening after which the first bytes begin a line: a board that starts anew when its
+"""Seconds of silence behind the opening after which the first bytes begin a line: a board that restarts when its
 port is opened says its header then, once."""
 _STARTS_SOON = 2.0
 """Seconds of bytes without a row after which the baud rate or the form is doubted."""
@@ -85,7 +83,7 @@ class SerialLine:
         return self._reader.columns
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """Rows that came over the line."""
+        """Return rows that came over the line."""
         until = time.monotonic() + timeout
         while True:
             data = self._bytes(max(0.0, min(_LOOK, until - time.monotonic())))
@@ -108,7 +106,7 @@ class SerialLine:
         return False
 
     def close(self) -> None:
-        """Closes the port."""
+        """Close the port."""
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -121,7 +119,7 @@ class SerialLine:
             first: bytes = self._port.read(1)
             if first and self._opened:
                 if isinstance(self._reader, LineReader) and time.monotonic() - self._opened > _QUIET:
-                    self._reader.begin_anew(joined=False)
+                    self._reader.restart(joined=False)
                 self._opened = 0.0
             waiting = min(_BYTES, self._port.in_waiting) if first else 0
             return first + (self._port.read(waiting) if waiting else b"")
@@ -129,7 +127,7 @@ class SerialLine:
             # pyserial says TypeError where the port was closed under it.
             self.close()
             self._backoff.failed()
-            self._notice = f"{self._config.port} is gone ({_reason(error)}): looked for again"
+            self._notice = f"{self._config.port} is gone ({_reason(error)}): retrying"
             return b""
 
     def _open(self) -> bool:
@@ -140,7 +138,7 @@ class SerialLine:
         except (OSError, self._library.SerialException) as error:
             self._backoff.failed()
             if not self._was_there:
-                self._notice = f"{self._config.port} cannot be opened ({_reason(error)}): looked for again"
+                self._notice = f"{self._config.port} cannot be opened ({_reason(error)}): retrying"
                 self._was_there = True
             return False
         except ValueError as error:
@@ -151,12 +149,12 @@ class SerialLine:
             self._notice = f"{self._config.port} is there"
         self._was_there = True
         self._backoff.worked()
-        self._reader.begin_anew()
+        self._reader.restart()
         self._opened = time.monotonic()
         return True
 
     def _doubt(self, bytes_came: bool, rows_came: bool) -> None:
-        """Says once that the baud rate or the form looks wrong: bytes come, and nothing in them is a row."""
+        """Say once that the baud rate or the form looks wrong: bytes come, and nothing in them is a row."""
         now = time.monotonic()
         if rows_came:
             self._without, self._doubted = 0.0, False
@@ -190,10 +188,9 @@ def _reason(error: BaseException) -> str:
     return text if len(text) < 60 else "it does not answer"
 
 
-def _short(rest: str) -> SerialConfig:
-    place, settings = split(rest)
-    port, at, baud = place.rpartition("@")
-    return settled(SerialConfig, {"port": port if at else place, **({"baud": baud} if at else {}), **settings})
+def _place(text: str) -> dict[str, str]:
+    port, at, baud = text.rpartition("@")
+    return {"port": port, "baud": baud} if at else {"port": text}
 
 
 def _open(config: SerialConfig, columns: tuple[str, ...]) -> Stream:
@@ -202,4 +199,4 @@ def _open(config: SerialConfig, columns: tuple[str, ...]) -> Stream:
     return SerialLine(config, columns)
 
 
-STREAM = StreamKind(config=SerialConfig, short=_short, open=_open, example="serial:/dev/ttyUSB0@115200?form=framed")
+STREAM = StreamKind(config=SerialConfig, open=_open, example="serial:/dev/ttyUSB0@115200?form=framed", place=_place)

@@ -13,10 +13,8 @@ import numpy as np
 from edgewright.core.riff import channel_names, open_wav
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._alsa import Capture, Gone, Overrun, library
-from edgewright.device.sources._backoff import Backoff
 from edgewright.device.sources._columns import match, refuse_missing
-from edgewright.device.sources._packet import notice_of
-from edgewright.device.sources._short_form import settled, split
+from edgewright.device.sources._packet import Backoff, notice_of
 from edgewright.device.sources._timestamps import ArrivalClock
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
@@ -76,7 +74,7 @@ class WavFile:
         self.live = bool(config.speed)
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """The next samples; at the file's own pace those whose time has come."""
+        """Return the next samples; at the file's own pace those whose time has come."""
         if self.ended():
             return []
         rate = self._form.rate
@@ -105,11 +103,11 @@ class WavFile:
         return [Packet(values=np.ascontiguousarray(values), time=moments)]
 
     def ended(self) -> bool:
-        """Whether the last sample was given."""
+        """Return whether the last sample was given."""
         return self._left == 0
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._left = 0
         self._file.close()
 
@@ -135,7 +133,7 @@ class Microphone:
         self._told = False
 
     def read(self, timeout: float) -> Sequence[Packet]:
-        """Samples that were taken."""
+        """Return samples that were taken."""
         until = time.monotonic() + timeout
         while True:
             left = max(0.0, until - time.monotonic())
@@ -157,13 +155,13 @@ class Microphone:
         return False
 
     def close(self) -> None:
-        """Gives the device back."""
+        """Give the device back."""
         if self._capture is not None:
             self._capture.close()
             self._capture = None
 
     def _opened(self) -> str:
-        """Opens the device where it is due; what is to be told."""
+        """Open the device where it is due; what is to be told."""
         if self._capture is not None or self._backoff.wait():
             return ""
         try:
@@ -171,7 +169,7 @@ class Microphone:
         except Gone as error:
             self._backoff.failed()
             told, self._told = self._told, True
-            return "" if told else f"alsa {self._config.device} cannot be opened ({error}): looked for again"
+            return "" if told else f"alsa {self._config.device} cannot be opened ({error}): retrying"
         self._backoff.worked()
         told, self._told = self._told, False
         return f"alsa {self._config.device} is there" if told else ""
@@ -186,23 +184,22 @@ class Microphone:
             self.close()
             self._backoff.failed()
             self._told = True
-            return np.empty((0, 1), np.float32), f"alsa {self._config.device} is gone ({error}): looked for again"
+            return np.empty((0, 1), np.float32), f"alsa {self._config.device} is gone ({error}): retrying"
 
     def _packet(self, values: Floats, notice: str) -> Packet:
         moments = self._clock.stamp(len(values), time.monotonic())
         return Packet(values=np.ascontiguousarray(values[:, self._places]), time=moments, notice=notice)
 
 
-def _short(rest: str) -> WavConfig:
-    place, settings = split(rest)
-    kind, _, device = place.partition(":")
-    if kind == _ALSA:
-        return settled(WavConfig, {**({"device": device} if device else {}), **settings})
-    return settled(WavConfig, {"path": place, **settings})
+def _place(text: str) -> dict[str, str]:
+    kind, _, device = text.partition(":")
+    if kind != _ALSA:
+        return {"path": text}
+    return {"device": device} if device else {}
 
 
 def _open(config: WavConfig, columns: tuple[str, ...]) -> Stream:
     return WavFile(config, columns) if config.path else Microphone(config, columns)
 
 
-STREAM = StreamKind(config=WavConfig, short=_short, open=_open, example="wav:alsa:default?rate=16000")
+STREAM = StreamKind(config=WavConfig, open=_open, example="wav:alsa:default?rate=16000", place=_place)

@@ -12,7 +12,7 @@ _LONGEST_TEXT, _LONGEST_LIST = 256, 512
 _OWN_FIELDS = ("kind", "stream", "time", "wall", "doubt", "label", "score")
 
 
-class Gate:
+class AllowList:
     """Lets named keys and columns through.
 
     Args:
@@ -26,10 +26,10 @@ class Gate:
         """So many keys were kept back."""
 
     def event(self, event: Event) -> dict[str, Any]:
-        """An event as it may leave: its own fields, and of its detail what is named."""
-        told: dict[str, Any] = {name: _plain(getattr(event, name)) for name in _OWN_FIELDS}
+        """Return an event as it may leave: its own fields, and of its detail what is named."""
+        record: dict[str, Any] = {name: _plain(getattr(event, name)) for name in _OWN_FIELDS}
         detail = self.body(event.detail)
-        return {**told, "detail": detail} if detail else told
+        return {**record, "detail": detail} if detail else record
 
     def body(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Named keys with values that are numbers, short texts, lists of them, or tables of the same kind."""
@@ -46,7 +46,7 @@ class Gate:
         return kept
 
     def columns(self, names: Sequence[str]) -> list[int]:
-        """Places of the raw columns that may leave."""
+        """Return places of the raw columns that may leave."""
         return [place for place, name in enumerate(names) if name in self._columns]
 
 

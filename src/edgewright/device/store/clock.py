@@ -10,10 +10,10 @@ class Clock(Protocol):
     """What the store asks for the time."""
 
     def running(self) -> float:
-        """Seconds since some moment of this boot; never goes back, goes on while the machine sleeps."""
+        """Return seconds since some moment of this boot; never goes back, goes on while the machine sleeps."""
 
     def wall(self) -> float:
-        """Seconds since 1970 as far as the device knows."""
+        """Return seconds since 1970 as far as the device knows."""
 
 
 class SystemClock:
@@ -26,7 +26,7 @@ class SystemClock:
         return time.monotonic()
 
     def wall(self) -> float:
-        """The wall clock."""
+        """Return the wall clock."""
         return time.time()
 
 
@@ -46,5 +46,5 @@ class Age:
         self._offset = before - clock.running()
 
     def now(self) -> float:
-        """Seconds."""
+        """Return seconds."""
         return self._clock.running() + self._offset

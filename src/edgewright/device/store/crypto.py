@@ -35,7 +35,7 @@ class Key:
         return nonce + sealed
 
     def open(self, sealed: bytes, bound: bytes) -> bytes | None:
-        """What was sealed; None where it was changed, moved to another place or sealed with another key."""
+        """Return what was sealed; None where it was changed, moved to another place or sealed with another key."""
         try:
             plain: bytes = self._aes.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
         except Exception as error:
@@ -46,7 +46,7 @@ class Key:
 
 
 def read_key(path: Path) -> Key:
-    """The key in a file of 32 bytes or 64 hexadecimal digits.
+    """Return the key in a file of 32 bytes or 64 hexadecimal digits.
 
     Raises:
         InputError: there is no such file, others may read it, or it holds something else.

@@ -19,10 +19,10 @@ class Connection(Protocol):
     """What is used of a connection; that of the standard library and that of apsw both have it."""
 
     def execute(self, sql: str, arguments: Any = ..., /) -> Any:  # noqa: ANN401 - cursors differ by library
-        """Runs a statement."""
+        """Run a statement."""
 
     def close(self) -> None:
-        """Closes it."""
+        """Close it."""
 
 
 Connect = Callable[[Path, bool], Connection]
@@ -30,13 +30,13 @@ Connect = Callable[[Path, bool], Connection]
 
 
 def connect(path: Path, writable: bool) -> Connection:
-    """A connection of the standard library; the file is made where it is absent and written."""
+    """Return a connection of the standard library; the file is made where it is absent and written."""
     uri = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
 
 
 def trouble(error: Exception) -> Trouble:
-    """What a database's error means, whichever library raised it."""
+    """Return what a database's error means, whichever library raised it."""
     code = getattr(error, "sqlite_errorcode", None) or getattr(error, "extendedresult", None) or 0
     if code in _FULL:
         return "full"
@@ -51,12 +51,12 @@ class Database:
         self._connection = opener(path, writable)
 
     def execute(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Runs one statement and gives all its rows; ask for a bounded number."""
+        """Run one statement and give all its rows; ask for a bounded number."""
         rows: list[tuple[Any, ...]] = self._connection.execute(sql, tuple(arguments)).fetchall()
         return rows
 
     def value(self, sql: str, arguments: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - any value of a cell
-        """The first cell, None where there is no row."""
+        """Return the first cell, None where there is no row."""
         rows = self.execute(sql, arguments)
         return rows[0][0] if rows else None
 
@@ -74,5 +74,5 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Closes the connection; nothing is checked."""
+        """Close the connection; nothing is checked."""
         self._connection.close()

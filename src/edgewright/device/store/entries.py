@@ -1,21 +1,168 @@
-"""What is written for an event, a stretch of rows and an item that leaves."""
+"""What a store writes: statements that wait for a commit, events, packed rows, and items that leave."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, Protocol
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.device.store import row_blocks
-from edgewright.device.store.commit_queue import Write
 from edgewright.device.store.crypto import Key
-from edgewright.device.store.outbox import encode
 from edgewright.schema.data import Floats
 from edgewright.schema.device import PRIORITY, Event
-from edgewright.schema.store import RAW_PRIORITY, Item, StoreConfig
+from edgewright.schema.store import RAW_PRIORITY, Item
+
+ALL_COLUMNS = "*"
+_LEVEL = 1
+# A stretch of a stream is at most a few hundred rows; whatever unpacks to more was not written here.
+_LARGEST = 64 << 20
+
+
+class Block(NamedTuple):
+    """What the table `rows` holds of a stretch: columns by name in two parts, and the name of the key."""
+
+    names: str
+    plain: bytes
+    sealed: bytes
+    key: str
+
+
+class _Names(msgspec.Struct, frozen=True):
+    plain: tuple[str, ...]
+    sealed: tuple[str, ...]
+
+
+def pack(
+    names: Sequence[str],
+    times: NDArray[np.float64],
+    values: Floats,
+    encrypt: Sequence[str],
+    key: Key | None,
+    place: str,
+) -> Block:
+    """Pack rows.
+
+    Args:
+        names: of the columns.
+        times: shape (rows,), seconds.
+        values: shape (rows, columns), float32.
+        encrypt: columns to encrypt by name, '*' for all.
+        key: to encrypt with; None encrypts nothing.
+        place: what the encrypted part is bound to: device, boot, sequence and stream.
+    """
+    hidden = [name for name in names if key is not None and (ALL_COLUMNS in encrypt or name in encrypt)]
+    clear = [name for name in names if name not in hidden]
+    columns = {name: np.ascontiguousarray(values[:, index], dtype="<f4") for index, name in enumerate(names)}
+    told = msgspec.json.encode(_Names(tuple(clear), tuple(hidden))).decode()
+    plain = _squeeze([np.ascontiguousarray(times, dtype="<f8"), *(columns[name] for name in clear)])
+    if key is None or not hidden:
+        return Block(told, plain, b"", "")
+    sealed = key.seal(_squeeze([columns[name] for name in hidden]), f"{place}|{told}".encode())
+    return Block(told, plain, sealed, key.name)
+
+
+def unpack(
+    block: Block, count: int, key: Key | None, place: str
+) -> tuple[NDArray[np.float64], dict[str, Floats], tuple[str, ...]] | None:
+    """Return time, columns by name, and names of columns that stay sealed; None where the bytes are damaged."""
+    try:
+        names = msgspec.json.decode(block.names, type=_Names)
+        arrays = _loosen(block.plain, count, ["<f8", *["<f4"] * len(names.plain)])
+    except (msgspec.DecodeError, zlib.error, ValueError):
+        return None
+    times = arrays[0].astype(np.float64)
+    columns: dict[str, Floats] = dict(zip(names.plain, arrays[1:], strict=True))
+    if not names.sealed:
+        return times, columns, ()
+    opened = key.open(block.sealed, f"{place}|{block.names}".encode()) if key and key.name == block.key else None
+    if opened is None:
+        return times, columns, names.sealed
+    columns |= dict(zip(names.sealed, _loosen(opened, count, ["<f4"] * len(names.sealed)), strict=True))
+    return times, columns, ()
+
+
+def _squeeze(arrays: Sequence[NDArray[np.generic]]) -> bytes:
+    # Neighbouring samples share sign and exponent: bytes of equal weight side by side pack better.
+    parts = [np.frombuffer(a.tobytes(), np.uint8).reshape(-1, a.itemsize).T.tobytes() for a in arrays if a.size]
+    return zlib.compress(b"".join(parts), _LEVEL)
+
+
+def _loosen(data: bytes, count: int, kinds: Sequence[str]) -> list[NDArray[np.float32]]:
+    unpacker = zlib.decompressobj()
+    content = unpacker.decompress(data, _LARGEST)
+    if not unpacker.eof or len(content) != count * sum(np.dtype(kind).itemsize for kind in kinds):
+        raise ValueError("not the length that was packed")
+    found, start = [], 0
+    for kind in kinds:
+        width = np.dtype(kind).itemsize
+        part = np.frombuffer(content, np.uint8, count * width, start).reshape(width, count)
+        found.append(np.ascontiguousarray(part.T).view(kind).reshape(count))
+        start += count * width
+    return found
+
+
+# Where commits fail for good (a disk that is full of other things), so much is kept in memory and no more.
+LIMIT = 4 << 20
+_DELETION = -1
+
+
+class Write(NamedTuple):
+    """One statement that waits.
+
+    Attributes:
+        rank: priority of what it stores; the highest is given up first. -1 for deletions, which are never given up.
+        table: whose size it changes; empty for none.
+        size: bytes of content that it adds.
+        done: called after the commit.
+    """
+
+    rank: int
+    table: str
+    sql: str
+    arguments: tuple[Any, ...]
+    size: int
+    done: Callable[[], None] | None = None
+
+
+class Pending:
+    """Statements in order, their number and bytes."""
+
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self.bytes = 0
+        self.since: float | None = None
+        self.given_up: dict[int, tuple[int, int]] = {}
+        """By priority: items and bytes for which there was no room."""
+
+    def add(self, write: Write, now: float) -> None:
+        """Add one, and gives up the least urgent, the oldest first, where there is too much."""
+        self.writes.append(write)
+        self.bytes += write.size
+        self.begin(now)
+        while self.bytes > LIMIT:
+            rank = max(w.rank for w in self.writes)
+            if rank <= _DELETION:
+                return
+            place = next(i for i, w in enumerate(self.writes) if w.rank == rank)
+            gone = self.writes.pop(place)
+            self.bytes -= gone.size
+            if gone.table == "outbox":
+                items, size = self.given_up.get(rank, (0, 0))
+                self.given_up[rank] = (items + 1, size + gone.size)
+
+    def begin(self, now: float) -> None:
+        """Something waits from now, if nothing did."""
+        if self.since is None:
+            self.since = now
+
+    def clear(self) -> None:
+        """All of it is durable."""
+        self.writes, self.bytes, self.since, self.given_up = [], 0, None, {}
+
 
 _EVENT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS = "INSERT INTO rows VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -24,26 +171,8 @@ _ITEM = "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OVERHEAD = 64
 
 
-class Owner(Protocol):
-    """What is asked of the store."""
-
-    config: StoreConfig
-    key: Key | None
-
-    @property
-    def device(self) -> str:
-        """Its device."""
-
-    @property
-    def boot(self) -> int:
-        """Its boot."""
-
-    def age(self) -> float:
-        """Running time in seconds."""
-
-
 def event(told: Event, boot: int, number: int, age: float, wall: float) -> Write:
-    """An event with its whole detail."""
+    """Return an event with its whole detail."""
     detail = json.dumps(told.detail, separators=(",", ":"), default=str) if told.detail else ""
     size = _OVERHEAD + len(detail) + len(told.label) + len(told.stream)
     values = (boot, number, age, wall, size, told.kind, told.stream, told.time, told.wall, told.doubt, told.label,
@@ -52,34 +181,34 @@ def event(told: Event, boot: int, number: int, age: float, wall: float) -> Write
 
 
 def item(told: Item, priority: int, age: float, expires: float | None = None) -> Write:
-    """An item; `expires` seconds from now."""
-    content = encode(told)
+    """Return an item; `expires` seconds from now."""
+    content = msgspec.json.encode(told)
     size = len(content) + _OVERHEAD
     ends = None if expires is None else age + expires
     return Write(priority, "outbox", _ITEM, (priority, told.boot, told.sequence, age, ends, size, content), size)
 
 
 def place(device: str, boot: int, number: int, stream: str) -> str:
-    """What the encrypted part of a stretch is bound to: moved elsewhere it does not open."""
+    """Return what the encrypted part of a stretch is bound to: moved elsewhere it does not open."""
     return f"{device}|{boot}|{number}|{stream}"
 
 
 def rows(
-    owner: Owner, number: int, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats,
-    wall: float,
+    told: Item, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats, age: float,
+    encrypt: Sequence[str], key: Key | None,
 ) -> Write:  # fmt: skip
-    """A stretch of rows, times of shape (rows,) and values of shape (rows, columns), packed."""
-    where = place(owner.device, owner.boot, number, stream)
-    block = row_blocks.pack(names, times, values, owner.config.encrypt, owner.key, where)
+    """Pack a stretch of rows, times of shape (rows,) and values of shape (rows, columns), numbered as an item is."""
+    where = place(told.device, told.boot, told.sequence, stream)
+    block = pack(names, times, values, encrypt, key, where)
     size = _OVERHEAD + len(block.plain) + len(block.sealed) + len(block.names)
-    told = (owner.boot, number, owner.age(), wall, size, stream, block.names, float(times[0]), float(times[-1]),
-            len(times), block.plain, block.sealed, block.key)  # fmt: skip
-    return Write(RAW_PRIORITY + 1, "rows", _ROWS, told, size)
+    row = (told.boot, told.sequence, age, told.put, size, stream, block.names, float(times[0]), float(times[-1]),
+           len(times), block.plain, block.sealed, block.key)  # fmt: skip
+    return Write(RAW_PRIORITY + 1, "rows", _ROWS, row, size)
 
 
 def raw_body(
     stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats, allowed: Sequence[int]
 ) -> dict[str, Any]:
-    """Rows as they may leave: the columns at the places `allowed`, null where missing."""
+    """Return rows as they may leave: the columns at the places `allowed`, null where missing."""
     kept = [[float(v) if np.isfinite(v) else None for v in row] for row in values[:, list(allowed)]]
     return {"stream": stream, "names": [names[i] for i in allowed], "times": times.tolist(), "values": kept}

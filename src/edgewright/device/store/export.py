@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edgewright.device.store.allow_list import Gate
+from edgewright.device.store.allow_list import AllowList
 from edgewright.device.store.database import Database
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.store import Stored, Stretch
@@ -21,7 +21,7 @@ EVENT_COLUMNS = ("boot", "sequence", "written", "kind", "stream", "time", "wall"
 def event_lines(
     device: str, found: Iterable[Stored], form: Form, detail: Sequence[str], columns: Sequence[str] = EVENT_COLUMNS
 ) -> Iterator[bytes]:
-    """Lines of a file of events.
+    """Yield lines of a file of events.
 
     Args:
         device: name of the device, in every line.
@@ -36,7 +36,7 @@ def event_lines(
     for name in columns:
         if name not in EVENT_COLUMNS:
             raise InputError(f"one of {', '.join(EVENT_COLUMNS)}", repr(name), "--column")
-    gate = Gate(detail, ())
+    gate = AllowList(detail, ())
     if form == "csv":
         yield _csv(["device", *columns, *detail])
     for stored in found:
@@ -46,21 +46,21 @@ def event_lines(
             "written": stored.written,
             **gate.event(stored.event),
         }
-        told: dict[str, Any] = {"device": device, **{name: whole[name] for name in columns}}
+        record: dict[str, Any] = {"device": device, **{name: whole[name] for name in columns}}
         allowed = whole.get("detail", {})
         if form == "csv":
-            yield _csv([*told.values(), *(_cell(allowed.get(name)) for name in detail)])
+            yield _csv([*record.values(), *(_cell(allowed.get(name)) for name in detail)])
         else:
-            yield msgspec.json.encode({**told, **({"detail": allowed} if allowed else {})}) + b"\n"
+            yield msgspec.json.encode({**record, **({"detail": allowed} if allowed else {})}) + b"\n"
 
 
 def rows_kept(database: Database) -> bool:
-    """Whether any raw row lies in the store."""
+    """Return whether any raw row lies in the store."""
     return database.value("SELECT 1 FROM rows LIMIT 1") is not None
 
 
 def row_lines(device: str, found: Iterable[Stretch], form: Form, columns: Sequence[str]) -> Iterator[bytes]:
-    """Lines of a file of raw rows: `columns` by name and nothing else; empty where a stretch does not have one.
+    """Yield lines of a file of raw rows: `columns` by name and nothing else; empty where a stretch does not have one.
 
     Raises:
         InputError: no column is named, or a named one is encrypted and its key was not given.

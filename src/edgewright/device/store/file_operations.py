@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def rename(old: Path, new: Path) -> None:
-    """Renames; durable only after `sync_folder`."""
+    """Rename; durable only after `sync_folder`."""
     old.replace(new)
 
 
 def remove(path: Path) -> None:
-    """Removes a file if it is there; durable only after `sync_folder`."""
+    """Remove a file if it is there; durable only after `sync_folder`."""
     path.unlink(missing_ok=True)
 
 
 def append(path: Path, data: bytes) -> None:
-    """Appends to a file and makes that durable."""
+    """Append to a file and make that durable."""
     with path.open("ab") as file:
         file.write(data)
         file.flush()
@@ -27,7 +27,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes names durable: those that came, went and changed."""
+    """Make names durable: those that came, went and changed."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -36,13 +36,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def largest_file() -> int | None:
-    """Bytes to which this process may let a file grow (`ulimit -f`, LimitFSIZE of a service); None for any."""
+    """Return bytes to which this process may let a file grow (`ulimit -f`, LimitFSIZE of a service); None for any."""
     (limit, _) = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if limit == resource.RLIM_INFINITY else limit
 
 
 def size(path: Path) -> int:
-    """Bytes of a file; 0 where there is none."""
+    """Return bytes of a file; 0 where there is none."""
     try:
         return path.stat().st_size
     except OSError:

@@ -7,15 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgewright.device.store import boot_memory, entries, startup
-from edgewright.device.store.allow_list import Gate
-from edgewright.device.store.ballast import Ballast
+from edgewright.device.store import entries, startup, write_counter
+from edgewright.device.store.allow_list import AllowList
 from edgewright.device.store.clock import Age, Clock
-from edgewright.device.store.commit_queue import Pending
 from edgewright.device.store.database import Database, trouble
+from edgewright.device.store.entries import Pending
 from edgewright.device.store.recovery import set_aside
-from edgewright.device.store.retention import Room
-from edgewright.device.store.write_counter import Wear
+from edgewright.device.store.retention import Ballast, TableSizes
+from edgewright.device.store.write_counter import WriteCounter
 from edgewright.schema.device import PRIORITY
 from edgewright.schema.errors import OutputError
 from edgewright.schema.store import Item, StoreConfig
@@ -44,7 +43,7 @@ class Committer:
     """
 
     def __init__(
-        self, folder: Path, config: StoreConfig, database: Database, boot: int, clock: Clock, gate: Gate,
+        self, folder: Path, config: StoreConfig, database: Database, boot: int, clock: Clock, gate: AllowList,
         new_item: NewItem,
     ) -> None:  # fmt: skip
         self._folder, self._config, self._boot, self._clock, self._gate = folder, config, boot, clock, gate
@@ -61,11 +60,11 @@ class Committer:
             self._set_aside(str(error))
 
     def age(self) -> float:
-        """Running time in seconds, over all boots."""
+        """Return the running time in seconds, over all boots."""
         return self._age.now()
 
     def due(self) -> bool:
-        """Whether something has waited long enough, or enough of it."""
+        """Return whether something has waited long enough, or enough of it."""
         since = self.pending.since
         waited = since is not None and self.age() - since >= self._config.group_seconds
         return waited or len(self.pending.writes) >= self._config.group_items
@@ -96,7 +95,7 @@ class Committer:
         self.copy_log(always=made_room)
 
     def copy_log(self, always: bool = False) -> None:
-        """Copies the log into the database once it is long; where the disk is too full for that, room is made."""
+        """Copy the log into the database once it is long; where the disk is too full for that, room is made."""
         try:
             if self.wear.checkpoint(self.age(), always=always):
                 self.ballast.hold()
@@ -108,8 +107,8 @@ class Committer:
     def save(self) -> None:
         """Within a transaction: what the next boot takes up."""
         self._saved = self.age()
-        known = boot_memory.Memory(self.age(), self.wear.written, self._gate.withheld, self._config.quota)
-        boot_memory.save(self.database, known)
+        known = write_counter.Memory(self.age(), self.wear.written, self._gate.withheld, self._config.quota)
+        write_counter.save(self.database, known)
 
     def forget(self, key: tuple[Any, ...]) -> None:
         """Within a transaction: the item of (priority, boot, sequence) goes, if it is there."""
@@ -119,17 +118,17 @@ class Committer:
             self.room.removed("outbox", 1, size)
 
     def refresh(self) -> None:
-        """Counts anew where another process has written."""
+        """Count again where another process has written."""
         if (version := self._seen()) != self._version:
             self.room.count()
             self._version = version
 
     def _begin(self) -> None:
-        remembered = boot_memory.load(self.database)
+        remembered = write_counter.load(self.database)
         self._age = Age(self._clock, remembered.age)
         self._gate.withheld = max(self._gate.withheld, remembered.withheld)
-        self.wear = Wear(self.database, remembered.written)
-        self.room = Room(self.database, self._config, self.ballast, self.wear, self.age)
+        self.wear = WriteCounter(self.database, remembered.written)
+        self.room = TableSizes(self.database, self._config, self.ballast, self.wear, self.age)
         self.room.count()
         self._version = self._seen()
         self._trimmed = self._saved = -float("inf")
@@ -167,7 +166,7 @@ class Committer:
         return told
 
     def _tell_dropped(self) -> tuple[int, int]:
-        """An item with the counters of all that was dropped takes the place of the last such item."""
+        """Return an item with the counters of all that was dropped takes the place of the last such item."""
         lost = self.database.execute("SELECT priority, reason, items, bytes FROM dropped ORDER BY priority, reason")
         body = {"dropped": [{"priority": p, "reason": r, "items": n, "bytes": size} for p, r, n, size in lost]}
         if self._told is not None:
@@ -191,7 +190,7 @@ class Committer:
         return True
 
     def _set_aside(self, what: str) -> None:
-        """A damaged file gets a name that says so, and what could be read of it goes on in a new one."""
+        """Rename a damaged file and continue in a new one with what could be read."""
         with suppress(Exception):
             self.database.close()
         set_aside(self._folder, self._boot, self._clock.wall(), what, self.database.opener)

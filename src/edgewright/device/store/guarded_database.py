@@ -18,7 +18,7 @@ def open_guarded(
     opener: Connect = connect, writable: bool = True, ahead: bool = False,
     rows: Sequence[tuple[str, Sequence[object]]] = (),
 ) -> Database:  # fmt: skip
-    """Opens such a file with a rollback journal and `synchronous=EXTRA`, or makes it.
+    """Open such a file with a rollback journal and `synchronous=EXTRA`, or makes it.
 
     Args:
         path: of the file; its folder is there.

@@ -1,6 +1,6 @@
 """Who the device is and how often it has started: kept apart, never set aside.
 
-A store may be damaged, set aside and begun anew. Were the boot counter in it, numbers would be given twice. It has a
+A store may be damaged, set aside and started over. Were the boot counter in it, numbers would be given twice. It has a
 file of its own, which is written a few times a boot. What guards against older packages is kept apart, too: with the
 fleet's agent (`fleet/device/state_database.py`).
 """
@@ -32,7 +32,7 @@ class Identity:
 
     @classmethod
     def open(cls, folder: Path, device: str = "", opener: Connect = connect, writable: bool = True) -> Identity:
-        """Opens the file, or makes it with this name of a device (a random one when empty).
+        """Open the file, or makes it with this name of a device (a random one when empty).
 
         Raises:
             InputError: the folder belongs to another device, or the file is of a newer version.
@@ -65,16 +65,16 @@ class Identity:
         return self._values.get("closed", "1") == "1"
 
     def begin(self) -> int:
-        """Counts a boot, durably, before anything is numbered; gives its number."""
+        """Count a boot, durably, before anything is numbered; give its number."""
         self._write({"boot": str(self.boot + 1), "closed": "0"})
         return self.boot
 
     def end(self) -> None:
-        """Notes that this boot ended in order."""
+        """Note that this boot ended in order."""
         self._write({"closed": "1"})
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._database.close()
 
     def _write(self, values: dict[str, str]) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-
-from edgewright.device.store.commit_queue import Write
+from edgewright.device.store import entries
+from edgewright.device.store.allow_list import AllowList
+from edgewright.device.store.entries import Write
+from edgewright.device.store.group_commit import Committer, NewItem
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
-from edgewright.schema.store import ASIDE, LOWEST_PRIORITY, Item
-
-if TYPE_CHECKING:
-    from edgewright.device.store.store import Store
+from edgewright.schema.store import ASIDE, LOWEST_PRIORITY
 
 Place = tuple[int, int]
 """(boot, sequence): with the device's name an item's own name for ever."""
@@ -29,7 +28,7 @@ _REASON = 240
 _PUT_ASIDE = "UPDATE OR REPLACE outbox SET priority = ? WHERE priority = ? AND boot = ? AND sequence = ?"
 
 
-class Taken(NamedTuple):
+class OutboxItem(NamedTuple):
     """An item on its way: its place, its priority, and its bytes as they leave (JSON of `schema.store.Item`)."""
 
     place: Place
@@ -43,15 +42,20 @@ class Outbox:
     What is on its way is known in memory only. After a power cut it is sent again; the receiver knows it by its name.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(
+        self, committer: Committer, gate: AllowList, guard: threading.RLock, new_item: NewItem,
+        append_events: Callable[[Sequence[Event]], object], tick: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._committer, self._gate, self._guard, self._new_item = committer, gate, guard, new_item
+        self._append_events, self._tick = append_events, tick
+        self._leaving: set[Place] = set()
         self._away: dict[Place, int] = {}
         self._refused: dict[Place, tuple[int, float]] = {}
         self._failures = 0
         self._again = 0.0
 
     def put(self, kind: str, body: Mapping[str, Any], priority: int, expires: float | None = None) -> int:
-        """Queues an item; durable with the store's next commit. Keys that are not allowed to leave are left out.
+        """Queue an item; durable with the store's next commit. Keys that are not allowed to leave are left out.
 
         Args:
             kind: what it is, for the receiver.
@@ -67,10 +71,15 @@ class Outbox:
         """
         if not 0 <= priority <= LOWEST_PRIORITY:
             raise InputError(f"a priority from 0 to {LOWEST_PRIORITY}", str(priority), f"an item of kind {kind!r}")
-        return self._store.queue(kind, self._store.gate.body(body), priority, expires)
+        with self._guard:
+            item = self._new_item(kind, self._gate.body(body))
+            now = self._committer.age()
+            self._committer.pending.add(entries.item(item, priority, now, expires), now)
+            self._tick()
+            return item.sequence
 
-    def take(self, limit: int = 64 << 10, items: int = 256) -> list[Taken]:
-        """The next items, the most urgent first and the oldest first among equals; they are on their way from now.
+    def take(self, limit: int = 64 << 10, items: int = 256) -> list[OutboxItem]:
+        """Take the next items, most urgent first, then oldest first; they count as sent from now on.
 
         Args:
             limit: bytes together; one item always fits.
@@ -79,16 +88,15 @@ class Outbox:
         Returns:
             Nothing while the outbox is empty or rests after a failure.
         """
-        store = self._store
-        with store.guard():
-            now = store.age()
+        with self._guard:
+            now = self._committer.age()
             if now < self._again:
                 return []
-            found: list[Taken] = []
+            found: list[OutboxItem] = []
             total = 0
             after = (-1, -1, -1)
             while len(found) < items:
-                rows = store.database.execute(
+                rows = self._committer.database.execute(
                     "SELECT priority, boot, sequence, expires, body FROM outbox WHERE (priority, boot, sequence) > "
                     "(?, ?, ?) AND priority <= ? ORDER BY priority, boot, sequence LIMIT 64",
                     (*after, LOWEST_PRIORITY),
@@ -100,7 +108,7 @@ class Outbox:
                     total += len(body)
                     if found and (total > limit or len(found) >= items):
                         return self._leave(found)
-                    found.append(Taken((boot, sequence), priority, bytes(body)))
+                    found.append(OutboxItem((boot, sequence), priority, bytes(body)))
                 if not rows:
                     break
             return self._leave(found)
@@ -110,14 +118,14 @@ class Outbox:
 
         Their going is durable with the store's next commit; until then a power cut brings them back.
         """
-        with self._store.guard():
+        with self._guard:
             known = list(places)
             if not durable:
                 self.release(known)
                 return 0
             for place in known:
                 self._refused.pop(place, None)
-                self._store.forget(place, self._away.get(place))
+                self._forget(place, self._away.get(place))
             if known:
                 self._failures, self._again = 0, 0.0
             return len(known)
@@ -129,24 +137,24 @@ class Outbox:
             places: of the items.
             failed: False where nobody is to blame: they are taken again at once.
         """
-        with self._store.guard():
-            now = self._store.age()
+        with self._guard:
+            now = self._committer.age()
             released = [place for place in places if self._away.pop(place, None) is not None]
             if failed and released:
                 self._failures += 1
                 self._again = now + _wait(self._failures)
 
     def rest(self) -> float:
-        """Seconds until something may be taken again."""
-        return max(0.0, self._again - self._store.age())
+        """Return seconds until something may be taken again."""
+        return max(0.0, self._again - self._committer.age())
 
-    def settle(self, taken: Iterable[Taken], arrived: Iterable[Place]) -> int:
+    def settle(self, taken: Iterable[OutboxItem], arrived: Iterable[Place]) -> int:
         """After a batch: what arrived durably goes, the rest waits. Where nothing arrived the whole outbox rests.
 
         Items left over of a batch of which others arrived rest one by one, so that one that the receiver refuses for
         ever does not hold up all the others.
         """
-        with self._store.guard():
+        with self._guard:
             good = set(arrived)
             sent = [item.place for item in taken]
             left = [place for place in sent if place not in good]
@@ -157,20 +165,20 @@ class Outbox:
                 self.release(left)
             return gone
 
-    def set_aside(self, taken: Iterable[Taken], refused: Mapping[Place, str]) -> None:
+    def set_aside(self, taken: Iterable[OutboxItem], refused: Mapping[Place, str]) -> None:
         """Items that the receiver will never take stay in the store and are not sent again; the others are, at once.
 
         It is durable with the store's next commit; a health event tells it, with the receiver's reason.
         """
-        with self._store.guard():
+        with self._guard:
             batch = list(taken)
             found = [item for item in batch if item.place in refused]
             self.release([item.place for item in batch if item.place not in refused], failed=False)
             for item in found:
                 place = (item.priority + ASIDE, item.priority, *item.place)
-                write = Write(0, "", _PUT_ASIDE, place, 0, partial(self.gone, item.place))
-                self._store.committer.pending.add(write, self._store.age())
-            self._store.append_events([
+                write = Write(0, "", _PUT_ASIDE, place, 0, partial(self._gone, item.place))
+                self._committer.pending.add(write, self._committer.age())
+            self._append_events([
                 Event(kind="health", label=REFUSED_BY_FLEET, detail={
                     "items": 1, "reason": refused[item.place][:_REASON],
                     "place": list(item.place), "bytes": len(item.body),
@@ -178,12 +186,21 @@ class Outbox:
                 for item in found
             ])  # fmt: skip
 
-    def gone(self, place: Place) -> None:
-        """The item has left the table: nothing is remembered of it."""
+    def _forget(self, place: Place, priority: int | None) -> None:
+        """Queue the going of an item that arrived; of one whose priority nobody remembers, at every priority."""
+        self._leaving.add(place)
+        for rank in (priority,) if priority is not None else range(LOWEST_PRIORITY + 1):
+            self._committer.pending.add(
+                Write(-1, "", "", (rank, *place), 0, partial(self._gone, place)), self._committer.age()
+            )
+
+    def _gone(self, place: Place) -> None:
+        """Remember nothing of an item that has left the table."""
+        self._leaving.discard(place)
         self._away.pop(place, None)
 
     def _refuse(self, places: Iterable[Place]) -> None:
-        now = self._store.age()
+        now = self._committer.age()
         for place in places:
             self._away.pop(place, None)
             tries = self._refused.pop(place, (0, 0.0))[0] + 1
@@ -192,18 +209,13 @@ class Outbox:
             self._refused.pop(next(iter(self._refused)))
 
     def _ready(self, place: Place, expires: float | None, now: float) -> bool:
-        if place in self._away or self._store.leaves(place):
+        if place in self._away or place in self._leaving:
             return False
         return now >= self._refused.get(place, (0, 0.0))[1] and (expires is None or expires > now)
 
-    def _leave(self, found: list[Taken]) -> list[Taken]:
+    def _leave(self, found: list[OutboxItem]) -> list[OutboxItem]:
         self._away.update({item.place: item.priority for item in found})
         return found
-
-
-def encode(item: Item) -> bytes:
-    """An item as it leaves."""
-    return msgspec.json.encode(item)
 
 
 def _wait(failures: int) -> float:

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from edgewright.device.store import boot_memory, file_operations, reader, stream_state, tables
-from edgewright.device.store.ballast import BALLAST_FILE
+from edgewright.device.store import file_operations, reader, stream_state, tables, write_counter
 from edgewright.device.store.database import Database
+from edgewright.device.store.retention import BALLAST_FILE
 from edgewright.device.store.store import Store
 from edgewright.schema.errors import UnknownNameError
 from edgewright.schema.store import ASIDE, Limits, StoreConfig
@@ -21,22 +21,22 @@ _IN_MEMORY = 8 << 20
 
 
 def patient(folder: Path) -> StoreConfig:
-    """Settings with which a store may be opened by somebody who does not know its own: nothing goes by itself.
+    """Return settings with which a store may be opened by somebody who does not know its own: nothing goes by itself.
 
     Raises:
         InputError, OutputError: as `reading.look`; a folder that is no store is not made one.
     """
     with reader.look(folder) as database:
-        quota = boot_memory.load(database).quota or StoreConfig().quota
+        quota = write_counter.load(database).quota or StoreConfig().quota
     all_of_it = Limits(days=1e9, bytes=1 << 60)
     ballast = file_operations.size(folder / BALLAST_FILE)
     return StoreConfig(quota=quota, ballast=ballast, events=all_of_it, rows=all_of_it, outbox=all_of_it)
 
 
 def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, int]:
-    """Deletes entries that are older than `days` of running time; 0: all of them.
+    """Delete entries that are older than `days` of running time; 0: all of them.
 
-    Pages are overwritten with zeros (`secure_delete`), what is left is written anew where there is room for that, and
+    Pages are overwritten with zeros (`secure_delete`), what is left is written again where there is room for that, and
     the log is emptied. What the storage itself keeps of old blocks is beyond a program's reach: encrypt columns
     (`StoreConfig.encrypt`) that must never be found there.
 
@@ -67,7 +67,7 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
             with database.transaction():
                 for name in chosen:
                     gone[name] = _delete(store, database, name, store.age() - days * _DAY if days else float("inf"))
-            # Copies of cells stay in the gaps of pages that were split; only writing all anew takes them away.
+            # Copies of cells stay in the gaps of pages that were split; only writing all again takes them away.
             database.execute(f"PRAGMA temp_store={'MEMORY' if _left(store) < _IN_MEMORY else 'FILE'}")
             with suppress(Exception):
                 database.execute("VACUUM")
@@ -84,7 +84,7 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
 
 
 def compact(store: Store) -> int:
-    """Gives free pages back to the disk and empties the log; bytes that the files became smaller.
+    """Give free pages back to the disk and empties the log; bytes that the files became smaller.
 
     It costs the flash a copy of the pages that move: the store does not do it by itself, it uses free pages again.
     """
@@ -98,7 +98,7 @@ def compact(store: Store) -> int:
 
 
 def remove_set_aside(folder: Path) -> list[str]:
-    """Deletes files that were set aside as damaged, on somebody's wish; their names."""
+    """Delete files that were set aside as damaged, on somebody's wish; their names."""
     found = sorted(folder.glob("store.damaged-*"))
     for path in found:
         file_operations.remove(path)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.device.store import entries, file_operations, row_blocks, stream_state, tables
+from edgewright.device.store import entries, file_operations, stream_state, tables
 from edgewright.device.store.crypto import Key
 from edgewright.device.store.database import Connection, Database
 from edgewright.schema.device import Event
@@ -24,7 +24,7 @@ _BATCH = 256
 
 @contextmanager
 def look(folder: Path) -> Iterator[Database]:
-    """The database of a store, for reading alone: no boot is counted, nothing is written.
+    """Provide the database of a store, for reading alone: no boot is counted, nothing is written.
 
     Raises:
         InputError: there is no store, or one of a newer version.
@@ -68,12 +68,15 @@ def events(
     database: Database, kind: str = "", label: str = "", stream: str | None = None, since: float | None = None,
     until: float | None = None, limit: int = 100, newest: bool = True,
 ) -> Iterator[Stored]:  # fmt: skip
-    """Events that match all that is given.
+    """Yield events that match all that is given.
 
     Args:
         database: of a store.
-        kind, label, stream: exactly these; '' or None for any.
-        since, until: wall clock of the event, or of its storing where the event has none; seconds since 1970.
+        kind: exact kind; '' for any.
+        label: exact label; '' for any.
+        stream: exact stream; None for any.
+        since: earliest wall clock of the event, or of its storing where the event has none; seconds since 1970.
+        until: latest wall clock, likewise.
         limit: at most so many.
         newest: the newest first; else the oldest first.
     """
@@ -83,11 +86,11 @@ def events(
     ]  # fmt: skip
     for row in _walk(database, "events", wanted, limit, newest):
         _, boot, sequence, _, written, _, kind_, stream_, time, wall, doubt, label_, score, detail = row
-        told: dict[str, Any] = {}
+        record: dict[str, Any] = {}
         with suppress(msgspec.DecodeError):
-            told = msgspec.json.decode(detail or b"{}", type=dict[str, Any])
+            record = msgspec.json.decode(detail or b"{}", type=dict[str, Any])
         event = Event(kind=kind_, stream=stream_, time=time, wall=wall, doubt=doubt, label=label_,
-                      score=score if score is not None else float("nan"), detail=told)  # fmt: skip
+                      score=score if score is not None else float("nan"), detail=record)  # fmt: skip
         yield Stored(boot=boot, sequence=sequence, written=written, event=event)
 
 
@@ -99,8 +102,8 @@ def rows(
     wanted: list[tuple[str, Any]] = [("stream = ?", stream), ("written >= ?", since), ("written < ?", until)]
     for row in _walk(database, "rows", wanted, limit, newest):
         _, boot, sequence, _, written, _, name, names, _, _, count, plain, sealed, key_name = row
-        block = row_blocks.Block(names, plain, sealed, key_name)
-        found = row_blocks.unpack(block, count, key, entries.place(device, boot, sequence, name))
+        block = entries.Block(names, plain, sealed, key_name)
+        found = entries.unpack(block, count, key, entries.place(device, boot, sequence, name))
         if found is not None:
             times, values, closed = found
             yield Stretch(boot=boot, sequence=sequence, written=written, stream=name, times=times, values=values,
@@ -108,7 +111,7 @@ def rows(
 
 
 def held(folder: Path) -> dict[str, int]:
-    """Bytes on the disk: of database, log and what the agent has learnt, and of files that were set aside."""
+    """Return bytes on the disk: of database, log and what the agent has learnt, and of files that were set aside."""
     own = stream_state.held(folder) + sum(
         file_operations.size(folder / f"{tables.STORE_FILE}{side}") for side in ("", "-wal", "-shm", "-journal")
     )
@@ -118,7 +121,7 @@ def held(folder: Path) -> dict[str, int]:
 def _walk(
     database: Database, table: str, wanted: list[tuple[str, Any]], limit: int, newest: bool
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows in batches by their place, so that memory is bounded and no reader holds up the writer."""
+    """Yield rows in batches by their place, so that memory is bounded and no reader holds up the writer."""
     asked = [(sql, value) for sql, value in wanted if value is not None]
     compare, order = ("<", "DESC") if newest else (">", "ASC")
     last: int | None = None

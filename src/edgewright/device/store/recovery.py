@@ -6,9 +6,35 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgewright.device.store import damage_journal, file_operations, tables
+import msgspec
+
+from edgewright.device.store import file_operations, tables
 from edgewright.device.store.database import Connect, Database
 from edgewright.schema.store import Damage
+
+DAMAGE_FILE = "damage.jsonl"
+_LAST = 100
+
+
+def note(folder: Path, damage: Damage) -> None:
+    """Add a line, durably."""
+    file_operations.append(folder / DAMAGE_FILE, msgspec.json.encode(damage) + b"\n")
+
+
+def history(folder: Path) -> tuple[Damage, ...]:
+    """Return the last hundred; lines that a power cut tore are left out."""
+    try:
+        lines = (folder / DAMAGE_FILE).read_bytes().splitlines()[-_LAST:]
+    except OSError:
+        return ()
+    found = []
+    for line in lines:
+        try:
+            found.append(msgspec.json.decode(line, type=Damage))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return tuple(found)
+
 
 RESCUED_FILE = "store.rescued"
 NEW_FILE = "store.new"
@@ -17,7 +43,7 @@ _SIDES = ("", "-wal", "-shm", "-journal")
 
 
 def sound(database: Database, deep: bool) -> str:
-    """What is wrong with the file, empty when nothing is found.
+    """Return what is wrong with the file, empty when nothing is found.
 
     Args:
         database: the open store.
@@ -53,7 +79,7 @@ def tidy(folder: Path, boot: int) -> None:
 
 
 def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) -> Damage:
-    """Saves what can be read into a new store, and gives the damaged file a name that says what it is.
+    """Save what can be read into a new store, and gives the damaged file a name that says what it is.
 
     The order makes every power cut harmless: the new file is whole before the old one moves, and `tidy` goes on from
     any state between. Nothing is deleted.
@@ -82,12 +108,12 @@ def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) 
     file_operations.remove(folder / f"{tables.STORE_FILE}-shm")
     tables.adopt(rescued, place)
     told = Damage(boot=boot, wall=wall, what=what, file=name, rescued=counts)
-    damage_journal.note(folder, told)
+    note(folder, told)
     return told
 
 
 def _name(folder: Path, boot: int) -> str:
-    """A name that is free; by boot, since the clock may jump."""
+    """Return a name that is free; by boot, since the clock may jump."""
     number = 1
     while any((folder / f"store.damaged-boot{boot:06d}-{number}.sqlite{side}").exists() for side in _SIDES):
         number += 1
@@ -102,7 +128,7 @@ def _move(folder: Path, name: str, sides: tuple[str, ...]) -> None:
 
 
 def _copy(old: Database, new: Database, table: str) -> int:
-    """Rows copied: up from the first to where reading fails, then down from the last to the same place."""
+    """Return rows copied: up from the first to where reading fails, then down from the last to the same place."""
     order = tables.ORDER[table]
     keys = order.split(", ")
     names = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]

@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from edgewright.device.store.ballast import Ballast
+from edgewright.device.store import file_operations
 from edgewright.device.store.database import Database
-from edgewright.device.store.write_counter import Wear
+from edgewright.device.store.write_counter import WriteCounter
 from edgewright.schema.store import ASIDE, RAW_PRIORITY, Limits, StoreConfig
+
+BALLAST_FILE = "ballast"
+# Beside the ballast so much stays free for others before it is made again.
+_SPARE = 2
+_MARGIN = 4 << 20
+
+
+class Ballast:
+    """Room held in `folder`; `wanted` bytes, 0 for none."""
+
+    def __init__(self, folder: Path, wanted: int) -> None:
+        self.path, self.wanted = folder / BALLAST_FILE, wanted
+
+    def hold(self, spare: int = _SPARE) -> bool:
+        """Take the room where there is so many times as much; whether it is held."""
+        if file_operations.size(self.path) >= self.wanted:
+            return True
+        space = os.statvfs(self.path.parent)
+        if space.f_bavail * space.f_frsize < spare * self.wanted:
+            return False
+        try:
+            with self.path.open("wb") as file:
+                # Blocks are reserved, not written: the flash does not wear.
+                os.posix_fallocate(file.fileno(), 0, self.wanted)
+        except OSError:
+            self.release()
+            return False
+        return True
+
+    def tight(self) -> bool:
+        """Return whether the disk itself is nearly full, not only the quota."""
+        space = os.statvfs(self.path.parent)
+        return space.f_bavail * space.f_frsize < _SPARE * self.wanted + _MARGIN
+
+    def release(self) -> bool:
+        """Give the room up; whether there was any."""
+        held = file_operations.size(self.path) > 0
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+        return held
+
 
 _DAY = 86400.0
 _BATCH = 64
@@ -17,7 +60,7 @@ _BATCH = 64
 _STEP, _LITTLE = 256 << 10, 16 << 10
 
 
-class Room:
+class TableSizes:
     """Bytes and entries of the tables, and how some of them go.
 
     Args:
@@ -29,7 +72,7 @@ class Room:
     """
 
     def __init__(
-        self, database: Database, config: StoreConfig, ballast: Ballast, wear: Wear, age: Callable[[], float]
+        self, database: Database, config: StoreConfig, ballast: Ballast, wear: WriteCounter, age: Callable[[], float]
     ) -> None:
         self._database, self._config, self._ballast, self._wear, self._age = database, config, ballast, wear, age
         self.bytes: dict[str, int] = {}
@@ -38,21 +81,21 @@ class Room:
         """Whether items left the outbox unsent since this was last looked at."""
 
     def count(self) -> None:
-        """Reads the sizes of all tables anew."""
+        """Read the sizes of all tables again."""
         for table in ("events", "rows", "outbox"):
             (entries, size), *_ = self._database.execute(f"SELECT count(*), total(size) FROM {table}")  # noqa: S608
             self.entries[table], self.bytes[table] = int(entries), int(size)
 
     def over(self) -> bool:
-        """Whether a table is larger than its limit."""
+        """Return whether a table is larger than its limit."""
         return any(size > getattr(self._config, table).bytes for table, size in self.bytes.items())
 
     def copy(self) -> tuple[dict[str, int], dict[str, int]]:
-        """The counts, for `restore` when a transaction was not."""
+        """Return the counts, for `restore` when a transaction was not."""
         return dict(self.entries), dict(self.bytes)
 
     def restore(self, kept: tuple[dict[str, int], dict[str, int]]) -> None:
-        """Takes counts back."""
+        """Take counts back."""
         self.entries, self.bytes = kept
 
     def added(self, table: str, size: int) -> None:
@@ -96,7 +139,7 @@ class Room:
         return gave or freed > 0
 
     def _shrink(self) -> None:
-        """Gives free pages back to the disk, few at a time, since the log grows by those that move."""
+        """Give free pages back to the disk, few at a time, since the log grows by those that move."""
         with suppress(Exception):
             free, before = int(self._database.value("PRAGMA freelist_count")), -1
             while free and free != before:
@@ -109,7 +152,7 @@ class Room:
         return self._oldest("rows") or self.drop("disk", _BATCH, RAW_PRIORITY)
 
     def drop(self, reason: str, count: int, least: int = 0) -> int:
-        """Items of the lowest priority, the oldest first, leave the outbox unsent and are counted; their bytes.
+        """Return items of the lowest priority, the oldest first, leave the outbox unsent and are counted; their bytes.
 
         Args:
             reason: as in `schema.store.Lost`.

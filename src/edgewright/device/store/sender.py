@@ -24,7 +24,7 @@ class Delivered:
 
 
 def deliver(store: Store, sink: Sink, limit: int = 64 << 10, batches: int = 16) -> Delivered:
-    """Sends what may be sent now.
+    """Send what may be sent now.
 
     Args:
         store: whose outbox.

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import IO
 
 from edgewright.device.store import file_operations, recovery, stream_state, tables
-from edgewright.device.store.ballast import Ballast
 from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Connect, Database, trouble
 from edgewright.device.store.identity import Identity
+from edgewright.device.store.retention import Ballast
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 from edgewright.schema.store import StoreConfig
 
@@ -24,7 +24,7 @@ LEAST = _LOG + _LEAST
 
 
 def lock(folder: Path) -> IO[str]:
-    """Makes the folder and takes it for this process, until the file is closed or the process ends.
+    """Make the folder and take it for this process, until the file is closed or the process ends.
 
     Raises:
         InputError: another process has it, or it is no folder.
@@ -91,7 +91,7 @@ def _begun(folder: Path, config: StoreConfig, device: str, clock: Clock, opener:
 
 
 def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
-    """The database, made where it is absent.
+    """Return the database, made where it is absent.
 
     Raises:
         InputError: a newer version, or no store.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.device.store import boot_memory, damage_journal, file_operations, reader, tables, write_counter
-from edgewright.device.store.ballast import BALLAST_FILE
+from edgewright.device.store import file_operations, reader, recovery, tables, write_counter
 from edgewright.device.store.database import Database
 from edgewright.device.store.identity import Identity
 from edgewright.device.store.outbox import REFUSED_BY_FLEET
+from edgewright.device.store.retention import BALLAST_FILE
 from edgewright.device.store.store import Store
 from edgewright.schema.store import ASIDE, Lost, StoreState, TableState
 
@@ -20,7 +20,7 @@ _MOST_PACKAGES = 1000
 
 
 def of(store: Store) -> StoreState:
-    """The state of an open store; what waits for a commit is not in it."""
+    """Return the state of an open store; what waits for a commit is not in it."""
     with store.guard():
         written = store.committer.wear.written
         today = store.committer.wear.today(store.age())
@@ -29,7 +29,7 @@ def of(store: Store) -> StoreState:
 
 
 def beside(folder: Path) -> StoreState:
-    """The state of a store that this process does not write.
+    """Return the state of a store that this process does not write.
 
     Raises:
         InputError, OutputError: as `reading.look`.
@@ -37,7 +37,7 @@ def beside(folder: Path) -> StoreState:
     with reader.look(folder) as database:
         identity = Identity.open(folder, writable=False)
         try:
-            known = boot_memory.load(database)
+            known = write_counter.load(database)
             return _state(folder, database, identity, known.quota, known.age / 86400,
                           known.written.today, known.written.ever, known.withheld, None)  # fmt: skip
         finally:
@@ -72,13 +72,13 @@ def _state(
         written_today=today,
         written_ever=ever,
         process_written=process,
-        damage=damage_journal.history(folder),
+        damage=recovery.history(folder),
         refused=_refused(database),
     )
 
 
 def _refused(database: Database) -> dict[str, str]:
-    """Packages that the last start of the agent refused, and why."""
+    """Return packages that the last start of the agent refused, and why."""
     start = next(reader.events(database, kind="health", label=START, limit=1), None)
     if start is None:
         return {}
@@ -91,7 +91,7 @@ def _refused(database: Database) -> dict[str, str]:
 
 
 def _aside_why(database: Database) -> str:
-    """What the fleet said of the last item that it refused."""
+    """Return what the fleet said of the last item that it refused."""
     last = next(reader.events(database, kind="health", label=REFUSED_BY_FLEET, limit=1), None)
     return "" if last is None else str(last.event.detail.get("reason", ""))
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.device.store import entries, startup
-from edgewright.device.store.allow_list import Gate
+from edgewright.device.store.allow_list import AllowList
 from edgewright.device.store.clock import Clock, SystemClock
-from edgewright.device.store.commit_queue import Write
 from edgewright.device.store.crypto import Key, read_key
 from edgewright.device.store.database import Connect, Database, connect
+from edgewright.device.store.entries import Write
 from edgewright.device.store.group_commit import Committer
 from edgewright.device.store.identity import Identity
-from edgewright.device.store.outbox import Outbox, Place
-from edgewright.device.store.retention import Room
+from edgewright.device.store.outbox import Outbox
+from edgewright.device.store.retention import TableSizes
 from edgewright.schema.data import Floats
 from edgewright.schema.device import PRIORITY, Event
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
-from edgewright.schema.store import LOWEST_PRIORITY, RAW_PRIORITY, Item, StoreConfig
+from edgewright.schema.store import RAW_PRIORITY, Item, StoreConfig
 
 # Rows that wait are packed and written when there are so many, whatever the time.
 _ROWS_AT_ONCE = 4096
@@ -43,23 +43,22 @@ class Store:
         self, folder: Path, config: StoreConfig, identity: Identity, database: Database, clock: Clock, lock: IO[str]
     ) -> None:
         self.folder, self.config, self.identity = folder, config, identity
-        self.gate = Gate(config.send_detail, config.send_columns)
-        self.outbox = Outbox(self)
+        self.gate = AllowList(config.send_detail, config.send_columns)
         self.key: Key | None = None
         self._clock, self._lock = clock, lock
         self._guard = threading.RLock()
         self._batches: dict[tuple[str, tuple[str, ...]], _Batch] = {}
         self._batched = 0
-        self._leaving: set[Place] = set()
         self._sequence = 0
-        self._committer = Committer(folder, config, database, identity.boot, clock, self.gate, self._new_item)
+        self.committer = Committer(folder, config, database, identity.boot, clock, self.gate, self._new_item)
+        self.outbox = Outbox(self.committer, self.gate, self._guard, self._new_item, self.append_events, self.tick)
 
     @classmethod
     def open(
         cls, folder: Path, config: StoreConfig | None = None, device: str = "", clock: Clock | None = None,
         opener: Connect = connect,
     ) -> Store:  # fmt: skip
-        """Opens the store in a folder for writing, or makes one; counts a boot.
+        """Open the store in a folder for writing, or makes one; counts a boot.
 
         A database that is damaged is set aside under a name that says so, and what could be read of it goes on.
 
@@ -106,21 +105,16 @@ class Store:
     @property
     def database(self) -> Database:
         """The open database; it changes where a damaged one was set aside."""
-        return self._committer.database
+        return self.committer.database
 
     @property
-    def room(self) -> Room:
+    def room(self) -> TableSizes:
         """Sizes and retention."""
-        return self._committer.room
-
-    @property
-    def committer(self) -> Committer:
-        """How things become durable."""
-        return self._committer
+        return self.committer.room
 
     def age(self) -> float:
-        """Running time in seconds, over all boots."""
-        return self._committer.age()
+        """Return the running time in seconds, over all boots."""
+        return self.committer.age()
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -129,7 +123,7 @@ class Store:
             yield
 
     def append_events(self, events: Sequence[Event], leave: bool = True) -> list[int]:
-        """Stores events, and queues for leaving those of the kinds in `StoreConfig.send`.
+        """Store events, and queues for leaving those of the kinds in `StoreConfig.send`.
 
         Args:
             events: in order.
@@ -158,7 +152,7 @@ class Store:
             return numbers
 
     def append_rows(self, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats) -> None:
-        """Stores raw rows, which stay here but for columns in `StoreConfig.send_columns`.
+        """Store raw rows, which stay here but for columns in `StoreConfig.send_columns`.
 
         Args:
             stream: whose rows.
@@ -180,24 +174,24 @@ class Store:
         with self._guard:
             self._batches.setdefault((stream, tuple(names)), []).append((times, values))
             self._batched += len(times)
-            self._committer.pending.begin(self.age())
+            self.committer.pending.begin(self.age())
             if self._batched >= _ROWS_AT_ONCE:
                 self.commit()
             else:
                 self.tick()
 
     def tick(self) -> None:
-        """Makes durable what has waited long enough; call it now and then where nothing is appended.
+        """Make durable what has waited long enough; call it now and then where nothing is appended.
 
         Raises:
             OutputError: as `commit`.
         """
         with self._guard:
-            if self._committer.due():
+            if self.committer.due():
                 self.commit()
 
     def commit(self) -> None:
-        """Makes all that was appended, acknowledged and queued durable.
+        """Make all that was appended, acknowledged and queued durable.
 
         Raises:
             OutputError: the disk is full of other things, or cannot be written. What waits stays in memory, up to
@@ -205,28 +199,10 @@ class Store:
         """
         with self._guard:
             self._pack()
-            self._committer.commit()
-
-    def queue(self, kind: str, body: dict[str, Any], priority: int, expires: float | None) -> int:
-        """Queues an item that has passed the gate; see `Outbox.put`."""
-        with self._guard:
-            item = self._new_item(kind, body)
-            self._add(entries.item(item, priority, self.age(), expires))
-            self.tick()
-            return item.sequence
-
-    def forget(self, place: Place, priority: int | None) -> None:
-        """Queues the going of an item that arrived; see `Outbox.acknowledge`."""
-        self._leaving.add(place)
-        for rank in (priority,) if priority is not None else range(LOWEST_PRIORITY + 1):
-            self._add(Write(-1, "", "", (rank, *place), 0, partial(self._left, place)))
-
-    def leaves(self, place: Place) -> bool:
-        """Whether the item was acknowledged and goes with the next commit."""
-        return place in self._leaving
+            self.committer.commit()
 
     def close(self) -> None:
-        """Makes everything durable and ends this boot in order.
+        """Make everything durable and end this boot in order.
 
         Raises:
             OutputError: as `commit`; the store is closed all the same.
@@ -234,9 +210,9 @@ class Store:
         with self._guard:
             try:
                 self.commit()
-                self._committer.copy_log(always=True)
+                self.committer.copy_log(always=True)
                 with self.database.transaction():
-                    self._committer.save()
+                    self.committer.save()
                 self.identity.end()
             except EdgewrightError:
                 raise
@@ -250,15 +226,15 @@ class Store:
                 self._lock.close()
 
     def __enter__(self) -> Store:
-        """The store itself."""
+        """Return the store itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes it."""
+        """Close it."""
         self.close()
 
     def _add(self, write: Write) -> None:
-        self._committer.pending.add(write, self.age())
+        self.committer.pending.add(write, self.age())
 
     def _next(self) -> int:
         self._sequence += 1
@@ -271,22 +247,18 @@ class Store:
         return self._item(kind, body, self._next(), self._clock.wall())
 
     def _pack(self) -> None:
-        """Rows that wait become blocks, one a stream."""
-        wall = self._clock.wall()
+        """Turn rows that wait into blocks, one a stream."""
         for (stream, names), batch in self._batches.items():
             times = np.concatenate([part[0] for part in batch])
             values = np.concatenate([part[1] for part in batch])
-            number = self._next()
-            self._add(entries.rows(self, number, stream, names, times, values, wall))
+            item = self._new_item("rows", {})
+            encrypt, age = self.config.encrypt, self.age()
+            self._add(entries.rows(item, stream, names, times, values, age, encrypt, self.key))
             allowed = self.gate.columns(names)
             if allowed:
                 body = entries.raw_body(stream, names, times, values, allowed)
-                self._add(entries.item(self._item("rows", body, number, wall), RAW_PRIORITY, self.age()))
+                self._add(entries.item(msgspec.structs.replace(item, body=body), RAW_PRIORITY, age))
         self._batches, self._batched = {}, 0
-
-    def _left(self, place: Place) -> None:
-        self._leaving.discard(place)
-        self.outbox.gone(place)
 
 
 def _key(config: StoreConfig) -> Key | None:

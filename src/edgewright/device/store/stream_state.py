@@ -24,19 +24,19 @@ def share(config: StoreConfig, least: int) -> int:
 
 
 def held(folder: Path) -> int:
-    """Bytes that it takes on the disk, with what a kill left of writing it."""
+    """Return bytes that it takes on the disk, with what a kill left of writing it."""
     return sum(file_operations.size(path) for path in _files(folder))
 
 
 def tidy(folder: Path) -> None:
-    """Removes what a kill left of writing it."""
+    """Remove what a kill left of writing it."""
     for path in _files(folder)[1:]:
         with suppress(OSError):
             _remove(path)
 
 
 def remove(folder: Path) -> list[str]:
-    """Overwrites the file, and what a kill left of writing it, and deletes them; their names.
+    """Overwrite the file, and what a kill left of writing it, and deletes them; their names.
 
     Raises:
         OutputError: it cannot be deleted.

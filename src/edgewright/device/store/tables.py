@@ -36,7 +36,7 @@ ORDER = {
 
 
 def make(path: Path, opener: Connect) -> Database:
-    """An empty store in a file that nobody knows yet; its name is made durable by `adopt`."""
+    """Return an empty store in a file that nobody knows yet; its name is made durable by `adopt`."""
     database = Database(path, opener)
     # Synced too: that the journal of these first steps is gone, else a power cut could bring it back.
     database.execute("PRAGMA synchronous=EXTRA")
@@ -51,13 +51,13 @@ def make(path: Path, opener: Connect) -> Database:
 
 
 def adopt(new: Path, place: Path) -> None:
-    """Gives a finished file its name. Its write-ahead log comes into being when it is opened."""
+    """Give a finished file its name. Its write-ahead log comes into being when it is opened."""
     file_operations.rename(new, place)
     file_operations.sync_folder(place.parent)
 
 
 def refuse_newer(place: Path) -> None:
-    """Refuses what a newer Edgewright wrote, by the first bytes of the file, without opening it as a database.
+    """Refuse what a newer Edgewright wrote, by the first bytes of the file, without opening it as a database.
 
     Raises:
         InputError: naming both versions.
@@ -74,7 +74,7 @@ def refuse_newer(place: Path) -> None:
 
 
 def check_version(database: Database) -> None:
-    """Refuses what is no store and what a newer Edgewright wrote.
+    """Refuse what is no store and what a newer Edgewright wrote.
 
     Raises:
         InputError: naming both versions.
@@ -92,7 +92,7 @@ def check_version(database: Database) -> None:
 
 
 def tune(database: Database, pages: int = 0) -> None:
-    """Settings of a connection to the store; `pages` bounds the file, 0 leaves it."""
+    """Apply the settings of a connection; `pages` limits the file, 0 leaves it unlimited."""
     # FULL: the log is synced with every commit. NORMAL lost commits in 11 of 15 power cuts (DESIGN.md, decision 10).
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-1024",
                    "temp_store=MEMORY", "secure_delete=OFF"):  # fmt: skip

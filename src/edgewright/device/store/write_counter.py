@@ -1,4 +1,4 @@
-"""Bytes written, by count: flash wears out."""
+"""What a store remembers from boot to boot, and the bytes it has written: flash wears out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,33 @@ class Written(msgspec.Struct):
     yesterday: int = 0
 
 
-class Wear:
+class Memory(msgspec.Struct):
+    """Running time in seconds, bytes written, keys that the gate kept back, the quota that was set."""
+
+    age: float = 0.0
+    written: Written = msgspec.field(default_factory=Written)
+    withheld: int = 0
+    quota: int = 0
+
+
+def load(database: Database) -> Memory:
+    """Return what was saved last; the age is at least that of the newest entry."""
+    found = Memory()
+    content = database.value("SELECT value FROM meta WHERE key = 'memory'")
+    with suppress(msgspec.MsgspecError, TypeError):
+        found = msgspec.json.decode(content or b"{}", type=Memory)
+    for table in ("events", "rows"):
+        newest = database.value(f"SELECT age FROM {table} ORDER BY id DESC LIMIT 1")  # noqa: S608
+        found.age = max(found.age, float(newest or 0.0))
+    return found
+
+
+def save(database: Database, memory: Memory) -> None:
+    """Within a transaction."""
+    database.execute("INSERT OR REPLACE INTO meta VALUES ('memory', ?)", (msgspec.json.encode(memory),))
+
+
+class WriteCounter:
     """Counts what SQLite writes: the growth of its log, and pages copied from it into the database.
 
     Args:
@@ -40,13 +66,13 @@ class Wear:
         self._page = int(database.value("PRAGMA page_size"))
 
     def committed(self, age: float) -> None:
-        """Counts what the last commit added to the log."""
+        """Count what the last commit added to the log."""
         now = file_operations.size(self._log)
         self._add(now - self._seen if now >= self._seen else now, age)
         self._seen = now
 
     def checkpoint(self, age: float, always: bool = False) -> bool:
-        """Copies the log into the database once it is long, and empties it; whether it did."""
+        """Copy the log into the database once it is long, and empties it; whether it did."""
         if not always and self._seen < _LOG_LIMIT + self._blocked:
             return False
         pages = self._pages()
@@ -93,7 +119,7 @@ class Wear:
 
 
 def of_process() -> int | None:
-    """Bytes that this process caused to be sent to storage, as Linux counts them (proc(5), `write_bytes`)."""
+    """Return bytes that this process caused to be sent to storage, as Linux counts them (proc(5), `write_bytes`)."""
     try:
         lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -19,48 +19,35 @@ from edgewright.schema.errors import CheckFailedError
 _FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
 _SAID = 300
 # For a processor that is not the compiler's own: an emulated one, or one that a test names.
-_OPTIONS = {
-    "pni": "-msse3",
-    "ssse3": "-mssse3",
-    "sse4_1": "-msse4.1",
-    "sse4_2": "-msse4.2",
-    "popcnt": "-mpopcnt",
-    "avx": "-mavx",
-    "avx2": "-mavx2",
-    "fma": "-mfma",
-    "f16c": "-mf16c",
-    "bmi1": "-mbmi",
-    "bmi2": "-mbmi2",
-    "avx512f": "-mavx512f",
-    "avx512bw": "-mavx512bw",
-    "avx512dq": "-mavx512dq",
-    "avx512vl": "-mavx512vl",
-    "avx512_vnni": "-mavx512vnni",
-    "avx_vnni": "-mavxvnni",
-}
+_SAME = "ssse3 sse4_1 sse4_2 popcnt avx avx2 fma f16c bmi2 avx512f avx512bw avx512dq avx512vl"
+_OPTIONS = {"pni": "-msse3", "bmi1": "-mbmi", "avx512_vnni": "-mavx512vnni", "avx_vnni": "-mavxvnni"}
+_OPTIONS |= {name: f"-m{name.replace('_', '.')}" for name in _SAME.split()}
+
+
+def command_of(name: str) -> tuple[str, ...]:
+    """Return a program and its options as the words of a command; () where it is not here."""
+    try:
+        words = shlex.split(name)
+    except ValueError:
+        # A quotation mark without its other half names no program.
+        return ()
+    found = shutil.which(words[0]) if words else None
+    return (found, *words[1:]) if found else ()
 
 
 def compiler() -> tuple[str, ...]:
-    """The C compiler as the words of a command: `CC` with its options, else cc, gcc or clang; () for none."""
-    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
-        try:
-            words = shlex.split(name)
-        except ValueError:
-            # A quotation mark without its other half names no program.
-            continue
-        found = shutil.which(words[0]) if words else None
-        if found:
-            return (found, *words[1:])
-    return ()
+    """Return the C compiler as the words of a command: `CC` with its options, else cc, gcc or clang; () for none."""
+    found = map(command_of, (os.environ.get("CC", ""), "cc", "gcc", "clang"))
+    return next(filter(None, found), ())
 
 
 def can_build() -> bool:
-    """Whether a compiler and Python's headers are here."""
+    """Return whether a compiler and Python's headers are here."""
     return bool(compiler()) and (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
 
 
 def flags() -> tuple[str, ...]:
-    """Options of the compiler: everything this processor has, for a cache that no other processor reads."""
+    """Return options of the compiler: everything this processor has, for a cache that no other processor reads."""
     features = cpu_features()
     wide = ("-mprefer-vector-width=512",) if "avx512f" in features else ()
     mine = ("-march=native",) if is_host() else (option for name, option in _OPTIONS.items() if name in features)
@@ -68,7 +55,7 @@ def flags() -> tuple[str, ...]:
 
 
 def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds: float) -> None:
-    """Compiles one source that includes the others.
+    """Compile one source that includes the others.
 
     Args:
         files: all sources by name.
@@ -98,6 +85,6 @@ def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds:
             raise CheckFailedError(f"the compiler took longer than {seconds:g} s over the extension") from None
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-            said = " ".join((lines or [f"status {done.returncode}"])[0].split())
-            raise CheckFailedError(f"{Path(found[0]).name} could not compile the extension: {said[:_SAID]}")
+            text = " ".join((lines or [f"status {done.returncode}"])[0].split())
+            raise CheckFailedError(f"{Path(found[0]).name} could not compile the extension: {text[:_SAID]}")
         write_atomic(target, (Path(place) / "module.so").read_bytes())

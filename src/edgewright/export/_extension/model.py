@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from importlib import resources
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from edgewright.core.engines.extension import Description
 from edgewright.core.integer.rounding import rounding_of
+from edgewright.core.native_modules import cache_folder, model_key
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._c_graph import network_end
+from edgewright.export._c_pipeline import write_c99
+from edgewright.export._extension.build import compile_module, compiler, flags
 from edgewright.export._extension.network import NetworkWriter, supported
 from edgewright.export._extension.packing import Blob
-from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.mask import Mask, without_mask
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork, IntegerValue
 
+SECONDS = 60.0
 MAIN = "model.c"
 CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
         "edgewright_constants:\\n.incbin \\"constants.bin\\"\\n.previous\\n");
@@ -33,8 +40,36 @@ _ROUND = """for (int i = 0; i < {count}; ++i) {{
     }}"""
 
 
+def build_model(model: bytes, *, cache: Path | None = None, seconds: float = SECONDS) -> Path:
+    """Generate C for a model and compile it, or find what was compiled from the same sources before.
+
+    Args:
+        model: ONNX bytes; the engine 'extension' finds the module by them.
+        cache: instead of `XDG_CACHE_HOME`, or `~/.cache` where that is not set.
+        seconds: longest time the compiler may take.
+
+    Returns:
+        Path of the compiled module.
+
+    Raises:
+        InputError: for a model that cannot be read or written as C.
+        UnknownNameError: for an operator that has no C form.
+        CheckFailedError: without a compiler, when it fails, or takes too long.
+        OutputError: when the cache cannot be written.
+    """
+    files, main = compose(read_onnx(model))
+    target = cache_folder(cache) / f"{model_key(model)}-{_content(files)}.so"
+    if target.exists():
+        # The newest is the one that is found.
+        os.utime(target)
+        return target
+    _folder(target.parent)
+    compile_module(files, main, target, seconds)
+    return target
+
+
 def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
-    """Sources of the extension by name, and the one to compile.
+    """Return sources of the extension by name, and the one to compile.
 
     Args:
         graph: a whole pipeline, float or in QDQ form; its metadata may name the rounding of its integers.
@@ -82,7 +117,7 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
 
 
 def _masked(mask: Mask | None, classifies: bool) -> str:
-    """The function that answers: nothing for a row that misses too many values, else what the model gives."""
+    """Return the function that answers: nothing for a row that misses too many values, else what the model gives."""
     lines = ["", "static void evaluate(const float *row, struct answer *made) {"]
     if mask is not None:
         nothing = "made->label = -1; made->confidence = 0.0f;" if classifies else ""
@@ -105,7 +140,7 @@ def _masked(mask: Mask | None, classifies: bool) -> str:
 
 
 def _floats(graph: Graph) -> IntegerNetwork | None:
-    """The float network; None where there is none, or one with operators that only the portable code has."""
+    """Return the float network; None where there is none, or one with operators that only the portable code has."""
     if not graph.boundary:
         return None
     try:
@@ -115,7 +150,7 @@ def _floats(graph: Graph) -> IntegerNetwork | None:
 
 
 def _parts_alone(graph: Graph, network: IntegerNetwork) -> bool:
-    """Whether what stands before and after the network reads nothing but the input and the network's end."""
+    """Return whether what stands before and after the network reads nothing but the input and the network's end."""
     first, last = network.values[network.input], network.values[network.output]
     parts = [cut(graph, Value(name=network_end(graph), shape=last.shape), graph.outputs)]
     if graph.boundary != graph.inputs[0].name:
@@ -167,7 +202,7 @@ def _graph_shape(last: IntegerValue) -> tuple[int, ...]:
 
 
 def _channels_first(last: IntegerValue) -> list[str]:
-    """Brings the raw outputs of a network that ends in a convolution into the order of the graph."""
+    """Bring the raw outputs of a network that ends in a convolution into the order of the graph."""
     if len(last.shape) != 3 or 1 in (last.shape[-1], math.prod(last.shape[:-1])):
         return []
     places, channels = math.prod(last.shape[:-1]), last.shape[-1]
@@ -179,7 +214,7 @@ def _channels_first(last: IntegerValue) -> list[str]:
 
 
 def _through(first: IntegerValue, last: IntegerValue) -> list[str]:
-    """Rounds onto the grid of the boundary, runs the network, and gives real numbers back."""
+    """Round onto the grid of the boundary, run the network, and gives real numbers back."""
     count, size = math.prod(first.shape), math.prod(last.shape)
     scale, zero = (f"{float(np.float32(first.scale)).hex()}f", f"{first.zero}.0f")
     return [
@@ -223,7 +258,7 @@ def _classifies(graph: Graph) -> bool:
 
 
 def _values(graph: Graph) -> tuple[str, int]:
-    """The output that holds the numbers, and how many they are."""
+    """Return the output that holds the numbers, and how many they are."""
     shapes = {output.name: output.shape for output in graph.outputs}
     expected = {"label", "probabilities", "confidence"} if _classifies(graph) else {"prediction"}
     if shapes.keys() != expected:
@@ -233,7 +268,7 @@ def _values(graph: Graph) -> tuple[str, int]:
 
 
 def cut(graph: Graph, source: Value, targets: tuple[Value, ...]) -> Graph:
-    """The part of a graph between a value and others, without labels, stages and boundary."""
+    """Return the part of a graph between a value and others, without labels, stages and boundary."""
     needed = {value.name for value in targets} - {source.name}
     nodes = []
     for node in reversed(graph.nodes):
@@ -254,3 +289,17 @@ def cut(graph: Graph, source: Value, targets: tuple[Value, ...]) -> Graph:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _content(files: dict[str, bytes]) -> str:
+    digest = hashlib.sha256(" ".join((*compiler(), *flags())).encode())
+    for name in sorted(files):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
+    return digest.hexdigest()[:16]
+
+
+def _folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise OutputError("to make the cache", error.strerror or str(error), str(folder)) from None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewright.export._extension import windows
 from edgewright.export._extension.packing import (
     Blob,
     blocks,
@@ -17,10 +17,94 @@ from edgewright.export._extension.packing import (
     float_block,
     most_groups,
     padded,
+    tap_pairs,
     within_bytes,
 )
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+
+if TYPE_CHECKING:
+    pass
+
+
+def depthwise(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """One filter a channel: sums of all channels side by side."""
+    weights = operator.arrays["weights"]
+    filters = weights.shape[2]
+    source = writer.network.values[operator.inputs[0]]
+    bias = operator.arrays.get("bias", np.zeros(filters, np.int32 if writer.integer else np.float32))
+    name, wide = writer.padded(operator, f"{source.zero} + OFFSET" if writer.integer else "0.0f")
+    room = -(-filters // 16) * 16
+    (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
+    at = f"{name} + (r * {sh * wide} + c * {sw}) * {filters}"
+    taps = f"{filters}, {kh}, {kw}, {dh * wide * filters}, {dw * filters}"
+    writer.lines.append(writer.places(operator))
+    if writer.integer:
+        w = writer.constant("int16_t", tap_pairs(weights))
+        both = byte_bias(weights.reshape(-1, filters).T, bias, source.zero)
+        b = writer.constant("int32_t", np.concatenate([padded(array, 0, room // 16) for array in both]))
+        writer.lines += [
+            f"    int32_t total[{room}] __attribute__((aligned(64)));",
+            f"    depthwise_sums({at}, {w}, {b}, total, {taps});",
+            f"    {writer.finished(operator, filters, writer.place(operator))}",
+        ]
+    else:
+        factors = np.pad(weights.reshape(-1, filters), ((0, 0), (0, room - filters)))
+        w, b = writer.constant("float", factors), writer.constant("float", padded(bias, 0, room // 16))
+        low, high = writer.limits(operator)
+        writer.lines.append(f"    depthwise_floats({at}, {w}, {b}, {writer.place(operator)}, {taps}, {low}, {high});")
+    writer.lines.append("}")
+
+
+def max_pool(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """Largest value under the kernel; what pads never wins."""
+    source = writer.network.values[operator.inputs[0]]
+    channels = source.shape[2]
+    name, wide = writer.padded(operator, "OFFSET - 128" if writer.integer else "-INFINITY")
+    low, high = (f"{n} + OFFSET" for n in (operator.low, operator.high)) if writer.integer else writer.limits(operator)
+    writer.lines += [
+        writer.places(operator),
+        f"    {writer.type} *const best = {writer.place(operator)};",
+        f"    for (int ch = 0; ch < {channels}; ++ch) best[ch] = {low};",
+        *_under(operator, name, wide, channels),
+        f"        for (int ch = 0; ch < {channels}; ++ch) best[ch] = under[ch] > best[ch] ? under[ch] : best[ch];",
+        "    }",
+        f"    for (int ch = 0; ch < {channels}; ++ch) best[ch] = best[ch] > {high} ? {high} : best[ch];",
+        "}",
+    ]
+
+
+def mean(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """Mean over height and width."""
+    source = writer.network.values[operator.inputs[0]]
+    height, width, channels = source.shape
+    kind, given = ("int32_t", f"x[ch] - ({source.zero} + OFFSET)") if writer.integer else ("float", "x[ch]")
+    room = -(-channels // 16) * 16
+    ending = [f"    for (int ch = 0; ch < {channels}; ++ch) v{operator.output}[ch] = total[ch] / {height * width}.0f;"]
+    if writer.integer:
+        ending = ["    " + writer.finished(operator, channels, f"v{operator.output}")]
+    writer.lines += [
+        "{",
+        f"    {kind} total[{room}] = {{0}};",
+        f"    for (int i = 0; i < {height * width}; ++i) {{",
+        f"        const {writer.type} *const x = v{operator.inputs[0]} + i * {channels};",
+        f"        for (int ch = 0; ch < {channels}; ++ch) total[ch] += {given};",
+        "    }",
+        *ending,
+        "}",
+    ]
+
+
+def _under(operator: IntegerOperator, name: str, wide: int, channels: int) -> list[str]:
+    """Open the loops over the kernel, `a` down and `e` across."""
+    (kh, kw), (sh, sw) = operator.numbers["kernel"], operator.numbers["strides"]
+    dh, dw = operator.numbers.get("dilations", (1, 1))
+    at = f"((r * {sh} + a * {dh}) * {wide} + c * {sw} + e * {dw}) * {channels}"
+    return [
+        f"    for (int a = 0; a < {kh}; ++a) for (int e = 0; e < {kw}; ++e) {{",
+        f"        const __typeof__(*{name}) *const under = {name} + {at};",
+    ]
+
 
 # Kernels read whole vectors: room behind every buffer.
 _ROOM = 64
@@ -28,7 +112,7 @@ KINDS = ("dense", "conv", "depthwise", "max_pool", "mean", "reshape", "transpose
 
 
 def supported(network: IntegerNetwork) -> bool:
-    """Whether every operator has code of its own here; the portable C serves the others."""
+    """Return whether every operator has code of its own here; the portable C serves the others."""
     flat = len(network.values[network.output].shape) == 1
     return flat and all(_has_code(network, operator) for operator in network.operators)
 
@@ -65,15 +149,15 @@ class NetworkWriter:
         self.lines: list[str] = []
 
     def text(self) -> str:
-        """The function, with its buffers."""
+        """Return the function, with its buffers."""
         network = self.network
         outside = "int8_t" if self.integer else "float"
         writers: dict[str, Callable[[IntegerOperator], None]] = {
             "dense": self._dense,
             "conv": self._conv,
-            "depthwise": partial(windows.depthwise, self),
-            "max_pool": partial(windows.max_pool, self),
-            "mean": partial(windows.mean, self),
+            "depthwise": partial(depthwise, self),
+            "max_pool": partial(max_pool, self),
+            "mean": partial(mean, self),
             "reshape": self._reshape,
             "transpose": self._transpose,
         }
@@ -148,7 +232,7 @@ class NetworkWriter:
         self.lines.append("}")
 
     def padded(self, operator: IntegerOperator, fill: str) -> tuple[str, int]:
-        """The operator's input with its padding in place: name of the memory, and its width."""
+        """Return the operator's input with its padding in place: name of the memory, and its width."""
         height, width, channels = self.network.values[operator.inputs[0]].shape
         top, left, bottom, right = operator.numbers["pads"]
         name, wide, element = f"v{operator.inputs[0]}", width + left + right, 1 if self.integer else 4
@@ -164,7 +248,7 @@ class NetworkWriter:
         return made, wide
 
     def places(self, operator: IntegerOperator) -> str:
-        """Opens the loops over rows `r` and columns `c` of the output."""
+        """Open the loops over rows `r` and columns `c` of the output."""
         rows, columns, _ = self.network.values[operator.output].shape
         return f"for (int r = 0; r < {rows}; ++r) for (int c = 0; c < {columns}; ++c) {{"
 
@@ -174,12 +258,12 @@ class NetworkWriter:
         return f"(v{operator.output} + (r * {columns} + c) * {channels})"
 
     def limits(self, operator: IntegerOperator) -> tuple[str, str]:
-        """What the activation of a float operator clamps to."""
+        """Return what the activation of a float operator clamps to."""
         known = {"": ("-INFINITY", "INFINITY"), "relu": ("0.0f", "INFINITY"), "relu6": ("0.0f", "6.0f")}
         return known[operator.activation]
 
     def finished(self, operator: IntegerOperator, count: int, target: str) -> str:
-        """Sums in `total` to the operator's outputs."""
+        """Sum in `total` to the operator's outputs."""
         if not self.integer:
             low, high = self.limits(operator)
             value = f"total[ch] < {low} ? {low} : total[ch] > {high} ? {high} : total[ch]"

@@ -24,7 +24,7 @@ class Blob:
     size: int = 0
 
     def add(self, array: Array) -> int:
-        """Appends an array; gives its place in bytes, a multiple of 64."""
+        """Append an array; give its place in bytes, a multiple of 64."""
         data = np.ascontiguousarray(array).tobytes()
         place = self.size
         data += bytes(-len(data) % _ALIGNMENT)
@@ -38,7 +38,7 @@ class Blob:
 
 
 def most_groups(integer: bool) -> int:
-    """Groups whose sums this processor's registers hold at once: more would spill, fewer would wait for each other."""
+    """Group whose sums this processor's registers hold at once: more would spill, fewer would wait for each other."""
     if not integer:
         return 4
     features = cpu_features()
@@ -55,7 +55,7 @@ def blocks(outputs: int, most: int) -> list[tuple[int, int]]:
 
 
 def float_block(weights: Array, start: int, groups: int) -> NDArray[np.float32]:
-    """Weights (outputs, inputs) as [inputs][groups * 16]."""
+    """Return weights (outputs, inputs) as [inputs][groups * 16]."""
     made = np.zeros((weights.shape[1], groups * GROUP), np.float32)
     part = weights[start : start + groups * GROUP]
     made[:, : len(part)] = part.T
@@ -63,7 +63,7 @@ def float_block(weights: Array, start: int, groups: int) -> NDArray[np.float32]:
 
 
 def byte_block(weights: Array, start: int, groups: int) -> NDArray[np.int8]:
-    """Weights (outputs, inputs) as [inputs / 4][groups * 16][4]."""
+    """Return weights (outputs, inputs) as [inputs / 4][groups * 16][4]."""
     quads = -(-weights.shape[1] // 4)
     part = weights[start : start + groups * GROUP]
     made = np.zeros((groups * GROUP, quads * 4), np.int8)
@@ -72,7 +72,7 @@ def byte_block(weights: Array, start: int, groups: int) -> NDArray[np.int8]:
 
 
 def within_bytes(weights: Array) -> tuple[Array, ...]:
-    """Weights as addends of at least -127, which the kernels can negate: itself, nearly always."""
+    """Return weights as addends of at least -127, which the kernels can negate: itself, nearly always."""
     if weights.min(initial=0) > -128:
         return (weights,)
     most = np.maximum(weights, -127)
@@ -89,7 +89,7 @@ def tap_pairs(weights: Array) -> NDArray[np.int16]:
 
 
 def padded(array: Array, start: int, groups: int) -> Array:
-    """A row of numbers by output, cut to a block and filled with zeros."""
+    """Return a row of numbers by output, cut to a block and filled with zeros."""
     made = np.zeros(groups * GROUP, array.dtype)
     part = array[start : start + groups * GROUP]
     made[: len(part)] = part
@@ -97,7 +97,7 @@ def padded(array: Array, start: int, groups: int) -> Array:
 
 
 def byte_bias(weights: Array, bias: Array, zero: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """What a sum starts from where inputs are bytes + 128, and where they are signed; weights are (outputs, inputs).
+    """Return what sums start from for inputs of bytes + 128 and for signed ones; weights have shape (outputs, inputs).
 
     sum (x - zero) w = sum (x + 128) w - (128 + zero) sum w. All of it wraps at 32 bits as the sums of the hardware do;
     the result is right because the whole sum fits (core/kernels, `sums`).

@@ -73,7 +73,7 @@ def writer(name: str) -> Writer:
 
 
 def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[str, int], tuple[str, ...]]:
-    """Lines that make `float z[channels]` of the mean of a value over the last rows, as `SlidingMean` does.
+    """Return lines that make `float z[channels]` of the mean of a value over the last rows, as `SlidingMean` does.
 
     Args:
         rows: how many; 1 for the value itself.
@@ -110,7 +110,7 @@ def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[
 
 
 def season_of(seconds: float, parts: int, detector: str) -> tuple[int, int]:
-    """A season in whole microseconds, and its parts, as 64 bits can count them.
+    """Return a season in whole microseconds, and its parts, as 64 bits can count them.
 
     Raises:
         InputError: for a season that is no whole number of microseconds, or too long.
@@ -122,5 +122,5 @@ def season_of(seconds: float, parts: int, detector: str) -> tuple[int, int]:
 
 
 def floats(values: Any) -> NDArray[np.float32]:  # noqa: ANN401 - arrays and numbers
-    """A table of float32."""
+    """Return a table of float32."""
     return np.ascontiguousarray(values, np.float32)

@@ -83,7 +83,7 @@ def _write(learnt: Learnt) -> Score:
 
 
 def _day(bins: int, forget: str, enough: int, most: int) -> list[str]:
-    """The value against others of its part of the day."""
+    """Return the value against others of its part of the day."""
     return [
         "    if (context->part != 0u) {",
         f"        const int at = {bins} * i + (int)context->part - 1;",

@@ -215,7 +215,7 @@ static uint32_t @_duration_at(@_context *context, uint32_t at, double *seconds, 
 
 
 def numbers() -> list[str]:
-    """Blocks of C: small words, numbers, durations."""
+    """Return blocks of C: small words, numbers, durations."""
     words = {
         "numbers": _table({**SMALL, **LARGE}), "units": _table(UNITS),
         "days": ", ".join(f'"{day}"' for day in DAYS), "most": f"{MOST_SECONDS}.0",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgewright.export._c_text import identifier, template_comment
+from edgewright.export._c_text import guarded, identifier, template_comment
 from edgewright.export.c99_language.hashing import functions, longest, tables
-from edgewright.nlp.utterance.features import MOST, UNIT, ZERO
+from edgewright.nlp.utterance.hashing import MOST, UNIT, ZERO
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec
 
@@ -14,16 +14,10 @@ _HEADER = """\
  *
  * Text is UTF-8, and composed (NFC) beyond Latin, Greek, Cyrillic and Armenian.
  */
-#ifndef @@_FEATURES_H
-#define @@_FEATURES_H
-
-#include <stddef.h>
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
+""" + guarded(
+    "@@_FEATURES_H",
+    "<stddef.h> <stdint.h>",
+    """\
 #define @@_ROWS %(rows)d
 /* Code points of an utterance at most. */
 #define @@_LONGEST %(longest)du
@@ -40,13 +34,8 @@ typedef struct {
 
 /* Fills in the input of the network for an utterance of so many bytes: 0, or why not. */
 int @_features(@_context *context, const char *text, size_t bytes, int8_t input[@@_ROWS]);
-
-#ifdef __cplusplus
-}
-#endif
-
-#endif
-"""
+""",
+)
 _ADD = """\
 static void @_add(@_context *context, uint32_t row) {
     if (context->bags[row] < 255u) {

@@ -119,7 +119,7 @@ static int32_t @_entry_at(@_context *context, uint32_t at, uint32_t *end) {
 
 
 def gazetteers(found: Gazetteers, slots: Mapping[str, int]) -> str:
-    """The block of C; the functions of `letters` and `hashing` are expected before it.
+    """Return the block of C; the functions of `letters` and `hashing` are expected before it.
 
     Args:
         found: with an entry at least.
@@ -133,10 +133,10 @@ def gazetteers(found: Gazetteers, slots: Mapping[str, int]) -> str:
 
 
 def key_room(found: Gazetteers) -> int:
-    """Bytes of an entry and its plural; a longer run of words is none."""
+    """Return bytes of an entry and its plural; a longer run of words is none."""
     return max(len(key.encode()) for key in found.entries) + 8
 
 
 def text(given: str) -> str:
-    """A string constant in which @ is no mark of the prefix."""
+    """Return a string constant in which @ is no mark of the prefix."""
     return literal(given).replace("@", "\\100")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.export._c_text import entries
-from edgewright.export.c99_language._cells import wrapped
+from edgewright.export.c99_language.letters import wrapped
 from edgewright.nlp.utterance.hashing import MIX_A, MIX_B, MULTIPLIER, SEED, WORDS
 from edgewright.nlp.utterance.normalise import APOSTROPHE, LONGEST, SPACE, table
 
@@ -149,7 +149,7 @@ _WORDS = """\
 
 
 def tables() -> str:
-    """The rules of normalising beyond ASCII: ranges that are dropped or separate, and pairs of what folds to what."""
+    """Write the tables of normalization beyond ASCII: dropped and separating ranges, folded pairs."""
     rules = {code: value for code, value in table().items() if code >= 0x80}
     dropped = _ranges([code for code, value in rules.items() if value is None])
     separating = _ranges([code for code, value in rules.items() if value == " "])
@@ -163,11 +163,12 @@ def tables() -> str:
 
 
 def functions(rows: int, characters: Sequence[int], words: Sequence[int]) -> list[str]:
-    """Decoding, normalising and hashing; `@_add(context, row)` is expected between `@_normalise` and them.
+    """Write decoding, normalizing and hashing; `@_add(context, row)` is expected between `@_normalise` and them.
 
     Args:
         rows: of the table.
-        characters, words: n-grams, as `StudentSpec` has them.
+        characters: sizes of the n-grams of characters.
+        words: sizes of the n-grams of words.
 
     Returns:
         Blocks of C: what comes before `@_add`, and what comes after it.
@@ -193,7 +194,7 @@ def _pairs() -> list[tuple[int, int]]:
 
 
 def _ranges(codes: list[int]) -> list[int]:
-    """Begins and ends of runs, the ends not included."""
+    """Begin and end of runs, the ends not included."""
     made: list[int] = []
     for code in sorted(codes):
         if made and made[-1] == code:

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.export._c_text import template_comment
+from edgewright.export._c_text import guarded, template_comment
 from edgewright.export.c99_language.dialogue import dialogue_files, numbers_of
 from edgewright.export.c99_language.slots import Slots
 from edgewright.export.c99_language.student import write_language_c99
@@ -27,16 +27,10 @@ WORDS = "_words"
 _HEADER = """\
 /* The dialogue %(title)s with @_words, which understands what is said to it. Made by `edgewright language dialogue c`.
  */
-#ifndef @@_HEAR_H
-#define @@_HEAR_H
-
-#include "@.h"
-#include "@_words.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
+""" + guarded(
+    "@@_HEAR_H",
+    '"@.h" "@_words.h"',
+    """\
 /* Memory of a call; nothing in it has to be set. */
 typedef struct {
     @_words_context words;
@@ -49,13 +43,8 @@ typedef struct {
  * `today` counts days from 1970-01-01, or is @@_WORDS_NO_DATE. */
 int @_hear(@_hear_context *h, @_machine *m, const char *text, size_t bytes, int32_t today, double time, @_act act,
            void *context);
-
-#ifdef __cplusplus
-}
-#endif
-
-#endif
-"""
+""",
+)
 _SOURCE = """\
 #include "@_hear.h"
 
@@ -116,11 +105,9 @@ def hearing_files(
 
     Args:
         checked: the table, as `language.dialogue.check` leaves it.
-        spec, arrays: of the model, as `read_language` gives them.
+        spec: of the model, from `read_language`.
+        arrays: of the model, from `read_language`.
         name: prefix of all names.
-
-    Raises:
-        InputError: as `dialogue_files` and `write_language_c99`.
     """
     events, slots = numbers_of(checked)
     numbers = {
@@ -135,6 +122,6 @@ def hearing_files(
 
 
 def _asked(slots: dict[str, int], name: str) -> int:
-    """The machine's number of a slot; the probability of the intent is none that can be said."""
+    """Return the machine's number of a slot; the probability of the intent is none that can be said."""
     called = event_name(name)
     return -1 if called == CONFIDENCE else slots.get(called, -1)

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from edgewright.export.c99_language._cells import wrapped
-from edgewright.nlp.utterance.letters import APOSTROPHES, SIGNS, SPACES, Ranges, small_letters
+from collections.abc import Sequence
+
+from edgewright.nlp.utterance.normalise import APOSTROPHES, SIGNS, SPACES, Ranges, small_letters
+
+
+def wrapped(cells: Sequence[str]) -> str:
+    """Return cells such as `{1, 2}`, separated by commas, in lines of at most 118 characters."""
+    lines, line = [], "   "
+    for number, cell in enumerate(cells):
+        word = f" {cell}" + ("," if number + 1 < len(cells) else "")
+        if len(line) + len(word) > 118:
+            lines.append(line)
+            line = "   "
+        line += word
+    return "\n".join([*lines, line])
+
 
 # A run of capitals: the first, how many, how far apart, and what is added to get the small letter.
 Run = tuple[int, int, int, int]
@@ -122,7 +136,7 @@ static size_t @_encode(uint32_t code, unsigned char out[4]) {
 
 
 def letters(*, tokens: bool, small: bool) -> list[str]:
-    """Blocks of C; the functions of `hashing` are expected before them.
+    """Return blocks of C; the functions of `hashing` are expected before them.
 
     Args:
         tokens: whether tokens are wanted: by a tagger or gazetteers.
@@ -140,7 +154,7 @@ def letters(*, tokens: bool, small: bool) -> list[str]:
 
 
 def capitals() -> list[Run]:
-    """The small letters as runs, sorted by their first capital; a code point is in the first run that holds it only."""
+    """Return the small letters as runs, sorted by their first capital; a code point counts in its first run only."""
     pairs = sorted(small_letters().items())
     made: list[Run] = []
     while pairs:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_text import entries, identifier, literal, number, template_comment
+from edgewright.export._c_text import entries, guarded, identifier, literal, number, template_comment
 from edgewright.export.c99_language.features import ROOT
 from edgewright.export.c99_language.hashing import functions, longest, tables
 from edgewright.export.c99_language.slots import Slots
@@ -22,16 +22,10 @@ _HEADER = """\
  * Text is UTF-8. Latin, Greek, Cyrillic and Armenian letters lose case and diacritics, composed or decomposed; other
  * scripts are taken as they are and must come composed (NFC).
  */
-#ifndef @@_H
-#define @@_H
-
-#include <stddef.h>
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
+""" + guarded(
+    "@@_H",
+    "<stddef.h> <stdint.h>",
+    """\
 #define @@_INTENTS %(classes)d
 #define @@_OUT_OF_SCOPE (-1)
 /* Code points of an utterance at most. */
@@ -60,13 +54,8 @@ int @_parse(@_context *context, const char *text, size_t bytes, @_answer *answer
 
 /* The integer logits of the last utterance that @_parse answered with 0. */
 const int32_t *@_logits(const @_context *context);
-%(slots)s
-#ifdef __cplusplus
-}
-#endif
-
-#endif
-"""
+%(slots)s""",
+)
 _ADD = """\
 #ifdef @@_TAPS
 /* How many rows were added up, and the sum of their numbers, for comparisons. */
@@ -127,10 +116,11 @@ const int32_t *@_logits(const @_context *context) {
 
 
 def write_language_c99(spec: LanguageSpec, arrays: dict[str, NDArray[Any]], *, name: str) -> dict[str, str]:
-    """A model as NAME.h and NAME.c: the student, the tagger of slots, gazetteers and rules.
+    """Return a model as NAME.h and NAME.c: the student, the tagger of slots, gazetteers and rules.
 
     Args:
-        spec, arrays: as `read_language` gives them; `Understanding` has proven them.
+        spec: from `read_language`; `Understanding` has tested it.
+        arrays: from `read_language`.
         name: of the files, and prefix of every name in them.
 
     Raises:
@@ -186,5 +176,5 @@ def _source(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[
 
 
 def _name(intent: str) -> str:
-    """The name as a string; @ is the mark of the prefix, so its own byte is written as an escape."""
+    """Return the name as a string; @ is the mark of the prefix, so its own byte is written as an escape."""
     return literal(intent).replace("@", "\\100")

@@ -196,7 +196,7 @@ static void @_tag(@_context *context, const char *intent) {
 
 
 def tagger(spec: TaggerSpec, arrays: dict[str, NDArray[Any]]) -> list[str]:
-    """Blocks of C; the functions of `letters` are expected before them.
+    """Return blocks of C; the functions of `letters` are expected before them.
 
     Args:
         spec: labels and scale.
@@ -222,7 +222,7 @@ def tagger(spec: TaggerSpec, arrays: dict[str, NDArray[Any]]) -> list[str]:
 
 
 def tagger_flash(spec: TaggerSpec, arrays: dict[str, NDArray[Any]]) -> int:
-    """Bytes of its tables in C."""
+    """Return bytes of its tables in C."""
     counts = arrays["counts"]
     places = _places(arrays)
     moves = smallest(integer_moves(spec, arrays["moves"]))
@@ -230,7 +230,7 @@ def tagger_flash(spec: TaggerSpec, arrays: dict[str, NDArray[Any]]) -> int:
 
 
 def tagger_ram(spec: TaggerSpec) -> int:
-    """Bytes of its memory."""
+    """Return bytes of its memory."""
     labels = len(spec.labels)
     return 12 * labels + MOST_TOKENS * labels
 

@@ -39,7 +39,7 @@ class Spot:
     kind: str
 
     def source(self, place: int) -> Source:
-        """An input that is there.
+        """Return an input that is there.
 
         Raises:
             InputError: when it is left out.
@@ -86,7 +86,7 @@ class Site:
         return self.output.leaves[0].buffer.name
 
     def step(self, lines: list[str]) -> None:
-        """Appends code that reads the inputs and writes the output."""
+        """Append code that reads the inputs and write the output."""
         self.unit.step(lines, self.inputs, (self.output,))
 
 
@@ -100,7 +100,7 @@ kernel = catalogue.Registry[IntegerWriter](__name__)
 
 
 def write_float(spot: Spot) -> Source:
-    """The output of a float operator.
+    """Return the output of a float operator.
 
     Raises:
         UnknownNameError: for an operator that has no C form.
@@ -113,7 +113,7 @@ def write_float(spot: Spot) -> Source:
 
 
 def write_integer(site: Site) -> Source:
-    """The output of an integer operator.
+    """Return the output of an integer operator.
 
     Raises:
         UnknownNameError: for a kind that has no C form.

@@ -8,10 +8,21 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_source import Source
-from edgewright.export._c_unit import Unit
+from edgewright.export._c_source import Source, loops
+from edgewright.export._c_unit import Unit, nested
 from edgewright.export.c99_operators import Spot
-from edgewright.export.c99_operators._rows import over_rows
+
+
+def over_rows(spot: Spot, source: Source, target: Source, call: str, scratch: tuple[Source, ...] = ()) -> None:
+    """Append the call for every row; it may use {x} and {y}, the rows' addresses, and {step}, from entry to entry."""
+    rows, cells = (s.seen(lambda view: view[..., :1]) for s in (source, target))
+    walk = loops(rows.shape, (cells.leaves[0], rows.leaves[0]))
+    names = tuple(f"i{n}" for n in range(len(walk.lengths)))
+    leaf = source.leaves[0]
+    x, y = f"{leaf.buffer.name} + {walk.index(1, names)}", f"{target.leaves[0].buffer.name} + {walk.index(0, names)}"
+    body = call.format(x=x, y=y, step=leaf.view.strides[-1])
+    spot.unit.step(nested(walk.lengths, names, [body]), (source,), (target, *scratch))
+
 
 Matrix = NDArray[np.float32]
 _SHORTEST = 8
@@ -27,7 +38,7 @@ _LAST = 2
 
 
 def smoothed(spot: Spot, source: Source, weights: Matrix) -> Source | None:
-    """The product with a smoother's matrix by elimination; None where the matrix is none."""
+    """Return the product with a smoother's matrix by elimination; None where the matrix is none."""
     stiffness = stiffness_of(weights)
     if stiffness is None:
         return None
@@ -39,7 +50,7 @@ def smoothed(spot: Spot, source: Source, weights: Matrix) -> Source | None:
 
 
 def stiffness_of(weights: Matrix) -> float | None:
-    """The stiffness k with `weights` = inverse(I + k D'D), D the second difference; None where there is none."""
+    """Return the stiffness k with `weights` = inverse(I + k D'D), D the second difference; None where there is none."""
     count = len(weights)
     if weights.shape[1] != count or count < _SHORTEST:
         return None
@@ -56,7 +67,7 @@ def stiffness_of(weights: Matrix) -> float | None:
 
 @lru_cache(maxsize=16)
 def _search(content: bytes, count: int) -> float | None:
-    """The stiffness by Newton's method on its logarithm: the matrix is smooth in it."""
+    """Return the stiffness by Newton's method on its logarithm: the matrix is smooth in it."""
     matrix = np.frombuffer(content, np.float32).reshape(count, count).astype(np.float64)
     second = np.diff(np.eye(count), 2, axis=0)
     rough = second.T @ second
@@ -76,7 +87,7 @@ def _search(content: bytes, count: int) -> float | None:
 
 
 def factors(count: int, stiffness: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What elimination divides by and takes off: 1 - k / pivot of each row, and 1 plus a row's two factors."""
+    """Return what elimination divides by and takes off: 1 - k / pivot of each row, and 1 plus a row's two factors."""
     second = np.diff(np.eye(count), 2, axis=0)
     matrix = np.eye(count) + stiffness * second.T @ second
     pivot, near, far = (np.zeros(count + 2, np.longdouble) for _ in range(3))
@@ -100,7 +111,7 @@ def _call(unit: Unit, count: int, stiffness: float) -> str:
 
 
 def _head(rest: NDArray[np.float64], level: NDArray[np.float64]) -> int:
-    """Rows up to which the factors differ from those in the middle; all but the last where they never settle."""
+    """Return rows up to which the factors differ from those in the middle; all but the last where they never settle."""
     inner = len(rest) - _LAST
     for head in range(1, inner):
         if all(np.abs(v[head - 1 : inner] - v[head - 1]).max() <= _SETTLED * abs(v[head - 1]) for v in (rest, level)):

@@ -19,7 +19,7 @@ _BLOCK_BYTES = 160
 
 
 def repeats(channels: int, work: int, together: int = TOGETHER) -> bool:
-    """Whether the last block of channels begins so early that it is a whole one, and works some out again.
+    """Return whether the last block of channels begins so early that it is a whole one, and works some out again.
 
     Args:
         channels: of the output.
@@ -31,7 +31,7 @@ def repeats(channels: int, work: int, together: int = TOGETHER) -> bool:
 
 
 def interleaved(weights: NDArray[np.int8], together: int = TOGETHER, places: int = 1) -> NDArray[np.int8]:
-    """Weights (channels, inputs) in the order in which `dots` reads them: block of channels, input, channel.
+    """Return weights (channels, inputs) in the order in which `dots` reads them: block of channels, input, channel.
 
     Args:
         weights: int8.
@@ -45,7 +45,7 @@ def interleaved(weights: NDArray[np.int8], together: int = TOGETHER, places: int
 
 
 def dots(unit: Unit, count: int, zero: str) -> Callable[[str, str, str], str]:
-    """The call that adds dot products with `count` interleaved rows of weights to as many sums: of x, w and length.
+    """Return a writer of the call that adds dot products with `count` interleaved rows of weights to as many sums.
 
     Args:
         unit: where the function goes.
@@ -86,14 +86,14 @@ def _name(count: int, zero: str) -> str:
 
 
 def lanes(count: int) -> list[str]:
-    """Names of numbers that are worked out side by side."""
+    """Return names of numbers that are worked out side by side."""
     return [f"s{k}" for k in range(count)]
 
 
 def over_blocks(
     channels: int, block: Callable[[int], Sequence[str]], *, together: int = TOGETHER, work: int = 0
 ) -> list[str]:
-    """Lines of `block`, which takes a count of channels, for all channels; `j` is the first of each block.
+    """Return lines of `block`, which takes a count of channels, for all channels; `j` is the first of each block.
 
     Args:
         channels: of the output.
@@ -129,7 +129,7 @@ def over_channels(
     together: int,
     work: int,
 ) -> list[str]:
-    """Lines for every block of output channels: biases, the sums, bytes out.
+    """Return lines for every block of output channels: biases, the sums, bytes out.
 
     Args:
         site: with the operator.
@@ -152,7 +152,7 @@ def over_channels(
 
 
 def given(site: Site, count: int, value: str, at: str = "") -> list[str]:
-    """Lines that write `value`, an expression of `k` and `sum[k]`, for a block's channels."""
+    """Return lines that write `value`, an expression of `k` and `sum[k]`, for a block's channels."""
     if count == 1:
         return [f"{site.result}[{at}j] = {value};".replace("sum[k]", "sum[0]").replace("j + k", "j")]
     return [f"for (int k = 0; k < {count}; ++k) {{", f"    {site.result}[{at}j + k] = {value};", "}"]

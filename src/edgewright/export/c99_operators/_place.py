@@ -47,7 +47,7 @@ class Kernel:
 
 
 def kernel_of(site: Site) -> Kernel:
-    """Settings of a convolution or pool."""
+    """Return settings of a convolution or pool."""
     numbers = site.operator.numbers
     size, strides = (numbers["kernel"][0], numbers["kernel"][1]), (numbers["strides"][0], numbers["strides"][1])
     steps = numbers.get("dilations", (1, 1))
@@ -107,12 +107,12 @@ def over_rows_of_taps(k: Kernel, body: list[str]) -> list[str]:
 
 
 def _cut(place: str, step: int) -> str:
-    """Number of the first tap that does not lie before the image."""
+    """Return the number of the first tap that does not lie before the image."""
     return f"{place} < 0 ? {f'({step - 1} - {place}) / {step}' if step > 1 else f'-{place}'} : 0"
 
 
 def _until(place: str, step: int, length: int, taps: int) -> str:
-    """Number of the first tap behind the image, or of all."""
+    """Return the number of the first tap behind the image, or of all."""
     rest = f"({length + step - 1} - {place}) / {step}" if step > 1 else f"{length} - {place}"
     return f"({rest} < {taps} ? {rest} : {taps})"
 

@@ -149,7 +149,7 @@ class Start:
 
 
 def start_of(site: Site, axis: int, *, padded: bool = False) -> Start:
-    """Biases with the input's zero point folded in, so that bytes multiply as they are.
+    """Return biases with the input's zero point folded in, so that bytes multiply as they are.
 
     It is not where the sums without it could leave 32 bits, or where padding, which stands for the real number 0, lets
     the weights that count differ from place to place.
@@ -181,7 +181,7 @@ static int8_t @_to_byte(float x, float scale, int zero) {
 
 
 def quantise_step(unit: Unit, source: Source, value: IntegerValue) -> Source:
-    """Appends the step from real numbers to bytes."""
+    """Append the step from real numbers to bytes."""
     target = unit.fresh(source.shape, "int8")
     function = unit.helper("to_byte", _TO_BYTE)
     text = f"{function}({source.text}, {unit.real(value.scale)}, {unit.whole(value.zero)})"
@@ -190,7 +190,7 @@ def quantise_step(unit: Unit, source: Source, value: IntegerValue) -> Source:
 
 
 def dequantised(unit: Unit, source: Source, value: IntegerValue, shape: tuple[int, ...]) -> Source:
-    """The real numbers of bytes, as an expression of the graph's shape; the network has its channels last."""
+    """Return the real numbers of bytes, as an expression of the graph's shape; the network has its channels last."""
     last = len(value.shape) == 3
     seen = source.seen(lambda view: (view.reshape(value.shape).transpose(2, 0, 1) if last else view).reshape(shape))
     text = f"({unit.real(value.scale)} * (float)({{0}}{unit.less(value.zero)}))"

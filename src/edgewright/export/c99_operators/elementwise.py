@@ -75,7 +75,7 @@ static float @_erf(float a) {{
 
 
 def made(spot: Spot, text: str, *sources: Source, kind: str = "") -> Source:
-    """An expression over inputs; one that would be repeated over a larger shape is worked out before."""
+    """Return an expression over inputs; one that would be repeated over a larger shape is worked out before."""
     inner = tuple(
         s
         if s.plain or not s.leaves or s.shape == spot.shape or _size(s) == _size_of(spot.shape)
@@ -129,7 +129,7 @@ def leaky(spot: Spot) -> Source:
 
 @operator("Max", "Min")
 def extreme(spot: Spot) -> Source:
-    """The largest or smallest of several values."""
+    """Return the largest or smallest of several values."""
     function = call(spot, spot.node.op)
     text, sources = "{0}", tuple(s for s in spot.inputs if s is not None)
     for place in range(1, len(sources)):
@@ -150,7 +150,7 @@ def clip(spot: Spot) -> Source:
 
 @operator("Pow")
 def power(spot: Spot) -> Source:
-    """A power; squares and cubes of a value in memory are products."""
+    """Return a power; squares and cubes of a value in memory are products."""
     exponent = spot.constants[1]
     base = spot.source(0)
     if exponent is not None and exponent.size == 1 and float(exponent.ravel()[0]) in (2.0, 3.0):

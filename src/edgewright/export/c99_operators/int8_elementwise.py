@@ -2,11 +2,70 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from edgewright.export._c_source import Source
 from edgewright.export._c_text import smallest
+from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._rounding import clamp, divide, requantised, rescaled
 
-# As core/kernels/add.py: bits of fraction while adding.
+
+@kernel("reshape")
+def reshape(site: Site) -> Source:
+    """Another shape: the same memory."""
+    return site.inputs[0].seen(lambda view: view.reshape(site.target.shape))
+
+
+@kernel("transpose")
+def transpose(site: Site) -> None:
+    """Axes in another order."""
+    order, shape = site.operator.numbers["order"], site.values[0].shape
+    walk = site.inputs[0].seen(lambda view: view.reshape(shape).transpose(order))
+    site.unit.copy(walk, site.output.viewed(lambda view: view.reshape(walk.shape)) or site.output)
+
+
+@kernel("slice")
+def cut(site: Site) -> None:
+    """Neighbours along one axis."""
+    (axis,), (begin,), (end,) = (site.operator.numbers[name] for name in ("axis", "begin", "end"))
+    shape, places = site.values[0].shape, (*(slice(None),) * axis, slice(begin, end))
+    walk = site.inputs[0].seen(lambda view: view.reshape(shape)[places])
+    site.unit.copy(walk, site.output.viewed(lambda view: view.reshape(walk.shape)) or site.output)
+
+
+@kernel("pad")
+def pad(site: Site) -> None:
+    """Write padding of height and width with the byte that means 0."""
+    top, left, _, _ = site.operator.numbers["pads"]
+    height, width, channels = site.values[0].shape
+    whole = site.target.shape[1] * channels
+    size, start = int(np.prod(site.target.shape)), top * whole + left * channels
+    body = [f"{site.result}[{start} + i0 * {whole} + i1] = {site.name()}[i0 * {width * channels} + i1];"]
+    site.step(
+        [
+            f"memset({site.result}, {site.unit.whole(site.target.zero)}, {size});",
+            *nested((height, width * channels), ("i0", "i1"), body),
+        ]
+    )
+
+
+@kernel("concat")
+def concat(site: Site) -> None:
+    """One after the other along an axis."""
+    axis = site.operator.numbers["axis"][0]
+    whole = int(np.prod(site.target.shape[axis:]))
+    lines, start = [], 0
+    for place, value in enumerate(site.values[:-1]):
+        part = int(np.prod(value.shape[axis:]))
+        rows = int(np.prod(value.shape[:axis]))
+        line = f"memcpy({site.result} + i * {whole} + {start}, {site.name(place)} + i * {part}, {part});"
+        lines += nested((rows,), ("i",), [line])
+        start += part
+    site.step(lines)
+
+
+# As core/kernels/elementwise.py: bits of fraction while adding.
 EXTRA_BITS = 20
 
 
@@ -35,13 +94,13 @@ def add(site: Site) -> None:
 
 @kernel("logistic")
 def logistic(site: Site) -> None:
-    """A table of 256 bytes."""
+    """Write a table of 256 bytes."""
     _each(site, f"{site.unit.table(site.operator.arrays['table'])}[{site.name()}[i] + 128]")
 
 
 @kernel("softmax")
 def softmax(site: Site) -> None:
-    """Fixed point over the last axis: exp by table, the sum's reciprocal by three Newton steps."""
+    """Write softmax in fixed point over the last axis: exp by table, the reciprocal by three Newton steps."""
     unit = site.unit
     divide(unit)
     unit.helper("high", _HIGH)

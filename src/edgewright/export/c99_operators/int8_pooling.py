@@ -12,7 +12,7 @@ from edgewright.export.c99_operators._rounding import clamp, requantised
 
 @kernel("max_pool")
 def max_pool(site: Site) -> None:
-    """The largest byte under the kernel."""
+    """Write the largest byte under the kernel."""
     k, operator = kernel_of(site), site.operator
     free = (operator.low, operator.high) == (-128, 127)
     value = "(int8_t)sum[k]" if free else f"{clamp(site.unit)}(sum[k], {operator.low}, {operator.high})"
@@ -26,7 +26,7 @@ def max_pool(site: Site) -> None:
 
 @kernel("average_pool")
 def average_pool(site: Site) -> None:
-    """The mean of the bytes under the kernel, halves away from zero; padding does not count."""
+    """Write the mean of the bytes under the kernel, rounded half away from zero, without padding."""
     k, operator = kernel_of(site), site.operator
     rows = "(lower - upper)" if k.fewest[0] < k.size[0] else str(k.size[0])
     count_of_taps = f"{rows} * {k.taps}" if k.padded else str(math.prod(k.size))
@@ -42,7 +42,7 @@ def average_pool(site: Site) -> None:
 
 @kernel("mean")
 def mean(site: Site) -> None:
-    """The mean over height and width, on a grid of its own."""
+    """Write the mean over height and width, with a scale of its own."""
     height, width, channels = site.values[0].shape
     count = height * width
     value = requantised(site, f"sum[k]{site.unit.less(count * site.values[0].zero)}", "j + k", 255 * count)

@@ -10,8 +10,7 @@ from edgewright.export._c_source import Source, combined, loops
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.export.c99_operators._banded import smoothed
-from edgewright.export.c99_operators._rows import over_rows
+from edgewright.export.c99_operators._banded import over_rows, smoothed
 from edgewright.export.c99_operators.reduction import reduced
 from edgewright.schema.errors import InputError
 
@@ -31,7 +30,7 @@ def matmul(spot: Spot) -> Source:
 
 @operator("Gemm")
 def gemm(spot: Spot) -> Source:
-    """Gives alpha * A * B' + beta * C with constant B and C."""
+    """Give alpha * A * B' + beta * C with constant B and C."""
     node, attributes = spot.node, spot.node.attributes
     weights, bias = spot.constants[1], spot.constants[2] if len(spot.constants) > 2 else None
     if weights is None or attributes.get("transA", 0) or (bias is None and len(node.inputs) > 2 and node.inputs[2]):
@@ -43,7 +42,7 @@ def gemm(spot: Spot) -> Source:
 
 
 def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) -> Source:
-    """Products x @ weights + bias along the last axis; columns of mostly zeros are cut to what they hold."""
+    """Return products x @ weights + bias along the last axis; columns of mostly zeros are cut to what they hold."""
     unit = spot.unit
     solved = smoothed(spot, source, weights) if bias is None else None
     if solved is not None:
@@ -63,7 +62,7 @@ def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) ->
 
 
 def _dotted(spot: Spot, source: Source, weights: Matrix) -> Source:
-    """A single column: a sum of products as of any two values."""
+    """Return a single column: a sum of products as of any two values."""
     column, count = weights[:, 0].astype(np.float64), len(weights)
     step = float(column[-1] - column[0]) / max(count - 1, 1)
     line = column[0] + step * np.arange(count)
@@ -81,7 +80,7 @@ def _dotted(spot: Spot, source: Source, weights: Matrix) -> Source:
 
 
 def _shifted(spot: Spot, weights: Matrix) -> str | None:
-    """The call for a filter that runs from the first sample to the last, or None where the matrix is none.
+    """Return the call for a filter that runs from the first sample to the last, or None where the matrix is none.
 
     All its rows but the first (which holds the filter's state at the beginning, too) are one response, moved.
     """
@@ -97,7 +96,7 @@ def _shifted(spot: Spot, weights: Matrix) -> str | None:
 
 
 def _runs(spot: Spot, weights: Matrix) -> str | None:
-    """The call for a matrix that is mostly zeros, or None where a full table is smaller."""
+    """Return the call for a matrix that is mostly zeros, or None where a full table is smaller."""
     inputs, outputs = weights.shape
     filled = weights != 0
     any_filled = filled.any(axis=0)
@@ -118,7 +117,7 @@ def _runs(spot: Spot, weights: Matrix) -> str | None:
 
 
 def _mirrored(spot: Spot, weights: Matrix) -> str | None:
-    """The call for a matrix that is itself when turned by half a turn (smoothers), or None where it is not.
+    """Return the call for a matrix that is itself when turned by half a turn (smoothers), or None where it is not.
 
     It acts apart on what two mirrored samples have in common and on what they have not: half the numbers.
     """

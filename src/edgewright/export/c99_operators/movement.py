@@ -5,12 +5,98 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.core.operators import prepare, where
-from edgewright.export._c_source import Bytes, Leaf, Source
+from edgewright.export._c_source import Bytes, Leaf, Source, loops
 from edgewright.export._c_text import smallest
+from edgewright.export._c_trees import OP
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.export.c99_operators._choice import chosen
 from edgewright.schema.errors import InputError
+
+
+@operator("GatherElements")
+def gather_elements(spot: Spot) -> Source:
+    """One value along the axis for each entry of the indices."""
+    return chosen(spot)
+
+
+@operator(OP)
+def walk(spot: Spot) -> Source:
+    """Return numbers of the leaves at which the trees end; a leaf follows itself."""
+    unit = spot.unit
+    x, start = unit.stored(spot.source(0)), unit.stored(spot.source(1), in_order=True)
+    feature, threshold, yes, no = (unit.stored(spot.source(n)) for n in range(2, 6))
+    target = unit.fresh(spot.shape, "int32")
+    names = [s.leaves[0].buffer.name for s in (feature, threshold, yes, no)]
+    value = x.leaves[0]
+    test = f"v <= {names[1]}[n]"
+    reads = [x, start, feature, threshold, yes, no]
+    if len(spot.inputs) > 6:
+        missing = unit.stored(spot.source(6))
+        reads.append(missing)
+        test = f"({test} || (v != v && {missing.leaves[0].buffer.name}[n]))"
+    count, offset = target.leaves[0].buffer.size, start.leaves[0].offset
+    place = f"{value.view.strides[-1]} * {names[0]}[n]" if value.view.strides[-1] != 1 else f"{names[0]}[n]"
+    unit.step(
+        [
+            f"for (int i = 0; i < {count}; ++i) {{",
+            f"    int32_t n = {start.leaves[0].buffer.name}[{f'{offset} + ' if offset else ''}i];",
+            f"    for (int level = 0; level < {spot.node.attributes['depth']}; ++level) {{",
+            f"        const float v = {value.buffer.name}[{f'{value.offset} + ' if value.offset else ''}{place}];",
+            f"        n = {test} ? {names[2]}[n] : {names[3]}[n];",
+            "    }",
+            f"    {target.leaves[0].buffer.name}[i] = n;",
+            "}",
+        ],
+        reads,
+        (target,),
+    )
+    return target
+
+
+def chosen(spot: Spot) -> Source:
+    """Return the output of Gather or GatherElements whose indices are computed, of a constant or a computed value."""
+    unit = spot.unit
+    source, places = unit.stored(spot.source(0)), unit.stored(spot.source(1))
+    rank = len(source.shape)
+    axis = int(str(spot.node.attributes.get("axis", 0))) % rank
+    length, leaf = source.shape[axis], source.leaves[0]
+    stride = leaf.view.strides[axis]
+    target = unit.fresh(spot.shape, source.kind)
+    if spot.node.op == "GatherElements":
+        base = source.seen(lambda v: v[(slice(None),) * axis + (slice(0, 1),)]).spread(_held(source, spot.shape, axis))
+        base = base.seen(lambda v: v[tuple(slice(0, n) for n in spot.shape)])
+        at = places
+    else:
+        extra = len(places.shape)
+        shape = (*source.shape[:axis], *(1,) * extra, *source.shape[axis + 1 :])
+        base = source.seen(lambda v: v[(slice(None),) * axis + (slice(0, 1),)]).seen(lambda v: _reshaped(v, shape))
+        base = base.spread(spot.shape)
+        after = (1,) * (rank - axis - 1)
+        at = places.seen(lambda v: v.reshape(*v.shape, *after)).spread(spot.shape)
+    leaves: tuple[Leaf, ...] = (target.leaves[0], base.leaves[0], at.leaves[0])
+    walk = loops(spot.shape, leaves)
+    names = tuple(f"i{n}" for n in range(len(walk.lengths)))
+    body = [
+        f"int32_t place = {at.leaves[0].buffer.name}[{walk.index(2, names)}];",
+        f"place += place < 0 ? {length} : 0;",
+        # A place that was computed from far-out numbers must not read beyond the value.
+        f"place = place < 0 ? 0 : place >= {length} ? {length - 1} : place;",
+        f"{target.leaves[0].buffer.name}[{walk.index(0, names)}]"
+        f" = {leaf.buffer.name}[{walk.index(1, names)} + {stride} * place];",
+    ]
+    unit.step(nested(walk.lengths, names, body), (source, places), (target,))
+    return target
+
+
+def _held(source: Source, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return the source's shape with the output's length along the axis of the choice."""
+    return (*source.shape[:axis], shape[axis], *source.shape[axis + 1 :])
+
+
+def _reshaped(view: np.typing.NDArray[np.uint8], shape: tuple[int, ...]) -> np.typing.NDArray[np.uint8]:
+    """Return a view with other axes of length 1, in any layout."""
+    strides = iter(s for n, s in zip(view.shape, view.strides, strict=True) if n > 1)
+    return np.lib.stride_tricks.as_strided(view, shape, [next(strides) if n > 1 else 0 for n in shape])
 
 
 @operator("Reshape", "Flatten", "Squeeze", "Unsqueeze")
@@ -27,7 +113,7 @@ def reshape(spot: Spot) -> Source:
 
 @operator("Transpose", "Slice")
 def move(spot: Spot) -> Source:
-    """Axes in another order, or parts of them: NumPy's own operator on the view."""
+    """Return axes in another order, or parts of them: NumPy's own operator on the view."""
     function = prepare(spot.node, spot.constants)
 
     def change(view: Bytes) -> Bytes:
@@ -44,7 +130,7 @@ def expand(spot: Spot) -> Source:
 
 @operator("Gather")
 def gather(spot: Spot) -> Source:
-    """Entries by index: a view where constant places advance evenly (frames, every second), else a copy."""
+    """Return entries by index: a view where constant places advance evenly (frames, every second), else a copy."""
     indices = spot.constants[1]
     if indices is None:
         return chosen(spot)
@@ -70,7 +156,7 @@ def gather(spot: Spot) -> Source:
 
 
 def _even(places: np.typing.NDArray[np.int64]) -> tuple[int, ...] | None:
-    """Steps along each axis of the indices, if they advance evenly."""
+    """Step along each axis of the indices, if they advance evenly."""
     steps = []
     for axis in range(places.ndim):
         ahead = np.diff(places, axis=axis)

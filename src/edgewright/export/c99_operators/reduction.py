@@ -33,7 +33,7 @@ _START = {"ReduceProd": "1.0f", "ReduceMax": "(-INFINITY)", "ReduceMin": "INFINI
 
 
 def axes_of(spot: Spot) -> tuple[int, ...]:
-    """Axes that are reduced, from the attribute or the constant input, counted from the front."""
+    """Return axes that are reduced, from the attribute or the constant input, counted from the front."""
     given = spot.node.attributes.get("axes")
     if len(spot.constants) > 1 and spot.constants[1] is not None:
         given = tuple(int(axis) for axis in np.ravel(spot.constants[1]))
@@ -44,7 +44,7 @@ def axes_of(spot: Spot) -> tuple[int, ...]:
 
 
 def kept_first(rank: int, axes: tuple[int, ...]) -> Callable[[Bytes], Bytes]:
-    """A view with the reduced axes at the end."""
+    """Return a view with the reduced axes at the end."""
     order = (*(axis for axis in range(rank) if axis not in axes), *axes)
     return lambda view: view.transpose(order)
 
@@ -58,7 +58,7 @@ def reduce(spot: Spot) -> Source:
 
 @operator("ReduceLogSumExp")
 def log_sum_exp(spot: Spot) -> Source:
-    """The largest value is taken off first, so that exp does not overflow."""
+    """Return the largest value is taken off first, so that exp does not overflow."""
     source, axes = spot.unit.stored(spot.source(0)), axes_of(spot)
     shape = tuple(1 if axis in axes else length for axis, length in enumerate(source.shape))
     top = reduced(spot, "ReduceMax", source, axes, shape)
@@ -68,7 +68,7 @@ def log_sum_exp(spot: Spot) -> Source:
 
 
 def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: tuple[int, ...]) -> Source:
-    """Appends a reduction of an expression; `shape` is that of the output, with or without the reduced axes."""
+    """Append a reduction of an expression; `shape` is that of the output, with or without the reduced axes."""
     rank = len(source.shape)
     turned = source.seen(kept_first(rank, axes))
     found = _short(op, turned, rank - len(axes), shape) or _called(spot, op, turned, rank - len(axes), shape)
@@ -95,7 +95,7 @@ def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: t
 
 
 def _short(op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source | None:
-    """A sum over a few axes of many values as an expression, where that is cheap to repeat."""
+    """Return a sum over a few axes of many values as an expression, where that is cheap to repeat."""
     count = int(np.prod(turned.shape[kept:]))
     if op not in ("ReduceSum", "ReduceMean") or count > _FEW or int(np.prod(shape)) < _MANY:
         return None
@@ -110,7 +110,7 @@ def _short(op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source
 
 
 def _entry(turned: Source, place: tuple[int, ...], shape: tuple[int, ...]) -> Source | None:
-    """What is reduced at one place of the reduced axes, which come last."""
+    """Return what is reduced at one place of the reduced axes, which come last."""
 
     def change(view: Bytes) -> Bytes:
         for index in reversed(place):
@@ -121,7 +121,7 @@ def _entry(turned: Source, place: tuple[int, ...], shape: tuple[int, ...]) -> So
 
 
 def _called(spot: Spot, op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source | None:
-    """A sum of neighbours, or of products of neighbours, as the call of a function."""
+    """Return a sum of neighbours, or of products of neighbours, as the call of a function."""
     walk = loops(turned.shape, turned.leaves, split=kept)
     inner = walk.lengths[walk.outer :]
     if op not in ("ReduceSum", "ReduceMean") or len(inner) != 1 or inner[0] < _SHORT or turned.kind != "float32":
@@ -188,7 +188,7 @@ def _first(source: Source) -> Source:
 
 @operator("Softmax")
 def softmax(spot: Spot) -> Source:
-    """Powers of e of the distance to the largest, over their sum."""
+    """Return powers of e of the distance to the largest, over their sum."""
     source = spot.unit.stored(spot.source(0), in_order=True)
     rank = len(source.shape)
     axis = int(str(spot.node.attributes.get("axis", -1))) % rank
@@ -226,9 +226,9 @@ static void @_softmax(const float *in, float *out, int count, int step) {
 }"""
 
 
-def _summing(name: str, arguments: str, term: str, told: str) -> str:
+def _summing(name: str, arguments: str, term: str, text: str) -> str:
     return f"""\
-/* Sum of {told}, in blocks: float32 loses the digits of a block instead of those of the whole length. */
+/* Sum of {text}, in blocks: float32 loses the digits of a block instead of those of the whole length. */
 @_apart static float @_{name}({arguments}, int count) {{
     float a = 0.0f;
     while (count > 0) {{
@@ -256,5 +256,5 @@ _CALLED = {
 
 
 def integers(array: Array | None) -> tuple[int, ...] | None:
-    """A constant vector as whole numbers."""
+    """Return a constant vector as whole numbers."""
     return None if array is None else tuple(int(value) for value in np.ravel(array))

@@ -12,7 +12,7 @@ from edgewright.export._c_source import Source
 from edgewright.export._c_spectrum import OP, factors
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.export.c99_operators._rows import over_rows
+from edgewright.export.c99_operators._banded import over_rows
 from edgewright.schema.errors import InputError
 
 Table = NDArray[np.float32]

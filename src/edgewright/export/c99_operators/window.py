@@ -39,7 +39,7 @@ class Frame:
 
 
 def frame(spot: Spot, kernel: tuple[int, ...]) -> Frame:
-    """Settings of a node.
+    """Return settings of a node.
 
     Raises:
         InputError: for more than two axes.
@@ -65,7 +65,7 @@ def frame(spot: Spot, kernel: tuple[int, ...]) -> Frame:
 
 
 def walk(spot: Spot, f: Frame, body: tuple[list[str], list[str], list[str]]) -> Source:
-    """Loops over channels and places: lines before the taps, at each tap within the image, and after them.
+    """Return loops over channels and places: lines before the taps, at each tap within the image, and after them.
 
     The lines may use c (output channel), top, left, y, x, row, column, `out` (place of the result), and AT<channel> for
     the input there.
@@ -110,7 +110,7 @@ def walk(spot: Spot, f: Frame, body: tuple[list[str], list[str], list[str]]) -> 
 
 @operator("Conv")
 def conv(spot: Spot) -> Source:
-    """Filters of constant weights.
+    """Filter of constant weights.
 
     Raises:
         InputError: for weights that are computed.
@@ -143,7 +143,7 @@ def _kernel(spot: Spot) -> tuple[int, ...]:
 
 @operator("MaxPool", "GlobalMaxPool")
 def max_pool(spot: Spot) -> Source:
-    """The largest value under the kernel."""
+    """Return the largest value under the kernel."""
     f = frame(spot, _kernel(spot))
     value = "AT<c>"
     tap = [f"const float v = {value};", "if (v > a || v != v) {", "    a = v;", "}"]
@@ -152,7 +152,7 @@ def max_pool(spot: Spot) -> Source:
 
 @operator("AveragePool", "GlobalAveragePool")
 def average_pool(spot: Spot) -> Source:
-    """The mean under the kernel, of values or of padding too."""
+    """Return the mean under the kernel, of values or of padding too."""
     f = frame(spot, _kernel(spot))
     value = "AT<c>"
     counted = bool(spot.node.attributes.get("count_include_pad", 0))

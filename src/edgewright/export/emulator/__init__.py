@@ -1,9 +1,237 @@
 """Generated C on an emulated microcontroller: answers byte by byte, instructions, flash and RAM."""
 
-from edgewright.export.emulator.boards import Board as Board
-from edgewright.export.emulator.boards import board as board
-from edgewright.export.emulator.boards import devices as devices
-from edgewright.export.emulator.boards import missing_tools as missing_tools
-from edgewright.export.emulator.run import DeviceRun as DeviceRun
-from edgewright.export.emulator.run import Entry as Entry
-from edgewright.export.emulator.run import run_on_device as run_on_device
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+
+COMPILER = "arm-none-eabi-gcc"
+SIZE = "arm-none-eabi-size"
+EMULATOR = "qemu-system-arm"
+PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A core and the machine of QEMU that has it.
+
+    Attributes:
+        device: name of the core, as a profile is called.
+        machine: of `qemu-system-arm -machine`.
+        floats: options of the compiler for numbers of float.
+        flash: bytes of program memory.
+        ram: bytes of working memory.
+        tick: instructions a SysTick tick lasts under `-icount shift=0`, where an instruction takes 1 ns. The clock of
+            the cores in QEMU is 25 MHz on the MPS2 boards and 16 MHz on the micro:bit.
+    """
+
+    device: str
+    machine: str
+    floats: tuple[str, ...] = ("-mfloat-abi=soft",)
+    flash: int = 4 << 20
+    ram: int = 4 << 20
+    tick: float = 40.0
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options of the compiler."""
+        return (f"-mcpu={self.device}", *self.floats)
+
+
+_HARD = "-mfloat-abi=hard"
+_BOARDS = (
+    Board("cortex-m0", "microbit", flash=256 << 10, ram=16 << 10, tick=62.5),
+    # An M3 runs every instruction of an M0+, and an M7 those of the M33 that compilers write for portable C: what is
+    # counted is the code of the core, on a board with memory enough.
+    Board("cortex-m0plus", "mps2-an385"),
+    Board("cortex-m3", "mps2-an385"),
+    Board("cortex-m4", "mps2-an386", (_HARD, "-mfpu=fpv4-sp-d16")),
+    Board("cortex-m33", "mps2-an500", (_HARD, "-mfpu=fpv5-sp-d16")),
+    Board("cortex-m7", "mps2-an500", (_HARD, "-mfpu=fpv5-sp-d16")),
+)
+
+
+def devices() -> tuple[str, ...]:
+    """Return names of the emulated cores."""
+    return tuple(board.device for board in _BOARDS)
+
+
+def board(device: str) -> Board:
+    """Return the board of a core.
+
+    Raises:
+        UnknownNameError: listing the known ones.
+    """
+    for known in _BOARDS:
+        if known.device == device:
+            return known
+    raise UnknownNameError("emulated device", device, devices())
+
+
+def missing_tools() -> tuple[str, ...]:
+    """Return programs that are not installed here; `PACKAGES` are those of Debian that have them."""
+    return tuple(name for name in (COMPILER, SIZE, EMULATOR) if shutil.which(name) is None)
+
+
+_FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns")
+_LINK = ("-nostartfiles", "-Wl,--gc-sections", "-specs=nano.specs", "-specs=nosys.specs")
+# Most instructions that are spent on counting: a few seconds of emulation.
+_COUNTED = 3e8
+_HARNESS, _MEMORY, _ADAPTER = "harness.c", "memory.ld", "adapter.c"
+_IDLE = "void emulator_entry(const void *in, void *out);\nvoid emulator_entry(const void *in, void *out) {\n%s\n}\n"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How the generated code is called.
+
+    Attributes:
+        header: file to include.
+        call: C statements; `in` is a `const void *` to a row, `out` a `void *` to the answer, both aligned to 8.
+        input_bytes: of a row.
+        output_bytes: of an answer.
+    """
+
+    header: str
+    call: str
+    input_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class DeviceRun:
+    """What a microcontroller answered, and what it took.
+
+    Attributes:
+        outputs: uint8, shape (n, output bytes).
+        instructions: of one call, on the first row.
+        counted_within: how far the count may be off, in instructions; 0 where it is exact.
+        flash: bytes of code and constants, library functions that the code calls included, the harness not.
+        ram: bytes of static memory.
+        stack: bytes of stack that a call used at most.
+    """
+
+    outputs: NDArray[np.uint8]
+    instructions: int
+    counted_within: float
+    flash: int
+    ram: int
+    stack: int
+
+
+def run_on_device(
+    files: Mapping[str, str],
+    entry: Entry,
+    device: str,
+    rows: NDArray[Any],
+    *,
+    optimise: str = "-O2",
+    timeout: float = 120.0,
+    counted: float = _COUNTED,
+) -> DeviceRun:
+    """Compile C for a microcontroller, feeds it rows under emulation, and give the answers.
+
+    Args:
+        files: sources and headers by name; every `.c` is compiled.
+        entry: how to call them.
+        device: 'cortex-m0', 'cortex-m3', 'cortex-m4' or 'cortex-m7'.
+        rows: shape (n, ...), of a type whose rows have `entry.input_bytes`.
+        optimise: '-O2', '-Os', '-O3'.
+        timeout: seconds the emulation may take.
+        counted: most instructions that are spent on counting; the fewer, the less exact (`DeviceRun.counted_within`).
+
+    Raises:
+        UnknownNameError: for a device that is not known.
+        InputError: for rows of another size, or code that does not compile or fit.
+        CheckFailedError: when a tool is missing, or the program faults or does not end.
+    """
+    target = board(device)
+    missing = missing_tools()
+    if missing:
+        raise CheckFailedError(f"emulating a {device} needs {', '.join(missing)}", f"apt-get install {PACKAGES}")
+    data = np.ascontiguousarray(rows)
+    if not len(data) or data.nbytes != len(data) * entry.input_bytes:
+        raise InputError(f"rows of {entry.input_bytes} bytes", f"{data.nbytes} bytes in {len(data)} rows", device)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        call = f'#include "{entry.header}"\n' + _IDLE % entry.call
+        image = _build(folder / "model", {**files, _ADAPTER: call}, entry, target, optimise, counted)
+        idle = _build(folder / "idle", {_ADAPTER: _IDLE % "(void)in; (void)out;"}, entry, target, optimise, counted)
+        (folder / "rows.bin").write_bytes(data.tobytes())
+        _emulate(image, folder, target, timeout)
+        outputs = np.frombuffer((folder / "answers.bin").read_bytes(), np.uint8)
+        found, repeats, ticks, idle_ticks, stack = struct.unpack("<5I", (folder / "report.bin").read_bytes())
+        if found != len(data) or outputs.size != found * entry.output_bytes:
+            raise CheckFailedError(f"{device} answered {found} of {len(data)} rows")
+        flash, ram = (after - before for after, before in zip(_sizes(image), _sizes(idle), strict=True))
+    within = 2 * target.tick / repeats
+    return DeviceRun(
+        outputs=outputs.reshape(found, entry.output_bytes),
+        instructions=round((ticks - idle_ticks) * target.tick / repeats),
+        counted_within=0.0 if within < 0.5 else within,
+        flash=flash,
+        ram=ram,
+        stack=stack,
+    )
+
+
+def _build(folder: Path, files: Mapping[str, str], entry: Entry, target: Board, optimise: str, counted: float) -> Path:
+    folder.mkdir()
+    own = resources.files(__package__)
+    texts = {**files, _HARNESS: (own / _HARNESS).read_text("utf-8"), _MEMORY: (own / _MEMORY).read_text("utf-8")}
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8")
+    sizes = {"INPUT_BYTES": entry.input_bytes, "OUTPUT_BYTES": entry.output_bytes}
+    settings = [f"-D{name}={value}u" for name, value in {**sizes, "MOST_TICKS": int(counted / target.tick)}.items()]
+    options = ("-mthumb", *target.options, optimise, *_FLAGS, *settings)
+    places = ("-Wl,--defsym=flash_bytes=" + str(target.flash), "-Wl,--defsym=ram_bytes=" + str(target.ram))
+    sources = sorted(name for name in texts if name.endswith(".c"))
+    command = [COMPILER, *options, *_LINK, *places, "-T", _MEMORY, *sources, "-lm", "-o", "image.elf"]
+    _call(command, folder, target, 120.0)
+    return folder / "image.elf"
+
+
+def _call(command: Sequence[str], folder: Path, target: Board, timeout: float) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if re.search(r"error|overflow|fewer", line)]
+        text = " ".join((lines or done.stderr.splitlines() or ["nothing"])[0].split())
+        raise InputError(
+            f"C that fits a {target.device} ({target.flash >> 10} KB flash, {target.ram >> 10} KB RAM)",
+            text[:300],
+            COMPILER,
+        )
+
+
+def _emulate(image: Path, folder: Path, target: Board, timeout: float) -> None:
+    command = [EMULATOR, "-machine", target.machine, "-nographic", "-monitor", "none", "-serial", "none"]
+    command += ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native", "-kernel", str(image)]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        raise CheckFailedError(f"the program on {target.device} did not end within {timeout:g} s") from None
+    if done.returncode or not (folder / "report.bin").exists():
+        text = " ".join(done.stderr.split())[:300] or f"status {done.returncode}"
+        raise CheckFailedError(f"the program on {target.device} stopped: {text}")
+
+
+def _sizes(image: Path) -> tuple[int, int]:
+    """Return bytes in flash and bytes of static memory; QEMU's copy of initialised data counts in both."""
+    done = subprocess.run([SIZE, str(image)], capture_output=True, text=True, check=True)
+    text, data, bss = (int(number) for number in done.stdout.splitlines()[1].split()[:3])
+    return text + data, data + bss

@@ -10,12 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core import catalogue
 from edgewright.core.operators import where
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
+
+
+def reshaped(site: Site, tensor: int, shape: tuple[int, ...], to: tuple[int, ...] | None = None) -> int:
+    """Return a tensor of `shape` in another one, that of the node's output where it is left out."""
+    wanted = site.shape if to is None else to
+    if tuple(shape) == wanted:
+        return tensor
+    options = schema.ReshapeOptionsT()
+    options.newShape = list(wanted)
+    return site.step("RESHAPE", (tensor, site.numbers(*wanted)), options, shape=wanted)
+
 
 Shape = tuple[int, ...]
 
@@ -56,31 +68,31 @@ class Site:
         return kind_of(self.sample[self.node.outputs[0]])
 
     def given(self, index: int) -> bool:
-        """Whether the input is not left out."""
+        """Return whether the input is not left out."""
         return len(self.node.inputs) > index and self.node.inputs[index] != ""
 
     def source(self, index: int = 0) -> Array:
-        """An input as an array: the constant, or the value for a sample of zeros."""
+        """Return an input as an array: the constant, or the value for a sample of zeros."""
         name = self.node.inputs[index]
         return self.constants[name] if name in self.constants else self.sample[name]
 
     def fixed(self, index: int) -> Array | None:
-        """An input that is a constant; None where it is computed or left out."""
+        """Return an input that is a constant; None where it is computed or left out."""
         return self.constants.get(self.node.inputs[index]) if self.given(index) else None
 
     def tensor(self, index: int = 0) -> int:
-        """Number of an input's tensor; a constant is added in the type the file has for it."""
+        """Return the number of an input's tensor; a constant is added in the type the file has for it."""
         name = self.node.inputs[index]
         if name in self.tensors:
             return self.tensors[name]
         return self.builder.constant(plain(self.constants[name]))
 
     def may_miss(self, index: int = 0) -> bool:
-        """Whether a missing number may arrive at an input."""
+        """Return whether a missing number may arrive at an input."""
         return self.node.inputs[index] in self.missing
 
     def numbers(self, *values: int) -> int:
-        """Adds a vector of int32."""
+        """Add a vector of int32."""
         return self.builder.constant(np.asarray(values, np.int32))
 
     def step(
@@ -93,7 +105,7 @@ class Site:
         kind: str = "",
         version: int = 1,
     ) -> int:
-        """Appends an operator whose output is inside the node; shape and type are those of the node's where left out.
+        """Append an operator whose output is inside the node; shape and type are those of the node's where left out.
 
         Returns:
             The number of the output.
@@ -103,7 +115,7 @@ class Site:
         return made
 
     def finish(self, tensor: int) -> None:
-        """Says that a tensor is what the node gives."""
+        """Say that a tensor is what the node gives."""
         self.tensors[self.node.outputs[0]] = tensor
 
 
@@ -113,7 +125,7 @@ says = catalogue.Registry[Writer](__name__)
 
 
 def write(site: Site) -> None:
-    """Appends a node to the file.
+    """Append a node to the file.
 
     Raises:
         InputError: naming the operator and the node, for one that has no writer, or a use that .tflite cannot hold.
@@ -125,12 +137,12 @@ def write(site: Site) -> None:
 
 
 def kind_of(array: Array) -> str:
-    """The file's type for an array: numbers as float32, whole ones as int32."""
+    """Return the file's type for an array: numbers as float32, whole ones as int32."""
     return {"f": "float32", "b": "bool"}.get(array.dtype.kind, "int32")
 
 
 def plain(array: Array) -> Array:
-    """A constant in the file's type for it.
+    """Return a constant in the file's type for it.
 
     Raises:
         InputError: for whole numbers beyond 32 bits.

@@ -7,8 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core.operators._attributes import integer, number
 from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
-from edgewright.export.tflite_graph_operators import Site, says
-from edgewright.export.tflite_graph_operators._shapes import reshaped
+from edgewright.export.tflite_graph_operators import Site, reshaped, says
 from edgewright.schema.errors import InputError
 
 _OPTIONS = {

@@ -6,8 +6,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core.operators._attributes import constant_integers, integer, integers, text
-from edgewright.export.tflite_graph_operators import Site, plain, says
-from edgewright.export.tflite_graph_operators._shapes import reshaped
+from edgewright.export.tflite_graph_operators import Site, plain, reshaped, says
 from edgewright.schema.errors import InputError
 
 # kMaxInputNum of tensorflow/lite/micro/kernels/concatenation.cc.

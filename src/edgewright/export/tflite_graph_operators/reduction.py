@@ -5,8 +5,7 @@ from __future__ import annotations
 from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core.operators._attributes import constant_integers, integer
-from edgewright.export.tflite_graph_operators import Shape, Site, says
-from edgewright.export.tflite_graph_operators._shapes import reshaped
+from edgewright.export.tflite_graph_operators import Shape, Site, reshaped, says
 from edgewright.schema.errors import InputError
 
 # Products of more factors than this would become as many operators.

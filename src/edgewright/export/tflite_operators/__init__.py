@@ -10,7 +10,40 @@ import numpy as np
 from edgewright.core import catalogue
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.schema.errors import UnknownNameError
-from edgewright.schema.integer import IntegerOperator, IntegerValue
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+
+
+def value_tensor(builder: TfliteBuilder, value: IntegerValue) -> int:
+    """Add the tensor of a value, int8 on its grid or float32; give its number."""
+    if value.scale:
+        return builder.tensor(tensor_shape(value), "int8", value.scale, value.zero)
+    return builder.tensor(tensor_shape(value), "float32")
+
+
+def append_network(builder: TfliteBuilder, network: IntegerNetwork, tensors: dict[int, int]) -> None:
+    """Append a network's operators.
+
+    Args:
+        builder: of the file.
+        network: of integers or float.
+        tensors: number of a value -> its tensor; that of the network's input is there, the others are added.
+
+    Raises:
+        InputError: for an operator that .tflite cannot hold.
+    """
+    for operator in network.operators:
+        value = network.values[operator.output]
+        tensors[operator.output] = value_tensor(builder, value)
+        write(
+            Place(
+                builder=builder,
+                operator=operator,
+                inputs=tuple(tensors[i] for i in operator.inputs),
+                output=tensors[operator.output],
+                sources=tuple(network.values[i] for i in operator.inputs),
+                target=value,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -42,7 +75,7 @@ class Place:
         return integers if self.integer else floats
 
     def weights(self, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-        """Adds weights of this shape and the bias, if there is one; their numbers."""
+        """Add weights of this shape and the bias, if there is one; their numbers."""
         arrays = self.operator.arrays
         scale = arrays.get("weight_scale") if self.integer else None
         numbers = [self.builder.constant(arrays["weights"].reshape(shape), scale, axis)]
@@ -52,7 +85,7 @@ class Place:
         return (*numbers, self.builder.constant(arrays["bias"], product))
 
     def numbers(self, *values: int) -> int:
-        """Adds a vector of int32."""
+        """Add a vector of int32."""
         return self.builder.constant(np.asarray(values, np.int32))
 
 
@@ -62,7 +95,7 @@ writes = catalogue.Registry[Writer](__name__)
 
 
 def write(place: Place) -> None:
-    """Appends the operator to the file.
+    """Append the operator to the file.
 
     Raises:
         UnknownNameError: for a kind that .tflite has no writer for.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.device_config import Me
-from edgewright.fleet.device.model_supervisor import Guard
-from edgewright.fleet.device.ports import Control, Slots
+from edgewright.fleet.device.model_supervisor import ModelSupervisor
+from edgewright.fleet.device.ports import Control, DeviceConfig, Slots
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_values import Trial
-from edgewright.fleet.protocol.plans.contract import Verdict
+from edgewright.fleet.protocol.plans.eligibility import Verdict
 from edgewright.fleet.protocol.ports import Chance, Clock, Unreachable
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Release
@@ -29,21 +28,28 @@ class Activator:
     Args:
         state, slots, control, clock, chance: ports; without `control` nothing gated is activated.
         guard: starts what is active.
-        me: paces.
+        config: paces.
     """
 
     def __init__(
-        self, state: State, slots: Slots, control: Control | None, clock: Clock, chance: Chance, guard: Guard, me: Me
+        self,
+        state: State,
+        slots: Slots,
+        control: Control | None,
+        clock: Clock,
+        chance: Chance,
+        guard: ModelSupervisor,
+        config: DeviceConfig,
     ) -> None:
         self._state, self._slots, self._control, self._clock, self._guard = state, slots, control, clock, guard
-        self.pace = Pace(chance, me.poll, me.slowest)
+        self.pace = Pace(chance, config.poll, config.slowest)
         # Not kept through a restart: a leave holds for a while of the clock that ends with the process.
         self._leave: _Leave | None = None
         self._asked = ("", 0)
         self.why = ""
 
     def may(self, release: Release, plan: Plan, verdict: Verdict) -> bool:
-        """Whether the release may be activated now, in a stage that may be gated.
+        """Return whether the release may be activated now, in a stage that may be gated.
 
         Raises:
             OutputError: the state cannot be written.
@@ -89,7 +95,7 @@ class Activator:
         return True
 
     def activate(self, release: Release, plan: Plan, verdict: Verdict) -> None:
-        """The other slot is active from now; its process is started. A way back is confirmed at once.
+        """Activate the other slot and start its process. A rollback is confirmed at once.
 
         Raises:
             OutputError: the state cannot be written; nothing has changed.

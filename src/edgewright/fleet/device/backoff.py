@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
-from edgewright.fleet.protocol.ports import Chance
+from edgewright.fleet.protocol.ports import Chance, Clock
+
+LEAST = 60.0
+"""Seconds by which the time of day must have moved against the clock that never falls; less is trimming."""
+
+
+class ClockJump:
+    """Watches a device's two clocks. A machine that slept sets nothing: both of them went on meanwhile.
+
+    A device whose clock is far ahead refuses all news as expired, and looks ever more seldom, up to once an hour; over
+    TLS the same goes for one that is behind. Once the time service has set the clock that wait has no reason any more.
+
+    Args:
+        clock: of the device.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._difference = self._now()
+
+    def __call__(self) -> bool:
+        """Return whether the clock was set since it was asked last."""
+        before, self._difference = self._difference, self._now()
+        return abs(self._difference - before) > LEAST
+
+    def _now(self) -> float:
+        return self._clock.wall() - self._clock.monotonic()
+
 
 BACK = 120.0
 """Seconds at most between two tries while nobody answers: all devices are back so soon after an outage. Where they poll
@@ -30,20 +57,20 @@ class Pace:
         self._pause = 0.0
 
     def spread(self, now: float) -> None:
-        """The first one somewhere in the time between two."""
+        """Schedule the first attempt at random within one interval."""
         self.due = now + self._every * self._chance.share()
 
     def at_once(self, now: float, within: float = 0.0) -> None:
-        """The next one soon: within so many seconds, somewhere."""
+        """Schedule the next attempt at random within so many seconds."""
         self.due = min(self.due, now + within * self._chance.share())
 
     def good(self, now: float, wait: float | None = None) -> None:
-        """It went well; the next one in 90 to 110 % of the time between two, or of the time that was asked for."""
+        """Schedule the next attempt after 90 to 110 % of the interval, or of the requested time."""
         self.failures, self._pause = 0, 0.0
         self.due = now + (self._every if wait is None else wait) * (0.9 + 0.2 * self._chance.share())
 
     def bad(self, now: float, wait: float | None = None) -> None:
-        """It failed; twice the time after each failure, somewhere in its second half, never before `wait`."""
+        """Double the pause after a failure; the next attempt falls in its second half, never before `wait`."""
         self.failures += 1
         longest = min(self._slowest, self._first * 2.0 ** min(self.failures, _DOUBLINGS))
         self.due = now + max(longest * (0.5 + 0.5 * self._chance.share()), wait or 0.0)
@@ -63,6 +90,6 @@ class Pace:
         self._asked, self.due = now + (wait or 0.0), now + self._pause
 
     def heard(self, now: float) -> None:
-        """A sign of life of the other side: what failed is tried now, but not before the other side asked for it."""
+        """Retry now because the other side responded, but not before it allowed."""
         if self.failures:
             self.due = min(self.due, max(now, self._asked))

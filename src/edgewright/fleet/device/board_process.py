@@ -18,11 +18,9 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.package import Package, read_package
-from edgewright.device.boards.connection import open_link
-from edgewright.device.boards.link import BoardLine
-from edgewright.device.boards.reconciliation import Looked, look, unreachable
-from edgewright.device.boards.rollback import keep
-from edgewright.device.boards.weights import only_for_boards
+from edgewright.device.boards.link import BoardLine, open_link
+from edgewright.device.boards.reconciliation import BoardCheck, look, unreachable
+from edgewright.device.boards.weights import keep, only_for_boards
 from edgewright.schema.boards import BoardAsk, BoardRound, BoardSeen, BoardState
 from edgewright.schema.errors import EdgewrightError
 
@@ -50,26 +48,28 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def carry_out(asked: BoardRound, tell: Tell) -> None:
-    """Looks at every board of a round.
+def carry_out(board_round: BoardRound, tell: Tell) -> None:
+    """Look at every board of a round.
 
     Args:
-        asked: as the agent says it.
+        board_round: as the agent says it.
         tell: takes how each board is, from several threads; the last word of each ends its part.
     """
     try:
-        package = read_package(Path(asked.package))
-        if asked.trial and not (asked.before and only_for_boards(package, read_package(Path(asked.before)))):
-            _all(asked, tell, "waiting", "the release is on trial on its device first")
+        package = read_package(Path(board_round.package))
+        if board_round.trial and not (
+            board_round.before and only_for_boards(package, read_package(Path(board_round.before)))
+        ):
+            _all(board_round, tell, "waiting", "the release is on trial on its device first")
             return
-        keep(package, Path(asked.ways))
+        keep(package, Path(board_round.ways))
     except EdgewrightError as error:
-        _all(asked, tell, "trouble", str(error))
+        _all(board_round, tell, "trouble", str(error))
         return
     places = threading.Semaphore(_AT_ONCE)
     threads = [
-        threading.Thread(target=_one, args=(asked, board, package, places, tell), name=board.entry.name)
-        for board in asked.boards
+        threading.Thread(target=_one, args=(board_round, board, package, places, tell), name=board.entry.name)
+        for board in board_round.boards
     ]
     for thread in threads:
         thread.start()
@@ -77,15 +77,21 @@ def carry_out(asked: BoardRound, tell: Tell) -> None:
         thread.join()
 
 
-def _all(asked: BoardRound, tell: Tell, state: BoardState, why: str) -> None:
-    for board in asked.boards:
-        tell(BoardSeen(name=board.entry.name, state=state, release=asked.release, why=why[:300]))
+def _all(board_round: BoardRound, tell: Tell, state: BoardState, why: str) -> None:
+    for board in board_round.boards:
+        tell(BoardSeen(name=board.entry.name, state=state, release=board_round.release, why=why[:300]))
 
 
-def _one(asked: BoardRound, board: BoardAsk, package: Package, places: threading.Semaphore, tell: Tell) -> None:
+def _one(board_round: BoardRound, board: BoardAsk, package: Package, places: threading.Semaphore, tell: Tell) -> None:
     with places:
-        looked = Looked(
-            board.entry, asked.release, package, Path(asked.ways), confirm=board.confirm, send=board.send, tell=tell
+        looked = BoardCheck(
+            board.entry,
+            board_round.release,
+            package,
+            Path(board_round.ways),
+            confirm=board.confirm,
+            send=board.send,
+            tell=tell,
         )
         try:
             with open_link(board.entry.link) as port:

@@ -7,17 +7,127 @@ slot. So a device that goes back takes its boards along, and an agent that was k
 
 from __future__ import annotations
 
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.board_worker import Hand
 from edgewright.fleet.device.ports import Slot
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Chance, Clock
 from edgewright.schema.boards import FAILED, SETTLED, WORDS, BoardAsk, BoardEntry, BoardRound, BoardSeen
+
+_MODULE = "edgewright.fleet.device.board_process"
+_SILENT = 300.0
+"""Seconds without a word after which it is ended: a verification takes at most a few, and parts of files are told."""
+
+
+class BoardWorker(Protocol):
+    """What asks boards."""
+
+    def start(self, board_round: BoardRound) -> None:
+        """Begin a round; where one is under way it is broken off, which boards bear."""
+
+    def heard(self) -> list[BoardSeen]:
+        """Return what was said since the last time, oldest first."""
+
+    def busy(self) -> str | None:
+        """None while a round is under way; else why it ended badly, empty where it did not."""
+
+    def stop(self) -> None:
+        """Break it off."""
+
+
+class BoardProcess:
+    """Updates boards in a process of its own.
+
+    Args:
+        wake: called, from another thread, when it said something.
+        silent: seconds as above.
+    """
+
+    def __init__(self, wake: Callable[[], None], silent: float = _SILENT) -> None:
+        self._wake, self._silent = wake, silent
+        self._said: queue.SimpleQueue[BoardSeen] = queue.SimpleQueue()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._heard, self._why = 0.0, ""
+
+    def start(self, board_round: BoardRound) -> None:
+        """Start the process with the boards to update."""
+        self.stop()
+        self._heard, self._why = time.monotonic(), ""
+        command = [sys.executable, "-m", _MODULE, str(os.getpid())]
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            )
+        except OSError as error:
+            self._why = f"the process that asks boards cannot be started: {error.strerror or error}"
+            return
+        self._process = process
+        self._thread = threading.Thread(
+            target=self._listen, args=(process, msgspec.json.encode(board_round)), name="boards", daemon=True
+        )
+        self._thread.start()
+
+    def heard(self) -> list[BoardSeen]:
+        """Return what the process has reported."""
+        found = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self._said.get_nowait())
+        return found
+
+    def busy(self) -> str | None:
+        """Return whether the process works."""
+        process = self._process
+        if process is None:
+            return self._why
+        if self._thread is not None and self._thread.is_alive():
+            if time.monotonic() - self._heard > self._silent:
+                process.kill()
+            return None
+        code = process.wait()
+        self._process = None
+        if code and not self._why:
+            self._why = f"ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
+        return self._why
+
+    def stop(self) -> None:
+        """Stop the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            if self._thread is not None:
+                self._thread.join()
+            self._process = None
+        self.heard()
+
+    def _listen(self, process: subprocess.Popen[bytes], asked: bytes) -> None:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: S101
+        with process.stdin, suppress(OSError):
+            process.stdin.write(asked)
+        with process.stdout, process.stderr:
+            for line in process.stdout:
+                self._heard = time.monotonic()
+                with suppress(msgspec.DecodeError, msgspec.ValidationError):
+                    self._said.put(msgspec.json.decode(line, type=BoardSeen))
+                    self._wake()
+            said = process.stderr.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
+            if said:
+                self._why = f"the process that asks boards ended: {said[-1][:200]}"
+        self._wake()
+
 
 _FIRST, _SLOWEST = 5.0, 600.0
 _NEVER = float("inf")
@@ -39,17 +149,17 @@ class Boards:
     Args:
         entries: as configured.
         state: keeps how they are.
-        place: file of the package of a slot.
+        package: file of the package of a slot.
         ways: folder of ways back.
-        hand: asks them.
+        worker: asks them.
         clock, chance: of the device.
     """
 
     def __init__(
-        self, entries: Sequence[BoardEntry], state: State, place: Callable[[Slot], Path], ways: Path, hand: Hand,
-        clock: Clock, chance: Chance,
+        self, entries: Sequence[BoardEntry], state: State, package: Callable[[Slot], Path], ways: Path,
+        worker: BoardWorker, clock: Clock, chance: Chance,
     ) -> None:  # fmt: skip
-        self._state, self._place, self._ways, self._hand, self._clock = state, place, ways, hand, clock
+        self._state, self._package, self._ways, self._worker, self._clock = state, package, ways, worker, clock
         self._boards = {entry.name: _Board(entry, chance) for entry in entries}
         self._sending: dict[str, BoardSeen] = {}
         self._asked: set[str] = set()
@@ -66,7 +176,7 @@ class Boards:
     @property
     def why(self) -> str:
         """A few words about those that are not as they should be; empty where all are."""
-        seen = self.told()
+        seen = self.seen()
         odd = [one for one in seen if one.state not in ("confirmed", "idle")]
         if not odd:
             return ""
@@ -74,14 +184,14 @@ class Boards:
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
         return f"{len(seen) - len(odd)} of {len(seen)} boards have what they should: {said}{more}"[:300]
 
-    def told(self) -> tuple[BoardSeen, ...]:
+    def seen(self) -> tuple[BoardSeen, ...]:
         """How they are now, for a report."""
         lasted = round(max(0.0, self._clock.monotonic() - self._since), 1)
         kept = {one.name: one for one in self._state.held.boards} | self._sending
         return tuple(msgspec.structs.replace(kept[name], seconds=lasted) for name in self._boards if name in kept)
 
     def look(self) -> None:
-        """Takes what was said, and asks those whose time it is.
+        """Take what was said, and asks those whose time it is.
 
         Raises:
             OutputError: what was said cannot be kept.
@@ -99,11 +209,11 @@ class Boards:
 
     def close(self) -> None:
         """Whoever asks is ended; boards bear that at any moment."""
-        self._hand.stop()
+        self._worker.stop()
 
     def _begin(self, of: tuple[int, bool]) -> None:
         """Another release is active, its trial is over, or the agent has just been started."""
-        self._hand.stop()
+        self._worker.stop()
         self._asked, self._sending = set(), {}
         now = self._clock.monotonic()
         known = {one.name: one for one in self._state.held.boards}
@@ -126,10 +236,10 @@ class Boards:
         failed = {one.name for one in held.boards if one.state in FAILED}
         previous = held.trial.previous if held.trial is not None else ""
         self._asked = {board.entry.name for board in wanted}
-        self._hand.start(
+        self._worker.start(
             BoardRound(
-                release=held.counter, package=str(self._place(held.active)), ways=str(self._ways),
-                trial=held.trial is not None, before=str(self._place(previous)) if previous else "",
+                release=held.counter, package=str(self._package(held.active)), ways=str(self._ways),
+                trial=held.trial is not None, before=str(self._package(previous)) if previous else "",
                 boards=tuple(
                     BoardAsk(entry=b.entry, confirm=now >= b.until, send=b.entry.name not in failed) for b in wanted
                 ),
@@ -137,13 +247,13 @@ class Boards:
         )  # fmt: skip
 
     def _listen(self) -> None:
-        for seen in self._hand.heard():
+        for seen in self._worker.heard():
             if seen.release == self._state.held.counter and seen.name in self._boards:
                 self._hear(seen)
 
     def _over(self) -> None:
-        """The process has ended: of whom it said nothing is asked again later."""
-        why = self._hand.busy()
+        """Handle the end of the process; boards it said nothing of are asked again later."""
+        why = self._worker.busy()
         if why is None:
             return
         self._listen()  # it may have said something, and ended, since it was listened to

@@ -27,7 +27,7 @@ A = TypeVar("A")
 
 
 class HttpControl:
-    """As `fleet.device.ports.Control`.
+    """Calls the control plane over HTTP (`fleet.device.ports.Control`).
 
     Args:
         transport: to the control plane.
@@ -39,17 +39,17 @@ class HttpControl:
         self._transport, self._key, self._device = transport, key, device
 
     def enrol(self, request: Enrolment) -> Enrolled:
-        """As `Control.enrol`."""
+        """Enrol the device."""
         answer = self._ask("enroll", request, Enrolled, NEW)
         self._device = answer.device
         return answer
 
     def intent(self, intent: Intent) -> Allowed:
-        """As `Control.intent`."""
+        """Send an intent."""
         return self._ask("intent", intent, Allowed, self._device)
 
     def report(self, report: Report) -> Acknowledged:
-        """As `Control.report`."""
+        """Send a report."""
         return self._ask("report", report, Acknowledged, self._device)
 
     def _ask(self, what: str, said: object, kind: type[A], name: str) -> A:
@@ -69,16 +69,16 @@ class HttpControl:
         after = answer.headers.get("retry-after", "")
         wait = float(after) if after.isdecimal() and len(after) < 8 else None
         # What it finds wrong with this device's words it will find wrong again: not asked every few seconds.
-        told = ", ".join(word for word in (problem.expected, problem.got) if word)
+        text = ", ".join(word for word in (problem.expected, problem.got) if word)
         if answer.status in _NOT_TAKEN:
-            raise NotTaken(f"{path}: expected {told}"[:300], _LONG)
+            raise NotTaken(f"{path}: expected {text}"[:300], _LONG)
         raise Unreachable(
-            f"{path}: expected {told}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
+            f"{path}: expected {text}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
         )
 
 
 def _problem(content: bytes, status: int) -> Problem:
-    """What the control plane says of a refusal; the status alone where it says nothing that is understood."""
+    """Return what the control plane says of a refusal; the status alone where it says nothing that is understood."""
     try:
         return msgspec.json.decode(content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -8,34 +8,32 @@ from contextlib import closing
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.device_config import Me
-from edgewright.fleet.device.ports import Packages, Runner, Slots
+from edgewright.fleet.device.ports import DeviceConfig, Packages, Runner, Slots
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_values import Fetched
-from edgewright.fleet.protocol.ports import Chance, Clock, Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused, Trust
+from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Trust, Unreachable
 from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import Plan, Release
 
 _SOON = 5.0  # seconds after which a download that broke off goes on for the first time
 
 
-class Fetcher:
+class Downloader:
     """Brings one release at a time.
 
     Args:
         state, slots, runner, trust, packages, clock, chance: ports.
-        me: paces.
+        config: paces.
         ending: whether the agent is to end; asked while bytes come.
     """
 
     def __init__(
         self, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages, clock: Clock,
-        chance: Chance, me: Me, ending: Callable[[], bool],
+        chance: Chance, config: DeviceConfig, ending: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._state, self._slots, self._runner, self._trust = state, slots, runner, trust
-        self._packages, self._clock, self._me, self._ending = packages, clock, me, ending
-        self.pace = Pace(chance, min(_SOON, me.poll), me.slowest)
+        self._packages, self._clock, self._config, self._ending = packages, clock, config, ending
+        self.pace = Pace(chance, min(_SOON, config.poll), config.slowest)
         self._sure: tuple[int, str] | None = None
         self.why = ""
 
@@ -62,7 +60,7 @@ class Fetcher:
         return False
 
     def _whole(self, release: Release) -> bool:
-        """Whether the slot holds it; its bytes are looked at once."""
+        """Return whether the slot holds it; its bytes are looked at once."""
         key = (release.counter, release.sha256)
         if self._sure == key:
             return True
@@ -94,11 +92,11 @@ class Fetcher:
         return True
 
     def _read(self, slot: str, release: Release) -> bool:
-        """Bytes for a while; whether all are there."""
+        """Return bytes for a while; whether all are there."""
         have = self._slots.size(slot)
         if have > release.length:
             have = 0
-        until = self._clock.monotonic() + self._me.slice
+        until = self._clock.monotonic() + self._config.slice
         path = self._trust.path(release)
         if have < release.length:
             source = self._packages.read(path, have, release.length)
@@ -114,7 +112,7 @@ class Fetcher:
         return have >= release.length
 
     def _damaged(self, release: Release, plan: Plan) -> None:
-        """The bytes are not those that were signed; fetched again later, told once."""
+        """Drop bytes that differ from the signed ones; download them again later, log it once."""
         held = self._state.held
         detail = "the bytes that came are not those that were signed"
         before = any(

@@ -4,27 +4,117 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from edgewright.core.files import write_atomic
+from edgewright.fleet.device.backoff import ClockJump, Pace
 from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.ports import Control, Facts, Reporter
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import METADATA_PATH
-from edgewright.fleet.protocol.ports import Transport, Unreachable
+from edgewright.fleet.protocol.ports import Chance, Clock, Seen, Transport, Trust, Unreachable
 from edgewright.fleet.protocol.wire.signing import public_text
 from edgewright.fleet.protocol.wire.token import Token
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_report import Enrolled, Enrolment
+from edgewright.schema.fleet_plan import Plan, Release
+from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+
+_FIRST, _SLOWEST = 5.0, 600.0
+
+
+class EnrolledPorts(msgspec.Struct, frozen=True):
+    """What an enrolled device has."""
+
+    trust: Trust
+    control: Control
+    reporter: Reporter
+
+
+class EnrollmentPorts:
+    """Trust, control plane and reporter in one; tries to enrol until it has gone well.
+
+    Args:
+        join: enrols, or finds that it was done before.
+        clock, chance: of the device.
+
+    The machine runs what the device has meanwhile.
+    """
+
+    def __init__(self, join: Callable[[], EnrolledPorts], clock: Clock, chance: Chance) -> None:
+        self._join, self._clock = join, clock
+        self._pace, self._clock_jump = Pace(chance, _FIRST, _SLOWEST), ClockJump(clock)
+        self._joined: EnrolledPorts | None = None
+        self._why = "not enrolled yet"
+
+    def attempt(self) -> bool:
+        """Enrol where it is time; whether the device is enrolled.
+
+        Raises:
+            InputError: refused: a wrong token, or another fleet.
+            OutputError: the storage failed.
+        """
+        now = self._clock.monotonic()
+        if self._clock_jump():
+            self._pace.heard(now)
+        if self._joined is None and now >= self._pace.due:
+            try:
+                self._joined = self._join()
+            except Unreachable as error:
+                self._why = f"not enrolled yet: {error}"
+                self._pace.bad(now, error.wait)
+        return self._joined is not None
+
+    @property
+    def due(self) -> float:
+        """Monotonic seconds of the next attempt."""
+        return self._pace.due
+
+    def refresh(self) -> Seen:
+        """Refresh the trust of the fleet."""
+        return self._here().trust.refresh()
+
+    def held(self) -> Seen:
+        """Return what is held of the fleet; nothing before the enrolment."""
+        if self._joined is None:
+            return Seen(standings=None, fresh=False, signed=0.0, versions={}, changed=False)
+        return self._joined.trust.held()
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        """Fetch a plan of the fleet."""
+        return self._here().trust.plan(name, sha256)
+
+    def check(self, release: Release) -> None:
+        """Check a release against the metadata of the fleet."""
+        self._here().trust.check(release)
+
+    def path(self, release: Release) -> str:
+        """Return where the bytes of a release lie."""
+        return self._here().trust.path(release)
+
+    def intent(self, intent: Intent) -> Allowed:
+        """Ask the control plane for leave."""
+        return self._here().control.intent(intent)
+
+    def report(self, report: Report) -> Acknowledged:
+        """Hand a report to the control plane."""
+        return self._here().control.report(report)
+
+    def tell(self, facts: Facts) -> float:
+        """Send a report where one is due; ask again soon while there is no fleet."""
+        return _FIRST if self._joined is None else self._joined.reporter.tell(facts)
+
+    def _here(self) -> EnrolledPorts:
+        if self._joined is None:
+            raise Unreachable(self._why)
+        return self._joined
+
 
 KEY_FILE = "device.key"
 TRUST_FOLDER = "trust"
@@ -32,7 +122,7 @@ _LARGEST_ROOT = 512_000
 
 
 def device_key(store: Path) -> Ed25519PrivateKey:
-    """The device's key, made where there is none; only its owner reads the file.
+    """Return the device's key, made where there is none; only its owner reads the file.
 
     Raises:
         InputError: the file holds something else.
@@ -61,7 +151,7 @@ def device_key(store: Path) -> Ed25519PrivateKey:
 def enrol(
     store: Path, state: State, transport: Transport, token: Token, *, name: str = "", profile: str = "", version: str
 ) -> Enrolled:
-    """Joins the fleet behind an address. Broken off anywhere it can be done again with the same token.
+    """Join the fleet behind an address. Broken off anywhere it can be done again with the same token.
 
     Args:
         store: folder of the device's store.
@@ -95,6 +185,6 @@ def enrol(
 
 
 def _plain(text: str) -> str:
-    """As a name of the wire: letters, digits and `_.:-`, at most 64."""
+    """Return a name valid on the wire: letters, digits and `_.:-`, at most 64."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "_.:-") else "-" for c in text)[:64]
     return kept if kept[:1].isalnum() else f"d{kept}"[:64]

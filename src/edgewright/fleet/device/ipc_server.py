@@ -39,15 +39,15 @@ class _Peek(msgspec.Struct, frozen=True):
 
 
 class _Acknowledgement(msgspec.Struct, frozen=True):
-    """As `device.sinks.Acknowledgement`."""
+    """Acknowledgement of a batch, in the format of `device.sinks.Acknowledgement`."""
 
     durable: tuple[tuple[int, int], ...]
     later: bool
     refused: tuple[tuple[int, int, str], ...]
 
 
-class Door:
-    """As `fleet.device.reports.Outbox`.
+class IpcServer:
+    """Takes items of the model's process (`fleet.device.reports.Outbox`).
 
     Args:
         path: of the socket, in a folder that only this user enters.
@@ -77,17 +77,17 @@ class Door:
         self._thread.start()
 
     def urgent(self) -> bool:
-        """An alarm waits."""
+        """Return an alarm waits."""
         with self._changed:
             return self._alarm
 
     def backlog(self) -> bool:
-        """A full batch waits, or one that came after a full one."""
+        """Return a full batch waits, or one that came after a full one."""
         with self._changed:
             return self._backlog
 
     def offered(self) -> Sequence[msgspec.Raw]:
-        """The batch that waits now."""
+        """Return the batch that waits now."""
         with self._changed:
             self._given = self._batch
             return [raw for _, raw in self._batch]
@@ -137,7 +137,7 @@ class Door:
                     plug.sendall(msgspec.json.encode(self._offer(_read(plug), plug)))
 
     def _offer(self, content: bytes, plug: socket.socket) -> _Acknowledgement:
-        """Waits until a report carried the batch, its sender hangs up, or patience ends."""
+        """Wait until a report carried the batch, its sender hangs up, or patience ends."""
         batch, alarm = [], False
         for line in content.splitlines()[:_ITEMS]:
             try:
@@ -170,7 +170,7 @@ class Door:
 
 
 def _gone(plug: socket.socket) -> bool:
-    """Whether the other side has hung up, not only said all that it had to say."""
+    """Return whether the other side has hung up, not only said all that it had to say."""
     look = select.poll()
     look.register(plug, 0)  # that it hung up is told unasked
     return bool(look.poll(0))

@@ -37,8 +37,8 @@ _KEPT = 4000
 VITALS_ENVIRONMENT = "EDGEWRIGHT_VITALS"
 
 
-class Child:
-    """As `fleet.device.ports.Runner`.
+class ModelProcess:
+    """Runs packages as processes (`fleet.device.ports.Runner`).
 
     Args:
         slots: where packages lie.
@@ -77,11 +77,11 @@ class Child:
         self._line: str | None = None
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        """As `Runner.test`."""
+        """Run the test vectors of a package in a process with limits of memory and time."""
         return run_vectors(self._slots.path(slot), limits)
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
-        """As `Runner.start`.
+        """End what runs and start the package of a slot.
 
         Raises:
             OutputError: no process can be started.
@@ -105,7 +105,7 @@ class Child:
                 resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (most, most))
 
     def stop(self) -> None:
-        """As `Runner.stop`: asked first, and ended after a while."""
+        """Ask the process to end; kill it after a while."""
         process = self._process
         if process is None:
             return
@@ -125,11 +125,11 @@ class Child:
         self._process, self._line = None, None
 
     def running(self) -> bool:
-        """As `Runner.running`."""
+        """Return whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
     def ended(self) -> str | None:
-        """As `Runner.ended`; a process that gives no sign of life is ended."""
+        """Return how the process ended by itself; kill one that gives no sign of life."""
         self._drain()
         process = self._process
         if process is None or self._line is not None:
@@ -145,7 +145,7 @@ class Child:
         return self._line
 
     def vitals(self) -> Vitals:
-        """As `Runner.vitals`."""
+        """Return the counts since `start`."""
         self._drain()
         return self._vitals
 
@@ -168,12 +168,12 @@ class Child:
         return self._woken
 
     def wake(self) -> None:
-        """Ends `wait`; from any thread or a signal's handler."""
+        """End `wait`; from any thread or a signal's handler."""
         with suppress(BlockingIOError):
             os.write(self._woken, b".")
 
     def close(self) -> None:
-        """Ends the process and lets go of the socket."""
+        """End the process and let go of the socket."""
         self.stop()
         self._socket.close()
         os.close(self._wake)
@@ -188,7 +188,7 @@ class Child:
         return f"{how}: {last}" if last else how
 
     def _drain(self) -> None:
-        """Takes what the process has said."""
+        """Take what the process has said."""
         with suppress(BlockingIOError):
             while message := self._socket.recv(_LARGEST):
                 self._take(message)

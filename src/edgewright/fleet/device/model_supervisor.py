@@ -5,30 +5,113 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.device_config import Me
-from edgewright.fleet.device.ports import Runner, Slots
-from edgewright.fleet.device.recovery import go_back
+from edgewright.fleet.device.package_slots import NAMES
+from edgewright.fleet.device.ports import DeviceConfig, Runner, Slot, Slots
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_values import Counts, Trial
 from edgewright.fleet.device.trial import added, judge
 from edgewright.fleet.protocol.ports import Chance, Clock
-from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_report import Because, Vitals
+
+
+def recover(state: State, slots: Slots, product: str, wall: float) -> str:
+    """Floors from wherever they are highest, an active slot whose bytes are right, and cut-off starts counted.
+
+    Args:
+        state: open.
+        slots: of the same store.
+        product: that the device follows from now; a store follows one for ever.
+        wall: seconds since 1970, for outcomes.
+
+    Returns:
+        One line about what was found wrong; empty for nothing.
+
+    Raises:
+        InputError: the store follows another product.
+        OutputError: the disk is full or broken.
+    """
+    held = state.held
+    if held.product and held.product != product:
+        raise InputError(f"the product {held.product!r} that this store follows", repr(product), "--product",
+                         "Name another folder with --store")  # fmt: skip
+    floor = max(held.floors.get(product, 0), *(slots.floor(slot) for slot in NAMES))
+    if not held.begun:
+        slot = _confirmed(slots, product, floor)
+        found = slots.holds(slot) if slot else None
+        counter = found.counter if found else 0
+        state.change(begun=True, product=product, active=slot, counter=counter, floors={product: floor})
+    elif floor > held.floor:
+        state.change(floors={product: floor})
+    slots.raise_floor(floor)
+    return _sound(state, slots, wall) or _cut_off(state)
+
+
+def _confirmed(slots: Slots, product: str, floor: int) -> Slot:
+    """Return the slot of the last confirmed release: the floor rises with each confirmation."""
+    for slot in NAMES:
+        release = slots.holds(slot)
+        if release is not None and release.product == product and release.counter == floor:
+            return slot
+    return ""
+
+
+def _sound(state: State, slots: Slots, wall: float) -> str:
+    """Return the active slot's bytes are those of its release; otherwise the device goes back, or fetches it again."""
+    held = state.held
+    release = slots.holds(held.active) if held.active else None
+    if not held.active or (release is not None and release.counter == held.counter):
+        return ""
+    if held.trial is not None:
+        go_back(state, slots, "damaged", "the package in the active slot is damaged", wall)
+        return "the package on trial was damaged on this device"
+    told = state.tell("refused", held.counter, held.plan, wall, "damaged", "the active slot's bytes have changed")
+    state.change([told], active="", counter=0, plan="", fetched=None)
+    return "the active package was damaged on this device; it is fetched again"
+
+
+def _cut_off(state: State) -> str:
+    trial = state.held.trial
+    if trial is None or not trial.running:
+        return ""
+    state.change(trial=msgspec.structs.replace(trial, running=False, boots=trial.boots + 1))
+    return f"the device was cut off during the trial, {trial.boots + 1} of {trial.limits.boots} times"
+
+
+def go_back(state: State, slots: Slots, because: str, detail: str, wall: float) -> None:
+    """Roll back: activate the previous slot and burn the counter, in one transaction.
+
+    Where the slot before holds nothing that may run, none is active until the next release is there.
+    """
+    held = state.held
+    trial = held.trial
+    assert trial is not None  # noqa: S101 - callers have looked
+    before = slots.holds(trial.previous) if trial.previous else None
+    there = before is not None and before.counter == trial.before and trial.before >= held.floor
+    told = state.tell("reverted", trial.counter, trial.plan, wall, because, detail)  # type: ignore[arg-type]
+    state.change(
+        [told], active=trial.previous if there else "", counter=trial.before if there else 0,
+        plan=trial.plan_before if there else "", trial=None, fetched=None, because=because,
+        burned=(*held.burned, trial.counter),
+    )  # fmt: skip
+
 
 _CRASH_FIRST, _CRASH_SLOWEST = 1.0, 60.0
 _OUT_OF_MEMORY = "out of memory"
 
 
-class Guard:
+class ModelSupervisor:
     """Looks after the process of the active slot.
 
     Args:
         state, slots, runner, clock, chance: ports.
-        me: paces.
+        config: paces.
     """
 
-    def __init__(self, state: State, slots: Slots, runner: Runner, clock: Clock, chance: Chance, me: Me) -> None:
-        self._state, self._slots, self._runner, self._clock, self._me = state, slots, runner, clock, me
+    def __init__(
+        self, state: State, slots: Slots, runner: Runner, clock: Clock, chance: Chance, config: DeviceConfig
+    ) -> None:
+        self._state, self._slots, self._runner, self._clock, self._config = state, slots, runner, clock, config
         self._pace = Pace(chance, _CRASH_FIRST, _CRASH_SLOWEST)
         self._base = Counts()
         self._up = False
@@ -39,8 +122,8 @@ class Guard:
     def due(self) -> float:
         """Monotonic seconds at which it wants to look again."""
         if not self._state.held.active:
-            return self._clock.monotonic() + self._me.poll
-        return self._clock.monotonic() + self._me.look if self._up else self._pace.due
+            return self._clock.monotonic() + self._config.poll
+        return self._clock.monotonic() + self._config.look if self._up else self._pace.due
 
     def vitals(self) -> Vitals | None:
         """Of the process that runs; None where none does."""
@@ -51,7 +134,7 @@ class Guard:
         return added(self._base, self._runner.vitals()) if self._up else self._base
 
     def look(self) -> None:
-        """Starts what should run; counts what ended; confirms or goes back.
+        """Start what should run; counts what ended; confirms or go back.
 
         Raises:
             OutputError: the disk is full or broken; nothing was activated.
@@ -65,7 +148,7 @@ class Guard:
             self.start()
 
     def start(self) -> None:
-        """Starts the active slot. In a trial that is noted durably before; a start that fails is a crash."""
+        """Start the active slot. In a trial that is noted durably before; a start that fails is a crash."""
         held = self._state.held
         if not held.active:
             return
@@ -87,7 +170,7 @@ class Guard:
         self._pace.failures, self._pace.due = 0, 0.0
 
     def revert(self, because: Because, why: str) -> None:
-        """Goes back to the slot before and starts it."""
+        """Go back to the slot before and start it."""
         self.fresh()
         go_back(self._state, self._slots, because, why, self._clock.wall())
         if self._state.held.active:
@@ -97,12 +180,12 @@ class Guard:
         self.why = f"went back: {why}"
 
     def keep(self) -> Trial | None:
-        """The trial with its counts up to now, for the next writing."""
+        """Return the trial with its counts up to now, for the next writing."""
         trial = self._state.held.trial
         return None if trial is None else msgspec.structs.replace(trial, counts=self.counts())
 
     def close(self) -> None:
-        """Ends the process in order; that is no crash."""
+        """End the process in order; that is no crash."""
         trial = self.keep()
         self._runner.stop()
         self._up = False
@@ -117,13 +200,13 @@ class Guard:
             self._rests()
 
     def _rests(self) -> None:
-        """It ended in order by itself, as where a recording is at its end."""
+        """Handle a process that ended normally, as at the end of a recording."""
         trial = self.keep()
         if trial is not None:
             self._state.change(trial=msgspec.structs.replace(trial, running=False))
             self._base = trial.counts
         self._up = False
-        self._pace.good(self._clock.monotonic(), self._me.again)
+        self._pace.good(self._clock.monotonic(), self._config.again)
         self.why = "the source has ended"
 
     def _crashed(self, line: str) -> None:
@@ -151,7 +234,7 @@ class Guard:
             self._confirm(trial)
 
     def _confirm(self, trial: Trial) -> None:
-        """The floor rises with the confirmation, in one transaction; then its copies."""
+        """Raise the floor with the confirmation in one transaction, then its copies."""
         held = self._state.held
         told = self._state.tell("confirmed", trial.counter, trial.plan, self._clock.wall())
         burned = tuple(counter for counter in held.burned if counter > trial.counter)

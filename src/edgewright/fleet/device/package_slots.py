@@ -65,11 +65,11 @@ class FolderSlots:
         return self._folder / slot / PACKAGE
 
     def size(self, slot: Slot) -> int:
-        """Bytes there so far, of a download that may be broken off."""
+        """Return bytes there so far, of a download that may be broken off."""
         return file_operations.size(self._folder / slot / PART)
 
     def write(self, slot: Slot, offset: int, data: bytes) -> None:
-        """Appends to a download at `offset`, which is `size` or 0 to begin anew.
+        """Append to a download at `offset`, which is `size` or 0 to begin anew.
 
         Raises:
             OutputError: the disk is full or broken.
@@ -80,7 +80,7 @@ class FolderSlots:
             file.write(data)
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
-        """Checks length and hash and makes the slot durable; False, and the slot emptied, where they differ.
+        """Check length and hash and make the slot durable; False, and the slot emptied, where they differ.
 
         Raises:
             OutputError: the disk is full or broken.
@@ -103,12 +103,12 @@ class FolderSlots:
         return True
 
     def put(self, slot: Slot, data: bytes, release: Release, floor: int) -> bool:
-        """A whole package at once, as one that came with the device or on a stick."""
+        """Return a whole package at once, as one that came with the device or on a stick."""
         self.write(slot, 0, data)
         return self.finish(slot, release, floor)
 
     def holds(self, slot: Slot) -> Release | None:
-        """The release of a finished slot whose bytes are right; None for any other."""
+        """Return the release of a finished slot whose bytes are right; None for any other."""
         label = self._read(slot)
         if not label.sha256 or not _is(self._folder / slot / PACKAGE, label.length, label.sha256):
             return None
@@ -118,11 +118,11 @@ class FolderSlots:
         )  # fmt: skip
 
     def floor(self, slot: Slot) -> int:
-        """The floor kept there; 0 where there is none."""
+        """Return the floor kept there; 0 where there is none."""
         return self._read(slot).floor
 
     def raise_floor(self, floor: int) -> None:
-        """Copies a floor into both slots, durably.
+        """Copy a floor into both slots, durably.
 
         Raises:
             OutputError: the disk is full or broken.
@@ -165,7 +165,7 @@ def _labelled(release: Release, floor: int) -> Label:
 
 
 def _is(path: Path, length: int, sha256: str) -> bool:
-    """Whether a file has these bytes; read in blocks."""
+    """Return whether a file has these bytes; read in blocks."""
     if file_operations.size(path) != length:
         return False
     found = hashlib.sha256()

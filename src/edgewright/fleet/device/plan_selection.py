@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edgewright.fleet.device.device_config import Me
+from edgewright.fleet.device.ports import DeviceConfig
 from edgewright.fleet.device.state_database import State
-from edgewright.fleet.device.state_values import Followed, Held
-from edgewright.fleet.protocol.plans.contract import Moment, Traits, Verdict
+from edgewright.fleet.device.state_values import DeviceState, Followed
 from edgewright.fleet.protocol.plans.decision import decide
-from edgewright.fleet.protocol.ports import Clock, Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused, Seen, Trust
+from edgewright.fleet.protocol.plans.eligibility import Moment, Traits, Verdict
+from edgewright.fleet.protocol.ports import Clock, Refused, Seen, Trust, Unreachable
 from edgewright.schema.fleet_plan import Plan, Standing
 
 _PLANS = 8
@@ -34,20 +33,20 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
 
-class Chooser:
+class PlanSelector:
     """Reads standings for this device.
 
     Args:
         state, trust, clock: ports.
-        me: what the device is.
+        config: what the device is.
     """
 
-    def __init__(self, state: State, trust: Trust, clock: Clock, me: Me) -> None:
-        self._state, self._trust, self._clock, self._me = state, trust, clock, me
+    def __init__(self, state: State, trust: Trust, clock: Clock, config: DeviceConfig) -> None:
+        self._state, self._trust, self._clock, self._config = state, trust, clock, config
         self._plans: OrderedDict[str, Plan] = OrderedDict()
 
     def aborted(self, seen: Seen) -> Standing | None:
-        """The abort of the release that is on trial; None where there is none."""
+        """Return the abort of the release that is on trial; None where there is none."""
         trial = self._state.held.trial
         if trial is None or not trial.plan:
             return None
@@ -57,7 +56,7 @@ class Chooser:
         return None
 
     def choose(self, seen: Seen, running: float) -> Choice:
-        """The first rollout that has something for the device; else the first of all, with its reason.
+        """Return the first rollout that has something for the device; else the first of all, with its reason.
 
         Args:
             seen: newest verified word.
@@ -84,9 +83,9 @@ class Chooser:
         return first or Choice(verdict=Verdict(why=trouble or "no rollout for this device"))
 
     def _mine(self, seen: Seen) -> Iterator[Standing]:
-        """Standings of the product; an abort that was seen once holds whatever is said later."""
+        """Yield standings of the product; an abort that was seen once holds whatever is said later."""
         for standing in seen.standings.rollouts if seen.standings else ():
-            if standing.product != self._me.product:
+            if standing.product != self._config.product:
                 continue
             known = self._state.held.followed(standing.plan)
             if known is not None and known.aborted and standing.state != "aborted":
@@ -117,7 +116,7 @@ class Chooser:
         return plan
 
     def _follow(self, standing: Standing, running: float) -> Followed:
-        """The plan as it is known; seen from now on where it is new, durably."""
+        """Return the plan as it is known; seen from now on where it is new, durably."""
         held, aborted = self._state.held, standing.state == "aborted"
         known = held.followed(standing.plan)
         if known is None:
@@ -135,8 +134,8 @@ class Chooser:
     def _traits(self) -> Traits:
         held, link = self._state.held, self._state.link
         return Traits(
-            device=link.device, tags=link.tags, profile=self._me.profile, product=self._me.product,
-            counter=held.counter, floor=held.floor, burned=frozenset(held.burned), version=self._me.version,
+            device=link.device, tags=link.tags, profile=self._config.profile, product=self._config.product,
+            counter=held.counter, floor=held.floor, burned=frozenset(held.burned), version=self._config.version,
         )  # fmt: skip
 
     def _moment(self, seen: Seen, running: float, followed: Followed) -> Moment:
@@ -147,5 +146,5 @@ class Chooser:
         )  # fmt: skip
 
 
-def _with(held: Held, changed: Followed) -> tuple[Followed, ...]:
+def _with(held: DeviceState, changed: Followed) -> tuple[Followed, ...]:
     return tuple(changed if one.id == changed.id else one for one in held.plans)

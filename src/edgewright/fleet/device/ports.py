@@ -1,4 +1,4 @@
-"""What the agent's state machine asks of its device: slots, the model's process, the control plane."""
+"""What the state machine asks of its device: settings, slots, the model's process, the control plane."""
 
 from __future__ import annotations
 
@@ -13,13 +13,39 @@ from edgewright.schema.fleet_report import (
     Acknowledged,
     Allowed,
     Because,
-    Enrolled,
-    Enrolment,
     Intent,
     Phase,
     Report,
     Vitals,
 )
+
+HOUR = 3600.0
+
+
+class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the state machine; all times in seconds.
+
+    Attributes:
+        product: line of packages that is followed.
+        profile: hardware profile; `version` of Edgewright.
+        poll: between two looks for news.
+        slowest: longest time between two looks where nobody answers.
+        look: between two looks at the model's process.
+        keep: between two writings of times and counts that rise all the time.
+        slice: that one step spends at a download, or little more.
+        again: after which a process that ended in order is started again.
+    """
+
+    product: str
+    profile: str = ""
+    version: str = ""
+    poll: float = 60.0
+    slowest: float = HOUR
+    look: float = 2.0
+    keep: float = 60.0
+    slice: float = 20.0
+    again: float = 60.0
+
 
 Slot = str
 """'a' or 'b'."""
@@ -37,30 +63,30 @@ class Slots(Protocol):
     """Two places for packages, each with the copy of the release floor that was true when it was written."""
 
     def size(self, slot: Slot) -> int:
-        """Bytes there so far, of a download that may be broken off."""
+        """Return bytes there so far, of a download that may be broken off."""
 
     def write(self, slot: Slot, offset: int, data: bytes) -> None:
-        """Appends to a download at `offset`, which is `size` or 0 to begin anew.
+        """Append to a download at `offset`, which is `size` or 0 to begin anew.
 
         Raises:
             OutputError: the disk is full or broken.
         """
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
-        """Checks length and hash and makes the slot durable; False, and the slot emptied, where they differ.
+        """Check length and hash and make the slot durable; False, and the slot emptied, where they differ.
 
         Without a download, the package that the slot holds is taken where it has the length and hash: the same bytes
         under a new number need not be fetched.
         """
 
     def holds(self, slot: Slot) -> Release | None:
-        """The release of a finished slot whose bytes are right; None for any other."""
+        """Return the release of a finished slot whose bytes are right; None for any other."""
 
     def floor(self, slot: Slot) -> int:
-        """The floor kept there; 0 where there is none."""
+        """Return the floor kept there; 0 where there is none."""
 
     def raise_floor(self, floor: int) -> None:
-        """Copies a floor into both slots, durably."""
+        """Copy a floor into both slots, durably."""
 
 
 class Runner(Protocol):
@@ -70,44 +96,36 @@ class Runner(Protocol):
         """Runs the package's test vectors in a process with limits of memory and time."""
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
-        """Ends what runs and starts the package of a slot; with limits during a trial."""
+        """End what runs and start the package of a slot; with limits during a trial."""
 
     def stop(self) -> None:
-        """Ends it in order."""
+        """End it in order."""
 
     def running(self) -> bool:
-        """Whether it lives."""
+        """Return whether it lives."""
 
     def ended(self) -> str | None:
         """How it ended by itself since `start` (a line for people); None where it has not, or was told to."""
 
     def vitals(self) -> Vitals:
-        """Counted since `start`."""
+        """Return the counts since `start`."""
 
 
 class Control(Protocol):
     """The control plane, as a device sees it. Every request is signed by the device's key."""
 
-    def enrol(self, request: Enrolment) -> Enrolled:
-        """Asks to be taken in.
-
-        Raises:
-            Unreachable: no answer; may be asked again with the same token and key, and gives the same id.
-            InputError: refused, with the reason.
-        """
-
     def intent(self, intent: Intent) -> Allowed:
-        """Raises: Unreachable."""
+        """Raise: Unreachable."""
 
     def report(self, report: Report) -> Acknowledged:
-        """Raises: Unreachable; InputError where the device is quarantined or unknown there."""
+        """Raise: Unreachable; InputError where the device is quarantined or unknown there."""
 
 
 class Packages(Protocol):
     """Where the bytes of packages come from."""
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
-        """The bytes of a target from `offset` to its end, in parts.
+        """Return the bytes of a target from `offset` to its end, in parts.
 
         Args:
             path: as `Trust.path` gives it.
@@ -145,11 +163,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     heard: bool = False
 
 
-class Teller(Protocol):
+class Reporter(Protocol):
     """Sends reports where one is due; outcomes, number and nonce are read from the state and kept there."""
 
     def tell(self, facts: Facts) -> float:
-        """Sends a report where it is time or something is urgent.
+        """Send a report where it is time or something is urgent.
 
         Returns:
             Seconds after which it wants to be asked again; it waits longer by itself where nobody answers.
@@ -157,11 +175,3 @@ class Teller(Protocol):
         Raises:
             InputError: the control plane knows this device no more, or has quarantined it.
         """
-
-
-class Silent:
-    """A teller of a device that tells nobody."""
-
-    def tell(self, facts: Facts) -> float:
-        """Nothing; asked again in a day."""
-        return 86_400.0

@@ -8,12 +8,75 @@ from typing import Any, Protocol
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.poison_isolation import Sieve
 from edgewright.fleet.device.ports import Control, Facts
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.layout import REPORT_EVERY
 from edgewright.fleet.protocol.ports import Chance, Clock, NotTaken, Unreachable
 from edgewright.schema.fleet_report import Report
+
+Place = tuple[int, int]
+"""(boot, sequence) of an item."""
+
+
+class _Named(msgspec.Struct, frozen=True):
+    boot: int
+    sequence: int
+
+
+class PoisonIsolation:
+    """Chooses how many of the items that wait go into the next report.
+
+    A report that is refused for what it says is followed by one with half of its items, the most urgent half. An item
+    that is refused alone is suspected only: the next report goes without any. Where that one is taken, the item is to
+    blame; where it is refused too, the items are not, and none is set aside.
+
+    Attributes:
+        suspect: the item that was refused alone, and why; None for none.
+    """
+
+    def __init__(self) -> None:
+        self._most: int | None = None
+        self._whole = True
+        self.suspect: tuple[Place, str] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether something of what waits was held back from the last report."""
+        return self._most is not None or self.suspect is not None
+
+    def choose(self, offered: Sequence[msgspec.Raw]) -> tuple[msgspec.Raw, ...]:
+        """Of what waits, the most urgent first, what the next report carries."""
+        if self.suspect is not None:
+            return ()
+        chosen = tuple(offered if self._most is None else offered[: self._most])
+        self._whole = len(chosen) == len(offered)
+        return chosen
+
+    def refused(self, items: Sequence[msgspec.Raw], why: str) -> bool:
+        """Return the report with these items was refused; whether another one may fare better."""
+        if not items:
+            self._most, self.suspect = None, None
+            return False
+        if len(items) == 1:
+            self.suspect = (_place(items[0]), why)
+        else:
+            self._most = len(items) // 2
+        return True
+
+    def taken(self, items: Sequence[msgspec.Raw]) -> tuple[Place, str] | None:
+        """Record an accepted report; return the item to set aside, and why, where one was found."""
+        found, self.suspect = self.suspect, None
+        if found is not None or self._whole:
+            self._most = None
+        elif self._most is not None:
+            self._most = 2 * len(items)
+        return found
+
+
+def _place(item: msgspec.Raw) -> Place:
+    seen = msgspec.json.decode(item, type=_Named)
+    return seen.boot, seen.sequence
+
 
 _SLOWEST = REPORT_EVERY
 """Seconds at most after refusals; where nobody answers, `pace.BACK` counts."""
@@ -29,19 +92,19 @@ class Outbox(Protocol):
     """Items of the store on their way."""
 
     def urgent(self) -> bool:
-        """Whether something waits that must not wait for the next report."""
+        """Return whether something waits that must not wait for the next report."""
 
     def backlog(self) -> bool:
-        """Whether more waits than one report carries, as after an outage."""
+        """Return whether more waits than one report carries, as after an outage."""
 
     def offered(self) -> Sequence[msgspec.Raw]:
-        """What waits, as the store sends it; stays until it is settled."""
+        """Return what waits, as the store sends it; stays until it is settled."""
 
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
         """(boot, sequence) of what is durable on the other side; what was offered and is not named waits on."""
 
     def refuse(self, place: tuple[int, int], why: str) -> None:
-        """The item (boot, sequence) was offered and is never taken, for this reason; whose it is sets it aside."""
+        """Record that the item (boot, sequence) is never accepted, and why; its owner sets it aside."""
 
 
 class NoOutbox:
@@ -66,8 +129,8 @@ class NoOutbox:
         """Nothing."""
 
 
-class ReportTeller:
-    """As `fleet.device.ports.Teller`.
+class ReportSender:
+    """Reports to the control plane (`fleet.device.ports.Teller`).
 
     A report that was not acknowledged is sent again as it was, byte for byte: the other side may have it already, and
     a report that differs under one number would look like a second device with this one's key. One that was refused for
@@ -91,11 +154,11 @@ class ReportTeller:
         self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
         self._pending: Report | None = None
         self._owed = False
-        self._sieve = Sieve()
+        self._sieve = PoisonIsolation()
         self._last, self._more = -_APART, _APART
 
     def tell(self, facts: Facts) -> float:
-        """As `Teller.tell`."""
+        """Send a report where one is due."""
         now = self._clock.monotonic()
         self._owed = self._owed or facts.urgent
         if facts.heard:

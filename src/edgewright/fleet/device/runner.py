@@ -10,37 +10,27 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.device.agent.systemd import Supervisor
-from edgewright.fleet.device.agent_lock import locked
-from edgewright.fleet.device.board_updates import Boards
-from edgewright.fleet.device.board_worker import ProcessHand
-from edgewright.fleet.device.broker_connection import checked, listening
+from edgewright.fleet.device.board_updates import BoardProcess, Boards
 from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.device_config import Me
-from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.device.enrollment_ports import Joined, Joining
-from edgewright.fleet.device.ipc_server import Door
-from edgewright.fleet.device.model_process import Child
+from edgewright.fleet.device.enrollment import TRUST_FOLDER, EnrolledPorts, EnrollmentPorts, device_key, enrol
+from edgewright.fleet.device.ipc_server import IpcServer
+from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.package_slots import NAMES, FolderSlots
-from edgewright.fleet.device.ports import Packages
-from edgewright.fleet.device.reports import ReportTeller
-from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.ports import DeviceConfig, Packages
+from edgewright.fleet.device.reports import ReportSender
+from edgewright.fleet.device.state_database import State, locked
 from edgewright.fleet.device.state_machine import Agent
-from edgewright.fleet.device.system_ports import Clocks, Luck
 from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.device.usb_repository import Mount, WithStick
-from edgewright.fleet.protocol.ports import Transport
-from edgewright.fleet.protocol.trusted_metadata import Trust
-from edgewright.fleet.protocol.wire.http import HttpTransport
-from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.fleet.device.usb_repository import CombinedRepository, StickMount
+from edgewright.fleet.protocol.ports import SystemClock, SystemRandom, Trust
 from edgewright.fleet.protocol.wire.token import Token, read_token
+from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
 from edgewright.schema.boards import BoardEntry
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Release
@@ -80,12 +70,12 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def follow(
-    told: RunnerOptions, ending: Callable[[], bool], say: Callable[[str], None], hear: Callable[[bytes], None]
+    options: RunnerOptions, ending: Callable[[], bool], say: Callable[[str], None], hear: Callable[[bytes], None]
 ) -> None:
-    """Follows a fleet until `ending` says so.
+    """Follow a fleet until `ending` says so.
 
     Args:
-        told: by the command line.
+        options: of the command line.
         ending: asked between steps.
         say: takes a line whenever the device is somewhere else, or for another reason.
         hear: takes what the model's process says on its standard error.
@@ -95,47 +85,53 @@ def follow(
         OutputError: the store cannot be read or written.
     """
     with ExitStack() as stack:
-        stack.enter_context(locked(told.store))
-        state = State.open(told.store)
+        stack.enter_context(locked(options.store))
+        state = State.open(options.store)
         stack.callback(state.close)
-        token = read_token(told.token) if told.token else None
+        token = read_token(options.token) if options.token else None
         product = _product(token, state)
-        slots = FolderSlots(told.store)
-        _factory(told.package, product, state, slots)
+        slots = FolderSlots(options.store)
+        _factory(options.package, product, state, slots)
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgewright-")))
-        calls = Calls()
-        door = Door(private / "door", calls.alarm)
-        stack.callback(door.close)
-        child = Child(
-            slots, told.arguments, private, environment={DOOR_ENVIRONMENT: str(door.path)}, hear=hear,
-            before_end=door.release,
+        signals = LoopSignals()
+        ipc = IpcServer(private / "door", signals.alarm)
+        stack.callback(ipc.close)
+        process = ModelProcess(
+            slots, options.arguments, private, environment={DOOR_ENVIRONMENT: str(ipc.path)}, hear=hear,
+            before_end=ipc.release,
         )  # fmt: skip
-        stack.callback(child.close)
-        calls.wake = child.wake
-        clock, chance = Clocks(), Luck()
-        transport = HttpTransport(told.url, told.ca_file)
-        checked(told.broker)
-        wired = partial(listening, told.broker, told.ca_file, product, state, calls.news, door.backlog, say)
-        joining = Joining(lambda: _join(told, state, transport, token, door, wired, stack), clock, chance)
-        trust: Trust = joining
+        stack.callback(process.close)
+        signals.wake = process.wake
+        clock, chance = SystemClock(), SystemRandom()
+        transport = HttpTransport(options.url, options.ca_file)
+        if options.broker:
+            from edgewright.fleet.protocol.wire.broker import checked_broker  # noqa: PLC0415 - few devices need it
+
+            checked_broker(options.broker)
+        enrollment = EnrollmentPorts(
+            lambda: _enroll(options, state, transport, token, ipc, product, signals.news, stack), clock, chance
+        )
+        trust: Trust = enrollment
         packages: Packages = TransportPackages(transport)
-        if told.stick is not None:
-            mount = Mount(told.stick, told.store, clock)
+        if options.stick is not None:
+            mount = StickMount(options.stick, options.store, clock)
             stack.callback(mount.close)
-            trust = packages = WithStick(joining, packages, mount)
+            trust = packages = CombinedRepository(enrollment, packages, mount)
         boards = None
-        if told.boards:
-            hand = ProcessHand(child.wake)
-            boards = Boards(told.boards, state, slots.path, told.store / WAYS, hand, clock, chance)
+        if options.boards:
+            worker = BoardProcess(process.wake)
+            boards = Boards(options.boards, state, slots.path, options.store / WAYS, worker, clock, chance)
         agent = Agent(
-            Me(product=product, profile=told.profile or os.uname().machine, version=_VERSION, poll=told.poll),
-            state=state, slots=slots, runner=child, trust=trust, packages=packages,
-            control=joining, teller=joining, clock=clock, chance=chance, ending=ending, boards=boards,
+            DeviceConfig(
+                product=product, profile=options.profile or os.uname().machine, version=_VERSION, poll=options.poll
+            ),
+            state=state, slots=slots, runner=process, trust=trust, packages=packages,
+            control=enrollment, reporter=enrollment, clock=clock, chance=chance, ending=ending, boards=boards,
         )  # fmt: skip
-        _loop(agent, joining, child, calls, ending, say)
+        _loop(agent, enrollment, process, signals, ending, say)
 
 
-class Calls:
+class LoopSignals:
     """What other threads ask of the loop."""
 
     def __init__(self) -> None:
@@ -143,38 +139,38 @@ class Calls:
         self._news, self._alarm = threading.Event(), threading.Event()
 
     def news(self) -> None:
-        """Something may have been published."""
+        """Tell the loop that something may have been published."""
         self._news.set()
         self.wake()
 
     def alarm(self) -> None:
-        """Something waits that must be reported now."""
+        """Tell the loop that something waits that must be reported now."""
         self._alarm.set()
         self.wake()
 
     def pass_on(self, agent: Agent) -> None:
-        """In the loop's own thread."""
+        """Pass on what was asked, in the loop's own thread."""
         if self._news.is_set():
             self._news.clear()
             agent.wake()
         if self._alarm.is_set():
             self._alarm.clear()
-            agent.speak()
+            agent.report_soon()
 
 
 def _loop(
-    agent: Agent, joining: Joining, child: Child, calls: Calls, ending: Callable[[], bool],
+    agent: Agent, enrollment: EnrollmentPorts, process: ModelProcess, signals: LoopSignals, ending: Callable[[], bool],
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
     supervisor = Supervisor()
     # A signal ends the wait for whatever the process says next.
-    before = _woken_by_signals(child.waker)
+    before = _woken_by_signals(process.waker)
     last = ""
     try:
-        supervisor.ready()
+        supervisor.say("READY=1")
         while not ending():
-            enrolled = joining.attempt()
-            calls.pass_on(agent)
+            enrolled = enrollment.attempt()
+            signals.pass_on(agent)
             wait = agent.step()
             line = f"release {agent.state.held.counter}, {agent.phase}: {agent.why}"
             if _plain(line) != _plain(last):
@@ -182,35 +178,40 @@ def _loop(
             last = line
             supervisor.alive()
             if not enrolled:
-                wait = min(wait, max(0.1, joining.due - Clocks().monotonic()))
+                wait = min(wait, max(0.1, enrollment.due - SystemClock().monotonic()))
             if not ending():
-                child.wait(min(wait, _LONGEST))
+                process.wait(min(wait, _LONGEST))
     finally:
-        supervisor.stopping()
+        supervisor.say("STOPPING=1")
         agent.close()
         if before is not None:
             signal.set_wakeup_fd(before)
 
 
 def _plain(line: str) -> str:
-    """Without its figures, which change all the time."""
+    """Return a line without its figures, which change all the time."""
     return "".join(c for c in line if not c.isdigit())
 
 
-def _join(
-    told: RunnerOptions, state: State, transport: HttpTransport, token: Token | None, door: Door,
-    wired: Callable[[Transport, Ed25519PrivateKey, ExitStack], Transport], stack: ExitStack,
-) -> Joined:  # fmt: skip
-    """Enrols the device where that was not done, and gives what an enrolled one has."""
+def _enroll(
+    options: RunnerOptions, state: State, transport: HttpTransport, token: Token | None, ipc: IpcServer, product: str,
+    news: Callable[[], None], stack: ExitStack,
+) -> EnrolledPorts:  # fmt: skip
+    """Enroll the device unless it is enrolled, and return what an enrolled one has."""
     if not state.link.device:
         if token is None:
             raise InputError("an enrolment token", "none", "--token", "Make one: edgewright fleet token new")
-        enrol(told.store, state, transport, token, name=told.name, profile=told.profile, version=_VERSION)
-    key = device_key(told.store)
-    trust = Client(told.store / TRUST_FOLDER, transport, Clocks())
+        enrol(options.store, state, transport, token, name=options.name, profile=options.profile, version=_VERSION)
+    key = device_key(options.store)
+    trust = Client(options.store / TRUST_FOLDER, transport, SystemClock())
     stack.callback(trust.close)
-    control = HttpControl(wired(transport, key, stack), key, state.link.device)
-    return Joined(trust, control, ReportTeller(state, control, Clocks(), Luck(), outbox=door))
+    control = HttpControl(transport, key, state.link.device)
+    if options.broker:
+        from edgewright.fleet.device.mqtt_client import NewsSubscriber, delayed  # noqa: PLC0415 - few devices need it
+
+        waker = NewsSubscriber(options.broker, product, delayed(news), state.link.device, options.ca_file)
+        stack.callback(waker.close)
+    return EnrolledPorts(trust, control, ReportSender(state, control, SystemClock(), SystemRandom(), outbox=ipc))
 
 
 def _product(token: Token | None, state: State) -> str:
@@ -222,7 +223,7 @@ def _product(token: Token | None, state: State) -> str:
 
 
 def _factory(package: Path | None, product: str, state: State, slots: FolderSlots) -> None:
-    """A package of the command line is for a device that has none: it becomes release 0."""
+    """Install the package of the command line as release 0 on a device without one."""
     if package is None or state.held.begun or any(slots.holds(slot) for slot in NAMES):
         return
     found = sorted(package.glob("*.edge")) if package.is_dir() else [package]
@@ -248,7 +249,7 @@ def _woken_by_signals(handle: int) -> int | None:
 
 
 def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]) -> tuple[str, ...]:
-    """Of the model's process, after its package."""
+    """Return arguments of the model's process, after its package."""
     made = ["--store", str(store)]
     if config is not None:
         made += ["--config", str(config)]
@@ -258,7 +259,7 @@ def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]
 
 
 def forward(text: bytes) -> None:
-    """The model's process says on this process's standard error what it has to say."""
+    """Forward the output of the model's process to standard error."""
     with suppress(OSError, ValueError):
         sys.stderr.buffer.write(text)
         sys.stderr.buffer.flush()

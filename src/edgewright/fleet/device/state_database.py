@@ -6,17 +6,48 @@ replaced where it is damaged, and the release floor has copies in the slots.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
+from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, Database, connect, trouble
 from edgewright.device.store.guarded_database import open_guarded
-from edgewright.fleet.device.state_values import Held, Link
-from edgewright.schema.errors import OutputError
+from edgewright.fleet.device.state_values import DeviceState, Link
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Because, Enrolled, Outcome
+
+LOCK_FILE = "fleet.lock"
+
+
+def locked(store: Path) -> IO[str]:
+    """Take the folder for this agent.
+
+    Raises:
+        InputError: another agent has it, or it is no folder.
+        OutputError: it cannot be written.
+    """
+    try:
+        new = [folder for folder in (store.absolute(), *store.absolute().parents) if not folder.exists()]
+        store.mkdir(parents=True, exist_ok=True)
+        for folder in new:
+            file_operations.sync_folder(folder.parent)
+        handle = (store / LOCK_FILE).open("a")
+    except (FileExistsError, NotADirectoryError):
+        raise InputError("a folder for the store", "a file", str(store)) from None
+    except OSError as error:
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(store)) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise InputError("a store that no other agent follows a fleet with", "one that is in use", str(store),
+                         "Stop the other `edgewright device run`, or name another folder") from None  # fmt: skip
+    return handle
+
 
 FILE = "update.sqlite"
 VERSION = 1
@@ -40,35 +71,33 @@ class State:
 
     Args:
         database: as `open_guarded` opens it.
-        new: whether it was made just now.
     """
 
-    def __init__(self, database: Database, new: bool = False) -> None:
-        self._database, self.new = database, new
+    def __init__(self, database: Database) -> None:
+        self._database = database
         found = dict(database.execute("SELECT key, value FROM kept"))
-        self._held = msgspec.json.decode(found["held"], type=Held) if "held" in found else Held()
+        self._held = msgspec.json.decode(found["held"], type=DeviceState) if "held" in found else DeviceState()
         self._link = msgspec.json.decode(found["link"], type=Link) if "link" in found else Link()
         rows = database.execute("SELECT value FROM outcomes ORDER BY number LIMIT ?", (2 * OUTCOMES,))
         self._outcomes = [msgspec.json.decode(value, type=Outcome) for (value,) in rows]
 
     @classmethod
     def open(cls, folder: Path, opener: Connect = connect, writable: bool = True) -> State:
-        """Opens it in the folder of a store, or makes it.
+        """Open it in the folder of a store, or makes it.
 
         Raises:
             InputError: it is of a newer version.
             OutputError: it cannot be read or made; it is left as it is.
         """
-        new = not (folder / FILE).exists()
         database = open_guarded(folder / FILE, VERSION, _TABLES, _WHAT, _DO, opener=opener, writable=writable)
         try:
-            return cls(database, new)
+            return cls(database)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             database.close()
             raise OutputError(_WHAT, f"a damaged file: {error}", str(folder / FILE), _DO) from error
 
     @property
-    def held(self) -> Held:
+    def held(self) -> DeviceState:
         """What is held."""
         return self._held
 
@@ -82,12 +111,12 @@ class State:
         """Those that were not acknowledged, oldest first; at most `OUTCOMES`."""
         return tuple(self._outcomes)
 
-    def change(self, told: Sequence[Outcome] = (), **fields: Any) -> Held:  # noqa: ANN401 - fields of `Held`
-        """A transition: all of it is durable when this returns, or nothing was done.
+    def change(self, told: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - fields of `DeviceState`
+        """Return a transition: all of it is durable when this returns, or nothing was done.
 
         Args:
             told: outcomes; their numbers are given here.
-            fields: of `Held`, new values. A floor never sinks and a burned counter stays burned.
+            fields: of `DeviceState`, new values. A floor never sinks and a burned counter stays burned.
 
         Raises:
             OutputError: the disk is full or broken; nothing has changed.
@@ -111,12 +140,12 @@ class State:
         return now
 
     def tell(self, what: str, counter: int, plan: str, at: float, because: Because = "", detail: str = "") -> Outcome:
-        """An outcome without its number, for `change`."""
+        """Return an outcome without its number, for `change`."""
         made: Any = {"what": what, "counter": counter, "plan": plan, "at": at, "because": because}
         return Outcome(number=0, detail=detail[:500], **made)
 
     def enrol(self, answer: Enrolled) -> None:
-        """The device has an id from now."""
+        """Store the id of the device."""
         self._relink(
             msgspec.structs.replace(
                 self._link, device=answer.device, tags=answer.tags, batch=answer.batch, at=answer.at, nonce=answer.nonce
@@ -124,24 +153,17 @@ class State:
         )
 
     def next_sequence(self) -> int:
-        """Number of the next report, durable before it is given: none is given twice."""
+        """Return the number of the next report, durable before it is given: none is given twice."""
         self._relink(msgspec.structs.replace(self._link, sequence=self._link.sequence + 1))
         return self._link.sequence
 
     def set_nonce(self, nonce: str) -> None:
-        """That of an acknowledgement that was durable on the other side."""
+        """Store the nonce of a durable acknowledgement."""
         if nonce != self._link.nonce:
             self._relink(msgspec.structs.replace(self._link, nonce=nonce))
 
-    def note_broker(self, why: str) -> bool:
-        """Why reports do not go over the broker, for `device status`; whether that is new."""
-        if why == self._link.broker:
-            return False
-        self._relink(msgspec.structs.replace(self._link, broker=why))
-        return True
-
     def acknowledge(self, answer: Acknowledged) -> None:
-        """A report was durable on the other side: its nonce is kept, its outcomes go, a quarantine is over; at once."""
+        """Keep the nonce of a durable report, drop its outcomes and end a quarantine, atomically."""
         link = msgspec.structs.replace(self._link, nonce=answer.nonce)
         held = msgspec.structs.replace(self._held, quarantined="")
         gone = {one.number for one in self._outcomes if one.number <= answer.outcomes}
@@ -151,7 +173,7 @@ class State:
         self._outcomes = [one for one in self._outcomes if one.number not in gone]
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._database.close()
 
     def _relink(self, link: Link) -> None:

@@ -6,23 +6,20 @@ It knows no network, no process and no clock of its own: a device and a simulate
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from edgewright.fleet.device.activation import Activator
-from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.backoff import ClockJump, Pace
 from edgewright.fleet.device.board_updates import Boards
-from edgewright.fleet.device.clock_jump import Stepped
-from edgewright.fleet.device.device_config import Me
-from edgewright.fleet.device.download import Fetcher
-from edgewright.fleet.device.model_supervisor import Guard
-from edgewright.fleet.device.plan_selection import Choice, Chooser
-from edgewright.fleet.device.ports import Control, Facts, Packages, Runner, Slots, Teller
-from edgewright.fleet.device.recovery import recover
+from edgewright.fleet.device.download import Downloader
+from edgewright.fleet.device.model_supervisor import ModelSupervisor, recover
+from edgewright.fleet.device.plan_selection import Choice, PlanSelector
+from edgewright.fleet.device.ports import Control, DeviceConfig, Facts, Packages, Reporter, Runner, Slots
 from edgewright.fleet.device.state_database import State
-from edgewright.fleet.protocol.ports import Chance, Clock, Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused, Seen, Trust
+from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust, Unreachable
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Phase
 
@@ -32,246 +29,263 @@ _DISK = 30.0  # seconds after which a disk that failed is tried again
 _AWAKE = 300.0
 
 
+@dataclass
+class AgentState:
+    """What the agent knows and when it acts next; it ends with the process, unlike `DeviceState`.
+
+    Attributes:
+        stepped_at, saved_at, report_at: monotonic seconds of the last step, of the last writing of times, and from
+            which a report may be due.
+        advance_at: monotonic seconds from which the plans are read again.
+        unsaved: seconds of running since `saved_at`.
+        phase: where the device is with the plan that it follows; a trial or a quarantine goes before.
+        seen: newest verified metadata; None before the first step.
+        choice: plan that holds for the device; None before plans were read.
+        trouble: why there are no news, or what cannot be written; empty where all is well.
+        contact: the fleet has given a sign of life that no report has used yet.
+        reported: last outcome, phase, release and boards of the last report; None before it.
+    """
+
+    stepped_at: float
+    saved_at: float
+    report_at: float
+    advance_at: float = 0.0
+    unsaved: float = 0.0
+    phase: Phase = "idle"
+    seen: Seen | None = None
+    choice: Choice | None = None
+    trouble: str = ""
+    contact: bool = False
+    reported: tuple[object, ...] | None = None
+
+
 class Agent:
     """A device that follows its fleet.
 
     Args:
-        me: what it is, and its paces.
-        state, slots, runner, trust, packages, control, teller, clock, chance: ports. `control` is None for a device
-            that reaches no control plane; `teller` reports.
+        config: what it is, and its paces.
+        state, slots, runner, trust, packages, control, reporter, clock, chance: ports. `control` is None for a device
+            that reaches no control plane.
         ending: whether the process is to end; asked in long steps.
         boards: microcontrollers behind the device; None for none.
     """
 
     def __init__(
-        self, me: Me, *, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages,
-        control: Control | None, teller: Teller, clock: Clock, chance: Chance,
+        self, config: DeviceConfig, *, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages,
+        control: Control | None, reporter: Reporter, clock: Clock, chance: Chance,
         ending: Callable[[], bool] = lambda: False, boards: Boards | None = None,
     ) -> None:  # fmt: skip
-        self._boards = boards
-        self.state, self._me, self._trust, self._teller, self._clock = state, me, trust, teller, clock
-        self._recovered = recover(state, slots, me.product, clock.wall())
-        self.guard = Guard(state, slots, runner, clock, chance, me)
-        self._chooser = Chooser(state, trust, clock, me)
-        self._fetcher = Fetcher(state, slots, runner, trust, packages, clock, chance, me, ending)
-        self._activator = Activator(state, slots, control, clock, chance, self.guard, me)
-        self._poll = Pace(chance, me.poll, me.slowest)
-        self._stepped = Stepped(clock)
-        self._seen: Seen | None = None
-        self._choice: Choice | None = None
-        self._news = self._told = ""
-        self._heard = False
-        self._again = 0.0
-        self._numbered = state.held.outcome
-        self._last = self._kept = self._tell_due = clock.monotonic()
-        self._unwritten = 0.0
-        self._phase: Phase = "idle"
+        self.state, self._config, self._boards = state, config, boards
+        self._trust, self._reporter, self._clock = trust, reporter, clock
+        self._recovered = recover(state, slots, config.product, clock.wall())
+        self.supervisor = ModelSupervisor(state, slots, runner, clock, chance, config)
+        self._selector = PlanSelector(state, trust, clock, config)
+        self._downloader = Downloader(state, slots, runner, trust, packages, clock, chance, config, ending)
+        self._activator = Activator(state, slots, control, clock, chance, self.supervisor, config)
+        self._poll = Pace(chance, config.poll, config.slowest)
+        self._clock_jump = ClockJump(clock)
+        now = clock.monotonic()
+        self._now = AgentState(stepped_at=now, saved_at=now, report_at=now)
 
     @property
     def running(self) -> float:
         """Seconds that the agent has run, ever; what is not written yet included."""
-        return self.state.held.running + self._unwritten
+        return self.state.held.running + self._now.unsaved
 
     @property
     def phase(self) -> Phase:
         """Where the agent is."""
         if self.state.held.quarantined:
             return "quarantined"
-        return "trial" if self.state.held.trial is not None else self._phase
+        return "trial" if self.state.held.trial is not None else self._now.phase
 
     @property
-    def speaks(self) -> float:
+    def report_at(self) -> float:
+        """Monotonic seconds from which a report may be due."""
+        return self._now.report_at
+
+    @property
+    def contact_at(self) -> float:
         """Monotonic seconds at which it next polls or reports."""
-        return min(self._poll.due, self._tell_due)
+        return min(self._poll.due, self.report_at)
 
     @property
-    def still(self) -> float:
+    def quiet_until(self) -> float:
         """Monotonic seconds up to which a trial alone can move it: then it polls, reports or writes its times down."""
-        return min(self.speaks, self._kept + self._me.keep)
+        return min(self.contact_at, self._now.saved_at + self._config.keep)
 
     @property
     def settled(self) -> bool:
         """Whether only something that is published can move it: time alone changes nothing that it would do."""
-        choice = self._choice
-        return self.phase == "idle" and not self._news and choice is not None and not choice.verdict.wait
+        choice = self._now.choice
+        return self.phase == "idle" and not self._now.trouble and choice is not None and not choice.verdict.wait
 
     @property
     def why(self) -> str:
         """One line about why the device is where it is."""
-        held = self.state.held
+        held, now = self.state.held, self._now
         if held.quarantined:
             return f"quarantined: {held.quarantined}"
         if held.trial is not None:
-            return self.guard.why or f"release {held.counter} begins its trial"
-        own = {"download": self._fetcher.why, "intent": self._activator.why}.get(self._phase, "")
-        said = own or (self._choice.verdict.why if self._choice else "nothing is known of rollouts yet")
-        parts = [self._recovered, self.guard.why, said, self._news, self._boards.why if self._boards else ""]
+            return self.supervisor.why or f"release {held.counter} begins its trial"
+        own = {"download": self._downloader.why, "intent": self._activator.why}.get(now.phase, "")
+        plan = own or (now.choice.verdict.why if now.choice else "nothing is known of rollouts yet")
+        parts = [self._recovered, self.supervisor.why, plan, now.trouble, self._boards.why if self._boards else ""]
         return "; ".join(part for part in parts if part)[:500]
 
     def step(self) -> float:
-        """Does what is due; seconds after which it wants to be called again, sooner when something happened.
+        """Do what is due; return seconds after which it wants to be called again, sooner when something happened.
 
         Never raises for what the world does: a full disk, a dead network or a forged file are waited for, and told.
         """
-        least = 0.0
+        shortest = 0.0
         boards = () if self._boards is None else (self._boards.look,)
-        for part in (self._time_goes_on, self.guard.look, self._look_for_news, self._go_on, *boards):
+        for part in (self._count_time, self.supervisor.look, self._look_for_news, self._follow_plan, *boards):
             try:
                 part()
             except OutputError as error:
                 # The others go on: a disk that is full must not keep the model from being looked after.
-                self._news = str(error)
-                self._again = self._clock.monotonic() + _DISK
-                least = self._me.look
-        self._tell()
-        now = self._clock.monotonic()
-        dues = [self.guard.due, self._poll.due, self._tell_due, *self._dues()]
-        return max(least, min(dues) - now)
+                self._now.trouble = str(error)
+                self._now.advance_at = self._clock.monotonic() + _DISK
+                shortest = self._config.look
+        self._report()
+        dues = [self.supervisor.due, self.contact_at]
+        if self.state.held.trial is None:
+            dues.append(self._now.advance_at)
+        if self._boards is not None:
+            dues.append(self._boards.due)
+        return max(shortest, min(dues) - self._clock.monotonic())
 
     def wake(self, within: float = 0.0) -> None:
-        """There are news: polls soon, somewhere in so many seconds, and tries again what nobody answered."""
+        """Poll soon, somewhere in so many seconds, since there are news; try again what nobody answered."""
         self._poll.at_once(self._clock.monotonic(), within)
-        self._heard = True
+        self._now.contact = True
 
-    def speak(self) -> None:
-        """Something waits that must be reported soon."""
-        self._tell_due = self._clock.monotonic()
+    def report_soon(self) -> None:
+        """Ask the reporter in the next step, since something waits that must be reported."""
+        self._now.report_at = self._clock.monotonic()
 
     def close(self) -> None:
-        """Ends the process of the model in order and notes all times.
+        """End the process of the model in order and note all times.
 
         Raises:
             OutputError: the disk is full or broken.
         """
         if self._boards is not None:
             self._boards.close()
-        self.guard.close()
+        self.supervisor.close()
         self.state.change(running=self.running)
-        self._unwritten = 0.0
+        self._now.unsaved = 0.0
 
-    def facts(self, urgent: bool = False, heard: bool = False) -> Facts:
-        """What a report says."""
-        held = self.state.held
-        plan = held.trial.plan if held.trial else self._choice.plan.id if self._choice and self._choice.plan else ""
+    def facts(self, urgent: bool = False, contact: bool = False) -> Facts:
+        """Return what a report says."""
+        held, seen, choice = self.state.held, self._now.seen, self._now.choice
+        plan = held.trial.plan if held.trial else choice.plan.id if choice and choice.plan else ""
         followed = held.followed(plan)
         return Facts(
             counter=held.counter, floor=held.floor, phase=self.phase, plan=plan,
-            stage=followed.stage if followed else -1, metadata=self._seen.versions if self._seen else {},
-            vitals=self.guard.vitals(), why=self.why, product=self._me.product, profile=self._me.profile,
-            version=self._me.version, running=self.running, urgent=urgent,
-            heard=heard, boards=self._boards.told() if self._boards else (),
+            stage=followed.stage if followed else -1, metadata=seen.versions if seen else {},
+            vitals=self.supervisor.vitals(), why=self.why, product=self._config.product, profile=self._config.profile,
+            version=self._config.version, running=self.running, urgent=urgent,
+            heard=contact, boards=self._boards.seen() if self._boards else (),
         )  # fmt: skip
 
-    def _time_goes_on(self) -> None:
-        now = self._clock.monotonic()
-        self._unwritten += max(0.0, now - self._last)
-        self._last = now
-        if now - self._kept < self._me.keep:
+    def _count_time(self) -> None:
+        now, times = self._clock.monotonic(), self._now
+        times.unsaved += max(0.0, now - times.stepped_at)
+        times.stepped_at = now
+        if now - times.saved_at < self._config.keep:
             return
         fields: dict[str, Any] = {"running": self.running}
-        trial = self.guard.keep()
+        trial = self.supervisor.keep()
         if trial is not None:
-            waited = min(now - self._kept, max(2.0 * self._me.keep, _AWAKE))
+            waited = min(now - times.saved_at, max(2.0 * self._config.keep, _AWAKE))
             fields["trial"] = msgspec.structs.replace(trial, waited=trial.waited + waited)
         self.state.change(**fields)
-        self._kept, self._unwritten = now, 0.0
+        times.saved_at, times.unsaved = now, 0.0
 
     def _look_for_news(self) -> None:
         now = self._clock.monotonic()
-        if self._stepped():
-            self._set_right(now)
-        if self._seen is None:
-            self._seen = self._trust.held()
-            if self._seen.standings is not None and self.state.held.active:
+        if self._clock_jump():
+            # What failed, perhaps because of the clock, is tried now and not after its pause.
+            for pace in (self._poll, self._downloader.pace, self._activator.pace):
+                pace.heard(now)
+            self._now.advance_at, self._now.contact = now, True
+        if self._now.seen is None:
+            self._now.seen = self._trust.held()
+            if self._now.seen.standings is not None and self.state.held.active:
                 # Many devices that come back at once do not ask at once.
                 self._poll.spread(now)
         if now < self._poll.due:
             return
         try:
-            self._seen = self._trust.refresh()
-            self._news = ""
+            self._now.seen = self._trust.refresh()
+            self._now.trouble = ""
             self._poll.good(now)
-        except Unreachable as error:
-            self._poll.away(self._clock.monotonic(), error.wait)
-            self._offline(f"no news: {error}")
-        except Refused as error:
-            self._poll.bad(self._clock.monotonic())
-            self._offline(f"news refused: {error}")
-        except OutputError as error:
-            self._poll.bad(self._clock.monotonic())
-            self._offline(str(error))
-        self._again = now
+        except (Unreachable, Refused, OutputError) as error:
+            # What is held stays; whether it is still fresh is asked again.
+            if isinstance(error, Unreachable):
+                self._poll.away(self._clock.monotonic(), error.wait)
+            else:
+                self._poll.bad(self._clock.monotonic())
+            what = "no news: " if isinstance(error, Unreachable) else "news refused: "
+            self._now.trouble = str(error) if isinstance(error, OutputError) else f"{what}{error}"
+            self._now.seen = self._trust.held()
+        self._now.advance_at = now
 
-    def _set_right(self, now: float) -> None:
-        """The clock was set: what failed, perhaps because of it, is tried now and not after its pause."""
-        for pace in (self._poll, self._fetcher.pace, self._activator.pace):
-            pace.heard(now)
-        self._again, self._heard = now, True
-
-    def _offline(self, why: str) -> None:
-        """What is held stays; whether it is still fresh is asked again."""
-        self._news = why
-        self._seen = self._trust.held()
-
-    def _go_on(self) -> None:
-        """One step towards what the plans want of this device."""
-        seen, held = self._seen, self.state.held
+    def _follow_plan(self) -> None:
+        """Take one step towards what the plans want of this device."""
+        now, seen, held = self._now, self._now.seen, self.state.held
         if seen is None:
             return
         if held.trial is not None:
-            aborted = self._chooser.aborted(seen)
-            if aborted is not None:
-                self.guard.revert("aborted", f"the rollout of release {held.counter} was aborted")
-                self._again = self._clock.monotonic()
+            if self._selector.aborted(seen) is not None:
+                self.supervisor.revert("aborted", f"the rollout of release {held.counter} was aborted")
+                now.advance_at = self._clock.monotonic()
             return
-        if self._clock.monotonic() < self._again:
+        if self._clock.monotonic() < now.advance_at:
             return
-        choice = self._choice = self._chooser.choose(seen, self.running)
-        verdict, plan = choice.verdict, choice.plan
-        self._again = self._clock.monotonic() + (min(verdict.wait, self._me.slowest) if verdict.wait else self._me.poll)
-        self._phase = "idle"
-        if verdict.target is None or plan is None or (held.quarantined and not verdict.back):
+        now.choice = self._selector.choose(seen, self.running)
+        wait = now.choice.verdict.wait
+        now.advance_at = self._clock.monotonic() + (min(wait, self._config.slowest) if wait else self._config.poll)
+        now.phase = "idle"
+        target, plan, verdict = now.choice.verdict.target, now.choice.plan, now.choice.verdict
+        if target is None or plan is None or (held.quarantined and not verdict.back):
             return
-        self._phase = "download"
-        if not self._fetcher.bring(verdict.target, plan):
-            self._again = max(self._clock.monotonic(), self._fetcher.pace.due)
+        now.phase = "download"
+        if not self._downloader.bring(target, plan):
+            now.advance_at = max(self._clock.monotonic(), self._downloader.pace.due)
             return
-        self._phase = "ready"
+        now.phase = "ready"
         if not verdict.go:
             return
-        if not self._activator.may(verdict.target, plan, verdict):
-            self._phase = "intent"
-            self._again = max(self._clock.monotonic(), self._activator.pace.due)
+        if not self._activator.may(target, plan, verdict):
+            now.phase = "intent"
+            now.advance_at = max(self._clock.monotonic(), self._activator.pace.due)
             return
-        self._activator.activate(verdict.target, plan, verdict)
-        self._phase = "idle"
-        self._again = self._clock.monotonic()
+        self._activator.activate(target, plan, verdict)
+        now.phase = "idle"
+        now.advance_at = self._clock.monotonic()
 
-    def _dues(self) -> list[float]:
-        boards = [] if self._boards is None else [self._boards.due]
-        return boards if self.state.held.trial is not None else [self._again, *boards]
-
-    def _tell(self) -> None:
-        now = self._clock.monotonic()
-        held = self.state.held
-        told = f"{self.phase}{held.counter}{[(one.name, one.state) for one in held.boards]}"
-        urgent = held.outcome != self._numbered or told != self._told
-        if now < self._tell_due and not urgent and not self._heard:
+    def _report(self) -> None:
+        now, held = self._clock.monotonic(), self.state.held
+        latest = (held.outcome, self.phase, held.counter, [(one.name, one.state) for one in held.boards])
+        urgent = latest != self._now.reported
+        if now < self._now.report_at and not urgent and not self._now.contact:
             return
-        self._numbered, self._told = held.outcome, told
-        heard, self._heard = self._heard, False
+        contact, self._now.reported, self._now.contact = self._now.contact, latest, False
         try:
-            self._tell_due = now + self._teller.tell(self.facts(urgent, heard))
+            self._now.report_at = now + self._reporter.tell(self.facts(urgent, contact))
         except InputError as error:
-            self._tell_due = now + self._me.slowest
+            self._now.report_at = now + self._config.slowest
             self._quarantine(str(error))
         except OutputError as error:
-            self._tell_due = now + _DISK
-            self._news = str(error)
+            self._now.report_at = now + _DISK
+            self._now.trouble = str(error)
 
     def _quarantine(self, why: str) -> None:
         try:
             if self.state.held.quarantined != why:
                 self.state.change(quarantined=why)
         except OutputError as error:
-            self._news = str(error)
+            self._now.trouble = str(error)

@@ -93,7 +93,6 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         at: seconds since 1970, when.
         nonce: of the last durable acknowledgement.
         sequence: of the last report; raised durably before a report is sent.
-        broker: why reports do not go over the broker, as far as it was tried; empty where they do.
     """
 
     device: str = ""
@@ -102,10 +101,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     nonce: str = ""
     sequence: int = 0
-    broker: str = ""
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything but outcomes and the link; one row.
 
     Attributes:
@@ -152,5 +150,5 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         return "b" if self.active == "a" else "a"
 
     def followed(self, plan: str) -> Followed | None:
-        """What is known of a plan."""
+        """Return what is known of a plan."""
         return next((one for one in self.plans if one.id == plan), None)

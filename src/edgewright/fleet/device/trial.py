@@ -39,7 +39,7 @@ class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def added(counts: Counts, vitals: Vitals) -> Counts:
-    """Counts of earlier starts and those of this one."""
+    """Return counts of earlier starts and those of this one."""
     return Counts(
         seconds=counts.seconds + max(0.0, vitals.seconds),
         windows=counts.windows + vitals.windows,
@@ -50,7 +50,7 @@ def added(counts: Counts, vitals: Vitals) -> Counts:
 
 
 def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
-    """Holds a trial to its limits.
+    """Hold a trial to its limits.
 
     Args:
         trial: crashes, boots, time and limits.
@@ -64,8 +64,8 @@ def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
     if total.seconds >= limits.seconds:
         return _last(limits, total, vitals)
     if limits.patience and trial.waited >= limits.patience:
-        told = f"{total.seconds:.0f} of {limits.seconds:.0f} s with rows in {trial.waited:.0f} s of running"
-        return _back("patience", told)
+        text = f"{total.seconds:.0f} of {limits.seconds:.0f} s with rows in {trial.waited:.0f} s of running"
+        return _back("patience", text)
     return TrialVerdict(why=f"on trial: {total.seconds:.0f} of {limits.seconds:.0f} s with rows")
 
 
@@ -83,8 +83,8 @@ def _now(limits: TrialLimits, total: Counts, vitals: Vitals) -> TrialVerdict | N
     if limits.latency and vitals.windows >= LEAST_ANSWERS and vitals.latency[1] > limits.latency:
         return _slow(limits, vitals)
     if limits.drift and vitals.channels and len(vitals.drifting) / vitals.channels > limits.drift:
-        told = f"{len(vitals.drifting)} of {vitals.channels} channels drift, {limits.drift:.0%} allowed"
-        return _back("drift", told)
+        text = f"{len(vitals.drifting)} of {vitals.channels} channels drift, {limits.drift:.0%} allowed"
+        return _back("drift", text)
     return None
 
 
@@ -99,18 +99,18 @@ def _rates(limits: TrialLimits, total: Counts) -> TrialVerdict | None:
         ("alarms", total.alarms, limits.alarms), ("anomalies", total.anomalies, limits.anomalies)
     ):  # fmt: skip
         if limit and count_unlikely(count, limit * total.seconds / DAY) < CHANCE:
-            told = f"{count} {name} in {total.seconds:.0f} s with rows, {limit:g} a day allowed"
-            return _back("alarms" if name == "alarms" else "anomalies", told)
+            text = f"{count} {name} in {total.seconds:.0f} s with rows, {limit:g} a day allowed"
+            return _back("alarms" if name == "alarms" else "anomalies", text)
     return None
 
 
 def _unsure(limits: TrialLimits, total: Counts) -> TrialVerdict:
-    told = f"{total.unsure} of {total.windows} answers unsure, {limits.unsure:.0%} allowed"
-    return _back("unsure", told)
+    text = f"{total.unsure} of {total.windows} answers unsure, {limits.unsure:.0%} allowed"
+    return _back("unsure", text)
 
 
 def _last(limits: TrialLimits, total: Counts, vitals: Vitals | None) -> TrialVerdict:
-    """The trial's time is over: what was too little to judge before counts as it is."""
+    """Return the trial's time is over: what was too little to judge before counts as it is."""
     if limits.latency and vitals and vitals.windows and vitals.latency[1] > limits.latency:
         return _slow(limits, vitals)
     if limits.unsure and total.windows >= LEAST_ANSWERS and total.unsure > limits.unsure * total.windows:

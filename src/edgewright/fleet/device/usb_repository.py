@@ -12,10 +12,8 @@ from edgewright.fleet.device.ports import Packages
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import PINNED
 from edgewright.fleet.protocol.layout import METADATA_PATH, STICK_LONGEST
-from edgewright.fleet.protocol.ports import Clock, Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused, Seen, Trust
-from edgewright.fleet.protocol.wire.folder import FolderTransport
-from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.fleet.protocol.ports import Clock, Refused, Seen, Trust, Unreachable
+from edgewright.fleet.protocol.wire.transport import FolderTransport, TransportPackages
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Release
 
@@ -25,21 +23,21 @@ _MARK = "stick:"
 _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "davfs", "afs", "ceph", "glusterfs")
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Stick(msgspec.Struct, frozen=True):
     """A stick that is there."""
 
     trust: Trust
     packages: Packages
 
 
-class Port(Protocol):
+class StickPort(Protocol):
     """Where a stick would be."""
 
-    def look(self) -> Opened | None:
-        """The stick; None where none is mounted, or its root is not pinned."""
+    def look(self) -> Stick | None:
+        """Return the stick; None where none is mounted, or its root is not pinned."""
 
 
-class Mount:
+class StickMount:
     """A folder on which sticks are mounted.
 
     Args:
@@ -52,11 +50,11 @@ class Mount:
         # As `fleet stick write` lays it out.
         self._folder, self._pinned, self._clock = folder / ON_STICK, store / FOLDER, clock
         self._metadata = self._folder / METADATA_PATH.strip("/")
-        self._opened: Opened | None = None
+        self._opened: Stick | None = None
         self._client: Client | None = None
 
-    def look(self) -> Opened | None:
-        """As `Port.look`."""
+    def look(self) -> Stick | None:
+        """Look for a stick."""
         if not (self._pinned / PINNED).exists() or not self._metadata.is_dir():
             self.close()
             return None
@@ -66,17 +64,17 @@ class Mount:
             except InputError:  # taken out between the two looks
                 return None
             self._client = Client(self._pinned, transport, self._clock, longest=STICK_LONGEST)
-            self._opened = Opened(self._client, TransportPackages(transport))
+            self._opened = Stick(self._client, TransportPackages(transport))
         return self._opened
 
     def close(self) -> None:
-        """Lets go of the stick."""
+        """Let go of the stick."""
         if self._client is not None:
             self._client.close()
         self._client = self._opened = None
 
 
-class WithStick:
+class CombinedRepository:
     """Trust and packages of the network and of a stick.
 
     While the network answers, its word holds alone. Otherwise the stick's rollouts hold beside those of the network
@@ -87,13 +85,13 @@ class WithStick:
         port: where a stick would be.
     """
 
-    def __init__(self, trust: Trust, packages: Packages, port: Port) -> None:
+    def __init__(self, trust: Trust, packages: Packages, port: StickPort) -> None:
         self._trust, self._packages, self._port = trust, packages, port
         self._on_stick: set[str] = set()
         self._answers = True
 
     def refresh(self) -> Seen:
-        """As `Trust.refresh`; a network that does not answer is no trouble where a stick does."""
+        """Fetch and verify news from the stick or the network; either is enough."""
         trouble: Unreachable | Refused | None = None
         try:
             seen = self._trust.refresh()
@@ -111,14 +109,14 @@ class WithStick:
         return seen
 
     def held(self) -> Seen:
-        """As `Trust.held`."""
+        """Return what the device holds, verified, without the network."""
         seen, stick = self._trust.held(), self._port.look()
         if stick is None or (seen.fresh and self._answers):
             return seen
         return _both(seen, stick.trust.held())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """As `Trust.plan`, from where the rollout is said."""
+        """Return a plan and its bytes from the repository that names the rollout."""
         stick = self._port.look()
         listed = stick.trust.held().standings if stick is not None else None
         there = listed is not None and any((one.plan, one.sha256) == (name, sha256) for one in listed.rollouts)
@@ -129,7 +127,7 @@ class WithStick:
         return found
 
     def check(self, release: Release) -> None:
-        """As `Trust.check`, by the repository that its plan came from."""
+        """Return whether the repository of its plan names this package."""
         stick = self._of(release)
         if stick is not None:
             stick.trust.check(release)
@@ -145,12 +143,12 @@ class WithStick:
             self._on_stick.add(release.sha256)
 
     def path(self, release: Release) -> str:
-        """As `Trust.path`; of a stick's package with a mark."""
+        """Return the path of its bytes; that of a stick's package has a mark."""
         stick = self._of(release)
         return self._trust.path(release) if stick is None else _MARK + stick.trust.path(release)
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
-        """As `Packages.read`."""
+        """Yield the bytes of a target from `offset` to its end."""
         if not path.startswith(_MARK):
             return self._packages.read(path, offset, length)
         stick = self._port.look()
@@ -158,12 +156,12 @@ class WithStick:
             raise Unreachable("the stick was taken out")
         return stick.packages.read(path.removeprefix(_MARK), offset, length)
 
-    def _of(self, release: Release) -> Opened | None:
+    def _of(self, release: Release) -> Stick | None:
         return self._port.look() if release.sha256 in self._on_stick else None
 
 
 def _both(network: Seen, stick: Seen) -> Seen:
-    """The stick's word; what the network says where that is fresh, and what it has aborted, goes before."""
+    """Return the stick's word; what the network says where that is fresh, and what it has aborted, goes before."""
     if stick.standings is None or not stick.fresh:
         return network
     said = network.standings.rollouts if network.standings else ()
@@ -178,7 +176,7 @@ def _both(network: Seen, stick: Seen) -> Seen:
 
 
 def _is_remote(folder: Path, mounts: Path) -> bool:
-    """Whether a folder lies on another machine: a stick's word counts from this one alone."""
+    """Return whether a folder lies on another machine: a stick's word counts from this one alone."""
     place, kind = "", ""
     try:
         lines = mounts.read_text().splitlines()

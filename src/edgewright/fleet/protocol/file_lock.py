@@ -10,7 +10,7 @@ _STEP = 0.01
 
 
 def lock_within(handle: IO[str], seconds: float) -> bool:
-    """Takes the lock of an open file, which ends with the file; whether it was free within so many seconds."""
+    """Take the lock of an open file, which ends with the file; whether it was free within so many seconds."""
     until = time.monotonic() + seconds
     while True:
         try:

@@ -2,11 +2,105 @@
 
 from __future__ import annotations
 
+import os
+import random
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
+
+from edgewright.schema.fleet_plan import Plan, Release, Standings
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def wall(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; time in which the machine slept counts."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class SystemRandom:
+    """Chance of this machine."""
+
+    def bytes(self, count: int) -> bytes:
+        """So many random bytes."""
+        return os.urandom(count)
+
+    def share(self) -> float:
+        """Return a number from 0 up to 1."""
+        return random.SystemRandom().random()
+
+
+class Refused(Exception):  # noqa: N818 - what the other side sent is refused; the device goes on as before
+    """Signed metadata or bytes that must not be believed: forged, older, mixed, too large, too long-lived.
+
+    Args:
+        text: what, for people.
+        what: one word for it: 'signature', 'older', 'expired', 'length', 'hash', 'format', 'lifetime', 'mixed'.
+    """
+
+    def __init__(self, text: str, what: str = "signature") -> None:
+        super().__init__(text)
+        self.what = what
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest word that was verified.
+
+    Attributes:
+        standings: of all rollouts; None where none was ever published.
+        fresh: whether the role that signs them has not expired, by the later of the device's clock and `signed`. An
+            abort counts even where it is not.
+        signed: latest signed time known, seconds since 1970: the floor of time.
+        versions: of the roles held.
+        changed: whether anything is new since the last refresh.
+    """
+
+    standings: Standings | None
+    fresh: bool
+    signed: float
+    versions: dict[str, int]
+    changed: bool
+
+
+class Trust(Protocol):
+    """One repository, with what the device holds of it."""
+
+    def refresh(self) -> Seen:
+        """Ask for news and verifies it.
+
+        Raises:
+            Unreachable: nothing new was to be had; what is held stays.
+            Refused: what was sent is not to be believed; what is held stays.
+            OutputError: the device's own storage failed.
+        """
+
+    def held(self) -> Seen:
+        """Return what is held, verified again, without the network."""
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        """Return a plan and its bytes, from the cache or the network; its hash is the one given.
+
+        Raises:
+            Unreachable, Refused, OutputError: as `refresh`.
+        """
+
+    def check(self, release: Release) -> None:
+        """Whether the signed metadata of `releases` names this package with the same length and hash.
+
+        Raises:
+            Unreachable, Refused, OutputError: as `refresh`.
+        """
+
+    def path(self, release: Release) -> str:
+        """Where its bytes lie, below the address of targets."""
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -73,10 +167,10 @@ class Clock(Protocol):
     """Time on a device."""
 
     def wall(self) -> float:
-        """Seconds since 1970; may be wrong and may jump."""
+        """Return seconds since 1970; may be wrong and may jump."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never falls while the process lives."""
+        """Return seconds since some moment; never falls while the process lives."""
 
 
 class Chance(Protocol):
@@ -86,4 +180,4 @@ class Chance(Protocol):
         """So many random bytes."""
 
     def share(self) -> float:
-        """A number from 0 up to 1."""
+        """Return a number from 0 up to 1."""

@@ -16,7 +16,7 @@ import msgspec
 from securesystemslib.signer import Signer
 
 from edgewright.core.files import sync_folder
-from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.keys.files import Ring
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, STICK_TIMESTAMP, TIMESTAMP
 from edgewright.fleet.repository import changes, metadata, offline
 from edgewright.fleet.repository.folder import Fleet, locked
@@ -44,13 +44,13 @@ def waiting(fleet: Fleet) -> list[Waiting]:
 
 
 def taken(found: Waiting) -> None:
-    """Forgets a change, once what it says is durable elsewhere."""
+    """Forget a change, once what it says is durable elsewhere."""
     found.path.unlink(missing_ok=True)
     sync_folder(found.path.parent)
 
 
 def withdraw(fleet: Fleet, number: int) -> list[Waiting]:
-    """Takes back a change that waits, and those after it, which build upon it; what was published stays published.
+    """Take back a change that waits, and those after it, which build upon it; what was published stays published.
 
     Args:
         fleet: locked by the caller.
@@ -77,12 +77,12 @@ def read_held(fleet: Fleet) -> dict[str, bytes]:
     return held
 
 
-def accept(fleet: Fleet, asked: Change, now: float, ring: Ring | None = None) -> bool:
-    """Publishes a change that is signed by all whom it needs.
+def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -> bool:
+    """Publish a change that is signed by all whom it needs.
 
     Args:
         fleet: locked by the caller.
-        asked: the change.
+        change: the change.
         now: seconds since 1970.
         ring: with the online keys; None for those of the folder.
 
@@ -94,24 +94,24 @@ def accept(fleet: Fleet, asked: Change, now: float, ring: Ring | None = None) ->
         OutputError: a file cannot be written.
     """
     held = read_held(fleet)
-    changes.require_whole(held, asked)
-    files = changes.role_files(asked)
+    changes.require_whole(held, change)
+    files = changes.role_files(change)
     if all(held.get(role) == data for role, data in files.items()):
-        raise InputError("a change that is new", "one that is published or waits already", asked.about)
+        raise InputError("a change that is new", "one that is published or waits already", change.about)
     for role in files:
         if held.get(role) != files[role] and metadata.version(files, role) != metadata.version(held, role) + 1:
             expected, got = metadata.version(held, role) + 1, metadata.version(files, role)
             do = "Something was published since it was prepared; prepare it again"
-            raise InputError(f"version {expected} of {role}", str(got), asked.about, do)
+            raise InputError(f"version {expected} of {role}", str(got), change.about, do)
         check_role_file(held, role, {**held, **files})
-    for name in asked.targets:
+    for name in change.targets:
         if not (fleet.targets / name).is_file():
             raise InputError("the file of each target", "none", str(fleet.targets / name), "Prepare the change again")
     if not fleet.managed():
         online_signers(fleet, {**held, **files}, ring)  # before anything is written
     make_folder(fleet.incoming)
     number = max((int(found.path.stem) for found in waiting(fleet)), default=0) + 1
-    changes.save_change(fleet.incoming / f"{number:08d}.json", msgspec.structs.replace(asked, base={}))
+    changes.save_change(fleet.incoming / f"{number:08d}.json", msgspec.structs.replace(change, base={}))
     if fleet.managed():
         return False
     take_in(fleet, now, ring)
@@ -137,12 +137,12 @@ def writing(fleet: Fleet, now: float, ring: Ring | None = None) -> Iterator[None
         yield
 
 
-def settle(fleet: Fleet, asked: Change, ring: Ring, now: float, prepare: Path | None = None) -> Settled:
-    """Signs a change with the keys at hand and publishes it, or prepares it for others to sign.
+def settle(fleet: Fleet, change: Change, ring: Ring, now: float, prepare: Path | None = None) -> Settled:
+    """Return signs a change with the keys at hand and publishes it, or prepares it for others to sign.
 
     Args:
         fleet: locked by the caller.
-        asked: the change.
+        change: the change.
         ring: keys at hand.
         now: seconds since 1970.
         prepare: file for a change that others sign; None publishes.
@@ -152,7 +152,7 @@ def settle(fleet: Fleet, asked: Change, ring: Ring, now: float, prepare: Path | 
         OutputError: a file cannot be written.
     """
     held = read_held(fleet)
-    signed = changes.sign(held, asked, ring)
+    signed = changes.sign(held, change, ring)
     if prepare is not None:
         changes.write_change(prepare, signed, held)
         lacks = tuple(changes.lacking(held, signed))
@@ -162,7 +162,7 @@ def settle(fleet: Fleet, asked: Change, ring: Ring, now: float, prepare: Path | 
 
 
 def take_in(fleet: Fleet, now: float, ring: Ring | None = None) -> int:
-    """Publishes what waits, with the online keys of the folder; only where no control plane does.
+    """Publish what waits, with the online keys of the folder; only where no control plane does.
 
     Returns:
         How many changes.
@@ -201,7 +201,7 @@ def publish(
 
 
 def _signed_time(held: dict[str, bytes], new: dict[str, bytes], before: bytes | None, now: float) -> float:
-    """The time to sign: never before the last one, but where the timestamp's keys are new and devices forget it."""
+    """Return the time to sign: never before the last one, except with new timestamp keys, where devices forget it."""
     last = msgspec.json.decode(before, type=Standings).issued if before else 0.0
     if now >= last or offline.role_of({**held, **new}, TIMESTAMP).keyids != offline.role_of(held, TIMESTAMP).keyids:
         return now
@@ -212,13 +212,13 @@ def _signed_time(held: dict[str, bytes], new: dict[str, bytes], before: bytes | 
 
 
 def issued(index: bytes | None, now: float) -> bytes:
-    """The standings with a new signed time; empty ones where there were none."""
+    """Return the standings with a new signed time; empty ones where there were none."""
     standings = msgspec.json.decode(index, type=Standings) if index else Standings(issued=now)
     return msgspec.json.encode(msgspec.structs.replace(standings, issued=now))
 
 
 def online_signers(fleet: Fleet, held: dict[str, bytes], ring: Ring | None = None) -> dict[str, Signer]:
-    """Signers of the online roles, from the folder or behind the URIs of the settings.
+    """Return signers of the online roles, from the folder or behind the URIs of the settings.
 
     Raises:
         InputError: a key is missing.

@@ -4,45 +4,109 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from tuf.api.metadata import VerificationResult
+from tuf.api.metadata import Root, Targets, VerificationResult
 
 from edgewright.core.files import write_atomic
-from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.keys.files import Ring
 from edgewright.fleet.protocol.layout import ONLINE, ROOT, TARGETS
 from edgewright.fleet.repository import metadata
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import CHANGE_VERSION, Change
 
+_SHORT = 16
+
+
+def describe(before: Mapping[str, bytes], change: Change) -> list[str]:
+    """Return lines that say what every role of a change gains and loses.
+
+    Args:
+        before: metadata that the change builds upon.
+        change: the change.
+    """
+    lines = [change.about]
+    for role, data in sorted(role_files(change).items()):
+        new = metadata.read(data, role).signed
+        old = metadata.read(before[role], role).signed if role in before else None
+        was = f" after {old.version}" if old else ""
+        lines.append(f"{role}: version {new.version}{was}, holds until {new.expires.isoformat()}")
+        lines += [f"  {line}" for line in (*_targets(old, new), *_keys(old, new))]
+    return [plain(line) for line in lines]
+
+
+def plain(text: str) -> str:
+    """Return text of other people for a terminal: what does not print, such as what erases a line, becomes '?'."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def _targets(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - Root or Targets
+    if not isinstance(new, Targets):
+        return []
+    before = old.targets if isinstance(old, Targets) else {}
+    lines = []
+    for path, file in sorted(new.targets.items()):
+        if before.get(path) != file:
+            sign = "changes" if path in before else "adds"
+            custom = file.custom if isinstance(file.custom, dict) else {}
+            notes = ", ".join(f"{k} {v}" for k, v in custom.items() if v not in (None, "", [], False))
+            lines.append(f"{sign} {path}, {file.length:,} bytes, SHA-256 {file.hashes.get('sha256', '?')}: {notes}")
+    return lines + [f"takes away {path}" for path in sorted(before.keys() - new.targets.keys())]
+
+
+def _keys(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - Root or Targets
+    before, after = _named(old), _named(new)
+    lines = []
+    for role, (threshold, keys) in after.items():
+        was, had = before.get(role, (0, set()))
+        lines += [f"{key[:_SHORT]} may sign {role} from now on" for key in sorted(keys - had)]
+        lines += [f"{key[:_SHORT]} may no longer sign {role}" for key in sorted(had - keys)]
+        if threshold != was:
+            lines.append(f"{role} needs {threshold} of {len(keys)} signatures" + (f", before {was}" if was else ""))
+    return lines
+
+
+def _named(signed: Any) -> dict[str, tuple[int, set[str]]]:  # noqa: ANN401 - Root or Targets
+    """Threshold and key ids by role that this metadata names."""
+    if isinstance(signed, Root):
+        return {name: (role.threshold, set(role.keyids)) for name, role in signed.roles.items()}
+    if not isinstance(signed, Targets) or signed.delegations is None:
+        return {}
+    if signed.delegations.succinct_roles is not None:
+        bins = signed.delegations.succinct_roles
+        return {f"{bins.name_prefix} (hash bins)": (bins.threshold, set(bins.keyids))}
+    return {name: (role.threshold, set(role.keyids)) for name, role in (signed.delegations.roles or {}).items()}
+
+
 _LARGEST = 64 << 20
 
 
 def change(about: str, roles: Mapping[str, bytes], targets: tuple[str, ...] = ()) -> Change:
-    """A change from metadata by role; signatures may be there already."""
+    """Return a change from metadata by role; signatures may be there already."""
     return Change(about=about, roles={role: data.decode() for role, data in roles.items()}, targets=targets)
 
 
-def role_files(asked: Change) -> dict[str, bytes]:
+def role_files(change: Change) -> dict[str, bytes]:
     """Metadata by role."""
-    return {role: text.encode() for role, text in asked.roles.items()}
+    return {role: text.encode() for role, text in change.roles.items()}
 
 
-def results(held: Mapping[str, bytes], asked: Change) -> dict[str, list[VerificationResult]]:
+def results(held: Mapping[str, bytes], change: Change) -> dict[str, list[VerificationResult]]:
     """For each role who has signed and who may: for a new root by the old one and by itself.
 
     Args:
         held: metadata that is published, by role.
-        asked: the change.
+        change: the change.
     """
-    files = role_files(asked)
+    files = role_files(change)
     after = {**held, **files}
     found: dict[str, list[VerificationResult]] = {}
     for role, data in files.items():
         new = metadata.read(data, role)
         above = metadata.delegator(role)
         if role in ONLINE or above not in after:
-            raise InputError("metadata of offline roles", role, asked.about)
+            raise InputError("metadata of offline roles", role, change.about)
         delegators = [metadata.read(after[above], above).signed]
         if role == ROOT and ROOT in held and held[ROOT] != data:
             delegators.append(metadata.read(held[ROOT], ROOT).signed)
@@ -54,7 +118,7 @@ def results(held: Mapping[str, bytes], asked: Change) -> dict[str, list[Verifica
 
 
 def sign(held: Mapping[str, bytes], asked: Change, ring: Ring) -> Change:
-    """The change with the signatures of every key at hand that may sign it.
+    """Return the change with the signatures of every key at hand that may sign it.
 
     Args:
         held: metadata that is published, by role.
@@ -73,33 +137,33 @@ def sign(held: Mapping[str, bytes], asked: Change, ring: Ring) -> Change:
     return msgspec.structs.replace(asked, roles=change(asked.about, files).roles)
 
 
-def lacking(held: Mapping[str, bytes], asked: Change) -> list[str]:
-    """What each role still lacks, for people; nothing when the change is whole."""
-    told = []
-    for role, found in results(held, asked).items():
+def lacking(held: Mapping[str, bytes], change: Change) -> list[str]:
+    """Return what each role still lacks, for people; nothing when the change is whole."""
+    describe = []
+    for role, found in results(held, change).items():
         for result in found:
             if not result.verified:
                 names = ", ".join(name[:16] for name in result.unsigned)
                 have = f"{len(result.signed)} of {result.threshold} signatures"
-                told.append(f"{role} has {have}, still to sign: any {result.missing} of {names or 'none'}")
-    return list(dict.fromkeys(told))
+                describe.append(f"{role} has {have}, still to sign: any {result.missing} of {names or 'none'}")
+    return list(dict.fromkeys(describe))
 
 
-def require_whole(held: Mapping[str, bytes], asked: Change, ring: Ring | None = None) -> None:
+def require_whole(held: Mapping[str, bytes], change: Change, ring: Ring | None = None) -> None:
     """Nothing may be missing.
 
     Raises:
         InputError: saying which role lacks how many signatures, and what opens or brings more keys.
     """
-    told = lacking(held, asked)
-    if told:
+    describe = lacking(held, change)
+    if describe:
         why = ring.why() if ring else ""
         do = "Bring more keys with --keys DIR, or let others sign: --prepare FILE, then edgewright fleet key sign FILE"
-        raise InputError("signatures up to the threshold", "; ".join(told), why, do)
+        raise InputError("signatures up to the threshold", "; ".join(describe), why, do)
 
 
-def write_change(path: Path, asked: Change, held: Mapping[str, bytes]) -> None:
-    """Writes a change to a file, with what it builds upon, for others to sign.
+def write_change(path: Path, change: Change, held: Mapping[str, bytes]) -> None:
+    """Write a change to a file, with what it builds upon, for others to sign.
 
     Raises:
         InputError: the file exists.
@@ -107,18 +171,18 @@ def write_change(path: Path, asked: Change, held: Mapping[str, bytes]) -> None:
     """
     if path.exists():
         raise InputError("a file that does not exist yet", "one that does", str(path))
-    needed = {ROOT, TARGETS, *asked.roles, *(metadata.delegator(role) for role in asked.roles)}
+    needed = {ROOT, TARGETS, *change.roles, *(metadata.delegator(role) for role in change.roles)}
     base = {role: held[role].decode() for role in sorted(needed) if role in held}
-    save_change(path, msgspec.structs.replace(asked, base=base))
+    save_change(path, msgspec.structs.replace(change, base=base))
 
 
-def base(asked: Change) -> dict[str, bytes]:
+def base(change: Change) -> dict[str, bytes]:
     """Metadata that a prepared change builds upon, by role; not to be believed, only to be shown and compared."""
-    return {role: text.encode() for role, text in asked.base.items()}
+    return {role: text.encode() for role, text in change.base.items()}
 
 
-def check_base(asked: Change) -> str:
-    """Whether what a prepared change builds upon is signed, from its own root down.
+def check_base(change: Change) -> str:
+    """Return whether what a prepared change builds upon is signed, from its own root down.
 
     Who is shown what a change adds to something forged would not see what the forger added before.
 
@@ -128,22 +192,22 @@ def check_base(asked: Change) -> str:
     Raises:
         InputError: something is missing or not signed as it must be.
     """
-    found = base(asked)
+    found = base(change)
     for role in (ROOT, TARGETS):
         if role not in found:
-            raise InputError(f"the metadata of {role} that the change builds upon", "none", asked.about)
+            raise InputError(f"the metadata of {role} that the change builds upon", "none", change.about)
     for role, data in found.items():
         metadata.verify(found, role, data)
     return metadata.sha256(found[ROOT])
 
 
-def save_change(path: Path, asked: Change) -> None:
-    """Writes a change, over the one that was there.
+def save_change(path: Path, change: Change) -> None:
+    """Write a change, over the one that was there.
 
     Raises:
         OutputError: it cannot be written.
     """
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(asked), indent=1) + b"\n")
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(change), indent=1) + b"\n")
 
 
 class _Format(msgspec.Struct):
@@ -151,7 +215,7 @@ class _Format(msgspec.Struct):
 
 
 def read_change(path: Path) -> Change:
-    """A change from a file; whether its signatures are good is another question.
+    """Return a change from a file; whether its signatures are good is another question.
 
     Raises:
         InputError: there is no such file, it is something else, or a newer Edgewright made it.
@@ -162,8 +226,8 @@ def read_change(path: Path) -> Change:
         data = path.read_bytes()
         found = msgspec.json.decode(data, type=_Format).format
         if found > CHANGE_VERSION:
-            told = f"Format {found} is newer than this Edgewright reads ({CHANGE_VERSION}): upgrade"
-            raise InputError(f"a change of format {CHANGE_VERSION} or older", str(found), str(path), told)
+            describe = f"Format {found} is newer than this Edgewright reads ({CHANGE_VERSION}): upgrade"
+            raise InputError(f"a change of format {CHANGE_VERSION} or older", str(found), str(path), describe)
         return msgspec.json.decode(data, type=Change)
     except OSError as error:
         raise InputError("a file with a change", error.strerror or str(error), str(path)) from None

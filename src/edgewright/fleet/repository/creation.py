@@ -42,7 +42,7 @@ USUAL: Mapping[str, Quorum] = {
 def create_fleet(
     folder: Path, settings: FleetSettings, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float
 ) -> tuple[Fleet, list[KeyMade]]:
-    """Makes keys, signs the first metadata and writes the folder.
+    """Make keys, sign the first metadata and write the folder.
 
     Args:
         folder: that does not exist yet, or is empty.

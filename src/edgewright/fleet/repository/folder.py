@@ -12,7 +12,7 @@ import msgspec
 
 from edgewright.core.files import write_atomic
 from edgewright.fleet.protocol.file_lock import lock_within
-from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.keys.files import Ring
 from edgewright.fleet.protocol.layout import OFFLINE
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
@@ -61,20 +61,20 @@ class Fleet:
         return self.folder / "incoming"
 
     def managed(self) -> bool:
-        """Whether a control plane publishes what is signed: nobody else may give away versions then."""
+        """Return whether a control plane publishes what is signed: nobody else may give away versions then."""
         return (self.folder / DATABASE).exists() or (self.folder / ADDRESS).exists()
 
     def away(self, role: str) -> bool:
-        """Whether keys of a role are meant to leave this machine; on a stick all are."""
+        """Return whether keys of a role are meant to leave this machine; on a stick all are."""
         return role in OFFLINE or self.settings.stick
 
     def ring(self, folders: tuple[Path, ...] = (), passphrases: tuple[bytes, ...] = ()) -> Ring:
-        """Keys at hand: those of `folders`, else those in the fleet's own folders."""
+        """Return keys at hand: those of `folders`, else those in the fleet's own folders."""
         own = [folder for folder in (self.offline, self.online) if folder.is_dir()]
         return Ring([*folders, *own], passphrases, self.settings.signers)
 
     def product(self, name: str | None) -> str:
-        """A product by name; the only one there is where none is named.
+        """Return a product by name; the only one there is where none is named.
 
         Raises:
             InputError: no such product, or none was named and there are several.
@@ -92,7 +92,7 @@ class _Format(msgspec.Struct):
 
 
 def open_fleet(folder: Path) -> Fleet:
-    """The fleet in a folder.
+    """Return the fleet in a folder.
 
     Raises:
         InputError: there is none, or a newer Edgewright made it.
@@ -105,8 +105,8 @@ def open_fleet(folder: Path) -> Fleet:
         data = path.read_bytes()
         found = msgspec.toml.decode(data, type=_Format).format
         if found > FOLDER_VERSION:
-            told = f"Format {found} is newer than this Edgewright reads ({FOLDER_VERSION}): upgrade"
-            raise InputError(f"a fleet of format {FOLDER_VERSION} or older", str(found), str(path), told)
+            text = f"Format {found} is newer than this Edgewright reads ({FOLDER_VERSION}): upgrade"
+            raise InputError(f"a fleet of format {FOLDER_VERSION} or older", str(found), str(path), text)
         return Fleet(folder, msgspec.toml.decode(data, type=FleetSettings))
     except FileNotFoundError:
         raise InputError("the folder of a fleet", f"a folder without {SETTINGS}", str(folder), do) from None
@@ -117,7 +117,7 @@ def open_fleet(folder: Path) -> Fleet:
 
 
 def write_settings(folder: Path, settings: FleetSettings) -> None:
-    """Writes `fleet.toml`.
+    """Write `fleet.toml`.
 
     Raises:
         OutputError: it cannot be written.

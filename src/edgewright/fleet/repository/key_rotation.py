@@ -23,7 +23,7 @@ REFRESH_WITHIN = 30 * DAY
 
 @contextmanager
 def kept_when_done(fleet: Fleet, made: Sequence[KeyMade]) -> Iterator[None]:
-    """Deletes keys that were just made when what they were made for fails, as long as no accepted change names them."""
+    """Delete keys that were just made when what they were made for fails, as long as no accepted change names them."""
     try:
         yield
     except BaseException:
@@ -39,7 +39,7 @@ def rotate(
     fleet: Fleet, role: str, now: float, *, remove: Sequence[str] | None = None, add: Sequence[Key] = (),
     make: int | None = None, threshold: int | None = None, passphrase: bytes | None = None,
 ) -> tuple[Change, list[KeyMade]]:  # fmt: skip
-    """A change that gives a role other keys, without signatures; new keys lie in the fleet's folders already.
+    """Return a change that gives a role other keys, without signatures; new keys lie in the fleet's folders already.
 
     Args:
         fleet: locked by the caller.
@@ -89,15 +89,15 @@ def role_with(held: Mapping[str, bytes], key: str) -> str:
 
 
 def full_id(key: str, known: Sequence[str], role: str) -> str:
-    """The id that begins so.
+    """Return the id that begins so.
 
     Raises:
         InputError: none does, or several do.
     """
     found = [name for name in known if key and name.startswith(key)]
     if len(found) != 1:
-        told = ", ".join(name[:16] for name in known)
-        raise InputError(f"a key of {role}: {told}", repr(key), "--key")
+        text = ", ".join(name[:16] for name in known)
+        raise InputError(f"a key of {role}: {text}", repr(key), "--key")
     return found[0]
 
 
@@ -108,7 +108,7 @@ def due(held: Mapping[str, bytes], now: float, within: float = REFRESH_WITHIN) -
 
 
 def refresh(fleet: Fleet, roles: Sequence[str], now: float) -> Change:
-    """A change that signs offline roles as they are, for longer, without signatures."""
+    """Return a change that signs offline roles as they are, for longer, without signatures."""
     held = read_held(fleet)
     return changes.change(f"{', '.join(roles)} for longer", offline.refreshed(held, roles, now))
 
@@ -119,14 +119,10 @@ def _make(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key, KeyMa
     make_folder(folder, 0o700)
     taken = (re.fullmatch(rf"{role}-(\d+)", path.stem) for path in folder.iterdir())
     # A number is not given again, even where the private half was carried away and only the public one stayed.
-    number = 1 + max((int(found[1]) for found in taken if found), default=_known(fleet, role))
+    known = len(offline.role_of(read_held(fleet), role).keyids)
+    number = 1 + max((int(found[1]) for found in taken if found), default=known)
     path = folder / f"{role}-{number}{PRIVATE}"
     signer = make_key(path, passphrase if away else None)
     name = signer.public_key.keyid
     told = KeyMade(role=role, key=name, file=str(path), offline=away, encrypted=away and passphrase is not None)
     return signer.public_key, told
-
-
-def _known(fleet: Fleet, role: str) -> int:
-    """Keys that the role has, wherever their files are."""
-    return len(offline.role_of(read_held(fleet), role).keyids)

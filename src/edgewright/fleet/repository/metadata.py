@@ -12,7 +12,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from edgewright.fleet.protocol.layout import LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from edgewright.fleet.protocol.layout import INDEX, LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from edgewright.schema.errors import InputError
 
 TOP = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
@@ -44,7 +44,7 @@ def version(held: Mapping[str, bytes], role: str) -> int:
 
 
 def lifetime(role: str) -> float:
-    """Seconds for which a role is signed; hash bins live as long as `releases`."""
+    """Return seconds for which a role is signed; hash bins live as long as `releases`."""
     return LONGEST.get(role, LONGEST[RELEASES]) - SLACK
 
 
@@ -96,13 +96,33 @@ def delegator(role: str) -> str:
     return ROOT if role in TOP else TARGETS if role in (RELEASES, ROLLOUTS) else RELEASES
 
 
+def signed_at(data: bytes, role: str) -> float:
+    """Return when metadata was signed, in seconds since 1970, by its expiry."""
+    return float(read(data, role).signed.expires.timestamp() - lifetime(role))
+
+
+def named_targets(held: Mapping[str, bytes]) -> dict[str, TargetFile]:
+    """Return every target that the metadata names, by path."""
+    found: dict[str, TargetFile] = {}
+    for role, data in held.items():
+        if role not in (ROOT, SNAPSHOT, TIMESTAMP):
+            found |= read(data, role).signed.targets
+    return found
+
+
+def index_hash(held: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of the standings that `rollouts` names; empty where there are none."""
+    named = read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX) if ROLLOUTS in held else None
+    return str(named.hashes["sha256"]) if named is not None else ""
+
+
 def described(data: bytes, role: str) -> MetaFile:
-    """What a snapshot or timestamp says about a role's metadata: version, length and hash of its bytes."""
+    """Return what a snapshot or timestamp says about a role's metadata: version, length and hash of its bytes."""
     return MetaFile.from_data(int(read(data, role).signed.version), data, ["sha256"])
 
 
 def target(path: str, data: bytes, custom: Mapping[str, Any]) -> TargetFile:
-    """What the metadata says about a target: length, hash, and what is ours."""
+    """Return what the metadata says about a target: length, hash, and what is ours."""
     file = TargetFile.from_data(path, data, ["sha256"])
     file.unrecognized_fields["custom"] = dict(custom)
     return file

@@ -48,7 +48,7 @@ def first(keys: Mapping[str, Sequence[Key]], thresholds: Mapping[str, int], now:
 
 
 def next_signed(held: Mapping[str, bytes], role: str, now: float) -> Any:  # noqa: ANN401 - Root or Targets
-    """A role's signed part with the next version and a new expiry, for changing.
+    """Return a role's signed part with the next version and a new expiry, for changing.
 
     Args:
         held: metadata by role.
@@ -62,12 +62,12 @@ def next_signed(held: Mapping[str, bytes], role: str, now: float) -> Any:  # noq
 
 
 def refreshed(held: Mapping[str, bytes], roles: Iterable[str], now: float) -> dict[str, bytes]:
-    """Roles as they are, for longer, without signatures."""
+    """Return roles as they are, for longer, without signatures."""
     return {role: metadata.sign(next_signed(held, role, now), []) for role in roles}
 
 
 def bins(held: Mapping[str, bytes]) -> list[str]:
-    """Names of the hash bins below `releases`; none where there are few packages."""
+    """Return names of the hash bins below `releases`; none where there are few packages."""
     if RELEASES not in held:
         return []
     delegations = metadata.read(held[RELEASES], RELEASES).signed.delegations
@@ -75,7 +75,7 @@ def bins(held: Mapping[str, bytes]) -> list[str]:
 
 
 def offline_roles(held: Mapping[str, bytes]) -> list[str]:
-    """Roles that offline keys sign, hash bins too."""
+    """Return roles that offline keys sign, hash bins too."""
     return [ROOT, TARGETS, RELEASES, *bins(held)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from securesystemslib.signer import Signer
-from tuf.api.metadata import Snapshot, Targets, Timestamp
+from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
 from edgewright.fleet.protocol.layout import ONLINE, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from edgewright.fleet.repository import metadata
@@ -45,19 +45,17 @@ def sign_online(
     now_held = {**held, **role_files}
     for role in role_files:
         check_role_file(held, role, now_held)
-    floor = above or {}
-    rollouts = next_rollouts(
-        held.get(ROLLOUTS), targets, signers[ROLLOUTS], now, above=floor.get(ROLLOUTS, 0), lifetime=lifetime
-    )
+    number = {role: max(metadata.version(held, role), (above or {}).get(role, 0)) + 1 for role in ONLINE}
+    expires = {role: metadata.expiry(role, now, lifetime) for role in ONLINE}
+    files = _rollout_targets(held, targets)
+    rollouts = metadata.sign(Targets(number[ROLLOUTS], None, expires[ROLLOUTS], files), [signers[ROLLOUTS]])
     named = {role: data for role, data in role_files.items() if role != ROOT} | {ROLLOUTS: rollouts}
     if SNAPSHOT not in held:
         named = {r: d for r, d in now_held.items() if r not in (ROOT, SNAPSHOT, TIMESTAMP)} | named
-    snapshot = next_snapshot(
-        held.get(SNAPSHOT), named, signers[SNAPSHOT], now, above=floor.get(SNAPSHOT, 0), lifetime=lifetime
-    )
-    timestamp = next_timestamp(
-        held.get(TIMESTAMP), snapshot, signers[TIMESTAMP], now, above=floor.get(TIMESTAMP, 0), lifetime=lifetime
-    )
+    meta = _snapshot_meta(held, named)
+    snapshot = metadata.sign(Snapshot(number[SNAPSHOT], None, expires[SNAPSHOT], meta), [signers[SNAPSHOT]])
+    described = metadata.described(snapshot, SNAPSHOT)
+    timestamp = metadata.sign(Timestamp(number[TIMESTAMP], None, expires[TIMESTAMP], described), [signers[TIMESTAMP]])
     signed = {ROLLOUTS: rollouts, SNAPSHOT: snapshot, TIMESTAMP: timestamp}
     for role, data in signed.items():
         metadata.verify(now_held, role, data)
@@ -88,49 +86,19 @@ def check_role_file(held: Mapping[str, bytes], role: str, now_held: Mapping[str,
         raise InputError(f"a version of {role} above {before}", str(after))
 
 
-def next_rollouts(
-    previous: bytes | None, targets: Mapping[str, bytes], signer: Signer, now: float, *, above: int = 0,
-    lifetime: float | None = None,
-) -> bytes:  # fmt: skip
-    """Metadata of `rollouts` after the one held, with new content of its targets.
-
-    Args:
-        previous: metadata held; None for the first.
-        targets: content by path; what is not named stays.
-        signer: of the role.
-        now: seconds since 1970.
-        above: the version is larger than this one too.
-        lifetime: seconds for which it holds, instead of the role's own.
-    """
-    old = metadata.read(previous, ROLLOUTS).signed if previous else None
-    files = dict(old.targets) if old else {}
+def _rollout_targets(held: Mapping[str, bytes], targets: Mapping[str, bytes]) -> dict[str, TargetFile]:
+    """Return the targets that `rollouts` names, with new content; what is not named stays."""
+    files = dict(metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets) if ROLLOUTS in held else {}
     for path, data in targets.items():
         if path.split("/")[0] != ROLLOUTS:
             raise InputError(f"a target below {ROLLOUTS}/", path, "targets of the online role")
         files[path] = metadata.target(path, data, _CUSTOM)
-    signed = Targets(max(old.version if old else 0, above) + 1, None, metadata.expiry(ROLLOUTS, now, lifetime), files)
-    return metadata.sign(signed, [signer])
+    return files
 
 
-def next_snapshot(
-    previous: bytes | None, named: Mapping[str, bytes], signer: Signer, now: float, *, above: int = 0,
-    lifetime: float | None = None,
-) -> bytes:  # fmt: skip
-    """Snapshot after the one held; a role that was ever in it stays in it.
-
-    Args:
-        previous: metadata held; None for the first.
-        named: new metadata by role, all but root, snapshot and timestamp.
-        signer: of the role.
-        now: seconds since 1970.
-        above: the version is larger than this one too.
-        lifetime: seconds for which it holds, instead of the role's own.
-
-    Raises:
-        InputError: a role's version would fall, or stay with other bytes.
-    """
-    old = metadata.read(previous, SNAPSHOT).signed if previous else None
-    meta = dict(old.meta) if old else {}
+def _snapshot_meta(held: Mapping[str, bytes], named: Mapping[str, bytes]) -> dict[str, MetaFile]:
+    """Return what the snapshot says, with new metadata by role; a role that was ever in it stays in it."""
+    meta = dict(metadata.read(held[SNAPSHOT], SNAPSHOT).signed.meta) if SNAPSHOT in held else {}
     for role, data in sorted(named.items()):
         new, before = metadata.described(data, role), meta.get(f"{role}.json")
         if before and (new.version < before.version or (new.version == before.version and new != before)):
@@ -138,25 +106,4 @@ def next_snapshot(
         meta[f"{role}.json"] = new
     if f"{TARGETS}.json" not in meta:
         raise InputError("the metadata of targets", "none", "snapshot")
-    signed = Snapshot(max(old.version if old else 0, above) + 1, None, metadata.expiry(SNAPSHOT, now, lifetime), meta)
-    return metadata.sign(signed, [signer])
-
-
-def next_timestamp(
-    previous: bytes | None, snapshot: bytes, signer: Signer, now: float, *, above: int = 0,
-    lifetime: float | None = None,
-) -> bytes:  # fmt: skip
-    """Timestamp after the one held, which names the snapshot.
-
-    Args:
-        previous: metadata held; None for the first.
-        snapshot: metadata that it names.
-        signer: of the role.
-        now: seconds since 1970.
-        above: the version is larger than this one too.
-        lifetime: seconds for which it holds, instead of the role's own.
-    """
-    old = metadata.read(previous, TIMESTAMP).signed if previous else None
-    expires = metadata.expiry(TIMESTAMP, now, lifetime)
-    number = max(old.version if old else 0, above) + 1
-    return metadata.sign(Timestamp(number, None, expires, metadata.described(snapshot, SNAPSHOT)), [signer])
+    return meta

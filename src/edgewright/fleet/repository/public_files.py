@@ -10,7 +10,7 @@ from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import MetaFile
 
 from edgewright.core.files import sync_folder, write_atomic
-from edgewright.fleet.protocol.layout import INDEX, ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
+from edgewright.fleet.protocol.layout import INDEX, ROOT, SNAPSHOT, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.schema.errors import InputError, OutputError
@@ -37,7 +37,7 @@ def read_published(fleet: Fleet) -> dict[str, bytes]:
 
 
 def root_versions(fleet: Fleet) -> list[int]:
-    """Versions of the root that are published, rising; every one is kept for ever."""
+    """Return versions of the root that are published, rising; every one is kept for ever."""
     names = [path.name.split(".")[0] for path in fleet.metadata.glob("*.root.json")]
     return sorted(int(name) for name in names if name.isdigit())
 
@@ -48,7 +48,7 @@ def root_hash(fleet: Fleet) -> str:
 
 
 def read_target(fleet: Fleet, path: str, sha256: str) -> bytes:
-    """Bytes of a target.
+    """Return bytes of a target.
 
     Raises:
         InputError: it is missing or altered.
@@ -61,15 +61,13 @@ def read_target(fleet: Fleet, path: str, sha256: str) -> bytes:
 
 
 def read_index(fleet: Fleet, held: Mapping[str, bytes]) -> bytes | None:
-    """Bytes of `rollouts/index.json`; None where there is none yet."""
-    if ROLLOUTS not in held:
-        return None
-    file = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX)
-    return None if file is None else read_target(fleet, INDEX, file.hashes["sha256"])
+    """Return bytes of `rollouts/index.json`; None where there is none yet."""
+    digest = metadata.index_hash(held)
+    return read_target(fleet, INDEX, digest) if digest else None
 
 
 def write_targets(fleet: Fleet, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Writes targets under names that begin with their hashes; nobody asks for them before metadata names them.
+    """Write targets under names that begin with their hashes; nobody asks for them before metadata names them.
 
     Returns:
         The paths with the hash in front.
@@ -89,7 +87,7 @@ def write_targets(fleet: Fleet, files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
-    """Writes metadata, so that whoever reads in between finds what was there before, or what is there after.
+    """Write metadata, so that whoever reads in between finds what was there before, or what is there after.
 
     Raises:
         OutputError: a file cannot be written; devices find what was there before.
@@ -102,7 +100,7 @@ def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
 
 
 def write_again(path: Path, data: bytes) -> None:
-    """Writes a file, another one of whose name may have been served before.
+    """Write a file, another one of whose name may have been served before.
 
     Web servers make a file's ETag from its size and its time in whole seconds. Timestamps have the same size, and
     whoever has the first of two from one second would hear that nothing changed until a third comes. So the time of
@@ -118,7 +116,7 @@ def write_again(path: Path, data: bytes) -> None:
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Makes a folder and those above it, durably: files in it would else be gone with its name after a power cut.
+    """Make a folder and those above it, durably: files in it would else be gone with its name after a power cut.
 
     Raises:
         OutputError: it cannot be made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,12 +12,44 @@ from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.fleet.protocol.layout import RELEASES, package_target, plan_target
 from edgewright.fleet.repository import changes, metadata, releases
-from edgewright.fleet.repository.acceptance import read_held
-from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.acceptance import read_held, settle, writing
+from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.public_files import read_index, read_target, write_targets
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Change, Published
 from edgewright.schema.fleet_plan import Plan, Release, Standings
+
+
+def publish_plan(
+    folder: Path, plan: Plan, *, keys: tuple[Path, ...] = (), passphrases: tuple[bytes, ...] = (),
+    now: float | None = None,
+) -> bytes:  # fmt: skip
+    """Return signs `plans/ID.json` into `releases`.
+
+    Where a control plane publishes, the signed change waits in `incoming` and is taken in by it
+    (`accepting.waiting`); where there is none, it is published when this returns.
+
+    Args:
+        folder: of the fleet.
+        plan: whose releases are signed already.
+        keys: folders with keys of `releases` beside those in the fleet's own folder.
+        passphrases: of these keys.
+        now: seconds since 1970; the clock's when None.
+
+    Returns:
+        The plan's bytes, whose SHA-256 the standings name.
+
+    Raises:
+        InputError: too few keys, an id in use, or a release that is not signed as the plan says.
+        OutputError: a file cannot be written.
+    """
+    moment = time.time() if now is None else now
+    fleet = open_fleet(folder)
+    ring = fleet.ring(keys, passphrases)
+    with writing(fleet, moment, ring):
+        asked, data = prepare_plan(fleet, plan, moment)
+        settle(fleet, asked, ring, moment)
+    return data
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +74,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_package(path: Path) -> tuple[Package, bytes]:
-    """A package that proved itself: every form answers its test vectors here, with the engine at hand.
+    """Return a package that proved itself: every form answers its test vectors here, with the engine at hand.
 
     Raises:
         InputError: it is no package.
@@ -57,7 +90,7 @@ def check_package(path: Path) -> tuple[Package, bytes]:
 
 
 def prepare_release(fleet: Fleet, path: Path, wish: Wish, now: float) -> tuple[Change, tuple[Published, ...]]:
-    """A change that publishes a package, without signatures; its bytes lie among the targets already.
+    """Return a change that publishes a package, without signatures; its bytes lie among the targets already.
 
     Args:
         fleet: locked by the caller.
@@ -101,7 +134,7 @@ def prepare_release(fleet: Fleet, path: Path, wish: Wish, now: float) -> tuple[C
 
 
 def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
-    """A change that publishes a plan, without signatures, and the plan's bytes.
+    """Return a change that publishes a plan, without signatures, and the plan's bytes.
 
     Args:
         fleet: locked by the caller.
@@ -154,11 +187,7 @@ def _back(normal: list[Published], wish: Wish, aborted: set[tuple[str, int]]) ->
 def _release(
     product: str, counter: int, sha256: str, length: int, package: str, profiles: tuple[str, ...], least: str
 ) -> Release:
-    """A release, checked as a device checks it.
-
-    Raises:
-        InputError: a value that no release may have.
-    """
+    """Return a release, checked as a device checks it; InputError for a value that no release may have."""
     fields = {"product": product, "counter": counter, "sha256": sha256, "length": length, "package": package}
     fields |= {"target": package_target(product, counter), "profiles": profiles, "least": least}
     try:

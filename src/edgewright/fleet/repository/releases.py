@@ -19,7 +19,7 @@ _BITS, _BIN = 5, PACKAGES
 
 
 def package_file(published: Published, data: bytes) -> TargetFile:
-    """What the metadata says about a release."""
+    """Return what the metadata says about a release."""
     release = published.release
     custom: dict[str, Any] = {"format": FORMAT, "product": release.product, "counter": release.counter}
     more: dict[str, Any] = {"package": release.package, "profiles": list(release.profiles), "least": release.least}
@@ -30,7 +30,7 @@ def package_file(published: Published, data: bytes) -> TargetFile:
 
 
 def plan_file(plan: Plan, data: bytes) -> TargetFile:
-    """What the metadata says about a plan."""
+    """Return what the metadata says about a plan."""
     custom = {"format": FORMAT, "product": plan.release.product, "counter": plan.release.counter}
     return metadata.target(plan_target(plan.id), data, custom)
 
@@ -61,7 +61,7 @@ def plans(held: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
 
 
 def find(held: Mapping[str, bytes], product: str, counter: int | None = None) -> Published:
-    """A release of a product by counter, or its newest that is no revert.
+    """Return a release of a product by counter, or its newest that is no revert.
 
     Raises:
         InputError: there is none.
@@ -78,7 +78,7 @@ def find(held: Mapping[str, bytes], product: str, counter: int | None = None) ->
 
 
 def revert_of(held: Mapping[str, bytes], release: Release) -> Release | None:
-    """The dormant way back that was signed with a release; None for a product's first."""
+    """Return the dormant way back that was signed with a release; None for a product's first."""
     for published in listed(held):
         same = published.release.product == release.product and published.release.counter == release.counter + 1
         if same and published.revert:
@@ -117,7 +117,7 @@ def with_targets(held: Mapping[str, bytes], files: Iterable[TargetFile], now: fl
 
 
 def _split(held: Mapping[str, bytes], releases: Targets, now: float) -> dict[str, Targets]:
-    """Moves packages out of `releases` into hash bins that the same keys sign."""
+    """Move packages out of `releases` into hash bins that the same keys sign."""
     named = offline.role_of(held, RELEASES)
     above = metadata.read(held[TARGETS], TARGETS).signed
     succinct = SuccinctRoles(list(named.keyids), named.threshold, _BITS, _BIN)

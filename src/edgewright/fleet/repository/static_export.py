@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.protocol.layout import ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
+from edgewright.fleet.protocol.layout import ROLLOUTS, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.public_files import (
@@ -54,7 +54,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def export(fleet: Fleet, out: Path, now: float) -> Exported:
-    """Copies what a device may ask for: every root, and what the timestamp leads to. Timestamp last.
+    """Copy what a device may ask for: every root, and what the timestamp leads to. Timestamp last.
 
     Args:
         fleet: whose files.
@@ -87,20 +87,11 @@ def export(fleet: Fleet, out: Path, now: float) -> Exported:
     )
 
 
-def named_targets(held: Mapping[str, bytes]) -> dict[str, str]:
-    """SHA-256 of every target that the metadata names, by path."""
-    found: dict[str, str] = {}
-    for role, data in held.items():
-        if role not in (ROOT, SNAPSHOT, TIMESTAMP):
-            files = metadata.read(data, role).signed.targets
-            found |= {path: file.hashes["sha256"] for path, file in files.items()}
-    return found
-
-
 def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes, in the order in which they are written."""
+    """Yield names and bytes, in the order in which they are written."""
     yield NOTE, note(held).encode()
-    for path, sha256 in named_targets(held).items():
+    for path, file in metadata.named_targets(held).items():
+        sha256 = file.hashes["sha256"]
         yield f"targets/{metadata.prefixed(path, sha256)}", read_target(fleet, path, sha256)
     for version in root_versions(fleet)[:-1]:
         name = f"{version}.root.json"
@@ -112,7 +103,7 @@ def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes
 
 
 def note(held: Mapping[str, bytes]) -> str:
-    """What whoever sets up the web server must know."""
+    """Return what whoever sets up the web server must know."""
     rollouts = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.expires if ROLLOUTS in held else None
     until = f" Without a new export devices activate nothing after {_day(rollouts)}." if rollouts else ""
     lines = [

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.protocol.layout import DAY, LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
+from edgewright.fleet.protocol.layout import DAY, LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.schema.errors import InputError
@@ -33,7 +33,7 @@ _VERSIONED = re.compile(r"([0-9]{1,10})\.([A-Za-z0-9_-]+)\.json")
 
 
 def remove_superseded(fleet: Fleet, held: Mapping[str, bytes], waiting: Set[str], now: float) -> int:
-    """Removes some of them; how many files.
+    """Remove some of them; how many files.
 
     A power cut at any moment leaves some that the next call removes: nothing that is removed is named by what stays.
 
@@ -82,14 +82,13 @@ def versioned(name: str) -> tuple[str, int]:
 def _signed(role: str, path: Path) -> float:
     """When a file of metadata was signed, by what it says itself; what cannot be read is as new as can be."""
     try:
-        expires = metadata.read(path.read_bytes(), role).signed.expires.timestamp()
+        return metadata.signed_at(path.read_bytes(), role)
     except (OSError, InputError):
         return math.inf
-    return float(expires - metadata.lifetime(role))
 
 
 def _targets(fleet: Fleet, named: Set[str], now: float) -> Iterator[Path]:
-    """Targets that nobody names."""
+    """Yield targets that nobody names."""
     for path in fleet.targets.rglob("*"):
         name = path.relative_to(fleet.targets).as_posix()
         if name in named or path.name.startswith(".") or not path.is_file():
@@ -100,13 +99,9 @@ def _targets(fleet: Fleet, named: Set[str], now: float) -> Iterator[Path]:
 
 
 def named_targets(held: Mapping[str, bytes]) -> dict[str, int]:
-    """Paths of all targets that signed metadata names, the hash before the name, with their lengths in bytes."""
-    found: dict[str, int] = {}
-    for role, data in held.items():
-        if role not in (ROOT, SNAPSHOT, TIMESTAMP):
-            files = metadata.read(data, role).signed.targets
-            found |= {metadata.prefixed(path, file.hashes["sha256"]): file.length for path, file in files.items()}
-    return found
+    """Return paths of all targets that signed metadata names, the hash before the name, with their lengths in bytes."""
+    named = metadata.named_targets(held)
+    return {metadata.prefixed(path, file.hashes["sha256"]): file.length for path, file in named.items()}
 
 
 def _issued(path: Path) -> float:

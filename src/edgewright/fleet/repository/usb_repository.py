@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 from tuf.api.metadata import TargetFile
 
-from edgewright.fleet.protocol.keys.ring import Ring
-from edgewright.fleet.protocol.layout import PLANS, RELEASES, plan_target
-from edgewright.fleet.repository import changes, metadata, offline, releases
+from edgewright.fleet.protocol.keys.files import Ring
+from edgewright.fleet.protocol.layout import PLANS, plan_target
+from edgewright.fleet.repository import changes, metadata, releases
 from edgewright.fleet.repository.acceptance import publish, read_held, settle, writing
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet, open_fleet
@@ -31,7 +31,7 @@ ON_STICK = "edgewright"
 def init_stick(
     fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float
 ) -> tuple[Fleet, list[KeyMade]]:
-    """Makes the repository for sticks in the folder of a fleet.
+    """Make the repository for sticks in the folder of a fleet.
 
     Raises:
         InputError: there is one already.
@@ -43,7 +43,7 @@ def init_stick(
 
 
 def open_stick(fleet: Fleet) -> Fleet:
-    """The repository for sticks of a fleet.
+    """Return the repository for sticks of a fleet.
 
     Raises:
         InputError: there is none.
@@ -55,7 +55,7 @@ def open_stick(fleet: Fleet) -> Fleet:
 
 
 def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
-    """Signs what the fleet's rollouts need with the stick's keys, and writes it below a mounted stick.
+    """Return signs what the fleet's rollouts need with the stick's keys, and writes it below a mounted stick.
 
     Args:
         fleet: whose standings, plans and packages.
@@ -75,7 +75,7 @@ def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
         index = read_index(fleet, held)
         needed = _needed(fleet, held, index)
         own = read_held(stick)
-        have = {path for role in (RELEASES, *offline.bins(own)) for path in _targets(own, role)}
+        have = metadata.named_targets(own)
         new = [file for path, file in needed.items() if path not in have]
         if new:
             contents = {file.path: read_target(fleet, file.path, file.hashes["sha256"]) for file in new}
@@ -87,12 +87,12 @@ def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
 
 
 def _needed(fleet: Fleet, held: Mapping[str, bytes], index: bytes | None) -> dict[str, TargetFile]:
-    """What the standings lead to: plans, their packages, and the ways back; as signed for the network."""
+    """Return what the standings lead to: plans, their packages, and the ways back; as signed for the network."""
     standings = msgspec.json.decode(index, type=Standings) if index else None
     if standings is None or not standings.rollouts:
         do = "Start one: edgewright fleet rollout start"
         raise InputError("a rollout for the stick to carry", "none", str(fleet.folder), do)
-    signed = {path: f for role in (RELEASES, *offline.bins(held)) for path, f in _targets(held, role).items()}
+    signed = metadata.named_targets(held)
     found = {}
     for standing in standings.rollouts:
         file = signed.get(plan_target(standing.plan))
@@ -103,8 +103,3 @@ def _needed(fleet: Fleet, held: Mapping[str, bytes], index: bytes | None) -> dic
         for release in (plan.release, *([plan.revert] if plan.revert else [])):
             found[release.target] = signed[release.target]
     return found
-
-
-def _targets(held: Mapping[str, bytes], role: str) -> dict[str, TargetFile]:
-    files: dict[str, TargetFile] = metadata.read(held[role], role).signed.targets
-    return files

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from edgewright.fleet.protocol.ports import Clock
 from edgewright.fleet.protocol.wire import signing
-from edgewright.fleet.server.api.concurrency_limit import Crowd
+from edgewright.fleet.server.api.limits import ConcurrencyLimit
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.monitoring.counters import Counted
-from edgewright.schema.fleet_report import Intent
+from edgewright.fleet.server.monitoring.counters import Counters
+from edgewright.schema.fleet_report import Allowed, Intent
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,35 +50,26 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     crowd_bytes: int = 8 << 20
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a device may activate now; `wait`, `why`, `until` as `schema.fleet_report.Allowed`."""
-
-    go: bool
-    why: str = ""
-    wait: float = 60.0
-    until: float = 600.0
-
-
-Deciding = Callable[[sa.Connection, Mapping[str, Any], Intent, float], Decision]
+Deciding = Callable[[sa.Connection, Mapping[str, Any], Intent, float], Allowed]
 """(connection inside the transaction that will hold the answer, the device's row, what it asks, now) -> answer."""
 Verifying = Callable[[str, str, Mapping[str, str], bytes, Callable[[str], bytes | None]], str]
 """As `wire.signing.verify`: (method, path, headers, body, name -> public key) -> name; raises InputError."""
 
 
-def no_rollout(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Decision:
-    """The answer where nothing decides over rollouts."""
-    return Decision(go=False, why="no rollout of this plan runs here")
+def no_rollout(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Allowed:
+    """Return the answer where nothing decides over rollouts."""
+    return Allowed(nonce=intent.nonce, go=False, why="no rollout of this plan runs here")
 
 
 class SystemClock:
     """The machine's clock."""
 
     def wall(self) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """Return seconds since some moment."""
         return time.monotonic()
 
 
@@ -92,7 +83,6 @@ class Plane:
         verify: checks the signature of a device's request.
         crowd: devices that are being heard.
         ready: reasons why it is not, by part; empty where it is.
-        answers: public key of answers over a broker, in base64; empty where none are given.
         published: called, from the rounds' thread, after files were published; waits for nobody.
         extra: what parts with files of their own keep here, by their name.
     """
@@ -105,17 +95,16 @@ class Plane:
     limits: Limits = field(default_factory=Limits)
     decide: Deciding = no_rollout
     verify: Verifying = signing.verify
-    counted: Counted = field(default_factory=Counted)
+    counted: Counters = field(default_factory=Counters)
     ready: dict[str, str] = field(default_factory=dict)
     published: Callable[[], None] = lambda: None
     extra: dict[str, Any] = field(default_factory=dict)
-    answers: str = ""
     stopping: bool = False
-    crowd: Crowd = field(init=False)
+    crowd: ConcurrencyLimit = field(init=False)
 
     def __post_init__(self) -> None:
         limits = self.limits
-        self.crowd = Crowd(limits.crowd, limits.crowd_bytes, limits.apart, self.clock.monotonic)
+        self.crowd = ConcurrencyLimit(limits.crowd, limits.crowd_bytes, limits.apart, self.clock.monotonic)
 
     @property
     def public(self) -> Path:
@@ -123,14 +112,14 @@ class Plane:
         return self.folder / "public"
 
     def close(self) -> None:
-        """Writes what waits and lets go of the database."""
+        """Write what waits and let go of the database."""
         self.stopping = True
         self.committer.close()
         self.database.close()
 
 
 def open_plane(folder: Path, *, thread: bool = True, **settings: Any) -> Plane:  # noqa: ANN401 - fields of Plane
-    """Opens the control plane of a fleet's folder.
+    """Open the control plane of a fleet's folder.
 
     Args:
         folder: of the fleet.

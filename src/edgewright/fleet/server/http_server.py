@@ -11,7 +11,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -22,9 +21,6 @@ from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.server_registry import serving
 from edgewright.schema.errors import InputError
-
-if TYPE_CHECKING:
-    from edgewright.fleet.server.mqtt.consumer import Taker
 
 PORT = 8798
 _PATIENCE = 5.0
@@ -52,7 +48,7 @@ class Listening:
     behind_proxy: bool = False
 
     def checked(self) -> Listening:
-        """The same with a port that is free: port 0 asks the system for one.
+        """Return the same with a port that is free: port 0 asks the system for one.
 
         Raises:
             InputError: not on this machine and without TLS, half a certificate, or a port that cannot be used.
@@ -72,7 +68,7 @@ class Listening:
 
     @property
     def address(self) -> str:
-        """As a device is given it."""
+        """Address to configure on devices."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
 
@@ -99,14 +95,13 @@ def _free(host: str, port: int) -> int:
         return int(tried.getsockname()[1])
 
 
-def serve(plane: Plane, where: Listening, ready: Callable[[str], None], taker: Taker | None = None) -> int:
-    """Serves until Ctrl-C or a termination signal, then answers what it has begun and writes what waits.
+def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
+    """Serve until Ctrl-C or a termination signal, then answers what it has begun and write what waits.
 
     Args:
         plane: opened; it is closed at the end.
         where: checked.
         ready: called with the address once it answers.
-        taker: of reports that devices hand to a broker; None for none.
 
     Returns:
         The signal that ended it.
@@ -117,13 +112,13 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None], taker: T
     _many_files()
     try:
         with serving(plane.folder):
-            return asyncio.run(_serve(plane, where, ready, taker))
+            return asyncio.run(_serve(plane, where, ready))
     finally:
         plane.close()
 
 
 def _many_files() -> None:
-    """A connection is a file: as many as the system lets us have."""
+    """Raise the limit of open files as far as the system allows: a connection is a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _CONNECTIONS + 1000 if hard == resource.RLIM_INFINITY else min(hard, _CONNECTIONS + 1000)
     if soft < wanted:
@@ -141,7 +136,7 @@ def _server(app: App, where: Listening) -> Server:
     return server
 
 
-async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None], taker: Taker | None) -> int:
+async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -154,20 +149,15 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None], t
         loop.add_signal_handler(number, end, number)
     background.attach(plane)
     stop = await asyncio.to_thread(background.start, plane)
-    app = App(plane)
-    server = _server(app, where)
+    server = _server(App(plane), where)
     serving = asyncio.create_task(server.serve())
     try:
         await _answers(where, serving)
-        if taker is not None:
-            await taker.start(plane, app)
         log.line("info", "serving", address=where.address)
         ready(where.address)
         await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         plane.stopping = True
-        if taker is not None:
-            await taker.stop()
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait({serving}, timeout=_PATIENCE)
         await asyncio.to_thread(stop)
@@ -176,11 +166,7 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None], t
 
 
 async def _answers(where: Listening, serving: asyncio.Task[None]) -> None:
-    """Waits until the server takes connections.
-
-    Raises:
-        InputError: it could not begin.
-    """
+    """Wait until the server takes connections; InputError where it could not begin."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - compared, not bound
     while not serving.done():
         try:

@@ -11,7 +11,7 @@ import msgspec
 
 
 def line(level: str, event: str, **more: Any) -> None:  # noqa: ANN401 - whatever JSON can say
-    """Writes a line."""
+    """Write a line."""
     if sys.stderr is None:
         return
     said = {"at": round(time.time(), 3), "level": level, "event": event, **more}
@@ -19,12 +19,12 @@ def line(level: str, event: str, **more: Any) -> None:  # noqa: ANN401 - whateve
 
 
 def request(method: str, path: str, status: int, seconds: float, who: str) -> None:
-    """A request that was refused, or that changed something; `path` is the endpoint's, with its parameters' names."""
+    """Log a request that was refused or changed something; `path` has the names of its parameters."""
     level = "info" if status < 400 else "warning" if status < 500 else "error"
     line(level, "request", method=method, path=path, status=status, ms=round(seconds * 1000.0, 2), who=who)
 
 
 def broken(error: BaseException, where: str) -> None:
-    """A mistake of ours."""
+    """Log an internal error."""
     trace = "".join(traceback.format_exception(error))[-4000:]
     line("error", "broken", where=where, error=f"{type(error).__name__}: {error}"[:500], trace=trace)

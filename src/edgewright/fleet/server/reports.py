@@ -11,7 +11,6 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.server.api.endpoint import RefusedError
-from edgewright.fleet.server.board_status import written
 from edgewright.fleet.server.database.engine import (
     insert_new,
     insert_new_plain,
@@ -19,8 +18,8 @@ from edgewright.fleet.server.database.engine import (
     update_plain,
     upsert_plain,
 )
-from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals
-from edgewright.fleet.server.quarantine import FORKED, quarantine, shut_out
+from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals, written
+from edgewright.fleet.server.enrollments import FORKED, quarantine, shut_out
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 from edgewright.schema.store import Item
@@ -35,7 +34,7 @@ _DETAIL = 16_384
 
 
 @dataclass(frozen=True)
-class Arrived:
+class ReceivedReport:
     """A report whose signature was checked.
 
     Attributes:
@@ -45,7 +44,6 @@ class Arrived:
         nonce: random; the next report has to return it.
         items, raw: of the outbox, read and as they came.
         wait, more: seconds after which the next is welcome, and one with more of a backlog.
-        held_back: a broker may have kept it for a while.
     """
 
     device: str
@@ -57,26 +55,18 @@ class Arrived:
     items: tuple[Item, ...] = ()
     raw: tuple[bytes, ...] = ()
     more: float = 5.0
-    held_back: bool = False
 
 
 def arrived(
-    device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float, more: float = 5.0,
-    held_back: bool = False,
-) -> Arrived:  # fmt: skip
-    """A report with its items read.
+    device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float, more: float = 5.0
+) -> ReceivedReport:
+    """Return a report with its items read.
 
     Raises:
         InputError: numbers beyond 2^53, counts beyond 2^40, or an item that is none.
     """
-    numbers = [
-        report.sequence,
-        report.counter,
-        report.floor,
-        report.stage << 23,
-        report.clock,
-        *_figures(report.vitals),
-    ]
+    numbers = [report.sequence, report.counter, report.floor, report.stage << 23, report.clock]
+    numbers += _figures(report.vitals)
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     try:
         # A device's come as they are; a simulated one's are no text yet.
@@ -91,7 +81,7 @@ def arrived(
         raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
     if any(abs(count) > _MOST for count in _counts(report.vitals)):
         raise InputError(f"counts up to {_MOST}", "a larger one", "the report")
-    return Arrived(device, report, digest, at, nonce, wait, taken, raw, more, held_back)
+    return ReceivedReport(device, report, digest, at, nonce, wait, taken, raw, more)
 
 
 def _counts(said: Vitals | None) -> tuple[int, ...]:
@@ -105,15 +95,15 @@ def _figures(said: Vitals | None) -> tuple[float, ...]:
     return () if said is None else (said.seconds, *said.latency)
 
 
-def take(connection: sa.Connection, group: Sequence[Arrived]) -> list[bytes | EdgewrightError]:
-    """Writes reports; of each the acknowledgement, or why it was refused. A quarantine is written too.
+def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[bytes | EdgewrightError]:
+    """Write reports; of each the acknowledgement, or why it was refused. A quarantine is written too.
 
     The same report sent again gets the same acknowledgement. One that is signed rightly but returns a nonce that was
     used up by another report shows that two devices have one key.
     """
     known = _rows(connection, group)
     answers: list[bytes | EdgewrightError] = []
-    accepted: list[Arrived] = []
+    accepted: list[ReceivedReport] = []
     for one in group:
         row = known.get(one.device)
         answer = _standing(connection, one, row, accepted)
@@ -126,7 +116,7 @@ def take(connection: sa.Connection, group: Sequence[Arrived]) -> list[bytes | Ed
     return answers
 
 
-def _rows(connection: sa.Connection, group: Sequence[Arrived]) -> dict[str, dict[str, Any]]:
+def _rows(connection: sa.Connection, group: Sequence[ReceivedReport]) -> dict[str, dict[str, Any]]:
     c = devices.c
     wanted = sa.select(
         c.id, c.given, c.profile, c.version, c.sequence, c.outcome, c.nonce, c.nonce_before, c.digest, c.acknowledged,
@@ -138,9 +128,9 @@ def _rows(connection: sa.Connection, group: Sequence[Arrived]) -> dict[str, dict
 
 
 def _standing(
-    connection: sa.Connection, one: Arrived, row: dict[str, Any] | None, accepted: Sequence[Arrived]
+    connection: sa.Connection, one: ReceivedReport, row: dict[str, Any] | None, accepted: Sequence[ReceivedReport]
 ) -> bytes | EdgewrightError | None:
-    """An answer for a report that is not to be written; None for one that is."""
+    """Return an answer for a report that is not to be written; None for one that is."""
     if row is None:
         return RefusedError(404, "an enrolled device", "another id", one.device)
     if row["quarantined"]:
@@ -155,16 +145,13 @@ def _standing(
         return RefusedError(409, f"a sequence above {row['sequence']}", str(one.report.sequence), "sequence")
     if _seen_before(connection, one, accepted):
         return RefusedError(409, "a new report", "one that others followed already", "sequence")
-    if one.held_back:
-        # A device may have given it up long ago. Two with one key are found over HTTPS, where both go on from here.
-        return RefusedError(409, "a report that follows the last one", "one of before", "nonce")
     quarantine(connection, one.device, FORKED, one.at)
     row.update(quarantined=True, quarantine_reason=FORKED)
     return shut_out(FORKED)
 
 
-def _lost(one: Arrived, row: dict[str, Any]) -> bool:
-    """Whether this may be a device that never heard the last acknowledgement and has been started anew since.
+def _lost(one: ReceivedReport, row: dict[str, Any]) -> bool:
+    """Return whether this may be a device that never heard the last acknowledgement and has been started anew since.
 
     It makes a later report with the nonce of the one before. A copy of the device could do the same, once: the holder
     of the nonce that is passed over here is then the one who is found out, at its next report.
@@ -172,8 +159,8 @@ def _lost(one: Arrived, row: dict[str, Any]) -> bool:
     return bool(row["nonce_before"] == one.report.nonce and one.report.sequence > row["sequence"])
 
 
-def _seen_before(connection: sa.Connection, one: Arrived, accepted: Sequence[Arrived]) -> bool:
-    """Whether these very bytes were taken earlier: a replay by somebody without the key, which harms nobody."""
+def _seen_before(connection: sa.Connection, one: ReceivedReport, accepted: Sequence[ReceivedReport]) -> bool:
+    """Return whether these very bytes were taken earlier: a replay by somebody without the key, which harms nobody."""
     if any(other.device == one.device and other.digest == one.digest for other in accepted):
         return True
     found = connection.execute(
@@ -184,17 +171,12 @@ def _seen_before(connection: sa.Connection, one: Arrived, accepted: Sequence[Arr
     return found.first() is not None
 
 
-def _accept(one: Arrived, row: dict[str, Any]) -> bytes:
-    """The acknowledgement; the row is as it will be."""
+def _accept(one: ReceivedReport, row: dict[str, Any]) -> bytes:
+    """Return the acknowledgement; the row is as it will be."""
     report = one.report
     outcome = max([row["outcome"], *(told.number for told in report.outcomes)])
-    said = Acknowledged(
-        nonce=one.nonce,
-        outcomes=outcome,
-        wait=one.wait,
-        durable=tuple((i.boot, i.sequence) for i in one.items),
-        more=round(one.more, 2),
-    )
+    durable = tuple((item.boot, item.sequence) for item in one.items)
+    said = Acknowledged(nonce=one.nonce, outcomes=outcome, wait=one.wait, durable=durable, more=round(one.more, 2))
     answer = msgspec.json.encode(said)
     row.update(
         tags=tuple(dict.fromkeys((*row["given"], *report.tags))), profile=_plain(report.profile)[:64] or row["profile"],
@@ -224,7 +206,9 @@ _HISTORY = (
 )  # fmt: skip
 
 
-def _write(connection: sa.Connection, accepted: Sequence[Arrived], known: Mapping[str, Mapping[str, Any]]) -> None:
+def _write(
+    connection: sa.Connection, accepted: Sequence[ReceivedReport], known: Mapping[str, Mapping[str, Any]]
+) -> None:
     if not accepted:
         return
     dialect = connection.dialect
@@ -244,8 +228,8 @@ def _write(connection: sa.Connection, accepted: Sequence[Arrived], known: Mappin
     insert_new_plain(connection, items, _ITEM_COLUMNS, rows)
 
 
-def _history(one: Arrived, counted: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row in the order of `_HISTORY`."""
+def _history(one: ReceivedReport, counted: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row in the order of `_HISTORY`."""
     report = one.report
     return (
         one.device, one.at, report.clock, report.sequence, one.digest, report.counter, report.floor, report.phase,
@@ -254,7 +238,7 @@ def _history(one: Arrived, counted: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _counted(said: Vitals | None) -> tuple[Any, ...]:
-    """Values in the order of `_COUNTED`."""
+    """Return values in the order of `_COUNTED`."""
     said = said or Vitals()
     detail = msgspec.json.encode({"drifting": said.drifting, "classes": said.classes})
     return (
@@ -264,15 +248,15 @@ def _counted(said: Vitals | None) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _outcome(one: Arrived, told: Any) -> dict[str, Any]:  # noqa: ANN401 - schema.fleet_report.Outcome
+def _outcome(one: ReceivedReport, told: Any) -> dict[str, Any]:  # noqa: ANN401 - schema.fleet_report.Outcome
     return {
         "device": one.device, "number": told.number, "plan": _plain(told.plan)[:63], "counter": told.counter,
         "what": told.what, "because": told.because, "detail": _plain(told.detail), "clock": told.at, "at": one.at,
     }  # fmt: skip
 
 
-def _item(one: Arrived, item: Item, raw: bytes) -> tuple[Any, ...]:
-    """A row in the order of `_ITEM_COLUMNS`."""
+def _item(one: ReceivedReport, item: Item, raw: bytes) -> tuple[Any, ...]:
+    """Return a row in the order of `_ITEM_COLUMNS`."""
     priority = item.body.get("priority")
     ordered = priority if isinstance(priority, int) and abs(priority) < 1000 else 0
     return one.device, item.boot, item.sequence, _plain(item.kind)[:64], int(ordered), one.at, raw

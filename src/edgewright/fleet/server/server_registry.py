@@ -1,4 +1,4 @@
-"""Which processes serve a folder: one where the database is its SQLite file, several where it is PostgreSQL."""
+"""Which processes serve a folder (one over SQLite, several over PostgreSQL), and whether their signer answers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgewright.fleet.server.database import database_url
-from edgewright.fleet.server.signer.health import SERVING
+from edgewright.fleet.server.database import postgres
+from edgewright.fleet.server.signer.socket import SOCKET, heard
 from edgewright.schema.errors import InputError
+
+SERVING = ".serving"
+"""Held with a lock by the process that serves a folder, or shared by all that do."""
 
 
 @contextmanager
@@ -26,14 +29,14 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[None]:
-    """This process serves the folder: alone, or beside others where its database takes several.
+    """Register this process as a server of the folder: alone, or beside others where the database allows it.
 
     Servers of one folder have one signer: whichever finds none starts it, and whichever is left starts it again.
 
     Raises:
         InputError: another process has the folder for itself.
     """
-    with _held(folder, fcntl.LOCK_SH if database_url.address(folder) else fcntl.LOCK_EX):
+    with _held(folder, fcntl.LOCK_SH if postgres.address(folder) else fcntl.LOCK_EX):
         yield
 
 
@@ -53,3 +56,23 @@ def _held(folder: Path, how: int) -> Iterator[None]:
                     "End that server first",
                 ) from None  # fmt: skip
         yield
+
+
+def signer_away(folder: Path) -> str:
+    """Return why no rollout can step and nothing can be signed now; empty where it can.
+
+    Args:
+        folder: of the fleet. Where no server runs, commands sign by themselves and no signer is missed.
+    """
+    return heard(folder / "keys" / "online" / SOCKET).trouble if _served(folder) else ""
+
+
+def _served(folder: Path) -> bool:
+    try:
+        with (folder / SERVING).open("r") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

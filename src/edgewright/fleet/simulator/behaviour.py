@@ -49,7 +49,7 @@ GOOD = Behaviour()
 
 
 def worse(one: Behaviour, other: Behaviour) -> Behaviour:
-    """What is bad about either; where both end the process, the earlier end."""
+    """Return what is bad about either; where both end the process, the earlier end."""
     if GOOD in (one, other):
         return other if one == GOOD else one
     return Behaviour(
@@ -65,21 +65,20 @@ def _first(one: float, other: float) -> float:
     return min(one, other) if one and other else one or other
 
 
-Behaving = Callable[[Release], Behaviour]
-
-
 class ScriptedRunner:
-    """As `fleet.device.ports.Runner`: counts as a process of this behaviour would have.
+    """Runs a simulated package (`fleet.device.ports.Runner`) with the counts of this behaviour.
 
     Args:
         clock: of the device.
         slots: of the device.
-        behaving: release -> behaviour on this device.
+        behaviour: of a release on this device.
         ran: seconds that each package ran here before, by its hash; kept by the device.
     """
 
-    def __init__(self, clock: Clock, slots: Slots, behaving: Behaving, ran: dict[str, float]) -> None:
-        self._clock, self._slots, self._behaving, self._ran = clock, slots, behaving, ran
+    def __init__(
+        self, clock: Clock, slots: Slots, behaviour: Callable[[Release], Behaviour], ran: dict[str, float]
+    ) -> None:
+        self._clock, self._slots, self._behaviour_of, self._ran = clock, slots, behaviour, ran
         self._behaviour: Behaviour = GOOD
         self._since: float | None = None
         self._ended: str | None = None
@@ -87,25 +86,25 @@ class ScriptedRunner:
         self._said: tuple[float, Vitals] | None = None
 
     def test(self, slot: str, limits: TrialLimits) -> Tested:
-        """Test vectors say what the model computes, not whether it suits the world: they pass."""
+        """Test vectors say what the model computes, not whether it suits its surroundings: they pass."""
         return Tested(ok=True)
 
     def start(self, slot: str, limits: TrialLimits | None) -> None:
-        """The package of a slot runs from now."""
+        """Start the package of a slot."""
         self.stop()
         release = self._slots.holds(slot)
         assert release is not None  # noqa: S101 - the agent starts only what it has verified
-        self._behaviour, self._sha256 = self._behaving(release), release.sha256
+        self._behaviour, self._sha256 = self._behaviour_of(release), release.sha256
         self._since, self._ended, self._said = self._clock.monotonic(), None, None
 
     def stop(self) -> None:
-        """It runs no more."""
+        """Stop the package."""
         if self._since is not None:
             self._ran[self._sha256] = self._ran.get(self._sha256, 0.0) + self._seconds()
         self._since = self._said = None
 
     def running(self) -> bool:
-        """Whether it lives."""
+        """Return whether it lives."""
         self._look()
         return self._since is not None
 
@@ -115,7 +114,7 @@ class ScriptedRunner:
         return self._ended
 
     def vitals(self) -> Vitals:
-        """Counted since `start`."""
+        """Return the counts since `start`."""
         seconds = self._seconds()
         if self._said is None or self._said[0] != seconds:  # one step asks several times
             self._said = seconds, self._counted(seconds)
@@ -143,11 +142,11 @@ class ScriptedRunner:
         return min(ends, default=math.inf)
 
     def well(self) -> bool:
-        """Whether it runs and behaves like a good one for ever."""
+        """Return whether it runs and behaves like a good one for ever."""
         return self._since is not None and self._behaviour is GOOD
 
     def hung(self) -> bool:
-        """Whether the whole device hangs now."""
+        """Return whether the whole device hangs now."""
         return self._since is not None and 0.0 < self._behaviour.hangs <= self._seconds()
 
     def _seconds(self) -> float:

@@ -35,7 +35,7 @@ _LISTED: dict[sa.Table, set[tuple[str, ...]]] = {
 
 
 class _Open:
-    """As an engine to its `Committer`: a transaction that ends when it is told to.
+    """Stands in for an engine: a transaction that ends on demand.
 
     Args:
         engine: that writes.
@@ -47,14 +47,14 @@ class _Open:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """The transaction that is open; begun where none is."""
+        """Provide the transaction that is open; begun where none is."""
         if self._connection is None:
             self._connection = self._engine.connect()
             self._connection.begin()
         yield self._connection
 
     def commit(self) -> None:
-        """Ends it.
+        """End it.
 
         Raises:
             OutputError: no room for it, or no disk.
@@ -82,14 +82,14 @@ class _Read(Database):
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """As `Database.reading`."""
+        """Provide a connection that sees one moment of the database."""
         self.commit()
         with super().reading() as connection:
             yield connection
 
 
 def gathered(database: Database) -> tuple[Database, Committer]:
-    """The same database and a committer for it, whose operations are committed when somebody reads."""
+    """Return the same database and a committer for it, whose operations are committed when somebody reads."""
     unlisted(database.writing)
     held = _Open(database.writing)
     return _Read(database.writing, database.readers, held.commit), Committer(cast("sa.Engine", held), thread=False)
@@ -103,7 +103,7 @@ def unflushed(database: Database) -> None:
 
 
 def unlisted(engine: sa.Engine) -> None:
-    """Takes away what only lists need."""
+    """Take away what only lists need."""
     with engine.begin() as connection:
         for table, names in _LISTED.items():
             for index in table.indexes:

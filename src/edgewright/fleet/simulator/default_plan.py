@@ -8,7 +8,7 @@ import msgspec
 
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.simulator.behaviour import MEGABYTE
-from edgewright.fleet.simulator.world import World
+from edgewright.fleet.simulator.event_queue import EventQueue
 from edgewright.schema.fleet_plan import Gate, Measure, Plan, Release, Stage, TrialLimits
 
 HOUR = 3600.0
@@ -41,8 +41,8 @@ def least_days() -> float:
     return math.ceil(100.0 * seconds / DAY) / 100.0
 
 
-def plan_for(release: Release, back: Release | None, devices: int, world: World, salt: bytes) -> Plan:
-    """The plan over a release, for so many devices, from now."""
+def plan_for(release: Release, back: Release | None, devices: int, events: EventQueue, salt: bytes) -> Plan:
+    """Return the plan over a release, for so many devices, from now."""
     share = min(50.0, max(1.0, round(100.0 * CANARIES / devices, 1)))
     canary, quarter, everybody = STAGES
     wider = max(quarter.percent, share)
@@ -50,6 +50,6 @@ def plan_for(release: Release, back: Release | None, devices: int, world: World,
     stages = (replace(canary, percent=share), replace(quarter, percent=wider), everybody)
     return Plan(
         id=f"{release.product}-{release.counter}", release=release, revert=back, salt=salt.hex(),
-        stages=stages, gates=GATES, trial=TRIAL, starts=world.now, expires=world.now + 60 * DAY, enrolled=world.now,
+        stages=stages, gates=GATES, trial=TRIAL, starts=events.now, expires=events.now + 60 * DAY, enrolled=events.now,
         silence=HOUR / 2,
     )  # fmt: skip

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from edgewright.fleet.device.device_config import Me
-from edgewright.fleet.device.reports import Outbox, ReportTeller
+from edgewright.fleet.device.ports import DeviceConfig
+from edgewright.fleet.device.reports import Outbox, ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
-from edgewright.fleet.device.state_values import Held
-from edgewright.fleet.simulator.behaviour import Behaving, Behaviour, ScriptedRunner
-from edgewright.fleet.simulator.disk import Disk, DiskSlots, PowerCut
+from edgewright.fleet.device.state_values import DeviceState
+from edgewright.fleet.simulator.behaviour import Behaviour, ScriptedRunner
+from edgewright.fleet.simulator.disk import Disk, DiskSlots, KeptState, PowerCut
+from edgewright.fleet.simulator.event_queue import BEGIN, Clock, EventQueue, SeededRandom
 from edgewright.fleet.simulator.network import Link, LinkedControl, LinkedPackages
-from edgewright.fleet.simulator.observed_agent import RememberedTeller, plain_state, watched_state
 from edgewright.fleet.simulator.served_fleet import PRODUCT, Served
 from edgewright.fleet.simulator.verification_cache import RememberedTrust, Verifier
-from edgewright.fleet.simulator.world import BEGIN, Clock, Drawn, World
+from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Enrolled, Outcome, Report
 
 POLL = 60.0
@@ -24,10 +24,9 @@ POLL = 60.0
 SETTLED = 60.0
 """Seconds that the next report of a device must be away for it to have said everything."""
 _REBOOT, _WATCHDOG, _SURE = 45.0, 7200.0, 1e-3
-ME = Me(
+CONFIG = DeviceConfig(
     product=PRODUCT, profile="gateway", version="0.1.0", poll=POLL, slowest=3600.0, look=20.0, keep=600.0,
 )  # fmt: skip
-Told = Callable[["Device", Outcome], None]
 
 
 class Device:
@@ -35,9 +34,9 @@ class Device:
 
     Args:
         number: of the device, from 0.
-        world, served, verifier: that it lives in.
+        events, served, verifier: that it lives in.
         chance: its own.
-        behaving: how releases behave on it.
+        behaviour: how a release behaves on a device.
         told: hears of its outcomes.
         heard: hears of its reports that were acknowledged.
         calm: whether nobody waits for what a device says that has nothing new to say; None: somebody always does.
@@ -51,20 +50,19 @@ class Device:
     """
 
     __slots__ = (
+        "_behaviour",
         "_calm",
         "_due",
+        "_events",
         "_heard",
         "_looked",
         "_said",
         "_seen",
         "_served",
-        "_teller",
         "_told",
         "_verifier",
         "_wake",
-        "_world",
         "agent",
-        "behaving",
         "chance",
         "clock",
         "cuts",
@@ -82,13 +80,14 @@ class Device:
     )  # fmt: skip
 
     def __init__(
-        self, number: int, world: World, served: Served, verifier: Verifier, chance: Drawn, behaving: Behaving,
-        told: Told, heard: Callable[[Device, Report], None], calm: Callable[[], bool] | None = None,
+        self, number: int, events: EventQueue, served: Served, verifier: Verifier, chance: SeededRandom,
+        behaviour: Callable[[Device, Release], Behaviour], told: Callable[[Device, Outcome], None],
+        heard: Callable[[Device, Report], None], calm: Callable[[], bool] | None = None,
     ) -> None:  # fmt: skip
-        self.number, self._world, self._served, self._verifier = number, world, served, verifier
-        self.chance, self.behaving, self._told, self._heard = chance, behaving, told, heard
+        self.number, self._events, self._served, self._verifier = number, events, served, verifier
+        self.chance, self._behaviour, self._told, self._heard = chance, behaviour, told, heard
         self._calm = calm
-        self.clock, self.disk, self.link = Clock(world), Disk(written=calm is None), Link(world, chance)
+        self.clock, self.disk, self.link = Clock(events), Disk(), Link(events, chance)
         self.tell: Callable[[Report], Report] | None = None
         self.off = False
         self.cuts = 0
@@ -108,7 +107,7 @@ class Device:
         return f"device-{self.number + 1:05d}"
 
     @property
-    def held(self) -> Held:
+    def held(self) -> DeviceState:
         """What its disk says."""
         assert self.state is not None  # noqa: S101 - every device was given its disk
         return self.state.held
@@ -120,52 +119,50 @@ class Device:
         return self.state.link.device
 
     def enrolled(self, answer: Enrolled) -> None:
-        """It comes with the first release, and is taken in."""
+        """Enrol the device with its first release."""
         DiskSlots(self.disk).put("a", self._served.old, self._served.old.counter)
         self.disk.floors["b"] = self._served.old.counter
-        self.state = plain_state(self.disk)
+        self.state = KeptState(self.disk)
         self.state.enrol(answer)
 
     def boot(self) -> None:
-        """The agent begins, from what is on the disk."""
+        """Start the agent from what is on the disk."""
         disk, clock, chance, link = self.disk, self.clock, self.chance, self.link
-        slots, state = DiskSlots(disk), watched_state(disk, self._watched)
+        slots, state = DiskSlots(disk), KeptState(disk, self._watched)
         self.state = state
         control = LinkedControl(self._served, link, self._say, lambda report: self._heard(self, report))
         control.device = state.link.device
-        self.runner = ScriptedRunner(clock, slots, self.behaving, disk.ran)
+        self.runner = ScriptedRunner(clock, slots, lambda release: self._behaviour(self, release), disk.ran)
         self.trust = RememberedTrust(self._verifier, link, clock, disk)
-        teller = ReportTeller(state, control, clock, chance, outbox=self.outbox)
-        self._teller = RememberedTeller(teller, clock, ME.slowest)
         self.agent = Agent(
-            ME, state=state, slots=slots, runner=self.runner, trust=self.trust,
-            packages=LinkedPackages(self._served, link), control=control, teller=self._teller, clock=clock,
-            chance=chance,
+            CONFIG, state=state, slots=slots, runner=self.runner, trust=self.trust,
+            packages=LinkedPackages(self._served, link), control=control, clock=clock, chance=chance,
+            reporter=ReportSender(state, control, clock, chance, outbox=self.outbox),
         )  # fmt: skip
 
     def wake(self, within: float = 0.0) -> None:
-        """It steps soon, somewhere in so many seconds; sooner where that was due already."""
-        moment = self._world.now + within * self.chance.share()
+        """Schedule the next step at random within so many seconds, or earlier where one is due."""
+        moment = self._events.now + within * self.chance.share()
         if self._looked is not None:
             look = self._looked
-            while look <= self._world.now:
+            while look <= self._events.now:
                 look = self._after_look(look)
             if moment >= look:
                 return  # the look that was left out would have come before it
         self._at(moment)
 
     def cut_power(self, seconds: float = _REBOOT) -> None:
-        """What is not durable is gone; it begins again in so many seconds."""
+        """Drop what is not durable; restart in so many seconds."""
         self.cuts += 1
         self._looked = None
         self.agent, self.off = None, True
         self.disk.lose(self.chance.share())
-        self.state = plain_state(self.disk)
+        self.state = KeptState(self.disk)
         for outcome in self.state.outcomes:  # what was durable when the power went, and was not heard of
             if outcome.number > self._seen:
                 self._watched(outcome)
         self._due = math.inf
-        self._at(self._world.now + seconds)
+        self._at(self._events.now + seconds)
 
     def _watched(self, outcome: Outcome) -> None:
         self._seen = outcome.number
@@ -184,7 +181,7 @@ class Device:
         self._due = moment
         self._wake += 1
         number = self._wake
-        self._world.at(moment, lambda: self._step(number))
+        self._events.at(moment, lambda: self._step(number))
 
     def _step(self, number: int) -> None:
         if number != self._wake:
@@ -201,7 +198,7 @@ class Device:
         except PowerCut:
             self.cut_power()
             return
-        moment = self._world.now + max(self._next(wait), 0.5)
+        moment = self._events.now + max(self._next(wait), 0.5)
         if self._calm is not None and self.held.trial is not None and not self.clock.skew and self.runner.well():
             moment = self._over_looks(moment)
         self._at(moment)
@@ -212,10 +209,10 @@ class Device:
         Their moments are reckoned as the steps would have, to the last bit, so that what comes after them happens when
         it would have.
         """
-        trial, agent, now = self.held.trial, self.agent, self._world.now
+        trial, agent, now = self.held.trial, self.agent, self._events.now
         assert trial is not None and agent is not None  # noqa: S101 - the caller has looked
-        left = trial.limits.seconds - agent.guard.counts().seconds
-        until = min(BEGIN + agent.still, now + left) - _SURE
+        left = trial.limits.seconds - agent.supervisor.counts().seconds
+        until = min(BEGIN + agent.quiet_until, now + left) - _SURE
         while moment < until:
             self._looked, moment = now, self._after_look(moment)
         return moment
@@ -224,7 +221,7 @@ class Device:
         """When a trial that goes well is stepped after a look at this moment that found nothing."""
         assert self.agent is not None  # noqa: S101
         at = moment - BEGIN
-        return moment + max(min(at + ME.look, self.agent.speaks) - at, 0.5)
+        return moment + max(min(at + CONFIG.look, self.agent.contact_at) - at, 0.5)
 
     def _next(self, wait: float) -> float:
         """Seconds until the next step. An idle device polls on and on and finds nothing: those polls are left out."""
@@ -238,10 +235,10 @@ class Device:
             return wait
         if self._calm is not None and self._calm() and self._rests():
             return self.runner.next() - now
-        return min(self._teller.due, self.runner.next()) - now
+        return min(self.agent.report_at, self.runner.next()) - now
 
     def _rests(self) -> bool:
-        """Whether its reports would say nothing but that it is there, until something is published.
+        """Return whether its reports would say nothing but that it is there, until something is published.
 
         Only of a device of which nothing is out of the ordinary: its reports are left out where nobody waits for them.
         """
@@ -249,15 +246,15 @@ class Device:
         ordinary = not (link.away or link.loss or link.spoilt or self.clock.skew or self.twins)
         ordinary = ordinary and self.tell is None and self.disk.cut is None and self.outbox is None
         assert self.agent is not None and self.state is not None  # noqa: S101
-        said = not self.state.outcomes and self._teller.due > self.clock.monotonic() + SETTLED
+        said = not self.state.outcomes and self.agent.report_at > self.clock.monotonic() + SETTLED
         return ordinary and said and self.agent.settled
 
 
 def copy_of(device: Device, twin: Device) -> None:
-    """Makes `twin` a clone: the same key, id and memory, and a life of its own from now."""
+    """Make `twin` a clone: the same key, id and memory, and a life of its own from now."""
     device.twins = twin.twins = True
     twin.disk.kept, twin.disk.told = dict(device.disk.kept), dict(device.disk.told)
     twin.disk.slots, twin.disk.floors = dict(device.disk.slots), dict(device.disk.floors)
     twin.disk.digests = dict(device.disk.digests)
     twin.disk.verified = device.disk.verified
-    twin.state = plain_state(twin.disk)
+    twin.state = KeptState(twin.disk)

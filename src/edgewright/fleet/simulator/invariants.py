@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
-from edgewright.fleet.protocol.plans.dwell import earliest
-from edgewright.fleet.server.rollouts.activation_permission import UNTIL
-from edgewright.fleet.simulator.device import POLL
+from edgewright.fleet.protocol.plans.eligibility import earliest
+from edgewright.fleet.server.rollouts.intents import UNTIL
+from edgewright.fleet.simulator.device import POLL, Device
+from edgewright.fleet.simulator.fleet import SimulatedFleet
 from edgewright.fleet.simulator.outbox import SimulatedOutbox
-from edgewright.fleet.simulator.result import Held
+from edgewright.fleet.simulator.result import RuleVerdict
 
-if TYPE_CHECKING:
-    from edgewright.fleet.simulator.device import Device
-    from edgewright.fleet.simulator.simulation import Simulation
-
-Rule = Callable[["Simulation"], Held]
+Rule = Callable[[SimulatedFleet], RuleVerdict]
 RULES: dict[str, Rule] = {}
 _FIRST = 5
 
 
-def _rule(name: str, words: str) -> Callable[[Callable[[Simulation], tuple[bool, str]]], Rule]:
-    def register(look: Callable[[Simulation], tuple[bool, str]]) -> Rule:
-        def rule(simulation: Simulation) -> Held:
-            held, found = look(simulation)
-            return Held(name=name, rule=words, held=held, found=found)
+def _rule(name: str, words: str) -> Callable[[Callable[[SimulatedFleet], tuple[bool, str]]], Rule]:
+    def register(look: Callable[[SimulatedFleet], tuple[bool, str]]) -> Rule:
+        def rule(fleet: SimulatedFleet) -> RuleVerdict:
+            held, found = look(fleet)
+            return RuleVerdict(name=name, rule=words, held=held, found=found)
 
         RULES[name] = rule
         return rule
@@ -40,70 +36,70 @@ def _some(what: Iterable[Device], none: str) -> tuple[bool, str]:
 
 
 @_rule("nobody is bricked", "every device has an active package whose bytes are right")
-def _bricked(simulation: Simulation) -> tuple[bool, str]:
+def _bricked(fleet: SimulatedFleet) -> tuple[bool, str]:
     dead = []
-    for device in simulation.devices:
+    for device in fleet.devices:
         held = device.held
         release = device.disk.slots.get(held.active) if held.active else None
         if release is None or release.counter != held.counter or device.disk.digests[held.active] != release.sha256:
             dead.append(device)
-    return _some(dead, f"{len(simulation.devices):,} devices run a package")
+    return _some(dead, f"{len(fleet.devices):,} devices run a package")
 
 
 @_rule("only signed releases", "nobody ever activates bytes that the offline keys did not sign")
-def _signed(simulation: Simulation) -> tuple[bool, str]:
-    wrong = simulation.watch.wrong.get("signed", [])
-    return not wrong, "; ".join(wrong[:_FIRST]) or f"{simulation.watch.outcomes['activated']:,} activations"
+def _signed(fleet: SimulatedFleet) -> tuple[bool, str]:
+    wrong = fleet.observer.wrong.get("signed", [])
+    return not wrong, "; ".join(wrong[:_FIRST]) or f"{fleet.observer.outcomes['activated']:,} activations"
 
 
 @_rule("never an older release", "nobody ever activates a release below what was confirmed there")
-def _older(simulation: Simulation) -> tuple[bool, str]:
-    wrong = simulation.watch.wrong.get("older", [])
-    return not wrong, "; ".join(wrong[:_FIRST]) or f"{simulation.watch.outcomes['activated']:,} activations"
+def _older(fleet: SimulatedFleet) -> tuple[bool, str]:
+    wrong = fleet.observer.wrong.get("older", [])
+    return not wrong, "; ".join(wrong[:_FIRST]) or f"{fleet.observer.outcomes['activated']:,} activations"
 
 
 @_rule("halted", "the rollout is halted by its gates")
-def _halted(simulation: Simulation) -> tuple[bool, str]:
-    after = simulation.watch.halted_after()
+def _halted(fleet: SimulatedFleet) -> tuple[bool, str]:
+    after = fleet.observer.halted_after()
     return after is not None, "never" if after is None else f"{after / 3600.0:.2f} h after the beginning"
 
 
 @_rule("in time", "halted within two poll periods of the canary's reports")
-def _in_time(simulation: Simulation) -> tuple[bool, str]:
-    watch = simulation.watch
-    if watch.halted is None:
+def _in_time(fleet: SimulatedFleet) -> tuple[bool, str]:
+    observer = fleet.observer
+    if observer.halted is None:
         return False, "never halted"
-    reported = [at for number, at in watch.ended.items() if number in watch.canary() and at <= watch.halted]
+    reported = [at for number, at in observer.ended.items() if number in observer.canary() and at <= observer.halted]
     last = max(reported, default=None)
     if last is None:
         return False, "halted before anybody reported"
-    return watch.halted - last <= 2 * POLL, f"{watch.halted - last:.0f} s after the report that decided"
+    return observer.halted - last <= 2 * POLL, f"{observer.halted - last:.0f} s after the report that decided"
 
 
 @_rule("exposed", "at most the canary, and who was under way when it was halted, ever ran the bad release")
-def _exposed(simulation: Simulation) -> tuple[bool, str]:
-    watch = simulation.watch
-    halted = simulation.end if watch.halted is None else watch.halted
-    before = {number for number, at in watch.exposed.items() if at <= halted}
-    late = len(watch.exposed) - len(before)
-    canary = watch.canary()
+def _exposed(fleet: SimulatedFleet) -> tuple[bool, str]:
+    observer = fleet.observer
+    halted = fleet.end if observer.halted is None else observer.halted
+    before = {number for number, at in observer.exposed.items() if at <= halted}
+    late = len(observer.exposed) - len(before)
+    canary = observer.canary()
     found = f"{len(before):,} of {len(canary):,} canaries, {late:,} under way"
     return before <= canary, found
 
 
 @_rule("nobody begins after the halt", "two poll periods after the halt nobody activates the release any more")
-def _after(simulation: Simulation) -> tuple[bool, str]:
-    watch = simulation.watch
-    halted = watch.halted
+def _after(fleet: SimulatedFleet) -> tuple[bool, str]:
+    observer = fleet.observer
+    halted = observer.halted
     if halted is None:
         return False, "never halted"
-    return _some((device for at, device in watch.begun if at > halted + 2 * POLL), "nobody did")
+    return _some((device for at, device in observer.begun if at > halted + 2 * POLL), "nobody did")
 
 
 @_rule("all back", "everybody that ran the bad release runs the old bytes again, who was away too")
-def _back(simulation: Simulation) -> tuple[bool, str]:
-    old = simulation.served.old.sha256
-    exposed = [device for device in simulation.devices if device.number in simulation.watch.exposed]
+def _back(fleet: SimulatedFleet) -> tuple[bool, str]:
+    old = fleet.served.old.sha256
+    exposed = [device for device in fleet.devices if device.number in fleet.observer.exposed]
     stuck = []
     for device in exposed:
         held = device.held
@@ -114,9 +110,9 @@ def _back(simulation: Simulation) -> tuple[bool, str]:
 
 
 @_rule("everybody gets there", "in the end every device that can runs the new release, confirmed")
-def _arrived(simulation: Simulation) -> tuple[bool, str]:
-    new = simulation.new
-    wanted = [device for device in simulation.devices if device.number not in simulation.excluded]
+def _arrived(fleet: SimulatedFleet) -> tuple[bool, str]:
+    new = fleet.new
+    wanted = [device for device in fleet.devices if device.number not in fleet.excluded]
     late = [
         device for device in wanted
         if new is None or device.held.counter != new.counter or device.held.trial is not None
@@ -125,64 +121,64 @@ def _arrived(simulation: Simulation) -> tuple[bool, str]:
 
 
 @_rule("a good release goes on", "a release that is good is not halted")
-def _goes_on(simulation: Simulation) -> tuple[bool, str]:
-    return simulation.watch.halted is None, "not halted" if simulation.watch.halted is None else "halted"
+def _goes_on(fleet: SimulatedFleet) -> tuple[bool, str]:
+    return fleet.observer.halted is None, "not halted" if fleet.observer.halted is None else "halted"
 
 
 @_rule("the plan's pace", "nobody begins before the offline plan's own time for its stage")
-def _pace(simulation: Simulation) -> tuple[bool, str]:
-    plan, stages = simulation.plan, simulation.watch.stages()
+def _pace(fleet: SimulatedFleet) -> tuple[bool, str]:
+    plan, stages = fleet.plan, fleet.observer.stages()
     if plan is None:
         return False, "no plan"
     early = []
-    for at, device in simulation.watch.begun:
+    for at, device in fleet.observer.begun:
         stage = stages.get(device.number)
         if stage is None or at < plan.starts + earliest(plan, stage):
             early.append(device)
-    return _some(early, f"{len(simulation.watch.begun):,} activations in their time")
+    return _some(early, f"{len(fleet.observer.begun):,} activations in their time")
 
 
 @_rule("nobody begins without leave", "while the control plane is dead nobody begins that it had not allowed")
-def _allowed(simulation: Simulation) -> tuple[bool, str]:
-    dead = [(begin + UNTIL, end) for begin, end in simulation.served.dead]  # a leave holds for a while
-    begun = simulation.watch.begun
+def _allowed(fleet: SimulatedFleet) -> tuple[bool, str]:
+    dead = [(begin + UNTIL, end) for begin, end in fleet.served.dead]  # a leave holds for a while
+    begun = fleet.observer.begun
     early = [device for at, device in begun if any(begin < at < end for begin, end in dead)]
     return _some(early, f"{len(begun):,} activations with leave")
 
 
 @_rule("who began ends the trial", "a device ends its trial by itself, also where nobody answers")
-def _ended(simulation: Simulation) -> tuple[bool, str]:
-    exposed = [device for device in simulation.devices if device.number in simulation.watch.exposed]
+def _ended(fleet: SimulatedFleet) -> tuple[bool, str]:
+    exposed = [device for device in fleet.devices if device.number in fleet.observer.exposed]
     return _some((device for device in exposed if device.held.trial is not None), f"{len(exposed):,} did")
 
 
 @_rule("nothing beyond the stage", "nobody outside the stage that the operator allowed ever runs the release")
-def _beyond(simulation: Simulation) -> tuple[bool, str]:
-    canary = simulation.watch.canary()
-    beyond = [device for _, device in simulation.watch.begun if device.number not in canary]
-    return _some(beyond, f"{len(simulation.watch.exposed):,} of {len(canary):,} canaries, nobody else")
+def _beyond(fleet: SimulatedFleet) -> tuple[bool, str]:
+    canary = fleet.observer.canary()
+    beyond = [device for _, device in fleet.observer.begun if device.number not in canary]
+    return _some(beyond, f"{len(fleet.observer.exposed):,} of {len(canary):,} canaries, nobody else")
 
 
 @_rule("clones are shut out", "every device whose key another one uses is in quarantine, and so is the other one")
-def _clones(simulation: Simulation) -> tuple[bool, str]:
-    shut_out = simulation.served.quarantined()
-    free = [device for device in simulation.devices if device.twins and device.id not in shut_out]
-    count = len({device.id for device in simulation.devices if device.id in shut_out})
+def _clones(fleet: SimulatedFleet) -> tuple[bool, str]:
+    shut_out = fleet.served.quarantined()
+    free = [device for device in fleet.devices if device.twins and device.id not in shut_out]
+    count = len({device.id for device in fleet.devices if device.id in shut_out})
     return _some(free, f"{count:,} keys shut out")
 
 
 @_rule("nobody honest is shut out", "no device whose key is its own alone is taken for a clone")
-def _honest(simulation: Simulation) -> tuple[bool, str]:
-    shut_out = simulation.served.quarantined()
-    taken = [device for device in simulation.devices if device.id in shut_out and not device.twins]
+def _honest(fleet: SimulatedFleet) -> tuple[bool, str]:
+    shut_out = fleet.served.quarantined()
+    taken = [device for device in fleet.devices if device.id in shut_out and not device.twins]
     return _some(taken, "nobody is")
 
 
 @_rule("nothing acknowledged is lost", "every outcome and item whose acknowledgement a device has is in the database")
-def _kept(simulation: Simulation) -> tuple[bool, str]:
-    told, sent = simulation.served.kept()
+def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
+    told, sent = fleet.served.kept()
     lost, count = [], 0
-    for device in simulation.devices:
+    for device in fleet.devices:
         if device.twins:
             continue  # two devices of one name number their outcomes apart
         assert device.state is not None  # noqa: S101 - every device was given its disk
@@ -196,9 +192,9 @@ def _kept(simulation: Simulation) -> tuple[bool, str]:
 
 
 @_rule("drained after an outage", "5 minutes after an outage everything that waited is durable in the control plane")
-def _drained(simulation: Simulation) -> tuple[bool, str]:
+def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
     limit = 300.0  # while nobody answers a device tries again every two minutes at most; who is shut out stays so
-    boxes = [(device, box) for device in simulation.devices
+    boxes = [(device, box) for device in fleet.devices
              if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)
              and not device.twins]  # fmt: skip
     took = sorted(box.drained[1] - box.until for _, box in boxes if box.drained[1] is not None)
@@ -209,9 +205,9 @@ def _drained(simulation: Simulation) -> tuple[bool, str]:
 
 
 @_rule("alarms first", "no device's alarms come after its other items")
-def _alarms(simulation: Simulation) -> tuple[bool, str]:
+def _alarms(fleet: SimulatedFleet) -> tuple[bool, str]:
     late = []
-    for device in simulation.devices:
+    for device in fleet.devices:
         box = device.outbox
         if isinstance(box, SimulatedOutbox) and box.drained[1] is not None:
             first = box.drained[0]

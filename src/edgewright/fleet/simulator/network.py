@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from edgewright.fleet.protocol.ports import Unreachable
+from edgewright.fleet.simulator.event_queue import EventQueue, SeededRandom
 from edgewright.fleet.simulator.served_fleet import Served
-from edgewright.fleet.simulator.world import Drawn, World
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+from edgewright.schema.fleet_report import Acknowledged, Allowed, Intent, Report
 
 _PIECE = 1024
 
@@ -16,7 +16,7 @@ class Link:
     """The way between one device and everything else.
 
     Args:
-        world: time.
+        events: time.
         chance: of what is lost.
 
     Attributes:
@@ -26,10 +26,10 @@ class Link:
         lost, damaged: requests and answers that did not arrive, and pieces that arrived otherwise, so far.
     """
 
-    __slots__ = ("_chance", "_world", "away", "damaged", "loss", "lost", "spoilt")
+    __slots__ = ("_chance", "_events", "away", "damaged", "loss", "lost", "spoilt")
 
-    def __init__(self, world: World, chance: Drawn) -> None:
-        self._world, self._chance = world, chance
+    def __init__(self, events: EventQueue, chance: SeededRandom) -> None:
+        self._events, self._chance = events, chance
         self.away: list[tuple[float, float]] = []
         self.loss = self.spoilt = 0.0
         self.lost = self.damaged = 0
@@ -37,7 +37,7 @@ class Link:
     @property
     def down(self) -> bool:
         """Whether there is no network now."""
-        return any(begin <= self._world.now < end for begin, end in self.away)
+        return any(begin <= self._events.now < end for begin, end in self.away)
 
     def reach(self) -> None:
         """One request on its way.
@@ -52,7 +52,7 @@ class Link:
             raise Unreachable("a lost packet")
 
     def piece(self, data: bytes) -> bytes:
-        """A part of a download as it arrives."""
+        """Return a part of a download as it arrives."""
         if self.spoilt and self._chance.share() < self.spoilt:
             self.damaged += 1
             return bytes([data[0] ^ 1]) + data[1:]
@@ -60,13 +60,13 @@ class Link:
 
 
 class LinkedPackages:
-    """As `fleet.device.ports.Packages` over a link."""
+    """Downloads packages over a simulated link (`fleet.device.ports.Packages`)."""
 
     def __init__(self, served: Served, link: Link) -> None:
         self._served, self._link = served, link
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
-        """The bytes from `offset` on; a loss breaks them off."""
+        """Yield the bytes from `offset` on; a loss breaks them off."""
         self._link.reach()
         data = self._served.content(path)[:length]
         for at in range(offset, len(data), _PIECE):
@@ -76,7 +76,7 @@ class LinkedPackages:
 
 
 class LinkedControl:
-    """As `fleet.device.ports.Control` over a link, down to the control plane's own functions.
+    """Calls the control plane's functions over a simulated link (`fleet.device.ports.Control`).
 
     Args:
         served: control plane.
@@ -92,20 +92,15 @@ class LinkedControl:
         self._served, self._link, self._tell, self._heard = served, link, tell, heard
         self.device = ""
 
-    def enrol(self, request: Enrolment) -> Enrolled:
-        """As `Control.enrol`."""
-        self._link.reach()
-        return self._served.enrol(request)
-
     def intent(self, intent: Intent) -> Allowed:
-        """As `Control.intent`."""
+        """Send an intent."""
         self._link.reach()
         answer = self._served.intent(self.device, intent)
         self._link.reach()
         return answer
 
     def report(self, report: Report) -> Acknowledged:
-        """As `Control.report`."""
+        """Send a report."""
         self._link.reach()
         said = self._tell(report)
         answer = self._served.report(self.device, said)

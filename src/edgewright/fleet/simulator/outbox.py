@@ -20,7 +20,7 @@ Place = tuple[int, int]
 
 
 class SimulatedOutbox:
-    """As `fleet.device.reports.Outbox`; items come with time, the first when the device is first asked.
+    """Simulated outbox (`fleet.device.reports.Outbox`); items come with time, the first with the first call.
 
     Args:
         device: name for its items.
@@ -50,7 +50,7 @@ class SimulatedOutbox:
         return len(self._waiting)
 
     def urgent(self) -> bool:
-        """An alarm waits."""
+        """Return an alarm waits."""
         self._fill()
         return any(one.kind == "event" for one in self._waiting.values())
 
@@ -59,7 +59,7 @@ class SimulatedOutbox:
         return False
 
     def offered(self) -> Sequence[msgspec.Raw]:
-        """Alarms first, the oldest first."""
+        """Return alarms first, the oldest first."""
         self._fill()
         ordered = sorted(self._waiting.values(), key=lambda one: (one.kind != "event", one.sequence))
         return cast("Sequence[msgspec.Raw]", [msgspec.to_builtins(one) for one in ordered])

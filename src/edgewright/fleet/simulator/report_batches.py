@@ -15,7 +15,7 @@ import msgspec
 
 from edgewright.fleet.server import reports
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.reports import Arrived
+from edgewright.fleet.server.reports import ReceivedReport
 from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report
 
 GROUP = 512
@@ -40,15 +40,15 @@ class Hearing:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._known: dict[str, _Known] = {}
-        self._waiting: list[tuple[Arrived, bytes]] = []
+        self._waiting: list[tuple[ReceivedReport, bytes]] = []
         self._speaking: set[str] = set()
 
     def enrolled(self, answer: Enrolled) -> None:
-        """A device was taken in."""
+        """Record an enrolled device."""
         self._known[answer.device] = _Known(answer.nonce)
 
     def report(self, device: str, report: Report) -> Acknowledged:
-        """The acknowledgement.
+        """Return the acknowledgement.
 
         Raises:
             EdgewrightError: as `control.reports.take` refuses.
@@ -80,12 +80,12 @@ class Hearing:
         return said
 
     def write_of(self, device: str) -> None:
-        """Writes what waits where that device's own is among it: for who reads rows of that device alone."""
+        """Write what waits where that device's own is among it: for who reads rows of that device alone."""
         if device in self._speaking:
             self.write()
 
     def write(self) -> None:
-        """Writes what waits; whoever reads the database calls this before.
+        """Write what waits; whoever reads the database calls this before.
 
         Raises:
             AssertionError: the control plane answers otherwise than was said; the simulation is wrong then.
@@ -93,7 +93,7 @@ class Hearing:
         self._speaking.clear()
         # A device speaks once in a group: the second report is judged by what the first one left.
         while self._waiting:
-            group: dict[str, tuple[Arrived, bytes]] = {}
+            group: dict[str, tuple[ReceivedReport, bytes]] = {}
             later = []
             for one in self._waiting:
                 if one[0].device in group:

@@ -15,7 +15,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         versions: devices by the release that they run.
         trial: devices whose release is on trial.
         away: devices without network or power.
-        did: what each fault did so far, by its name; `Broke.did` says what is counted.
+        did: what each fault did so far, by its name; `FaultSummary.did` says what is counted.
         ended: how trials of the new release ended so far, and who was called back: devices.
     """
 
@@ -34,7 +34,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-class Broke(msgspec.Struct, frozen=True, kw_only=True):
+class FaultSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One fault.
 
     Attributes:
@@ -50,7 +50,7 @@ class Broke(msgspec.Struct, frozen=True, kw_only=True):
     did: str
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """Something that must hold.
 
     Attributes:
@@ -85,7 +85,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     fault: str
     rate: float
-    faults: tuple[Broke, ...] = ()
+    faults: tuple[FaultSummary, ...] = ()
     broken: str
     devices: int
     days: float
@@ -98,7 +98,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     story: tuple[Line, ...]
     outcomes: dict[str, int]
     states: int
-    held: tuple[Held, ...]
+    held: tuple[RuleVerdict, ...]
 
     @property
     def moving(self) -> tuple[float, float]:

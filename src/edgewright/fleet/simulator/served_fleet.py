@@ -19,8 +19,8 @@ from edgewright.fleet.protocol.ports import NotTaken, Unreachable
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import online_signers, read_held, settle
 from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.public_files import read_published, write_targets
+from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server import enrollments
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.control_plane import Limits, Plane
@@ -28,14 +28,14 @@ from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
 from edgewright.fleet.server.rollouts import intents
-from edgewright.fleet.server.rollouts.activation_permission import decide_intent
-from edgewright.fleet.server.rollouts.composition import conductor
 from edgewright.fleet.server.rollouts.dirty_check import LEAST
-from edgewright.fleet.server.rollouts.scheduler import Happened
+from edgewright.fleet.server.rollouts.intents import decide_intent
+from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
+from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.fleet.server.signer.service import LocalSigner
 from edgewright.fleet.simulator.database_writer import gathered, unflushed
+from edgewright.fleet.simulator.event_queue import Clock, EventQueue, SeededRandom
 from edgewright.fleet.simulator.report_batches import Hearing
-from edgewright.fleet.simulator.world import Clock, Drawn, World
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Plan, Release
@@ -55,7 +55,7 @@ class Served:
 
     Args:
         folder: empty.
-        world: time.
+        events: time.
         chance: of ids and nonces.
         wait: seconds between two reports of a device.
         exact: no shortcuts: gates are asked in every round, and everything is written before every intent.
@@ -67,16 +67,18 @@ class Served:
         published: called after something else was published.
     """
 
-    def __init__(self, folder: Path, world: World, chance: Drawn, wait: float, exact: bool = False) -> None:
-        self._world, self.exact = world, exact
+    def __init__(
+        self, folder: Path, events: EventQueue, chance: SeededRandom, wait: float, exact: bool = False
+    ) -> None:
+        self._events, self.exact = events, exact
         self.dead: list[tuple[float, float]] = []
         self.unanswered = 0
         self.published: Callable[[], None] = lambda: None
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
         settings = FleetSettings(name="simulation", products=(PRODUCT,))
-        self.fleet, _ = create_fleet(folder / "fleet", settings, quorums, None, world.now)
+        self.fleet, _ = create_fleet(folder / "fleet", settings, quorums, None, events.now)
         self.old, _ = self.release(1, None)
-        clock = Clock(world)
+        clock = Clock(events)
         database = open_database(self.fleet.folder)
         unflushed(database)
         database, committer = (database, Committer(database.writing, thread=False)) if exact else gathered(database)
@@ -104,19 +106,19 @@ class Served:
     @down.setter
     def down(self, down: bool) -> None:
         if down and not self.down:
-            self.dead.append((self._world.now, math.inf))
+            self.dead.append((self._events.now, math.inf))
         elif self.down and not down:
-            self.dead[-1] = (self.dead[-1][0], self._world.now)
+            self.dead[-1] = (self.dead[-1][0], self._events.now)
 
     def look(self) -> None:
-        """Tells who waits for it where something else is published."""
+        """Tell who waits for it where something else is published."""
         now = (self.fleet.metadata / "timestamp.json").read_bytes()
         if now != self._timestamp:
             self._timestamp = now
             self.published()
 
     def release(self, counter: int, old: Release | None) -> tuple[Release, Release | None]:
-        """Signs a release of bytes that nobody had before, and with `old` its way back.
+        """Return signs a release of bytes that nobody had before, and with `old` its way back.
 
         Publishing also runs a package's test vectors; these packages are words, so that is left out here.
         """
@@ -132,7 +134,7 @@ class Served:
             made.append(Published(release=back, revert=True, of=old.counter))
             contents[back.target] = f"package {old.counter} of the simulation. ".encode() * 64
         files = [releases.package_file(one, contents[one.release.target]) for one in made]
-        now = self._world.now
+        now = self._events.now
         roles = releases.with_targets(read_held(self.fleet), files, now)
         asked = changes.change(f"release {counter}", roles, write_targets(self.fleet, contents))
         settle(self.fleet, asked, self.fleet.ring(), now)
@@ -140,12 +142,12 @@ class Served:
 
     def start(self, plan: Plan) -> None:
         """Signs a plan with the offline keys and begins its rollout."""
-        body = publish_plan(self.fleet.folder, plan, now=self._world.now)
+        body = publish_plan(self.fleet.folder, plan, now=self._events.now)
         self.tick()
         self.rollouts.start(body, "operator")
         self.look()
 
-    def tick(self) -> list[Happened]:
+    def tick(self) -> list[SchedulerEvent]:
         """One round of the real scheduler."""
         if self.down:
             return []
@@ -155,26 +157,26 @@ class Served:
         return happened
 
     def content(self, path: str) -> bytes:
-        """Bytes of a served file; kept, since targets never change."""
+        """Return bytes of a served file; kept, since targets never change."""
         if path not in self._contents:
             self._contents[path] = (self.fleet.metadata.parent / path.lstrip("/")).read_bytes()
         return self._contents[path]
 
     def token(self, secret: str, batch: str, uses: int) -> None:
-        """An enrolment token, as an operator makes it."""
+        """Create an enrolment token as an operator does."""
         row = {
             "hash": enrollments.hashed(secret), "product": PRODUCT, "tags": (batch,), "batch": batch, "uses": uses,
-            "made_at": self._world.now, "made_by": "operator", "expires": self._world.now + 3600.0,
+            "made_at": self._events.now, "made_by": "operator", "expires": self._events.now + 3600.0,
         }  # fmt: skip
         self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
 
     def enrol(self, request: Enrolment) -> Enrolled:
-        """Takes a device in."""
+        """Take a device in."""
         return self.enrol_all([request])[0]
 
     def enrol_all(self, requests: Sequence[Enrolment]) -> list[Enrolled]:
-        """Takes devices in, in one transaction."""
-        random, now = self.plane.random, self._world.now
+        """Take devices in, in one transaction."""
+        random, now = self.plane.random, self._events.now
         drawn = [(request, random(16).hex(), random(16).hex()) for request in requests]
 
         def work(connection: sa.Connection) -> list[Enrolled]:
@@ -186,7 +188,7 @@ class Served:
         return answers
 
     def intent(self, device: str, intent: Intent) -> Allowed:
-        """Whether a device may activate, by the real rules.
+        """Return whether a device may activate, by the real rules.
 
         Raises:
             Unreachable: the control plane is down.
@@ -197,7 +199,7 @@ class Served:
             self.hearing.write()
         else:
             self.hearing.write_of(device)  # an intent is decided by this device's rows, the rollout and other intents
-        now = self._world.now
+        now = self._events.now
         try:
             return self.plane.committer.submit(
                 lambda c: intents.ask(c, self.plane.decide, device, intent, now)
@@ -206,7 +208,7 @@ class Served:
             raise _refused(error) from None
 
     def report(self, device: str, report: Report) -> Acknowledged:
-        """Takes a report.
+        """Take a report.
 
         Raises:
             Unreachable, InputError: as `intent`.
@@ -220,7 +222,7 @@ class Served:
             raise NotTaken(str(error), _LONG) from None
 
     def quarantined(self) -> set[str]:
-        """Devices that are shut out."""
+        """Return devices that are shut out."""
         self.hearing.write()
         with self.plane.database.reading() as connection:
             return set(connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).scalars())
@@ -238,7 +240,7 @@ class Served:
         return told, sent
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Let go of the database."""
         self.plane.close()
 
     def _there(self) -> None:
@@ -248,7 +250,7 @@ class Served:
 
 
 def _refused(error: RefusedError) -> InputError | Unreachable:
-    """As `agent.remote.HttpControl` has it."""
+    """Translate a refusal as `HttpControl` of a device does."""
     if error.status in (401, 403, 404, 409, 410):
         return InputError("to be known to the control plane", str(error))
     return Unreachable(str(error), error.wait or None)

@@ -7,23 +7,18 @@ import gc
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-from edgewright.fleet.protocol.plans.position import place
-from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
-from edgewright.fleet.simulator.combined_faults import Together
-from edgewright.fleet.simulator.default_plan import BEGINS, HOUR, QUORUM, plan_for
+from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.simulator.default_plan import BEGINS, QUORUM, plan_for
 from edgewright.fleet.simulator.device import POLL, Device
-from edgewright.fleet.simulator.fault import ALWAYS
+from edgewright.fleet.simulator.event_queue import BEGIN, SeededRandom
+from edgewright.fleet.simulator.fault import ALWAYS, FaultSet, check
+from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
 from edgewright.fleet.simulator.invariants import RULES
-from edgewright.fleet.simulator.observer import Watch
-from edgewright.fleet.simulator.result import Broke, Result
-from edgewright.fleet.simulator.served_fleet import PRODUCT, Served
-from edgewright.fleet.simulator.settings import Settings, broken, check
+from edgewright.fleet.simulator.result import FaultSummary, Result
+from edgewright.fleet.simulator.served_fleet import PRODUCT
 from edgewright.fleet.simulator.timeline import Timeline
-from edgewright.fleet.simulator.verification_cache import Verifier
-from edgewright.fleet.simulator.world import BEGIN, Drawn, World
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Enrolment
 
@@ -35,170 +30,141 @@ _ROUND, _RESTS = 60.0, 30  # seconds; rounds, of which one is enough where no ro
 
 
 class Simulation:
-    """Everything that takes part.
+    """Runs a fleet through its days, with something broken.
 
     Args:
-        settings: as above.
+        settings: what is simulated.
         folder: empty; for the fleet's files.
 
     Attributes:
-        plan: that is rolled out; None before it begins.
-        new, back: the release that is rolled out, and its way back.
-        excluded: numbers of devices that need not get there in the end.
+        days: that are simulated.
+        fleet: that takes part.
     """
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings = settings
-        self.faults = Together(broken([(settings.fault, settings.rate), *settings.also]))
-        self.days = self.faults.days if settings.days is None else settings.days
-        self.world = World()
-        self.chance = Drawn(settings.seed, "fleet")
-        self.served = Served(folder, self.world, self.chance, settings.wait, exact=not settings.shortcuts)
-        (folder / "verified").mkdir()
-        self.verifier = Verifier(folder / "verified", self.served.fleet.metadata.parent, self.served.root)
-        self.watch = Watch(self)
-        self.served.published = self._published
-        self.plan: Plan | None = None
-        self.new: Release | None = None
-        self.back: Release | None = None
-        self.timeline = Timeline(self)
-        self.excluded: set[int] = set()
+        self._faults = FaultSet(settings.faults)
+        self.days = self._faults.days if settings.days is None else settings.days
+        self.fleet = fleet = SimulatedFleet(settings, folder, self.days)
+        self._timeline = Timeline(fleet, lambda: {one.name: one.count(fleet) for one in self._faults.each if one.did})
         self._rounds = 0
-        self.devices = [self._device(number) for number in range(settings.devices)]
+        fleet.served.published = self._published
+        fleet.bad = any(one.bad for one in self._faults.each)
+        fleet.calm = self._calm
+        fleet.behaviour = self._faults.behaviour
+        fleet.activated, fleet.changed = self._activated, self._timeline.changed
+        for _ in range(settings.devices):
+            fleet.devices.append(fleet.add())
         self._enrol()
-        self.served.look()
-
-    @property
-    def end(self) -> float:
-        """Seconds since 1970 at which it is over."""
-        return BEGIN + self.days * 24 * HOUR
+        fleet.served.look()
 
     def run(self, passed: Callable[[float], None] = lambda _: None) -> Result:
-        """Lets the time go by; `passed` is called now and then with the share of it that is over, 0 to 1."""
-        for device in self.devices:
+        """Let the time go by; `passed` is called now and then with the share of it that is over, 0 to 1."""
+        fleet = self.fleet
+        for device in fleet.devices:
             device.boot()
-        self.faults.prepare(self)
-        for device in self.devices:
+        for fault in self._faults.each:
+            fault.prepare(fleet)
+        for device in fleet.devices:
             device.wake(POLL)
-        self.world.after(_ROUND, self._round)
-        self.world.after(BEGINS, self._begin)
+        fleet.events.after(_ROUND, self._round)
+        fleet.events.after(BEGINS, self._begin)
         for number in range(_POINTS + 1):
-            self.world.run(BEGIN + (self.end - BEGIN) * number / _POINTS)
-            self.timeline.look()
+            fleet.events.run(BEGIN + (fleet.end - BEGIN) * number / _POINTS)
+            self._timeline.look()
             if number % _SEARCHED == 0:
                 gc.collect(1)
             passed(number / _POINTS)
-        self.watch.close()
+        fleet.observer.close()
         return self._result()
-
-    def close(self) -> None:
-        """Lets go of files."""
-        self.verifier.close()
-        self.served.close()
-
-    def say(self, text: str) -> None:
-        """A line of the story."""
-        self.watch.say(text)
-
-    def add(self, name: str) -> Device:
-        """One more device, such as a clone; it is not enrolled."""
-        return self._device(len(self.devices), name)
-
-    def tick(self) -> None:
-        """One round of the control plane."""
-        for happened in self.served.tick():
-            self.watch.happened(happened)
 
     @property
     def _over(self) -> bool:
-        return self.watch.halted is not None or self.watch.finished is not None
+        return self.fleet.observer.halted is not None or self.fleet.observer.finished is not None
 
     def _calm(self) -> bool:
-        """Whether nobody waits for reports that say nothing new: the rollout is over, no fault is about them."""
-        return self._over and self.faults.calm
+        """Return whether nobody waits for reports that say nothing new: the rollout is over, no fault is about them."""
+        return self._over and all(one.calm for one in self._faults.each)
 
-    def _device(self, number: int, name: str = "") -> Device:
-        chance = Drawn(self.settings.seed, name or f"device {number}")
-        device = Device(
-            number, self.world, self.served, self.verifier, chance, lambda _: GOOD, self.watch.told, self.watch.heard,
-            self._calm if self.settings.shortcuts else None,
-        )  # fmt: skip
-        device.behaving = partial(self._behaviour, device)
-        return device
-
-    def _behaviour(self, device: Device, release: Release) -> Behaviour:
-        if self.new is None or release.sha256 != self.new.sha256:
-            return GOOD
-        if device.new is None:
-            device.new = self.faults.behaviour(device)
-        return device.new
+    def _activated(self, device: Device) -> None:
+        for fault in self._faults.each:
+            fault.activated(self.fleet, device)
 
     def _enrol(self) -> None:
-        batches = min(BATCHES, len(self.devices))
-        secrets = [self.chance.bytes(18).hex() for _ in range(batches)]
+        fleet = self.fleet
+        batches = min(BATCHES, len(fleet.devices))
+        secrets = [fleet.chance.bytes(18).hex() for _ in range(batches)]
         for number, secret in enumerate(secrets):
-            self.served.token(secret, f"batch-{number + 1}", len(self.devices))
-        for first in range(0, len(self.devices), _GROUP):
-            group = self.devices[first : first + _GROUP]
-            asked = [
+            fleet.served.token(secret, f"batch-{number + 1}", len(fleet.devices))
+        for first in range(0, len(fleet.devices), _GROUP):
+            group = fleet.devices[first : first + _GROUP]
+            requests = [
                 Enrolment(
                     token=secrets[device.number % batches], key=base64.b64encode(device.chance.bytes(32)).decode(),
                     name=device.name, profile="gateway", product=PRODUCT,
                 )
                 for device in group
             ]  # fmt: skip
-            for device, answer in zip(group, self.served.enrol_all(asked), strict=True):
+            for device, answer in zip(group, fleet.served.enrol_all(requests), strict=True):
                 device.enrolled(answer)
 
     def _published(self) -> None:
-        self.verifier.published(self.world.now)
-        for device in self.devices:
+        self.fleet.verifier.published(self.fleet.events.now)
+        for device in self.fleet.devices:
             if not device.off:
                 device.wake(POLL)
 
+    def _tick(self) -> None:
+        """Run one round of the control plane."""
+        for happened in self.fleet.served.tick():
+            self.fleet.observer.note_event(happened)
+
     def _round(self) -> None:
-        over = self.plan is None or self._over
+        over = self.fleet.plan is None or self._over
         self._rounds += 1
         if not over or self._rounds % _RESTS == 0:
-            self.tick()
-        self.world.after(_ROUND, self._round)
+            self._tick()
+        self.fleet.events.after(_ROUND, self._round)
 
     def _begin(self) -> None:
-        self.new, self.back = self.served.release(2, self.served.old)
-        self.tick()
-        self.plan = self._plan(self.new)
-        self.served.start(self.plan)
-        stages = ", ".join(f"{stage.name} {stage.percent:g} %" for stage in self.plan.stages)
-        self.say(f"release {self.new.counter} is signed and its rollout begins: {stages}")
-        self.faults.started(self)
+        fleet = self.fleet
+        fleet.new, fleet.back = fleet.served.release(2, fleet.served.old)
+        self._tick()
+        fleet.plan = self._plan(fleet.new, fleet.back)
+        fleet.served.start(fleet.plan)
+        stages = ", ".join(f"{stage.name} {stage.percent:g} %" for stage in fleet.plan.stages)
+        fleet.say(f"release {fleet.new.counter} is signed and its rollout begins: {stages}")
+        for fault in self._faults.each:
+            fault.started(fleet)
 
-    def _plan(self, new: Release) -> Plan:
-        """The plan as somebody signs it who looks first whether its canary has as many devices as the gates need."""
+    def _plan(self, new: Release, back: Release | None) -> Plan:
+        """Make the plan as somebody signs it who looks first whether its canary has as many devices as gates need."""
+        fleet = self.fleet
         for number in range(_SALTS):
-            salt = Drawn(self.settings.seed, f"plan {number}").bytes(32)
-            plan = plan_for(new, self.back, self.settings.devices, self.world, salt)
+            salt = SeededRandom(fleet.settings.seed, f"plan {number}").bytes(32)
+            plan = plan_for(new, back, fleet.settings.devices, fleet.events, salt)
             first = plan.stages[0].percent
-            there = sum(place(plan.salt, plan.id, device.id) < first for device in self.devices)
-            if there >= max(QUORUM, 0.8 * first / 100.0 * self.settings.devices):
+            there = sum(place(plan.salt, plan.id, device.id) < first for device in fleet.devices)
+            if there >= max(QUORUM, 0.8 * first / 100.0 * fleet.settings.devices):
                 break
         return plan
 
     def _result(self) -> Result:
-        names = dict.fromkeys((*ALWAYS, *self.faults.holds))
-        broke = tuple(Broke(name=f.name, rate=f.rate, words=f.words(f.rate), did=f.did) for f in self.faults.each)
+        fleet, faults, observer = self.fleet, self._faults, self.fleet.observer
+        names = dict.fromkeys((*ALWAYS, *faults.holds))
+        summaries = tuple(FaultSummary(name=f.name, rate=f.rate, words=f.words, did=f.did) for f in faults.each)
         releases = {1: "the old one", 2: "the new one", 3: "the way back: the old bytes under a new number"}
         return Result(
-            fault=self.faults.name, rate=self.faults.each[0].rate, faults=broke, broken=self.faults.words,
-            devices=self.settings.devices, days=self.days, seed=self.settings.seed, releases=releases,
-            canary=len(self.watch.canary()), exposed=len(self.watch.exposed), halted=self.watch.halted_after(),
-            timeline=tuple(self.timeline.points), story=tuple(self.watch.lines), states=self.verifier.newest,
-            outcomes=dict(sorted(self.watch.outcomes.items())), held=tuple(RULES[name](self) for name in names),
+            fault=faults.name, rate=faults.each[0].rate, faults=summaries, broken=faults.words,
+            devices=fleet.settings.devices, days=self.days, seed=fleet.settings.seed, releases=releases,
+            canary=len(observer.canary()), exposed=len(observer.exposed), halted=observer.halted_after(),
+            timeline=tuple(self._timeline.points), story=tuple(observer.lines), states=fleet.verifier.newest,
+            outcomes=dict(sorted(observer.outcomes.items())), held=tuple(RULES[name](fleet) for name in names),
         )  # fmt: skip
 
 
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """Without Python's own search for cycles among millions of objects that all live to the end: a third of the time.
+    """Turn off Python's search for cycles among millions of objects that live to the end: a third of the time.
 
     What is young is searched at every few even times of the timeline.
     """
@@ -216,7 +182,7 @@ def simulate(
     ready: Callable[[Simulation], None] = lambda _: None,
     passed: Callable[[float], None] = lambda _: None,
 ) -> Result:
-    """Runs one.
+    """Run one simulation.
 
     Args:
         settings: what is simulated.
@@ -224,7 +190,7 @@ def simulate(
         passed: as of `Simulation.run`.
 
     Raises:
-        UnknownNameError, InputError: as `settings.check`.
+        UnknownNameError, InputError: as `fault.check`.
     """
     check(settings)
     with tempfile.TemporaryDirectory(prefix="edgewright-simulate-") as folder, _seldom_collected():
@@ -233,4 +199,4 @@ def simulate(
             ready(simulation)
             return simulation.run(passed)
         finally:
-            simulation.close()
+            simulation.fleet.close()

@@ -13,7 +13,7 @@ _NAME = 9
 
 
 def lines(result: Result, width: int = 80) -> Iterator[str]:
-    """Everything that is printed of a result, in lines of so many letters at most."""
+    """Yield everything that is printed of a result, in lines of so many letters at most."""
     what = f"Simulated: {result.devices:,} devices, {result.spell}, seed {result.seed}. Broken: {result.broken}"
     yield from _wrapped("", what, width)
     yield ""
@@ -36,13 +36,13 @@ def _wrapped(head: str, text: str, width: int) -> Iterator[str]:
 
 
 def _known(result: Result) -> str:
-    """What the releases are that somebody ran."""
+    """Return what the releases are that somebody ran."""
     ran = {counter for point in result.timeline for counter, count in point.versions.items() if count}
     return "; ".join(f"release {counter}: {words}" for counter, words in result.releases.items() if counter in ran)
 
 
 def versions(result: Result) -> Iterator[str]:
-    """A row for each release and for who is away; a block shows the largest share of the devices in its time."""
+    """Yield a row for each release and for who is away; a block shows the largest share of the devices in its time."""
     columns = _columns(result)
     rows = {
         f"release {counter}": [max(point.versions.get(counter, 0) for point in points) for points in columns]
@@ -63,7 +63,7 @@ def versions(result: Result) -> Iterator[str]:
 
 
 def effects(result: Result) -> Iterator[str]:
-    """A row for each fault: what it did, each against its own most."""
+    """Yield a row for each fault: what it did, each against its own most."""
     columns = _columns(result)
     last = result.timeline[-1].did
     rows = [
@@ -85,7 +85,7 @@ def moment(seconds: float) -> str:
 
 
 def _columns(result: Result) -> list[list[Point]]:
-    """The points of each column; one without any has the last one before it."""
+    """Return the points of each column; one without any has the last one before it."""
     columns: list[list[Point]] = [[] for _ in range(_WIDTH)]
     start, end = result.moving
     for point in result.timeline:

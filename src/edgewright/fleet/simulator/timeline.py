@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from edgewright.fleet.simulator.device import Device
+from edgewright.fleet.simulator.fleet import SimulatedFleet
 from edgewright.fleet.simulator.result import Point
-
-if TYPE_CHECKING:
-    from edgewright.fleet.simulator.device import Device
-    from edgewright.fleet.simulator.simulation import Simulation
 
 APART = 60.0
 
@@ -21,14 +19,15 @@ class Timeline:
     looked at, and all of them at the even times.
 
     Args:
-        simulation: that is looked at.
+        fleet: that is looked at.
+        counts: what each fault did so far, by name.
 
     Attributes:
         points: so far.
     """
 
-    def __init__(self, simulation: Simulation) -> None:
-        self._simulation = simulation
+    def __init__(self, fleet: SimulatedFleet, counts: Callable[[], dict[str, int]]) -> None:
+        self._fleet, self._counts = fleet, counts
         self.points: list[Point] = []
         self._shown: list[tuple[int, bool]] = []
         self._versions: Counter[int] = Counter()
@@ -37,13 +36,12 @@ class Timeline:
         self._looking = False
 
     def look(self, whole: bool = True) -> None:
-        """A point.
+        """Add a point.
 
         Args:
             whole: look at every device, not only at those that changed.
         """
-        simulation = self._simulation
-        devices = simulation.devices
+        devices = self._fleet.devices
         for device in devices[len(self._shown) :]:
             self._shown.append((device.held.counter, False))
             self._versions[device.held.counter] += 1
@@ -51,21 +49,20 @@ class Timeline:
         for device in devices if whole else [devices[number] for number in sorted(self._changed)]:
             self._take(device)
         self._changed.clear()
-        watch = simulation.watch
         self.points.append(
             Point(
-                at=simulation.world.elapsed, versions={v: n for v, n in sorted(self._versions.items()) if n},
+                at=self._fleet.events.elapsed, versions={v: n for v, n in sorted(self._versions.items()) if n},
                 trial=self._trials, away=sum(one.off or (bool(one.link.away) and one.link.down) for one in devices),
-                did=simulation.faults.counts(simulation), ended=dict(sorted(watch.ends.items())),
+                did=self._counts(), ended=dict(sorted(self._fleet.observer.ends.items())),
             )
         )  # fmt: skip
 
     def changed(self, device: Device) -> None:
-        """A device is not as it was; at most one point a minute beside the even ones shows it."""
+        """Record a changed device; at most one extra point a minute shows it."""
         self._changed.add(device.number)
         if not self._looking:
             self._looking = True
-            self._simulation.world.after(APART, self._soon)
+            self._fleet.events.after(APART, self._soon)
 
     def _soon(self) -> None:
         self._looking = False

@@ -16,9 +16,8 @@ import msgspec
 from edgewright.device.store.database import Connection, connect
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
-from edgewright.fleet.protocol.ports import Clock
-from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
-from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.protocol.ports import Clock, Refused, Seen
+from edgewright.fleet.protocol.wire.transport import FolderTransport
 from edgewright.fleet.simulator.disk import Disk
 from edgewright.fleet.simulator.network import Link
 from edgewright.schema.fleet_plan import Plan, Release
@@ -79,7 +78,7 @@ class Verifier:
         self._states.append((Client(self._folder / "trust", self._transport, told, opener=_quick), told))
 
     def held(self, state: int, wall: float) -> Seen:
-        """What a device knows that holds a state, by its own clock."""
+        """Return what a device knows that holds a state, by its own clock."""
         if state == 0:
             return _NOTHING
         first, last, seen = self._seen.get(state, (0.0, 0.0, _NOTHING))
@@ -98,7 +97,7 @@ class Verifier:
         return seen
 
     def verify(self, wall: float) -> int:
-        """The newest state, as a device with this clock verifies it.
+        """Return the newest state, as a device with this clock verifies it.
 
         Raises:
             Refused: it does not.
@@ -117,7 +116,7 @@ class Verifier:
         return state
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """A plan that was verified."""
+        """Return a plan that was verified."""
         if (name, sha256) not in self._plans:
             self._plans[name, sha256] = self._main.plan(name, sha256)
         return self._plans[name, sha256]
@@ -140,7 +139,7 @@ class Verifier:
         return self._main.path(release)
 
     def close(self) -> None:
-        """Lets go of what the clients hold."""
+        """Let go of what the clients hold."""
         for state in self._states:
             if not isinstance(state, Refused):
                 state[0].close()
@@ -163,7 +162,7 @@ class Verifier:
 
 
 class RememberedTrust:
-    """As `fleet.protocol.trusted_metadata.Trust`, of one device, over what was verified once.
+    """Trust of one device (`fleet.protocol.ports.Trust`) over what was verified once.
 
     Args:
         verifier: of the whole simulation.
@@ -181,7 +180,7 @@ class RememberedTrust:
         return self._disk.verified != self._verifier.newest
 
     def refresh(self) -> Seen:
-        """As `Trust.refresh`."""
+        """Fetch and verify news."""
         self._link.reach()
         if not self.behind:
             return self.held()
@@ -189,26 +188,26 @@ class RememberedTrust:
         return msgspec.structs.replace(self.held(), changed=True)
 
     def held(self) -> Seen:
-        """As `Trust.held`."""
+        """Return what the device holds, verified."""
         return self._verifier.held(self._disk.verified, self._clock.wall())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """As `Trust.plan`."""
+        """Return a plan and its bytes."""
         self._link.reach()
         return self._verifier.plan(name, sha256)
 
     def check(self, release: Release) -> None:
-        """As `Trust.check`."""
+        """Return whether signed metadata name this package."""
         self._link.reach()
         self._verifier.check(release)
 
     def path(self, release: Release) -> str:
-        """As `Trust.path`."""
+        """Return the path of its bytes, below the address of targets."""
         return self._verifier.path(release)
 
 
 def _quick(path: Path, writable: bool) -> Connection:
-    """A database that need not survive this process."""
+    """Return a database that need not survive this process."""
     made = connect(path, writable)
     made.execute("PRAGMA locking_mode=NORMAL")
     return made

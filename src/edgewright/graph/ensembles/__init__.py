@@ -33,7 +33,7 @@ class Format:
 
 
 def format_of(data: bytes) -> Format | None:
-    """The format of a file by its first bytes; None for any other file."""
+    """Return the format of a file by its first bytes; None for any other file."""
     found: list[Format] = [
         importlib.import_module(f"{__name__}.{name}").FORMAT for name in catalogue.listing(__name__, "FORMAT")
     ]
@@ -41,7 +41,7 @@ def format_of(data: bytes) -> Format | None:
 
 
 def is_ensemble(place: Path) -> bool:
-    """Whether a file holds boosted trees of another tool."""
+    """Return whether a file holds boosted trees of another tool."""
     if not place.is_file():
         return False
     with place.open("rb") as file:
@@ -49,7 +49,7 @@ def is_ensemble(place: Path) -> bool:
 
 
 def read_ensemble(data: bytes, name: str) -> Parsed | None:
-    """The model in the bytes; None for any other file. `name` is for messages.
+    """Return the model in the bytes; None for any other file. `name` is for messages.
 
     Raises:
         InputError: for a damaged file, or one that has no place in the dialect.
@@ -60,7 +60,7 @@ def read_ensemble(data: bytes, name: str) -> Parsed | None:
     try:
         return known.read(data)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
-        told = "one that ends early or has other contents"
-        raise InputError(f"a whole model of {known.title}", told, f"model {name}", "Save it again") from None
+        got = "one that ends early or has other contents"
+        raise InputError(f"a whole model of {known.title}", got, f"model {name}", "Save it again") from None
     except InputError as error:
         raise InputError(error.expected, error.got, f"model {name}", error.do) from None

@@ -6,9 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgewright.graph.from_onnx_parse import Declared, Parsed
 from edgewright.graph.normalise._draft import DraftNode
 from edgewright.schema.errors import InputError
+
+
+def float32_limits(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the largest float32 not above each threshold: `x <= threshold` stays true for the same float32 values."""
+    limits: NDArray[np.float32] = thresholds.astype(np.float32)
+    high = limits.astype(np.float64) > thresholds
+    limits[high] = np.nextafter(limits[high], np.float32(-np.inf))
+    return limits
+
 
 # More are a damaged file's.
 _LARGEST = 1 << 20
@@ -46,7 +58,7 @@ def parsed(
     average: bool = False,
     producer: str = "",
 ) -> Parsed:
-    """The model as a file of ONNX would hold it.
+    """Return the model as a file of ONNX would hold it.
 
     Args:
         trees: each a list of nodes, its root first.
@@ -64,8 +76,8 @@ def parsed(
     """
     nodes = [(number, place, node) for number, tree in enumerate(trees) for place, node in enumerate(tree)]
     if not 0 < len(nodes) <= _LARGEST or not 0 < columns <= _LARGEST:
-        told = f"{len(nodes):,} nodes, {columns:,} columns"
-        raise InputError(f"trees of 1 to {_LARGEST:,} nodes in all", told, "the model", "Save it again")
+        got = f"{len(nodes):,} nodes, {columns:,} columns"
+        raise InputError(f"trees of 1 to {_LARGEST:,} nodes in all", got, "the model", "Save it again")
     leaves = [(number, place, node.value) for number, place, node in nodes if node.yes < 0]
     prefix = "class" if classes else "target"
     attributes: dict[str, Any] = {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.graph.ensembles import Format
-from edgewright.graph.ensembles._operator import Node, parsed
+from edgewright.graph.ensembles._operator import Node, float32_limits, parsed
 from edgewright.graph.from_onnx_parse import Parsed
-from edgewright.graph.rounded_limits import float32_limits
 from edgewright.schema.errors import InputError
 
 _WHERE = "the model of LightGBM"
@@ -49,14 +48,14 @@ def _read(data: bytes) -> Parsed:
 
 
 def _table(section: str) -> dict[str, str]:
-    """Lines `key=value`, and keys alone, up to the first empty line behind them."""
+    """Return lines `key=value`, and keys alone, up to the first empty line behind them."""
     return {
         key: value for key, _, value in (line.partition("=") for line in section.strip().split("\n\n")[0].split("\n"))
     }
 
 
 def _tree(table: dict[str, str]) -> list[Node]:
-    """Questions first, then leaves: a negative child is the leaf of that number, counted from -1 down."""
+    """Return questions first, then leaves: a negative child is the leaf of that number, counted from -1 down."""
     if table.get("is_linear", "0") != "0":
         raise InputError("a number at each leaf", "linear_tree", _WHERE, "Train without linear_tree")
     answers = [float(text) for text in table["leaf_value"].split()]
@@ -80,7 +79,7 @@ def _tree(table: dict[str, str]) -> list[Node]:
 
 
 def _missing_left(kind: int, limit: float) -> bool:
-    """Whether a missing value goes to the left; where training saw none, LightGBM takes it for zero."""
+    """Return whether a missing value goes to the left; where training saw none, LightGBM takes it for zero."""
     if kind & _CATEGORY:
         raise InputError("splits on numbers", "splits on categories", _WHERE, "Encode categories as numbers first")
     missing = kind >> 2

@@ -28,7 +28,7 @@ def passes() -> tuple[ModuleType, ...]:
 
 
 def normalise(draft: Draft) -> None:
-    """Runs all passes, twice: what one takes away may let an earlier one see more.
+    """Run all passes, twice: what one takes away may let an earlier one see more.
 
     Raises:
         InputError: for what the dialect has no word for, naming the operator and the nodes.
@@ -40,6 +40,6 @@ def normalise(draft: Draft) -> None:
                 module.run(draft)
         except _MISFIT as error:
             text = " ".join(str(error).split()) or type(error).__name__
-            told = "attributes and constants of the types the ONNX standard gives them"
-            raise InputError(told, text, f"model {draft.name}, {module.__name__.rpartition('.')[2]}") from None
+            got = "attributes and constants of the types the ONNX standard gives them"
+            raise InputError(got, text, f"model {draft.name}, {module.__name__.rpartition('.')[2]}") from None
         draft.prune()

@@ -59,7 +59,7 @@ def _lengths(node: DraftNode, name: str, rank: int, fill: int) -> Lengths:
 
 
 def _spread(weights: Array, dilations: Lengths) -> Array:
-    """Weights (in, out of the group, kernel) with zeros where a dilated kernel has gaps."""
+    """Return weights (in, out of the group, kernel) with zeros where a dilated kernel has gaps."""
     extents = tuple((k - 1) * d + 1 for k, d in zip(weights.shape[2:], dilations, strict=True))
     made = np.zeros((*weights.shape[:2], *extents), np.float32)
     made[(slice(None), slice(None), *(slice(None, None, d) for d in dilations))] = weights
@@ -67,7 +67,7 @@ def _spread(weights: Array, dilations: Lengths) -> Array:
 
 
 def _frame(node: DraftNode, shape: Lengths, extents: Lengths, strides: Lengths) -> tuple[Lengths, Lengths]:
-    """What is left out before the full output, and the lengths of what is kept: the formulas of the ONNX standard."""
+    """Return the start and the lengths of the kept output, by the formulas of the ONNX standard."""
     rank, given = len(shape), node.attributes
     more = _lengths(node, "output_padding", rank, 0)
     full = tuple((n - 1) * s + e + m for n, s, e, m in zip(shape, strides, extents, more, strict=True))
@@ -88,7 +88,7 @@ def _frame(node: DraftNode, shape: Lengths, extents: Lengths, strides: Lengths) 
 
 
 def _phases(weights: Array, groups: int, strides: Lengths, kernel: Lengths) -> Array:
-    """Filters (out * phases, in of the group, kernel): every s-th weight from r on, backwards."""
+    """Filter (out * phases, in of the group, kernel): every s-th weight from r on, backwards."""
     ins, outs = weights.shape[0] // groups, weights.shape[1]
     whole = np.zeros((*weights.shape[:2], *(k * s for k, s in zip(kernel, strides, strict=True))), np.float32)
     whole[(slice(None), slice(None), *(slice(0, n) for n in weights.shape[2:]))] = weights
@@ -102,7 +102,7 @@ def _phases(weights: Array, groups: int, strides: Lengths, kernel: Lengths) -> A
 
 
 def in_order(chain: Chain, value: str, filters: int, strides: Lengths, places: Lengths) -> str:
-    """Appends what brings (n, filters * phases, *places) to (n, filters, *places * strides), the last axis first."""
+    """Append what brings (n, filter * phases, *places) to (n, filter, *places * strides), the last axis first."""
     draft, done = chain.draft, list(places)
     for axis in reversed(range(len(strides))):
         s = strides[axis]

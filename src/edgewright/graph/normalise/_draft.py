@@ -72,33 +72,33 @@ class Draft:
     _numbers: Any = field(default_factory=itertools.count)
 
     def fresh(self, hint: str = "n") -> str:
-        """A value name that nothing has yet."""
+        """Return a value name that nothing has yet."""
         return f"~{hint}{next(self._numbers)}"
 
     def constant(self, array: Any) -> str:  # noqa: ANN401 - an array or a number
-        """Adds a constant and gives its name."""
+        """Add a constant and give its name."""
         name = self.fresh("c")
         self.constants[name] = np.asarray(array)
         return name
 
     def floats(self, *values: float) -> str:
-        """A float32 vector constant; a scalar for a single number."""
+        """Return a float32 vector constant; a scalar for a single number."""
         return self.constant(np.asarray(values if len(values) != 1 else values[0], np.float32))
 
     def integers(self, values: Iterable[int]) -> str:
-        """An int64 vector constant."""
+        """Return an int64 vector constant."""
         return self.constant(np.asarray(list(values), np.int64))
 
     def array(self, name: str) -> Array | None:
-        """A constant by name, None for computed values."""
+        """Return a constant by name, None for computed values."""
         return self.constants.get(name)
 
     def producers(self) -> dict[str, DraftNode]:
-        """The node that gives each value."""
+        """Return the node that gives each value."""
         return {output: node for node in self.nodes for output in node.outputs if output}
 
     def readers(self) -> dict[str, list[DraftNode]]:
-        """The nodes that read each value; an output of the model is read by None of them."""
+        """Return the nodes that read each value; an output of the model is read by None of them."""
         found: dict[str, list[DraftNode]] = {}
         for node in self.nodes:
             for name in node.inputs:
@@ -106,7 +106,7 @@ class Draft:
         return found
 
     def rename(self, old: str, new: str) -> None:
-        """Lets every reader of `old` read `new`."""
+        """Let every reader of `old` read `new`."""
         for node in self.nodes:
             node.inputs = [new if name == old else name for name in node.inputs]
         self.outputs = [new if name == old else name for name in self.outputs]
@@ -114,7 +114,7 @@ class Draft:
         self.votes = new if self.votes == old else self.votes
 
     def prune(self) -> None:
-        """Drops nodes and constants that no output depends on."""
+        """Drop nodes and constants that no output depends on."""
         needed, kept = {*self.outputs, *([self.votes] if self.votes else ())}, []
         for node in reversed(self.nodes):
             if needed.intersection(node.outputs):
@@ -124,7 +124,7 @@ class Draft:
         self.constants = {name: array for name, array in self.constants.items() if name in needed}
 
     def graph(self, outputs: Iterable[Value] = ()) -> Graph:
-        """The draft as a graph, every node of it in the dialect.
+        """Return the draft as a graph, every node of it in the dialect.
 
         Raises:
             InputError: naming the operators that are not, and the nodes.
@@ -143,7 +143,7 @@ class Draft:
         )
 
     def refuse_unknown(self, but: Collection[str] = ()) -> None:
-        """Says which operators the dialect has no word for.
+        """Say which operators the dialect has no word for.
 
         Args:
             but: operators that are still to be rewritten.
@@ -158,18 +158,18 @@ class Draft:
         # What only makes shapes is not the reason while there is another one.
         unknown = {op: names for op, names in unknown.items() if op not in _OF_SHAPES} or unknown
         if unknown:
-            told = "; ".join(f"{op} (gives {', '.join(map(repr, names[:3]))}"
+            got = "; ".join(f"{op} (gives {', '.join(map(repr, names[:3]))}"
                              f"{f' and {len(names) - 3} more' if len(names) > 3 else ''})"
                              for op, names in list(unknown.items())[:4])  # fmt: skip
             raise InputError(
                 "operators that can be brought into the dialect (docs/adr/0014-models-from-elsewhere.md)",
-                told,
+                got,
                 f"model {self.name}",
                 "Leave that part out of the export, or replace it by other operators",
             )
 
     def values(self, names: Iterable[str], batch: int) -> dict[str, Array]:
-        """Values for a batch of samples of ones; every node must be in the dialect."""
+        """Return values for a batch of samples of ones; every node must be in the dialect."""
         sample = np.ones((batch, *self.source.shape), self.source.dtype)
         return compile_graph(self.graph(), tuple(names))(sample)
 
@@ -185,7 +185,7 @@ Rewrite = Callable[[Draft, DraftNode], list[DraftNode]]
 
 
 def rewrite(draft: Draft, rules: Mapping[str, Rewrite]) -> None:
-    """Replaces each node whose kind has a rule by the nodes the rule gives."""
+    """Replace each node whose kind has a rule by the nodes the rule gives."""
     made: list[DraftNode] = []
     for node in draft.nodes:
         rule = rules.get(node.kind)
@@ -200,13 +200,13 @@ class Chain:
         self.draft, self.nodes = draft, list[DraftNode]()
 
     def op(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:  # noqa: ANN401 - of any kind
-        """Appends a node and gives its output."""
+        """Append a node and give its output."""
         name = output or self.draft.fresh(op.lower())
         self.nodes.append(DraftNode(op, list(inputs), [name], attributes))
         return name
 
     def end(self, value: str, output: str) -> list[DraftNode]:
-        """The nodes, the last of which gives `output`."""
+        """Return the nodes, the last of which gives `output`."""
         for node in self.nodes:
             node.inputs = [output if name == value else name for name in node.inputs]
             node.outputs = [output if name == value else name for name in node.outputs]

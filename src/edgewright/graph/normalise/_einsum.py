@@ -27,7 +27,7 @@ def _einsum(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
 
 
 def _equation(node: DraftNode, seen: Seen) -> tuple[list[str], str]:
-    """Letters of the inputs and of the output.
+    """Return letters of the inputs and of the output.
 
     Raises:
         InputError: for an equation that is none, or has an ellipsis or a letter twice in a term.
@@ -40,13 +40,13 @@ def _equation(node: DraftNode, seen: Seen) -> tuple[list[str], str]:
     good = len(terms) == len(seen.shapes) and all(map(_TERM.fullmatch, (*terms, out)))
     good = good and all(len(set(term)) == len(term) for term in (*terms, out)) and set(out) <= set(left)
     if not good or any(len(term) != len(shape) for term, shape in zip(terms, seen.shapes, strict=True)):
-        told = "an equation of letters, each once in a term"
-        raise InputError(told, repr(equation), node.where, "Write it with MatMul and Transpose")
+        got = "an equation of letters, each once in a term"
+        raise InputError(got, repr(equation), node.where, "Write it with MatMul and Transpose")
     return terms, out
 
 
 def _summed(chain: Chain, value: str, term: str, needed: set[str]) -> tuple[str, str]:
-    """The sum over letters that nothing needs any more."""
+    """Return the sum over letters that nothing needs any more."""
     gone = [place for place, letter in enumerate(term) if letter not in needed]
     if not gone:
         return value, term

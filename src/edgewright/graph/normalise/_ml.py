@@ -7,7 +7,7 @@ from edgewright.schema.errors import InputError
 
 
 def class_names(node: DraftNode) -> tuple[str, ...]:
-    """Names of the classes, from whichever attribute has them; integers as text."""
+    """Return names of the classes, from whichever attribute has them; integers as text."""
     for key in ("classlabels_strings", "classlabels_int64s", "classlabels_ints"):
         found = node.attributes.get(key)
         if found:
@@ -16,7 +16,7 @@ def class_names(node: DraftNode) -> tuple[str, ...]:
 
 
 def post_transform(chain: Chain, value: str, node: DraftNode) -> str:
-    """Applies `post_transform`.
+    """Apply `post_transform`.
 
     Raises:
         InputError: for PROBIT and SOFTMAX_ZERO.
@@ -32,7 +32,7 @@ def post_transform(chain: Chain, value: str, node: DraftNode) -> str:
 
 
 def says_classes(draft: Draft, chain: Chain, value: str, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
-    """Ends a classifier: its label (output 0) becomes the place of the largest score, its scores output 1."""
+    """End a classifier: its label (output 0) becomes the place of the largest score, its scores output 1."""
     draft.names.append(names)
     scores = node.outputs[1] if len(node.outputs) > 1 and node.outputs[1] else draft.fresh("scores")
     nodes = chain.end(value, scores)

@@ -2,18 +2,149 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.graph.normalise._convolution_transpose import in_order
 from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 
+_MODES = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+
+
+def _pad(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
+    mode = str(node.attributes.get("mode", "constant"))
+    widths = _widths(node, seen)
+    if mode == "constant":
+        return [node] if min(map(min, widths.values()), default=0) >= 0 else _cut(draft, node, seen, widths)
+    if mode not in _MODES:
+        raise InputError("mode constant, reflect, edge or wrap", repr(mode), node.where)
+    chain, value = Chain(draft), node.inputs[0]
+    for axis, (before, after) in widths.items():
+        if before or after:
+            places = _places(node, seen.shapes[0][axis], before, after, mode)
+            value = chain.op("Gather", value, draft.constant(places), axis=axis)
+    return chain.end(value, node.outputs[0])
+
+
+def _widths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, int]]:
+    """Return values before and after each axis that is named.
+
+    Raises:
+        InputError: for widths that do not fit, or padding of the batch.
+    """
+    pads, axes = seen.constant(1, "pads"), seen.constant(3, "axes")
+    rank = len(seen.shapes[0])
+    named = range(rank) if axes is None else [int(axis) % rank for axis in axes.ravel()]
+    numbers = () if pads is None else [int(n) for n in pads.ravel()]
+    if len(numbers) != 2 * len(named):
+        raise InputError(f"{2 * len(named)} widths", str(len(numbers)), node.where)
+    made = dict(zip(named, zip(numbers[: len(named)], numbers[len(named) :], strict=True), strict=True))
+    if any(made.get(0, ())):
+        raise InputError("padding of each sample", f"{made[0]} samples more", node.where)
+    return made
+
+
+def _places(node: DraftNode, length: int, before: int, after: int, mode: str) -> NDArray[np.int64]:
+    """Which entries of an axis stand where after padding; a negative width leaves entries out."""
+    most = length - 1 if mode == "reflect" else length if mode == "wrap" else 1 << 20
+    if max(before, after) > most or length + min(0, before) + min(0, after) < 1:
+        raise InputError(f"at most {most} values more by {mode}", f"{before} and {after}", node.where)
+    inner = np.arange(length)[max(0, -before) : length + min(0, after)]
+    around: NDArray[np.int64] = np.pad(inner, (max(0, before), max(0, after)), mode=mode)  # type: ignore[call-overload]
+    return around
+
+
+def _cut(draft: Draft, node: DraftNode, seen: Seen, widths: dict[int, tuple[int, int]]) -> list[DraftNode]:
+    """Leave entries out first, then pads with what is above 0."""
+    chain, value = Chain(draft), node.inputs[0]
+    shape = seen.shapes[0]
+    for axis, (before, after) in widths.items():
+        if min(before, after) < 0:
+            ends = (max(0, -before), shape[axis] + min(0, after), axis)
+            if ends[0] >= ends[1]:
+                raise InputError(f"less than {shape[axis]} values left out", f"{before} and {after}", node.where)
+            value = chain.op("Slice", value, *(draft.integers([n]) for n in ends))
+    around = [[max(0, widths.get(axis, (0, 0))[end]) for axis in range(len(shape))] for end in (0, 1)]
+    value = chain.op("Pad", value, draft.integers([*around[0], *around[1]]), *node.inputs[2:3])
+    return chain.end(value, node.outputs[0])
+
+
+def _cumulative(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
+    number, shape = seen.constant(1, "axis"), seen.shapes[0]
+    if number is None or number.size != 1:
+        raise InputError("one axis", "others", node.where)
+    axis = int(number.ravel()[0]) % len(shape)
+    if axis in (0, seen.grows()):
+        raise InputError("sums within each sample", "sums over the samples", node.where)
+    chain, value = Chain(draft), node.inputs[0]
+    back = bool(node.attributes.get("reverse", 0))
+    if node.attributes.get("exclusive", 0):
+        value = _shifted(chain, value, shape, axis, 1, back)
+    width = 1
+    while width < shape[axis]:
+        value = chain.op("Add", value, _shifted(chain, value, shape, axis, width, back))
+        width *= 2
+    return chain.end(value, node.outputs[0])
+
+
+def _shifted(chain: Chain, value: str, shape: tuple[int, ...], axis: int, width: int, back: bool) -> str:
+    """Return the value moved by `width` along an axis, towards its beginning where `back`, with zeros behind it."""
+    draft, length = chain.draft, shape[axis]
+    start, end = (width, length) if back else (0, length - width)
+    kept = chain.op("Slice", value, *(draft.integers([n]) for n in (start, end, axis)))
+    around = [0] * (2 * len(shape))
+    around[axis + (len(shape) if back else 0)] = width
+    return chain.op("Pad", kept, draft.integers(around))
+
+
+def _gather(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
+    places, shape, grows = seen.constant(1, "places"), seen.shapes[0], seen.grows()
+    if places is None or node.attributes.get("batch_dims", 0) or not 1 <= places.shape[-1] <= len(shape):
+        raise InputError("constant places without batch_dims", "others", node.where)
+    count = places.shape[-1]
+    chosen = shape[:count]
+    if 0 <= grows < count:
+        raise InputError("a choice within each sample", f"one among the samples, axis {grows}", node.where)
+    lengths = np.asarray(chosen, np.int64)
+    if np.any(places < -lengths) or np.any(places >= lengths):
+        raise InputError(f"places within {chosen}", f"{places.min()} to {places.max()}", node.where)
+    line = np.asarray(np.ravel_multi_index(np.moveaxis(places % lengths, -1, 0), chosen), np.int64)
+    chain, value = Chain(draft), node.inputs[0]
+    if count > 1:
+        rest = [-1 if axis == grows else n for axis, n in enumerate(shape) if axis >= count]
+        value = chain.op("Reshape", value, draft.integers([math.prod(chosen), *rest]))
+    return chain.end(chain.op("Gather", value, draft.constant(line), axis=0), node.outputs[0])
+
+
+def _split(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
+    axis = int(node.attributes.get("axis", 0))
+    length = seen.shapes[0][axis]
+    given = seen.constant(1, "lengths")
+    sizes = [int(n) for n in (given if given is not None else node.attributes.get("split", ()))]
+    if not sizes:
+        each = -(-length // len(node.outputs))
+        sizes = [each] * (len(node.outputs) - 1)
+        sizes.append(length - sum(sizes))
+    if len(sizes) != len(node.outputs) or sum(sizes) != length or min(sizes) < 0:
+        raise InputError(f"parts of a length of {length}", str(sizes), node.where)
+    parts, at = [], 0
+    for size, output in zip(sizes, node.outputs, strict=True):
+        if output:
+            ends = [draft.integers([n]) for n in (at, at + size, axis)]
+            parts.append(DraftNode("Slice", [node.inputs[0], *ends], [output]))
+        at += size
+    return parts
+
+
 _LARGEST = 1 << 20
 
 
 def _tile(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
-    """Entries by index, over and over; what is a constant stays for `constants`."""
+    """Return entries by index, over and over; what is a constant stays for `constants`."""
     if seen.constants[0] is not None:
         return [node]
     repeats, shape = seen.constant(1, "repeats"), seen.shapes[0]
@@ -29,7 +160,7 @@ def _tile(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
 
 
 def _depth_to_space(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
-    """Blocks of channels to places, as the phases of a transposed convolution are."""
+    """Return blocks of channels to places, as the phases of a transposed convolution are."""
     shape, block, mode = seen.shapes[0], int(node.attributes["blocksize"]), str(node.attributes.get("mode", "DCR"))
     if len(shape) != 4 or block < 1 or shape[1] % (block * block) or mode not in ("DCR", "CRD"):
         raise InputError("channels for blocks, mode DCR or CRD", f"{shape}, {block}, {mode}", node.where)
@@ -57,7 +188,7 @@ def _space_to_depth(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode
 
 
 def _triangle(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
-    """Zeros below or above a diagonal."""
+    """Return zeros below or above a diagonal."""
     shape, offset = seen.shapes[0], seen.constant(1, "k")
     if seen.grows() >= len(shape) - 2 or len(shape) < 2:
         raise InputError("a matrix in each sample", f"shape {shape}", node.where)
@@ -94,4 +225,8 @@ RULES: dict[str, Rule] = {
     "SpaceToDepth": _space_to_depth,
     "Trilu": _triangle,
     "OneHot": _one_hot,
+    "Split": _split,
+    "GatherND": _gather,
+    "CumSum": _cumulative,
+    "Pad": _pad,
 }

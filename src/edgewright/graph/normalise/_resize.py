@@ -45,7 +45,7 @@ def _resize(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
 
 
 def _lengths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, np.float32]]:
-    """The length of each axis afterwards, and how many times the one before it is.
+    """Return the length of each axis afterwards, and how many times the one before it is.
 
     Raises:
         InputError: where neither is given, or the result is none.
@@ -84,8 +84,8 @@ def _coordinates(node: DraftNode, before: int, after: int, scale: np.float32) ->
         return middle * (one - np.float32(after) / (scale * np.float32(before))) + (x + half) / scale - half
     if mode == "tf_half_pixel_for_nn":
         return (x + half) / scale
-    told = "coordinates asymmetric, align_corners, half_pixel, half_pixel_symmetric or pytorch_half_pixel"
-    raise InputError(told, repr(mode), node.where, _ELSEWHERE)
+    got = "coordinates asymmetric, align_corners, half_pixel, half_pixel_symmetric or pytorch_half_pixel"
+    raise InputError(got, repr(mode), node.where, _ELSEWHERE)
 
 
 def _nearest(node: DraftNode, places: Floats, before: int, *, shrinks: bool) -> NDArray[np.int64]:
@@ -105,7 +105,7 @@ def _nearest(node: DraftNode, places: Floats, before: int, *, shrinks: bool) -> 
 
 
 def _between(chain: Chain, value: str, places: Floats, axis: int, rank: int) -> str:
-    """The two values beside each place, the nearer one with the larger weight."""
+    """Return the two values beside each place, the nearer one with the larger weight."""
     draft = chain.draft
     low = np.floor(places).astype(np.int64)
     weights = (places - low).astype(np.float32).reshape(-1, *(1,) * (rank - 1 - axis))

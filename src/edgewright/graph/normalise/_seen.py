@@ -31,7 +31,7 @@ class Seen:
     fixed: int = 0
 
     def constant(self, index: int, name: str) -> Array | None:
-        """An input that does not depend on the data; None where it is left out.
+        """Return an input that does not depend on the data; None where it is left out.
 
         Raises:
             InputError: for one that does.
@@ -43,7 +43,7 @@ class Seen:
         return self.constants[index]
 
     def grows(self, index: int = 0) -> int:
-        """The axis of an input that is the batch; -1 where none is seen to be.
+        """Return the axis of an input that is the batch; -1 where none is seen to be.
 
         Of a model with a fixed batch it is the first one, if that has the batch's length.
         """

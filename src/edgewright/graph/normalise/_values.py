@@ -20,21 +20,21 @@ Values = dict[str, Array]
 
 
 def batches(draft: Draft) -> tuple[int, ...]:
-    """Lengths of the batch axis to try: two that differ from 1 and from each other, or the model's own."""
+    """Return lengths of the batch axis to try: two that differ from 1 and from each other, or the model's own."""
     return (draft.fixed_batch,) if draft.fixed_batch else (2, 3)
 
 
 def start(draft: Draft) -> list[Values]:
-    """The values before the first node, for each batch."""
+    """Return the values before the first node, for each batch."""
     if math.prod(draft.source.shape) * max(batches(draft)) > _LARGEST:
-        told = f"shape {draft.source.shape}" + (f", {draft.fixed_batch} at once" if draft.fixed_batch else "")
-        raise InputError("a sample of sensible size", told, f"model {draft.name}")
+        got = f"shape {draft.source.shape}" + (f", {draft.fixed_batch} at once" if draft.fixed_batch else "")
+        raise InputError("a sample of sensible size", got, f"model {draft.name}")
     shape, dtype = draft.source.shape, draft.source.dtype
     return [{**draft.constants, draft.source.name: np.ones((n, *shape), dtype)} for n in batches(draft)]
 
 
 def step(node: DraftNode, values: list[Values]) -> None:
-    """Adds what a node gives, for each batch.
+    """Add what a node gives, for each batch.
 
     Raises:
         InputError: naming the node when its inputs do not fit.
@@ -61,12 +61,12 @@ def step(node: DraftNode, values: list[Values]) -> None:
 
 
 def known(node: DraftNode) -> bool:
-    """Whether the node can be run: an operator of the dialect, or one that only makes constants."""
+    """Return whether the node can be run: an operator of the dialect, or one that only makes constants."""
     return not node.domain and (node.op in operator.known or node.op in MAKERS)
 
 
 def call(node: DraftNode, inputs: list[Any]) -> Any:  # noqa: ANN401 - an array
-    """Runs a node; all inputs count as constants."""
+    """Run a node; all inputs count as constants."""
     if node.op in MAKERS:
         return MAKERS[node.op](node, inputs)
     plain = Node(op=node.op, inputs=tuple(node.inputs), outputs=tuple(node.outputs), attributes=_plain(node))

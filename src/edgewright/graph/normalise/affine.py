@@ -19,7 +19,7 @@ Factors = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def run(draft: Draft) -> None:
-    """Takes such operators in, one after the other."""
+    """Take such operators in, one after the other."""
     values = everything(draft)[0]
     for _ in range(len(draft.nodes)):
         if not (_after(draft, values) or _before(draft, values)):
@@ -111,7 +111,7 @@ def _before(draft: Draft, values: Values) -> bool:
 
 
 def _inside(draft: Draft, producers: dict[str, DraftNode], value: str) -> bool:
-    """Whether weights were applied before this value."""
+    """Return whether weights were applied before this value."""
     seen, waiting = set[str](), [value]
     while waiting:
         node = producers.get(waiting.pop())

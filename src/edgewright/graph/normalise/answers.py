@@ -14,7 +14,7 @@ _TO_LABEL = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "F
 
 
 def run(draft: Draft) -> None:
-    """Finds labels and probabilities among the outputs and leaves the probabilities."""
+    """Find labels and probabilities among the outputs and leave the probabilities."""
     for node in draft.nodes:
         if node.kind == "ai.onnx.ml.ZipMap":
             draft.names.insert(0, class_names(node))
@@ -35,7 +35,7 @@ def run(draft: Draft) -> None:
 
 
 def _source_of(name: str, producers: dict[str, DraftNode]) -> str:
-    """The value that another one is under a further name."""
+    """Return the value that another one is under a further name."""
     for _ in range(len(producers)):
         node = producers.get(name)
         if node is None or node.kind not in ("Identity", "Cast"):
@@ -45,7 +45,7 @@ def _source_of(name: str, producers: dict[str, DraftNode]) -> str:
 
 
 def _places_of(name: str, producers: dict[str, DraftNode]) -> DraftNode | None:
-    """The ArgMax that a label comes from; None for a value that is no label."""
+    """Return the ArgMax that a label comes from; None for a value that is no label."""
     node, passed = producers.get(name), set[str]()
     while node is not None and node.kind in _TO_LABEL and node.inputs:
         # Nodes of a damaged file may stand in a ring.

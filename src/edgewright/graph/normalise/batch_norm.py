@@ -13,7 +13,7 @@ ORDER = 58
 
 
 def run(draft: Draft) -> None:
-    """Rewrites every BatchNormalization, in float64."""
+    """Rewrite every BatchNormalization, in float64."""
     if not any(node.kind == "BatchNormalization" for node in draft.nodes):
         return
     values = everything(draft)[0]

@@ -9,7 +9,7 @@ ORDER = 52
 
 
 def run(draft: Draft) -> None:
-    """Lets the readers of such a Cast read what it reads."""
+    """Let the readers of such a Cast read what it reads."""
     values = everything(draft)[0]
     kept = []
     for node in draft.nodes:

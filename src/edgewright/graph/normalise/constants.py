@@ -21,7 +21,7 @@ _FILLS = frozenset({"ConstantOfShape", "Expand", "Tile"})
 
 
 def run(draft: Draft) -> None:
-    """Folds them.
+    """Fold them.
 
     Raises:
         InputError: naming the operators the dialect has no word for, or an input that does not fit.
@@ -54,7 +54,7 @@ def run(draft: Draft) -> None:
 
 
 def _repeated(draft: Draft, node: DraftNode, values: list[Values]) -> list[DraftNode]:
-    """A constant repeated for each sample: a choice between the constant and itself, as long as the batch."""
+    """Return a constant repeated for each sample: a choice between the constant and itself, as long as the batch."""
     made = [one[node.outputs[0]] for one in values]
     row = made[0][:1]
     if any(one.shape[1:] != row.shape[1:] or not np.array_equal(one, np.broadcast_to(row, one.shape)) for one in made):
@@ -80,7 +80,7 @@ def _of(values: Values, name: str) -> tuple[tuple[int, ...], bytes]:
 
 
 def target(values: list[Values], name: str, node: DraftNode, fixed: int) -> tuple[int, ...]:
-    """The shape of a value as Reshape takes it: -1 for the axis that grows with the batch.
+    """Return the shape of a value as Reshape takes it: -1 for the axis that grows with the batch.
 
     Raises:
         InputError: when more than one axis does.

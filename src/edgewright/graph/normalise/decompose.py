@@ -15,7 +15,7 @@ _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 
 
 def run(draft: Draft) -> None:
-    """Rewrites them."""
+    """Rewrite them."""
     rules = {
         "Sum": _sum, "Mean": _mean, "PRelu": _prelu, "Elu": _elu, "Selu": _selu, "HardSigmoid": _hard_sigmoid,
         "HardSwish": _hard_swish, "Softplus": _softplus, "Softsign": _softsign, "Mish": _mish, "Gelu": _gelu,
@@ -53,7 +53,7 @@ def _prelu(draft: Draft, node: DraftNode) -> list[DraftNode]:
 
 
 def _exponential(chain: Chain, value: str, alpha: float) -> str:
-    """Gives alpha * (exp(min(x, 0)) - 1): what is not chosen must not overflow either."""
+    """Give alpha * (exp(min(x, 0)) - 1): what is not chosen must not overflow either."""
     draft = chain.draft
     power = chain.op("Exp", chain.op("Min", value, draft.floats(0.0)))
     return chain.op("Mul", chain.op("Sub", power, draft.floats(1.0)), draft.floats(alpha))

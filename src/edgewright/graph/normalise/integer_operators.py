@@ -20,7 +20,7 @@ _OURS = "com.microsoft."
 
 
 def run(draft: Draft) -> None:
-    """Rewrites them."""
+    """Rewrite them."""
     rules: dict[str, Callable[[Draft, DraftNode], list[DraftNode]]] = {
         "QLinearConv": _convolution,
         "QLinearMatMul": _product,
@@ -41,14 +41,14 @@ def _given(node: DraftNode, place: int) -> str:
 
 
 def _read(chain: Chain, node: DraftNode, place: int, axis: int = 0) -> str:
-    """The real numbers of the bytes at `place`, whose scale and zero point follow them."""
+    """Return the real numbers of the bytes at `place`, whose scale and zero point follow them."""
     scale = chain.draft.array(_given(node, place + 1))
     along: dict[str, Any] = {"axis": axis} if scale is not None and scale.size > 1 else {}
     return chain.op("DequantizeLinear", *(_given(node, place + i) for i in range(3)), **along)
 
 
 def _bias(chain: Chain, node: DraftNode, place: int, scales: tuple[int, int]) -> list[str]:
-    """The real numbers of an int32 bias, whose scale is the product of the two at `scales`."""
+    """Return the real numbers of an int32 bias, whose scale is the product of the two at `scales`."""
     if place >= len(node.inputs) or not node.inputs[place]:
         return []
     found = [chain.draft.array(_given(node, at)) for at in scales]
@@ -61,7 +61,7 @@ def _bias(chain: Chain, node: DraftNode, place: int, scales: tuple[int, int]) ->
 
 
 def _round(chain: Chain, node: DraftNode, value: str, place: int) -> list[DraftNode]:
-    """Ends with the bytes of a value; their scale and zero point stand at `place`."""
+    """End with the bytes of a value; their scale and zero point stand at `place`."""
     chain.op("QuantizeLinear", value, _given(node, place), _given(node, place + 1), output=node.outputs[0])
     return chain.nodes
 

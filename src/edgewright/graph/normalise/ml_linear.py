@@ -14,7 +14,7 @@ ORDER = 30
 
 
 def run(draft: Draft) -> None:
-    """Rewrites LinearClassifier and LinearRegressor."""
+    """Rewrite LinearClassifier and LinearRegressor."""
     rewrite(draft, {"ai.onnx.ml.LinearClassifier": _classifier, "ai.onnx.ml.LinearRegressor": _regressor})
 
 

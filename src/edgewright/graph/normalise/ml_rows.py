@@ -11,7 +11,7 @@ ORDER = 30
 
 
 def run(draft: Draft) -> None:
-    """Rewrites them into plain operators."""
+    """Rewrite them into plain operators."""
     rules = {
         "Scaler": _scaler,
         "Imputer": _imputer,
@@ -56,7 +56,7 @@ def _imputer(draft: Draft, node: DraftNode) -> list[DraftNode]:
 
 
 def _normaliser(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    """Rows divided by their norm; a row whose norm is 0 stays as it is, as ONNX Runtime has it."""
+    """Return rows divided by their norm; a row whose norm is 0 stays as it is, as ONNX Runtime has it."""
     kind = str(node.attributes.get("norm", "MAX"))
     over = {"L1": "ReduceL1", "L2": "ReduceL2", "MAX": "ReduceMax"}.get(kind)
     if over is None:

@@ -32,12 +32,12 @@ Floats = NDArray[np.float32]
 
 
 def run(draft: Draft) -> None:
-    """Rewrites SVMClassifier and SVMRegressor."""
+    """Rewrite SVMClassifier and SVMRegressor."""
     rewrite(draft, {"ai.onnx.ml.SVMClassifier": _classifier, "ai.onnx.ml.SVMRegressor": _regressor})
 
 
 def _kernel(chain: Chain, node: DraftNode, vectors: Floats, kind: str = "") -> str:
-    """The kernel of every row with every vector, shape (n, vectors); `kind` in place of that of the node."""
+    """Return the kernel of every row with every vector, shape (n, vectors); `kind` in place of that of the node."""
     draft, kind = chain.draft, kind or str(node.attributes.get("kernel_type", "LINEAR"))
     gamma, offset, degree = (float(v) for v in (*node.attributes.get("kernel_params", ()), 0.0, 0.0, 0.0)[:3])
     source = node.inputs[0]
@@ -64,7 +64,7 @@ def _kernel(chain: Chain, node: DraftNode, vectors: Floats, kind: str = "") -> s
 
 
 def _vectors(node: DraftNode, count: int) -> Floats:
-    """Rows of `support_vectors`.
+    """Return rows of `support_vectors`.
 
     Raises:
         InputError: for a number that does not divide.
@@ -141,7 +141,7 @@ def _linear(draft: Draft, chain: Chain, node: DraftNode, names: tuple[str, ...])
 
 
 def _weights(draft: Draft, node: DraftNode, counts: tuple[int, ...]) -> str:
-    """The coefficients that a support vector has in each pair of classes: (vectors, pairs).
+    """Return the coefficients that a support vector has in each pair of classes: (vectors, pairs).
 
     libsvm keeps a row for each of the other classes: that of i against j stands in row j - 1, that of j in row i.
     """
@@ -199,7 +199,7 @@ def _probabilities(chain: Chain, node: DraftNode, scores: str, pairs: list[tuple
 
 
 def _coupled(chain: Chain, table: str, turned: str, classes: int) -> str:
-    """Probabilities p of the classes that make p'Qp least, by as many rounds of Gauss and Seidel as are needed.
+    """Return probabilities p of the classes that make p'Qp least, by as many rounds of Gauss and Seidel as are needed.
 
     Q[i, i] is the sum of the squares of column i of the table, Q[i, j] = -table[j, i] * table[i, j].
     """

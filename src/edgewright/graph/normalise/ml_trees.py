@@ -26,7 +26,7 @@ _LARGEST = 1 << 24
 
 
 def run(draft: Draft) -> None:
-    """Rewrites TreeEnsembleClassifier and TreeEnsembleRegressor."""
+    """Rewrite TreeEnsembleClassifier and TreeEnsembleRegressor."""
     rewrite(draft, {"ai.onnx.ml.TreeEnsembleClassifier": _classifier, "ai.onnx.ml.TreeEnsembleRegressor": _regressor})
 
 
@@ -101,7 +101,7 @@ def _roots(
     no: NDArray[np.int32],
     node: DraftNode,
 ) -> NDArray[np.int32]:
-    """The node of each tree that no other node leads to."""
+    """Return the node of each tree that no other node leads to."""
     here = np.arange(len(yes))
     led = np.zeros(len(yes), bool)
     led[yes[yes != here]] = True
@@ -115,7 +115,7 @@ def _roots(
 
 
 def _depth(yes: NDArray[np.int32], no: NDArray[np.int32], roots: NDArray[np.int32], node: DraftNode) -> int:
-    """Steps until every tree is at a leaf."""
+    """Step until every tree is at a leaf."""
     level, here = np.unique(roots), np.arange(len(yes), dtype=np.int32)
     for depth in range(DEEPEST + 1):
         inner = level[(yes[level] != here[level]) | (no[level] != here[level])]
@@ -126,7 +126,7 @@ def _depth(yes: NDArray[np.int32], no: NDArray[np.int32], roots: NDArray[np.int3
 
 
 def _leaves(chain: Chain, forest: _Forest, source: str) -> str:
-    """Appends the walk; gives the numbers of the leaves, shape (n, trees), int32."""
+    """Append the walk; give the numbers of the leaves, shape (n, trees), int32."""
     draft = chain.draft
     if draft.source.name == source and draft.source.dtype != "float32":
         source = chain.op("Cast", source, to=1)
@@ -154,7 +154,7 @@ def _leaves(chain: Chain, forest: _Forest, source: str) -> str:
 
 
 def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: int) -> str:
-    """Values of the leaves, summed or averaged over the trees, and the base values: (n, width)."""
+    """Return values of the leaves, summed or averaged over the trees, and the base values: (n, width)."""
     draft, given = chain.draft, node.attributes
     if not 1 <= width * len(forest.yes) <= _LARGEST:
         raise InputError("trees with answers of sensible size", f"{width} a leaf", node.where)
@@ -193,8 +193,8 @@ def _regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
     targets = {int(target) for target in node.attributes.get("target_ids", ())}
     if 0 < len(targets) < width:
         # A converter that did not know of several targets; ONNX Runtime then leaves out the base value too.
-        told = f"of {len(targets)} of {width}"
-        raise InputError("leaves of each target", told, node.where, "Convert a model for each target")
+        got = f"of {len(targets)} of {width}"
+        raise InputError("leaves of each target", got, node.where, "Convert a model for each target")
     return chain.end(post_transform(chain, value, node), node.outputs[0])
 
 

@@ -9,7 +9,7 @@ _NOTHING = frozenset({"Identity", "Dropout"})
 
 
 def run(draft: Draft) -> None:
-    """Lets the readers of such a node read what it reads."""
+    """Let the readers of such a node read what it reads."""
     kept = []
     for node in draft.nodes:
         if node.kind not in _NOTHING or not node.inputs:

@@ -20,7 +20,7 @@ _REDUCTIONS = ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1",
 
 
 def run(draft: Draft) -> None:
-    """Rewrites every operator to its form in opset 18.
+    """Rewrite every operator to its form in opset 18.
 
     Raises:
         InputError: for an opset before 7, whose broadcasting was another, or after 24.
@@ -49,7 +49,7 @@ def run(draft: Draft) -> None:
 
 
 def _attribute_to_input(draft: Draft, node: DraftNode, name: str, place: int, dtype: Any = np.int64) -> None:  # noqa: ANN401
-    """Moves an attribute to the input number `place`."""
+    """Move an attribute to the input number `place`."""
     if name not in node.attributes:
         return
     value = node.attributes.pop(name)

@@ -19,7 +19,7 @@ _PLACED = frozenset({"Conv", "MaxPool", "AveragePool"})
 
 
 def run(draft: Draft) -> None:
-    """Rewrites reductions over every axis after the channels, padding of pools, and a Pad with zeros before a Conv."""
+    """Rewrite reductions over every axis after the channels, padding of pools, and a Pad with zeros before a Conv."""
     values = everything(draft)[0]
     made: list[DraftNode] = []
     for node in draft.nodes:
@@ -63,7 +63,7 @@ def _explicit(node: DraftNode, values: Values) -> None:
 
 
 def _pool(draft: Draft, node: DraftNode, shape: tuple[int, ...]) -> list[DraftNode]:
-    """Takes `ceil_mode` and `count_include_pad` from a pool; gives the Pad that stands before it where padding counts.
+    """Take `ceil_mode` and `count_include_pad` from a pool; give the Pad that stands before it where padding counts.
 
     Args:
         draft: of the node.
@@ -87,7 +87,7 @@ def _pool(draft: Draft, node: DraftNode, shape: tuple[int, ...]) -> list[DraftNo
 
 
 def _padded(draft: Draft, node: DraftNode) -> None:
-    """Takes zeros around height and width into the convolution that alone reads them."""
+    """Take zeros around height and width into the convolution that alone reads them."""
     before = draft.producers().get(node.inputs[0])
     if before is None or before.kind != "Pad" or before.attributes.get("mode", "constant") != "constant":
         return

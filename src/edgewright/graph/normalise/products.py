@@ -12,7 +12,7 @@ ORDER = 60
 
 
 def run(draft: Draft) -> None:
-    """Works the factors of Gemm into its constants; MatMul of rows with a constant, and a sum after it, become Gemm."""
+    """Work the factors of Gemm into its constants; MatMul of rows with a constant, and a sum after it, become Gemm."""
     values = everything(draft)[0]
     readers = draft.readers()
     gone: set[int] = set()
@@ -50,7 +50,7 @@ def _plain(draft: Draft, node: DraftNode) -> None:
 
 
 def _bias(draft: Draft, node: DraftNode, after: list[DraftNode], values: Values) -> Array | None:
-    """The constant that the only reader adds, one number for each output."""
+    """Return the constant that the only reader adds, one number for each output."""
     if len(after) != 1 or after[0].kind != "Add":
         return None
     other = [name for name in after[0].inputs if name != node.outputs[0]]

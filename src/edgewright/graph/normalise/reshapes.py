@@ -11,7 +11,7 @@ _SHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 
 
 def run(draft: Draft) -> None:
-    """Rewrites them to Reshape with a constant target, and drops those that keep the shape."""
+    """Rewrite them to Reshape with a constant target, and drop those that keep the shape."""
     values = everything(draft)
     shaped: dict[str, DraftNode] = {}
     kept = []

@@ -22,7 +22,7 @@ Readers = dict[str, list[DraftNode]]
 
 
 def run(draft: Draft) -> None:
-    """Rewrites what stands between QuantizeLinear and DequantizeLinear."""
+    """Rewrite what stands between QuantizeLinear and DequantizeLinear."""
     if not any(node.kind == "QuantizeLinear" for node in draft.nodes):
         return
     _fold_parameters(draft)
@@ -41,7 +41,7 @@ def run(draft: Draft) -> None:
 
 
 def _weights(draft: Draft, node: DraftNode, producers: dict[str, DraftNode]) -> Array | None:
-    """The bytes of weights of two axes or more that are stored as bytes."""
+    """Return the bytes of weights of two axes or more that are stored as bytes."""
     before = producers.get(node.inputs[1]) if len(node.inputs) > 1 else None
     array = draft.array(before.inputs[0]) if before is not None and before.kind == "DequantizeLinear" else None
     return array if array is not None and array.ndim > 1 else None
@@ -61,7 +61,7 @@ def _fold_parameters(draft: Draft) -> None:
 
 
 def _merge_roundings(draft: Draft) -> None:
-    """A second rounding onto the grid that values have already goes; so does that of probabilities."""
+    """Remove a second rounding onto the same grid, and the rounding of probabilities."""
     producers, readers = draft.producers(), draft.readers()
     for node in draft.nodes:
         if node.kind not in ("Pad", "Transpose", "Softmax") or node.outputs[0] in draft.outputs:
@@ -89,7 +89,7 @@ def _goes(draft: Draft, node: DraftNode, before: DraftNode | None, rounding: Dra
 
 
 def _round_first(draft: Draft) -> None:
-    """Rounds what an operator gives before it is reshaped, not afterwards: the same bytes."""
+    """Round what an operator gives before it is reshaped, not afterwards: the same bytes."""
     producers, readers, made = draft.producers(), draft.readers(), list[DraftNode]()
     for node in draft.nodes:
         before = producers.get(node.inputs[0]) if node.kind in _RESHAPES else None
@@ -117,7 +117,7 @@ def _grid(draft: Draft, node: DraftNode) -> tuple[bytes, ...]:
 
 
 def _bias(draft: Draft, node: DraftNode, producers: dict[str, DraftNode]) -> list[DraftNode]:
-    """A bias of real numbers on the grid of the sums, whose step is far below that of what is rounded after it."""
+    """Round a float bias onto the grid of the sums, which is far finer than that of the outputs."""
     bias = draft.array(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else None
     source = producers.get(node.inputs[0])
     if bias is None or bias.dtype != np.float32 or bias.ndim != 1 or _weights(draft, node, producers) is None:

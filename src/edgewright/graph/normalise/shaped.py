@@ -9,22 +9,18 @@ from __future__ import annotations
 from edgewright.graph.normalise._convolution_transpose import RULES as CONVOLUTIONS
 from edgewright.graph.normalise._draft import Draft, DraftNode
 from edgewright.graph.normalise._einsum import RULES as SUMS_OF_PRODUCTS
-from edgewright.graph.normalise._gather_nd import RULES as PLACES
-from edgewright.graph.normalise._pad import RULES as PADS
 from edgewright.graph.normalise._rearranged import RULES as MOVES
 from edgewright.graph.normalise._resize import RULES as SIZES
 from edgewright.graph.normalise._seen import Rule, Seen
-from edgewright.graph.normalise._split import RULES as PARTS
-from edgewright.graph.normalise._sums import RULES as SUMS
 from edgewright.graph.normalise._values import Values, known, start, step
 from edgewright.schema.errors import InputError
 
 ORDER = 45
-RULES: dict[str, Rule] = {**PARTS, **MOVES, **PADS, **PLACES, **SIZES, **CONVOLUTIONS, **SUMS, **SUMS_OF_PRODUCTS}
+RULES: dict[str, Rule] = {**MOVES, **SIZES, **CONVOLUTIONS, **SUMS_OF_PRODUCTS}
 
 
 def run(draft: Draft) -> None:
-    """Rewrites every operator that has a rule.
+    """Rewrite every operator that has a rule.
 
     Raises:
         InputError: naming the operator, the attribute and what to do.
@@ -52,7 +48,7 @@ def run(draft: Draft) -> None:
 
 
 def _seen(draft: Draft, node: DraftNode, values: list[Values], settled: set[str]) -> Seen:
-    """Looks at the inputs of a node.
+    """Look at the inputs of a node.
 
     Raises:
         InputError: for an input that no earlier node gives.

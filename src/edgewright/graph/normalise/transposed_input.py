@@ -15,7 +15,7 @@ ORDER = 52
 
 
 def run(draft: Draft) -> None:
-    """Swaps until the Transpose stands first."""
+    """Swap until the Transpose stands first."""
     for _ in range(len(draft.nodes)):
         found = _pair(draft)
         if found is None:
@@ -34,7 +34,7 @@ def run(draft: Draft) -> None:
 
 
 def _pair(draft: Draft) -> tuple[DraftNode, DraftNode] | None:
-    """What stands before a Transpose and may stand behind it, back to a rounding of the model's input."""
+    """Return what stands before a Transpose and may stand behind it, back to a rounding of the model's input."""
     producers, readers = draft.producers(), draft.readers()
     for node in draft.nodes:
         before = producers.get(node.inputs[0]) if node.kind == "Transpose" and "perm" in node.attributes else None
@@ -46,7 +46,7 @@ def _pair(draft: Draft) -> tuple[DraftNode, DraftNode] | None:
 
 
 def _of_input(draft: Draft, node: DraftNode | None, producers: dict[str, DraftNode]) -> bool:
-    """Whether nothing but padding and rounding stands between the model's input and a node."""
+    """Return whether nothing but padding and rounding stands between the model's input and a node."""
     for _ in range(len(draft.nodes)):
         if node is None or node.kind not in ("Pad", "QuantizeLinear", "DequantizeLinear"):
             return False
@@ -57,7 +57,7 @@ def _of_input(draft: Draft, node: DraftNode | None, producers: dict[str, DraftNo
 
 
 def _alike(draft: Draft, node: DraftNode, rank: int) -> bool:
-    """Whether a node treats all axes alike, or names what it does to each."""
+    """Return whether a node treats all axes alike, or names what it does to each."""
     if node.kind == "Pad":
         widths = draft.array(node.inputs[1])
         return widths is not None and widths.size == 2 * rank and len(node.inputs) < 4

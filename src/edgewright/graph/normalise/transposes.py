@@ -18,7 +18,7 @@ _BINARY = frozenset({"Add", "Sub", "Mul", "Div"})
 
 
 def run(draft: Draft) -> None:
-    """Moves, cancels and absorbs until nothing changes."""
+    """Move, cancels and absorbs until nothing changes."""
     for _ in range(4 * len(draft.nodes) + 1):
         if not (_cancel(draft) or _absorb(draft) or _reduce(draft) or _pad(draft) or _move(draft)):
             return
@@ -26,7 +26,7 @@ def run(draft: Draft) -> None:
 
 
 def _perm(node: DraftNode | None) -> tuple[int, ...]:
-    """The order of a Transpose that says it, else nothing."""
+    """Return the order of a Transpose that says it, else nothing."""
     return tuple(node.attributes.get("perm", ())) if node is not None and node.kind == "Transpose" else ()
 
 
@@ -81,7 +81,7 @@ def _move(draft: Draft) -> bool:
 
 
 def _leads_on(draft: Draft, node: DraftNode) -> bool:
-    """Whether a Transpose moved past this node gets nearer to another one, or to a Reshape into rows."""
+    """Return whether a Transpose moved past this node gets nearer to another one, or to a Reshape into rows."""
     readers = draft.readers()
     for _ in range(len(draft.nodes)):
         if node.op not in _ANYWHERE and node.op not in _BINARY:
@@ -123,7 +123,7 @@ def _absorb(draft: Draft) -> bool:
 
 
 def _reduce(draft: Draft) -> bool:
-    """A reduction after a Transpose works on the axes as they were before."""
+    """Return a reduction after a Transpose works on the axes as they were before."""
     producers = draft.producers()
     for node in draft.nodes:
         turn = producers.get(node.inputs[0]) if node.op.startswith("Reduce") and len(node.inputs) == 2 else None

@@ -16,7 +16,7 @@ _MOVES = frozenset(
 
 
 def run(draft: Draft) -> None:
-    """Shifts them all; a model with unsigned bytes that something else reads stays as it is."""
+    """Shift them all; a model with unsigned bytes that something else reads stays as it is."""
     found = _unsigned(draft)
     if not found or found.intersection(draft.outputs):
         return
@@ -39,7 +39,7 @@ def run(draft: Draft) -> None:
 
 
 def _unsigned(draft: Draft) -> set[str]:
-    """Values that are unsigned bytes."""
+    """Return values that are unsigned bytes."""
     found: set[str] = set()
     for node in draft.nodes:
         moved = node.kind in _MOVES and bool(node.inputs) and node.inputs[0] in found

@@ -59,7 +59,7 @@ def vocabulary(spec: LanguageSpec) -> Vocabulary:
 
 
 def read_dialogue(path: Path, known: Vocabulary | None = None) -> tuple[CheckedTable, DialogueSummary]:
-    """Reads a dialogue and checks it.
+    """Read a dialogue and check it.
 
     Args:
         path: a state table of TOML.
@@ -117,8 +117,8 @@ def _rounds(checked: CheckedTable, where: str) -> None:
             way.append(state)
             state = after[state]
         if state in way:
-            told = " -> ".join([*way[way.index(state) :], state])
-            raise InputError("time-outs that come to an end", f"a round: {told}", where,
+            text = " -> ".join([*way[way.index(state) :], state])
+            raise InputError("time-outs that come to an end", f"a round: {text}", where,
                              "Let one of these states wait, or end the dialogue after silence")  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Reads a PDF and tells its pages on standard output: `python -m edgewright.language.documents._pdf_worker FILE`.
+"""The process that reads a PDF: `python -m edgewright.language.documents._pdf_worker FILE` prints a JSON line a page.
 
 A process of its own, so that time and memory of a hostile file are bounded by the system, whatever the library does.
 """
@@ -11,14 +11,57 @@ import sys
 import warnings
 from collections import defaultdict
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from edgewright.language.documents._pdf_lines import Line, Page, PdfLine
-
 if TYPE_CHECKING:
     from pypdf import PdfReader
+
+Trouble = Literal["", "encrypted", "broken", "memory", "missing"]
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """A line of a page.
+
+    Attributes:
+        text: as it is read.
+        size: of its largest letters, in points; 0 where it is not known.
+    """
+
+    text: str
+    size: float
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page.
+
+    Attributes:
+        number: counted from 1.
+        lines: from top to bottom, as the file orders them.
+        pictures: whether it holds any.
+        titles: (level, title) of the outline's entries that point here.
+    """
+
+    number: int
+    lines: list[Line]
+    pictures: bool
+    titles: list[tuple[int, str]]
+
+
+class PdfLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line: a page, or why there is none.
+
+    Attributes:
+        page: the page.
+        trouble: what is wrong with the document; '' for nothing.
+        why: in the words of the library, short.
+    """
+
+    page: Page | None = None
+    trouble: Trouble = ""
+    why: str = ""
+
 
 # Bytes of address space, and characters of a page.
 _MEMORY = 2 << 30
@@ -28,13 +71,13 @@ _DEEPEST, _ENTRIES = 12, 20_000
 
 
 def tell(told: PdfLine) -> None:
-    """Writes one line."""
+    """Write one line."""
     sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def main(path: str) -> None:
-    """Tells all pages, or what is wrong."""
+    """Tell all pages, or what is wrong."""
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     warnings.simplefilter("ignore")
@@ -62,7 +105,7 @@ def main(path: str) -> None:
 
 
 def _opened(reader: PdfReader) -> bool:
-    """Whether an empty password opens it: such files are for everybody to read."""
+    """Return whether an empty password opens it: such files are for everybody to read."""
     try:
         return bool(reader.decrypt(""))
     except Exception:  # noqa: BLE001 - a cipher that is not there, or garbage
@@ -99,7 +142,7 @@ def _page(reader: PdfReader, number: int, titles: list[tuple[int, str]]) -> Page
 
 
 def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
-    """Entries of the outline by page, counted from 0; a broken outline is none."""
+    """Return entries of the outline by page, counted from 0; a broken outline is none."""
     found: dict[int, list[tuple[int, str]]] = defaultdict(list)
     with suppress(Exception):
         waiting: list[tuple[int, Any]] = [(1, entry) for entry in reversed(reader.outline)]

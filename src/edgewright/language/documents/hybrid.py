@@ -13,7 +13,7 @@ from edgewright.schema.errors import InputError
 
 
 def vector_of(index: DocumentIndex, encoder: Path, question: str) -> NDArray[np.float32]:
-    """The question's vector, shape (d,).
+    """Return the question's vector, shape (d,).
 
     Raises:
         InputError: the index has no vectors, they are of another encoder, or the directory is none of an encoder.

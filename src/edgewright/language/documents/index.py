@@ -6,84 +6,48 @@ import os
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
 
 from edgewright.core.files import sync_folder
 from edgewright.language.documents.passages import Block, cut
-from edgewright.nlp.documents.index_file import Meta
-from edgewright.nlp.documents.schema import BLOCK, TABLES, Vectors, packed, quantised
+from edgewright.nlp.documents.index_file import BLOCK, TABLES, Meta, packed, quantised
 from edgewright.nlp.documents.words import stems
+from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.documents import INDEX_FORMAT, INDEX_VERSION, Document, Indexed, Passage
 from edgewright.schema.errors import InputError, OutputError
 
-Progress = Callable[[int], None]
 _ENCODED = 32
-
-
-class Encodes(Protocol):
-    """What is asked of an encoder: a name, the length of its vectors, and vectors of length 1."""
-
-    @property
-    def name(self) -> str:
-        """Of the directory it came from."""
-        ...
-
-    @property
-    def dimensions(self) -> int:
-        """Length of a vector."""
-        ...
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Shape (n, dimensions)."""
-        ...
 
 
 class Source(Protocol):
     """A document: its blocks, and, once they were taken, what it was."""
 
     def blocks(self) -> Iterable[Block]:
-        """Blocks in order."""
+        """Return blocks in order."""
         ...
 
     def document(self) -> Document:
         """Of which file."""
         ...
-
-
-class Given(NamedTuple):
-    """A document that is at hand."""
-
-    told: Document
-    held: Sequence[Block]
-
-    def blocks(self) -> Iterable[Block]:
-        """Blocks in order."""
-        return self.held
-
-    def document(self) -> Document:
-        """Of which file."""
-        return self.told
 
 
 def write_index(
     path: Path,
     documents: Iterable[Source],
     encoder: Encodes | None = None,
-    on_passage: Progress | None = None,
     media: str = "",
 ) -> Indexed:
-    """Writes an index of documents.
+    """Write an index of documents.
 
     Args:
         path: of the file; an index that is there is replaced when the new one is whole.
         documents: read one after the other: memory does not grow with their length.
         encoder: makes a vector of each sentence and of each section's headings; None: words alone.
-        on_passage: told how many passages there are so far.
         media: 'picture' or 'sound' where passages stand for such files.
 
     Raises:
@@ -97,7 +61,7 @@ def write_index(
     os.close(handle)
     temporary = Path(name)
     try:
-        held = _write(temporary, documents, encoder, on_passage or (lambda _: None), media)
+        held = _write(temporary, documents, encoder, media)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
@@ -115,7 +79,7 @@ def write_index(
 
 
 def _refuse_foreign(path: Path) -> None:
-    """A name given by mistake must not cost a manual."""
+    """Refuse to overwrite a file that is no index."""
     if not path.exists():
         return
     got = "a folder"
@@ -128,13 +92,13 @@ def _refuse_foreign(path: Path) -> None:
     raise InputError("an index, or a name that is free", got, str(path), "Choose another --out")
 
 
-def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, told: Progress, media: str) -> Indexed:
+def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, media: str) -> Indexed:
     connection = sqlite3.connect(place, isolation_level=None)
     try:
         # The file is thrown away when anything goes wrong, so it needs no journal.
         for sql in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA page_size=4096", "BEGIN", *TABLES):
             connection.execute(sql)
-        writer = _Writer(connection, encoder, told)
+        writer = _Writer(connection, encoder)
         for document in documents:
             writer.add(document)
         held = writer.finish(media)
@@ -147,8 +111,8 @@ def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, to
 class _Writer:
     """Adds one passage after the other and counts."""
 
-    def __init__(self, connection: sqlite3.Connection, encoder: Encodes | None, told: Progress) -> None:
-        self._connection, self._encoder, self._told = connection, encoder, told
+    def __init__(self, connection: sqlite3.Connection, encoder: Encodes | None) -> None:
+        self._connection, self._encoder = connection, encoder
         self._documents: list[Document] = []
         self._numbers: dict[str, int] = {}
         self._sentence_counts: Counter[int] = Counter()
@@ -160,7 +124,7 @@ class _Writer:
         }
 
     def add(self, document: Source) -> None:
-        """Adds a document."""
+        """Add a document."""
         number = len(self._documents)
         section, last = -1, None
         title: list[int] = []
@@ -179,7 +143,7 @@ class _Writer:
         self._documents.append(told)
 
     def finish(self, media: str) -> Indexed:
-        """Writes what is known only at the end.
+        """Write what is known only at the end.
 
         Raises:
             InputError: there was no word.
@@ -204,8 +168,8 @@ class _Writer:
                        dimensions=encoder.dimensions if encoder else 0, media=media)  # fmt: skip
         meta = Meta(held=held, sections=self._sections, sentence_words=self._words / max(self._sentences, 1),
                     passage_words=(self._words + self._titles) / max(self._passages, 1))  # fmt: skip
-        told = {"format": INDEX_FORMAT, "version": str(INDEX_VERSION), "figures": msgspec.json.encode(meta).decode()}
-        self._connection.executemany("INSERT INTO meta VALUES (?, ?)", told.items())
+        record = {"format": INDEX_FORMAT, "version": str(INDEX_VERSION), "figures": msgspec.json.encode(meta).decode()}
+        self._connection.executemany("INSERT INTO meta VALUES (?, ?)", record.items())
         self._connection.executemany(
             "INSERT INTO documents VALUES (?, ?)",
             ((n, msgspec.json.encode(d).decode()) for n, d in enumerate(self._documents)),
@@ -247,7 +211,6 @@ class _Writer:
         self._sentences += len(by_sentence)
         self._words += len(words)
         self._titles += len(title)
-        self._told(self._passages)
 
     def _numbered(self, text: str) -> list[int]:
         return [self._numbers.setdefault(word, len(self._numbers)) for word in stems(text)]

@@ -57,7 +57,6 @@ class MediaEncoder:
 
     Args:
         directory: of the encoder.
-        threads: of ONNX Runtime.
 
     Raises:
         InputError: no such directory, no graph in it, or one that takes something else.
@@ -68,14 +67,14 @@ class MediaEncoder:
         dimensions: length of a vector.
     """
 
-    def __init__(self, directory: Path, threads: int = 1) -> None:
+    def __init__(self, directory: Path) -> None:
         if not directory.is_dir():
             raise InputError("the directory of an encoder", "no such directory", str(directory), _DO)
         self._directory, self.name = directory, directory.resolve().name
         model = _found(directory, _NAMES)
         if model is None:
             raise InputError("a graph that encodes pictures or sounds", "none", str(directory), _DO)
-        self._session = open_session(model, threads=threads, where=str(model))
+        self._session = open_session(model, threads=1, where=str(model))
         taken = [one for one in self._session.get_inputs() if one.name in _INPUTS]
         if len(taken) != 1 or len(self._session.get_inputs()) != 1:
             got = ", ".join(one.name for one in self._session.get_inputs())
@@ -84,7 +83,7 @@ class MediaEncoder:
         self._how = _preprocessing(directory / "preprocessor_config.json", taken[0].shape)
         names = [one.name for one in self._session.get_outputs()]
         self._output = [next((name for name in _OUTPUTS if name in names), names[0])]
-        self._text = _text(directory, threads)
+        self._text = _text(directory)
         blank = self._ready(Image.new("RGB", (8, 8))) if self.kind == "picture" else self._wave(np.zeros(1600), 16_000)
         self.dimensions = int(self._run(blank).shape[0])
         if self._text is not None and self._text.dimensions != self.dimensions:
@@ -97,7 +96,7 @@ class MediaEncoder:
         return self._text is not None
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of texts, shape (n, d).
+        """Return vectors of texts, shape (n, d).
 
         Raises:
             InputError: there is no encoder of text beside it.
@@ -108,7 +107,7 @@ class MediaEncoder:
         return self._text.encode(texts)
 
     def encode_file(self, path: Path) -> NDArray[np.float32]:
-        """The vector of a picture or a WAV file, shape (d,).
+        """Return the vector of a picture or a WAV file, shape (d,).
 
         Raises:
             InputError: it cannot be read as such, or is too large.
@@ -186,18 +185,18 @@ def _found(directory: Path, names: Sequence[str]) -> Path | None:
     return next((p for name in names for p in (directory / name, directory / "onnx" / name) if p.is_file()), None)
 
 
-def _text(directory: Path, threads: int) -> TextEncoder | None:
+def _text(directory: Path) -> TextEncoder | None:
     model, tokenizer = _found(directory, ("text_model.onnx",)), directory / "tokenizer.json"
     if model is None or not tokenizer.is_file():
         return None
     told = Directory(
         path=directory, model=model, tokenizer=tokenizer, pooling="mean", longest=_TEXT_TOKENS, config=None
     )
-    return TextEncoder(told, model, model.stat().st_size, threads)
+    return TextEncoder(told, model, model.stat().st_size)
 
 
 def _preprocessing(path: Path, shape: Sequence[int | str | None]) -> _Preprocessing:
-    """What the file says; without one, CLIP's means at the size that the graph takes, 224 where it takes any."""
+    """Return what the file says; without one, CLIP's means at the size that the graph takes, 224 where it takes any."""
     if not path.is_file():
         fixed = [edge for edge in shape[2:4] if isinstance(edge, int) and edge > 0]
         return _Preprocessing(size={"height": fixed[0], "width": fixed[1]}) if len(fixed) == 2 else _Preprocessing()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.language.documents.index import Progress, write_index
+from edgewright.language.documents.index import write_index
 from edgewright.language.documents.media_encoder import MediaEncoder, files_of
 from edgewright.language.documents.passages import Block
-from edgewright.nlp.documents.schema import Vectors
+from edgewright.nlp.documents.index_file import Vectors
 from edgewright.schema.documents import Document, Indexed
 from edgewright.schema.errors import InputError
 
@@ -61,23 +61,22 @@ class _Folder:
         return Document(name=self._folder.name, kind=kind, sha256=self._digest.hexdigest(), notes=notes)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of files by their names; zeros for headings, which say nothing here."""
+        """Return vectors of files by their names; zeros for headings, which say nothing here."""
         nothing = np.zeros(self.dimensions, np.float32)
         return np.stack([self._vectors.pop(text, nothing) for text in texts])
 
 
-def write_media_index(path: Path, folder: Path, encoder: MediaEncoder, on_passage: Progress | None = None) -> Indexed:
-    """Writes an index of the pictures or sounds below a folder.
+def write_media_index(path: Path, folder: Path, encoder: MediaEncoder) -> Indexed:
+    """Write an index of the pictures or sounds below a folder.
 
     Args:
         path: of the index.
         folder: with its sub-folders.
         encoder: of the kind that is looked for.
-        on_passage: told how many there are so far.
 
     Raises:
         InputError: none that can be read.
         OutputError: the index cannot be written.
     """
     own = _Folder(folder, encoder)
-    return write_index(path, [own], own, on_passage, media=encoder.kind)
+    return write_index(path, [own], own, media=encoder.kind)

@@ -29,7 +29,7 @@ def clean(text: str) -> str:
 
 
 def cut(blocks: Iterable[Block]) -> Iterator[Passage]:
-    """Passages of at most `LONGEST` characters, or one sentence, never across headings or pages."""
+    """Yield passages of at most `LONGEST` characters, or one sentence, never across headings or pages."""
     path: tuple[str, ...] = ()
     page = 0
     waiting = ""

@@ -7,18 +7,106 @@ where that is missing. What leaves this machine leaves it by TLS.
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from edgewright.device.sinks import require_loopback_or_tls
-from edgewright.language.documents.grounding import claims_of, missing
+from edgewright.nlp.documents.sentences import sentence_spans
+from edgewright.nlp.documents.words import WEAK, fold, others, stems
 from edgewright.schema.documents import Answer, Found, Phrased
 from edgewright.schema.errors import InputError, OutputError
+
+_CITATION = re.compile(r"\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NAME = re.compile(r"(?<=[a-z0-9,;:)] )[A-Z][\w-]+|\b\w*[A-Z]\w*[A-Z]\w*\b")
+_DENIAL = re.compile(
+    r"\b(?:not|no|never|none|cannot|can't|don't|doesn't|mustn't|must not|isn't|aren't|won't|without|neither|nor)\b",
+    re.IGNORECASE,
+)
+# Words about the answer itself, and verbs that hold a sentence together without saying anything of the thing.
+_SPEECH = """
+    according passage document manual section states says mentions following answer yes first then next after before
+    also finally count apply begin include mean require provide contain refer ensure must able step order both each
+    once again simply allow carry consist
+"""
+_SPOKEN = frozenset(stems(_SPEECH)) | WEAK
+
+
+class Claim(NamedTuple):
+    """A sentence of the model.
+
+    Attributes:
+        text: as it said it.
+        bare: without its citations.
+        citations: numbers of passages.
+    """
+
+    text: str
+    bare: str
+    citations: tuple[int, ...]
+
+
+def claims_of(text: str) -> list[Claim]:
+    """Return sentences with their citations; one that stands behind the full stop belongs to the sentence before."""
+    text = re.sub(r"([.!?])\s*((?:\[\s*\d[\d\s,;]*\]\s*)+)", r" \2\1 ", text)
+    claims = []
+    for begin, end in sentence_spans(text.strip()):
+        said = text.strip()[begin:end]
+        numbers = [int(n) for match in _CITATION.finditer(said) for n in re.findall(r"\d+", match.group(1))]
+        bare = " ".join(_CITATION.sub(" ", said).split())
+        if any(c.isalnum() for c in bare):
+            claims.append(Claim(" ".join(said.split()), bare, tuple(dict.fromkeys(numbers))))
+    return claims
+
+
+def missing(claim: Claim, answer: Answer) -> tuple[str, ...]:
+    """Return what the cited passages do not carry; nothing when they carry all of it."""
+    if not claim.citations:
+        return ("it cites no passage",)
+    unknown = [n for n in claim.citations if not 1 <= n <= len(answer.found)]
+    if unknown:
+        return tuple(f"there is no passage [{n}]" for n in unknown)
+    cited = [answer.found[n - 1] for n in claim.citations]
+    text = " ".join(f"{' '.join(one.path)} {one.text}" for one in cited)
+    lacking = [f"the number {n}" for n in _numbers(claim.bare) - _numbers(text)]
+    held = set(stems(text))
+    lacking += [f"the name {n}" for n in dict.fromkeys(_NAME.findall(claim.bare)) if not held.issuperset(stems(n))]
+    # What was asked may be said again: it is no claim of the model.
+    asked = set(stems(answer.question))
+    words = [w for w in dict.fromkeys(stems(claim.bare)) if w not in _SPOKEN and not w.isdigit()]
+    new = [w for w in words if w not in held and w not in asked and held.isdisjoint(others(w))]
+    if new:
+        lacking.append(f"the words {', '.join(new[:6])}")
+    elif not held.intersection(words) and not _numbers(claim.bare):
+        lacking.append("anything of its own")
+    if bool(_DENIAL.search(claim.bare)) != _denied(claim, cited):
+        lacking.append("whether it is so or not so")
+    return tuple(lacking)
+
+
+def _denied(claim: Claim, cited: list[Found]) -> bool:
+    """Return whether the sentence nearest to the claim is a denial."""
+    words = set(stems(claim.bare))
+    best, denied = -1.0, False
+    for one in cited:
+        for begin, end in sentence_spans(one.text):
+            sentence = one.text[begin:end]
+            other = set(stems(sentence))
+            shared = len(words & other) / (1 + len(words | other))
+            if shared > best:
+                best, denied = shared, bool(_DENIAL.search(sentence))
+    return denied
+
+
+def _numbers(text: str) -> set[str]:
+    return {match.replace(",", ".").rstrip(".") for match in _NUMBER.findall(fold(text))}
+
 
 SECONDS = 60.0
 LARGEST_REPLY = 1 << 20
@@ -52,7 +140,7 @@ class _Completion(msgspec.Struct):
 
 
 def phrase(answer: Answer, url: str, model: str = "", seconds: float = SECONDS) -> Phrased:
-    """The answer in the words of a language model, and whether the passages carry it.
+    """Return the answer in the words of a language model, and whether the passages carry it.
 
     Args:
         answer: with passages; ask only where it is answered.
@@ -90,7 +178,7 @@ def _prompt(question: str, found: Sequence[Found]) -> list[dict[str, str]]:
 
 
 def _around(found: Found) -> str:
-    """The passage, or as much around its answering sentence as a small model bears."""
+    """Return the passage, or as much around its answering sentence as a small model bears."""
     begin = max(0, min(found.begin - _PASSAGE // 2, len(found.text) - _PASSAGE))
     return found.text[begin : begin + _PASSAGE]
 
@@ -131,7 +219,7 @@ def _asked(address: SplitResult, messages: list[dict[str, str]], model: str, dea
 
 
 def _post(address: SplitResult, path: str, order: dict[str, Any], deadline: float) -> tuple[int, bytes]:
-    """Status and body, before the deadline: the whole reply and not each piece of it."""
+    """Return status and body, before the deadline: the whole reply and not each piece of it."""
     host = address.hostname or ""
     left = deadline - time.monotonic()
     if left <= 0:

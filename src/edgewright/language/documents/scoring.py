@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.headers import read_text
-from edgewright.language.documents.index import Encodes
+from edgewright.data.sets.xquad import Squad
 from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.errors import InputError
 from edgewright.schema.score import Score
 from edgewright.schema.trace import Interval
@@ -28,31 +29,8 @@ class QuestionCase(msgspec.Struct, frozen=True):
     group: str = ""
 
 
-class _Answer(msgspec.Struct):
-    text: str
-
-
-class _Question(msgspec.Struct):
-    question: str
-    answers: list[_Answer] = []
-    is_impossible: bool = False
-
-
-class _Paragraph(msgspec.Struct):
-    qas: list[_Question]
-
-
-class _Article(msgspec.Struct):
-    paragraphs: list[_Paragraph]
-    title: str = ""
-
-
-class _Squad(msgspec.Struct):
-    data: list[_Article]
-
-
 def read_questions(path: Path) -> tuple[QuestionCase, ...]:
-    """Questions of a JSON file in the form of SQuAD (also 2.0), or of a CSV file with `question` and `answer`.
+    """Return questions of a JSON file in the form of SQuAD (also 2.0), or of a CSV file with `question` and `answer`.
 
     An empty answer says that the documents do not answer. A column `group` (or `section`, `title`) says which questions
     are alike.
@@ -64,7 +42,7 @@ def read_questions(path: Path) -> tuple[QuestionCase, ...]:
         path = next(iter(sorted(path.rglob("*.json"))), path)
     if path.suffix.lower() == ".json":
         try:
-            articles = msgspec.json.decode(path.read_bytes(), type=_Squad).data
+            articles = msgspec.json.decode(path.read_bytes(), type=Squad).data
         except (msgspec.DecodeError, OSError, UnicodeDecodeError) as error:
             raise InputError("JSON in the form of SQuAD", str(error), str(path)) from None
         return tuple(
@@ -89,7 +67,7 @@ def read_questions(path: Path) -> tuple[QuestionCase, ...]:
 
 
 def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: Encodes | None, where: str) -> Score:
-    """Asks every question.
+    """Ask every question.
 
     A question counts as found when its answer stands in a passage. `recall@1` and `recall@10` are of the passages,
     refused or not; `answered` is the share that is found first and not refused: what a user gets. `mrr@10` is of the
@@ -137,7 +115,7 @@ def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: En
 
 
 def _share(hits: NDArray[np.bool_], groups: NDArray[np.str_]) -> Interval:
-    """A share with its interval, by group where groups are known."""
+    """Return a share with its interval, by group where groups are known."""
     alone = wilson(int(hits.sum()), len(hits))
     return widened(alone, groups if any(groups) else None, lambda rows: float(hits[rows].mean()))
 

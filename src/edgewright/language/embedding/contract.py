@@ -1,4 +1,4 @@
-"""What every encoder of text offers."""
+"""The interface of encoders of text, and an encoder that remembers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,30 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Remembering:
+    """An `Encoder` that keeps what it was asked; four bytes a number, as long as it lives.
+
+    Args:
+        encoder: that does the work.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder, self._known = encoder, dict[str, Vectors]()
+        self.name, self.dimensions, self.bytes = encoder.name, encoder.dimensions, encoder.bytes
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return the encoder's vectors, shape (n, dimensions); texts seen before are not encoded again."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._encoder.encode(new), strict=True))
+        return np.array([self._known[text] for text in texts], np.float32).reshape(-1, self.dimensions)
+
+    def words(self) -> list[str]:
+        """As the encoder."""
+        return self._encoder.words()
+
 
 Vectors = NDArray[np.float32]
 
@@ -25,7 +49,7 @@ class Encoder(Protocol):
     bytes: int
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, shape (n, d), float32; an empty text has one, too, and the caller knows it is none."""
+        """Return unit vectors, shape (n, d), float32; an empty text has one, too, and the caller knows it is none."""
         ...
 
     def words(self) -> list[str]:
@@ -34,7 +58,7 @@ class Encoder(Protocol):
 
 
 def unit(vectors: NDArray[Any]) -> Vectors:
-    """Rows divided by their length; rows of zeros stay."""
+    """Return rows divided by their length; rows of zeros stay."""
     wide = np.asarray(vectors, np.float32)
     length = np.sqrt(np.sum(np.square(wide), axis=-1, keepdims=True))
     return np.asarray(wide / np.maximum(length, np.float32(1e-12)), np.float32)

@@ -1,4 +1,4 @@
-"""What a directory of an encoder says of itself: the configuration files that sentence encoders are published with."""
+"""The files of an encoder's directory, with the configuration that sentence encoders are published with."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Lengths(msgspec.Struct):
 
 
 def look(path: Path) -> Directory:
-    """The files of an encoder's directory.
+    """Return the files of an encoder's directory.
 
     Raises:
         InputError: no directory, no weights or tokeniser in it, weights as a pickle, or parts that are not known here.
@@ -133,5 +133,5 @@ def _read(path: Path, kind: type[S], absent: S | None) -> S | None:
 
 
 def describe(value: Any) -> str:  # noqa: ANN401 - of a file
-    """A value of a configuration, short enough for a message."""
+    """Return a value of a configuration, short enough for a message."""
     return repr(value)[:60]

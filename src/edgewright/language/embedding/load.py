@@ -1,4 +1,4 @@
-"""An encoder from a local directory, as sentence encoders are published: nothing is fetched."""
+"""Encoders from a local directory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from edgewright.schema.errors import InputError, MissingExtraError
 _LARGEST = (1 << 31) - 1
 
 
-def load(path: Path | str, *, threads: int = 1) -> Encoder:
-    """The encoder of a directory with `tokenizer.json` and `model.onnx` or `model.safetensors` (BERT type).
+def load(path: Path | str) -> Encoder:
+    """Return the encoder of a directory with `tokenizer.json` and `model.onnx` or `model.safetensors` (BERT type).
 
     Args:
         path: of the directory.
-        threads: of ONNX Runtime.
 
     Raises:
         InputError: no directory, no weights, or a model of another kind.
@@ -31,13 +30,13 @@ def load(path: Path | str, *, threads: int = 1) -> Encoder:
         raise MissingExtraError(extra, f"{error.name}, which runs encoders,") from None
     if found.model.suffix == ".onnx":
         size = sum(file.stat().st_size for file in found.model.parent.glob(f"{found.model.name}*"))
-        return TextEncoder(found, found.model, size, threads)
+        return TextEncoder(found, found.model, size)
     graph = graph_of(found.path)
-    return TextEncoder(found, graph, len(graph), threads)
+    return TextEncoder(found, graph, len(graph))
 
 
 def graph_of(path: Path) -> bytes:
-    """The ONNX graph of a directory with `model.safetensors`, as bytes.
+    """Return the ONNX graph of a directory with `model.safetensors`, as bytes.
 
     Raises:
         InputError: as `load`, or weights beyond 2 GB.
@@ -48,7 +47,7 @@ def graph_of(path: Path) -> bytes:
         from edgewright.language.embedding.bert import bert_onnx  # noqa: PLC0415 - needs extras
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", f"{error.name}, which writes graphs,") from None
-    from edgewright.language.embedding.safetensors import read_safetensors  # noqa: PLC0415 - with the above
+    from edgewright.language.embedding.bert import read_safetensors  # noqa: PLC0415 - with the above
 
     if found.config is None:
         raise InputError("a config.json beside model.safetensors", "none", str(path))

@@ -16,7 +16,7 @@ _ALSO = ("config.json", "sentence_bert_config.json", "1_Pooling/config.json")
 
 
 def write_int8(source: Path, out: Path) -> int:
-    """Writes the encoder of a directory with int8 weights, activations quantised as they come, and its tokeniser.
+    """Write the encoder of a directory with int8 weights, activations quantised as they come, and its tokeniser.
 
     Args:
         source: the directory of an encoder.

@@ -28,17 +28,16 @@ class TextEncoder:
         directory: that was looked through.
         model: the graph as ONNX bytes, or the path of one that keeps its weights in further files.
         size: bytes of its weights.
-        threads: of ONNX Runtime.
 
     Raises:
         InputError: a graph or tokeniser that cannot be read or takes other inputs than tokens.
     """
 
-    def __init__(self, directory: Directory, model: bytes | Path, size: int, threads: int = 1) -> None:
+    def __init__(self, directory: Directory, model: bytes | Path, size: int) -> None:
         self.name, self.bytes = directory.path.resolve().name, size
         self._pooling: Pooling = directory.pooling
         where = str(directory.path)
-        self._session = open_session(model, threads=threads, where=where)
+        self._session = open_session(model, threads=1, where=where)
         try:
             self._tokens = Tokenizer.from_file(str(directory.tokenizer))
         except Exception as error:  # noqa: BLE001 - tokenizers raises plain exceptions
@@ -54,7 +53,7 @@ class TextEncoder:
         self.dimensions = self.encode(["size"]).shape[1]
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, shape (n, d)."""
+        """Return unit vectors, shape (n, d)."""
         if not len(texts):
             return np.zeros((0, self.dimensions), np.float32)
         # A lone surrogate cannot be written as UTF-8, and no tokeniser takes it.

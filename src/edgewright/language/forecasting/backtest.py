@@ -6,13 +6,57 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.forecasting.linear import Form, fit, run, scaled, unscaled
+from edgewright.monitor.forecaster import ForecasterFile
+from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import CandidateScore, Coverage, LinearModel
+
+
+def score_forecaster(made: ForecasterFile, values: NDArray[np.float64], where: str) -> dict[str, Any]:
+    """MASE, sMAPE and the share within each interval; values that are missing are not judged.
+
+    MASE is in units of the seasonal naive error of the rows that the forecaster was fitted on. Its interval draws
+    origins anew, which overlap: it is too narrow where few horizons lie in the rows.
+
+    Args:
+        made: as read.
+        values: coming rows in order, shape (rows,), NaN where missing.
+        where: of the rows, for messages.
+
+    Raises:
+        InputError: fewer rows than the horizon, or none with a value.
+    """
+    spec, running = made.spec, made.start()
+    origins = len(values) - spec.horizon + 1
+    if origins < 1:
+        do = f"Give {spec.horizon} rows or more"
+        raise InputError(f"rows for a horizon of {spec.horizon}", f"{len(values)}", where, do)
+    errors, ratios, within = [], [], np.zeros(len(spec.levels), np.int64)
+    for origin in range(origins):
+        coming, truth = running.forecast(spec.horizon), values[origin : origin + spec.horizon]
+        known = np.isfinite(truth)
+        error = np.abs(coming.middle - truth)[known]
+        size = (np.abs(coming.middle) + np.abs(truth))[known]
+        errors.append(error)
+        ratios.append(np.where(size > 0, 200 * error / np.where(size > 0, size, 1.0), 0.0))
+        within += ((truth >= coming.low) & (truth <= coming.high)).sum(axis=1)
+        running.push(float(values[origin]))
+    every = np.concatenate(errors)
+    if not len(every):
+        raise InputError("rows with values", "none", where)
+    low, high = bootstrap(np.array([error.mean() for error in errors if len(error)]) / spec.naive)
+    return {
+        "rows": len(values), "origins": origins, "mase": float(every.mean() / spec.naive), "low": low, "high": high,
+        "smape": float(np.concatenate(ratios).mean()), "mae": float(every.mean()),
+        "coverage": [{"level": a, "held": int(b), "of": len(every)} for a, b in zip(spec.levels, within, strict=True)],
+    }  # fmt: skip
+
 
 Floats = NDArray[np.float64]
 # Horizons that the stretch of the choice is long, at most, and origins a horizon: chosen on the training parts of M4.
@@ -54,7 +98,7 @@ class BacktestResult:
 
 
 def naive_error(values: Floats, season: int) -> float:
-    """Mean absolute difference over a season (Hyndman and Koehler 2006); 1 where the series never changes."""
+    """Return mean absolute difference over a season (Hyndman and Koehler 2006); 1 where the series never changes."""
     season = season if season < len(values) else 1
     error = float(np.mean(np.abs(values[season:] - values[:-season]))) if len(values) > season else 0.0
     return error if error > 0 else 1.0
@@ -77,7 +121,7 @@ def folds_of(values: Floats, horizon: int, season: int, *, horizons: int = _HORI
 
 
 def wider(values: Floats, folds: Folds) -> Folds:
-    """Folds over a longer stretch, for the intervals."""
+    """Fold over a longer stretch, for the intervals."""
     made = folds_of(values, folds.horizon, 1, horizons=_WIDER, each=_FEWER)
     return Folds(made.start, made.origins, made.horizon, folds.unit)
 
@@ -89,12 +133,12 @@ def smape(values: Floats, forecasts: Floats) -> float:
 
 
 def actual(values: Floats, folds: Folds) -> Floats:
-    """What came: shape (folds, horizon)."""
+    """Return what came: shape (folds, horizon)."""
     return np.asarray(values[folds.origins[:, None] + np.arange(folds.horizon)])
 
 
 def judge(form: Form, values: Floats, folds: Folds) -> BacktestResult:
-    """A candidate of the device, fitted once before the stretch: later rows reach it as they would reach a device."""
+    """Judge a candidate, fitted once before the stretch; later rows reach it as they would on a device."""
     began = time.perf_counter()
     model = fit(form, values[: folds.start])
     spent = time.perf_counter() - began
@@ -104,7 +148,7 @@ def judge(form: Form, values: Floats, folds: Folds) -> BacktestResult:
 
 
 def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, numbers: int = 0) -> BacktestResult:
-    """A recursion as it is, from every origin."""
+    """Return a recursion as it is, from every origin."""
     began = time.perf_counter()
     path = run(model, values, folds.origins, folds.horizon)
     forecasts = unscaled(model, path)
@@ -118,7 +162,7 @@ def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, num
 def judge_mixture(
     name: str, forecasts: Floats, values: Floats, folds: Folds, spread: float, *, numbers: int
 ) -> BacktestResult:
-    """A mixture of candidates, from their forecasts of the folds: shape (folds, horizon), in units of the column."""
+    """Judge a mixture of candidates from their forecasts, shape (folds, horizon), in units of the column."""
     truth = actual(values, folds)
     made = _judged(name, truth, forecasts, folds, 0.0, numbers=numbers, device=True)
     return BacktestResult(made.score, made.errors, (truth - forecasts) / spread)
@@ -127,7 +171,7 @@ def judge_mixture(
 def judge_referee(
     name: str, forecast: Callable[[Floats, int], Floats], values: Floats, folds: Folds, most: int = 4
 ) -> BacktestResult:
-    """A method that has no form on a device, fitted anew at each of at most `most` origins."""
+    """Return a method that has no form on a device, fitted anew at each of at most `most` origins."""
     began = time.perf_counter()
     chosen = np.unique(np.linspace(0, len(folds.origins) - 1, min(most, len(folds.origins))).astype(int))
     some = Folds(folds.start, folds.origins[chosen], folds.horizon, folds.unit)

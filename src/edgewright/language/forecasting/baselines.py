@@ -7,12 +7,56 @@ bring pandas and more along, and a referee needs neither their options nor their
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+
+_PACKAGE = "chronos"
+
+
+def chronos(directory: Path) -> Referee:
+    """Return a model of the Chronos family (Ansari et al. 2024) in a directory with its config and weights.
+
+    The directory is never looked up on a network. Without the package `chronos-forecasting` the referee is left out,
+    with a reason.
+
+    Raises:
+        InputError: no such directory, or one without weights.
+    """
+    if not (directory / "config.json").is_file():
+        raise InputError("a model's directory with config.json", "none", str(directory), "Download the model first")
+    if not any(directory.glob("*.safetensors")) and not any(directory.glob("*.bin")):
+        raise InputError("weights (*.safetensors) beside config.json", "none", str(directory))
+    name = f"Chronos, {directory.name}"
+    if importlib.util.find_spec(_PACKAGE) is None:
+        return Referee(name, _absent, why="its package is not installed (pip install chronos-forecasting)")
+    held: list[Any] = []
+
+    def forecast(values: Floats, horizon: int) -> Floats:
+        if not held:
+            pipeline: Any = importlib.import_module(_PACKAGE).BaseChronosPipeline
+            held.append(pipeline.from_pretrained(str(directory), device_map="cpu", local_files_only=True))
+        torch: Any = importlib.import_module("torch")
+        quantiles, _ = held[0].predict_quantiles(
+            torch.tensor(values, dtype=torch.float32)[None], prediction_length=horizon, quantile_levels=[0.5]
+        )
+        return np.asarray(quantiles[0, :, 0].numpy(), np.float64)
+
+    return Referee(name, forecast)
+
+
+def _absent(values: Floats, horizon: int) -> Floats:
+    raise InputError("the package chronos-forecasting", "none", do="pip install chronos-forecasting")
+
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +100,7 @@ def season_shape(values: Floats, season: int) -> Floats:
 
 
 def theta(values: Floats, horizon: int, season: int) -> Floats:
-    """The Theta method: exponential smoothing with half the slope of the line as drift (Hyndman and Billah 2003)."""
+    """Forecast by the Theta method: smoothing with half the slope of the line as drift (Hyndman and Billah, 2003)."""
     rows = len(values)
     figures = season_shape(values, season)
     flat = values - figures[np.arange(rows) % len(figures)]

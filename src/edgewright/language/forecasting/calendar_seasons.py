@@ -1,15 +1,89 @@
-"""Seasons for a forecast: the calendar's where clock or rows point to one, unless the backtest is against it."""
+"""Seasons of a series, by autocorrelation and by the calendar, unless the backtest is against the calendar."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.forecasting.season import LEAST, LEAST_OF_CHANGES, Season, find_seasons
 from edgewright.language.forecasting.selection import LEAST_ROWS, MARGIN, ForecastRequest, backtest_error
+
+LEAST = 0.3
+# Of differences, which are noisier; and never less than chance gives: 3 deviations of white noise.
+LEAST_OF_CHANGES = 0.15
+_MOST = 1024
+_ABOVE = 0.05
+
+
+@dataclass(frozen=True)
+class Season:
+    """A period of a series.
+
+    Attributes:
+        rows: after which it repeats.
+        correlation: autocorrelation there, of the detrended values or of their changes.
+        of_changes: whether it was found in the changes from row to row.
+    """
+
+    rows: int
+    correlation: float
+    of_changes: bool = False
+
+
+def autocorrelation(values: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
+    """Of the values less their line, at lags 0 to `lags`, by the Fourier transform (Wiener-Khinchin)."""
+    rows = len(values)
+    x = np.arange(rows) - (rows - 1) / 2
+    centred = values - values.mean()
+    centred = centred - x * float(x @ centred) / max(float(x @ x), 1.0)
+    spectrum = np.abs(np.fft.rfft(centred, 2 * rows)) ** 2
+    whole = np.fft.irfft(spectrum, 2 * rows)[: lags + 1]
+    # Unbiased: a long lag has fewer pairs.
+    whole = whole / np.maximum(rows - np.arange(lags + 1), 1)
+    return np.asarray(whole / whole[0] if whole[0] > 0 else np.zeros(lags + 1))
+
+
+def find_seasons(values: NDArray[np.float64]) -> list[Season]:
+    """At most two seasons, ascending; the longer is a multiple of the shorter that repeats better than other multiples.
+
+    A season is a peak of the autocorrelation of at least `LEAST` that stands above its surroundings, and the series
+    must be three of them long.
+
+    A series that wanders has no season in its values: then its changes from row to row are looked at, in which a peak
+    of `LEAST_OF_CHANGES` counts.
+
+    Args:
+        values: shape (rows,), finite.
+    """
+    found = _seasons(values, LEAST)
+    if found:
+        return found
+    changes = _seasons(np.diff(values), max(LEAST_OF_CHANGES, 3 / len(values) ** 0.5))
+    return [replace(season, of_changes=True) for season in changes]
+
+
+def _seasons(values: NDArray[np.float64], least: float) -> list[Season]:
+    most = min(len(values) // 3, _MOST)
+    if most < 4 or float(values.std()) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        return []
+    found = autocorrelation(values, most + 1)
+    peaks = [lag for lag in range(3, most + 1) if found[lag] >= found[lag - 1] and found[lag] > found[lag + 1]]
+    # A smooth series has high values everywhere: a season comes after a valley.
+    peaks = [lag for lag in peaks if found[lag] >= least and found[lag] - found[1:lag].min() >= 0.2]
+    if not peaks:
+        return []
+    best = max(found[lag] for lag in peaks)
+    first = next(lag for lag in peaks if found[lag] >= 0.7 * best)
+    seasons = [Season(first, float(found[first]))]
+    # A week stands out among the days: higher than every other number of days, and than the lowest before it.
+    days = {lag: float(found[lag]) for lag in range(2 * first, most + 1, first)}
+    longer = max(days, key=lambda lag: (days[lag], -lag), default=0)
+    if longer in peaks and longer > 2 * first and days[longer] - min(days.values()) >= _ABOVE:
+        seasons.append(Season(longer, days[longer]))
+    return seasons
+
 
 Floats = NDArray[np.float64]
 _DAY_S, _WEEK = 86_400.0, 7
@@ -78,7 +152,7 @@ def choose_seasons(values: Floats, horizon: int, step: float = 0.0) -> ChosenSea
 def _judged(
     values: Floats, horizon: int, first: ChosenSeasons, rivals: Mapping[tuple[int, ...], float]
 ) -> ChosenSeasons:
-    """The first, unless rivals are better in the backtest by their margins; the best of these then."""
+    """Return the first, unless rivals are better in the backtest by their margins; the best of these then."""
     held = {
         one: margin for one, margin in rivals.items() if one != first.rows and 2 * max(one, default=0) <= len(values)
     }
@@ -95,7 +169,7 @@ def _judged(
 
 
 def _by_clock(rows: int, step: float) -> tuple[int, ...]:
-    """The calendar's seasons at a step in seconds that the series has seen twice."""
+    """Return the calendar's seasons at a step in seconds that the series has seen twice."""
     if not step:
         return ()
     of_a_day = _DAY_S / step
@@ -107,7 +181,7 @@ def _by_clock(rows: int, step: float) -> tuple[int, ...]:
 
 
 def _by_rows(shown: Sequence[int], rows: int) -> tuple[int, ...]:
-    """The calendar's seasons that what was found points to: a day, a week, or a year of weeks."""
+    """Return the calendar's seasons that what was found points to: a day, a week, or a year of weeks."""
     for day in _DAYS:
         if (shown and _is_near(shown[0], day)) or any(abs(one - _WEEK * day) <= day // _NEAR_WEEK for one in shown):
             return _fitting(day, rows)
@@ -121,7 +195,7 @@ def _is_near(found: int, season: int) -> bool:
 
 
 def _fitting(day: int, rows: int) -> tuple[int, ...]:
-    """A day and its week, as far as the series has seen them twice and a device can hold them."""
+    """Return a day and its week, as far as the series has seen them twice and a device can hold them."""
     return tuple(season for season in (day, _WEEK * day) if 2 * season <= rows and season <= LONGEST)
 
 
@@ -134,5 +208,5 @@ def _words_found(found: Sequence[Season]) -> str:
         limits = f"{LEAST:g} in the values or {LEAST_OF_CHANGES:g} in their changes"
         return f"no season found: no peak of the autocorrelation of at least {limits} (name one with --season)"
     where = " of the changes from row to row" if found[0].of_changes else ""
-    told = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f}{where})" for one in found)
-    return f"season found: {told}"
+    text = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f}{where})" for one in found)
+    return f"season found: {text}"

@@ -1,25 +1,85 @@
 """Learning recursions on many series: groups of alike ones, each with a ridge recursion that knows no unit and level.
 
 Each series is counted in its seasonal naive error. A recursion is fitted to all series of a group at once, with weights
-that sum to 1; then every series goes to the recursion that foretells its last horizons best, and so on in turn (as
+that sum to 1; then every series goes to the recursion that forecasts its last horizons best, and so on in turn (as
 k-means does; Bagirov et al. call it clusterwise regression). Groups of levels and of differences are found apart.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.files import write_atomic
+from edgewright.core.versioned_json import decode_versioned
 from edgewright.language.forecasting.backtest import actual, folds_of, naive_error
-from edgewright.language.forecasting.forms import lags_for
-from edgewright.language.forecasting.linear import PENALTY, run, unscaled
+from edgewright.language.forecasting.linear import PENALTY, lags_for, run, unscaled
 from edgewright.pipeline.duration_estimate import Ahead, told_by_first
 from edgewright.schema.errors import InputError
-from edgewright.schema.forecast import LinearModel
-from edgewright.schema.forecast_pool import ForecastPool, PoolMember
+from edgewright.schema.forecast import POOL_VERSION, ForecastPool, LinearModel, PoolMember
+
+_DO = "Make it anew with: edgewright forecast pool FOLDER --season N --horizon N --out FILE"
+_LARGEST, _MOST_LAG, _MOST_LAGS, _MOST_MEMBERS, _MOST_HORIZON = 1 << 20, 1 << 20, 64, 12, 10_000
+
+
+def pool_bytes(pool: ForecastPool) -> bytes:
+    """Return the bytes of its file; the same pool gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(pool, order="deterministic"), indent=1) + b"\n"
+
+
+def write_pool(path: Path, pool: ForecastPool) -> int:
+    """Write the file and give its length in bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    data = pool_bytes(pool)
+    write_atomic(path, data)
+    return len(data)
+
+
+def is_pool(path: Path) -> bool:
+    """Return whether a file begins as a pool does; a forecaster is an archive."""
+    try:
+        with path.open("rb") as file:
+            return file.read(64).lstrip().startswith(b"{")
+    except OSError:
+        return False
+
+
+def read_pool(path: Path) -> ForecastPool:
+    """Read and check a file.
+
+    Raises:
+        InputError: missing, no pool, of a newer format, or recursions that run away.
+    """
+    where = str(path)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", where)
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError("the file of a pool", error.strerror or str(error), where, _DO) from None
+    pool = decode_versioned(data, ForecastPool, POOL_VERSION, "pool", "the JSON file of a pool", where, _DO)
+    seasons = list(pool.seasons)
+    named = all(2 <= s <= _MOST_LAG for s in seasons) and seasons == sorted(set(seasons)) and len(seasons) <= 2
+    if not named or not 1 <= pool.horizon <= _MOST_HORIZON or not 1 <= len(pool.members) <= _MOST_MEMBERS:
+        raise InputError("seasons in order, a horizon and recursions", "others", where, _DO)
+    for one in pool.members:
+        lags, weights = list(one.lags), one.weights
+        fits = 0 < len(lags) == len(weights) <= _MOST_LAGS and lags == sorted(set(lags))
+        if not fits or not 0 < lags[0] <= lags[-1] <= _MOST_LAG or not all(map(math.isfinite, weights)):
+            raise InputError("lags in order, one finite weight each", "others", f"{where}, {one.name}", _DO)
+        if abs(sum(weights) - 1) > 1e-6:
+            raise InputError("weights that sum to 1", f"{sum(weights):g}", f"{where}, {one.name}", _DO)
+    return pool
+
 
 Floats = NDArray[np.float64]
 # Groups of levels and of differences, rounds, and origins a horizon: chosen on the training parts of half of M4 hourly,
@@ -134,7 +194,7 @@ def _sums(values: Floats, kind: _Kind) -> _Sums:
 
 
 def _solved(sums: Sequence[_Sums], kind: _Kind) -> Floats:
-    """Weights a lag of a group; of levels they sum to 1."""
+    """Return weights a lag of a group; of levels they sum to 1."""
     gram = np.sum([one.gram for one in sums], axis=0)
     moment = np.sum([one.moment for one in sums], axis=0)
     share = _PENALTY_DIFFERENCES if kind.difference else PENALTY
@@ -147,7 +207,7 @@ def _solved(sums: Sequence[_Sums], kind: _Kind) -> Floats:
 
 
 def _as_levels(kind: _Kind, weights: Floats) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """A recursion on differences as one on levels: u[t] = u[t-1] + sum(w[k] * (u[t-l] - u[t-l-1]))."""
+    """Return a recursion on differences as one on levels: u[t] = u[t-1] + sum(w[k] * (u[t-l] - u[t-l-1]))."""
     if not kind.difference:
         return kind.lags, tuple(weights.tolist())
     made: dict[int, float] = {1: 1.0}
@@ -158,7 +218,7 @@ def _as_levels(kind: _Kind, weights: Floats) -> tuple[tuple[int, ...], tuple[flo
 
 
 def _error(values: Floats, kind: _Kind, weights: Floats, unit: int, horizon: int) -> float:
-    """Mean absolute error over the last horizons of a series, in its seasonal naive error."""
+    """Return mean absolute error over the last horizons of a series, in its seasonal naive error."""
     lags, some = _as_levels(kind, weights)
     folds = folds_of(values, horizon, unit, each=_ORIGINS)
     low, high = float(values.min()), float(values.max())

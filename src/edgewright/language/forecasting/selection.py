@@ -22,12 +22,10 @@ from edgewright.language.forecasting.backtest import (
     widths_of,
 )
 from edgewright.language.forecasting.baselines import Referee
-from edgewright.language.forecasting.forms import forms_for
-from edgewright.language.forecasting.linear import Form, mixture
-from edgewright.monitor.forecasting.forecaster import start_state
-from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, with_test
+from edgewright.language.forecasting.linear import Form, forms_for, mixture
+from edgewright.monitor.forecaster import ForecasterFile, start_state, with_test
 from edgewright.schema.errors import InputError
-from edgewright.schema.forecast import CandidateScore, ForecasterSpec
+from edgewright.schema.forecast import CandidateScore, ForecasterSpec, LinearModel
 
 Floats = NDArray[np.float64]
 LEAST_ROWS = 8
@@ -67,16 +65,16 @@ class About:
 
 def fit_forecaster(
     values: Floats,
-    asked: ForecastRequest,
+    request: ForecastRequest,
     *,
     about: About | None = None,
     referees: Sequence[Referee] = (),
 ) -> ForecasterFile:
-    """The forecaster of a series, chosen by a rolling backtest within it.
+    """Return the forecaster of a series, chosen by a rolling backtest within it.
 
     Args:
         values: shape (rows,), finite: holes are filled before (`series.filled`).
-        asked: horizon, seasons and levels.
+        request: horizon, seasons and levels.
         about: its column and times.
         referees: methods that say what a larger model would reach; they are never the forecaster.
 
@@ -85,43 +83,65 @@ def fit_forecaster(
     """
     about = about or About()
     rows = len(values)
-    least = max(LEAST_ROWS, 3 * asked.horizon)
+    least = max(LEAST_ROWS, 3 * request.horizon)
     if rows < least:
         longest = max(1, rows // 3)
         do = f"Give more rows, or ask for --horizon {longest}" if rows >= LEAST_ROWS else "Give more rows"
         raise InputError(
-            f"at least {least} rows for a horizon of {asked.horizon}", f"{rows}", f"column {about.column}", do
+            f"at least {least} rows for a horizon of {request.horizon}", f"{rows}", f"column {about.column}", do
         )
-    unit_season = asked.seasons[0] if asked.seasons else 1
-    folds = folds_of(values, asked.horizon, unit_season)
-    judged = _candidates(values, asked, folds)
+    unit_season = request.seasons[0] if request.seasons else 1
+    folds = folds_of(values, request.horizon, unit_season)
+    judged = _candidates(values, request, folds)
     chosen, reason = choose(judged)
     assert chosen.fit is not None  # noqa: S101 - only candidates of the device are chosen
     model = chosen.fit(values)
     far = wider(values, folds)
-    if far.start > folds.start - asked.horizon or model.reach + 4 * len(model.lags) + 8 >= far.start:
+    if far.start > folds.start - request.horizon or model.reach + 4 * len(model.lags) + 8 >= far.start:
         far, residuals = folds, chosen.residuals
     else:
         residuals = judge_model(chosen.score.name, chosen.fit(values[: far.start]), values, far).residuals
     tried = [one.score for one in judged] + [_referee(one, values, folds) for one in referees]
+    tried.sort(key=lambda score: (bool(score.why), score.mase))
+    return finished(
+        values, model, request, about, tried, reason, replace(far, unit=folds.unit), residuals, chosen.score.name
+    )
+
+
+def finished(
+    values: Floats, model: LinearModel, request: ForecastRequest, about: About, tried: Sequence[CandidateScore],
+    reason: str, folds: Folds, residuals: Floats, name: str,
+) -> ForecasterFile:  # fmt: skip
+    """Return the forecaster of a model, with intervals and their coverage by the residuals of some folds.
+
+    Args:
+        values: of the series, shape (rows,).
+        model: that is taken.
+        request: horizon, seasons and levels.
+        about: column and times.
+        tried: scores of all candidates.
+        reason: why this one, as a sentence.
+        folds: of the residuals.
+        residuals: shape (folds, horizon), in the model's own scale.
+        name: of the candidate.
+    """
     spec = ForecasterSpec(
-        name=chosen.score.name, **asdict(about), seasons=asked.seasons, horizon=asked.horizon, levels=asked.levels,
-        model=model, rows=rows, tried=tuple(sorted(tried, key=lambda s: (bool(s.why), s.mase))), reason=reason,
-        coverage=coverage_of(residuals, far.origins, asked.levels),
-        naive=folds.unit,
+        name=name, **asdict(about), seasons=request.seasons, horizon=request.horizon, levels=request.levels,
+        model=model, rows=len(values), tried=tuple(tried), reason=reason,
+        coverage=coverage_of(residuals, folds.origins, request.levels), naive=folds.unit,
     )  # fmt: skip
-    widths = widths_of(residuals, asked.levels).astype(np.float32)
+    widths = widths_of(residuals, request.levels).astype(np.float32)
     return with_test(spec, start_state(model, values), widths, values[-_TEST_ROWS:])
 
 
-def backtest_error(values: Floats, asked: ForecastRequest) -> float:
-    """Mean absolute error of the candidate that is chosen in the backtest, in units of the column."""
-    folds = folds_of(values, asked.horizon, 1)
-    return choose(_candidates(values, asked, folds))[0].score.mase * folds.unit
+def backtest_error(values: Floats, request: ForecastRequest) -> float:
+    """Return mean absolute error of the candidate that is chosen in the backtest, in units of the column."""
+    folds = folds_of(values, request.horizon, 1)
+    return choose(_candidates(values, request, folds))[0].score.mase * folds.unit
 
 
 def choose(judged: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
-    """The first candidate, unless another is better by `MARGIN` (`MARGIN_NAIVE`); and why, as a sentence."""
+    """Return the first candidate, unless another is better by `MARGIN` (`MARGIN_NAIVE`); and why, as a sentence."""
     first, best = judged[0], min(judged, key=lambda one: one.score.mase)
     if best is first:
         return first, f"{first.score.name} has the lowest MASE"
@@ -131,8 +151,8 @@ def choose(judged: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
     return first, f"the default; no other is {100 * MARGIN:.0f} % better, and less than that folds this few do not show"
 
 
-def _candidates(values: Floats, asked: ForecastRequest, folds: Folds) -> list[BacktestResult]:
-    forms: list[Form] = forms_for(asked.seasons, folds.start, positive=bool((values > 0).all()))
+def _candidates(values: Floats, request: ForecastRequest, folds: Folds) -> list[BacktestResult]:
+    forms: list[Form] = forms_for(request.seasons, folds.start, positive=bool((values > 0).all()))
     made = [judge(form, values, folds) for form in forms if form.reach < folds.start]
     made = [one for one in made if np.isfinite(one.errors).all()]
     mixed = _mixture(made, values, folds)
@@ -140,21 +160,28 @@ def _candidates(values: Floats, asked: ForecastRequest, folds: Folds) -> list[Ba
 
 
 def _mixture(judged: Sequence[BacktestResult], values: Floats, folds: Folds) -> BacktestResult | None:
-    """The candidates on plain values, mixed by the backtest; None where levels are not the default."""
+    """Return the candidates on plain values, mixed by the backtest; None where levels are not the default."""
     first = judged[0].form
     if first is None or first.difference or not first.fitted:
         return None
     some = [one for one in judged if one.form is not None and one.form.scale == "level" and one.form.lags]
-    sizes = np.maximum([one.score.mase for one in some], 1e-12)
-    weights = (sizes.min() / sizes) ** SHARPNESS
-    shares = (weights / weights.sum()).tolist()
-    forms = [(one.form, share) for one, share in zip(some, shares, strict=True) if one.form is not None]
-    forecasts = sum(share * one.forecasts for one, share in zip(some, shares, strict=True) if one.forecasts is not None)
+    shares, forecasts = mixed(some)
+    forms = [(one.form, share) for one, share in zip(some, shares.tolist(), strict=True) if one.form is not None]
     # A recursion on differences has a weight more a lag once it is one on levels, at most.
     numbers = sum(len(form.lags) * (1 + form.difference) + form.difference + 2 for form, _ in forms)
     spread = float(values[: folds.start].std()) or 1.0
-    made = judge_mixture("mixture", np.asarray(forecasts), values, folds, spread, numbers=numbers)
+    made = judge_mixture("mixture", forecasts, values, folds, spread, numbers=numbers)
     return replace(made, fit=partial(mixture, forms))
+
+
+def mixed(judged: Sequence[BacktestResult]) -> tuple[Floats, Floats]:
+    """Return the shares of candidates by their inverse MASE, shape (n,), and their mixture: (folds, horizon)."""
+    sizes = np.array([one.score.mase for one in judged])
+    sizes = np.maximum(np.where(np.isfinite(sizes), sizes, 1e12), 1e-12)
+    weights = (sizes.min() / sizes) ** SHARPNESS
+    shares = np.asarray(weights / weights.sum())
+    parts = zip(shares, judged, strict=True)
+    return shares, np.asarray(sum(share * one.forecasts for share, one in parts if one.forecasts is not None))
 
 
 def _referee(referee: Referee, values: Floats, folds: Folds) -> CandidateScore:

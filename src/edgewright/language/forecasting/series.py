@@ -45,7 +45,7 @@ class Series:
 
 
 def read_series(path: str, *, column: str = "", time: str = "", resample: float | None = 0.0) -> Series:
-    """Reads one column of a CSV or Parquet file.
+    """Read one column of a CSV or Parquet file.
 
     Args:
         path: the file.
@@ -93,7 +93,7 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
 
 
 def filled(series: Series, season: int) -> tuple[Series, int]:
-    """The series without holes, and how many rows had no value.
+    """Return the series without holes, and how many rows had no value.
 
     Up to three rows in a row lie on the line between their neighbours; longer holes, up to two seasons (or twenty
     rows), hold the values a season earlier; of a series with a longer hole only the rows after it are kept.
@@ -168,7 +168,7 @@ def _parquet(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDA
 
 
 def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:
-    """Rows onto the grid of their own step; rows that are missing become NaN."""
+    """Return rows onto the grid of their own step; rows that are missing become NaN."""
     if len(seconds) < 2:
         return series
     steps = np.diff(seconds)

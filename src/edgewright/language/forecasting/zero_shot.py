@@ -1,39 +1,27 @@
-"""A forecaster of a series without fitting: recursions of a pool, mixed by how well they did on its own past."""
+"""Forecasters of a series without fitting: recursions of a pool or of another forecaster, in the series' units."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.forecasting.backtest import (
-    BacktestResult,
-    Folds,
-    coverage_of,
-    folds_of,
-    judge_mixture,
-    judge_model,
-    wider,
-    widths_of,
-)
+from edgewright.language.forecasting.backtest import folds_of, judge_mixture, judge_model, wider
 from edgewright.language.forecasting.linear import Form, fit
-from edgewright.language.forecasting.selection import LEAST_ROWS, SHARPNESS, About, ForecastRequest
-from edgewright.monitor.forecasting.forecaster import start_state
-from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, with_test
+from edgewright.language.forecasting.selection import LEAST_ROWS, About, ForecastRequest, finished, mixed
+from edgewright.monitor.forecaster import ForecasterFile
 from edgewright.schema.errors import InputError
-from edgewright.schema.forecast import ForecasterSpec, LinearModel, Part
-from edgewright.schema.forecast_pool import ForecastPool
+from edgewright.schema.forecast import ForecastPool, LinearModel, Part
 
 Floats = NDArray[np.float64]
-_TEST_ROWS = 16
 
 
 def adopt_pool(
-    pool: ForecastPool, values: Floats, asked: ForecastRequest, *, about: About | None = None
+    pool: ForecastPool, values: Floats, request: ForecastRequest, *, about: About | None = None
 ) -> ForecasterFile:
-    """A forecaster of a series with the weights of a pool: none is fitted to it.
+    """Return a forecaster of a series with the weights of a pool: none is fitted to it.
 
     Of the series come only its mean and spread (units), how much of each recursion is mixed in (by the inverse MASE of
     a rolling backtest, as `choose` mixes what it fitted) and the widths of the intervals. Seasonal naive forecasts take
@@ -42,49 +30,49 @@ def adopt_pool(
     Args:
         pool: as read.
         values: shape (rows,), finite.
-        asked: horizon, seasons and levels; the seasons of the pool where it has none.
+        request: horizon, seasons and levels; the seasons of the pool where it has none.
         about: its column and times.
 
     Raises:
         InputError: fewer rows than three horizons, or other seasons than the pool's.
     """
     about = about or About()
-    least = max(LEAST_ROWS, 3 * asked.horizon)
+    least = max(LEAST_ROWS, 3 * request.horizon)
     if len(values) < least:
-        raise InputError(f"at least {least} rows for a horizon of {asked.horizon}", str(len(values)),
+        raise InputError(f"at least {least} rows for a horizon of {request.horizon}", str(len(values)),
                          f"column {about.column}", "Give more rows")  # fmt: skip
-    seasons = asked.seasons or pool.seasons
+    seasons = request.seasons or pool.seasons
     if seasons != pool.seasons:
         told = ", ".join(map(str, pool.seasons)) or "none"
         got = ", ".join(map(str, seasons))
         raise InputError(f"a series with the seasons of the pool, {told}", got, f"pool {pool.name}", f"--season {told}")
-    asked = replace(asked, seasons=seasons)
-    folds = folds_of(values, asked.horizon, seasons[0] if seasons else 1)
+    request = replace(request, seasons=seasons)
+    folds = folds_of(values, request.horizon, seasons[0] if seasons else 1)
     base = fit(Form("pooled", fitted=False), values)
     models = [(name, model) for name, model in _candidates(pool, base) if model.reach + 1 < folds.start]
     # A series too short for the shortest season has the last value alone.
     models = models or [("naive (the last value)", msgspec.structs.replace(base, lags=(1,), weights=(1.0,), bias=0.0))]
     judged = [judge_model(name, model, values, folds, numbers=len(model.weights)) for name, model in models]
-    shares = _shares(judged)
-    mixed = _mixed([model for _, model in models], shares)
-    first = _judged_mixture(judged, shares, values, folds, mixed)
+    shares, forecasts = mixed(judged)
+    others = tuple(
+        Part(share=float(share), lags=model.lags, weights=model.weights)
+        for (_, model), share in zip(models[1:], shares[1:], strict=True)
+    )
+    model = msgspec.structs.replace(models[0][1], others=others)
+    numbers = sum(len(part.weights) + 1 for part in model.parts)
+    first = judge_mixture("pooled mixture, not fitted here", forecasts, values, folds, model.spread, numbers=numbers)
     far = wider(values, folds)
-    far = replace(far, origins=far.origins[far.origins > mixed.reach])
-    final = judge_model(first.score.name, mixed, values, far) if len(far.origins) > len(folds.origins) else first
+    far = replace(far, origins=far.origins[far.origins > model.reach])
+    final = judge_model(first.score.name, model, values, far) if len(far.origins) > len(folds.origins) else first
     used = far if final is not first else folds
     scores = sorted([first.score, *(one.score for one in judged)], key=lambda one: one.mase)
-    spec = ForecasterSpec(
-        name=first.score.name, seasons=seasons, horizon=asked.horizon, levels=asked.levels, model=mixed,
-        rows=len(values), tried=tuple(scores),
-        reason=f"its recursions were learnt on {pool.series:,} other series; only their shares are this one's",
-        coverage=coverage_of(final.residuals, used.origins, asked.levels), naive=folds.unit, **asdict(about),
-    )  # fmt: skip
-    widths = widths_of(final.residuals, asked.levels).astype(np.float32)
-    return with_test(spec, start_state(mixed, values), widths, values[-_TEST_ROWS:])
+    reason = f"its recursions were learnt on {pool.series:,} other series; only their shares are this one's"
+    used = replace(used, unit=folds.unit)
+    return finished(values, model, request, about, scores, reason, used, final.residuals, first.score.name)
 
 
 def _candidates(pool: ForecastPool, base: LinearModel) -> list[tuple[str, LinearModel]]:
-    """The recursions in the units of a series, and its seasonal naive forecasts."""
+    """Return the recursions in the units of a series, and its seasonal naive forecasts."""
     made = [
         (one.name, msgspec.structs.replace(base, lags=one.lags, weights=one.weights, bias=0.0)) for one in pool.members
     ]
@@ -95,27 +83,30 @@ def _candidates(pool: ForecastPool, base: LinearModel) -> list[tuple[str, Linear
     return made + naive
 
 
-def _shares(judged: list[BacktestResult]) -> Floats:
-    sizes = np.array([one.score.mase for one in judged])
-    sizes = np.maximum(np.where(np.isfinite(sizes), sizes, 1e12), 1e-12)
-    weights = (sizes.min() / sizes) ** SHARPNESS
-    return np.asarray(weights / weights.sum())
+def adopt(model: LinearModel, values: Floats, request: ForecastRequest, *, name: str, about: About) -> ForecasterFile:
+    """Return a forecaster with the weights of another; only its centre and spread come from the series.
 
+    Args:
+        model: of another forecaster.
+        values: shape (rows,), finite.
+        request: horizon, seasons and levels.
+        name: of the model, for people.
+        about: its column and times.
 
-def _mixed(models: list[LinearModel], shares: Floats) -> LinearModel:
-    others = tuple(
-        Part(share=float(share), lags=model.lags, weights=model.weights)
-        for model, share in zip(models[1:], shares[1:], strict=True)
-    )
-    return msgspec.structs.replace(models[0], others=others)
-
-
-def _judged_mixture(
-    judged: list[BacktestResult], shares: Floats, values: Floats, folds: Folds, mixed: LinearModel
-) -> BacktestResult:
-    forecasts = sum(
-        share * one.forecasts for share, one in zip(shares, judged, strict=True) if one.forecasts is not None
-    )
-    numbers = sum(len(part.weights) + 1 for part in mixed.parts)
-    return judge_mixture("pooled mixture, not fitted here", np.asarray(forecasts), values, folds, mixed.spread,
-                         numbers=numbers)  # fmt: skip
+    Raises:
+        InputError: fewer rows than the recursion reaches back and a horizon more, or logarithms of what has none.
+    """
+    least = model.reach + model.difference + request.horizon + 1
+    if len(values) < least:
+        raise InputError(f"at least {least} rows for this recursion", str(len(values)), "pooled forecaster")
+    if model.scale == "log" and not (values > 0).all():
+        raise InputError("values above 0 for a recursion on logarithms", "others", "pooled forecaster")
+    own = fit(Form(name, model.scale, model.difference, (), 0, fitted=False), values)
+    mine = msgspec.structs.replace(own, lags=model.lags, weights=model.weights, bias=model.bias, others=model.others)
+    folds = folds_of(values, request.horizon, request.seasons[0] if request.seasons else 1)
+    reach = model.reach + model.difference
+    # Nothing is fitted, so every origin that the recursion reaches is one it has not seen.
+    folds = replace(folds, origins=folds.origins[folds.origins >= reach])
+    judged = judge_model(f"{name}, not fitted here", mine, values, folds)
+    reason, score = "its recursion was learnt on other series", judged.score
+    return finished(values, mine, request, about, [score], reason, folds, judged.residuals, score.name)

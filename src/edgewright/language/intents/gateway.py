@@ -15,7 +15,7 @@ from edgewright.schema.language import HeadSpec
 
 
 def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[str] = ()) -> Made:
-    """A head fitted on one part, judged on the other and, where that part was held out, then fitted on both.
+    """Return a head fitted on one part, judged on the other and, where that part was held out, then fitted on both.
 
     Args:
         parts: of the utterances.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise
 from edgewright.graph.builder import Builder
 from edgewright.models.outputs import finish_outputs
-from edgewright.nlp.utterance.features import MOST, UNIT
+from edgewright.nlp.utterance.hashing import MOST, UNIT
 from edgewright.nlp.utterance.student import FRACTION, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -26,7 +26,7 @@ _ROOM = 1.25
 
 
 def float_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
-    """Features of shape (rows,), float32, to `label`, `probabilities` and `confidence`, as the student has them.
+    """Return features of shape (rows,), float32, to `label`, `probabilities` and `confidence`, as the student has them.
 
     Raises:
         InputError: a model without a student.
@@ -35,7 +35,7 @@ def float_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
 
 
 def int8_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
-    """The same with its network in int8: the student's own bytes, and logits in 255 steps.
+    """Return the same with its network in int8: the student's own bytes, and logits in 255 steps.
 
     Raises:
         InputError: a model without a student.
@@ -51,7 +51,7 @@ def int8_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
 
 
 def student_of(spec: LanguageSpec) -> StudentSpec:
-    """The student of a model.
+    """Return the student of a model.
 
     Raises:
         InputError: it has none.
@@ -62,7 +62,7 @@ def student_of(spec: LanguageSpec) -> StudentSpec:
 
 
 def _build(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> tuple[Graph, str, str, str]:
-    """The graph, and the names of its hidden layer's sums, of that layer, and of the logits."""
+    """Return the graph, and the names of its hidden layer's sums, of that layer, and of the logits."""
     student = student_of(spec)
     builder = Builder(spec.name, (student.rows,), input_name=INPUT, labels=spec.intents)
     builder.boundary(builder.input)

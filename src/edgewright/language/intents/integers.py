@@ -20,7 +20,7 @@ SMALLEST, LARGEST = 2_000, 8_000_000
 
 
 def size_of(text: str) -> int:
-    """Bytes of a size as people write it: 64kB, 0.5 MB; a kilobyte is 1,000 bytes.
+    """Return bytes of a size as people write it: 64kB, 0.5 MB; a kilobyte is 1,000 bytes.
 
     Raises:
         InputError: another text, or a size beyond what a student can have.
@@ -35,7 +35,7 @@ def size_of(text: str) -> int:
 
 
 def shape_for(size: int, classes: int) -> tuple[int, int]:
-    """Rows and hidden units of a student of at most so many bytes.
+    """Return rows and hidden units of a student of at most so many bytes.
 
     The width grows with the classes and is at most 64: beyond it, more rows did better on held-out training texts.
 
@@ -54,11 +54,12 @@ def shape_for(size: int, classes: int) -> tuple[int, int]:
 def integers(
     network: Network, characters: tuple[int, ...], words: tuple[int, ...], heat: float = 1.0
 ) -> tuple[StudentSpec, dict[str, NDArray[Any]]]:
-    """The arrays of a device and how they are read; the threshold lets everything through.
+    """Return the arrays of a device and how they are read; the threshold lets everything through.
 
     Args:
         network: trained.
-        characters, words: n-grams that it was trained on.
+        characters: sizes of the n-grams of characters that it was trained on.
+        words: sizes of the n-grams of words that it was trained on.
         heat: temperature that the logits are divided by.
     """
     weights = network.weights
@@ -80,5 +81,5 @@ def integers(
 
 
 def size_in_bytes(arrays: dict[str, NDArray[Any]]) -> int:
-    """Bytes of the arrays as a device holds them."""
+    """Return bytes of the arrays as a device holds them."""
     return sum(array.nbytes for array in arrays.values())

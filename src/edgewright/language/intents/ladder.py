@@ -49,11 +49,12 @@ def climb(
     logits_of: Callable[[Fitted, Sequence[str]], Logits],
     seed: int,
 ) -> tuple[FitsText, Logits, list[Rung]]:
-    """The simplest student that no later one beats by more than a standard error of their difference.
+    """Return the simplest student that no later one beats by more than a standard error of their difference.
 
     Args:
         students: names and fits, the simplest first.
-        texts, targets: sentences and class numbers.
+        texts: sentences.
+        targets: class numbers.
         logits_of: logits of a fitted student, shape (n, k).
         seed: of the parts.
 
@@ -83,7 +84,7 @@ def climb(
 
 
 def _parts(texts: Sequence[str], targets: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The part of each sentence: repetitions in one, and no intent wholly in one."""
+    """Return the part of each sentence: repetitions in one, and no intent wholly in one."""
     places: dict[str, int] = {}
     which = np.array([places.setdefault(normalised(text), len(places)) for text in texts], np.int64)
     kinds = np.zeros(len(places), np.int64)

@@ -2,36 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.intents.augment import augmented
-from edgewright.language.intents.synonyms import Synonyms, exchanged, synonyms
+from edgewright.language.embedding import Encoder
 from edgewright.language.intents.teacher import Floats, Teacher, softmax
+
+_LONGEST = 30
+# Shares of: crossed within an intent, spliced with a few words of any other, crossed with any other, left as it is.
+_CROSSED, _SPLICED, _MIXED = 0.35, 0.55, 0.62
+_LEFT_OUT, _SWAPPED = 0.12, 0.15
+
+
+def augmented(texts: Sequence[str], intents: Sequence[str], count: int, seed: int) -> list[str]:
+    """So many new sentences; none where there is no sentence of two words.
+
+    Args:
+        texts: sentences that the new ones are made of.
+        intents: of the texts.
+        count: of new sentences.
+        seed: of all choices.
+    """
+    random = np.random.default_rng(seed)
+    words = [text.split() for text in texts]
+    alike: dict[str, list[int]] = {}
+    for number, intent in enumerate(intents):
+        alike.setdefault(intent, []).append(number)
+    made: list[str] = []
+    for _ in range(2 * count if any(len(w) > 1 for w in words) else 0):
+        if len(made) == count:
+            break
+        number = int(random.integers(len(words)))
+        kind = alike[intents[number]]
+        near = words[kind[int(random.integers(len(kind)))]]
+        far = words[int(random.integers(len(words)))]
+        new = _varied(words[number], near, far, random)
+        if 1 <= len(new) <= _LONGEST:
+            made.append(" ".join(new))
+    return made
+
+
+def _varied(own: list[str], near: list[str], far: list[str], random: np.random.Generator) -> list[str]:
+    kind, new = random.random(), list(own)
+    if not own or not near or not far:
+        return new
+    if kind < _CROSSED and len(own) > 2:
+        new = own[: int(random.integers(1, len(own)))] + near[int(random.integers(len(near))) :]
+    elif kind < _SPLICED:
+        length = int(random.integers(1, 4))
+        begin = int(random.integers(max(1, len(far) - length + 1)))
+        place, lost = int(random.integers(len(own) + 1)), int(random.integers(3))
+        new = own[:place] + far[begin : begin + length] + own[place + lost :]
+    elif kind < _MIXED:
+        new = own[: int(random.integers(len(own)))] + far[int(random.integers(len(far))) :]
+    kept = random.random(len(new)) > _LEFT_OUT
+    new = [word for word, keep in zip(new, kept, strict=True) if keep] or new
+    if random.random() < _SWAPPED and len(new) > 2:
+        at = int(random.integers(len(new) - 1))
+        new[at], new[at + 1] = new[at + 1], new[at]
+    return new
+
+
+Synonyms = Mapping[str, Sequence[str]]
+# The nearest so many words of at least that cosine stand in for a word.
+_MOST, _NEAREST = 8, 0.5
+_BLOCK = 500
+
+
+def synonyms(encoder: Encoder, texts: Sequence[str]) -> dict[str, list[str]]:
+    """For every word of the texts, those of the encoder's vocabulary and of the texts that are nearest to it.
+
+    Args:
+        encoder: whose vectors say what is near; one that tells no words has those of the texts alone.
+        texts: whose words are looked at, split at spaces.
+    """
+    own = sorted({word for text in texts for word in text.lower().split() if word.isalpha()})
+    known = sorted({*own, *encoder.words()})
+    vectors = encoder.encode(known)
+    place = {word: number for number, word in enumerate(known)}
+    made: dict[str, list[str]] = {}
+    for start in range(0, len(own), _BLOCK):
+        block = own[start : start + _BLOCK]
+        near = vectors[[place[word] for word in block]] @ vectors.T
+        # One more than wanted: a word is its own nearest.
+        count = min(_MOST + 1, len(known))
+        top = np.argpartition(-near, count - 1, axis=1)[:, :count]
+        for row, word in enumerate(block):
+            found = sorted((-float(near[row, k]), known[k]) for k in top[row] if known[k] != word)
+            made[word] = [other for cosine, other in found if -cosine >= _NEAREST][:_MOST]
+    return made
+
+
+def exchanged(text: str, others: Synonyms, share: float, random: np.random.Generator) -> str:
+    """Return the text with about that share of its words exchanged."""
+    words = []
+    for word in text.split():
+        choices = others.get(word.lower(), ())
+        words.append(choices[int(random.integers(len(choices)))] if choices and random.random() < share else word)
+    return " ".join(words)
+
 
 Say = Callable[[str], None]
 # Least share of the teacher's probabilities in the target of a labelled text.
 _OWN = 0.5
 # Of a label, where there is no teacher that says how sure one may be.
 _SPREAD = 0.1
+# New sentences for each labelled text or text without a label, and at most.
+_MADE, _MOST = 4, 60_000
 # Of the words of a new sentence.
 _EXCHANGED = 0.33
-
-
-class Teaching(msgspec.Struct, frozen=True):
-    """How a teacher is used.
-
-    Attributes:
-        made: new sentences for each labelled text or text without a label, at most `most`.
-        heat: temperature of its probabilities.
-    """
-
-    made: int = 4
-    most: int = 60_000
-    heat: float = 1.0
 
 
 class Material(msgspec.Struct, frozen=True):
@@ -42,7 +124,7 @@ class Material(msgspec.Struct, frozen=True):
 
 
 def labelled(texts: Sequence[str], targets: NDArray[np.int64], classes: int) -> Material:
-    """The labelled texts alone, a share of each target spread over all classes (Szegedy et al., 2016)."""
+    """Return the labelled texts alone, a share of each target spread over all classes (Szegedy et al., 2016)."""
     sure = np.eye(classes, dtype=np.float32)[targets]
     return Material(list(texts), (1 - _SPREAD) * sure + np.float32(_SPREAD / classes))
 
@@ -52,7 +134,6 @@ def taught(
     targets: NDArray[np.int64],
     classes: int,
     teacher: Teacher,
-    how: Teaching,
     *,
     unlabelled: Sequence[str] = (),
     seed: int = 0,
@@ -61,10 +142,10 @@ def taught(
     """Labelled texts, texts without labels and new sentences, the latter two as the teacher answers them.
 
     Args:
-        texts, targets: that somebody labelled.
+        texts: labelled by people.
+        targets: their class numbers.
         classes: number of intents.
         teacher: is fitted here.
-        how: how many new sentences.
         unlabelled: texts without labels.
         seed: of the new sentences.
         say: told what is done.
@@ -76,20 +157,20 @@ def taught(
     other_vectors = teacher.encode(others) if others else known[:0]
     if len(others) > len(texts):
         teacher.fit_further(other_vectors, known, targets)
-    own = _OWN * np.eye(classes, dtype=np.float32)[targets] + (1 - _OWN) * softmax(teacher.logits(known), how.heat)
+    own = _OWN * np.eye(classes, dtype=np.float32)[targets] + (1 - _OWN) * softmax(teacher.logits(known))
     answers = teacher.logits(other_vectors).argmax(axis=1) if others else targets[:0]
     pool, names = [*texts, *others], [str(k) for k in (*targets.tolist(), *answers.tolist())]
-    new = _new(pool, names, min(how.most, how.made * len(pool)), synonyms(teacher.encoder, pool), seed)
+    new = _new(pool, names, min(_MOST, _MADE * len(pool)), synonyms(teacher.encoder, pool), seed)
     if say:
         say(f"the teacher answers {len(others):,} texts without labels and {len(new):,} new sentences")
     new_vectors = teacher.encode(new) if new else known[:0]
     vectors = np.concatenate([known, other_vectors, new_vectors])
-    soft = softmax(teacher.logits(vectors[len(texts) :]), how.heat)
+    soft = softmax(teacher.logits(vectors[len(texts) :]))
     return Material([*texts, *others, *new], np.concatenate([own, soft]).astype(np.float32))
 
 
 def _new(texts: Sequence[str], intents: Sequence[str], count: int, others: Synonyms, seed: int) -> list[str]:
-    """New sentences: half of them made of parts of several, half of them one; words are exchanged in all."""
+    """Return new sentences: half of them made of parts of several, half of them one; words are exchanged in all."""
     random = np.random.default_rng(seed)
     parts = augmented(texts, intents, count // 2, seed)
     whole = [texts[int(random.integers(len(texts)))] for _ in range(count - len(parts))]

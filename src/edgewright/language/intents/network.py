@@ -76,7 +76,7 @@ class Network:
         targets: Floats,
         on_epoch: Callable[[int, float], None] | None = None,
     ) -> None:
-        """Trains to the end, and leaves the scales of int8 fixed.
+        """Train to the end, and leaves the scales of int8 fixed.
 
         Args:
             bags: shape (n, rows).
@@ -106,7 +106,7 @@ class Network:
         self.set_scales(bags)
 
     def set_scales(self, bags: csr_matrix) -> None:
-        """Scales of int8 from the weights as they are and the hidden values of some texts."""
+        """Return scales of int8 from the weights as they are and the hidden values of some texts."""
         table = self.weights["table"]
         sample = bags[: min(bags.shape[0], 2000)] @ table + self.weights["bias"]
         self.top = max(float(np.quantile(sample, _KEPT)), 1e-3)
@@ -115,7 +115,7 @@ class Network:
         self.head_step = max(float(np.abs(self.weights["head"]).max()), 1e-6) / TOP
 
     def logits(self, bags: csr_matrix) -> Floats:
-        """As int8 gives them but for rounding of the fixed point, shape (n, k)."""
+        """Return logits as int8 does, but for the rounding of fixed point; shape (n, k)."""
         hidden = np.clip(bags @ self._seen("table") + self.weights["bias"], 0.0, self.top or np.inf)
         if self.top:
             step = np.float32(self.top / TOP)
@@ -134,7 +134,7 @@ class Network:
         return made
 
     def _forgotten(self, batch: csr_matrix) -> csr_matrix:
-        """The batch without a share of its n-grams, the others as much heavier."""
+        """Return the batch without a share of its n-grams, the others as much heavier."""
         share = np.float32(self._fit.forget)
         if share:
             kept = self._random.random(batch.nnz, np.float32) >= share

@@ -15,8 +15,7 @@ from edgewright.language.utterances import check
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
-from edgewright.training.calibrate import temperature
-from edgewright.training.losses import softmax_cross_entropy
+from edgewright.training.losses import softmax_cross_entropy, temperature
 
 HELD_OUT = 0.2
 # Share of the right answers that may be refused: where nothing shows what is out of scope, and where examples do.

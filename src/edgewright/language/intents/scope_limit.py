@@ -19,7 +19,7 @@ _DRAWS = 500
 
 
 def share_of(text: str) -> float:
-    """The share of `--reject` as people write it: 2%, 2 % or 0.02.
+    """Return the share of `--reject` as people write it: 2%, 2 % or 0.02.
 
     Raises:
         InputError: another text, or a share beyond 0 to 0.5.

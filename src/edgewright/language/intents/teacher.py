@@ -38,7 +38,7 @@ class Teacher:
     def fit(
         self, vectors: Floats, targets: NDArray[np.int64], *, seed: int = 0, penalty: float | None = None
     ) -> Teacher:
-        """Fits the head.
+        """Fit the head.
 
         Args:
             vectors: shape (n, d).
@@ -55,13 +55,14 @@ class Teacher:
         return self
 
     def fit_further(self, others: Floats, vectors: Floats, targets: NDArray[np.int64]) -> None:
-        """Learns from its own surest answers to texts without labels, round by round (Yarowsky, 1995).
+        """Learn from its own surest answers to texts without labels, round by round (Yarowsky, 1995).
 
         Of every class the surer `SURE` of the answers count as labels, so that no class grows at another's cost.
 
         Args:
             others: vectors of texts without labels, shape (m, d).
-            vectors, targets: as `fit` had them.
+            vectors: those given to `fit`.
+            targets: those given to `fit`.
         """
         for _ in range(_ROUNDS):
             chances = softmax(self.logits(others))
@@ -81,12 +82,12 @@ class Teacher:
         return np.asarray(vectors @ self.weights + self.bias, np.float32)
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """Vectors of texts, shape (n, d)."""
+        """Return vectors of texts, shape (n, d)."""
         return self.encoder.encode(list(texts))
 
     @staticmethod
     def _chosen(vectors: Floats, targets: NDArray[np.int64], seed: int) -> float:
-        """The penalty of largest likelihood on a fifth that was held out; the middle one where there is too little."""
+        """Choose the penalty with the largest likelihood on a held-out fifth; the middle one where data are few."""
         held = held_out(targets, 0.2, seed)
         if len(targets) < _FEW or not held.any():
             return _PENALTIES[1]
@@ -115,7 +116,7 @@ def held_out(targets: NDArray[np.int64], share: float, seed: int) -> NDArray[np.
 
 
 def softmax(logits: Floats, heat: float = 1.0) -> Floats:
-    """Probabilities, shape (n, k)."""
+    """Return probabilities, shape (n, k)."""
     powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(heat))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 

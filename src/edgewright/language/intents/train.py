@@ -9,18 +9,97 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags
+from sklearn.linear_model import LogisticRegression
 
-from edgewright.language.intents.bags import bags
 from edgewright.language.intents.integers import integers, shape_for, size_in_bytes
 from edgewright.language.intents.ladder import FitsText, Fitted, Rung, climb
-from edgewright.language.intents.linear import fit_linear, rows_for
-from edgewright.language.intents.material import Material, Say, Teaching, labelled, taught
+from edgewright.language.intents.material import Material, Say, labelled, taught
 from edgewright.language.intents.network import Fit, Network
 from edgewright.language.intents.parts import IntentEvaluation, Parts, judged
 from edgewright.language.intents.teacher import Teacher
+from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.student import Student
 from edgewright.pipeline.duration_estimate import told_by_first
 from edgewright.schema.language import HeadSpec, StudentSpec
+
+
+def bags(texts: Sequence[str], characters: tuple[int, ...], words: tuple[int, ...], rows: int) -> csr_matrix:
+    """Return n-gram counts of texts over the rows of the table, shape (n, rows), float32.
+
+    Args:
+        texts: as they are written.
+        characters: sizes of the n-grams of characters.
+        words: sizes of the n-grams of words.
+        rows: of the table.
+    """
+    found = [rows_of(normalised(text), characters, words, rows) for text in texts]
+    lengths = np.array([len(one) for one in found], np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    columns = np.concatenate(found) if found else np.zeros(0, np.int64)
+    weights = np.repeat(1.0 / np.sqrt(np.maximum(lengths, 1)), lengths)
+    return csr_matrix(
+        (weights.astype(np.float32), columns.astype(np.int32), starts.astype(np.int32)), shape=(len(texts), rows)
+    )
+
+
+# Inverse penalty; chosen on half of CLINC150's intents (docs/adr/0057-language-as-answered.md).
+_PENALTY, _ITERATIONS = 10.0, 300
+# By how much the hidden values of new sentences may exceed those of the training.
+_ROOM = 1.5
+# Of a table below which n-grams fall together too often.
+_FEWEST_ROWS = 1_000
+
+
+def rows_for(size: int, classes: int) -> int:
+    """Return rows of a linear student of at most so many bytes; 0 where that is too few for a table.
+
+    Never more than the network's: in .tflite and ONNX each takes a byte of memory.
+    """
+    rows = (size - classes * (classes + 8)) // classes
+    return min(rows, shape_for(size, classes)[0]) if rows >= _FEWEST_ROWS else 0
+
+
+def fit_linear(
+    texts: Sequence[str],
+    targets: NDArray[np.int64],
+    classes: int,
+    rows: int,
+    characters: tuple[int, ...],
+    words: tuple[int, ...],
+) -> tuple[StudentSpec, dict[str, NDArray[Any]]]:
+    """One fit, without a temperature or a limit.
+
+    Args:
+        texts: sentences.
+        targets: class numbers, each of 0 to classes - 1 at least once.
+        classes: number of intents.
+        rows: of the table, as `rows_for` gives them.
+        characters: sizes of the n-grams of characters.
+        words: sizes of the n-grams of words.
+    """
+    found = bags(texts, characters, words, rows)
+    found.sum_duplicates()
+    held = np.bincount(found.indices, minlength=rows)
+    rarity = np.log((1 + len(texts)) / (1 + held)) + 1
+    weighed = csr_matrix(found @ diags(rarity))
+    model = LogisticRegression(C=_PENALTY, max_iter=_ITERATIONS, class_weight="balanced").fit(weighed, targets)
+    weights, offsets = model.coef_.T, model.intercept_
+    if classes == 2:
+        # Two classes have one column in scikit-learn.
+        weights, offsets = np.hstack([-weights / 2, weights / 2]), np.concatenate([-offsets / 2, offsets / 2])
+    table = np.asarray(rarity[:, None] * weights, np.float32)
+    network = Network(rows, classes, Fit(hidden=classes))
+    raised = max(float(np.abs(found @ table).max()), 1e-3) * _ROOM
+    network.weights = {
+        "table": table, "bias": np.full(classes, raised, np.float32),
+        "head": np.eye(classes, dtype=np.float32), "last": np.asarray(offsets - raised, np.float32),
+    }  # fmt: skip
+    network.set_scales(found)
+    network.top = 2 * raised
+    return integers(network, characters, words)
+
 
 Arrays = dict[str, NDArray[Any]]
 # Steps of training; few texts are gone through more often.
@@ -29,6 +108,8 @@ _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3_500, 10, 200
 _FEW, _FEW_IN_ALL = 40, 1_000
 # Bytes from which on n-grams of four lengths do better than of two (docs/adr/0057-language-as-answered.md).
 _LARGE = 256_000
+# Numbers of words of the n-grams.
+WORDS = (1, 2)
 
 
 class How(msgspec.Struct, frozen=True):
@@ -36,17 +117,12 @@ class How(msgspec.Struct, frozen=True):
 
     Attributes:
         size: bytes of its arrays at most.
-        characters, words: n-grams that it reads; of characters those that suit the size where none are named.
-        teaching: how a teacher is used, where there is one.
         epochs: passes; judged by the number of texts when 0.
         reject: share of the right answers that may be refused; None for the default.
         seed: of all that is drawn.
     """
 
     size: int = 64_000
-    characters: tuple[int, ...] = ()
-    words: tuple[int, ...] = (1, 2)
-    teaching: Teaching = Teaching()
     epochs: int = 0
     reject: float | None = None
     seed: int = 0
@@ -54,7 +130,7 @@ class How(msgspec.Struct, frozen=True):
     @property
     def read(self) -> tuple[int, ...]:
         """Lengths of the n-grams of characters: more of them take twice the time and need the room."""
-        return self.characters or ((2, 3, 4, 5) if self.size >= _LARGE else (3, 4))
+        return (2, 3, 4, 5) if self.size >= _LARGE else (3, 4)
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -76,7 +152,7 @@ def train_student(
     unlabelled: Sequence[str] = (),
     say: Say | None = None,
 ) -> Made:
-    """Fits on one part, judges and calibrates on the other; where that was held out, the last fit is on both.
+    """Fit on one part, judges and calibrates on the other; where that was held out, the last fit is on both.
 
     Args:
         parts: of the utterances; those out of scope set the limit, and are never a class.
@@ -117,13 +193,13 @@ def _laddered(
     network: FitsText,
     say: Say | None,
 ) -> Made:
-    """The student of a few examples: all of them are judged, each by a student that did not see it."""
-    linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=how.words)
+    """Return the student of a few examples: all of them are judged, each by a student that did not see it."""
+    linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=WORDS)
     fit, crossed, rungs = climb([("linear", linear), ("network", network)], texts, targets, _scaled, how.seed)
     if say:
-        told = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right{_tested(rung)}" for rung in rungs)
+        text = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right{_tested(rung)}" for rung in rungs)
         name = "linear" if fit is linear else "network"
-        say(f"few examples, so each is judged by models that did not see it: {told}; {name} is taken")
+        say(f"few examples, so each is judged by models that did not see it: {text}; {name} is taken")
     fitted = fit(texts, targets)
     truth = targets if parts.held else parts.truth
     raw = crossed if parts.held else _scaled(fitted, parts.judges)
@@ -160,13 +236,13 @@ def fit_student(
     material = (
         labelled(texts, targets, classes)
         if teacher is None
-        else taught(texts, targets, classes, teacher, how.teaching, unlabelled=unlabelled, seed=how.seed, say=say)
+        else taught(texts, targets, classes, teacher, unlabelled=unlabelled, seed=how.seed, say=say)
     )
     return fit_material(material, classes, how, say)
 
 
 def fit_material(material: Material, classes: int, how: How, say: Say | None = None) -> tuple[StudentSpec, Arrays]:
-    """The student of what was put together."""
+    """Return the student of what was put together."""
     rows, hidden = shape_for(how.size, classes)
     batch = 256 if len(material.texts) > 20_000 else 64 if len(material.texts) > 2_000 else 16
     epochs = how.epochs or int(np.clip(_STEPS * batch // len(material.texts), _FEWEST_EPOCHS, _MOST_EPOCHS))
@@ -182,12 +258,12 @@ def fit_material(material: Material, classes: int, how: How, say: Say | None = N
         if say and (epoch + 1) % every == 0:
             say(f"  epoch {epoch + 1} of {epochs}: loss {loss:.4f}")
 
-    network.train(bags(material.texts, how.read, how.words, rows), material.targets, told)
-    return integers(network, how.read, how.words)
+    network.train(bags(material.texts, how.read, WORDS, rows), material.targets, told)
+    return integers(network, how.read, WORDS)
 
 
 def logits_of(spec: StudentSpec, arrays: Arrays, texts: Sequence[str]) -> NDArray[np.float64]:
-    """What the device computes, shape (n, k)."""
+    """Return what the device computes, shape (n, k)."""
     classes = arrays["head"].shape[1]
     student = Student(spec, arrays, classes, "the student")
     return np.array([student.logits(text) for text in texts], np.float64).reshape(-1, classes)

@@ -50,7 +50,7 @@ def decided(said: Iterable[Review]) -> dict[int, Human]:
 
 
 def blind(said: Iterable[Review]) -> dict[int, Human]:
-    """As `decided`, of those answers that were given without sight of the machine's label."""
+    """Return the decisions from answers given without sight of the machine's label."""
     kept = list(said)
     seen = {one.item for one in kept if one.how == "blind"}
     return decided(one for one in kept if one.item in seen and one.how in ("blind", "settled"))
@@ -77,7 +77,7 @@ def kappa(first: str, second: str, a: Mapping[int, str], b: Mapping[int, str]) -
 
 
 def contradictions(items: Iterable[Item], humans: Mapping[int, Human]) -> list[tuple[Item, Item, str, str]]:
-    """Texts that are equal and have two labels by people: the first item of the text and the other one."""
+    """Return texts that are equal and have two labels by people: the first item of the text and the other one."""
     seen: dict[str, tuple[Item, str]] = {}
     found = []
     for item in items:

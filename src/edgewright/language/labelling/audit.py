@@ -16,6 +16,8 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import ClassAudit, LabelAudit
 
 _MOST = 100_000
+# With which an audit is planned to be passed.
+_CHANCE = 0.8
 
 
 def level_of(look: int) -> float:
@@ -24,10 +26,11 @@ def level_of(look: int) -> float:
 
 
 def clopper_pearson(errors: int, count: int, level: float) -> tuple[float, float]:
-    """The exact two-sided interval of a share (Clopper and Pearson, 1934); on the safe side without replacement.
+    """Return the exact two-sided interval of a share (Clopper and Pearson, 1934); on the safe side without replacement.
 
     Args:
-        errors: of `count`.
+        errors: number of wrong labels found.
+        count: number of labels audited.
         level: such as 0.95.
     """
     if not count:
@@ -39,7 +42,7 @@ def clopper_pearson(errors: int, count: int, level: float) -> tuple[float, float
 
 
 def smallest(limit: float, errors: int, level: float) -> int:
-    """Answers with which so many errors still have an upper bound of at most `limit`.
+    """Return answers with which so many errors still have an upper bound of at most `limit`.
 
     Raises:
         InputError: a limit that no sample of reasonable size reaches.
@@ -53,8 +56,8 @@ def smallest(limit: float, errors: int, level: float) -> int:
     return low
 
 
-def needed(limit: float, rate: float, level: float, chance: float = 0.8) -> tuple[int, int]:
-    """The smallest audit that labels of a true error rate pass with a chance: answers, and errors that it allows.
+def needed(limit: float, rate: float, level: float) -> tuple[int, int]:
+    """Return the smallest audit that labels of a true error rate pass with a chance: answers and allowed errors.
 
     Raises:
         InputError: a rate that is not below the limit.
@@ -64,7 +67,7 @@ def needed(limit: float, rate: float, level: float, chance: float = 0.8) -> tupl
     allowed = 0
     while True:
         count = smallest(limit, allowed, level)
-        if float(stats.binom.cdf(allowed, count, rate)) >= chance:
+        if float(stats.binom.cdf(allowed, count, rate)) >= _CHANCE:
             return count, allowed
         allowed += 1
 
@@ -80,7 +83,7 @@ def extended(errors: int, count: int, limit: float, level: float) -> int:
 
 
 def draw(project: Project, count: int, each: int = 0, seed: int | None = None) -> LabelAudit:
-    """Draws a sample of the machine's labels, or a longer one that holds the present one.
+    """Draw a sample of the machine's labels, or a longer one that holds the present one.
 
     Args:
         project: is changed.
@@ -126,7 +129,7 @@ def asked(project: Project) -> list[int]:
 
 
 def disputed(project: Project) -> list[int]:
-    """Items of the present sample on which reviewers differ."""
+    """Return items of the present sample on which reviewers differ."""
     audit = _last(project)
     if audit is None:
         return []
@@ -135,7 +138,7 @@ def disputed(project: Project) -> list[int]:
 
 
 def audited(project: Project) -> LabelAudit:
-    """What the latest sample says; no share before all of it is answered, so that nobody stops when it suits."""
+    """Return what the latest sample says; no share before all of it is answered, so that nobody stops when it suits."""
     audit = _last(project)
     if audit is None:
         return LabelAudit()
@@ -184,7 +187,7 @@ def _last(project: Project) -> int | None:
 
 
 def _machine(project: Project) -> dict[int, str]:
-    """The machine's labels of items that nobody labelled."""
+    """Return the machine's labels of items that nobody labelled."""
     return dict(
         project.execute(
             "SELECT item, label FROM suggestions WHERE label != '' AND item NOT IN "
@@ -194,7 +197,7 @@ def _machine(project: Project) -> dict[int, str]:
 
 
 def _sampled(project: Project, audit: int) -> tuple[list[int], list[int]]:
-    """Items of the simple random sample in their order, and those that only their classes' samples have."""
+    """Return items of the simple random sample in their order, and those that only their classes' samples have."""
     rows = project.execute("SELECT MAX(whole), MAX(each) FROM draws WHERE audit = ?", (audit,))
     count, each = (int(value or 0) for value in rows[0])
     listed = project.execute("SELECT item, label FROM population WHERE audit = ? ORDER BY rank", (audit,))

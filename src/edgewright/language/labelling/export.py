@@ -39,7 +39,7 @@ class Exported(msgspec.Struct, frozen=True):
 
 
 def export(project: Project, out: Path, *, force: bool = False, human_only: bool = False) -> Exported:
-    """Writes labelled items as CSV (or, for recordings, Parquet).
+    """Write labelled items as CSV (or, for recordings, Parquet).
 
     Args:
         project: is not changed.
@@ -101,7 +101,7 @@ def _refuse_contradictions(project: Project, items: list[Item]) -> None:
 
 
 def _drop_echoes(items: list[Item], labels: dict[int, tuple[str, str, float]]) -> None:
-    """A machine's label goes where a person gave another one to an equal text."""
+    """Drop a machine's label where a person gave an equal text another one."""
     human = {normalised(i.content): labels[i.id][0] for i in items if i.id in labels and _human(labels[i.id][1])}
     for item in items:
         known = human.get(normalised(item.content))
@@ -114,7 +114,7 @@ def _human(source: str) -> bool:
 
 
 def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str, float]]) -> bytes:
-    """Texts with intents, or pictures with labels."""
+    """Return texts with intents, or pictures with labels."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     texts = project.kind == "text"
@@ -129,7 +129,7 @@ def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str
 
 
 def _refuse_changed(project: Project, item: Item) -> None:
-    """A picture that is another one now was not labelled."""
+    """Refuse a picture that changed after it was labelled."""
     path = Path(str(project.meta("source"))) / item.content
     try:
         same = hashlib.sha256(path.read_bytes()).digest() == project.data(item.id)
@@ -180,7 +180,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _sessions(items: list[Item], window: int) -> list[str]:
-    """The session of each window; one that goes on after a gap gets a number, so that no window crosses it."""
+    """Return the session of each window; one that goes on after a gap gets a number, so that no window crosses it."""
     found: list[str] = []
     parts: dict[tuple[str, str], int] = {}
     before: Item | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -12,20 +13,91 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from edgewright.core.files import sync_folder
 from edgewright.data.audited_labels import marked
+from edgewright.data.headers import read_utf8
 from edgewright.data.load import guess, load_data
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import MISSING, as_text
+from edgewright.language.labelling.project import Project
+from edgewright.language.labelling.suggestion_round import start
 from edgewright.language.utterances.read import read as read_utterances
 from edgewright.schema.data import DataSet, Floats, Labels, Recording
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.labelling import LABEL_FROM
 from edgewright.schema.language import OUT_OF_SCOPE
+
+
+def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> None:
+    """Write a project, whole or not at all.
+
+    Args:
+        path: of the project.
+        source: of the items.
+        read: items.
+        classes: names with descriptions, besides those of the labels that the items brought along.
+
+    Raises:
+        InputError: the file is there.
+        OutputError: it cannot be written.
+    """
+    if path.exists():
+        raise InputError("a new file", "one that is there", str(path), "Name another one with --out")
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.unlink(missing_ok=True)
+        record = {
+            "kind": read.kind, "name": path.name.split(".")[0], "source": str(source.absolute()),
+            "hash": hash_of(source),
+            "columns": read.columns, "units": read.units, "rate": read.rate, "window": read.window,
+        }  # fmt: skip
+        with Project.create(temporary, record) as project:
+            with project.changing():
+                for number, item in enumerate(read.items, 1):
+                    data = None if item.data is None else item.data.tobytes()
+                    if read.kind == "pictures":
+                        data = hashlib.sha256((source / item.content).read_bytes()).digest()
+                    project.execute(
+                        "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (number, item.content, item.place, item.recording, item.person, item.first, data),
+                    )
+            start(project, {k: item.label for k, item in enumerate(read.items, 1) if item.label}, classes)
+            project.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError("to write a label project", error.strerror or str(error), str(path)) from None
+    finally:
+        for ending in ("", "-wal", "-shm"):
+            temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
+
+
+def hash_of(source: Path) -> str:
+    """SHA-256 of a file, or of the names and sizes of a folder's files."""
+    digest = hashlib.sha256()
+    if source.is_dir():
+        for file in sorted(p for p in source.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(source).as_posix()}\0{file.stat().st_size}\0".encode())
+        return digest.hexdigest()
+    with source.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def changed(project: Project) -> str:
+    """Return a warning where the data changed since the project was created, else an empty text."""
+    source = Path(str(project.meta("source")))
+    try:
+        same = hash_of(source) == project.meta("hash")
+    except OSError:
+        return f"{source} is there no more; the project keeps its items"
+    return "" if same else f"{source} was changed since; the project keeps the items that it was made from"
+
 
 Kind = Literal["text", "windows", "rows", "pictures"]
 LONGEST = 20_000
 MOST, MOST_BYTES = 200_000, 1 << 30
-_LARGEST = 256 << 20
 _TEXTS, _PICTURES = (".txt", ".json", ".toml"), (".jpg", ".jpeg", ".png")
 
 
@@ -56,7 +128,7 @@ def read_items(
     path: Path, *, text: str = "", target: str = "", window: int = 0, rows: bool = False,
     table: dict[str, object] | None = None,
 ) -> Read:  # fmt: skip
-    """Items of a file or folder.
+    """Return items of a file or folder.
 
     Args:
         path: of the data.
@@ -116,7 +188,7 @@ def _texts(path: Path, column: str, target: str) -> Iterator[NewItem]:
         for number, one in enumerate(found.utterances + found.validation, 1):
             yield _text(one.text, one.where or f"{path.name} entry {number}", one.intent)
         return
-    content = _decoded(path)
+    content = read_utf8(path, "a file that can be read")
     if path.suffix.lower() == ".txt":
         for number, line in enumerate(content.splitlines(), 1):
             if line.strip():
@@ -148,17 +220,6 @@ def _text(text: str, place: str, label: str = "") -> NewItem:
     return NewItem(text.strip(), place, "out_of_scope" if label == OUT_OF_SCOPE else label)
 
 
-def _decoded(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError("a file that can be read", error.strerror or str(error), str(path)) from None
-    except UnicodeDecodeError as error:
-        raise InputError("text in UTF-8", f"byte {error.start} that is not", str(path), "Save it as UTF-8") from None
-
-
 def _pictures(path: Path) -> Iterator[NewItem]:
     for file in sorted(path.rglob("*")):
         if file.suffix.lower() in _PICTURES and file.is_file() and not file.name.startswith("."):
@@ -177,7 +238,7 @@ def _recorded(path: Path, target: str, window: int, table: dict[str, object]) ->
 
 
 def windows(data: DataSet, length: int, *, labelled: bool) -> Iterator[NewItem]:
-    """Windows beside each other, none across two sessions or people; a rest that is too short is left out.
+    """Yield windows beside each other, none across two sessions or people; a rest that is too short is left out.
 
     Raises:
         InputError: synthetic rows: nobody can say what they are.
@@ -205,6 +266,6 @@ def _names(given: Labels | None, recording: Recording, absent: str | None = None
 
 
 def _one(labels: Labels) -> str:
-    """The label of a window whose rows have one only."""
+    """Return the label of a window whose rows have one only."""
     first = str(labels[0])
     return first if first.lower() not in MISSING and bool((labels == first).all()) else ""

@@ -34,7 +34,7 @@ class Mistake(msgspec.Struct, frozen=True):
 def likely_errors(
     vectors: Floats, targets: NDArray[np.int64], groups: NDArray[np.int64] | None = None, seed: int = 0
 ) -> list[Mistake]:
-    """The likeliest first.
+    """Return the likeliest first.
 
     Args:
         vectors: shape (n, d).

@@ -11,7 +11,7 @@ _WIDTH = 64
 
 
 def bars(data: bytes, columns: Sequence[str]) -> Iterator[str]:
-    """A line a channel: name, least and largest value, and the mean of each of at most 64 parts as a bar.
+    """Yield a line a channel: name, least and largest value, and the mean of each of at most 64 parts as a bar.
 
     Args:
         data: float32, channels first.

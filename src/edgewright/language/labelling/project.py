@@ -100,8 +100,8 @@ class Project:
             self.base.execute("PRAGMA synchronous = FULL")
 
     @classmethod
-    def create(cls, path: Path, told: dict[str, Any], opener: Connect = connect) -> Project:
-        """A new, empty project; `told` is what its `meta` says.
+    def create(cls, path: Path, record: dict[str, Any], opener: Connect = connect) -> Project:
+        """Return a new, empty project; `record` is what its `meta` says.
 
         Raises:
             InputError: the file is there, or its folder is not.
@@ -118,7 +118,7 @@ class Project:
             with base.transaction():
                 for table in _TABLES:
                     base.execute(table)
-                for key, value in told.items():
+                for key, value in record.items():
                     base.execute("INSERT INTO meta VALUES (?, ?)", (key, json.dumps(value)))
                 base.execute(f"PRAGMA application_id = {FORMAT}")
                 base.execute(f"PRAGMA user_version = {VERSION}")
@@ -134,11 +134,11 @@ class Project:
         self.close()
 
     def close(self) -> None:
-        """Leaves one file behind."""
+        """Leave one file behind."""
         self.base.close()
 
     def _refuse_others(self) -> None:
-        """Looks at the header of the file (sqlite.org/fileformat.html) before SQLite may change anything beside it."""
+        """Look at the header of the file (sqlite.org/fileformat.html) before SQLite may change anything beside it."""
         try:
             with self.path.open("rb") as file:
                 head = file.read(100)
@@ -179,12 +179,12 @@ class Project:
             yield
 
     def meta(self, key: str, absent: Any = None) -> Any:  # noqa: ANN401 - JSON
-        """A setting."""
+        """Return a setting."""
         rows = self.execute("SELECT value FROM meta WHERE key = ?", (key,))
         return json.loads(rows[0][0]) if rows else absent
 
     def set_meta(self, key: str, value: Any) -> None:  # noqa: ANN401 - JSON
-        """Changes a setting."""
+        """Change a setting."""
         self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     @property
@@ -193,11 +193,11 @@ class Project:
         return str(self.meta("kind", ""))
 
     def classes(self) -> dict[str, str]:
-        """Names of the classes with their descriptions, in order."""
+        """Return names of the classes with their descriptions, in order."""
         return dict(self.execute("SELECT name, description FROM classes ORDER BY name"))
 
     def add_class(self, name: str, description: str = "") -> None:
-        """A class; an empty description leaves one that is there.
+        """Add a class; an empty description keeps the present one.
 
         Raises:
             InputError: a name that is empty, too long, has control characters, or begins with '/' or '+'.
@@ -221,7 +221,7 @@ class Project:
         return Item(*rows[0]) if rows else None
 
     def data(self, number: int) -> bytes:
-        """The float32 values of a window or row, channels first."""
+        """Return the float32 values of a window or row, channels first."""
         rows = self.execute("SELECT data FROM items WHERE id = ?", (number,))
         return bytes(rows[0][0] or b"") if rows else b""
 
@@ -236,18 +236,18 @@ class Project:
         return Suggestion(*rows[0]) if rows else None
 
     def said(self, number: int | None = None) -> list[Review]:
-        """What people said and did not take back, of all items or of one, oldest first."""
+        """Return what people said and did not take back, of all items or of one, oldest first."""
         sql = "SELECT id, item, label, reviewer, how, made FROM labels WHERE undone = 0"
         rows = self.execute(f"{sql} ORDER BY id" if number is None else f"{sql} AND item = ? ORDER BY id",
                             () if number is None else (number,))  # fmt: skip
         return [Review(*row) for row in rows]
 
     def latest(self, number: int) -> int:
-        """Number of the last thing that was said of an item, taken back or not; what a form was made from."""
+        """Return number of the last thing that was said of an item, taken back or not; what a form was made from."""
         return int(self.execute("SELECT COALESCE(SUM(1 + undone), 0) FROM labels WHERE item = ?", (number,))[0][0])
 
     def say(self, number: int, label: str, reviewer: str, how: str) -> int:
-        """A person's label, durable when this returns; 'settled' decides between people who differ.
+        """Return a person's label, durable when this returns; 'settled' decides between people who differ.
 
         Raises:
             InputError: an unknown label or item, or a name of a reviewer that is none.
@@ -265,7 +265,7 @@ class Project:
             return int(self.execute("SELECT last_insert_rowid()")[0][0])
 
     def undo(self, reviewer: str) -> Review | None:
-        """Takes the last label of a reviewer back; None where there is none left."""
+        """Take the last label of a reviewer back; None where there is none left."""
         with self.changing():
             rows = self.execute(
                 "SELECT id, item, label, reviewer, how, made FROM labels WHERE undone = 0 AND reviewer = ? "
@@ -279,7 +279,7 @@ class Project:
 
 
 def refuse_reviewer(name: str) -> None:
-    """A reviewer's name goes into exported data.
+    """Refuse a reviewer's name that exported data cannot hold.
 
     Raises:
         InputError: it is empty, too long or holds control characters.

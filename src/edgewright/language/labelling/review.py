@@ -24,7 +24,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 def todo(project: Project, reviewer: str, *, audit: bool = False, second: bool = False) -> list[int]:
-    """Items that a reviewer is to label, in order.
+    """Return items that a reviewer is to label, in order.
 
     Args:
         project: of items.
@@ -48,7 +48,7 @@ def todo(project: Project, reviewer: str, *, audit: bool = False, second: bool =
 
 
 def shown(project: Project, number: int, *, audit: bool) -> Shown:
-    """An item; an audit is blind.
+    """Return an item; an audit is blind.
 
     Raises:
         InputError: there is no such item.
@@ -61,7 +61,7 @@ def shown(project: Project, number: int, *, audit: bool) -> Shown:
 
 
 def how_of(project: Project, number: int, label: str, *, audit: bool) -> str:
-    """What kind of label this is: 'blind', 'settled' between people who differ, 'accepted', or 'typed'."""
+    """Return what kind of label this is: 'blind', 'settled' between people who differ, 'accepted', or 'typed'."""
     humans = decided(project.said(number))
     if number in humans and humans[number].disputed:
         return "settled"
@@ -72,7 +72,7 @@ def how_of(project: Project, number: int, label: str, *, audit: bool) -> str:
 
 
 def meant(line: str, classes: list[str], suggested: str) -> str:
-    """The label that a typed line means; '' is none of the classes.
+    """Return the label that a typed line means; '' is none of the classes.
 
     Args:
         line: a name, its unique beginning, its number in the list, or nothing, which accepts the suggestion.
@@ -97,12 +97,12 @@ def meant(line: str, classes: list[str], suggested: str) -> str:
     if len(begun) == 1:
         return begun[0]
     near = difflib.get_close_matches(typed, classes, n=1)
-    told = f"Did you mean {near[0]!r}? " if near else ""
+    text = f"Did you mean {near[0]!r}? " if near else ""
     got = f"{typed[:60]!r}, which {len(begun)} begin with" if begun else repr(typed[:60])
-    raise InputError("a class", got, do=f"{told}A new class is +NAME; /classes lists them")
+    raise InputError("a class", got, do=f"{text}A new class is +NAME; /classes lists them")
 
 
 def numbered(classes: list[str]) -> Iterator[str]:
-    """The classes with their numbers."""
+    """Yield the classes with their numbers."""
     for number, name in enumerate(classes, 1):
         yield f"{number} {name}"

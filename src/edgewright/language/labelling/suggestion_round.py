@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from edgewright.core import catalogue
-from edgewright.language.labelling.active_learning import choose
 from edgewright.language.labelling.agreement import decided
 from edgewright.language.labelling.project import Project, now
-from edgewright.language.labelling.suggesters import FOLDER, Encodes, Given, Scores, Suggester
+from edgewright.language.labelling.suggesters import FOLDER, Given, Scores, Suggester
 from edgewright.language.labelling.vectors import vectors_of
+from edgewright.nlp.utterance.head import Encodes
 from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import MACHINE
+
+POOL = 10
+"""Times as many uncertain items as are chosen."""
+_MOST = 6000
+
+
+def choose(vectors: Floats, unlabelled: NDArray[np.int64], count: int, shares: Scores | None, seed: int) -> list[int]:
+    """Return places of the items to be labelled next, the most uncertain first.
+
+    Args:
+        vectors: of all items, shape (n, d).
+        unlabelled: places that may be chosen.
+        count: how many.
+        shares: belief in each class, shape (n, classes); None before anything is known.
+        seed: of the clusters.
+    """
+    if len(unlabelled) <= count:
+        return [int(place) for place in unlabelled]
+    random = np.random.default_rng(seed)
+    weights = np.ones(len(vectors))
+    if shares is None:
+        pool = unlabelled if len(unlabelled) <= _MOST else np.sort(random.choice(unlabelled, _MOST, replace=False))
+    else:
+        best = np.sort(shares, axis=1)[:, -2:]
+        weights = 1.0 - (best[:, 1] - best[:, 0])
+        order = unlabelled[np.argsort(-weights[unlabelled], kind="stable")]
+        pool = order[: POOL * count]
+    weight = np.maximum(weights[pool], 1e-6)
+    with warnings.catch_warnings():
+        # Items that are equal leave clusters empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(count, n_init=1, random_state=seed, max_iter=50).fit(vectors[pool], sample_weight=weight)
+    distance = found.transform(vectors[pool])
+    chosen: list[int] = []
+    for centre in range(count):
+        order = np.argsort(distance[:, centre], kind="stable")
+        chosen.append(next(int(pool[k]) for k in order if int(pool[k]) not in chosen))
+    return sorted(chosen, key=lambda place: (-weights[place], place))
+
 
 LEAST = 0.7
 """Confidence from which on a suggestion counts as a label."""
@@ -57,7 +100,7 @@ def suggest(
     project: Project, *, encoder: Encodes | None = None, by: str = "", least: float = LEAST, count: int = QUEUED,
     seed: int = 0, ahead: Ahead = lambda _: None,
 ) -> Round:  # fmt: skip
-    """Suggests a label for every item that nobody labelled, and chooses what to label next.
+    """Suggest a label for every item that nobody labelled, and chooses what to label next.
 
     Args:
         project: is changed, all at once.
@@ -98,7 +141,7 @@ def suggest(
 
 
 def _absent(given: Given, name: str) -> tuple[str, ...]:
-    """Classes that a suggester which learns from labels cannot name."""
+    """Return classes that a suggester which learns from labels cannot name."""
     if not name or catalogue.find(FOLDER, name, "SUGGESTER", "suggester").needs != "labels":
         return ()
     return tuple(one for number, one in enumerate(given.classes) if not (given.targets == number).any())
@@ -124,7 +167,7 @@ def _write(
 
 
 def _agreement(believed: _Believed, targets: NDArray[np.int64], least: float) -> float:
-    """Share of the labels by people that sure suggestions agree with; -1 where too few are there to tell."""
+    """Return share of the labels by people that sure suggestions agree with; -1 where too few are there to tell."""
     known = np.flatnonzero(targets >= 0)
     if believed.shares is None or len(known) < ENOUGH:
         return -1.0
@@ -147,17 +190,20 @@ def _known(given: Given) -> list[str]:
     labelled = given.targets[given.targets >= 0]
     reads = given.encoder is not None and getattr(given.encoder, "reads_text", True)
     described = reads and len(given.classes) >= 2
-    found = ["descriptions"] if described else []
+    parts: dict[str, Suggester] = {
+        name: catalogue.find(FOLDER, name, "SUGGESTER", "suggester") for name in catalogue.listing(FOLDER, "SUGGESTER")
+    }
+    found = [name for name, part in parts.items() if described and part.needs == "descriptions"]
     # Labels cannot speak for a class that lacks them: beside descriptions they are heard once every class has some.
     counts = np.bincount(labelled, minlength=len(given.classes))
     heard = len(given.classes) > 0 and counts.min() >= FEW if described else np.count_nonzero(counts) >= 2
     if heard:
-        found += ["linear", "neighbours"]
+        found += [name for name, part in parts.items() if part.needs == "labels"]
     return found if len(labelled) >= ENOUGH else found[:1]
 
 
 def _believed(given: Given, names: Sequence[str]) -> _Believed:
-    """The suggester under which the labels by people, which it did not see, are likeliest."""
+    """Return the suggester under which the labels by people, which it did not see, are likeliest."""
     made = [_one(given, name) for name in names]
     return min(made, key=lambda one: one.loss) if made else _Believed()
 
@@ -178,13 +224,13 @@ def _one(given: Given, name: str) -> _Believed:
 
 
 def shares_of(scores: Scores, heat: float) -> Scores:
-    """Probabilities, shape (n, classes)."""
+    """Return probabilities, shape (n, classes)."""
     powers = np.exp((scores - scores.max(axis=1, keepdims=True)) / heat)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
 def temperature(scores: Scores, targets: NDArray[np.int64]) -> tuple[float, float]:
-    """The temperature of largest likelihood (Guo et al., 2017), and the mean loss with it."""
+    """Return the temperature of largest likelihood (Guo et al., 2017), and the mean loss with it."""
     rows = np.arange(len(targets))
     losses = [-np.mean(np.log(shares_of(scores, heat)[rows, targets] + 1e-12)) for heat in _HEATS.tolist()]
     best = int(np.argmin(losses))
@@ -192,7 +238,7 @@ def temperature(scores: Scores, targets: NDArray[np.int64]) -> tuple[float, floa
 
 
 def start(project: Project, labels: Mapping[int, str], classes: Mapping[str, str], reviewer: str = "given") -> None:
-    """Puts classes and the labels that the data brought along into a new project."""
+    """Put classes and the labels that the data brought along into a new project."""
     with project.changing():
         for name, line in {**dict.fromkeys(sorted(set(labels.values())), ""), **classes}.items():
             project.add_class(name, line)

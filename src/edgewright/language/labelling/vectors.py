@@ -13,9 +13,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from edgewright.graph.stage import Context
 from edgewright.language.embedding.contract import unit
 from edgewright.language.labelling.project import Item, Project
-from edgewright.language.labelling.suggesters import Encodes
+from edgewright.nlp.utterance.head import Encodes
 from edgewright.pipeline.duration_estimate import Ahead, tell_ahead
-from edgewright.pipeline.parts import build, parts
+from edgewright.pipeline.plan import build, parts
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -29,7 +29,7 @@ _CHARACTER_S = 2.8e-5
 
 
 def vectors_of(project: Project, encoder: Encodes | None = None, ahead: Ahead = lambda _: None) -> Floats:
-    """Unit vectors of all items, shape (n, d), in the order of `items()`; kept in the project.
+    """Return unit vectors of all items, shape (n, d), in the order of `items()`; kept in the project.
 
     Args:
         project: whose kind says how: texts by the encoder or, without one, by weighted words and parts of words;
@@ -86,11 +86,12 @@ def words(texts: Sequence[str]) -> Floats:
 
 
 def features(windows: Floats, columns: tuple[str, ...], units: tuple[str, ...], rate: float) -> Floats:
-    """Windows through the shipped stages, shape (n, d).
+    """Return windows through the shipped stages, shape (n, d).
 
     Args:
         windows: shape (n, channels, samples), NaN where missing.
-        columns, units: of the channels.
+        columns: names of the channels.
+        units: of the channels.
         rate: samples a second; 0 where it is unknown, then 1 is taken.
     """
     missing = np.isnan(windows)
@@ -110,7 +111,7 @@ def features(windows: Floats, columns: tuple[str, ...], units: tuple[str, ...], 
 
 
 def standardised(values: NDArray[np.floating]) -> Floats:
-    """Columns with mean 0 and spread 1, missing ones 0, extremes cut, then rows of length 1."""
+    """Return columns with mean 0 and spread 1, missing ones 0, extremes cut, then rows of length 1."""
     wide = np.asarray(values, np.float64)
     middle, spread = np.nanmean(wide, axis=0), np.nanstd(wide, axis=0)
     scaled = (wide - middle) / np.where(spread > 0, spread, 1.0)
@@ -118,7 +119,7 @@ def standardised(values: NDArray[np.floating]) -> Floats:
 
 
 def _colours(path: Path) -> Floats:
-    """Mean colours of a grid of four by four: says little, but needs no model."""
+    """Return mean colours of a grid of four by four: says little, but needs no model."""
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - of an extra, for pictures alone
 
     try:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,93 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.slots.iterations import Iterations
 from edgewright.nlp.utterance.attributes import attributes, keys, tokens
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
+
+
+class SlotScore(msgspec.Struct, frozen=True):
+    """Counts of slots, and the shares they make."""
+
+    right: int
+    found: int
+    true: int
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 where there is no slot."""
+        return 2 * self.right / max(self.found + self.true, 1)
+
+
+def score(pairs: Iterable[tuple[str, Sequence[Slot], Sequence[Slot]]]) -> SlotScore:
+    """Count over (text, true slots, found slots).
+
+    Ends are compared by tokens, so that a comma or space at the end of what somebody marked makes no difference.
+    """
+    right = found = true = 0
+    for text, wanted, got in pairs:
+        spans = tokens(text)
+        first, second = _whole(wanted, spans), _whole(got, spans)
+        right, found, true = right + len(first & second), found + len(second), true + len(first)
+    return SlotScore(right, found, true)
+
+
+def _whole(slots: Sequence[Slot], spans: list[tuple[int, int]]) -> set[tuple[str, int, int]]:
+    made = set()
+    for slot in slots:
+        inside = [k for k, (begin, end) in enumerate(spans) if begin < slot.end and slot.begin < end]
+        if inside:
+            made.add((slot.name, inside[0], inside[-1]))
+    return made
+
+
+_BEGUN = re.compile(r"\*{5} Iteration #(\d+) \*{5}")
+_LOSS = re.compile(r"Loss: ([\d.]+)")
+# Between two lines; a training that is over before has none.
+_SILENT_S = 10.0
+# Iteration from which on the time left is said.
+_STEADY = 10
+
+
+class Iterations:
+    """Hears CRFsuite's messages and tells of some iterations.
+
+    Args:
+        most: iterations at most; L-BFGS may end before.
+        say: told.
+        clock: seconds.
+    """
+
+    def __init__(self, most: int, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._say, self._clock = most, say, clock
+        self._number, self._begun, self._told = 0, clock(), clock()
+
+    def hear(self, message: str) -> None:
+        """Take one message."""
+        if found := _BEGUN.search(message):
+            self._number = int(found[1])
+        elif self._number and (found := _LOSS.search(message)):
+            self._ended(float(found[1]))
+
+    def _ended(self, loss: float) -> None:
+        """Tell of the first iteration of a long training, and of one every so many seconds."""
+        now, number = self._clock(), self._number
+        left = (now - self._begun) / number * (self._most - number)
+        if now - self._told < _SILENT_S and (number > 1 or left < _SILENT_S):
+            return
+        self._told = now
+        # The first iterations take longer than the others.
+        soon = f", at most {left:.0f} s left" if number >= _STEADY or number == self._most else ""
+        self._say(f"  slots: iteration {number} of {self._most}, loss {loss:,.0f}{soon}")
+
 
 Arrays = dict[str, NDArray[Any]]
 # The score of a path is lowered by this where a slot begins right behind another of its name and no utterance has that.
 _FORBIDDEN = -1e4
 _BYTES_A_KEY, _BYTES_A_WEIGHT = 5, 2
 _STEPS = 127
+# Penalties.
+_L1, _L2 = 0.1, 0.02
 
 
 class Slotting(msgspec.Struct, frozen=True):
@@ -33,20 +111,17 @@ class Slotting(msgspec.Struct, frozen=True):
 
     Attributes:
         size: bytes that its arrays may take.
-        l1, l2: penalties.
         iterations: of L-BFGS at most.
     """
 
     size: int = 1_600_000
-    l1: float = 0.1
-    l2: float = 0.02
     iterations: int = 80
 
 
 def train_tagger(
     utterances: Sequence[Utterance], how: Slotting, say: Callable[[str], None] | None = None
 ) -> tuple[TaggerSpec, Arrays]:
-    """A tagger from utterances with slots; those without any are examples of O.
+    """Return a tagger from utterances with slots; those without any are examples of O.
 
     Args:
         utterances: with their slots and intents.
@@ -74,7 +149,7 @@ def train_tagger(
 
     said = None if say is None else Iterations(how.iterations, say)
     trainer = Trainer("lbfgs", verbose=False)
-    trainer.set_params({"c1": how.l1, "c2": how.l2, "max_iterations": how.iterations})
+    trainer.set_params({"c1": _L1, "c2": _L2, "max_iterations": how.iterations})
     neighbours: set[tuple[str, str]] = set()
     for one in utterances:
         spans = tokens(one.text)
@@ -94,7 +169,7 @@ def train_tagger(
 
 
 def _unseen(names: set[str], neighbours: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Labels that would make two slots of one name out of adjacent tokens, where no utterance does so.
+    """Return labels that would make two slots of one name out of adjacent tokens, where no utterance does so.
 
     A few dozen utterances say too little about such pairs: of "a cold coffee" the tagger would make two drinks.
     """
@@ -142,7 +217,7 @@ def _arrays(
 
 
 def _kept(states: dict[tuple[str, str], float], room: int) -> list[tuple[int, str, float]]:
-    """The largest weights that fit, by the CRC-32 of their attribute; of two attributes of one CRC, their sum."""
+    """Return the largest weights that fit, by the CRC-32 of their attribute; equal CRCs share their sum."""
     names = sorted({name for name, _ in states})
     hashed = dict(zip(names, keys([names]).tolist(), strict=True)) if names else {}
     summed: dict[tuple[int, str], float] = {}
@@ -158,8 +233,3 @@ def _kept(states: dict[tuple[str, str], float], room: int) -> list[tuple[int, st
         seen.add(key)
         chosen.append((key, label, weight))
     return chosen
-
-
-def is_name(text: str) -> bool:
-    """Whether it can be the name of a slot."""
-    return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text) is not None

@@ -55,7 +55,7 @@ class Method(Generic[M]):
 
 
 def triples(columns: tuple[str, ...], method: str) -> tuple[tuple[int, ...], ...]:
-    """Places of the axes x, y, z of each sensor, judged by names that end so.
+    """Return places of the axes x, y, z of each sensor, judged by names that end so.
 
     Raises:
         InputError: where there are none.

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.toml_tables import convert_table
-from edgewright.language.utterances.markup import utterance
+from edgewright.language.utterances.forms import utterance
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.language import Utterance
 
@@ -49,7 +49,7 @@ class Grammar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_grammar(path: Path) -> Grammar:
-    """Reads and checks a grammar.
+    """Read and check a grammar.
 
     Raises:
         InputError: no file, no grammar, rules that use one another in a round, or too deep.

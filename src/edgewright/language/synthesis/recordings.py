@@ -22,7 +22,7 @@ SHORTEST = 8
 
 
 def method_of(name: str, options: Mapping[str, object]) -> tuple[Method[Any], MethodConfig]:
-    """A method by its name, with its options.
+    """Return a method by its name, with its options.
 
     Raises:
         UnknownNameError: for a method or an option that is none.
@@ -35,7 +35,7 @@ def method_of(name: str, options: Mapping[str, object]) -> tuple[Method[Any], Me
 def synthetic(
     data: DataSet, name: str, options: Mapping[str, object], *, copies: int, seed: int, window: int
 ) -> DataSet:
-    """Recordings that a method made, without the measured ones; each says so in its name and its sessions.
+    """Return recordings that a method made, without the measured ones; each says so in its name and its sessions.
 
     Args:
         data: measured recordings.
@@ -85,7 +85,7 @@ def stretches(recording: Recording) -> list[tuple[int, int]]:
 
 
 def with_session(recording: Recording) -> Recording:
-    """A recording without sessions is one: it gets its name for its session."""
+    """Return a recording without sessions is one: it gets its name for its session."""
     if recording.sessions is not None:
         return recording
     sessions = np.broadcast_to(np.array(recording.name), len(recording.values))

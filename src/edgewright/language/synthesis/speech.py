@@ -71,7 +71,7 @@ def speak(words: list[str], voices: tuple[str, ...], copies: int, seed: int, fol
 
 
 def _check(words: list[str], voices: tuple[str, ...]) -> None:
-    """Refuses what would be no prompt, or overwrite another one."""
+    """Refuse what would be no prompt, or overwrite another one."""
     if not words or not voices:
         raise InputError("words to say, and voices", "none", "synth speech")
     seen: dict[str, str] = {}
@@ -89,7 +89,7 @@ def _check(words: list[str], voices: tuple[str, ...]) -> None:
 
 
 def _plain(word: str) -> str:
-    """Its letters and digits, for the name of a file."""
+    """Return its letters and digits, for the name of a file."""
     return "-".join(re.findall(r"\w+", word))
 
 

@@ -1,4 +1,4 @@
-"""What synthetic windows are worth: the same model with and without them, tested on real people who were left out."""
+"""Utility of synthetic windows: the same model with and without them, tested on real people who were left out."""
 
 from __future__ import annotations
 
@@ -9,18 +9,44 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+from edgewright.data.samples import cut
+from edgewright.data.synthetic import measured_only
 from edgewright.language.synthesis.contract import Windows
 from edgewright.language.synthesis.recordings import method_of
-from edgewright.language.synthesis.windows import SOUND
-from edgewright.schema.data import Floats, Labels, Samples
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.data import DataSet, Floats, Labels, Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace_flow import Interval
 from edgewright.training.metrics import group_interval
 
+SOUND = 1000.0
+"""Samples a second from which a recording is a sound: one that is shorter than a window is followed by silence."""
+
+
+def windows_of(data: DataSet, window: int, every: int = 1) -> Samples:
+    """Measured windows that do not overlap, with their people.
+
+    Args:
+        data: recordings with a rate, labels and people.
+        window: rows.
+        every: takes the first of so many windows.
+
+    Raises:
+        InputError: without a rate or people, or as `data.samples.cut`.
+    """
+    if not data.rate or any(recording.groups is None for recording in data.recordings):
+        raise InputError("recordings with a rate and people", "none", data.name, "Give --time and --group")
+    samples, _ = measured_only(cut(data, WindowConfig(samples=window, step=window, pad=data.rate >= SOUND)))
+    kept = np.arange(0, len(samples.y), every)
+    groups = None if samples.groups is None else samples.groups[kept]
+    return Samples(X=samples.X[kept], y=samples.y[kept], groups=groups, sessions=samples.sessions[kept],
+                   starts=samples.starts[kept], columns=samples.columns, rate=data.rate)  # fmt: skip
+
+
 _BANDS, _PARTS_OF_SOUND = 12, 6
 
 
-class Worth(msgspec.Struct, frozen=True, kw_only=True):
+class Utility(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured, in shares of windows that are right; intervals draw whole people anew.
 
     Attributes:
@@ -43,15 +69,16 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True):
     gain: Interval
 
 
-def worth(
+def measure_utility(
     samples: Samples, name: str, options: Mapping[str, object], *, copies: int = 1, people: int = 0, folds: int = 5,
     seed: int = 0,
-) -> Worth:  # fmt: skip
-    """Measures one method.
+) -> Utility:  # fmt: skip
+    """Measure one method.
 
     Args:
         samples: windows (n, channels, samples) with their people; measured ones.
-        name, options: of the method.
+        name: of the method.
+        options: of the method.
         copies: synthetic windows of each in the training.
         people: that train, drawn anew in each fold; 0: all who are not tested.
         folds: parts of the people; each is tested on once.
@@ -61,11 +88,11 @@ def worth(
         InputError: without people or windows, with fewer than three people, or as the method.
     """
     if samples.groups is None or samples.X.ndim != 3 or samples.rate is None:
-        raise InputError("windows with the person of each", "none", "synth worth", "Give --group and --window")
+        raise InputError("windows with the person of each", "none", "synth utility", "Give --group and --window")
     method, config = method_of(name, options)
     known = np.unique(samples.groups)
     if len(known) < 3:
-        raise InputError("at least three people", str(len(known)), "synth worth")
+        raise InputError("at least three people", str(len(known)), "synth utility")
     folds = min(folds, len(known))
     # Who tests and trains does not depend on the method: all methods are judged beside the same models without them.
     rng, drawn = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
@@ -87,7 +114,7 @@ def worth(
     without, beside, gain = (
         _interval(samples.groups, values, seed) for values in (right[0], right[1], right[1] - right[0])
     )
-    return Worth(
+    return Utility(
         method=name, options=dict(options), windows=len(samples.y), people=len(known), trained_on=people, folds=folds,
         without=without, beside=beside, gain=gain,
     )  # fmt: skip
@@ -98,7 +125,7 @@ def _interval(groups: Labels, values: NDArray[np.float64], seed: int) -> Interva
 
 
 def features(x: Floats, rate: float) -> NDArray[np.float64]:
-    """Mean, spread, extremes and change of each channel, and the logarithm of its power in bands of frequency.
+    """Return mean, spread, extremes and change of each channel, and the logarithm of its power in bands of frequency.
 
     Missing values take the mean of their channel in the window. Sounds, from 1 kHz on, are cut into six parts and their
     bands, even in octaves, are taken of each.

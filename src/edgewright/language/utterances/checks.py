@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from edgewright.nlp.utterance.limits import checked
-from edgewright.nlp.utterance.normalise import normalised
+from edgewright.nlp.utterance.normalise import checked, normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 
@@ -15,7 +14,7 @@ FEWEST = 3
 
 
 def check(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """The intents, sorted.
+    """Return the intents, sorted.
 
     Raises:
         InputError: an utterance that cannot be one, one intent only, an intent with fewer than `FEWEST` different
@@ -40,7 +39,7 @@ def check(utterances: Sequence[Utterance]) -> tuple[str, ...]:
 
 
 def check_validation(utterances: Sequence[Utterance], validation: Sequence[Utterance]) -> list[str]:
-    """What is odd about utterances set apart to judge by; nothing where there are none.
+    """Return what is odd about utterances set apart to judge by; nothing where there are none.
 
     Raises:
         InputError: one that cannot be one, an intent that the training lacks, none that says anything (all of them
@@ -68,7 +67,7 @@ def check_validation(utterances: Sequence[Utterance], validation: Sequence[Utter
 
 
 def findings(utterances: Sequence[Utterance]) -> list[str]:
-    """What is odd and no reason to refuse: repeated sentences, intents of very different sizes, no out of scope."""
+    """Return warnings: repeated sentences, intents of very different sizes, no out of scope."""
     found = []
     texts = Counter(normalised(u.text) for u in utterances)
     repeated = sum(count - 1 for count in texts.values())
@@ -101,7 +100,7 @@ def _contradictions(utterances: Sequence[Utterance]) -> None:
 
 
 def without_contradictions(utterances: Sequence[Utterance]) -> tuple[tuple[Utterance, ...], int]:
-    """The utterances whose sentence has one intent only, and how many were left out."""
+    """Return the utterances whose sentence has one intent only, and how many were left out."""
     intents: dict[str, set[str]] = {}
     for one in utterances:
         intents.setdefault(normalised(one.text), set()).add(one.intent)

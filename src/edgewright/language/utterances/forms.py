@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from edgewright.language.utterances.markup import utterance
+from edgewright.data.sets.snips import Sentence
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
+
+_MARK = re.compile(r"\[([^\[\]]+)\]\(([A-Za-z0-9_.-]{1,64})\)")
+
+
+def utterance(text: str, intent: str, where: str) -> Utterance:
+    """Return the sentence without its marks, and the slots that they were.
+
+    Raises:
+        InputError: a bracket that is no mark.
+    """
+    slots: list[Slot] = []
+    plain: list[str] = []
+    length, last = 0, 0
+    for mark in _MARK.finditer(text):
+        before = text[last : mark.start()]
+        plain += [before, mark[1]]
+        begin = length + len(before)
+        length = begin + len(mark[1])
+        slots.append(Slot(name=mark[2], begin=begin, end=length, text=mark[1]))
+        last = mark.end()
+    rest = text[last:]
+    if "](" in "".join(plain) + rest:
+        raise InputError("slots as [words](slot_name)", repr(text[:80]), where, "Close every bracket; names are ASCII")
+    return Utterance(text="".join(plain) + rest, intent=intent, slots=tuple(slots), where=where)
+
 
 # What people write for utterances that none of the intents answers.
 _OUTSIDE = frozenset({"", "oos", "none", "out_of_scope", "out-of-scope", "out of scope"})
@@ -37,17 +63,8 @@ class _Own(msgspec.Struct, forbid_unknown_fields=True):
     gazetteers: dict[str, dict[str, list[str]] | list[str]] = {}
 
 
-class _Piece(msgspec.Struct):
-    text: str
-    entity: str = ""
-
-
-class _Pieces(msgspec.Struct):
-    data: list[_Piece]
-
-
 def intent(name: str, where: str) -> str:
-    """A name as it is kept.
+    """Return a name as it is kept.
 
     Raises:
         InputError: too long, or with control characters.
@@ -61,7 +78,7 @@ def intent(name: str, where: str) -> str:
 
 
 def read(found: Any, where: str) -> Parts:  # noqa: ANN401 - what a file held
-    """Utterances of a decoded file.
+    """Return utterances of a decoded file.
 
     Raises:
         InputError: none of the known forms, or an entry that does not fit its form.
@@ -73,7 +90,7 @@ def read(found: Any, where: str) -> Parts:  # noqa: ANN401 - what a file held
             return _own(msgspec.convert(found, _Own), where)
         if "train" in found:
             return _clinc(msgspec.convert(found, dict[str, list[tuple[str, str]]]), where)
-        return _snips(msgspec.convert(found, dict[str, list[_Pieces]]), where)
+        return _snips(msgspec.convert(found, dict[str, list[Sentence]]), where)
     except msgspec.ValidationError as error:
         raise InputError(_FORMS, str(error), where) from None
 
@@ -103,7 +120,7 @@ def _clinc(found: dict[str, list[tuple[str, str]]], where: str) -> Parts:
     return made
 
 
-def _snips(found: dict[str, list[_Pieces]], where: str) -> Parts:
+def _snips(found: dict[str, list[Sentence]], where: str) -> Parts:
     made = Parts()
     for name, utterances in found.items():
         for number, pieces in enumerate(utterances, 1):

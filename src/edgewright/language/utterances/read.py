@@ -1,21 +1,84 @@
-"""A file of labelled utterances, in any of the forms that are known, by its ending and what it holds."""
+"""Labelled utterances of a file, by its ending and content, for training or for evaluation."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edgewright.data.headers import read_utf8
 from edgewright.data.synthetic import PREFIX
 from edgewright.language.utterances import forms
-from edgewright.language.utterances.markup import utterance
+from edgewright.language.utterances.forms import utterance
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
 
-_LARGEST = 256 << 20
+_BY_PART = dict[str, list[tuple[str, str]]]
+_TEST, _VALIDATE = "test", "validate"
+
+
+def read_judged(path: Path, part: str = "") -> tuple[tuple[Utterance, ...], str]:
+    """Return the utterances of a part, and the part's name; synthetic ones are left out.
+
+    A JSON file of parts, as CLINC publishes it, has the parts that it names; `oos_test` belongs to `test`. A folder of
+    SNIPS has the parts `validate` (its official test), `full` and `small`. Without `part` it is the official test of
+    these, and all of any other file.
+
+    Args:
+        path: file or folder.
+        part: of the set.
+
+    Raises:
+        InputError: no such file or part, or an entry that is none, with its place.
+    """
+    if path.is_dir():
+        published = sorted(path.rglob("data_full.json"))
+        parts = snips_parts(path)
+        if parts and not published:
+            chosen = _known(part or _VALIDATE, parts, path)
+            found = [one for file in parts[chosen] for one in read(file).utterances]
+            return tuple(found), chosen
+        path = published[0] if published else path
+    if path.suffix.lower() == ".json":
+        by_part = _decoded(path)
+        if by_part is not None:
+            chosen = _known(part or _TEST, (name for name in by_part if not name.startswith("oos_")), path)
+            return tuple(_pairs(by_part, chosen, path)), chosen
+    if part:
+        raise InputError("utterances with parts, as CLINC150 or SNIPS publish them", path.name, "--part")
+    labelled = read(path)
+    found = [one for one in (*labelled.utterances, *labelled.validation) if not one.synthetic]
+    if not found:
+        raise InputError("utterances that people said", "none", str(path))
+    return tuple(found), ""
+
+
+def _decoded(path: Path) -> _BY_PART | None:
+    """Return texts with intents by part; None for another form of JSON."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_BY_PART)
+    except (msgspec.DecodeError, OSError, UnicodeDecodeError):
+        return None
+
+
+def _pairs(by_part: _BY_PART, part: str, path: Path) -> Iterable[Utterance]:
+    for name in (part, f"oos_{part}"):
+        for number, (text, intent) in enumerate(by_part.get(name, ()), 1):
+            place = f"{path}, {name}, entry {number}"
+            yield Utterance(text=text, intent=forms.intent(intent, place), where=place)
+
+
+def _known(part: str, parts: Iterable[str], path: Path) -> str:
+    known = tuple(parts)
+    if part not in known:
+        raise InputError(f"one of the parts {', '.join(known)}", repr(part), str(path), "Name it with --part")
+    return part
+
+
 _DO = "See docs/language.md for the forms that are read"
 
 
@@ -34,7 +97,7 @@ class Labelled(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> Labelled:
-    """The utterances of a file, or of all files of a folder.
+    """Return the utterances of a file, or of all files of a folder.
 
     Raises:
         InputError: no file, another form, not UTF-8, or an entry that is none, with its place.
@@ -50,7 +113,7 @@ def read(path: Path) -> Labelled:
         if not files:
             raise InputError("a file .toml, .json or .csv of utterances", "a folder without any", str(path), _DO)
         return _joined([read(file) for file in files])
-    text = _text(path)
+    text = read_utf8(path, "a file of utterances", _DO)
     ending = path.suffix.lower()
     if ending == ".csv":
         return Labelled(_csv(text, str(path)))
@@ -65,7 +128,7 @@ def read(path: Path) -> Labelled:
 
 
 def snips_parts(folder: Path) -> dict[str, list[Path]]:
-    """Files of SNIPS in a folder or below it, by part: 'validate' (its official test), 'full' and 'small'.
+    """Return files of SNIPS in a folder or below it, by part: 'validate' (its official test), 'full' and 'small'.
 
     A folder without any of the first two is somebody's own.
     """
@@ -79,12 +142,12 @@ def snips_parts(folder: Path) -> dict[str, list[Path]]:
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """Texts without labels, one a line; empty lines are left out.
+    """Return texts without labels, one a line; empty lines are left out.
 
     Raises:
         InputError: no file, not UTF-8, or no text in it.
     """
-    lines = tuple(line.strip() for line in _text(path).splitlines() if line.strip())
+    lines = tuple(line.strip() for line in read_utf8(path, "a file of utterances", _DO).splitlines() if line.strip())
     if not lines:
         raise InputError("a text a line", "an empty file", str(path))
     return lines
@@ -100,17 +163,6 @@ def _joined(parts: list[Labelled]) -> Labelled:
         tuple(u for part in parts for u in part.validation),
         gazetteers,
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError("a file of utterances", error.strerror or str(error), str(path), _DO) from None
-    except UnicodeDecodeError as error:
-        raise InputError("text in UTF-8", f"byte {error.start} that is not", str(path), "Save it as UTF-8") from None
 
 
 def _csv(text: str, where: str) -> tuple[Utterance, ...]:

@@ -1,4 +1,4 @@
-"""From similarities to a label, a confidence, or 'none of these'.
+"""From similarities of texts to a label, a confidence, or 'none of these'.
 
 Cosines of different encoders lie in different ranges, so they are counted in deviations of those that a background of
 descriptions of all sorts of things has to itself. 'None of these' is one more label: its score is a constant, more
@@ -8,6 +8,7 @@ where there are more labels to be hit by chance, and more where something of the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -16,9 +17,40 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from edgewright.language.embedding import Encoder
 from edgewright.language.embedding.contract import Vectors
 from edgewright.language.zero_shot.labels import Labels
 from edgewright.schema.errors import InputError
+
+# As utterances on the device.
+_LONGEST = 1000
+
+
+def text_chooser(labels: Labels, encoder: Encoder, shift: float = 0.0) -> Chooser:
+    """Return labels of texts; what it chooses between are vectors of `encoder`."""
+    described, others, around = (
+        encoder.encode(list(some)) for some in (labels.descriptions, labels.others, background("text"))
+    )
+    return Chooser(labels, described, others, around, shift)
+
+
+def check_texts(texts: Sequence[str], where: str) -> list[str]:
+    """Return texts without what surrounds them.
+
+    Raises:
+        InputError: one without a letter or digit, or longer than 1,000 characters.
+    """
+    made = []
+    for number, text in enumerate(texts, 1):
+        one = text.strip()
+        place = f"{where} line {number}" if len(texts) > 1 else where
+        if not any(c.isalnum() for c in one):
+            raise InputError("a text with a word in it", repr(text)[:60], place)
+        if len(one) > _LONGEST:
+            raise InputError(f"at most {_LONGEST:,} characters", f"{len(one):,}", place)
+        made.append(one)
+    return made
+
 
 Kind = Literal["text", "picture", "sound"]
 NONE = "none of these"
@@ -98,7 +130,7 @@ class Chooser:
         self._starts = np.searchsorted(self._owners, np.arange(len(labels.names)))
 
     def choose(self, things: Vectors) -> list[Choice]:
-        """A choice for each of the things, unit vectors of shape (n, d)."""
+        """Return a choice for each of the things, unit vectors of shape (n, d)."""
         cosines = things @ self._vectors.T
         best = np.maximum.reduceat(cosines, self._starts, axis=1)
         labels = (best - self.scale.mean) / self.scale.deviation
@@ -110,7 +142,7 @@ class Chooser:
         return [self._choice(*row) for row in zip(cosines, chances, limits, strict=True)]
 
     def _none(self, things: Vectors) -> Vectors:
-        """The score of none of these for each, in deviations."""
+        """Return the score of none of these for each, in deviations."""
         made = np.full(len(things), NONE_BASE + self._shift + NONE_LABELS * math.log(len(self.labels.names)))
         if len(self._around):
             nearest = (things @ self._around.T).max(axis=1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgewright.data.headers import read_utf8
 from edgewright.schema.errors import InputError
 
 _LARGEST, _LONGEST = 4 << 20, 1000
@@ -35,18 +36,18 @@ class Labels:
 
 
 def read_labels(path: Path) -> Labels:
-    """A TOML file with a table `[labels]` (and `others = [...]` before it), or a CSV file with label and description.
+    """Read a TOML file with `[labels]` (and `others = [...]` before it), or a CSV file with label and description.
 
     Raises:
         InputError: no such file or another form, fewer than two labels, one without a description, a description twice.
     """
-    text, where = _text(path), str(path)
+    text, where = read_utf8(path, "a file of labels", _DO, _LARGEST), str(path)
     found, others = _csv(text, where) if path.suffix.lower() == ".csv" else _toml(text, where)
     return labels_of(found, others, where)
 
 
 def labels_of(found: dict[str, list[str]], others: list[str], where: str = "labels") -> Labels:
-    """Checked labels.
+    """Check and return labels.
 
     Args:
         found: descriptions by label.
@@ -84,17 +85,6 @@ def _checked(line: str, name: str, seen: dict[str, str], where: str) -> str:
         raise InputError("each description once", twice, where, "Take it away from one of them")
     seen[key] = name
     return text
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError("a file of labels", error.strerror or str(error), str(path), _DO) from None
-    except UnicodeDecodeError as error:
-        raise InputError("text in UTF-8", f"byte {error.start} that is not", str(path), "Save it as UTF-8") from None
 
 
 def _toml(text: str, where: str) -> tuple[dict[str, list[str]], list[str]]:

@@ -14,7 +14,7 @@ from edgewright.schema.errors import InputError
 
 
 def media_chooser(labels: Labels, encoder: MediaEncoder, shift: float = 0.0) -> Chooser:
-    """Labels of pictures or sounds.
+    """Return labels of pictures or sounds.
 
     Raises:
         InputError: no encoder of text beside that of pictures or sounds.
@@ -25,7 +25,7 @@ def media_chooser(labels: Labels, encoder: MediaEncoder, shift: float = 0.0) -> 
 
 
 def choose_files(place: Path, encoder: MediaEncoder, chooser: Chooser) -> Iterator[tuple[Path, Choice | InputError]]:
-    """A choice for a file, or for each below a folder; there what cannot be read is told instead.
+    """Yield a choice for a file, or for each below a folder; there what cannot be read is told instead.
 
     Raises:
         InputError: the one file cannot be read, nothing there, or a folder without any.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 import jax.numpy as jnp
 import msgspec
 from jax import lax
 
-from edgewright.graph.layer import LayerConfig, Shape
+from edgewright.graph.builder import Builder
+from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
 from edgewright.schema.errors import InputError
 
 Padding = Literal["same", "valid", "causal"]
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+K = TypeVar("K", bound="KernelConfig")
+G = TypeVar("G", bound=LayerConfig)
 
 
 class KernelConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +45,7 @@ class DilatedConfig(KernelConfig, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def reach(config: KernelConfig) -> int:
-    """Samples from the first to the last that a kernel covers."""
+    """Return samples from the first to the last that a kernel covers."""
     return (config.kernel - 1) * _dilation(config) + 1
 
 
@@ -50,7 +54,7 @@ def _dilation(config: KernelConfig) -> int:
 
 
 def window_shape(shape: Shape, kind: str) -> tuple[int, int]:
-    """Channels and samples.
+    """Return channels and samples.
 
     Raises:
         InputError: when what arrives is not a window.
@@ -66,7 +70,7 @@ def window_shape(shape: Shape, kind: str) -> tuple[int, int]:
 
 
 def span(config: KernelConfig, shape: Shape, kind: str) -> tuple[int, int, int]:
-    """Number of outputs, and zeros before and after, for a window of shape (channels, samples).
+    """Return the number of outputs, and zeros before and after, for a window of shape (channels, samples).
 
     'same' gives ceil(samples / stride) outputs with the smaller half of the zeros before, as in TensorFlow; 'causal'
     gives an output for every `stride` samples that are whole, which ends on the last of them.
@@ -117,3 +121,54 @@ def conv_attributes(config: KernelConfig, shape: Shape, kind: str) -> dict[str, 
     _, before, after = span(config, shape, kind)
     made = {"kernel_shape": (config.kernel,), "strides": (config.stride,), "pads": (before, after)}
     return made if _dilation(config) == 1 else {**made, "dilations": (_dilation(config),)}
+
+
+def pool_layer(
+    config: type[K], kind: str, operator: str, apply: Callable[[K, Any], Any], formula: str, **attributes: int
+) -> Layer[K]:
+    """Return the layer of a pool with a moving kernel.
+
+    Args:
+        config: of the layer.
+        kind: of the layer, for messages.
+        operator: of ONNX.
+        apply: (config, x of shape (batch, channels, samples)) -> (batch, channels, places), in JAX.
+        formula: how an output is computed from the samples that the kernel covers.
+        **attributes: of the operator, beside those of the kernel.
+    """
+
+    def to_graph(config: K, parameters: Parameters, builder: Builder, value: str, shape: Shape) -> str:
+        return builder.op(operator, value, **attributes, **conv_attributes(config, shape, kind))
+
+    return Layer(
+        config=config,
+        out_shape=lambda config, shape: (window_shape(shape, kind)[0], span(config, shape, kind)[0]),
+        apply=lambda config, parameters, x: apply(config, x),
+        to_graph=to_graph,
+        formula=lambda config: f"{formula} of {config.kernel} samples",
+        integer=lambda config: True,
+    )
+
+
+def global_pool_layer(
+    config: type[G], kind: str, operator: str, reduce: Callable[[Any], Any], formula: str
+) -> Layer[G]:
+    """Return the layer of a pool over the whole window: (channels, samples) -> (channels,).
+
+    Args:
+        config: of the layer.
+        kind: of the layer, for messages.
+        operator: of ONNX; a Flatten takes off the axis of one sample that it leaves.
+        reduce: (batch, channels, samples) -> (batch, channels), in JAX.
+        formula: how an output is computed.
+    """
+    return Layer(
+        config=config,
+        out_shape=lambda config, shape: (window_shape(shape, kind)[0],),
+        apply=lambda config, parameters, x: reduce(x),
+        to_graph=lambda config, parameters, builder, value, shape: builder.op(
+            "Flatten", builder.op(operator, value), axis=1
+        ),
+        formula=lambda config: formula,
+        integer=lambda config: True,
+    )

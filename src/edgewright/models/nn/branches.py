@@ -59,16 +59,16 @@ class BranchesConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def _read(number: int, branch: Branch) -> list[tuple[Layer[Any], LayerConfig]]:
-    """The layers of a part, each found by its kind.
+    """Return the layers of a part, each found by its kind.
 
     Raises:
         InputError: for an unknown kind or key, a wrong value, or branches within branches.
     """
     made = []
-    for place, table in enumerate(branch.layers, start=1):
+    for index, table in enumerate(branch.layers, start=1):
         if table.get("kind") == "branches":
-            raise InputError("layers other than branches", "branches", f"{_WHERE}, part {number + 1}, layer {place}")
-        _, config, layer = read_layer(table, place, f"{_WHERE}, part {number + 1}, layer")
+            raise InputError("layers other than branches", "branches", f"{_WHERE}, part {number + 1}, layer {index}")
+        _, config, layer = read_layer(table, index, f"{_WHERE}, part {number + 1}, layer")
         made.append((layer, config))
     return made
 
@@ -80,14 +80,14 @@ class _Part:
         self.number, self.branch, self.start, self.whole = number, branch, start, shape
         self.shapes: list[Shape] = [self._taken()]
         self.layers: list[tuple[Layer[Any], LayerConfig]] = []
-        for place, (layer, config) in enumerate(_read(number, branch), start=1):
+        for index, (layer, config) in enumerate(_read(number, branch), start=1):
             self.layers.append((layer, config))
             try:
                 self.shapes.append(layer.out_shape(config, self.shapes[-1]))
             except InputError as error:
                 row = len(self.shapes[-1]) == 1 and "windows" in error.expected
                 do = "Say in how many channels its columns stand, such as channels = 1" if row else error.do
-                raise InputError(error.expected, error.got, f"{_WHERE}, part {number + 1}, layer {place}", do) from None
+                raise InputError(error.expected, error.got, f"{_WHERE}, part {number + 1}, layer {index}", do) from None
 
     def _taken(self) -> Shape:
         """Shape of what the branch takes of a sample."""
@@ -96,8 +96,8 @@ class _Part:
             if branch.last:
                 raise InputError("'last' with windows", "rows", where, "Leave last out")
             if branch.channels and branch.inputs % branch.channels:
-                told = f"{branch.inputs} inputs in {branch.channels} channels"
-                raise InputError("as many samples in each channel", told, where)
+                text = f"{branch.inputs} inputs in {branch.channels} channels"
+                raise InputError("as many samples in each channel", text, where)
             return (branch.channels, branch.inputs // branch.channels) if branch.channels else (branch.inputs,)
         if branch.channels:
             raise InputError("'channels' with rows", "windows, which have channels", where, "Leave channels out")
@@ -118,7 +118,7 @@ class _Part:
         return f"part{self.number + 1}.weights"
 
     def own(self, parameters: Parameters, place: int) -> Parameters:
-        """Parameters of one of its layers."""
+        """Return parameters of one of its layers."""
         before = self.names(place)
         return {name.removeprefix(before): a for name, a in parameters.items() if name.startswith(before)}
 
@@ -144,14 +144,14 @@ def out_shape(config: BranchesConfig, shape: Shape) -> Shape:
 
 
 def initialise(config: BranchesConfig, shape: Shape, rng: np.random.Generator) -> Parameters:
-    """Parameters of all layers by part and layer; `partN.weights` of shape (features, units) and `bias`."""
+    """Return parameters of all layers by part and layer; `partN.weights` of shape (features, units) and `bias`."""
     made: Parameters = {}
     parts = _parts(config, shape)
     total = sum(part.features for part in parts)
     for part in parts:
-        for place, (layer, own) in enumerate(part.layers):
-            found = layer.initialise(own, part.shapes[place], rng)
-            made |= {f"{part.names(place)}{name}": array for name, array in found.items()}
+        for index, (layer, own) in enumerate(part.layers):
+            found = layer.initialise(own, part.shapes[index], rng)
+            made |= {f"{part.names(index)}{name}": array for name, array in found.items()}
         made[part.sum_weights] = initial_weights((part.features, config.units), total, config.activation, rng)
     return {**made, "bias": np.zeros(config.units, np.float32)}
 
@@ -162,8 +162,8 @@ def apply(config: BranchesConfig, parameters: Parameters, x: Any) -> Any:  # noq
     for part in _parts(config, tuple(x.shape[1:])):
         y = x[:, part.start : part.start + part.branch.inputs]
         y = y[:, :, -1] if part.branch.last else y.reshape(y.shape[0], *part.shapes[0])
-        for place, (layer, own) in enumerate(part.layers):
-            y = layer.apply(own, part.own(parameters, place), y)
+        for index, (layer, own) in enumerate(part.layers):
+            y = layer.apply(own, part.own(parameters, index), y)
         total = total + y.reshape(y.shape[0], -1) @ parameters[part.sum_weights]
     return activate(config.activation, total)
 
@@ -172,7 +172,7 @@ def macs(config: BranchesConfig, shape: Shape) -> int:
     """Those of all layers, and features times units."""
     return sum(
         part.features * config.units
-        + sum(layer.macs(own, part.shapes[place]) for place, (layer, own) in enumerate(part.layers))
+        + sum(layer.macs(own, part.shapes[index]) for index, (layer, own) in enumerate(part.layers))
         for part in _parts(config, shape)
     )
 
@@ -188,8 +188,8 @@ def to_graph(config: BranchesConfig, parameters: Parameters, builder: Builder, v
             y = builder.op("Flatten", y, axis=1)
         if part.branch.channels:
             y = builder.op("Reshape", y, builder.integers(-1, *part.shapes[0]))
-        for place, (layer, own) in enumerate(part.layers):
-            y = layer.to_graph(own, part.own(parameters, place), builder, y, part.shapes[place])
+        for index, (layer, own) in enumerate(part.layers):
+            y = layer.to_graph(own, part.own(parameters, index), builder, y, part.shapes[index])
         if len(part.shapes[-1]) > 1:
             y = builder.op("Flatten", y, axis=1)
         given = [builder.constant(parameters[part.sum_weights])]
@@ -206,6 +206,8 @@ LAYER = Layer(
     apply=apply,
     macs=macs,
     to_graph=to_graph,
+    integer=lambda config: all(
+        layer.integer(own) for n, branch in enumerate(config.parts) for layer, own in _read(n, branch)
+    ),
     formula=lambda config: f"{len(config.parts)} parts, each through its own layers; sum of x W of all, + b",
-    activation=lambda config: config.activation,
 )

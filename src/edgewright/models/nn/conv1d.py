@@ -58,7 +58,7 @@ def apply(config: Conv1dConfig, parameters: Parameters, x: Any) -> Any:  # noqa:
 
 
 def macs(config: Conv1dConfig, shape: Shape) -> int:
-    """Places times filters times channels times kernel; the zeros of the padding are counted."""
+    """Return places times filters times channels times kernel; the zeros of the padding are counted."""
     return span(config, shape, KIND)[0] * config.filters * shape[0] * config.kernel
 
 
@@ -76,9 +76,10 @@ LAYER = Layer(
     apply=apply,
     macs=macs,
     to_graph=to_graph,
+    integer=lambda config: True,
     formula=lambda config: activation_text(config.activation, "sum over channels and kernel of x W, + b"),
-    activation=lambda config: config.activation,
     width="filters",
+    search="windows",
     inputs={"weights": 1},
     outputs={"weights": 0, "bias": 0},
 )

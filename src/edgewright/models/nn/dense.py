@@ -27,7 +27,7 @@ class DenseConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def out_shape(config: DenseConfig, shape: Shape) -> Shape:
-    """(inputs,) -> (units,).
+    """Return (units,) for an input of shape (inputs,).
 
     Raises:
         InputError: for windows.
@@ -67,9 +67,10 @@ LAYER = Layer(
     apply=apply,
     macs=lambda config, shape: shape[0] * config.units,
     to_graph=to_graph,
+    integer=lambda config: True,
     formula=lambda config: activation_text(config.activation, "x W + b"),
-    activation=lambda config: config.activation,
     width="units",
+    search="rows",
     inputs={"weights": 0},
     outputs={"weights": 1, "bias": 0},
 )

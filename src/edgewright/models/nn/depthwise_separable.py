@@ -61,7 +61,7 @@ def between(
     x: Any,  # noqa: ANN401 - a JAX array or tracer
     change: Callable[[Any], Any],
 ) -> Any:  # noqa: ANN401
-    """As `apply`, with what the first half gave, (batch, places, channels), put through `change`.
+    """Compute the layer with the output of its first half passed through `change`.
 
     The first half is a sum of shifted products: with gradients a fiftieth of the time of a grouped convolution in XLA.
     """
@@ -101,12 +101,13 @@ LAYER = Layer(
     apply=apply,
     macs=macs,
     to_graph=to_graph,
+    integer=lambda config: True,
     formula=lambda config: activation_text(
         config.activation, f"{activation_text(config.depthwise_activation, 'sum over kernel of x D, + d')} P + b"
     ),
-    activation=lambda config: config.activation,
     between=between,
     width="filters",
+    search="windows",
     inputs={"depthwise": 0, "depthwise_bias": 0, "pointwise": 0},
     outputs={"pointwise": 1, "bias": 0},
 )

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import msgspec
 
-from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.graph.layer import Layer, LayerConfig, Parameters
 
 
 class DropoutConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,33 +23,20 @@ class DropoutConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_field
     rate: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.2
 
 
-def apply(config: DropoutConfig, parameters: Parameters, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """What arrives, of any shape."""
-    del config, parameters
-    return x
-
-
 def training(config: DropoutConfig, parameters: Parameters, x: Any, key: Any) -> Any:  # noqa: ANN401
-    """What arrives with values dropped as the key says; its mean stays."""
+    """Return what arrives with values dropped as the key says; its mean stays."""
     del parameters
     kept = jax.random.bernoulli(key, 1.0 - config.rate, x.shape)
     return jnp.where(kept, x / (1.0 - config.rate), 0.0)
 
 
-def to_graph(config: DropoutConfig, parameters: Parameters, builder: Builder, value: str, shape: Shape) -> str:
-    """Nothing is appended."""
-    del config, parameters, builder, shape
-    return value
-
-
 LAYER = Layer(
     config=DropoutConfig,
     out_shape=lambda config, shape: shape,
-    initialise=lambda config, shape, rng: {},
-    apply=apply,
-    macs=lambda config, shape: 0,
-    to_graph=to_graph,
+    apply=lambda config, parameters, x: x,
+    to_graph=lambda config, parameters, builder, value, shape: value,
+    integer=lambda config: True,
     formula=lambda config: "x",
-    activation=lambda config: "linear",
     training=training,
+    search="free",
 )

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from edgewright.core import catalogue
 from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 
 class Running(Protocol):
     """A detector at work on one stream; its memory does not grow."""
 
     def update(self, values: Floats, time: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores of rows in order: the higher, the odder; NaN while it is still learning.
+        """Return scores of rows in order: the higher, the odder; NaN while it is still learning.
 
         Args:
             values: shape (rows, channels); NaN where missing, which is never odd by itself.
@@ -33,7 +32,10 @@ class Running(Protocol):
         """Each channel's share of the last score, shape (channels,), not negative."""
 
     def state(self) -> dict[str, Any]:
-        """All it remembers, as arrays and JSON; `Kind.resume` takes it."""
+        """All it remembers, as arrays and JSON; `resume` takes it."""
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()` as if it had never stopped."""
 
 
 class DetectorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,29 +54,20 @@ class DetectorKind(Generic[C]):
         fit: (settings, rows that are mostly normal (n, channels), their time (n,)) -> what was learnt, as arrays and
             JSON; a detector that learns only as it goes gives little.
         start: what was learnt -> at work.
-        resume: what was learnt, and a `state()` -> at work, as if it had never stopped.
         windows: whether a row may also be a window's features: the order of rows plays no part in what it learns.
     """
 
     config: type[C]
     fit: Callable[[C, Floats, NDArray[np.float64]], dict[str, Any]]
     start: Callable[[dict[str, Any]], Running]
-    resume: Callable[[dict[str, Any], dict[str, Any]], Running]
     windows: bool = False
 
 
-# Detectors that files of old name, and what to do.
-_REPLACED = {"union": "own_past took its place: edgewright detect fit --detector own_past"}
-
-
 def kind(name: str) -> DetectorKind[DetectorConfig]:
-    """The detector of this name.
+    """Return the detector of this name.
 
     Raises:
         UnknownNameError: listing the known detectors.
-        InputError: one that another took the place of.
     """
-    if name in _REPLACED:
-        raise InputError("a detector of this version", repr(name), do=_REPLACED[name])
     found: DetectorKind[DetectorConfig] = catalogue.find(__name__, name, "DETECTOR", "detector")
     return found

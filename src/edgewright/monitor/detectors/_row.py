@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,20 @@ class RowDetector(ABC):
 
     Args:
         channels: columns of a row.
+        mean: rows of the sliding mean that it judges; 0 for none.
     """
 
-    def __init__(self, channels: int) -> None:
+    KEPT: ClassVar[tuple[str, ...]] = ("parts",)
+    """What it remembers beside the sliding mean; the attribute of each name begins with an underscore."""
+
+    def __init__(self, channels: int, mean: int = 0) -> None:
         self.channels = channels
+        self._sliding = SlidingMean(mean, channels)
         self._parts: Array = np.zeros(channels)
         self._prepared: Array | None = None
 
     def update(self, values: Floats, time: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores of rows in order, as `Running.update` says.
+        """Return scores of rows in order, as `Running.update` says.
 
         Raises:
             InputError: rows of another number of channels.
@@ -56,10 +61,11 @@ class RowDetector(ABC):
         return out
 
     def prepare(self, wide: Array, present: NDArray[np.bool_]) -> Iterable[Array]:
-        """Works out for many rows at once what does not depend on the score of the row before; nothing by default.
+        """Work out for many rows at once what does not depend on the score of the row before; nothing by default.
 
         Args:
-            wide, present: rows with a value, shape (rows, channels), as `row` takes them.
+            wide: rows with a value, shape (rows, channels).
+            present: whether each value was measured, same shape.
 
         Returns:
             For each row what `row` then finds in `_prepared`, equal to what it would work out by itself.
@@ -74,7 +80,7 @@ class RowDetector(ABC):
 
     @abstractmethod
     def row(self, x: Array, present: NDArray[np.bool_], time: float) -> float:
-        """The score of one row; sets `_parts`, what each channel adds to it, not negative.
+        """Return the score of one row; sets `_parts`, what each channel adds to it, not negative.
 
         Args:
             x: shape (channels,), NaN where missing.
@@ -82,9 +88,18 @@ class RowDetector(ABC):
             time: seconds.
         """
 
-    @abstractmethod
     def state(self) -> dict[str, Any]:
-        """All it remembers, as arrays and JSON."""
+        """Return all it remembers, as arrays and JSON."""
+        kept = {name: getattr(self, f"_{name}") for name in self.KEPT}
+        copied = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in kept.items()}
+        return {**self._sliding.state(), **copied}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()` as if it had never stopped."""
+        self._sliding.resume(state)
+        for name in self.KEPT:
+            value = state[name]
+            setattr(self, f"_{name}", value if isinstance(value, int) else np.array(value, np.float64))
 
 
 class SlidingMean:
@@ -100,13 +115,13 @@ class SlidingMean:
         self.seen = 0
 
     def push(self, x: Array) -> Array:
-        """Takes a row and gives the mean, both of shape (channels,)."""
+        """Take a row and give the mean, both of shape (channels,)."""
         rows = len(self.ring)
         if rows == 1:
             return x
         self.ring[self.seen % rows] = x
         self.seen += 1
-        # Added up anew: a running sum would drift apart over months.
+        # Added up again: a running sum would drift apart over months.
         return np.asarray(self.ring[: min(self.seen, rows)].mean(0))
 
     @property
@@ -116,17 +131,18 @@ class SlidingMean:
         return 1.0 if rows == 1 else min(self.seen, rows) / rows
 
     def state(self) -> dict[str, Any]:
-        """What it remembers."""
-        return {"ring": self.ring.copy(), "ring_seen": self.seen}
+        """Return what it remembers; nothing without rows."""
+        return {"ring": self.ring.copy(), "ring_seen": self.seen} if len(self.ring) else {}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Goes on from a `state()`."""
-        self.ring = np.array(state["ring"], np.float64)
-        self.seen = int(state["ring_seen"])
+        """Go on from a `state()`."""
+        if len(self.ring):
+            self.ring = np.array(state["ring"], np.float64)
+            self.seen = int(state["ring_seen"])
 
 
 def scales(values: Floats) -> tuple[Array, Array]:
-    """Mean and deviation of each channel, NaN left out; 0 and 1 for a channel without a value.
+    """Return mean and deviation of each channel, NaN left out; 0 and 1 for a channel without a value.
 
     Args:
         values: shape (rows, channels).
@@ -140,19 +156,19 @@ def scales(values: Floats) -> tuple[Array, Array]:
 
 
 def spread(deviation: Array, level: Array) -> Array:
-    """A deviation to divide by: what never moved gets a thousandth of its level, or of one."""
+    """Return a deviation to divide by: what never moved gets a thousandth of its level, or of one."""
     least = _STILL * np.maximum(np.abs(level), 1.0)
     return np.where(deviation > 1e-6 * least, deviation, least)
 
 
 def filled(values: Floats, mean: Array, deviation: Array) -> Array:
-    """Rows in units of the deviation, 0 (as usual) where a value is missing; shape (rows, channels)."""
+    """Return rows in units of the deviation, 0 (as usual) where a value is missing; shape (rows, channels)."""
     wide = np.asarray(values, np.float64)
     return np.where(np.isfinite(wide), (wide - mean) / deviation, 0.0)
 
 
 def enough(values: Floats, least: int, what: str) -> None:
-    """Refuses to learn from too little.
+    """Refuse to learn from too little.
 
     Raises:
         InputError: fewer rows with a value than `least`.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
-from edgewright.monitor.detectors._row import RowDetector, SlidingMean
+from edgewright.monitor.detectors._row import RowDetector
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -44,19 +44,15 @@ class AutoencoderConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknow
 class _Autoencoder(RowDetector):
     """At work. A missing value goes in at its training mean, and its error does not count."""
 
-    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    def __init__(self, learnt: dict[str, Any]) -> None:
         self._mean, self._deviation = np.asarray(learnt["mean"]), np.asarray(learnt["deviation"])
         self._unit = np.asarray(learnt["unit"], np.float64)
-        super().__init__(len(self._mean))
+        super().__init__(len(self._mean), int(learnt["rows"]))
         graph = read_onnx(np.asarray(learnt["model"], np.uint8).tobytes())
         self._run, self._name = compile_graph(graph), graph.outputs[0].name
-        self._sliding = SlidingMean(int(learnt["rows"]), self.channels)
-        if state is not None:
-            self._sliding.resume(state)
-            self._parts = np.array(state["parts"], np.float64)
 
     def prepare(self, wide: NDArray[np.float64], present: NDArray[np.bool_]) -> Iterable[NDArray[np.float64]]:
-        """What the network gives back for each row."""
+        """Yield what the network gives back for each row."""
         for start in range(0, len(wide), _PIECE):
             piece = slice(start, start + _PIECE)
             values = np.where(present[piece], wide[piece], self._mean).astype(np.float32)
@@ -70,10 +66,6 @@ class _Autoencoder(RowDetector):
         self._parts = (self._sliding.push(error) / self._unit) ** 2 * self._sliding.full
         return float(np.sqrt(self._parts.mean()))
 
-    def state(self) -> dict[str, Any]:
-        """The errors of the sliding mean."""
-        return {**self._sliding.state(), "parts": self._parts.copy()}
-
 
 def fit(config: AutoencoderConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
     """Is not possible with the base install.
@@ -85,4 +77,4 @@ def fit(config: AutoencoderConfig, values: Floats, time: NDArray[np.float64]) ->
                      "Fit it with: edgewright detect fit --detector autoencoder")  # fmt: skip
 
 
-DETECTOR = DetectorKind(config=AutoencoderConfig, fit=fit, start=_Autoencoder, resume=_Autoencoder, windows=True)
+DETECTOR = DetectorKind(config=AutoencoderConfig, fit=fit, start=_Autoencoder, windows=True)

@@ -30,13 +30,11 @@ class KMeansConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fie
 class _KMeans(RowDetector):
     """At work; it remembers nothing. A missing value is at its training mean for the choice, and adds no distance."""
 
-    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    def __init__(self, learnt: dict[str, Any]) -> None:
         self._mean = np.asarray(learnt["mean"], np.float64)
         self._deviation = np.asarray(learnt["deviation"], np.float64)
         self._centres = np.asarray(learnt["centres"], np.float64)
         super().__init__(len(self._mean))
-        if state is not None:
-            self._parts = np.array(state["parts"], np.float64)
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
         """Root mean square, over the channels present, of the distance to the nearest centre."""
@@ -44,10 +42,6 @@ class _KMeans(RowDetector):
         squares = np.where(present, (z - self._centres) ** 2, 0.0)
         self._parts = squares[int(squares.sum(1).argmin())]
         return float(np.sqrt(self._parts.sum() / present.sum()))
-
-    def state(self) -> dict[str, Any]:
-        """The last blame only."""
-        return {"parts": self._parts.copy()}
 
 
 def fit(config: KMeansConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
@@ -90,4 +84,4 @@ def _distances(z: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[
     return np.stack([((z - centre) ** 2).sum(1) for centre in centres], 1)
 
 
-DETECTOR = DetectorKind(config=KMeansConfig, fit=fit, start=_KMeans, resume=_KMeans, windows=True)
+DETECTOR = DetectorKind(config=KMeansConfig, fit=fit, start=_KMeans, windows=True)

@@ -66,12 +66,12 @@ class Channel:
         self.means, self.counts = [0.0] * bins, [0] * bins
 
     def state(self) -> list[Any]:
-        """Its numbers, in the order of their names."""
+        """Return its numbers, in the order of their names."""
         values = (getattr(self, name) for name in self.__slots__)
         return [list(v) if isinstance(v, list) else v for v in values]
 
     def set(self, state: list[Any]) -> None:
-        """Goes on from a `state()`."""
+        """Go on from a `state()`."""
         for name, value in zip(self.__slots__, state, strict=True):
             setattr(self, name, list(value) if isinstance(value, list) else value)
 
@@ -79,17 +79,13 @@ class Channel:
 class OwnPast(RowDetector):
     """At work. A missing value leaves its channel as it was."""
 
-    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    def __init__(self, learnt: dict[str, Any]) -> None:
         super().__init__(int(learnt["channels"]))
         self._c = _checked(msgspec.convert(learnt["config"], OwnPastConfig))
         self._all = [Channel(self._c.bins) for _ in range(self.channels)]
-        if state is not None:
-            for channel, told in zip(self._all, state["channels"], strict=True):
-                channel.set(told)
-            self._parts = np.array(state["parts"], np.float64)
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
-        """The largest score of all channels that have seen enough; NaN when none has."""
+        """Return the largest score of all channels that have seen enough; NaN when none has."""
         parts = np.zeros(self.channels)
         learning = True
         for index, channel in enumerate(self._all):
@@ -150,12 +146,18 @@ class OwnPast(RowDetector):
         return outside / width if width > 0 else float(outside > 0)
 
     def state(self) -> dict[str, Any]:
-        """Numbers of every channel, and the last blame."""
-        return {"channels": [channel.state() for channel in self._all], "parts": self._parts.copy()}
+        """Return numbers of every channel, and the last blame."""
+        return {"channels": [channel.state() for channel in self._all], **super().state()}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()`."""
+        super().resume(state)
+        for channel, told in zip(self._all, state["channels"], strict=True):
+            channel.set(told)
 
 
 def fit(config: OwnPastConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
-    """Learns nothing but the number of channels; the rest comes as it goes.
+    """Learn nothing but the number of channels; the rest comes as it goes.
 
     Raises:
         InputError: settings that are not possible.
@@ -166,7 +168,7 @@ def fit(config: OwnPastConfig, values: Floats, time: NDArray[np.float64]) -> dic
 
 
 def _checked(config: OwnPastConfig) -> OwnPastConfig:
-    """Refuses settings that are not possible.
+    """Refuse settings that are not possible.
 
     Raises:
         InputError: naming what they have to be.
@@ -181,4 +183,4 @@ def _checked(config: OwnPastConfig) -> OwnPastConfig:
     return config
 
 
-DETECTOR = DetectorKind(config=OwnPastConfig, fit=fit, start=OwnPast, resume=OwnPast)
+DETECTOR = DetectorKind(config=OwnPastConfig, fit=fit, start=OwnPast)

@@ -34,18 +34,14 @@ class PcaConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields
 class _Pca(RowDetector):
     """At work. A missing value is at its training mean."""
 
-    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    def __init__(self, learnt: dict[str, Any]) -> None:
         self._mean, self._deviation = np.asarray(learnt["mean"]), np.asarray(learnt["deviation"])
         self._axes, self._variances = np.asarray(learnt["axes"]), np.asarray(learnt["variances"])
         self._limits = (float(learnt["t2_limit"]), float(learnt["q_limit"]))
-        super().__init__(len(self._mean))
-        self._sliding = SlidingMean(int(learnt["rows"]), self.channels)
-        if state is not None:
-            self._sliding.resume(state)
-            self._parts = np.array(state["parts"], np.float64)
+        super().__init__(len(self._mean), int(learnt["rows"]))
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
-        """The larger of T² and Q, each in units of its limit."""
+        """Return the larger of T² and Q, each in units of its limit."""
         z = self._sliding.push(np.where(present, (x - self._mean) / self._deviation, 0.0))
         inside, outside = _parts(z, self._axes, self._variances)
         scores = (float(inside.sum()) / self._limits[0], float(outside.sum()) / self._limits[1])
@@ -53,15 +49,11 @@ class _Pca(RowDetector):
         self._parts = outside if scores[1] > scores[0] else np.maximum(inside, 0.0)
         return max(0.0, *scores) * self._sliding.full
 
-    def state(self) -> dict[str, Any]:
-        """The rows of the sliding mean."""
-        return {**self._sliding.state(), "parts": self._parts.copy()}
-
 
 def _parts(
     z: NDArray[np.float64], axes: NDArray[np.float64], variances: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What every channel adds to T² and to Q, each of shape (channels,); axes are (components, channels)."""
+    """Return what every channel adds to T² and to Q, each of shape (channels,); axes are (components, channels)."""
     along = (axes * z).sum(1)
     inside = z * (axes * (along / variances)[:, None]).sum(0)
     return inside, (z - (axes * along[:, None]).sum(0)) ** 2
@@ -96,4 +88,4 @@ def fit(config: PcaConfig, values: Floats, time: NDArray[np.float64]) -> dict[st
     }  # fmt: skip
 
 
-DETECTOR = DetectorKind(config=PcaConfig, fit=fit, start=_Pca, resume=_Pca, windows=True)
+DETECTOR = DetectorKind(config=PcaConfig, fit=fit, start=_Pca, windows=True)

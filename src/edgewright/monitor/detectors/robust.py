@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
-from edgewright.monitor.detectors._row import RowDetector, SlidingMean, enough, spread
+from edgewright.monitor.detectors._row import RowDetector, enough, spread
 from edgewright.schema.data import Floats
 
 _NORMAL = 1.4826
@@ -37,30 +37,22 @@ class RobustConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fie
 class _Robust(RowDetector):
     """At work. A missing value is at its median."""
 
-    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    def __init__(self, learnt: dict[str, Any]) -> None:
         self._centre = np.asarray(learnt["centre"], np.float64)
         self._unit = np.asarray(learnt["unit"], np.float64)
-        super().__init__(self._centre.shape[1])
+        super().__init__(self._centre.shape[1], int(learnt["mean"]))
         self._season = float(learnt["season"])
-        self._sliding = SlidingMean(int(learnt["mean"]), self.channels)
-        if state is not None:
-            self._sliding.resume(state)
-            self._parts = np.array(state["parts"], np.float64)
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
-        """The largest z-score of all channels."""
+        """Return the largest z-score of all channels."""
         part = int(_parts_of(np.array([time]), self._season, len(self._centre))[0])
         z = np.where(present, (x - self._centre[part]) / self._unit[part], 0.0)
         self._parts = np.abs(self._sliding.push(z))
         return float(self._parts.max())
 
-    def state(self) -> dict[str, Any]:
-        """The rows of the sliding mean."""
-        return {**self._sliding.state(), "parts": self._parts.copy()}
-
 
 def _parts_of(time: NDArray[np.float64], season: float, bins: int) -> NDArray[np.int64]:
-    """The part of the season of each time; 0 where nobody knows it."""
+    """Return the part of the season of each time; 0 where nobody knows it."""
     if season <= 0 or bins < 2:
         return np.zeros(len(time), np.int64)
     # Multiplied first: whole seconds stay whole, and the first of a part is not counted with the part before.
@@ -94,4 +86,4 @@ def fit(config: RobustConfig, values: Floats, time: NDArray[np.float64]) -> dict
     return {"centre": centre, "unit": unit, "season": config.season if bins > 1 else 0.0, "mean": config.mean}
 
 
-DETECTOR = DetectorKind(config=RobustConfig, fit=fit, start=_Robust, resume=_Robust, windows=True)
+DETECTOR = DetectorKind(config=RobustConfig, fit=fit, start=_Robust, windows=True)

@@ -41,18 +41,17 @@ class SpectralResidualConfig(DetectorConfig, frozen=True, kw_only=True, forbid_u
 class _SpectralResidual(RowDetector):
     """At work. A missing value is taken as the one before it; scores begin when the window is full."""
 
-    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    KEPT = ("parts", "held", "seen")
+
+    def __init__(self, learnt: dict[str, Any]) -> None:
         super().__init__(int(learnt["channels"]))
         samples = int(learnt["samples"])
         self._smooth = int(learnt["smooth"])
         self._held = np.zeros((self.channels, samples))
         self._seen = 0
-        if state is not None:
-            self._held, self._seen = np.array(state["held"], np.float64), int(state["seen"])
-            self._parts = np.array(state["parts"], np.float64)
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
-        """The largest of all channels' saliencies relative to their means."""
+        """Return the largest of all channels' saliencies relative to their means."""
         newest = np.where(present, x, self._held[:, -1] if self._seen else 0.0)
         self._held = np.concatenate([self._held[:, 1:], newest[:, None]], axis=1)
         self._seen = min(self._seen + 1, self._held.shape[1])
@@ -63,7 +62,7 @@ class _SpectralResidual(RowDetector):
         return float(self._parts.max())
 
     def prepare(self, wide: NDArray[np.float64], present: NDArray[np.bool_]) -> Iterable[NDArray[np.float64]]:
-        """The saliency of the newest row of each window."""
+        """Yield the saliency of the newest row of each window."""
         samples = self._held.shape[1]
         values = np.concatenate([self._held.T, wide])
         known = np.concatenate([np.ones(self._held.T.shape, np.bool_), present])
@@ -95,13 +94,9 @@ class _SpectralResidual(RowDetector):
         mean = saliency.mean(1)
         return np.asarray(np.maximum(saliency[:, -1] - mean, 0.0) / np.maximum(mean, _TINY) * moving)
 
-    def state(self) -> dict[str, Any]:
-        """The window of every channel."""
-        return {"held": self._held.copy(), "seen": self._seen, "parts": self._parts.copy()}
-
 
 def fit(config: SpectralResidualConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
-    """Learns nothing but the number of channels.
+    """Learn nothing but the number of channels.
 
     Raises:
         InputError: a window of fewer than 16 rows, or a mean longer than a quarter of it.
@@ -111,4 +106,4 @@ def fit(config: SpectralResidualConfig, values: Floats, time: NDArray[np.float64
     return {"channels": int(values.shape[1]), "samples": config.samples, "smooth": config.smooth}
 
 
-DETECTOR = DetectorKind(config=SpectralResidualConfig, fit=fit, start=_SpectralResidual, resume=_SpectralResidual)
+DETECTOR = DetectorKind(config=SpectralResidualConfig, fit=fit, start=_SpectralResidual)

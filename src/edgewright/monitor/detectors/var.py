@@ -1,6 +1,6 @@
-"""What the last rows do not foretell: residuals of a vector autoregression, fitted by ridge regression.
+"""What the last rows do not forecast: residuals of a vector autoregression, fitted by ridge regression.
 
-Every channel is foretold from the last rows of all channels (Lütkepohl, New Introduction to Multiple Time Series
+Every channel is forecast from the last rows of all channels (Lütkepohl, New Introduction to Multiple Time Series
 Analysis, 2005, chapter 2). The mean residual of a few rows, in units of its deviation in training, is the score of a
 channel: a shift that stays is seen where a single residual would drown in noise.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
-from edgewright.monitor.detectors._row import RowDetector, SlidingMean, enough, filled, scales
+from edgewright.monitor.detectors._row import RowDetector, enough, filled, scales
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -23,7 +23,7 @@ class VarConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields
     """Settings of the vector autoregression.
 
     Attributes:
-        order: rows that foretell the next one.
+        order: rows that forecast the next one.
         ridge: penalty of the coefficients, on channels in units of their deviation.
         mean: rows whose mean residual is judged.
     """
@@ -34,38 +34,31 @@ class VarConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class _Var(RowDetector):
-    """At work. A missing value is taken as foretold: its residual is 0. The first `order` rows have no score."""
+    """At work. A missing value is taken as forecast: its residual is 0. The first `order` rows have no score."""
 
-    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    KEPT = ("parts", "last", "seen")
+
+    def __init__(self, learnt: dict[str, Any]) -> None:
         self._mean, self._deviation = np.asarray(learnt["mean"]), np.asarray(learnt["deviation"])
         self._weights, self._unit = np.asarray(learnt["weights"]), np.asarray(learnt["unit"])
-        super().__init__(len(self._mean))
+        super().__init__(len(self._mean), int(learnt["rows"]))
         self._last = np.zeros((int(learnt["order"]), self.channels))
         self._seen = 0
-        self._sliding = SlidingMean(int(learnt["rows"]), self.channels)
-        if state is not None:
-            self._last, self._seen = np.array(state["last"], np.float64), int(state["seen"])
-            self._sliding.resume(state)
-            self._parts = np.array(state["parts"], np.float64)
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
-        """The largest mean residual of all channels, in its units."""
+        """Return the largest mean residual of all channels, in its units."""
         before = np.concatenate([self._last.ravel(), [1.0]])
-        foretold = (self._weights * before).sum(1)
+        forecast = (self._weights * before).sum(1)
         learning = self._seen < len(self._last)
-        usual = np.zeros(self.channels) if learning else foretold
+        usual = np.zeros(self.channels) if learning else forecast
         z = np.where(present, (x - self._mean) / self._deviation, usual)
         self._last = np.concatenate([z[None], self._last[:-1]])
         self._seen = min(self._seen + 1, len(self._last))
         if learning:
             self._parts = np.zeros(self.channels)
             return math.nan
-        self._parts = np.abs(self._sliding.push(z - foretold)) / self._unit * math.sqrt(self._sliding.full)
+        self._parts = np.abs(self._sliding.push(z - forecast)) / self._unit * math.sqrt(self._sliding.full)
         return float(self._parts.max())
-
-    def state(self) -> dict[str, Any]:
-        """The last rows, and the residuals of the sliding mean."""
-        return {"last": self._last.copy(), "seen": self._seen, **self._sliding.state(), "parts": self._parts.copy()}
 
 
 def fit(config: VarConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
@@ -96,4 +89,4 @@ def fit(config: VarConfig, values: Floats, time: NDArray[np.float64]) -> dict[st
     }  # fmt: skip
 
 
-DETECTOR = DetectorKind(config=VarConfig, fit=fit, start=_Var, resume=_Var)
+DETECTOR = DetectorKind(config=VarConfig, fit=fit, start=_Var)

@@ -18,7 +18,7 @@ class Adwin:
     The window lies in buckets of 1, 2, 4, ... values, at most `most` of a size; of each the sum and the sum of squares
     about its mean are kept, as float32, so that what is saved is all there is. A bucket beyond the last size is
     dropped, which bounds the window at `most` * (2 ** levels - 1) values. River's ADWIN has no such bound, keeps
-    float64, and begins anew after a change.
+    float64, and starts over after a change.
 
     Args:
         delta: confidence; the smaller, the fewer false alarms.
@@ -37,7 +37,7 @@ class Adwin:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything."""
+        """Forget everything."""
         self.seen = 0
         # By size, the oldest bucket first: (sum, squares about the mean).
         self._rows: list[list[tuple[float, float]]] = [[] for _ in range(self.levels)]
@@ -54,7 +54,7 @@ class Adwin:
         return sum(total for row in self._rows for total, _ in row) / width if width else 0.0
 
     def update(self, value: float) -> bool:
-        """Takes a value; whether the window was cut, because its older part has another mean."""
+        """Take a value; whether the window was cut, because its older part has another mean."""
         self.seen += 1
         self._rows[0].append((_single(value), 0.0))
         self._compress()
@@ -76,7 +76,7 @@ class Adwin:
                 self._rows[level + 1].append((_single(first + second), _single(a + b + between)))
 
     def _cut(self) -> bool:
-        """Drops the oldest bucket if some cut of the window has parts that differ by more than chance."""
+        """Drop the oldest bucket if some cut of the window has parts that differ by more than chance."""
         width = self.width
         if width < 2 * self.least:
             return False
@@ -113,7 +113,7 @@ class Adwin:
         return head + b"".join(_SINGLE.pack(*bucket) for row in self._rows for bucket in row)
 
     def restore(self, data: bytes) -> None:
-        """Goes on from `to_bytes` of one with the same settings.
+        """Go on from `to_bytes` of one with the same settings.
 
         Raises:
             InputError: other bytes.
@@ -130,7 +130,7 @@ class PageHinkley:
     """Page and Hinkley's test for a change of the mean, in both directions (Page, 1954; Hinkley, 1971).
 
     The sums of what each value exceeds (falls below) the running mean by, less `delta`, are followed; the mean has
-    changed when one is `threshold` above its minimum. Then everything begins anew.
+    changed when one is `threshold` above its minimum. Then everything starts over.
 
     Args:
         delta: change that is not looked for.
@@ -148,13 +148,13 @@ class PageHinkley:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything."""
+        """Forget everything."""
         self.seen, self._mean = 0, 0.0
         self._up, self._down = 0.0, 0.0
         self._low, self._high = math.inf, -math.inf
 
     def update(self, value: float) -> bool:
-        """Takes a value; whether the mean has changed."""
+        """Take a value; whether the mean has changed."""
         self.seen += 1
         self._mean += (value - self._mean) / self.seen
         away = value - self._mean
@@ -173,7 +173,7 @@ class PageHinkley:
         return self._LAYOUT.pack(self.seen, self._mean, self._up, self._down, self._low, self._high)
 
     def restore(self, data: bytes) -> None:
-        """Goes on from `to_bytes`.
+        """Go on from `to_bytes`.
 
         Raises:
             InputError: other bytes.

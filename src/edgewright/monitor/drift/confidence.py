@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from edgewright.monitor.drift.change_detection import Adwin, PageHinkley
-from edgewright.monitor.drift.ring_buffer import BLOCKS
+from edgewright.monitor.drift.sketch import BLOCKS
 from edgewright.schema.errors import InputError
 
 # A change of the mean confidence below this does not matter.
@@ -17,7 +17,7 @@ _PAGE = 44
 
 
 @dataclass(frozen=True)
-class Doubt:
+class ConfidenceChange:
     """The mean confidence of blocks before and after a change, which began `blocks` blocks ago."""
 
     before: float
@@ -40,12 +40,12 @@ class ConfidenceWatch:
         self._page = PageHinkley(delta=_SIZE / 2, threshold=8 * _SIZE, least=BLOCKS // 2)
 
     def push(self, confidence: float) -> None:
-        """Takes an answer's confidence, 0 to 1; one that is not finite, or 0 (no answer), is passed over."""
+        """Take an answer's confidence, 0 to 1; one that is not finite, or 0 (no answer), is passed over."""
         if math.isfinite(confidence) and confidence > 0:
             self._sum, self._count = self._sum + confidence, self._count + 1
 
-    def close(self) -> Doubt | None:
-        """Ends the block; the change, where there is one that matters."""
+    def close(self) -> ConfidenceChange | None:
+        """End the block; the change, where there is one that matters."""
         if not self._count:
             return None
         # float32 as it is saved, so that going on from a state changes nothing.
@@ -57,12 +57,12 @@ class ConfidenceWatch:
             return None
         return self._step()
 
-    def _step(self) -> Doubt | None:
-        best: Doubt | None = None
+    def _step(self) -> ConfidenceChange | None:
+        best: ConfidenceChange | None = None
         weight = 0.0
         for cut in range(2, len(self._means) - 1):
             before, after = self._means[:cut], self._means[cut:]
-            one = Doubt(sum(before) / len(before), sum(after) / len(after), len(after) - 1)
+            one = ConfidenceChange(sum(before) / len(before), sum(after) / len(after), len(after) - 1)
             if abs(one.step) * math.sqrt(len(before) * len(after)) > weight:
                 best, weight = one, abs(one.step) * math.sqrt(len(before) * len(after))
         return best if best is not None and abs(best.step) >= 1 else None
@@ -74,7 +74,7 @@ class ConfidenceWatch:
         return head + self._page.to_bytes() + self._adwin.to_bytes()
 
     def restore(self, data: bytes) -> None:
-        """Goes on from `to_bytes`.
+        """Go on from `to_bytes`.
 
         Raises:
             InputError: other bytes.

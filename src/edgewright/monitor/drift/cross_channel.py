@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.monitor.drift.ring_buffer import BLOCKS
+from edgewright.monitor.drift.sketch import BLOCKS
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import JointReference
@@ -45,7 +45,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Named:
+class FaultDiagnosis:
     """What changed between channels.
 
     Attributes:
@@ -60,18 +60,19 @@ class Named:
 
 
 def products(moments: Array) -> Array:
-    """Means and mean products, shape (..., p), of moments of (1, channels), shape (..., 1 + c, 1 + c)."""
+    """Return means and mean products, shape (..., p), of moments of (1, channels), shape (..., 1 + c, 1 + c)."""
     above = np.triu_indices(moments.shape[-1])
     made: Array = moments[..., above[0], above[1]][..., 1:]
     return made
 
 
 def faults(columns: Sequence[Column], center: Array, scale: Array, deviation: Array) -> tuple[Fault, ...]:
-    """Changes that are looked for: gains and offsets, and among channels of one unit common gains and swaps.
+    """Return changes that are looked for: gains and offsets, and among channels of one unit common gains and swaps.
 
     Args:
         columns: of the package.
-        center, scale: of each channel: it enters as (value - center) / scale.
+        center: of each channel, which enters as (value - center) / scale.
+        scale: of each channel.
         deviation: of each channel so scaled.
     """
     count, made = len(columns), []
@@ -92,8 +93,8 @@ def faults(columns: Sequence[Column], center: Array, scale: Array, deviation: Ar
         alike = tuple(i for i, column in enumerate(columns) if column.unit == unit)
         if len(alike) < 2:
             continue
-        told = f"gain of {', '.join(columns[i].name for i in alike)}"
-        made += [Fault(told, alike, gain(alike, factor)) for factor in _COMMON]
+        text = f"gain of {', '.join(columns[i].name for i in alike)}"
+        made += [Fault(text, alike, gain(alike, factor)) for factor in _COMMON]
         for i, j in itertools.combinations(alike, 2):
             change = np.eye(1 + count)
             for a, b in ((i, j), (j, i)):
@@ -115,7 +116,7 @@ def moved(mean: Array, change: Array) -> Array:
     return made
 
 
-class Together:
+class JointMonitor:
     """The products of a stream's channels against those of training.
 
     Args:
@@ -168,7 +169,7 @@ class Together:
         return max(0.0, far - self._errors * error)
 
     def push(self, values: NDArray[np.float32]) -> None:
-        """Takes rows, shape (rows, channels); those that miss a value are left out."""
+        """Take rows, shape (rows, channels); those that miss a value are left out."""
         whole = values[np.isfinite(values).all(axis=1)].astype(np.float64)
         if not len(whole):
             return
@@ -178,8 +179,8 @@ class Together:
         self._sums = np.add.accumulate(np.concatenate([self._sums[None], rows]))[-1]
         self._rows += len(whole)
 
-    def close(self) -> Named | None:
-        """Ends a block; what changed, once it has lasted."""
+    def close(self) -> FaultDiagnosis | None:
+        """End a block; what changed, once it has lasted."""
         count, self._rows = self._rows, 0
         sums, self._sums = self._sums, np.zeros_like(self._sums)
         if not count:
@@ -196,10 +197,10 @@ class Together:
         if self._blocks <= LASTS:
             return None
         self.told = True
-        return Named(self._nearest(self._since.astype(np.float64) / self._blocks), self.score, self._blocks)
+        return FaultDiagnosis(self._nearest(self._since.astype(np.float64) / self._blocks), self.score, self._blocks)
 
     def _nearest(self, away: Array) -> tuple[Fault, ...]:
-        """The faults whose marks are most like a difference, in the directions and product by product: two at most."""
+        """Return up to two faults whose marks resemble a difference most, by direction and product by product."""
         mean, spread = self._mean.astype(np.float64), np.maximum(self._deviation.astype(np.float64), 1e-4)
         directions = self._directions.astype(np.float64)
         size = len(mean)
@@ -217,7 +218,7 @@ class Together:
         return (first[1], second[1]) if second[0] <= _ALIKE * first[0] else (first[1],)
 
     def _squares(self) -> Array:
-        """Mean square of each channel."""
+        """Return mean square of each channel."""
         own = np.flatnonzero(self._above[0] == self._above[1])
         return self._mean[own].astype(np.float64)
 
@@ -228,7 +229,7 @@ class Together:
         return head + self._sums.astype("<f8").tobytes() + self._since.astype("<f4").tobytes() + ring.tobytes()
 
     def restore(self, data: bytes) -> None:
-        """Goes on from `to_bytes`.
+        """Go on from `to_bytes`.
 
         Raises:
             InputError: another length.

@@ -16,11 +16,116 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.monitor.drift.autocorrelation import normal_tail, strays
-from edgewright.monitor.drift.distributions import f_tail, student_tail
-from edgewright.monitor.drift.ring_buffer import BLOCKS, Ring
-from edgewright.monitor.drift.sketch import Bins
+from edgewright.monitor.drift.sketch import BLOCKS, Bins, Ring
 from edgewright.schema.package import ReferenceColumn
+
+_SMALL, _HALVINGS = 1e-3, 60
+
+
+def share_between(x: float) -> float:
+    """Variance of the mean of a stretch over that of single rows; 1 for none at all, towards 2/x for a long one.
+
+    Args:
+        x: length of the stretch in memories, 0 or more.
+    """
+    if x < _SMALL:
+        return 1.0 - x / 3
+    if math.isinf(x):
+        return 0.0
+    return 2 * (x - 1 + math.exp(-x)) / x**2
+
+
+def memories(between: float) -> float:
+    """Return length of a block in memories, from the share of the variance that lies between blocks.
+
+    Args:
+        between: from 0 (infinitely many memories) to 1 (none).
+    """
+    if between >= 1:
+        return 0.0
+    if between <= 0:
+        return math.inf
+    low, high = 0.0, 2 / between  # the share is below 2/x everywhere
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if share_between(middle) > between:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def strays(within: float, blocks: int) -> float:
+    """Return standard deviation of the mean of so many blocks, by chance, in deviations of training.
+
+    Args:
+        within: mean variance of rows about the mean of their block, over the variance of training.
+        blocks: one after the other.
+    """
+    return math.sqrt(share_between(blocks * memories(1 - within)))
+
+
+def normal_tail(away: float, spread: float) -> float:
+    """P of a normal value as far from 0 on either side; 0 where it has no spread."""
+    return math.erfc(abs(away) / spread / math.sqrt(2)) if spread > 0 else 0.0
+
+
+_MOST, _NEAR, _TINY = 300, 1e-14, 1e-300
+
+
+def incomplete_beta(a: float, b: float, x: float) -> float:
+    """Return the regularised incomplete beta function I_x(a, b), to about 1e-12.
+
+    By its continued fraction (Abramowitz and Stegun 26.5.8), evaluated with Lentz's method.
+
+    Args:
+        a: above 0.
+        b: above 0.
+        x: from 0 to 1.
+    """
+    if x <= 0:
+        return 0.0
+    if x >= 1:
+        return 1.0
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - incomplete_beta(b, a, 1 - x)
+    front = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    )  # fmt: skip
+    c, d = 1.0, 1.0 / _not_zero(1 - (a + b) * x / (a + 1))
+    value = d
+    for m in range(1, _MOST):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 / _not_zero(1 + step * d)
+            c = _not_zero(1 + step / c)
+            value *= c * d
+        if abs(c * d - 1) < _NEAR:
+            break
+    return front * value / a
+
+
+def _not_zero(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY
+
+
+def student_tail(t: float, freedom: float) -> float:
+    """P(|T| >= |t|) of Student's t; 0 for an infinite t."""
+    if math.isinf(t):
+        return 0.0
+    return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
+
+
+def f_tail(value: float, above: float, below: float) -> float:
+    """P(F >= value) of the F distribution with `above` and `below` degrees of freedom."""
+    if math.isinf(value):
+        return 0.0
+    if value <= 0:
+        return 1.0
+    return incomplete_beta(below / 2, above / 2, below / (below + above * value))
+
 
 Array = NDArray[np.float64]
 Test = Literal["mean", "deviation", "shape", "outside", "missing", "change"]
@@ -74,19 +179,19 @@ class Finding:
 
 
 def stability_index(found: Array, expected: Array) -> float:
-    """Population stability index of shares (n,): sum of (found - expected) ln(found / expected), floored at .01."""
+    """Compute the population stability index: sum of (found - expected) ln(found / expected), floor .01."""
     p, e = np.maximum(found, _FLOOR), np.maximum(expected, _FLOOR)
     return float(((p - e) * np.log(p / e)).sum())
 
 
 def scale_of(column: ReferenceColumn) -> float:
-    """The deviation of training, or a thousandth of the level (of one) where it never moved."""
+    """Return the deviation of training, or a thousandth of the level (of one) where it never moved."""
     least = 1e-3 * max(abs(column.mean), 1.0)
     return column.deviation if column.deviation > 1e-6 * least else least
 
 
 def compare(ring: Ring, column: ReferenceColumn, bins: Bins, sizes: Sizes, alpha: float) -> tuple[Finding, bool]:
-    """The largest difference of the last blocks from training, and whether it is drift: large enough, and sure.
+    """Return the largest difference of the last blocks from training, and whether it is drift: large enough, and sure.
 
     Args:
         ring: at least one block.
@@ -106,11 +211,13 @@ def compare(ring: Ring, column: ReferenceColumn, bins: Bins, sizes: Sizes, alpha
 
 
 def changed(ring: Ring, column: ReferenceColumn, sizes: Sizes, alpha: float) -> Finding | None:
-    """A change of the mean from one rhythm to the next: habits that come with every rhythm stand in both.
+    """Return a change of the mean from one rhythm to the next: habits that come with every rhythm stand in both.
 
     Args:
         ring: see `compare`; nothing is said before it is full.
-        column, sizes, alpha: see `compare`.
+        column: see `compare`.
+        sizes: see `compare`.
+        alpha: see `compare`.
     """
     z = (ring.means() - column.mean) / scale_of(column)
     half = LENGTHS[0]
@@ -132,7 +239,7 @@ def changed(ring: Ring, column: ReferenceColumn, sizes: Sizes, alpha: float) -> 
 
 
 def _quick(ring: Ring, column: ReferenceColumn, sizes: Sizes) -> Finding | None:
-    """What needs no statistics: half of the values were never seen in training, or are not there at all."""
+    """Return what needs no statistics: half of the values were never seen in training, or are not there at all."""
     if len(ring) < _QUICK:
         return None
     for test, share, limit in (
@@ -147,7 +254,7 @@ def _quick(ring: Ring, column: ReferenceColumn, sizes: Sizes) -> Finding | None:
 
 
 def _tested(ring: Ring, length: int, column: ReferenceColumn, bins: Bins, sizes: Sizes) -> list[Finding]:
-    """The three tests over the last `length` blocks."""
+    """Return the three tests over the last `length` blocks."""
     means, deviations, shares = ring.means(), ring.deviations(), ring.shares()
     part = np.flatnonzero(np.isfinite(means))
     part = part[part >= len(ring) - length]
@@ -182,7 +289,7 @@ def _tested(ring: Ring, length: int, column: ReferenceColumn, bins: Bins, sizes:
 
 
 def _within(deviations: Array, column: ReferenceColumn) -> float:
-    """Mean variance about the means of blocks, over the variance of training; 1 where training never moved."""
+    """Return mean variance about the means of blocks, over the variance of training; 1 where training never moved."""
     if scale_of(column) != column.deviation:
         return 1.0
     return float((deviations**2).mean()) / scale_of(column) ** 2
@@ -236,7 +343,7 @@ def _shape_tail(shares: Array, expected: Array) -> float:
 
 
 def began(away: Array) -> int:
-    """The block with which a difference begins: after the last lowest point of its sum (Page, 1954).
+    """Return the block with which a difference begins: after the last lowest point of its sum (Page, 1954).
 
     Args:
         away: shape (blocks,), how much a block differs less half of what matters; NaN counts as 0.

@@ -17,6 +17,12 @@ BINS = 8
 _CUTS = ((0, 0.0), (2, 0.05), (3, 0.25), (4, 0.5), (5, 0.75), (6, 0.95), (8, 1.0))
 _LAYOUT = struct.Struct(f"<qqqddff{BINS}q")
 SKETCH_BYTES = _LAYOUT.size
+BLOCKS = 16
+_WHOLE = 65535  # the share of one in 16 bits
+_BLOCK = np.dtype(
+    [("bins", "<u2", BINS), ("outside", "<u2"), ("missing", "<u2"), ("mean", "<f4"), ("deviation", "<f4")]
+)  # fmt: skip
+BLOCK_BYTES = _BLOCK.itemsize
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Bins:
 
 
 def bins_of(column: ReferenceColumn) -> Bins:
-    """The bins of a reference column.
+    """Return the bins of a reference column.
 
     Where quantiles are equal, a single value holds much of the training rows; how much is known only to lie between
     two of the quantiles' shares, and their middle is taken.
@@ -95,11 +101,11 @@ class Sketch:
         return float(np.sqrt(max(0.0, self.squares) / self.present)) if self.present else 0.0
 
     def shares(self) -> Array:
-        """Share of the values in each bin, shape (BINS,); zeros for none."""
+        """Return share of the values in each bin, shape (BINS,); zeros for none."""
         return self.bins / max(self.present, 1)
 
     def add(self, other: Sketch) -> None:
-        """Takes the rows of another sketch over the same bins (Chan, Golub and LeVeque 1979 for the moments)."""
+        """Take the rows of another sketch over the same bins (Chan, Golub and LeVeque 1979 for the moments)."""
         mine, theirs = self.present, other.present
         self.rows += other.rows
         self.missing += other.missing
@@ -112,7 +118,7 @@ class Sketch:
             self.squares += other.squares + away * away * mine * theirs / (mine + theirs)
 
     def quantile(self, share: float, bins: Bins) -> float:
-        """The value below which about that share of the values lies, between bins by a straight line; NaN for none."""
+        """Return the value below which about that share of values lies, interpolated between bins; NaN for none."""
         if not self.present:
             return float("nan")
         ends = np.clip(np.append(bins.edges.astype(np.float64), self.high), self.low, self.high)
@@ -127,7 +133,7 @@ class Sketch:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Sketch:
-        """What `to_bytes` gave.
+        """Return what `to_bytes` gave.
 
         Raises:
             InputError: another length, or counts that cannot be.
@@ -155,7 +161,7 @@ class OpenBlock:
         self._sums = Sketch()
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Takes rows, shape (rows,), NaN where missing."""
+        """Take rows, shape (rows,), NaN where missing."""
         sums, there = self._sums, values[np.isfinite(values)]
         sums.rows += len(values)
         sums.missing += len(values) - len(there)
@@ -170,7 +176,7 @@ class OpenBlock:
         sums.bins = sums.bins + self._bins.counts(there)
 
     def close(self) -> Sketch:
-        """The sketch of the block; the next one begins."""
+        """Return the sketch of the block; the next one begins."""
         made, self._sums = self._sums, Sketch()
         count = max(made.present, 1)
         shift = made.mean / count
@@ -183,5 +189,64 @@ class OpenBlock:
         return self._sums.to_bytes()
 
     def restore(self, data: bytes) -> None:
-        """Goes on from `to_bytes`; raises as `Sketch.from_bytes`."""
+        """Go on from `to_bytes`; raises as `Sketch.from_bytes`."""
         self._sums = Sketch.from_bytes(data)
+
+
+class Ring:
+    """At most `BLOCKS` blocks, the oldest first. Shares are rounded to 1/65,535, moments to float32."""
+
+    def __init__(self) -> None:
+        self._blocks = np.zeros(0, _BLOCK)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def push(self, block: Sketch) -> None:
+        """Take the sketch of a block; the oldest gives way."""
+        new = np.zeros(1, _BLOCK)
+        there, rows = max(block.present, 1), max(block.rows, 1)
+        new["bins"] = np.rint(block.bins / there * _WHOLE)
+        new["outside"] = round(block.outside / there * _WHOLE)
+        new["missing"] = round(block.missing / rows * _WHOLE)
+        new["mean"] = block.mean if block.present else np.nan
+        new["deviation"] = block.deviation
+        self._blocks = np.concatenate([self._blocks, new])[-BLOCKS:]
+
+    def clear(self) -> None:
+        """Forget all blocks."""
+        self._blocks = self._blocks[:0]
+
+    def shares(self) -> Array:
+        """Return share of values in each bin, shape (blocks, BINS)."""
+        return np.asarray(self._blocks["bins"] / _WHOLE)
+
+    def outside(self) -> Array:
+        """Return share of values that training never had, shape (blocks,)."""
+        return np.asarray(self._blocks["outside"] / _WHOLE)
+
+    def missing(self) -> Array:
+        """Return share of rows without a value, shape (blocks,)."""
+        return np.asarray(self._blocks["missing"] / _WHOLE)
+
+    def means(self) -> Array:
+        """Shape (blocks,), NaN for a block without a value."""
+        return self._blocks["mean"].astype(np.float64)
+
+    def deviations(self) -> Array:
+        """Shape (blocks,)."""
+        return self._blocks["deviation"].astype(np.float64)
+
+    def to_bytes(self) -> bytes:
+        """At most `BLOCKS` * `BLOCK_BYTES` bytes, exact."""
+        return self._blocks.tobytes()
+
+    def restore(self, data: bytes) -> None:
+        """Go on from `to_bytes`.
+
+        Raises:
+            InputError: other bytes.
+        """
+        if len(data) % BLOCK_BYTES or len(data) > BLOCKS * BLOCK_BYTES:
+            raise InputError("the blocks of a channel", f"{len(data)} bytes", "drift")
+        self._blocks = np.frombuffer(data, _BLOCK).copy()

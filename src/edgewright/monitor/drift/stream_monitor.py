@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections import deque
@@ -11,16 +12,117 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.monitor.drift.channel import ChannelWatch
+from edgewright.monitor.drift.change_detection import Adwin, PageHinkley
 from edgewright.monitor.drift.confidence import ConfidenceWatch
-from edgewright.monitor.drift.cross_channel import Named, Together
-from edgewright.monitor.drift.reference_test import LENGTHS, TESTS, Finding, Sizes
-from edgewright.monitor.drift.ring_buffer import BLOCKS
-from edgewright.monitor.drift.sketch import SKETCH_BYTES, Sketch
+from edgewright.monitor.drift.cross_channel import FaultDiagnosis, JointMonitor
+from edgewright.monitor.drift.reference_test import LENGTHS, TESTS, Finding, Sizes, changed, compare, scale_of
+from edgewright.monitor.drift.sketch import BLOCKS, SKETCH_BYTES, OpenBlock, Ring, Sketch, bins_of
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest, ReferenceColumn
+
+# Change of the mean is looked for within this many deviations of training.
+_SPAN = 4.0
+_CHANNEL_HEAD = struct.Struct("<BBHHHd")
+
+
+def change_tests() -> tuple[Adwin, PageHinkley]:
+    """Return the two tests over the means of blocks; a look at every block, as blocks are few."""
+    return Adwin(clock=1, levels=3, grace=BLOCKS // 2), PageHinkley(delta=0.25, threshold=4.0, least=BLOCKS // 2)
+
+
+class ChannelWatch:
+    """A channel against its reference.
+
+    Args:
+        column: of the package.
+        sizes: that matter.
+        alpha: probability of a false alarm that one test of one block may have.
+
+    Attributes:
+        total: all rows so far.
+        finding: of the last look; None before the first.
+        drifted: whether the channel has drifted and has not come back since.
+        since: time with which that began, as `DriftWatch` told it; NaN where it has not drifted.
+    """
+
+    def __init__(self, column: ReferenceColumn, sizes: Sizes, alpha: float) -> None:
+        self.column, self.sizes, self.alpha = column, sizes, alpha
+        self.bins = bins_of(column)
+        self.total, self.ring = Sketch(), Ring()
+        self._open = OpenBlock(self.bins, column.mean)
+        self._adwin, self._page = change_tests()
+        self.finding: Finding | None = None
+        self.drifted, self.since = False, math.nan
+        self._told = 0  # blocks for which a change that one of the tests told is still looked into
+
+    def push(self, values: NDArray[np.float32]) -> None:
+        """Take rows of the open block, shape (rows,), NaN where missing."""
+        self._open.add(values)
+
+    def close(self) -> Finding | None:
+        """End the block; what was found, where the channel has begun to drift with it."""
+        block = self._open.close()
+        self.total.add(block)
+        self.ring.push(block)
+        change = self._changed(block)
+        self.finding, beyond = compare(self.ring, self.column, self.bins, self.sizes, self.alpha)
+        began = beyond and not self.drifted
+        if beyond:
+            self.drifted = True
+        elif self.finding.score < 0.5:
+            self.drifted, self.since = False, math.nan
+        if began:
+            return self.finding
+        return None if self.drifted else change
+
+    def _changed(self, block: Sketch) -> Finding | None:
+        """Return a change on the way: one of the two tests says so, and one rhythm differs from the one before."""
+        self._told = max(0, self._told - 1)
+        if not block.present:
+            return None
+        z = (block.mean - self.column.mean) / scale_of(self.column)
+        z = min(max(z, -_SPAN), _SPAN)
+        told = self._page.update(z)
+        if self._adwin.update((z + _SPAN) / (2 * _SPAN)) or told:
+            self._told = BLOCKS
+        found = changed(self.ring, self.column, self.sizes, self.alpha) if self._told else None
+        if found is not None:
+            self._told = 0
+        return found
+
+    def to_bytes(self) -> bytes:
+        """All it remembers, exact."""
+        ring, adwin, page = self.ring.to_bytes(), self._adwin.to_bytes(), self._page.to_bytes()
+        head = _CHANNEL_HEAD.pack(self.drifted, self._told, len(ring), len(adwin), len(page), self.since)
+        return head + self.total.to_bytes() + self._open.to_bytes() + ring + adwin + page
+
+    def restore(self, data: bytes) -> None:
+        """Go on from `to_bytes`, as if it had never stopped.
+
+        Raises:
+            InputError: other bytes.
+        """
+        start = _CHANNEL_HEAD.size
+        if len(data) < start + 2 * SKETCH_BYTES:
+            raise InputError("the state of a channel", f"{len(data)} bytes", f"drift, {self.column.name}")
+        drifted, told, *lengths, since = _CHANNEL_HEAD.unpack(data[:start])
+        parts = []
+        for length in (SKETCH_BYTES, SKETCH_BYTES, *lengths):
+            parts.append(data[start : start + length])
+            start += length
+        if start != len(data):
+            raise InputError(f"a state of {start} bytes", str(len(data)), f"drift, {self.column.name}")
+        self.drifted, self._told, self.since = bool(drifted), told, since
+        self.total = Sketch.from_bytes(parts[0])
+        self._open.restore(parts[1])
+        self.ring.restore(parts[2])
+        self._adwin.restore(parts[3])
+        self._page.restore(parts[4])
+        if len(self.ring):
+            self.finding = compare(self.ring, self.column, self.bins, self.sizes, self.alpha)[0]
+
 
 # 2: with what channels are together, where the package knows that.
 _VERSION = 2
@@ -62,7 +164,7 @@ class DriftWatch:
         reference: Sequence[ReferenceColumn],
         rate: float | None,
         config: DriftConfig | None = None,
-        joint: Together | None = None,
+        joint: JointMonitor | None = None,
     ) -> None:
         self.config = config or DriftConfig()
         if not reference:
@@ -96,7 +198,7 @@ class DriftWatch:
         return self.block - self._filled
 
     def push(self, values: Floats, time: NDArray[np.float64], *, stream: str = "") -> list[Event]:
-        """Takes rows in order; those of a second at a time cost a fortieth of rows one by one, and give the same.
+        """Take rows in order; those of a second at a time cost a fortieth of rows one by one, and give the same.
 
         Args:
             values: shape (rows, channels), NaN where missing.
@@ -132,7 +234,7 @@ class DriftWatch:
         return events
 
     def answered(self, confidence: float) -> None:
-        """Takes the confidence of an answer to the rows so far; its drift is told at the end of the block."""
+        """Take the confidence of an answer to the rows so far; its drift is told at the end of the block."""
         self.confidence.push(confidence)
 
     def _close(self, time: float, stream: str) -> list[Event]:
@@ -152,8 +254,8 @@ class DriftWatch:
             )
         return events
 
-    def _changed(self, named: Named, time: float, stream: str) -> Event:
-        """What changed between channels, in words; the channels of the likeliest change are its label."""
+    def _changed(self, named: FaultDiagnosis, time: float, stream: str) -> Event:
+        """Return what changed between channels, in words; the channels of the likeliest change are its label."""
         since = self._began[max(0, len(self._began) - named.blocks)]
         label = ", ".join(self.channels[i].column.name for i in named.faults[0].channels)
         detail = {"test": "together", "since": since, "change": ", or ".join(fault.said for fault in named.faults)}
@@ -185,7 +287,7 @@ class DriftWatch:
         return state + struct.pack("<I", zlib.crc32(state))
 
     def restore(self, data: bytes) -> None:
-        """Goes on from `state()` of a watch of the same reference, rate and settings.
+        """Go on from `state()` of a watch of the same reference, rate and settings.
 
         Raises:
             InputError: no state, a damaged one, or that of a watch of other channels, another rate or rhythm.
@@ -201,7 +303,7 @@ class DriftWatch:
             raise InputError(f"a state of version {_VERSION}", str(version), "drift", "Upgrade edgewright")
         if block != self.block:
             raise InputError(f"a state in blocks of {self.block:,} rows", f"blocks of {block:,}", "drift",
-                             "Give the rhythm it was made with, or begin anew")  # fmt: skip
+                             "Give the rhythm it was made with, or start over")  # fmt: skip
         wanted = len(self.channels) + 2 + (version > 1 and self.joint is not None)
         if count != wanted:
             raise InputError(f"a state of {len(self.channels)} channels", f"{count - 2}", "drift",
@@ -225,28 +327,28 @@ class DriftWatch:
         self.rows = int.from_bytes(data[_HEAD.size : _HEAD.size + 8], "little")
 
     def summary(self) -> bytes:
-        """The sketches of all channels since the beginning: what is synced; `merged` adds those of several devices."""
+        """Return the sketches of all channels since the beginning, for the server; `merged` adds several devices'."""
         return b"".join(channel.total.to_bytes() for channel in self.channels)
 
 
 def watch_of(manifest: Manifest, config: DriftConfig | None = None) -> DriftWatch:
-    """A watch of the columns of a package.
+    """Return a watch of the columns of a package.
 
     Raises:
         InputError: as `DriftWatch`.
     """
     config = config or DriftConfig()
     rate = manifest.window.rate if manifest.window else None
-    return DriftWatch(manifest.reference, rate, config, together(manifest, config))
+    return DriftWatch(manifest.reference, rate, config, joint_monitor(manifest, config))
 
 
-def together(manifest: Manifest, config: DriftConfig) -> Together | None:
-    """The channels of a package together; None where it does not know them so."""
-    return None if manifest.joint is None else Together(manifest.joint, manifest.columns, config.rhythm)
+def joint_monitor(manifest: Manifest, config: DriftConfig) -> JointMonitor | None:
+    """Return the channels of a package together; None where it does not know them so."""
+    return None if manifest.joint is None else JointMonitor(manifest.joint, manifest.columns, config.rhythm)
 
 
 def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:
-    """The sketches of all channels over several devices or stretches of time, as if one had seen all rows.
+    """Return the sketches of all channels over several devices or stretches of time, as if one had seen all rows.
 
     Args:
         summaries: `DriftWatch.summary()` of watches of one package.

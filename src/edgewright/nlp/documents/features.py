@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.documents.schema import Integers, Vectors
+from edgewright.nlp.documents.index_file import Integers, Vectors
 
 K1, B = 1.2, 0.75
 BACKGROUND = 1000
@@ -92,7 +92,7 @@ def weight(holding: int, of: int) -> float:
 
 
 def figures(asked: QuestionWords, candidates: Sequence[Candidate]) -> tuple[Figures, Integers]:
-    """Figures of every sentence of the candidates.
+    """Return figures of every sentence of the candidates.
 
     Returns:
         Shape (sentences, len(NAMES)), and the candidate of each sentence, shape (sentences,).
@@ -134,12 +134,12 @@ def figures(asked: QuestionWords, candidates: Sequence[Candidate]) -> tuple[Figu
     return made, owner
 
 
-def _titled(asked: QuestionWords, candidates: Sequence[Candidate], sizes: NDArray[np.int_]) -> Figures:
+def _titled(words: QuestionWords, candidates: Sequence[Candidate], sizes: NDArray[np.int_]) -> Figures:
     """How often the headings of each candidate hold each term."""
     titles = np.concatenate([c.title for c in candidates])
     of = np.repeat(np.arange(len(candidates)), sizes)
-    titled = np.zeros((len(asked.terms), len(candidates)))
-    for number, term in enumerate(asked.terms):
+    titled = np.zeros((len(words.terms), len(candidates)))
+    for number, term in enumerate(words.terms):
         at = titles == term
         if at.any():
             titled[number] = np.bincount(of[at], minlength=len(candidates))

@@ -9,16 +9,30 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from edgewright.nlp.documents import weights
 from edgewright.nlp.documents.features import TITLE, Candidate, Figures, figures
-from edgewright.nlp.documents.index_file import BROKEN, damaged, open_index
-from edgewright.nlp.documents.question_kinds import asks_for
-from edgewright.nlp.documents.schema import Integers, Vectors, unpacked
+from edgewright.nlp.documents.index_file import BROKEN, Integers, StoredVectors, Vectors, damaged, open_index, unpacked
+from edgewright.nlp.documents.sentences import asks_for
 from edgewright.nlp.documents.terms import Terms
-from edgewright.nlp.documents.vectors import StoredVectors
 from edgewright.nlp.documents.words import as_written, stems
 from edgewright.schema.documents import Answer, Found, Indexed
 from edgewright.schema.errors import EdgewrightError, InputError
+
+KIND, KINDS = 7, 40
+"""Column of the figure that needs the text of a sentence, and for how many sentences it is looked at."""
+CANDIDATES = 24
+"""Passages that are looked at sentence by sentence."""
+# In the order of features.NAMES.
+WORDS = np.array([1.52, 2.26, 1.36, 2.05, 1.64, 0.63, 2.29, 1.02, 0.33, 0.68, 0.41, 0.0, 0.0, 0.0, 0.0])
+HYBRID = np.array([1.04, 1.86, 0.96, 1.74, 1.52, 0.56, 1.58, 1.2, 0.6, 0.01, 0.65, 2.76, 1.44, 1.48, -0.35])
+# Whether the answer is there at all: figures of the best sentence, the logarithm of the sentences, and a constant.
+THERE_WORDS = np.array(
+    [0.95, 0.47, 2.79, 0.12, 2.1, 0.58, 3.84, 0.42, 1.59, 2.5, 0.86, 0.0, 0.0, 0.0, 0.0, -0.23, -4.67]
+)
+THERE_HYBRID = np.array(
+    [-0.2, -1.1, 0.4, 0.06, 4.7, 0.66, -1.15, 0.87, 1.27, 0.66, 0.77, 3.73, 4.48, 1.2, 0.19, 0.0, -7.4]
+)
+THRESHOLD_WORDS, THRESHOLD_HYBRID = 0.49, 0.45
+
 
 LONGEST_QUESTION = 1000
 # Terms of a question that are looked up; further ones say little.
@@ -67,7 +81,7 @@ class DocumentIndex:
         return self._meta.held
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._connection.close()
 
     def __enter__(self) -> DocumentIndex:
@@ -77,7 +91,7 @@ class DocumentIndex:
         self.close()
 
     def ask(self, question: str, vector: Vectors | None = None, top: int = 3) -> Answer:
-        """The best passages, each section once, and how sure it is that the answer is there.
+        """Return the best passages, each section once, and how sure it is that the answer is there.
 
         Args:
             question: at most 1,000 characters, with at least one letter or digit.
@@ -89,7 +103,7 @@ class DocumentIndex:
             OutputError: the index is damaged.
         """
         looked = self._guarded(question, vector)
-        threshold = weights.THRESHOLD_WORDS if vector is None else weights.THRESHOLD_HYBRID
+        threshold = THRESHOLD_WORDS if vector is None else THRESHOLD_HYBRID
         if looked is None:
             # Nothing was found, so nothing of it stands in the documents.
             return Answer(question=question, found=(), confidence=0.0, threshold=threshold,
@@ -109,7 +123,7 @@ class DocumentIndex:
                       unknown=as_written(question, looked.unknown), hybrid=vector is not None)  # fmt: skip
 
     def nearest(self, vector: Vectors, top: int = 3) -> tuple[Found, ...]:
-        """What lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.
+        """Return what lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.
 
         Args:
             vector: of a text, a picture or a sound, by the index's encoder, shape (d,).
@@ -131,7 +145,7 @@ class DocumentIndex:
             raise damaged(self.path, str(error)) from None
 
     def _beside(self, number: int, score: float) -> Found:
-        """The passage of a sentence by its number in the index."""
+        """Return the passage of a sentence by its number in the index."""
         document, path, page, text, spans, first = self._connection.execute(
             "SELECT s.document, s.path, p.page, p.text, p.spans, p.first FROM passages p"
             " JOIN sections s ON s.id = p.section WHERE p.first <= ? ORDER BY p.id DESC LIMIT 1", (number,),
@@ -141,7 +155,7 @@ class DocumentIndex:
                      page=page, text=text, begin=begin, end=end, score=score)  # fmt: skip
 
     def sentences(self, question: str, vector: Vectors | None = None, top: int = 10) -> list[Scored]:
-        """The sentences that answer best, the best first; arguments and errors as of `ask`."""
+        """Return the sentences that answer best, the best first; arguments and errors as of `ask`."""
         looked = self._guarded(question, vector)
         if looked is None:
             return []
@@ -154,7 +168,7 @@ class DocumentIndex:
         return given
 
     def look(self, question: str, vector: Vectors | None = None) -> tuple[Figures, Integers] | None:
-        """Figures of every candidate sentence and its number in the index: what weights are learnt from."""
+        """Return figures of every candidate sentence and its number in the index: what weights are learnt from."""
         looked = self._guarded(question, vector)
         if looked is None:
             return None
@@ -187,15 +201,15 @@ class DocumentIndex:
             return None
         made, owner = figures(asked, candidates)
         self._kinds(question, made, owner, candidates)
-        chosen = weights.WORDS if vector is None else weights.HYBRID
+        chosen = WORDS if vector is None else HYBRID
         return _Looked(made, owner, made @ chosen, candidates, tuple(unknown))
 
     def _candidates(self, terms: Sequence[int], vector: Vectors | None) -> list[Candidate]:
         wanted: list[int] = []
         if terms:
-            asked = " OR ".join(f'"{term}"' for term in terms)
+            text = " OR ".join(f'"{term}"' for term in terms)
             sql = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, ?, 1.0) LIMIT ?"
-            wanted = [int(row) for (row,) in self._connection.execute(sql, (asked, TITLE, weights.CANDIDATES))]
+            wanted = [int(row) for (row,) in self._connection.execute(sql, (text, TITLE, CANDIDATES))]
         near = self._sentences.products(vector) if vector is not None else None
         titles = self._sections.products(vector) if vector is not None else None
         if near is not None:
@@ -203,13 +217,13 @@ class DocumentIndex:
         return self._taken(list(dict.fromkeys(wanted)), near, titles)
 
     def _nearest(self, near: Vectors) -> list[int]:
-        count = min(weights.CANDIDATES, len(near))
+        count = min(CANDIDATES, len(near))
         top: list[int] = np.argpartition(-near, count - 1)[:count].tolist() if count else []
         sql = "SELECT max(id) FROM passages WHERE first <= ?"
         return list(dict.fromkeys(self._connection.execute(sql, (row,)).fetchone()[0] for row in top))
 
     def _taken(self, wanted: Sequence[int], near: Vectors | None, titles: Vectors | None) -> list[Candidate]:
-        """Passages by their numbers, with what they need to be scored, in one query."""
+        """Return passages by their numbers, with what they need to be scored, in one query."""
         marks = ",".join("?" * len(wanted))
         rows = self._connection.execute(
             "SELECT p.id, p.section, s.words, p.words, p.counts, p.first, p.page, p.text, p.spans FROM passages p"  # noqa: S608
@@ -226,16 +240,16 @@ class DocumentIndex:
         return made
 
     def _kinds(self, question: str, made: Figures, owner: Integers, candidates: Sequence[Candidate]) -> None:
-        """The column 'kind', of sentences that may matter: it needs their text."""
+        """Fill the column 'kind' of candidate sentences, which needs their text."""
         test = asks_for(question)
         if test is None:
             return
         starts = np.searchsorted(owner, np.arange(len(candidates)))
-        chosen = weights.WORDS if candidates[0].meaning is None else weights.HYBRID
-        for row in np.argsort(-(made @ chosen), kind="stable")[: weights.KINDS].tolist():
+        chosen = WORDS if candidates[0].meaning is None else HYBRID
+        for row in np.argsort(-(made @ chosen), kind="stable")[:KINDS].tolist():
             candidate = candidates[owner[row]]
             begin, end = candidate.spans[row - starts[owner[row]]]
-            made[row, weights.KIND] = float(test(candidate.text[begin:end]))
+            made[row, KIND] = float(test(candidate.text[begin:end]))
 
     def _found(self, looked: _Looked, row: int) -> Found:
         owner = int(looked.owner[row])
@@ -256,7 +270,7 @@ def there(figures_of: Figures, hybrid: bool, sentences: int) -> float:
         hybrid: whether the question had a vector.
         sentences: of all documents: the more there are, the nearer one comes by chance.
     """
-    chosen = weights.THERE_HYBRID if hybrid else weights.THERE_WORDS
+    chosen = THERE_HYBRID if hybrid else THERE_WORDS
     total = figures_of @ chosen[:-2] + chosen[-2] * np.log(max(sentences, 1)) + chosen[-1]
     return float(1 / (1 + np.exp(-total)))
 

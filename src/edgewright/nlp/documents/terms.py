@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.nlp.documents import synonyms
+from edgewright.nlp.documents import words as synonyms
 from edgewright.nlp.documents.features import QuestionWords, Weighed, weight
 from edgewright.nlp.documents.index_file import Meta
 
@@ -24,7 +24,7 @@ class Terms:
         self._connection, self._meta = connection, meta
 
     def asked(self, words: Sequence[str]) -> tuple[QuestionWords, list[str]]:
-        """What the index knows of the words, and words that it does not know."""
+        """Return what the index knows of the words, and words that it does not know."""
         terms, unknown = self._terms(words)
         held = self._meta.held
         share = sum(synonyms.SHARE if word in synonyms.WEAK else 1.0 for word in unknown)
@@ -38,7 +38,7 @@ class Terms:
         return QuestionWords([row[0] for row in terms], *parts), unknown
 
     def _terms(self, words: Sequence[str]) -> tuple[list[_Term], list[str]]:
-        """(number, sentences, passages that hold it) of each word.
+        """Return (number, sentences, passages that contain it) for each word.
 
         A word that stands nowhere is its nearest spelling, or a word that stands for it.
         """
@@ -63,15 +63,15 @@ class Terms:
         return {row[0]: (row[1], row[2], row[3]) for row in self._connection.execute(sql, words)}
 
     def _near(self, word: str) -> _Term | None:
-        """The known word of nearest spelling: typing errors, and forms of a word that no ending explains."""
+        """Return the known word of nearest spelling: typing errors, and forms of a word that no ending explains."""
         if len(word) < _SHORTEST or '"' in word:
             return None
-        asked = " OR ".join(f'"{word[i : i + 3]}"' for i in range(len(word) - 2))
+        text = " OR ".join(f'"{word[i : i + 3]}"' for i in range(len(word) - 2))
         sql = ("SELECT t.term, t.id, t.sentences, t.passages FROM spellings s JOIN terms t ON t.id = s.rowid"
                " WHERE spellings MATCH ? ORDER BY rank LIMIT 8")  # fmt: skip
         best, pairs = _NEAR, _pairs(word)
         row: _Term | None = None
-        for term, *numbers in self._connection.execute(sql, (asked,)):
+        for term, *numbers in self._connection.execute(sql, (text,)):
             other = _pairs(term)
             shared = 2 * len(pairs & other) / (len(pairs) + len(other))
             if shared >= best and term[:1] == word[:1]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from functools import lru_cache
+from functools import cache, lru_cache
 
 # Words that say nothing about what is asked; also what people write around a question.
 _STOP = """
@@ -40,7 +40,7 @@ def fold(text: str) -> str:
 
 
 def stems(text: str) -> list[str]:
-    """Words of a text, in order, without those that say nothing."""
+    """Return words of a text, in order, without those that say nothing."""
     found = []
     for word in _WORD.findall(_HYPHEN.sub("", fold(text))):
         if word.isascii():
@@ -52,7 +52,7 @@ def stems(text: str) -> list[str]:
 
 
 def as_written(text: str, wanted: Collection[str]) -> tuple[str, ...]:
-    """The words of a text that have these stems, as they are written there; stems without such a word as they are."""
+    """Return the words of a text that have these stems, as written; stems without such a word unchanged."""
     spelt: dict[str, str] = {}
     for word in _WORD.findall(text):
         found = stems(word)
@@ -77,7 +77,7 @@ def _pieces(word: str) -> list[str]:
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    """An English word without its ending; the same word for 'connect', 'connecting' and 'connection'."""
+    """Return an English word without its ending; the same word for 'connect', 'connecting' and 'connection'."""
     for ending, instead in _LONG:
         if word.endswith(ending) and len(word) > len(ending) + 2:
             word = word[: -len(ending)] + instead
@@ -97,3 +97,93 @@ def stem(word: str) -> str:
     if word.endswith("e") and len(word) > 3:
         word = word[:-1]
     return word[:-1] + "i" if word.endswith("y") and len(word) > 3 else word
+
+
+# Words of manuals that stand for one another, for questions whose own word stands nowhere in the documents. Written by
+# hand from general English; not learnt from any of the sets that are measured.
+_GROUPS = """
+change replace swap exchange switch substitute insert install
+remove delete erase detach uninstall clear discard
+clean wash wipe rinse dust
+start launch begin boot run
+stop end quit halt cancel abort
+activate enable
+deactivate disable
+connect attach join link pair plug
+disconnect detach unplug
+repair fix mend troubleshoot solve
+broken defective faulty damaged malfunction fails
+error fault problem issue failure trouble
+show display view see
+hide conceal
+choose select pick
+adjust set configure setup setting
+enlarge zoom magnify bigger larger increase raise
+reduce decrease lower smaller shrink
+battery cell accumulator
+charge recharge
+cable cord wire lead
+display screen monitor panel
+volume loudness
+sound audio
+picture image photo
+movie film video
+phone smartphone mobile handset
+wifi wireless wlan
+network internet
+software firmware
+update upgrade
+app application program
+button key
+manual guide handbook instructions
+warranty guarantee
+price cost
+purchase buy
+store shop
+save keep store record
+send transmit
+receive get obtain
+make create produce build
+made composed consists material
+happen occur
+allow permit
+forbid prohibit
+dangerous hazardous unsafe
+safety precaution
+weight heavy weigh
+size dimension measure
+hot heat warm
+cold cool
+quick fast rapid
+noise noisy loud
+rotate turn spin
+lock block
+unlock unblock
+reset restore
+language languages
+child children kid
+old age
+country nation
+doctor physician
+car vehicle automobile
+"""
+# Verbs that questions are made with: whether a document uses them says little.
+_VERBS = "use get make made take put give find go keep work help need let try look change do say tell show happen"
+WEAK = frozenset(stem(word) for word in _VERBS.split())
+SHARE = 0.3
+"""What a missing one of them counts against another missing word."""
+
+
+@cache
+def _others() -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for line in _GROUPS.split("\n"):
+        group = [stem(word) for word in line.split()]
+        for word in group:
+            found.setdefault(word, {}).update(dict.fromkeys(other for other in group if other != word))
+    return {word: tuple(others) for word, others in found.items()}
+
+
+def others(word: str) -> tuple[str, ...]:
+    """Stems that may stand for a stem, the nearest in use first; none for most."""
+    return _others().get(word, ())

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.utterance.letters import APOSTROPHES, SPACE_CLASS, WORD_CLASS, lower, small_letters
+from edgewright.nlp.utterance.normalise import APOSTROPHES, SPACE_CLASS, WORD_CLASS, lower, small_letters
 
 _JOINS = "".join(map(chr, APOSTROPHES))
 # A word, with an apostrophe in it or not, or one sign.
@@ -30,7 +30,7 @@ def tokens(text: str) -> list[tuple[int, int]]:
 
 
 def attributes(text: str, spans: list[tuple[int, int]], intent: str) -> list[list[str]]:
-    """The attributes of every token.
+    """Return the attributes of every token.
 
     Args:
         text: of the utterance.

@@ -42,7 +42,7 @@ class Gazetteers:
         return self._longest
 
     def find(self, text: str) -> tuple[Slot, ...]:
-        """What of the entries the text says; an s at the end of the last word is overlooked."""
+        """Return what of the entries the text says; an s at the end of the last word is overlooked."""
         if not self._entries:
             return ()
         # Signs are none of an entry's ends: they separate.

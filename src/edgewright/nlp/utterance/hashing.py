@@ -8,12 +8,30 @@ one subtraction and one product, so NumPy computes all of them at once; C adds t
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.utterance.normalise import LONGEST, SPACE
+from edgewright.nlp.utterance.normalise import LONGEST, SPACE, normalised
+from edgewright.schema.language import StudentSpec
+
+# Steps of one n-gram alone; the square root of two of them is just within 255.
+UNIT = 360
+MOST, ZERO = 255, -128
+
+
+def features(text: str, spec: StudentSpec) -> NDArray[np.int8]:
+    """Return the bytes of a text, shape (rows,); all of them -128 for one without a word."""
+    rows = rows_of(normalised(text), spec.characters, spec.words, spec.rows)
+    made = np.full(spec.rows, ZERO, np.int8)
+    if len(rows):
+        root = math.isqrt(len(rows) << 16)
+        places, counts = np.unique(rows, return_counts=True)
+        made[places] = np.minimum((counts * (UNIT << 8) + root // 2) // root, MOST) + ZERO
+    return made
+
 
 MULTIPLIER = 0x01000193
 MIX_A, MIX_B = 0x85EBCA6B, 0xC2B2AE35
@@ -34,7 +52,7 @@ Codes = NDArray[np.uint32]
 
 @cache
 def _powers() -> tuple[Codes, Codes]:
-    """Powers of the multiplier and of its inverse modulo 2^32."""
+    """Return powers of the multiplier and of its inverse modulo 2^32."""
     up, down, inverse = [1], [1], pow(MULTIPLIER, -1, 1 << 32)
     for _ in range(_LENGTH):
         up.append(up[-1] * MULTIPLIER & _MASK)
@@ -43,7 +61,7 @@ def _powers() -> tuple[Codes, Codes]:
 
 
 def rows_of(text: str, characters: tuple[int, ...], words: tuple[int, ...], rows: int) -> NDArray[np.int64]:
-    """Rows of the table that a text adds up, with repetitions.
+    """Return rows of the table that a text adds up, with repetitions.
 
     Args:
         text: as `normalised` gives it.

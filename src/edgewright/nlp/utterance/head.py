@@ -25,7 +25,7 @@ class Encodes(Protocol):
     dimensions: int
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape (n, d)."""
+        """Return unit vectors, shape (n, d)."""
         ...
 
 

@@ -9,10 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.archive import pack, read_file, unpack
+from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
 from edgewright.core.files import write_atomic
-from edgewright.core.npy import from_npy, to_npy
-from edgewright.core.versioned_json import decode_versioned
 from edgewright.nlp.utterance.head import STEP, TOLERANCE, Encodes, Head
 from edgewright.nlp.utterance.student import Student
 from edgewright.nlp.utterance.tagger import Tagger
@@ -20,37 +18,33 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import LANGUAGE_VERSION, OUT_OF_SCOPE, LanguageSpec
 
 SPEC = "language.json"
-_ARRAY = "arrays/{name}.npy"
 _DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
 _MAKE = "Make one with: edgewright language train UTTERANCES --out MODEL"
 Arrays = dict[str, NDArray[Any]]
 
 
 def language_bytes(spec: LanguageSpec, arrays: Arrays) -> bytes:
-    """The bytes of a model's file; the same model gives the same bytes.
+    """Return the bytes of a model's file; the same model gives the same bytes.
 
     Args:
         spec: its `arrays` are filled in here.
         arrays: of the student, and of the tagger with `tagger_` before their names.
     """
     whole = msgspec.structs.replace(spec, arrays=tuple(sorted(arrays)))
-    text = msgspec.json.format(msgspec.json.encode(whole, order="deterministic"), indent=1) + b"\n"
-    return pack({SPEC: text, **{_ARRAY.format(name=name): to_npy(array) for name, array in arrays.items()}})
+    return pack_parts(SPEC, whole, arrays)
 
 
 def write_language(path: Path, spec: LanguageSpec, arrays: Arrays) -> int:
-    """Writes a model's file and gives its length in bytes.
+    """Write a model's file and give its length in bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    data = language_bytes(spec, arrays)
-    write_atomic(path, data)
-    return len(data)
+    return write_atomic(path, language_bytes(spec, arrays))
 
 
 def read_language(path: Path) -> tuple[LanguageSpec, Arrays]:
-    """Reads and checks a model's file; `Understanding` proves it.
+    """Read and check a model's file; `Understanding` proves it.
 
     Raises:
         InputError: missing, damaged, altered, too large, or of a newer format.
@@ -59,22 +53,15 @@ def read_language(path: Path) -> tuple[LanguageSpec, Arrays]:
 
 
 def parse_language(data: bytes, where: str) -> tuple[LanguageSpec, Arrays]:
-    """As `read_language`, from bytes; `where` names them in messages."""
-    try:
-        files = unpack(data, where)
-    except InputError as error:
-        expected = error.expected.replace("a package (a ZIP file)", "a language model").replace("package", "model")
-        raise InputError(expected, error.got, where, _DAMAGED if error.do else _MAKE) from None
-    spec = _spec(files.pop(SPEC, b""), where)
-    wanted = {_ARRAY.format(name=name): name for name in spec.arrays}
-    odd = sorted(wanted.keys() ^ files.keys())
-    if odd:
-        raise InputError(f"exactly the arrays {SPEC} names", f"a difference in {odd[0]}", where, _DAMAGED)
-    return spec, {wanted[name]: from_npy(content, f"{where}, {name}") for name, content in files.items()}
+    """Read a language model from bytes; `where` names them in messages."""
+    spec, files = unpack_parts(data, where, SPEC, LanguageSpec, LANGUAGE_VERSION, "language model", _DAMAGED)
+    if len(set(spec.intents)) != len(spec.intents) or len(spec.intents) < 2 or OUT_OF_SCOPE in spec.intents:
+        raise InputError("two or more intents, each once", str(len(spec.intents)), where, _DAMAGED)
+    return spec, unpack_arrays(files, spec.arrays, where, _DAMAGED)
 
 
 def form_of(spec: LanguageSpec, arrays: Arrays, where: str, encoder: Encodes | None) -> Student | Head:
-    """The student, or the head on an encoder.
+    """Return the student, or the head on an encoder.
 
     Raises:
         InputError: neither of them, arrays that do not fit, a head without its encoder, or a student with one.
@@ -94,7 +81,7 @@ def form_of(spec: LanguageSpec, arrays: Arrays, where: str, encoder: Encodes | N
 
 
 def student_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Student | None:
-    """The student, where there is one.
+    """Return the student, where there is one.
 
     Raises:
         InputError: arrays that do not fit.
@@ -103,7 +90,7 @@ def student_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Student | None
 
 
 def tagger_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Tagger | None:
-    """The slot tagger, where there is one; errors as of `student_of`."""
+    """Return the slot tagger, where there is one; errors as of `student_of`."""
     if spec.tagger is None:
         return None
     begin = "tagger_"
@@ -111,7 +98,7 @@ def tagger_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Tagger | None:
 
 
 def prove(spec: LanguageSpec, form: Student | Head, where: str) -> None:
-    """Computes the test vectors: to the bit by a student, within `TOLERANCE` by a head.
+    """Compute the test vectors: to the bit by a student, within `TOLERANCE` by a head.
 
     Raises:
         InputError: a logit differs, or there is no vector to prove it by.
@@ -124,12 +111,3 @@ def prove(spec: LanguageSpec, form: Student | Head, where: str) -> None:
         if found.shape != wanted.shape or np.abs(found - wanted).max() > allowed:
             do = "Name the encoder that it was trained with" if allowed else _DAMAGED
             raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, do)
-
-
-def _spec(text: bytes, where: str) -> LanguageSpec:
-    spec = decode_versioned(
-        text, LanguageSpec, LANGUAGE_VERSION, "language", f"a file {SPEC} of a language model", where, _DAMAGED
-    )
-    if len(set(spec.intents)) != len(spec.intents) or len(spec.intents) < 2 or OUT_OF_SCOPE in spec.intents:
-        raise InputError("two or more intents, each once", str(len(spec.intents)), where, _DAMAGED)
-    return spec

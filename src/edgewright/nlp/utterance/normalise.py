@@ -12,6 +12,83 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
+from edgewright.schema.errors import InputError
+
+Ranges = tuple[tuple[int, int], ...]
+# Ends are not included, here and below.
+SPACES: Ranges = (
+    (0x09, 0x0E), (0x1C, 0x21), (0x85, 0x86), (0xA0, 0xA1), (0x1680, 0x1681), (0x2000, 0x200B), (0x2028, 0x202A),
+    (0x202F, 0x2030), (0x205F, 0x2060), (0x3000, 0x3001),
+)  # fmt: skip
+# Signs of ASCII and Latin-1, of Armenian, Hebrew, Arabic, Devanagari and Thai, punctuation, arrows to miscellaneous
+# symbols, of CJK, small and full-width forms with the variation selectors, emoji, and tags.
+SIGNS: Ranges = (
+    (0x00, 0x30), (0x3A, 0x41), (0x5B, 0x5F), (0x60, 0x61), (0x7B, 0xAA), (0xAB, 0xB5), (0xB6, 0xBA), (0xBB, 0xC0),
+    (0xD7, 0xD8), (0xF7, 0xF8), (0x055A, 0x0560), (0x0589, 0x058B), (0x05BE, 0x05BF), (0x05F3, 0x05F5),
+    (0x060C, 0x060E), (0x061B, 0x0620), (0x066A, 0x066E), (0x06D4, 0x06D5), (0x0964, 0x0966), (0x0E3F, 0x0E40),
+    (0x2000, 0x2100), (0x2190, 0x2C00), (0x2E00, 0x2E80), (0x3000, 0x3005), (0x3008, 0x3021), (0x30FB, 0x30FC),
+    (0xFE00, 0xFE70), (0xFF00, 0xFF10), (0xFF1A, 0xFF21), (0xFF3B, 0xFF41), (0xFF5B, 0xFF66), (0xFFE0, 0x10000),
+    (0x1F000, 0x1FB00), (0xE0000, 0x110000),
+)  # fmt: skip
+APOSTROPHES = (0x27, 0x2019)
+_LAST = 0x110000
+
+
+def others(ranges: Ranges) -> Ranges:
+    """All code points but those of sorted ranges."""
+    made, begin = [], 0
+    for first, end in ranges:
+        if first > begin:
+            made.append((begin, first))
+        begin = max(begin, end)
+    return (*made, *(((begin, _LAST),) if begin < _LAST else ()))
+
+
+def characters(ranges: Ranges) -> str:
+    """Return ranges as a regular expression has them between brackets."""
+    return "".join(f"\\U{first:08x}-\\U{end - 1:08x}" for first, end in ranges)
+
+
+SPACE_CLASS = characters(SPACES)
+WORD_CLASS = characters(others(tuple(sorted((*SPACES, *SIGNS)))))
+
+
+@cache
+def small_letters() -> dict[int, int]:
+    """Return capitals and the small letters that they are, where both are one code point of the folded scripts."""
+    made = {}
+    for begin, end in ((0x41, 0x5B), *FOLDED):
+        for code in range(begin, end):
+            lower = chr(code).lower()
+            if len(lower) == 1 and lower != chr(code):
+                made[code] = ord(lower)
+    return made
+
+
+def lower(text: str) -> str:
+    """Return the text in small letters, one code point for one."""
+    return text.lower() if text.isascii() else text.translate(small_letters())
+
+
+def checked(text: str, where: str = "the utterance") -> str:
+    """Return the text, composed (NFC).
+
+    Raises:
+        InputError: nothing but space, longer than `LONGEST` code points, or half a character (a lone surrogate).
+    """
+    if len(text) > LONGEST:
+        raise InputError(
+            f"at most {LONGEST:,} characters", f"{len(text):,}", where, "An utterance is a sentence or two: cut it"
+        )
+    if not text.strip():
+        raise InputError("some text", "an empty utterance", where)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("text in UTF-8", "bytes that are none, or half a character", where) from None
+    return compose(text)
+
+
 # Code points of an utterance; longer ones are refused, never cut silently.
 LONGEST = 1000
 # Blocks whose letters are folded: Latin to Armenian, Latin and Greek extended, Roman numerals and letters in circles
@@ -33,7 +110,7 @@ def compose(text: str) -> str:
 
 @cache
 def table() -> dict[int, str | None]:
-    """What `str.translate` makes of code points: None drops one, absent ones stay."""
+    """Return what `str.translate` makes of code points: None drops one, absent ones stay."""
     made: dict[int, str | None] = {code: _ascii(code) for code in range(0x80)}
     for begin, end in SEPARATORS:
         made.update(dict.fromkeys(range(begin, end), " "))
@@ -58,14 +135,14 @@ def fold(code: int) -> int:
 
 
 def normalised(text: str) -> str:
-    """Words between single spaces, one space before and one after; a single space when there is no word."""
+    """Return words between single spaces, one space before and one after; a single space when there is no word."""
     words = text.translate(table()).split(" ")
     words = [word for word in words if word]
     return f" {' '.join(words)} " if words else " "
 
 
 def _ascii(code: int) -> str:
-    """Letters in lower case, digits as 0, the apostrophe; anything else separates."""
+    """Return letters in lower case, digits as 0, the apostrophe; anything else separates."""
     char = chr(code)
     if char.isdigit():
         return "0"

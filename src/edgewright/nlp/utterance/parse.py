@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from edgewright.nlp.utterance.gazetteer import Gazetteers
 from edgewright.nlp.utterance.head import Encodes
-from edgewright.nlp.utterance.limits import checked
 from edgewright.nlp.utterance.model_file import Arrays, form_of, prove, read_language, tagger_of
-from edgewright.nlp.utterance.normalise import normalised
+from edgewright.nlp.utterance.normalise import checked, normalised
 from edgewright.nlp.utterance.values import values
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Ranked, Slot
@@ -60,13 +59,13 @@ class Understanding:
         return cls(*read_language(path), where=str(path), encoder=encoder)
 
     def intent(self, text: str) -> tuple[int, NDArray[np.int64]]:
-        """Number of the likeliest intent, -1 for out of scope, and the integer logits."""
+        """Return the number of the likeliest intent, -1 for out of scope, and the integer logits."""
         logits = self._logits.logits(text)
         best = int(logits.argmax())
         return (best if logits[best] >= self.limits[best] else -1), logits
 
     def parse(self, text: str, *, today: date | None = None, where: str = "the utterance") -> Parsed:
-        """What an utterance says.
+        """Return what an utterance says.
 
         Args:
             text: a sentence or two.
@@ -100,7 +99,7 @@ class Understanding:
         )  # fmt: skip
 
     def _likeliest(self, chances: NDArray[np.float64]) -> tuple[Ranked, ...]:
-        """The first few intents; of equals the first."""
+        """Return the first few intents; of equals the first."""
         left, made = chances.copy(), []
         for _ in range(min(_OTHERS + 1, len(left))):
             k = int(left.argmax())
@@ -128,7 +127,7 @@ def probabilities(logits: NDArray[np.int64], scale: float) -> NDArray[np.float64
 def _valued(
     slot: Slot, listed: tuple[Slot, ...], ruled: tuple[Slot, ...], lists: Mapping[str, Mapping[str, str]]
 ) -> Slot:
-    """The slot with the value of an entry or rule that has just its words."""
+    """Return the slot with the value of an entry or rule that has just its words."""
     if slot.name in lists:
         for other in listed:
             if other.name == slot.name and slot.begin <= other.begin and other.end <= slot.end:

@@ -64,7 +64,7 @@ class Tagger:
         self._moves = integer_moves(spec, arrays["moves"])
 
     def path(self, text: str, spans: list[tuple[int, int]], intent: str) -> list[int]:
-        """The best label of every token; that of the first label, O, beyond `MOST_TOKENS`."""
+        """Return the best label of every token; that of the first label, O, beyond `MOST_TOKENS`."""
         beyond = [0] * (len(spans) - MOST_TOKENS)
         spans = spans[:MOST_TOKENS]
         if not spans or not len(self._keys):
@@ -72,7 +72,7 @@ class Tagger:
         return viterbi(self._scores(attributes(text, spans, intent)), self._moves) + beyond
 
     def slots(self, text: str, intent: str) -> tuple[Slot, ...]:
-        """Slots in the order of the text."""
+        """Return slots in the order of the text."""
         spans = tokens(text)
         return joined(text, spans, [self._spec.labels[k] for k in self.path(text, spans, intent)])
 
@@ -96,14 +96,14 @@ class Tagger:
 
 
 def integer_moves(spec: TaggerSpec, moves: NDArray[Any]) -> NDArray[np.int64]:
-    """Moves in steps of the weights' scale and `FRACTION` bits, so that desk and device add the same integers."""
+    """Move in steps of the weights' scale and `FRACTION` bits, so that desk and device add the same integers."""
     steps = np.rint(moves.astype(np.float64) / spec.scale * (1 << FRACTION))
     made: NDArray[np.int64] = np.clip(steps, -LARGEST, LARGEST).astype(np.int64)
     return made
 
 
 def viterbi(scores: NDArray[np.int64], moves: NDArray[np.int64]) -> list[int]:
-    """The path of largest sum; of equal ones, that of the first labels.
+    """Return the path of largest sum; of equal ones, that of the first labels.
 
     Args:
         scores: shape (tokens, labels).
@@ -122,7 +122,7 @@ def viterbi(scores: NDArray[np.int64], moves: NDArray[np.int64]) -> list[int]:
 
 
 def joined(text: str, spans: list[tuple[int, int]], labels: list[str]) -> tuple[Slot, ...]:
-    """Runs of labels B-name, I-name as slots; an I that follows no such run begins one."""
+    """Return runs of labels B-name, I-name as slots; an I that follows no such run begins one."""
     made: list[tuple[str, int, int]] = []
     open_name = ""
     for (begin, end), label in zip(spans, labels, strict=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from edgewright.nlp.utterance.letters import SPACE_CLASS, WORD_CLASS
+from edgewright.nlp.utterance.normalise import SPACE_CLASS, WORD_CLASS
 from edgewright.schema.language import Slot
 
 _ONES = (
@@ -50,7 +50,7 @@ _SPACES = re.compile(rf"{_S}+")
 
 
 def values(text: str, today: date | None = None) -> tuple[Slot, ...]:
-    """Numbers, durations, clock times and dates, in the order of the text; none lies within another.
+    """Return numbers, durations, clock times and dates, in the order of the text; none lies within another.
 
     Args:
         text: of the utterance.
@@ -70,7 +70,7 @@ def values(text: str, today: date | None = None) -> tuple[Slot, ...]:
 
 
 def number(text: str) -> float | int | None:
-    """The number that the text is, in digits or English words; None for another text."""
+    """Return the number that the text is, in digits or English words; None for another text."""
     plain = text.strip().lower()
     if _WHOLE.fullmatch(plain):
         return float(plain) if "." in plain else int(plain)

@@ -43,13 +43,13 @@ class Core(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @cache
 def known() -> tuple[str, ...]:
-    """Names of the cores."""
+    """Return names of the cores."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 
 
 @cache
 def core(name: str) -> Core:
-    """The coefficients of a core.
+    """Return the coefficients of a core.
 
     Raises:
         UnknownNameError: listing those that are known.
@@ -60,5 +60,5 @@ def core(name: str) -> Core:
 
 
 def weighed(coefficients: dict[str, float], counts: dict[str, float]) -> float:
-    """The sum of counts by their coefficients, and the constant."""
+    """Return the sum of counts by their coefficients, and the constant."""
     return coefficients.get("", 0.0) + sum(coefficients.get(kind, 0.0) * count for kind, count in counts.items())

@@ -103,13 +103,13 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def listing() -> tuple[str, ...]:
-    """Names of the rules."""
+    """Return names of the rules."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 @cache
 def load_rules(name: str) -> Rules:
-    """The rules of that name.
+    """Return the rules of that name.
 
     Raises:
         UnknownNameError: listing the known.
@@ -125,7 +125,7 @@ def load_rules(name: str) -> Rules:
 
 
 def check_operators(rules: Rules, operators: Iterable[Operator]) -> tuple[Verdict, ...]:
-    """A verdict on every operator, in order."""
+    """Return a verdict on every operator, in order."""
     verdicts = []
     fell = ""
     for operator in operators:
@@ -135,8 +135,8 @@ def check_operators(rules: Rules, operators: Iterable[Operator]) -> tuple[Verdic
         elif why and rules.once and not fell:
             fell = operator.name
         limit = rules.limits.get(operator.name)
-        told = why or ("" if limit is None else limit.note)
-        verdicts.append(Verdict(operator=operator.name, place=operator.place, supported=not why, why=told))
+        text = why or ("" if limit is None else limit.note)
+        verdicts.append(Verdict(operator=operator.name, place=operator.place, supported=not why, why=text))
     return tuple(verdicts)
 
 
@@ -165,7 +165,7 @@ _POINTER_CALL = re.compile(r"\(\*\w+\)\s*\(")
 
 
 def check_program(rules: Rules, text: str) -> tuple[Verdict, ...]:
-    """A verdict on every function of generated C: library functions that it calls, recursion, calls by pointer."""
+    """Judge every function of generated C: library calls, recursion, calls by pointer."""
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", "/*")))
     # Arguments that stand on a second line come back to the first.
     lines = _SECOND_LINE.sub(r"\1 ", kept)

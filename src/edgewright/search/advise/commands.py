@@ -38,15 +38,15 @@ class Setup:
     named: dict[str, object]
 
 
-def commands(setup: Setup, asked: AdviceRequest, rung: str) -> tuple[str, ...]:
-    """What to go on with, ready to be typed.
+def commands(setup: Setup, request: AdviceRequest, rung: str) -> tuple[str, ...]:
+    """Return what to go on with, ready to be typed.
 
     Args:
         setup: of the ladder.
-        asked: what the adviser was told.
+        request: what the adviser was told.
         rung: name of the chosen one; 'check' for the first steps alone.
     """
-    options = _options(setup, asked)
+    options = _options(setup, request)
     data = setup.data
     if rung == "check":
         if not setup.named:
@@ -58,30 +58,30 @@ def commands(setup: Setup, asked: AdviceRequest, rung: str) -> tuple[str, ...]:
     return (
         f"edgewright ladder {data} {' '.join(options)} --run {rung}".replace("  ", " "),
         f"edgewright prove {run}",
-        f"edgewright estimate {run} --device {shlex.quote(asked.device)}",
+        f"edgewright estimate {run} --device {shlex.quote(request.device)}",
         f"edgewright export {run} --to c99 --out firmware",
         f"edgewright predict {run} --csv new.csv",
     )
 
 
-def _options(setup: Setup, asked: AdviceRequest) -> list[str]:
-    """Options of `ladder` that say the same as the advice was given."""
+def _options(setup: Setup, request: AdviceRequest) -> list[str]:
+    """Return options of `ladder` that say the same as the advice was given."""
     made = [f"--{key} {shlex.quote(str(value))}" for key, value in setup.named.items() if key != "ignore"]
     ignored = setup.named.get("ignore")
     made += [f"--ignore {shlex.quote(str(name))}" for name in ignored] if isinstance(ignored, list) else []
     window = setup.problem.window
-    if setup.named and window is not None and (asked.window or not window.pad):
+    if setup.named and window is not None and (request.window or not window.pad):
         made.append(f"--window {window.samples}")
         made += [f"--step {window.step}"] if window.step else []
         made += [f"--window-target {window.target}"] if window.target != "last" else []
-    if setup.named and asked.held:
-        made.append(f"--leave-out {','.join(asked.held)}")
-    if setup.named and asked.task in ("classification", "regression"):
-        made.append(f"--task {asked.task}")
-    made += [f"--metric {asked.metric}"] if asked.metric else []
-    made += [f"--seed {asked.seed}"] if asked.seed and setup.named else []
-    if asked.by != "auto":
-        made.append(f"--by {asked.by}")
-    if asked.device != "cortex-m4":
-        made.append(f"--device {shlex.quote(asked.device)}")
+    if setup.named and request.held:
+        made.append(f"--leave-out {','.join(request.held)}")
+    if setup.named and request.task in ("classification", "regression"):
+        made.append(f"--task {request.task}")
+    made += [f"--metric {request.metric}"] if request.metric else []
+    made += [f"--seed {request.seed}"] if request.seed and setup.named else []
+    if request.by != "auto":
+        made.append(f"--by {request.by}")
+    if request.device != "cortex-m4":
+        made.append(f"--device {shlex.quote(request.device)}")
     return made

@@ -4,16 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from edgewright.core.catalogue import find, listing
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Capability, Existing, Flip, Frame, Need
 from edgewright.schema.config import WindowTarget
 from edgewright.schema.curve import Curves
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord
 from edgewright.schema.profile import Profile
+from edgewright.search.advise.existing import is_read, set_of
 from edgewright.search.advise.inspection import Look
+
+
+def framings() -> tuple[Framing, ...]:
+    """All, in the order in which they are asked."""
+    found = [find(PACKAGE, name, "FRAMING", "framing") for name in listing(PACKAGE, "FRAMING")]
+    return tuple(sorted(found, key=lambda framing: framing.rank))
+
+
+def tasks() -> tuple[str, ...]:
+    """Return what --task may say besides 'auto'."""
+    return tuple(sorted({task for framing in framings() for task in framing.tasks}))
+
+
+def framing_of(seen: Look, request: AdviceRequest) -> Framing:
+    """Return the first framing that fits.
+
+    Raises:
+        UnknownNameError: a task that is not known.
+        InputError: the data does not exist, or cannot be framed as asked.
+    """
+    if request.task != "auto" and request.task not in tasks():
+        raise UnknownNameError("task", request.task, ("auto", *tasks()), "--task")
+    known = "" if request.kind or ".zip" not in seen.endings else set_of(seen.place)
+    if known and not is_read(known):
+        raise InputError(f"an unpacked copy of the public set {known}", "archives (.zip)", request.data,
+                         "Unpack them, and name the folder with what was in them")  # fmt: skip
+    fitting = [framing for framing in framings() if framing.fits(seen, request)]
+    able = [framing for framing in fitting if request.task == "auto" or request.task in framing.tasks]
+    if not able:
+        free = replace(request, task="auto")
+        offered = sorted({task for framing in framings() if framing.fits(seen, free) for task in framing.tasks})
+        if not offered and request.task == "auto":
+            many = ", ".join(ending or "no ending" for ending, _ in seen.endings.most_common(4))
+            raise InputError(
+                "readings, sentences, documents or pictures", f"files of {many}" if many else "an empty folder",
+                request.data, "Unpack archives, and name the file or the folder that holds them",
+            )  # fmt: skip
+        raise InputError(
+            f"data for {request.task}", f"data for {', '.join(offered) or 'nothing that is known'}", request.data,
+            "Name a target with --target, or leave --task out",
+        )  # fmt: skip
+    return able[0]
+
 
 PACKAGE = "edgewright.search.advise.framings"
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]

@@ -2,15 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
+from edgewright.core.formatting import number
 from edgewright.schema.advice import Advice, Place
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.placement import DEVICE, SERVER, amount_bytes, count, days, dollars, joules, seconds
 from edgewright.search.ladder.verdict import change, figure, signed, span, taken
-from edgewright.trace.words import number
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<|])")
+# What makes a list, a heading or a quotation of a paragraph that begins with it.
+_FIRST = re.compile(r"^(?:([#>])|([+-])(?= )|([0-9]+)(?=[.)] ))")
+
+
+def markdown(record: Advice) -> str:
+    """Return the record, shaped as an architecture decision record."""
+    status = "accepted" if record.met else "not every need is met"
+    lines = [f"# {_safe(title_of(record))}", "", f"Status: advised, {status}"]
+    for name, blocks in sections(record):
+        lines += ["", f"## {name}"]
+        for block in blocks:
+            lines += ["", *written(block)]
+    return "\n".join(lines) + "\n"
+
+
+def written(block: Block) -> list[str]:
+    """Return a block as lines of Markdown.
+
+    Raises:
+        TypeError: a kind of block that a record does not have.
+    """
+    match block:
+        case Heading():
+            return [f"### {_safe(block.text)}"]
+        case Paragraph():
+            return [_paragraph(block.text)]
+        case Facts():
+            return [f"- {_safe(name)}: {_safe(value)}" for name, value in block.rows]
+        case Grid():
+            return _grid(block)
+        case Code():
+            return [f"```{block.language}", *block.text.replace("```", "'''").splitlines(), "```"]
+    raise TypeError(block)
+
+
+def _grid(block: Grid) -> list[str]:
+    def row(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(_safe(cell) for cell in cells) + " |"
+
+    marks = ["--:" if place in block.figures else "---" for place in range(len(block.headers))]
+    lines = [row(block.headers), "|" + "|".join(marks) + "|", *(row(cells) for cells in block.rows)]
+    return [*lines, "", _paragraph(block.caption)] if block.caption else lines
+
+
+def _safe(text: str) -> str:
+    """Return text that Markdown shows as it is, in one line: names of columns may hold anything."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _paragraph(text: str) -> str:
+    """Return the same at the beginning of a line, where more is special."""
+    safe = _safe(text)
+    found = _FIRST.match(safe)
+    if found is None:
+        return safe
+    return f"{safe[: found.end()]}\\{safe[found.end() :]}" if found[3] else f"\\{safe}"
+
 
 CONTEXT, OPTIONS, DECISION, CONSEQUENCES = "Context", "Options measured", "Decision", "Consequences"
 
@@ -21,9 +81,9 @@ def title_of(record: Advice) -> str:
 
 
 def lead_of(record: Advice) -> str:
-    """The decision in a sentence or two."""
-    said = f"{record.frame.task.capitalize()}; {record.choice}; it runs on the {record.place}."
-    return said + ("" if record.met else " Not every need is met.")
+    """Return the decision in a sentence or two."""
+    text = f"{record.frame.task.capitalize()}; {record.choice}; it runs on the {record.place}."
+    return text + ("" if record.met else " Not every need is met.")
 
 
 def sections(record: Advice) -> tuple[tuple[str, tuple[Block, ...]], ...]:
@@ -55,7 +115,7 @@ def _frame(record: Advice) -> tuple[Block, ...]:
 def _constraints(record: Advice) -> tuple[Block, ...]:
     traffic = record.traffic
     asked = ", ".join(need.text for need in record.needs) or "none were named"
-    told = (
+    text = (
         f"Needs: {asked}. {count(traffic.answers_day)} answers a day; {amount_bytes(traffic.raw_bytes_day)} of "
         f"readings a day, {count(traffic.told_day)} answers a day that say something new. " + _sentences(traffic.how)
     )
@@ -63,7 +123,7 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
     leaves = next((place.leaves for place in record.places if place.name == SERVER), "")
     return (
         Heading(text="2. Constraints"),
-        Paragraph(text=told),
+        Paragraph(text=text),
         Grid(
             headers=("a day, for one device", *(place.name for place in record.places)),
             rows=(
@@ -89,7 +149,7 @@ def latency_text(place: Place) -> str:
 
 
 def computing_text(place: Place) -> str:
-    """The device's own energy for answers."""
+    """Return the device's own energy for answers."""
     return joules(place.compute_j_day) if place.computing or place.name != DEVICE else "not known"
 
 
@@ -151,7 +211,7 @@ def _options(record: Advice) -> tuple[Block, ...]:
 
 
 def _caption(ladder: LadderRecord) -> str:
-    """What the intervals and probabilities of gains are."""
+    """Return what the intervals and probabilities of gains are."""
     if ladder.power:
         return (
             f"p is exact: answers of two rungs are exchanged for whole {ladder.kept}s; it is corrected for all rungs. "
@@ -178,8 +238,8 @@ def _price(rung: RungRecord) -> tuple[str, ...]:
 
 
 def _peer(peer: PeerRecord) -> tuple[str, ...]:
-    said = f"the choice gains {signed(peer.gain.value)} ({span(peer.gain)})"
-    return (f"({peer.title})", _score(peer.score), said, "compared only")
+    text = f"the choice gains {signed(peer.gain.value)} ({span(peer.gain)})"
+    return (f"({peer.title})", _score(peer.score), text, "compared only")
 
 
 def _score(score: Interval) -> str:

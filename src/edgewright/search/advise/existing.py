@@ -13,7 +13,7 @@ from edgewright.schema.errors import UnknownNameError
 
 
 def set_of(place: Path | None) -> str:
-    """The public set that a folder or file is a copy of, by its name and its files; empty where it is none."""
+    """Return the public set that a folder or file is a copy of, by its name and its files; empty where it is none."""
     if place is None:
         return ""
     folder = place if place.is_dir() else place.resolve().parent
@@ -30,7 +30,7 @@ def set_of(place: Path | None) -> str:
 
 
 def is_read(name: str) -> bool:
-    """Whether there is a source for the public set of this name: some are pictures or documents."""
+    """Return whether there is a source for the public set of this name: some are pictures or documents."""
     try:
         return bool(name) and bool(find_kind(name, "[data]"))
     except UnknownNameError:
@@ -38,14 +38,14 @@ def is_read(name: str) -> bool:
 
 
 def _same(place: Path, name: str, sha256: str, at_home: bool) -> bool:
-    """Whether a file is that of a set: its name, and its hash or the name of its folder."""
+    """Return whether a file is that of a set: its name, and its hash or the name of its folder."""
     if place.name != name:
         return False
     return at_home or (bool(sha256) and hashlib.sha256(place.read_bytes()).hexdigest() == sha256)
 
 
 def pipeline_of(name: str) -> str:
-    """The shipped pipeline on a public set; empty where there is none."""
+    """Return the shipped pipeline on a public set; empty where there is none."""
     for pipeline in shipped():
         if name and read_config(pipeline).data.get("kind") == name:
             return pipeline
@@ -53,16 +53,16 @@ def pipeline_of(name: str) -> str:
 
 
 def known_set(name: str, path: str) -> tuple[Existing, ...]:
-    """The set and its pipeline as what exists."""
+    """Return the set and its pipeline as what exists."""
     if not name:
         return ()
     found = public_set(name)
-    told = [Existing(name=f"public set {name}", what=f"{found.title}; {found.task}; licence: {found.licence}",
+    lines = [Existing(name=f"public set {name}", what=f"{found.title}; {found.task}; licence: {found.licence}",
                      command="edgewright data list")]  # fmt: skip
     pipeline = pipeline_of(name)
     if pipeline:
         what = f"a whole pipeline on this set comes with Edgewright: {read_config(pipeline).title}"
-        told.append(
+        lines.append(
             Existing(name=f"pipeline {pipeline}", what=what, command=f"edgewright run {pipeline} --data {path}")
         )
-    return tuple(told)
+    return tuple(lines)

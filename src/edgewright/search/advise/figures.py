@@ -9,9 +9,80 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.schema.advice import Parameter
+from edgewright.schema.advice import Need, Parameter
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.profile import Figure, Profile
+
+_BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1048576.0}
+_PER_DAY = {"day": 1.0, "d": 1.0, "h": 24.0, "s": 86400.0, "month": 12 / 365.25}
+_DAYS = {"h": 1 / 24, "d": 1.0, "day": 1.0, "days": 1.0, "w": 7.0, "month": 365.25 / 12, "months": 365.25 / 12,
+         "y": 365.25, "year": 365.25, "years": 365.25}  # fmt: skip
+_PER_YEAR = {"y": 1.0, "year": 1.0, "month": 12.0, "day": 365.25, "d": 365.25}
+# Of each need with an amount: units in what the limit is kept in, and an example.
+AMOUNTS: dict[str, tuple[dict[str, float], str]] = {
+    "latency": ({"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}, "5ms"),
+    "battery": (_DAYS, "1y"),
+    "bandwidth": ({f"{b}/{d}": n * m for b, n in _BYTES.items() for d, m in _PER_DAY.items()}, "1MB/day"),
+    "price": ({f"{d}/{y}": m for d in ("USD", "$") for y, m in _PER_YEAR.items()}, "10USD/y"),
+    "flash": (_BYTES, "64kB"),
+    "ram": (_BYTES, "16kB"),
+    "score": ({"": 1.0, "%": 0.01}, "0.9"),
+}
+PLAIN = {
+    "offline": "answers without internet",
+    "privacy": "readings do not leave the device",
+}
+KNOWN = tuple(sorted((*AMOUNTS, *PLAIN)))
+_NUMBER = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(.*)")
+EXAMPLE = "latency=5ms,offline,privacy,battery=1y,bandwidth=1MB/day,price=10USD/y"
+
+
+def parse_needs(text: str) -> tuple[Need, ...]:
+    """Read needs separated by commas; an empty text has none.
+
+    Limits are seconds (latency), days (battery), bytes a day (bandwidth), US dollars a year (price), bytes (flash,
+    ram) and a score as the ladder judges by.
+
+    Raises:
+        InputError: an amount that is missing, too much, has no unit or another's, or is not above zero; a need twice.
+        UnknownNameError: a need that is not known.
+    """
+    found: dict[str, Need] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, amount = (word.strip() for word in part.partition("="))
+        if name not in KNOWN:
+            raise UnknownNameError("need", name, KNOWN, "--need")
+        if name in found:
+            raise InputError(f"one {name}", "two", "--need")
+        if name in PLAIN:
+            if equals:
+                raise InputError(f"{name} alone", repr(part), "--need")
+            found[name] = Need(name=name, text=name)
+            continue
+        units, example = AMOUNTS[name]
+        if not amount:
+            raise InputError(f"{name}={example}", repr(part), "--need")
+        found[name] = Need(name=name, text=f"{name}={amount}", limit=_limit(amount, units, example, f"--need {name}"))
+    return tuple(found.values())
+
+
+def _limit(text: str, units: dict[str, float], example: str, where: str) -> float:
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise InputError(f"an amount such as {example}", repr(text), where)
+    if match[2] not in units:
+        known = ", ".join(unit or "no unit" for unit in units)
+        raise InputError(f"one of the units {known}", repr(match[2]) if match[2] else "none", where)
+    value = float(match[1]) * units[match[2]]
+    if not 0 < value < math.inf:
+        raise InputError("an amount above zero", repr(text), where)
+    return value
+
+
+def limit_of(needs: tuple[Need, ...], name: str) -> float | None:
+    """Return the limit of a need; None where it was not asked for."""
+    return next((need.limit for need in needs if need.name == name), None)
+
 
 _FOLDER = Path(__file__).resolve().parent
 _AMOUNT = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Zµ/]*)")
@@ -51,12 +122,12 @@ class Radio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @cache
 def radios() -> tuple[str, ...]:
-    """Names of the links."""
+    """Return names of the links."""
     return tuple(sorted(path.stem for path in (_FOLDER / "radios").glob("*.toml")))
 
 
 def load_radio(name: str) -> Radio:
-    """The link of that name.
+    """Return the link of that name.
 
     Raises:
         UnknownNameError: listing the known ones.
@@ -67,7 +138,7 @@ def load_radio(name: str) -> Radio:
 
 
 def usual_radio(profile: Profile, small: bool) -> str:
-    """The link that is assumed where none is named: Bluetooth for microcontrollers, but for those with Wi-Fi."""
+    """Return the link that is assumed where none is named: Bluetooth for microcontrollers, but for those with Wi-Fi."""
     return "wifi" if not small or profile.name.startswith("esp32") else "ble"
 
 
@@ -85,25 +156,25 @@ class Figures:
         self._figures = known_figures(radio)
 
     def __getitem__(self, name: str) -> float:
-        """The value of a parameter; `math.inf` for a limit that a radio does not have."""
+        """Return the value of a parameter; `math.inf` for a limit that a radio does not have."""
         if name in self._given:
             return self._given[name]
         return self._figures[name].value if name in self._figures else math.inf
 
     def is_given(self, name: str) -> bool:
-        """Whether the user set it."""
+        """Return whether the user set it."""
         return name in self._given
 
     def given(self) -> dict[str, float]:
-        """What the user set."""
+        """Return what the user set."""
         return dict(self._given)
 
     def having(self, **values: float) -> Figures:
-        """The same with other values."""
+        """Return the same with other values."""
         return Figures(self.radio, {**self._given, **values})
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """As a record has them."""
+        """Return the figures as a record stores them."""
         return tuple(
             Parameter(
                 name=name,
@@ -128,8 +199,8 @@ def known_figures(radio: str) -> dict[str, Figure]:
     return {**common, **{key: figure for key, figure in own.items() if figure is not None}}
 
 
-def parse_prices(text: str, radio: str, where: str = "--price") -> dict[str, float]:
-    """Reads figures separated by commas, such as 'bandwidth=0.5,cell=9000J', in the units that they are kept in.
+def parse_prices(text: str, radio: str) -> dict[str, float]:
+    """Read figures separated by commas, such as 'bandwidth=0.5,cell=9000J', in the units that they are kept in.
 
     Raises:
         InputError: no figure, not above zero, another unit, or one twice.
@@ -139,12 +210,12 @@ def parse_prices(text: str, radio: str, where: str = "--price") -> dict[str, flo
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, equals, amount = (word.strip() for word in part.partition("="))
         if not equals:
-            raise InputError("figures such as bandwidth=0.5", repr(part), where, _EXAMPLE)
+            raise InputError("figures such as bandwidth=0.5", repr(part), "--price", _EXAMPLE)
         if name not in figures:
-            raise UnknownNameError("figure", name, figures, where)
+            raise UnknownNameError("figure", name, figures, "--price")
         if name in found:
-            raise InputError(f"one {name}", "two", where)
-        found[name] = _value(amount, figures[name].unit, f"{where} {name}")
+            raise InputError(f"one {name}", "two", "--price")
+        found[name] = _value(amount, figures[name].unit, f"--price {name}")
     return found
 
 

@@ -44,12 +44,12 @@ class Look:
         return tuple(name for name, words in self.words.items() if words >= _SENTENCE)
 
     def column(self, name: str) -> list[str]:
-        """The cells of a column in the rows that were read."""
+        """Return the cells of a column in the rows that were read."""
         place = self.header.index(name)
         return [row[place] for row in self.rows]
 
     def few_valued(self) -> tuple[str, ...]:
-        """Columns of two to twelve values, each of which occurs often: what a target could be."""
+        """Return columns of two to twelve values, each of which occurs often: what a target could be."""
         found = []
         for name in self.header:
             counts = Counter(self.column(name))
@@ -59,7 +59,7 @@ class Look:
 
 
 def look(data: str) -> Look:
-    """Looks at a file or folder; what cannot be read as a table of text has no columns here."""
+    """Look at a file or folder; what cannot be read as a table of text has no columns here."""
     place = Path(data)
     if not place.exists():
         return Look(None)
@@ -98,11 +98,11 @@ def _table(place: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
 
 
 def _words(cells: Sequence[str]) -> float:
-    """Mean number of words where most cells are no numbers; 0 where they are."""
-    told = [cell for cell in cells if cell.lower() not in _MISSING]
-    if not told or sum(not _is_number(cell) for cell in told) <= len(told) // 2:
+    """Return mean number of words where most cells are no numbers; 0 where they are."""
+    lines = [cell for cell in cells if cell.lower() not in _MISSING]
+    if not lines or sum(not _is_number(cell) for cell in lines) <= len(lines) // 2:
         return 0.0
-    return sum(len(cell.split()) for cell in told) / len(told)
+    return sum(len(cell.split()) for cell in lines) / len(lines)
 
 
 def _is_number(cell: str) -> bool:
@@ -114,7 +114,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Whether cells are whole numbers that only rise, nearly always by as much."""
+    """Return whether cells are whole numbers that only rise, nearly always by as much."""
     if len(cells) < 30 or not all(cell.isdecimal() for cell in cells):
         return False
     steps = Counter(int(b) - int(a) for a, b in itertools.pairwise(cells))

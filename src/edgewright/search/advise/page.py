@@ -2,17 +2,94 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from edgewright.schema.advice import Advice
+from markupsafe import Markup, escape
+
+from edgewright.schema.advice import Advice, Place
+from edgewright.schema.ladder import LadderRecord
 from edgewright.search.advise.document import CONTEXT, OPTIONS, lead_of, sections, title_of
-from edgewright.search.advise.drawings import energy, scores
-from edgewright.trace.blocks_html import blocks_html
-from edgewright.trace.own_page import Shown, sections_page
+from edgewright.search.advise.placement import joules
+from edgewright.search.ladder.verdict import figure
+from edgewright.trace.html import Shown, blocks_html, sections_page
+
+_WIDTH, _LEFT, _RIGHT, _ROW = 560.0, 118.0, 92.0, 24.0
+
+
+@dataclass(frozen=True)
+class _Line:
+    name: str
+    value: float
+    low: float
+    high: float
+    chosen: bool
+
+
+def scores(record: LadderRecord, choice: str) -> Markup:
+    """Scores of all that was measured as dots with their intervals; a dashed line goes down from the chosen one."""
+    lines = [
+        _Line(one.title, one.score.value, one.score.low, one.score.high, one.title == choice)
+        for one in record.rungs
+        if one.score
+    ]
+    lines += [_Line("(boosting)" if p.name == "boosting" else f"({p.name[:14]})", p.score.value, p.score.low,
+                    p.score.high, False) for p in record.peers]  # fmt: skip
+    low, high = min(line.low for line in lines), max(line.high for line in lines)
+    wide = (high - low) or 1.0
+
+    def at(value: float) -> float:
+        return round(_LEFT + (value - low) / wide * (_WIDTH - _LEFT - _RIGHT), 1)
+
+    height = _ROW * len(lines) + 26
+    label = f"{record.metric_title} with intervals of 95 %: " + ", ".join(f"{x.name} {figure(x.value)}" for x in lines)
+    parts = [_open(height, label)]
+    for index, line in enumerate(lines):
+        y = _ROW * index + 14
+        colour = "var(--series-2)" if line.chosen else "var(--series-1)"
+        parts.append(_text(_LEFT - 8, y + 4, line.name, "end", bold=line.chosen))
+        parts.append(f'<path d="M{at(line.low):g} {y:g}H{at(line.high):g}" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<circle cx="{at(line.value):g}" cy="{y:g}" r="4" fill="{colour}"/>')
+        parts.append(_text(_WIDTH - _RIGHT + 12, y + 4, figure(line.value), "start", bold=line.chosen))
+        if line.chosen:
+            x, end = at(line.value), height - 22
+            parts.append(f'<path d="M{x:g} 4V{end:g}" stroke="var(--line)" stroke-dasharray="2 3"/>')
+    parts += [_text(_LEFT, height - 6, figure(low), "start"), _text(_WIDTH - _RIGHT, height - 6, figure(high), "end")]
+    return Markup("".join(parts) + "</svg>")  # noqa: S704 - figures only; texts are escaped where they enter
+
+
+def energy(places: Sequence[Place], chosen: str) -> Markup:
+    """Energy of the device a day as bars: radio, computing, sleeping, on one scale."""
+    most = max(place.energy_j_day for place in places) or 1.0
+    height = 30.0 * len(places) + 6
+    said = ", ".join(f"{p.name} {joules(p.energy_j_day)}" for p in places)
+    parts = [_open(height, f"Energy of the device a day by place: {said}")]
+    for number, place in enumerate(places):
+        x, y = _LEFT, 30.0 * number + 4
+        parts.append(_text(_LEFT - 8, y + 15, place.name, "end", bold=place.name == chosen))
+        for series, part in enumerate((place.radio_j_day, place.compute_j_day, place.sleep_j_day), 1):
+            wide = round(part / most * (_WIDTH - _LEFT - _RIGHT), 1)
+            parts.append(f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="20" fill="var(--series-{series})"/>')
+            x += wide
+        parts.append(_text(x + 8, y + 15, joules(place.energy_j_day), "start", bold=place.name == chosen))
+    return Markup("".join(parts) + "</svg>")  # noqa: S704 - as above
+
+
+def _open(height: float, label: str) -> str:
+    return (
+        f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH:g} {height:g}" '
+        'font-size="12">'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> str:
+    weight = ' font-weight="700"' if bold else ""
+    colour = "var(--ink)" if bold else "var(--quiet)"
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{colour}"{weight}>{escape(text)}</text>'
 
 
 def advice_page(record: Advice) -> str:
-    """The page of a record."""
+    """Return the page of a record."""
     shown: list[Shown] = []
     for number, (name, blocks) in enumerate(sections(record), 1):
         html = blocks_html(blocks, level=3)

@@ -7,12 +7,105 @@ with them (`figures.toml`, `radios`, profiles).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from edgewright.schema.advice import Need, Place, Traffic
+from edgewright.schema.advice import Flip, Need, Place, Traffic
 from edgewright.search.advise.figures import Figures
+
+# Figures that money depends on, and those that differ most between sites.
+_FIGURES = ("bandwidth", "server", "gateway", "gateway_power", "sharing", "cell_price", "energy", "radio_bit",
+            "radio_message", "answer")  # fmt: skip
+# A figure that would have to be another by more than that is no near flip.
+_FARTHEST = 100.0
+_MOST = 3
+
+
+def turning(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[Flip, ...]:
+    """Return the needs at which the place is lost, and the figures nearest to changing it."""
+    return (*_by_needs(setting, needs, place), *_by_figures(setting, needs, place))
+
+
+def _by_needs(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[Flip, ...]:
+    """For each amount that was not asked for: the limit from which on this place misses it, and what is left."""
+    names = {need.name for need in needs}
+    lines = []
+    if "latency" not in names and place.latency_s > 0 and place.computing:
+        limit = place.latency_s
+        then = _left(setting, needs, Need(name="latency", text="latency", limit=limit * 0.99))
+        lines.append(Flip(when=f"with a latency need below {seconds(limit)}", then=then))
+    known = place.computing or place.name != DEVICE
+    if "battery" not in names and setting.battery and known and math.isfinite(place.battery_days):
+        limit = place.battery_days
+        then = _left(setting, needs, Need(name="battery", text="battery", limit=limit * 1.01))
+        lines.append(Flip(when=f"with a battery need above {days(limit)}", then=then))
+    if place.name != DEVICE and "privacy" not in names:
+        lines.append(Flip(when="if readings may not leave the device (privacy)",
+                         then=_left(setting, needs, Need(name="privacy", text="privacy"))))  # fmt: skip
+    return tuple(lines)
+
+
+def _left(setting: Setting, needs: tuple[Need, ...], more: Need) -> str:
+    """Return what is advised with one need more."""
+    found = places(setting, (*needs, more))
+    best, _ = choose(found)
+    if best.misses:
+        return "no place would meet it with this model: a faster device, a larger cell or a smaller model would have to"
+    return f"the {best.name} would be advised"
+
+
+def _by_figures(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[Flip, ...]:
+    """Return figures at which another place becomes the cheapest, the nearest first."""
+    found = []
+    for name in _FIGURES:
+        value = setting.figures[name]
+        for up in (True, False):
+            limit = _limit(setting, needs, place, name, up)
+            if limit is not None:
+                other, _ = choose(_places(setting, needs, name, limit))
+                found.append((max(limit / value, value / limit), name, limit, other.name, up))
+    lines = []
+    for factor, name, limit, instead, up in sorted(found)[:_MOST]:
+        unit = next((p.unit for p in setting.figures.parameters() if p.name == name), "")
+        side = "above" if up else "below"
+        lines.append(
+            Flip(
+                when=f"with {name} {side} {limit:.3g} {unit} (now {setting.figures[name]:.3g}, {factor:.2g} times that "
+                "far)",
+                then=f"the {instead} would be the cheapest that meets every need",
+            )
+        )
+    return tuple(lines)
+
+
+def _places(setting: Setting, needs: tuple[Need, ...], name: str, value: float) -> tuple[Place, ...]:
+    return places(replace(setting, figures=setting.figures.having(**{name: value})), needs)
+
+
+def _limit(setting: Setting, needs: tuple[Need, ...], place: Place, name: str, up: bool) -> float | None:
+    """Return the value of a figure from which on another place is advised; None where none within `_FARTHEST` is.
+
+    Found by bisection of the logarithm, since places may also be lost to a need on the way.
+    """
+    value = setting.figures[name]
+    if not math.isfinite(value):
+        return None
+    sign = 1.0 if up else -1.0
+
+    def other(power: float) -> bool:
+        return choose(_places(setting, needs, name, value * 10 ** (sign * power)))[0].name != place.name
+
+    steps = [power / 4 for power in range(1, int(4 * math.log10(_FARTHEST)) + 1)]
+    first = next((power for power in steps if other(power)), None)
+    if first is None:
+        return None
+    low, high = first - 0.25, first
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if other(middle) else (middle, high)
+    return float(value * 10 ** (sign * high))
+
 
 DAY = 86_400.0
 YEAR_DAYS = 365.25
@@ -63,12 +156,12 @@ class Setting:
 
 
 def places(setting: Setting, needs: tuple[Need, ...]) -> tuple[Place, ...]:
-    """The three places in numbers, each with the needs that it misses."""
+    """Return the three places in numbers, each with the needs that it misses."""
     return tuple(_judged(_place(name, setting), setting, needs) for name in (DEVICE, GATEWAY, SERVER))
 
 
 def sent(place: str, setting: Setting) -> tuple[float, float]:
-    """Bytes, headers included, and messages that the device sends in a day.
+    """Return bytes, headers included, and messages that the device sends in a day.
 
     On the device only answers that tell something new are sent. Elsewhere all readings are: at least a message an
     answer, since nobody can answer before the last reading is there, and as many as their bytes fill.
@@ -140,14 +233,14 @@ def _leaves(name: str, setting: Setting) -> str:
 
 
 def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
-    """The place with the needs that it misses, and the factor by which the worst is."""
+    """Return the place with the needs that it misses, and the factor by which the worst is."""
     figures = {
         "latency": (place.latency_s, False, seconds),
         "battery": (place.battery_days, True, days),
         "bandwidth": (place.bytes_day, False, lambda value: f"{amount_bytes(value)}/day"),
         "price": (place.cost_year, False, lambda value: f"{dollars(value)}/y"),
     }
-    told, worst = list[str](), 0.0
+    lines, worst = list[str](), 0.0
     for need in needs:
         factor, said = 0.0, ""
         if need.name in figures and need.limit is not None:
@@ -162,14 +255,14 @@ def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
         if factor <= 1 and (unknown := _unknown(place, need)):
             factor, said = _UNCONFIRMED, unknown
         if factor > 1:
-            told, worst = [*told, said], max(worst, factor)
+            lines, worst = [*lines, said], max(worst, factor)
     if place.name in setting.cannot:
-        told, worst = [*told, setting.cannot[place.name]], math.inf
+        lines, worst = [*lines, setting.cannot[place.name]], math.inf
     most = setting.figures["radio_most"]
     if place.bytes_day > most:
-        told.append(f"{setting.figures.radio} may send {amount_bytes(most)}/day: {amount_bytes(place.bytes_day)}/day")
+        lines.append(f"{setting.figures.radio} may send {amount_bytes(most)}/day: {amount_bytes(place.bytes_day)}/day")
         worst = max(worst, place.bytes_day / most)
-    return msgspec.structs.replace(place, misses=tuple(told), beyond=min(worst, 1e9))
+    return msgspec.structs.replace(place, misses=tuple(lines), beyond=min(worst, 1e9))
 
 
 def _unknown(place: Place, need: Need) -> str:
@@ -180,7 +273,7 @@ def _unknown(place: Place, need: Need) -> str:
 
 
 def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
-    """The place that is advised, and why with its margin: the cheapest of those that miss no need.
+    """Return the place that is advised, and why with its margin: the cheapest of those that miss no need.
 
     Where every place misses one, the one that misses fewest, and least.
     """
@@ -194,9 +287,9 @@ def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
         out = "; ".join(f"{p.name}: {p.misses[0]}" for p in found if p.misses)
         return best, f"it alone meets every need ({out})"
     second = min(others, key=lambda place: place.cost_year)
-    said = f"{dollars(best.cost_year)} a year and device against {dollars(second.cost_year)} with the {second.name}"
+    text = f"{dollars(best.cost_year)} a year and device against {dollars(second.cost_year)} with the {second.name}"
     out = "".join(f"; not the {p.name}: {p.misses[0]}" for p in found if p.misses)
-    return best, f"it is the cheapest that meets every need: {said}, {ratio(second.cost_year, best.cost_year)}{out}"
+    return best, f"it is the cheapest that meets every need: {text}, {ratio(second.cost_year, best.cost_year)}{out}"
 
 
 def ratio(more: float, less: float) -> str:
@@ -207,7 +300,7 @@ def ratio(more: float, less: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A time as a person reads it."""
+    """Return a time as a person reads it."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if value >= size:
             return f"{value / size:.3g} {unit}"
@@ -224,7 +317,7 @@ def days(value: float) -> str:
 
 
 def amount_bytes(value: float) -> str:
-    """Bytes as a person reads them."""
+    """Return bytes as a person reads them."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if value >= size:
             return f"{value / size:.3g} {unit}"
@@ -240,7 +333,7 @@ def joules(value: float) -> str:
 
 
 def count(value: float) -> str:
-    """A number of things a day."""
+    """Return a number of things a day."""
     return f"{value:,.0f}" if value >= 20 else f"{value:.3g}"
 
 

@@ -11,7 +11,7 @@ from edgewright.schema.budget import Budget
 from edgewright.schema.ladder import LadderRecord, RungRecord, rung_of
 from edgewright.schema.profile import Profile
 from edgewright.schema.trace import Interval
-from edgewright.search.advise.needs import limit_of
+from edgewright.search.advise.figures import limit_of
 from edgewright.search.ladder.verdict import change, figure, signed, span
 
 
@@ -25,7 +25,7 @@ class Chosen:
 
 
 def budget_of(needs: tuple[Need, ...], profile: Profile, round_trip: float) -> Budget:
-    """Limits of a rung: the device's memory or what is asked for, and the latency that no link can hold.
+    """Return limits of a rung: the device's memory or what is asked for, and the latency that no link can hold.
 
     Args:
         needs: asked for.
@@ -41,7 +41,7 @@ def budget_of(needs: tuple[Need, ...], profile: Profile, round_trip: float) -> B
 
 
 def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -> Chosen:
-    """The ladder's choice where it is within the budget, else the highest that was climbed, else the best that is.
+    """Choose the ladder's rung where it fits the budget, else the highest climbed one, else the best that fits.
 
     Where none is, the one that is least beyond it, with by how much.
     """
@@ -64,11 +64,11 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
     unmet = list(beyond[rung.name])
     if wanted is not None and rung.score is not None and _short(rung.score.value, wanted, record.higher):
         best = max(measured, key=lambda one: _worth(one, record))
-        told = f"score: {record.metric_title} {figure(rung.score.value)} is {figure(abs(wanted - rung.score.value))} "
-        told += f"short of {figure(wanted)}"
+        text = f"score: {record.metric_title} {figure(rung.score.value)} is {figure(abs(wanted - rung.score.value))} "
+        text += f"short of {figure(wanted)}"
         if best.score is not None and best.name != rung.name:
-            told += f"; the nearest measured is {best.title} with {figure(best.score.value)}"
-        unmet.append(told)
+            text += f"; the nearest measured is {best.title} with {figure(best.score.value)}"
+        unmet.append(text)
     return Chosen(rung, why, tuple(unmet))
 
 
@@ -86,7 +86,7 @@ def _size(rung: RungRecord) -> float:
 
 
 def _why(record: LadderRecord, rung: RungRecord) -> str:
-    """The rung in a sentence: its score, what it gains, what the best above it would change."""
+    """Return the rung in a sentence: its score, what it gains, what the best above it would change."""
     assert rung.score is not None  # noqa: S101 - only measured rungs are chosen
     said = f"{record.metric_title} {figure(rung.score.value)} ({figure(rung.score.low)} to {figure(rung.score.high)})"
     if rung.gain is not None and rung.climbed:
@@ -107,13 +107,13 @@ def _verdict(gain: Interval) -> str:
 
 
 def _above(record: LadderRecord, rung: RungRecord) -> list[RungRecord]:
-    """Rungs that were held against this one and not climbed, the largest gain first."""
+    """Return rungs that were held against this one and not climbed, the largest gain first."""
     held = [r for r in record.rungs if r.gain is not None and not r.climbed and r.against == rung.name]
     return sorted(held, key=lambda r: -r.gain.value if r.gain else 0.0)
 
 
 def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
-    """What about the data or the device would change the rung."""
+    """Return what about the data or the device would change the rung."""
     told = []
     above = _above(record, rung)
     able = [one for one in above if one.gain is not None and one.gain.value > 0]

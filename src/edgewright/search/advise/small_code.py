@@ -8,7 +8,7 @@ from typing import Any
 from edgewright.export._c_detector import detector_form
 from edgewright.export.c99_forecast import memory_of
 from edgewright.export.detector_program import detector_program
-from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
+from edgewright.monitor.forecaster import ForecasterFile
 from edgewright.profiles.cores import core, weighed
 from edgewright.profiles.footprint import program_footprint, takes_programs
 from edgewright.profiles.small_programs import Written, engine_footprint, written_footprint
@@ -56,7 +56,7 @@ def detector_price(kind: str, learnt: Mapping[str, Any], columns: tuple[str, ...
 
 
 def forecaster_price(made: ForecasterFile) -> Price:
-    """The footprint of a fitted forecaster that takes a row in and forecasts its horizon, by profile."""
+    """Return the footprint of a fitted forecaster that takes a row in and forecasts its horizon, by profile."""
     spec, model = made.spec, made.spec.model
     flash, ram = memory_of(made)
     code, stack, *a_value = _FORECASTERS["log" if model.scale == "log" else "level"]

@@ -19,7 +19,7 @@ _SHORTEST = 8
 
 
 def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
-    """The window that is taken where none is named, and why; None for rows.
+    """Return the window that is taken where none is named, and why; None for rows.
 
     A power of two of samples, about 2.5 s, and no more than half of what a label usually lasts.
     """
@@ -37,8 +37,8 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     if lasts and samples > lasts:
         samples //= 2
     why = f"{rate:g} rows a second are parts of a movement: windows of {samples} rows, {samples / rate:.3g} s"
-    told = f", as a label lasts {lasts / rate:.3g} s in the median" if lasts else ""
-    return WindowConfig(samples=samples), why + told
+    text = f", as a label lasts {lasts / rate:.3g} s in the median" if lasts else ""
+    return WindowConfig(samples=samples), why + text
 
 
 def _usual_run(dataset: DataSet) -> float:

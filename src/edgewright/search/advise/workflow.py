@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
-
 from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import listing, load_profile
@@ -15,22 +13,20 @@ from edgewright.schema.budget import Budget
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
 from edgewright.search.advise import placement
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found
-from edgewright.search.advise.figures import Figures, usual_radio
-from edgewright.search.advise.framings_found import framing_of
+from edgewright.search.advise.contract import AdviceRequest, Doing, Found, framing_of
+from edgewright.search.advise.figures import Figures, limit_of, usual_radio
 from edgewright.search.advise.inspection import Look, look
-from edgewright.search.advise.needs import limit_of
-from edgewright.search.advise.turning_points import turning
+from edgewright.search.advise.placement import turning
 from edgewright.search.ladder.verdict import figure
 
 GATEWAY_PROFILE, SERVER_PROFILE = "raspberry-pi-5", "x86-64"
 
 
-def advise(asked: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Advice:
+def advise(request: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Advice:
     """Frames, weighs where it should run, measures, and decides.
 
     Args:
-        asked: data, device and needs.
+        request: data, device and needs.
         doing: shows progress.
         ahead: gets the estimate of long work before it begins.
 
@@ -39,21 +35,21 @@ def advise(asked: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) ->
         CheckFailedError: rows would be dealt at random though neighbours know each other.
         KeyboardInterrupt: nothing is kept of a measurement that was broken off.
     """
-    profile = load_profile(asked.device)
-    radio = asked.radio or usual_radio(profile, takes_programs(profile))
-    figures = Figures(radio, asked.prices)
-    seen = Look(None) if asked.path and names_pipeline(asked.data, asked.path) else look(asked.data)
-    found = framing_of(seen, asked).advise(seen, asked, doing, ahead)
+    profile = load_profile(request.device)
+    radio = request.radio or usual_radio(profile, takes_programs(profile))
+    figures = Figures(radio, request.prices)
+    seen = Look(None) if request.path and names_pipeline(request.data, request.path) else look(request.data)
+    found = framing_of(seen, request).advise(seen, request, doing, ahead)
     footprint = found.price(profile)
-    setting = _setting(found, asked, profile, figures, footprint)
-    places = placement.places(setting, asked.needs)
+    setting = _setting(found, request, profile, figures, footprint)
+    places = placement.places(setting, request.needs)
     place, why = placement.choose(places)
     said = {text.split()[0] for text in found.unmet}
     missed = (miss for miss in place.misses if miss.split("=")[0] not in said)
-    unmet = (*found.unmet, *_without_ladder(found, asked.needs, footprint), *missed)
+    unmet = (*found.unmet, *_without_ladder(found, request.needs, footprint), *missed)
     if unmet:
-        near = _simpler(found, setting, asked.needs) if place.misses else ()
-        unmet = (*unmet, *near, *_nearest(found, asked, profile))
+        near = _simpler(found, setting, request.needs) if place.misses else ()
+        unmet = (*unmet, *near, *_nearest(found, request, profile))
     return Advice(
         name=found.name,
         target=found.target,
@@ -61,8 +57,8 @@ def advise(asked: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) ->
         device=profile.name,
         radio=radio,
         battery=setting.battery,
-        seed=asked.seed,
-        needs=asked.needs,
+        seed=request.seed,
+        needs=request.needs,
         parameters=figures.parameters(),
         traffic=setting.traffic,
         places=places,
@@ -78,7 +74,7 @@ def advise(asked: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) ->
         unmet=unmet,
         curve=found.curve,
         curve_note=found.curve_note,
-        flips=(*found.flips, *turning(setting, asked.needs, place)),
+        flips=(*found.flips, *turning(setting, request.needs, place)),
         costs=(*_costs(place, footprint, setting), *found.costs),
         commands=found.commands,
         notes=(*found.notes, *_notes(found, profile, footprint, radio)),
@@ -86,7 +82,7 @@ def advise(asked: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) ->
 
 
 def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint | None) -> tuple[str, ...]:
-    """Needs about the model itself that are not met, or that nobody can judge, where no ladder judged them."""
+    """Return needs about the model itself that are not met, or that nobody can judge, where no ladder judged them."""
     if found.ladder is not None:
         return ()
     told = list[str]()
@@ -101,7 +97,7 @@ def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint 
 
 
 def _setting(
-    found: Found, asked: AdviceRequest, profile: Profile, figures: Figures, footprint: Footprint | None
+    found: Found, request: AdviceRequest, profile: Profile, figures: Figures, footprint: Footprint | None
 ) -> placement.Setting:
     rows, why = _rows(found, figures)
     answers = rows / found.rows_an_answer
@@ -123,7 +119,7 @@ def _setting(
         traffic=traffic,
         figures=figures,
         sleep_w=sleep,
-        battery=limit_of(asked.needs, "battery") is not None or (small and not asked.mains),
+        battery=limit_of(request.needs, "battery") is not None or (small and not request.mains),
         columns=found.columns,
         works=works,
         cannot=_cannot(found, profile),
@@ -131,7 +127,7 @@ def _setting(
 
 
 def _rows(found: Found, figures: Figures) -> tuple[float, str]:
-    """Rows a day, and who says so."""
+    """Return rows a day, and who says so."""
     if figures.is_given("rows"):
         return figures["rows"], "as given"
     if found.rate:
@@ -151,7 +147,7 @@ def _cannot(found: Found, profile: Profile) -> dict[str, str]:
 
 
 def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small: bool) -> placement.Work:
-    """Time and power of an answer; no time where nothing is known of the model, which a note says."""
+    """Return time and power of an answer; no time where nothing is known of the model, which a note says."""
     name = "active" if small else "system_active"
     watts = profile.active.value if profile.active and not figures.is_given(name) else figures[name]
     time = footprint.latency_us if footprint else None
@@ -159,7 +155,7 @@ def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small
 
 
 def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) -> tuple[str, ...]:
-    """The best rung of the ladder with which a place meets every need about places, where the chosen one has none."""
+    """Return the best rung with which a place meets every need about places, where the chosen one has none."""
     ladder = found.ladder
     if ladder is None:
         return ()
@@ -173,14 +169,14 @@ def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) 
         best, _ = placement.choose(placement.places(replace(setting, works=works), needs))
         if not best.misses:
             value = rung.score.value
-            said = f"{rung.title} on the {best.name} meets them, with {ladder.metric_title} {figure(value)}"
-            able.append((value if ladder.higher else -value, said))
+            text = f"{rung.title} on the {best.name} meets them, with {ladder.metric_title} {figure(value)}"
+            able.append((value if ladder.higher else -value, text))
     return (f"the nearest that was measured: {max(able)[1]}",) if able else ()
 
 
-def _nearest(found: Found, asked: AdviceRequest, profile: Profile) -> tuple[str, ...]:
-    """A device that comes with Edgewright on which flash, RAM and latency are met, where this one does not."""
-    limits = [limit_of(asked.needs, name) for name in ("flash", "ram", "latency")]
+def _nearest(found: Found, request: AdviceRequest, profile: Profile) -> tuple[str, ...]:
+    """Return a device that comes with Edgewright on which flash, RAM and latency are met, where this one does not."""
+    limits = [limit_of(request.needs, name) for name in ("flash", "ram", "latency")]
     latency = limits[2]
     mine = found.price(profile)
     if mine is None or latency is None or not over_budget(mine, Budget(latency_us=latency * 1e6)):
@@ -201,22 +197,22 @@ def _nearest(found: Found, asked: AdviceRequest, profile: Profile) -> tuple[str,
 
 
 def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
-    told: list[tuple[str, str]] = []
+    lines: list[tuple[str, str]] = []
     if footprint is not None:
         for name, spread in (("flash", footprint.flash), ("RAM", footprint.ram)):
             low, high = placement.amount_bytes(spread.low), placement.amount_bytes(spread.high)
-            told.append((name, f"{placement.amount_bytes(spread.value)} ({low} to {high}), {spread.how}"))
+            lines.append((name, f"{placement.amount_bytes(spread.value)} ({low} to {high}), {spread.how}"))
         time = footprint.latency_us
         span = time and f"({placement.seconds(time.low / 1e6)} to {placement.seconds(time.high / 1e6)}), {time.how}"
-        told.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
+        lines.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
     known = place.computing or place.name != placement.DEVICE
     least, most = ("", "") if known else ("at least ", "at most ")
-    told.append(("energy of the device", f"{least}{placement.joules(place.energy_j_day)} a day"))
+    lines.append(("energy of the device", f"{least}{placement.joules(place.energy_j_day)} a day"))
     if setting.battery:
         cell = placement.joules(setting.figures["cell"])
-        told.append(("battery", f"{most}{placement.days(place.battery_days)} from a cell of {cell}"))
-    told.append(("money", f"{placement.dollars(place.cost_year)} a year and device"))
-    return tuple(told)
+        lines.append(("battery", f"{most}{placement.days(place.battery_days)} from a cell of {cell}"))
+    lines.append(("money", f"{placement.dollars(place.cost_year)} a year and device"))
+    return tuple(lines)
 
 
 def _notes(found: Found, profile: Profile, footprint: Footprint | None, radio: str) -> tuple[str, ...]:
@@ -234,18 +230,3 @@ def _notes(found: Found, profile: Profile, footprint: Footprint | None, radio: s
         told.append("a phone or hub that passes on what comes over ble is taken to be there, and costs nothing here")
     told.append("the sensor's own energy is the same in every place, and is not counted")
     return tuple(dict.fromkeys(told))
-
-
-def without_times(record: Advice) -> Advice:
-    """The record without what differs from run to run: measured CPU seconds."""
-    ladder = record.ladder
-    if ladder is not None:
-        ladder = msgspec.structs.replace(
-            ladder,
-            cpu_seconds=0.0,
-            rungs=tuple(msgspec.structs.replace(rung, cpu_seconds=0.0) for rung in ladder.rungs),
-            peers=tuple(msgspec.structs.replace(peer, cpu_seconds=0.0) for peer in ladder.peers),
-        )
-    curve = record.curve if record.curve is None else msgspec.structs.replace(record.curve, cpu_seconds=0.0)
-    costs = tuple(cost for cost in record.costs if "CPU" not in cost[1])
-    return msgspec.structs.replace(record, ladder=ladder, curve=curve, costs=costs)

@@ -33,7 +33,7 @@ class ArrayCache:
         self.made = 0
 
     def get(self, key: object, make: Callable[[], Floats]) -> Floats:
-        """The array of a key (anything msgspec can write), worked out where it is neither in memory nor on disk."""
+        """Return the array of a key (anything msgspec can write), computed where neither memory nor disk has it."""
         name = digest(key)
         found = self._held.get(name)
         if found is None:
@@ -60,7 +60,7 @@ class ArrayCache:
         return array
 
     def _write(self, name: str, array: Floats) -> None:
-        """Keeps an array on disk where there is room: a cache that cannot be written costs time, never the search."""
+        """Keep an array on disk where there is room: a cache that cannot be written costs time, never the search."""
         if self.folder is None or array.nbytes > self.disk:
             return
         temporary = ""
@@ -92,12 +92,12 @@ class ArrayCache:
 
 
 def digest(key: object) -> str:
-    """A name for a key that is the same in every process."""
+    """Return a name for a key that is the same in every process."""
     return hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:40]
 
 
 def state_digest(state: object) -> str:
-    """A name for the fitted state of a stage: arrays by their bytes, the rest by its text."""
+    """Return a name for the fitted state of a stage: arrays by their bytes, the rest by its text."""
     found = hashlib.sha256()
     _add(found, state)
     return found.hexdigest()[:40]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.search.architecture.axis import Point
 from edgewright.search.architecture.descriptions import described, enough, misses
 from edgewright.search.architecture.estimates import Estimate, Estimator
 from edgewright.search.architecture.features import Features
-from edgewright.search.architecture.front import combined, stopped_by
+from edgewright.search.architecture.point_pipeline import Point
 from edgewright.search.architecture.proposals import Sampler, propose
 from edgewright.search.architecture.space import Space
-from edgewright.search.architecture.study import Study
+from edgewright.search.architecture.study import Study, combined, stopped_by
 from edgewright.search.architecture.trial import (
     JUDGE,
     TRY,
@@ -27,33 +26,10 @@ from edgewright.search.architecture.trial import (
     TrialScore,
     Tried,
     features_of,
-    judge,
-    try_out,
 )
+from edgewright.search.engines.contract import Engine
 
 T = TypeVar("T")
-
-
-class Runs(Protocol):
-    """The part of an engine that a search needs (`search.engines.contract.Engine`)."""
-
-    workers: int
-
-    def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | Exception]]:
-        """Does every batch once, in any order."""
-        ...
-
-
-class Here:
-    """An engine in this process, for one worker."""
-
-    workers = 1
-
-    def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | Exception]]:
-        """Does one batch after the other."""
-        function = {TRY: try_out, JUDGE: judge}[work]
-        for place, batch in enumerate(batches):
-            yield place, function(shared, batch)
 
 
 @dataclass(frozen=True)
@@ -74,7 +50,7 @@ class Search:
     estimator: Estimator
     shared: Shared
     study: Study
-    engine: Runs
+    engine: Engine
     told: Callable[[Sequence[Tried]], None] = lambda trials: None
 
     @property
@@ -83,7 +59,7 @@ class Search:
         return self.estimator.features.prepared(self.space.config.window).problem.task
 
     def run(self, trials: int) -> list[Tried]:
-        """Goes on until so many points were tried, those of earlier sittings included; gives all of them."""
+        """Go on until so many points were tried, those of earlier sittings included; gives all of them."""
         found, own = self.study.trials(), self.study.identity
         while len(found) < trials:
             batch, within = divmod(len(found), own.batch)
@@ -99,7 +75,7 @@ class Search:
         return found
 
     def _batch(self, points: Sequence[Point], first: int, batch: int, before: Sequence[Tried]) -> list[Tried]:
-        trials = [self._estimated(point, first + place, batch) for place, point in enumerate(points)]
+        trials = [self._estimated(point, first + index, batch) for index, point in enumerate(points)]
         waiting = [trial for trial in trials if trial.state == "done"]
         tried = self._train(waiting, (0,))
         going, made = [], {}
@@ -127,7 +103,7 @@ class Search:
         return [made.get(trial.number, trial) for trial in trials]
 
     def _refuse_lost(self, tried: Sequence[object], before: Sequence[Tried]) -> None:
-        """Ends a search whose workers can do nothing of it, instead of losing all of its trials.
+        """End a search whose workers can do nothing of it, instead of losing all of its trials.
 
         Raises:
             CheckFailedError: every batch of work failed, and no trial was ever finished.
@@ -153,14 +129,14 @@ class Search:
         )  # fmt: skip
 
     def _train(self, trials: Sequence[Tried], folds: tuple[int, ...]) -> list[list[FoldError] | Exception]:
-        """Errors of every trial on some folds, or why the batch it was in came to nothing."""
+        """Return errors of every trial on some folds, or why the batch it was in came to nothing."""
         configs = [self.space.pipeline(trial.point) for trial in trials]
         return self._asked(TRY, configs, list[list[FoldError]], folds)
 
     def _asked(
         self, work: str, configs: Sequence[object], kind: type[list[T]], folds: tuple[int, ...] = ()
     ) -> list[T | Exception]:
-        """What the work of an engine gave for each pipeline, in order, or why its batch was lost."""
+        """Return what the work of an engine gave for each pipeline, in order, or why its batch was lost."""
         # Two batches a worker: the second evens out what the first takes longer.
         size = max(1, -(-len(configs) // max(1, 2 * self.engine.workers))) if self.engine.workers > 1 else len(configs)
         parts = [configs[i : i + size] for i in range(0, len(configs), max(1, size))]
@@ -176,7 +152,7 @@ class Search:
         return answers
 
     def judge(self, trials: Sequence[Tried]) -> dict[int, TrialScore]:
-        """Judges trials by leaving units out, in the form that a run packages; those judged before are kept."""
+        """Judge trials by leaving units out, in the form that a run packages; those judged before are kept."""
         known = self.study.judged()
         waiting = [trial for trial in trials if trial.number not in known]
         # As many at a time as there are workers: what was judged is kept when the rest is broken off.
@@ -190,7 +166,7 @@ class Search:
         return self.study.judged()
 
     def refuse_impossible(self) -> None:
-        """Ends a search that cannot find anything, before it has begun.
+        """End a search that cannot find anything, before it has begun.
 
         Raises:
             CheckFailedError: not even the smallest points are within the budget, by how much and which is nearest.
@@ -225,14 +201,14 @@ def _failed(trial: Tried, given: object) -> Tried:
 
 
 def finite(estimate: Estimate) -> Estimate:
-    """An estimate that JSON can hold: what is not known is 0 beside the reason."""
+    """Return an estimate that JSON can hold: what is not known is 0 beside the reason."""
     if not estimate.impossible:
         return estimate
     return msgspec.structs.replace(estimate, flash=0.0, ram=0.0, latency_us=0.0)
 
 
 def shared_of(space: Space, data: str | None, folds: int, cache: str) -> Shared:
-    """What workers need to know of a search."""
+    """Return what workers need to know of a search."""
     augment = space.config.training.augment
     copies = max((int(table.get("copies", 1)) for table in augment), default=0)
     copies = max([copies, *(int(c) for axis in space.axes if axis.name == "copies" for c in axis.choices)])
@@ -240,5 +216,5 @@ def shared_of(space: Space, data: str | None, folds: int, cache: str) -> Shared:
 
 
 def features_for(shared: Shared) -> Features:
-    """The samples that the coordinator looks at; a worker in this process shares them."""
+    """Return the samples that the coordinator looks at; a worker in this process shares them."""
     return features_of(msgspec.json.encode(shared))

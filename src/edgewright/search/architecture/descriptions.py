@@ -4,13 +4,68 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from edgewright.core.files import write_atomic
+from edgewright.models.architecture import width_of
+from edgewright.pipeline.toml_text import toml_text
 from edgewright.profiles.footprint import amount
 from edgewright.schema.budget import Budget
-from edgewright.search.architecture.axis import Point
+from edgewright.schema.errors import InputError
 from edgewright.search.architecture.estimates import Estimate
+from edgewright.search.architecture.point_pipeline import Point, own_widths
 from edgewright.search.architecture.space import Space
+from edgewright.search.architecture.study import Study
+from edgewright.search.architecture.trial import TrialScore, Tried
+
+POINTS = "points"
+
+
+def point_text(space: Space, trial: Tried, judged: TrialScore | None, data: str | None) -> str:
+    """Return the pipeline of a trial as TOML, with what was found of it above."""
+    config = space.pipeline(trial.point, f"{space.config.name[:50]}-{trial.number}")
+    table: dict[str, Any] = msgspec.to_builtins(config)
+    if data is not None:
+        table["data"] = {**table["data"], "path": str(Path(data).resolve())}
+    error = "not trained" if trial.error is None else f"error {trial.error:.4f} over {len(trial.folds)} folds"
+    lines = [
+        f"# Trial {trial.number} of a search from the pipeline {space.config.name!r}.",
+        f"# {described(space, trial.point)}",
+    ]
+    names = feature_names(space)
+    lines += [f"#   {number} {names[number - 1]}" for number in features_of_point(space, trial.point)]
+    lines.append(f"# {error}; estimated flash {trial.estimate.flash:,.0f} B, RAM {trial.estimate.ram:,.0f} B")
+    if judged is not None:
+        interval = f"{judged.low:.4f} to {judged.high:.4f}"
+        lines.append(f"# leaving {judged.units} units out: error {judged.error:.4f} ({interval})")
+    return "\n".join(lines) + "\n" + toml_text(table)
+
+
+def write_points(
+    space: Space, study: Study, front: list[Tried], judged: dict[int, TrialScore], data: str | None
+) -> None:
+    """Write `points/N.toml` for every point of the front; those of before that are there already stay."""
+    folder = study.folder / POINTS
+    folder.mkdir(exist_ok=True)
+    for trial in front:
+        write_atomic(folder / f"{trial.number}.toml", point_text(space, trial, judged.get(trial.number), data).encode())
+
+
+def trial_numbered(trials: list[Tried], number: int) -> Tried:
+    """Return a trial by its number.
+
+    Raises:
+        InputError: there is none, or it cannot be run.
+    """
+    if not 0 <= number < len(trials):
+        raise InputError(f"a trial from 0 to {len(trials) - 1}", str(number), "--take")
+    if trials[number].state == "impossible":
+        raise InputError("a trial that can be built", trials[number].reason, f"--take {number}")
+    return trials[number]
+
 
 # So many channels of a stage are named.
 MOST_NAMED = 4
@@ -19,31 +74,31 @@ _UNITS = (("flash", "B"), ("ram", "B"), ("latency_us", "us"), ("energy_uj", "uJ"
 
 def misses(estimate: Estimate, budget: Budget) -> list[str]:
     """By how much an estimate is beyond each limit: 'flash 40.1 kB, 8.1 kB (25 %) more than 32 kB'."""
-    told = []
+    lines = []
     for name, unit in _UNITS:
         limit, value = getattr(budget, name), getattr(estimate, name)
         if limit is not None and value is not None and value > limit:
-            told.append(
+            lines.append(
                 f"{name.partition('_')[0]} {amount(value, unit)}, {amount(value - limit, unit)} "
                 f"({100 * (value / limit - 1):.0f} %) more than {amount(limit, unit)}"
             )
         elif limit is not None and value is None:
-            told.append(f"no {name.partition('_')[0]} that the profile knows")
-    return told
+            lines.append(f"no {name.partition('_')[0]} that the profile knows")
+    return lines
 
 
 def enough(estimate: Estimate, budget: Budget) -> str:
-    """The budget, with what the estimate needs where it is beyond: 'flash=41kB,ram=16kB', as `--budget` takes it."""
-    told = []
+    """Return the smallest sufficient budget as `--budget` takes it: 'flash=41kB,ram=16kB'."""
+    lines = []
     for name, unit in _UNITS:
         limit, value = getattr(budget, name), getattr(estimate, name)
         if limit is not None:
-            told.append(f"{name.partition('_')[0]}={math.ceil(max(limit, value or 0.0))}{unit}")
-    return ",".join(told)
+            lines.append(f"{name.partition('_')[0]}={math.ceil(max(limit, value or 0.0))}{unit}")
+    return ",".join(lines)
 
 
 def described(space: Space, point: Point) -> str:
-    """A point in a few words: 'features 1+3, dense 32, 9 epochs'; `feature_names` says what the numbers stand for."""
+    """Describe a point: 'features 1+3, dense 32, 9 epochs'; `feature_names` explains the numbers."""
     config = space.pipeline(point)
     words = []
     parts = [name for name in point if name.startswith("part.")]
@@ -62,10 +117,8 @@ def described(space: Space, point: Point) -> str:
         words.append(f"{point['select.k']} columns")
     if "window" in point:
         words.append(f"window {point['window']}")
-    wide = [layer for layer in config.model.layers if "units" in layer or "filters" in layer]
-    widths = [str(layer.get("units", layer.get("filters"))) for layer in wide]
-    kinds = dict.fromkeys(str(layer["kind"]) for layer in wide)
-    words.append(f"{' and '.join(kinds)} {'-'.join(widths)}".strip())
+    wide = {str(layer["kind"]): None for layer in config.model.layers if width_of(layer) is not None}
+    words.append(f"{' and '.join(wide)} {'-'.join(str(width) for width in own_widths(config))}".strip())
     if not config.compression.int8:
         words.append("float32")
     words.append(f"{config.training.epochs} epochs")
@@ -75,7 +128,7 @@ def described(space: Space, point: Point) -> str:
 
 
 def feature_names(space: Space) -> tuple[str, ...]:
-    """What the numbers of `described` stand for: 'statistics (slope) of acc_x, acc_y, acc_z'; none without a union."""
+    """Name the numbers of `described`: 'statistics (slope) of acc_x, acc_y, acc_z'; empty without a union."""
     place, count = space.parts
     if not any(axis.name.startswith("part.") for axis in space.axes):
         return ()
@@ -83,14 +136,14 @@ def feature_names(space: Space) -> tuple[str, ...]:
 
 
 def features_of_point(space: Space, point: Point) -> tuple[int, ...]:
-    """Numbers of the parts of a union that a point has; none where it has no choice of them."""
+    """Return numbers of the parts of a union that a point has; none where it has no choice of them."""
     names = feature_names(space) if point.get("input") != "windows" else ()
     kept = tuple(number for number in range(1, len(names) + 1) if point.get(f"part.{number}", True))
     return kept or ((1,) if names else ())
 
 
 def _named(part: Mapping[str, Any]) -> str:
-    """A stage by its kind, what it measures and the channels it measures it of."""
+    """Return a stage by its kind, what it measures and the channels it measures it of."""
     what = part.get("features", ())
     of = part.get("channels", part.get("of", ()))
     words = [str(part["kind"])]

@@ -11,9 +11,9 @@ import numpy as np
 
 from edgewright.graph.stage import Context
 from edgewright.models.architecture import architecture
-from edgewright.pipeline.contexts import first_context, next_context
+from edgewright.pipeline.fitting import first_context, next_context
 from edgewright.pipeline.footprint import footprint
-from edgewright.pipeline.parts import build, build_model, parts
+from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.budget import Budget
 from edgewright.schema.config import PipelineConfig
@@ -53,7 +53,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     impossible: str = ""
 
     def violation(self, budget: Budget) -> float:
-        """The sum of relative excesses over the budget: 0 within, infinite where it cannot be built."""
+        """Return the sum of relative excesses over the budget: 0 within, infinite where it cannot be built."""
         if self.impossible:
             return math.inf
         total = 0.0
@@ -86,7 +86,7 @@ class Estimator:
         self._known: dict[str, Estimate] = {}
 
     def __call__(self, config: PipelineConfig) -> Estimate:
-        """The estimate of a pipeline; one that cannot be built says why."""
+        """Return the estimate of a pipeline; one that cannot be built says why."""
         key = digest([config.window, config.stages, config.model, config.compression.int8])
         if key not in self._known:
             try:
@@ -96,7 +96,7 @@ class Estimator:
         return self._known[key]
 
     def footprint(self, config: PipelineConfig) -> Footprint:
-        """The whole footprint with its error bars.
+        """Return the whole footprint with its error bars.
 
         Raises:
             InputError: it cannot be built.
@@ -108,7 +108,7 @@ class Estimator:
         return footprint(self.profile, self.untrained(config).graph, bits=bits, buffer_bytes=buffer)
 
     def untrained(self, config: PipelineConfig) -> Untrained:
-        """The pipeline with stages fitted on a few samples and a network nobody trained.
+        """Return the pipeline with stages fitted on a few samples and a network nobody trained.
 
         Raises:
             InputError: it cannot be built.

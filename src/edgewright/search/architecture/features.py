@@ -19,9 +19,9 @@ from sklearn.base import clone
 
 from edgewright.core.catalogue import listing
 from edgewright.graph.stage import Context
-from edgewright.pipeline.contexts import first_context, next_context
+from edgewright.pipeline.fitting import first_context, next_context
 from edgewright.pipeline.material import sha256
-from edgewright.pipeline.parts import Part, build, parts
+from edgewright.pipeline.plan import Part, build, parts
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.search.architecture.cache import ArrayCache, digest, state_digest
@@ -84,7 +84,7 @@ class Features:
         self._fits: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
     def prepared(self, window: WindowConfig | None) -> Prepared:
-        """The samples cut with a window, read once."""
+        """Return the samples cut with a window, read once."""
         name = digest(window)
         if name not in self._prepared:
             config = msgspec.structs.replace(self.config, window=window)
@@ -99,7 +99,7 @@ class Features:
         return self._prepared[name]
 
     def folds(self, window: WindowConfig | None, count: int) -> tuple[Fold, ...]:
-        """Folds of whole units; `count` 0 leaves one unit out at a time, twenty folds at most."""
+        """Yield folds of whole units; `count` 0 leaves one unit out at a time, twenty folds at most."""
         name = (digest(window), count)
         if name not in self._folds:
             problem, seed = self.prepared(window).problem, self.config.seed
@@ -109,7 +109,7 @@ class Features:
         return self._folds[name]
 
     def rows(self, config: PipelineConfig, fold: Fold) -> Rows:
-        """What a point's network is fitted and judged on.
+        """Return what a point's network is fitted and judged on.
 
         Raises:
             InputError: a stage cannot take what arrives.
@@ -124,7 +124,7 @@ class Features:
         return Rows(X[train], y[made.origin[train]], X[fold.test], y[fold.test])
 
     def _wanted(self, config: PipelineConfig, made: Prepared) -> NDArray[np.bool_]:
-        """The samples themselves, and of each augmentation as many copies as the point makes."""
+        """Return the samples themselves, and of each augmentation as many copies as the point makes."""
         wanted: NDArray[np.bool_] = made.place == 0
         for number, table in enumerate(config.training.augment):
             first = 1 + number * self.copies
@@ -132,7 +132,7 @@ class Features:
         return wanted
 
     def _after(self, part: Part, context: Context, key: str, given: _Fitting) -> tuple[Floats, Context, str]:
-        """The rows behind one stage, what arrives at the next, and the name of those rows."""
+        """Return the rows behind one stage, what arrives at the next, and the name of those rows."""
         try:
             estimator = build(part, context)
             if part.kind == "union":
@@ -151,7 +151,7 @@ class Features:
         return X, next_context(context, fitted, X.shape[1:]), name
 
     def _union(self, part: Part, estimator: Any, key: str, given: _Fitting) -> tuple[Floats, Any, str]:  # noqa: ANN401
-        """The parts of a union side by side, each worked out for itself."""
+        """Return the parts of a union side by side, each worked out for itself."""
         columns, names, fitted_parts = [], [], []
         for (_, one, state), table in zip(estimator.parts, part.table["parts"], strict=True):
             name, fitted = self._fit(one, state, key, table, given)
@@ -171,7 +171,7 @@ class Features:
         table: object,
         given: _Fitting,
     ) -> tuple[str, Any]:
-        """A name for what the fitted stage makes of the rows called `key`, and the stage."""
+        """Return a name for what the fitted stage makes of the rows called `key`, and the stage."""
         asked = digest([key, table, given.name])
         if asked not in self._fits:
             fitted = clone(estimator).fit(given.X[given.train], given.y[given.train])

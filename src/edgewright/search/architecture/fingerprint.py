@@ -32,7 +32,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def everywhere(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig, str | None]:
-    """The pipeline and its data with paths that mean the same in any folder: of a worker, or of a point that is run."""
+    """Return the pipeline and its data with paths that are valid in any folder, such as a worker's."""
     changed: dict[str, Any] = {}
     place, profile = config.data.get("path"), config.device.profile
     if isinstance(place, str) and place:
@@ -43,7 +43,7 @@ def everywhere(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig
 
 
 def identity_of(config: PipelineConfig, profile: Profile, samples: str, **asked: Any) -> Identity:  # noqa: ANN401
-    """What a study is of.
+    """Return what a study is of.
 
     Args:
         config: of the pipeline.
@@ -58,7 +58,7 @@ def identity_of(config: PipelineConfig, profile: Profile, samples: str, **asked:
 
 
 def placeless(config: PipelineConfig) -> PipelineConfig:
-    """The pipeline without the places of its data and device, which a study knows by what is in them."""
+    """Return the pipeline without the places of its data and device, which a study knows by what is in them."""
     return msgspec.structs.replace(
         config,
         data={key: value for key, value in config.data.items() if key != "path"},
@@ -67,7 +67,7 @@ def placeless(config: PipelineConfig) -> PipelineConfig:
 
 
 def keep(folder: Path, config: PipelineConfig, data: str | None) -> None:
-    """Writes what points of the study are made from.
+    """Write what points of the study are made from.
 
     Raises:
         OutputError: it cannot be written.
@@ -76,7 +76,7 @@ def keep(folder: Path, config: PipelineConfig, data: str | None) -> None:
 
 
 def kept(folder: Path) -> Kept:
-    """What points of the study are made from.
+    """Return what points of the study are made from.
 
     Raises:
         InputError: it is absent or damaged.
@@ -91,7 +91,7 @@ def kept(folder: Path) -> Kept:
 
 
 def go_on(folder: Path, own: Identity, config: PipelineConfig) -> Study:
-    """A study that is gone on with.
+    """Return a study that is gone on with.
 
     Args:
         folder: of the study.
@@ -126,14 +126,14 @@ def go_on(folder: Path, own: Identity, config: PipelineConfig) -> Study:
 
 
 def changes(before: PipelineConfig, now: PipelineConfig) -> list[str]:
-    """Keys in which pipelines differ, with both values: 'training.epochs (3, now 5)'; places do not count."""
+    """Return keys in which pipelines differ, with both values: 'training.epochs (3, now 5)'; places do not count."""
     old, new = _flat(placeless(before)), _flat(placeless(now))
     differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return [f"{key} ({_short(old, key)}, now {_short(new, key)})" for key in differing]
 
 
 def _flat(config: PipelineConfig) -> dict[str, Any]:
-    """Values by dotted key, as a person would name them."""
+    """Return values by dotted key, as a person would name them."""
     found: dict[str, Any] = {}
 
     def add(value: Any, key: str) -> None:  # noqa: ANN401 - what JSON holds
@@ -154,5 +154,5 @@ def _short(values: dict[str, Any], key: str) -> str:
 
 
 def _limits(budget: str) -> object:
-    """The limits of a budget, however it is written; None are those of the device."""
+    """Return the limits of a budget, however it is written; None are those of the device."""
     return parse_budget(budget) if budget else None

@@ -3,16 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import msgspec
 
-from edgewright.core.catalogue import find, listing
-from edgewright.graph.layer import Layer
-from edgewright.models.architecture import PACKAGE
+from edgewright.core.catalogue import listing
+from edgewright.models.architecture import layer_of, width_of, with_width
 from edgewright.pipeline.config import with_changes
 from edgewright.schema.config import ModelConfig, PipelineConfig, SearchConfig
-from edgewright.search.architecture.axis import Value
+
+Value: TypeAlias = bool | int | float | str
+Point: TypeAlias = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that varies.
+
+    Attributes:
+        name: key of a point.
+        choices: values; empty for a range.
+        low, high: of a range, both ends in it.
+        step: of whole numbers; 0 for a range of real numbers, on a logarithmic scale.
+    """
+
+    name: str
+    choices: tuple[Value, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    step: int = 0
+
+    def nearest(self, value: Value) -> Value:
+        """Return the value it may take that is nearest to one that it may not."""
+        if self.choices:
+            if value in self.choices:
+                return value
+            numbers = all(isinstance(choice, int | float) for choice in self.choices)
+            if not numbers or isinstance(value, str):
+                return self.choices[0]
+            return min(self.choices, key=lambda choice: abs(float(choice) - float(value)))
+        inside = min(max(float(value), self.low), self.high)
+        return inside if not self.step else int(self.low + round((inside - self.low) / self.step) * self.step)
+
+    def least(self) -> Value:
+        """Return the smallest value, or the first of those that are no numbers."""
+        if self.choices:
+            numbers = [choice for choice in self.choices if isinstance(choice, int | float)]
+            return min(numbers) if len(numbers) == len(self.choices) else self.choices[0]
+        return int(self.low) if self.step else self.low
+
 
 INT8, FLOAT32 = 8, 32
 
@@ -20,7 +60,7 @@ INT8, FLOAT32 = 8, 32
 def pipeline_of(
     config: PipelineConfig, union: tuple[int, int], point: Mapping[str, Value], name: str = ""
 ) -> PipelineConfig:
-    """The pipeline of a point.
+    """Return the pipeline of a point.
 
     Args:
         config: of the pipeline that varies.
@@ -50,9 +90,9 @@ def pipeline_of(
     return with_changes(made, changes) if changes else made
 
 
-def dense_only(config: PipelineConfig) -> bool:
-    """Whether the network has hidden layers of the kind dense alone, apart from dropout and flatten."""
-    return all(layer.get("kind") in ("dense", "dropout", "flatten") for layer in config.model.layers)
+def rebuilt(config: PipelineConfig) -> bool:
+    """Return whether a search may make the hidden layers again, instead of changing their widths alone."""
+    return all(layer_of(table).search in ("rows", "free") for table in config.model.layers)
 
 
 def own_bits(config: PipelineConfig) -> int:
@@ -61,18 +101,8 @@ def own_bits(config: PipelineConfig) -> int:
 
 
 def own_widths(config: PipelineConfig) -> list[int]:
-    """Width of every layer that has one."""
-    found = []
-    for table in config.model.layers:
-        key = _width_key(table)
-        if key in table:
-            found.append(int(table[key]))
-    return found
-
-
-def _width_key(table: Mapping[str, Any]) -> str:
-    layer: Layer[Any] = find(PACKAGE, str(table.get("kind", "")), "LAYER", "layer", "model.layers")
-    return layer.width
+    """Return the width of every layer that has one."""
+    return [width for table in config.model.layers if (width := width_of(table)) is not None]
 
 
 def _window(config: PipelineConfig, point: Mapping[str, Value]) -> Any:  # noqa: ANN401 - a window or none
@@ -101,33 +131,26 @@ def _stages(
 
 
 def _layers(config: PipelineConfig, point: Mapping[str, Value], *, windows: bool) -> tuple[dict[str, Any], ...]:
-    """Layers of a point: dense ones made anew, the pipeline's own layers with other widths, or some on windows."""
-    count = int(point.get("depth", len([name for name in point if name.startswith("width.")]) or 1))
-    if windows and dense_only(config):
-        kind, kernel = str(point.get("layer", _first_layer(config))), int(point.get("kernel", 5))
-        made = []
-        for number in range(1, count + 1):
-            layer = {"kind": kind, "filters": int(point[f"width.{number}"]), "kernel": kernel, "stride": 2}
-            made.append({**layer, "padding": "same"})
+    """Return the layers of a point: new ones on rows or on windows, or the pipeline's own with other widths."""
+    widths = [int(value) for name, value in sorted(point.items(), key=_by_number) if name.startswith("width.")]
+    if not rebuilt(config):
+        new = iter(widths)
+        return tuple(dict(t) if width_of(t) is None else with_width(t, next(new)) for t in config.model.layers)
+    widths = widths[: int(point.get("depth", len(widths) or 1))]
+    if windows:
+        offered = config.search.layers if isinstance(config.search, SearchConfig) else SearchConfig().layers
+        layer = {"kind": str(point.get("layer", offered[0]))}
+        moving = {"kernel": int(point.get("kernel", 5)), "stride": 2, "padding": "same"}
+        made = [{"kind": layer["kind"], layer_of(layer).width: width, **moving} for width in widths]
         return (*made, {"kind": "global_average_pool"})
-    if dense_only(config):
-        flat = [dict(layer) for layer in config.model.layers if layer.get("kind") == "flatten"][:1]
-        dense = [
-            {"kind": "dense", "units": int(point[f"width.{n}"]), "activation": "relu"} for n in range(1, count + 1)
-        ]
-        return (*flat, *dense)
-    number, kept = 0, []
-    for table in config.model.layers:
-        key = _width_key(table)
-        if key in table:
-            number += 1
-            table = {**table, key: int(point[f"width.{number}"])}
-        kept.append(dict(table))
-    return tuple(kept)
+    # Of the layers without weights those that act in training alone are left out.
+    shaping = [dict(table) for table in config.model.layers if width_of(table) is None and not layer_of(table).training]
+    return (*shaping[:1], *({"kind": "dense", "units": width, "activation": "relu"} for width in widths))
 
 
-def _first_layer(config: PipelineConfig) -> str:
-    return config.search.layers[0] if isinstance(config.search, SearchConfig) else "depthwise_separable"
+def _by_number(entry: tuple[str, Value]) -> int:
+    number = entry[0].rpartition(".")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _training(config: PipelineConfig, point: Mapping[str, Value]) -> Any:  # noqa: ANN401 - the table [training]

@@ -21,9 +21,9 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from edgewright.search.architecture.axis import Axis, Point
-from edgewright.search.architecture.front import objectives
+from edgewright.search.architecture.point_pipeline import Axis, Point
 from edgewright.search.architecture.space import Space
+from edgewright.search.architecture.study import objectives
 from edgewright.search.architecture.trial import Tried
 
 Sampler: TypeAlias = Literal["nsga2", "tpe", "random"]
@@ -41,7 +41,7 @@ _MOST_VIOLATION = 1e6
 def propose(
     space: Space, history: Sequence[Tried], *, seed: int, batch: int, count: int, sampler: Sampler
 ) -> list[Point]:
-    """The next points; none is among those it looks back on, where that can be had.
+    """Return the next points; none is among those it looks back on, where that can be had.
 
     Args:
         space: what varies.
@@ -94,7 +94,7 @@ def _sampler(name: Sampler, seed: int, tried: int) -> BaseSampler:
 
 
 def _remembered(history: Sequence[Tried]) -> list[Tried]:
-    """The latest trials, and of those before them the ones that no smaller one beats in error."""
+    """Return the latest trials, and of those before them the ones that no smaller one beats in error."""
     if len(history) <= HISTORY:
         return list(history)
     earlier = [trial for trial in history[: -HISTORY // 2] if trial.state == "done"]
@@ -108,7 +108,7 @@ def _remembered(history: Sequence[Tried]) -> list[Tried]:
 
 
 def _told(axes: dict[str, BaseDistribution], history: Sequence[Tried]) -> list[FrozenTrial]:
-    """Trials as Optuna knows them: all of one generation, the next of which is asked for."""
+    """Return trials as Optuna knows them: all of one generation, the next of which is asked for."""
     finite = [objectives(trial) for trial in history if trial.error is not None]
     worst = [max((figures[i] for figures in finite), default=1.0) for i in range(4)]
     made = []

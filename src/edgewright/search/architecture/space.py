@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgewright.core.catalogue import listing
+from edgewright.models.architecture import PACKAGE, layer_of
 from edgewright.schema.config import PipelineConfig, SearchConfig
-from edgewright.schema.errors import InputError
-from edgewright.search.architecture.axis import Axis, Point, Value
-from edgewright.search.architecture.point_pipeline import dense_only, own_bits, own_widths, pipeline_of
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.search.architecture.point_pipeline import Axis, Point, Value, own_bits, own_widths, pipeline_of, rebuilt
 
 # Channels and units in steps of four: kernels of the instruction sets that are generated for take four at a time.
 STEP = 4
@@ -31,11 +32,11 @@ class Space:
     parts: tuple[int, int]
 
     def own(self) -> Point:
-        """The point nearest to the pipeline as it is written."""
+        """Return the point nearest to the pipeline as it is written."""
         return {axis.name: axis.nearest(_own(self, axis.name)) for axis in self.axes}
 
     def corners(self) -> tuple[Point, ...]:
-        """The smallest points there are: narrowest and shallowest, with each part of the features alone."""
+        """Return the smallest points there are: narrowest and shallowest, with each part of the features alone."""
         least: Point = {axis.name: axis.least() for axis in self.axes}
         parts = [axis.name for axis in self.axes if axis.name.startswith("part.")]
         singles = [{**least, **{name: name == one for name in parts}} for one in parts] or [least]
@@ -50,7 +51,7 @@ class Space:
         return tuple(found)
 
     def key(self, point: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-        """What tells points apart: axes without an effect on a point are left out."""
+        """Return what tells points apart: axes without an effect on a point are left out."""
         dead = set()
         windows = point.get("input", "features") == "windows"
         depth = int(point.get("depth", 99))
@@ -63,7 +64,7 @@ class Space:
         return tuple(sorted((name, value) for name, value in point.items() if name not in dead))
 
     def pipeline(self, point: Mapping[str, Value], name: str = "") -> PipelineConfig:
-        """The pipeline of a point, called `name` where one is given.
+        """Return the pipeline of a point, called `name` where one is given.
 
         Raises:
             InputError: a choice of `[search] choices` that the pipeline does not take.
@@ -72,7 +73,7 @@ class Space:
 
 
 def space_of(config: PipelineConfig) -> Space:
-    """What varies: the table `[search]`, and for what it leaves out what the pipeline suggests (`docs/search.md`).
+    """Return what varies: `[search]`, completed by what the pipeline suggests (`docs/search.md`).
 
     Raises:
         InputError: a range that is none, or a model that is no network.
@@ -108,13 +109,17 @@ def space_of(config: PipelineConfig) -> Space:
 def _network_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
     axes = []
     if config.window is not None and "windows" in asked.inputs:
+        able = [kind for kind in listing(PACKAGE, "LAYER") if layer_of({"kind": kind}).search == "windows"]
+        for kind in asked.layers:
+            if kind not in able:
+                raise UnknownNameError("layer on windows", kind, able, "[search] layers")
         if len(asked.inputs) > 1:
             axes.append(Axis("input", tuple(dict.fromkeys(asked.inputs))))
         if len(asked.layers) > 1:
             axes.append(Axis("layer", tuple(dict.fromkeys(asked.layers))))
         axes.append(Axis("kernel", (3, 5, 9)))
     widths = [(n, int(w)) for n, w in enumerate(own_widths(config), 1)]
-    if dense_only(config):
+    if rebuilt(config):
         own = max(1, len(widths))
         shallow, deep = asked.depth or (1, max(2, own))
         if deep > shallow:
@@ -145,14 +150,14 @@ def _training_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
 
 
 def _union(config: PipelineConfig) -> tuple[int, int]:
-    for place, stage in enumerate(config.stages):
+    for index, stage in enumerate(config.stages):
         if stage.get("kind") == "union":
-            return place, len(stage.get("parts", ()))
+            return index, len(stage.get("parts", ()))
     return -1, 0
 
 
 def _own(space: Space, name: str) -> Value:
-    """What the pipeline has where an axis varies."""
+    """Return what the pipeline has where an axis varies."""
     config, (head, _, tail) = space.config, name.partition(".")
     widths = own_widths(config) or [32]
     found: dict[str, Value] = {

@@ -13,7 +13,62 @@ from pathlib import Path
 import msgspec
 
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.search.architecture.trial import TrialScore, Tried
+from edgewright.search.architecture.trial import FoldError, TrialScore, Tried
+
+RULE = (
+    "after the first fold a trial is stopped when a finished one takes no more flash, RAM and time, and was better on "
+    "that fold by more than a standard error"
+)
+
+
+def combined(folds: Sequence[FoldError], task: str) -> float:
+    """Return the error over folds: share of wrong classes, or root mean squared error."""
+    mean = sum(fold.mean * fold.samples for fold in folds) / sum(fold.samples for fold in folds)
+    return float(mean**0.5) if task == "regression" else float(mean)
+
+
+def objectives(trial: Tried) -> tuple[float, float, float, float]:
+    """Error, flash, RAM and latency, each the smaller the better."""
+    error = float("inf") if trial.error is None else trial.error
+    return error, trial.estimate.flash, trial.estimate.ram, trial.estimate.latency_us
+
+
+def beats(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Return whether `a` is nowhere worse and somewhere better."""
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+def front_of(trials: Sequence[Tried]) -> list[Tried]:
+    """Finished trials that no other finished trial beats, the smallest flash first; of equals the earlier one."""
+    done = [trial for trial in trials if trial.state == "done"]
+    figures = [objectives(trial) for trial in done]
+    kept = []
+    for index, (trial, own) in enumerate(zip(done, figures, strict=True)):
+        if not any(beats(other, own) for other in figures) and own not in figures[:index]:
+            kept.append(trial)
+    return sorted(kept, key=lambda trial: (trial.estimate.flash, trial.number))
+
+
+def stopped_by(first: FoldError, own: Tried, done: Sequence[Tried]) -> Tried | None:
+    """Return the finished trial that stops one after its first fold, by `RULE`."""
+    costs = objectives(own)[1:]
+    for other in done:
+        cheaper = all(x <= y for x, y in zip(objectives(other)[1:], costs, strict=True))
+        if other.state == "done" and cheaper and first.mean - other.folds[0].mean > first.spread:
+            return other
+    return None
+
+
+def spread_over(front: Sequence[Tried], most: int) -> list[Tried]:
+    """At most `most` points of a front, the best of each stretch of flash among them."""
+    if len(front) <= most:
+        return list(front)
+    chosen = []
+    for place in range(most):
+        stretch = front[place * len(front) // most : (place + 1) * len(front) // most]
+        chosen.append(min(stretch, key=objectives))
+    return chosen
+
 
 VERSION = 1
 FILE = "study.sqlite"
@@ -68,12 +123,12 @@ class Study:
         return [msgspec.json.decode(row[0], type=Tried) for row in rows]
 
     def judged(self) -> dict[int, TrialScore]:
-        """What was judged by leaving units out, by the number of the trial."""
+        """Return what was judged by leaving units out, by the number of the trial."""
         rows = self._connection.execute("SELECT number, record FROM judged").fetchall()
         return {number: msgspec.json.decode(record, type=TrialScore) for number, record in rows}
 
     def add(self, trials: Sequence[Tried]) -> None:
-        """Keeps a batch, whole.
+        """Keep a batch, whole.
 
         Raises:
             OutputError: the disk is full or does not answer; what was kept before stands.
@@ -82,13 +137,13 @@ class Study:
         self._write("INSERT INTO trials (number, record) VALUES (?, ?)", rows)
 
     def add_judged(self, number: int, judged: TrialScore) -> None:
-        """Keeps what a trial was judged."""
+        """Keep what a trial was judged."""
         self._write(
             "INSERT OR REPLACE INTO judged (number, record) VALUES (?, ?)", [(number, msgspec.json.encode(judged))]
         )
 
     def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         self._connection.close()
 
     def _write(self, statement: str, rows: Sequence[tuple[int, bytes]]) -> None:
@@ -100,7 +155,7 @@ class Study:
 
 
 def create(folder: Path, identity: Identity) -> Study:
-    """A new study in a folder of its own.
+    """Return a new study in a folder of its own.
 
     Raises:
         InputError: the folder holds a study.
@@ -129,7 +184,7 @@ def create(folder: Path, identity: Identity) -> Study:
 
 
 def resume(folder: Path, identity: Identity) -> Study:
-    """A study that is gone on with.
+    """Return a study that is gone on with.
 
     Raises:
         InputError: there is none, or it is of another pipeline, data, device, budget, seed or format.
@@ -149,7 +204,7 @@ def resume(folder: Path, identity: Identity) -> Study:
 
 
 def open_study(folder: Path) -> Study:
-    """A study that exists.
+    """Return a study that exists.
 
     Raises:
         InputError: there is none, or it is damaged or of a newer format.
@@ -161,7 +216,7 @@ def open_study(folder: Path) -> Study:
 
 
 def read_identity(folder: Path) -> Identity:
-    """What a study is of.
+    """Return what a study is of.
 
     Raises:
         InputError: there is no study, or it is damaged or of a newer format.

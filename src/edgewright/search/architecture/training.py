@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.models.architecture import architecture
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.models.targets import class_weights, encode, numbers, sample_weights
-from edgewright.pipeline.parts import build_model
+from edgewright.pipeline.plan import build_model
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import EdgewrightError
 from edgewright.search.architecture.features import Rows
@@ -35,7 +35,7 @@ class TrainingTask:
 
 
 def train_all(asked: Sequence[TrainingTask]) -> list[Any]:
-    """The fitted models, in order; None in the place of one whose loss was no number.
+    """Return the fitted models, in order; None in the place of one whose loss was no number.
 
     Dense networks with ReLU go through padded programs; others are trained one by one.
     """
@@ -43,7 +43,7 @@ def train_all(asked: Sequence[TrainingTask]) -> list[Any]:
     members: list[tuple[int, _Padded]] = []
     for place, one in enumerate(asked):
         model = build_model(one.config, one.task)
-        if dense(one.config) and one.rows.train.ndim == 2:
+        if dense(one.config.model.layers) and one.rows.train.ndim == 2:
             members.append((place, _Padded(model, one.rows, one.task)))
         else:
             made[place] = _alone(model, one.rows)
@@ -59,11 +59,9 @@ def train_all(asked: Sequence[TrainingTask]) -> list[Any]:
     return made
 
 
-def dense(config: PipelineConfig) -> bool:
-    """Whether the network can be trained in a padded program: dense layers with ReLU alone."""
-    return all(
-        layer.get("kind") == "dense" and layer.get("activation", "relu") == "relu" for layer in config.model.layers
-    )
+def dense(layers: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether a network can be trained in a padded program: dense layers with ReLU alone."""
+    return all(layer.get("kind") == "dense" and layer.get("activation", "relu") == "relu" for layer in layers)
 
 
 def _alone(model: Any, rows: Rows) -> Any:  # noqa: ANN401 - any network
@@ -107,7 +105,7 @@ class _Padded:
         self.member = Member(start, Sampled(ArrayRows(X), targets, weights), settings)
 
     def fitted(self, parameters: Any) -> Any:  # noqa: ANN401 - layers of arrays; any network
-        """The model with these parameters, the filling taken off."""
+        """Return the model with these parameters, the filling taken off."""
         layers = [{name: np.asarray(a, np.float32) for name, a in layer.items()} for layer in parameters]
         layers[0]["weights"] = layers[0]["weights"][: self.inputs]
         layers[-1]["weights"] = layers[-1]["weights"] * np.float32(self.spread)
@@ -121,7 +119,7 @@ class _Padded:
 
 def answers(model: Any, X: Floats) -> Floats:  # noqa: ANN401 - any network
     """Raw outputs, shape (n, k): dense networks by NumPy, which compiles nothing."""
-    if X.ndim == 2 and all("weights" in layer and layer["weights"].ndim == 2 for layer in model.parameters_):
+    if X.ndim == 2 and dense(model.layers):
         for number, layer in enumerate(model.parameters_):
             X = X @ layer["weights"] + layer["bias"]
             if number < len(model.parameters_) - 1:
@@ -137,7 +135,7 @@ def errors_of(model: Any, rows: Rows, task: str) -> NDArray[np.float64]:  # noqa
 
 
 def errors_in(raw: Floats, classes: NDArray[Any] | None, truth: Any, task: str) -> NDArray[np.float64]:  # noqa: ANN401
-    """As `errors_of`, from raw outputs."""
+    """Compute the errors from raw outputs."""
     if task == "regression" or classes is None:
         return np.square(raw[:, 0].astype(np.float64) - np.asarray(truth, np.float64))
     chosen = (raw[:, 0] > 0).astype(np.int64) if raw.shape[1] == 1 else np.argmax(raw, axis=1)

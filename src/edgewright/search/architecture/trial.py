@@ -111,7 +111,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=2)
 def features_of(shared: bytes) -> Features:
-    """The samples of a search, read once a process."""
+    """Return the samples of a search, read once a process."""
     asked = msgspec.json.decode(shared, type=Shared)
     folder: Path | None = Path(asked.cache) if asked.cache else None
     if folder is not None and not folder.parent.is_dir():  # a worker on another machine
@@ -120,7 +120,7 @@ def features_of(shared: bytes) -> Features:
 
 
 def try_out(shared: bytes, batch: bytes) -> bytes:
-    """Trains every pipeline of a batch on every fold asked for; a failed one has no errors.
+    """Train every pipeline of a batch on every fold asked for; a failed one has no errors.
 
     Args:
         shared: a `Shared` as JSON.
@@ -133,7 +133,7 @@ def try_out(shared: bytes, batch: bytes) -> bytes:
     count = msgspec.json.decode(shared, type=Shared).folds
     found: list[list[FoldError]] = [[] for _ in asked.configs]
     for fold in asked.folds:
-        for place, config in enumerate(asked.configs):
+        for index, config in enumerate(asked.configs):
             task = features.prepared(config.window).problem.task
             rows = features.rows(config, features.folds(config.window, count)[fold])
             (model,) = train_all([TrainingTask(config, rows, task)])
@@ -141,12 +141,12 @@ def try_out(shared: bytes, batch: bytes) -> bytes:
                 continue
             errors = errors_of(model, rows, task)
             spread = float(errors.std() / np.sqrt(len(errors)))
-            found[place].append(FoldError(mean=float(errors.mean()), spread=spread, samples=len(errors)))
+            found[index].append(FoldError(mean=float(errors.mean()), spread=spread, samples=len(errors)))
     return msgspec.json.encode(found)
 
 
 def judge(shared: bytes, batch: bytes) -> bytes:
-    """Judges the pipelines of a batch by leaving units out, in the form that a run packages.
+    """Judge the pipelines of a batch by leaving units out, in the form that a run packages.
 
     Returns:
         As JSON, for each pipeline a `TrialScore`, or None where its training failed.

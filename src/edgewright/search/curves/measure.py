@@ -6,18 +6,126 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
 
+from edgewright.core.versioned_json import decode_versioned
 from edgewright.pipeline.duration_estimate import Ahead, told_by_first
-from edgewright.schema.curve import CurvePoint, CurveRecord, Curves
+from edgewright.schema.curve import CURVE_VERSION, CurvePoint, CurveRecord, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
-from edgewright.search.curves.contract import Learner
-from edgewright.search.curves.noise import law_of
-from edgewright.search.curves.promise import LEVEL, METHOD, promised, why_unanswerable
+from edgewright.search.curves.noise import LEVEL, METHOD, law_of, promised, why_unanswerable
 from edgewright.search.curves.verdict import verdict
+
+
+def read_curves(path: Path) -> Curves:
+    """Return the record in a file.
+
+    Raises:
+        InputError: it is none, or a newer Edgewright's.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError("a record of learning curves", error.strerror or str(error), str(path)) from None
+    return decode_versioned(
+        content, Curves, CURVE_VERSION, "curve", "a record of learning curves (curve.json)", str(path),
+        "Name a file that edgewright curve --out wrote",
+    )  # fmt: skip
+
+
+def comparable(before: Curves, fingerprint: str, size: float) -> None:
+    """Whether an earlier record may be held against what is measured now; can be asked before anything is trained.
+
+    Args:
+        before: the earlier record.
+        fingerprint: of data, model and metric now.
+        size: samples of the whole now.
+
+    Raises:
+        InputError: they are not of the same thing, or there is not more data now.
+    """
+    if before.fingerprint != fingerprint:
+        raise InputError(
+            "a record of the same data, model and metric", f"one of {before.model} on {before.name}", "--against"
+        )
+    if size <= before.data.points[-1].size * 1.05:
+        raise InputError(
+            f"more than the {before.data.points[-1].size:,.0f} samples of the earlier record",
+            f"{size:,.0f}",
+            "--against",
+        )
+
+
+def came_true(before: Curves, now: Curves) -> Curves:
+    """Return the earlier record with its prediction of the size that is measured now.
+
+    Raises:
+        InputError: they are not of the same thing, or the later has not more data.
+    """
+    size, error = now.data.points[-1].size, now.data.points[-1].mean
+    comparable(before, now.fingerprint, size)
+    told = promised(law_of(before.data.points), size)
+    here = float(np.mean(before.data.points[-1].errors))
+    wrong = before.data.points[-1].mean * before.judges if before.judges else None
+    data = msgspec.structs.replace(
+        before.data,
+        unanswerable=why_unanswerable(told, wrong),
+        at=size,
+        predicted=told,
+        gain=Interval(value=here - told.value, low=here - told.high, high=here - told.low, method=METHOD),
+        measured=error,
+    )
+    return verdict(msgspec.structs.replace(before, data=data, parameters=None))
+
+
+class Learner(Protocol):
+    """Something that can be trained on a part of its data and judged on what stays out.
+
+    Attributes:
+        name: of the data.
+        model: what is trained, in words.
+        error: what `judge` gives, in words: 'error rate', 'root mean squared error'.
+        share: whether that is a share of one.
+        unit: what a subset keeps whole.
+        samples: training samples of the whole, the mean over folds.
+        pieces: wholes that a subset is drawn from; in the fold that has fewest.
+        draws: factor on how often each size is drawn; less for what takes long to train.
+        scalable: whether `width` has a meaning.
+        judges: samples that judge, where the error is the share of them that is wrong; 0 where it is not.
+        fingerprint: of data, model and metric.
+    """
+
+    name: str
+    model: str
+    error: str
+    share: bool
+    unit: str
+    samples: float
+    pieces: int
+    draws: float
+    scalable: bool
+    judges: int
+    fingerprint: str
+
+    def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
+        """Measure the error of a model trained on a part of the data, on samples that no training sees.
+
+        Args:
+            share: of the whole; drawn anew for every `repeat`, in whole pieces but for the last, smaller ones within
+                larger ones.
+            repeat: number of the draw and of the model's seed.
+            pool: share of the whole that subsets are drawn from; it is the same for every repeat.
+            width: factor on the width of every hidden layer.
+        """
+
+    def parameters(self, width: float) -> int:
+        """Return parameters of the model at a width."""
+
 
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 # A single training is said to lie within so many deviations of the mean over seeds: nine of ten do.
@@ -49,12 +157,12 @@ class CurveRequest:
     parameters: bool = True
 
 
-def measure(learner: Learner, asked: CurveRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Curves:
+def measure(learner: Learner, request: CurveRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Curves:
     """Both curves of a learner.
 
     Args:
         learner: trains and judges.
-        asked: what is told.
+        request: what is told.
         doing: shows progress.
         ahead: told what long work takes, by its first part.
 
@@ -63,8 +171,8 @@ def measure(learner: Learner, asked: CurveRequest, doing: Doing, ahead: Ahead = 
     """
     started = time.process_time()
     with threadpool_limits(1):
-        data = _data(learner, asked, doing, ahead)
-        parameters = _parameters(learner, doing) if asked.parameters and learner.scalable else None
+        data = _data(learner, request, doing, ahead)
+        parameters = _parameters(learner, doing) if request.parameters and learner.scalable else None
     made = Curves(
         name=learner.name,
         model=learner.model,
@@ -81,7 +189,7 @@ def measure(learner: Learner, asked: CurveRequest, doing: Doing, ahead: Ahead = 
 
 
 def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
-    """Shares that are worth training on, with their repeats, smallest first.
+    """Return shares that are worth training on, with their repeats, smallest first.
 
     Each has enough samples, at least a whole piece, and another number of pieces than the next.
     """
@@ -105,19 +213,19 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
     return made
 
 
-def _data(learner: Learner, asked: CurveRequest, doing: Doing, ahead: Ahead) -> CurveRecord:
-    shares = shares_of(learner, asked.pool)
+def _data(learner: Learner, request: CurveRequest, doing: Doing, ahead: Ahead) -> CurveRecord:
+    shares = shares_of(learner, request.pool)
     points: list[CurvePoint] = []
     total = sum(repeats for _, repeats in shares)
     with doing("Parts of the data", total) as advance:
         # Every size gets as many steps of training, and takes as long.
         advance = told_by_first(advance, ahead, "The curve over parts of the data", total)
         for share, repeats in shares:
-            errors = _repeated(learner, share, repeats, asked.pool, advance)
+            errors = _repeated(learner, share, repeats, request.pool, advance)
             points.append(CurvePoint(size=share * learner.samples, errors=errors))
-    wanted = asked.times * asked.pool
+    wanted = request.times * request.pool
     measured = None
-    if asked.check and wanted <= 1.0:
+    if request.check and wanted <= 1.0:
         repeats = len(points[-1].errors)
         with doing("The size that was predicted", repeats) as advance:
             measured = float(np.mean(_repeated(learner, wanted, repeats, 1.0, advance)))
@@ -127,7 +235,7 @@ def _data(learner: Learner, asked: CurveRequest, doing: Doing, ahead: Ahead) -> 
 def _repeated(
     learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]
 ) -> tuple[float, ...]:
-    """Errors of some draws; of the whole pool one is enough where the model has nothing random."""
+    """Return errors of some draws; of the whole pool one is enough where the model has nothing random."""
     errors: list[float] = []
     for repeat in range(repeats):
         errors.append(learner.judge(share, repeat, pool=pool))
@@ -157,7 +265,7 @@ def _parameters(learner: Learner, doing: Doing) -> CurveRecord | None:
 def record_of(
     points: Sequence[CurvePoint], at: float, measured: float | None, base: float | None = None, *, judges: int = 0
 ) -> CurveRecord:
-    """The law of some points, and what it says of a size.
+    """Return the law of some points, and what it says of a size.
 
     Args:
         points: measured.

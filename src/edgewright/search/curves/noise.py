@@ -9,7 +9,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.schema.curve import CurvePoint
+from edgewright.schema.trace import Interval
 from edgewright.training.power_law import PowerLaw, fit_power_law
+
+LEVEL = 0.8
+# Intervals of the weighed laws, widened until 80 of 100 held on other curves: the quantile that split conformal
+# prediction owes, of 32 predictions on five other sets of data (docs/adr/0045-learning-curves.md).
+WIDER = 1.18
+METHOD = "weighed power laws, 80 %, widened by what other curves needed"
+# An answer that leaves a third of the error open decides nothing.
+WIDEST = 1 / 3
+# So many wrong answers know their own error rate to within a third: 2 * 1.645 / root(98) = 1/3.
+FEWEST_WRONG = 98
+
+
+def promised(law: PowerLaw, size: float, *, measured: bool = True) -> Interval:
+    """Return the error at a size, with the interval that a curve promises.
+
+    Args:
+        law: of the points.
+        size: that is asked about.
+        measured: whether the interval is of what training on other samples gives, or of the curve itself.
+    """
+    told = law.at(size, LEVEL, measured=measured)
+    low, high = told.value * (told.low / told.value) ** WIDER, told.value * (told.high / told.value) ** WIDER
+    return Interval(value=told.value, low=low, high=high, method=METHOD)
+
+
+def why_unanswerable(told: Interval, wrong: float | None) -> str:
+    """Why a prediction says too little, known before anything larger is measured; empty where it says enough.
+
+    Args:
+        told: the prediction.
+        wrong: wrong answers at the largest size; None where errors are no counts.
+    """
+    if wrong is not None and wrong < FEWEST_WRONG:
+        return f"{wrong:.0f} wrong answers judge it, {FEWEST_WRONG} are needed"
+    width = (told.high - told.low) / told.value
+    return f"its interval is {width:.2f} of the error wide, {WIDEST:.2f} at most is needed" if width > WIDEST else ""
+
 
 Floats = NDArray[np.float64]
 # The variance of a draw falls with its size to a power, as that of a mean to the first. It is judged with an open mind,
@@ -36,7 +74,7 @@ class Noise:
 
 
 def noise_of(points: Sequence[CurvePoint]) -> Noise:
-    """The noise of points, smallest size first, all drawn from what the largest has.
+    """Return the noise of points, smallest size first, all drawn from what the largest has.
 
     Draws of a share f of the same samples differ by (1 - f) of the variance that fresh draws would have; the variance
     of fresh draws is taken to fall as a power of the size that is judged from all sizes together. What all draws have
@@ -72,7 +110,7 @@ def _fresh(share: Floats, found: Floats, freedom: Floats) -> tuple[float, float]
 
 
 def law_of(points: Sequence[CurvePoint]) -> PowerLaw:
-    """The power laws that fit, each point as sure as its repeats make it."""
+    """Return the power laws that fit, each point as sure as its repeats make it."""
     ordered = sorted(points, key=lambda point: point.size)
     noise = noise_of(ordered)
     means = np.array([point.mean for point in ordered])

@@ -3,22 +3,167 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.models.architecture import width_of, with_width
+from edgewright.pipeline.fitting import Flow, fit_stages
+from edgewright.pipeline.plan import parts
 from edgewright.schema.config import PipelineConfig
-from edgewright.search.curves.pieces import drawn, pieces_of
-from edgewright.search.curves.window_features import Behind
-from edgewright.search.ladder.contract import Rung
+from edgewright.schema.data import Column
+from edgewright.search.ladder.contract import Rung, ladder_rungs
 from edgewright.search.ladder.features import config_of, part_of
 from edgewright.search.ladder.metrics import Metric, codes
 from edgewright.search.ladder.pipeline_ends import fit_end
-from edgewright.search.ladder.rungs_found import ladder_rungs
 from edgewright.search.problem import Fold, Indices, Problem, folds
 from edgewright.training.metrics import FEW_GROUPS
+
+# Stages are looked at on so many samples to see where windows end, and whether they learn anything from rows.
+_LOOKED_AT = 48
+
+
+class StagedProblem:
+    """A problem whose samples are the features of windows, and the pipeline with the stages that are left.
+
+    Stages that are given windows are fitted on all that a curve may use, whatever the size that is drawn; most learn
+    nothing from samples, the others where noise begins. All later stages, such as a selection of columns, are fitted on
+    what was drawn.
+
+    Args:
+        problem: of windows, or of rows, which stay as they are.
+        config: with the common stages of a rung.
+    """
+
+    def __init__(self, problem: Problem, config: PipelineConfig) -> None:
+        self._problem = problem
+        self._config = config
+        self._count, self._learns = 0, False
+        if problem.samples.X.ndim > 2 and config.stages:
+            self._look()
+        rest = config.stages[self._count :]
+        self.config = msgspec.structs.replace(config, stages=rest) if self._count else config
+        self._made: dict[object, Problem] = {}
+
+    def problem(self, key: object, train: Callable[[], Indices]) -> Problem:
+        """Return the problem of features.
+
+        Args:
+            key: names what the stages may be fitted on.
+            train: those samples.
+        """
+        if not self._count:
+            return self._problem
+        name = key if self._learns else None
+        if name not in self._made:
+            flow = self._flow(self._problem, train(), self._count)
+            X = flow.array(np.arange(len(self._problem.y), dtype=np.int64))
+            context = flow.context
+            columns = tuple(Column(name=n, unit=u) for n, u in zip(context.names, context.units, strict=True))
+            samples = msgspec.structs.replace(self._problem.samples, X=X, columns=columns)
+            self._made[name] = replace(self._problem, samples=samples)
+        return self._made[name]
+
+    def _look(self) -> None:
+        """Where windows end, and whether two fits on different samples give the same."""
+        chosen = np.linspace(0, len(self._problem.y) - 1, 2 * _LOOKED_AT).astype(np.int64)
+        few = self._problem.some(np.unique(chosen))
+        half = len(few.y) // 2
+        first, second = np.arange(half, dtype=np.int64), np.arange(half, len(few.y), dtype=np.int64)
+        flow = self._flow(few, first, len(self._config.stages))
+        shapes = [len(context.shape) for context in flow.contexts] + [len(flow.context.shape)]
+        self._count = next((index for index, rank in enumerate(shapes) if rank == 1), 0)
+        if self._count:
+            made = [self._flow(few, some, self._count).X for some in (first, second)]
+            self._learns = not np.array_equal(made[0], made[1], equal_nan=True)
+
+    def _flow(self, problem: Problem, train: Indices, count: int) -> Flow:
+        samples = msgspec.structs.replace(problem.samples, y=problem.y)
+        config = self._config
+        chosen = parts(config.stages, config.name)[:count]
+        return fit_stages(samples, train, chosen, problem.task, config.seed, None, _unheard)
+
+
+def _unheard(card: Any) -> Any:  # noqa: ANN401 - a listener's answer is not used
+    """Nobody looks at the cards of a curve."""
+
+
+# With fewer units a share of them is a matter of which; each is cut into stretches of time of its own then.
+FEWEST = 8
+WANTED = 96
+
+
+def pieces_of(problem: Problem, train: Indices) -> list[Indices]:
+    """Return the training samples in pieces; of rows there is one piece, from which any may be drawn.
+
+    A person or a day stays whole where there are enough of them. Else each is cut into stretches that follow each other
+    in time: less data then means shorter recordings.
+    """
+    if problem.by == "row":
+        return [train]
+    units = problem.units[train]
+    known = np.unique(units)
+    parts = 1 if len(known) >= FEWEST else -(-WANTED // len(known))
+    made: list[Indices] = []
+    for unit in known:
+        own = train[units == unit]
+        session = np.unique(problem.samples.sessions[own], return_inverse=True)[1]
+        order = own[np.lexsort((problem.samples.starts[own], session))]
+        made += [np.sort(part) for part in np.array_split(order, min(parts, len(order))) if len(part)]
+    return made
+
+
+def drawn(problem: Problem, pieces: list[Indices], count: int, pool: int, repeat: int, seed: int) -> Indices:
+    """So many samples, ascending: for one repeat those of a smaller count are among those of a larger.
+
+    Pieces are taken whole, one after the other in a random order; of the last only as many samples as still lack, so
+    that every draw of a size is equally large.
+
+    Args:
+        problem: whose classes rows keep the mix of.
+        pieces: of the training samples.
+        count: samples wanted.
+        pool: samples that are drawn from; the same whatever the repeat.
+        repeat: number of the draw.
+        seed: of everything random.
+    """
+    available = pieces
+    if pool < sum(len(piece) for piece in pieces):
+        available = _taken(problem, pieces, pool, np.random.default_rng((seed, 2**20)))
+    return np.sort(np.concatenate(_taken(problem, available, count, np.random.default_rng((seed, repeat)))))
+
+
+def _taken(problem: Problem, pieces: list[Indices], count: int, rng: np.random.Generator) -> list[Indices]:
+    """Return pieces in a random order until there are enough samples; the last is cut."""
+    if problem.by == "row":
+        rows = pieces[0]
+        return [rows[_order(problem, rows, rng)[:count]]]
+    taken: list[Indices] = []
+    lacking = count
+    for place in rng.permutation(len(pieces)):
+        piece = rng.permutation(pieces[place])[:lacking]
+        taken.append(piece)
+        lacking -= len(piece)
+        if not lacking:
+            break
+    return taken
+
+
+def _order(problem: Problem, rows: Indices, rng: np.random.Generator) -> Indices:
+    """Return a random order of rows; every beginning has the mix of classes of the whole."""
+    if problem.task != "classification":
+        return rng.permutation(len(rows)).astype(np.int64)
+    y = problem.y[rows]
+    key = np.empty(len(rows))
+    for name in np.unique(y):
+        own = np.flatnonzero(y == name)
+        key[rng.permutation(own)] = (np.arange(len(own)) + rng.random()) / len(own)
+    return np.argsort(key, kind="stable").astype(np.int64)
+
 
 # Every fold has its own part of the data, so more folds make the mean over them surer.
 FOLDS = 8
@@ -49,7 +194,7 @@ class OfSamples:
         common = config_of(plain, problem, self._rung.columns)
         whole = self._rung.tail(common)
         self._problem, self._config, self._metric = problem, config, metric
-        self._behind = Behind(problem, common) if self._rung.fit is fit_end else None
+        self._behind = StagedProblem(problem, common) if self._rung.fit is fit_end else None
         self._common = self._behind.config if self._behind else common
         self._tail = self._rung.tail(self._common)
         units = int(problem.units.max()) + 1
@@ -74,7 +219,7 @@ class OfSamples:
         self.fingerprint = hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()[:16]
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
-        """As `contract.Learner.judge`."""
+        """Measure the error of a model trained on a part of the samples."""
         answers = np.zeros((len(self._problem.y), max(1, len(self._problem.classes))), np.float32)
         for number, fold in enumerate(self._folds):
             train = self._drawn(number, share, pool, repeat)
@@ -84,7 +229,7 @@ class OfSamples:
         return 1.0 - score if self._metric.higher else score
 
     def parameters(self, width: float) -> int:
-        """As `contract.Learner.parameters`: of the model fitted on the first fold, in one pass."""
+        """Return the parameters of the model fitted on the first fold, in one pass."""
         train = self._drawn(0, min(1.0, 2000 / self.samples), 1.0, 0)
         made = self._fitted(self._given(0, 1.0), train, self._folds[0].test[:1], 0, width, once=True)[0]
         return sum(row.parameters for row in made.model.layer_records())
@@ -94,7 +239,7 @@ class OfSamples:
         return drawn(self._problem, self._pieces[number], min(count, most), most, repeat, self._config.seed)
 
     def _given(self, number: int, pool: float) -> Problem:
-        """The problem behind the stages of windows, these fitted on no more than the pool."""
+        """Return the problem behind the stages of windows, these fitted on no more than the pool."""
         if self._behind is None:
             return self._problem
         return self._behind.problem((number, pool), lambda: self._drawn(number, pool, pool, 0))
@@ -112,7 +257,7 @@ class OfSamples:
     def _fitted(
         self, problem: Problem, train: Indices, test: Indices, repeat: int, width: float, *, once: bool = False
     ) -> tuple[Any, Indices]:
-        """A model fitted on some samples, and the places of others in what it was given."""
+        """Return a model fitted on some samples, and the places of others in what it was given."""
         both = np.union1d(train, test)
         part = msgspec.structs.replace(self._common, seed=self._config.seed + repeat)
         made = part_of(problem.some(both), part, np.searchsorted(both, train))
@@ -122,14 +267,9 @@ class OfSamples:
         training = msgspec.structs.replace(training, epochs=epochs)
         tail = msgspec.structs.replace(self._tail, seed=self._config.seed + repeat, training=training)
         if width != 1.0:
-            layers = tuple(_wider(layer, width) for layer in tail.model.layers)
+            layers = tuple(
+                layer if (own := width_of(layer)) is None else with_width(layer, max(1, round(own * width)))
+                for layer in tail.model.layers
+            )
             tail = msgspec.structs.replace(tail, model=msgspec.structs.replace(tail.model, layers=layers))
         return self._rung.fit(made, tail), np.searchsorted(both, test)
-
-
-def _wider(layer: dict[str, Any], width: float) -> dict[str, Any]:
-    """A layer with so many times its units or filters."""
-    return {
-        key: max(1, round(value * width)) if key in ("units", "filters") and isinstance(value, int) else value
-        for key, value in layer.items()
-    }

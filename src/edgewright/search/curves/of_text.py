@@ -72,7 +72,7 @@ class OfText:
         self.fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
-        """As `contract.Learner.judge`."""
+        """Measure the error of a model trained on a part of the texts."""
         inside = np.flatnonzero(self._pool < pool)
         place = _dealt(self._targets[inside], np.random.default_rng((self._seed, repeat)))
         chosen = np.sort(inside[np.argsort(place, kind="stable")[: round(share * len(self._texts))]])
@@ -82,7 +82,7 @@ class OfText:
         return float((answers != self._truth).mean())
 
     def parameters(self, width: float) -> int:
-        """As `contract.Learner.parameters`; a factor of the width is one of the bytes."""
+        """Return the parameters of the model; a factor of the width is one of the bytes."""
         rows, hidden = shape_for(self._bytes(width), len(self._intents))
         return rows * hidden + hidden * len(self._intents) + len(self._intents)
 
@@ -96,7 +96,7 @@ def _of(utterances: Sequence[Utterance], intents: list[str]) -> tuple[list[str],
 
 
 def _dealt(targets: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A number in [0, 1) for each; those below any share have the mix of intents of the whole."""
+    """Return a number in [0, 1) for each; those below any share have the mix of intents of the whole."""
     place = np.empty(len(targets))
     for target in np.unique(targets):
         own = rng.permutation(np.flatnonzero(targets == target))

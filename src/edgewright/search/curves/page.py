@@ -6,17 +6,17 @@ from markupsafe import Markup
 
 from edgewright.schema.curve import CurveRecord, Curves
 from edgewright.schema.lesson import Grid, Paragraph
-from edgewright.search.curves.promise import LEVEL
+from edgewright.search.curves.noise import LEVEL
 from edgewright.search.curves.verdict import figure, law_words, single_words
-from edgewright.trace.blocks_html import blocks_html
-from edgewright.trace.charts import Chart, Curve, draw, legend
-from edgewright.trace.own_page import sections_page
+from edgewright.trace.charts import draw, legend
+from edgewright.trace.html import blocks_html, sections_page
+from edgewright.trace.view_blocks import Chart, Curve
 
 _PER_CENT = f"{100 * LEVEL:.0f} %"
 
 
 def curves_page(record: Curves, later: Curves | None = None) -> str:
-    """The page of a record; `later` is an earlier record whose prediction is held against this one."""
+    """Return the page of a record; `later` is an earlier record whose prediction is held against this one."""
     shown = [("data", "More data", _section(record.data, "samples", record))]
     if record.parameters is not None:
         shown.append(("parameters", "A larger model", _section(record.parameters, "parameters", record)))

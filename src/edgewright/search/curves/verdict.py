@@ -9,30 +9,30 @@ from edgewright.schema.trace import Interval
 
 
 def verdict(curves: Curves) -> Curves:
-    """The curves with their sentence."""
+    """Return the curves with their sentence."""
     data, parameters = curves.data, curves.parameters
     times = data.at / data.points[-1].size
-    asked = f"{_times(times)} the data ({data.at:,.0f} samples)"
+    text = f"{_times(times)} the data ({data.at:,.0f} samples)"
     if data.unanswerable:
-        told = [f"what {asked} is worth cannot be answered: {data.unanswerable}"]
+        lines = [f"what {text} is worth cannot be answered: {data.unanswerable}"]
     else:
         nothing = "" if data.gain.low > 0 else ", which may be nothing"
-        told = [f"{asked} is worth {worth(data.gain, curves.share)}{nothing}"]
+        lines = [f"{text} is worth {worth(data.gain, curves.share)}{nothing}"]
     if parameters is not None and not (data.unanswerable or parameters.unanswerable):
-        told.append(f"a model of twice the parameters {worth(parameters.gain, curves.share)}")
-        told.append(_which(data, parameters))
+        lines.append(f"a model of twice the parameters {worth(parameters.gain, curves.share)}")
+        lines.append(_which(data, parameters))
     if data.measured is not None:
         inside = "inside the interval" if data.inside else "OUTSIDE the interval"
         said = "nothing was promised" if data.unanswerable else inside
-        told.append(f"measured afterwards: {figure(data.measured, curves.share)}, {said}")
-    return msgspec.structs.replace(curves, verdict="; ".join(told))
+        lines.append(f"measured afterwards: {figure(data.measured, curves.share)}, {said}")
+    return msgspec.structs.replace(curves, verdict="; ".join(lines))
 
 
 def law_words(record: CurveRecord, what: str, share: bool) -> str:
     """How the error falls with size; a floor above what was measured is none."""
     power = record.exponent
-    said = f"falls as {what}^-{power.value:.2f} ({power.low:.2f} to {power.high:.2f})"
-    return f"{said} to a floor of {figure(record.floor, share)}" if record.floor <= record.lowest else said
+    text = f"falls as {what}^-{power.value:.2f} ({power.low:.2f} to {power.high:.2f})"
+    return f"{text} to a floor of {figure(record.floor, share)}" if record.floor <= record.lowest else text
 
 
 def single_words(record: CurveRecord, share: bool) -> str:
@@ -53,7 +53,7 @@ def worth(gain: Interval, share: bool) -> str:
 
 
 def figure(error: float, share: bool) -> str:
-    """An error: per cent, or in its unit."""
+    """Return an error: per cent, or in its unit."""
     return f"{100 * error:.2f} %" if share else f"{error:.4g}"
 
 

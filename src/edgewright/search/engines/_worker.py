@@ -19,14 +19,14 @@ DONE, FAILED = b"d", b"f"
 
 
 def send(stream: IO[bytes], message: bytes) -> None:
-    """Writes a message: its length in eight bytes, then itself."""
+    """Write a message: its length in eight bytes, then itself."""
     stream.write(_LENGTH.pack(len(message)))
     stream.write(message)
     stream.flush()
 
 
 def receive(stream: IO[bytes]) -> bytes | None:
-    """The next message; None where the stream has ended, in the middle of one too."""
+    """Return the next message; None where the stream has ended, in the middle of one too."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -36,7 +36,7 @@ def receive(stream: IO[bytes]) -> bytes | None:
 
 
 def main() -> None:
-    """Does batches until the input ends."""
+    """Do batches until the input ends."""
     # Ctrl-C reaches the whole group of processes: the parent answers it and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = os.fdopen(os.dup(1), "wb"), sys.stderr

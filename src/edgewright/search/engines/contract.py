@@ -40,7 +40,7 @@ class Engine(Protocol):
     workers: int
 
     def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
-        """Does every batch once, in any order.
+        """Do every batch once, in any order.
 
         A worker that dies costs its batch only, which is tried once more elsewhere.
 
@@ -60,11 +60,11 @@ class Engine(Protocol):
         ...
 
     def __enter__(self) -> Self:
-        """Makes the engine ready."""
+        """Make the engine ready."""
         ...
 
     def __exit__(self, *_: object) -> None:
-        """Ends its workers."""
+        """End its workers."""
         ...
 
 
@@ -80,7 +80,7 @@ class Offered:
 
 
 def engine_for(address: str = "local", workers: int = 0) -> Engine:
-    """The engine of an address.
+    """Return the engine of an address.
 
     Args:
         address: 'local', 'dask://HOST:PORT'.
@@ -97,7 +97,7 @@ def engine_for(address: str = "local", workers: int = 0) -> Engine:
 
 
 def work_named(work: str) -> Work:
-    """The function of 'module:function'.
+    """Return the function of 'module:function'.
 
     Raises:
         InputError: there is none.

@@ -16,9 +16,28 @@ from typing import Any, Self
 from distributed import Client
 
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.search.engines._task import keep, perform
-from edgewright.search.engines._worker import DONE
+from edgewright.search.engines._worker import DONE, FAILED
 from edgewright.search.engines.contract import BatchError, Offered, work_named
+
+# What batches share, by digest, of the searches that this worker works for; the oldest goes.
+_KEPT: dict[str, bytes] = {}
+_MOST = 16
+
+
+def keep(digest: str, shared: bytes) -> None:
+    """Take what the batches of a search share: sent to each worker once."""
+    _KEPT[digest] = shared
+    while len(_KEPT) > _MOST:
+        del _KEPT[next(iter(_KEPT))]
+
+
+def perform(work: str, digest: str, batch: bytes) -> bytes:
+    """Do a batch; a failure is told in bytes too, so that no exception is pickled on its way back."""
+    try:
+        return DONE + work_named(work)(_KEPT[digest], batch)
+    except Exception as error:  # noqa: BLE001 - told to who asked
+        return FAILED + f"{type(error).__name__}: {error}".encode()
+
 
 CONNECT_SECONDS = 10.0
 # How often the scheduler is asked which workers there are: a death costs at most so much beside its batch.
@@ -53,7 +72,7 @@ class _Going:
     done: queue.SimpleQueue[tuple[_Job, Any]] = field(default_factory=queue.SimpleQueue)
 
     def next(self) -> _Job | None:
-        """A batch that is to be done again, else the next one; None where there is none."""
+        """Return a batch that is to be done again, else the next one; None where there is none."""
         return self.again.popleft() if self.again else next((_Job(n, b) for n, b in self.waiting), None)
 
 
@@ -114,7 +133,7 @@ class DaskEngine:
         self.workers = min(len(there), self.most or len(there))
 
     def _check(self, addresses: set[str], where: str = "") -> None:
-        """Asks new workers for their version: other code gives other results. With `where`, refuses them loudly.
+        """Ask new workers for their version: other code gives other results. With `where`, refuses them loudly.
 
         Raises:
             InputError: edgewright is absent on a worker, or another version.
@@ -138,7 +157,7 @@ class DaskEngine:
                 )  # fmt: skip
 
     def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
-        """As `Engine.run`; a batch that a worker has begun goes on there after Ctrl-C, and its result is dropped.
+        """Run every batch once; after Ctrl-C a worker finishes its batch, whose result is dropped.
 
         Raises:
             InputError: an unknown function.
@@ -180,7 +199,7 @@ class DaskEngine:
                     yield told
 
     def _ready(self, digest: str, shared: bytes, has: set[str]) -> set[str]:
-        """Workers that are there and have what batches share, which is sent to each once."""
+        """Return workers that are there and have what batches share, which is sent to each once."""
         there = self._there()
         new = sorted(there - has)
         if new:
@@ -189,7 +208,7 @@ class DaskEngine:
         return there & has
 
     def _there(self) -> set[str]:
-        """Workers that are there and have the right version; waits where none is.
+        """Return workers that are there and have the right version; waits where none is.
 
         Raises:
             OutputError: none comes.
@@ -209,7 +228,7 @@ class DaskEngine:
             time.sleep(ASK_SECONDS)
 
     def _give(self, work: str, digest: str, going: _Going, there: set[str]) -> None:
-        """A batch for every free worker."""
+        """Submit a batch for every free worker."""
         for address in sorted(there - set(going.busy)):
             if len(going.busy) >= (self.most or len(there)):
                 return
@@ -225,7 +244,7 @@ class DaskEngine:
             job.future.add_done_callback(lambda future, job=job: going.done.put((job, future)))
 
     def _taken(self, job: _Job, going: _Going) -> tuple[int, bytes | BatchError] | None:
-        """What a finished batch gave; None where it is tried once more."""
+        """Return what a finished batch gave; None where it is tried once more."""
         if job.future.status == "finished":
             answer = job.future.result(timeout=CONNECT_SECONDS)
             del going.busy[job.worker]
@@ -235,7 +254,7 @@ class DaskEngine:
         return self._lost(job, going)
 
     def _lost(self, job: _Job, going: _Going) -> tuple[int, BatchError] | None:
-        """A batch whose worker died: once more elsewhere, or given up."""
+        """Return a batch whose worker died: once more elsewhere, or given up."""
         del going.busy[job.worker]
         if job.future is not None:
             self.client.cancel([job.future], force=True)

@@ -47,12 +47,12 @@ class _Process:
             return  # it has died, which its end of output tells
 
     def give(self, job: tuple[int, bytes, int]) -> None:
-        """Hands over a batch: its place, its bytes, and how often it was tried."""
+        """Hand over a batch: its place, its bytes, and how often it was tried."""
         self.job = job
         self._send(job[1])
 
     def end(self) -> None:
-        """Ends the process at once."""
+        """End the process at once."""
         self.process.kill()
         self.process.wait()
         if self.process.stdin is not None:
@@ -86,16 +86,16 @@ class LocalEngine:
             self._idle.pop().end()
 
     def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
-        """As `Engine.run`."""
+        """Run every batch once, in any order."""
         function = work_named(work)
         if self.workers > 1:
             yield from self._spawned(work, shared, batches)
             return
-        for place, batch in enumerate(batches):
+        for index, batch in enumerate(batches):
             try:
-                yield place, function(shared, batch)
+                yield index, function(shared, batch)
             except Exception as error:  # noqa: BLE001 - told with the batch, as by a worker
-                yield place, BatchError(f"{type(error).__name__}: {error}")
+                yield index, BatchError(f"{type(error).__name__}: {error}")
 
     def _spawned(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
         if self._of != (work, shared):

@@ -9,9 +9,26 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.catalogue import find, listing
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats, Samples
+from edgewright.schema.errors import UnknownNameError
 from edgewright.search.problem import Indices, Problem
+
+
+def ladder_rungs(only: tuple[str, ...] = ()) -> dict[str, Rung]:
+    """Return rungs by name, from the bottom.
+
+    Raises:
+        UnknownNameError: a name that is none.
+    """
+    known = {name: find(PACKAGE, name, "RUNG", "rung") for name in listing(PACKAGE, "RUNG")}
+    for name in only:
+        if name not in known:
+            raise UnknownNameError("rung", name, known)
+    chosen = {name: rung for name, rung in known.items() if not only or name in only}
+    return dict(sorted(chosen.items(), key=lambda pair: pair[1].rank))
+
 
 PACKAGE = "edgewright.search.ladder.rungs"
 Columns = Literal["plain", "features"]
@@ -58,13 +75,13 @@ class Fitted(Protocol):
     """A rung that was fitted."""
 
     def answers(self, rows: Indices) -> Floats:
-        """Probabilities (n, classes in the problem's order), or amounts (n, 1), of samples of the part."""
+        """Return probabilities (n, classes in the problem's order), or amounts (n, 1), of samples of the part."""
 
     def says(self) -> str:
-        """What it does, in a sentence."""
+        """Return what it does, in a sentence."""
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
-        """The whole pipeline, the model last."""
+        """Return the whole pipeline, the model last."""
 
 
 @dataclass(frozen=True)

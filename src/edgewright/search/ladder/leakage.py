@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.checks_target import predictors
+from edgewright.data.checks_columns import predictors
 from edgewright.data.leakage import digests
 from edgewright.pipeline.leakage_inflation import inflation
 from edgewright.schema.data import Samples
@@ -23,7 +23,7 @@ _FEW_VALUES = 3
 
 
 def refuse_random(problem: Problem, do: str = "") -> None:
-    """Refuses folds of rows where neighbours in the file, or recordings, know each other.
+    """Refuse folds of rows where neighbours in the file, or recordings, know each other.
 
     Rows without group or time are dealt at random. That is honest only where rows are independent: it is measured with
     a quick model, dealt at random against in blocks of the file's order.
@@ -60,30 +60,30 @@ def refuse_random(problem: Problem, do: str = "") -> None:
 
 
 def in_blocks(problem: Problem) -> Problem:
-    """The problem with blocks of the file's order kept whole."""
+    """Return the problem with blocks of the file's order kept whole."""
     order = np.arange(len(problem.y), dtype=np.int64)
     return dataclasses.replace(problem, by="block", units=order * BLOCKS // len(order))
 
 
 def as_rows(problem: Problem) -> Problem:
-    """The problem with every row for itself, as asked for."""
+    """Return the problem with every row for itself, as asked for."""
     return dataclasses.replace(problem, by="row", units=np.arange(len(problem.y), dtype=np.int64))
 
 
 def telling(problem: Problem) -> tuple[str, ...]:
-    """Columns that may know the target already, a sentence each."""
-    told = [finding.sentence for finding in predictors(problem.dataset)]
-    return (*told, *_sure(problem))
+    """Return columns that may know the target already, a sentence each."""
+    lines = [finding.sentence for finding in predictors(problem.dataset)]
+    return (*lines, *_sure(problem))
 
 
 def _sure(problem: Problem) -> list[str]:
-    """Columns of few values, one of which is always of a class that is rare otherwise."""
+    """Return columns of few values, one of which is always of a class that is rare otherwise."""
     X, y = problem.samples.X, np.asarray(problem.y)
     if problem.task != "classification" or X.ndim > 2:
         return []
-    told = []
-    for place, column in enumerate(problem.samples.columns):
-        values = X[:, place]
+    lines = []
+    for index, column in enumerate(problem.samples.columns):
+        values = X[:, index]
         known = np.unique(values[np.isfinite(values)])
         if not 1 < len(known) <= _FEW_VALUES:
             continue
@@ -91,15 +91,15 @@ def _sure(problem: Problem) -> list[str]:
             own = y[values == value]
             share = float((y == own[0]).mean())
             if len(own) >= FEWEST_SURE and (own == own[0]).all() and share < 0.5:
-                told.append(
+                lines.append(
                     f"{column.name} = {value:g} is {problem.dataset.target_name} {own[0]} all {len(own)} times: is it "
                     f"known before? Else --ignore {column.name!r}"
                 )
-    return told
+    return lines
 
 
 def _in_order(samples: Samples) -> Samples:
-    """The samples as if they were rows of one recording with a rate: blocks of their order are compared."""
+    """Return the samples as if they were rows of one recording with a rate: blocks of their order are compared."""
     return msgspec.structs.replace(
         samples, groups=None, rate=1.0, sessions=np.full(len(samples.y), "file"),
         starts=np.arange(len(samples.y), dtype=np.int64),
@@ -107,13 +107,13 @@ def _in_order(samples: Samples) -> Samples:
 
 
 def _repeated(samples: Samples) -> float:
-    """Share of the samples that are copies of another one."""
+    """Return share of the samples that are copies of another one."""
     _, counts = np.unique(digests(samples.X), return_counts=True)
     return float(counts[counts > 1].sum() / len(samples.X))
 
 
 def _continuous(samples: Samples) -> bool:
-    """Whether a column has so many values that equal rows are copies and no chance."""
+    """Return whether a column has so many values that equal rows are copies and no chance."""
     return any(_values(samples, place) > len(samples.y) // 10 for place in range(samples.X.shape[1]))
 
 

@@ -12,24 +12,60 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
 
+from edgewright.graph.stage import Emitting
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.duration_estimate import Ahead, tell_ahead, told_by_first, training_s
+from edgewright.pipeline.footprint import footprint
+from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.footprint import Footprint
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
-from edgewright.search.ladder.contract import FEATURES, PLAIN, Columns, Part, Rung
-from edgewright.search.ladder.cost import beyond, price
+from edgewright.schema.profile import Profile
+from edgewright.search.ladder.contract import FEATURES, PLAIN, Columns, Fitted, Part, Rung, ladder_rungs
 from edgewright.search.ladder.features import config_of, part_of
-from edgewright.search.ladder.few_groups import choose_with_few
 from edgewright.search.ladder.leakage import telling
 from edgewright.search.ladder.metrics import choose, codes, groups_of
-from edgewright.search.ladder.model_comparison import NO_SIZE, PATIENCE, Climb, Judge
-from edgewright.search.ladder.rungs_found import ladder_rungs
+from edgewright.search.ladder.model_comparison import NO_SIZE, PATIENCE, Climb, Judge, choose_with_few
 from edgewright.search.ladder.verdict import verdict
 from edgewright.search.problem import Fold, Indices, Problem, folds
 from edgewright.training.metrics import FEW_GROUPS
 from edgewright.training.permutation_test import power, smallest_p
+
+_FLOAT_BITS = 32
+
+
+def beyond(footprint: Footprint | None, profile: Profile) -> str:
+    """Return what of the device a footprint exceeds even at the low end of its interval; empty where it may fit."""
+    if footprint is None:
+        return ""
+    pairs = (("flash", footprint.flash, profile.flash.value), ("RAM", footprint.ram, profile.ram.value))
+    return " and ".join(name for name, spread, limit in pairs if spread.low > limit)
+
+
+def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Profile) -> tuple[Footprint | None, str]:
+    """Estimate a fitted rung in the form that a run would deploy; None with the reason where it has none.
+
+    Args:
+        fitted: the rung.
+        problem: its samples' shape.
+        config: of its run: says whether int8 is made.
+        profile: of the device.
+    """
+    steps = list(fitted.steps())
+    if not isinstance(steps[-1][1], Emitting):
+        return None, "it cannot say itself in ONNX"
+    shape = tuple(int(n) for n in problem.samples.X.shape[1:])
+    buffer = 4 * int(problem.samples.X[0].size) if problem.window is not None else 0
+    try:
+        graph = graph_of(steps, shape, config.name, problem.samples.columns)
+        bits = 8 if config.compression.int8 else _FLOAT_BITS
+        return footprint(profile, graph, bits=bits, buffer_bytes=buffer), ""
+    except EdgewrightError as error:
+        return None, str(error)
+
 
 FOLDS = 5
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
@@ -51,7 +87,7 @@ class LadderRequest:
 
 
 def without_copies(part: Part) -> Part:
-    """The part without changed copies of training samples."""
+    """Return the part without changed copies of training samples."""
     return replace(part, extra=None)
 
 
@@ -71,17 +107,17 @@ class Ladder:
         self,
         problem: Problem,
         config: PipelineConfig,
-        asked: LadderRequest,
+        request: LadderRequest,
         doing: Doing,
         on_rung: Callable[[RungRecord], None] = lambda _: None,
         ahead: Ahead = lambda _: None,
     ) -> None:
-        self.problem, self.asked, self._doing, self._on_rung = problem, asked, doing, on_rung
+        self.problem, self.asked, self._doing, self._on_rung = problem, request, doing, on_rung
         self.config, self._ahead = config, ahead
         self.configs = {columns: config_of(config, problem, columns) for columns in (PLAIN, FEATURES)}
         self.profile = load_profile(config.device.profile)
-        self.metric, self.why = choose(problem, asked.metric)
-        self.rungs = ladder_rungs(asked.rungs)
+        self.metric, self.why = choose(problem, request.metric)
+        self.rungs = ladder_rungs(request.rungs)
         self.offered = {name: rung for name, rung in self.rungs.items() if not rung.lacks(problem)}
         units = int(problem.units.max()) + 1
         self.folds = folds(problem, FOLDS, seed=config.seed, leave_one_out=units <= FEW_GROUPS)
@@ -92,7 +128,7 @@ class Ladder:
         self.peers: list[PeerRecord] = []
 
     def climb(self) -> LadderRecord:
-        """Measures from the bottom until patience ends; Ctrl-C keeps what was measured."""
+        """Measure from the bottom until patience ends; Ctrl-C keeps what was measured."""
         started, climb = time.process_time(), Climb(self.judge, self.asked.patience)
         made: list[RungRecord] = []
         interrupted = False
@@ -119,7 +155,7 @@ class Ladder:
         self._compare(climb)
 
     def parts(self, columns: Columns) -> tuple[Part, ...]:
-        """Samples behind the common stages, fold by fold, the last fitted on all; computed once."""
+        """Sample behind the common stages, fold by fold, the last fitted on all; computed once."""
         config = self.configs[columns]
         key = msgspec.json.encode((config.stages, config.training.augment))
         if key not in self._parts:
@@ -188,7 +224,7 @@ class Ladder:
         fit: Callable[[Part], Callable[[Indices], Floats]],
         advance: Callable[[int], None],
     ) -> Floats:
-        """Answers to every sample by a model that was not fitted on it."""
+        """Return answers to every sample by a model that was not fitted on it."""
         width = max(1, len(self.problem.classes))
         answers = np.zeros((len(self.problem.y), width), np.float32)
         for fold, part in zip(self.folds, parts[:-1], strict=True):
@@ -197,7 +233,7 @@ class Ladder:
         return answers
 
     def _one(self, fit: Callable[[Part], Callable[[Indices], Floats]], part: Part, fold: Fold) -> Floats:
-        """A fold; where training has one class only, there is nothing to learn but that."""
+        """Return a fold; where training has one class only, there is nothing to learn but that."""
         known = np.unique(part.y[fold.train])
         if self.problem.task == "classification" and len(known) < 2:
             alone = np.zeros((len(fold.test), len(self.problem.classes)), np.float32)
@@ -235,7 +271,7 @@ class Ladder:
         self.peers.append(PeerRecord(name=name, title=title, score=score, gain=gain, cpu_seconds=spent))
 
     def _columns(self, climb: Climb) -> tuple[str, ...]:
-        """What the rung that stands sees."""
+        """Return what the rung that stands sees."""
         if climb.chosen not in self.rungs:
             return ()
         return self.parts(self.rungs[climb.chosen].columns)[-1].names
@@ -282,7 +318,7 @@ def _settle(climb: Climb) -> None:
 
 
 def _settled(rung: RungRecord, climb: Climb) -> RungRecord:
-    """The rung with what became of it in the end."""
+    """Return the rung with what became of it in the end."""
     step = climb.steps.get(rung.name)
     if step is None:
         return rung

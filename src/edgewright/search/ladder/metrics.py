@@ -96,14 +96,14 @@ METRICS = {
 
 
 def codes(problem: Problem) -> NDArray[Any]:
-    """Targets as numbers of the problem's classes, or amounts; shape (n,)."""
+    """Return targets as numbers of the problem's classes, or amounts; shape (n,)."""
     if problem.task != "classification":
         return np.asarray(problem.y, np.float64)
     return np.searchsorted(np.asarray(problem.classes), np.asarray(problem.y)).astype(np.int64)
 
 
 def choose(problem: Problem, name: str = "") -> tuple[Metric, str]:
-    """The metric and why it was taken.
+    """Return the metric and why it was taken.
 
     Args:
         problem: to be judged.
@@ -134,12 +134,12 @@ def choose(problem: Problem, name: str = "") -> tuple[Metric, str]:
     return METRICS["accuracy"], "classes are about even"
 
 
-def groups_of(problem: Problem, seed: int = 0) -> NDArray[np.int64]:
+def groups_of(problem: Problem) -> NDArray[np.int64]:
     """Group of each sample for the jackknife: its unit, or one of fifty where there are more."""
     count = int(problem.units.max()) + 1
     if count <= MOST_UNITS:
         return problem.units
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     if problem.by == "row":
         # The mix of classes, or of amounts, in each.
         order = rng.permutation(len(problem.y))

@@ -22,8 +22,55 @@ from numpy.typing import NDArray
 from edgewright.schema.data import Floats
 from edgewright.schema.trace import Interval
 from edgewright.search.ladder.metrics import Metric
+from edgewright.training import permutation_test
 from edgewright.training.metrics import ANY, FEW_GROUPS, SHARE, Numbers, jackknife, jackknife_interval
 from edgewright.training.permutation_test import ERROR
+
+
+def probabilities(judge: Judge, pairs: dict[str, tuple[Floats, Floats]]) -> dict[str, float]:
+    """Two-sided p of each pair of rungs, corrected for the others: how often chance makes so large a difference."""
+
+    def difference(answers: Floats, before: Floats) -> permutation_test.Difference:
+        def of(swapped: NDArray[np.bool_]) -> float:
+            turned = swapped[judge.groups][:, None]
+            return judge.change(judge.every, np.where(turned, before, answers), np.where(turned, answers, before))
+
+        return of
+
+    return permutation_test.probabilities({name: difference(*pair) for name, pair in pairs.items()}, judge.units)
+
+
+def choose_with_few(climb: Climb) -> None:
+    """Choose among the rungs that were measured, and says of each how sure the choice is."""
+    tried, judge = climb.tried, climb.judge
+    lowest = next(iter(tried))
+    able = [name for name, one in tried.items() if one.fits] or [lowest]
+    best = max(able, key=lambda name: tried[name].score)
+    chosen = next(name for name in able if judge.behind(tried[name].answers, tried[best].answers) <= 1.0)
+    while (better := _shown(climb, chosen, able[able.index(chosen) + 1 :])) is not None:
+        chosen = better
+    climb.chosen, climb.steps = chosen, {}
+    climb.settle()
+    chosen, why = climb.chosen, {name: step.why for name, step in climb.steps.items()}
+    over = {name: (one.answers, tried[lowest].answers) for name, one in tried.items() if name != lowest}
+    others = {name: (one.answers, tried[chosen].answers) for name, one in tried.items() if name != chosen}
+    p_over, p_others = probabilities(judge, over), probabilities(judge, others)
+    climb.steps = {lowest: Step(climbed=True)}
+    for name in (name for name in tried if name != lowest):
+        against = lowest if name == chosen else chosen
+        climb.steps[name] = Step(
+            against, judge.gain(tried[name].answers, tried[against].answers, 0.95), name == chosen,
+            p_over[name] if name == chosen else p_others[name], why.get(name, ""),
+        )  # fmt: skip
+    climb.learned = chosen != lowest
+
+
+def _shown(climb: Climb, chosen: str, above: list[str]) -> str | None:
+    """Return the lowest of the rungs above that the exact test shows to be better; None where there is none."""
+    tried = climb.tried
+    found = probabilities(climb.judge, {name: (tried[name].answers, tried[chosen].answers) for name in above})
+    return next((n for n in above if found[n] <= ERROR and tried[n].score > tried[chosen].score), None)
+
 
 # Above a good linear model trees, boosting and neighbours may bring nothing where a network does: a patience of
 # four would stop below it (docs/adr/0041).
@@ -70,7 +117,7 @@ class Judge:
         return self.units <= FEW_GROUPS
 
     def scored(self, rows: Numbers, answers: Floats) -> float:
-        """The score of some of the samples; accuracy at the mix of classes that all samples have.
+        """Return the score of some of the samples; accuracy at the mix of classes that all samples have.
 
         Days and people differ in how much of each class they hold. Both rungs face the same mix, so a unit that is left
         out takes its answers out and not its mix: else days on which nobody comes would hide that a rung sees people.
@@ -84,7 +131,7 @@ class Judge:
         return float((shares[held] * right[held] / counts[held]).sum() / shares[held].sum())
 
     def score(self, answers: Floats) -> Interval:
-        """The score of answers to all samples with its 95 % interval."""
+        """Return the score of answers to all samples with its 95 % interval."""
         within = SHARE if self.metric.higher else (0.0, math.inf)
         return jackknife_interval(lambda rows: self.scored(rows, answers), self.groups, self.by, within)
 
@@ -140,7 +187,7 @@ class Tried:
     size: tuple[float, float] = NO_SIZE
 
     def beats(self, other: Tried) -> bool:
-        """Whether it is better and takes no more flash and no more RAM, so that nothing speaks for the other."""
+        """Return whether it is better and takes no more flash and no more RAM, so that nothing speaks for the other."""
         smaller = all(own <= others < math.inf for own, others in zip(self.size, other.size, strict=True))
         return self.fits and self.score > other.score and smaller
 
@@ -194,7 +241,7 @@ class Climb:
     def step(
         self, name: str, answers: Floats, fits: bool = True, size: tuple[float, float] = NO_SIZE
     ) -> tuple[Interval | None, bool]:
-        """Looks at the next rung: its gain over the one that stands, and whether it is climbed.
+        """Look at the next rung: its gain over the one that stands, and whether it is climbed.
 
         With few units the best so far stands, until all are measured and one of them is chosen.
 
@@ -222,7 +269,7 @@ class Climb:
         return gain, climbed
 
     def settle(self) -> None:
-        """Takes the best of the rungs that are better than the one that stands and not larger, where there are any."""
+        """Take the best of the rungs that are better than the one that stands and not larger, where there are any."""
         stands = self.tried[self.chosen]
         better = [name for name, one in self.tried.items() if one.beats(stands)]
         if better:

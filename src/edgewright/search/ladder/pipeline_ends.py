@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.stage import Context
-from edgewright.pipeline.parts import build, build_model, parts
+from edgewright.pipeline.plan import build, build_model, parts
 from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
 from edgewright.schema.data import Floats
 from edgewright.search.ladder.contract import PLAIN, Columns, Part, Rung
@@ -34,7 +34,7 @@ class PipelineEnd:
     model: Any
 
     def answers(self, rows: Indices) -> Floats:
-        """Probabilities in the problem's order of classes; a class that training had none of gets 0."""
+        """Return probabilities in the problem's order of classes; a class that training had none of gets 0."""
         X = self.part.X[rows]
         for _, stage in self.own:
             X = np.asarray(stage.transform(X), np.float32)
@@ -49,7 +49,7 @@ class PipelineEnd:
         return wide
 
     def says(self) -> str:
-        """The model's own sentence, or its layers."""
+        """Return the model's own sentence, or its layers."""
         if hasattr(self.model, "says"):
             return str(self.model.says(self.part.names))
         rows = self.model.layer_records()
@@ -58,7 +58,7 @@ class PipelineEnd:
         return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} columns"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
-        """Common stages, own stages, model."""
+        """Return common stages, own stages, model."""
         return (*self.part.steps, *self.own, ("model", self.model))
 
 
@@ -73,7 +73,7 @@ def pipeline_rung(
     layers: tuple[dict[str, Any], ...] = (),
     training: TrainingConfig | None = None,
 ) -> Rung:
-    """A rung that is a model of the room `models` behind the common stages.
+    """Return a rung that is a model of the room `models` behind the common stages.
 
     Args:
         rank: place on the ladder.
@@ -102,7 +102,7 @@ def pipeline_rung(
 
 
 def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
-    """Fits the stages and the model that a pipeline has behind the common ones."""
+    """Fit the stages and the model that a pipeline has behind the common ones."""
     problem, train = part.problem, part.train
     own: list[tuple[str, Any]] = []
     X, names = part.X[train], part.names

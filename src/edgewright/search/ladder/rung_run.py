@@ -8,24 +8,23 @@ import msgspec
 import numpy as np
 
 from edgewright.core.files import write_atomic
-from edgewright.pipeline.cross_validation import Crossed
+from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.ladder import LadderRecord, encode_ladder
+from edgewright.search.ladder.contract import ladder_rungs
 from edgewright.search.ladder.features import config_of
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.metrics import codes
-from edgewright.search.ladder.rungs_found import ladder_rungs
-from edgewright.training.calibrate import temperature
-from edgewright.training.losses import LOSSES
+from edgewright.training.losses import LOSSES, temperature
 
 LADDER_FILE = "ladder.json"
 
 
 def rung_config(ladder: Ladder, name: str) -> PipelineConfig:
-    """The pipeline of a rung, named after both.
+    """Return the pipeline of a rung, named after both.
 
     Raises:
         UnknownNameError: no such rung.
@@ -61,7 +60,7 @@ def _compared(ladder: Ladder) -> tuple[str, ...]:
 
 
 def crossed_of(ladder: Ladder, name: str) -> Crossed:
-    """What the ladder's folds say of a rung: the answers that its table was made of, or the same made now."""
+    """Return what the ladder's folds say of a rung: the answers that its table was made of, or the same made now."""
     problem = ladder.problem
     answers = ladder.crossed(name)
     heat = 1.0
@@ -84,7 +83,7 @@ def run_rung(
     command: str = "",
     record: LadderRecord | None = None,
 ) -> RunResult:
-    """Runs the pipeline of a rung; what belongs beside its package, and the ladder's record, go into its folder.
+    """Run the pipeline of a rung; what belongs beside its package, and the ladder's record, go into its folder.
 
     The model is the one that the ladder fitted on all samples, and its figures are those of the ladder's folds. Where
     groups were left out from the beginning, the model never sees them and they judge it.

@@ -35,7 +35,7 @@ def problem_and_config(
     path: str | None = None,
     seed: int = 0,
 ) -> tuple[Problem, PipelineConfig, tuple[str, ...]]:
-    """The problem, the pipeline with its data and device, and columns that were left out because they say nothing.
+    """Return the problem, the pipeline with its data and device, and the dropped constant columns.
 
     Args:
         data: file or folder, or a pipeline (its name or TOML file).
@@ -80,7 +80,7 @@ def problem_and_config(
 
 
 def _framed(dataset: DataSet, window: WindowConfig | None) -> tuple[WindowConfig | None, tuple[str, ...]]:
-    """The window that is asked for; of sound one by itself, and sounds that are shorter are filled up."""
+    """Return the window that is asked for; of sound one by itself, and sounds that are shorter are filled up."""
     sound, why = sound_window(dataset)
     if sound is None or window is None:
         return (window, ()) if sound is None else (sound, (f"{why}; --window N says otherwise",))
@@ -115,7 +115,7 @@ def _config(
 
 
 def _refuse_columns(named: Mapping[str, object]) -> None:
-    """Says that a set with a layout of its own names its columns itself.
+    """Say that a set with a layout of its own names its columns itself.
 
     Raises:
         InputError: a column was named all the same.
@@ -140,7 +140,7 @@ def _listed(table: Mapping[str, object]) -> list[str]:
 
 
 def _has_ignore(config: PipelineConfig) -> bool:
-    """Whether the source can be told to leave columns out; a public set with a layout of its own cannot."""
+    """Return whether the source can be told to leave columns out; a public set with a layout of its own cannot."""
     kind = config.data.get("kind")
     return isinstance(kind, str) and "ignore" in find_kind(kind, "[data]").config.__struct_fields__
 
@@ -153,12 +153,12 @@ def _without_columns(problem: Problem, names: tuple[str, ...]) -> Problem:
 
 
 def _silent(problem: Problem) -> tuple[str, ...]:
-    """Columns without a value, or of one value: they tell nothing and spoil scales."""
+    """Return columns without a value, or of one value: they tell nothing and spoil scales."""
     X = problem.samples.X
     flat = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
-    told = []
-    for place, column in enumerate(problem.samples.columns):
-        known = flat[:, place][np.isfinite(flat[:, place])]
+    lines = []
+    for index, column in enumerate(problem.samples.columns):
+        known = flat[:, index][np.isfinite(flat[:, index])]
         if not len(known) or known.min() == known.max():
-            told.append(column.name)
-    return tuple(told)
+            lines.append(column.name)
+    return tuple(lines)

@@ -18,20 +18,20 @@ def verdict(
     peers: Sequence[PeerRecord],
     interrupted: bool,
 ) -> dict[str, str]:
-    """The keys `verdict` and `stopped` of a record."""
+    """Return the keys `verdict` and `stopped` of a record."""
     chosen = next((rung for rung in rungs if rung.name == climb.chosen), None)
     if chosen is None or chosen.score is None:
         return {"verdict": "interrupted before anything was measured", "stopped": "interrupted"}
     enough = "stands so far" if interrupted else "is chosen" if judge.few else "is enough"
-    said = [f"the rung '{chosen.title}' {enough}: {metric.title} {figure(chosen.score.value)}{_above(chosen, rungs)}"]
+    lines = [f"the rung '{chosen.title}' {enough}: {metric.title} {figure(chosen.score.value)}{_above(chosen, rungs)}"]
     tried = [rung for rung in rungs if rung.gain is not None and not rung.climbed and rung.against == chosen.name]
     if tried:
         best = max(tried, key=lambda rung: rung.gain.value if rung.gain is not None else 0.0)
         many = f"of the {len(tried)} rungs tried above it the best" if len(tried) > 1 else "the rung tried above it"
-        said.append(f"{many}, {best.title}, changes {change(best)}")
+        lines.append(f"{many}, {best.title}, changes {change(best)}")
     for peer in peers:
         sure = "" if peer.gain.low > 0 or peer.gain.high < 0 else ", which chance may have done"
-        said.append(
+        lines.append(
             f"{peer.title}: {figure(peer.score.value)}; the rung '{chosen.title}' gains {signed(peer.gain.value)} "
             f"({span(peer.gain)}){sure}"
         )
@@ -49,7 +49,7 @@ def verdict(
         stopped = "the top was reached"
     if judge.few and not interrupted:
         stopped += f"; {_rule(chosen, rungs, climb)}"
-    return {"verdict": "; ".join(said), "stopped": stopped}
+    return {"verdict": "; ".join(lines), "stopped": stopped}
 
 
 def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: Climb) -> str:
@@ -66,13 +66,13 @@ def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: Climb) -> str:
 
 
 def _above(chosen: RungRecord, rungs: Sequence[RungRecord]) -> str:
-    """What it gains over the rung that stood before it."""
+    """Return what it gains over the rung that stood before it."""
     before = next((rung for rung in rungs if rung.name == chosen.against), None)
     return "" if before is None else f", {change(chosen)} over {before.title}"
 
 
 def taken(rung: RungRecord) -> str:
-    """What became of a rung, in a word; of few units a test says whether it was shown to be better."""
+    """Return what became of a rung, in a word; of few units a test says whether it was shown to be better."""
     if rung.climbed:
         return "climbed" if rung.p is None else "chosen"
     if rung.beyond:
@@ -81,7 +81,7 @@ def taken(rung: RungRecord) -> str:
 
 
 def change(rung: RungRecord) -> str:
-    """A gain with its interval, and the p of an exact test where one was made."""
+    """Return a gain with its interval, and the p of an exact test where one was made."""
     if rung.gain is None:
         return ""
     exact = "" if rung.p is None else f", p {rung.p:.2g}"
@@ -89,15 +89,15 @@ def change(rung: RungRecord) -> str:
 
 
 def figure(value: float) -> str:
-    """A score with three or four digits."""
+    """Return a score with three or four digits."""
     return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
 
 
 def signed(value: float) -> str:
-    """A difference with its sign."""
+    """Return a difference with its sign."""
     return f"{value:+.4f}" if abs(value) < 1 else f"{value:+.4g}"
 
 
 def span(found: Interval) -> str:
-    """An interval of a difference."""
+    """Return an interval of a difference."""
     return f"{signed(found.low)} to {signed(found.high)}"

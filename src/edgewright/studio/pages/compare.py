@@ -11,8 +11,8 @@ from edgewright.schema.trace import Trace
 from edgewright.studio.frame import page_of, render, studio_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, run_folder
-from edgewright.trace.blocks_html import blocks_html
 from edgewright.trace.compare import Entry, compare, comparison_blocks
+from edgewright.trace.html import blocks_html
 from edgewright.trace.record import read_trace
 
 MOST = 6

@@ -16,10 +16,8 @@ from edgewright.studio.frame import page_of, render, studio_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, below
 from edgewright.studio.view.data_cache import Shelf
-from edgewright.studio.view.data_sources import ASKED, Origin, at_path, of_run
+from edgewright.studio.view.data_sources import ASKED, DataRequest, Origin, at_path, editable, of_run
 from edgewright.studio.view.drawing import COLOURS, SHAPES
-from edgewright.studio.view.edit_permission import editable
-from edgewright.studio.view.request import DataRequest
 from edgewright.studio.view.views import VIEWS, summary
 
 MOST_ENTRIES = 500
@@ -27,12 +25,12 @@ _RUNS = 40
 
 
 def shelf(request: Request) -> Shelf:
-    """The studio's opened data."""
+    """Return the studio's opened data."""
     return cast(Shelf, studio_of(request).shared.setdefault("data", Shelf()))
 
 
 def origin_of(request: Request) -> Origin:
-    """The data that an address names.
+    """Return the data that an address names.
 
     Raises:
         HTTPException: they are not there.
@@ -52,7 +50,7 @@ def look(classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
 
 
 def _index(request: Request) -> Response:
-    """What can be opened: data of runs, and files and folders below the studio's folder."""
+    """Return what can be opened: data of runs, and files and folders below the studio's folder."""
     studio = studio_of(request)
     place = request.query_params.get("in", "").strip("/")
     folder = below(studio.folder, place) if place else studio.folder
@@ -67,7 +65,7 @@ def _index(request: Request) -> Response:
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str], bool]:
-    """Folders and readable files in a folder, no links, no runs; and whether there are more than are listed."""
+    """Return folders and readable files in a folder, no links, no runs; and whether there are more than are listed."""
     folders, files = [], []
     for path in sorted(folder.iterdir(), key=lambda p: p.name.lower()):
         try:
@@ -103,7 +101,7 @@ def _answer(request: Request) -> Response:
 
 
 def _mistaken(request: Request, error: EdgewrightError) -> Response:
-    """Data that cannot be read as asked: the sentence, and how reading is changed."""
+    """Return data that cannot be read as asked: the sentence, and how reading is changed."""
     place, kind = str(request.path_params["place"]).strip("/"), str(request.path_params["kind"])
     said = {key: request.query_params.get(key, "") for key in (*ASKED, "window", "step")}
     return render(

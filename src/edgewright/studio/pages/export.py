@@ -10,21 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgewright.core import catalogue
 from edgewright.core.package import read_package
-from edgewright.core.package_loader import package_path
-from edgewright.export.contract import Target
+from edgewright.core.predictor import package_path
+from edgewright.export.contract import find_target, target_names
 from edgewright.export.subject import read_subject
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
 from edgewright.studio.pages import Page
-
-_TARGETS = "edgewright.export"
-
-
-def targets() -> dict[str, Target]:
-    """Targets by name; those whose libraries are not installed are left out."""
-    return {name: catalogue.find(_TARGETS, name, "TARGET", "target") for name in catalogue.listing(_TARGETS, "TARGET")}
 
 
 def _answer(request: Request) -> Response:
@@ -43,7 +35,8 @@ def _page(request: Request, problem: str = "", failed: str = "", *, status: int 
         missing = told(error)
     return render(
         request, "export.html", status=status, title=f"Export: {trace.name}", place=place, name=trace.name,
-        targets=targets(), forms=forms, default=default, size=size, missing=missing, problem=problem, failed=failed,
+        targets={name: find_target(name) for name in target_names()},
+        forms=forms, default=default, size=size, missing=missing, problem=problem, failed=failed,
     )  # fmt: skip
 
 
@@ -54,8 +47,7 @@ def _write(request: Request, form: FormData) -> Response:
         if name == "package":
             path = package_path(folder)
             return _download(path.name, path.read_bytes())
-        target: Target = catalogue.find(_TARGETS, name, "TARGET", "export target")
-        files = target.files(read_subject(folder, form=text_of(form, "form")))
+        files = find_target(name).files(read_subject(folder, form=text_of(form, "form")))
         if not files:
             raise InputError("files", "none", name)
     except EdgewrightError as error:
@@ -66,7 +58,7 @@ def _write(request: Request, form: FormData) -> Response:
 
 
 def _zipped(files: dict[str, bytes]) -> bytes:
-    """The files with fixed dates: the same model gives the same bytes."""
+    """Return the files with fixed dates: the same model gives the same bytes."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):
@@ -75,7 +67,7 @@ def _zipped(files: dict[str, bytes]) -> bytes:
 
 
 def _download(name: str, content: bytes) -> Response:
-    """Bytes under a name of plain letters, which needs no quoting."""
+    """Return bytes under a name of plain letters, which needs no quoting."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
     headers = {"content-disposition": f'attachment; filename="{plain}"'}
     return Response(content, media_type="application/octet-stream", headers=headers)

@@ -11,15 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgewright.schema.fleet_api import Overview
-from edgewright.schema.fleet_rollouts import RolloutsSeen
-from edgewright.schema.fleet_watch import Attention, Events, Spread, SpreadPart, Trait
+from edgewright.schema.fleet_watch import Attention, Events, RolloutsSeen, Spread, SpreadPart, Trait
 from edgewright.studio.frame import render
 from edgewright.studio.pages import Page
-from edgewright.studio.view.fleet import SILENCE, fleet_page
-from edgewright.studio.view.fleet_drawing import colours, pieces, steps
+from edgewright.studio.view.fleet import SILENCE, colours, fleet_page, pieces, steps
 
 if TYPE_CHECKING:
-    from edgewright.fleet.server.api.client import Desk
+    from edgewright.fleet.server.api.client import ApiClient
 
 TRAITS: dict[str, str] = {
     "tag": "Tag", "profile": "Hardware profile", "product": "Product", "batch": "Enrolment batch",
@@ -32,14 +30,14 @@ LISTS = (
 )  # fmt: skip
 
 
-def _answer(request: Request, desk: Desk) -> Response:
+def _answer(request: Request, api: ApiClient) -> Response:
     said = request.query_params
     by = said.get("by", "tag") if said.get("by") in get_args(Trait) else "tag"
-    overview = desk.ask(Overview, "GET", "/v1/fleet/overview")
+    overview = api.ask(Overview, "GET", "/v1/fleet/overview")
     product = said.get("product", "") if said.get("product") in overview.counters else ""
     query = urlencode({"by": by, "limit": 200, **({"product": product} if product else {})})
-    spread = desk.ask(Spread, "GET", f"/v1/fleet/spread?{query}")
-    rollouts = desk.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts
+    spread = api.ask(Spread, "GET", f"/v1/fleet/spread?{query}")
+    rollouts = api.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts
     going = [one for one in rollouts if one.state in ("running", "paused")] or list(rollouts[:1])
     counters = [counter for part in spread.parts for counter in part.counters]
     known, now = colours(counters), time.time()
@@ -51,8 +49,8 @@ def _answer(request: Request, desk: Desk) -> Response:
         parts=[(part, pieces(part.counters, known)) for part in ordered], known=known, sort=sort, down=down,
         sorts=_SORTS, going=[(one, steps(one, now)) for one in going],
         over=[one for one in rollouts if one not in going], lists=LISTS,
-        attention=desk.ask(Attention, "GET", f"/v1/fleet/attention?limit=5&silence={SILENCE:g}"),
-        events=desk.ask(Events, "GET", "/v1/fleet/events?limit=15").events,
+        attention=api.ask(Attention, "GET", f"/v1/fleet/attention?limit=5&silence={SILENCE:g}"),
+        events=api.ask(Events, "GET", "/v1/fleet/events?limit=15").events,
         newest=max(counters, default=0), address=_address(by, product, sort, down),
     )  # fmt: skip
 

@@ -16,40 +16,42 @@ from edgewright.schema.fleet_api import DeviceHistory, ReportSeen
 from edgewright.schema.fleet_watch import Events, Whereabouts
 from edgewright.studio.frame import render, told
 from edgewright.studio.pages import Page
-from edgewright.studio.view.fleet import fleet_page
-from edgewright.studio.view.fleet_drawing import Line, line
+from edgewright.studio.view.fleet import fleet_page, line
+from edgewright.trace.charts import draw
+from edgewright.trace.view_blocks import Chart
 
 if TYPE_CHECKING:
-    from edgewright.fleet.server.api.client import Desk
+    from edgewright.fleet.server.api.client import ApiClient
 
 _REPORTS, _SHOWN = 500, 25
 
 
-def _answer(request: Request, desk: Desk) -> Response:
+def _answer(request: Request, api: ApiClient) -> Response:
     name = str(request.path_params["id"])
     if not re.fullmatch(r"[0-9a-f]{32}", name):
         raise HTTPException(404, "There is no device of that id in this fleet.")
     path = f"/v1/fleet/devices/{name}"
     try:
-        history = desk.ask(DeviceHistory, "GET", f"{path}?limit={_REPORTS}")
+        history = api.ask(DeviceHistory, "GET", f"{path}?limit={_REPORTS}")
     except InputError as error:
         raise HTTPException(404, told(error)) from None
     return render(
         request, "fleet_device.html", title=history.device.name, device=history.device,
-        where=desk.ask(Whereabouts, "GET", f"{path}/whereabouts"),
-        events=desk.ask(Events, "GET", f"/v1/fleet/events?device={name}&limit=40").events,
-        words=WORDS, reports=history.reports[:_SHOWN], count=len(history.reports), lines=lines(history.reports),
+        where=api.ask(Whereabouts, "GET", f"{path}/whereabouts"),
+        events=api.ask(Events, "GET", f"/v1/fleet/events?device={name}&limit=40").events,
+        words=WORDS, reports=history.reports[:_SHOWN], count=len(history.reports),
+        lines=[(chart, draw(chart), *texts) for chart, *texts in lines(history.reports)],
     )  # fmt: skip
 
 
-def lines(reports: tuple[ReportSeen, ...]) -> list[Line]:
-    """What is drawn over the reports that came with vitals; they come newest first."""
+def lines(reports: tuple[ReportSeen, ...]) -> list[tuple[Chart, str, str]]:
+    """Return what is drawn over the reports that came with vitals; they come newest first."""
     known = [(one.at, one.vitals) for one in reversed(reports) if one.vitals is not None]
     figures = {
-        "p99 latency": (" ms", [(at, 1000.0 * v.latency[1]) for at, v in known]),
-        "Unsure answers": ("%", [(at, v.unsure / v.windows) for at, v in known if v.windows]),
-        "Drift, share of channels": ("%", [(at, len(v.drifting) / v.channels) for at, v in known if v.channels]),
-        "Memory": (" MB", [(at, v.memory / 1e6) for at, v in known]),
+        "p99 latency": ("s", [(at, v.latency[1]) for at, v in known]),
+        "Unsure answers": ("share", [(at, v.unsure / v.windows) for at, v in known if v.windows]),
+        "Drift, share of channels": ("share", [(at, len(v.drifting) / v.channels) for at, v in known if v.channels]),
+        "Memory": ("B", [(at, float(v.memory)) for at, v in known]),
         "Alarms in a report": ("", [(at, float(v.alarms)) for at, v in known]),
     }
     drawn = [line(name, values, unit) for name, (unit, values) in figures.items()]

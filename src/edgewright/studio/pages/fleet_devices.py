@@ -17,7 +17,7 @@ from edgewright.studio.pages import Page
 from edgewright.studio.view.fleet import fleet_page
 
 if TYPE_CHECKING:
-    from edgewright.fleet.server.api.client import Desk
+    from edgewright.fleet.server.api.client import ApiClient
 
 A_PAGE = 50
 COLUMNS = (
@@ -51,7 +51,7 @@ class View:
     page: int = 1
 
     def address(self, **changes: object) -> str:
-        """The list's address with something changed."""
+        """Return the list's address with something changed."""
         values = {**vars(self), **changes}
         said = {k: v for k, v in values.items() if k not in ("order", "down", "page") and v}
         if values["order"] != "name" or values["down"]:
@@ -61,11 +61,11 @@ class View:
         return f"/fleet/devices?{urlencode(said)}" if said else "/fleet/devices"
 
     def sorted_by(self, column: str) -> str:
-        """The address of a column's heading."""
+        """Return the address of a column's heading."""
         return self.address(order=column, down=not self.down if column == self.order else column != "name", page=1)
 
     def asked(self) -> str:
-        """The query for the control plane."""
+        """Return the query for the control plane."""
         said: dict[str, object] = {
             k: getattr(self, k)[:64] for k in ("name", "product", "tag", "profile", "plan") if getattr(self, k)
         }
@@ -82,7 +82,7 @@ class View:
 
 
 def view_of(request: Request) -> View:
-    """What an address asks for."""
+    """Return what an address asks for."""
     said = request.query_params
     order, page, counter = said.get("order", "name"), said.get("page", "1"), said.get("counter", "")
     texts = {name: said.get(name, "").strip()[:64] for name in ("name", "product", "tag", "profile", "plan")}
@@ -97,10 +97,10 @@ def view_of(request: Request) -> View:
     )
 
 
-def _answer(request: Request, desk: Desk) -> Response:
+def _answer(request: Request, api: ApiClient) -> Response:
     view = view_of(request)
-    found = desk.ask(DevicePage, "GET", f"/v1/fleet/devices?{view.asked()}")
-    overview = desk.ask(Overview, "GET", "/v1/fleet/overview")
+    found = api.ask(DevicePage, "GET", f"/v1/fleet/devices?{view.asked()}")
+    overview = api.ask(Overview, "GET", "/v1/fleet/overview")
     releases = sorted({c for counters in overview.counters.values() for c in counters}, reverse=True)
     return render(
         request, "fleet_devices.html", title="Devices", view=view, found=found, overview=overview, columns=COLUMNS,

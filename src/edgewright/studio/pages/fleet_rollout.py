@@ -14,23 +14,21 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.fleet_rollouts import AbortRollout, RolloutSeen, SteerRollout
-from edgewright.schema.fleet_watch import Events
+from edgewright.schema.fleet_watch import AbortRollout, Events, RolloutSeen, SteerRollout
 from edgewright.studio.frame import render, told
 from edgewright.studio.pages import Page
-from edgewright.studio.view.fleet import fleet_form, fleet_page, said
-from edgewright.studio.view.fleet_drawing import steps
+from edgewright.studio.view.fleet import fleet_form, fleet_page, said, steps
 
 if TYPE_CHECKING:
-    from edgewright.fleet.server.api.client import Desk
+    from edgewright.fleet.server.api.client import ApiClient
 
 # What is done here stops something; to go on is said in words of one's own, at a terminal.
 ACTS = {"pause": ("running",), "abort": ("running", "paused")}
 _WHY = 400
 
 
-def _seen(request: Request, desk: Desk) -> RolloutSeen:
-    """The rollout that the address names.
+def _seen(request: Request, api: ApiClient) -> RolloutSeen:
+    """Return the rollout that the address names.
 
     Raises:
         HTTPException: 404 where there is none.
@@ -39,24 +37,24 @@ def _seen(request: Request, desk: Desk) -> RolloutSeen:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", plan):
         raise HTTPException(404, "There is no rollout of that name in this fleet.")
     try:
-        return desk.ask(RolloutSeen, "GET", f"/v1/fleet/rollouts/{plan}")
+        return api.ask(RolloutSeen, "GET", f"/v1/fleet/rollouts/{plan}")
     except InputError as error:
         raise HTTPException(404, told(error)) from None
 
 
-def _answer(request: Request, desk: Desk) -> Response:
-    seen = _seen(request, desk)
+def _answer(request: Request, api: ApiClient) -> Response:
+    seen = _seen(request, api)
     return render(
         request, "fleet_rollout.html", title=seen.plan, seen=seen, steps=steps(seen, time.time()),
         acts=[act for act, states in ACTS.items() if seen.state in states],
         done=request.query_params.get("done", "") in ACTS,
-        events=desk.ask(Events, "GET", f"/v1/fleet/events?plan={seen.plan}&limit=40").events,
+        events=api.ask(Events, "GET", f"/v1/fleet/events?plan={seen.plan}&limit=40").events,
     )  # fmt: skip
 
 
-def _sure(request: Request, desk: Desk) -> Response:
-    """The second look."""
-    return _asked(request, _seen(request, desk), "", status=200)
+def _sure(request: Request, api: ApiClient) -> Response:
+    """Return the second look."""
+    return _asked(request, _seen(request, api), "", status=200)
 
 
 def _asked(request: Request, seen: RolloutSeen, problem: str, status: int, why: str = "") -> Response:
@@ -75,16 +73,16 @@ def _act_of(request: Request) -> str:
     return act
 
 
-def _act(request: Request, desk: Desk, form: FormData) -> Response:
-    seen, act, why = _seen(request, desk), _act_of(request), said(form, "why", _WHY)
+def _act(request: Request, api: ApiClient, form: FormData) -> Response:
+    seen, act, why = _seen(request, api), _act_of(request), said(form, "why", _WHY)
     body: SteerRollout | AbortRollout = SteerRollout(why=why)
     if act == "abort":
         body = AbortRollout(why=why, revert=said(form, "revert", 3) == "yes")
     try:
         # Between the question and the answer it may have gone on by itself; what then does not fit is said, not done.
-        desk.ask(RolloutSeen, "POST", f"/v1/fleet/rollouts/{seen.plan}/{act}", body)
+        api.ask(RolloutSeen, "POST", f"/v1/fleet/rollouts/{seen.plan}/{act}", body)
     except EdgewrightError as error:
-        return _asked(request, _seen(request, desk), told(error), 409, why)
+        return _asked(request, _seen(request, api), told(error), 409, why)
     return RedirectResponse(f"/fleet/rollout/{quote(seen.plan)}?done={act}", 303)
 
 

@@ -22,7 +22,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import below
-from edgewright.studio.view.window_drawing import draw_window
+from edgewright.studio.view.drawing import draw_window
 
 MODES = {"next": "What to label next", "audit": "Audit", "second": "Second opinion"}
 _BUTTONS = 30
@@ -43,7 +43,7 @@ class _ReviewRequest:
     said: str
 
     def to(self, **changed: object) -> str:
-        """Address of the same review with other parts."""
+        """Return address of the same review with other parts."""
         parts = {"as": self.reviewer, "mode": self.mode, **changed}
         return f"?{urlencode({key: value for key, value in parts.items() if value})}"
 
@@ -83,7 +83,7 @@ def _answer(request: Request) -> Response:
 
 
 def _opened(path: Path) -> Project:
-    """Raises a 404 where the file is no label project at all."""
+    """Raise a 404 where the file is no label project at all."""
     try:
         with path.open("rb") as file:
             head = file.read(72)
@@ -121,7 +121,7 @@ def _page(
 
 
 def _picture(request: Request, project: Project) -> Response:
-    """The picture of an item, where the project's pictures lie below the studio's folder."""
+    """Return the picture of an item, where the project's pictures lie below the studio's folder."""
     root = studio_of(request).folder
     number = request.query_params["picture"]
     item = project.item(int(number)) if number.isdecimal() and len(number) < 12 else None
@@ -149,7 +149,7 @@ def _sent(request: Request, form: FormData) -> Response:
 
 
 def _label(request: Request, project: Project, asked: _ReviewRequest, form: FormData) -> Response:
-    """Saves a label; where another tab or person labelled the item meanwhile, both are shown and nothing is saved."""
+    """Save a label; where another tab or person labelled the item meanwhile, both are shown and nothing is saved."""
     sent, base = text_of(form, "item"), text_of(form, "base")
     number = int(sent) if sent.isdecimal() and len(sent) < 12 else 0
     label, new = text_of(form, "take") or text_of(form, "label").strip(), text_of(form, "new").strip()

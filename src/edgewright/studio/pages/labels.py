@@ -16,25 +16,24 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.data import look, origin_of
-from edgewright.studio.view import history
+from edgewright.studio.view import label_file
+from edgewright.studio.view.data_sources import DataRequest, editable
 from edgewright.studio.view.drawing import A_PAGE as CHANNELS
 from edgewright.studio.view.drawing import view
-from edgewright.studio.view.edit_permission import editable
 from edgewright.studio.view.label_edit import Event, Problem, events, pack, unpack
 from edgewright.studio.view.label_file import ChangedError, save
 from edgewright.studio.view.label_session import (
     A_PAGE,
-    Desk,
     Form,
+    LabelFolder,
     changed,
-    desk,
     fresh,
     ground_of,
     knots,
+    open_label_folder,
     picture,
     store,
 )
-from edgewright.studio.view.request import DataRequest
 from edgewright.studio.view.views import moves
 
 _SAID = {
@@ -44,15 +43,15 @@ _SAID = {
 }
 
 
-def _desk(request: Request) -> tuple[Desk | None, str, DataRequest]:
+def _desk(request: Request) -> tuple[LabelFolder | None, str, DataRequest]:
     origin = origin_of(request)
     asked = DataRequest("labels", origin, request.query_params)
     root = studio_of(request).folder
     config, why = editable(origin, root)
-    return (desk(origin, config, root) if config is not None else None), why, asked
+    return (open_label_folder(origin, config, root) if config is not None else None), why, asked
 
 
-def _recording(at: Desk, name: str) -> str:
+def _recording(at: LabelFolder, name: str) -> str:
     if name not in at.names:
         raise HTTPException(404, "There is no such recording in this folder.")
     return name
@@ -71,12 +70,13 @@ def _answer(request: Request) -> Response:
         return render(request, "labels_mistaken.html", status=400, title="Labels", told=told(error), place=place)
 
 
-def _list(request: Request, at: Desk | None, why: str, asked: DataRequest) -> Response:
-    """The recordings of a folder with their numbers of events, or why there is nothing to edit."""
+def _list(request: Request, at: LabelFolder | None, why: str, asked: DataRequest) -> Response:
+    """Return the recordings of a folder with their numbers of events, or why there is nothing to edit."""
     lines = [] if at is None else [(name, len(at.file.of(name))) for name in at.names]
-    past = [] if at is None else history.versions(at.past)
+    past = [] if at is None else label_file.versions(at.past)
     return render(
-        request, "labels_list.html", title=f"Labels: {asked.origin.name}", asked=asked, desk=at, why=why, lines=lines,
+        request, "labels_list.html", title=f"Labels: {asked.origin.name}", asked=asked, label_folder=at, why=why,
+        lines=lines,
         past=past, notice=_SAID.get(request.query_params.get("saved", ""), ""),
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def _conflict(request: Request, form: Form) -> Response:
 def _told_apart(
     theirs: list[Event], mine: tuple[Event, ...]
 ) -> tuple[list[tuple[Event, bool]], list[tuple[Event, bool]]]:
-    """Events of both, each with whether the other has it too."""
+    """Return events of both, each with whether the other has it too."""
     keys = [{(e.start, e.end, e.label) for e in found} for found in (theirs, mine)]
     return (
         [(e, (e.start, e.end, e.label) in keys[1]) for e in theirs],
@@ -141,17 +141,17 @@ def _told_apart(
     )
 
 
-def _restore(at: Desk, asked: DataRequest, name: str, base: str) -> Response:
-    """An earlier version of the whole labels file comes back."""
-    content = history.content_of(at.past, name)
+def _restore(at: LabelFolder, request: DataRequest, name: str, base: str) -> Response:
+    """Return an earlier version of the whole labels file comes back."""
+    content = label_file.content_of(at.past, name)
     if at.file.mark != base:
         raise InputError("the labels this page was made from", "others", at.path.name, "Load the page again")
     save(at.path, content, base, at.past)
-    return RedirectResponse(asked.to("", "", saved=3), 303)
+    return RedirectResponse(request.to("", "", saved=3), 303)
 
 
-def _form(sent: FormData, at: Desk) -> Form:
-    """What was sent; a browser ends lines with two characters."""
+def _form(sent: FormData, at: LabelFolder) -> Form:
+    """Return what was sent; a browser ends lines with two characters."""
     found = []
     number = 0
     while f"label_{number}" in sent and number < 2 * A_PAGE:
@@ -174,11 +174,11 @@ def _event(sent: FormData, key: str, width: int) -> Event:
 
 
 def _page(
-    request: Request, at: Desk, asked: DataRequest, form: Form, *, notice: str = "", problem: str = "",
+    request: Request, at: LabelFolder, asked: DataRequest, form: Form, *, notice: str = "", problem: str = "",
     wrong: list[Problem] | None = None, conflict: dict[str, Any] | None = None, unsaved: bool = False,
     status: int = 200,
 ) -> Response:  # fmt: skip
-    """The editor of one recording."""
+    """Return the editor of one recording."""
     here = ground_of(at, form.recording)
     rows, columns = len(here.places), len(here.opened.columns)
     pages = -(-columns // CHANNELS)
@@ -191,10 +191,11 @@ def _page(
     told_at = {(p.event - form.first, p.field): p.told for p in wrong or []}
     elsewhere = [p for p in wrong or [] if not form.first <= p.event < form.first + len(form.events)]
     return render(
-        request, "labels.html", status=status, title=f"Labels: {form.recording}", asked=asked, desk=at, form=form,
+        request, "labels.html", status=status, title=f"Labels: {form.recording}", asked=asked, form=form,
+        label_folder=at,
         picture=drawn, looks=look(opened.classes), moves=moves(asked, drawn, recording=form.recording), ground=here,
         notice=notice, problem=problem, wrong=told_at, elsewhere=elsewhere, conflict=conflict, unsaved=unsaved,
-        knots=knots(here, first, end), total=total, a_page=A_PAGE, past=history.versions(at.past), pack=pack,
+        knots=knots(here, first, end), total=total, a_page=A_PAGE, past=label_file.versions(at.past), pack=pack,
         before=at.names[place - 1] if place else "", after=at.names[place + 1] if place + 1 < len(at.names) else "",
         columns_page=page, columns_pages=pages, channels=page, last=float(here.places[-1]),
         regular=bool(np.all(np.diff(here.places[:1000]) >= 0)),

@@ -17,13 +17,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from edgewright.studio.curves import Curve, curve
 from edgewright.studio.frame import form_of, fragment, page_of, render, studio_of, text_of
 from edgewright.studio.jobs import cancel
 from edgewright.studio.pages import Page
+from edgewright.trace.charts import draw
 from edgewright.trace.journal import journals
 from edgewright.trace.observations import observe_next
 from edgewright.trace.partial import Progress, parse_progress, read_progress
+from edgewright.trace.sections.training import charts
 
 # Seconds between two looks at a journal, two questions whether its process lives, two signs of life to the browser.
 LOOK, ASK, BEAT = 0.25, 1.0, 15.0
@@ -58,28 +59,16 @@ def _seconds(started: str) -> float:
         return 0.0
 
 
-def curves(progress: Progress) -> list[Curve]:
-    """Loss and, for classes, accuracy over the epochs so far."""
-    epochs = progress.epochs
-    if not epochs:
-        return []
-    last = max(progress.total_epochs, len(epochs))
-    made = [curve("Loss", [e.loss for e in epochs], [e.validation_loss for e in epochs], last)]
-    if any(e.accuracy is not None for e in epochs):
-        accuracy, held_out = [e.accuracy for e in epochs], [e.validation_accuracy for e in epochs]
-        made.append(curve("Accuracy", accuracy, held_out, last, share=True))
-    return made
-
-
 def _view(progress: Progress) -> dict[str, Any]:
-    """What both parts of the page need; the latest epochs with their sentences, the newest first."""
+    """Return what both parts of the page need; the latest epochs with their sentences, the newest first."""
     epochs = progress.epochs
     first = max(0, len(epochs) - _ROWS)
     latest = [observe_next(epochs[:i], epochs[i], progress.classes) for i in range(len(epochs) - 1, first - 1, -1)]
     spent = sum(e.seconds for e in epochs)
     left = spent / len(epochs) * (progress.total_epochs - len(epochs)) if epochs and spent else None
     return {
-        "run": progress, "curves": curves(progress), "latest": latest, "left": left if not progress.trained else None,
+        "run": progress, "curves": [(chart, draw(chart)) for chart in charts(progress.epochs)], "latest": latest,
+        "left": left if not progress.trained else None,
         "lasted": progress.latest - progress.begun,
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ import itertools
 import tempfile
 import threading
 from collections import OrderedDict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgewright.core.package_loader import load, package_path
-from edgewright.core.prediction_input import answer_stream, answer_values
-from edgewright.core.predictor import Predictor
+from edgewright.core.prediction_input import answer_rows, answer_values
+from edgewright.core.predictor import Predictor, load, package_path
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
-from edgewright.studio.lazy_imports import late
 from edgewright.studio.pages import Page
-from edgewright.trace.blocks_html import blocks_html
+from edgewright.trace.html import blocks_html
 
 SHOWN = 200
 _KEPT = 6
@@ -32,7 +31,7 @@ _lock = threading.Lock()
 
 
 def predictor(folder: Path) -> Predictor:
-    """What answers for a run, kept open for the latest few.
+    """Return what answers for a run, kept open for the latest few.
 
     Raises:
         InputError: the run has no package.
@@ -60,14 +59,14 @@ def _explained_row(request: Request, row: str) -> tuple[str, Markup, str]:
     try:
         if not row.isdecimal() or len(row) > 12 or int(row) < 1:
             raise InputError("the number of a row, from 1", repr(row[:20]), "row")
-        record = late("edgewright.pipeline.explained_prediction").explain_row(folder, int(row))
+        record = import_module("edgewright.pipeline.explained_prediction").explain_row(folder, int(row))
     except EdgewrightError as error:
         return "", Markup(), told(error)
     return record.place, _told(record), ""
 
 
 def _told(record: Any) -> Markup:  # noqa: ANN401 - loaded late
-    return blocks_html(late("edgewright.pipeline.notebook").explained_blocks(record), level=3)
+    return blocks_html(import_module("edgewright.pipeline.notebook").explained_blocks(record), level=3)
 
 
 def _asked(request: Request, form: FormData) -> Response:
@@ -96,7 +95,7 @@ def _asked(request: Request, form: FormData) -> Response:
 
 
 def _checked(opened: Predictor, values: list[str]) -> list[dict[str, Any]]:
-    """The answer to one row; a comma inside a value is no separator here."""
+    """Return the answer to one row; a comma inside a value is no separator here."""
     for column, value in zip(opened.manifest.columns, values, strict=True):
         if "," in value:
             raise InputError("a number with a point", repr(value[:40]), f"column {column.name}")
@@ -104,12 +103,12 @@ def _checked(opened: Predictor, values: list[str]) -> list[dict[str, Any]]:
 
 
 def _file_answers(opened: Predictor, content: bytes, name: str) -> tuple[list[dict[str, Any]], int]:
-    """The first answers to a file, and of how many."""
+    """Return the first answers to a file, and of how many."""
     try:
         stream = io.StringIO(content.decode("utf-8-sig"), newline="")
     except UnicodeDecodeError as error:
         raise InputError("text in UTF-8", f"byte {error.object[error.start]:#x}", name) from None
-    answers = answer_stream(opened, stream, name)
+    answers = answer_rows(opened, stream, name)
     shown = list(itertools.islice(answers, SHOWN))
     return shown, len(shown) + sum(1 for _ in answers)
 
@@ -118,7 +117,7 @@ def _explained_csv(folder: Path, content: bytes, name: str) -> tuple[str, Markup
     with tempfile.TemporaryDirectory(prefix="edgewright-") as place:
         path = Path(place) / "rows.csv"
         path.write_bytes(content)
-        records, _ = late("edgewright.pipeline.explained_prediction").explain_csv(folder, path, 3)
+        records, _ = import_module("edgewright.pipeline.explained_prediction").explain_csv(folder, path, 3)
     body = Markup("").join(Markup("<h3>{}</h3>{}").format(r.place.replace("rows.csv ", ""), _told(r)) for r in records)
     return name, body, ""
 

@@ -54,7 +54,7 @@ class View:
     page: int = 1
 
     def address(self, **changes: object) -> str:
-        """The list's address with something changed; what is as usual is left out."""
+        """Return the list's address with something changed; what is as usual is left out."""
         values = {**vars(self), **changes}
         said = {
             "q": values["text"], "state": values["state"], "task": values["task"], "verdict": values["verdict"],
@@ -65,13 +65,13 @@ class View:
         return f"/?{query}" if query else "/"
 
     def sorted_by(self, column: str) -> str:
-        """The address of a column's heading: the other way round where it is sorted by it already."""
+        """Return the address of a column's heading: the other way round where it is sorted by it already."""
         down = not self.down if column == self.sort else column in ("when", "accuracy", "int8")
         return self.address(sort=column, down=down, page=1)
 
 
 def asked(request: Request) -> View:
-    """What an address asks for; what it says wrongly counts as unsaid."""
+    """Return what an address asks for; what it says wrongly counts as unsaid."""
     said = request.query_params
     page, sort = said.get("page", "1"), said.get("sort", "when")
     return View(
@@ -86,7 +86,7 @@ def asked(request: Request) -> View:
 
 
 def chosen(runs: Sequence[Summary], view: View) -> list[Summary]:
-    """The finished runs that a view shows, in its order."""
+    """Return the finished runs that a view shows, in its order."""
     if view.state not in ("", "finished"):
         return []
     words = view.text.lower().split()

@@ -43,7 +43,7 @@ def _names(request: Request) -> list[str]:
 
 
 def _file(request: Request, name: str) -> Path:
-    """The file of an own pipeline.
+    """Return the file of an own pipeline.
 
     Raises:
         HTTPException: 404 for another file.
@@ -55,7 +55,7 @@ def _file(request: Request, name: str) -> Path:
 
 
 def _base(request: Request, said: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - query parameters or a form
-    """What the form starts from, as the form's hidden field says it, and its table.
+    """Return what the form starts from, as the form's hidden field says it, and its table.
 
     Raises:
         HTTPException: 404 for a run or a pipeline that is not there.
@@ -77,7 +77,7 @@ def _base(request: Request, said: Any) -> tuple[str, dict[str, Any]]:  # noqa: A
 
 
 def _recorded(request: Request, key: str, place: str) -> dict[str, Any]:
-    """The configuration of a run, or of one that broke off."""
+    """Return the configuration of a run, or of one that broke off."""
     root = studio_of(request).folder
     if key == "like":
         config = dict(read_trace(run_folder(root, place) / RECORD).config)
@@ -91,7 +91,7 @@ def _recorded(request: Request, key: str, place: str) -> dict[str, Any]:
 
 
 def _bare(table: dict[str, Any]) -> dict[str, Any]:
-    """A recorded configuration without what is left out: None is no value of TOML."""
+    """Return a recorded configuration without what is left out: None is no value of TOML."""
     return {
         key: _bare(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
     }
@@ -117,7 +117,7 @@ def _start(request: Request, form: FormData) -> Response:
     source, table = _base(request, {key: name} if key in ("like", "again", "pipeline") else {})
     asked = settings.read(table, lambda control: _text(form, control), f"{table.get('name', 'pipeline')}.toml")
     if asked.config is None:
-        return _page(request, source, asked, "Nothing was started: see the fields marked below.", status=400)
+        return _page(request, source, asked, "Nothing was started. Correct the fields marked below.", status=400)
     pipeline = name if key == "pipeline" and name in shipped() and asked.table == table else _written(request, asked)
     studio = studio_of(request)
     running = sum(one.state == "running" for one in studio.runs.unfinished())
@@ -134,7 +134,7 @@ def _text(form: FormData, name: str) -> str | None:
 
 
 def _written(request: Request, asked: settings.Settings) -> str:
-    """The settings as a TOML file below the studio's folder, named by what stands in it."""
+    """Return the settings as a TOML file below the studio's folder, named by what stands in it."""
     text = toml_text(asked.table)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     path = _own(request) / f"{asked.table['name']}-{digest}.toml"
@@ -144,7 +144,7 @@ def _written(request: Request, asked: settings.Settings) -> str:
 
 
 def _bring(request: Request, form: FormData) -> Response:
-    """An own TOML from elsewhere, checked and kept below the studio's folder."""
+    """Return an own TOML from elsewhere, checked and kept below the studio's folder."""
     file = form.get("file")
     try:
         if not isinstance(file, UploadFile) or not file.filename:
@@ -168,7 +168,7 @@ def _bring(request: Request, form: FormData) -> Response:
 
 
 def _started(request: Request) -> Response:
-    """What became of a process: its journal's page, why it ended, or a page that asks again."""
+    """Return what became of a process: its journal's page, why it ended, or a page that asks again."""
     number, studio = int(request.path_params["process"]), studio_of(request)
     quote = studio.templates.filters["path"]
     identity = studio.jobs.journal(number)
@@ -185,8 +185,8 @@ def _started(request: Request) -> Response:
     back = job.pipeline if job.pipeline in shipped() else f"{PIPELINES}/{Path(job.pipeline).name}"
     said = job.said() if code is not None else ""
     return render(
-        request, "started.html", title="Starting" if code is None else "It did not start", going=code is None,
-        said=said or "the process ended without a word", back=back,
+        request, "started.html", title="Starting" if code is None else "The run did not start", going=code is None,
+        said=said or "the process exited unexpectedly", back=back,
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class Opened:
         self._lock = threading.Lock()
 
     def labels(self, recording: Recording) -> NDArray[np.str_] | None:
-        """Classes of a recording's rows as text, '' where there is none; None without labels or for amounts."""
+        """Return classes of a recording's rows as text, '' where there is none; None without labels or for amounts."""
         if recording.target is None or self.task != "classification":
             return None
         return as_text(recording.target)
@@ -70,7 +70,7 @@ class Opened:
         return WindowConfig(samples=min(longest, round(rate * _USUAL)), within="recording", pad=True)
 
     def samples(self) -> tuple[Samples | None, str]:
-        """The rows or windows that a model would learn from, or why there are none."""
+        """Return the rows or windows that a model would learn from, or why there are none."""
         with self._lock:
             if self._samples is None:
                 try:
@@ -93,13 +93,13 @@ class Opened:
         return msgspec.structs.replace(samples, y=encode_target(samples.y, task_of(samples.y, self.origin.task)))
 
     def once(self, key: Any, make: Any) -> Any:  # noqa: ANN401 - of any page
-        """What `make` gave the first time it was asked for under this key."""
+        """Return what `make` gave the first time it was asked for under this key."""
         if key not in self.kept:
             self.kept[key] = make()
         return self.kept[key]
 
     def size(self) -> int:
-        """Bytes of the arrays."""
+        """Return bytes of the arrays."""
         total = 0
         for recording in self.dataset.recordings:
             parts = (recording.values, recording.target, recording.groups, recording.sessions, recording.time)
@@ -120,7 +120,7 @@ class Shelf:
         self._lock = threading.Lock()
 
     def open(self, origin: Origin) -> Opened:
-        """The data of an origin; two requests for the same read them once.
+        """Return the data of an origin; two requests for the same read them once.
 
         Raises:
             InputError: as the loader says it.
@@ -159,7 +159,7 @@ def _load(origin: Origin) -> DataSet:
 
 
 def stamp(origin: Origin) -> tuple[int, ...]:
-    """Changes when files do: their number, sizes and latest time; also of the labels file and the run's record."""
+    """Change when files do: their number, sizes and latest time; also of the labels file and the run's record."""
     named = [Path(str(origin.table[key])) for key in ("labels",) if origin.table.get(key)]
     places = [Path(origin.path)] if origin.path else []
     if places and places[0].is_dir():

@@ -6,16 +6,103 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
 from starlette.exceptions import HTTPException
 
+from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind, guess
-from edgewright.graph.tables import convert_table
+from edgewright.data.sources.folder import FolderConfig, labels_file
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.paths import RECORD, below, run_folder
 from edgewright.trace.record import read_trace
+
+_WHAT = "The editor changes the labels file of a folder of recordings"
+
+
+def editable(origin: Origin, root: Path) -> tuple[FolderConfig | None, str]:
+    """Return the folder whose labels are edited, or None and a sentence that says why not and what to do.
+
+    Args:
+        origin: of the data.
+        root: the studio's folder; nothing outside it is written.
+    """
+    kind, path = origin.table.get("kind"), Path(origin.path) if origin.path else None
+    if path is None:
+        return None, f"{_WHAT}; these data ({kind}) are not in one."
+    if not origin.inside:
+        above = path if path.is_dir() else path.parent
+        return None, (
+            f"These data lie outside the studio's folder, where nothing is written. To edit their labels, start it "
+            f"with a folder that holds both, or with: edgewright studio {above}"
+        )
+    if not path.is_dir():
+        return None, f"{_WHAT}. Put {path.name} into a folder of its own without its label column, and open that."
+    if kind not in ("folder", "csv", "parquet", "wav") or (origin.run is not None and kind != "folder"):
+        do = "Set kind = 'folder' in [data] of the pipeline." if origin.run is not None else "Open a folder of files."
+        return None, f"{_WHAT}; these are read as {kind}. {do}"
+    return _folder(origin, path, root)
+
+
+def _folder(origin: Origin, path: Path, root: Path) -> tuple[FolderConfig | None, str]:
+    known = {field.name for field in msgspec.structs.fields(FolderConfig)}
+    table = {key: value for key, value in origin.table.items() if key in known}
+    try:
+        config = convert_table({**table, "path": str(path)}, FolderConfig, origin.name)
+    except EdgewrightError as error:
+        return None, str(error)
+    if config.target and not config.labels:
+        return None, (
+            f"The labels stand in the column {config.target!r} of each file, and a labels file is not looked at. "
+            f"{_WHAT}: leave target out."
+        )
+    labels = labels_file(config).absolute()
+    try:
+        parent = labels.parent.resolve(strict=True)
+    except OSError:
+        return None, f"The labels file {labels} is in no folder that exists."
+    if (
+        labels.is_symlink()
+        or not parent.is_relative_to(root.resolve())
+        or labels.suffix.lower() not in (".csv", ".tsv")
+    ):
+        return None, f"The labels file {labels} is no CSV in the studio's folder; it is left as it is."
+    return msgspec.structs.replace(config, labels=str(parent / labels.name) if config.labels else ""), ""
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """An address: the data, what is said about reading them, and what of them is shown.
+
+    Attributes:
+        page: 'data' or 'labels'.
+        origin: of the data.
+        said: the query without what is said about reading.
+    """
+
+    page: str
+    origin: Origin
+    said: Mapping[str, str]
+
+    @property
+    def path(self) -> str:
+        """The address without its query."""
+        return f"/{self.page}/{self.origin.kind}/{quote(self.origin.place, safe='/')}"
+
+    def to(self, page: str = "", anchor: str = "", /, **said: object) -> str:
+        """Return the address of the same data with exactly these views."""
+        query = {**dict(self.origin.said), **{k: str(v) for k, v in said.items() if v not in ("", None)}}
+        where = DataRequest(page, self.origin, {}).path if page else self.path
+        return where + (f"?{urlencode(query)}" if query else "") + (f"#{anchor}" if anchor else "")
+
+    def number(self, key: str, most: int, default: int = 1) -> int:
+        """Return a number from 1 to `most`; the default where the address says something else."""
+        text = self.said.get(key, "")
+        value = int(text) if text.isascii() and text.isdecimal() and len(text) < 13 else default
+        return value if 1 <= value <= most else default
+
 
 # Keys of [data] that an address may name. No path is among them: an address must not lead out of the folder.
 ASKED = ("target", "group", "session", "time", "rate", "ignore", "pattern")
@@ -60,7 +147,7 @@ class Origin:
 
 
 def of_run(root: Path, place: str) -> Origin:
-    """The data of a run.
+    """Return the data of a run.
 
     Raises:
         HTTPException: there is no such run.
@@ -85,7 +172,7 @@ def of_run(root: Path, place: str) -> Origin:
 
 
 def at_path(root: Path, place: str, said: Mapping[str, str], kind: str = "") -> Origin:
-    """The data at a path below the studio's folder.
+    """Return the data at a path below the studio's folder.
 
     Args:
         root: the studio's folder.
@@ -117,7 +204,7 @@ def at_path(root: Path, place: str, said: Mapping[str, str], kind: str = "") -> 
 
 
 def refuse_links(found: Path, root: Path) -> None:
-    """A link in a folder may not lead out of the studio's.
+    """Refuse links that lead out of the studio's folder.
 
     Raises:
         InputError: one does, or there are more files than are looked at.
@@ -128,8 +215,8 @@ def refuse_links(found: Path, root: Path) -> None:
         if number >= MOST_FILES:
             raise InputError(f"a folder of at most {MOST_FILES:,} files", "more", str(found), "Open one further down")
         if path.is_symlink() and not _inside(path, root):
-            told = f"the link {path.name!r}, which leads out of it"
-            raise InputError("files in the studio's folder", told, str(found), "Copy what it leads to")
+            text = f"the link {path.name!r}, which leads out of it"
+            raise InputError("files in the studio's folder", text, str(found), "Copy what it leads to")
 
 
 def _inside(path: Path, root: Path) -> bool:

@@ -16,8 +16,75 @@ from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
 from edgewright.studio.view.data_cache import Opened
-from edgewright.studio.view.downsampling import path, thin
 from edgewright.studio.view.segments import Stretch, Windows, gaps, seconds_at, stretches
+
+
+def draw_window(data: bytes, columns: Sequence[str], units: Sequence[str], rate: float, name: str) -> Picture:
+    """Return the drawing of all channels of a window.
+
+    Args:
+        data: float32, channels first.
+        columns: names of the channels.
+        units: of the channels.
+        rate: samples a second; 0 where it is unknown.
+        name: of the window, for who does not see it.
+    """
+    values = np.frombuffer(data, np.float32).reshape(len(columns), -1)
+    rows = values.shape[1]
+    panels = tuple(panel_of(row, name, unit) for row, name, unit in zip(values, columns, units, strict=True))
+    end = rows / rate if rate else float(rows)
+    ticks = tuple((round(100 * m / end, 3), clock(m) if rate else f"{m:,.0f}") for m in round_marks(0.0, end, 6))
+    return Picture(
+        first=0, end=rows, rows=rows, panels=panels, bands=(), more_bands=0, boxes=(), lanes=0, more_windows=0, gaps=(),
+        ticks=ticks, axis="time" if rate else "row", thinned=rows > 2 * COLUMNS, sentence=name,
+    )  # fmt: skip
+
+
+Places = NDArray[np.float64]
+
+
+def thin(values: Floats, columns: int) -> tuple[Places, Floats]:
+    """At most two values a column.
+
+    Args:
+        values: shape (n,), NaN where one is missing.
+        columns: of pixels.
+
+    Returns:
+        Place of each kept value among the given, and the values: all of them where there are at most `2 * columns`,
+        else least and largest of each column, in turn, so that lines between columns stay short. A column is NaN
+        where all its values are missing.
+    """
+    n = len(values)
+    if n <= 2 * columns:
+        return np.arange(n, dtype=np.float64), values
+    edges = np.linspace(0, n, columns + 1).astype(np.int64)
+    low, high = np.fmin.reduceat(values, edges[:-1]), np.fmax.reduceat(values, edges[:-1])
+    pairs = np.stack([low, high], axis=1)
+    pairs[1::2] = pairs[1::2, ::-1]
+    width = np.diff(edges)
+    places = edges[:-1, None] + width[:, None] * np.array([0.25, 0.75])
+    return places.reshape(-1), pairs.reshape(-1)
+
+
+def path(x: Places, y: Places | Floats) -> str:
+    """Point as the `d` of an SVG path; a NaN breaks the line, and a point alone is a dot.
+
+    Args:
+        x: shape (n,), in units of the drawing.
+        y: shape (n,), in units of the drawing.
+    """
+    parts: list[str] = []
+    drawing = False
+    known = np.isfinite(y)
+    for place, value, there in zip(np.round(x, 1).tolist(), np.round(y, 1).tolist(), known.tolist(), strict=True):
+        if not there:
+            drawing = False
+            continue
+        parts.append(f"{'L' if drawing else 'M'}{place:g} {value:g}" + ("" if drawing else "h.1"))
+        drawing = True
+    return "".join(parts)
+
 
 COLUMNS = 1000
 """Columns of pixels that a line is thinned to."""
@@ -93,7 +160,7 @@ class Picture:
 
 
 def view(first: str, end: str, rows: int) -> tuple[int, int]:
-    """The rows that an address asks for, within the recording and at least eight; all where it asks wrongly."""
+    """Return the rows that an address asks for, within the recording and at least eight; all where it asks wrongly."""
     wanted = [int(t) if t.isascii() and t.isdecimal() and len(t) < 13 else None for t in (first, end)]
     begin = wanted[0] or 0
     last = rows if wanted[1] is None else wanted[1]
@@ -107,12 +174,13 @@ def draw(
     opened: Opened, index: int, first: int, end: int, *, channels: Sequence[int], windows: Windows | None = None,
     bands: Sequence[Stretch] | None = None,
 ) -> Picture:  # fmt: skip
-    """The drawing of rows `first` to `end` of a recording.
+    """Return the drawing of rows `first` to `end` of a recording.
 
     Args:
         opened: the data.
         index: of the recording.
-        first, end: rows.
+        first: first row.
+        end: row after the last.
         channels: numbers of the columns that are drawn.
         windows: where samples lie; None draws none.
         bands: labels to be drawn; those of the recording when None.
@@ -141,7 +209,7 @@ def draw(
 
 
 def colour_of(classes: Sequence[str], label: str) -> int:
-    """Number of a class's colour and shape, from 0; labels that are not known yet come after the known ones."""
+    """Return number of a class's colour and shape, from 0; labels that are not known yet come after the known ones."""
     return classes.index(label) if label in classes else len(classes)
 
 
@@ -167,7 +235,7 @@ def _bands(found: Sequence[Stretch], classes: Sequence[str], first: int, end: in
 def _boxes(
     opened: Opened, windows: Windows | None, index: int, first: int, end: int
 ) -> tuple[tuple[Box, ...], int, int]:
-    """Windows in view, in lanes so that those that overlap are told apart; none where there are too many."""
+    """Return windows in view, in lanes so that those that overlap are told apart; none where there are too many."""
     if windows is None or windows.length < 2:
         return (), 0, 0
     inside = windows.within(index, first, end)
@@ -187,7 +255,7 @@ def _boxes(
 
 
 def panel_of(values: Floats, name: str, unit: str) -> Panel:
-    """The line of a channel between its least and largest value in view."""
+    """Return the line of a channel between its least and largest value in view."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     span = (high - low) or max(abs(high), 1.0) * 0.1
@@ -217,7 +285,7 @@ def round_marks(low: float, high: float, wanted: int) -> list[float]:
 
 
 def _ticks(opened: Opened, index: int, first: int, end: int) -> tuple[tuple[tuple[float, str], ...], str]:
-    """Marks of the axis: seconds where they are known (of the row that stands there), else rows."""
+    """Return marks of the axis: seconds where they are known (of the row that stands there), else rows."""
     recording, dataset = opened.dataset.recordings[index], opened.dataset
     if recording.time is None and dataset.rate:
         marks = round_marks(first / dataset.rate, end / dataset.rate, 6)
@@ -247,7 +315,7 @@ def _gap(opened: Opened, index: int, row: int) -> str:
 
 
 def _sentence(name: str, first: int, end: int, rows: int, bands: Sequence[Band]) -> str:
-    """The picture in words."""
+    """Return the picture in words."""
     whole = f"all {rows:,} rows" if end - first == rows else f"rows {first + 1:,} to {end:,} of {rows:,}"
     said = list(dict.fromkeys(band.label for band in bands))
     labels = f"; labels {', '.join(said[:8])}" + (" and others" if len(said) > 8 else "") if said else ""

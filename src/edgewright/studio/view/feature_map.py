@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from edgewright.data.targets import class_codes
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.lazy_imports import late
 from edgewright.studio.view.data_cache import Opened
 
 MOST = 600
@@ -79,8 +79,8 @@ def statistics(X: Floats) -> tuple[Floats, str]:
         low, high = np.where(there, X, np.inf).min(axis=2), np.where(there, X, -np.inf).max(axis=2)
         change = np.abs(np.diff(zero, axis=2)).mean(axis=2) if X.shape[2] > 1 else np.zeros_like(mean)
     found = np.concatenate([mean, spread, low, high, change], axis=1)
-    told = "mean, deviation, least, largest value and mean step of each channel"
-    return np.where(np.isfinite(found), found, np.nan).astype(np.float32), told
+    text = "mean, deviation, least, largest value and mean step of each channel"
+    return np.where(np.isfinite(found), found, np.nan).astype(np.float32), text
 
 
 def plane(features: Floats) -> tuple[NDArray[np.float64], tuple[float, float]]:
@@ -99,7 +99,7 @@ def plane(features: Floats) -> tuple[NDArray[np.float64], tuple[float, float]]:
         return np.zeros((len(features), 2)), (0.0, 0.0)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     axes = min(2, *X.shape)
-    fitted = late("sklearn.decomposition").PCA(axes, svd_solver="full").fit(X)
+    fitted = import_module("sklearn.decomposition").PCA(axes, svd_solver="full").fit(X)
     signs = np.sign(fitted.components_[np.arange(axes), np.abs(fitted.components_).argmax(axis=1)])
     found = np.zeros((len(X), 2))
     found[:, :axes] = fitted.transform(X) * signs
@@ -108,8 +108,8 @@ def plane(features: Floats) -> tuple[NDArray[np.float64], tuple[float, float]]:
 
 
 def _of_run(folder: Path, X: Floats) -> tuple[Floats, str]:
-    """Features as the run's model receives them; of windows the statistics of what arrives at the model."""
-    _, fitted = late("edgewright.pipeline.explained_prediction").fitted_of(folder)
+    """Return features as the run's model receives them; of windows the statistics of what arrives at the model."""
+    _, fitted = import_module("edgewright.pipeline.explained_prediction").fitted_of(folder)
     values = X
     for _, stage in fitted.steps[:-1]:
         values = np.asarray(stage.transform(values), np.float32)
@@ -120,7 +120,7 @@ def _of_run(folder: Path, X: Floats) -> tuple[Floats, str]:
 
 
 def draw_map(opened: Opened, samples: Samples) -> Map:
-    """The map of a data set's samples, the same every time."""
+    """Return the map of a data set's samples, the same every time."""
     picked = chosen(np.asarray(samples.y))
     X = np.ascontiguousarray(samples.X[picked], np.float32)
     note, features, told = "", None, ""

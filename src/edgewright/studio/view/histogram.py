@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.formatting import number
 from edgewright.data.targets import class_codes
 from edgewright.schema.data import Column, Floats
 from edgewright.studio.view.data_cache import Opened
-from edgewright.trace.words import number
 
 BINS = 60
 MOST_ROWS = 1_000_000
@@ -63,7 +63,7 @@ class Spread:
 
 
 def spreads(opened: Opened, first: int) -> tuple[list[Spread], int]:
-    """The channels from `first` on that fit on a page, and the step between counted rows."""
+    """Return the channels from `first` on that fit on a page, and the step between counted rows."""
     recordings = opened.dataset.recordings
     rows = sum(len(r.values) for r in recordings)
     step = max(1, -(-rows // MOST_ROWS))
@@ -76,7 +76,7 @@ def spreads(opened: Opened, first: int) -> tuple[list[Spread], int]:
 
 
 def _codes(opened: Opened, step: int) -> NDArray[np.int64] | None:
-    """Number of the class of every counted row, -1 without one; None without classes."""
+    """Return the number of the class of every counted row, -1 without one; None without classes."""
     if not opened.classes:
         return None
     parts = []

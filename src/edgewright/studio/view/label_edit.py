@@ -56,7 +56,7 @@ class Ground:
 
 
 def ground(config: FolderConfig, opened: Opened, file: LabelFile) -> Ground:
-    """What events of a recording are judged by.
+    """Return what events of a recording are judged by.
 
     Raises:
         InputError: labels in seconds where neither times nor a rate are known.
@@ -67,7 +67,7 @@ def ground(config: FolderConfig, opened: Opened, file: LabelFile) -> Ground:
 
 
 def events(file: LabelFile, recording: str) -> list[Event]:
-    """The events of a recording as the file has them."""
+    """Return the events of a recording as the file has them."""
     return [
         Event(file.cell(row, "start"), file.cell(row, "end"), file.cell(row, "label"), row)
         for row in file.of(recording)
@@ -75,7 +75,7 @@ def events(file: LabelFile, recording: str) -> list[Event]:
 
 
 def problems(found: Sequence[Event], here: Ground) -> list[Problem]:
-    """What is wrong: of every event by itself, then what the loader says of all together."""
+    """Return what is wrong: of every event by itself, then what the loader says of all together."""
     told = [p for i, event in enumerate(found) for p in _alone(i, event, here)]
     if told:
         return told
@@ -101,7 +101,7 @@ def _sentence(error: InputError) -> str:
 
 
 def _alone(place: int, event: Event, here: Ground) -> list[Problem]:
-    """What is wrong with one event, whatever the others are."""
+    """Return what is wrong with one event, whatever the others are."""
     found = []
     wrong = _label_problem(event.label)
     if wrong:
@@ -143,7 +143,7 @@ def _rows(here: Ground, start: float, end: float) -> tuple[int, int, bool]:
 
 
 def bands(found: Sequence[Event], here: Ground) -> list[Stretch]:
-    """The events that can be drawn, in order."""
+    """Return the events that can be drawn, in order."""
     drawn = []
     for place, event in enumerate(found):
         if not event.start and not event.end:
@@ -159,7 +159,7 @@ def bands(found: Sequence[Event], here: Ground) -> list[Stretch]:
 
 
 def split(event: Event, at: str, here: Ground) -> tuple[Event, Event]:
-    """An event as two: at a place if one within it is said, else in the middle.
+    """Return an event as two: at a place if one within it is said, else in the middle.
 
     Raises:
         InputError: it is not right yet, or too short.
@@ -185,7 +185,7 @@ def _step(here: Ground) -> float:
 
 
 def number_text(value: float, here: Ground) -> str:
-    """A place as it is written into a labels file: whole samples, seconds to the millisecond or finer."""
+    """Return a place as it is written into a labels file: whole samples, seconds to the millisecond or finer."""
     if here.counted:
         return str(round(value))
     step = _step(here)
@@ -194,7 +194,7 @@ def number_text(value: float, here: Ground) -> str:
 
 
 def to_lines(file: LabelFile, recording: str, found: Sequence[Event], here: Ground) -> LabelFile:
-    """The file with these events for a recording, in order of time.
+    """Return the file with these events for a recording, in order of time.
 
     A line keeps what stood in its other columns; a new one gets the recording's person and session.
     """
@@ -231,12 +231,12 @@ def _line(file: LabelFile, recording: str, event: Event, inherited: dict[str, st
 
 
 def pack(cells: Cells) -> str:
-    """Cells as a hidden field holds them."""
+    """Return cells as a hidden field holds them."""
     return msgspec.json.encode(cells).decode() if cells else ""
 
 
 def unpack(text: str, width: int) -> Cells:
-    """Cells of a hidden field; none where it is damaged or of a file with other columns."""
+    """Return cells of a hidden field; none where it is damaged or of a file with other columns."""
     try:
         cells = msgspec.json.decode(text.encode(), type=tuple[str, ...]) if text else ()
     except (msgspec.DecodeError, UnicodeEncodeError):
@@ -245,5 +245,5 @@ def unpack(text: str, width: int) -> Cells:
 
 
 def relative(root: Path, path: Path) -> str:
-    """A path as the page shows it."""
+    """Return a path as the page shows it."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -6,20 +6,74 @@ import csv
 import fcntl
 import hashlib
 import io
+import re
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.header import read_header
 from edgewright.core.files import write_atomic
-from edgewright.data.labels import column_parts, names_recording
-from edgewright.data.patterns import name_in, read_name
+from edgewright.data.labels import column_parts, name_in, names_recording, read_name
 from edgewright.data.sources.folder import FolderConfig, labels_file, recording_files
 from edgewright.schema.errors import InputError
-from edgewright.studio.view.history import keep
+from edgewright.trace.journal import FOLDER
+
+MOST = 100
+"""Versions that are kept of one file; the oldest go."""
+_NAME = re.compile(r"\d{15,20}\.(csv|absent)")
+
+
+@dataclass(frozen=True)
+class Version:
+    """An earlier version: its name, when it was replaced (seconds since 1970), lines; None where there was no file."""
+
+    name: str
+    replaced: float
+    lines: int | None
+
+
+def folder_of(root: Path, path: Path) -> Path:
+    """Where the earlier versions of a labels file lie."""
+    # A name is at most 255 bytes long.
+    return root / FOLDER / "labels-history" / quote(str(path.relative_to(root)), safe="")[-200:]
+
+
+def keep(folder: Path, content: bytes | None) -> None:
+    """Keep what is about to be replaced; None for no file."""
+    suffix = "absent" if content is None else "csv"
+    write_atomic(folder / f"{time.time_ns():019d}.{suffix}", content or b"")
+    for name in sorted(p.name for p in folder.iterdir() if _NAME.fullmatch(p.name))[:-MOST]:
+        (folder / name).unlink(missing_ok=True)
+
+
+def versions(folder: Path) -> list[Version]:
+    """Return the earlier versions, the latest first."""
+    if not folder.is_dir():
+        return []
+    names = sorted((p.name for p in folder.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
+    return [_version(folder / name) for name in names]
+
+
+def _version(path: Path) -> Version:
+    lines = None if path.suffix == ".absent" else max(0, path.read_bytes().count(b"\n") - 1)
+    return Version(path.name, int(path.stem) / 1e9, lines)
+
+
+def content_of(folder: Path, name: str) -> bytes | None:
+    """Return an earlier version's bytes; None where there was no file.
+
+    Raises:
+        InputError: there is no such version.
+    """
+    if not _NAME.fullmatch(name) or not (folder / name).is_file():
+        raise InputError("a version that was kept", "none", name[:40], "Choose one of the list")
+    return None if name.endswith(".absent") else (folder / name).read_bytes()
+
 
 ABSENT = "absent"
 Cells = tuple[str, ...]
@@ -44,37 +98,37 @@ class LabelFile:
     parts: dict[str, str]
 
     def cell(self, row: Cells, part: str) -> str:
-        """The cell that plays a part, empty where no column does."""
+        """Return the cell that plays a part, empty where no column does."""
         name = self.parts[part]
         return row[self.columns.index(name)].strip() if name else ""
 
     def of(self, recording: str) -> tuple[Cells, ...]:
-        """The lines that label a recording: those that name it, all where files are not named."""
+        """Return the lines that label a recording: those that name it, all where files are not named."""
         if not any(self.cell(row, "file") for row in self.rows):
             return self.rows
         return tuple(row for row in self.rows if names_recording(self.cell(row, "file"), recording))
 
     def part_mark(self, recording: str) -> str:
-        """Changes when what labels this recording does, or what the columns are."""
+        """Change when what labels this recording does, or what the columns are."""
         told = repr((self.columns, self.delimiter, self.of(recording)))
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
     def with_rows(self, recording: str, mine: Sequence[Cells]) -> LabelFile:
-        """The file with other lines for a recording, where its first one stood, else at the end."""
+        """Return the file with other lines for a recording, where its first one stood, else at the end."""
         old = self.of(recording)
         rest = [row for row in self.rows if row not in old]
         at = next((i for i, row in enumerate(self.rows) if row in old), len(rest))
         return replace(self, rows=(*rest[:at], *mine, *rest[at:]))
 
     def with_columns(self, needed: Sequence[str]) -> LabelFile:
-        """The file with columns for parts that it had none for."""
+        """Return the file with columns for parts that it had none for."""
         more = [part for part in needed if not self.parts[part]]
         parts = {**self.parts, **{part: part for part in more}}
         rows = tuple((*row, *[""] * len(more)) for row in self.rows)
         return replace(self, columns=(*self.columns, *more), rows=rows, parts=parts)
 
     def content(self) -> bytes:
-        """The bytes to be saved."""
+        """Return the bytes to be saved."""
         text = io.StringIO(newline="")
         writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
         writer.writerow(self.columns)
@@ -84,7 +138,7 @@ class LabelFile:
 
 
 def read(config: FolderConfig) -> LabelFile:
-    """The labels file of a folder; where there is none, what the names of its files say.
+    """Return the labels file of a folder; where there is none, what the names of its files say.
 
     Raises:
         InputError: for a file that cannot be edited, with the reason.
@@ -98,7 +152,7 @@ def read(config: FolderConfig) -> LabelFile:
 
 
 def parse(content: bytes, mark: str, name: str) -> LabelFile:
-    """A labels file from its bytes.
+    """Return a labels file from its bytes.
 
     Raises:
         InputError: no label column, ragged lines, or bytes that are not UTF-8.
@@ -133,7 +187,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _from_names(config: FolderConfig) -> LabelFile:
-    """What a labels file would say that changes nothing: once there is one, names of files count no more."""
+    """Return what a labels file would say that changes nothing: once there is one, names of files count no more."""
     root = Path(config.path)
     rows = []
     for file in recording_files(config):
@@ -147,7 +201,7 @@ def _from_names(config: FolderConfig) -> LabelFile:
 
 
 def refuse_shared(file: LabelFile, names: Sequence[str]) -> None:
-    """A line that means several recordings cannot be edited for one of them.
+    """Refuse to edit a line that several recordings share.
 
     Raises:
         InputError: naming the line's file and two recordings.
@@ -188,7 +242,7 @@ def now(path: Path) -> tuple[str, bytes | None]:
 
 
 def save(path: Path, content: bytes | None, base: str, history: Path) -> str:
-    """Writes a labels file if it is still the one that was read, and keeps the earlier one.
+    """Write a labels file if it is still the one that was read, and keeps the earlier one.
 
     Args:
         path: of the labels file.

@@ -1,4 +1,4 @@
-"""The desk of the label editor: a folder's labels file, one of its recordings, and what a form changes about them."""
+"""The label editor: a folder's labels file, one of its recordings, and what a form changes about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgewright.data.sources import folder as folders
 from edgewright.data.sources.folder import FolderConfig, labels_file, recording_files
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
-from edgewright.studio.view import history
+from edgewright.studio.view import label_file
 from edgewright.studio.view.data_cache import Opened
 from edgewright.studio.view.data_sources import Origin
 from edgewright.studio.view.drawing import Picture, draw
@@ -28,7 +28,7 @@ _KNOTS = 101
 
 
 @dataclass(frozen=True)
-class Desk:
+class LabelFolder:
     """A folder whose labels are edited.
 
     Attributes:
@@ -53,8 +53,8 @@ class Desk:
         return sorted({self.file.cell(row, "label") for row in self.file.rows} - {""})
 
 
-def desk(origin: Origin, config: FolderConfig, root: Path) -> Desk:
-    """The desk of a folder.
+def open_label_folder(origin: Origin, config: FolderConfig, root: Path) -> LabelFolder:
+    """Open the labels of a folder for editing.
 
     Raises:
         InputError: its labels file cannot be edited, with the reason.
@@ -66,11 +66,11 @@ def desk(origin: Origin, config: FolderConfig, root: Path) -> Desk:
         raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
     file = read(config)
     refuse_shared(file, names)
-    return Desk(origin, config, path, history.folder_of(root, path), names, file)
+    return LabelFolder(origin, config, path, label_file.folder_of(root, path), names, file)
 
 
-def ground_of(at: Desk, recording: str) -> Ground:
-    """What events of a recording are judged by; the latest recordings are kept in memory.
+def ground_of(at: LabelFolder, recording: str) -> Ground:
+    """Return what events of a recording are judged by; the latest recordings are kept in memory.
 
     Raises:
         InputError: as the loader says it.
@@ -104,22 +104,22 @@ class Form:
     part: str
 
 
-def fresh(at: Desk, recording: str, first: int) -> Form:
-    """The form of what the labels file says now."""
+def fresh(at: LabelFolder, recording: str, first: int) -> Form:
+    """Return the form of what the labels file says now."""
     found = events(at.file, recording)
     first = first - first % A_PAGE if 0 <= first < max(1, len(found)) else 0
     page = tuple(found[first : first + A_PAGE])
     return Form(recording, page, first, len(page), at.file.mark, at.file.part_mark(recording))
 
 
-def whole(at: Desk, form: Form) -> list[Event]:
+def whole(at: LabelFolder, form: Form) -> list[Event]:
     """All events of the recording with those of the form in their place."""
     found = events(at.file, form.recording)
     return [*found[: form.first], *form.events, *found[form.first + form.count :]]
 
 
 def changed(form: Form, do: str, here: Ground, at: str) -> Form:
-    """The form after one of its buttons, not saved.
+    """Return the form after one of its buttons, not saved.
 
     Args:
         form: as it was sent.
@@ -138,8 +138,8 @@ def changed(form: Form, do: str, here: Ground, at: str) -> Form:
     return replace(form, events=tuple(found))
 
 
-def store(at: Desk, form: Form, here: Ground) -> tuple[list[Any], bool]:
-    """Saves a form.
+def store(at: LabelFolder, form: Form, here: Ground) -> tuple[list[Any], bool]:
+    """Save a form.
 
     Returns:
         What is wrong (then nothing is saved), and whether other lines of the file had changed since the form was made.
@@ -160,9 +160,9 @@ def store(at: Desk, form: Form, here: Ground) -> tuple[list[Any], bool]:
 
 
 def picture(
-    at: Desk, here: Ground, form: Form, first: int, end: int, channels: Sequence[int]
+    at: LabelFolder, here: Ground, form: Form, first: int, end: int, channels: Sequence[int]
 ) -> tuple[Picture, Opened]:
-    """The recording with the events of the form as bands."""
+    """Return the recording with the events of the form as bands."""
     bare = msgspec.structs.replace(here.opened.recording, target=None)
     dataset = DataSet(name=form.recording, columns=here.opened.columns, recordings=(bare,), rate=here.opened.rate)
     opened = Opened(at.origin, dataset)
@@ -172,7 +172,7 @@ def picture(
 
 
 def knots(here: Ground, first: int, end: int) -> str:
-    """Places along the view for the page's script, which turns a drag into start and end: JSON."""
+    """Return places along the view for the page's script, which turns a drag into start and end: JSON."""
     rows = np.linspace(first, end, _KNOTS)
     last = len(here.places) - 1
     step = float(here.places[-1] - here.places[-2]) if last else 1.0

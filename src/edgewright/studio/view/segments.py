@@ -47,7 +47,7 @@ class Line:
 
 
 def stretches(labels: NDArray[np.str_]) -> list[Stretch]:
-    """The stretches of labelled rows, in order."""
+    """Return the stretches of labelled rows, in order."""
     if not len(labels):
         return []
     if 0 in labels.strides:
@@ -57,7 +57,7 @@ def stretches(labels: NDArray[np.str_]) -> list[Stretch]:
 
 
 def gaps(recording: Recording) -> NDArray[np.int64]:
-    """Rows after which time jumps, as windows see it."""
+    """Return rows after which time jumps, as windows see it."""
     time = recording.time
     if time is None or len(time) < 3:
         return np.empty(0, np.int64)
@@ -67,7 +67,7 @@ def gaps(recording: Recording) -> NDArray[np.int64]:
 
 
 def seconds_at(dataset: DataSet, recording: Recording, row: float) -> float | None:
-    """Time of a row since the first, None where none is known; between rows in proportion."""
+    """Return time of a row since the first, None where none is known; between rows in proportion."""
     if recording.time is not None and len(recording.time):
         return float(np.interp(row, np.arange(len(recording.time)), recording.time))
     return row / dataset.rate if dataset.rate else None
@@ -102,7 +102,7 @@ def lines(opened: Opened) -> list[Line]:
 
 
 def _different(values: NDArray[np.str_]) -> NDArray[np.str_]:
-    """The different values; a value said once for a whole file is not sorted."""
+    """Return the different values; a value said once for a whole file is not sorted."""
     return values[:1] if 0 in values.strides else np.unique(values)
 
 
@@ -115,7 +115,7 @@ class Windows:
     length: int
 
     def within(self, recording: int, first: int, end: int) -> NDArray[np.int64]:
-        """Numbers of the samples of a recording that overlap rows `first` to `end`."""
+        """Return numbers of the samples of a recording that overlap rows `first` to `end`."""
         hit = (self.recording == recording) & (self.row < end) & (self.row + self.length > first)
         return np.flatnonzero(hit)
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from edgewright.core.formatting import plural, seconds_text
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.lazy_imports import late
 from edgewright.studio.pages.predict import predictor
 from edgewright.studio.view.data_cache import Opened
+from edgewright.studio.view.data_sources import DataRequest
 from edgewright.studio.view.drawing import A_PAGE, Picture, draw, view
 from edgewright.studio.view.feature_map import Map, draw_map
 from edgewright.studio.view.histogram import A_PAGE as SPREADS
 from edgewright.studio.view.histogram import spreads
-from edgewright.studio.view.request import DataRequest
 from edgewright.studio.view.segments import Windows, lines, windows
-from edgewright.trace.words import plural, seconds_text
 
 Context = dict[str, Any]
 A_LIST = 100
@@ -38,15 +38,15 @@ class Moves:
     right: str
 
 
-def recordings(opened: Opened, asked: DataRequest) -> Context:
-    """The list of recordings."""
+def recordings(opened: Opened, request: DataRequest) -> Context:
+    """Return the list of recordings."""
     found = opened.once("lines", lambda: lines(opened))
     pages = max(1, -(-len(found) // A_LIST))
-    page = asked.number("page", pages)
+    page = request.number("page", pages)
     return {"lines": found[(page - 1) * A_LIST : page * A_LIST], "pages": pages, "page": page}
 
 
-def moves(asked: DataRequest, picture: Picture, **kept: object) -> Moves:
+def moves(request: DataRequest, picture: Picture, **kept: object) -> Moves:
     """Addresses of what lies left and right, closer and wider."""
     rows, first, end = picture.rows, picture.first, picture.end
     span = end - first
@@ -56,10 +56,10 @@ def moves(asked: DataRequest, picture: Picture, **kept: object) -> Moves:
         begin = min(max(0, round(begin)), rows - size)
         if (begin, begin + size) == (first, end):
             return ""
-        return asked.to("", "", **kept, **{"from": begin, "to": begin + size})
+        return request.to("", "", **kept, **{"from": begin, "to": begin + size})
 
     return Moves(
-        whole=asked.to("", "", **kept) if span < rows else "",
+        whole=request.to("", "", **kept) if span < rows else "",
         closer=at(first + span / 4, span / 2) if span > 8 else "",
         wider=at(first - span / 2, span * 2) if span < rows else "",
         left=at(first - span / 2, span) if first else "",
@@ -67,16 +67,16 @@ def moves(asked: DataRequest, picture: Picture, **kept: object) -> Moves:
     )
 
 
-def channels_of(opened: Opened, asked: DataRequest) -> tuple[list[int], int, int]:
-    """Columns that are drawn, the page of columns, and how many pages."""
+def channels_of(opened: Opened, request: DataRequest) -> tuple[list[int], int, int]:
+    """Return columns that are drawn, the page of columns, and how many pages."""
     count = len(opened.dataset.columns)
     pages = -(-count // A_PAGE)
-    page = asked.number("channels", pages)
+    page = request.number("channels", pages)
     return list(range((page - 1) * A_PAGE, min(page * A_PAGE, count))), page, pages
 
 
 def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
-    """Samples and where they lie, or why there are none."""
+    """Sample and where they lie, or why there are none."""
     samples, why = opened.samples()
     if samples is None:
         return None, None, why
@@ -84,42 +84,42 @@ def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
     return samples, found, ""
 
 
-def signal(opened: Opened, asked: DataRequest) -> Context:
+def signal(opened: Opened, request: DataRequest) -> Context:
     """One recording."""
     count = len(opened.dataset.recordings)
-    number = asked.number("recording", count)
+    number = request.number("recording", count)
     recording = opened.dataset.recordings[number - 1]
-    columns, page, pages = channels_of(opened, asked)
+    columns, page, pages = channels_of(opened, request)
     # Rows as samples have no borders to be drawn, and a million of them take a second to be put together.
     _, where, why = placed(opened) if opened.window() is not None else (None, None, "")
-    first, end = view(asked.said.get("from", ""), asked.said.get("to", ""), len(recording.values))
+    first, end = view(request.said.get("from", ""), request.said.get("to", ""), len(recording.values))
     picture = draw(opened, number - 1, first, end, channels=columns, windows=where)
     kept = {"view": "signal", "recording": number, "channels": page if page > 1 else ""}
     return {
         "number": number, "recording": recording, "count": count, "picture": picture, "columns_page": page,
-        "columns_pages": pages, "moves": moves(asked, picture, **kept), "kept": kept,
+        "columns_pages": pages, "moves": moves(request, picture, **kept), "kept": kept,
         "no_windows": why, "names": [r.name for r in opened.dataset.recordings],
-        "window": opened.window(), "window_address": lambda n: asked.to("", "signal", view="map", sample=n),
+        "window": opened.window(), "window_address": lambda n: request.to("", "signal", view="map", sample=n),
     }  # fmt: skip
 
 
-def spread(opened: Opened, asked: DataRequest) -> Context:
+def spread(opened: Opened, request: DataRequest) -> Context:
     """How values are spread."""
     pages = -(-len(opened.dataset.columns) // SPREADS)
-    page = asked.number("channels", pages)
+    page = request.number("channels", pages)
     found, step = opened.once(("spread", page), lambda: spreads(opened, (page - 1) * SPREADS))
     return {"spreads": found, "step": step, "columns_page": page, "columns_pages": pages}
 
 
-def feature_map(opened: Opened, asked: DataRequest) -> Context:
-    """The map, and the signal of the window that was clicked."""
+def feature_map(opened: Opened, request: DataRequest) -> Context:
+    """Return the map, and the signal of the window that was clicked."""
     samples, where, why = placed(opened)
     if samples is None or where is None:
         return {"map": None, "why": why}
     drawn: Map = opened.once("map", lambda: draw_map(opened, samples))
     answers, answers_why = opened.once("answers", lambda: _answers(opened, samples, drawn))
     numbers = [point.number for point in drawn.points]
-    chosen = asked.number("sample", len(samples.X), 0)
+    chosen = request.number("sample", len(samples.X), 0)
     context: Context = {
         "map": drawn, "answers": answers, "answers_why": answers_why, "chosen": chosen, "window": opened.window(),
         "wrong": sum(1 for p in drawn.points if p.number in answers and answers[p.number][0] != p.label),
@@ -131,26 +131,26 @@ def feature_map(opened: Opened, asked: DataRequest) -> Context:
         context["before"] = numbers[place - 1] if place else 0
         after = place + (place < len(numbers) and numbers[place] == chosen)
         context["after"] = numbers[after] if after < len(numbers) else 0
-        context["one"] = one_window(opened, asked, samples, where, chosen, answers)
+        context["one"] = one_window(opened, request, samples, where, chosen, answers)
     return context
 
 
 def one_window(
     opened: Opened,
-    asked: DataRequest,
+    request: DataRequest,
     samples: Samples,
     where: Windows,
     number: int,
     answers: dict[int, tuple[str, float]],
 ) -> Context:
-    """The signal of a sample with what is known of it."""
+    """Return the signal of a sample with what is known of it."""
     index, row = int(where.recording[number - 1]), int(where.row[number - 1])
     if index < 0:
         return {}
     recording = opened.dataset.recordings[index]
     around = round(where.length * _AROUND) if where.length > 1 else 50
     first, end = max(0, row - around), min(len(recording.values), row + where.length + around)
-    columns, _, _ = channels_of(opened, asked)
+    columns, _, _ = channels_of(opened, request)
     picture = draw(opened, index, first, end, channels=columns)
     span = max(1, end - first)
     answer = answers.get(number) or next(iter(_answer(opened, samples, [number]).values()), None)
@@ -166,17 +166,17 @@ def one_window(
 
 
 def _changed(opened: Opened, samples: Samples) -> bool:
-    """Whether these are other samples than those of the run."""
+    """Return whether these are other samples than those of the run."""
     said = opened.origin.sha256
     return bool(said) and opened.every == 1 and opened.once("sha256", lambda: _hash(samples)) != said
 
 
 def _hash(samples: Samples) -> str:
-    return str(late("edgewright.pipeline.material").sha256(samples))
+    return str(import_module("edgewright.pipeline.material").sha256(samples))
 
 
 def _answers(opened: Opened, samples: Samples, drawn: Map) -> tuple[dict[int, tuple[str, float]], str]:
-    """What the run's package answers to the samples on the map, or why it does not."""
+    """Return what the run's package answers to the samples on the map, or why it does not."""
     if opened.origin.run is None or not opened.classes:
         return {}, ""
     try:
@@ -220,7 +220,7 @@ VIEWS = {
 
 
 def summary(opened: Opened) -> str:
-    """The data set in one line."""
+    """Return the data set in one line."""
     dataset = opened.dataset
     rows = sum(len(r.values) for r in dataset.recordings)
     said = [plural(len(dataset.recordings), "recording"), plural(rows, "row"), plural(len(dataset.columns), "channel")]

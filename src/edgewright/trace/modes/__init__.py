@@ -29,7 +29,7 @@ class Mode:
 
 
 def mode(name: str) -> Mode:
-    """The mode of this name.
+    """Return the mode of this name.
 
     Raises:
         UnknownNameError: listing the known modes.

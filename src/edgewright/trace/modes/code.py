@@ -2,18 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pprint
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from edgewright.core import catalogue
 from edgewright.schema.lesson import Block, Code, Heading, Paragraph
 from edgewright.schema.trace import StageRecord, Trace
-from edgewright.trace.anchors import FLOW
 from edgewright.trace.modes import Mode
-from edgewright.trace.modes._listing import EQUIVALENTS, SAMPLES, beginning, stage_names, through
 from edgewright.trace.possible_changes import alone
+
+Table = Mapping[str, Any]
+
+
+_FOLDERS = ("edgewright.preprocessing", "edgewright.features")
+
+
+def _equivalent(table: Table) -> tuple[str, str] | None:
+    """Return import and call of scikit-learn that do the same as a stage; None where none does."""
+    kind = str(table.get("kind"))
+    folder = next((folder for folder in _FOLDERS if kind in catalogue.names(folder)), None)
+    try:
+        stage = None if folder is None else catalogue.find(folder, kind, "STAGE", "stage")
+    except ModuleNotFoundError:  # the extra for training is missing
+        return None
+    made: tuple[str, str] | None = stage.equivalent(table) if stage is not None and stage.equivalent else None
+    return made
+
+
+def stage_names(config: Mapping[str, Any]) -> list[tuple[str, Table]]:
+    """Each stage's name in the pipeline with its table: its kind, numbered from the second of a kind."""
+    made: list[tuple[str, Table]] = []
+    for table in config.get("stages", ()):
+        kind = str(table.get("kind", ""))
+        taken = sum(other.get("kind") == kind for _, other in made)
+        made.append((kind if not taken else f"{kind}-{taken + 1}", table))
+    return made
+
+
+def beginning(trace: Trace) -> list[str]:
+    """Return the pipeline of this run: by its shipped name where the command names one, from its tables otherwise."""
+    lines = ["from edgewright import Pipeline", ""]
+    short = _by_name(trace)
+    if short:
+        return [*lines, short]
+    data = f", data={trace.provenance.data_path!r}" if trace.provenance.data_path else ""
+    text = pprint.pformat(dict(trace.config), width=78, sort_dicts=False)
+    return [*lines, f"CONFIG = {text}", "", f"pipeline = Pipeline.from_tables(CONFIG{data})"]
+
+
+def _by_name(trace: Trace) -> str:
+    """`Pipeline.from_toml(...)`, where the command was `edgewright run NAME` with changes and nothing else."""
+    try:
+        words = shlex.split(trace.provenance.command)
+    except ValueError:
+        return ""
+    if words[:2] != ["edgewright", "run"] or len(words) < 3 or not words[2].isidentifier() or trace.name != words[2]:
+        return ""
+    rest = words[3:]
+    if len(rest) % 2 or any(flag != "--set" for flag in rest[::2]):
+        return ""
+    # The shell took the quotes of text away, and a value may hold blanks: such a run is told by its tables.
+    if any('"' in change or " " in change for change in rest[1::2]):
+        return ""
+    if not rest:
+        return f"pipeline = Pipeline.from_toml({words[2]!r})"
+    changes = "".join(f"    {change!r},\n" for change in rest[1::2])
+    return f"changes = (\n{changes})\npipeline = Pipeline.from_toml({words[2]!r}, changes=changes)"
+
+
+SAMPLES = [
+    "material = pipeline.material()",
+    "X, y = material.samples.X, material.samples.y",
+    "sides = material.sides",
+    "train, validation, test = sides.train, sides.validation, sides.test",
+]
+
+
+def through(names: Sequence[str]) -> list[str]:
+    """Return lines that send `X` through stages that come before the one that is shown."""
+    if not names:
+        return []
+    return [
+        "",
+        "# The stages before, fitted on all but the test samples.",
+        f"for name in {tuple(names)!r}:",
+        "    stage = pipeline.named_steps[name]",
+        "    X = stage.fit(X[material.fitted_on], y[material.fitted_on]).transform(X)",
+    ]
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
-    """A heading and a listing a stage."""
+    """Return a heading and a listing a stage."""
     if not trace.config:
         return (
             Paragraph(text="This record does not carry its configuration: run the pipeline again to see its code."),
@@ -25,7 +106,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
         lines = _ENDS.get(stage.kind, _middle)(trace, stage)
         if lines:
             text = "\n".join([*beginning(trace), *lines]) + "\n"
-            blocks += [Heading(text=stage.name, anchor=f"{FLOW}-{place}"), Code(text=text)]
+            blocks += [Heading(text=stage.name, anchor=f"data_flow-{place}"), Code(text=text)]
     return tuple(blocks)
 
 
@@ -34,7 +115,7 @@ def _data(trace: Trace, stage: StageRecord) -> list[str]:
 
 
 def _middle(trace: Trace, stage: StageRecord) -> list[str]:
-    """Stages of one card: by scikit-learn where it has them, by the pipeline's own step otherwise."""
+    """Return stages of one card: by scikit-learn where it has them, by the pipeline's own step otherwise."""
     known = stage_names(trace.config)
     mine = stage.kind.split("+")
     places = [i for i, (name, _) in enumerate(known) if name in mine]
@@ -44,12 +125,12 @@ def _middle(trace: Trace, stage: StageRecord) -> list[str]:
     before = [name for name, _ in known[: places[0]]]
     lines = [*SAMPLES, *through(before), ""]
     rows = len(stage.shape_in) == 2 and trace.task == "classification"
-    if rows and all(table.get("kind") in EQUIVALENTS for table in tables):
-        found = [EQUIVALENTS[str(table["kind"])] for table in tables]
-        lines += dict.fromkeys(one.needs for one in found)
+    found = [one for table in tables if rows and (one := _equivalent(table)) is not None]
+    if len(found) == len(tables):
+        lines += dict.fromkeys(needed for needed, _ in found)
         lines += ["", "# Fitted without the test samples, applied to all.", "rows = material.fitted_on"]
-        for one, table in zip(found, tables, strict=True):
-            lines.append(f"stage = {one.call(table)}")
+        for (_, call), table in zip(found, tables, strict=True):
+            lines.append(f"stage = {call}")
             lines.append("X = stage.fit(X[rows], y[rows]).transform(X)")
             limits = table.get("clip")
             if isinstance(limits, list | tuple):

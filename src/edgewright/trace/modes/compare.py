@@ -8,7 +8,7 @@ from edgewright.trace.modes import Mode
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
-    """What a comparison tells, and the commands; the comparison itself needs a second run."""
+    """Return what a comparison tells, and the commands; the comparison itself needs a second run."""
     known = trace.provenance
     facts = (
         ("this run", trace.name),

@@ -2,38 +2,200 @@
 
 from __future__ import annotations
 
+import math
+
+from edgewright.core.formatting import flow_text, fraction, number, percent, shape_text
 from edgewright.schema.lesson import Block, Formula, Heading, Paragraph
-from edgewright.schema.trace import StageRecord, Trace
-from edgewright.trace.anchors import COMPRESSION, EVALUATION, FLOW, MODEL, PREDICTION, SCALING, TRAINING
-from edgewright.trace.insight import growth
-from edgewright.trace.lesson_parts import parameters
-from edgewright.trace.modes import Mode
-from edgewright.trace.modes._worked import (
-    answer_formulas,
-    int8_formulas,
-    layer_formula,
-    loss_formula,
-    result_formulas,
-    step_formula,
+from edgewright.schema.trace import (
+    CompressionRecord,
+    EvaluationRecord,
+    LayerRecord,
+    PredictionRecord,
+    StageRecord,
+    Trace,
 )
-from edgewright.trace.words import flow_text, number
+from edgewright.trace.insight import growth
+from edgewright.trace.lesson_parts import parameters, ranked
+from edgewright.trace.modes import Mode
+
+
+def layer_formula(layer: LayerRecord) -> Formula:
+    """Of one layer: what it computes, and how many parameters that takes."""
+    units = layer.shape_out[-1] if layer.shape_out else 0
+    example = (
+        f"output {shape_text(layer.shape_out)}, {layer.parameters:,} parameters, {layer.macs:,} multiply-accumulates"
+    )
+    if layer.kind == "dense" and len(layer.shape_out) == 1 and units and layer.parameters % units == 0:
+        inputs = layer.parameters // units - 1
+        example = (
+            f"{inputs:,} inputs x {units:,} units + {units:,} biases = {layer.parameters:,} parameters; "
+            f"{inputs:,} x {units:,} = {inputs * units:,} multiply-accumulates"
+        )
+    meaning = "x: what comes in, W: weights, b: biases" if "W" in layer.formula else ""
+    return Formula(text=f"{layer.name}: y = {layer.formula}", meaning=meaning, example=example)
+
+
+def answer_formulas(prediction: PredictionRecord) -> list[Formula]:
+    """How the last layer's sums become probabilities, in the traced sample."""
+    if not prediction.probabilities or not prediction.layers:
+        return []
+    shares = ranked(prediction)
+    end = prediction.layers[-1].activation
+    total = " + ".join(fraction(p) for _, p in shares[:4]) + (" + ..." if len(shares) > 4 else "")
+    top = prediction.confidence
+    if end == "sigmoid" and 0 < top < 1:
+        label, p = prediction.probabilities[-1]
+        p = min(max(p, 1e-6), 1 - 1e-6)
+        sum_ = math.log(p / (1 - p))
+        return [
+            Formula(
+                text="p = 1 / (1 + exp(-z))",
+                meaning="sigmoid: z is the weighted sum of the output layer, p the probability of the second class",
+                example=f"z = {number(sum_)} gives p({label}) = {fraction(p)}, p({prediction.probabilities[0][0]}) = "
+                f"1 - {fraction(p)} = {fraction(1 - p)}",
+            )
+        ]
+    return [
+        Formula(
+            text="p_i = exp(z_i) / sum over j of exp(z_j)",
+            meaning="softmax: z are the weighted sums of the output layer, p the probabilities of the classes",
+            example=f"{', '.join(f'{label} {fraction(p)}' for label, p in shares[:4])}; together {total} = 1 "
+            "(rounding apart)",
+        )
+    ]
+
+
+def loss_formula(trace: Trace) -> list[Formula]:
+    """Return the loss that training made smaller, for the traced sample and over the epochs."""
+    training = trace.training
+    if training is None or not training.epochs:
+        return []
+    first, last = training.epochs[0], training.epochs[-1]
+    over = f"mean of epoch {first.epoch}: {fraction(first.loss)}, of epoch {last.epoch}: {fraction(last.loss)}"
+    if "cross entropy" not in training.loss_name.replace("-", " ").replace("_", " "):
+        return [Formula(text="loss = mean of (prediction - truth)^2", meaning="on the scaled target", example=over)]
+    known = next((p for p in trace.predictions if p.truth and dict(p.probabilities).get(p.truth, 0) > 0), None)
+    one = ""
+    if known is not None:
+        share = dict(known.probabilities)[known.truth]
+        one = f"the traced {known.truth}: -ln({share:.4f}) = {-math.log(share):.4f}; "
+    return [
+        Formula(
+            text="loss = -ln(p of the true class)",
+            meaning=f"{training.loss_name}, averaged over a batch of {training.batch}",
+            example=one + over,
+        )
+    ]
+
+
+def step_formula(trace: Trace) -> list[Formula]:
+    """How many steps training took."""
+    training = trace.training
+    if training is None or not training.epochs or not training.samples:
+        return []
+    steps = math.ceil(training.samples / training.batch)
+    ran = len(training.epochs)
+    return [
+        Formula(
+            text="steps = ceil(samples / batch) x epochs",
+            meaning=f"each step changes all weights a little ({training.optimiser})",
+            example=f"ceil({training.samples:,} / {training.batch:,}) x {ran} = {steps:,} x {ran} = {steps * ran:,}",
+        )
+    ]
+
+
+def result_formulas(found: EvaluationRecord) -> list[Formula]:
+    """Accuracy, recall, precision, or the measures of a regression."""
+    made = _classes(found)
+    if "r2" in found.regression:
+        r2 = found.regression["r2"]
+        made.append(
+            Formula(
+                text="r2 = 1 - mean((prediction - truth)^2) / variance(truth)",
+                meaning="1 is perfect, 0 as good as always answering with the mean",
+                example=f"1 - {fraction(1 - r2)} = {fraction(r2)} on {found.samples:,} test samples",
+            )
+        )
+    if {"rmse", "mae"} <= set(found.regression):
+        made.append(
+            Formula(
+                text="mae = mean(|prediction - truth|), rmse = sqrt(mean((prediction - truth)^2))",
+                meaning="both in the unit of the target",
+                example=f"mae {number(found.regression['mae'])}, rmse {number(found.regression['rmse'])}",
+            )
+        )
+    return made
+
+
+def _classes(found: EvaluationRecord) -> list[Formula]:
+    if not found.confusion or found.accuracy is None:
+        return []
+    right = sum(row[i] for i, row in enumerate(found.confusion))
+    total = sum(map(sum, found.confusion))
+    a = found.accuracy
+    made = [
+        Formula(
+            text="accuracy = right / all",
+            meaning="the diagonal of the confusion matrix against all of it",
+            example=f"{right:,} / {total:,} = {percent(right / max(total, 1), 1)}; 95 % interval "
+            f"{percent(a.low, 1)} to {percent(a.high, 1)} ({a.method})",
+        )
+    ]
+    if len(found.labels) == len(found.confusion) and found.classes:
+        worst = min(found.classes, key=lambda row: (row.recall, row.label))
+        place = found.labels.index(worst.label) if worst.label in found.labels else -1
+        if place >= 0 and worst.support:
+            hit, answered = found.confusion[place][place], sum(row[place] for row in found.confusion)
+            made.append(
+                Formula(
+                    text="recall = right / all of the class, precision = right / all answered so, "
+                    "F1 = 2 x precision x recall / (precision + recall)",
+                    meaning=f"of '{worst.label}', the class with the lowest recall",
+                    example=f"recall {hit:,} / {sum(found.confusion[place]):,} = {fraction(worst.recall)}, precision "
+                    f"{hit:,} / {answered:,} = {fraction(worst.precision)}, F1 = {fraction(worst.f1)}",
+                )
+            )
+    return made
+
+
+def int8_formulas(found: CompressionRecord | None, parameters: int) -> list[Formula]:
+    """Return what int8 stores and what that saves."""
+    forms = {form.name: form for form in found.variants} if found is not None else {}
+    whole, small = forms.get("float"), forms.get("int8")
+    if whole is None or small is None or not small.weight_bytes:
+        return []
+    return [
+        Formula(
+            text="q = round(x / scale) + zero point, x ~ (q - zero point) x scale",
+            meaning="a value becomes a whole number from -128 to 127; scale and zero point come from training samples",
+        ),
+        Formula(
+            text="bytes = 4 x parameters in float32; 1 x weights + 4 x biases + scales in int8",
+            example=f"4 x {parameters:,} = {4 * parameters:,}; measured {whole.weight_bytes:,} -> "
+            f"{small.weight_bytes:,} bytes of weights, {whole.weight_bytes / small.weight_bytes:.2f} times smaller",
+        ),
+    ]
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
-    """Stages, layers, answer, loss, results, int8, growth: whatever this run has."""
+    """Return stages, layers, answer, loss, results, int8, growth: whatever this run has."""
     blocks: list[Block] = []
     before: tuple[str, ...] = ()
     for place, stage in enumerate(trace.stages, 1):
         if stage.formula:
-            blocks += [Heading(text=stage.name, anchor=f"{FLOW}-{place}"), _stage(stage, before)]
+            blocks += [Heading(text=stage.name, anchor=f"data_flow-{place}"), _stage(stage, before)]
         before = stage.names_after
     parts: tuple[tuple[str, str, list[Formula]], ...] = (
-        ("Model", MODEL, [layer_formula(layer) for layer in trace.layers]),
-        ("Training", TRAINING, [*loss_formula(trace), *step_formula(trace)]),
-        ("Answer", PREDICTION, answer_formulas(trace.predictions[0]) if trace.predictions else []),
-        ("Results", EVALUATION, [] if trace.evaluation is None else result_formulas(trace.evaluation)),
-        ("Int8", COMPRESSION, [] if trace.compression is None else int8_formulas(trace.compression, parameters(trace))),
-        ("Growth", SCALING, _growth(trace)),
+        ("Model", "model", [layer_formula(layer) for layer in trace.layers]),
+        ("Training", "training", [*loss_formula(trace), *step_formula(trace)]),
+        ("Answer", "prediction", answer_formulas(trace.predictions[0]) if trace.predictions else []),
+        ("Results", "evaluation", [] if trace.evaluation is None else result_formulas(trace.evaluation)),
+        (
+            "Int8",
+            "compression",
+            int8_formulas(trace.compression, parameters(trace)),
+        ),
+        ("Growth", "scaling", _growth(trace)),
     )
     for title, anchor, formulas in parts:
         if formulas:
@@ -42,7 +204,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
 
 
 def _stage(stage: StageRecord, names: tuple[str, ...]) -> Formula:
-    """The formula of a stage, with the shape and the first value of the first sample that passed."""
+    """Return the formula of a stage, with the shape and the first value of the first sample that passed."""
     shape = flow_text(stage.shape_in, stage.shape_out)
     fitted = f"fitted on {stage.fitted_on:,} training samples" if stage.fitted_on else ""
     example = shape
@@ -56,7 +218,7 @@ def _stage(stage: StageRecord, names: tuple[str, ...]) -> Formula:
 
 
 def _growth(trace: Trace) -> list[Formula]:
-    """The fitted exponents of the comparison over data sizes."""
+    """Return the fitted exponents of the comparison over data sizes."""
     if trace.scaling is None:
         return []
     word, found = growth(trace.scaling)

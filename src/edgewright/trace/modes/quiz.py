@@ -9,7 +9,7 @@ from edgewright.trace.modes import Mode
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
-    """The questions, or a sentence where the record gives none."""
+    """Return the questions, or a sentence where the record gives none."""
     asked = questions.quiz(trace)
     return asked or (Paragraph(text="This record has too little in it to ask about."),)
 

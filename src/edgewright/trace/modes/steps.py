@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from edgewright.core.formatting import percent
 from edgewright.schema.lesson import Block, Heading, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.anchors import FLOW, PREDICTION
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, said, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import notable
-from edgewright.trace.words import percent
 
 _FEW = 8
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
-    """A heading a stage, what it does under it; after training the epochs, at the end one prediction."""
+    """Return a heading a stage, what it does under it; after training the epochs, at the end one prediction."""
     blocks: list[Block] = []
     for place, stage in enumerate(trace.stages, 1):
-        blocks.append(Heading(text=f"Stage {place} of {len(trace.stages)}: {stage.name}", anchor=f"{FLOW}-{place}"))
+        blocks.append(Heading(text=f"Stage {place} of {len(trace.stages)}: {stage.name}", anchor=f"data_flow-{place}"))
         blocks += stage_blocks(stage)
         if stage.kind == "model":
             blocks += _training(trace)
@@ -25,7 +24,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
             blocks.append(Paragraph(text=f"{prediction_title(trace.predictions[0])}: {said(trace.predictions[0])}."))
     if trace.predictions:
         first = trace.predictions[0]
-        blocks += [Heading(text=f"Inside the network: {prediction_title(first)}", anchor=PREDICTION)]
+        blocks += [Heading(text=f"Inside the network: {prediction_title(first)}", anchor="prediction")]
         blocks += prediction_blocks(first)
     return tuple(blocks) or (Paragraph(text="This record carries no stage."),)
 

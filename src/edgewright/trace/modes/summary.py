@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from edgewright.core.formatting import amount, bytes_text, flow_text, percent, points
 from edgewright.schema.lesson import Block, Facts, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import measured, refit_told
+from edgewright.trace.facts import measured, refit_text
 from edgewright.trace.lesson_parts import parameters
 from edgewright.trace.modes import Mode
-from edgewright.trace.words import amount, bytes_text, flow_text, percent, points
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
@@ -17,7 +17,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
         blocks.append(Paragraph(text=f"This run is {trace.state}{': ' + trace.reason if trace.reason else ''}."))
     blocks += [Paragraph(text=text) for text in (trace.title, trace.verdict, trace.insight.sentence) if text]
     rows = [*_flow(trace), *_training(trace), *_result(trace), *_form(trace)]
-    rows += [("fit", refit_told(trace.refit))] if trace.refit is not None else []
+    rows += [("fit", refit_text(trace.refit))] if trace.refit is not None else []
     if rows:
         blocks.append(Facts(rows=tuple(rows)))
     blocks += [Paragraph(text=f"Warning: {text}") for text in trace.warnings]

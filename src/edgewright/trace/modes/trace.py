@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from edgewright.core.formatting import amount, bytes_text, fraction, microseconds_text, percent, shape_text
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.anchors import COMPRESSION, DEVICE, EVALUATION, FLOW, MODEL, PREDICTION, SCALING, TRAINING
 from edgewright.trace.facts import measured, training_facts
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import FOLD_ABOVE, notable
-from edgewright.trace.words import amount, bytes_text, fraction, microseconds_text, percent, shape_text
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
     """Every part the record has."""
     blocks: list[Block] = [Paragraph(text=text) for text in (trace.verdict, trace.insight.sentence) if text]
     for place, stage in enumerate(trace.stages, 1):
-        blocks += [Heading(text=f"{place}. {stage.name}", anchor=f"{FLOW}-{place}"), *stage_blocks(stage)]
+        blocks += [Heading(text=f"{place}. {stage.name}", anchor=f"data_flow-{place}"), *stage_blocks(stage)]
     for part in (_model, _training, _evaluation, _predictions, _compression, _scaling, _device):
         blocks += part(trace)
     return tuple(blocks)
@@ -31,7 +30,7 @@ def _model(trace: Trace) -> list[Block]:
         for one in trace.layers
     )  # fmt: skip
     headers = ("layer", "output", "parameters", "MACs", "activations", "formula")
-    return [Heading(text="Model", anchor=MODEL), Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4))]
+    return [Heading(text="Model", anchor="model"), Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4))]
 
 
 def _training(trace: Trace) -> list[Block]:
@@ -40,10 +39,10 @@ def _training(trace: Trace) -> list[Block]:
         return []
     if not training.epochs:
         fitted = Paragraph(text=f"{'; '.join(fact for line in training_facts(training) for fact in line)}.")
-        return [Heading(text="Training trace", anchor=TRAINING), fitted]
+        return [Heading(text="Training trace", anchor="training"), fitted]
     shown = notable(training.epochs)
     folded = len(training.epochs) - len(shown)
-    blocks: list[Block] = [Heading(text="Training trace", anchor=TRAINING), epoch_grid(shown)]
+    blocks: list[Block] = [Heading(text="Training trace", anchor="training"), epoch_grid(shown)]
     if folded:
         blocks.append(Paragraph(text=f"{folded:,} further epochs without an event are left out (over {FOLD_ABOVE})."))
     blocks.append(
@@ -64,7 +63,7 @@ def _evaluation(trace: Trace) -> list[Block]:
     if found.majority is not None:
         facts.append(("most frequent class", percent(found.majority, 1)))
     facts += [(name, measured(found, name)) for name in sorted(found.regression)]
-    blocks: list[Block] = [Heading(text="Evaluation", anchor=EVALUATION), Facts(rows=tuple(facts))]
+    blocks: list[Block] = [Heading(text="Evaluation", anchor="evaluation"), Facts(rows=tuple(facts))]
     if found.classes:
         rows = tuple(
             (c.label, fraction(c.precision), fraction(c.recall), fraction(c.f1), f"{c.support:,}")
@@ -81,7 +80,7 @@ def _evaluation(trace: Trace) -> list[Block]:
 
 
 def _predictions(trace: Trace) -> list[Block]:
-    blocks: list[Block] = [Heading(text="Prediction trace", anchor=PREDICTION)] if trace.predictions else []
+    blocks: list[Block] = [Heading(text="Prediction trace", anchor="prediction")] if trace.predictions else []
     for one in trace.predictions:
         blocks += [Paragraph(text=f"{prediction_title(one)}:"), *prediction_blocks(one)]
     return blocks
@@ -99,7 +98,7 @@ def _compression(trace: Trace) -> list[Block]:
     )  # fmt: skip
     headers = ("form", "accuracy", "flips", "weights", "file", "p50 here", "")
     return [
-        Heading(text="Compression", anchor=COMPRESSION),
+        Heading(text="Compression", anchor="compression"),
         Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5)),
         *(Paragraph(text=note) for note in found.notes),
     ]
@@ -117,7 +116,7 @@ def _scaling(trace: Trace) -> list[Block]:
     headers = ("architecture", "rows", "parameters", "CPU time", "memory", "accuracy", "latency")
     grid = Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5, 6))
     return [
-        Heading(text="Scaling", anchor=SCALING),
+        Heading(text="Scaling", anchor="scaling"),
         grid,
         *([Paragraph(text=found.sentence)] if found.sentence else []),
     ]
@@ -135,7 +134,7 @@ def _device(trace: Trace) -> list[Block]:
     grid = Grid(headers=("budget", "used", "available", "share", ""), rows=rows, figures=(1, 2, 3))
     told = f"{found.profile}: {found.description}" if found.description else found.profile
     fits = "It fits." if found.fits else "It does not fit."
-    return [Heading(text="Device fit", anchor=DEVICE), Paragraph(text=f"{told}. {fits}"), grid]
+    return [Heading(text="Device fit", anchor="device"), Paragraph(text=f"{told}. {fits}"), grid]
 
 
 MODE = Mode(

@@ -9,7 +9,7 @@ from edgewright.trace.possible_changes import knobs
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
-    """The values that can be changed by a short name, and the command."""
+    """Return the values that can be changed by a short name, and the command."""
     found = knobs(trace.config) if trace.config else {}
     if not found:
         return (Paragraph(text="This record does not carry its configuration: run the pipeline again to change it."),)

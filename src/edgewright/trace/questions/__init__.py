@@ -1,33 +1,78 @@
-"""Questions of the quiz: every file is a rule that makes one from a record, or none."""
+"""Questions of the quiz: rules that make one from a record, or none; each file holds those of a part of the record."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from edgewright.core import catalogue
-from edgewright.schema.lesson import Question
+from edgewright.core.catalogue import Registry
+from edgewright.core.formatting import shorten
+from edgewright.schema.lesson import Option, Question
 from edgewright.schema.trace import Trace
+
+_OPTIONS = 4
 
 
 @dataclass(frozen=True)
-class Rule:
-    """The one object `RULE` of a question's file.
+class Draft:
+    """A question before its options are chosen.
 
     Attributes:
         rank: the lower, the earlier it is asked.
-        ask: record -> question, or None where the record does not carry it.
+        text: the question.
+        right: the right answer and why it is.
+        wrong: wrong answers with reasons, the most plausible first; the first three that differ are taken.
+        source: row of the record that the answer follows from.
+        anchor: of the section of the page.
     """
 
     rank: int
-    ask: Callable[[Trace], Question | None]
+    text: str
+    right: tuple[str, str]
+    wrong: Iterable[tuple[str, str]]
+    source: str
+    anchor: str
+
+
+rule: Registry[Callable[[Trace], Draft | None]] = Registry(__name__)
+"""Decorator that registers a rule under the name of its question."""
 
 
 def quiz(trace: Trace) -> tuple[Question, ...]:
-    """The questions that this record gives, always the same for the same record."""
-    rules: list[Rule] = [
-        importlib.import_module(f"{__name__}.{name}").RULE for name in catalogue.listing(__name__, "RULE")
-    ]
-    asked = (rule.ask(trace) for rule in sorted(rules, key=lambda rule: rule.rank))
-    return tuple(question for question in asked if question is not None)
+    """Return the questions that this record gives, always the same for the same record."""
+    drafts = [(name, draft) for name, ask in rule.known.items() if (draft := ask(trace)) is not None]
+    made = (_question(trace, name, draft) for name, draft in sorted(drafts, key=lambda pair: pair[1].rank))
+    return tuple(question for question in made if question is not None)
+
+
+def _question(trace: Trace, name: str, draft: Draft) -> Question | None:
+    """Return the question with four options; None where the run gives no three wrong answers that differ.
+
+    Options that read alike are one: figures that are the same after rounding never stand beside each other.
+    """
+    taken = {_plain(draft.right[0])}
+    options = [Option(text=draft.right[0], reason=draft.right[1], right=True)]
+    for text, reason in draft.wrong:
+        if _plain(text) not in taken and len(options) < _OPTIONS:
+            taken.add(_plain(text))
+            options.append(Option(text=text, reason=reason))
+    if len(options) < _OPTIONS:
+        return None
+    order = sorted(options, key=lambda option: _order(trace, name, options.index(option)))
+    return Question(name=name, text=draft.text, options=tuple(order), rests_on=draft.source, anchor=draft.anchor)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".")
+
+
+def _order(trace: Trace, name: str, number: int) -> str:
+    """Return the sort key of an option: from data, configuration and rule, not from figures that time moves."""
+    known = trace.provenance
+    return hashlib.sha256(f"{known.data_hash} {known.config_hash} {name} {number}".encode()).hexdigest()
+
+
+def short(name: str) -> str:
+    """Return a name of the data on one line, cut where it would fill the screen."""
+    return shorten(" ".join(name.split()), 40)

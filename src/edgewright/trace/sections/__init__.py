@@ -1,15 +1,14 @@
-"""Sections of the page of a run: every file offers `SECTION`, and beside it lies the template of the same name."""
+"""Sections of a record: every file offers `SECTION`, which builds blocks for the terminal and the page."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewright.core import catalogue
 from edgewright.schema.trace import Trace
-
-View = Callable[[Trace], Mapping[str, object] | None]
+from edgewright.trace.view_blocks import ViewBlock
 
 
 @dataclass(frozen=True)
@@ -19,18 +18,18 @@ class Section:
     Attributes:
         rank: the lower, the further up.
         title: heading.
-        view: what the template `NAME.html` needs, worked out from the record; None where the run has no such part.
+        blocks: of the record; none where the run has no such part.
         missing: one sentence in place of the section when it has none; empty leaves the section out.
     """
 
     rank: int
     title: str
-    view: View
+    blocks: Callable[[Trace], Sequence[ViewBlock]]
     missing: str = ""
 
 
 def sections() -> dict[str, Section]:
-    """All sections by anchor, in the order of the page."""
+    """Return all sections by anchor, in the order of the page."""
     found: dict[str, Section] = {
         name: importlib.import_module(f"{__name__}.{name}").SECTION for name in catalogue.listing(__name__, "SECTION")
     }

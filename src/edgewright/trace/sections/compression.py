@@ -2,47 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from edgewright.schema.trace import Trace
-from edgewright.trace.facts import (
-    FRAGILE_CHANGE,
-    engine_flips_text,
-    flips_text,
-    int8_against_float,
-    interval_text,
-    limit_words,
-)
+from edgewright.core.formatting import bytes_text, fraction, microseconds_text, number, percent, plural, points
+from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
+from edgewright.trace.facts import engine_flips_text, interval_text
 from edgewright.trace.sections import Section
-from edgewright.trace.words import number
+from edgewright.trace.view_blocks import Cell, Row, Table, ViewBlock, line, row
+
+# A disturbance that costs this much accuracy, or more, is marked.
+_FRAGILE = -0.05
 
 
-def view(trace: Trace) -> Mapping[str, object] | None:
-    """Variants, ratios, the limit, flips by class, disturbances and notes."""
-    record = trace.compression
+def compression_blocks(record: CompressionRecord | None) -> Sequence[ViewBlock]:
+    """Build forms, ratios, the limit, latency, the whole program, flips, notes and disturbances."""
     if record is None or not record.variants:
-        return None
-    classes = any(v.accuracy is not None for v in record.variants)
-    largest = max(v.weight_bytes for v in record.variants)
-    return {
-        "record": record,
-        "score": "accuracy (95 %)" if classes else "error",
-        "classes": classes,
-        "rows": [
-            {
-                "variant": v,
-                "score": interval_text(v.accuracy) if v.error is None else number(v.error),
-                "share": v.weight_bytes / largest if largest else 0.0,
-            }
-            for v in record.variants
-        ],
-        "ratios": int8_against_float(record),
-        "limit": "".join(limit_words(record)) if len(record.variants) > 1 else "",
-        "flips": [text for v in record.variants for text in (flips_text(v), engine_flips_text(v)) if text],
-        "estimated": any(v.device_us is not None for v in record.variants),
-        "whole": any(v.device_flash is not None for v in record.variants),
-        "fragile": FRAGILE_CHANGE,
-    }
+        return ()
+    classes = any(form.accuracy is not None for form in record.variants)
+    made: list[ViewBlock] = [_forms(record, classes)]
+    ratios = _int8_against_float(record)
+    made += [line(ratios)] if ratios else []
+    if len(record.variants) > 1:
+        made.append(line(_limit(record, classes), "" if record.within else "bad", "compression-limit"))
+    made.append(_latency(record))
+    program = [_program(form) for form in record.variants if form.device_flash and form.device_ram]
+    if program:
+        heads = ("form", "#flash", "#RAM")
+        made.append(Table(f"Whole program on {record.device or 'the device'}", heads, program, "estimated"))
+    for form in record.variants:
+        made += [line(text, "quiet") for text in (_flips(form), engine_flips_text(form)) if text]
+    made += [line(text, "quiet") for text in record.notes]
+    if record.robustness:
+        disturbed = [
+            row(
+                one.disturbance,
+                fraction(one.accuracy),
+                Cell(f"{100 * one.change:+.1f} points", "bad" if one.change <= _FRAGILE else ""),
+            )
+            for one in record.robustness
+        ]
+        heads = ("disturbance", "#accuracy", "#change")
+        made.append(Table(f"{record.variants[-1].name} with disturbed samples", heads, disturbed, "measured"))
+    return made
 
 
-SECTION = Section(70, "Compression", view, missing="The model was not compressed in this run.")
+def _forms(record: CompressionRecord, classes: bool) -> Table:
+    largest = max(form.weight_bytes for form in record.variants) or 1
+    heads = ("form", f"#{'accuracy (95 %)' if classes else 'error'}", "#flips", "#weights", "#file", "how")
+    return Table("Forms of the model", heads, [
+        row(
+            form.name,
+            interval_text(form.accuracy) if form.error is None else number(form.error),
+            f"{form.flips:,}" if classes else "-",
+            Cell(bytes_text(form.weight_bytes), meter=form.weight_bytes / largest) if form.weight_bytes else "-",
+            bytes_text(form.file_bytes),
+            Cell(form.how, form.how),
+            anchor=f"compression-{form.name}",
+        )
+        for form in record.variants
+    ])  # fmt: skip
+
+
+def _latency(record: CompressionRecord) -> Table:
+    """List the time for one sample: measured on this machine, estimated for the device."""
+    estimated = any(form.device_us is not None for form in record.variants)
+    heads = ("form", "#p50 here", "#p99 here", "engine", *([f"#on {record.device}"] if estimated else []))
+    rows: list[Row] = []
+    for form in record.variants:
+        cells = [form.name, microseconds_text(form.latency_p50_us), microseconds_text(form.latency_p99_us), form.engine]
+        rows.append(row(*cells, *([_spread(form.device_us)] if estimated else [])))
+    measured = Cell("measured", "measured")
+    rows.append(row("how", measured, measured, "", *[Cell("estimated", "estimated")] * estimated, kind="marks"))
+    return Table("Time for one sample", heads, rows, anchor="compression-latency")
+
+
+def _spread(found: Interval | None) -> str:
+    """Return a latency with its error bar: '12 µs (10 µs to 15 µs)'."""
+    if found is None:
+        return "-"
+    return f"{microseconds_text(found.value)} ({microseconds_text(found.low)} to {microseconds_text(found.high)})"
+
+
+def _program(form: VariantRecord) -> Row:
+    sizes = [found for found in (form.device_flash, form.device_ram) if found is not None]
+    return row(
+        form.name,
+        *(f"{bytes_text(one.value)} ({bytes_text(one.low)} to {bytes_text(one.high)})" for one in sizes),
+    )
+
+
+def _int8_against_float(record: CompressionRecord) -> str:
+    """Return what int8 saves against float, in one line; empty where one of them is missing."""
+    forms = {form.name: form for form in record.variants}
+    whole, small = forms.get("float"), forms.get("int8")
+    if whole is None or small is None:
+        return ""
+    found = [
+        f"{name} {before / after:.1f}x smaller"
+        for name, before, after in (
+            ("weights", whole.weight_bytes, small.weight_bytes), ("file", whole.file_bytes, small.file_bytes),
+        )
+        if after > 0
+    ]  # fmt: skip
+    if whole.latency_p50_us and small.latency_p50_us:
+        ratio = whole.latency_p50_us / small.latency_p50_us
+        found.append(f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower")
+    return f"int8 against float: {', '.join(found)}" if found else ""
+
+
+def _limit(record: CompressionRecord, classes: bool) -> str:
+    """Return whether the drop stays within the limit: 'accuracy lost: 0.2 points, within the limit of 2 points'."""
+    if classes:
+        word, size, limit = "accuracy lost", points(record.drop), points(record.max_drop)
+        word = word if record.drop >= 0 else "accuracy gained"
+    else:
+        word = "error added" if record.drop >= 0 else "error reduced"
+        size, limit = percent(abs(record.drop), 1), percent(record.max_drop, 1)
+    return f"{word}: {size}, {'within' if record.within else 'ABOVE'} the limit of {limit}"
+
+
+def _flips(form: VariantRecord) -> str:
+    """Return which classes the form changes; empty where it changes none."""
+    changed = ", ".join(f"{label} ({count:,})" for label, count in form.flips_by_class if count)
+    if not changed:
+        return ""
+    return f"{form.name} gives another class than float for {plural(form.flips, 'sample')}: {changed}"
+
+
+SECTION = Section(
+    70,
+    "Compression",
+    lambda trace: compression_blocks(trace.compression),
+    missing="The model was not compressed in this run.",
+)

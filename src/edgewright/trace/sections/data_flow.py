@@ -1,78 +1,119 @@
-"""Data flow: a card a stage, from what came in to what went on."""
+"""Data flow: a card for each stage, from what came in to what went on."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from edgewright.schema.trace import StageRecord, Trace
+from edgewright.core.formatting import bytes_text, flow_text, number, plural, seconds_text, some_of
+from edgewright.schema.trace import StageRecord, Statistics, Trace
 from edgewright.trace.sections import Section
-from edgewright.trace.words import number
+from edgewright.trace.view_blocks import (
+    Beside,
+    Card,
+    Cards,
+    Fold,
+    Items,
+    Pairs,
+    Row,
+    Samples,
+    Table,
+    ViewBlock,
+    line,
+    row,
+)
+
+_BRIEF = 4
+_HEADS = ("column", "#minimum", "#mean", "#maximum", "#deviation", "#missing")
 
 
-def view(trace: Trace) -> Mapping[str, object] | None:
-    """The cards with the columns that came into each."""
+def blocks(trace: Trace) -> Sequence[ViewBlock]:
+    """Build the cards, each with the columns that came into it."""
     if not trace.stages:
-        return None
-    cards: list[Mapping[str, object]] = []
+        return ()
+    spent = sum(stage.seconds for stage in trace.stages)
+    cards: list[Card] = []
     names: tuple[str, ...] = ()
-    for stage in trace.stages:
-        cards.append(_card(stage, names))
+    for step, stage in enumerate(trace.stages, 1):
+        cards.append(stage_card(stage, step, names))
         names = stage.names_after or names
-    return {"cards": cards, "seconds": sum(stage.seconds for stage in trace.stages)}
+    took = f", {seconds_text(spent)} in all" if spent else ""
+    lead = f"{plural(len(cards), 'stage')}{took}. Shapes, samples and statistics are measured on the data of this run."
+    return line(lead), Cards(cards, chained=True)
 
 
-def _card(stage: StageRecord, names_before: Sequence[str]) -> Mapping[str, object]:
-    changed = stage.shape_in and stage.shape_in != stage.shape_out
-    return {
-        "stage": stage,
-        "changed": bool(changed),
-        "before": _samples(stage.sample_before, names_before, stage.shape_in),
-        "after": _samples(stage.sample_after, stage.names_after, stage.shape_out),
-        "reasons": _reasons(stage.dropped),
-        "settings": [(name, _setting(value)) for name, value in sorted(stage.settings.items())],
-        "more_columns": max(0, max(len(stage.names_after), _columns(stage)) - len(stage.columns_after)),
-    }
+def stage_card(stage: StageRecord, step: int, names_before: Sequence[str] = ()) -> Card:
+    """Build the card of one stage.
+
+    Args:
+        stage: its record.
+        step: its number, from 1.
+        names_before: columns that came in, where known.
+    """
+    made: list[ViewBlock] = [line(stage.why)] if stage.why else []
+    made += [line(stage.formula, "formula")] if stage.formula else []
+    facts = (
+        f"fitted on {plural(stage.fitted_on, 'training sample')}" if stage.fitted_on else "",
+        f"filled {plural(stage.filled, 'missing value')}" if stage.filled else "",
+        f"dropped {plural(len(stage.dropped), 'column')}" if stage.dropped else "",
+        f"time {seconds_text(stage.seconds)}" if stage.seconds else "",
+        f"CPU {seconds_text(stage.cpu_seconds)}" if stage.cpu_seconds else "",
+        f"memory +{bytes_text(stage.peak_bytes)}" if stage.peak_bytes > 0 else "",
+    )
+    made += [Items(facts)] if any(facts) else []
+    made += [line(text, "quiet") for text in stage.notes]
+    if stage.dropped:
+        made.append(_dropped(stage.dropped))
+    before = Samples("before", names_before, stage.sample_before[:3], stage.shape_in)
+    after = Samples("after", stage.names_after, stage.sample_after[:3], stage.shape_out)
+    samples = [one for one in (before, after) if one.rows and one.rows[0]]
+    if samples:
+        beside = (Beside(samples),)
+        made.append(Fold(f"Samples {' and '.join(one.title for one in samples)}", beside, brief=beside))
+    if stage.columns_after:
+        made.append(_statistics(stage))
+    if stage.settings:
+        made.append(Fold("Settings", [Pairs([(name, _text(value)) for name, value in sorted(stage.settings.items())])]))
+    shape = flow_text(stage.shape_in, stage.shape_out)
+    return Card(stage.name, ((shape, "strong"), (stage.dtype, "quiet")), made, f"data_flow-{step}", step)
 
 
-def _columns(stage: StageRecord) -> int:
-    return stage.shape_out[1] if len(stage.shape_out) == 2 else 0
-
-
-def _samples(
-    rows: Sequence[Sequence[float | None]], names: Sequence[str], shape: Sequence[int]
-) -> Mapping[str, object] | None:
-    """Up to three samples, a line a column, which fits a phone and paper; of windows the first channel's values."""
-    if not rows or not rows[0]:
-        return None
-    recorded, windows = min(len(row) for row in rows), len(shape) >= 3
-    known = not windows and len(names) >= recorded
-    heads = list(names[:recorded]) if known else [f"{i + 1}" for i in range(recorded)]
-    total = max(recorded, shape[-1] if shape else 0)
-    shown = rows[:3]
-    cells = [[(number(row[i]), row[i] is None or math.isnan(row[i] or 0.0)) for row in shown] for i in range(recorded)]
-    return {
-        "what": "value" if windows else "column",
-        "samples": ["first", "second", "third"][: len(shown)],
-        "rows": list(zip(heads, cells, strict=True)),
-        "more": total - recorded,
-        "channel": (names[0] if names else "channel 1") if windows else "",
-    }
-
-
-def _reasons(dropped: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
-    """Columns left out, by reason; a reason they share is said once."""
-    found: dict[str, list[str]] = {}
+def _dropped(dropped: Sequence[tuple[str, str]]) -> Fold:
+    """List the columns left out by reason."""
+    reasons: dict[str, list[str]] = {}
     for name, reason in dropped:
-        found.setdefault(reason, []).append(name)
-    return list(found.items())
+        reasons.setdefault(reason, []).append(name)
+    tails = [(names, f": {reason}" if reason else "") for reason, names in reasons.items()]
+    return Fold(
+        f"Dropped: {plural(len(dropped), 'column')}",
+        [line(", ".join(names) + tail) for names, tail in tails],
+        brief=[line(f"dropped {some_of(names, _BRIEF)}{tail}") for names, tail in tails],
+    )
 
 
-def _setting(value: Any) -> str:  # noqa: ANN401 - whatever a stage is set with
+def _statistics(stage: StageRecord) -> Fold:
+    """List minimum, mean, maximum, deviation and missing values of the columns that come out."""
+    known = stage.columns_after
+    columns = stage.shape_out[1] if len(stage.shape_out) == 2 else 0
+    total = max(len(known), len(stage.names_after), columns)
+    more = [row(f"and {total - _BRIEF:,} more", *[""] * 5)] if total > _BRIEF else []
+    return Fold(
+        f"Statistics of {plural(len(known), 'column')}{f' of {total}' if total > len(known) else ''}",
+        [Table("Columns after this stage", _HEADS, [_figures(one) for one in known])],
+        brief=[Table("", _HEADS, [*(_figures(one) for one in known[:_BRIEF]), *more])],
+    )
+
+
+def _figures(column: Statistics) -> Row:
+    name = f"{column.name} [{column.unit}]" if column.unit else column.name
+    figures = (number(value) for value in (column.minimum, column.mean, column.maximum, column.deviation))
+    return row(name, *figures, f"{column.missing:,}")
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - whatever a stage is set with
     if isinstance(value, (list, tuple)):
-        return ", ".join(_setting(item) for item in value)
+        return ", ".join(_text(item) for item in value)
     return number(value) if isinstance(value, float) else str(value)
 
 
-SECTION = Section(10, "Data flow", view, missing="No stage has been recorded.")
+SECTION = Section(10, "Data flow", blocks, missing="No stage has been recorded.")

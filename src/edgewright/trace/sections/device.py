@@ -1,46 +1,54 @@
-"""Device fit: what is used of each budget of the profile, with the error bar of what is only estimated."""
+"""Device fit: how much of each budget of the profile is used, with the error bar of what is only estimated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from markupsafe import Markup
-
-from edgewright.schema.trace import BudgetRow, Trace
-from edgewright.trace.bars import budget_bar
-from edgewright.trace.facts import budget_share
+from edgewright.core.formatting import amount, percent
+from edgewright.schema.trace import BudgetRow, DeviceRecord
 from edgewright.trace.sections import Section
-from edgewright.trace.words import amount
+from edgewright.trace.view_blocks import Cell, Line, Table, ViewBlock, line, row
 
 
-def view(trace: Trace) -> Mapping[str, object] | None:
-    """A row a budget."""
-    record = trace.device
+def device_blocks(record: DeviceRecord | None) -> Sequence[ViewBlock]:
+    """Build the verdict, a row for each budget, and notes."""
     if record is None:
-        return None
-    return {
-        "record": record,
-        "rows": [
-            {
-                "row": row,
-                "used": amount(row.used, row.unit),
-                "span": "" if row.how == "measured" else f"{amount(row.low, row.unit)} to {amount(row.high, row.unit)}",
-                "available": amount(row.available, row.unit) if row.available > 0 else "no limit",
-                "share": budget_share(row),
-                "bar": _bar(row),
-            }
-            for row in record.rows
-        ],
-    }
+        return ()
+    heads = ("budget", "#used", "#from - to", "#available", "#share", "bar", "how")
+    rows = [
+        row(
+            one.name,
+            amount(one.used, one.unit),
+            "" if one.how == "measured" else f"{amount(one.low, one.unit)} to {amount(one.high, one.unit)}",
+            amount(one.available, one.unit) if one.available > 0 else "no limit",
+            budget_share(one),
+            Cell("", budget=one),
+            Cell(one.how, one.how),
+        )
+        for one in record.rows
+    ]
+    about = f": {record.description}. " if record.description else ". "
+    return (
+        Line(
+            (
+                (record.profile, "strong"),
+                (about, ""),
+                ("fits every budget", "good") if record.fits else ("does not fit", "bad"),
+            )
+        ),
+        Table("Budgets", heads, rows),
+        *(line(note, "quiet") for note in record.notes),
+    )
 
 
-def _bar(row: BudgetRow) -> Markup | str:
+def budget_share(row: BudgetRow) -> str:
+    """Return the used share of a budget; empty without a limit."""
     if row.available <= 0:
         return ""
-    state = "over" if row.used > row.available else "near" if row.high > row.available else "fits"
-    word = {"over": "too much", "near": "may be too much", "fits": "fits"}[state]
-    label = f"{row.name}: {budget_share(row)} of the budget, {word}"
-    return budget_bar(row.used, row.low, row.high, row.available, state, label)
+    share = row.used / row.available
+    return percent(share) if share >= 0.01 or share == 0 else "< 1 %"
 
 
-SECTION = Section(80, "Device fit", view, missing="No device was judged in this run.")
+SECTION = Section(
+    80, "Device fit", lambda trace: device_blocks(trace.device), missing="No device was judged in this run."
+)

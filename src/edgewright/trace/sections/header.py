@@ -2,28 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 
+from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, points, seconds_text, shape_text
 from edgewright.schema.trace import Trace
-from edgewright.trace.insight import trace_insight
+from edgewright.trace.insight import reduction, trace_insight
 from edgewright.trace.sections import Section
-from edgewright.trace.sections._anchors import place_of, written
-from edgewright.trace.words import bytes_text, microseconds_text, number, percent, shape_text
+from edgewright.trace.view_blocks import Template, ViewBlock
+
+# A name of a number as the rules of the insight write it -> anchor of what it rests on; the first that fits holds.
+_PLACES = (
+    (r"(accuracy|accuracy low|accuracy high|majority|r2|mae|rmse)$", "evaluation-headline"),
+    (r"columns (in|out)$", "data_flow-{reduction}"),
+    (r"float (weight bytes|latency us)$", "compression-float"),
+    (r"int8 (weight bytes|latency us)$", "compression-int8"),
+    (r"accuracy drop$", "compression-limit"),
+    (r"(parameters|multiply-accumulates)$", "model"),
+    (r"stages$", "data_flow"),
+    (r".*(exponent)$", "scaling-exponents"),
+    (r"(.* at \d+ rows|pays from rows)$", "scaling-points"),
+)
+_WRITTEN = (
+    (r".*CPU seconds", seconds_text),
+    (r".*(latency us)$", microseconds_text),
+    (r".*bytes$", bytes_text),
+    (r"accuracy drop$", lambda value: f"{'-' if value < 0 else ''}{points(value)}"),
+    (r"(majority$|.*accuracy)", lambda value: percent(value, 1)),
+    (r".*exponent$", lambda value: f"{value:.2f}"),
+)
+
+
+def place_of(name: str, trace: Trace) -> str:
+    """Return the anchor where the number of that name stands; the whole evaluation where no rule knows it."""
+    anchor = next((anchor for pattern, anchor in _PLACES if re.match(pattern, name)), "evaluation")
+    if "{reduction}" not in anchor:
+        return anchor
+    stage = reduction(trace.stages)
+    return f"data_flow-{trace.stages.index(stage) + 1}" if stage is not None else "data_flow"
+
+
+def written(name: str, value: float) -> tuple[str, str]:
+    """Return the name and the figure as a reader expects them: ('float latency', '4.3 µs')."""
+    text = next((write(value) for pattern, write in _WRITTEN if re.match(pattern, name)), number(value))
+    name = re.sub(r" at (\d+) rows", lambda found: f" at {int(found[1]):,} rows", name)
+    return re.sub(r" (us|seconds)\b", lambda found: " time" if found[1] == "seconds" else "", name), text
+
 
 _STATES = {
-    "running": "This run goes on: what stands here is what it has done so far.",
-    "cancelled": "This run was cancelled: the page shows what stood by then.",
-    "failed": "This run failed: the page shows what stood by then.",
+    "running": "This run is in progress; the page shows what it has done so far.",
+    "cancelled": "This run was cancelled; the page shows what it had done by then.",
+    "failed": "This run failed; the page shows what it had done by then.",
 }
 
 
-def view(trace: Trace) -> Mapping[str, object]:
-    """Names, state, verdict, the insight's numbers with their anchors, and the figures at a glance."""
+def blocks(trace: Trace) -> Sequence[ViewBlock]:
+    """Build names, state, verdict, the insight's numbers with their anchors, and the figures at a glance."""
     insight = trace.insight
     if not insight.sentence and trace.state == "finished":
         insight = trace_insight(trace)
     numbers = [(*written(name, value), place_of(name, trace)) for name, value in sorted(insight.numbers.items())]
-    return {
+    context: dict[str, object] = {
         "name": trace.name,
         "title": trace.title,
         "task": trace.task,
@@ -39,6 +78,7 @@ def view(trace: Trace) -> Mapping[str, object]:
         "tiles": _tiles(trace),
         "warnings": trace.warnings,
     }
+    return (Template("header.html", context),)
 
 
 def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
@@ -71,4 +111,4 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
     return tiles
 
 
-SECTION = Section(0, "Key insight", view)
+SECTION = Section(0, "Key insight", blocks)

@@ -1,36 +1,48 @@
-"""Model: a row a layer, with its formula on expanding."""
+"""Model: a row for each layer with its cost, and the formulas."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from edgewright.schema.trace import Trace
+from edgewright.core.formatting import bytes_text, plural, shape_text
+from edgewright.schema.trace import LayerRecord
 from edgewright.trace.sections import Section
+from edgewright.trace.view_blocks import Cell, Fold, Table, ViewBlock, line, row
 
 _FOLD_ABOVE = 40
 
 
-def view(trace: Trace) -> Mapping[str, object] | None:
-    """The layers with their share of the multiply-accumulates, and totals."""
-    layers = trace.layers
+def model_blocks(layers: Sequence[LayerRecord]) -> Sequence[ViewBlock]:
+    """Build the totals, the layers with their share of the parameters, and each formula once."""
     if not layers:
-        return None
+        return ()
     parameters, macs = sum(layer.parameters for layer in layers), sum(layer.macs for layer in layers)
+    largest = bytes_text(max(layer.activation_bytes for layer in layers))
     rows = [
-        {
-            "layer": layer,
-            "name": layer.name if layer.name.startswith(layer.kind) else f"{layer.name} ({layer.kind})",
-            "share": layer.parameters / parameters if parameters else 0.0,
-        }
+        row(
+            layer.name if layer.name.startswith(layer.kind) else f"{layer.name} ({layer.kind})",
+            shape_text(layer.shape_out),
+            Cell(f"{layer.parameters:,}", meter=layer.parameters / parameters if parameters else 0.0),
+            f"{layer.macs:,}",
+            bytes_text(layer.activation_bytes),
+            layer.activation,
+        )
         for layer in layers
     ]
-    return {
-        "rows": rows,
-        "parameters": parameters,
-        "macs": macs,
-        "largest": max(layer.activation_bytes for layer in layers),
-        "folded": len(layers) > _FOLD_ABOVE,
-    }
+    rows.append(row("total", "", f"{parameters:,}", f"{macs:,}", f"max {largest}", "", kind="total"))
+    table = Table("Layers", ("layer", "output", "#parameters", "#MACs", "#activations", "function"), rows, "measured")
+    formulas = dict.fromkeys((layer.kind, layer.formula) for layer in layers if layer.formula)
+    lead = (
+        f"{parameters:,} parameters in {plural(len(layers), 'layer')}, {macs:,} multiply-accumulates (MACs) an "
+        f"inference, at most {largest} of activations in float32."
+    )
+    return (
+        line(lead),
+        Fold(f"All {len(layers)} layers", [table], [table]) if len(layers) > _FOLD_ABOVE else table,
+        *(line(f"{kind}: {formula}", "formula") for kind, formula in formulas),
+    )
 
 
-SECTION = Section(20, "Model", view, missing="This model has no layers, or it has not been built.")
+SECTION = Section(
+    20, "Model", lambda trace: model_blocks(trace.layers), missing="This model has no layers, or it has not been built."
+)

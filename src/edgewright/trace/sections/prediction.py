@@ -3,82 +3,95 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from markupsafe import Markup
-
-from edgewright.schema.trace import LayerTrace, PredictionRecord, Trace
-from edgewright.trace.bars import bars
+from edgewright.core.formatting import number, percent, shape_text
+from edgewright.schema.trace import Explained, LayerTrace, PredictionRecord, Trace
 from edgewright.trace.sections import Section
-from edgewright.trace.words import number, percent, plural, shape_text
+from edgewright.trace.view_blocks import Card, Cards, Span, Step, Steps, ViewBlock, line
 
-_VALUES = 64
+_VALUES, _SCORES = 64, 8
+_SQUASHING = ("softmax", "sigmoid")
 
 
-def view(trace: Trace) -> Mapping[str, object] | None:
-    """The traced samples."""
+def blocks(trace: Trace) -> Sequence[ViewBlock]:
+    """Build a card for each traced sample."""
     if not trace.predictions:
-        return None
-    return {"samples": [sample(record) for record in trace.predictions]}
+        return ()
+    lead = "What the model did with each sample, layer by layer. All values are measured."
+    cards = [prediction_card(record, anchor=f"prediction-{i}") for i, record in enumerate(trace.predictions, 1)]
+    return line(lead), Cards(cards)
 
 
-def sample(record: PredictionRecord) -> Mapping[str, object]:
-    """What the template shows of one traced sample; `edgewright trace` uses it too."""
-    ranked = sorted(record.probabilities, key=lambda p: (-p[1], p[0]))
-    windows = len(record.raw_shape) > 1
-    return {
-        "record": record,
-        "unit": "window" if windows else "row",
-        "said": f"{record.answer}, {percent(record.confidence)}" if record.probabilities else record.answer,
-        "raw": _values(record.raw, record.input_names, record.raw_shape),
-        "raw_bars": _profile(record.raw, "The first channel over time") if windows else "",
-        "features": _values(record.features, record.feature_names, record.feature_shape),
-        "layers": [_layer(layer, layer is record.layers[-1] and bool(ranked)) for layer in record.layers],
-        "ranked": ranked,
-    }
+def prediction_card(record: PredictionRecord, title: str = "", anchor: str = "") -> Card:
+    """Build the card of one traced sample.
+
+    Args:
+        record: of the sample.
+        title: where the sample came from; its row in the data, from 1, when empty.
+        anchor: of the card on the page.
+    """
+    unit = "Window" if len(record.raw_shape) > 1 else "Row"
+    head: list[Span] = [(answer_text(record), "strong")]
+    if record.right is not None:
+        head.append(("right", "good") if record.right else (f"wrong: it is {record.truth}", "bad"))
+    elif record.truth:
+        head.append((f"truth {record.truth}", "quiet"))
+    steps = [
+        *_input("Input", record.raw, record.input_names, record.raw_shape),
+        *_input("To the network", record.features, record.feature_names, record.feature_shape),
+        *(_layer(layer, layer is record.layers[-1] and bool(record.probabilities)) for layer in record.layers),
+    ]
+    if record.probabilities:
+        steps.append(Step("Answer", chances=sorted(record.probabilities, key=lambda pair: (-pair[1], pair[0]))))
+    return Card(title or f"{unit} {record.row + 1:,}", tuple(head), [Steps(steps)], anchor)
 
 
-def _values(values: Sequence[float | None], names: Sequence[str], shape: Sequence[int]) -> Mapping[str, object] | None:
-    """Readings by name (of a window none: its profile shows them), and how many the record does not hold."""
+def explained_blocks(record: Explained) -> Sequence[ViewBlock]:
+    """Build the card of a prediction that was requested, what lies outside the declared ranges, and notes."""
+    outside = (line(f"outside the declared range: {text}", "warn") for text in record.outside)
+    card = prediction_card(record.prediction, f"Prediction of {record.place}")
+    return Cards([card]), *outside, *(line(text, "quiet") for text in record.notes)
+
+
+def answer_text(record: PredictionRecord) -> str:
+    """Return the answer with its confidence, 'walking, 85 %'; a regression's answer has none."""
+    return f"{record.answer}, {percent(record.confidence)}" if record.probabilities else record.answer
+
+
+def _input(title: str, values: Sequence[float | None], names: Sequence[str], shape: Sequence[int]) -> list[Step]:
+    """Return a step of readings: by name, or of a window the profile of its first channel."""
     if not values:
-        return None
-    total = math.prod(shape) if shape else len(values)
-    windows = len(shape) > 1
-    pairs = (
-        []
-        if windows
-        else [(names[i] if i < len(names) else f"{i + 1}", number(value)) for i, value in enumerate(values)]
-    )
-    return {
-        "pairs": pairs,
-        "more": 0 if windows else total - len(values),
-        "shape": shape_text(shape or (len(values),)),
-        "channel": (names[0] if names else "channel 1") if windows else "",
-    }
+        return []
+    text = f"{shape_text(shape or (len(values),))} values"
+    if len(shape) > 1:
+        channel = names[0] if names else "channel 1"
+        return [Step(title, f"{text}, {channel}", _finite(values), f"{channel} over time")]
+    pairs = [(names[i] if i < len(names) else f"{i + 1}", number(value)) for i, value in enumerate(values)]
+    return [Step(title, text, pairs=pairs, more=(math.prod(shape) if shape else len(values)) - len(values))]
 
 
-def _layer(layer: LayerTrace, output: bool) -> Mapping[str, object]:
+def _layer(layer: LayerTrace, output: bool) -> Step:
+    title = layer_title(layer)
+    if output:
+        scores = ", ".join(number(value) for value in layer.values[:_SCORES])
+        more = f" and {layer.size - _SCORES:,} more" if layer.size > _SCORES else ""
+        return Step(title, "" if layer.activation in _SQUASHING or not scores else f"scores {scores}{more}")
+    text = f"{layer.active:,} of {layer.size:,} active"
+    if not layer.values:
+        return Step(title, text)
     cut = f", the first {len(layer.values)} shown" if len(layer.values) < layer.size else ""
-    active = f"{layer.active:,} of {layer.size:,} active"
-    label = f"{layer.name}: {active}"
-    if layer.values:
-        label += f", largest {number(max(layer.values))}{cut}"
-    return {
-        "layer": layer,
-        "name": f"{layer.name} ({layer.activation})" if layer.activation not in ("", "linear") else layer.name,
-        "output": output,
-        "active": active,
-        "largest": number(max(layer.values)) if layer.values else "",
-        "cut": cut,
-        "bars": _profile(layer.values, label) if layer.values and not output else "",
-        "scores": ", ".join(number(value) for value in layer.values[:8]) if output else "",
-        "more": plural(layer.size - 8, "more score") if output and layer.size > 8 else "",
-    }
+    text += f", largest {number(max(layer.values))}{cut}"
+    return Step(title, text, _finite(layer.values), f"{layer.name}: {text}")
 
 
-def _profile(values: Sequence[float | None], label: str) -> Markup:
-    finite = [0.0 if value is None or not math.isfinite(value) else value for value in values[:_VALUES]]
-    return bars(finite, label)
+def layer_title(layer: LayerTrace) -> str:
+    """Return a layer's name with its activation, 'hidden 1 (relu)'."""
+    return f"{layer.name} ({layer.activation})" if layer.activation not in ("", "linear") else layer.name
 
 
-SECTION = Section(60, "Prediction trace", view, missing="No prediction was traced in this run.")
+def _finite(values: Sequence[float | None]) -> list[float]:
+    return [0.0 if value is None or not math.isfinite(value) else float(value) for value in values[:_VALUES]]
+
+
+SECTION = Section(60, "Prediction trace", blocks, missing="No prediction was traced in this run.")

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import msgspec
 
 from edgewright.schema.trace import Trace
 from edgewright.trace.sections import Section
+from edgewright.trace.view_blocks import Fold, Pairs, ViewBlock, line
 
 
-def view(trace: Trace) -> Mapping[str, object]:
-    """Facts, versions, licences, warnings and the configuration."""
-    p = trace.provenance
+def blocks(trace: Trace) -> Sequence[ViewBlock]:
+    """Build facts, hashes, versions, licences, warnings and the configuration."""
+    known = trace.provenance
     facts = [
-        ("command", p.command), ("seed", str(p.seed)), ("started", p.started), ("platform", p.platform),
-        ("data from", p.origin), ("data file", p.data_path), ("citation", p.citation),
+        ("command", known.command), ("seed", str(known.seed)), ("started", known.started),
+        ("platform", known.platform), ("data from", known.origin), ("data file", known.data_path),
+        ("citation", known.citation), ("hash of the data", known.data_hash),
+        ("hash of the configuration", known.config_hash), ("hash of the package", known.package_hash),
+        *(("license of the data", text) for text in known.licences),
+        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(known.versions.items()))),
+        ("record", f"version {trace.version}"),
     ]  # fmt: skip
-    hashes = [("data", p.data_hash), ("configuration", p.config_hash), ("package", p.package_hash)]
-    config = msgspec.json.format(msgspec.json.encode(trace.config, order="sorted"), indent=2) if trace.config else b""
-    return {
-        "facts": [(name, value) for name, value in facts if value],
-        "hashes": [(name, value) for name, value in hashes if value],
-        "versions": sorted(p.versions.items()),
-        "licences": [text for text in p.licences if text],
-        "warnings": trace.warnings,
-        "config": config.decode(),
-        "version": trace.version,
-    }
+    made: list[ViewBlock] = [Pairs([(name, value) for name, value in facts if value], wide=True)]
+    made += [line(text, "warn") for text in trace.warnings]
+    if trace.config:
+        config = msgspec.json.format(msgspec.json.encode(trace.config, order="sorted"), indent=2).decode()
+        made.append(Fold("The configuration, defaults included", [line(config, "code")]))
+    return made
 
 
-SECTION = Section(100, "Provenance", view)
+SECTION = Section(100, "Provenance", blocks)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from edgewright.schema.trace import Trace
 from edgewright.trace import questions
 from edgewright.trace.sections import Section
+from edgewright.trace.view_blocks import Template, ViewBlock
 
 
-def view(trace: Trace) -> Mapping[str, object] | None:
-    """The questions; None where the record gives none."""
-    asked = questions.quiz(trace)
-    return {"questions": asked} if asked else None
+def blocks(trace: Trace) -> Sequence[ViewBlock]:
+    """Build the questions; none where the record gives none."""
+    found = questions.quiz(trace)
+    return (Template("quiz.html", {"questions": found}),) if found else ()
 
 
-SECTION = Section(90, "Quiz", view, missing="This record has too little in it to ask about.")
+SECTION = Section(90, "Quiz", blocks, missing="This record has too little in it to make questions from.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
-from edgewright.schema.trace import ScalingPoint, ScalingRecord, Trace
-from edgewright.trace.charts import Chart, Curve, draw, legend
-from edgewright.trace.scaling_words import break_even_text, exponent_text, law_rows
+from edgewright.core.formatting import bytes_text, fraction, measure_word, microseconds_text, plural, seconds_text
+from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
+from edgewright.schema.trace_flow import BreakEven
 from edgewright.trace.sections import Section
-from edgewright.trace.words import bytes_text, fraction, measure_word, microseconds_text, seconds_text
+from edgewright.trace.view_blocks import Chart, Charts, Curve, Row, Table, ViewBlock, line, row
 
 _PANELS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("Training time", "seconds", "s", seconds_text),
@@ -16,64 +16,99 @@ _PANELS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("Peak memory", "peak_bytes", "B", bytes_text),
     ("Latency", "latency_us", "us", microseconds_text),
 )
+_HEADS = ("architecture", "#rows", "#parameters", "#time", "#CPU time", "#peak memory", "#accuracy", "#latency")
 
 
-def view(trace: Trace) -> Mapping[str, object] | None:
-    """Charts over the rows, the points, the fitted exponents, and from where the large one pays."""
-    record = trace.scaling
+def scaling_blocks(record: ScalingRecord | None) -> Sequence[ViewBlock]:
+    """Build charts over the rows, the points, the fitted laws, and where the large architecture pays."""
     if record is None or not record.points:
-        return None
-    drawn = charts(record)
+        return ()
+    pays = "" if record.pays_from is None else f"The larger architecture pays from {record.pays_from:,} rows."
+    sentence = record.sentence or pays
+    points = sorted(record.points, key=lambda point: (point.parameters, point.architecture, point.rows))
+    drawn = [chart for panel in _PANELS if (chart := _chart(points, *panel)) is not None]
+    made: list[ViewBlock] = [line(sentence)] if sentence else []
+    made += [Charts(drawn)] if drawn else []
+    made.append(
+        Table("Every architecture at every data size", _HEADS, [_row(p) for p in points], "measured", "scaling-points")
+    )
     measures = sorted({measure for exponents in record.exponents.values() for measure in exponents})
-    return {
-        "record": record,
-        "points": sorted(record.points, key=lambda p: (p.parameters, p.architecture, p.rows)),
-        "charts": [(chart, draw(chart)) for chart in drawn],
-        "legend": legend(_names(record)),
-        "measures": [(measure, measure_word(measure)) for measure in measures],
-        "exponents": [
-            (name, [exponent_text(record, name, measure) for measure in measures]) for name in sorted(record.exponents)
-        ],
-        "laws": law_rows(record),
-        "crossing": break_even_text(record.break_even),
-        "sentence": record.sentence or _pays(record),
-    }
+    if measures:
+        rows = [row(name, *(exponent_text(record, name, one) for one in measures)) for name in sorted(record.exponents)]
+        heads = ("architecture", *(f"#{measure_word(measure)}" for measure in measures))
+        made.append(Table("Exponents: cost ~ rows^exponent", heads, rows, "estimated", "scaling-exponents"))
+    if record.laws:
+        heads = ("architecture", "#exponent, 90 % CI", "#floor", "#error at twice the rows, 90 % CI")
+        laws = [row(*law) for law in law_rows(record)]
+        made.append(Table("Power laws: error ~ rows^-exponent + floor", heads, laws, "estimated", "scaling-laws"))
+    crossing = break_even_text(record.break_even)
+    return [*made, *([line(crossing)] if crossing else [])]
 
 
-def charts(record: ScalingRecord) -> list[Chart]:
-    """A chart a measure; none where there is only one data size."""
-    names = _names(record)
-    return [chart for panel in _PANELS if (chart := _chart(record, names, *panel)) is not None]
-
-
-def _names(record: ScalingRecord) -> list[str]:
-    """Architectures, the smallest first."""
-    ordered = sorted(record.points, key=lambda p: (p.parameters, p.architecture))
-    return list(dict.fromkeys(point.architecture for point in ordered))
+def _row(point: ScalingPoint) -> Row:
+    return row(
+        point.architecture, f"{point.rows:,}", f"{point.parameters:,}", seconds_text(point.seconds),
+        seconds_text(point.cpu_seconds), bytes_text(point.peak_bytes), fraction(point.accuracy),
+        microseconds_text(point.latency_us),
+    )  # fmt: skip
 
 
 def _chart(
-    record: ScalingRecord, names: list[str], title: str, field: str, unit: str, write: Callable[[float], str]
+    points: Sequence[ScalingPoint], title: str, field: str, unit: str, write: Callable[[float], str]
 ) -> Chart | None:
-    """One figure over the rows, a curve an architecture; None where there is only one size."""
-    curves = tuple(Curve(name, _points(record.points, name, field)) for name in names)
-    if len({x for curve in curves for x, _ in curve.points}) < 2:
+    """Return one figure over the rows, a curve for each architecture; None where there is only one size."""
+    sizes = sorted({point.rows for point in points})
+    if len(sizes) < 2:
         return None
-    told = "; ".join(f"{c.name} from {write(c.points[0][1])} to {write(c.points[-1][1])}" for c in curves if c.points)
-    rows = sorted({p.rows for p in record.points})
-    label = f"{title} from {rows[0]:,} to {rows[-1]:,} rows: {told}. The table below has the figures."
+    curves = tuple(
+        Curve(name, tuple((float(p.rows), float(getattr(p, field))) for p in points if p.architecture == name))
+        for name in dict.fromkeys(point.architecture for point in points)
+    )
+    text = "; ".join(f"{c.name} from {write(c.points[0][1])} to {write(c.points[-1][1])}" for c in curves)
+    label = f"{title} from {sizes[0]:,} to {sizes[-1]:,} rows: {text}. The table below has the figures."
     positive = all(y > 0 for curve in curves for _, y in curve.points)
     # Cost grows by powers of the rows, which are straight lines on two logarithmic axes.
     axes = "xy" if unit in ("s", "B") and positive else "x"
     return Chart(title, "rows", curves, label, logarithmic=axes, dots=True, unit=unit)
 
 
-def _points(points: tuple[ScalingPoint, ...], name: str, field: str) -> tuple[tuple[float, float], ...]:
-    return tuple(sorted((float(p.rows), float(getattr(p, field))) for p in points if p.architecture == name))
+def point_text(point: ScalingPoint, done: int, total: int) -> tuple[str, ...]:
+    """Return the facts of one training as it ends."""
+    of = f"{point.architecture} with {plural(point.rows, 'row')}"
+    return f"{done} of {total}", of, f"accuracy {fraction(point.accuracy)}", seconds_text(point.seconds)
 
 
-def _pays(record: ScalingRecord) -> str:
-    return "" if record.pays_from is None else f"The larger architecture pays from {record.pays_from:,} rows."
+def exponent_text(record: ScalingRecord, name: str, measure: str) -> str:
+    """Return '0.98 (0.95 to 1.01)', without an interval at too few sizes; '-' where nothing was fitted."""
+    if measure not in record.exponents.get(name, {}):
+        return "-"
+    found = record.intervals.get(name, {}).get(measure)
+    return _between(found, 2) if found else f"{record.exponents[name][measure]:.2f}"
 
 
-SECTION = Section(40, "Scaling", view)
+def law_rows(record: ScalingRecord) -> list[tuple[str, str, str, str]]:
+    """Return each architecture with the exponent of its error, the floor, and the error at twice the rows."""
+    return [
+        (name, _between(law.exponent, 2), f"{law.floor:.4g}", f"{_between(law.predicted, 4)} at {law.at:,.0f} rows")
+        for name, law in sorted(record.laws.items())
+    ]
+
+
+def break_even_text(found: BreakEven | None) -> str:
+    """Return from where the larger one is better, in a sentence; empty where there is nothing to compare."""
+    if found is None:
+        return ""
+    if found.rows is None and found.low is None and found.high is None:
+        return "The curves of the largest and the smallest architecture do not cross within these sizes."
+    low = "fewer than the smallest size" if found.low is None else f"{found.low:,.0f}"
+    high = "more than the largest size" if found.high is None else f"{found.high:,.0f}"
+    aside = "below these sizes" if found.low is None else "beyond these sizes"
+    here = aside if found.rows is None else f"at {found.rows:,.0f} rows"
+    return f"The largest architecture overtakes the smallest {here} (90 % CI: {low} to {high})."
+
+
+def _between(found: Interval, digits: int) -> str:
+    return f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+
+
+SECTION = Section(40, "Scaling", lambda trace: scaling_blocks(trace.scaling))

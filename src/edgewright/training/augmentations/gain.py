@@ -22,7 +22,7 @@ class GainConfig(AugmentationConfig, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def apply(config: GainConfig, windows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of shape (n, channels, samples)."""
+    """Copy of shape (n, channels, samples)."""
     channels = list(config.channels) or list(range(windows.shape[1]))
     size = (len(windows), 1 if config.together else len(channels), 1)
     copies = windows.copy()

@@ -22,7 +22,7 @@ class MirrorConfig(AugmentationConfig, frozen=True, kw_only=True, forbid_unknown
 
 
 def check_channels(groups: tuple[tuple[int, ...], ...], channels: int, kind: str) -> None:
-    """Refuses a channel number that the windows do not have.
+    """Refuse a channel number that the windows do not have.
 
     Raises:
         InputError: naming the number.
@@ -34,7 +34,7 @@ def check_channels(groups: tuple[tuple[int, ...], ...], channels: int, kind: str
 
 
 def apply(config: MirrorConfig, windows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of shape (n, channels, samples)."""
+    """Copy of shape (n, channels, samples)."""
     check_channels(config.groups, windows.shape[1], "mirror")
     copies = windows.copy()
     for group in config.groups:

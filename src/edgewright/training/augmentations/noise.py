@@ -18,7 +18,7 @@ class NoiseConfig(AugmentationConfig, frozen=True, kw_only=True, forbid_unknown_
 
 
 def apply(config: NoiseConfig, windows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of shape (n, channels, samples); a missing value stays missing."""
+    """Copy of shape (n, channels, samples); a missing value stays missing."""
     spread = np.nanstd(windows, axis=(0, 2), keepdims=True).astype(np.float32)
     noise = rng.standard_normal(windows.shape, dtype=np.float32)
     return np.asarray(windows + np.float32(config.level) * spread * noise, np.float32)

@@ -30,7 +30,7 @@ class RemountConfig(AugmentationConfig, frozen=True, kw_only=True, forbid_unknow
 
 
 def apply(config: RemountConfig, windows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of shape (n, channels, samples).
+    """Copy of shape (n, channels, samples).
 
     Raises:
         InputError: for a group that is not three channels of the windows.

@@ -25,7 +25,7 @@ class RotateConfig(AugmentationConfig, frozen=True, kw_only=True, forbid_unknown
 
 
 def turns(vectors: NDArray[np.float64]) -> Floats:
-    """Rotations about the vectors by their lengths in radians (Rodrigues): (n, 3) -> (n, 3, 3)."""
+    """Return rotations about the vectors by their lengths in radians (Rodrigues): (n, 3) -> (n, 3, 3)."""
     angle = np.linalg.norm(vectors, axis=1, keepdims=True)
     x, y, z = (vectors / np.maximum(angle, 1e-12)).T
     zero = np.zeros(len(vectors))
@@ -42,7 +42,7 @@ def rotations(count: int, degrees: float, rng: np.random.Generator) -> Floats:
 
 
 def apply(config: RotateConfig, windows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of shape (n, channels, samples).
+    """Copy of shape (n, channels, samples).
 
     Raises:
         InputError: for a group that is not three channels.

@@ -33,7 +33,7 @@ def stretched(windows: Floats, rate: NDArray[np.float64]) -> Floats:
 
 
 def apply(config: StretchConfig, windows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of shape (n, channels, samples)."""
+    """Copy of shape (n, channels, samples)."""
     return stretched(windows, rng.uniform(1.0 - config.spread, 1.0 + config.spread, (len(windows), 1)))
 
 

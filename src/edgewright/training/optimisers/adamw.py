@@ -11,7 +11,7 @@ from edgewright.training.contract import Optimiser
 
 
 def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTransformation:  # noqa: ANN401
-    """A learning rate falls along half a cosine over `steps`; a schedule is taken as it is.
+    """Return a learning rate falls along half a cosine over `steps`; a schedule is taken as it is.
 
     A small network gains most from its last, small steps. Written here because `optax.cosine_decay_schedule` refuses
     a traced number of steps.

@@ -12,7 +12,7 @@ from edgewright.training.contract import Optimiser
 
 
 def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTransformation:  # noqa: ANN401
-    """The learning rate is not used; the estimate falls along half a cosine over `steps`, as its authors advise."""
+    """Return Prodigy, which needs no learning rate; its estimate follows half a cosine over `steps`."""
     del learning_rate
 
     def schedule(count: Any) -> Any:  # noqa: ANN401

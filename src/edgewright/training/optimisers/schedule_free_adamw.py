@@ -31,7 +31,7 @@ def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTra
 
 
 def evaluation_params(state: Tree, parameters: Tree) -> Tree:
-    """The average x, out of the point y = (1 - b1) z + b1 x at which gradients are taken."""
+    """Return the average x, out of the point y = (1 - b1) z + b1 x at which gradients are taken."""
     return jax.tree.map(lambda y, z: (y - (1.0 - B1) * z) / B1, parameters, state.z)
 
 

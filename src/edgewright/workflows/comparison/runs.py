@@ -18,7 +18,7 @@ from edgewright.trace.record import read_trace
 
 
 def settings_of(folder: Path, trace: Trace) -> Mapping[str, Any] | None:
-    """The configuration of a run as tables: from its record, else from its stored pipeline; None without both."""
+    """Return the configuration of a run from its record, else from its stored pipeline; None without both."""
     if trace.config:
         return trace.config
     try:
@@ -29,7 +29,7 @@ def settings_of(folder: Path, trace: Trace) -> Mapping[str, Any] | None:
 
 
 def read_run(place: Path) -> tuple[Path, Trace]:
-    """The folder and the record of a run; its `trace.json` may be named, or the journal of one that is not finished.
+    """Read the folder and record of a run, from its folder, its `trace.json` or the journal of an unfinished run.
 
     Raises:
         InputError: no run lies there.
@@ -46,7 +46,7 @@ def read_run(place: Path) -> tuple[Path, Trace]:
 
 
 def compare_places(places: Sequence[Path]) -> Comparison:
-    """Compares the runs that lie at two places or more.
+    """Compare the runs that lie at two places or more.
 
     Raises:
         InputError: fewer than two, or no run at one of them.
@@ -63,7 +63,7 @@ def compare_places(places: Sequence[Path]) -> Comparison:
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
-    """Names of the folders; with their parent's where two are alike, numbered where even these are."""
+    """Return names of the folders; with their parent's where two are alike, numbered where even these are."""
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [f"{folder.resolve().parent.name}/{folder.resolve().name}" for folder in folders]

@@ -35,7 +35,7 @@ def what_if(
     out: Path | None = None,
     listener: Listener | None = None,
 ) -> WhatIf:
-    """Runs a run again with something changed; a comparison over data sizes and the fit on all samples are left out.
+    """Run a run again with something changed; a comparison over data sizes and the fit on all samples are left out.
 
     Args:
         place: folder of the run.
@@ -70,7 +70,7 @@ def what_if(
 
 
 def wanted(tables: object, changes: Sequence[str]) -> tuple[str, ...]:
-    """The changes with short names replaced by the keys they stand for.
+    """Return the changes with short names replaced by the keys they stand for.
 
     Raises:
         UnknownNameError: a name that is neither a short one of this run nor a key.

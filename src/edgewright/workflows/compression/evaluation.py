@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,12 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.pareto import front
 from edgewright.compression.report import flips_by_class, weight_bytes
 from edgewright.core.engines import choose
 from edgewright.core.package import model_file
 from edgewright.data.targets import as_text
-from edgewright.export.tflite import to_tflite
+from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.cost import cost
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.pipeline.measure import latency
@@ -32,6 +31,20 @@ from edgewright.workflows.compression.forms import CompressForm
 from edgewright.workflows.compression.subject import Subject
 
 
+def front(points: Sequence[Sequence[float]]) -> tuple[bool, ...]:
+    """Mark points that no other beats: at least as small in every figure and smaller in one.
+
+    Args:
+        points: figures of each form, the smaller the better; equal points do not beat each other.
+    """
+    return tuple(not any(_beats(other, point) for other in points) for point in points)
+
+
+def _beats(other: Sequence[float], point: Sequence[float]) -> bool:
+    pairs = list(zip(other, point, strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a form answers: to the validation samples and to the test samples."""
@@ -43,7 +56,7 @@ class Seen:
 def rows_of(
     subject: Subject, forms: list[CompressForm], advance: Callable[[int], None] = lambda count: None
 ) -> tuple[CompressRow, ...]:
-    """A row for each form, float first; the Pareto front is marked.
+    """Return a row for each form, float first; the Pareto front is marked.
 
     The front is over what does not change from one measurement to the next: accuracy on the validation samples, bytes
     of the file, its bytes after zlib, and multiply-accumulates.
@@ -80,7 +93,7 @@ def test_groups(subject: Subject) -> NDArray[np.generic] | None:
 def _tested(
     rows: list[CompressRow], errors: dict[str, NDArray[np.float64]], groups: NDArray[np.generic] | None
 ) -> list[CompressRow]:
-    """The rows with what each form loses on the test samples: its interval, and with few groups an exact test."""
+    """Return the rows with each form's loss on test samples: an interval and, with few groups, an exact test."""
     first, *others = rows
     classes = first.accuracy is not None
     names, numbers = np.unique(np.arange(len(errors[first.name])) if groups is None else groups, return_inverse=True)
@@ -194,7 +207,7 @@ def _grown(error: float, before: float | None) -> float:
 
 
 def _tflite_bytes(form: CompressForm) -> int | None:
-    """The network alone as .tflite, with float ends; None where it has no such form."""
+    """Return the network alone as .tflite, with float ends; None where it has no such form."""
     try:
         if form.integer:
             return len(to_tflite(integer_network(form.graph), float_ends=True))

@@ -14,6 +14,7 @@ from edgewright.compression.distil import taught
 from edgewright.compression.int8 import quantise
 from edgewright.compression.masked_network import Masks, Shaped, masked
 from edgewright.compression.retraining import Lesson, finished, lesson, trained, with_parameters
+from edgewright.core.formatting import plural
 from edgewright.graph.layer import Parameters
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.architecture import function
@@ -23,9 +24,7 @@ from edgewright.pipeline.listener import Listener
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import EpochRecord
-from edgewright.trace.words import plural
-from edgewright.workflows.compression.options import Pruning, Wanted
-from edgewright.workflows.compression.subject import Subject
+from edgewright.workflows.compression.subject import Pruning, Subject, Wanted
 from edgewright.workflows.compression.teacher import teacher_answers
 
 
@@ -87,7 +86,7 @@ class Maker:
                 yield self._qat(base)
 
     def networks(self) -> Iterator[Base]:
-        """The run's own network, the distilled one, and each pruned."""
+        """Yield the run's own network, the distilled one, and each pruned."""
         subject = self.subject
         plain = None
         if subject.model is not None and self.wanted.trains:
@@ -129,18 +128,18 @@ class Maker:
     def _structured(self, base: Base, cut: Pruning) -> Base:
         model, _ = _own(base)
         made = prune.structured(model, cut.share)
-        told = f"{100 * (1 - prune.macs(made) / prune.macs(model)):.0f} % fewer multiply-accumulates, fine-tuned"
-        return self._learn(replace(base, name=_joined(base, cut.name), made=told), made)
+        text = f"{100 * (1 - prune.macs(made) / prune.macs(model)):.0f} % fewer multiply-accumulates, fine-tuned"
+        return self._learn(replace(base, name=_joined(base, cut.name), made=text), made)
 
     def _magnitude(self, base: Base, cut: Pruning) -> Base:
         model, _ = _own(base)
         masks = prune.smallest(model, cut.share)
         start = with_parameters(model, masked(model.parameters_, masks), model.layers)
-        told = f"{100 * cut.share:g} % of the weights are zero, fine-tuned: saves compressed bytes only"
-        return self._learn(replace(base, name=_joined(base, cut.name), made=told, masks=masks), start)
+        text = f"{100 * cut.share:g} % of the weights are zero, fine-tuned: saves compressed bytes only"
+        return self._learn(replace(base, name=_joined(base, cut.name), made=text, masks=masks), start)
 
     def _learn(self, base: Base, start: Network, gentle: bool = True) -> Base:
-        """Trains a network and puts it behind the stages."""
+        """Train a network and puts it behind the stages."""
         network = start.network()
         apply: Any = function(network) if base.masks is None else Shaped(network, base.masks)
         model, seconds = self._train(base, start, apply, gentle)
@@ -195,7 +194,7 @@ class Maker:
 
 
 def _own(base: Base) -> tuple[Network, Lesson]:
-    """The network and its samples.
+    """Return the network and its samples.
 
     Raises:
         InputError: a model from elsewhere has neither.

@@ -16,8 +16,7 @@ from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
-from edgewright.pipeline.contexts import first_context
-from edgewright.pipeline.fitting import KEEP_BYTES, Flow
+from edgewright.pipeline.fitting import KEEP_BYTES, Flow, first_context
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.provenance import data_path, remembered
@@ -27,6 +26,111 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+
+KINDS = ("structured", "magnitude")
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """`structured` takes away that share of the multiply-accumulates, `magnitude` sets that share of weights to 0."""
+
+    kind: str
+    share: float
+
+    @property
+    def name(self) -> str:
+        """'structured-50'."""
+        return f"{self.kind}-{100 * self.share:g}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Forms to make, and the limit they are held to.
+
+    Attributes:
+        int8: post-training int8 of every network.
+        qat: int8 with quantisation-aware training.
+        prune: what is left out; a network for each.
+        distil: run folder, package or ONNX file of the teacher; empty for none.
+        max_drop: largest loss of accuracy as a fraction; the configuration's own when None.
+        epochs: passes of fine-tuning; those of the run when None.
+        keep: form to package instead of the one that is chosen; empty for none.
+        device: profile whose budget holds; the configuration's own when empty.
+    """
+
+    int8: bool = False
+    qat: bool = False
+    prune: tuple[Pruning, ...] = ()
+    distil: str = ""
+    max_drop: float | None = None
+    epochs: int | None = None
+    keep: str = ""
+    device: str = ""
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """What is asked for that needs training, as options."""
+        requested = [("--qat", self.qat), ("--prune", self.prune), ("--distil", self.distil)]
+        return tuple(name for name, given in requested if given)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The options as written on the command line."""
+        made = ["--int8"] if self.int8 else []
+        made += ["--qat"] if self.qat else []
+        made += [f"--prune {cut.kind}:{cut.share:g}" for cut in self.prune]
+        made += ["--distil"] if self.distil else []
+        made += [f"--keep {self.keep}"] if self.keep else []
+        made += [f"--device {self.device}"] if self.device else []
+        made += [] if self.max_drop is None else [f"--max-drop {100 * self.max_drop:g}%"]
+        return tuple(made) + (() if self.epochs is None else (f"--epochs {self.epochs}",))
+
+
+def names(wanted: Wanted) -> tuple[str, ...]:
+    """Return names of the forms that will be made, in the order of the table, float first."""
+    whole = ["float", *(["distilled"] if wanted.distil else [])]
+    cuts = [cut.name if base == "float" else f"{base}-{cut.name}" for base in whole for cut in wanted.prune]
+    kinds = [kind for kind, given in (("int8", wanted.int8), ("qat", wanted.qat)) if given]
+    made: list[str] = []
+    for base in (*whole, *cuts):
+        made += [base, *(kind if base == "float" else f"{base}-{kind}" for kind in kinds)]
+    return tuple(made)
+
+
+def read_pruning(text: str) -> Pruning:
+    """'structured:0.5' or 'magnitude:0.8'.
+
+    Raises:
+        InputError: another word, or a share that is not between 0 and 1.
+    """
+    kind, _, number = text.partition(":")
+    if kind not in KINDS:
+        raise InputError("structured:SHARE or magnitude:SHARE", repr(text), "--prune", "For example: structured:0.5")
+    share = _number(number, "--prune")
+    if not 0.0 < share < 1.0:
+        raise InputError("a share above 0 and below 1", repr(number), f"--prune {kind}", f"For example: {kind}:0.5")
+    return Pruning(kind, share)
+
+
+def read_drop(text: str) -> float:
+    """'0.5%' or 0.005 as a fraction.
+
+    Raises:
+        InputError: no number, or none from 0 to 1.
+    """
+    word = text.strip()
+    drop = _number(word.removesuffix("%"), "--max-drop") / (100.0 if word.endswith("%") else 1.0)
+    if not 0.0 <= drop <= 1.0:
+        raise InputError("a loss of 0% to 100%", repr(text), "--max-drop", "For example: 0.5%")
+    return drop
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError("a number", repr(text), where) from None
+
 
 # Samples on which ranges are watched.
 _CALIBRATION = 2048
@@ -61,7 +165,7 @@ class Subject:
         return np.sort(np.random.default_rng(self.config.seed).choice(train, _CALIBRATION, replace=False))
 
     def whole(self, model: Network) -> Graph:
-        """The whole model with another network after the same stages."""
+        """Return the whole model with another network after the same stages."""
         steps = [] if self.flow is None else self.flow.steps
         samples = self.material.samples
         return graph_of([*steps, ("model", model)], tuple(samples.X.shape[1:]), self.config.name, samples.columns)
@@ -76,17 +180,17 @@ class Subject:
         return flow.training_rows(train), targets
 
     def raw_training(self) -> Floats:
-        """The samples of `training` as they arrive at the whole model."""
+        """Return the samples of `training` as they arrive at the whole model."""
         given = np.asarray(self.material.samples.X[self.material.sides.train], np.float32)
         return given if self.material.extra is None else np.concatenate([given, self.material.extra])
 
     def validation(self) -> tuple[Any, NDArray[Any]]:
-        """Validation samples as the network takes them, and their targets."""
+        """Return validation samples as the network takes them, and their targets."""
         chosen = self.material.sides.validation
         return self._flow().rows(chosen), self.material.samples.y[chosen]
 
     def features(self, indices: NDArray[np.int64]) -> Floats:
-        """Some samples as the network takes them."""
+        """Return some samples as the network takes them."""
         return self._flow().array(indices)
 
     def _flow(self) -> Flow:
@@ -96,7 +200,7 @@ class Subject:
 
 
 def open_run(folder: Path, data: str | None) -> Subject:
-    """A run with the data it was fitted on, split as it was then; its judged fit, where the package holds another.
+    """Open a run with its data, split as it was; its judged fit, where the package holds another.
 
     Args:
         folder: of the run.
@@ -127,7 +231,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
 
 
 def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Context], task: str) -> Flow:
-    """The samples behind fitted stages; what is too large to keep is made again whenever it is asked for."""
+    """Return the samples behind fitted stages; what is too large to keep is made again whenever it is asked for."""
     context = first_context(material.samples, task, 0)
     flow = Flow(material.samples.X, material.extra, context, steps=steps, contexts=contexts)
     for _, stage in steps:
@@ -144,7 +248,7 @@ def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Con
 
 
 def open_model(path: Path, data: str | None, target: str, group: str) -> Subject:
-    """A model from elsewhere with data to calibrate and judge it on.
+    """Return a model from elsewhere with data to calibrate and judge it on.
 
     Args:
         path: of the ONNX file.
@@ -193,15 +297,15 @@ def _columns(graph: Graph, path: Path) -> int:
 
 
 def _labelled(graph: Graph, material: Material, path: Path) -> Graph:
-    """The graph with labels: its own, or the classes of the data in their order, as scikit-learn sorts them."""
+    """Return the graph with labels: its own, or the classes of the data in their order, as scikit-learn sorts them."""
     classes = tuple(str(label) for label in np.unique(as_text(material.samples.y)))
     if set(classes) <= set(graph.labels):
         return graph
     outputs = _columns(graph, path)
     if len(classes) != outputs or not all(label.isdigit() for label in graph.labels):
         own = ", ".join(graph.labels) or f"{outputs} outputs without names"
-        told = f"{len(classes)} in the data: {', '.join(classes[:6])}"
-        raise InputError(f"the classes of {path.name} ({own})", told, f"target {material.dataset.target_name}")
+        got = f"{len(classes)} in the data: {', '.join(classes[:6])}"
+        raise InputError(f"the classes of {path.name} ({own})", got, f"target {material.dataset.target_name}")
     return read_model(path, labels=classes)
 
 

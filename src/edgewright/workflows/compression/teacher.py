@@ -20,7 +20,7 @@ _SUM = 1e-3
 
 
 def teacher_answers(place: str, raw: Floats, features: Floats, labels: tuple[str, ...]) -> Floats:
-    """What a teacher answers to the training samples.
+    """Return what a teacher answers to the training samples.
 
     Args:
         place: a run folder, a package, or an ONNX file.
@@ -50,7 +50,7 @@ def teacher_answers(place: str, raw: Floats, features: Floats, labels: tuple[str
 
 
 def _read(place: str) -> tuple[bytes, tuple[str, ...]]:
-    """The model's bytes, and its labels where it says them."""
+    """Return the model's bytes, and its labels where it says them."""
     path = Path(place)
     file = path / "model.onnx" if path.is_dir() else path
     if file.suffix == ".edge":
@@ -80,7 +80,7 @@ def _takes(ask: Answer, rows: Floats) -> bool:
 
 
 def _numbers(given: dict[str, NDArray[Any]], place: str) -> Floats:
-    """The first output of float numbers, as (n, k)."""
+    """Return the first output of float numbers, as (n, k)."""
     named = [given[name] for name in ("probabilities", "prediction") if name in given]
     floats = named or [a for a in given.values() if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.ndim <= 2]
     if not floats:
@@ -89,7 +89,7 @@ def _numbers(given: dict[str, NDArray[Any]], place: str) -> Floats:
 
 
 def _ordered(answers: Floats, known: tuple[str, ...], labels: tuple[str, ...], place: str) -> Floats:
-    """Probabilities in the order of the student's classes; without names they are taken to be sorted alike."""
+    """Return probabilities in the order of the student's classes; without names they are taken to be sorted alike."""
     if answers.shape[1] == 1 and len(labels) == 2:
         inside = bool(((answers >= 0) & (answers <= 1)).all())
         second = answers if inside else 1.0 / (1.0 + np.exp(-answers))

@@ -11,11 +11,11 @@ import numpy as np
 from edgewright.core.package import model_file
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.budget import budgets
-from edgewright.pipeline.compression_record import write_record
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.packaging import build_package
-from edgewright.pipeline.provenance import config_hash, loader_text
+from edgewright.pipeline.plan import Plan, resolve
+from edgewright.pipeline.provenance import config_hash, loader_text, write_record
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
 from edgewright.profiles.catalogue import load_profile
@@ -27,8 +27,7 @@ from edgewright.training.metrics import FEW_GROUPS
 from edgewright.training.permutation_test import power
 from edgewright.workflows.compression.evaluation import rows_of, test_groups
 from edgewright.workflows.compression.forms import CompressForm, Maker
-from edgewright.workflows.compression.options import Wanted, names
-from edgewright.workflows.compression.subject import Subject, open_model, open_run
+from edgewright.workflows.compression.subject import Subject, Wanted, names, open_model, open_run
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,15 @@ def compress(
     force: bool = False,
     listener: Listener | None = None,
 ) -> Compressed:
-    """Compresses a run, or a model from elsewhere.
+    """Compress a run, or a model from elsewhere.
 
     Args:
         source: run folder or ONNX file.
         wanted: forms to make, and the limit they are held to.
         out: folder to write; a number is added when it exists.
         data: file or folder of the samples; a run knows its own.
-        target, group: columns of the data; of a model from elsewhere only.
+        target: column of the labels; only for an imported model.
+        group: column of people or machines; only for an imported model.
         force: replace `out` instead.
         listener: hears what is being done.
 
@@ -106,7 +106,7 @@ def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
 
 
 def _for_device(subject: Subject, profile: str) -> Subject:
-    """The subject with the budget of another device."""
+    """Return the subject with the budget of another device."""
     if not profile:
         return subject
     config = subject.config
@@ -115,7 +115,7 @@ def _for_device(subject: Subject, profile: str) -> Subject:
 
 
 def chosen_row(rows: tuple[CompressRow, ...], limit: float, keep: str = "") -> tuple[CompressRow, bool]:
-    """The smallest file among forms within the limit on the validation samples; of equal ones the more accurate.
+    """Return the smallest file among forms within the limit on the validation samples; of equal ones the more accurate.
 
     Args:
         rows: float first; it is not chosen.
@@ -142,7 +142,7 @@ def _write(
     folder: Path,
     source: str,
 ) -> CompressRecord:
-    """Fills the folder and gives the record."""
+    """Fill the folder and give the record."""
     config, sides = subject.config, subject.material.sides
     limit = config.compression.max_drop if wanted.max_drop is None else wanted.max_drop
     row, within = chosen_row(rows, limit, wanted.keep)
@@ -150,16 +150,17 @@ def _write(
     for one in forms:
         (folder / model_file(one.name)).write_bytes(one.model)
     chosen_config = _with_layers(config, form)
+    plan = resolve(chosen_config)
     if form.base.model is not None and subject.flow is not None:
         (folder / "pipeline").mkdir()
         steps = [*subject.flow.steps, ("model", form.base.model)]
         columns = subject.material.samples.columns
-        save_fitted(folder / "pipeline", chosen_config, subject.material.task, steps, subject.flow.contexts, columns)
+        save_fitted(folder / "pipeline", plan, subject.material.task, steps, subject.flow.contexts, columns)
     refused = _refusal(row, within, limit, wanted.keep)
     package = folder / f"{config.name}.edge"
     if not refused:
         _package(subject, chosen_config, form, package, row)
-    device = _budget(subject, form, row, package)
+    device = _budget(subject, plan, form, row, package)
     over = [line.name for line in device.rows if 0 < line.available < line.low]
     if over and not refused:
         refused = f"{row.name}: {', '.join(over)} beyond the budget of {device.profile}"
@@ -193,18 +194,18 @@ def _refusal(row: CompressRow, within: bool, limit: float, keep: str) -> str:
             return f"loses {100 * drop:.2f} points of accuracy"
         return f"has an error {100 * drop:.2f} % larger"
 
-    told = f"{lost(row.validation_drop)} on the validation samples"
+    text = f"{lost(row.validation_drop)} on the validation samples"
     if not within and keep:
-        return f"{row.name} {told}, more than max_drop {100 * limit:g} %"
+        return f"{row.name} {text}, more than max_drop {100 * limit:g} %"
     if not within:
-        return f"no form stays within max_drop {100 * limit:g} %: the closest, {row.name}, {told}"
+        return f"no form stays within max_drop {100 * limit:g} %: the closest, {row.name}, {text}"
     if row.drop > limit:
         return f"{row.name} {lost(row.drop)} on the test samples, more than max_drop {100 * limit:g} %"
     return ""
 
 
 def _with_layers(config: PipelineConfig, form: CompressForm) -> PipelineConfig:
-    """The configuration with the layers of the form's network."""
+    """Return the configuration with the layers of the form's network."""
     if form.base.model is None:
         return config
     model = msgspec.structs.replace(config.model, layers=tuple(form.base.model.layers))
@@ -240,13 +241,13 @@ def _float_bytes(form: CompressForm) -> bytes:
     return to_onnx(form.base.graph) if form.integer else form.model
 
 
-def _budget(subject: Subject, form: CompressForm, row: CompressRow, package: Path) -> DeviceRecord:
+def _budget(subject: Subject, plan: Plan, form: CompressForm, row: CompressRow, package: Path) -> DeviceRecord:
     kind = Form("int8" if form.integer else "float", form.graph, form.model)
-    return budgets(subject.config, subject.material, kind, package, row.latency_p50_us)
+    return budgets(plan, subject.material, kind, package, row.latency_p50_us)
 
 
 def _power(subject: Subject) -> tuple[str, ...]:
-    """What a comparison over few test groups can show."""
+    """Return what a comparison over few test groups can show."""
     groups = test_groups(subject)
     count = 0 if groups is None else len(np.unique(groups))
     if not 2 <= count <= FEW_GROUPS:
@@ -255,7 +256,7 @@ def _power(subject: Subject) -> tuple[str, ...]:
 
 
 def _notes(wanted: Wanted, engine: str, source: str) -> tuple[str, ...]:
-    """What the table does not say by itself."""
+    """Return what the table does not say by itself."""
     notes = [
         "Pareto front (*): no other form is at least as good in accuracy on the validation samples, bytes of file, "
         "compressed bytes and multiply-accumulates, and better in one.",

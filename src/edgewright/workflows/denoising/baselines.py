@@ -22,7 +22,7 @@ def identity(noisy: Floats, rate: float, setting: float) -> Floats:
 
 
 def moving_average(noisy: Floats, rate: float, setting: float) -> Floats:
-    """Mean of `setting` samples around each, an odd number; it sees as many later ones as earlier ones."""
+    """Return mean of `setting` samples around each, an odd number; it sees as many later ones as earlier ones."""
     del rate
     width = int(setting)
     around = np.pad(noisy, ((0, 0), (width // 2, width // 2)), mode="edge")

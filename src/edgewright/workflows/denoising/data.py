@@ -42,7 +42,7 @@ class Sides:
 
     @staticmethod
     def units(side: tuple[Clean, ...]) -> tuple[str, ...]:
-        """Names of the groups or recordings of a side."""
+        """Return names of the groups or recordings of a side."""
         return tuple(sorted({clean.unit for clean in side}))
 
 
@@ -66,7 +66,7 @@ class NoiseSource:
 
 
 def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
-    """Recordings cut where the person or machine changes, what a split holds together, and what there is to say.
+    """Return recordings cut where the person or machine changes, what a split holds together, and what there is to say.
 
     Raises:
         InputError: no rate, missing values, or nothing but silence.
@@ -109,7 +109,7 @@ def _stretches(recording: Recording, grouped: bool) -> list[tuple[int, int, str]
 
 
 def _clipped(values: Floats, data: DataSet) -> bool:
-    """Whether a channel stays at an end of its declared range for more than a thousandth of the samples."""
+    """Return whether a channel stays at an end of its declared range for more than a thousandth of the samples."""
     for channel, column in zip(values, data.columns, strict=True):
         if column.minimum is None or column.maximum is None:
             continue
@@ -156,13 +156,13 @@ def sides_of(recordings: tuple[Clean, ...], held_by: str, hold_out: tuple[str, .
     return Sides(tuple(sides["train"]), tuple(sides["validated"]), tuple(sides["held"]), held_by)
 
 
-def noise_sources(asked: tuple[str, ...], rate: float, least: int) -> tuple[NoiseSource, ...]:
+def noise_sources(lines: tuple[str, ...], rate: float, least: int) -> tuple[NoiseSource, ...]:
     """Noise by kinds, WAV files or folders of them.
 
     Of recorded noise a part is held out: whole files where there are two or more, the end of a single one.
 
     Args:
-        asked: kinds, and paths.
+        lines: kinds, and paths.
         rate: samples a second.
         least: samples that a file must have.
 
@@ -172,7 +172,7 @@ def noise_sources(asked: tuple[str, ...], rate: float, least: int) -> tuple[Nois
     """
     made: list[NoiseSource] = []
     known = kinds()
-    for name in asked:
+    for name in lines:
         place = Path(name)
         if name in known or not place.exists():
             noise_of(name)
@@ -194,7 +194,7 @@ def noise_sources(asked: tuple[str, ...], rate: float, least: int) -> tuple[Nois
 
 
 def noisy(clean: Floats, noise: Drawn, snr: float) -> Floats:
-    """The noise as it is to be added to (channels, samples), each channel at this ratio over the whole recording."""
+    """Scale noise to add to (channels, samples), each channel at this ratio over the whole recording."""
     return np.asarray(scaled(noise, clean, snr), np.float32)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise, values_of
-from edgewright.compression.ranges import grid, watch
 from edgewright.compression.section import network_section
+from edgewright.compression.weights import grid, watch
 from edgewright.core.integer.rounding import marked
 from edgewright.graph.denoising import DenoiserFile, with_test
 from edgewright.graph.onnx_writer import to_onnx
@@ -84,23 +84,23 @@ class Trained:
     notes: tuple[str, ...]
 
 
-def train_denoiser(data: DataSet, asked: DenoiserRequest, on_epoch: OnEpoch | None = None) -> Trained:
-    """Trains a denoiser, makes it int8, and leaves groups or recordings out for `score_denoiser`.
+def train_denoiser(data: DataSet, request: DenoiserRequest, on_epoch: OnEpoch | None = None) -> Trained:
+    """Train a denoiser, makes it int8, and leaves groups or recordings out for `score_denoiser`.
 
     Args:
         data: clean signals with a rate.
-        asked: noise and sizes.
+        request: noise and sizes.
         on_epoch: told of every epoch; training ends when it answers True.
 
     Raises:
         InputError: signals or noise as `denoise_data` refuses them, signals shorter than what an answer depends on,
             or a range of ratios that is none.
     """
-    low, high = asked.snr
+    low, high = request.snr
     if not -40.0 <= low <= high <= 100.0:
         raise InputError("a range LOW:HIGH of decibels within -40 and 100", f"{low:g}:{high:g}", "--snr")
     recordings, held_by, notes = clean_recordings(data)
-    rate, config = float(data.rate or 0.0), asked.config
+    rate, config = float(data.rate or 0.0), request.config
     longest = max(clean.values.shape[1] for clean in recordings)
     if longest < config.reach:
         raise InputError(f"a clean signal of at least {config.reach:,} samples", f"{longest:,}", data.name,
@@ -108,30 +108,30 @@ def train_denoiser(data: DataSet, asked: DenoiserRequest, on_epoch: OnEpoch | No
     short = sum(clean.values.shape[1] < config.reach for clean in recordings)
     if short:
         notes.append(f"{short} recordings are shorter than the {config.reach:,} samples that an answer depends on")
-    sides = sides_of(recordings, held_by, asked.hold_out, asked.seed)
-    sources = noise_sources(asked.noise, rate, config.reach)
+    sides = sides_of(recordings, held_by, request.hold_out, request.seed)
+    sources = noise_sources(request.noise, rate, config.reach)
     samples = max(_FRAMES * config.hop, -(-_REACHES * config.reach // config.hop) * config.hop)
     mean, deviation = _scales(sides)
-    pairs = _Pairs(config, sources, rate, samples, asked.snr, mean, deviation)
-    trained = pairs.sampled(sides.train, asked.windows, np.random.default_rng([asked.seed, 2]))
-    watched = pairs.sampled(sides.validation, max(8, round(_VALIDATION * asked.windows)),
-                            np.random.default_rng([asked.seed, 3]))  # fmt: skip
+    pairs = _Pairs(config, sources, rate, samples, request.snr, mean, deviation)
+    trained = pairs.sampled(sides.train, request.windows, np.random.default_rng([request.seed, 2]))
+    watched = pairs.sampled(sides.validation, max(8, round(_VALIDATION * request.windows)),
+                            np.random.default_rng([request.seed, 3]))  # fmt: skip
     layers = Denoising(config, len(mean))
-    start = layers.initialise(np.random.default_rng([asked.seed, 4]))
-    settings = Settings(loss=_LOSS, epochs=asked.epochs, batch=min(_BATCH, asked.windows), learning_rate=_RATE,
-                        schedule="one_cycle", seed=asked.seed)  # fmt: skip
+    start = layers.initialise(np.random.default_rng([request.seed, 4]))
+    settings = Settings(loss=_LOSS, epochs=request.epochs, batch=min(_BATCH, request.windows), learning_rate=_RATE,
+                        schedule="one_cycle", seed=request.seed)  # fmt: skip
     result = train(layers, start, trained, settings, validation=watched, on_epoch=on_epoch)
     raw = pairs.raw(trained)
-    ranges, adapted = _adapt(pairs, asked, result, raw, trained, watched)
-    made = _file(pairs, data, asked, sides, (result, adapted), ranges, raw)
+    ranges, adapted = _adapt(pairs, request, result, raw, trained, watched)
+    made = _file(pairs, data, request, sides, (result, adapted), ranges, raw)
     return Trained(made, sides, result, tuple(notes))
 
 
 def _adapt(
-    pairs: _Pairs, asked: DenoiserRequest, result: Result, raw: Floats, trained: Sampled, watched: Sampled
+    pairs: _Pairs, request: DenoiserRequest, result: Result, raw: Floats, trained: Sampled, watched: Sampled
 ) -> tuple[dict[str, tuple[float, float]], Result]:
-    """Ranges of all values, found once, and a shorter training in which they and the weights are rounded."""
-    graph = pairs.graph(result, asked.name)
+    """Return ranges of all values, found once, and a shorter training in which they and the weights are rounded."""
+    graph = pairs.graph(result, request.name)
     names = values_of(network_section(graph))
     ranges = watch(graph, names, raw, "percentile", _PERCENTILE)
     # What a depthwise half gives before its ReLU is never rounded: one rounding serves both.
@@ -139,15 +139,15 @@ def _adapt(
     found = [grid(*ranges[name]) for name in names if name not in before]
     grids = tuple((float(one.scale), one.zero) for one in found)
     settings = Settings(
-        loss=_LOSS, epochs=max(2, asked.epochs // _ADAPT_SHARE), batch=min(_BATCH, asked.windows),
-        learning_rate=_ADAPT_RATE, schedule="one_cycle", seed=asked.seed,
+        loss=_LOSS, epochs=max(2, request.epochs // _ADAPT_SHARE), batch=min(_BATCH, request.windows),
+        learning_rate=_ADAPT_RATE, schedule="one_cycle", seed=request.seed,
     )  # fmt: skip
     layers = RoundedDenoising(pairs.config, len(pairs.mean), grids)
     return ranges, train(layers, result.parameters, trained, settings, validation=watched)
 
 
 def _scales(sides: Sides) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of each channel, and its deviation within recordings, over what trains."""
+    """Return mean of each channel, and its deviation within recordings, over what trains."""
     lengths = np.array([clean.values.shape[1] for clean in sides.train], np.float64)
     means = np.array([clean.values.mean(axis=1, dtype=np.float64) for clean in sides.train])
     powers = np.array([clean.values.var(axis=1, dtype=np.float64) for clean in sides.train])
@@ -170,11 +170,11 @@ class _Pairs:
     deviation: NDArray[np.float64]
 
     def graph(self, result: Result, name: str) -> Graph:
-        """The float window form of what was trained."""
+        """Return the float window form of what was trained."""
         return graph_of(self.config, result.parameters, self.mean, self.deviation, self.samples, name)
 
     def raw(self, trained: Sampled) -> Floats:
-        """Some training windows as they arrive at the graph, to find ranges on."""
+        """Return some training windows as they arrive at the graph, to find ranges on."""
         few = np.arange(min(len(trained.rows), _CALIBRATION), dtype=np.int64)
         return np.asarray(trained.rows.take(few) * self.deviation[:, None] + self.mean[:, None], np.float32)
 
@@ -189,36 +189,36 @@ class _Pairs:
 
 
 def _file(
-    pairs: _Pairs, data: DataSet, asked: DenoiserRequest, sides: Sides, results: tuple[Result, Result],
+    pairs: _Pairs, data: DataSet, request: DenoiserRequest, sides: Sides, results: tuple[Result, Result],
     ranges: dict[str, tuple[float, float]], raw: Floats,
 ) -> DenoiserFile:  # fmt: skip
-    """The float graph, its int8 form, and both in one file."""
-    config, mean, deviation = asked.config, pairs.mean, pairs.deviation
+    """Return the float graph, its int8 form, and both in one file."""
+    config, mean, deviation = request.config, pairs.mean, pairs.deviation
     first, result = results
-    graph = pairs.graph(result, asked.name)
+    graph = pairs.graph(result, request.name)
     integers = quantise(graph, raw, known=ranges, per_channel="always")
     kept = result.history[result.best_epoch - 1]
     spec = DenoiserSpec(
-        version=DENOISER_VERSION, name=asked.name, rate=float(data.rate or 0.0),
+        version=DENOISER_VERSION, name=request.name, rate=float(data.rate or 0.0),
         columns=tuple(column.name for column in data.columns), hop=config.hop, delay=config.delay * config.hop,
         reach=config.reach, window=pairs.samples, mean=tuple(_single(mean)), deviation=tuple(_single(deviation)),
-        limit=REACH, rounding=asked.rounding,
+        limit=REACH, rounding=request.rounding,
         parameters=sum(int(np.size(part)) for own in result.parameters for part in own.values()),
         macs=Denoising(config, len(mean)).macs() / config.hop,
         learnt=LearntFrom(
             origin=data.origin or data.name, held_by=sides.held_by, trained=Sides.units(sides.train),
             validated=Sides.units(sides.validation), held_out=Sides.units(sides.held_out),
             rows=sum(clean.values.shape[1] for clean in sides.train),
-            noise=NoiseRange(kinds=tuple(source.name for source in pairs.sources), snr_low=asked.snr[0],
-                             snr_high=asked.snr[1]),
+            noise=NoiseRange(kinds=tuple(source.name for source in pairs.sources), snr_low=request.snr[0],
+                             snr_high=request.snr[1]),
             epochs=len(first.history) + len(result.history), loss=kept.loss,
-            validation_loss=kept.loss if kept.validation_loss is None else kept.validation_loss, seed=asked.seed,
+            validation_loss=kept.loss if kept.validation_loss is None else kept.validation_loss, seed=request.seed,
         ),
     )  # fmt: skip
     test = np.ascontiguousarray(raw[0].T[: _TEST_FRAMES * config.hop])
-    return with_test(spec, to_onnx(graph), to_onnx(marked(integers, asked.rounding)), test)
+    return with_test(spec, to_onnx(graph), to_onnx(marked(integers, request.rounding)), test)
 
 
 def _single(values: NDArray[np.float64]) -> list[float]:
-    """Numbers that float32 holds, as JSON keeps them."""
+    """Return numbers that float32 holds, as JSON keeps them."""
     return [float(np.float32(value)) for value in values]

@@ -28,7 +28,7 @@ _MOST = 20_000
 
 
 def fit_autoencoder(config: AutoencoderConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
-    """Trains the network, makes it int8, and measures the error of every channel with the integers.
+    """Train the network, makes it int8, and measures the error of every channel with the integers.
 
     Args:
         config: settings.
@@ -58,7 +58,7 @@ def fit_autoencoder(config: AutoencoderConfig, values: Floats, time: NDArray[np.
 
 
 def _train(z: Floats, sizes: tuple[int, ...], epochs: int, rng: np.random.Generator) -> list[tuple[Floats, Floats]]:
-    """Weights and biases of every layer, mean squared error, Adam."""
+    """Return weights and biases of every layer, mean squared error, Adam."""
     start = [
         (
             (rng.standard_normal((a, b)) * math.sqrt(2 / a)).astype(np.float32),

@@ -12,14 +12,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
-from edgewright.graph.tables import convert_table
+from edgewright.core.toml_tables import convert_table
+from edgewright.monitor.detector_file import DetectorFile
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import DetectorConfig, kind
 from edgewright.schema.detector import Choice, DetectorSpec
 from edgewright.schema.errors import InputError
-from edgewright.workflows.detection.events import Counts, bootstrap, interval
-from edgewright.workflows.detection.rows import Stretch, Watched, named, together
-from edgewright.workflows.detection.threshold import ThresholdRequest, counted, threshold
+from edgewright.workflows.detection.rows import Stretch, Watched, named, read_watched, together
+from edgewright.workflows.detection.threshold import (
+    Counts,
+    ThresholdRequest,
+    bootstrap,
+    counted,
+    events_of,
+    exposure,
+    f1,
+    interval,
+    rate,
+    share,
+    threshold,
+)
+
+
+def judge(
+    detector: DetectorFile, data: str, *, target: str = "", normal: tuple[str, ...] = (), kind: str = ""
+) -> dict[str, Any]:
+    """Return events found, their share among what was raised, false alarms a day, each with an interval of 95 %.
+
+    What finds an event and what is false is said by `detect_events.count`; an event raised several times counts once,
+    so that F1 is the harmonic mean of recall and precision.
+
+    Args:
+        detector: as read.
+        data: file, folder or run folder.
+        target: column with labels.
+        normal: labels that are normal.
+        kind: source or public set; judged by the path when empty.
+
+    Raises:
+        InputError: rows that cannot be read, or none that is labelled odd.
+    """
+    spec = detector.spec
+    window = (spec.window.samples, spec.window.step) if spec.window else None
+    watched = read_watched(
+        data, kind=kind, target=target, time=spec.time, normal=normal, window=window,
+        columns=tuple(column.name for column in spec.columns),
+    )  # fmt: skip
+    if not watched.labelled:
+        raise InputError(
+            "rows labelled odd", "none", data, "Name the column with --target, the normal label by --normal"
+        )
+    parts: list[Counts] = []
+    right = np.zeros(4, np.int64)
+    for stretch in watched.stretches:
+        odd = scored(spec.kind, detector.learnt, stretch) >= spec.threshold.value
+        events = events_of(stretch)
+        right += [(odd & events).sum(), (odd & ~events).sum(), (~odd & events).sum(), (~events).sum()]
+        parts += counted(odd, events, spec.refractory)
+    total = sum(parts, Counts())
+    days, per = exposure(total.calm, watched.per_second)
+    return {
+        "kind": spec.kind, "threshold": spec.threshold.value, "rows": sum(len(s.values) for s in watched.stretches),
+        "judged": "windows" if spec.window else "rows",
+        "events": total.found + total.missed, "found": total.found, "alarms": total.alarms, "false": total.false,
+        "recall": _three(share(total.found, total.found + total.missed)),
+        "precision": _three(share(total.found, total.found + total.false)),
+        "f1": _three((total.f1, *interval(bootstrap(parts)))),
+        "false_alarms": {**_three(rate(total.false, days)), "per": per},
+        "row_f1": f1(int(right[0]), int(right[1]), int(right[2])),
+        "row_false": float(right[1] / right[3]) if right[3] else 0.0,
+    }  # fmt: skip
+
+
+def _three(values: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("value", "low", "high"), values, strict=True))
+
 
 DETECTORS = "edgewright.monitor.detectors"
 # Fits that need more than the base install: (module of this room, function), found by the detector's name.
@@ -31,7 +98,7 @@ Array = NDArray[np.float64]
 
 
 def configured(name: str, table: dict[str, object]) -> DetectorConfig:
-    """The settings of a detector.
+    """Return the settings of a detector.
 
     Raises:
         UnknownNameError: no such detector or setting.
@@ -41,7 +108,7 @@ def configured(name: str, table: dict[str, object]) -> DetectorConfig:
 
 
 def learn(name: str, config: DetectorConfig, stretches: tuple[Stretch, ...]) -> dict[str, Any]:
-    """What a detector learns from stretches; rows labelled odd are missing values to it.
+    """Return what a detector learns from stretches; rows labelled odd are missing values to it.
 
     Raises:
         InputError: too few rows.
@@ -51,7 +118,7 @@ def learn(name: str, config: DetectorConfig, stretches: tuple[Stretch, ...]) -> 
 
 
 def _fitter(name: str) -> Callable[[Any, Any, Any], dict[str, Any]]:
-    """The detector's own fit, or the one of this room that is called after it."""
+    """Return the detector's own fit, or the one of this room that is called after it."""
     module, function = _TRAINED.split(":")
     if function == f"fit_{name}":
         trained: Callable[[Any, Any, Any], dict[str, Any]] = getattr(importlib.import_module(module), function)
@@ -60,13 +127,13 @@ def _fitter(name: str) -> Callable[[Any, Any, Any], dict[str, Any]]:
 
 
 def scored(name: str, learnt: dict[str, Any], stretch: Stretch) -> Array:
-    """Scores of a stretch from a fresh start, -inf while the detector is learning."""
+    """Return scores of a stretch from a fresh start, -inf while the detector is learning."""
     scores = kind(name).start(learnt).update(stretch.values, stretch.time)
     return np.where(np.isfinite(scores), scores, -math.inf)
 
 
 def blocks(stretches: tuple[Stretch, ...], parts: int = BLOCKS) -> list[tuple[Stretch, ...]]:
-    """Stretches in parts of about equal length, in order of time: whole recordings where there are enough."""
+    """Return stretches in parts of about equal length, in order of time: whole recordings where there are enough."""
     filled = [s for s in stretches if len(s.values)]
     if len(filled) >= parts:
         ends = np.cumsum([len(s.values) for s in filled])
@@ -133,11 +200,11 @@ def fit_detector(
     name: str,
     *,
     config: dict[str, object] | None = None,
-    asked: ThresholdRequest | None = None,
+    request: ThresholdRequest | None = None,
     time: str = "",
     choice: Choice | None = None,
 ) -> Fitted:
-    """Fits one detector and finds its threshold.
+    """Fit one detector and finds its threshold.
 
     Rows labelled odd are never fitted on, so that their scores count as they are. Without labels the threshold rests on
     scores of rows that other rows have fitted: those of the training rows themselves are lower than new ones will be.
@@ -146,7 +213,7 @@ def fit_detector(
         watched: rows.
         name: of the detector.
         config: its settings.
-        asked: how the threshold is found.
+        request: how the threshold is found.
         time: column with the time, remembered for `run`.
         choice: how it was chosen.
 
@@ -154,7 +221,7 @@ def fit_detector(
         UnknownNameError: no such detector or setting.
         InputError: too few rows, or settings that are not possible.
     """
-    how = asked or ThresholdRequest()
+    how = request or ThresholdRequest()
     settings = configured(name, config or {})
     _fits(name, watched, how.refractory)
     learnt = learn(name, settings, watched.stretches)
@@ -182,7 +249,7 @@ def fit_detector(
 
 
 def _fits(name: str, watched: Watched, refractory: float) -> None:
-    """Refuses a detector of samples on windows, and a pause that is a share of them.
+    """Refuse a detector of samples on windows, and a pause that is a share of them.
 
     Raises:
         InputError: naming those that take windows.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.package import read_package
-from edgewright.core.package_loader import package_path
+from edgewright.core.predictor import package_path
 from edgewright.core.windows import cut
 from edgewright.data.clock import read_clock
 from edgewright.data.load import find_kind, guess, load_data
@@ -47,12 +47,12 @@ class Stretch:
     odd: NDArray[np.bool_] | None = None
 
     def part(self, start: int, end: int) -> Stretch:
-        """Rows from `start` up to, but not with, `end`."""
+        """Return rows from `start` up to, but not with, `end`."""
         odd = None if self.odd is None else self.odd[start:end]
         return replace(self, values=self.values[start:end], time=self.time[start:end], odd=odd)
 
     def calm(self) -> Floats:
-        """The values, NaN in rows that are labelled odd: nothing is learnt from them, and time does not jump."""
+        """Return the values, NaN in rows that are labelled odd: nothing is learnt from them, and time does not jump."""
         if self.odd is None or not self.odd.any():
             return self.values
         kept = self.values.copy()
@@ -101,7 +101,7 @@ def read_watched(
     package: str = "",
     window: tuple[int, int] | None = None,
 ) -> Watched:
-    """Reads the rows a detector is fitted on or judged by.
+    """Read the rows a detector is fitted on or judged by.
 
     Args:
         data: file, folder or run folder; a run's data are read again from where they lay.
@@ -147,7 +147,7 @@ def read_watched(
 
 
 def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...]) -> tuple[DataSet, WindowSpec | None]:
-    """The data set, and the window of a run."""
+    """Return the data set, and the window of a run."""
     place = Path(data)
     if place.suffix == ".edge":
         raise InputError("rows, or a run folder", "a package, which carries none", data,
@@ -213,13 +213,13 @@ def _origin(data: str, name: str, time: str) -> float:
 
 
 def _without_gaps(stretch: Stretch, rate: float | None) -> list[Stretch]:
-    """Parts of a stretch that no jump in time divides, as `Watch` begins its windows anew after one."""
+    """Return parts of a stretch that no jump in time divides, as `Watch` begins its windows anew after one."""
     jumps = np.flatnonzero(np.diff(stretch.time) > GAP / rate) + 1 if rate else np.zeros(0, np.int64)
     return [stretch.part(int(a), int(b)) for a, b in pairwise([0, *jumps, len(stretch.values)])]
 
 
 def _windowed(stretch: Stretch, window: WindowSpec) -> Stretch:
-    """Features of the windows; a window is odd when most of its labelled rows are."""
+    """Return features of the windows; a window is odd when most of its labelled rows are."""
     windows, starts = cut(stretch.values, window.samples, window.step)
     ends = starts + window.samples - 1
     odd = None
@@ -241,10 +241,10 @@ def with_limit(watched: Watched, rows: int) -> Watched:
 
 
 def together(stretches: tuple[Stretch, ...]) -> tuple[Floats, NDArray[np.float64]]:
-    """What a detector learns from: values without odd rows, and times, of all stretches one after the other."""
+    """Return what a detector learns from: values without odd rows, and times, of all stretches one after the other."""
     return np.concatenate([s.calm() for s in stretches]), np.concatenate([s.time for s in stretches])
 
 
 def named(columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Columns with their names and units alone."""
+    """Return columns with their names and units alone."""
     return tuple(msgspec.structs.replace(column, minimum=None, maximum=None) for column in columns)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,92 @@ from edgewright.core import catalogue
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.pipeline.duration_estimate import Ahead, tell_ahead
+from edgewright.schema.data import Floats
 from edgewright.schema.detector import Choice, Skill
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.workflows.detection.events import Counts, bootstrap, interval
 from edgewright.workflows.detection.fit import BLOCKS, DETECTORS, blocks, configured, learn, scored, windowed
-from edgewright.workflows.detection.injection import APART, KINDS, inject
 from edgewright.workflows.detection.rows import Stretch, Watched, with_limit
-from edgewright.workflows.detection.threshold import ThresholdRequest, counted, threshold
+from edgewright.workflows.detection.threshold import Counts, ThresholdRequest, bootstrap, counted, interval, threshold
+
+_Rng = np.random.Generator
+# The shortest and the longest event, and from one to the next, rows.
+SHORT, LONG, APART = 10, 60, 300
+
+
+def _spike(x: Floats, unit: float, rng: _Rng) -> Floats:
+    out = x.copy()
+    out[:2] += np.float32(rng.choice([-1, 1]) * rng.uniform(6, 12) * unit)
+    return out
+
+
+def _shift(x: Floats, unit: float, rng: _Rng) -> Floats:
+    return np.asarray(x + np.float32(rng.choice([-1, 1]) * rng.uniform(2, 5) * unit), np.float32)
+
+
+def _drift(x: Floats, unit: float, rng: _Rng) -> Floats:
+    ramp = np.linspace(0, rng.choice([-1, 1]) * rng.uniform(3, 8) * unit, len(x))
+    return np.asarray(x + ramp, np.float32)
+
+
+def _noise(x: Floats, unit: float, rng: _Rng) -> Floats:
+    return np.asarray(x + rng.normal(0, rng.uniform(2, 4) * unit, len(x)), np.float32)
+
+
+def _stuck(x: Floats, unit: float, rng: _Rng) -> Floats:
+    return np.full_like(x, x[0])
+
+
+def _reversed(x: Floats, unit: float, rng: _Rng) -> Floats:
+    """Return the same values backwards: each is possible, their order is not."""
+    return x[::-1].copy()
+
+
+KINDS: dict[str, Callable[[Floats, float, _Rng], Floats]] = {
+    "spike": _spike, "shift": _shift, "drift": _drift, "noise": _noise, "stuck": _stuck, "reversed": _reversed,
+}  # fmt: skip
+"""How an anomaly changes a stretch of one channel: (values, the channel's deviation, generator) -> values."""
+
+
+def inject(stretch: Stretch, seed: int) -> Stretch:
+    """Put events into a stretch, the kinds in turn, each into one or two channels, one in every `APART` rows.
+
+    Args:
+        stretch: taken as normal.
+        seed: of places, channels and sizes.
+
+    Returns:
+        The changed rows, with the events as labels.
+    """
+    rng = np.random.default_rng(seed)
+    values = stretch.values.copy()
+    odd = np.zeros(len(values), np.bool_)
+    unit = _units(values)
+    moving = np.flatnonzero(unit > 0)
+    kinds = rng.permutation(sorted(KINDS)).tolist()
+    for turn, begin in enumerate(range(0, len(values) - LONG + 1, APART)):
+        name = kinds[turn % len(kinds)]
+        length = 2 if name == "spike" else int(rng.integers(SHORT, LONG))
+        # In the middle of its rows, so that what follows one event does not count for the next.
+        start = begin + int(rng.integers(APART // 3, APART // 2))
+        end = min(start + length, len(values))
+        if end - start < 2 or not len(moving):
+            continue
+        for channel in rng.choice(moving, min(len(moving), int(rng.integers(1, 3))), replace=False):
+            values[start:end, channel] = KINDS[name](values[start:end, channel], float(unit[channel]), rng)
+        odd[start:end] = True
+    return replace(stretch, values=values, odd=odd)
+
+
+def _units(values: Floats) -> NDArray[np.float64]:
+    """Deviation of every channel by its middle 68 %, which a few odd rows do not move; 0 for one that stands still."""
+    unit = np.zeros(values.shape[1])
+    for channel in range(values.shape[1]):
+        column = values[np.isfinite(values[:, channel]), channel]
+        if len(column):
+            low, high = np.quantile(column, [0.16, 0.84])
+            unit[channel] = (high - low) / 2 or float(column.std())
+    return unit
+
 
 # Rows that are looked at: enough for some forty injected events, and half a minute of scoring.
 MOST = 12_000
@@ -41,14 +121,14 @@ class _Tried:
     bytes: int
 
 
-def choose(watched: Watched, asked: ThresholdRequest, ahead: Ahead = lambda _: None) -> Choice:
+def choose(watched: Watched, request: ThresholdRequest, ahead: Ahead = lambda _: None) -> Choice:
     """Compare all detectors and say which is taken and why; it is the first of `tried`.
 
     Without labels the parts get injected anomalies of several kinds: a proxy, which is said.
 
     Args:
         watched: rows or windows.
-        asked: how the threshold is found; its refractory time holds in the comparison, too.
+        request: how the threshold is found; its refractory time holds in the comparison, too.
         ahead: gets the estimate of long work before it begins.
 
     Raises:
@@ -62,7 +142,7 @@ def choose(watched: Watched, asked: ThresholdRequest, ahead: Ahead = lambda _: N
     tried, failed = [], []
     for name in names:
         try:
-            tried.append(_try(name, parts, labels, asked, watched.per_second))
+            tried.append(_try(name, parts, labels, request, watched.per_second))
         except (EdgewrightError, ModuleNotFoundError) as error:
             failed.append(Skill(kind=name, why=" ".join(str(error).split())[:160]))
     if not tried:
@@ -87,7 +167,7 @@ def _part_s(stretch: Stretch) -> float:
 
 
 def _try(
-    name: str, parts: list[tuple[Stretch, ...]], labels: bool, asked: ThresholdRequest, per_second: float | None
+    name: str, parts: list[tuple[Stretch, ...]], labels: bool, request: ThresholdRequest, per_second: float | None
 ) -> _Tried:
     """One detector on every part that is held out in its turn."""
     config = configured(name, {})
@@ -98,12 +178,12 @@ def _try(
         learnt = learn(name, config, others)
         own = [(s, scored(name, learnt, s)) for s in others]
         limit = threshold(
-            own, ThresholdRequest(false_alarms=asked.false_alarms, refractory=asked.refractory), per_second
+            own, ThresholdRequest(false_alarms=request.false_alarms, refractory=request.refractory), per_second
         ).value
         for place, s in enumerate(part):
             judged = s if labels else inject(s, 1000 * index + place)
             odd = scored(name, learnt, judged) >= limit
-            counts += counted(odd, judged.odd, asked.refractory)
+            counts += counted(odd, judged.odd, request.refractory)
         size = max(size, state_bytes(learnt) + state_bytes(kind(name).start(learnt).state()))
     if not sum(c.found + c.missed for c in counts):
         raise InputError("at least one event in the rows that are compared", "none")

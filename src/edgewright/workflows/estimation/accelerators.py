@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.core.executor import compile_graph
-from edgewright.export.c99 import write_c99
+from edgewright.export._c_pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.profiles.rules import (
     Checked,
@@ -81,7 +81,7 @@ def _verdicts(rules: Rules, subject: Subject) -> tuple[tuple[Verdict, ...], tupl
 
 
 def _before(graph: Graph) -> tuple[Node, ...]:
-    """Nodes that come before the boundary."""
+    """Return nodes that come before the boundary."""
     made = []
     for node in graph.nodes:
         if not graph.boundary or graph.boundary == graph.inputs[0].name:

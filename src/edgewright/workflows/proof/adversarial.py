@@ -32,7 +32,7 @@ Row = tuple[str, Floats]
 
 
 def with_constructed(subject: Subject, chosen: Chosen) -> Chosen:
-    """The samples with rows by construction spread among them, so that the first ones hold some of every kind.
+    """Return the samples with rows by construction spread among them, so that the first ones hold some of every kind.
 
     Args:
         subject: whose ranges, shape and scales say where such rows stand.
@@ -118,7 +118,7 @@ class _Channels:
             yield f"every channel constant at its {name} value", self._filled(values)
 
     def missing(self) -> Iterator[Row]:
-        """Values that are no number: one, all of a channel, all of a reading, and all."""
+        """Yield values that are no number: one, all of a channel, all of a reading, and all."""
         for name, value in (("missing", np.nan), ("infinite", np.inf), ("negative infinite", -np.inf)):
             flat = self.base.reshape(len(self.base), -1)
             for channel in sorted({0, len(flat) - 1}):
@@ -164,7 +164,7 @@ def _limits(subject: Subject, base: Floats) -> Iterator[Row]:
 
 
 def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
-    """Rows on either side of a step of the int8 boundary, as near as float32 goes: a tie where it can be met."""
+    """Yield rows on either side of a step of the int8 boundary, as near as float32 goes: a tie where it can be met."""
     if subject.network is None or len(samples) < 2:
         return
     grid, graph = subject.network.values[subject.network.input], subject.graphs["int8"]
@@ -214,7 +214,7 @@ def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tu
 
 
 def _steps(graph: Graph, grid: IntegerValue, samples: Floats) -> NDArray[np.int64]:
-    """Bytes of the boundary, halves away from zero, shape (n, values)."""
+    """Return bytes of the boundary, halves away from zero, shape (n, values)."""
     values = boundary_value(graph, samples).reshape(len(samples), -1)
     with np.errstate(all="ignore"):
         steps = half_away(values / np.float32(grid.scale))

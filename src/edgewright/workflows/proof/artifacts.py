@@ -69,16 +69,16 @@ class Findings:
     known: dict[str, str] = field(default_factory=dict)
 
     def source(self, name: str, content: bytes) -> None:
-        """Notes a model that is the subject itself."""
+        """Note a model that is the subject itself."""
         self.files.append(_record(name, content))
         self.known.setdefault(self.files[-1].sha256, name)
 
     def unproven(self, name: str, content: bytes, why: str) -> None:
-        """Notes a file that is not proven."""
+        """Note a file that is not proven."""
         self.files.append(_record(name, content, why))
 
     def package(self, name: str, package: Package, *, subject: bool) -> None:
-        """Notes a package: its models, and what else is in it."""
+        """Note a package: its models, and what else is in it."""
         models = set(package.manifest.forms.values())
         for file, content in sorted(package.files.items()):
             inside = f"{name}: {file}"
@@ -91,7 +91,7 @@ class Findings:
                 self._model(Artefact(inside, "onnx", {file: content}, package.manifest.labels))
 
     def folder(self, folder: Path, shown: str, skip: Sequence[Path] = ()) -> None:
-        """Reads all that lies in a folder and below it."""
+        """Read all that lies in a folder and below it."""
         sources = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".c", ".h")}
         taken = {name for pair in self._generated(sources, shown) for name in pair}
         for path in sorted(folder.iterdir()):
@@ -104,7 +104,7 @@ class Findings:
                 self.file(path, name)
 
     def file(self, path: Path, shown: str) -> None:
-        """Reads a file: a model, a package, or what is not proven."""
+        """Read a file: a model, a package, or what is not proven."""
         content = _bytes(path)
         kind = _SUFFIXES.get(path.suffix)
         if path.suffix == ".edge":
@@ -115,7 +115,7 @@ class Findings:
             self.unproven(shown, content, _RECORDS.get(path.name) or _no_form(path.name))
 
     def _model(self, artefact: Artefact) -> None:
-        """A model that is proven unless its very bytes are."""
+        """Classify a model that is unproven unless its exact bytes are proven."""
         record = _record(artefact.name, artefact.content)
         if record.sha256 in self.known and not artefact.labels:
             self.files.append(_record(artefact.name, artefact.content, same=self.known[record.sha256]))
@@ -125,7 +125,7 @@ class Findings:
         self.artefacts.append(artefact)
 
     def _generated(self, sources: Mapping[str, Path], shown: str) -> Iterator[tuple[str, ...]]:
-        """Generated C: a header with a function that answers, and its source."""
+        """Yield generated C: a header with a function that answers, and its source."""
         for header in (name for name in sources if name.endswith(".h")):
             word = Path(header).stem
             source = f"{word}.c"
@@ -140,7 +140,7 @@ class Findings:
     def _stream(
         self, sources: Mapping[str, Path], shown: str, word: str, pair: Mapping[str, bytes]
     ) -> Iterator[tuple[str, ...]]:
-        """The stream around a model, with the files of its detectors."""
+        """Yield the stream around a model, with the files of its detectors."""
         if not {f"{word}_stream.h", f"{word}_stream.c"} <= sources.keys():
             return
         tested = (f"{word}_self_test.h", f"{word}_self_test.c")
@@ -152,7 +152,7 @@ class Findings:
 
 
 def read_artefacts(place: Path, package: Package | None, models: Mapping[str, bytes], given: Sequence[str]) -> Findings:
-    """Everything beside a subject that is proven as it lies on the disk.
+    """Return everything beside a subject that is proven as it lies on the disk.
 
     Args:
         place: run folder, package or model the subject was read from.

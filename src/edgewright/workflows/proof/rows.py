@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.archive import from_npy
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.npy import from_npy
 from edgewright.core.package import Package
 from edgewright.core.samples import to_samples
 from edgewright.data.load import load_data
@@ -50,7 +50,7 @@ class Chosen:
 
 
 def choose_rows(subject: Subject, place: Path, data: str | None, count: int, seed: int) -> Chosen:
-    """Rows for a proof.
+    """Return rows for a proof.
 
     Args:
         subject: what is proven.
@@ -91,7 +91,7 @@ def _few(chosen: Chosen, count: int, seed: int) -> Chosen:
 
 
 def _tested(config: PipelineConfig, data: str | None, known: Remembered, *, seen: bool) -> Chosen:
-    """The run's test samples, read from its data again; other data are split alike, and said to be others."""
+    """Return the run's test samples, read from its data again; other data are split alike, and said to be others."""
     path = data or known.place()
     samples = cut(load_data(config.data, seed=config.seed, path=path), config.window)
     whole = msgspec.structs.replace(samples, y=encode_target(samples.y, task_of(samples.y, config.task)))
@@ -140,7 +140,7 @@ def _file(subject: Subject, data: str) -> Chosen:
 
 
 def _drawn(subject: Subject, count: int, seed: int) -> Chosen:
-    """Rows for a model that comes alone: within the declared ranges, normal where none is declared."""
+    """Return rows for a model that comes alone: within the declared ranges, normal where none is declared."""
     shape = tuple(subject.reference.inputs[0].shape)
     if any(length < 1 for length in shape):
         raise InputError("an input whose lengths are fixed", f"shape {shape}", subject.name, "Name rows with --data")

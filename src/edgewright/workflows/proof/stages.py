@@ -23,7 +23,7 @@ _MOVE = "MovedResult"
 
 
 def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What arrives at the boundary, by the NumPy engine; the samples themselves where nothing comes before it."""
+    """Compute the values at the boundary with the NumPy engine; the samples themselves where no stage precedes it."""
     if graph.boundary in ("", graph.inputs[0].name):
         return samples
     return np.asarray(compile_graph(graph, (graph.boundary,))(samples)[graph.boundary], np.float32)
@@ -68,7 +68,7 @@ def all_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:
 
 
 def renamed(values: dict[str, NDArray[Any]], stages: dict[str, str]) -> Stages:
-    """Values of a graph as stages; numbers that are neither bytes nor labels as float32."""
+    """Return values of a graph as stages; numbers that are neither bytes nor labels as float32."""
     return {stage: _plain(stage, values[name]) for stage, name in stages.items()}
 
 
@@ -82,7 +82,7 @@ def _plain(stage: str, values: NDArray[Any]) -> NDArray[Any]:
 
 
 def graph_layout(values: NDArray[Any], graph_shape: tuple[int, ...]) -> NDArray[Any]:
-    """Values of a network, channels last, in the order and shape that the graph gives them."""
+    """Return values of a network, channels last, in the order and shape that the graph gives them."""
     if values.ndim == 4:
         values = values.transpose(0, 3, 1, 2)
     if values[:1].size != int(np.prod(graph_shape)):
@@ -93,7 +93,7 @@ def graph_layout(values: NDArray[Any], graph_shape: tuple[int, ...]) -> NDArray[
 def layer_layout(
     network: IntegerNetwork, number: int, values: NDArray[Any], graph_shape: tuple[int, ...]
 ) -> NDArray[Any]:
-    """As `graph_layout`, of a value of the network that may lie in a row, its places before their channels."""
+    """Return the layout of a network's value that may be flat, channels last."""
     shape = _places(network).get(number)
     if shape is not None and values.ndim == 2:
         values = values.reshape(len(values), *shape)
@@ -101,7 +101,7 @@ def layer_layout(
 
 
 def _places(network: IntegerNetwork) -> dict[int, tuple[int, ...]]:
-    """Number of a value in a row -> (height, width, channels) of what was put into it, where nothing mixed it since."""
+    """Map values of a row to the (height, width, channels) of their input, where nothing mixed it since."""
     made: dict[int, tuple[int, ...]] = {}
     for operator in network.operators:
         first, source = operator.inputs[0], network.values[operator.inputs[0]].shape
@@ -119,7 +119,7 @@ def in_a_row(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def tail(graph: Graph, network: IntegerNetwork) -> Callable[..., Stages]:
-    """What the graph does with the raw output as real numbers, shape (n, k): probabilities and label.
+    """Return what the graph does with the raw output as real numbers, shape (n, k): probabilities and label.
 
     Args:
         graph: float, or with its network quantised.

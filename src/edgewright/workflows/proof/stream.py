@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.predictor import Answers, Predictor
-from edgewright.device.agent.batch_prediction import Answered, answered
-from edgewright.device.agent.feed import Cut
-from edgewright.device.agent.stream_decisions import Seen
+from edgewright.device.agent.batch_prediction import Answered
+from edgewright.device.agent.feed import SampleBatch
+from edgewright.device.agent.stream_decisions import StreamAnswer
 from edgewright.monitor.detector_file import parse_detector
 from edgewright.proof import tolerance
 from edgewright.proof.form import Stages
@@ -32,8 +32,14 @@ from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.provers import Change, Files, compilers
 from edgewright.workflows.proof.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stream_agent import CompiledPredictor, alarm_rows, cut_rows, decided, judge_of
-from edgewright.workflows.proof.stream_rows import natural_rows
+from edgewright.workflows.proof.stream_rows import (
+    CompiledPredictor,
+    alarm_rows,
+    cut_rows,
+    decided,
+    judge_of,
+    natural_rows,
+)
 
 PYTHON = "Python agent"
 ANSWERS, MEANS, EVENTS = "answers", "averaged probabilities", "events"
@@ -47,7 +53,7 @@ _SAME = "the same events at the same rows, decided over the same answers"
 
 
 def stream_proof(subject: Subject, place: str, chosen: Chosen, change: Change | None = None) -> ProofRecord | None:
-    """Proves the stream of a package; None where there is none: no package, or one of whole recordings.
+    """Prove the stream of a package; None where there is none: no package, or one of whole recordings.
 
     Args:
         subject: of the proof, with its package.
@@ -92,7 +98,7 @@ class _Proof:
     def __init__(self, subject: Subject, exported: Any, chosen: Chosen, change: Change | None) -> None:  # noqa: ANN401
         assert subject.package is not None  # noqa: S101 - asked before
         self.package, self.manifest, self.chosen = subject.package, subject.package.manifest, chosen
-        c99 = importlib.import_module("edgewright.export.c99").TARGET
+        c99 = importlib.import_module("edgewright.export.targets.c99").TARGET
         files = {name: data.decode() for name, data in c99.files(exported).items()}
         written = self._watchers(exported, exported.word)
         self.watchers = written.all
@@ -123,7 +129,7 @@ class _Proof:
         return tuple(watcher.prefix for watcher in written.all)
 
     def _shipped(self, subject: Subject, exported: Any) -> Iterator[_Code]:  # noqa: ANN401 - an exported subject
-        """Streams as they lie on the disk."""
+        """Yield streams as they lie on the disk."""
         for artefact in subject.of_kind("stream"):
             word = next(name for name in artefact.files if name.endswith("_stream.h")).removesuffix("_stream.h")
             texts = {name: content.decode(errors="replace") for name, content in artefact.files.items()}
@@ -199,17 +205,17 @@ class _Proof:
         return expected, found
 
     def _decided(
-        self, cuts: Sequence[Cut], places: NDArray[np.int64], answers: Answers | None, fields: tuple[str, ...],
+        self, cuts: Sequence[SampleBatch], places: NDArray[np.int64], answers: Answers | None, fields: tuple[str, ...],
         bits: Mapping[str, int],
     ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
-        """Means after each row, and the events, as the agent has them over these answers."""
+        """Return means after each row, and the events, as the agent has them over these answers."""
         n = len(self.rows.values)
         means, told = np.zeros((n, len(self.manifest.labels)), np.float32), []
         judge = judge_of(self.own, self.rate, self.manifest.decision)
         last = 0
         for place, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
             assert answers is not None  # noqa: S101 - one for each cut
-            one = answered(cut, answers, slice(place, place + 1))
+            one = Answered(cut, answers.part(slice(place, place + 1)))
             seen = judge.take(one)[0]
             means[last:at] = means[last - 1] if last else 0.0
             if self.manifest.labels:
@@ -217,8 +223,8 @@ class _Proof:
             last = at + 1
             row = float(self.rows.numbers[at])
             flags = float(_flags(one, bits))
-            if not self.manifest.labels and one.predictions is not None:
-                told.append((at, {"kind": 1.0, "value": float(one.predictions[0]), "row": row, "flags": flags}))
+            if not self.manifest.labels and one.answers.predictions is not None:
+                told.append((at, {"kind": 1.0, "value": float(one.answers.predictions[0]), "row": row, "flags": flags}))
             told += [(at, {**_decision(s, self.manifest), "row": row, "flags": flags}) for s in seen if s.decided]
         means[last:] = means[last - 1] if last else 0.0
         return means, _listed(n, fields, told)
@@ -247,7 +253,7 @@ class _Proof:
         return rules, names
 
     def _add_made(self, command: str) -> None:
-        """Adds scores that just reach a threshold, and alarms around the end of a refractory time."""
+        """Add scores that just reach a threshold, and alarms around the end of a refractory time."""
         notes = []
         for watcher, file in zip(self.watchers, self.detectors, strict=True):
             if watcher.given:
@@ -278,23 +284,23 @@ def _code(name: str, word: str, files: Files, prefixes: tuple[str, ...]) -> _Cod
     return _Code(name, word, files, numbers, prefixes)
 
 
-def _decision(seen: Seen, manifest: Manifest) -> dict[str, float]:
-    """What an event in C says of a decision."""
+def _decision(seen: StreamAnswer, manifest: Manifest) -> dict[str, float]:
+    """Return what an event in C says of a decision."""
     label = float(manifest.labels.index(seen.decided))
     return {"kind": 2.0 if seen.alarm else 1.0, "label": label, "confidence": seen.score}
 
 
 def _flag_bits(header: str, word: str) -> dict[str, int]:
-    """Flags of an answer by name, as the header numbers them."""
+    """Return flags of an answer by name, as the header numbers them."""
     found = re.findall(rf"#define {word.upper()}_(OUT_OF_RANGE|MISSING|UNSURE) (\d+)u", header)
     return {name: int(bit) for name, bit in found}
 
 
 def _flags(answered: Answered, bits: Mapping[str, int]) -> int:
     says = {
-        "OUT_OF_RANGE": bool(answered.outside[0]),
-        "MISSING": bool(answered.missing[0]),
-        "UNSURE": bool(answered.unsure[0]),
+        "OUT_OF_RANGE": bool(answered.answers.out_of_range[0]),
+        "MISSING": bool(answered.answers.missing[0]),
+        "UNSURE": bool(answered.answers.unsure[0]),
     }
     return sum(bit for name, bit in bits.items() if says.get(name, False))
 
@@ -311,14 +317,14 @@ def _numbers(answers: Answers) -> Floats:
 
 
 def _spread(n: int, places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
-    """Values at their rows, 0 at all others."""
+    """Return values at their rows, 0 at all others."""
     made = np.zeros((n, *values.shape[1:]), values.dtype)
     made[places] = values
     return made
 
 
 def _listed(n: int, fields: Sequence[str], events: Sequence[tuple[int, Mapping[str, float]]]) -> NDArray[np.float64]:
-    """Fields of the event at each row, 0 where there is none; what is not told is no number."""
+    """Return fields of the event at each row, 0 where there is none; what is not told is no number."""
     made = np.zeros((n, len(fields)))
     for row, event in events:
         made[row] = [event.get(field, math.nan) for field in fields]

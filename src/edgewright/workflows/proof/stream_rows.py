@@ -2,14 +2,124 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.predictor import Predictor
+from edgewright.device.agent.batch_prediction import Answered, Answerer
+from edgewright.device.agent.feed import SampleBatch, WindowCutter
+from edgewright.device.agent.package_slots import VerifiedPackage
+from edgewright.device.agent.stream_decisions import DecisionStream
+from edgewright.device.timeline import Ready
 from edgewright.schema.data import Floats
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.package import Manifest
 from edgewright.workflows.proof.rows import Chosen
+
+# Labels whose alarms are tried.
+_ALARMS = 3
+
+
+class CompiledPredictor(Predictor):
+    """A predictor whose answers the compiled model gives."""
+
+    def __init__(self, own: Predictor, model: Any) -> None:  # noqa: ANN401 - `_c_host.CModel`
+        super().__init__(own.package, form=own.form, engine=own.engine.name, self_test=False)
+        self._run = lambda samples: _outputs(model.predict(samples))
+
+
+def _outputs(answer: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - `_c_host.CAnswer`
+    """Return outputs as an engine names them."""
+    found: dict[str, NDArray[Any]] = dict(answer.outputs)
+    if "probabilities" in found:
+        shown = found["probabilities"] = found["probabilities"].reshape(len(answer.flags), -1)
+        chance = shown if shown.shape[1] > 1 else np.concatenate([1 - shown, shown], axis=1)
+        found.setdefault("label", chance.argmax(axis=1))
+        found.setdefault("confidence", chance.max(axis=1))
+    return found
+
+
+def cut_rows(rows: StreamRows, manifest: Manifest) -> list[SampleBatch]:
+    """Return samples of the rows, one a cut, as the agent cuts them where rows come as the firmware has them."""
+    window, made = manifest.window, []
+    cutter = WindowCutter(window, rows.values.shape[1])
+    times, well = rows.times, np.ones(1, np.bool_)
+    for begin, end in stretches(rows):
+        each = window.step if window is not None else 1
+        for at in range(begin, end, each):
+            part = slice(at, min(at + each, end))
+            values, healthy = rows.values[part], np.repeat(well, part.stop - part.start)
+            cut = cutter.push(Ready(values=values, time=times[part], gap_before=at == begin, healthy=healthy))
+            if cut is not None:
+                made.append(cut)
+    return made
+
+
+def decided(rows: StreamRows, manifest: Manifest, predictor: Predictor) -> list[tuple[int, str, bool]]:
+    """Return the number of the row, label, and whether it is an alarm, of each decision."""
+    cuts = cut_rows(rows, manifest)
+    judge = judge_of(predictor, rows.rate, manifest.decision)
+    if not cuts:
+        return []
+    answers, made = predictor.predict(np.concatenate([cut.samples for cut in cuts])), []
+    for place, cut in enumerate(cuts):
+        row = int(rows.numbers[int(np.searchsorted(rows.times, cut.times[0]))])
+        made += [
+            (row, one.decided, one.alarm)
+            for one in judge.take(Answered(cut, answers.part(slice(place, place + 1))))[0]
+            if one.decided
+        ]
+    return made
+
+
+def alarm_rows(chosen: Chosen, manifest: Manifest, rate: float, predictor: Predictor) -> StreamRows | None:
+    """Return alarms of one label just before its refractory time is over, just when it is, and just after.
+
+    Args:
+        chosen: samples.
+        manifest: whose decision is tried.
+        rate: rows a second.
+        predictor: by whose answers it decides.
+
+    Returns:
+        Rows, or None where no label raises two alarms.
+    """
+    spec = manifest.decision
+    samples = chosen.samples if chosen.samples.ndim == 3 else chosen.samples[:, :, None]
+    length, step = samples.shape[2], manifest.window.step if manifest.window else 1
+    times = math.ceil((spec.smoothing + spec.debounce + 1) * step / length) + 1
+    answers = predictor.predict(chosen.samples)
+    quiet = math.ceil(max(0.0, spec.refractory) * rate)
+    made: StreamRows | None = None
+    for label in [label for label in spec.alarms if label in answers.labels][:_ALARMS]:
+        others = np.flatnonzero(answers.labels != label)
+        if not len(others):
+            continue
+        mine = np.flatnonzero(answers.labels == label)
+        sure, other = (int(part[np.argmax(answers.confidence[part])]) for part in (mine, others))
+        first = joined(samples, [other] * times + [sure] * times, chosen.origins, rate)
+        far = int(quiet + 10 * length)
+        twice = behind(first, far).followed_by(behind(first, 1))
+        found = [row for row, name, _ in decided(twice, manifest, predictor) if name == label]
+        if len(found) != 2:
+            continue
+        apart = found[1] - found[0]
+        for target in (quiet - 1, quiet, quiet + 1) if quiet > apart + 1 else (apart,):
+            part = behind(first, far).followed_by(behind(first, 1 + target - apart))
+            made = part if made is None else made.followed_by(part)
+    return made
+
+
+def judge_of(predictor: Predictor, rate: float, spec: DecisionSpec) -> DecisionStream:
+    """Return what follows the answers of a stream in the agent."""
+    proven = VerifiedPackage(name=predictor.manifest.name, predictor=predictor)
+    return DecisionStream(Answerer(proven, ("*",), rate, spec), math.inf, ruled=False)
+
 
 # Since 1970, as devices count; parts of a day matter to some detectors.
 _BEGIN = 1.7e9
@@ -47,7 +157,7 @@ class StreamRows:
         return np.asarray(_BEGIN + self.numbers / self.rate, np.float64)
 
     def followed_by(self, other: StreamRows) -> StreamRows:
-        """These rows, then the others."""
+        """Return these rows, then the others."""
         return StreamRows(
             np.concatenate([self.values, other.values]),
             np.concatenate([self.lost, other.lost]),
@@ -57,7 +167,7 @@ class StreamRows:
 
 
 def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1, holes: bool = False) -> StreamRows:
-    """Stretches of the samples in their order, with gaps between most of them; few samples come again and again.
+    """Return stretches of the samples in their order, with gaps between most of them; few samples come again and again.
 
     Args:
         chosen: samples, shape (n, channels, samples) or (n, columns).
@@ -80,7 +190,7 @@ def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1, holes: 
 
 
 def _holed(rows: StreamRows) -> StreamRows:
-    """The same rows with cells, rows and numbers missing."""
+    """Return the same rows with cells, rows and numbers missing."""
     values = rows.values.copy()
     values[np.random.default_rng(0).random(values.shape) < _MISSING] = np.nan
     for begin, wrong in enumerate((np.nan, np.inf, -np.inf)):
@@ -89,7 +199,7 @@ def _holed(rows: StreamRows) -> StreamRows:
 
 
 def inserted(rows: StreamRows, place: int, row: Floats, origin: str) -> StreamRows:
-    """The same rows with another one before the row of this place."""
+    """Return the same rows with another one before the row of this place."""
     lost = np.insert(rows.lost, place, rows.lost[place])
     lost[place + 1] = 0
     origins = (*rows.origins[:place], origin, *rows.origins[place:])
@@ -103,7 +213,7 @@ def stretches(rows: StreamRows) -> list[tuple[int, int]]:
 
 
 def joined(samples: Floats, places: Sequence[int], origins: Sequence[str], rate: float) -> StreamRows:
-    """Samples one after the other as rows; samples of shape (n, channels, length)."""
+    """Sample one after the other as rows; samples of shape (n, channels, length)."""
     length = samples.shape[2]
     values = np.concatenate([samples[place].T for place in places])
     told = [origins[place] if length == 1 else f"{origins[place]}, row {i}" for place in places for i in range(length)]
@@ -111,7 +221,7 @@ def joined(samples: Floats, places: Sequence[int], origins: Sequence[str], rate:
 
 
 def behind(rows: StreamRows, lost: int) -> StreamRows:
-    """The same rows, with so many missing before the first."""
+    """Return the same rows, with so many missing before the first."""
     gaps = rows.lost.copy()
     gaps[0] = lost
     return StreamRows(rows.values, gaps, rows.origins, rows.rate)

@@ -11,7 +11,7 @@ from edgewright.core.input_ranges import Ranges, read_ranges
 from edgewright.core.integer.rounding import rounding_of
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, read_package
-from edgewright.core.package_loader import package_path
+from edgewright.core.predictor import package_path
 from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
@@ -24,7 +24,7 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.proof.artifacts import read_artefacts
 from edgewright.workflows.proof.forms import Subject
-from edgewright.workflows.proof.forms._onnx import numbers_of
+from edgewright.workflows.proof.forms.graphs import numbers_of
 
 _FILES = {"float": "model.onnx", "int8": "model.int8.onnx"}
 # What the reader of models from elsewhere notes in the graph.
@@ -33,7 +33,7 @@ _SOURCE = "source"
 
 
 def read_subject(place: Path, device: str = "") -> Subject:
-    """Reads a run folder, a `.edge` package, an `.onnx` or a `.tflite` model, or boosted trees of another tool.
+    """Read a run folder, a `.edge` package, an `.onnx` or a `.tflite` model, or boosted trees of another tool.
 
     Raises:
         InputError: nothing there, or nothing that can be proven.
@@ -62,7 +62,7 @@ def read_subject(place: Path, device: str = "") -> Subject:
 
 
 def with_artefacts(subject: Subject, place: Path, given: Sequence[str] = ()) -> Subject:
-    """The subject with every model that lies beside it or is given, to be proven as it lies on the disk.
+    """Return the subject with every model that lies beside it or is given, to be proven as it lies on the disk.
 
     Raises:
         InputError: for a file that is not there or damaged.
@@ -92,7 +92,7 @@ def subject_of(
     device: str = "",
     original: bytes = b"",
 ) -> Subject:
-    """A subject of graphs that are at hand.
+    """Return a subject of graphs that are at hand.
 
     Args:
         name: for a reader.
@@ -147,7 +147,7 @@ def _run(folder: Path, device: str) -> Subject:
 
 
 def _package_of(model: bytes, folder: Path) -> Package | None:
-    """The package in a folder that carries this very model: its columns, ranges and test vectors hold."""
+    """Return the package in a folder that carries this very model: its columns, ranges and test vectors hold."""
     for path in sorted(folder.glob("*.edge")):
         try:
             package = read_package(path)

@@ -59,7 +59,7 @@ def prove_place(
     seed: int = 0,
     given: Sequence[str] = (),
 ) -> ProofRecord:
-    """Proves a run, a package or a model, with every model that lies beside it; or a file that works on its own.
+    """Prove a run, a package or a model, with every model that lies beside it; or a file that works on its own.
 
     Args:
         place: run folder, `.edge`, `.onnx` or `.tflite` file, or the file of a prover.
@@ -85,7 +85,7 @@ def prove_place(
 
 
 def _shipped(record: ProofRecord, subject: Subject, stream: ProofRecord) -> ProofRecord:
-    """The record with the forms of a stream that ran with the bytes of files that were read."""
+    """Return the record with the forms of a stream that ran with the bytes of files that were read."""
     ran: dict[str, tuple[str, ...]] = {}
     for artefact in subject.of_kind("stream"):
         names = tuple(form.name for form in stream.forms if form.name.startswith(f"{artefact.name} "))
@@ -100,7 +100,7 @@ def _shipped(record: ProofRecord, subject: Subject, stream: ProofRecord) -> Proo
 
 
 def joined(record: ProofRecord, parts: Sequence[ProofRecord]) -> ProofRecord:
-    """A proof with those of its parts: it holds where all of them do, and breaks where the first of them does."""
+    """Join a proof with those of its parts: it holds where all hold, and breaks where the first breaks."""
     broken = next((part for part in (record, *parts) if part.breaks is not None), record)
     return msgspec.structs.replace(
         record, passed=record.passed and all(part.passed for part in parts), breaks=broken.breaks,
@@ -110,7 +110,7 @@ def joined(record: ProofRecord, parts: Sequence[ProofRecord]) -> ProofRecord:
 
 
 def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[Form] | None = None) -> ProofRecord:
-    """Proves what was read already.
+    """Prove what was read already.
 
     Args:
         subject: what is proven.
@@ -211,7 +211,7 @@ def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:
 
 
 def _ends_tolerance(subject: Subject) -> float:
-    """The package's own tolerance of int8, or what two steps of the raw output make of a probability."""
+    """Return the package's own tolerance of int8, or what two steps of the raw output make of a probability."""
     named = 0.08 if subject.manifest is None else subject.manifest.tolerance.get("int8", 0.08)
     if subject.network is None:
         return named
@@ -220,7 +220,7 @@ def _ends_tolerance(subject: Subject) -> float:
 
 
 def _names(subject: Subject) -> dict[str, tuple[str, ...]]:
-    """Names of what each stage gives, and of the classes."""
+    """Return names of what each stage gives, and of the classes."""
     labels = tuple(subject.reference.labels)
     made: dict[str, tuple[str, ...]] = {PROBABILITIES: labels, PREDICTION: ("prediction",), CLASSES: labels}
     if subject.pipeline is None:

@@ -60,54 +60,54 @@ class ScoreRequest:
     encoder: str = ""
 
 
-def set_of(asked: ScoreRequest) -> str:
-    """The public set that is named; empty where a path is."""
-    if asked.kind:
-        return asked.kind if asked.kind in public.names() else ""
-    return asked.data if asked.data in public.names() and not Path(asked.data).exists() else ""
+def set_of(request: ScoreRequest) -> str:
+    """Return the public set that is named; empty where a path is."""
+    if request.kind:
+        return request.kind if request.kind in public.names() else ""
+    return request.data if request.data in public.names() and not Path(request.data).exists() else ""
 
 
-def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: ScoreRequest, spool: Path) -> DataSet:
-    """Rows with labels, columns in the order and labels by the names of a package.
+def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: ScoreRequest, spool: Path) -> DataSet:
+    """Return rows with labels, columns in the order and labels by the names of a package.
 
     Args:
         manifest: of the package.
         config: of its run; None where the package alone is at hand.
-        asked: what it is scored on.
+        request: what it is scored on.
         spool: folder for values that are too large to be loaded.
 
     Raises:
         InputError: rows that cannot be read or are of another kind, a missing column, no labels, an unknown label.
     """
-    if not set_of(asked) and not asked.kind and not Path(asked.data).exists():
-        raise InputError("a file, a folder or a public set", "no such file", asked.data, "Check the path")
+    if not set_of(request) and not request.kind and not Path(request.data).exists():
+        raise InputError("a file, a folder or a public set", "no such file", request.data, "Check the path")
     loader = _loader(manifest, config)
     own = str(loader.get("kind", ""))
-    kind = set_of(asked) or asked.kind
-    place = None if kind and asked.data == kind else asked.data
-    if not kind and own in public.names() and not _fits(manifest, asked):
+    kind = set_of(request) or request.kind
+    place = None if kind and request.data == kind else request.data
+    if not kind and own in public.names() and not _fits(manifest, request):
         kind = own
     if kind in listing(public.SETS, "TEXT"):
         raise InputError(
             f"rows, as the package {manifest.name!r} reads them", f"{kind}, a set of texts", "--data",
             "Score a language model or an index of documents on it",
         )  # fmt: skip
-    table: dict[str, object] = {"kind": kind} if kind else guess(asked.data)
+    table: dict[str, object] = {"kind": kind} if kind else guess(request.data)
     keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
     mine = loader if own == table["kind"] else {}
     table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
     if kind in listing(public.SETS, "SET"):
-        refuse_columns(asked, f"the loader of {kind!r}", "Read other columns of a table with --kind csv")
-    if asked.part:
+        refuse_columns(request, f"the loader of {kind!r}", "Read other columns of a table with --kind csv")
+    if request.part:
         if "part" not in keys:
             raise InputError(
                 "data with parts", f"{table['kind']!r}, which has none", "--part",
                 "Parts are those of public sets; without --data those of a run folder's own split",
             )  # fmt: skip
-        table["part"] = asked.part
+        table["part"] = request.part
     if "columns" in keys:
-        table.update(_named(manifest, mine, asked, keys))
-    table.update(asked.settings)
+        table.update(_named(manifest, mine, request, keys))
+    table.update(request.settings)
     seed = 0 if config is None else config.seed
     try:
         dataset = load_data(table, seed=seed, path=place, where="--data", spool=spool)
@@ -115,37 +115,37 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Scor
         if kind or own not in public.names():
             raise
         # The columns have the package's names, but what is in them is what the set publishes, such as letters.
-        return read_labelled(manifest, config, replace(asked, kind=own), spool)
-    _check_names(dataset, manifest, asked, mine)
-    return as_trained(dataset, manifest, asked)
+        return read_labelled(manifest, config, replace(request, kind=own), spool)
+    _check_names(dataset, manifest, request, mine)
+    return as_trained(dataset, manifest, request)
 
 
-def _check_names(dataset: DataSet, manifest: Manifest, asked: ScoreRequest, mine: Mapping[str, Any]) -> None:
+def _check_names(dataset: DataSet, manifest: Manifest, request: ScoreRequest, mine: Mapping[str, Any]) -> None:
     """Refuse names of `--map` that neither the data nor the package has."""
-    there = {*(_header(asked.data) or ()), *(column.name for column in dataset.columns), *_label_names(dataset)}
+    there = {*(_header(request.data) or ()), *(column.name for column in dataset.columns), *_label_names(dataset)}
     own = {*(column.name for column in manifest.columns), *manifest.labels, manifest.target}
-    check_names(asked.names, there, own | {str(mine.get(key, "")) for key in _PARTS})
+    check_names(request.names, there, own | {str(mine.get(key, "")) for key in _PARTS})
 
 
 def _label_names(dataset: DataSet) -> set[str]:
-    """Labels of a data set, amounts as text."""
+    """Return labels of a data set, amounts as text."""
     targets = (np.asarray(r.target) for r in dataset.recordings if r.target is not None)
     return {str(name) for target in targets for name in np.unique(as_text(target))}
 
 
-def refuse_columns(asked: ScoreRequest, reader: str, do: str) -> None:
-    """Refuses options that name columns where the columns are given.
+def refuse_columns(request: ScoreRequest, reader: str, do: str) -> None:
+    """Refuse options that name columns where the columns are given.
 
     Raises:
         InputError: naming the first such option.
     """
     for key in _PARTS:
-        if said := getattr(asked, key):
+        if said := getattr(request, key):
             raise InputError(f"no --{key} with {reader}, which knows its columns", repr(said), f"--{key}", do)
 
 
 def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]:
-    """The table that read the data of the training, as far as it is known."""
+    """Return the table that read the data of the training, as far as it is known."""
     if config is not None:
         return dict(config.data)
     try:
@@ -154,15 +154,15 @@ def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]
         return {}
 
 
-def as_trained(dataset: DataSet, manifest: Manifest, asked: ScoreRequest) -> DataSet:
-    """A data set with the columns, units and labels of a package.
+def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> DataSet:
+    """Return a data set with the columns, units and labels of a package.
 
     Raises:
         InputError: a column that is not there, no labels, labels of another kind, or an unknown label.
     """
     there = [column.name for column in dataset.columns]
     wanted = [column.name for column in manifest.columns]
-    found = find_names(wanted, there, asked.names, dataset.name)
+    found = find_names(wanted, there, request.names, dataset.name)
     order = [there.index(name) for name in found]
     factors = [
         conversion(column, _with_unit(dataset.columns[place]), dataset.name)
@@ -174,7 +174,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, asked: ScoreRequest) -> Dat
             f"{rate:g} rows a second, as in training", f"{dataset.rate:g}", dataset.name,
             "Resample the rows, or set their rate with --set rate=VALUE where it is wrong",
         )  # fmt: skip
-    labels = {} if manifest.task == "regression" else _labels(dataset, manifest, asked)
+    labels = {} if manifest.task == "regression" else _labels(dataset, manifest, request)
     same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
     recordings = tuple(
         msgspec.structs.replace(
@@ -199,15 +199,15 @@ def _values(recording: Recording, order: list[int], factors: list[tuple[float, f
     return np.ascontiguousarray(values)
 
 
-def _labels(dataset: DataSet, manifest: Manifest, asked: ScoreRequest) -> dict[str, str]:
-    """What each label of the data is called in the package."""
+def _labels(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> dict[str, str]:
+    """Return what each label of the data is called in the package."""
     there = _label_names(dataset)
     if not sum(len(recording.values) for recording in dataset.recordings):
         raise InputError("labelled rows", "a table without rows", dataset.name)
     if not there - {""}:
         raise InputError("labelled rows", "none", dataset.name, "Name the column with the labels: --target COLUMN")
     where = f"{dataset.name}, {dataset.target_name or 'labels'}"
-    return find_labels(manifest.labels, sorted(there), asked.names, where)
+    return find_labels(manifest.labels, sorted(there), request.names, where)
 
 
 def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str], where: str) -> Any:  # noqa: ANN401
@@ -225,17 +225,17 @@ def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str],
     return target
 
 
-def _fits(manifest: Manifest, asked: ScoreRequest) -> bool:
-    """Whether a file names the package's columns itself, so that no loader of a set is needed."""
-    header = _header(asked.data)
+def _fits(manifest: Manifest, request: ScoreRequest) -> bool:
+    """Return whether a file names the package's columns itself, so that no loader of a set is needed."""
+    header = _header(request.data)
     if header is None:
         return False
-    wanted = [*(column.name for column in manifest.columns), asked.target or manifest.target]
-    return all(find_name(name, header, asked.names) is not None for name in wanted)
+    wanted = [*(column.name for column in manifest.columns), request.target or manifest.target]
+    return all(find_name(name, header, request.names) is not None for name in wanted)
 
 
 def _header(data: str) -> tuple[str, ...] | None:
-    """Names of the columns of a table; None for what has no header."""
+    """Return names of the columns of a table; None for what has no header."""
     place = Path(data)
     if not place.exists():
         return None
@@ -253,35 +253,40 @@ def _header(data: str) -> tuple[str, ...] | None:
 
 
 def _named(
-    manifest: Manifest, mine: Mapping[str, Any], asked: ScoreRequest, keys: tuple[str, ...]
+    manifest: Manifest, mine: Mapping[str, Any], request: ScoreRequest, keys: tuple[str, ...]
 ) -> dict[str, object]:
-    """The table's keys that name columns, by the names of the file; as in the training, `mine`, where it has no header.
+    """Map the keys that name columns to the file's names; to those of the training, `mine`, without a header.
 
     Raises:
         InputError: a column of the package that is not there, or no labels.
         UnknownNameError: a column that was asked for by name.
     """
-    header = _header(asked.data)
+    header = _header(request.data)
     own = {key: str(mine.get(key, "")) for key in _PARTS}
     if header is None:
         kept = {key: mine[key] for key in ("columns", "ignore") if key in mine}
-        return {**kept, **{key: value for key in _PARTS if key in keys and (value := getattr(asked, key) or own[key])}}
+        return {
+            **kept,
+            **{key: value for key in _PARTS if key in keys and (value := getattr(request, key) or own[key])},
+        }
     made: dict[str, object] = {}
     for key in _PARTS:
-        said = getattr(asked, key)
+        said = getattr(request, key)
         known = own.get(key, "") or (manifest.target if key == "target" else "")
-        found = find_name(said or known, header, asked.names) if said or known else None
+        found = find_name(said or known, header, request.names) if said or known else None
         if said and found is None:
-            raise UnknownNameError("column", said, header, f"{asked.data}, --{key}")
+            raise UnknownNameError("column", said, header, f"{request.data}, --{key}")
         if found is not None:
             made[key] = found
     if "target" not in made:
         raise InputError(
             f"a column with labels{f', such as {manifest.target!r}' if manifest.target else ''}",
-            ", ".join(header), asked.data, "Name it: --target COLUMN",
+            ", ".join(header), request.data, "Name it: --target COLUMN",
         )  # fmt: skip
     wanted = [column.name for column in manifest.columns]
-    made["columns"] = find_names(wanted, [name for name in header if name != made["target"]], asked.names, asked.data)
+    made["columns"] = find_names(
+        wanted, [name for name in header if name != made["target"]], request.names, request.data
+    )
     taken = set(made["columns"])  # type: ignore[call-overload]
     for key in _PARTS[1:]:
         if made.get(key) in taken:

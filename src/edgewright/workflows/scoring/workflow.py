@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,24 +16,60 @@ from numpy.typing import NDArray
 
 from edgewright.compression.report import flips_by_class
 from edgewright.core.package import Package, read_package
-from edgewright.core.package_loader import package_path
-from edgewright.core.predictor import Answers, Predictor
+from edgewright.core.predictor import Answers, Predictor, package_path
 from edgewright.data.samples import cut_in_parts, part_of
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
 from edgewright.pipeline.folder import JUDGED, judged_of
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.packaging import count_seen
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.store import INDEX
-from edgewright.pipeline.training_fingerprint import count_seen
 from edgewright.pipeline.variants import recording_engine
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats, Labels, Samples
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import Manifest
-from edgewright.schema.score import FormScore, Score
+from edgewright.schema.score import FormScore, NeedRow, Score
 from edgewright.schema.trace import EvaluationRecord, Interval
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled, refuse_columns
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
+}  # fmt: skip
+_NEED = re.compile(r"\s*(.+?)\s*(>=|<=|>|<)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(%?)\s*")
+
+
+def check_needs(needs: Sequence[str], figures: Mapping[str, Interval]) -> tuple[NeedRow, ...]:
+    """Each need with its figure, and whether it is met.
+
+    Args:
+        needs: such as `accuracy>=0.9`, `accuracy.low>=90%`, `rmse<15`; several may stand in one text, with commas.
+        figures: by name.
+
+    Raises:
+        InputError: a need that cannot be read.
+        UnknownNameError: a figure that the score does not have.
+    """
+    return tuple(_checked(need, figures) for text in needs for need in text.split(",") if need.strip())
+
+
+def _checked(text: str, figures: Mapping[str, Interval]) -> NeedRow:
+    match = _NEED.fullmatch(text)
+    if match is None:
+        raise InputError("a need such as accuracy>=0.9 or rmse<=15", repr(text), "--need")
+    name, sign, amount, share = match.groups()
+    stem, _, end = name.rpartition(".")
+    if name not in figures and end in ("low", "high") and stem in figures:
+        figure = getattr(figures[stem], end)
+    elif name in figures:
+        figure = figures[name].value
+    else:
+        raise UnknownNameError("figure", name, figures, "--need")
+    limit = float(amount) / (100 if share else 1)
+    # A figure that is not a number meets nothing: every comparison with it is false.
+    return NeedRow(text=text.strip(), figure=figure, met=_COMPARE[sign](figure, limit))
+
 
 _OWN_PARTS = ("train", "validation", "test")
 _PIECE_ROWS, _PIECE_BYTES = 16_384, 2**20
@@ -62,35 +100,35 @@ class _Answers:
     comparable: int = 0
 
 
-def score_package(place: Path, asked: ScoreRequest) -> Score:
-    """Scores a package or run folder.
+def score_package(place: Path, request: ScoreRequest) -> Score:
+    """Score a package or run folder.
 
     Args:
         place: run folder or `.edge` file.
-        asked: what it is scored on; without data, the part of a run's own split.
+        request: what it is scored on; without data, the part of a run's own split.
 
     Raises:
         InputError: data that cannot be scored on, with what is missing.
     """
     # Samples of a run's own split can judge no other fit than the one that has not seen them.
-    place, run = (place, place) if asked.data else (judged_of(place), place)
+    place, run = (place, place) if request.data else (judged_of(place), place)
     package, config = read_package(package_path(place)), _config(place)
     manifest = package.manifest
     notes: list[str] = []
     rows: NDArray[np.int64] | None = None
     with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
-        if asked.data:
-            dataset = read_labelled(manifest, config, asked, Path(room))
-            pieces = cut_in_parts(dataset, _window(manifest), _most(manifest), last=asked.last)
-            name, part = dataset.name, asked.part
+        if request.data:
+            dataset = read_labelled(manifest, config, request, Path(room))
+            pieces = cut_in_parts(dataset, _window(manifest), _most(manifest), last=request.last)
+            name, part = dataset.name, request.part
         else:
-            own, rows, name, part = _own_part(run, config, asked, Path(room))
+            own, rows, name, part = _own_part(run, config, request, Path(room))
             if place != run:
                 notes.append("the figures are of the judged fit; the package was fitted again, on these samples too")
             if part == "validation":
                 notes.append("training was stopped and confidence calibrated by these samples: flattered")
             pieces = (part_of(own, some) for some in _ranges(len(own.X), _most(manifest)))
-        told = _answered(package, pieces, asked, rows)
+        told = _answered(package, pieces, request, rows)
     if told.seen:
         share = 100 * told.seen / told.comparable
         notes.append(f"the package was fitted on these samples, on about {share:.0f} % of them: flattered")
@@ -104,7 +142,7 @@ def score_package(place: Path, asked: ScoreRequest) -> Score:
 
 
 def _config(place: Path) -> PipelineConfig | None:
-    """The configuration of a run folder; None for a package alone."""
+    """Return the configuration of a run folder; None for a package alone."""
     return Pipeline.load(place).config if (place / "pipeline" / INDEX).is_file() else None
 
 
@@ -117,31 +155,31 @@ def _window(manifest: Manifest) -> WindowConfig | None:
 
 
 def _ranges(count: int, most: int) -> Iterator[NDArray[np.int64]]:
-    """Numbers from 0 up to a count, so many at a time."""
+    """Yield numbers from 0 up to a count, so many at a time."""
     for start in range(0, count, most):
         yield np.arange(start, min(start + most, count))
 
 
 def _most(manifest: Manifest) -> int:
-    """Samples that are answered at once: what features are computed from takes many times their own room."""
+    """Return samples that are answered at once: what features are computed from takes many times their own room."""
     return max(1, min(_PIECE_ROWS, _PIECE_BYTES // (4 * int(np.prod(manifest.shape)))))
 
 
 def _own_part(
-    run: Path, config: PipelineConfig | None, asked: ScoreRequest, spool: Path
+    run: Path, config: PipelineConfig | None, request: ScoreRequest, spool: Path
 ) -> tuple[Samples, NDArray[np.int64], str, str]:
-    """A part of a run's own split, read again.
+    """Return a part of a run's own split, read again.
 
     Raises:
         InputError: a package alone, another part, or data that changed since.
     """
-    refuse_columns(asked, "the run's own data", "Name other data with --data")
-    for option, given in (("--kind", asked.kind), ("--map", asked.names), ("--set", asked.settings)):
+    refuse_columns(request, "the run's own data", "Name other data with --data")
+    for option, given in (("--kind", request.kind), ("--map", request.names), ("--set", request.settings)):
         if given:
             raise InputError(
                 "data that are not the run's own", "none", option, "Name them with --data, or leave it out"
             )
-    part = asked.part or "test"
+    part = request.part or "test"
     if config is None:
         raise InputError("labelled data", "none", "--data", "Name a file, a folder or a public set: --data DATA")
     if part not in _OWN_PARTS:
@@ -158,13 +196,13 @@ def _own_part(
 
 
 def _answered(
-    package: Package, pieces: Iterator[Samples], asked: ScoreRequest, rows: NDArray[np.int64] | None = None
+    package: Package, pieces: Iterator[Samples], request: ScoreRequest, rows: NDArray[np.int64] | None = None
 ) -> _Answers:
     """Answers of every form to all pieces; `rows` are the numbers of their samples, which are counted otherwise."""
     manifest = package.manifest
     forms = {
         form: Predictor(
-            package, form=form, engine=asked.engine or recording_engine(package.model(form)).name, self_test=True
+            package, form=form, engine=request.engine or recording_engine(package.model(form)).name, self_test=True
         )
         for form in sorted(manifest.forms, key=lambda form: form != "float")
     }
@@ -194,7 +232,7 @@ def _answered(
 
 
 def _numbers(answers: Answers) -> Floats:
-    """Probabilities (n, classes), or predictions (n, 1)."""
+    """Return probabilities (n, classes), or predictions (n, 1)."""
     return answers.probabilities if answers.predictions is None else answers.predictions.reshape(-1, 1)
 
 
@@ -221,7 +259,7 @@ def _evaluated(
     groups: Labels | None,
     numbers: NDArray[np.int64],
 ) -> tuple[EvaluationRecord, dict[str, Interval]]:
-    """The evaluation of the default form, and its figures by name."""
+    """Return the evaluation of the default form, and its figures by name."""
     if not manifest.labels:
         found = evaluate_numbers(np.asarray(truth, np.float64), answers, groups, split_by="")
         return found, {key: found.intervals.get(key, _alone(value)) for key, value in found.regression.items()}
@@ -242,7 +280,7 @@ def _evaluated(
 
 
 def _alone(value: float) -> Interval:
-    """A figure without an interval."""
+    """Return a figure without an interval."""
     return Interval(value=value, low=value, high=value, method="")
 
 

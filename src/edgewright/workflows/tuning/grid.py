@@ -60,7 +60,7 @@ class Tried:
 
 
 def decision(alarms: Sequence[str], smoothing: int, debounce: int, threshold: float, refractory: float) -> DecisionSpec:
-    """The same threshold for every label that alarms; the largest probability decides among the others."""
+    """Return the same threshold for every label that alarms; the largest probability decides among the others."""
     own = dict.fromkeys(alarms, threshold) if threshold else {}
     return DecisionSpec(
         smoothing=smoothing, debounce=debounce, thresholds=own, alarms=tuple(alarms), refractory=refractory
@@ -68,7 +68,7 @@ def decision(alarms: Sequence[str], smoothing: int, debounce: int, threshold: fl
 
 
 def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> Tally:
-    """Alarms against events.
+    """Return alarms against events.
 
     An alarm belongs to an event of its label when it comes between the event's beginning and `tolerance` after its
     end. An event without such an alarm is missed, an alarm without such an event is false.
@@ -104,8 +104,8 @@ def decisions(tape: Tape, spec: DecisionSpec, labels: Sequence[str]) -> list[Dec
     """All decisions over a tape, from a fresh start."""
     decider = Decider(spec, labels)
     made = []
-    for place, (probabilities, times) in enumerate(tape.pieces):
-        if place:
+    for index, (probabilities, times) in enumerate(tape.pieces):
+        if index:
             decider.gap()
         for row, time in zip(probabilities, times.tolist(), strict=True):
             found = decider.push(row, time)
@@ -115,7 +115,7 @@ def decisions(tape: Tape, spec: DecisionSpec, labels: Sequence[str]) -> list[Dec
 
 
 def alarms_of(made: Sequence[Decision], spec: DecisionSpec, labels: Sequence[str]) -> list[tuple[str, float]]:
-    """The alarms of decisions under another refractory time, which no earlier step depends on.
+    """Return the alarms of decisions under another refractory time, which no earlier step depends on.
 
     The decider itself is asked: it is given each decision as a sure answer.
     """

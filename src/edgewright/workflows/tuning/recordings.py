@@ -44,13 +44,14 @@ def tune_data(
     group: str = "",
     people: tuple[str, ...] = (),
 ) -> TuneData:
-    """Reads the recordings.
+    """Read the recordings.
 
     Args:
         place: run folder or package.
         data: file or folder; the run's own when None.
         kind: source or public set of the data; as the run's, or for a package judged by the path, when empty.
-        target, group: columns of the data; a run knows its own.
+        target: column of the labels; a run knows its own.
+        group: column of people or machines; a run knows its own.
         people: groups that are taken.
 
     Raises:
@@ -77,7 +78,7 @@ def tune_data(
 
 
 def _config(place: Path) -> PipelineConfig | None:
-    """The configuration of a run; None for a package alone."""
+    """Return the configuration of a run; None for a package alone."""
     if not place.is_dir() or not (place / "pipeline").is_dir():
         return None
     pipeline: Any = read_subject(place).pipeline
@@ -85,7 +86,7 @@ def _config(place: Path) -> PipelineConfig | None:
 
 
 def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, people: tuple[str, ...]) -> TuneData:
-    """The run's own data: its validation people unless others are named, and a word where these are no strangers."""
+    """Return the run's own data, by default of its validation people, and a warning if the model knows them."""
     dataset = load_data(table, seed=config.seed, path=path)
     material = prepare(config, path, dataset)
     groups, sides = material.samples.groups, material.sides
@@ -105,17 +106,17 @@ def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, 
         here = sorted(set(chosen) & names)
         if here:
             notes.append(f"{', '.join(here)}: people the model was {what}; the figures flatter what strangers will get")
-    told = f"{len(chosen)} people of {dataset.name}" + ("" if people else ", who validated the run")
+    text = f"{len(chosen)} people of {dataset.name}" + ("" if people else ", who validated the run")
     if not people:
         notes.append(
             "The validation people chose the epoch and set the confidence, so they are not quite strangers; recordings "
             "the run has not seen are better: --data"
         )
-    return TuneData(dataset, chosen, told, tuple(notes), own=True)
+    return TuneData(dataset, chosen, text, tuple(notes), own=True)
 
 
 def _known(dataset: DataSet, people: tuple[str, ...]) -> tuple[str, ...]:
-    """The people that were named.
+    """Return the people that were named.
 
     Raises:
         UnknownNameError: one who is not there.
@@ -130,7 +131,7 @@ def _known(dataset: DataSet, people: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def alarm_labels(manifest: Manifest, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The labels whose beginning calls for somebody: those that are named, else all that do not mean 'normal'.
+    """Return the labels whose beginning calls for somebody: those that are named, else all that do not mean 'normal'.
 
     Raises:
         InputError: a regression, or labels of which none is known to be normal.

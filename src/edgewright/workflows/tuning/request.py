@@ -54,17 +54,17 @@ class TuningRequest:
         return "point" if self.point is not None else "cost" if self.most is None else "most"
 
 
-def tolerance_of(asked: TuningRequest, manifest: Manifest, tape: Tape) -> float:
-    """Seconds after an event in which an alarm belongs to it."""
-    if asked.tolerance is not None:
-        return asked.tolerance
+def tolerance_of(request: TuningRequest, manifest: Manifest, tape: Tape) -> float:
+    """Return seconds after an event in which an alarm belongs to it."""
+    if request.tolerance is not None:
+        return request.tolerance
     window = manifest.window
     # A window that ends so long after an event still holds rows of it; the step is how late the answer may be.
     return tape.step if window is None else tape.step * (window.samples + window.step) / window.step
 
 
 def refuse(tapes: list[Tape], alarms: tuple[str, ...], tolerance: float, found: TuneData) -> None:
-    """Says what cannot be tuned on.
+    """Say what cannot be tuned on.
 
     Raises:
         InputError: no label, too few events, or nothing but events.
@@ -83,7 +83,7 @@ def refuse(tapes: list[Tape], alarms: tuple[str, ...], tolerance: float, found: 
 
 
 def within(grid: Grid, tapes: list[Tape]) -> tuple[Grid, str]:
-    """The grid, thinned out where it would take too long; and a word about it."""
+    """Return the grid, thinned out where it would take too long; and a word about it."""
     windows = sum(tape.windows for tape in tapes)
     if windows * len(grid) // len(grid.refractory) <= _MOST:
         return grid, ""
@@ -91,32 +91,32 @@ def within(grid: Grid, tapes: list[Tape]) -> tuple[Grid, str]:
     return few, f"{windows:,} windows are many: every other setting was tried"
 
 
-def fits(asked: TuningRequest, manifest: Manifest) -> str:
-    """What the smoothing takes on the device; empty where none is named.
+def fits(request: TuningRequest, manifest: Manifest) -> str:
+    """Return what the smoothing takes on the device; empty where none is named.
 
     Raises:
         InputError: more than the device has.
     """
-    if not asked.device:
+    if not request.device:
         return ""
-    profile = load_profile(asked.device)
+    profile = load_profile(request.device)
     # Float32 averages of every label, for each window that is kept.
-    needed = 4 * len(manifest.labels) * max(asked.grid.smoothing)
+    needed = 4 * len(manifest.labels) * max(request.grid.smoothing)
     if needed > profile.ram.value:
         raise InputError(f"at most {profile.ram.value:,.0f} bytes of memory", f"{needed:,} for smoothing",
                          f"device {profile.name}", "Smooth over fewer windows: --smoothing")  # fmt: skip
     return f"on {profile.name} the longest smoothing tried takes {needed:,} of {profile.ram.value:,.0f} bytes of memory"
 
 
-def taken(tried: Sequence[Tried], places: Sequence[int], asked: TuningRequest, day: float | None) -> tuple[Rule, int]:
-    """The point of the curve that was asked for.
+def taken(tried: Sequence[Tried], places: Sequence[int], request: TuningRequest, day: float | None) -> tuple[Rule, int]:
+    """Return the point of the curve that was asked for.
 
     The curve itself is the same whichever is taken, so that a number read from one is good for the next call.
 
     Args:
         tried: decisions over all tapes.
         places: of those on the curve, the fewest missed first.
-        asked: what.
+        request: what.
         day: seconds of exposure in one; None where nobody knows the rate.
 
     Returns:
@@ -127,20 +127,20 @@ def taken(tried: Sequence[Tried], places: Sequence[int], asked: TuningRequest, d
         InputError: no such point, no decision with so few alarms, or a rate where nobody knows that of the rows.
     """
     everyone = range(len(tried[0].tallies))
-    if asked.point is not None:
-        if not 1 <= asked.point <= len(places):
-            raise InputError(f"a point of the curve, 1 to {len(places)}", str(asked.point), "--point")
-        return AtMost(rate_of(tried[places[asked.point - 1]].tallies)), asked.point - 1
-    rule: Rule = asked.cost
-    if asked.most is not None:
+    if request.point is not None:
+        if not 1 <= request.point <= len(places):
+            raise InputError(f"a point of the curve, 1 to {len(places)}", str(request.point), "--point")
+        return AtMost(rate_of(tried[places[request.point - 1]].tallies)), request.point - 1
+    rule: Rule = request.cost
+    if request.most is not None:
         if day is None:
             raise InputError("recordings whose rate is known, to count alarms a day", "rows without time or rate",
                              "--alarms-per-day", "Name a point of the curve instead: --point")  # fmt: skip
-        rule = within = AtMost(asked.most / day)
+        rule = within = AtMost(request.most / day)
         least = tried[places[-1]].tallies
         if not within.keeps(least):
             raise InputError(
-                f"a decision with at most {asked.most:g} false alarms a day",
+                f"a decision with at most {request.most:g} false alarms a day",
                 f"at least {rate_of(least) * day:.4g} (point {len(places)} of the curve)",
                 "--alarms-per-day",
                 "Accept as many, or let more windows agree: --smoothing, --debounce",

@@ -53,7 +53,7 @@ class Tape:
         return sum(len(times) for _, times in self.pieces)
 
     def exposure(self, tolerance: float) -> float:
-        """Seconds of answers outside of events and of `tolerance` after them."""
+        """Return seconds of answers outside of events and of `tolerance` after them."""
         times = np.concatenate([t for _, t in self.pieces]) if self.pieces else np.zeros(0)
         inside = np.zeros(len(times), np.bool_)
         for event in self.events:
@@ -68,7 +68,7 @@ def tapes_of(
     people: Sequence[str] = (),
     advance: Callable[[int], None] = lambda count: None,
 ) -> tuple[list[Tape], float | None]:
-    """Answers to all windows of the recordings.
+    """Return answers to all windows of the recordings.
 
     Args:
         predictor: of the package.
@@ -106,7 +106,7 @@ def tapes_of(
 
 
 def _parts(recording: Recording) -> list[tuple[str, int, int]]:
-    """Stretches of one group; the recording's name stands for a group that is not known."""
+    """Return stretches of one group; the recording's name stands for a group that is not known."""
     rows = len(recording.values)
     if recording.groups is None:
         return [(recording.name, 0, rows)]
@@ -147,7 +147,7 @@ def _tape(
 
 
 def _unbroken(recording: Recording, start: int, end: int, time: Array | None) -> list[tuple[int, int]]:
-    """Rows between gaps of the clock; without times between sessions."""
+    """Return rows between gaps of the clock; without times between sessions."""
     if time is not None and len(time) > 2:
         steps = np.diff(time)
         usual = float(np.median(steps))

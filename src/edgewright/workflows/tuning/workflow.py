@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.package import Package, read_package, write_package
-from edgewright.core.package_loader import package_path
-from edgewright.core.predictor import Predictor
+from edgewright.core.predictor import Predictor, package_path
 from edgewright.pipeline.duration_estimate import told_by_first
 from edgewright.pipeline.folder import judged_of, new_run_folder
 from edgewright.pipeline.listener import Listener
@@ -19,11 +18,10 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 from edgewright.schema.tuning import TunePoint, TuneRecord
 from edgewright.trace.tuning_view import tuning_page
-from edgewright.workflows.tuning.curve import day_of, paired, point
 from edgewright.workflows.tuning.grid import Grid, Tried, judged, try_all
 from edgewright.workflows.tuning.recordings import TuneData, alarm_labels, tune_data
 from edgewright.workflows.tuning.request import TuningRequest, fits, refuse, taken, tolerance_of, within
-from edgewright.workflows.tuning.selection import ByLabel, folds_of, front, held_out
+from edgewright.workflows.tuning.selection import ByLabel, day_of, folds_of, front, held_out, paired, point
 from edgewright.workflows.tuning.streams import Tape, tapes_of
 
 RECORD, PAGE = "tune.json", "tune.html"
@@ -40,7 +38,7 @@ class Tuned:
 
 def tune(
     source: Path | str,
-    asked: TuningRequest,
+    request: TuningRequest,
     *,
     out: Path | str | None = None,
     data: str | None = None,
@@ -49,15 +47,16 @@ def tune(
     group: str = "",
     listener: Listener | None = None,
 ) -> Tuned:
-    """Tunes how a package decides.
+    """Tune how a package decides.
 
     Args:
         source: run folder or package, which stays as it is.
-        asked: what.
+        request: what.
         out: folder to write; beside the run, as NAME-tuned and the next free number, when None.
         data: recordings; the run's validation people when None.
         kind: source or public set of the data, where it is another than the run's.
-        target, group: columns of the data, where a run does not say them.
+        target: column of the labels, where a run does not name it.
+        group: column of people or machines, where a run does not name it.
         listener: hears what is being done.
 
     Raises:
@@ -67,30 +66,30 @@ def tune(
     hears = listener or Listener()
     place = Path(source)
     package = read_package(package_path(place))
-    alarms = alarm_labels(package.manifest, asked.alarms)
-    device_note = fits(asked, package.manifest)
+    alarms = alarm_labels(package.manifest, request.alarms)
+    device_note = fits(request, package.manifest)
     if out is not None and Path(out).exists():
         raise InputError("a folder that does not exist yet", "one that does", str(out), "Name another with --out")
     with hears.doing("Reading recordings"):
-        found = tune_data(place, data, kind=kind, target=target, group=group, people=asked.people)
+        found = tune_data(place, data, kind=kind, target=target, group=group, people=request.people)
     # The same in each run, whatever this machine measures.
-    form = asked.form or package.manifest.default
+    form = request.form or package.manifest.default
     answering = read_package(package_path(judged_of(place))) if found.own else package
     predictor = Predictor(answering, form=form, engine=recording_engine(answering.model(form)).name)
     recordings = len(found.dataset.recordings)
     with hears.doing("Answering recordings", recordings) as advance:
         advance = told_by_first(advance, hears.ahead, "Answering recordings", recordings)
         tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
-    tolerance = tolerance_of(asked, package.manifest, tapes[0])
+    tolerance = tolerance_of(request, package.manifest, tapes[0])
     refuse(tapes, alarms, tolerance, found)
-    grid, thinned = within(asked.grid, tapes)
+    grid, thinned = within(request.grid, tapes)
     decisions = len(grid) // len(grid.refractory)
     with hears.doing("Trying decisions", decisions) as advance:
         advance = told_by_first(advance, hears.ahead, "Trying decisions", decisions)
         shared = try_all(tapes, package.manifest.labels, alarms, tolerance, grid, advance)
     answers = _Answers(package, predictor, found, tapes, alarms, tolerance, per_second)
     record = _record(
-        answers, asked, ByLabel(tapes, package.manifest.labels, shared, asked.cost, tolerance, grid), hears
+        answers, request, ByLabel(tapes, package.manifest.labels, shared, request.cost, tolerance, grid), hears
     )
     notes = [*record.notes, *found.notes, *([device_note] if device_note else []), *([thinned] if thinned else [])]
     record = msgspec.structs.replace(record, notes=tuple(notes))
@@ -114,13 +113,13 @@ class _Answers:
         return [tape.group for tape in self.tapes]
 
     def before(self) -> Tried:
-        """The package's own decision with the same alarms."""
+        """Return the package's own decision with the same alarms."""
         manifest = self.package.manifest
         own = msgspec.structs.replace(manifest.decision, alarms=self.alarms)
         return judged(self.tapes, own, manifest.labels, self.tolerance)
 
 
-def _record(answers: _Answers, asked: TuningRequest, found: ByLabel, hears: Listener) -> TuneRecord:
+def _record(answers: _Answers, request: TuningRequest, found: ByLabel, hears: Listener) -> TuneRecord:
     tapes, groups = answers.tapes, answers.groups
     unit, per = day_of(answers.per_second)
     if not answers.per_second:
@@ -128,13 +127,13 @@ def _record(answers: _Answers, asked: TuningRequest, found: ByLabel, hears: List
     with hears.doing("Choosing"):
         tried = found(range(len(tapes)))
         places = front(tried)
-        rule, at = taken(tried, places, asked, unit if answers.per_second else None)
+        rule, at = taken(tried, places, request, unit if answers.per_second else None)
     folds = folds_of(groups)
     with hears.doing("Judging on others", folds) as advance:
         advance = told_by_first(advance, hears.ahead, "Judging on others", folds)
         others = held_out(found, rule, groups, advance)
     chosen, before = tried[places[at]].spec, answers.before()
-    notes = _edges(chosen, asked.grid)
+    notes = _edges(chosen, request.grid)
     if others is None:
         notes.append("Only one person or recording is known: how the choice does on others could not be judged")
     return TuneRecord(
@@ -145,27 +144,27 @@ def _record(answers: _Answers, asked: TuningRequest, found: ByLabel, hears: List
         data=answers.found.told,
         people=tuple(sorted(set(groups))),
         alarms=answers.alarms,
-        false_alarm_cost=asked.cost.false_alarm,
-        miss_cost=asked.cost.miss,
-        taken=asked.taken,
-        most=asked.most,
+        false_alarm_cost=request.cost.false_alarm,
+        miss_cost=request.cost.miss,
+        taken=request.taken,
+        most=request.most,
         tolerance=answers.tolerance,
         per=per,  # type: ignore[arg-type]  # one of two words
         exposure=sum(tape.exposure(answers.tolerance) for tape in tapes) / unit,
         windows=sum(tape.windows for tape in tapes),
         tried=len(tried),
-        points=tuple(point(tried[place], asked.cost, groups, unit, front=True) for place in places),
+        points=tuple(point(tried[place], request.cost, groups, unit, front=True) for place in places),
         chosen=at,
-        held_out=None if others is None else point(others, asked.cost, groups, unit),
-        before=point(before, asked.cost, groups, unit),
-        test=None if others is None else paired(others, before, asked.cost, groups),
+        held_out=None if others is None else point(others, request.cost, groups, unit),
+        before=point(before, request.cost, groups, unit),
+        test=None if others is None else paired(others, before, request.cost, groups),
         decision=chosen,
         notes=tuple(notes),
     )
 
 
 def _edges(spec: DecisionSpec, grid: Grid) -> list[str]:
-    """Settings that were chosen at the upper end of what was tried: beyond it may be a better one."""
+    """Return settings that were chosen at the upper end of what was tried: beyond it may be a better one."""
     ends = (("smoothing", spec.smoothing, grid.smoothing), ("debounce", spec.debounce, grid.debounce))
     return [
         f"The chosen {name} of {value} is the largest that was tried: --{name} {value},{2 * value} would look further"
@@ -175,7 +174,7 @@ def _edges(spec: DecisionSpec, grid: Grid) -> list[str]:
 
 
 def _written(package: Package, record: TuneRecord, place: Path, out: Path | None) -> Tuned:
-    """A folder with the new package and the record; the old package stays as it is."""
+    """Return a folder with the new package and the record; the old package stays as it is."""
     parent, name = _beside(place, record.name) if out is None else (out.parent, out.name)
     with new_run_folder(parent, name) as made:
         if out is not None and made.final != out:
@@ -196,16 +195,16 @@ def _beside(place: Path, name: str) -> tuple[Path, str]:
 
 
 def _decided(package: Package, decision: DecisionSpec, record: TuneRecord) -> Manifest:
-    """The manifest with its new decision, and where it comes from."""
+    """Return the manifest with its new decision, and where it comes from."""
     chosen: TunePoint = record.points[record.chosen]
     by = {
         "cost": f"costs {record.false_alarm_cost:g} and {record.miss_cost:g}",
         "point": f"point {record.chosen + 1} of the curve",
         "most": f"at most {record.most or 0:g} a day accepted",
     }
-    told = (
+    text = (
         f"{chosen.missed} of {chosen.events} events missed, {chosen.false_rate.value:.4g} false alarms a {record.per}, "
         f"{by[record.taken]}, on {record.data}"
     )
-    provenance = {**package.manifest.provenance, "tuned": told, "tuned_from": package.sha256}
+    provenance = {**package.manifest.provenance, "tuned": text, "tuned_from": package.sha256}
     return msgspec.structs.replace(package.manifest, decision=decision, provenance=provenance)

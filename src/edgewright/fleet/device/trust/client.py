@@ -12,9 +12,8 @@ import msgspec
 from edgewright.core.files import write_atomic, write_together
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, connect
-from edgewright.fleet.device.trust.metadata_state import Memory, Word
-from edgewright.fleet.device.trust.pinned_root import pinned_root
-from edgewright.fleet.device.trust.verification import Checker, guarded
+from edgewright.fleet.device.trust.pinned_root import MetadataState, VerifiedMetadata, pinned_root
+from edgewright.fleet.device.trust.verification import MetadataVerifier, guarded
 from edgewright.fleet.protocol.layout import (
     INDEX,
     LONGEST,
@@ -29,8 +28,7 @@ from edgewright.fleet.protocol.layout import (
     plan_target,
 )
 from edgewright.fleet.protocol.plans.formatting import day
-from edgewright.fleet.protocol.ports import Clock, Transport, Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
+from edgewright.fleet.protocol.ports import Clock, Refused, Seen, Transport, Unreachable
 from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import FORMAT, Plan, Release, Standings
 
@@ -64,11 +62,11 @@ class Client:
     ) -> None:  # fmt: skip
         self._folder, self._transport, self._clock, self._longest = folder, transport, clock, longest
         self._pinned = pinned_root(folder)
-        self._memory = Memory(folder, opener)
-        self._checker: Checker | None = None
+        self._memory = MetadataState(folder, opener)
+        self._checker: MetadataVerifier | None = None
 
     def refresh(self) -> Seen:
-        """As `contract.Trust.refresh`; where the timestamp has not changed that is one request and no arithmetic."""
+        """Fetch and verify news; with an unchanged timestamp, by one request without arithmetic."""
         word = self._memory.word
         asked = {"If-None-Match": word.etag} if word.etag and self._now() < word.expires else {}
         with self._transport.exchange("GET", _TIMESTAMP_PATH, asked) as answer:
@@ -83,7 +81,7 @@ class Client:
         return msgspec.structs.replace(self.held(), changed=changed)
 
     def held(self) -> Seen:
-        """As `contract.Trust.held`: what was verified as a whole before; it lies where floors lie."""
+        """Return what was verified as a whole before; it is stored beside the floors."""
         word = self._memory.word
         standings = msgspec.json.decode(word.index, type=Standings) if word.index else None
         return Seen(
@@ -92,7 +90,7 @@ class Client:
         )  # fmt: skip
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """As `contract.Trust.plan`."""
+        """Return a plan and its bytes."""
         kept = self._folder / _PLANS / f"{sha256}.json"
         content = _read(kept)
         if content is None or hashlib.sha256(content).hexdigest() != sha256:
@@ -104,7 +102,7 @@ class Client:
         return plan, content
 
     def check(self, release: Release) -> None:
-        """As `contract.Trust.check`."""
+        """Return whether signed metadata name this package."""
         found = self._verified().target(release.target)
         if found is None:
             raise Refused(f"{release.target} is not among the signed targets", "mixed")
@@ -114,11 +112,11 @@ class Client:
             raise Refused(f"{release.target}: signed as {said}, the plan says {asked}", "mixed")
 
     def path(self, release: Release) -> str:
-        """As `contract.Trust.path`."""
+        """Return the path of its bytes, below the address of targets."""
         return _place(release.target, release.sha256)
 
     def close(self) -> None:
-        """Lets go of the storage."""
+        """Let go of the storage."""
         self._memory.close()
 
     def _now(self) -> float:
@@ -128,8 +126,8 @@ class Client:
         word = self._memory.word
         return max(self._clock.wall(), word.signed if timekeys == word.timekeys else 0.0)
 
-    def _verified(self) -> Checker:
-        """A checker that has seen the newest metadata; that of the last refresh where there is one."""
+    def _verified(self) -> MetadataVerifier:
+        """Return a checker that has seen the newest metadata; that of the last refresh where there is one."""
         if self._checker is None:
             with self._transport.exchange("GET", _TIMESTAMP_PATH, {}) as answer:
                 if answer.status != 200:
@@ -138,8 +136,8 @@ class Client:
             self._checker = self._verify(timestamp, "")
         return self._checker
 
-    def _verify(self, timestamp: bytes, etag: str) -> Checker:
-        """Verifies all that a timestamp leads to, and keeps it when the whole is credible.
+    def _verify(self, timestamp: bytes, etag: str) -> MetadataVerifier:
+        """Verify all that a timestamp leads to, and keeps it when the whole is credible.
 
         Raises:
             Unreachable, Refused, OutputError: as `contract.Trust.refresh`.
@@ -147,8 +145,8 @@ class Client:
         ready = {_TIMESTAMP_PATH: timestamp}
         try:
             try:
-                checker: Checker = guarded(
-                    lambda: Checker(self._folder, self._transport, self._pinned, self._moment, ready)
+                checker: MetadataVerifier = guarded(
+                    lambda: MetadataVerifier(self._folder, self._transport, self._pinned, self._moment, ready)
                 )
                 guarded(checker.refresh)
             except Refused as error:
@@ -172,7 +170,7 @@ class Client:
         return checker
 
     def _by_clock(self, error: Refused) -> Refused:
-        """What has expired has so by a clock, which may be wrong: it is named beside what the fleet said last."""
+        """Explain an expiry with the local clock beside the fleet's last time: the clock may be wrong."""
         if error.what != "expired":
             return error
         signed = self._memory.word.signed
@@ -181,8 +179,8 @@ class Client:
             f"{error} by this device's clock, {day(self._clock.wall())}; {last}. Is the clock right?", "expired"
         )
 
-    def _index(self, checker: Checker) -> bytes:
-        """Bytes of the standings; those held already are not fetched again."""
+    def _index(self, checker: MetadataVerifier) -> bytes:
+        """Return bytes of the standings; those held already are not fetched again."""
         info = checker.target(INDEX)
         if info is None:
             return b""
@@ -191,8 +189,10 @@ class Client:
             return held
         return self._download(INDEX, sha256, min(info.length, _LARGEST_INDEX))
 
-    def _word(self, checker: Checker, standings: Standings | None, index: bytes, etag: str) -> Word:
-        """What this refresh says, after its times were found credible.
+    def _word(
+        self, checker: MetadataVerifier, standings: Standings | None, index: bytes, etag: str
+    ) -> VerifiedMetadata:
+        """Return what this refresh says, after its times were found credible.
 
         Raises:
             Refused: a signed time that falls, or an expiry that is too far away.
@@ -206,20 +206,20 @@ class Client:
         resting = min(expiry for role, expiry in expiries.items() if role != RELEASES)
         if signed > resting:
             # Nor may an online key move time beyond what the offline keys vouch for: all would be expired from then on.
-            told = f"rollouts signed on {day(signed)}, when metadata that they rest on has expired ({day(resting)})"
-            raise Refused(f"{told}: is the fleet's clock right?", "lifetime")
+            text = f"rollouts signed on {day(signed)}, when metadata that they rest on has expired ({day(resting)})"
+            raise Refused(f"{text}: is the fleet's clock right?", "lifetime")
         now = max(self._clock.wall(), signed)
         for role, expires in expiries.items():
             if expires > now + self._longest[role] + _SLACK:
                 days = (expires - now) / 86_400
                 raise Refused(f"{role} wants to hold for {days:.1f} days, more than it may", "lifetime")
         versions = {role: int(checker.role(role).version) for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
-        return Word(
+        return VerifiedMetadata(
             index=index, expires=resting, signed=signed, timekeys=timekeys, versions=versions, etag=etag
         )  # fmt: skip
 
     def _fetch(self, target: str, limit: int, sha256: str) -> bytes:
-        """A small target, as the signed metadata and the caller say."""
+        """Return a small target, as the signed metadata and the caller say."""
         info = self._verified().target(target)
         if info is None:
             raise Refused(f"{target} is not among the signed targets", "mixed")

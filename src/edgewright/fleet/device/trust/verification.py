@@ -28,8 +28,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from edgewright.core.files import write_atomic
 from edgewright.fleet.protocol.layout import METADATA_PATH, RELEASES, ROLLOUTS, TIMESTAMP
-from edgewright.fleet.protocol.ports import Answer, Transport, Unreachable
-from edgewright.fleet.protocol.trusted_metadata import Refused
+from edgewright.fleet.protocol.ports import Answer, Refused, Transport, Unreachable
 
 ROOTS = "root_history"
 _BASE = "fleet:"
@@ -40,7 +39,7 @@ _CONFIG = UpdaterConfig(
 
 
 def told(error: Exception) -> Refused | Unreachable:
-    """What an error of python-tuf means for the agent."""
+    """Return what an error of python-tuf means for the agent."""
     cause = error.__cause__
     if isinstance(cause, Unreachable):
         return cause
@@ -83,7 +82,7 @@ def require_ok(answer: Answer, path: str) -> None:
         raise DownloadHTTPError(f"{path}: status {answer.status}", answer.status)
 
 
-class Checker(Updater):
+class MetadataVerifier(Updater):
     """One refresh.
 
     Args:
@@ -117,11 +116,11 @@ class Checker(Updater):
         return self._held_back
 
     def role(self, name: str) -> Any | None:  # noqa: ANN401 - roles differ
-        """What was verified of a role; None where nothing was."""
+        """Return what was verified of a role; None where nothing was."""
         return self._trusted_set[name] if name in self._trusted_set._trusted_set else None
 
     def roles(self) -> tuple[str, ...]:
-        """Names of the roles that were verified."""
+        """Return names of the roles that were verified."""
         return tuple(self._trusted_set._trusted_set)
 
     def keys(self, role: str) -> str:
@@ -140,7 +139,7 @@ class Checker(Updater):
         return hashlib.sha256(f"{said.threshold}:{','.join(sorted(said.keyids))}".encode()).hexdigest()[:32]
 
     def target(self, path: str) -> TargetFile | None:
-        """What the signed metadata says of a target; None where it does not name it.
+        """Return what the signed metadata says of a target; None where it does not name it.
 
         Raises:
             Refused, Unreachable: as `told`.
@@ -169,7 +168,7 @@ class Checker(Updater):
 
 
 def guarded(act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever `act` gives
-    """Calls into python-tuf.
+    """Call into python-tuf.
 
     Raises:
         Refused, Unreachable: as `told`.

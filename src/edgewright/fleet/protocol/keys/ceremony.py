@@ -29,7 +29,7 @@ _FOR_STICKS = _FOR | {
 def ceremony(
     folder: Path, root: str, roles: Sequence[RoleKeys], made: Sequence[KeyMade], *, stick: bool = False
 ) -> Ceremony:
-    """What a person who made a fleet, or its repository for sticks, is told.
+    """Return what a person who made a fleet, or its repository for sticks, is told.
 
     Args:
         folder: of the fleet.
@@ -81,22 +81,22 @@ def _onto(medium: int, counts: Mapping[str, int]) -> str:
 
 
 def _warnings(roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> tuple[str, ...]:
-    told = ["All keys lie on this machine: whoever has it has the fleet. That is for trying out; do the steps above"
+    lines = ["All keys lie on this machine: whoever has it has the fleet. That is for trying out; do the steps above"
             " before the first real device enrols."]  # fmt: skip
     if not any(key.encrypted for key in made):
-        told.append("The offline keys have no passphrase; --passphrase-file FILE gives them one.")
+        lines.append("The offline keys have no passphrase; --passphrase-file FILE gives them one.")
     for role in roles:
         if role.role in (ROOT, TARGETS) and role.threshold == 1:
-            told.append(f"One key alone signs {role.role}: a thief of it can replace everything below.")
+            lines.append(f"One key alone signs {role.role}: a thief of it can replace everything below.")
         if role.role == ROOT and role.threshold == len(role.keys):
-            told.append(
+            lines.append(
                 "No key of the root may be lost: every device would need a visit (edgewright device trust-root)."
             )
-    return tuple(told)
+    return tuple(lines)
 
 
 def lines(told: Ceremony) -> list[str]:
-    """The ceremony as text."""
+    """Return the ceremony as text."""
     tasks = _FOR_STICKS if told.stick else _FOR
     text = [
         f"{'repository for sticks' if told.stick else 'fleet'} in {told.folder}",

@@ -2,21 +2,157 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import secrets
+import textwrap
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from securesystemslib.signer import CryptoSigner, Key, SSlibKey
+from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 
 from edgewright.core.files import sync_folder
-from edgewright.fleet.protocol.keys.pkcs8 import encrypted
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+
+
+class Ring:
+    """Finds keys by id in folders and one folder below them, without opening those that nobody asks for.
+
+    Args:
+        folders: where `*.key` files lie; a file counts as itself.
+        passphrases: tried in turn.
+        uris: by key id, for keys elsewhere (a hardware module, a cloud's), as securesystemslib takes them.
+    """
+
+    def __init__(
+        self, folders: Iterable[Path], passphrases: Sequence[bytes] = (), uris: dict[str, str] | None = None
+    ) -> None:
+        self._passphrases, self._uris = tuple(passphrases), dict(uris or {})
+        self._files: dict[str, Path] = {}
+        self._locked: list[Path] = []
+        for folder in folders:
+            found = [folder] if folder.is_file() else [*folder.glob(f"*{PRIVATE}"), *folder.glob(f"*/*{PRIVATE}")]
+            if not found and not folder.exists():
+                raise InputError("a folder or file with keys", "nothing", str(folder))
+            for file in sorted(found):
+                self._note(file)
+
+    def _note(self, file: Path) -> None:
+        public = file.with_suffix(PUBLIC)
+        if public.exists():
+            self._files.setdefault(read_public(public).keyid, file)
+            return
+        signer = read_key(file, self._passphrases)
+        if signer is None:
+            self._locked.append(file)
+        else:
+            self._files.setdefault(signer.public_key.keyid, file)
+
+    def file(self, name: str) -> Path | None:
+        """Where the key of that id lies."""
+        return self._files.get(name)
+
+    def signer(self, key: Key) -> Signer | None:
+        """Return what signs with a key; None where the key is not at hand or no passphrase opens it.
+
+        Raises:
+            InputError: its file or URI cannot be used.
+        """
+        if key.keyid in self._uris:
+            return _from_uri(self._uris[key.keyid], key)
+        file = self._files.get(key.keyid)
+        if file is None:
+            return None
+        found = read_key(file, self._passphrases)
+        if found is None:
+            self._locked.append(file)
+            return None
+        if found.public_key.keyid != key.keyid:
+            raise InputError(f"the key {key.keyid[:16]}...", f"{found.public_key.keyid[:16]}...", str(file))
+        return found
+
+    def signers(self, keys: Iterable[Key]) -> list[Signer]:
+        """Return signers of all keys that are at hand."""
+        found = (self.signer(key) for key in keys)
+        return [signer for signer in found if signer is not None]
+
+    def why(self) -> str:
+        """Return what a message may add where keys are missing."""
+        locked = ", ".join(sorted({str(file) for file in self._locked}))
+        if not locked:
+            return ""
+        said = (
+            "none of the passphrases opens" if self._passphrases else "a passphrase is needed (--passphrase-file) for"
+        )
+        return f"{said} {locked}"
+
+
+def _from_uri(uri: str, key: Key) -> Signer:
+    kind = uri.split(":", maxsplit=1)[0]
+    try:
+        return Signer.from_priv_key_uri(uri, key)
+    except ImportError:
+        raise MissingExtraError("fleet", f"what {kind}: keys need") from None
+    except Exception as error:  # noqa: BLE001 - every kind of module raises its own
+        raise InputError(
+            "a key behind this URI", str(error) or type(error).__name__, uri.split(":", maxsplit=1)[0]
+        ) from None
+
+
+# 16 MiB and eight passes of it: OpenSSL reads nothing that asks for more than 32 MiB. OWASP asks for p=5 at this N.
+_N, _R, _P = 2**14, 8, 8
+_SALT, _BLOCK, _KEY = 16, 16, 32
+_SCRYPT = "2b06010401da47040b"
+_AES256_CBC = "60864801650304012a"
+_PBES2 = "2a864886f70d01050d"
+_SEQUENCE, _OCTETS, _INTEGER, _OBJECT = 0x30, 0x04, 0x02, 0x06
+
+
+def encrypted(der: bytes, passphrase: bytes) -> bytes:
+    """PEM of an encrypted private key.
+
+    Args:
+        der: the key, PKCS #8.
+        passphrase: from which the cipher's key is made.
+    """
+    salt, start = os.urandom(_SALT), os.urandom(_BLOCK)
+    key = Scrypt(salt, _KEY, _N, _R, _P).derive(passphrase)
+    padder = PKCS7(8 * _BLOCK).padder()
+    encryptor = Cipher(algorithms.AES256(key), modes.CBC(start)).encryptor()
+    ciphertext = encryptor.update(padder.update(der) + padder.finalize()) + encryptor.finalize()
+    parameters = _tlv(_SEQUENCE, _tlv(_OCTETS, salt), _integer(_N), _integer(_R), _integer(_P))
+    derivation = _tlv(_SEQUENCE, _object(_SCRYPT), parameters)
+    cipher = _tlv(_SEQUENCE, _object(_AES256_CBC), _tlv(_OCTETS, start))
+    scheme = _tlv(_SEQUENCE, _object(_PBES2), _tlv(_SEQUENCE, derivation, cipher))
+    text = base64.b64encode(_tlv(_SEQUENCE, scheme, _tlv(_OCTETS, ciphertext))).decode()
+    lines = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", *textwrap.wrap(text, 64), "-----END ENCRYPTED PRIVATE KEY-----"]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _tlv(tag: int, *parts: bytes) -> bytes:
+    """DER: tag, length, value."""
+    value = b"".join(parts)
+    size = (len(value).bit_length() + 7) // 8
+    length = bytes([len(value)]) if len(value) < 128 else bytes([0x80 | size]) + len(value).to_bytes(size, "big")
+    return bytes([tag]) + length + value
+
+
+def _integer(value: int) -> bytes:
+    return _tlv(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def _object(dotted: str) -> bytes:
+    return _tlv(_OBJECT, bytes.fromhex(dotted))
+
 
 PRIVATE, PUBLIC = ".key", ".pub"
 _LARGEST = 1 << 16
@@ -24,7 +160,7 @@ _MARK = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
 def make_key(path: Path, passphrase: bytes | None = None) -> CryptoSigner:
-    """Makes an Ed25519 key and its two files, `NAME.key` (mode 0600) and `NAME.pub`.
+    """Make an Ed25519 key and its two files, `NAME.key` (mode 0600) and `NAME.pub`.
 
     Args:
         path: of the private half.
@@ -51,7 +187,7 @@ def make_key(path: Path, passphrase: bytes | None = None) -> CryptoSigner:
 
 
 def read_key(path: Path, passphrases: tuple[bytes, ...] = ()) -> CryptoSigner | None:
-    """The key in a file; None where no passphrase opens it.
+    """Return the key in a file; None where no passphrase opens it.
 
     Raises:
         InputError: others may read the file, or it holds no Ed25519 key.
@@ -78,7 +214,7 @@ def read_key(path: Path, passphrases: tuple[bytes, ...] = ()) -> CryptoSigner | 
 
 
 def read_public(path: Path) -> Key:
-    """The public half in a `.pub` file.
+    """Return the public half in a `.pub` file.
 
     Raises:
         InputError: there is none, it is no Ed25519 key, or its id is another key's.
@@ -145,7 +281,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def _name(temporary: Path, path: Path) -> None:
-    """Gives a whole file its name; fails where the name is taken, where a rename would replace the key."""
+    """Give a whole file its name; fails where the name is taken, where a rename would replace the key."""
     try:
         os.link(temporary, path)
     except FileExistsError:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 
-from edgewright.fleet.protocol.plans.cohorts import first_stage, invited
-from edgewright.fleet.protocol.plans.contract import Moment, Traits, Verdict
-from edgewright.fleet.protocol.plans.dwell import reached, until
+from edgewright.fleet.protocol.plans.eligibility import (
+    Moment,
+    Traits,
+    Verdict,
+    first_stage,
+    held_out,
+    invited,
+    place,
+    reached,
+    until,
+)
 from edgewright.fleet.protocol.plans.formatting import day, lasting, percent
-from edgewright.fleet.protocol.plans.position import held_out, place
 from edgewright.fleet.protocol.plans.windows import is_open, opens_in, say
 from edgewright.schema.fleet_plan import Plan, Release, Standing
 
 
 def decide(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Verdict:
-    """What the device should do about one plan.
+    """Return what the device should do about one plan.
 
     Nothing is kept between calls and nothing is asked of the world: the control plane, the device and the simulator get
     the same answer. The caller has verified both, and that the standing names the plan's bytes.
@@ -32,7 +39,7 @@ def decide(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Ve
 
 
 def _aborted(plan: Plan, standing: Standing, traits: Traits) -> Verdict:
-    """An abort counts however old it is, in any window: what it calls back is known to be bad."""
+    """Return an abort counts however old it is, in any window: what it calls back is known to be bad."""
     number = plan.release.counter
     if traits.counter != number:
         return Verdict(stage=standing.stage, why=f"rollout of release {number} was aborted; it is not active here")
@@ -81,7 +88,7 @@ def _not_now(plan: Plan, standing: Standing, moment: Moment) -> Verdict | None:
 
 
 def _placed(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Verdict:
-    """Whether the stage that holds has come to this device."""
+    """Return whether the stage that holds has come to this device."""
     if not traits.device:
         return Verdict(stage=standing.stage, why="not enrolled yet: without an id a device has no place")
     allowed = min(standing.stage, reached(plan, moment))
@@ -131,6 +138,6 @@ def _name(plan: Plan, stage: int) -> str:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """Numbers of a version such as 0.1.0; what follows them, such as 'rc1', does not count."""
+    """Return numbers of a version such as 0.1.0; what follows them, such as 'rc1', does not count."""
     found = re.match(r"\d+(\.\d+)*", text)
     return tuple(int(part) for part in found.group().split(".")) if found else ()

@@ -2,13 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.votes import Counted, Voice, quantile, quantile_bounds, share, share_bounds, weigh
+from edgewright.fleet.protocol.layout import DAY
 from edgewright.schema.fleet_plan import Gate
+from edgewright.schema.fleet_report import Vitals
+
+SURE = 1.6449
+"""Normal deviate of a one-sided 95 %."""
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """One device's value of one measure.
+
+    Attributes:
+        device: its id.
+        batch: of its enrolment; devices that came together may be one hand's.
+        enrolled: seconds since 1970.
+        value: of the measure; for a share 1.0 or 0.0.
+    """
+
+    device: str
+    batch: str = ""
+    enrolled: float = 0.0
+    value: float
+
+
+class WeightedVotes(msgspec.Struct, frozen=True, kw_only=True):
+    """Voices with weights, smallest value first.
+
+    Attributes:
+        values, weights: of the same length; weights from above 0 to 1.
+        sample: how many devices of equal weight know as much (Kish, 1965).
+    """
+
+    values: tuple[float, ...]
+    weights: tuple[float, ...]
+    sample: float
+
+
+def weigh(voices: Sequence[Vote], cap: float, least: int) -> WeightedVotes:
+    """Give every device one vote and then takes from batches that have too many.
+
+    Args:
+        voices: of different devices; values that are not finite are left out.
+        cap: largest share of the votes of one batch. Where there are too few batches for it, they are made equal.
+        least: votes below which no batch is pushed; otherwise one odd device could speak for half of the fleet.
+    """
+    heard = sorted((v for v in voices if math.isfinite(v.value)), key=lambda voice: (voice.value, voice.device))
+    sizes = Counter(voice.batch for voice in heard)
+    most = max(_level(sorted(sizes.values()), cap), float(least))
+    weights = tuple(min(1.0, most / sizes[voice.batch]) for voice in heard)
+    squares = sum(weight * weight for weight in weights)
+    sample = sum(weights) ** 2 / squares if squares else 0.0
+    return WeightedVotes(values=tuple(voice.value for voice in heard), weights=weights, sample=sample)
+
+
+def _level(sizes: Sequence[int], cap: float) -> float:
+    """Return the largest number of votes a batch at which none has more than `cap` of them; sizes in rising order."""
+    if not sizes or cap >= 1.0:
+        return float(sizes[-1]) if sizes else 0.0
+    below = 0
+    for index, size in enumerate(sizes):
+        above = len(sizes) - index  # batches that would be cut to the level
+        if above * cap < 1.0:
+            # level = cap * (below + above * level), where that lies between the last size and this one
+            level = cap * below / (1.0 - above * cap)
+            if level <= size:
+                return max(level, float(sizes[0]))
+        below += size
+    return float(sizes[-1])
+
+
+def quantile(counted: WeightedVotes, level: float) -> float:
+    """Return the smallest value at or below which `level` of the votes lie; the first and the last at 0 and 1."""
+    wanted = level * sum(counted.weights)
+    reached = 0.0
+    for value, weight in zip(counted.values, counted.weights, strict=True):
+        reached += weight
+        if reached >= wanted - 1e-9:
+            return value
+    return counted.values[-1]
+
+
+def quantile_bounds(counted: WeightedVotes, level: float) -> tuple[float, float]:
+    """Return values between which the fleet's quantile lies: each bound alone is right 95 times in 100."""
+    spread = SURE * math.sqrt(level * (1.0 - level) / counted.sample)
+    return quantile(counted, max(0.0, level - spread)), quantile(counted, min(1.0, level + spread))
+
+
+def share(counted: WeightedVotes) -> float:
+    """Weighted share of the voices whose value is 1."""
+    total = sum(counted.weights)
+    return sum(w for v, w in zip(counted.values, counted.weights, strict=True) if v > 0.5) / total
+
+
+def share_bounds(part: float, sample: float) -> tuple[float, float]:
+    """Shares between which the fleet's share lies, by Wilson's score; each bound alone is right 95 times in 100."""
+    square = SURE * SURE
+    centre = (part + square / (2.0 * sample)) / (1.0 + square / sample)
+    inside = part * (1.0 - part) / sample + square / (4.0 * sample * sample)
+    spread = SURE * math.sqrt(inside) / (1.0 + square / sample)
+    return max(0.0, centre - spread), min(1.0, centre + spread)
+
+
+FAILED = ("reverted", "refused")
+NOT_THE_MODEL = ("aborted", "refused")
+"""Reasons of an outcome that say nothing about the release: it was called back, or its signature was not believed."""
+
+
+def value(measure: str, vitals: Vitals) -> float | None:
+    """Return a device's value of a measure; None where the report says nothing about it.
+
+    Rates are a day of running with rows; shares are of answers and of channels.
+    """
+    formula = _FORMULAS.get(measure)
+    return formula(vitals) if formula else None
+
+
+def distance(before: Mapping[str, float], after: Mapping[str, float]) -> float | None:
+    """Total variation between the class shares of two times, 0 to 1; None where one of them has no answers."""
+    all_before, all_after = sum(before.values()), sum(after.values())
+    if not all_before or not all_after:
+        return None
+    names = before.keys() | after.keys()
+    return sum(abs(before.get(n, 0) / all_before - after.get(n, 0) / all_after) for n in names) / 2.0
+
+
+def failed(what: str, because: str) -> bool | None:
+    """Return whether an outcome says that the release failed on the device; None where it says neither yes nor no."""
+    if what == "confirmed":
+        return False
+    return True if what in FAILED and because not in NOT_THE_MODEL else None
+
+
+def _a_day(count: Callable[[Vitals], int]) -> Callable[[Vitals], float | None]:
+    return lambda vitals: count(vitals) * DAY / vitals.seconds if vitals.seconds > 0 else None
+
+
+_FORMULAS: dict[str, Callable[[Vitals], float | None]] = {
+    "crashes": _a_day(lambda vitals: vitals.crashes),
+    "alarms": _a_day(lambda vitals: vitals.alarms),
+    "anomalies": _a_day(lambda vitals: vitals.anomalies),
+    "latency": lambda vitals: vitals.latency[1] if vitals.windows else None,
+    "memory": lambda vitals: float(vitals.memory) if vitals.memory else None,
+    "unsure": lambda vitals: vitals.unsure / vitals.windows if vitals.windows else None,
+    "drift": lambda vitals: len(vitals.drifting) / vitals.channels if vitals.channels else None,
+}
+
 
 Said = Literal["pass", "hold", "fail"]
 SHARES = ("failed", "silent", "firmware")
@@ -43,9 +189,9 @@ class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(
-    gate: Gate, enrolled: float, new: Sequence[Voice], old: Sequence[Voice] = (), last: bool = False
+    gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] = (), last: bool = False
 ) -> GateVerdict:
-    """Asks one gate.
+    """Ask one gate.
 
     Args:
         gate: of the plan; with a `ratio`, values up to its `limit` are fine whatever the others have.
@@ -79,13 +225,13 @@ def judge(
 
 
 def together(judged: Sequence[GateVerdict]) -> Said:
-    """The strictest word of all."""
+    """Return the strictest word of all."""
     said = {one.said for one in judged}
     return "fail" if "fail" in said else "hold" if "hold" in said else "pass"
 
 
-def _measured(gate: Gate, counted: Counted) -> tuple[float, float, float]:
-    """The value and its bounds."""
+def _measured(gate: Gate, counted: WeightedVotes) -> tuple[float, float, float]:
+    """Return the value and its bounds."""
     if gate.measure in SHARES:
         part = share(counted)
         return part, *share_bounds(part, counted.sample)
@@ -93,7 +239,7 @@ def _measured(gate: Gate, counted: Counted) -> tuple[float, float, float]:
 
 
 def _alone(gate: Gate, heard: int, others: int, value: tuple[float, float, float], last: bool) -> GateVerdict:
-    """A ratio with too few to compare with."""
+    """Return a ratio with too few to compare with."""
     said: Said = "pass" if last else "hold"
     why = f"{gate.measure}: {others} of the {gate.quorum} devices needed still have the old release to compare with"
     if last:
@@ -105,7 +251,7 @@ def _alone(gate: Gate, heard: int, others: int, value: tuple[float, float, float
 
 
 def _say(gate: Gate, said: Said, value: tuple[float, float, float], allowed: float, heard: int) -> str:
-    """The sentence of a word."""
+    """Return the sentence of a word."""
     unit = UNITS.get(gate.measure, "")
     if gate.measure in SHARES:
         what = f"{gate.measure}: {value[0]:.1%} of {heard} devices (sure: {value[1]:.1%} to {value[2]:.1%})"

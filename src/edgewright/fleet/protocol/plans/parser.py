@@ -8,8 +8,8 @@ from typing import get_args
 
 import msgspec
 
+from edgewright.fleet.protocol.plans.eligibility import listed
 from edgewright.fleet.protocol.plans.formatting import percent
-from edgewright.fleet.protocol.plans.position import listed
 from edgewright.fleet.protocol.plans.windows import parse
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.fleet_plan import Cohort, Gate, Measure, Stage, TrialLimits, Window
@@ -22,7 +22,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 
 
-class Wishes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PlanOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A plan file: all of a plan but what is worked out when it is signed.
 
     Attributes:
@@ -43,7 +43,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def seconds(text: str, where: str) -> float:
-    """Seconds in '90s', '15min', '12h' or '7d'; '0' is none.
+    """Return seconds in '90s', '15min', '12h' or '7d'; '0' is none.
 
     Raises:
         InputError: something else.
@@ -55,7 +55,7 @@ def seconds(text: str, where: str) -> float:
 
 
 def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Sequence[str] = ()) -> tuple[Stage, ...]:
-    """Stages from 'canary:1%,10%@2h,50%,100%'.
+    """Return stages from 'canary:1%,10%@2h,50%,100%'.
 
     Args:
         text: name (may be left out), percent, dwell of its own (may be left out).
@@ -83,7 +83,7 @@ def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Se
 
 
 def gate(text: str, quorum: int = 5) -> Gate:
-    """A gate from 'alarms<=5', 'failed<=30%', 'latency<=x2' or 'latency<=200ms'.
+    """Return a gate from 'alarms<=5', 'failed<=30%', 'latency<=x2' or 'latency<=200ms'.
 
     Raises:
         InputError: not so.
@@ -134,7 +134,7 @@ def cohort(conditions: Sequence[str], salt: str) -> Cohort | None:
 
 
 def windows(texts: Sequence[str]) -> tuple[Window, ...]:
-    """Windows from words such as 'sat,sun 02:00-05:00', in UTC.
+    """Return windows from words such as 'sat,sun 02:00-05:00', in UTC.
 
     Raises:
         InputError: not so.
@@ -146,7 +146,7 @@ def windows(texts: Sequence[str]) -> tuple[Window, ...]:
 
 
 def pace(text: str) -> float:
-    """Devices an hour from '100/h'; 0 for any number.
+    """Return devices an hour from '100/h'; 0 for any number.
 
     Raises:
         InputError: not so.

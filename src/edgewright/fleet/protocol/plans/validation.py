@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from edgewright.fleet.protocol.layout import LONGEST, RELEASES
-from edgewright.fleet.protocol.plans.dwell import earliest
+from edgewright.fleet.protocol.plans.eligibility import earliest
 from edgewright.fleet.protocol.plans.formatting import day, lasting, percent
 from edgewright.fleet.protocol.plans.gates import SHARES
 from edgewright.schema.errors import InputError
@@ -17,7 +17,7 @@ STEADY = (0.25, 0.75)
 
 
 def check(plan: Plan, fleet: int | None = None) -> None:
-    """Refuses a plan.
+    """Refuse a plan.
 
     Args:
         plan: as `validate.problems`.
@@ -31,7 +31,7 @@ def check(plan: Plan, fleet: int | None = None) -> None:
 
 
 def problems(plan: Plan, fleet: int | None = None) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with a plan, as (expected, got, where)."""
+    """Yield what is wrong with a plan, as (expected, got, where)."""
     yield from _releases(plan)
     yield from _times(plan)
     yield from _stages(plan)

@@ -12,7 +12,7 @@ NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _week(window: Window) -> set[tuple[int, int, int]]:
-    """Stretches of the week as (day, first minute, minute after the last); one over midnight is cut in two."""
+    """Return stretches of the week as (day, first minute, minute after the last); one over midnight is cut in two."""
     parts: set[tuple[int, int, int]] = set()
     for day in window.days:
         if window.start < window.end:
@@ -30,7 +30,7 @@ def _moment(wall: float) -> tuple[int, float]:
 
 
 def is_open(windows: tuple[Window, ...], wall: float) -> bool:
-    """Whether a moment lies in one of the windows; no windows mean any time.
+    """Return whether a moment lies in one of the windows; no windows mean any time.
 
     Args:
         windows: of the plan; one whose end lies before its start goes over midnight.
@@ -45,7 +45,7 @@ def is_open(windows: tuple[Window, ...], wall: float) -> bool:
 
 
 def opens_in(windows: tuple[Window, ...], wall: float) -> float | None:
-    """Seconds until the next window opens; 0 where one is open, None where none ever does."""
+    """Return seconds until the next window opens; 0 where one is open, None where none ever does."""
     if is_open(windows, wall):
         return 0.0
     if not math.isfinite(wall):
@@ -64,7 +64,7 @@ def say(window: Window) -> str:
 
 
 def parse(text: str) -> Window:
-    """A window from words such as 'sat,sun 02:00-05:00' or '22:00-04:00' (any day).
+    """Return a window from words such as 'sat,sun 02:00-05:00' or '22:00-04:00' (any day).
 
     Raises:
         ValueError: not so.

@@ -11,45 +11,29 @@ from urllib.parse import SplitResult, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from edgewright.device.sinks import require_loopback_or_tls
 from edgewright.schema.errors import InputError
 
 TOPIC = "edgewright/{product}/news"
-_REPORT, _ANSWER = "edgewright/{product}/report/{device}", "edgewright/{product}/answer/{device}"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PATIENCE = 2.0
 _FIRST, _LONGEST = (1.0, 5.0), (60.0, 120.0)
 """Seconds to the next try: the first and the longest are drawn once for each connection, between these; it doubles."""
 _KEEP_ALIVE = 120
-_UNSENT = 4
-"""Messages of QoS 1 that may wait for a broker that does not take them; one more is refused to whoever has it."""
 
 
 def news_topic(product: str) -> str:
-    """The topic on which news of a product are said."""
+    """Return the topic on which news of a product are said."""
     return TOPIC.format(product=product)
-
-
-def report_topic(product: str, device: str = "+") -> str:
-    """The topic on which a device hands over reports; of all devices of a product where none is named."""
-    return _REPORT.format(product=product, device=device)
-
-
-def answer_topic(product: str, device: str) -> str:
-    """The topic on which a device is answered."""
-    return _ANSWER.format(product=product, device=device)
 
 
 def connect(
     url: str, name: str, ca_file: str, connected: Callable[[mqtt.Client], None],
     heard: Callable[[mqtt.MQTTMessage], None] | None = None, *, lost: Callable[[], None] | None = None,
     failed: Callable[[], None] | None = None,
-    window: int = 0, largest: int = 0,
 ) -> mqtt.Client:  # fmt: skip
-    """A connection that comes about by itself, now or later.
+    """Return a connection that comes about by itself, now or later.
 
     Args:
         url: mqtts://HOST[:PORT], or mqtt to this machine.
@@ -59,19 +43,12 @@ def connect(
         heard: called, from another thread, at each message.
         lost: called, from another thread, each time that a connection has ended.
         failed: called, from another thread, each time that there is nobody at the address.
-        window: messages of QoS 1 that the broker may send before the first of them is acknowledged, which is done by
-            hand (MQTT 5); 0 for a connection that acknowledges by itself, in the words that every broker knows.
-        largest: bytes of a packet, with a window.
 
     Raises:
         InputError: no such address, or certificates that cannot be read.
     """
     parts = checked_broker(url)
-    version = mqtt.MQTTv5 if window else mqtt.MQTTv311
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2, client_id=name, clean_session=None if window else True, protocol=version,
-        manual_ack=bool(window),
-    )  # fmt: skip
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
     if parts.scheme == "mqtts":
         try:
             client.tls_set(ca_certs=ca_file or None)
@@ -81,7 +58,6 @@ def connect(
         client.username_pw_set(parts.username, parts.password or "")
     # Paho's own pauses have no chance in them: a fleet that lost its broker would come back in a few moments, together.
     client.reconnect_delay_set(random.uniform(*_FIRST), random.uniform(*_LONGEST))  # type: ignore[arg-type]  # noqa: S311
-    client.max_queued_messages_set(_UNSENT)
 
     def on_connect(client: mqtt.Client, userdata: object, flags: object, code: Any, *_: Any) -> None:  # noqa: ANN401
         if not code.is_failure:
@@ -94,20 +70,14 @@ def connect(
         client.on_disconnect = lambda *_: lost()
     if failed is not None:
         client.on_connect_fail = lambda *_: failed()
-    port = parts.port or _PORTS[parts.scheme]
     with suppress(OSError):
-        if window:
-            client.connect_async(
-                parts.hostname or "", port, _KEEP_ALIVE, clean_start=True, properties=_window(window, largest)
-            )
-        else:
-            client.connect_async(parts.hostname or "", port, keepalive=_KEEP_ALIVE)
+        client.connect_async(parts.hostname or "", parts.port or _PORTS[parts.scheme], keepalive=_KEEP_ALIVE)
     client.loop_start()
     return client
 
 
 def hang_up(client: mqtt.Client) -> None:
-    """Ends a connection; one that is just being tried ends by itself a little later."""
+    """End a connection; one that is just being tried ends by itself a little later."""
     client.disconnect()
     ending = threading.Thread(target=client.loop_stop, daemon=True)
     ending.start()
@@ -115,7 +85,7 @@ def hang_up(client: mqtt.Client) -> None:
 
 
 def checked_broker(url: str) -> SplitResult:
-    """The parts of a broker's address.
+    """Return the parts of a broker's address.
 
     Raises:
         InputError: no such address, or one without TLS that other machines reach.
@@ -129,9 +99,3 @@ def checked_broker(url: str) -> SplitResult:
         raise InputError("an address mqtts://HOST[:PORT]", repr(url), "the broker")
     require_loopback_or_tls(parts.hostname or "", parts.scheme == "mqtts", "the broker")
     return parts
-
-
-def _window(messages: int, largest: int) -> Properties:
-    made = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    made.ReceiveMaximum, made.MaximumPacketSize = messages, largest
-    return made

@@ -45,13 +45,13 @@ class _Keys(HTTPSignatureKeyResolver):
         self._private, self._public = private, public
 
     def resolve_private_key(self, key_id: str) -> Ed25519PrivateKey:
-        """The key that signs."""
+        """Return the key that signs."""
         if self._private is None:
             raise KeyError(key_id)
         return self._private
 
     def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
-        """The key that is known under this name."""
+        """Return the key that is known under this name."""
         found = self._public(key_id) if self._public else None
         if found is None:
             raise KeyError(key_id)
@@ -63,7 +63,7 @@ class _Verifier(HTTPMessageVerifier):
 
 
 def sign(method: str, path: str, body: bytes, key: Ed25519PrivateKey, name: str) -> dict[str, str]:
-    """Headers that sign a request.
+    """Return headers that sign a request.
 
     Args:
         method: such as 'POST'.
@@ -82,10 +82,12 @@ def sign(method: str, path: str, body: bytes, key: Ed25519PrivateKey, name: str)
 
 
 def verify(method: str, path: str, headers: Mapping[str, str], body: bytes, find: Callable[[str], bytes | None]) -> str:
-    """The name of the key that signed a request.
+    """Return the name of the key that signed a request.
 
     Args:
-        method, path, body: of the request.
+        method: of the request.
+        path: of the request.
+        body: of the request.
         headers: of the request.
         find: name -> 32 bytes of the public key, None where nobody has that name.
 
@@ -107,12 +109,12 @@ def verify(method: str, path: str, headers: Mapping[str, str], body: bytes, find
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
-    """The public key as it is written in an enrolment: base64 of its 32 bytes."""
+    """Return the public key as it is written in an enrolment: base64 of its 32 bytes."""
     return base64.b64encode(key.public_key().public_bytes_raw()).decode("ascii")
 
 
 def public_bytes(text: str) -> bytes:
-    """Its 32 bytes.
+    """Return its 32 bytes.
 
     Raises:
         InputError: no such text.

@@ -28,12 +28,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     product: str
 
     def text(self) -> str:
-        """As it is typed."""
+        """Return the token as a person types it."""
         return f"{PREFIX}.{self.secret}.{self.root}.{self.sha256}.{self.product}"
 
 
 def read_token(text: str) -> Token:
-    """The token in a text.
+    """Return the token in a text.
 
     Raises:
         InputError: it is none.

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from edgewright.core.process_owner import account
 from edgewright.fleet.protocol.ports import Transport, Unreachable
-from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server import background
-from edgewright.fleet.server.api import asgi_transport
-from edgewright.fleet.server.api.app import App
-from edgewright.fleet.server.api.request_handler import LOCAL
+from edgewright.fleet.server.api.app import LOCAL, App
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_api import Problem
@@ -29,23 +28,16 @@ _LARGEST = 64 << 20
 _JSON = "application/json"
 
 
-class Way(Protocol):
-    """How a request gets to the API and back."""
-
-    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer."""
-
-
-class Desk:
+class ApiClient:
     """Asks the operator API.
 
     Args:
-        way: to it.
+        exchange: sends a method, a path and a body; returns status and body of the answer.
         where: folder or address, for messages.
     """
 
-    def __init__(self, way: Way, where: str) -> None:
-        self._way, self.where = way, where
+    def __init__(self, exchange: Callable[[str, str, bytes], tuple[int, bytes]], where: str) -> None:
+        self._exchange, self.where = exchange, where
 
     def ask(self, kind: type[T], method: str, path: str, said: object = None) -> T:
         """One request.
@@ -61,7 +53,7 @@ class Desk:
             CheckFailedError: it does not fit what holds now (409).
             OutputError: the server cannot answer.
         """
-        status, content = self._way.exchange(method, path, b"" if said is None else msgspec.json.encode(said))
+        status, content = self._exchange(method, path, b"" if said is None else msgspec.json.encode(said))
         if status >= 300:
             raise _refused(status, content, self.where)
         try:
@@ -84,28 +76,47 @@ def _refused(status: int, content: bytes, where: str) -> InputError | CheckFaile
     return InputError(said.expected, said.got, place, said.do)
 
 
-class _Inside:
-    """The application in this process; whoever may write the folder is its administrator."""
+class _InProcess:
+    """The application in this process, without a network; whoever may write the folder is its administrator."""
 
     def __init__(self, app: App) -> None:
         self._app, self._who = app, f"local:{account(str(os.getuid()))}"[:64]
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer."""
-        headers = {"content-type": _JSON} if body else {}
-        local = {LOCAL: (self._who, "admin")}
-        status, _, content = _whole(asgi_transport.ask(self._app, method, path, headers, body, **local))
-        return status, content
+        """Return status and body of the answer."""
+        return _whole(self._ask(method, path, body))
+
+    async def _ask(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        parts = urlsplit(path)
+        headers = [(b"host", b"fleet"), (b"content-type", _JSON.encode()), (b"content-length", b"%d" % len(body))]
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
+            "path": unquote(parts.path), "raw_path": parts.path.encode(), "query_string": parts.query.encode(),
+            "root_path": "", "headers": headers, "server": ("fleet", 80), "client": None, LOCAL: (self._who, "admin"),
+        }  # fmt: skip
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        status, content = 500, list[bytes]()
+
+        async def receive() -> dict[str, Any]:
+            return messages.pop() if messages else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:  # noqa: ANN401 - of ASGI
+            nonlocal status
+            status = message.get("status", status)
+            content.append(message.get("body", b""))
+
+        await self._app(scope, receive, send)
+        return status, b"".join(content)
 
 
-class _Outside:
+class _Remote:
     """A server elsewhere, over HTTP."""
 
     def __init__(self, transport: Transport, token: str) -> None:
         self._transport, self._token = transport, token
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer.
+        """Return status and body of the answer.
 
         Raises:
             OutputError: there was none.
@@ -120,8 +131,8 @@ class _Outside:
 
 
 @contextmanager
-def local_desk(folder: Path) -> Iterator[Desk]:
-    """The API of a fleet's folder, with or without a server that serves it.
+def local_client(folder: Path) -> Iterator[ApiClient]:
+    """Provide the API of a fleet's folder, with or without a server that serves it.
 
     Raises:
         InputError: no fleet is there, or its database is newer than this program.
@@ -129,14 +140,14 @@ def local_desk(folder: Path) -> Iterator[Desk]:
     open_fleet(folder)
     plane = background.attach(open_plane(folder))
     try:
-        yield Desk(_Inside(App(plane)), str(folder))
+        yield ApiClient(_InProcess(App(plane)).exchange, str(folder))
     finally:
         plane.close()
 
 
 @contextmanager
-def remote_desk(url: str, token: str, ca_file: str = "") -> Iterator[Desk]:
-    """The API behind an address.
+def remote_client(url: str, token: str, ca_file: str = "") -> Iterator[ApiClient]:
+    """Provide the API behind an address.
 
     Args:
         url: https, or http to this machine.
@@ -148,13 +159,13 @@ def remote_desk(url: str, token: str, ca_file: str = "") -> Iterator[Desk]:
     """
     transport = HttpTransport(url, ca_file)
     try:
-        yield Desk(_Outside(transport, token), url)
+        yield ApiClient(_Remote(transport, token).exchange, url)
     finally:
         transport.close()
 
 
 def _whole(exchange: Coroutine[Any, Any, T]) -> T:
-    """Runs an exchange to its end, in a thread of its own where a loop is running already: a notebook has one."""
+    """Run an exchange to its end, in a thread of its own where a loop is running already: a notebook has one."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -74,7 +74,7 @@ class Call:
         return self.plane.clock.wall()
 
     async def commit(self, work: Callable[[sa.Connection], T]) -> T:
-        """Runs an operation in the next group and waits until it is durable.
+        """Run an operation in the next group and wait until it is durable.
 
         Raises:
             BusyError: too many wait.
@@ -85,7 +85,7 @@ class Call:
     async def act(
         self, what: str, subject: str, work: Callable[[sa.Connection], T], detail: dict[str, Any] | None = None
     ) -> T:
-        """An operator's act: the operation and its row in the audit log, in one transaction."""
+        """Return an operator's act: the operation and its row in the audit log, in one transaction."""
         at = self.now
 
         def both(connection: sa.Connection) -> T:
@@ -96,7 +96,7 @@ class Call:
         return await self.commit(both)
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """Runs a query on a connection for reading, off the event loop."""
+        """Run a query on a connection for reading, off the event loop."""
 
         def reading() -> T:
             with self.plane.database.reading() as connection:
@@ -134,13 +134,9 @@ class Endpoint:
     largest: int = 0
 
 
-def endpoints() -> tuple[Endpoint, ...]:
-    """Of all files in `endpoints`, by path and method."""
-    return _endpoints()
-
-
 @functools.cache
-def _endpoints() -> tuple[Endpoint, ...]:
+def endpoints() -> tuple[Endpoint, ...]:
+    """Return those of all files in `endpoints`, by path and method."""
     package = "edgewright.fleet.server.api.endpoints"
     folder = str(resources.files(package))
     found = [

@@ -15,7 +15,7 @@ from pathlib import Path
 from starlette.types import Receive, Scope, Send
 
 from edgewright.fleet.repository.static_export import CACHE
-from edgewright.fleet.server.monitoring.counters import Counted
+from edgewright.fleet.server.monitoring.counters import Counters
 
 PREFIXES = ("/metadata/", "/targets/")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
@@ -47,14 +47,14 @@ class Static:
     each request. Publishing renames files into place, so a file is whole or the one before.
     """
 
-    def __init__(self, public: Path, counted: Counted) -> None:
+    def __init__(self, public: Path, counted: Counters) -> None:
         self._public, self._counted = str(public), counted
         self._kept: OrderedDict[str, _Small] = OrderedDict()
         self._bytes = 0
         self._status = {code: counted.static.labels(str(code)) for code in (200, 206, 304, 404, 405, 416)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers GET and HEAD."""
+        """Answer GET and HEAD."""
         path = scope["path"]
         method = scope["method"]
         if method not in ("GET", "HEAD"):
@@ -97,7 +97,7 @@ class Static:
             await self._large(send, status, headers, file, key, first, after)
 
     def _find(self, path: str) -> tuple[str, _Key] | None:
-        """The file of a path, None where there is none; a path cannot leave the folder, and links are not followed."""
+        """Find the file of a path, or None; a path cannot leave the folder, and links are not followed."""
         parts = path[1:].split("/")
         if not 2 <= len(parts) <= 6 or not all(_PART.fullmatch(part) for part in parts):
             return None

@@ -24,15 +24,10 @@ def digest(row: dict[str, Any]) -> str:
 
 
 def append(
-    connection: sa.Connection,
-    *,
-    at: float,
-    who: str,
-    what: str,
-    subject: str = "",
+    connection: sa.Connection, *, at: float, who: str, what: str, subject: str = "",
     detail: dict[str, Any] | None = None,
-) -> None:
-    """Adds a row; to be called in the transaction that it tells of.
+) -> None:  # fmt: skip
+    """Add a row; to be called in the transaction that it tells of.
 
     Args:
         connection: inside a transaction that may write.
@@ -55,7 +50,7 @@ def append(
 
 
 def verify(connection: sa.Connection) -> tuple[int, str, str]:
-    """Reads the whole chain.
+    """Read the whole chain.
 
     Returns:
         How many rows hold from the first, the hash of the last of them, and what is wrong with the next (empty where

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-import contextlib
+import tempfile
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from edgewright.fleet.server.database import audit_chain, database_url, postgres, sqlite
+from edgewright.fleet.server.database import audit_chain, postgres, sqlite
 from edgewright.fleet.server.database.engine import Database, open_address, open_database, open_file
-from edgewright.fleet.server.database.rollout_tables import heads
-from edgewright.fleet.server.database.tables import metadata
+from edgewright.fleet.server.database.tables import heads, metadata
+from edgewright.fleet.server.server_registry import alone
 from edgewright.schema.errors import InputError, OutputError
+
+
+def move(folder: Path, address: str) -> dict[str, int]:
+    """Copy everything there and keep the address; the SQLite file stays under another name. Rows by table.
+
+    Args:
+        folder: of the fleet; no server may run.
+        address: of an empty database of PostgreSQL.
+
+    Raises:
+        InputError: the fleet has another database already, that one is not empty, or a server runs.
+        OutputError: it cannot be reached, or the copy failed; the fleet stays where it was.
+    """
+    postgres.checked(address, "--database")
+    held = postgres.address(folder)
+    if held:
+        raise InputError(
+            "a fleet whose database is its SQLite file", f"one at {postgres.shown(held)}", str(folder),
+            "Copy it with fleet backup, and restore that where it should be",
+        )  # fmt: skip
+    with alone(folder):
+        file = folder / sqlite.NAME
+        counts: dict[str, int] = {}
+        if file.is_file():
+            counts = fill(address, file)
+        else:
+            open_address(address).close()
+        postgres.keep(folder, address)
+        if file.is_file():
+            file.rename(file.with_suffix(".moved.sqlite"))
+    return counts
+
 
 _AT_ONCE = 2000
 
 
 def copy_all(source: sa.Connection, target: sa.Connection) -> dict[str, int]:
-    """Copies every table; rows by table.
+    """Copy every table; rows by table.
 
     Args:
         source: sees one moment.
@@ -59,41 +91,32 @@ def _count_on(target: sa.Connection) -> None:
 
 
 def backup(folder: Path, file: Path) -> int:
-    """Copies the database of a fleet's folder into a SQLite file, while others write it; the file's bytes.
+    """Copy the database of a fleet's folder into a SQLite file, while others write it; the file's bytes.
 
     Raises:
         InputError: there is no database, or something is at the target.
         OutputError: the copy failed; nothing is left behind.
     """
-    if not database_url.address(folder):
+    if not postgres.address(folder):
         return sqlite.backup(folder / sqlite.NAME, file)
     if file.exists():
         raise InputError("a file that is not there yet", "one that is", str(file), "Name another")
-    partial = file.with_name(f".{file.name}.partial")
-    partial.unlink(missing_ok=True)
     try:
-        source, target = open_database(folder), open_file(partial)
-        try:
-            _copy(source, target)
-            with contextlib.closing(target.writing.raw_connection()) as raw:
-                cursor = raw.cursor()
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                cursor.execute("PRAGMA journal_mode=DELETE")
-        finally:
-            source.close()
-            target.close()
-        partial.chmod(0o600)
-        partial.replace(file)
-    except sa.exc.SQLAlchemyError as error:
+        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as place:
+            copied = Path(place) / sqlite.NAME
+            source, target = open_database(folder), open_file(copied)
+            try:
+                _copy(source, target)
+            finally:
+                source.close()
+                target.close()
+            return sqlite.backup(copied, file)
+    except (sa.exc.SQLAlchemyError, OSError) as error:
         raise OutputError("to copy the database", str(error).splitlines()[0], str(file)) from None
-    finally:
-        for left in (partial, *(partial.with_name(partial.name + end) for end in ("-wal", "-shm"))):
-            left.unlink(missing_ok=True)
-    return file.stat().st_size
 
 
 def fill(address: str, file: Path) -> dict[str, int]:
-    """The content of a SQLite file into an empty database of PostgreSQL; rows by table.
+    """Return the content of a SQLite file into an empty database of PostgreSQL; rows by table.
 
     Raises:
         InputError: there is no such file, or the database is not empty.

@@ -10,12 +10,53 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
-from edgewright.fleet.server.database import database_url, postgres
+from edgewright.fleet.server.database import postgres
 from edgewright.fleet.server.database import sqlite as files
-from edgewright.fleet.server.database.migration import migrate
+from edgewright.fleet.server.database.tables import heads, metadata
 from edgewright.schema.errors import InputError, OutputError
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """Return the revision that a database has; None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def migrate(engine: sa.Engine, where: str) -> None:
+    """Create the tables in an empty database, or run the revisions that are missing, in one transaction.
+
+    Raises:
+        InputError: the database has a revision that this program does not know.
+    """
+    settings = Config()
+    settings.set_main_option("script_location", str(FOLDER))
+    settings.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(settings)
+    newest = scripts.get_current_head()
+    with engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        if connection.dialect.name == "postgresql":
+            postgres.lock_migrating(connection)
+        present = revision(connection)
+        if present is None:
+            metadata.create_all(connection)
+            connection.execute(sa.insert(heads).values(name="online", serial=0))
+            command.stamp(settings, "head")
+        elif present not in {script.revision for script in scripts.walk_revisions()}:
+            raise InputError(
+                f"a database of revision {newest}", f"revision {present}, made by a newer Edgewright or before 0.1.0",
+                where, "Install that version, or restore a backup from before it",
+            )  # fmt: skip
+        elif present != newest:
+            command.upgrade(settings, "head")
+
 
 # Both say ON CONFLICT in the same words; the core of SQLAlchemy has no such statement.
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -35,13 +76,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection that sees one moment of the database."""
+        """Provide a connection that sees one moment of the database."""
         with self.readers.connect() as connection:
             yield connection
 
     @contextmanager
     def looking(self) -> Iterator[bool]:
-        """Whether this server looks after rollouts now; another that does so at the same moment is enough.
+        """Provide whether this server looks after rollouts now; another that does so at the same moment is enough.
 
         A second one would do no harm, every step names the version that it saw, but the same work twice.
         """
@@ -52,24 +93,24 @@ class Database:
             yield postgres.may_look(connection)
 
     def close(self) -> None:
-        """Lets go of all connections."""
+        """Let go of all connections."""
         self.readers.dispose()
         self.writing.dispose()
 
 
 def open_database(folder: Path) -> Database:
-    """Opens the database of a fleet's folder; makes it, and brings it to the newest revision.
+    """Open the database of a fleet's folder; make it, and brings it to the newest revision.
 
     Raises:
         InputError: it was written by a newer Edgewright, or its address is wrong.
         OutputError: the server of databases cannot be reached.
     """
-    address = database_url.address(folder)
+    address = postgres.address(folder)
     return open_address(address) if address else open_file(folder / files.NAME)
 
 
 def open_address(address: str) -> Database:
-    """Opens a database of PostgreSQL; several servers may, at once.
+    """Open a database of PostgreSQL; several servers may, at once.
 
     Raises:
         InputError: it was written by a newer Edgewright, the address is wrong, or nobody of that name may use it.
@@ -96,7 +137,7 @@ def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | Outpu
 
 
 def open_file(path: Path) -> Database:
-    """Opens a SQLite file.
+    """Open a SQLite file.
 
     Raises:
         InputError: it was written by a newer Edgewright.
@@ -112,7 +153,7 @@ def open_file(path: Path) -> Database:
 
 
 def lock(connection: sa.Connection, *, shared: bool) -> None:
-    """The right to write until the transaction ends; a transaction of SQLite has had it from its beginning.
+    """Lock for writing until the transaction ends; in SQLite it is locked from its beginning.
 
     Args:
         connection: that has just begun.
@@ -123,7 +164,7 @@ def lock(connection: sa.Connection, *, shared: bool) -> None:
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows, or where their primary key is there already replaces the other columns that they name."""
+    """Insert rows, or where their primary key is there already replaces the other columns that they name."""
     if rows:
         connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0])), list(rows))
 
@@ -137,7 +178,7 @@ def _upserting(dialect: str, table: sa.Table, names: tuple[str, ...]) -> Any:  #
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows, leaving those whose primary key is there already as they are."""
+    """Insert rows, leaving those whose primary key is there already as they are."""
     if not rows:
         return
     statement = _INSERTS[connection.dialect.name](table)
@@ -148,10 +189,13 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappin
 def insert_new_plain(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """As `insert_new`, of very many rows: tuples of what the driver takes as it is, which spares half the time.
+    """Insert many new rows as tuples in the driver's types, in half the time of `insert_new`.
 
     Args:
+        connection: in a transaction that may write.
+        table: to insert into.
         names: of the columns, in the order of each row's values.
+        rows: values as the driver takes them.
     """
     keys = ", ".join(column.name for column in table.primary_key)
     _many(connection, f"{_inserting(connection, table, names)} ON CONFLICT ({keys}) DO NOTHING", rows)
@@ -160,7 +204,7 @@ def insert_new_plain(
 def upsert_plain(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """As `upsert`; rows as of `insert_new_plain`."""
+    """Upsert many rows given as for `insert_new_plain`."""
     keys = [column.name for column in table.primary_key]
     others = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
     inserting = _inserting(connection, table, names)
@@ -170,14 +214,14 @@ def upsert_plain(
 def insert_plain(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Inserts rows as of `insert_new_plain`; none of them may be there."""
+    """Insert rows as of `insert_new_plain`; none of them may be there."""
     _many(connection, _inserting(connection, table, names), rows)
 
 
 def update_plain(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Writes columns of rows that are there; each row's values as of `insert_new_plain`, and its primary key last."""
+    """Write columns of rows that are there; each row's values as of `insert_new_plain`, and its primary key last."""
     mark, (key,) = _mark(connection), table.primary_key
     values = ", ".join(f"{name} = {mark}" for name in names)
     _many(connection, f"UPDATE {table.name} SET {values} WHERE {key.name} = {mark}", rows)  # noqa: S608

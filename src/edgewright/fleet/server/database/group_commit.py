@@ -5,10 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
+from itertools import groupby
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -65,14 +65,9 @@ class Committer:
     """
 
     def __init__(
-        self,
-        engine: sa.Engine,
-        *,
-        waiting: int = WAITING,
-        group: int = GROUP,
-        thread: bool = True,
+        self, engine: sa.Engine, *, waiting: int = WAITING, group: int = GROUP, thread: bool = True,
         told: Callable[[int, float], None] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._engine, self._group, self.told = engine, group, told
         self._queue: queue.Queue[_Request | None] = queue.Queue(waiting)
         self._lock = threading.Lock()
@@ -100,7 +95,7 @@ class Committer:
         return why if why and time.monotonic() - at < TROUBLE else ""
 
     def submit(self, work: Work[T]) -> Future[T]:
-        """Queues one operation.
+        """Queue one operation.
 
         Returns:
             Its result once it is durable; or what it raised, or `OutputError` where the commit failed.
@@ -111,14 +106,14 @@ class Committer:
         return self._put(_Request(None, work, Future()))
 
     def submit_to(self, bulk: Bulk[A, T], argument: A) -> Future[T]:
-        """Queues one argument of an operation that takes all that wait next to each other at once.
+        """Queue one argument of an operation that takes all that wait next to each other at once.
 
         Returns, raises: as `submit`.
         """
         return self._put(_Request(bulk, argument, Future()))
 
     def close(self, seconds: float = 10.0) -> None:
-        """Writes what waits and ends."""
+        """Write what waits and end."""
         with self._lock:
             if self._closed:
                 return
@@ -181,38 +176,28 @@ class Committer:
             self.told(len(group), time.perf_counter() - began)
 
     def _note(self, why: str) -> None:
-        """Keeps why a write failed, and tells it in a server's log: when it begins, and when it is over."""
+        """Keep why a write failed, and tells it in a server's log: when it begins, and when it is over."""
         before, self._failed = self.trouble, (why, time.monotonic())
         if self._thread is not None and bool(before) != bool(why):
             line("error" if why else "info", "commit.failed" if why else "commit.well", why=why)
 
     def _transaction(self, group: list[_Request]) -> list[tuple[Future[Any], Any]]:
-        """Runs operations and commits; from the beginning where another server's transaction was in the way."""
+        """Run operations and commit; from the beginning where another server's transaction was in the way."""
         shared = all(asked.bulk is not None for asked in group)
         for left in reversed(range(_ATTEMPTS)):
             answers: list[tuple[Future[Any], Any]] = []
             try:
                 with self._engine.begin() as connection:
                     lock(connection, shared=shared)
-                    for run in _neighbours(group):
+                    # Neighbours of the same bulk operation together, every other operation alone.
+                    for _, some in groupby(group, key=lambda asked: id(asked.bulk or asked)):
+                        run = list(some)
                         answers += zip((asked.answer for asked in run), _run(connection, run), strict=True)
                 break
             except sa.exc.DBAPIError as error:
                 if not left or not may_try_again(error):
                     raise
         return answers
-
-
-def _neighbours(group: list[_Request]) -> Iterator[list[_Request]]:
-    """Stretches of arguments of the same bulk operation; every other operation alone."""
-    run: list[_Request] = []
-    for asked in group:
-        if run and (asked.bulk is None or asked.bulk is not run[0].bulk):
-            yield run
-            run = []
-        run.append(asked)
-    if run:
-        yield run
 
 
 def _run(connection: sa.Connection, run: list[_Request]) -> Sequence[Any]:
@@ -225,12 +210,8 @@ def _run(connection: sa.Connection, run: list[_Request]) -> Sequence[Any]:
     if not isinstance(together, BaseException):
         return list(together)
     # One of them spoils all: each for itself, so that only that one fails.
-    results = [_alone(connection, partial(_single, bulk, argument)) for argument in arguments]
+    results = [_alone(connection, lambda c, one=argument: bulk(c, [one])) for argument in arguments]  # type: ignore[misc]
     return [result if isinstance(result, BaseException) else result[0] for result in results]
-
-
-def _single(bulk: Bulk[Any, Any], argument: Any, connection: sa.Connection) -> Any:  # noqa: ANN401
-    return bulk(connection, [argument])
 
 
 def _alone(connection: sa.Connection, work: Work[Any]) -> Any:  # noqa: ANN401 - whatever the operation gives

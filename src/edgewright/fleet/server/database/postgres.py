@@ -7,12 +7,52 @@ touch only rows of the devices that it names, which it locks first, and the audi
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from edgewright.core.files import write_atomic
+from edgewright.fleet.repository.folder import ADDRESS as NAME
 from edgewright.schema.errors import InputError
+
+
+def address(folder: Path) -> str:
+    """Return the address of a fleet's database; empty for the SQLite file of its folder.
+
+    Raises:
+        InputError: the file that names it cannot be read, or names none.
+    """
+    path = folder / NAME
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("the address of a database", str(error), str(path)) from None
+    return checked(text, str(path))
+
+
+def checked(text: str, where: str) -> str:
+    """Return an address as it was given.
+
+    Raises:
+        InputError: it is none of PostgreSQL.
+    """
+    if not is_address(text):
+        raise InputError("postgresql://USER@HOST:PORT/NAME", text.partition(":")[0][:40] or "nothing", where)
+    return text
+
+
+def keep(folder: Path, text: str) -> None:
+    """From now on the folder's database is this one. The file may hold a password: its owner alone reads it."""
+    path = folder / NAME
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    write_atomic(path, text.encode() + b"\n")
+    path.chmod(0o600)
+
 
 SCHEMES = ("postgresql", "postgres")
 WRITING, CHAIN, MIGRATING, LOOKING = 0x65770001, 0x65770002, 0x65770003, 0x65770004
@@ -25,12 +65,12 @@ _EXTRA = "pip install 'edgewright[fleet,postgres]'"
 
 
 def is_address(text: str) -> bool:
-    """Whether a database is named by an address of PostgreSQL."""
+    """Return whether a database is named by an address of PostgreSQL."""
     return text.partition(":")[0] in SCHEMES
 
 
 def shown(address: str) -> str:
-    """An address without its password, for messages and logs."""
+    """Return an address without its password, for messages and logs."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
@@ -39,7 +79,7 @@ def shown(address: str) -> str:
 
 
 def engine(address: str, *, reading: bool) -> sa.Engine:
-    """Opens a database.
+    """Open a database.
 
     Commits are durable when they return (`synchronous_commit` is never less than on here, whatever the server's own
     setting). Readers see one moment and cannot write.
@@ -87,18 +127,18 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
 
 
 def lock(connection: sa.Connection, *, shared: bool) -> None:
-    """Takes the right to write until the transaction ends: alone, or beside others that share it."""
+    """Take the right to write until the transaction ends: alone, or beside others that share it."""
     how = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     connection.exec_driver_sql(f"SELECT {how}({WRITING})")
 
 
 def lock_chain(connection: sa.Connection) -> None:
-    """The end of the audit log is this transaction's until it ends."""
+    """Lock the end of the audit log until the transaction ends."""
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({CHAIN})")
 
 
 def may_look(connection: sa.Connection) -> bool:
-    """Whether no other server looks after rollouts at this moment; until the transaction ends none will."""
+    """Return whether no other server looks after rollouts at this moment; until the transaction ends none will."""
     return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOOKING})").scalar_one())
 
 
@@ -108,5 +148,5 @@ def lock_migrating(connection: sa.Connection) -> None:
 
 
 def may_try_again(error: BaseException) -> bool:
-    """Whether a transaction failed only because of another at the same time."""
+    """Return whether a transaction failed only because of another at the same time."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _AGAIN

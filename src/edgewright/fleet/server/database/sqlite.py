@@ -17,7 +17,7 @@ _PAGES = 1024
 
 
 def engine(path: Path, *, reading: bool) -> sa.Engine:
-    """Opens a file; made where it is not there, unless it is for reading.
+    """Open a file; made where it is not there, unless it is for reading.
 
     With WAL and `synchronous=FULL` a commit is on the disk before it returns (docs/adr/0030-control-plane.md). Writers
     take the lock when they begin, so that none fails half-way because another was faster.
@@ -41,7 +41,7 @@ def engine(path: Path, *, reading: bool) -> sa.Engine:
 
 
 def backup(source: Path, target: Path) -> int:
-    """Copies a database as it is at one moment, while others write it; the copy's bytes.
+    """Copy a database as it is at one moment, while others write it; the copy's bytes.
 
     Raises:
         InputError: there is no database, or something is at the target.

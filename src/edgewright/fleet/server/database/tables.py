@@ -1,12 +1,26 @@
 """Tables of the control plane, in what SQLite and PostgreSQL have in common.
 
-Times are seconds since 1970 by the server's clock unless a comment says otherwise. A part with tables of its own adds a
-file `NAME_tables.py` over the same `metadata` and a migration.
+Times are seconds since 1970 by the server's clock unless a comment says otherwise. A change
+of a table needs a revision in `migrations/versions`; an empty database gets the tables as they stand here.
 """
 
 from __future__ import annotations
 
+import msgspec
 import sqlalchemy as sa
+
+from edgewright.schema.boards import BoardSeen
+
+
+def boards_of(text: str) -> tuple[BoardSeen, ...]:
+    """From the column; none where it is empty."""
+    return msgspec.json.decode(text, type=tuple[BoardSeen, ...]) if text else ()
+
+
+def written(boards: tuple[BoardSeen, ...]) -> str:
+    """For the column; without characters that PostgreSQL keeps in no text."""
+    return msgspec.json.encode(boards).decode() if boards else ""
+
 
 metadata = sa.MetaData(
     naming_convention={
@@ -65,10 +79,10 @@ devices = sa.Table(
     sa.Column("nonce_before", sa.String(64), nullable=False, default=""),  # that the last report returned
     sa.Column("digest", sa.String(64), nullable=False, default=""),  # SHA-256 of the last report's body
     sa.Column("acknowledged", sa.LargeBinary, nullable=True),  # the answer to it, given again when it is asked again
-    sa.Column("boards", sa.Text, nullable=False, server_default=""),  # behind it, JSON; empty for none
     sa.Column("quarantined", sa.Boolean, nullable=False, default=False, index=True),
     sa.Column("quarantine_reason", sa.String(500), nullable=False, default=""),
     sa.Column("quarantined_at", sa.Double, nullable=True),
+    sa.Column("boards", sa.Text, nullable=False, server_default=""),  # behind it, JSON; empty for none
     sa.Index(None, "product", "counter"),
     sa.Index(None, "name", "id"),  # each order in which devices are listed page by page
     sa.Index(None, "counter", "id"),
@@ -91,7 +105,7 @@ tokens = sa.Table(
 
 
 def _counted() -> list[sa.Column[object]]:
-    """Columns of `schema.fleet_report.Vitals`, which two tables have."""
+    """Return columns of `schema.fleet_report.Vitals`, which two tables have."""
     return [
         sa.Column("seconds", sa.Double, nullable=False, default=0.0),
         sa.Column("windows", sa.BigInteger, nullable=False, default=0),
@@ -181,7 +195,7 @@ items = sa.Table(  # of the devices' outboxes
     sa.Index(None, "kind", "at"),
 )
 
-secrets = sa.Table(  # that all servers of a fleet share
+secrets = sa.Table(  # nothing is kept in it any more; older databases have it
     "secrets",
     metadata,
     sa.Column("name", sa.String(32), primary_key=True),
@@ -208,4 +222,49 @@ audit = sa.Table(  # rows are only ever added; each holds the hash of the one be
     sa.Column("detail", sa.Text, nullable=False),  # JSON
     sa.Column("before", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False, unique=True),
+)
+
+rollouts = sa.Table(
+    "rollouts",
+    metadata,
+    sa.Column("plan", sa.String(63), primary_key=True),
+    sa.Column("product", sa.String(63), nullable=False, index=True),
+    sa.Column("counter", sa.BigInteger, nullable=False),  # of the release
+    sa.Column("sha256", sa.String(64), nullable=False),  # of the plan's bytes
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the plan, as it was signed offline
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("stage", sa.Integer, nullable=False),
+    sa.Column("entered", sa.Double, nullable=False),  # when the stage began
+    sa.Column("revert", sa.Boolean, nullable=False),  # an aborted rollout calls devices back
+    sa.Column("version", sa.BigInteger, nullable=False),  # rises with every transition: compare and set
+    sa.Column("why", sa.String(500), nullable=False),  # of the last transition
+    sa.Column("started_at", sa.Double, nullable=False, index=True),
+    sa.Column("started_by", sa.String(64), nullable=False),
+    sa.Column("judged_at", sa.Double, nullable=True),  # when the gates were asked last
+    sa.Column("judged", sa.Text, nullable=False),  # what they said, JSON of plans.gates.Judged
+    sa.Column("holds", sa.String(500), nullable=False),  # why it does not go on now
+)
+
+signed = sa.Table(  # every version of every role that was ever to be published; bytes are never changed
+    "signed",
+    metadata,
+    sa.Column("role", sa.String(64), primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
+signed_files = sa.Table(  # targets that the online role names; by content, so that two never differ under one path
+    "signed_files",
+    metadata,
+    sa.Column("path", sa.String(200), primary_key=True),  # below the folder of targets
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
+heads = sa.Table(  # one row: which state of the signed files the next one follows
+    "heads",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("serial", sa.BigInteger, nullable=False),  # compare and set
 )

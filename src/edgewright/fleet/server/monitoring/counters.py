@@ -12,18 +12,16 @@ _AGES = (10.0, 60.0, 300.0, 900.0, 3600.0, 6 * 3600.0, 86_400.0, 7 * 86_400.0, 3
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-class Counted:
+class Counters:
     """One registry a control plane, so that two in one process do not mix."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.waiting: Callable[[], int] = lambda: 0
         self.requests = Counter(
-            "edgewright_fleet_requests",
-            "Requests by endpoint and status",
-            ["endpoint", "status"],
+            "edgewright_fleet_requests", "Requests by endpoint and status", ["endpoint", "status"],
             registry=self.registry,
-        )
+        )  # fmt: skip
         self.seconds = Histogram(
             "edgewright_fleet_request_seconds", "Time to answer", ["endpoint"],
             registry=self.registry, buckets=_SECONDS,
@@ -40,10 +38,6 @@ class Counted:
         self.waited = Histogram(
             "edgewright_fleet_outbox_age_seconds", "How long the oldest item of a report had waited on its device",
             registry=self.registry, buckets=_AGES,
-        )  # fmt: skip
-        self.carried = Counter(
-            "edgewright_fleet_carried", "Messages of devices that a broker brought, by what became of them", ["what"],
-            registry=self.registry,
         )  # fmt: skip
         ProcessCollector(registry=self.registry)
         self.static = Counter("edgewright_fleet_static", "Static answers by status", ["status"], registry=self.registry)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import devices, outcomes
+from edgewright.fleet.server.database.tables import devices, outcomes, rollouts
 from edgewright.fleet.server.publishing import integrity_scan
-from edgewright.fleet.server.rollouts.rows import NOT_OVER
-from edgewright.fleet.server.signer.health import signer_away
+from edgewright.fleet.server.server_registry import signer_away
 from edgewright.schema.errors import EdgewrightError
 
 _HOUR = 3600.0
@@ -46,11 +44,11 @@ class _Given(Collector):
         self._families = tuple(families)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """What was given."""
+        """Return what was given."""
         return self._families
 
 
-class Gauged:
+class Gauges:
     """Reads the metrics of a control plane; what it read from the database it keeps for a while."""
 
     def __init__(self, plane: Plane) -> None:
@@ -73,7 +71,8 @@ class Gauged:
             with self._plane.database.reading() as connection:
                 self._rows = [*_devices(connection, now), *_rollouts(connection, now), *_database(connection)]
             took = time.perf_counter() - start
-            self._rows.append(_one("count_seconds", "Time to count devices and rollouts for these metrics", took))
+            about = "Time to count devices and rollouts for these metrics"
+            self._rows.append(_family("count_seconds", about, (), [((), took)]))
             self._until = began + took * _REST
         return self._rows
 
@@ -82,11 +81,6 @@ def _family(name: str, about: str, labels: tuple[str, ...], values: Iterable[tup
     made: Any = GaugeMetricFamily(_PREFIX + name, about, labels=labels)
     for named, value in values:
         made.add_metric(named, value)
-    return made
-
-
-def _one(name: str, about: str, value: float) -> GaugeMetricFamily:
-    made: GaugeMetricFamily = _family(name, about, (), [((), value)])
     return made
 
 
@@ -122,9 +116,9 @@ def _devices(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
 def _rollouts(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
     r = rollouts.c
     query = sa.select(r.plan, r.product, r.counter, r.state, r.stage, r.entered, r.judged_at, r.holds)
-    over = sa.case((r.state.in_(NOT_OVER), 0), else_=1)
+    over = sa.case((r.state.in_(UNDER_WAY), 0), else_=1)
     rows = connection.execute(query.order_by(over, r.started_at.desc()).limit(_LATEST)).all()
-    under_way = [row for row in rows if row.state in NOT_OVER]
+    under_way = [row for row in rows if row.state in UNDER_WAY]
     return [
         _family("rollout", "Rollouts by state: 1", ("plan", "product", "release", "state"),
                 [((row.plan, row.product, str(row.counter), row.state), 1.0) for row in rows]),
@@ -146,7 +140,7 @@ def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
 
 
 def _parts(plane: Plane) -> list[GaugeMetricFamily]:
-    """What a server says of itself, as `/readyz` does."""
+    """Return what a server says of itself, as `/readyz` does."""
     why = plane.ready if "signer" in plane.ready else {**plane.ready, "signer": signer_away(plane.folder)}
     writes = plane.committer.alive and not plane.committer.trouble
     parts = {"writer": writes, "serving": not plane.stopping, **{k: not v for k, v in why.items()}}
@@ -172,9 +166,3 @@ def _expiries(folder: Path) -> list[GaugeMetricFamily]:
         found = []  # a folder without whole metadata: an alert on the absence says so
     about = "When the published signature of a role expires, seconds since 1970"
     return [_family("metadata_expires_seconds", about, ("role",), found)]
-
-
-def reading(plane: Plane) -> Callable[[], bytes]:
-    """Gives the metrics of a plane, with what it remembers between two calls."""
-    made = plane.extra.setdefault("gauged", Gauged(plane))
-    return partial(Gauged.text, made)

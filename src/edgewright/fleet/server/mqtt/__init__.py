@@ -1,1 +1,1 @@
-"""Publishes wake-ups over MQTT and consumes reports that devices send through a broker."""
+"""Publishes news for devices over MQTT."""

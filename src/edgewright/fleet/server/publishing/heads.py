@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import INDEX, ROLLOUTS, ROOT
+from edgewright.fleet.protocol.layout import INDEX, ROOT
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.server.database.rollout_tables import heads, signed, signed_files
+from edgewright.fleet.server.database.tables import heads, signed, signed_files
 from edgewright.schema.errors import EdgewrightError
 
 ONLINE_HEAD = "online"
@@ -55,7 +55,7 @@ def roots(connection: sa.Connection) -> list[bytes]:
 
 
 def keep(connection: sa.Connection, roles: Mapping[str, bytes], at: float) -> None:
-    """Adds metadata. A version that is there with other bytes breaks the transaction: the first seen wins.
+    """Add metadata. A version that is there with other bytes breaks the transaction: the first seen wins.
 
     Raises:
         RacedError: it is there with other bytes.
@@ -73,12 +73,12 @@ def keep(connection: sa.Connection, roles: Mapping[str, bytes], at: float) -> No
 
 def index_path(held: Mapping[str, bytes]) -> str:
     """Path of the standings that the newest metadata names, below the folder of targets; empty for none."""
-    named = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX) if ROLLOUTS in held else None
-    return metadata.prefixed(INDEX, named.hashes["sha256"]) if named is not None else ""
+    digest = metadata.index_hash(held)
+    return metadata.prefixed(INDEX, digest) if digest else ""
 
 
 def keep_index(connection: sa.Connection, index: bytes, at: float) -> str:
-    """Adds the file of standings; its path below the folder of targets."""
+    """Add the file of standings; its path below the folder of targets."""
     path = metadata.prefixed(INDEX, metadata.sha256(index))
     there = connection.execute(sa.select(signed_files.c.path).where(signed_files.c.path == path)).one_or_none()
     if there is None:

@@ -15,13 +15,8 @@ import msgspec
 
 from edgewright.fleet.protocol.layout import ROOT
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.repository.folder import Fleet, locked
+from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.superseded import named_targets, versioned
-from edgewright.fleet.server import log
-from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.publishing import heads, restore
-from edgewright.fleet.server.rollouts.composition import Conductor
-from edgewright.schema.errors import InputError
 
 NAME = "files"
 """Under which the last look is kept in a plane's `extra`."""
@@ -30,7 +25,7 @@ AT_ONCE = 64 << 20
 """Bytes that are hashed in one look; those that changed since the last one come first."""
 EVERY = 60.0
 """Seconds between two looks."""
-_TOLD = 20
+MOST_LOGGED = 20
 _Key = tuple[int, int, int]
 
 
@@ -46,7 +41,7 @@ class Wrong(msgspec.Struct, frozen=True, order=True):
     path: str
 
 
-class Look:
+class IntegrityScan:
     """Compares a served folder with what is signed, and remembers which files it has hashed.
 
     Args:
@@ -60,7 +55,7 @@ class Look:
         self._bad: dict[str, _Key] = {}
 
     def wrong(self, held: Mapping[str, bytes]) -> tuple[Wrong, ...]:
-        """What is wrong, in order of kinds and names.
+        """Return what is wrong, in order of kinds and names.
 
         Args:
             held: metadata by role that is published; the newest files of it are `Publisher`'s to keep.
@@ -70,7 +65,7 @@ class Look:
         return tuple(sorted(found))
 
     def _named(self, named: Mapping[str, int]) -> Iterator[Wrong]:
-        """Targets that are missing or have other bytes."""
+        """Yield targets that are missing or have other bytes."""
         left = self._at_once
         unseen: list[tuple[bool, str, _Key]] = []
         for name, length in named.items():
@@ -119,7 +114,7 @@ def _metadata(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[Wrong]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Files that a web server would serve; those of writers begin with a dot."""
+    """Return files that a web server would serve; those of writers begin with a dot."""
     return (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
 
 
@@ -137,57 +132,3 @@ def _hash(path: Path) -> str:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError:
         return ""
-
-
-class Watch:
-    """Looks now and then; what can be put right is, the rest is told.
-
-    Args:
-        plane: whose readiness and log tell it.
-        made: what it publishes with.
-    """
-
-    def __init__(self, plane: Plane, made: Conductor) -> None:
-        self._plane, self._made, self._look = plane, made, Look(made.fleet)
-        self._next, self._told = 0.0, ""
-
-    def now_and_then(self) -> None:
-        """Looks where it is time to; a server is not ready where devices find what it did not publish."""
-        now = self._plane.clock.monotonic()
-        if now < self._next:
-            return
-        self._next = now + EVERY
-        try:
-            self._plane.extra[NAME] = self.look()
-            self._plane.ready.pop("files", None)
-        except InputError as error:
-            self._plane.ready["files"] = str(error)[:300]
-            self._tell("files.conflict", why=str(error))
-
-    def look(self) -> tuple[Wrong, ...]:
-        """One look: newest metadata, standings and plans are written again where they are gone or were changed.
-
-        Raises:
-            InputError: devices find something newer than the database knows, or other bytes for the same version.
-        """
-        made, plane = self._made, self._plane
-        if made.publisher.again():
-            log.line("warning", "files.restored", why="published files were missing or had been changed")
-        with plane.database.reading() as connection:
-            root = heads.roots(connection)[0]
-        restore.check(plane.database, restore.published(restore.from_folder(plane.public), root))
-        with locked(made.fleet):  # nobody publishes between what is read here and there
-            with plane.database.reading() as connection:
-                held = heads.held(connection)
-            found = self._look.wrong(held)
-        if found:
-            self._tell("files.wrong", files=[f"{one.kind}: {one.path}" for one in found[:_TOLD]], count=len(found))
-        else:
-            self._told = ""
-        return found
-
-    def _tell(self, event: str, **more: object) -> None:
-        """The same is told once."""
-        if str(more) != self._told:
-            self._told = str(more)
-            log.line("warning", event, **more)

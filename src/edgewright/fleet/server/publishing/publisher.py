@@ -16,8 +16,8 @@ from edgewright.fleet.repository.acceptance import Waiting, taken, waiting
 from edgewright.fleet.repository.folder import Fleet, locked
 from edgewright.fleet.repository.public_files import make_folder, write_again, write_targets
 from edgewright.fleet.server.database.engine import Database
-from edgewright.fleet.server.database.rollout_tables import rollouts as table
-from edgewright.fleet.server.database.rollout_tables import signed_files
+from edgewright.fleet.server.database.tables import rollouts as table
+from edgewright.fleet.server.database.tables import signed_files
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.rollouts.rows import in_index
 from edgewright.fleet.server.rollouts.transitions import Rollouts
@@ -47,7 +47,7 @@ class Publisher:
         return self._written
 
     def publish(self) -> bool:
-        """Writes what is missing; whether anything was.
+        """Write what is missing; whether anything was.
 
         Raises:
             InputError: what is published is newer than the database, or differs from it.
@@ -60,7 +60,7 @@ class Publisher:
             return self._publish()
 
     def again(self) -> bool:
-        """As `publish`, whatever was written before: somebody may have changed or removed it.
+        """Publish everything again: somebody may have changed or removed files.
 
         Raises:
             InputError: what is published is newer than the database, or differs from it.
@@ -110,7 +110,7 @@ class Publisher:
 
 
 def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
-    """Takes in what was published offline and waits in `incoming`, oldest first; how many changes.
+    """Return takes in what was published offline and waits in `incoming`, oldest first; how many changes.
 
     A change is forgotten after its transaction; one that is taken in twice after a crash changes nothing the second
     time. All come in at once where they can: a change of keys may wait behind one that needs it, as after a theft of
@@ -134,7 +134,7 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
 
 
 def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
-    """Takes changes in, in one step: one of them may be what makes the others possible, such as a key."""
+    """Take changes in, in one step: one of them may be what makes the others possible, such as a key."""
     if not found:
         return
     files: dict[str, bytes] = {}
@@ -149,7 +149,7 @@ def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
 
 
 def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:
-    """Whether bytes are signed by the keys that count now."""
+    """Return whether bytes are signed by the keys that count now."""
     try:
         metadata.read(data, role)
     except InputError:
@@ -162,7 +162,7 @@ def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:
 
 
 def _index(connection: sa.Connection, held: dict[str, bytes]) -> bytes | None:
-    """Bytes of the standings that the newest metadata names; None where they came from elsewhere."""
+    """Return bytes of the standings that the newest metadata names; None where they came from elsewhere."""
     path = heads.index_path(held)
     if not path:
         return None

@@ -16,7 +16,6 @@ from edgewright.fleet.protocol.layout import (
     INDEX,
     METADATA_PATH,
     ONLINE,
-    ROLLOUTS,
     ROOT,
     SNAPSHOT,
     TARGETS_PATH,
@@ -26,15 +25,79 @@ from edgewright.fleet.protocol.layout import (
 from edgewright.fleet.protocol.ports import Transport, Unreachable
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.public_files import root_versions
+from edgewright.fleet.repository.offline import role_keys
+from edgewright.fleet.repository.public_files import read_target, root_versions, write_targets
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.rollouts.rows import plan_of
+from edgewright.fleet.server.rollouts.rows import first_values
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing, Standings
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the files that the folder did not have.
+
+    Attributes:
+        brought: paths below `targets` that were written, the hash before the name.
+        missing: those that are not where devices read either, or that have other bytes there.
+    """
+
+    brought: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def bring(fleet: Fleet, read: Callable[[str], bytes | None], held: Mapping[str, bytes]) -> Brought:
+    """Write what the folder lacks of the files that metadata names, one file in memory at a time.
+
+    Args:
+        fleet: into whose folder.
+        read: from where devices read: a path such as '/targets/NAME' to its bytes, None where there is none.
+        held: metadata by role, verified.
+
+    Raises:
+        Unreachable: nobody answers there.
+        OutputError: a file cannot be written.
+    """
+    brought: list[str] = []
+    missing: list[str] = []
+    for path, file in metadata.named_targets(held).items():
+        sha256 = file.hashes["sha256"]
+        if _whole(fleet, path, sha256):
+            continue
+        name = metadata.prefixed(path, sha256)
+        data = read(f"{TARGETS_PATH}/{name}")
+        if data is None or metadata.sha256(data) != sha256:
+            missing.append(name)
+        else:
+            brought += write_targets(fleet, {path: data})
+    return Brought(brought=tuple(brought), missing=tuple(missing))
+
+
+def keyless(fleet: Fleet, held: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Online roles that nobody here can sign: their keys were rotated after the backup, and lost with the machine.
+
+    Raises:
+        InputError: the file of a key cannot be used.
+    """
+    ring, elsewhere = fleet.ring(), fleet.settings.signers
+    return tuple(
+        one.role
+        for one in role_keys(held)
+        if one.role in ONLINE
+        and sum(ring.file(key) is not None or key in elsewhere for key in one.keys) < one.threshold
+    )
+
+
+def _whole(fleet: Fleet, path: str, sha256: str) -> bool:
+    try:
+        read_target(fleet, path, sha256)
+    except InputError:
+        return False
+    return True
+
 
 Reading = Callable[[str], bytes | None]
 """A path such as '/metadata/timestamp.json' to its bytes; None where there is none."""
@@ -42,7 +105,7 @@ _LARGEST = 64 << 20
 
 
 def from_folder(public: Path) -> Reading:
-    """Reads a folder that a web server serves."""
+    """Read a folder that a web server serves."""
 
     def read(path: str) -> bytes | None:
         place = public / path.lstrip("/")
@@ -52,7 +115,7 @@ def from_folder(public: Path) -> Reading:
 
 
 def from_address(transport: Transport) -> Reading:
-    """Reads from where devices read.
+    """Read from where devices read.
 
     Raises:
         Unreachable: when it is used and there is no answer.
@@ -90,7 +153,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def published(read: Reading, root: bytes) -> Published:
-    """What is published, verified from a root that is trusted.
+    """Return what is published, verified from a root that is trusted.
 
     Args:
         read: where from.
@@ -121,14 +184,15 @@ def published(read: Reading, root: bytes) -> Published:
     for role, data in held.items():
         if role not in (ROOT, TIMESTAMP, SNAPSHOT):
             metadata.verify(held, role, data)
-    index = _target(read, held, ROLLOUTS, INDEX)
+    digest = metadata.index_hash(held)
+    index = _named(read, INDEX, digest) if digest else None
     standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
     plans = {s.plan: _named(read, plan_target(s.plan), s.sha256) for s in standings}
     return Published(held=held, roots=tuple(roots), index=index, plans=plans)
 
 
 def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
-    """Takes what is published into a database that knows no signed files yet: a new one; whether it was this server.
+    """Take what is published into a database that knows no signed files yet: a new one; whether it was this server.
 
     Raises:
         InputError: a published file is missing or is not the one that was signed.
@@ -148,7 +212,7 @@ def begin(fleet: Fleet, database: Database, committer: Committer, now: float) ->
 
 
 def first_root(fleet: Fleet) -> bytes:
-    """The oldest root in the fleet's folder, from which all others follow.
+    """Return the oldest root in the fleet's folder, from which all others follow.
 
     Raises:
         InputError: there is none.
@@ -160,7 +224,7 @@ def first_root(fleet: Fleet) -> bytes:
 
 
 def check(database: Database, found: Published) -> None:
-    """Refuses to go on where devices have seen more than the database knows.
+    """Refuse to go on where devices have seen more than the database knows.
 
     Raises:
         InputError: a role's published version is above the database's, or the same with other bytes.
@@ -180,7 +244,7 @@ def check(database: Database, found: Published) -> None:
 def take_up(
     database: Database, committer: Committer, found: Published, who: str, now: float, what: str = "restored"
 ) -> bool:
-    """Takes what is published as what holds; whether it was news.
+    """Take what is published as what holds; whether it was news.
 
     Raises:
         InputError: the database has other bytes for a published version: what devices have seen is lost here.
@@ -207,24 +271,16 @@ def take_up(
 
 
 def _set(connection: sa.Connection, standing: Standing, body: bytes, who: str, now: float) -> None:
-    """One rollout as devices know it."""
+    """Write one rollout as devices know it."""
     values = {
         "state": standing.state, "stage": standing.stage, "entered": standing.entered, "revert": standing.revert,
         "why": "taken up from what is published",
     }  # fmt: skip
-    there = sa.select(rollouts.c.version).where(rollouts.c.plan == standing.plan)
-    version = connection.execute(there).scalar_one_or_none()
-    if version is not None:
-        following = {**values, "version": version + 1}
-        connection.execute(sa.update(rollouts).where(rollouts.c.plan == standing.plan).values(**following))
-        return
-    connection.execute(
-        sa.insert(rollouts).values(
-            plan=standing.plan, product=standing.product, counter=plan_of(body).release.counter, body=body,
-            sha256=standing.sha256, version=1, started_at=standing.entered or now, started_by=who[:64],
-            judged_at=None, judged="[]", holds="", **values,
-        )
-    )  # fmt: skip
+    same = rollouts.c.plan == standing.plan
+    following = sa.update(rollouts).where(same).values(**values, version=rollouts.c.version + 1)
+    if not connection.execute(following).rowcount:
+        first = {**first_values(standing, body, who), **values, "started_at": standing.entered or now}
+        connection.execute(sa.insert(rollouts).values(plan=standing.plan, version=1, **first))
 
 
 def _file(read: Reading, path: str) -> bytes:
@@ -239,10 +295,3 @@ def _named(read: Reading, path: str, sha256: str) -> bytes:
     if metadata.sha256(data) != sha256:
         raise InputError(f"SHA-256 {sha256[:12]}...", "other bytes", path)
     return data
-
-
-def _target(read: Reading, held: Mapping[str, bytes], role: str, path: str) -> bytes | None:
-    if role not in held:
-        return None
-    named = metadata.read(held[role], role).signed.targets.get(path)
-    return None if named is None else _named(read, path, named.hashes["sha256"])

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.measures import FAILED, NOT_THE_MODEL
+from edgewright.fleet.protocol.plans.gates import FAILED, NOT_THE_MODEL
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
 from edgewright.fleet.server.rollouts.rows import next_due, standing_of
 from edgewright.schema.fleet_plan import Gate, Plan
@@ -52,7 +52,7 @@ class _Last:
     beyond: float = -1.0
 
 
-class Glance:
+class DirtyCheck:
     """What is remembered between rounds; forgotten, everything is read once more.
 
     Args:
@@ -68,19 +68,21 @@ class Glance:
         self._last: dict[str, _Last] = {}
 
     def forget(self) -> None:
-        """The next look reads everything."""
+        """Make the next check read everything."""
         self._last = {}
 
     def wanted(
         self, connection: sa.Connection, plan: Plan, row: Mapping[str, Any], now: float, listening: float, every: float
     ) -> bool:
-        """Whether the gates are to be asked in this round.
+        """Return whether the gates are to be asked in this round.
 
         Args:
             connection: to read from.
-            plan, row: of the rollout.
+            plan: of the rollout.
+            row: of the rollout.
             now: seconds since 1970.
-            listening, every: as `gating.judge_all`.
+            listening: see `gating.judge_all`.
+            every: see `gating.judge_all`.
         """
         last = self._last.get(plan.id)
         asked = (
@@ -114,7 +116,7 @@ class Glance:
         )
 
     def _beyond(self, connection: sa.Connection, plan: Plan, last: _Last, now: float) -> bool:
-        """Whether a report of the window is beyond a limit; only what came since the last glance is read."""
+        """Return whether a report of the window is beyond a limit; only what came since the last glance is read."""
         conditions = [_beyond(gate) for gate in plan.gates if gate.measure in _BEYOND]
         if not conditions:
             return False
@@ -141,7 +143,7 @@ def _any_failed(connection: sa.Connection, plan: Plan) -> bool:
 
 
 def _any_silent(connection: sa.Connection, plan: Plan, now: float, every: float) -> bool:
-    """Whether somebody with leave was last heard so long ago that a gate may take it for silent."""
+    """Return whether somebody with leave was last heard so long ago that a gate may take it for silent."""
     d, i, o, counter = devices.c, intents.c, outcomes.c, plan.release.counter
     since = now - plan.silence
     ended = sa.select(o.number).where(

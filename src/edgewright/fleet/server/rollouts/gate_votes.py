@@ -10,11 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, REPORT_EVERY
-from edgewright.fleet.protocol.plans.gates import SHARES, GateVerdict, judge
-from edgewright.fleet.protocol.plans.measures import distance, failed, value
-from edgewright.fleet.protocol.plans.votes import Voice
-from edgewright.fleet.server.board_status import boards_of
-from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
+from edgewright.fleet.protocol.plans.gates import SHARES, GateVerdict, Vote, distance, failed, judge, value
+from edgewright.fleet.server.database.tables import boards_of, devices, intents, outcomes, reports
 from edgewright.schema.boards import pending
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Vitals
@@ -36,7 +33,7 @@ def judge_all(
     listening: float = 0.0,
     every: float = REPORT_EVERY,
 ) -> tuple[GateVerdict, ...]:
-    """Asks every gate of a plan.
+    """Ask every gate of a plan.
 
     Args:
         connection: to read from.
@@ -64,10 +61,10 @@ class _Heard:
         self._connection, self._plan, self._since, self._now = connection, plan, since, now
         self._listening, self._every = listening, every
         self._vitals: dict[bool, list[tuple[Any, Vitals]]] = {}
-        self._ends: tuple[list[Voice], list[Voice]] | None = None
+        self._ends: tuple[list[Vote], list[Vote]] | None = None
         self._waiting: set[str] = set()
 
-    def new(self, measure: str) -> list[Voice]:
+    def new(self, measure: str) -> list[Vote]:
         """Of those that have, or had, the new release."""
         if measure == "firmware":
             return self._firmware()
@@ -77,11 +74,11 @@ class _Heard:
             return self._classes()
         return self._measured(measure, new=True)
 
-    def old(self, measure: str) -> list[Voice]:
+    def old(self, measure: str) -> list[Vote]:
         """Of those that have an older one at the same time."""
         return [] if measure in SHARES or measure == "classes" else self._measured(measure, new=False)
 
-    def _measured(self, measure: str, *, new: bool) -> list[Voice]:
+    def _measured(self, measure: str, *, new: bool) -> list[Vote]:
         if new not in self._vitals:
             self._vitals[new] = list(self._reported(new=new))
         if measure == "drift":  # added up over reports, which names of channels are not
@@ -116,7 +113,7 @@ class _Heard:
                 ),
             )  # fmt: skip
 
-    def _shares(self) -> tuple[list[Voice], list[Voice]]:
+    def _shares(self) -> tuple[list[Vote], list[Vote]]:
         """Voices of 'failed' and of 'silent'."""
         if self._ends is not None:
             return self._ends
@@ -167,8 +164,8 @@ class _Heard:
         heard = [row.last_report_at for row in self._connection.execute(query)]
         return sum(map(self._gone, heard)) / len(heard) if len(heard) >= _SOME else 0.0
 
-    def _ended(self) -> dict[str, Voice]:
-        """Devices whose trial is over, one way or the other: one failure counts, whatever came after it."""
+    def _ended(self) -> dict[str, Vote]:
+        """Return devices whose trial is over, one way or the other: one failure counts, whatever came after it."""
         o, plan = outcomes.c, self._plan
         query = (
             sa.select(*_BATCH, o.what, o.because, devices.c.boards)
@@ -176,7 +173,7 @@ class _Heard:
             .where(o.plan == plan.id, o.counter == plan.release.counter, *self._counts())
             .order_by(o.device, o.number)
         )
-        found: dict[str, Voice] = {}
+        found: dict[str, Vote] = {}
         for row in self._connection.execute(query):
             bad = failed(row.what, row.because)
             if bad is False and self._waits(row.boards):
@@ -191,7 +188,7 @@ class _Heard:
         number, patience = self._plan.release.counter, self._plan.silence
         return any(pending(one, number, patience) for one in boards_of(boards))
 
-    def _firmware(self) -> list[Voice]:
+    def _firmware(self) -> list[Vote]:
         """Of devices with boards that came to an end with the release, whether one needs other firmware for it."""
         number = self._plan.release.counter
         query = sa.select(*_BATCH, devices.c.boards).where(
@@ -205,7 +202,7 @@ class _Heard:
         return found
 
     def _asked(self) -> sa.Select[Any]:
-        """Devices whose intent was acknowledged."""
+        """Return devices whose intent was acknowledged."""
         i, plan = intents.c, self._plan
         return (
             sa.select(*_BATCH, i.at, devices.c.last_report_at)
@@ -221,7 +218,7 @@ class _Heard:
             devices.c.enrolled_at <= self._plan.enrolled,
         )
 
-    def _classes(self) -> list[Voice]:
+    def _classes(self) -> list[Vote]:
         """How far each device's answers moved: those with the new release against its own last ones before it."""
         number = self._plan.release.counter
         after = self._shares_of(reports.c.counter == number, reports.c.at >= self._since)
@@ -245,5 +242,5 @@ class _Heard:
         return found
 
 
-def _voice(row: Any, number: float) -> Voice:  # noqa: ANN401 - a row of some query
-    return Voice(device=row.id, batch=row.batch, enrolled=row.enrolled_at, value=number)
+def _voice(row: Any, number: float) -> Vote:  # noqa: ANN401 - a row of some query
+    return Vote(device=row.id, batch=row.batch, enrolled=row.enrolled_at, value=number)

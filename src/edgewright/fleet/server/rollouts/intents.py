@@ -1,18 +1,105 @@
-"""Intents: whether a device may activate now, written down before it is said."""
+"""Intents: whether a device may activate now by plan, stage and pace; the answer is durable before it is given."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.plans.decision import decide
+from edgewright.fleet.protocol.plans.eligibility import Moment, Traits
+from edgewright.fleet.protocol.plans.formatting import lasting
+from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server.api.endpoint import RefusedError
-from edgewright.fleet.server.control_plane import Deciding, Decision
+from edgewright.fleet.server.control_plane import Deciding
 from edgewright.fleet.server.database.engine import upsert
-from edgewright.fleet.server.database.tables import devices, intents
-from edgewright.fleet.server.quarantine import shut_out
+from edgewright.fleet.server.database.tables import devices, intents, outcomes
+from edgewright.fleet.server.enrollments import shut_out
+from edgewright.fleet.server.rollouts.rows import plan_of, row_of, standing_of
 from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Allowed, Intent
+
+HOUR = 3600.0
+UNTIL = 600.0
+"""Seconds for which a leave holds on the device."""
+
+# Built once: they run for every device of every stage, inside the transaction that all reports wait for.
+_FAILURE = (
+    sa.select(outcomes.c.number)
+    .where(
+        outcomes.c.device == sa.bindparam("device"), outcomes.c.plan == sa.bindparam("plan"),
+        outcomes.c.counter == sa.bindparam("counter"), sa.or_(*(outcomes.c.what == what for what in FAILED)),
+    )
+    .limit(1)
+)  # fmt: skip
+_GIVEN = (
+    intents.c.plan == sa.bindparam("plan"), intents.c.counter == sa.bindparam("counter"), intents.c.at.is_not(None),
+)  # fmt: skip
+_LEAVE = sa.select(intents.c.at).where(intents.c.device == sa.bindparam("device"), *_GIVEN)
+_RECENT = sa.select(sa.func.count(), sa.func.min(intents.c.at)).where(*_GIVEN, intents.c.at > sa.bindparam("since"))
+
+
+def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Allowed:
+    """Answer an intent by what is true inside the transaction that will hold the answer.
+
+    Args:
+        connection: of the transaction.
+        device: its row.
+        intent: what it is about to do.
+        now: seconds since 1970, the server's clock.
+
+    Tags that decide are those of the enrolment; what a device says of itself lets it in nowhere.
+    """
+
+    def refuse(why: str, wait: float) -> Allowed:
+        return Allowed(nonce=intent.nonce, go=False, why=why, wait=wait)
+
+    row = row_of(connection, intent.plan)
+    if row is None or row["product"] != device["product"]:
+        return refuse(f"no rollout {intent.plan} of product {device['product']}", HOUR)
+    plan, standing = plan_of(row["body"]), standing_of(row)
+    if intent.counter != plan.release.counter:
+        return refuse(f"the rollout is of release {plan.release.counter}", HOUR)
+    if standing.state not in ("running", "finished"):
+        return refuse(f"the rollout is {standing.state}: {row['why']}", 300.0)
+    if intent.stage > standing.stage:
+        return refuse(f"stage {intent.stage + 1} has not begun; it is {standing.stage + 1}", 60.0)
+    traits = Traits(
+        device=device["id"], tags=tuple(device["given"]), profile=device["profile"], product=device["product"],
+        counter=device["counter"], floor=device["floor"], version=device["version"],
+    )  # fmt: skip
+    moment = Moment(now=now, trusted=True, running=0.0, seen=0.0, fresh=True, wall=now)
+    verdict = decide(plan, standing, traits, moment)
+    if not verdict.go:
+        return refuse(verdict.why, verdict.wait or 300.0)
+    if _failed_before(connection, device["id"], plan):
+        return refuse(f"release {plan.release.counter} failed on this device before", HOUR)
+    why, wait = _over_pace(connection, device["id"], plan, now)
+    return refuse(why, wait) if why else Allowed(nonce=intent.nonce, go=True, until=UNTIL)
+
+
+def _failed_before(connection: sa.Connection, device: str, plan: Plan) -> bool:
+    """Return whether a device that lost its own memory of it reported that the release failed there."""
+    record = {"device": device, "plan": plan.id, "counter": plan.release.counter}
+    return connection.execute(_FAILURE, record).one_or_none() is not None
+
+
+def _over_pace(connection: sa.Connection, device: str, plan: Plan, now: float) -> tuple[str, float]:
+    """Return why a device must wait, and for how long, where as many got leave within the hour as the plan allows.
+
+    A device that had leave keeps it and counts once.
+    """
+    parameters = {"device": device, "plan": plan.id, "counter": plan.release.counter, "since": now - HOUR}
+    if plan.pace <= 0.0 or connection.execute(_LEAVE, parameters).one_or_none() is not None:
+        return "", 0.0
+    count, first = connection.execute(_RECENT, parameters).one()
+    if count < plan.pace:
+        return "", 0.0
+    wait = max(1.0, first + HOUR - now)
+    return f"{count} devices began within an hour, the pace is {plan.pace:g}; next in {lasting(wait)}", wait
+
 
 _LARGEST = 2**53
 _DEVICE = sa.select(devices).where(devices.c.id == sa.bindparam("device"))
@@ -20,11 +107,10 @@ _BEFORE = sa.select(intents.c.at).where(
     intents.c.device == sa.bindparam("device"), intents.c.plan == sa.bindparam("plan"),
     intents.c.counter == sa.bindparam("counter"),
 )  # fmt: skip
-_FIRST = Decision(go=False, why="repeat the last report first: its acknowledgement was lost", wait=1.0)
 
 
 def ask(connection: sa.Connection, decide: Deciding, device: str, intent: Intent, now: float) -> Allowed:
-    """Decides, and writes the answer down.
+    """Decide, and write the answer down.
 
     The nonce of the last acknowledgement is returned as it came: an intent uses none up, so it may be asked again.
 
@@ -43,7 +129,8 @@ def ask(connection: sa.Connection, decide: Deciding, device: str, intent: Intent
     if row["nonce"] and intent.nonce != row["nonce"]:
         if intent.nonce != row["nonce_before"]:
             raise RefusedError(409, "the nonce of the last acknowledgement", "another", "nonce", "Report first")
-        return _said(intent, _FIRST)
+        why = "repeat the last report first: its acknowledgement was lost"
+        return Allowed(nonce=intent.nonce, go=False, why=why, wait=1.0)
     decision = decide(connection, row, intent, now)
     place = {"device": device, "plan": intent.plan, "counter": intent.counter}
     before = connection.execute(_BEFORE, place).scalar_one_or_none()
@@ -53,8 +140,4 @@ def ask(connection: sa.Connection, decide: Deciding, device: str, intent: Intent
         "why": decision.why[:500],
     }  # fmt: skip
     upsert(connection, intents, [written])
-    return _said(intent, decision)
-
-
-def _said(intent: Intent, decision: Decision) -> Allowed:
-    return Allowed(nonce=intent.nonce, go=decision.go, wait=decision.wait, why=decision.why, until=decision.until)
+    return decision

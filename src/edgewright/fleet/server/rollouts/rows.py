@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.dwell import earliest
+from edgewright.fleet.protocol.plans.eligibility import earliest
 from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
+from edgewright.fleet.server.database.tables import rollouts
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Standing
 
-NOT_OVER = ("running", "paused")
 _ROW = sa.select(rollouts).where(rollouts.c.plan == sa.bindparam("plan"))
 
 
@@ -32,7 +32,7 @@ def in_index(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @functools.lru_cache(256)
 def plan_of(body: bytes) -> Plan:
-    """The plan in its bytes.
+    """Return the plan in its bytes.
 
     Raises:
         msgspec.DecodeError: it is none.
@@ -41,15 +41,24 @@ def plan_of(body: bytes) -> Plan:
 
 
 def standing_of(row: Mapping[str, Any]) -> Standing:
-    """What is signed about a rollout."""
+    """Return what is signed about a rollout."""
     return Standing(
         plan=row["plan"], sha256=row["sha256"], product=row["product"], state=row["state"], stage=row["stage"],
         entered=row["entered"], revert=bool(row["revert"]),
     )  # fmt: skip
 
 
+def first_values(standing: Standing, body: bytes, who: str) -> dict[str, Any]:
+    """Return the columns of a rollout that begins."""
+    return {
+        "product": standing.product, "counter": plan_of(body).release.counter, "sha256": standing.sha256, "body": body,
+        "state": standing.state, "stage": standing.stage, "entered": standing.entered, "revert": standing.revert,
+        "started_at": standing.entered, "started_by": who[:64], "judged_at": None, "judged": "[]", "holds": "",
+    }  # fmt: skip
+
+
 def next_due(plan: Plan, standing: Standing) -> float:
-    """Seconds since 1970 before which the stage cannot end."""
+    """Return seconds since 1970 before which the stage cannot end."""
     after = plan.starts + earliest(plan, min(standing.stage + 1, len(plan.stages)))
     return max(standing.entered + plan.stages[standing.stage].dwell, after)
 
@@ -61,13 +70,13 @@ def say_stage(plan: Plan, stage: int) -> str:
 
 
 def row_of(connection: sa.Connection, plan: str) -> Mapping[str, Any] | None:
-    """A rollout's row; None where there is no such rollout."""
+    """Return a rollout's row; None where there is no such rollout."""
     found = connection.execute(_ROW, {"plan": plan}).one_or_none()
     return dict(found._mapping) if found else None
 
 
 def need(connection: sa.Connection, plan: str) -> Mapping[str, Any]:
-    """Raises: InputError where there is no such rollout."""
+    """Raise: InputError where there is no such rollout."""
     row = row_of(connection, plan)
     if row is None:
         known = list(connection.execute(sa.select(rollouts.c.plan).order_by(rollouts.c.started_at.desc())).scalars())
@@ -83,7 +92,7 @@ def alone(connection: sa.Connection, plan: Plan) -> None:
     """
     query = sa.select(rollouts.c.plan, rollouts.c.state, rollouts.c.counter, rollouts.c.body)
     for row in connection.execute(query.where(rollouts.c.product == plan.release.product)):
-        if row.state in NOT_OVER:
+        if row.state in UNDER_WAY:
             do = f"Abort or finish it first: edgewright fleet rollout abort {row.plan}"
             raise InputError("one rollout of a product at a time", f"{row.plan}, which is {row.state}", plan.id, do)
         back = plan_of(row.body).revert

@@ -20,11 +20,11 @@ from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.rollout_tables import rollouts as table
+from edgewright.fleet.server.database.tables import rollouts as table
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.heads import RacedError
 from edgewright.fleet.server.publishing.publisher import Publisher, take_in
-from edgewright.fleet.server.rollouts.dirty_check import Glance
+from edgewright.fleet.server.rollouts.dirty_check import DirtyCheck
 from edgewright.fleet.server.rollouts.gate_votes import LOOK, judge_all
 from edgewright.fleet.server.rollouts.rows import next_due, plan_of, say_stage, standing_of
 from edgewright.fleet.server.rollouts.transitions import Rollouts
@@ -38,7 +38,7 @@ SLACK = 60.0
 """Seconds by which a clock may fall back while it is trimmed, or lie behind another server's, and nobody minds."""
 
 
-class Happened(msgspec.Struct, frozen=True, kw_only=True):
+class SchedulerEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a tick did, or could not do.
 
     Attributes:
@@ -78,9 +78,9 @@ class Scheduler:
         self._rollouts, self._publisher, self._now = rollouts, publisher, now
         self._listening = self._last = now()
         self._away, self._every = away, every
-        self.glance = Glance(LOOK)
+        self.glance = DirtyCheck(LOOK)
 
-    def tick(self) -> list[Happened]:
+    def tick(self) -> list[SchedulerEvent]:
         """One round; what it could not do it tries again in the next. Another server's round at this moment is enough.
 
         Raises:
@@ -95,8 +95,8 @@ class Scheduler:
         with self._database.looking() as mine:
             return self._round(now) if mine else []
 
-    def _round(self, now: float) -> list[Happened]:
-        done: list[Happened] = []
+    def _round(self, now: float) -> list[SchedulerEvent]:
+        done: list[SchedulerEvent] = []
         self._try(done, "", self._publish)
         self._try(done, "", self._take_in)
         with self._database.reading() as connection:
@@ -108,31 +108,31 @@ class Scheduler:
         return done
 
     def _try(
-        self, done: list[Happened], plan: str, work: Callable[[], Happened | None], failed: str = "failed"
+        self, done: list[SchedulerEvent], plan: str, work: Callable[[], SchedulerEvent | None], failed: str = "failed"
     ) -> None:
         try:
             happened = work()
         except RacedError:
             return  # another one did it
         except EdgewrightError as error:
-            happened = Happened(what=failed, plan=plan, why=str(error))
+            happened = SchedulerEvent(what=failed, plan=plan, why=str(error))
         if happened is not None:
             done.append(happened)
 
-    def _publish(self) -> Happened | None:
-        return Happened(what="published") if self._publisher.publish() else None
+    def _publish(self) -> SchedulerEvent | None:
+        return SchedulerEvent(what="published") if self._publisher.publish() else None
 
-    def _take_in(self) -> Happened | None:
+    def _take_in(self) -> SchedulerEvent | None:
         count = take_in(self._fleet, self._rollouts)
-        return Happened(what="taken", why=f"{count} changes that were signed offline") if count else None
+        return SchedulerEvent(what="taken", why=f"{count} changes that were signed offline") if count else None
 
-    def _look(self, row: Mapping[str, Any], now: float) -> Happened | None:
+    def _look(self, row: Mapping[str, Any], now: float) -> SchedulerEvent | None:
         """One rollout: on, over, halted, or why it holds."""
         plan, standing, seen = plan_of(row["body"]), standing_of(row), row["version"]
         if now >= plan.expires:
             why = f"the plan expired on {day(plan.expires)}"
             self._rollouts.finish(plan.id, seen, why)
-            return Happened(what="finished", plan=plan.id, why=why)
+            return SchedulerEvent(what="finished", plan=plan.id, why=why)
         last = standing.stage + 1 >= len(plan.stages)
         with self._database.reading() as connection:
             if not self.glance.wanted(connection, plan, row, now, self._listening, self._every):
@@ -146,17 +146,17 @@ class Scheduler:
         if said == "fail":
             why = "; ".join(one.why for one in judged if one.said == "fail")
             self._rollouts.halt(plan.id, seen, why)
-            return Happened(what="halted", plan=plan.id, why=why)
+            return SchedulerEvent(what="halted", plan=plan.id, why=why)
         if holds:
             return None
         why = f"stage {say_stage(plan, standing.stage)} is over: " + (
             "; ".join(one.why for one in judged) or "no gates"
         )
         self._rollouts.advance(plan.id, seen, why)
-        return Happened(what="finished" if last else "stage", plan=plan.id, why=why)
+        return SchedulerEvent(what="finished" if last else "stage", plan=plan.id, why=why)
 
     def _note(self, row: Mapping[str, Any], judged: tuple[GateVerdict, ...], holds: str, now: float) -> None:
-        """Keeps what the gates said, for people; only where it is news."""
+        """Keep what the gates said, for people; only where it is news."""
         text = msgspec.json.encode(judged).decode()
         if text == row["judged"] and holds == row["holds"]:
             return
@@ -164,30 +164,24 @@ class Scheduler:
         values = {"judged": text, "judged_at": now, "holds": holds[:500]}
         self._committer.submit(lambda c: c.execute(sa.update(table).where(where).values(**values)).rowcount).result()
 
-    def _renew(self, now: float) -> Happened | None:
-        """Signs again what would expire, well before it does."""
+    def _renew(self, now: float) -> SchedulerEvent | None:
+        """Return signs again what would expire, well before it does."""
         with self._database.reading() as connection:
             held = {role: data for role, data in heads.held(connection).items() if role in ONLINE}
-        ahead = max((_signed(role, data) - now for role, data in held.items()), default=0.0)
+        ahead = max((metadata.signed_at(data, role) - now for role, data in held.items()), default=0.0)
         if ahead > SLACK:
             why = f"by the server's clock the last signature is made {lasting(ahead)} from now: nothing can be signed"
             do = "set the clock; where it is right: edgewright fleet key rotate timestamp"
-            return Happened(what="stale", why=f"{why}; {do}")
-        due = [role for role in ONLINE if role in held and _left(role, held[role], now) < RENEW]
+            return SchedulerEvent(what="stale", why=f"{why}; {do}")
+        due = [
+            role
+            for role in ONLINE
+            if role in held and now - metadata.signed_at(held[role], role) > (1.0 - RENEW) * metadata.lifetime(role)
+        ]
         if not due:
             return None
         self._rollouts.refresh()
-        return Happened(what="renewed", why=", ".join(due))
-
-
-def _left(role: str, data: bytes, now: float) -> float:
-    """Share of a role's lifetime that is left."""
-    return 1.0 - (now - _signed(role, data)) / metadata.lifetime(role)
-
-
-def _signed(role: str, data: bytes) -> float:
-    """When it was signed."""
-    return float(metadata.read(data, role).signed.expires.timestamp() - metadata.lifetime(role))
+        return SchedulerEvent(what="renewed", why=", ".join(due))
 
 
 def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[GateVerdict, ...], now: float) -> str:

@@ -13,23 +13,45 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.plans.transitions import TRANSITIONS, UNDER_WAY
 from edgewright.fleet.protocol.plans.validation import check
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.heads import RacedError
-from edgewright.fleet.server.rollouts import catch_up
-from edgewright.fleet.server.rollouts.rows import NOT_OVER, alone, in_index, need, plan_of, row_of, standing_of
-from edgewright.fleet.server.rollouts.step import Step
-from edgewright.fleet.server.signer.service import Given, Signing, SigningRequest
+from edgewright.fleet.server.rollouts.rows import alone, first_values, in_index, need, plan_of, row_of, standing_of
+from edgewright.fleet.server.signer.service import SignedFiles, Signing, SigningRequest
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing, State
 
 ATTEMPTS = 5
+WHY = "signed before, by a server that ended or was overtaken before it had written it down"
 _SIGNER = "signer"
+_STRICTNESS = tuple(TRANSITIONS)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One transition, worked out but not done.
+
+    Attributes:
+        what: for the audit log, such as 'rollout.paused'.
+        plan: its rollout; empty where only metadata changes.
+        seen: the rollout's version that this follows; 0 for a new one.
+        values: columns that change.
+        why: for people.
+        roles: metadata of offline roles that comes in; `roots` of several versions in order.
+    """
+
+    what: str
+    plan: str = ""
+    seen: int = 0
+    values: dict[str, Any] = {}
+    why: str = ""
+    roles: dict[str, bytes] = {}
+    roots: tuple[bytes, ...] = ()
 
 
 class Rollouts:
@@ -53,7 +75,7 @@ class Rollouts:
         self._now, self._publish = now, publish
 
     def start(self, body: bytes, who: str) -> Standing:
-        """Begins the rollout of a plan that was signed offline; again with the same plan it changes nothing.
+        """Begin the rollout of a plan that was signed offline; again with the same plan it changes nothing.
 
         Raises:
             InputError: no plan, the signer refuses it, or another rollout of the product is not over.
@@ -72,12 +94,10 @@ class Rollouts:
             if row is not None:
                 raise InputError("a plan with an id of its own", "an id that another plan has", f"plan {plan.id}")
             alone(connection, plan)
-            now = self._now()
-            values = {
-                "product": plan.release.product, "counter": plan.release.counter, "sha256": digest, "body": body,
-                "state": "running", "stage": 0, "entered": now, "revert": False, "started_at": now,
-                "started_by": who[:64], "judged_at": None, "judged": "[]", "holds": "",
-            }  # fmt: skip
+            first = Standing(
+                plan=plan.id, sha256=digest, product=plan.release.product, state="running", entered=self._now()
+            )
+            values = first_values(first, body, who)
             return Step(what="rollout.started", plan=plan.id, values=values, why=f"started by {who}")
 
         return self._do(plan.id, who, step)
@@ -88,18 +108,18 @@ class Rollouts:
         Raises:
             InputError: no such rollout, or it is over.
         """
-        return self._set(plan, who, "paused", why, ("running",))
+        return self._set(plan, who, "paused", why)
 
     def resume(self, plan: str, who: str, why: str = "") -> Standing:
-        """Goes on; only a person does this.
+        """Go on; only a person does this.
 
         Raises:
             InputError: no such rollout, or it is over.
         """
-        return self._set(plan, who, "running", why, ("paused",))
+        return self._set(plan, who, "running", why)
 
     def abort(self, plan: str, who: str, *, revert: bool, why: str = "") -> Standing:
-        """Ends it for ever; with `revert` those that have the release are called back.
+        """End it for ever; with `revert` those that have the release are called back.
 
         Raises:
             InputError: no such rollout, or its plan has no way back.
@@ -107,49 +127,33 @@ class Rollouts:
         row = self._read(plan)
         if revert and plan_of(row["body"]).revert is None:
             raise InputError("a plan with a way back", "one without: nothing good came before it", f"plan {plan}")
-        return self._set(plan, who, "aborted", why, ("running", "paused", "finished"), revert=revert)
+        return self._set(plan, who, "aborted", why, revert=revert)
 
     def advance(self, plan: str, seen: int, why: str = "") -> Standing:
-        """The next stage, or after the last one the end; done once for each version that was seen.
+        """Begin the next stage, or finish after the last one; once for each version that was seen.
 
         Raises:
             InputError: the signer finds it too early.
         """
 
-        def step(connection: sa.Connection) -> Step | None:
-            row = need(connection, plan)
-            if row["version"] != seen or row["state"] != "running":
-                return None
-            stages = plan_of(row["body"]).stages
-            if row["stage"] + 1 >= len(stages):
-                return Step(what="rollout.finished", plan=plan, seen=seen, values={"state": "finished"}, why=why)
-            values = {"stage": row["stage"] + 1, "entered": self._now()}
-            return Step(what="rollout.stage", plan=plan, seen=seen, values=values, why=why)
+        def values(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+            if row["stage"] + 1 >= len(plan_of(row["body"]).stages):
+                return "finished", {"state": "finished"}
+            return "stage", {"stage": row["stage"] + 1, "entered": self._now()}
 
-        return self._do(plan, "scheduler", step)
+        return self._follow(plan, seen, why, ("running",), values)
 
     def finish(self, plan: str, seen: int, why: str) -> Standing:
-        """Ends it where it stands, such as after the plan's expiry."""
-
-        def step(connection: sa.Connection) -> Step | None:
-            row = need(connection, plan)
-            if row["version"] != seen or row["state"] not in NOT_OVER:
-                return None
-            return Step(what="rollout.finished", plan=plan, seen=seen, values={"state": "finished"}, why=why)
-
-        return self._do(plan, "scheduler", step)
+        """End it where it stands, such as after the plan's expiry."""
+        return self._follow(plan, seen, why, UNDER_WAY, lambda row: ("finished", {"state": "finished"}))
 
     def halt(self, plan: str, seen: int, why: str) -> Standing:
-        """What a failed gate does: an abort that calls back where the plan has a way back."""
+        """Abort it after a failed gate, and call devices back where the plan has a way back."""
 
-        def step(connection: sa.Connection) -> Step | None:
-            row = need(connection, plan)
-            if row["version"] != seen or row["state"] != "running":
-                return None
-            values = {"state": "aborted", "revert": plan_of(row["body"]).revert is not None}
-            return Step(what="rollout.halted", plan=plan, seen=seen, values=values, why=why)
+        def values(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+            return "halted", {"state": "aborted", "revert": plan_of(row["body"]).revert is not None}
 
-        return self._do(plan, "scheduler", step)
+        return self._follow(plan, seen, why, ("running",), values)
 
     def refresh(self, who: str = "scheduler") -> None:
         """Signs the same standings again, so that they do not expire."""
@@ -157,7 +161,7 @@ class Rollouts:
         self._publish()
 
     def take(self, who: str, roles: Mapping[str, bytes], roots: tuple[bytes, ...] = ()) -> None:
-        """Takes in metadata of offline roles; `publish` writes it.
+        """Take in metadata of offline roles; `publish` writes it.
 
         Raises:
             InputError: it is not signed as it must be.
@@ -165,24 +169,38 @@ class Rollouts:
         self._attempt(who, lambda _: Step(what="metadata.taken", roles=dict(roles), roots=roots))
 
     def publish(self) -> None:
-        """Writes what is committed and not yet published."""
+        """Write what is committed and not yet published."""
         self._publish()
 
-    def _set(
-        self, plan: str, who: str, state: State, why: str, after: tuple[str, ...], *, revert: bool = False
+    def _follow(
+        self, plan: str, seen: int, why: str, states: tuple[State, ...],
+        work_out: Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]],
     ) -> Standing:  # fmt: skip
+        """Step by the scheduler, unless the rollout moved on since its version was seen."""
+
+        def step(connection: sa.Connection) -> Step | None:
+            row = need(connection, plan)
+            if row["version"] != seen or row["state"] not in states:
+                return None
+            act, values = work_out(row)
+            return Step(what=f"rollout.{act}", plan=plan, seen=seen, values=values, why=why)
+
+        return self._do(plan, "scheduler", step)
+
+    def _set(self, plan: str, who: str, state: State, why: str, *, revert: bool = False) -> Standing:
+        """Step by a person, where the table of transitions has it."""
+        act = "resumed" if state == "running" else state
+
         def step(connection: sa.Connection) -> Step | None:
             row = need(connection, plan)
             if row["state"] == state and (row["revert"] or not revert):
                 return None
-            if row["state"] not in after and not (state == "aborted" and row["state"] == "aborted"):
-                raise InputError(
-                    f"a rollout that is {' or '.join(after)}", f"one that is {row['state']}", f"plan {plan}"
-                )
-            values, act = {"state": state, "revert": bool(revert)}, "resumed" if state == "running" else state
+            if row["state"] != state and state not in TRANSITIONS[row["state"]]:
+                before = " or ".join(one for one, following in TRANSITIONS.items() if state in following)
+                raise InputError(f"a rollout that is {before}", f"one that is {row['state']}", f"plan {plan}")
             return Step(
-                what=f"rollout.{act}", plan=plan, seen=row["version"],
-                values=values, why=why or f"{act} by {who}",
+                what=f"rollout.{act}", plan=plan, seen=row["version"], values={"state": state, "revert": revert},
+                why=why or f"{act} by {who}",
             )  # fmt: skip
 
         return self._do(plan, who, step)
@@ -193,11 +211,7 @@ class Rollouts:
         return standing_of(self._read(plan))
 
     def _attempt(self, who: str, work_out: Callable[[sa.Connection], Step | None]) -> None:
-        """Reads, signs, and compares and sets; from the beginning where another was faster.
-
-        Raises:
-            RacedError: others were faster each time.
-        """
+        """Read, sign, then compare and set; from the beginning where another was faster."""
         for attempt in range(ATTEMPTS):
             with self._database.reading() as connection:
                 step = work_out(connection)
@@ -220,24 +234,15 @@ class Rollouts:
                     raise
 
     def _catch_up(self) -> bool:
-        """Writes down what was signed and not committed, all in the order in which it began; whether there was any."""
+        """Write down what was signed and not committed, all in the order in which it began; whether there was any."""
         if self._body is None:
             return False
         found = self._signer.sign(SigningRequest(standings=(), held={}, recall=True)).known
         body, some = self._body, False
         for one in sorted(found, key=lambda standing: standing.entered):
             with self._database.reading() as connection:
-                some |= catch_up.missed(row_of(connection, one.plan), one, body) is not None
-
-            def step(connection: sa.Connection, one: Standing = one) -> Step | None:
-                row = row_of(connection, one.plan)
-                lacks = catch_up.missed(row, one, body)
-                if lacks is None:
-                    return None
-                seen = row["version"] if row else 0
-                return Step(what=lacks.what, plan=one.plan, seen=seen, values=lacks.values, why=catch_up.WHY)
-
-            self._attempt(_SIGNER, step)
+                some |= missed(row_of(connection, one.plan), one, body) is not None
+            self._attempt(_SIGNER, lambda connection, one=one: missed(row_of(connection, one.plan), one, body))  # type: ignore[misc]
         return some
 
     def _read(self, plan: str) -> Mapping[str, Any]:
@@ -245,8 +250,40 @@ class Rollouts:
             return need(connection, plan)
 
 
-def _commit(connection: sa.Connection, *, step: Step, seen: int, given: Given, at: float, who: str) -> None:
-    """The transaction: all of it or nothing."""
+def missed(row: Mapping[str, Any] | None, signed: Standing, body: Callable[[Standing], bytes]) -> Step | None:
+    """Return the step that was signed last about a rollout and never committed; None where its row says as much.
+
+    A server was killed between signature and commit, or another was faster. The signer takes no signature back, so the
+    database has to follow. Of two states the stricter one counts: a pause that a person was told of is not ended by a
+    stage that was signed at the same moment.
+
+    Args:
+        row: of the rollout; None where there is none.
+        signed: as the signer remembers it.
+        body: gives the plan's bytes.
+
+    Raises:
+        InputError: the plan's bytes are needed and not there.
+    """
+    if row is None:
+        values = first_values(signed, body(signed), _SIGNER)
+        return Step(what="rollout.started", plan=signed.plan, values=values, why=WHY)
+    known = standing_of(row)
+    values = {}
+    if signed.stage > known.stage:
+        values = {"stage": signed.stage, "entered": signed.entered}
+    if _STRICTNESS.index(signed.state) > _STRICTNESS.index(known.state):
+        values |= {"state": signed.state}
+    if signed.revert and not known.revert:
+        values |= {"revert": True}
+    if not values:
+        return None
+    act = values.get("state", "aborted" if "revert" in values else "stage")
+    return Step(what=f"rollout.{act}", plan=signed.plan, seen=row["version"], values=values, why=WHY)
+
+
+def _commit(connection: sa.Connection, *, step: Step, seen: int, given: SignedFiles, at: float, who: str) -> None:
+    """Run the transaction: all of it or nothing."""
     heads.follow(connection, seen)
     if step.plan:
         values = {**step.values, "why": step.why[:500], "version": step.seen + 1}
@@ -269,7 +306,7 @@ def _commit(connection: sa.Connection, *, step: Step, seen: int, given: Given, a
 
 
 def _asked(connection: sa.Connection, step: Step) -> SigningRequest:
-    """What the signer is asked for a step: the standings as they will be."""
+    """Return what the signer is asked for a step: the standings as they will be."""
     rows = [dict(row._mapping) for row in connection.execute(sa.select(rollouts))]
     for row in rows:
         if row["plan"] == step.plan:

@@ -22,8 +22,15 @@ import msgspec
 from edgewright.fleet.repository.acceptance import online_signers
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.server.publishing.restore import first_root, from_folder, published
-from edgewright.fleet.server.signer.record import Record, begun_from, read_record
-from edgewright.fleet.server.signer.service import A_MINUTE, LocalSigner, Signing, SigningRequest
+from edgewright.fleet.server.signer.service import (
+    A_MINUTE,
+    LocalSigner,
+    Record,
+    Signing,
+    SigningRequest,
+    begun_from,
+    read_record,
+)
 from edgewright.fleet.server.signer.socket import HEARS, SignerAnswer, listen, read_line
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 
@@ -31,7 +38,7 @@ RECORD = "signed.json"
 
 
 def serve(listening: socket.socket, signer: Signing) -> None:
-    """Answers one after the other until the socket is closed."""
+    """Answer one after the other until the socket is closed."""
     while True:
         try:
             asking, _ = listening.accept()
@@ -62,7 +69,7 @@ def _answer(line: bytes, signer: Signing) -> bytes:
 
 
 def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINUTE) -> LocalSigner:
-    """The signer with the online keys of a fleet's folder, and its record beside them.
+    """Return the signer with the online keys of a fleet's folder, and its record beside them.
 
     Raises:
         InputError: the record is damaged; or there is none, and what is published is not whole.
@@ -75,7 +82,7 @@ def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINU
 
 
 def check_given(fleet: Fleet, versions: Mapping[str, int]) -> None:
-    """Refuses to take up what the signer of this folder never gave away.
+    """Refuse to take up what the signer of this folder never gave away.
 
     Args:
         fleet: whose signer.
@@ -97,7 +104,7 @@ def check_given(fleet: Fleet, versions: Mapping[str, int]) -> None:
 
 
 def main(folder: Path, path: Path) -> None:
-    """Opens the keys and serves until it is told to end, or whoever started it is gone."""
+    """Open the keys and serve until it is told to end, or whoever started it is gone."""
     fleet = open_fleet(folder)
     signer = folder_signer(fleet, time.time)
     listening = listen(path)

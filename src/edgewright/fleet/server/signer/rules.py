@@ -7,18 +7,12 @@ from collections.abc import Mapping
 import msgspec
 
 from edgewright.fleet.protocol.layout import LONGEST, ROOT
-from edgewright.fleet.protocol.plans.dwell import earliest
+from edgewright.fleet.protocol.plans.eligibility import earliest
 from edgewright.fleet.protocol.plans.formatting import lasting
+from edgewright.fleet.protocol.plans.transitions import TRANSITIONS
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Standing
 
-OVER: Mapping[str, tuple[str, ...]] = {
-    "running": ("running", "paused", "aborted", "finished"),
-    "paused": ("paused", "running", "aborted", "finished"),
-    "finished": ("finished", "aborted"),
-    "aborted": ("aborted",),
-}
-"""From which state of a rollout which may follow."""
 REMEMBERED = LONGEST[ROOT]
 """Seconds after its plan's end for which a finished rollout, which another followed, may still be aborted."""
 
@@ -33,7 +27,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def allowed(
     standings: tuple[Standing, ...], plans: Mapping[str, Plan], before: Mapping[str, Known], now: float
 ) -> dict[str, Known]:
-    """What the signer will remember, where all may follow what it remembers.
+    """Return what the signer will remember, where all may follow what it remembers.
 
     Args:
         standings: that are to be signed.
@@ -63,7 +57,7 @@ def _forgotten(known: Known, now: float) -> bool:
 
 
 def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Raises: InputError where the standing must not follow the last one."""
+    """Raise: InputError where the standing must not follow the last one."""
     where = f"rollout {standing.plan}"
     stages = len(plan.stages)
     if standing.stage >= stages:
@@ -71,8 +65,9 @@ def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> N
     if last is None and standing.state != "running":
         raise InputError("a rollout that begins by running", standing.state, where)
     state = last.state if last else "running"
-    if standing.state not in OVER[state]:
-        raise InputError(f"one of {', '.join(OVER[state])} after {state}", standing.state, where)
+    following = (state, *TRANSITIONS[state])
+    if standing.state not in following:
+        raise InputError(f"one of {', '.join(following)} after {state}", standing.state, where)
     if standing.revert and (standing.state != "aborted" or plan.revert is None):
         raise InputError("a call back only of an aborted rollout whose plan has a way back", standing.state, where)
     if last is not None and last.revert and not standing.revert:
@@ -85,7 +80,7 @@ def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> N
 
 
 def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Raises: InputError where a stage comes too early, too late, or out of turn."""
+    """Raise: InputError where a stage comes too early, too late, or out of turn."""
     where = f"rollout {standing.plan}"
     stage, begun = (last.stage, last.entered) if last else (0, now)
     if standing.state == "running" and now >= plan.expires:

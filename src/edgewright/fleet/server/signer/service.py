@@ -6,7 +6,8 @@ its own that is durable before a signature is given away: for one version of a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -14,15 +15,94 @@ import msgspec
 from securesystemslib.signer import Signer
 
 from edgewright.core.files import write_atomic
-from edgewright.fleet.protocol.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, plan_target
+from edgewright.fleet.protocol.file_lock import lock_within
+from edgewright.fleet.protocol.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, TIMESTAMP, plan_target
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.validation import check
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.online import check_role_file, sign_online
-from edgewright.fleet.server.signer.record import Record, alone, read_record, timekeys
-from edgewright.fleet.server.signer.rules import allowed
-from edgewright.schema.errors import InputError
+from edgewright.fleet.server.publishing.restore import Published
+from edgewright.fleet.server.signer.rules import Known, allowed
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
+
+_OTHERS = 20.0
+"""Seconds for which one waits for another signer's record: less than who asks waits."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What the signer remembers.
+
+    Attributes:
+        root: newest that it trusts; empty before the first.
+        versions: highest given away, by role; offline roles as well.
+        digests: SHA-256 of the content of that version.
+        issued: latest signed time; `timekeys` that signed it.
+        known: by plan.
+    """
+
+    format: int = 1
+    root: bytes = b""
+    versions: dict[str, int] = {}
+    digests: dict[str, str] = {}
+    issued: float = 0.0
+    timekeys: str = ""
+    known: dict[str, Known] = {}
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One signer at a time: two with one record would give a version away twice.
+
+    Raises:
+        OutputError: the folder cannot be written, or another signer keeps the record for too long.
+    """
+    try:
+        handle = path.with_suffix(".lock").open("a")
+    except OSError as error:
+        raise OutputError("to open the signer's record", error.strerror or str(error), str(path)) from None
+    with handle:
+        if not lock_within(handle, _OTHERS):
+            got, do = "one that another signer keeps", "End that process: it hangs"
+            raise OutputError("the signer's record for itself", got, str(path), do)
+        yield
+
+
+def begun_from(found: Published) -> Record:
+    """Return what a signer remembers that signed what is published, and nothing else."""
+    plans = {name: msgspec.json.decode(body, type=Plan) for name, body in found.plans.items()}
+    return Record(
+        root=found.roots[-1],
+        versions={role: metadata.version(found.held, role) for role in found.held},
+        digests={role: metadata.sha256(data) for role, data in found.held.items()},
+        issued=msgspec.json.decode(found.index, type=Standings).issued if found.index else 0.0,
+        timekeys=timekeys(found.roots[-1]),
+        known={one.plan: Known(standing=one, plan=plans[one.plan]) for one in found.standings},
+    )
+
+
+def timekeys(root: bytes) -> str:
+    """Return ids of the keys that sign the timestamp."""
+    return ",".join(sorted(metadata.read(root, ROOT).signed.roles[TIMESTAMP].keyids))
+
+
+def read_record(path: Path, begun: Callable[[], Record]) -> Record:
+    """Return the record of a file; `begun` where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return begun()
+    try:
+        return msgspec.json.decode(content, type=Record)
+    except msgspec.DecodeError as error:
+        # Without its memory it could sign a second content for a version: better it signs nothing.
+        do = "Restore it, or remove it and rotate the online keys: edgewright fleet key rotate"
+        raise InputError("the signer's record", str(error), str(path), do) from None
+
 
 A_MINUTE = 60
 """Signatures that are given in a minute; a rollout needs one a transition, and the timestamp two a day."""
@@ -51,7 +131,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
     recall: bool = False
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class SignedFiles(msgspec.Struct, frozen=True, kw_only=True):
     """What was signed.
 
     Attributes:
@@ -68,8 +148,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 class Signing(Protocol):
     """Whoever holds the online keys."""
 
-    def sign(self, asked: SigningRequest) -> Given:
-        """Signs.
+    def sign(self, request: SigningRequest) -> SignedFiles:
+        """Return signs.
 
         Raises:
             InputError: it is refused.
@@ -100,22 +180,22 @@ class LocalSigner:
         self._begun = begun
         read_record(record, begun)  # a damaged one is told now
 
-    def sign(self, asked: SigningRequest) -> Given:
-        """As `Signing.sign`."""
-        if asked.recall:
+    def sign(self, request: SigningRequest) -> SignedFiles:
+        """Check and sign a step."""
+        if request.recall:
             with alone(self._path):
                 known = read_record(self._path, self._begun).known
-            return Given(roles={}, index=b"", known=tuple(one.standing for one in known.values()))
+            return SignedFiles(roles={}, index=b"", known=tuple(one.standing for one in known.values()))
         now = self._now()
         self._slow(now)
         with alone(self._path):
-            return self._sign(asked, now)
+            return self._sign(request, now)
 
-    def _sign(self, asked: SigningRequest, now: float) -> Given:
+    def _sign(self, request: SigningRequest, now: float) -> SignedFiles:
         before = read_record(self._path, self._begun)
         if not before.root:
             before = msgspec.structs.replace(before, root=self._root)
-        root, offline = _offline(before.root, asked)
+        root, offline = _offline(before.root, request)
         signing = timekeys(root)
         # As devices do it: a time that was signed with keys that no longer count is forgotten.
         if signing == before.timekeys and now < before.issued:
@@ -123,12 +203,12 @@ class LocalSigner:
             do = "Set the clock; where the last signature was ahead: edgewright fleet key rotate timestamp"
             raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer", do)
         fresh = _fresh(before, {**offline, ROOT: root})
-        plans = {s.plan: _plan(s, before, asked.plans, offline, now) for s in asked.standings}
-        known = allowed(asked.standings, plans, before.known, now)
-        index = msgspec.json.encode(Standings(issued=now, rollouts=asked.standings))
-        above = {role: max(before.versions.get(role, 0), asked.above.get(role, 0)) for role in ONLINE}
-        held = {**asked.held, ROOT: root}
-        files = {role: data for role, data in asked.role_files.items() if role != ROOT}
+        plans = {s.plan: _plan(s, before, request.plans, offline, now) for s in request.standings}
+        known = allowed(request.standings, plans, before.known, now)
+        index = msgspec.json.encode(Standings(issued=now, rollouts=request.standings))
+        above = {role: max(before.versions.get(role, 0), request.above.get(role, 0)) for role in ONLINE}
+        held = {**request.held, ROOT: root}
+        files = {role: data for role, data in request.role_files.items() if role != ROOT}
         roles = dict(sign_online(held, {INDEX: index}, self._signers({**held, **files}), now, files, above=above))
         versions = {role: metadata.version(roles, role) for role in roles}
         digests = {role: metadata.sha256(data) for role, data in roles.items()}
@@ -138,7 +218,7 @@ class LocalSigner:
         )  # fmt: skip
         write_atomic(self._path, msgspec.json.encode(after))  # durable before anybody can have the signature
         self._path.chmod(0o600)
-        return Given(roles=roles, index=index)
+        return SignedFiles(roles=roles, index=index)
 
     def _slow(self, now: float) -> None:
         self._times = [at for at in self._times if now - 60.0 < at <= now]
@@ -147,18 +227,14 @@ class LocalSigner:
         self._times.append(now)
 
 
-def _offline(root: bytes, asked: SigningRequest) -> tuple[bytes, dict[str, bytes]]:
-    """The newest root, and metadata of the offline roles that it leads to, verified.
-
-    Raises:
-        InputError: not signed by the keys that the root the signer trusts leads to.
-    """
-    for data in asked.roots:
+def _offline(root: bytes, request: SigningRequest) -> tuple[bytes, dict[str, bytes]]:
+    """Return the newest root and the metadata of the offline roles that it leads to; InputError where not signed."""
+    for data in request.roots:
         if metadata.read(data, ROOT).signed.version <= metadata.read(root, ROOT).signed.version:
             continue
         check_role_file({ROOT: root}, ROOT, {ROOT: data})
         root = data
-    together = {**asked.held, **asked.role_files, ROOT: root}
+    together = {**request.held, **request.role_files, ROOT: root}
     offline = {role: data for role, data in together.items() if role not in ONLINE}
     for role in (TARGETS, *sorted(role for role in offline if role not in (ROOT, TARGETS))):
         if role in offline:
@@ -167,11 +243,7 @@ def _offline(root: bytes, asked: SigningRequest) -> tuple[bytes, dict[str, bytes
 
 
 def _fresh(before: Record, offline: Mapping[str, bytes]) -> tuple[dict[str, int], dict[str, str]]:
-    """Versions and digests of offline roles, which never fall and never change their content.
-
-    Raises:
-        InputError: one does.
-    """
+    """Return versions and digests of offline roles; InputError where one falls or changes its content."""
     versions = {role: metadata.version(offline, role) for role in offline}
     digests = {role: metadata.sha256(data) for role, data in offline.items()}
     for role, version in versions.items():
@@ -184,11 +256,7 @@ def _fresh(before: Record, offline: Mapping[str, bytes]) -> tuple[dict[str, int]
 def _plan(
     standing: Standing, before: Record, plans: Mapping[str, bytes], offline: Mapping[str, bytes], now: float
 ) -> Plan:
-    """The plan of a standing: as it was verified before, or verified now.
-
-    Raises:
-        InputError: the offline keys did not sign it, or no longer, or not with these bytes.
-    """
+    """Return the plan of a standing, verified before or now; InputError where the offline keys did not sign it so."""
     where = f"plan {standing.plan}"
     known = before.known.get(standing.plan)
     if known is not None and known.standing.sha256 == standing.sha256:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from edgewright.fleet.server.signer.service import Given, SigningRequest
+from edgewright.fleet.server.signer.service import SignedFiles, SigningRequest
 from edgewright.schema.errors import InputError, OutputError
 
 SOCKET = "signer.sock"
@@ -29,7 +29,7 @@ _QUEUE = 64
 class SignerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the signer answers: a signature, or why there is none; nothing of it where nothing was asked."""
 
-    given: Given | None = None
+    given: SignedFiles | None = None
     refused: tuple[str, str, str, str] | None = None
     failed: str = ""
 
@@ -40,9 +40,20 @@ class Heard(NamedTuple):
     how: Literal["answers", "silent", "gone"]
     pid: int = 0
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it, for people; empty where it answers."""
+        if self.how == "answers":
+            return ""
+        still = "rollouts stand still, and what is published expires"
+        if self.how == "gone":
+            return f"it does not listen: {still}; the log says why it ended"
+        named = f" (process {self.pid})" if self.pid else ""
+        return f"it listens and does not answer{named}: {still}; within a minute a server ends it for another"
+
 
 def listen(path: Path) -> socket.socket:
-    """A socket that only its owner may reach.
+    """Return a socket that only its owner may reach.
 
     Raises:
         OutputError: it cannot be made; a path may have some 100 bytes.
@@ -62,7 +73,7 @@ def listen(path: Path) -> socket.socket:
 
 
 def heard(path: Path, patience: float = ANSWERS) -> Heard:
-    """Asks a signer whether it is there. One that was killed leaves its socket behind; one that hangs still accepts.
+    """Ask a signer whether it is there. One that was killed leaves its socket behind; one that hangs still accepts.
 
     Args:
         path: of the socket.
@@ -92,7 +103,7 @@ def _listener(stream: socket.socket) -> int:
 
 
 def read_line(stream: socket.socket, patience: float) -> bytes:
-    """Bytes up to the end of a line.
+    """Return bytes up to the end of a line.
 
     Raises:
         EOFError: the stream ends before, or the line is too long.
@@ -121,15 +132,15 @@ class RemoteSigner:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def sign(self, asked: SigningRequest) -> Given:
-        """As `Signing.sign`."""
+    def sign(self, request: SigningRequest) -> SignedFiles:
+        """Send a step to the signer's process."""
         where, pid = str(self._path), 0
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
                 stream.settimeout(PATIENCE)
                 stream.connect(where)
                 pid = _listener(stream)
-                stream.sendall(msgspec.json.encode(asked) + b"\n")
+                stream.sendall(msgspec.json.encode(request) + b"\n")
                 said = msgspec.json.decode(read_line(stream, PATIENCE), type=SignerAnswer)
         except TimeoutError:
             do = f"It hangs: a server ends it for another; where none runs, kill -9 {pid or 'its process'}"

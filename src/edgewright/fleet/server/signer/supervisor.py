@@ -88,7 +88,7 @@ class SignerProcess:
             return found
 
     def _start(self) -> None:
-        """Starts a process where none runs that could still be asked; not at once again where the last one failed."""
+        """Start a process where none runs that could still be asked; not at once again where the last one failed."""
         now = time.monotonic()
         if self.pid is not None:
             if not self._heard and now - self._began < _BEGINS:
@@ -106,7 +106,7 @@ class SignerProcess:
         )  # fmt: skip
 
     def _end_hung(self) -> None:
-        """Ends a process that does not answer, which would not end by being asked to."""
+        """End a process that does not answer, which would not end by being asked to."""
         log.line("warning", "signer.hangs", why=f"no answer for {self._hung:.0f} s: it is ended for another")
         if self._listener != self.pid and _is_signer(self._listener):
             with suppress(ProcessLookupError, PermissionError):
@@ -132,7 +132,7 @@ class SignerProcess:
             time.sleep(0.02)
 
     def close(self) -> None:
-        """Ends it in order."""
+        """End it in order."""
         with self._lock:
             self._stopping = True
             child = self._child
@@ -153,7 +153,7 @@ class SignerProcess:
 
 
 def _is_signer(pid: int) -> bool:
-    """Whether a process is a signer, and not another one that has its number meanwhile."""
+    """Return whether a process is a signer, and not another one that has its number meanwhile."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if pid > 1 else b""
         return any(module.encode() in command for module in (_MODULE, _MODULE_BEFORE))

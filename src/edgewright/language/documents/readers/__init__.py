@@ -39,15 +39,15 @@ class Reading:
     _until: float = 0.0
 
     def begin(self) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         self._until = time.monotonic() + SECONDS
 
     def seconds_left(self) -> float:
-        """Time that is left; below 0 when there is none."""
+        """Return time that is left; below 0 when there is none."""
         return self._until - time.monotonic()
 
     def go_on(self) -> None:
-        """Ends a reading that takes too long.
+        """End a reading that takes too long.
 
         Raises:
             InputError: it does.
@@ -56,7 +56,7 @@ class Reading:
             raise InputError(f"a document that is read within {SECONDS:.0f} s", "more", str(self.path), "Split it")
 
     def wrong(self, expected: str, got: str, do: str = "") -> InputError:
-        """An error about this document."""
+        """Return an error about this document."""
         return InputError(expected, got, str(self.path), do)
 
 
@@ -98,7 +98,7 @@ class DocumentFile:
         self._reader, self._reading = reader, Reading(path)
 
     def blocks(self) -> Iterator[Block]:
-        """Blocks in order.
+        """Yield blocks in order.
 
         Raises:
             InputError: the document cannot be read; the message says why.
@@ -111,7 +111,7 @@ class DocumentFile:
             raise InputError("a document that can be read", reason, str(self.path)) from None
 
     def document(self) -> Document:
-        """What was read; ask when all blocks were taken."""
+        """Return what was read; ask when all blocks were taken."""
         with self.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         reading = self._reading
@@ -137,7 +137,7 @@ class Headings:
         self._open: list[tuple[int, str]] = []
 
     def take(self, level: int, title: str) -> None:
-        """A heading begins; level 1 is the outermost."""
+        """Begin a heading; level 1 is the outermost."""
         title = " ".join(title.split())[:LONGEST_HEADING]
         if title:
             self._open = [one for one in self._open if one[0] < level] + [(level, title)]

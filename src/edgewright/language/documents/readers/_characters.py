@@ -16,7 +16,7 @@ _CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]{2,40})""", re.
 
 
 def pieces(reading: Reading, declared: bool = False) -> Iterator[str]:
-    """The text in pieces of 64 kB.
+    """Yield the text in pieces of 64 kB.
 
     Args:
         reading: of the document.
@@ -38,7 +38,7 @@ def pieces(reading: Reading, declared: bool = False) -> Iterator[str]:
 
 
 def lines(reading: Reading) -> Iterator[str]:
-    """Lines without their ends; one that is longer than 64 kB comes in pieces."""
+    """Yield lines without their ends; one that is longer than 64 kB comes in pieces."""
     rest = ""
     for piece in pieces(reading):
         rest += piece.replace("\r\n", "\n").replace("\r", "\n")

@@ -31,7 +31,7 @@ _MOST_LINES = 200
 
 
 def read(reading: Reading) -> Iterator[Block]:
-    """Blocks of a Markdown file."""
+    """Yield blocks of a Markdown file."""
     headings = Headings()
     waiting: list[str] = []
     fence = ""

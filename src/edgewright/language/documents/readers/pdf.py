@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from edgewright.language.documents._pdf_lines import Page, PdfLine
+from edgewright.language.documents._pdf_worker import Page, PdfLine
 from edgewright.language.documents.passages import Block
 from edgewright.language.documents.readers import LONGEST_HEADING, Headings, Reader, Reading
 from edgewright.schema.errors import MissingExtraError
@@ -38,7 +38,7 @@ _DO = {
 
 
 def read(reading: Reading) -> Iterator[Block]:
-    """Blocks of a PDF.
+    """Yield blocks of a PDF.
 
     Raises:
         InputError: it is encrypted, broken, scanned, or takes too much time or memory.
@@ -133,7 +133,7 @@ def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
 
 
 def _paragraphs(path: tuple[str, ...], page: int, waiting: Sequence[str]) -> Iterator[Block]:
-    """Lines joined as long as they go on."""
+    """Yield lines joined as long as they go on."""
     width = max((len(line) for line in waiting), default=0)
     text = before = ""
     for line in waiting:
@@ -151,7 +151,7 @@ def _paragraphs(path: tuple[str, ...], page: int, waiting: Sequence[str]) -> Ite
 
 
 def _repeated(pages: Sequence[Page]) -> set[str]:
-    """Heads and feet: lines at the ends of more than half of the pages, whatever number they hold."""
+    """Return heads and feet: lines at the ends of more than half of the pages, whatever number they hold."""
     if len(pages) < _FEWEST_REPEATED:
         return set()
     counts: Counter[str] = Counter()

@@ -19,7 +19,7 @@ _MOST_LINES = 200
 
 
 def read(reading: Reading) -> Iterator[Block]:
-    """Blocks of a plain text."""
+    """Yield blocks of a plain text."""
     headings = Headings()
     waiting: list[str] = []
     for line in lines(reading):
@@ -51,7 +51,7 @@ def _paragraph(headings: Headings, waiting: list[str]) -> Iterator[Block]:
 
 
 def _level(line: str) -> int:
-    """The level of a heading, 0 for a line that is none."""
+    """Return the level of a heading, 0 for a line that is none."""
     title = line.strip()
     if len(title) > _LONGEST_TITLE or title.endswith(_ENDS):
         return 0

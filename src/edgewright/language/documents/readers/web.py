@@ -35,7 +35,7 @@ class _Parser(HTMLParser):
         self._row: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag begins."""
+        """Handle the start of a tag."""
         if self._hidden:
             self._depth += tag == self._hidden
             return
@@ -55,7 +55,7 @@ class _Parser(HTMLParser):
             self.handle_data(f" {dict(attrs).get('alt') or ''} ")
 
     def handle_endtag(self, tag: str) -> None:
-        """A tag ends."""
+        """Handle the end of a tag."""
         if self._hidden:
             self._depth -= tag == self._hidden
             self._hidden = self._hidden if self._depth > 0 else ""
@@ -88,7 +88,7 @@ class _Parser(HTMLParser):
             self._row.append(text)
 
     def flush(self) -> None:
-        """Ends a block."""
+        """End a block."""
         self._cell() if self._row is not None else None
         text = "; ".join(self._row) if self._row else " ".join("".join(self._text).split())
         if self._row is not None:
@@ -105,7 +105,7 @@ class _Parser(HTMLParser):
 
 
 def read(reading: Reading) -> Iterator[Block]:
-    """Blocks of an HTML file.
+    """Yield blocks of an HTML file.
 
     Raises:
         InputError: a tag that never ends.

@@ -6,32 +6,18 @@ have labelled enough, `suggesting` fits a temperature on labels that the suggest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.embedding.contract import Vectors
+from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.data import Floats
 
 FOLDER = "edgewright.language.labelling.suggesters"
 Scores = NDArray[np.float64]
-
-
-class Encodes(Protocol):
-    """What is asked of an encoder: a name, and vectors of length 1 of texts; one of pictures has `encode_file` too."""
-
-    @property
-    def name(self) -> str:
-        """Of the directory it came from."""
-        ...
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Shape (n, d)."""
-        ...
 
 
 class Given(msgspec.Struct, frozen=True):

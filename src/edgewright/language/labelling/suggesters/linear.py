@@ -18,10 +18,8 @@ PENALTY = 10.0
 _ABSENT = -20.0
 
 
-def logits(
-    vectors: Floats, targets: NDArray[np.int64], asked: Floats, classes: int, penalty: float = PENALTY
-) -> Scores:
-    """Scores of `asked` by a head that was fitted on `vectors`, shape (n, classes)."""
+def logits(vectors: Floats, targets: NDArray[np.int64], asked: Floats, classes: int) -> Scores:
+    """Return scores of `asked` by a head that was fitted on `vectors`, shape (n, classes)."""
     made = np.full((len(asked), classes), _ABSENT)
     present = np.unique(targets)
     if len(present) < 2:
@@ -31,7 +29,7 @@ def logits(
         warnings.simplefilter("ignore", ConvergenceWarning)
         # Nearly as many classes as items are what the first labels are like.
         warnings.filterwarnings("ignore", "The number of unique classes")
-        head = LogisticRegression(C=penalty, max_iter=200).fit(vectors, targets)
+        head = LogisticRegression(C=PENALTY, max_iter=200).fit(vectors, targets)
     made[:, present] = head.predict_log_proba(asked)
     return made
 
@@ -39,7 +37,7 @@ def logits(
 def out_of_fold(
     vectors: Floats, targets: NDArray[np.int64], classes: int, groups: NDArray[np.int64], seed: int = 0
 ) -> Scores:
-    """Scores of labelled items by heads that saw none of the same group, shape (n, classes)."""
+    """Return scores of labelled items by heads that saw none of the same group, shape (n, classes)."""
     names = np.random.default_rng(seed).permutation(np.unique(groups))
     made = np.full((len(targets), classes), _ABSENT)
     for part in np.array_split(names, min(FOLDS, len(names))):

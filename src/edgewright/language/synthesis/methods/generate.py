@@ -33,7 +33,7 @@ class GenerateConfig(MethodConfig, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def apply(config: GenerateConfig, windows: Windows, rng: np.random.Generator) -> Floats:
-    """As many windows of each class as there were.
+    """Generate as many windows of each class as there were.
 
     Raises:
         InputError: for a class of fewer than five windows, or values that are missing.

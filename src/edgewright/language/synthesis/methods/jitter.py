@@ -16,7 +16,7 @@ class JitterConfig(MethodConfig, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def apply(config: JitterConfig, windows: Windows, rng: np.random.Generator) -> Floats:
-    """As `training.augmentations.noise`."""
+    """Add noise (`training.augmentations.noise`)."""
     return noise.apply(noise.NoiseConfig(level=config.level), windows.x, rng)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -22,13 +22,13 @@ class NoiseConfig(MethodConfig, frozen=True, kw_only=True, forbid_unknown_fields
         snr: ratio of the powers of signal and noise in decibels, about their means, over each window; the lower end
             where `until` is given, and each window then gets its own.
         until: upper end.
-        kind: 'white', or 'pink' with power falling by the frequency.
+        kind: a file of `data/noises`, such as 'white' or 'pink'.
         file: WAV of noise at the rate of the signals instead, taken from a random place.
     """
 
     snr: Decibel = 10.0
     until: Decibel | None = None
-    kind: Literal["white", "pink"] = "white"
+    kind: str = "white"
     file: str = ""
 
 

@@ -19,7 +19,7 @@ class RotationConfig(MethodConfig, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def apply(config: RotationConfig, windows: Windows, rng: np.random.Generator) -> Floats:
-    """As `training.augmentations.rotate`.
+    """Rotate (`training.augmentations.rotate`).
 
     Raises:
         InputError: without columns that are axes.

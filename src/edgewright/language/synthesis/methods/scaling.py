@@ -22,7 +22,7 @@ class ScalingConfig(MethodConfig, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def apply(config: ScalingConfig, windows: Windows, rng: np.random.Generator) -> Floats:
-    """As `training.augmentations.gain`."""
+    """Scale (`training.augmentations.gain`)."""
     return gain.apply(gain.GainConfig(spread=config.spread, together=config.together), windows.x, rng)
 
 

@@ -27,7 +27,7 @@ class TimeWarpConfig(MethodConfig, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def apply(config: TimeWarpConfig, windows: Windows, rng: np.random.Generator) -> Floats:
-    """The first and the last sample stay where they are."""
+    """Return the first and the last sample stay where they are."""
     count, channels, samples = windows.x.shape
     at = np.linspace(0.0, samples - 1, config.knots)
     made = np.empty_like(windows.x)

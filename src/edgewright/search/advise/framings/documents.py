@@ -16,14 +16,14 @@ _QUESTION = 60.0
 _LEAST = 64e6
 
 
-def _fits(seen: Look, asked: AdviceRequest) -> bool:
-    if seen.place is None or asked.target or asked.kind or seen.header:
+def _fits(seen: Look, request: AdviceRequest) -> bool:
+    if seen.place is None or request.target or request.kind or seen.header:
         return False
     known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
     return known > 0 and known >= 0.8 * sum(seen.endings.values())
 
 
-def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     files = sorted(
         path for path in ([seen.place] if seen.place.is_file() else seen.place.rglob("*"))

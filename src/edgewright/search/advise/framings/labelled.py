@@ -10,78 +10,182 @@ import msgspec
 import numpy as np
 
 from edgewright.data.load import find_kind, find_time, guess, load_data
+from edgewright.data.targets import labelled
 from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
-from edgewright.schema.advice import Existing
+from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.curve import Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord, rung_of
 from edgewright.schema.profile import Profile
-from edgewright.search.advise import reasons
 from edgewright.search.advise.commands import Setup, commands
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing
+from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
 from edgewright.search.advise.existing import is_read, known_set, pipeline_of, set_of
 from edgewright.search.advise.figures import Figures, usual_radio
 from edgewright.search.advise.inspection import Look
-from edgewright.search.advise.more_data import curve_of
 from edgewright.search.advise.rungs import Chosen, budget_of, choose_rung, flips
 from edgewright.search.advise.windows import window_for
-from edgewright.search.ladder.cost import price
+from edgewright.search.curves.measure import CurveRequest, measure
+from edgewright.search.curves.of_samples import OfSamples
 from edgewright.search.ladder.leakage import as_rows, in_blocks, refuse_random, telling
-from edgewright.search.ladder.measurement import Ladder
+from edgewright.search.ladder.measurement import Ladder, price
 from edgewright.search.ladder.measurement import LadderRequest as Told
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.ladder.verdict import figure
 from edgewright.search.problem import Problem, problem_of_pipeline
+
+
+def of_target(
+    problem: Problem,
+    why: tuple[str, ...],
+    left_out: tuple[tuple[str, str], ...],
+    commands: tuple[str, ...],
+    seen: Look,
+    by: str,
+) -> Frame:
+    """Return the frame of a problem with a target: type and share of the labels, time, what stays together.
+
+    Args:
+        problem: as it is judged.
+        why: sentences on how its samples were cut.
+        left_out: columns that are no part of it.
+        commands: that look closer.
+        seen: the first look.
+        by: what was asked to be kept whole: 'auto', 'row' or 'block'.
+    """
+    lines = [_target(problem), _share(problem), *why, _kept(problem, by)]
+    if seen.sentences:
+        lines.append(f"columns of sentences are left out: {', '.join(seen.sentences)}")
+    return Frame(
+        task=problem.task,
+        why=tuple(lines),
+        capabilities=capabilities(),
+        commands=commands,
+        left_out=left_out,
+    )
+
+
+def _target(problem: Problem) -> str:
+    name = f"the target {problem.dataset.target_name}".rstrip()
+    if problem.task == "regression":
+        low, high = float(np.min(problem.y)), float(np.max(problem.y))
+        return f"{name} is an amount ({len(np.unique(problem.y)):,} values from {low:.5g} to {high:.5g}): a regression"
+    counts = np.unique(problem.y, return_counts=True)[1]
+    shares = sorted(zip(problem.classes, counts / counts.sum(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    some = ", ".join(f"{label} {100 * share:.3g} %" for label, share in shares[:6])
+    more = " and more" if len(shares) > 6 else ""
+    return f"{name} has {len(shares)} values ({some}{more}): a classification"
+
+
+def _share(problem: Problem) -> str:
+    rows = known = 0
+    for recording in problem.dataset.recordings:
+        rows += len(recording.values)
+        known += int(labelled(np.asarray(recording.target)).sum()) if recording.target is not None else 0
+    share = known / rows if rows else 0.0
+    said = f"{100 * share:.3g} % of {rows:,} rows are labelled"
+    if problem.held:
+        said += f", without those of {', '.join(problem.held)}, which are held back for the report of a run"
+    if share < 0.2:
+        said += "; `edgewright label suggest` would make more of the rest"
+    return said
+
+
+def _kept(problem: Problem, by: str) -> str:
+    units = int(problem.units.max()) + 1
+    if problem.by == "row" and by == "row":
+        return "each row is judged for itself, as --by row says that rows do not know each other"
+    if problem.by == "row":
+        return "rows that follow each other do not know each other (measured): each is judged for itself"
+    what = {
+        "group": "people or machines", "session": "sessions", "day": "days", "block": "blocks of time"
+    }.get(problem.by, f"{problem.by}s")  # fmt: skip
+    return f"{units:,} {what} stay whole in every fold: a model is judged on those that it has not seen"
+
+
+FOLDS = 3
+# Cells (samples times columns) up to which a curve takes some seconds, by rank of the rung: rules are looked for among
+# many products, networks and forests are trained long.
+_MOST = ((30, 300_000), (45, 60_000), (65, 300_000), (200, 20_000))
+
+
+def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead: Ahead) -> tuple[Curves | None, str]:
+    """Return the curve of a rung, and what it says or why there is none.
+
+    Args:
+        ladder: that was climbed.
+        rung: name of the chosen one.
+        wanted: whether it is measured in any case, or in none; None decides by the work it is.
+        doing: shows progress.
+        ahead: gets the estimate of long work before it begins.
+    """
+    later = "edgewright curve measures it"
+    if wanted is False:
+        return None, f"not measured (--no-curve): {later}"
+    if rung == "majority":
+        return None, "not measured: more data does not change a majority"
+    chosen = ladder.rungs[rung]
+    cells = ladder.parts(chosen.columns)[-1].X.size
+    most = next(limit for rank, limit in _MOST if chosen.rank < rank)
+    if wanted is None and cells > most:
+        return None, f"not measured: {cells:,} cells take long with a {chosen.title} (--curve insists); {later}"
+    learner = OfSamples(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
+    try:
+        found = measure(learner, CurveRequest(parameters=False), doing, ahead)
+    except InputError as error:
+        return None, f"not measured: {error}"
+    return found, f"{found.verdict} (error: {found.error}, with a {found.model}; interval of 80 %)"
+
 
 _TASKS = ("classification", "regression")
 _OWN_RANGE = "each class has a range of its own"
 _LABELLED_FOLDERS = ("folder", "edge_impulse")
 
 
-def _fits(seen: Look, asked: AdviceRequest) -> bool:
-    if seen.place is None or asked.target or seen.place.suffix == ".toml":
-        return asked.task in ("auto", *_TASKS)
+def _fits(seen: Look, request: AdviceRequest) -> bool:
+    if seen.place is None or request.target or seen.place.suffix == ".toml":
+        return request.task in ("auto", *_TASKS)
     if not seen.place.is_dir():
         return False
     try:
-        return bool(asked.kind) or is_read(set_of(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
+        return bool(request.kind) or is_read(set_of(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
     except InputError:
         return False
 
 
-def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     with doing("Reading data", None):
-        setup = _setup(seen, asked)
-    profile = load_profile(asked.device)
+        setup = _setup(seen, request)
+    profile = load_profile(request.device)
     problem = setup.problem
-    device = msgspec.structs.replace(setup.config.device, profile=asked.device)
+    device = msgspec.structs.replace(setup.config.device, profile=request.device)
     setup = replace(setup, config=msgspec.structs.replace(setup.config, device=device))
-    radio = asked.radio or usual_radio(profile, takes_programs(profile))
-    budget = budget_of(asked.needs, profile, Figures(radio, asked.prices)["radio_round_trip"])
-    ladder = Ladder(problem, setup.config, Told(metric=asked.metric), doing, ahead=ahead)
+    radio = request.radio or usual_radio(profile, takes_programs(profile))
+    budget = budget_of(request.needs, profile, Figures(radio, request.prices)["radio_round_trip"])
+    ladder = Ladder(problem, setup.config, Told(metric=request.metric), doing, ahead=ahead)
     # Rungs that surely exceed what is asked for are not climbed, as those beyond the device are not.
     ladder.profile = _within(profile, budget.flash, budget.ram)
     record = ladder.climb()
     if record.interrupted:
         raise KeyboardInterrupt
-    chosen = choose_rung(record, budget, asked.needs)
-    curve, curve_note = curve_of(ladder, chosen.rung.name, asked.curve, doing, ahead)
+    chosen = choose_rung(record, budget, request.needs)
+    curve, curve_note = curve_of(ladder, chosen.rung.name, request.curve, doing, ahead)
     window = problem.window
     changes, how = _changes(problem)
     return Found(
         name=problem.name,
         target=problem.dataset.target_name,
-        frame=reasons.of_target(problem, setup.why, setup.left_out, commands(setup, asked, "check"), seen, asked.by),
+        frame=of_target(problem, setup.why, setup.left_out, commands(setup, request, "check"), seen, request.by),
         columns=tuple(column.name for column in problem.samples.columns),
         rate=problem.samples.rate,
         rows_an_answer=float((window.step or max(1, window.samples // 2)) if window else 1),
         changes=changes,
         changes_how=how,
-        existing=(*known_set(setup.known, asked.path or asked.data), *_simple(record, problem)),
+        existing=(*known_set(setup.known, request.path or request.data), *_simple(record, problem)),
         ladder=record,
         choice=chosen.rung.title,
         choice_why=chosen.why,
@@ -91,13 +195,13 @@ def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Fou
         curve_note=curve_note,
         flips=flips(record, chosen.rung),
         costs=_costs(record, chosen),
-        commands=commands(setup, asked, chosen.rung.name),
+        commands=commands(setup, request, chosen.rung.name),
         notes=_notes(record),
     )
 
 
 def _within(profile: Profile, flash: int | None, ram: int | None) -> Profile:
-    """The profile with no more memory than is asked for."""
+    """Return the profile with no more memory than is asked for."""
     limits = {"flash": flash, "ram": ram}
     made = {
         key: msgspec.structs.replace(getattr(profile, key), value=float(limit))
@@ -107,60 +211,60 @@ def _within(profile: Profile, flash: int | None, ram: int | None) -> Profile:
     return msgspec.structs.replace(profile, **made)
 
 
-def _setup(seen: Look, asked: AdviceRequest) -> Setup:
-    """The problem, its columns and windows as they are judged to be right, and why."""
-    known = "" if asked.kind else set_of(seen.place)
+def _setup(seen: Look, request: AdviceRequest) -> Setup:
+    """Return the problem, its columns and windows as they are judged to be right, and why."""
+    known = "" if request.kind else set_of(seen.place)
     known = known if is_read(known) else ""
     why: list[str] = []
     left: list[tuple[str, str]] = []
-    pipeline = pipeline_of(known) if seen.place is not None and seen.place.is_dir() and not asked.target else ""
-    if pipeline or names_pipeline(asked.data, asked.path):
-        data, path = (pipeline, asked.data) if pipeline else (asked.data, asked.path)
+    pipeline = pipeline_of(known) if seen.place is not None and seen.place.is_dir() and not request.target else ""
+    if pipeline or names_pipeline(request.data, request.path):
+        data, path = (pipeline, request.data) if pipeline else (request.data, request.path)
         if pipeline:
             why.append(f"the folder is the public set {known}, for which the pipeline {pipeline} is ready")
-        problem, config = _of_pipeline(data, path, asked)
+        problem, config = _of_pipeline(data, path, request)
         where = f"{data} --data {shlex.quote(path)}" if path else data
         named: dict[str, object] = {}
     else:
         folder = seen.place is not None and seen.place.is_dir()
-        named = _named(seen, asked, known if folder else "")
-        _find_time(named, asked, why)
-        left += _no_measurement(seen, asked, str(named.get("time", "")))
-        named["ignore"] = [*asked.ignore, *(name for name, _ in left)]
-        window = _window(seen, asked, named, why)
-        problem, config = _problem(asked, named, window, left)
+        named = _named(seen, request, known if folder else "")
+        _find_time(named, request, why)
+        left += _no_measurement(seen, request, str(named.get("time", "")))
+        named["ignore"] = [*request.ignore, *(name for name, _ in left)]
+        window = _window(seen, request, named, why)
+        problem, config = _problem(request, named, window, left)
         has = problem.dataset.target_name
-        if asked.target and has.lower() != asked.target.lower():
-            raise InputError(f"the target {has!r} of {known}", repr(asked.target), "--target",
+        if request.target and has.lower() != request.target.lower():
+            raise InputError(f"the target {has!r} of {known}", repr(request.target), "--target",
                              "Leave --target out, or name a file instead")  # fmt: skip
-        where = shlex.quote(asked.data)
+        where = shlex.quote(request.data)
     return Setup(problem, config, where, known, tuple(why), tuple(left), named)
 
 
-def _of_pipeline(name: str, path: str | None, asked: AdviceRequest) -> tuple[Problem, PipelineConfig]:
-    """The problem of a pipeline, its test people or machines left out."""
+def _of_pipeline(name: str, path: str | None, request: AdviceRequest) -> tuple[Problem, PipelineConfig]:
+    """Return the problem of a pipeline, its test people or machines left out."""
     config = read_config(name)
     if path is not None:
         config = msgspec.structs.replace(config, data={**config.data, "path": path})
     problem = problem_of_pipeline(config)
-    if asked.by != "auto":
-        return (as_rows if asked.by == "row" else in_blocks)(problem), config
+    if request.by != "auto":
+        return (as_rows if request.by == "row" else in_blocks)(problem), config
     refuse_random(problem)
     return problem, config
 
 
 def _problem(
-    asked: AdviceRequest, named: dict[str, object], window: WindowConfig | None, left: list[tuple[str, str]]
+    request: AdviceRequest, named: dict[str, object], window: WindowConfig | None, left: list[tuple[str, str]]
 ) -> tuple[Problem, PipelineConfig]:
-    """The problem without columns that know the target already, unless these are kept."""
-    task = asked.task if asked.task in _TASKS else "auto"
+    """Return the problem without columns that know the target already, unless these are kept."""
+    task = request.task if request.task in _TASKS else "auto"
     made = None
     for _ in range(3):  # what is left may let a further column stand out
         made = problem_and_config(
-            asked.data, named, window=window, held=asked.held, task=task, profile=asked.device, by=asked.by,
-            seed=asked.seed,
+            request.data, named, window=window, held=request.held, task=task, profile=request.device, by=request.by,
+            seed=request.seed,
         )  # fmt: skip
-        knowing = _knowing(made[0], asked.keep)
+        knowing = _knowing(made[0], request.keep)
         ignored = named["ignore"]
         assert isinstance(ignored, list)  # noqa: S101 - `_setup` made it
         if not knowing or not _takes_ignore(made[1]) or len(knowing) >= len(made[0].samples.columns):
@@ -173,7 +277,7 @@ def _problem(
 
 
 def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
-    """Columns that may know the target already, with the sentence that says why.
+    """Return columns that may know the target already, with the sentence that says why.
 
     A reading of which each class has a range of its own is what a threshold is for: it stays, and is only noted.
     """
@@ -188,12 +292,12 @@ def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
 
 
 def _takes_ignore(config: PipelineConfig) -> bool:
-    """Whether columns of this kind of data may be left out: a public set has the ones that it has."""
+    """Return whether columns of this kind of data may be left out: a public set has the ones that it has."""
     return "ignore" in find_kind(str(config.data["kind"]), "[data]").config.__struct_fields__
 
 
-def _named(seen: Look, asked: AdviceRequest, known: str) -> dict[str, object]:
-    named: dict[str, object] = {key: getattr(asked, key) for key in ("target", "group", "session", "time", "kind")}
+def _named(seen: Look, request: AdviceRequest, known: str) -> dict[str, object]:
+    named: dict[str, object] = {key: getattr(request, key) for key in ("target", "group", "session", "time", "kind")}
     if known:
         # A set with a layout of its own names its columns itself; that the target is its own is seen once it is read.
         own = find_kind(known, "[data]").config.__struct_fields__
@@ -201,39 +305,44 @@ def _named(seen: Look, asked: AdviceRequest, known: str) -> dict[str, object]:
     return {key: value for key, value in named.items() if value}
 
 
-def _find_time(named: dict[str, object], asked: AdviceRequest, why: list[str]) -> None:
-    """Takes the column that holds the times of rows, where none is named, and says so."""
-    table = {**({} if "kind" in named else guess(asked.data)), "path": asked.data, **named, "ignore": [*asked.ignore]}
+def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str]) -> None:
+    """Take the column that holds the times of rows, where none is named, and says so."""
+    table = {
+        **({} if "kind" in named else guess(request.data)),
+        "path": request.data,
+        **named,
+        "ignore": [*request.ignore],
+    }
     if "time" not in named and (time := find_time(table)):
         named["time"] = time
         why.append(f"the column {time} holds the times of rows: whole days or blocks of time are judged, not rows")
 
 
-def _no_measurement(seen: Look, asked: AdviceRequest, time: str) -> list[tuple[str, str]]:
-    """Columns of text, and counters of rows, that have no part."""
-    parts = {asked.target, asked.group, asked.session, time, *asked.ignore, *asked.keep, ""}
+def _no_measurement(seen: Look, request: AdviceRequest, time: str) -> list[tuple[str, str]]:
+    """Return columns of text, and counters of rows, that have no part."""
+    parts = {request.target, request.group, request.session, time, *request.ignore, *request.keep, ""}
     found = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
     return found + [(name, "it counts rows") for name in seen.counters if name not in parts]
 
 
-def _window(seen: Look, asked: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
-    """The window that was named, or one by the rate of the data."""
-    if asked.window:
-        return WindowConfig(samples=asked.window, step=asked.step or None, target=asked.window_target)
-    table = named if "kind" in named else {**guess(asked.data), **named}
+def _window(seen: Look, request: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
+    """Return the window that was named, or one by the rate of the data."""
+    if request.window:
+        return WindowConfig(samples=request.window, step=request.step or None, target=request.window_target)
+    table = named if "kind" in named else {**guess(request.data), **named}
     table = {key: value for key, value in table.items() if value}
-    dataset = load_data({**table, "path": asked.data}, seed=asked.seed)
+    dataset = load_data({**table, "path": request.data}, seed=request.seed)
     if all(recording.target is None for recording in dataset.recordings):
-        raise InputError("a target", "none in the data", asked.data, "Name its column with --target")
+        raise InputError("a target", "none in the data", request.data, "Name its column with --target")
     window, said = window_for(dataset)
     why.append(said)
     if window is not None and window.pad:
         return None  # sound, which the ladder frames by itself
-    return window and msgspec.structs.replace(window, target=asked.window_target)
+    return window and msgspec.structs.replace(window, target=request.window_target)
 
 
 def _changes(problem: Problem) -> tuple[float, str]:
-    """Share of the samples whose label is another than that of the one before, in the same session."""
+    """Return share of the samples whose label is another than that of the one before, in the same session."""
     samples = problem.samples
     if problem.task != "classification" or samples.rate is None:
         return 1.0, "every answer is sent: how often answers change is not known"
@@ -249,7 +358,7 @@ def _changes(problem: Problem) -> tuple[float, str]:
 
 
 def _priced(ladder: Ladder, chosen: Chosen, config: PipelineConfig) -> Callable[[Profile], Footprint | None]:
-    """The footprint of the rung on any profile, fitted once on all samples."""
+    """Return the footprint of the rung on any profile, fitted once on all samples."""
     rung = ladder.rungs[chosen.rung.name]
     made = rung.tail(ladder.configs[rung.columns])
     fitted = rung.fit(ladder.parts(rung.columns)[-1], made)
@@ -258,18 +367,18 @@ def _priced(ladder: Ladder, chosen: Chosen, config: PipelineConfig) -> Callable[
 
 def _simple(record: LadderRecord, problem: Problem) -> tuple[Existing, ...]:
     """Rules without training of a model, as measured; and the detectors where one class is rare."""
-    told = []
+    lines = []
     for name in ("majority", "threshold", "rules", "state_machine"):
         rung = rung_of(record, name)
         if rung is not None and rung.score is not None:
             measured = f"{record.metric_title} {figure(rung.score.value)}"
-            told.append(Existing(name=rung.title, what=rung.says, measured=measured))
+            lines.append(Existing(name=rung.title, what=rung.says, measured=measured))
     if problem.task == "classification" and len(problem.classes) == 2:
         share = float(min(np.unique(problem.y, return_counts=True)[1]) / len(problem.y))
         if share < 0.1:
             what = f"one class is rare ({100 * share:.1f} %): a detector learns the usual and needs no examples of it"
-            told.append(Existing(name="shipped detectors", what=what, command="edgewright detect fit --help"))
-    return tuple(told)
+            lines.append(Existing(name="shipped detectors", what=what, command="edgewright detect fit --help"))
+    return tuple(lines)
 
 
 def _costs(record: LadderRecord, chosen: Chosen) -> tuple[tuple[str, str], ...]:

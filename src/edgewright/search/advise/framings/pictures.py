@@ -15,14 +15,14 @@ _LEAST = 11.4e6
 _NEEDED = "there is no network of pictures to train here: labels come from descriptions by an encoder that is ready"
 
 
-def _fits(seen: Look, asked: AdviceRequest) -> bool:
-    if seen.place is None or asked.kind:
+def _fits(seen: Look, request: AdviceRequest) -> bool:
+    if seen.place is None or request.kind:
         return False
     known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
     return known > 0 and known >= 0.8 * sum(seen.endings.values())
 
 
-def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     files = [path for path in ([seen.place] if seen.place.is_file() else sorted(seen.place.rglob("*")))
              if path.suffix.lower() in _ENDINGS]  # fmt: skip

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +21,7 @@ from edgewright.schema.detector import Choice
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
 from edgewright.search.advise.inspection import Look
-from edgewright.search.advise.kinds import kinds_of
-from edgewright.search.advise.numbers_alone import FEWEST, MOST, Rows, read_rows, season_of
+from edgewright.search.advise.numbers_alone import FEWEST, MOST, Rows, kinds_of, read_rows, season_of
 from edgewright.search.advise.small_code import Price, detector_price, forecaster_price, unknown
 from edgewright.workflows.detection.fit import configured, learn
 from edgewright.workflows.detection.rows import Watched, read_watched, with_limit
@@ -30,73 +32,97 @@ _HORIZON = 12
 ROBUST = "robust"
 
 
-def _fits(seen: Look, asked: AdviceRequest) -> bool:
-    if asked.target:  # a column of labels that say what is odd, or the one that is to be foretold
-        return seen.place is not None and asked.task in ("anomaly", "forecasting")
-    return seen.place is not None and asked.task not in ("classification", "regression")
+def _fits(seen: Look, request: AdviceRequest) -> bool:
+    if request.target:  # a column of labels that say what is odd, or the one that is to be forecast
+        return seen.place is not None and request.task in ("anomaly", "forecasting")
+    return seen.place is not None and request.task not in ("classification", "regression")
 
 
-def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     with doing("Reading data", None):
-        rows = read_rows(seen, asked)
+        rows = read_rows(seen, request)
     found = len(rows.values)
     if found < FEWEST:
-        raise InputError(f"at least {FEWEST} rows", str(found), asked.data, "Record more")
+        raise InputError(f"at least {FEWEST} rows", str(found), request.data, "Record more")
     season = season_of(rows)
     with doing("Kinds of rows", None):
-        kinds, apart = kinds_of(rows.values, asked.seed)
-    task, why = _task(rows, asked, season, kinds, apart)
-    how = {"anomaly": _anomaly, "forecasting": _forecasting, "clustering": _clustering}[task]
+        kinds, apart = kinds_of(rows.values, request.seed)
+    task, why = _task(rows, request, season, kinds, apart)
     could = ", ".join(seen.few_valued())
     notes = (
         (f"no --target was named; columns of few values that could be one: {could}",)
-        if could and not asked.target
+        if could and not request.target
         else ()
     )
-    return how(rows, asked, why, (season, kinds, apart), doing, ahead, notes)
+    first = _Seen(rows, request, task, why, season, kinds, apart, doing, ahead, notes)
+    return {"anomaly": _anomaly, "forecasting": _forecasting, "clustering": _clustering}[task](first)
 
 
-def _task(rows: Rows, asked: AdviceRequest, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
-    """The framing, and why."""
+@dataclass(frozen=True)
+class _Seen:
+    """Rows, what was asked about them, what they show at first sight, and how the work on them is reported."""
+
+    rows: Rows
+    asked: AdviceRequest
+    task: str
+    why: tuple[str, ...]
+    season: int
+    kinds: int
+    apart: float
+    doing: Doing
+    ahead: Ahead
+    notes: tuple[str, ...]
+
+    def found(self, commands: Sequence[str], **more: Any) -> Found:  # noqa: ANN401 - the other fields of `Found`
+        """Return the framing of the rows with the commands to go on with."""
+        rows, printed = self.rows, tuple(commands)
+        frame = Frame(
+            task=self.task, why=self.why, capabilities=capabilities(), commands=printed, left_out=rows.left_out
+        )
+        return Found(
+            name=rows.dataset.name, frame=frame, columns=rows.names, rate=rows.dataset.rate, commands=printed,
+            notes=self.notes, **more,
+        )  # fmt: skip
+
+
+def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
+    """Return the framing, and why."""
     rate = rows.dataset.rate
-    told = [
-        "no target is named: nothing says what is right" if not asked.target else
-        f"{asked.target} says which rows are odd" if asked.task == "anomaly" else f"{asked.target} is to be foretold"
+    lines = [
+        "no target is named: nothing says what is right" if not request.target else
+        f"{request.target} says which rows are odd" if request.task == "anomaly" else
+        f"{request.target} is to be forecast"
     ]  # fmt: skip
     if rate is not None:
-        told.append(f"rows come in order of time, one every {1 / rate:.4g} s")
-        told.append(f"the column {rows.name} repeats itself every {season} rows" if season else
+        lines.append(f"rows come in order of time, one every {1 / rate:.4g} s")
+        lines.append(f"the column {rows.name} repeats itself every {season} rows" if season else
                     f"the column {rows.name} shows no season")  # fmt: skip
-    told.append(
+    lines.append(
         f"rows fall into {kinds} kinds (silhouette {apart:.2f})" if kinds else
         f"rows fall into no kinds that lie apart (silhouette at best {apart:.2f})"
     )  # fmt: skip
-    if asked.task != "auto":
-        return asked.task, (*told, f"{asked.task} was asked for")
+    if request.task != "auto":
+        return request.task, (*lines, f"{request.task} was asked for")
     if rate is None and kinds:
-        return "clustering", (*told, "without time or labels, kinds that lie apart are what can be found")
-    return "anomaly", (*told, "what is usual can be learnt without labels, and what is not be told from it: anomalies")
+        return "clustering", (*lines, "without time or labels, kinds that lie apart are what can be found")
+    return "anomaly", (
+        *lines,
+        "what is usual can be learnt without labels, and what is not be told from it: anomalies",
+    )
 
 
-def _anomaly(
-    rows: Rows,
-    asked: AdviceRequest,
-    why: tuple[str, ...],
-    seen: tuple[int, int, float],
-    doing: Doing,
-    ahead: Ahead,
-    notes: tuple[str, ...],
-) -> Found:
+def _anomaly(seen: _Seen) -> Found:
+    rows, asked = seen.rows, seen.asked
     choice: Choice | None = None
     reason = ""
     ignored = tuple(name for name, _ in rows.left_out)
     price: Price = unknown
-    with doing("Detectors on labelled rows" if asked.target else "Detectors on injected anomalies", None):
+    with seen.doing("Detectors on labelled rows" if asked.target else "Detectors on injected anomalies", None):
         try:
             watched = with_limit(read_watched(asked.data, kind=asked.kind, target=asked.target, time=rows.time,
                                               ignore=(*asked.ignore, *ignored)), MOST)  # fmt: skip
             price = _detector(ROBUST, watched)
-            choice = choose(watched, Limits(), ahead)
+            choice = choose(watched, Limits(), seen.ahead)
             price = _detector(choice.tried[0].kind, watched)
         except EdgewrightError as error:
             reason = str(error)
@@ -108,29 +134,23 @@ def _anomaly(
     commands = [fit, f"edgewright detect run normal.detector --csv {shlex.quote(rows_file)}",
                 "edgewright detect c99 normal.detector --out firmware"]  # fmt: skip
     measured, name, said = _judged(choice, reason)
-    season = seen[0]
     flips = [] if asked.target else [
         Flip(
             when="with some rows labelled as odd (--target), as few as there are",
             then="detectors are judged by true events, and a threshold is set by their costs: edgewright tune",
         )
     ]  # fmt: skip
-    if season:
-        commands.append(_forecast(rows, asked, season))
+    if seen.season:
+        commands.append(_forecast(rows, asked, seen.season))
         flips.append(
             Flip(
                 when="if what comes next is what matters (--task forecasting)",
-                then=f"a forecaster is measured instead: {rows.name} repeats every {season} rows",
+                then=f"a forecaster is measured instead: {rows.name} repeats every {seen.season} rows",
             )
         )
-    return Found(
-        name=rows.dataset.name,
+    return seen.found(
+        commands,
         target=asked.target,
-        frame=Frame(
-            task="anomaly", why=why, capabilities=capabilities(), commands=tuple(commands), left_out=rows.left_out
-        ),
-        columns=rows.names,
-        rate=rows.dataset.rate,
         changes=min(1.0, (1.0 / 86_400.0) / rows.dataset.rate) if rows.dataset.rate else 1.0,
         changes_how="only alarms are sent: one a day is accepted as false",
         existing=_limits(rows),
@@ -143,20 +163,18 @@ def _anomaly(
         else "not measured: without labels nothing says how good a detector is on true events",
         flips=tuple(flips),
         costs=(("labels", f"those in {asked.target}" if asked.target else "none"),),
-        commands=tuple(commands),
-        notes=notes,
     )
 
 
 def _detector(name: str, watched: Watched) -> Price:
-    """The footprint of a detector that was fitted on these rows."""
+    """Return the footprint of a detector that was fitted on these rows."""
     return detector_price(
         name, learn(name, configured(name, {}), watched.stretches), tuple(c.name for c in watched.columns)
     )
 
 
 def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], ...], str, str]:
-    """What detectors reached, which is taken, and why."""
+    """Return what detectors reached, which is taken, and why."""
     if choice is None:
         return (("detectors", f"not compared: {reason}"),), ROBUST, "the simplest detector: median and spread"
     told = tuple(
@@ -168,7 +186,7 @@ def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], 
 
 
 def _limits(rows: Rows) -> tuple[Existing, ...]:
-    """The solution without any learning: a limit a column."""
+    """Return the solution without any learning: a limit a column."""
     low, high = np.nanquantile(rows.values.astype(np.float64), [0.001, 0.999], axis=0)
     some = "; ".join(f"{n} outside {a:.4g} to {b:.4g}" for n, a, b in
                      list(zip(rows.names, low, high, strict=True))[:4])  # fmt: skip
@@ -181,17 +199,9 @@ def _limits(rows: Rows) -> tuple[Existing, ...]:
     )
 
 
-def _forecasting(
-    rows: Rows,
-    asked: AdviceRequest,
-    why: tuple[str, ...],
-    seen: tuple[int, int, float],
-    doing: Doing,
-    ahead: Ahead,
-    notes: tuple[str, ...],
-) -> Found:
-    season = seen[0]
-    horizon = season or _HORIZON
+def _forecasting(seen: _Seen) -> Found:
+    rows, asked = seen.rows, seen.asked
+    horizon = seen.season or _HORIZON
     series = _series(rows, asked)
     if series is None:
         values = rows.dataset.recordings[0].values[-MOST:, rows.first].astype(np.float64)
@@ -200,7 +210,7 @@ def _forecasting(
     else:
         values = filled(series, 1)[0].values[-MOST:]
     horizon = max(1, min(horizon, len(values) // 6))
-    with doing("Forecasters, backtested", None):
+    with seen.doing("Forecasters, backtested", None):
         # As the command does that is printed below: with the seasons that it would take by itself.
         step = series.step if series is not None else 1 / rows.dataset.rate if rows.dataset.rate else 0.0
         made = fit_forecaster(values, Forecasting(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
@@ -212,14 +222,9 @@ def _forecasting(
         (one.name, f"left out: {one.why}" if one.why else f"MASE {one.mase:.3f} ({one.low:.3f} to {one.high:.3f})")
         for one in spec.tried
     )
-    return Found(
-        name=rows.dataset.name,
+    return seen.found(
+        commands,
         target=rows.name,
-        frame=Frame(
-            task="forecasting", why=why, capabilities=capabilities(), commands=commands, left_out=rows.left_out
-        ),
-        columns=rows.names,
-        rate=rows.dataset.rate,
         rows_an_answer=float(horizon),
         changes_how="every forecast is sent, one a horizon",
         existing=(
@@ -230,30 +235,18 @@ def _forecasting(
         choice_why=spec.reason,
         price=forecaster_price(made),
         curve_note="not measured for forecasters",
-        commands=commands,
-        notes=notes,
     )
 
 
-def _clustering(
-    rows: Rows,
-    asked: AdviceRequest,
-    why: tuple[str, ...],
-    seen: tuple[int, int, float],
-    doing: Doing,
-    ahead: Ahead,
-    notes: tuple[str, ...],
-) -> Found:
-    _, kinds, apart = seen
+def _clustering(seen: _Seen) -> Found:
+    rows, asked = seen.rows, seen.asked
+    kinds, apart = seen.kinds, seen.apart
     fit = f"edgewright detect fit {_common(rows, asked)} --detector k_means --out kinds.detector"
     commands = (fit, "edgewright label --help", f"edgewright advise {shlex.quote(asked.data)} --target LABEL")
     count = f"{kinds} kinds" if kinds else "no kinds that lie apart"
-    return Found(
-        name=rows.dataset.name,
+    return seen.found(
+        commands,
         target="",
-        frame=Frame(task="clustering", why=why, capabilities=capabilities(), commands=commands, left_out=rows.left_out),
-        columns=rows.names,
-        rate=rows.dataset.rate,
         existing=_limits(rows),
         measured=(("k-means", f"{count}, silhouette {apart:.2f} (1 is far apart, 0 is none)"),),
         choice="distances to k-means centres",
@@ -261,36 +254,34 @@ def _clustering(
         curve_note="not measured: there are no labels",
         flips=(Flip(when="once the kinds have names (--target)", then="the ladder measures a classification"),),
         costs=(("labels", "none; a name a kind"),),
-        commands=commands,
-        notes=notes,
     )
 
 
-def _common(rows: Rows, asked: AdviceRequest) -> str:
-    """The data and its columns, as `detect fit` takes them."""
-    parts = [shlex.quote(asked.data)]
+def _common(rows: Rows, request: AdviceRequest) -> str:
+    """Return the data and its columns, as `detect fit` takes them."""
+    parts = [shlex.quote(request.data)]
     parts += [f"--time {shlex.quote(rows.time)}"] if rows.time else []
-    parts += [f"--kind {asked.kind}"] if asked.kind else []
-    parts += [f"--target {shlex.quote(asked.target)}"] if asked.target else []
-    ignored = (*asked.ignore, *(name for name, _ in rows.left_out))
+    parts += [f"--kind {request.kind}"] if request.kind else []
+    parts += [f"--target {shlex.quote(request.target)}"] if request.target else []
+    ignored = (*request.ignore, *(name for name, _ in rows.left_out))
     return " ".join([*parts, *(f"--ignore {shlex.quote(name)}" for name in ignored)])
 
 
-def _series(rows: Rows, asked: AdviceRequest) -> Series | None:
-    """The column that matters as `forecast` reads it; None where it reads no such data."""
+def _series(rows: Rows, request: AdviceRequest) -> Series | None:
+    """Return the column that matters as `forecast` reads it; None where it reads no such data."""
     try:
-        return read_series(asked.data, column=rows.name, time=rows.time, resample=None)
+        return read_series(request.data, column=rows.name, time=rows.time, resample=None)
     except InputError:
         return None
 
 
-def _forecast(rows: Rows, asked: AdviceRequest, season: int) -> str:
+def _forecast(rows: Rows, request: AdviceRequest, season: int) -> str:
     time = f" --time {shlex.quote(rows.time)}" if rows.time else ""
-    series = _series(rows, asked)
+    series = _series(rows, request)
     if series is not None and series.resampled:
         time += f" --resample {series.resampled:g}"
     column = shlex.quote(rows.name)
-    return (f"edgewright forecast {shlex.quote(asked.data)} --column {column}{time} --horizon {season or _HORIZON} "
+    return (f"edgewright forecast {shlex.quote(request.data)} --column {column}{time} --horizon {season or _HORIZON} "
             "--out next.forecaster")  # fmt: skip
 
 

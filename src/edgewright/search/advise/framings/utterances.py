@@ -38,15 +38,15 @@ class _Read:
     first: tuple[str, ...] = ()
 
 
-def _fits(seen: Look, asked: AdviceRequest) -> bool:
-    if seen.place is None or asked.kind:
+def _fits(seen: Look, request: AdviceRequest) -> bool:
+    if seen.place is None or request.kind:
         return False
     if seen.header:
         numbers = [
-            n for n in seen.header if n not in seen.words and n not in (asked.target, asked.group, asked.time, "")
+            n for n in seen.header if n not in seen.words and n not in (request.target, request.group, request.time, "")
         ]
-        sentences = [name for name in seen.sentences if name not in (asked.target, asked.time)]
-        return bool(sentences) and (not numbers or asked.task == "intent")
+        sentences = [name for name in seen.sentences if name not in (request.target, request.time)]
+        return bool(sentences) and (not numbers or request.task == "intent")
     if not seen.endings or not set(seen.endings) <= _FILES | {"", ".md"} or not set(seen.endings) & _FILES:
         return False
     try:
@@ -55,21 +55,21 @@ def _fits(seen: Look, asked: AdviceRequest) -> bool:
         return False
 
 
-def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
-    found = _read(seen, asked)
+def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
+    found = _read(seen, request)
     if found is None:
         return _unlabelled(seen)
     inside = [one for one in found.utterances if one.intent != OUT_OF_SCOPE]
     counts = Counter(one.intent for one in inside)
     if len(counts) < 2:
-        raise InputError("at least two different intents", str(len(counts)), asked.data, "Label more than one thing")
+        raise InputError("at least two different intents", str(len(counts)), request.data, "Label more than one thing")
     if len(inside) < _FEWEST:
-        raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), asked.data, "Write down more of them")
+        raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), request.data, "Write down more of them")
     with doing("Intents", 3) as advance:
-        learner = OfText(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=asked.seed)
+        learner = OfText(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=request.seed)
         most = max(counts.values()) / len(inside)
         advance(1)
-        words = _bayes(inside, asked.seed)
+        words = _bayes(inside, request.seed)
         advance(1)
         student = 1.0 - learner.judge(1.0, 0)
         advance(1)
@@ -80,10 +80,10 @@ def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Fou
              'edgewright language parse "..." --model text.language',
              "edgewright language export text.language --to c99 --out firmware")  # fmt: skip
     choice = "a student of intents of at most 64 kB"
-    told = "word counts (naive Bayes) come within chance of it, but only the student comes with C99 and test vectors"
+    text = "word counts (naive Bayes) come within chance of it, but only the student comes with C99 and test vectors"
     return Found(
         name=seen.place.stem if seen.place else "text",
-        target=asked.target,
+        target=request.target,
         frame=Frame(
             task="intent",
             why=(f"{found.said}: {len(inside):,} sentences with {len(counts)} labels, text with labels is an intent",
@@ -100,7 +100,7 @@ def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Fou
                            command='edgewright language zero-shot "..." --labels labels.toml --encoder DIR'),),
         choice=choice,
         choice_why=f"accuracy {student:.3f} on a fifth of each label that was held out, {gain:+.3f} against word counts"
-        + ("" if taken else f" (within ±{sure:.3f}: {told})"),
+        + ("" if taken else f" (within ±{sure:.3f}: {text})"),
         measured=(("most frequent label", f"accuracy {most:.3f}"),
                   ("word counts, naive Bayes", f"accuracy {words:.3f}"),
                   ("student, int8, at most 64 kB", f"accuracy {student:.3f} ± {sure:.3f}")),
@@ -112,19 +112,19 @@ def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Fou
     )  # fmt: skip
 
 
-def _read(seen: Look, asked: AdviceRequest) -> _Read | None:
-    """The utterances; None where a table has sentences and no labels."""
+def _read(seen: Look, request: AdviceRequest) -> _Read | None:
+    """Return the utterances; None where a table has sentences and no labels."""
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     place = shlex.quote(str(seen.place))
     if not seen.header:
         return _Read(read(seen.place).utterances, f"{seen.place.name} holds utterances", place)
     names = {name.lower(): name for name in seen.header}
-    target = asked.target or names.get("intent", "")
+    target = request.target or names.get("intent", "")
     if not target:
         return None
     if target not in seen.header:
         raise InputError(
-            f"one of the columns {', '.join(seen.header)}", repr(target), asked.data, "Name it in --target"
+            f"one of the columns {', '.join(seen.header)}", repr(target), request.data, "Name it in --target"
         )
     column = names.get("text") or max((n for n in seen.sentences if n != target), key=lambda n: seen.words[n])
     pairs = zip(seen.column(column), seen.column(target), strict=True)
@@ -146,7 +146,7 @@ def _bayes(utterances: list[Utterance], seed: int) -> float:
 
 
 def _unlabelled(seen: Look) -> Found:
-    """Sentences that nobody labelled; questions with their answers are for documents."""
+    """Return sentences that nobody labelled; questions with their answers are for documents."""
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     if {"question", "answer"} <= {name.strip().lower() for name in seen.header}:
         return _questions(seen)
@@ -176,7 +176,7 @@ def _unlabelled(seen: Look) -> Found:
 
 
 def _questions(seen: Look) -> Found:
-    """Questions with their answers: they judge what is found in documents."""
+    """Return questions with their answers: they judge what is found in documents."""
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     commands = ("edgewright language index manual.pdf --out manual.index",
                 'edgewright language ask "..." --index manual.index')  # fmt: skip

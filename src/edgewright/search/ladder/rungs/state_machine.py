@@ -44,7 +44,7 @@ class Machine:
     duration: int
 
     def answers(self, rows: Indices) -> Floats:
-        """Answers of the states; the machine starts anew where samples do not follow each other."""
+        """Return answers of the states; the machine starts anew where samples do not follow each other."""
         samples = self.base.part.samples
         order, first = in_time(rows, samples.sessions, samples.starts)
         value = self.column[1][rows[order]] * (1.0 if self.up else -1.0)
@@ -82,7 +82,7 @@ def in_time(rows: Indices, sessions: NDArray[np.str_], starts: Indices) -> tuple
 
 
 def states(value: Floats, first: NDArray[np.bool_], on: float, off: float, duration: int) -> NDArray[np.bool_]:
-    """Whether the machine is on after each sample, shape (n,); every stretch begins as its first sample says."""
+    """Return whether the machine is on after each sample, shape (n,); every stretch begins as its first sample says."""
     high, low = value >= on, value < off
     begins = np.flatnonzero(first)
     place = np.arange(len(value))
@@ -133,7 +133,7 @@ def _tried(
     weight: NDArray[np.float64],
     setting: tuple[float, float, int],
 ) -> tuple[float, float, float, int]:
-    """Share of right answers, classes weighing alike, and the setting."""
+    """Return share of right answers, classes weighing alike, and the setting."""
     right = states(value, first, *setting) == wanted
     return (float(weight[right].sum()), *setting)
 
@@ -149,7 +149,7 @@ def _lacks(problem: Problem) -> str:
 
 
 def _beside(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
-    """The machine as a state table on rows of the column, as the agent takes it."""
+    """Return the machine as a state table on rows of the column, as the agent takes it."""
     if not isinstance(fitted, Machine) or problem.window is not None or problem.samples.rate is None:
         return {}
     name = f"`{fitted.column[0]}`"
@@ -168,7 +168,7 @@ def _beside(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
 
 
 def _toml(table: StateTable) -> str:
-    """The table as the agent reads it; text in JSON's quotes is TOML's too."""
+    """Return the table as the agent reads it; text in JSON's quotes is TOML's too."""
     lines = [f"{key} = {json.dumps(getattr(table, key))}" for key in ("name", "states", "initial", "fallback")]
     for step in table.steps:
         lines += ["", "[[steps]]", f"state = {json.dumps(step.state)}", f"event = {json.dumps(step.event)}"]

@@ -17,6 +17,9 @@ from edgewright.schema.package import Manifest
 from edgewright.schema.proof import AbsentForm, FileRecord, Numbers
 from edgewright.workflows.proof.artifacts import Artefact, Kind
 
+NUMBERS: tuple[Numbers, ...] = ("float", "int8")
+"""Kinds of forms, float first."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -53,11 +56,11 @@ class Subject:
     files: tuple[FileRecord, ...] = ()
 
     def missing(self, name: str, reason: str) -> None:
-        """Notes a form that cannot exist here."""
+        """Note a form that cannot exist here."""
         self.absent.append(AbsentForm(name=name, reason=reason))
 
     def source(self, numbers: Numbers) -> tuple[str, ...]:
-        """The file its graph of such numbers was read from; none for a graph that was made."""
+        """Return the file its graph of such numbers was read from; none for a graph that was made."""
         return tuple(name for of, name in self.sources.items() if of == numbers)
 
     def of_kind(self, kind: Kind) -> list[Artefact]:

@@ -21,13 +21,12 @@ from edgewright.graph.stages import float_part, layers, marked_stages
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
-from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms import NUMBERS, Forms, Subject
 from edgewright.workflows.proof.stages import all_values, layer_layout, shapes
 
 NAME = "model"
 _OUT_OF_RANGE = 1
 _WIDEST = float(np.finfo(np.float32).max)
-_NUMBERS: tuple[Numbers, ...] = ("float", "int8")
 Files = Mapping[str, str]
 
 
@@ -46,7 +45,7 @@ class _Builds:
     made: dict[tuple[Numbers, str], Future[Any]] = field(default_factory=dict)
 
     def model(self, numbers: Numbers, command: str) -> Any:  # noqa: ANN401 - `_c_host.CModel`
-        """The compiled form.
+        """Return the compiled form.
 
         Raises:
             InputError: when the compiler refuses the code.
@@ -71,7 +70,7 @@ def _written_forms(subject: Subject) -> Iterator[Form]:
         if not compiler.command:
             subject.missing(f"C99 by {compiler.name}", f"{compiler.name} is not installed")
             continue
-        for numbers in _NUMBERS:
+        for numbers in NUMBERS:
             if numbers in subject.graphs and (numbers == "float" or subject.network is not None):
                 yield _built_form(builds, numbers, compiler)
 
@@ -88,7 +87,7 @@ def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # no
 
 
 def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
-    """Sources as they lie on the disk, by the first compiler there is."""
+    """Yield sources as they lie on the disk, by the first compiler there is."""
     name = f"{artefact.name} in C99"
     compiler = next((compiler for compiler in _host().compilers() if compiler.command), None)
     word = Path(artefact.name).stem
@@ -119,14 +118,14 @@ def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -
 
 
 def _labels(header: str, labels: Sequence[str]) -> tuple[str, ...]:
-    """Class names that a header says in its comments, which cannot hold every letter."""
+    """Return class names that a header says in its comments, which cannot hold every letter."""
     plain = {importlib.import_module("edgewright.export._c_text").comment(label): label for label in labels}
     found = re.findall(r"^/\* Label \d+: (.*) \*/$", header, re.MULTILINE)
     return tuple(plain.get(text, text) for text in found)
 
 
 def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[Files], Files]) -> Form:
-    """A form of generated C that is changed before it is compiled.
+    """Return a form of generated C that is changed before it is compiled.
 
     Args:
         subject: what is written.
@@ -151,14 +150,14 @@ def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: A
 
 
 def written(subject: Subject, numbers: Numbers) -> Files:
-    """The C of a subject, with all its stages among those that can be seen."""
+    """Return the C of a subject, with all its stages among those that can be seen."""
     graph, inside = marked_stages(subject.graphs[numbers], subject.network if numbers == "int8" else None)
     ranges = [
         None if low is None and high is None else (-_WIDEST if low is None else low, _WIDEST if high is None else high)
         for _, low, high in subject.ranges
     ]
     threshold = subject.manifest.thresholds.get("confidence", 0.0) if subject.manifest is not None else 0.0
-    files: Files = importlib.import_module("edgewright.export.c99").write_c99(
+    files: Files = importlib.import_module("edgewright.export._c_pipeline").write_c99(
         graph,
         subject.network if inside else None,
         name=NAME,
@@ -170,7 +169,7 @@ def written(subject: Subject, numbers: Numbers) -> Files:
 
 
 def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `_c_host.CAnswer`
-    """Stages in the order of the reference, in the graph's layout."""
+    """Return stages in the order of the reference, in the graph's layout."""
     network = subject.network if numbers == "int8" else None
     made: Stages = {RANGE: np.asarray(answer.flags & _OUT_OF_RANGE, np.int64)}
     graph = subject.graphs[numbers]

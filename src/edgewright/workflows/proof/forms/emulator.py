@@ -46,7 +46,7 @@ def _run(
 ) -> Callable[[Samples, Samples], Stages]:
     def run(samples: Samples, boundary: Samples) -> Stages:
         files = written(subject, numbers)
-        images = importlib.import_module("edgewright.export._c_images")
+        images = importlib.import_module("edgewright.export._c_graph")
         given = images.pixels(samples) if images.image_channels(subject.graphs[numbers]) == "first" else samples
         rows = np.ascontiguousarray(given, np.float32).reshape(len(samples), -1)
         try:
@@ -67,7 +67,7 @@ def _run(
 
 
 def _stages(files: Files, subject: Subject, numbers: Numbers) -> dict[int, tuple[str, int]]:
-    """Number of a stage in the C -> its name and how many values it has."""
+    """Return the number of a stage in the C -> its name and how many values it has."""
     lines = files[f"{NAME}.c"].split(f"{NAME}_stage_names[")[1].partition("};")[0].splitlines()[1:]
     names = [line.strip().strip(',"') for line in lines if line.strip().startswith('"')]
     counts = _counts(subject, numbers)
@@ -91,7 +91,7 @@ def _call(
     rows: Samples,
     seen: dict[int, tuple[str, int]],
 ) -> tuple[Any, Any]:
-    """What the device says of itself, and of every row the answer with the stages behind it, as float32 words."""
+    """Run rows on the device; return its description, and each row's answer and stages as float32 words."""
     answer = _fields(subject)
     words = sum(answer.values())
     lines = [f"static {NAME}_context context; {NAME}_predict(&context, (const float *)in, ({NAME}_answer *)out);"]
@@ -109,7 +109,7 @@ def _call(
 
 
 def _fields(subject: Subject) -> dict[str, int]:
-    """Fields of the answer in the order of the header, with their 4-byte words."""
+    """Return fields of the answer in the order of the header, with their 4-byte words."""
     outputs = subject.reference.outputs
     words = {v.name: max(1, int(np.prod(v.shape))) for v in outputs if v.name != LABEL}
     labels = {LABEL: 1} if any(v.name == LABEL for v in outputs) else {}

@@ -20,10 +20,8 @@ from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
-from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms import NUMBERS, Forms, Subject
 from edgewright.workflows.proof.stages import ends, renamed
-
-_NUMBERS: tuple[Numbers, ...] = ("float", "int8")
 
 
 def _make(subject: Subject) -> Iterator[Form]:
@@ -36,8 +34,8 @@ def _built(subject: Subject) -> Iterator[Form]:
     if not importlib.import_module("edgewright.export._extension.build").can_build():
         subject.missing("extension", "no C compiler or no Python headers: apt-get install gcc python3-dev")
         return
-    build = importlib.import_module("edgewright.export.extension").build_extension
-    for numbers in _NUMBERS:
+    build = importlib.import_module("edgewright.export.targets.extension").build_extension
+    for numbers in NUMBERS:
         if numbers in subject.graphs and (numbers == "float" or subject.network is not None):
             yield Form(f"{numbers} extension", numbers, _run(subject, numbers, _compiled(subject, numbers, build)))
 
@@ -51,7 +49,7 @@ def _compiled(subject: Subject, numbers: Numbers, build: Callable[..., Path]) ->
 
 
 def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
-    """A module that was compiled before, as it lies on the disk."""
+    """Yield a module that was compiled before, as it lies on the disk."""
     name = f"{artefact.name} in Python"
     try:
         with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
@@ -80,7 +78,7 @@ def _run(subject: Subject, numbers: Numbers, load: Callable[[], ModuleType]) -> 
 
 
 def _inside(subject: Subject, numbers: Numbers, module: ModuleType, samples: Samples) -> Stages:
-    """What arrives at the boundary as the module computes it, the bytes there, and the network's bytes for them."""
+    """Return the module's values at the boundary, the bytes there, and the network's bytes for them."""
     graph = subject.graphs[numbers]
     network = subject.network if numbers == "int8" else float_part(graph)
     if network is None or not hasattr(module, "boundary"):

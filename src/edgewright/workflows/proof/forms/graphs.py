@@ -6,7 +6,7 @@ ONNX Runtime answers a second time with default options, as it does for somebody
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -15,23 +15,79 @@ from edgewright.core.engines import Answer, Engine, get, onnxruntime
 from edgewright.core.executor import compile_graph
 from edgewright.core.input_ranges import flagged, read_ranges
 from edgewright.core.integer.fusion import has_integer_form
+from edgewright.core.integer.qdq import integer_network
+from edgewright.core.integer.rounding import rounding_of
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.stages import float_part
 from edgewright.proof.form import RANGE, Form, Samples, Stages
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Numbers
-from edgewright.workflows.proof.forms import Forms, Subject
-from edgewright.workflows.proof.forms._onnx import OnnxModel, onnx_models
+from edgewright.workflows.proof.forms import NUMBERS, Forms, Subject
 from edgewright.workflows.proof.forms.integers import run_reference
 from edgewright.workflows.proof.stages import all_values, ends, renamed
 
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A model as ONNX.
+
+    Attributes:
+        name: with which the names of its forms begin.
+        numbers: what its network computes in.
+        graph: of `model`.
+        model: its bytes.
+        network: after the boundary; None where none can be read.
+        labels: class names it comes with.
+        files: where its bytes lie; empty for bytes that were made.
+    """
+
+    name: str
+    numbers: Numbers
+    graph: Graph
+    model: bytes
+    network: IntegerNetwork | None
+    labels: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def onnx_models(subject: Subject) -> list[OnnxModel]:
+    """Return the models of a subject, float first, then those that lie beside it; what cannot be read is noted."""
+    made = []
+    for numbers in NUMBERS:
+        graph = subject.graphs.get(numbers)
+        if graph is not None:
+            network = subject.network if numbers == "int8" else float_part(graph)
+            files = () if subject.original else subject.source(numbers)
+            name = f"{numbers} ONNX"
+            made.append(OnnxModel(name, numbers, graph, subject.models[numbers], network, graph.labels, files))
+    for artefact in subject.of_kind("onnx"):
+        try:
+            graph = read_onnx(artefact.content)
+            of = numbers_of(graph)
+            network = integer_network(graph, rounding_of(graph)) if of == "int8" else float_part(graph)
+        except InputError as error:
+            subject.missing(f"{artefact.name} as ONNX", str(error))
+            continue
+        labels = artefact.labels or graph.labels
+        made.append(OnnxModel(artefact.name, of, graph, artefact.content, network, labels, artefact.shown))
+    return made
+
+
+def numbers_of(graph: Graph) -> Numbers:
+    """Return what the network of a graph computes in."""
+    quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
+    return "int8" if quantised else "float"
+
+
 _NAMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
-_NUMBERS: tuple[Numbers, ...] = ("float", "int8")
 
 
 def _make(subject: Subject) -> Iterator[Form]:
     models = onnx_models(subject)
-    for numbers in _NUMBERS:
+    for numbers in NUMBERS:
         if numbers not in subject.graphs:
             subject.missing(f"{numbers} ONNX", f"{subject.name} has no {numbers} form")
     for one in models:
@@ -52,7 +108,7 @@ def _make(subject: Subject) -> Iterator[Form]:
 
 
 def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:
-    """The engine's answers, and inside the integers that it runs, as the kernels it shares with the reference show."""
+    """Return a function for the engine's answers and, inside, its integers, from kernels shared with the reference."""
     stages = run_reference(one.graph, network, read_ranges(one.graph.metadata))
 
     def run(samples: Samples, boundary: Samples) -> Stages:
@@ -80,7 +136,7 @@ def _run(
 def _opened(
     graph: Graph, names: tuple[str, ...], engine: Engine, load: Callable[[bytes], Answer]
 ) -> Callable[[Samples], Stages]:
-    """The graph with interior values among its outputs."""
+    """Return the graph with interior values among its outputs."""
     if engine.name == "numpy":
         return compile_graph(graph, names)
     probe = compile_graph(graph, names)(np.zeros((1, *graph.inputs[0].shape), np.float32))

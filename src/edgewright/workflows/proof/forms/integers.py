@@ -29,7 +29,7 @@ def _make(subject: Subject) -> Iterator[Form]:
 
 
 def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Callable[[Samples, Samples], Stages]:
-    """A function that gives every stage of a quantised graph by its network of integers."""
+    """Return a function that gives every stage of a quantised graph by its network of integers."""
 
     def run(samples: Samples, boundary: Samples) -> Stages:
         stages = preprocessing(graph)
@@ -41,7 +41,7 @@ def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Call
 
 
 def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8], samples: Samples) -> Stages:
-    """Bytes at the boundary, every layer, and what the graph makes of the raw output."""
+    """Return bytes at the boundary, every layer, and what the graph makes of the raw output."""
     values = run_values(network, integers)
     forms = shapes(graph, network_values(graph, network))
     made: Stages = {BYTES: integers}

@@ -41,7 +41,7 @@ def _make(subject: Subject) -> Iterator[Form]:
 
 
 def _hybrid(model: bytes) -> bool:
-    """Whether a float model has int8 weights: LiteRT's own kernels then differ by per cents."""
+    """Return whether a float model has int8 weights: LiteRT's own kernels then differ by per cents."""
     return any(tensor.dtype == "int8" for tensor in parse_tflite(model).tensors)
 
 
@@ -78,7 +78,7 @@ def _onnx(subject: Subject) -> Callable[[Samples, Samples], Stages]:
 
 
 def _labels(given: Iterable[Any], names: Sequence[str]) -> NDArray[np.int64] | None:
-    """Places of the labels that a model says itself; None where it says none by these names."""
+    """Return places of the labels that a model says itself; None where it says none by these names."""
     for value in given:
         array = np.asarray(value)
         if array.ndim == 1 and array.dtype.kind in "iuUSO" and not isinstance(value, list):
@@ -89,7 +89,7 @@ def _labels(given: Iterable[Any], names: Sequence[str]) -> NDArray[np.int64] | N
 
 
 def _floats(value: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, or a list with a dictionary a row
-    """An output as an array; probabilities by name of the class in the order of the names."""
+    """Return an output as an array; probabilities by name of the class in the order of the names."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return np.asarray([[row[name] for name in sorted(row)] for row in value], np.float32)
     return np.asarray(value)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.missing_values import read_limit, unanswered
+from edgewright.graph.builder import Builder
+from edgewright.graph.extract import float_network
+from edgewright.graph.layer import Layer, Parameters, Shape
 from edgewright.graph.mask import NO_LABEL
 from edgewright.graph.stages import float_part, layers
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import PIPELINE
 from edgewright.workflows.proof.forms import Forms, Subject
-
-# Layers that compute nothing when a network answers, and those that are two operators.
-_NOTHING, _TWO = frozenset({"dropout", "flatten"}), frozenset({"depthwise_separable"})
 
 
 def _make(subject: Subject) -> Iterator[Form]:
@@ -45,11 +45,10 @@ def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:
         # Without a stage that fills missing values, a sample with one has no answer; stages refuse to see it.
         value: Any = np.where(np.isfinite(samples), samples, np.float32(0)) if limit == 0 else samples
         absent = np.zeros(len(samples), np.bool_) if limit is None else unanswered(samples, limit)
-        marked = {mark.stage for mark in subject.graphs["float"].stages} if "float" in subject.graphs else None
         for name, estimator in steps[:-1]:
             value = estimator.transform(value)
-            if marked is None or name in marked:
-                made[name] = np.asarray(value, np.float32)
+            # A stage that the graph does not mark is listed in the verdict as not compared.
+            made[name] = np.asarray(value, np.float32)
         model = steps[-1][1]
         made.update(_layers(subject, model, value))
         if hasattr(model, "predict_proba"):
@@ -63,19 +62,31 @@ def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:
 
 
 def _layers(subject: Subject, model: Any, value: Any) -> Stages:  # noqa: ANN401 - any estimator
-    """Layers of a network but its last, which the model gives after softmax only."""
+    """Return the layers of a network but its last, which the model gives after softmax only.
+
+    Where they are not those of the graph they have names of their own, and the verdict lists them as not compared.
+    """
     network = float_part(subject.graphs["float"]) if "float" in subject.graphs else None
-    if network is None or not hasattr(model, "layer_outputs"):
+    if network is None or not hasattr(model, "network"):
         return {}
-    names = list(layers(network))
-    found, place = {}, 0
-    outputs = [o for o in model.layer_outputs(value) if o.kind not in _NOTHING]
-    if sum(2 if o.kind in _TWO else 1 for o in outputs) != len(names):
-        return {}
-    for output in outputs[:-1]:
-        place += 2 if output.kind in _TWO else 1
-        found[names[place - 1]] = np.asarray(output.values, np.float32)
+    names, own = list(layers(network)), model.network()
+    counts = list(map(_operators, own.layers, own.configs, own.shapes, model.parameters_))
+    known = sum(counts) == len(names)
+    found, end = {}, 0
+    for count, output in zip(counts[:-1], model.layer_outputs(value), strict=False):
+        end += count
+        if count:
+            found[names[end - 1] if known else f"{output.name} of the model"] = np.asarray(output.values, np.float32)
     return found
+
+
+def _operators(layer: Layer[Any], config: Any, shape: Shape, parameters: Parameters) -> int:  # noqa: ANN401
+    """Return how many stages of a proof a layer is: those of a network of it and a dense layer, less one."""
+    builder, size = Builder("layer", shape), int(np.prod(layer.out_shape(config, shape)))
+    builder.boundary(builder.input)
+    value = builder.op("Flatten", layer.to_graph(config, parameters, builder, builder.input, shape), axis=1)
+    value = builder.op("Gemm", value, builder.constant(np.zeros((size, 1), np.float32)))
+    return len(layers(float_network(builder.finish({"y": (value, "float32", (1,))})))) - 1
 
 
 FORMS = Forms(rank=10, make=_make)

@@ -16,15 +16,17 @@ from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Subject, tflm
-from edgewright.workflows.proof.forms._tflite import (
+from edgewright.workflows.proof.forms.litert import (
+    MOST,
     Network,
+    invoke,
+    network_file,
     network_places,
     network_stages,
     networks,
     whole_file,
     whole_stages,
 )
-from edgewright.workflows.proof.forms.litert import MOST, invoke, network_file
 from edgewright.workflows.proof.stages import ends
 
 _LABELS = "edgewright.labels"
@@ -164,14 +166,14 @@ def _network_inside(one: Network, file: TfliteFile, last: dict[str, int]) -> dic
 
 
 def _alike(made: TfliteFile, file: TfliteFile) -> bool:
-    """Whether two files have the same operators on the same tensors, whatever these hold."""
+    """Return whether two files have the same operators on the same tensors, whatever these hold."""
     operators = [[(o.name, o.inputs, o.outputs) for o in one.operators] for one in (made, file)]
     tensors = [[(t.shape, t.dtype) for t in one.tensors] for one in (made, file)]
     return operators[0] == operators[1] and tensors[0] == tensors[1] and made.inputs == file.inputs
 
 
 def _labels(file: TfliteFile) -> tuple[str, ...]:
-    """Class names that a whole file carries.
+    """Return class names that a whole file carries.
 
     Raises:
         InputError: for metadata of another form.

@@ -16,15 +16,15 @@ from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.forms import Forms, Subject
-from edgewright.workflows.proof.forms._tflite import (
+from edgewright.workflows.proof.forms.litert import (
     Network,
+    network_file,
     network_places,
     network_stages,
     networks,
     whole_file,
     whole_stages,
 )
-from edgewright.workflows.proof.forms.litert import network_file
 
 _LIBRARY, _RUNTIME = "tflite_micro", "tflite_micro.python.tflite_micro.runtime"
 # Its kernels are plain loops: a device's, not a desk's.
@@ -53,7 +53,7 @@ def _make(subject: Subject) -> Iterator[Form]:
 
 
 def _whole(one: Network) -> Callable[[Samples, Samples], Stages]:
-    """The whole pipeline's run.
+    """Return the whole pipeline's run.
 
     Raises:
         InputError: for an operator that .tflite or TFLM has not.
@@ -68,7 +68,7 @@ def _whole(one: Network) -> Callable[[Samples, Samples], Stages]:
 
 
 def _network(one: Network) -> Callable[[Samples, Samples], Stages]:
-    """The run of the network alone.
+    """Return the run of the network alone.
 
     Raises:
         InputError: where there is none, or one that TFLM does not take.
@@ -89,7 +89,7 @@ def _network(one: Network) -> Callable[[Samples, Samples], Stages]:
 
 
 def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without types
-    """An interpreter that keeps every tensor.
+    """Return an interpreter that keeps every tensor.
 
     Raises:
         InputError: for a file that TFLM does not take.
@@ -110,7 +110,7 @@ def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without typ
 
 
 def _activations(model: bytes) -> int:
-    """Bytes of all tensors, were they 4 bytes a value, with what is kept of each."""
+    """Return bytes of all tensors, were they 4 bytes a value, with what is kept of each."""
     return sum(_EACH + 4 * math.prod(tensor.shape) for tensor in parse_tflite(model).tensors)
 
 
@@ -119,7 +119,7 @@ def run_rows(
     source: NDArray[Any],
     places: Mapping[Key, int],
 ) -> dict[Key, NDArray[Any]]:
-    """Runs rows, shape (n, ...), one by one and reads the tensor of each key, shape (n, ...)."""
+    """Run rows, shape (n, ...), one by one and read the tensor of each key, shape (n, ...)."""
     rows: dict[Key, list[NDArray[Any]]] = {key: [] for key in places}
     for row in source:
         made.set_input(np.ascontiguousarray(row[None]), 0)

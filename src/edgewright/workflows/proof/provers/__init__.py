@@ -36,7 +36,7 @@ class ProofRequest:
     change: Change | None = None
 
     def changed(self, files: Files) -> Files:
-        """Files of generated C, with the fault where one is planted."""
+        """Return files of generated C, with the fault where one is planted."""
         return files if self.change is None else self.change(files)
 
 
@@ -54,7 +54,7 @@ class Prover:
 
 
 def prover_of(place: Path) -> Prover | None:
-    """The prover of a file; None for runs, packages and models."""
+    """Return the prover of a file; None for runs, packages and models."""
     if not place.is_file() or place.suffix in (".onnx", ".tflite", ".edge"):
         return None
     try:

@@ -44,13 +44,13 @@ def detector_rules(name: str, threshold: float) -> dict[str, Rule]:
 
 
 def detector_names(name: str) -> dict[str, tuple[str, ...]]:
-    """Names of the values of a detector's stages."""
+    """Return names of the values of a detector's stages."""
     score, odd, channel = stages_of(name)
     return {score: ("score",), odd: ("anomaly", "threshold"), channel: ("share of the blame",)}
 
 
 def stages_of(name: str) -> tuple[str, str, str]:
-    """Names of the stages: score, anomalies, and the channel that is blamed."""
+    """Return names of the stages: score, anomalies, and the channel that is blamed."""
     begin = f"detector {name}" if name else "detector"
     return f"{begin} score", f"{begin} anomalies", f"{begin} channel"
 
@@ -58,7 +58,7 @@ def stages_of(name: str) -> tuple[str, str, str]:
 def watched(
     file: DetectorFile, values: Floats, times: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> list[tuple[RowVerdict, float, NDArray[np.float64]]]:
-    """What Python judges over the scores of another form.
+    """Return what Python judges over the scores of another form.
 
     Args:
         file: of the detector.
@@ -81,7 +81,7 @@ def anomalies(
     limits: Mapping[int, float],
     threshold: float,
 ) -> tuple[Stages, Stages]:
-    """Stages of a detector in Python and in another form.
+    """Return stages of a detector in Python and in another form.
 
     Args:
         name: of the detector.
@@ -116,7 +116,7 @@ def with_tie(
     detector: Any,  # noqa: ANN401 - `_c_probe.CDetector`
     file: DetectorFile,
 ) -> StreamRows | None:
-    """The rows with one more, whose score in C is the threshold to the bit; None where none was found.
+    """Return the rows with one more, whose score in C is the threshold to the bit; None where none was found.
 
     Args:
         rows: of the stream.
@@ -145,16 +145,17 @@ def with_tie(
 
 
 def reaching(score: Callable[[Floats], float], calm: Floats, odd: Floats, limit: float) -> Floats | None:
-    """A row between two, or beyond the second, whose score is the limit to the bit; None where none was found.
+    """Return a row between two, or beyond the second, whose score is the limit to the bit; None where none was found.
 
     Args:
         score: of a row.
-        calm, odd: rows, shape (channels,); the first must score below the limit.
+        calm: row, shape (channels,), that scores below the limit.
+        odd: row, shape (channels,).
         limit: float32.
     """
 
     def along(begin: Floats, end: Floats) -> Iterator[Floats]:
-        """Rows that close in on the limit, and neighbours of the last one."""
+        """Yield rows that close in on the limit, and neighbours of the last one."""
         low, high = np.asarray(begin, np.float64), np.asarray(end, np.float64)
         while not np.array_equal(low.astype(np.float32), high.astype(np.float32)):
             middle = (low + high) / 2
@@ -187,7 +188,7 @@ def _single(row: Floats) -> Floats:
 
 
 def _calm(judged: NDArray[np.int64], scores: NDArray[np.float64], limit: float, refractory: float) -> int | None:
-    """The last judged row behind so many that scored below the limit that the next anomaly is told; None for none."""
+    """Return the last judged row after enough rows below the limit for a new alarm; None for none."""
     odd = scores[judged] >= limit
     free = ~odd
     for at in np.flatnonzero(odd):

@@ -36,38 +36,40 @@ _NAME = "stream"
 _WINDOWS = 40
 
 
-def prove_denoiser(asked: ProofRequest) -> ProofRecord:
-    """Compares all forms up to the noise that the network tells, stage by stage.
+def prove_denoiser(request: ProofRequest) -> ProofRecord:
+    """Compare all forms up to the noise that the network tells, stage by stage.
 
     Raises:
         InputError: a file that is no denoiser, or sound of another width or shorter than a window.
     """
-    made = read_denoiser(asked.place)
-    signals, source = _heard(made, asked) if asked.data else (drawn_windows(made), "drawn noise of changing loudness")
+    made = read_denoiser(request.place)
+    signals, source = (
+        _heard(made, request) if request.data else (drawn_windows(made), "drawn noise of changing loudness")
+    )
     graphs = {form: noise_graph(read_onnx(model)) for form, model in
               (("float", made.float_model), ("int8", made.int8_model))}  # fmt: skip
-    subject = subject_of(made.spec.name, graphs, network=made.network, device=asked.device)
+    subject = subject_of(made.spec.name, graphs, network=made.network, device=request.device)
     origins = tuple(f"window {number + 1}" for number in range(len(signals)))
-    forms = [*forms_of(subject), *_streams(made, subject, asked)]
-    return prove_subject(subject, str(asked.place), Chosen(signals, origins, source), forms)
+    forms = [*forms_of(subject), *_streams(made, subject, request)]
+    return prove_subject(subject, str(request.place), Chosen(signals, origins, source), forms)
 
 
-def _heard(made: DenoiserFile, asked: ProofRequest) -> tuple[Floats, str]:
-    """Windows of a WAV file, and where they came from."""
-    path, window, channels = Path(asked.data), made.spec.window, len(made.spec.columns)
+def _heard(made: DenoiserFile, request: ProofRequest) -> tuple[Floats, str]:
+    """Return windows of a WAV file, and where they came from."""
+    path, window, channels = Path(request.data), made.spec.window, len(made.spec.columns)
     if not path.is_file():
-        raise InputError("a WAV file", "no such file", asked.data)
-    values = read_wav(path.read_bytes(), asked.data).values
-    count = min(len(values) // window, asked.rows)
+        raise InputError("a WAV file", "no such file", request.data)
+    values = read_wav(path.read_bytes(), request.data).values
+    count = min(len(values) // window, request.rows)
     if not count or values.shape[1] != channels:
         raise InputError(
-            f"{window:,} samples of {channels} channels at least", f"{len(values):,} of {values.shape[1]}", asked.data
+            f"{window:,} samples of {channels} channels at least", f"{len(values):,} of {values.shape[1]}", request.data
         )
-    return np.ascontiguousarray(values[: count * window].reshape(count, window, -1).transpose(0, 2, 1)), asked.data
+    return np.ascontiguousarray(values[: count * window].reshape(count, window, -1).transpose(0, 2, 1)), request.data
 
 
 def drawn_windows(made: DenoiserFile, seed: int = 0) -> Floats:
-    """Windows for a proof without data: noise of changing loudness, as far as the network hears and beyond."""
+    """Return windows for a proof without data: noise of changing loudness, as far as the network hears and beyond."""
     spec, rng = made.spec, np.random.default_rng(seed)
     loud = 10.0 ** rng.uniform(-2, 1, (_WINDOWS, 1, 1))
     drawn = rng.standard_normal((_WINDOWS, len(spec.columns), spec.window)) * loud
@@ -75,7 +77,7 @@ def drawn_windows(made: DenoiserFile, seed: int = 0) -> Floats:
 
 
 def noise_graph(graph: Graph) -> Graph:
-    """The window form up to the noise in deviations, flat: what all engines and both kinds of form can be asked for."""
+    """Return the window form up to the noise in deviations, flat: what every engine and form can compute."""
     place = next(i for i, node in enumerate(graph.nodes) if node.op == "Transpose")
     raw, last = graph.nodes[place].inputs[0], graph.outputs[0]
     flat = Node(op="Flatten", inputs=(raw,), outputs=(last.name,), attributes={"axis": 1})
@@ -89,13 +91,13 @@ def noise_graph(graph: Graph) -> Graph:
     )  # fmt: skip
 
 
-def _streams(made: DenoiserFile, subject: Subject, asked: ProofRequest) -> Iterator[Form]:
-    """The streams of Python and of each C compiler here: bytes at the boundary, and what the network answers."""
+def _streams(made: DenoiserFile, subject: Subject, request: ProofRequest) -> Iterator[Form]:
+    """Yield the streams of Python and of each C compiler here: bytes at the boundary, and what the network answers."""
     whole = NetworkStream(made.network)
     yield Form(name="Python stream", numbers="int8", run=_stream(made, subject, lambda x: _pushed(whole, x)))
     host = importlib.import_module("edgewright.export._c_host")
     code = importlib.import_module("edgewright.export.c99_denoiser").write_denoiser_c99(made, name=_NAME)
-    files = asked.changed(code.files)
+    files = request.changed(code.files)
     absent: list[AbsentForm] = []
     for name, command, note in compilers(absent):
         run = _stream(made, subject, _compiled(host, files, command, made))
@@ -120,7 +122,7 @@ def _stream(
 
 
 def _pushed(stream: NetworkStream, x: NDArray[np.int8]) -> NDArray[np.int8]:
-    """A window pushed in pieces of uneven length."""
+    """Return a window pushed in pieces of uneven length."""
     stream.reset()
     hop = stream.steps.hop
     cuts = (0, hop, 4 * hop, 5 * hop, len(x))

@@ -26,13 +26,13 @@ _LEVELS, _UNITS = ("mean", "centre", "middle"), ("deviation", "unit")
 _ODD = 37
 
 
-def prove_detector(asked: ProofRequest) -> ProofRecord:
-    """Compares scores, anomalies and the channel to blame, row by row.
+def prove_detector(request: ProofRequest) -> ProofRecord:
+    """Compare scores, anomalies and the channel to blame, row by row.
 
     Raises:
         InputError: a file that is no detector, rows without its columns, or a detector that C cannot hold.
     """
-    file = read_detector(asked.place)
+    file = read_detector(request.place)
     # Refuses arrays that do not go together.
     Watch(file)
     spec, places = file.spec, tuple(range(len(file.spec.columns)))
@@ -40,9 +40,9 @@ def prove_detector(asked: ProofRequest) -> ProofRecord:
         spec.kind, file.learnt, name=_NAME, columns=tuple(column.name for column in spec.columns),
         threshold=spec.threshold.value, refractory=spec.refractory, window=spec.window,
     )  # fmt: skip
-    files = asked.changed(files)
-    chosen = _rows(file, asked)
-    rows = natural_rows(chosen, spec.rate or 1.0, asked.rows)
+    files = request.changed(files)
+    chosen = _rows(file, request)
+    rows = natural_rows(chosen, spec.rate or 1.0, request.rows)
     absent: list[AbsentForm] = []
     probe = importlib.import_module("edgewright.export._c_probe")
     built = [(name, probe.CDetector(files, _NAME, command), note) for name, command, note in compilers(absent)]
@@ -56,8 +56,8 @@ def prove_detector(asked: ProofRequest) -> ProofRecord:
         return StreamForm(f"C99 by {name}", lambda: _both(file, rows, detector), note)
 
     about = StreamSubject(
-        name=f"{asked.place.stem}, {spec.kind}",
-        place=str(asked.place),
+        name=f"{request.place.stem}, {spec.kind}",
+        place=str(request.place),
         source=chosen.source,
         origins=rows.origins,
         reference="Python",
@@ -81,20 +81,20 @@ def _both(file: DetectorFile, rows: StreamRows, detector: Any) -> tuple[Stages, 
     return anomalies("", judged, told[:, 0], channels, dict.fromkeys(odd, float(np.float32(limit))), limit)
 
 
-def _rows(file: DetectorFile, asked: ProofRequest) -> Chosen:
+def _rows(file: DetectorFile, request: ProofRequest) -> Chosen:
     columns = [column.name for column in file.spec.columns]
-    if not asked.data:
-        return _drawn(file, asked.rows)
-    rows = read_csv(importlib.import_module("pathlib").Path(asked.data), name=asked.data, only_columns=columns)
+    if not request.data:
+        return _drawn(file, request.rows)
+    rows = read_csv(importlib.import_module("pathlib").Path(request.data), name=request.data, only_columns=columns)
     absent = [name for name in columns if name not in rows.names]
     if absent:
-        raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", asked.data)
-    values = rows.values[: asked.rows, [rows.names.index(name) for name in columns]]
-    return Chosen(values, tuple(f"line {n}" for n in rows.lines[: asked.rows]), f"rows of {asked.data}")
+        raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", request.data)
+    values = rows.values[: request.rows, [rows.names.index(name) for name in columns]]
+    return Chosen(values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}")
 
 
 def _drawn(file: DetectorFile, count: int) -> Chosen:
-    """Rows around what the detector learnt to be usual, with some odd ones."""
+    """Return rows around what the detector learnt to be usual, with some odd ones."""
     channels, rng = len(file.spec.columns), np.random.default_rng(0)
     level, unit = (_learnt(file, names, default) for names, default in ((_LEVELS, 0.0), (_UNITS, 1.0)))
     made = rng.standard_normal((count, channels)) * unit + level

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.csv.rows import read_csv
-from edgewright.monitor.forecasting.forecaster import Floats
-from edgewright.monitor.forecasting.forecaster_file import SPEC, ForecasterFile, read_forecaster
+from edgewright.monitor.forecaster import SPEC, Floats, ForecasterFile, read_forecaster
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
 from edgewright.schema.errors import InputError
@@ -18,7 +17,7 @@ from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
 
 _NAME = "forecaster"
 FORECAST, INTERVALS, STALE = "forecast", "intervals", "rows without a value"
-# Rows foretold after each one, at most.
+# Rows forecast after each one, at most.
 _AHEAD = 96
 _DRAWN = 200
 _ODD = (np.nan, np.nan, np.inf, -np.inf, -1.0, 0.0, 1e300)
@@ -26,20 +25,20 @@ _EXACT = "one order of float32 sums: bit-exact"
 _LOGARITHM = "exp and log are the library's: relative 1e-6"
 
 
-def prove_forecaster(asked: ProofRequest) -> ProofRecord:
-    """Compares the forecasts after every row, with their intervals.
+def prove_forecaster(request: ProofRequest) -> ProofRecord:
+    """Compare the forecasts after every row, with their intervals.
 
     Raises:
         InputError: a file that is no forecaster, or rows without its column.
     """
-    file = read_forecaster(asked.place)
-    values, origins, source, notes = _values(file, asked)
+    file = read_forecaster(request.place)
+    values, origins, source, notes = _values(file, request)
     files = importlib.import_module("edgewright.export.c99_forecast").write_forecaster_c99(file, name=_NAME)
-    files = asked.changed(files)
+    files = request.changed(files)
     spec, absent = file.spec, list[AbsentForm]()
     probe = importlib.import_module("edgewright.export._c_probe_forecast")
     ahead, levels = min(_AHEAD, spec.horizon), len(spec.levels)
-    expected = _stages(_foretold(file, values, ahead), levels)
+    expected = _stages(_forecast(file, values, ahead), levels)
 
     def form(name: str, command: str, note: str) -> StreamForm:
         def run() -> tuple[Stages, Stages]:
@@ -53,7 +52,7 @@ def prove_forecaster(asked: ProofRequest) -> ProofRecord:
     ends = tuple(f"{side} {level:g} %, {step}" for step in steps for side in ("low", "high") for level in spec.levels)
     about = StreamSubject(
         name=f"{spec.name} of {spec.column}",
-        place=str(asked.place),
+        place=str(request.place),
         source=source,
         origins=origins,
         reference="Python",
@@ -67,7 +66,7 @@ def prove_forecaster(asked: ProofRequest) -> ProofRecord:
     return prove_stream(about, [form(*one) for one in compilers(absent)])
 
 
-def _foretold(file: ForecasterFile, values: Floats, ahead: int) -> Floats:
+def _forecast(file: ForecasterFile, values: Floats, ahead: int) -> Floats:
     """Shape (rows, 1 + ahead * (1 + 2 levels)): rows without a value, and of each row ahead middle, lows and highs."""
     running, made = file.start(), []
     for value in values:
@@ -84,15 +83,15 @@ def _stages(made: Floats, levels: int) -> Stages:
     return {**stages, INTERVALS: rows[:, :, 1:].reshape(len(made), -1)} if levels else stages
 
 
-def _values(file: ForecasterFile, asked: ProofRequest) -> tuple[Floats, tuple[str, ...], str, tuple[str, ...]]:
+def _values(file: ForecasterFile, request: ProofRequest) -> tuple[Floats, tuple[str, ...], str, tuple[str, ...]]:
     """Values of a file's column; else those of the forecaster's own test and drawn ones, and numbers that are none."""
-    if asked.data:
+    if request.data:
         column = file.spec.column
-        rows = read_csv(Path(asked.data), name=asked.data, float64_columns=[column], only_columns=[column])
+        rows = read_csv(Path(request.data), name=request.data, float64_columns=[column], only_columns=[column])
         if column not in rows.wide:
-            raise InputError(f"the column {column}", f"no {column}", asked.data)
-        values = np.asarray(rows.wide[column][: asked.rows], np.float64)
-        return values, tuple(f"line {n}" for n in rows.lines[: asked.rows]), f"rows of {asked.data}", ()
+            raise InputError(f"the column {column}", f"no {column}", request.data)
+        values = np.asarray(rows.wide[column][: request.rows], np.float64)
+        return values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}", ()
     model, rng = file.spec.model, np.random.default_rng(0)
     drawn = model.centre + model.spread * rng.standard_normal(_DRAWN)
     values = np.concatenate([file.test_rows, np.exp(drawn) if model.scale == "log" else drawn])

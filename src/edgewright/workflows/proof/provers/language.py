@@ -44,21 +44,21 @@ _TODAY = date(2026, 3, 28)
 _FIELDS = ("name", "begin", "end", "finder", "value")
 
 
-def prove_language(asked: ProofRequest) -> ProofRecord:
-    """Compares what is hashed, the logits, the intent and the slots of utterances.
+def prove_language(request: ProofRequest) -> ProofRecord:
+    """Compare what is hashed, the logits, the intent and the slots of utterances.
 
     Raises:
         InputError: a file that is no language model, or one without a student for devices.
     """
-    spec, arrays = read_language(asked.place)
+    spec, arrays = read_language(request.place)
     student = spec.student
     if student is None:
-        raise InputError("a student", "a head for gateways", str(asked.place), "C has students only: --for device")
-    understanding = Understanding(spec, arrays, str(asked.place))
+        raise InputError("a student", "a head for gateways", str(request.place), "C has students only: --for device")
+    understanding = Understanding(spec, arrays, str(request.place))
     c99: Any = importlib.import_module("edgewright.export.c99_language.student")
-    files = asked.changed(c99.write_language_c99(spec, arrays, name=_NAME))
+    files = request.changed(c99.write_language_c99(spec, arrays, name=_NAME))
     names = importlib.import_module("edgewright.export.c99_language.slots").Slots(spec, arrays).names
-    texts, source = _texts(spec, asked)
+    texts, source = _texts(spec, request)
     absent = list[AbsentForm]()
     probe: Any = importlib.import_module("edgewright.export._c_probe_language")
     expected = _in_python(understanding, student, texts, names)
@@ -72,7 +72,7 @@ def prove_language(asked: ProofRequest) -> ProofRecord:
     exact = Rule("integers: the same", numbers="label")
     about = StreamSubject(
         name=spec.name,
-        place=str(asked.place),
+        place=str(request.place),
         source=source,
         origins=tuple(f"utterance {number + 1} ({_short(text)})" for number, text in enumerate(texts)),
         reference="Python",
@@ -97,24 +97,24 @@ def prove_language(asked: ProofRequest) -> ProofRecord:
     return prove_stream(about, [form(*one) for one in compilers(absent)])
 
 
-def _texts(spec: LanguageSpec, asked: ProofRequest) -> tuple[list[str], str]:
+def _texts(spec: LanguageSpec, request: ProofRequest) -> tuple[list[str], str]:
     """Utterances of a file, one a line; else the model's own test vectors, entries of its lists, and made ones."""
-    if asked.data:
+    if request.data:
         try:
-            lines = Path(asked.data).read_text(encoding="utf-8").splitlines()
+            lines = Path(request.data).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError("a text file, one utterance a line", str(error), asked.data) from None
-        found = [compose(line)[:LONGEST] for line in lines if line.strip()][: asked.rows]
+            raise InputError("a text file, one utterance a line", str(error), request.data) from None
+        found = [compose(line)[:LONGEST] for line in lines if line.strip()][: request.rows]
         if not found:
-            raise InputError("one utterance a line", "none", asked.data)
-        return found, f"utterances of {asked.data}"
+            raise InputError("one utterance a line", "none", request.data)
+        return found, f"utterances of {request.data}"
     own = [vector.text for vector in spec.vectors]
     listed = [entry for entries in spec.gazetteers.values() for entry in entries]
     mixed = (
         [f"{text} {listed[k % len(listed)]} {_MADE[k % len(_MADE)]}" for k, text in enumerate(own)] if listed else []
     )
     texts = [*own, *_MADE, *mixed]
-    return [compose(text)[:LONGEST] for text in texts][: asked.rows], "its own test vectors, and made utterances"
+    return [compose(text)[:LONGEST] for text in texts][: request.rows], "its own test vectors, and made utterances"
 
 
 def _in_python(
@@ -166,7 +166,7 @@ def _slot(slot: Slot, text: str, names: Sequence[str]) -> tuple[float, ...]:
 
 
 def _number(value: str | float | None) -> float:
-    """A value as a number: words by their checksum."""
+    """Return a value as a number: words by their checksum."""
     if value is None:
         return math.nan
     return float(zlib.crc32(value.encode())) if isinstance(value, str) else float(value)

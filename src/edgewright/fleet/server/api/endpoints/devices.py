@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.server import quarantine
-from edgewright.fleet.server.api import pagination
+from edgewright.fleet.server import enrollments
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
-from edgewright.fleet.server.board_status import boards_of
-from edgewright.fleet.server.database.tables import devices, items, outcomes, reports, vitals
+from edgewright.fleet.server.database.tables import boards_of, devices, items, outcomes, reports, vitals
+from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import (
     DeviceHistory,
     DevicePage,
@@ -25,6 +26,54 @@ from edgewright.schema.fleet_api import (
     ReportSeen,
 )
 from edgewright.schema.fleet_report import Vitals
+
+
+class _Place(msgspec.Struct, frozen=True, array_like=True):
+    order: str
+    value: str | int | float | None
+    id: str
+
+
+def cursor(order: str, value: str | float | None, name: str) -> str:
+    """Return a place behind a row, as text that may stand in an address."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(_Place(order, value, name))).decode().rstrip("=")
+
+
+def read_cursor(text: str, order: str) -> tuple[Any, str]:
+    """Value and id of a place.
+
+    Raises:
+        InputError: it is none, or of a list in another order.
+    """
+    expected = f"a cursor of a list in the order {order!r}"
+    try:
+        place = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Place)
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise InputError(expected, repr(text[:80]), "past") from None
+    if place.order != order:
+        raise InputError(expected, f"one in the order {place.order!r}", "past")
+    return place.value, place.id
+
+
+def ordered(column: sa.ColumnElement[Any], name: sa.ColumnElement[str], *, down: bool) -> tuple[Any, ...]:
+    """Return what to order by."""
+    if down:
+        return (column.desc().nulls_last(), name.desc())
+    return (column.asc().nulls_first(), name.asc())
+
+
+def behind(
+    column: sa.ColumnElement[Any], name: sa.ColumnElement[str], place: tuple[Any, str], *, down: bool
+) -> sa.ColumnElement[bool]:
+    """Which rows come after a place."""
+    value, last = place
+    if value is None:
+        rest = name < last if down else name > last
+        without = sa.and_(column.is_(None), rest)
+        return without if down else sa.or_(without, column.is_not(None))
+    both, seen = sa.tuple_(column, name), sa.tuple_(sa.literal(value), sa.literal(last))
+    return sa.or_(both < seen, column.is_(None)) if down else both > seen
+
 
 _ID = {"id": r"[0-9a-f]{32}"}
 _HOUR = 3600.0
@@ -67,9 +116,9 @@ async def _list(call: Call) -> DevicePage:
     asked: Wanted = call.query
     conditions = _conditions(asked, call.now)
     column, down = _ORDERS[asked.order.lstrip("-")], asked.order.startswith("-")
-    rows = _seen().where(*conditions).order_by(*pagination.ordered(column, devices.c.id, down=down)).limit(asked.limit)
+    rows = _seen().where(*conditions).order_by(*ordered(column, devices.c.id, down=down)).limit(asked.limit)
     if asked.past:
-        rows = rows.where(pagination.behind(column, devices.c.id, pagination.read(asked.past, asked.order), down=down))
+        rows = rows.where(behind(column, devices.c.id, read_cursor(asked.past, asked.order), down=down))
     else:
         rows = rows.offset(asked.after)
     count = sa.select(sa.func.count()).select_from(devices).where(*conditions)
@@ -78,7 +127,7 @@ async def _list(call: Call) -> DevicePage:
     more = after < total and bool(found) if not asked.past else len(found) == asked.limit
     return DevicePage(
         devices=tuple(_device(row) for row in found), total=total, next=after if more and not asked.past else None,
-        cursor=pagination.cursor(asked.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
+        cursor=cursor(asked.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
     )  # fmt: skip
 
 
@@ -187,7 +236,7 @@ async def _overview(call: Call) -> Overview:
 
 async def _lift(call: Call) -> Done:
     name = call.path["id"]
-    await call.act("device.lifted", name, lambda c: quarantine.lift(c, name), {"reason": call.body.reason})
+    await call.act("device.lifted", name, lambda c: enrollments.lift(c, name), {"reason": call.body.reason})
     return Done()
 
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.responses import Response
-
-from edgewright.fleet.protocol.wire.broker_reports import ANSWERS, ASKED, PATH
+from edgewright.fleet.repository.metadata import sha256
 from edgewright.fleet.server import enrollments, reports
 from edgewright.fleet.server.api.endpoint import Call, Endpoint
-from edgewright.fleet.server.api.request_handler import JSON, digest
 from edgewright.fleet.server.rollouts import intents
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
-
-_SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 async def _enrol(call: Call) -> Enrolled:
@@ -22,24 +17,12 @@ async def _enrol(call: Call) -> Enrolled:
     return await call.commit(lambda c: enrollments.enrol(c, call.body, now=now, device=device, nonce=nonce))
 
 
-async def _report(call: Call) -> bytes | Response:
-    answer, answers = await _taken(call), call.plane.answers
-    if answers and call.headers.get(ANSWERS) == ASKED:
-        return Response(answer, 200, {**_SAFE, ANSWERS: answers}, JSON)
-    return answer
-
-
-async def _bulk(call: Call) -> bytes:
-    return await _taken(call, held_back=True)
-
-
-async def _taken(call: Call, *, held_back: bool = False) -> bytes:
+async def _report(call: Call) -> bytes:
     plane = call.plane
     assert call.device is not None  # noqa: S101 - `who` is 'device'
     one = reports.arrived(
-        call.device["id"], call.body, digest(call.content),
+        call.device["id"], call.body, sha256(call.content),
         at=call.now, nonce=plane.random(16).hex(), wait=plane.limits.wait + plane.crowd.late, more=plane.crowd.more,
-        held_back=held_back,
     )  # fmt: skip
     answer: bytes = await asyncio.wrap_future(plane.committer.submit_to(reports.take, one))
     plane.counted.brought([call.body.clock - item.put for item in one.items])
@@ -60,10 +43,6 @@ ENDPOINTS = (
     Endpoint(
         "POST", "/v1/report", "Takes a report; the answer comes when it is durable.",
         "device", _report, Acknowledged, takes=Report, errors=(409,),
-    ),
-    Endpoint(
-        "POST", PATH, "Takes a report that a broker carried, which may have held it back; nobody is shut out for it.",
-        "device", _bulk, Acknowledged, takes=Report, errors=(409,),
     ),
     Endpoint(
         "POST", "/v1/intent", "Says whether the device may activate a release now.",

@@ -1,17 +1,112 @@
-"""Whether the server lives and is ready, what it counted, and what it can do."""
+"""Whether the server lives and is ready, its metrics, and the OpenAPI 3.1 description made from the endpoints."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+from importlib import metadata
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from edgewright.fleet.server.api import openapi
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, Raw, endpoints
 from edgewright.fleet.server.monitoring import counters, gauges
-from edgewright.schema.fleet_api import Health
+from edgewright.schema.fleet_api import Health, Problem
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_WHY = {
+    400: "What was sent is not what the description says.",
+    401: "Not signed by an enrolled device, or without an operator's token.",
+    403: "Not allowed: the role, a token that is used up, or a device in quarantine.",
+    404: "Not here.",
+    405: "Another method.",
+    408: "The body came too slowly.",
+    409: "In conflict with what holds.",
+    413: "The body is too large.",
+    415: "Another content type, or compressed.",
+    429: "Too many requests; Retry-After says when to come again.",
+    503: "Not now: the queue is full, the disk failed or the server ends; Retry-After says when to come again.",
+}
+_OF_ALL = (400, 404, 408, 413, 415, 503)
+_OF_KNOWN = (401, 403, 429)
+
+
+def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
+    """Return the description, as JSON can say it."""
+    types = list(
+        dict.fromkeys(
+            [Problem]
+            + [e.takes for e in endpoints if e.takes is not None]
+            + [e.gives for e in endpoints if e.gives is not Raw]
+        )
+    )
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    by_type = dict(zip(types, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, by_type)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Edgewright fleet",
+            "version": metadata.version("edgewright"),
+            "description": "Enrolment and reports of devices, and what operators do. Updates themselves are signed "
+            "files under /metadata and /targets, which any web server may serve.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "operator": {"type": "http", "scheme": "bearer", "description": "A token of `fleet operator add`."},
+                "device": {
+                    "type": "apiKey", "in": "header", "name": "Signature",
+                    "description": "HTTP message signature (RFC 9421), Ed25519, by the device's key; its keyid is the "
+                    "device's id.",
+                },
+            },
+        },
+    }  # fmt: skip
+
+
+def _operation(endpoint: Endpoint, by_type: dict[Any, Any]) -> dict[str, Any]:
+    statuses = set(_OF_ALL) | set(endpoint.errors) | (set() if endpoint.who == "anyone" else set(_OF_KNOWN))
+    refused = {"application/json": {"schema": by_type[Problem]}}
+    answers: dict[str, Any] = {str(s): {"description": _WHY[s], "content": refused} for s in sorted(statuses)}
+    given = {} if endpoint.gives is Raw else {"application/json": {"schema": by_type[endpoint.gives]}}
+    answers[str(endpoint.status)] = {"description": "Done.", **({"content": given} if given else {})}
+    said: dict[str, Any] = {
+        "operationId": re.sub(r"\W+", "_", f"{endpoint.method.lower()}{endpoint.path}").rstrip("_"),
+        "summary": endpoint.summary,
+        "parameters": _parameters(endpoint),
+        "responses": dict(sorted(answers.items())),
+    }
+    if endpoint.who in ("device", "enrolling"):
+        said["security"] = [{"device": []}]
+    elif endpoint.who != "anyone":
+        said["security"] = [{"operator": []}]
+    if endpoint.takes is not None:
+        said["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[endpoint.takes]}}}
+    return said
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    of_path = [
+        {
+            "name": name, "in": "path", "required": True,
+            "schema": {"type": "string", "pattern": f"^{endpoint.parameters.get(name, '[^/]+')}$"},
+        }
+        for name in _PARAMETER.findall(endpoint.path)
+    ]  # fmt: skip
+    if endpoint.query is None:
+        return of_path
+    shape = next(iter(msgspec.json.schema(endpoint.query)["$defs"].values()))
+    of_query = [
+        {"name": name, "in": "query", "required": name in shape.get("required", ()), "schema": schema}
+        for name, schema in shape["properties"].items()
+    ]
+    return of_path + of_query
 
 
 async def _lives(call: Call) -> Health:
@@ -42,12 +137,13 @@ def _why_not(call: Call) -> str:
 
 
 async def _metrics(call: Call) -> Raw:
-    read = await asyncio.to_thread(gauges.reading(call.plane))
+    made = call.plane.extra.setdefault("gauges", gauges.Gauges(call.plane))
+    read = await asyncio.to_thread(made.text)
     return Raw(body=call.plane.counted.text() + read, kind=counters.CONTENT_TYPE)
 
 
 async def _description(call: Call) -> Raw:
-    return Raw(body=msgspec.json.encode(openapi.document(endpoints())), kind="application/json")
+    return Raw(body=msgspec.json.encode(document(endpoints())), kind="application/json")
 
 
 ENDPOINTS = (

@@ -9,9 +9,8 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.server.database.tables import devices
-from edgewright.fleet.server.monitoring import activity, notifications
-from edgewright.fleet.server.monitoring.version_distribution import spread
-from edgewright.fleet.server.rollouts import explanation
+from edgewright.fleet.server.monitoring import views
+from edgewright.fleet.server.monitoring.views import spread
 from edgewright.schema.fleet_watch import Attention, Events, Spread, Trait, Whereabouts
 
 _Product = Annotated[str, msgspec.Meta(max_length=64)]
@@ -49,13 +48,13 @@ async def _spread(call: Call) -> Spread:
 async def _attention(call: Call) -> Attention:
     asked: Look = call.query
     now = call.now
-    return await call.read(lambda c: notifications.attention(c, now, asked.limit, asked.silence))
+    return await call.read(lambda c: views.attention(c, now, asked.limit, asked.silence))
 
 
 async def _events(call: Call) -> Events:
     asked: Last = call.query
     found = await call.read(
-        lambda c: activity.events(c, asked.limit, plan=asked.plan, device=asked.device, kind=asked.kind)
+        lambda c: views.events(c, asked.limit, plan=asked.plan, device=asked.device, kind=asked.kind)
     )
     return Events(events=found)
 
@@ -67,7 +66,7 @@ async def _whereabouts(call: Call) -> Whereabouts:
         row = connection.execute(sa.select(devices).where(devices.c.id == name)).one_or_none()
         if row is None:
             raise RefusedError(404, "an enrolled device", name, "the path")
-        return explanation.whereabouts(connection, row._mapping, now)
+        return views.whereabouts(connection, row._mapping, now)
 
     return await call.read(read)
 

@@ -14,14 +14,13 @@ from edgewright.fleet.protocol.layout import plan_target
 from edgewright.fleet.repository import releases
 from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
-from edgewright.fleet.server.database.rollout_tables import rollouts
-from edgewright.fleet.server.database.tables import devices, intents, outcomes
+from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.publisher import take_in
-from edgewright.fleet.server.rollouts.composition import Conductor, conductor
 from edgewright.fleet.server.rollouts.rows import next_due, plan_of, standing_of
-from edgewright.fleet.server.signer.health import signer_away
-from edgewright.schema.fleet_rollouts import (
+from edgewright.fleet.server.rollouts.worker import Conductor, conductor
+from edgewright.fleet.server.server_registry import signer_away
+from edgewright.schema.fleet_watch import (
     AbortRollout,
     GateSeen,
     RolloutSeen,

@@ -1,0 +1,216 @@
+"""What commands that export share: files written and listed; exports of forecasters, denoisers, language models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from edgewright.export.contract import Target
+    from edgewright.nlp.utterance.model_file import Arrays
+    from edgewright.schema.language import LanguageSpec
+
+_LARGEST_FILE = 1 << 24
+_LANGUAGE = "language model"
+
+
+def write_export(
+    out: Path, files: Mapping[str, bytes], record: Mapping[str, Any], *, force: bool, as_json: bool, title: str = "",
+    notes: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Write files and list them.
+
+    Args:
+        out: folder.
+        files: bytes by name.
+        record: the JSON document; the list of files stands under its key 'files'.
+        force: replace files of these names.
+        as_json: print the document instead of lines.
+        title: first line, under which the files are indented.
+        notes: last lines.
+    """
+    from edgewright.export.write import write_files
+
+    written = write_files(out, dict(files), force=force)
+    if as_json:
+        listed = [{"path": str(path), "bytes": len(data)} for path, data in written.items()]
+        print_json({**record, "files": listed})
+        return
+    indent = "  " if title else ""
+    lines = [f"wrote {click.format_filename(str(path))}, {len(data):,} bytes" for path, data in written.items()]
+    for line in ([title] if title else []) + [indent + line for line in (*lines, *notes)]:
+        click.echo(line)
+
+
+def kind_of(path: Path) -> str:
+    """Return the kind of a file as `export.contract.Target.writers` has it; empty for a pipeline or a model."""
+    from edgewright.graph.denoising import is_denoiser
+    from edgewright.monitor.forecaster import is_forecaster
+
+    if path.suffix == ".language":
+        return _LANGUAGE
+    try:
+        data = path.read_bytes() if path.is_file() and path.stat().st_size < _LARGEST_FILE else b""
+    except OSError:
+        return ""
+    return "forecaster" if is_forecaster(data) else "denoiser" if is_denoiser(data) else ""
+
+
+def export_forecaster(path: Path, target: str, out: Path, *, name: str, force: bool, as_json: bool) -> None:
+    """Export the file of a forecaster.
+
+    Raises:
+        UnknownNameError: for a target that does not write forecasters.
+    """
+    from edgewright.export.contract import find_target
+    from edgewright.monitor.forecaster import read_forecaster
+
+    made = read_forecaster(path)
+    writer = find_target(target, "forecaster", str(path)).writers["forecaster"]
+    spec, files = made.spec, writer(made, name or path.name.split(".")[0]).files
+    title = f"{spec.name} of {spec.column}, {spec.horizon} rows ahead"
+    record = {"name": spec.name, "column": spec.column, "target": target, "files": ()}
+    write_export(out, files, record, force=force, as_json=as_json, title=title)
+
+
+def export_denoiser(path: Path, target: str, out: Path, *, form: str, name: str, force: bool, as_json: bool) -> None:
+    """Export the file of a denoiser: the stream, or the network of one window where the target has no more.
+
+    Raises:
+        UnknownNameError: for a target that writes neither.
+        InputError: for a form that is none, or float of a target that writes the stream.
+    """
+    from edgewright.core.onnx.reader import read_onnx
+    from edgewright.export.contract import Exported, Subject, find_target
+    from edgewright.graph.denoising import read_denoiser
+
+    made = read_denoiser(path)
+    spec = made.spec
+    word = name or re.sub(r"\W", "_", spec.name)
+    chosen = find_target(target, "denoiser", str(path), network=True)
+    writer = chosen.writers.get("denoiser")
+    if form not in ("", "int8", "float") or (form == "float" and writer is not None):
+        raise InputError("int8, or float for onnx and tflite", repr(form), "--form")
+    if writer is not None:
+        exported = writer(made, word)
+    else:
+        graph = read_onnx(made.float_model if form == "float" else made.int8_model)
+        subject = Subject(word, graph, spec.rounding)
+        note = (f"the window form: {len(spec.columns)} x {spec.window} in and out, {spec.delay} samples late, from a "
+                f"state of zeros; {chosen.notes(subject)}").rstrip("; ")  # fmt: skip
+        exported = Exported(chosen.files(subject), (note,))
+    title = f"{spec.name}: {form or 'int8'}, {spec.rate:g} samples a second of {', '.join(spec.columns)}"
+    note = "; ".join(exported.notes)
+    record = {"name": spec.name, "target": target, "form": form or "int8", "files": (), "note": note}
+    write_export(out, exported.files, record, force=force, as_json=as_json, title=title, notes=[note])
+
+
+def export_language(
+    path: Path, target: str, options: Mapping[str, Any], *, name: str, out: Path, force: bool, as_json: bool
+) -> None:
+    """Export a language model: all of it, or its network and in C what makes the network's input.
+
+    Args:
+        path: of the model.
+        target: name of it.
+        options: --form and --rounding of a network; any other is refused.
+        name: of the files; the model's own when empty.
+        out: folder.
+        force: replace files.
+        as_json: print JSON.
+
+    Raises:
+        UnknownNameError: for another target.
+        InputError: for an option that means nothing here, or a file that is no model.
+    """
+    from edgewright.export.contract import find_target
+
+    chosen = find_target(target, _LANGUAGE, str(path), network=True)
+    writer = chosen.writers.get(_LANGUAGE)
+    for option, value in options.items():
+        if value and option not in ("--form", "--rounding"):
+            raise InputError(f"{option} with a model of samples", str(value), str(path), f"Leave {option} out")
+        if value and writer is not None:
+            raise InputError(f"{option} with --to tflite or onnx", str(value), str(path), "C is int8, rounded once")
+    spec, arrays = read_for_device(path)
+    word = re.sub(r"\W", "_", name or spec.name, flags=re.ASCII)[:40]
+    word = name or (word if word[:1].isalpha() else f"m_{word}"[:40])
+    if writer is not None:
+        exported = writer((spec, arrays), word)
+        files, notes = exported.files, list(exported.notes)
+    else:
+        files, notes = _network(spec, arrays, word, chosen, options.get("--form") or "int8", options.get("--rounding"))
+    intents, note = list(spec.intents), "; ".join(notes)
+    record = {"name": spec.name, "target": target, "intents": intents, "files": (), "note": note}
+    title = f"{spec.name}: {len(intents)} intents"
+    write_export(out, files, record, force=force, as_json=as_json, title=title, notes=notes)
+
+
+def read_for_device(path: Path) -> tuple[LanguageSpec, Arrays]:
+    """Return a model with a student, which has proven itself.
+
+    Raises:
+        InputError: no model, a head for gateways, or one that does not give its own test vectors again.
+    """
+    from edgewright.nlp.utterance.model_file import read_language
+    from edgewright.nlp.utterance.parse import Understanding
+
+    spec, arrays = read_language(path)
+    if spec.student is None:
+        raise InputError(
+            "a student", "a head for gateways", str(path), "Train one: edgewright language train --for device"
+        )
+    Understanding(spec, arrays, str(path))
+    return spec, arrays
+
+
+def _network(
+    spec: LanguageSpec, arrays: Arrays, word: str, target: Target, form: str, rounding: Any  # noqa: ANN401 - or None
+) -> tuple[dict[str, bytes], list[str]]:  # fmt: skip
+    """Return the student's network, and in C what makes its input."""
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        import math
+
+        from edgewright.export.c99_language.features import write_features_c99
+        from edgewright.export.contract import Subject
+        from edgewright.language.intents.graph import float_graph, int8_graph
+        from edgewright.nlp.utterance.hashing import UNIT, ZERO
+        from edgewright.nlp.utterance.student import Student
+
+    if form not in ("float", "int8"):
+        raise UnknownNameError("form of a language model", form, ("float", "int8"), "--form")
+    graph = (float_graph if form == "float" else int8_graph)(spec, arrays)
+    subject = Subject(word, graph, rounding or "litert")
+    files = {**target.files(subject)}
+    files |= {file: text.encode() for file, text in write_features_c99(spec, name=word).items()}
+    notes = [
+        f"{word}_features(&context, text, bytes, input) makes the input in C; "
+        f"as float32 it is (byte + {-ZERO}) / {UNIT}"
+    ]
+    notes += target.notes(subject).split("; ") if target.notes(subject) else []
+    student = spec.student
+    if student is not None:
+        limits = Student(student, arrays, len(spec.intents), word).limits
+        last = subject.network.values[subject.network.output] if form == "int8" else None
+
+        def shown(limit: int) -> str:
+            value = limit * student.scale
+            byte = "" if last is None else f" (byte {max(-128, math.ceil(value / last.scale + last.zero))})"
+            return f"{value:.4g}{byte}"
+
+        notes.append(f"out of scope where the largest logit is below {shown(student.threshold)}")
+        for name, limit in zip(spec.intents, limits.tolist(), strict=True):
+            notes[-1] += f", of {name} below {shown(limit)}" if limit > student.threshold else ""
+    left = [part for part, there in (("slots", spec.tagger), ("gazetteers", spec.gazetteers)) if there]
+    if left:
+        notes.append(f"{' and '.join(left)} are in --to c99")
+    return files, notes

@@ -1,0 +1,125 @@
+"""What hears of a run on the command line: nobody, a progress bar, or the whole trace on the terminal."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from edgewright.cli.interrupt import answer, loading
+from edgewright.cli.output import print_ahead, print_json
+from edgewright.pipeline.listener import Listener
+from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.trace import Insight
+from edgewright.trace.progress import progress
+from edgewright.trace.terminal import TerminalTrace
+
+
+class Terminal(Console):
+    """A console that leaves the end of a pipe to `main`; rich would end the process with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise an error because the reader went away.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+class Quiet(Listener):
+    """A run that prints nothing, as with `--json`, but can be ended with Ctrl-C."""
+
+    def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
+        """Begin work that may take a while, unless Ctrl-C was pressed."""
+        answer()
+        return super().doing(label, total)
+
+    def cancelled(self) -> bool:
+        """Return False: only Ctrl-C cancels, and it is an exception."""
+        answer()
+        return False
+
+    def insight(self, record: Insight) -> None:
+        """Take the last chance to end the run before its folder is published."""
+        answer()
+
+
+class Working(Quiet):
+    """A run that prints nothing but a bar for work that takes over a second."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
+        """Show a bar on a terminal, nothing elsewhere."""
+        answer()
+        return progress(self.console, label, total)
+
+    def ahead(self, sentence: str) -> None:
+        """Print a line on standard error."""
+        print_ahead(sentence)
+
+
+class Shown(TerminalTrace, Working):
+    """A run on the terminal: its trace, and a bar for work that takes over a second."""
+
+    doing, cancelled = Working.doing, Quiet.cancelled
+
+    def insight(self, record: Insight) -> None:
+        """Print the key insight, unless Ctrl-C was pressed."""
+        answer()
+        super().insight(record)
+
+
+def working(as_json: bool, *, stderr: bool = False) -> Listener:
+    """Return the listener of work whose trace is not shown."""
+    return Quiet() if as_json else Working(Terminal(stderr=stderr))
+
+
+def shown(as_json: bool) -> Listener:
+    """Return the listener of a run that is shown as it goes."""
+    return Quiet() if as_json else Shown(Terminal())
+
+
+def run_and_show(
+    pipeline: str, *, data: str | None, changes: tuple[str, ...], out: Path, force: bool, as_json: bool
+) -> None:
+    """Run a pipeline and print its trace as it goes, or its record as JSON.
+
+    Raises:
+        CheckFailedError: the run is complete, but a check failed.
+    """
+    with loading():
+        from edgewright.core.engines import choose
+        from edgewright.pipeline.config import read_config
+        from edgewright.pipeline.plan import model_of
+        from edgewright.pipeline.run import run_pipeline
+        from edgewright.pipeline.run_journal import journalled
+
+    config = read_config(pipeline, changes)
+    with loading():
+        model_of(config)
+        choose(None)
+    options = [*(["--data", data] if data is not None else []), *(word for one in changes for word in ("--set", one))]
+    command = " ".join(["edgewright", *([pipeline] if pipeline == "demo" else ["run", pipeline]), *options])
+    with journalled(out, config, shown(as_json), command) as heard:
+        result = run_pipeline(config, data=data, out=out, force=force, listener=heard, command=command)
+    if as_json:
+        print_json(result.trace)
+    refuse(result.refused, result.folder)
+
+
+def refuse(reason: str, folder: Path) -> None:
+    """End a command whose run has no package.
+
+    Raises:
+        CheckFailedError: there is a reason.
+    """
+    if reason:
+        raise CheckFailedError(reason, do=f"See {click.format_filename(folder)}")

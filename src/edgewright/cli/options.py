@@ -1,0 +1,209 @@
+"""Options as typed structures: a dataclass declares options once, and a command receives them as one object."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import wraps
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.schema.config import WindowConfig
+
+
+def option(*flags: str, **settings: Any) -> Any:  # noqa: ANN401 - a field of any type
+    """Declare a field of a structure as an option.
+
+    Args:
+        flags: of the option; `--field-name` when left out.
+        settings: those of `click.option`. The field's type says whether it is a flag, a path, a number or repeatable,
+            and a default that is not empty is shown.
+    """
+    return field(metadata={"declare": click.option, "flags": flags, **settings})
+
+
+def argument(**settings: Any) -> Any:  # noqa: ANN401 - a field of any type
+    """Declare a field of a structure as a positional argument with the settings of `click.argument`."""
+    return field(metadata={"declare": click.argument, "flags": (), **settings})
+
+
+def takes(**structures: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options of structures to a command, which receives each structure as the argument of that name."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def received(*args: Any, **given: Any) -> Any:  # noqa: ANN401 - click's values
+            for name, structure in structures.items():
+                given[name] = structure(**{one.name: given.pop(one.name) for one in fields(structure)})
+            return function(*args, **given)
+
+        for structure in reversed(structures.values()):
+            hints = get_type_hints(structure)
+            for one in reversed(fields(structure)):
+                received = _declared(one.name, hints[one.name], dict(one.metadata))(received)
+        return received
+
+    return decorate
+
+
+def _declared(name: str, kind: Any, settings: dict[str, Any]) -> Callable[..., Any]:  # noqa: ANN401 - a type
+    declare: Callable[..., Any] = settings.pop("declare")
+    flags: tuple[str, ...] = settings.pop("flags")
+    inner = next((one for one in get_args(kind) if one is not NoneType), kind)
+    if get_origin(kind) is not tuple and inner is Path:
+        settings.setdefault("type", click.Path(path_type=Path))
+    if declare is click.argument:
+        return click.argument(name, **settings)
+    if get_origin(kind) is tuple:
+        settings["multiple"] = True
+    elif kind is bool and not any("/" in flag for flag in flags):
+        settings |= {"is_flag": True, "default": False}
+    elif inner in (int, float):
+        settings.setdefault("type", inner)
+    if not settings.get("required"):
+        settings.setdefault("default", "" if kind is str else None)
+    settings.setdefault("show_default", inner is not bool and settings.get("default") not in (None, ""))
+    return click.option(*(flags or (f"--{name.replace('_', '-')}",)), name, **settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Options of commands that read rows with labels."""
+
+    target: str = option(help="Column to predict.")
+    group: str = option(help="Column with the person or machine of a row, which splits and folds keep whole.")
+    session: str = option(help="Column with the session of a row.")
+    time: str = option(help="Column with the time of a row.")
+    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
+    kind: str = option(help="Source or public set; judged by the path when left out.")
+
+    def table(self) -> dict[str, object]:
+        """Return the columns and the kind that were named, as a pipeline's `[data]` has them."""
+        named = {one.name: getattr(self, one.name) for one in fields(Columns)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in named.items() if value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemOptions(Columns):
+    """Options of commands that cross-validate models on data or on the data of a pipeline."""
+
+    path: str | None = option("--data", metavar="PATH", help="Data of the pipeline that DATA names.")
+    window: int | None = option(type=click.IntRange(min=2), help="Rows in a window; single rows without.")
+    step: int | None = option(
+        type=click.IntRange(min=1), help="Rows between the starts of windows; half a window without."
+    )
+    window_target: str = option(
+        type=click.Choice(["last", "mean", "first", "max"]),
+        default="last",
+        help="Row of a window whose amount is predicted; a class is the label of the whole window.",
+    )
+    by: str = option(
+        type=click.Choice(["auto", "row", "block"]),
+        default="auto",
+        help="What folds keep whole; 'row' means that rows are independent.",
+    )
+    metric: str = option(help="accuracy, balanced-accuracy, macro-f1, average-precision, mae, rmse.")
+    seed: int = option(type=click.IntRange(min=0), default=0, help="Seed of everything random.")
+
+    def windows(self, command: str) -> WindowConfig | None:
+        """Return the windows that the options ask for; None for rows.
+
+        Raises:
+            InputError: a step without a window.
+        """
+        from edgewright.schema.config import WindowConfig
+        from edgewright.schema.errors import InputError
+
+        if self.step and not self.window:
+            raise InputError("--window with --step", "none", command)
+        if not self.window:
+            return None
+        return WindowConfig(samples=self.window, step=self.step, target=self.window_target)  # type: ignore[arg-type]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the names in 'A, B'."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def sample_shape(text: str | None) -> tuple[int, ...] | None:
+    """Return the lengths of a sample that `--shape` has; None where it is left out.
+
+    Raises:
+        InputError: anything but lengths.
+    """
+    from edgewright.schema.errors import InputError
+
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 0 < int(part) < 1 << 24 for part in parts):
+        raise InputError("lengths separated by commas, such as 100,3", repr(text), "--shape")
+    return tuple(int(part) for part in parts)
+
+
+def settings_of(given: Sequence[str]) -> dict[str, object]:
+    """Return settings from `KEY=VALUE`; values as JSON has them, else text.
+
+    Raises:
+        InputError: one without a '='.
+    """
+    import msgspec
+
+    from edgewright.schema.errors import InputError
+
+    table: dict[str, object] = {}
+    for text in given:
+        key, mark, value = text.partition("=")
+        if not mark or not key:
+            raise InputError("KEY=VALUE", repr(text), "--set")
+        try:
+            table[key.strip()] = msgspec.json.decode(value.encode())
+        except msgspec.DecodeError:
+            table[key.strip()] = value
+    return table
+
+
+def refuse_existing(out: Path, force: bool) -> None:
+    """Refuse to replace a file, or to write into a folder that is not there.
+
+    Raises:
+        InputError: naming it.
+    """
+    from edgewright.schema.errors import InputError
+
+    if out.is_dir():
+        raise InputError("a file", "a folder", str(out))
+    if out.exists() and not force:
+        raise InputError("a new file", "one that exists", str(out), "Name another, or replace it with --force")
+    if not out.parent.is_dir():
+        raise InputError("a folder to write into", "none", str(out.parent), "Make it first")
+
+
+def command_line(**changes: object) -> str:
+    """Write the running command with the options that differ from their defaults, ready to be typed.
+
+    Args:
+        changes: parameters of the command by name, and what they are to be instead; None leaves one out.
+    """
+    context = click.get_current_context()
+    values = {**context.params, **changes}
+    words: list[str] = []
+    for parameter in context.command.params:
+        value = values.get(parameter.name or "")
+        given = list(value) if isinstance(value, list | tuple) else [value]
+        given = [str(one) if isinstance(one, Path) else one for one in given if one is not None and one != ""]
+        if isinstance(parameter, click.Argument):
+            words += map(str, given)
+        elif value == parameter.get_default(context):
+            continue
+        elif isinstance(parameter, click.Option) and parameter.is_flag:
+            words += [parameter.opts[0]] if value else []
+        else:
+            words += [word for one in given for word in (parameter.opts[0], str(one))]
+    return f"{context.command_path} {shlex.join(words)}".rstrip()

@@ -1,0 +1,62 @@
+"""`edgewright synth utility`: the utility of a synthesis method, on real people who were left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from edgewright.cli.options import option, settings_of, takes
+from edgewright.cli.output import print_json
+from edgewright.cli.synth._options import MethodOptions
+
+_EXAMPLE = "Example: edgewright synth utility a.csv --target label --group person --time t --method jitter --window 9"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UtilityOptions(MethodOptions):
+    """Options of the command."""
+
+    window: int = option(type=click.IntRange(8), required=True, help="Rows in a window.")
+    every: int = option(type=click.IntRange(1), default=1, help="Take every n-th window.")
+    people: int = option(type=click.IntRange(0), default=0, help="People who train in each fold; 0: all others.")
+    folds: int = option(type=click.IntRange(2, 100), default=5, help="Parts of the people.")
+    as_json: bool = option("--json", help="Print the figures as JSON.")
+
+
+@click.command("utility", epilog=_EXAMPLE)
+@takes(options=UtilityOptions)
+def command(options: UtilityOptions) -> None:
+    """Train with and without synthetic windows of DATA and test both on real people who were left out.
+
+    The interval resamples whole people. Exit code 0 whatever comes out: that a method gains nothing is an answer.
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.language.synthesis.utility_test import measure_utility, windows_of
+
+    people, method = options.people, options.method
+    found = measure_utility(
+        windows_of(options.read(), options.window, options.every), method, settings_of(options.settings),
+        copies=options.copies, people=people, folds=options.folds, seed=options.seed,
+    )  # fmt: skip
+    if options.as_json:
+        print_json(found)
+        return
+    trained = f"{people} people" if people else "all others"
+    real = f"{found.windows:,} real windows of {found.people} people"
+    click.echo(f"Simulated copies beside {real}, {found.folds} folds, trained on {trained}")
+    for name, figure in (("without", found.without), (f"with {method}", found.beside)):
+        click.echo(
+            f"  {name:<16} {100 * figure.value:5.1f} % right ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+        )
+    gain = found.gain
+    clear = "a gain" if gain.low > 0 else "does harm" if gain.high < 0 else "none that could be told"
+    click.echo(
+        f"  {'difference':<16} {100 * gain.value:+5.1f} points "
+        f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}): {clear}"
+    )
+
+
+COMMAND = command

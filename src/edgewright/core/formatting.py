@@ -1,0 +1,149 @@
+"""How numbers, shares, sizes, times and lists are written everywhere: terminal, pages, messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+# From here on a reading is written with an exponent: below, ten characters hold it, sign and commas included.
+_EXPONENT = 9_999_999.5
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Return a shape as '10,000 x 20'; empty text for an empty shape."""
+    return " x ".join(f"{n:,}" for n in shape)
+
+
+def flow_text(shape_in: Sequence[int], shape_out: Sequence[int]) -> str:
+    """Return the shapes of a stage: '10,000 x 20 -> 10,000 x 10'; only the output where nothing comes in."""
+    if not shape_in or not shape_out:
+        return shape_text(shape_out or shape_in)
+    return f"{shape_text(shape_in)} -> {shape_text(shape_out)}"
+
+
+def number(value: float | None) -> str:
+    """Return a reading with four significant digits, whole up to millions (101,325 Pa); 'missing' for None and NaN."""
+    if value is None or math.isnan(value):
+        return "missing"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    size = abs(value)
+    if size < _EXPONENT and (value == int(value) or size >= 100_000):
+        return f"{value:,.0f}" if value else "0"
+    if size >= _EXPONENT or size < 0.0005:
+        return f"{value:.2e}"
+    digits = max(0, 3 - math.floor(math.log10(size)))
+    return f"{value:,.{min(digits, 4)}f}"
+
+
+def fraction(value: float | None, digits: int = 3) -> str:
+    """Return a loss or an accuracy the short way, '.553'; '-' where there is none."""
+    if value is None:
+        return "-"
+    if math.isnan(value):
+        return "nan"
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("0.") else "-" + text[2:] if text.startswith("-0.") else text
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """Return a share of one in per cent, '85 %'; what is not quite all is never rounded to '100 %'."""
+    if 0 < value < 1 and round(100 * value, digits) >= 100:
+        return f"{100 * value:.1f} %" if digits == 0 and value < 0.9995 else "> 99.9 %"
+    return f"{100 * value:.{digits}f} %"
+
+
+def points(value: float) -> str:
+    """Return a difference of two shares in percentage points, '0.4 points'."""
+    size = round(abs(100 * value), 1)
+    text = f"{size:.0f}" if size == int(size) else f"{size:.1f}"
+    return f"{text} point" if text == "1" else f"{text} points"
+
+
+def bytes_text(count: float) -> str:
+    """Return bytes in decimal units, '5.4 kB'."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(count) >= size:
+            value = count / size
+            return f"{value:.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration, '0.12 s', '4.2 ms', '2 min 3 s', '7 d 1 h'."""
+    if seconds >= 60:
+        return duration_text(seconds)
+    if seconds >= 0.1:
+        return f"{seconds:.2f} s"
+    if seconds >= 0.0001:
+        return f"{1e3 * seconds:.1f} ms"
+    return f"{1e6 * seconds:.0f} µs" if seconds > 0 else "0 s"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in its two largest units: '3.5 s', '2 min 3 s', '7 d 1 h'."""
+    if abs(seconds) < 60:
+        return f"{seconds:.3g} s"
+    whole = round(abs(seconds))
+    place = next(place for place, (size, _) in enumerate(_UNITS) if whole >= size)
+    (large, first), (small, second) = _UNITS[place : place + 2]
+    rest = whole % large // small
+    text = f"{whole // large:,} {first}" + (f" {rest} {second}" if rest else "")
+    return f"-{text}" if seconds < 0 else text
+
+
+def microseconds_text(microseconds: float | None) -> str:
+    """Return a latency: '4.2 µs', '1.31 ms'; '-' where there is none."""
+    if microseconds is None:
+        return "-"
+    for unit, size in (("s", 1e6), ("ms", 1e3)):
+        if microseconds >= size:
+            return f"{microseconds / size:.3g} {unit}"
+    return f"{microseconds:.3g} µs"
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a figure with its unit: bytes and microseconds in the size a person reads, others as they are."""
+    if unit in ("B", "bytes"):
+        return bytes_text(value)
+    if unit in ("us", "µs", "microseconds"):
+        return microseconds_text(value)
+    return f"{number(value)} {unit}".rstrip()
+
+
+def measure_word(measure: str) -> str:
+    """Return a measure of a comparison over data sizes as a reader calls it: 'cpu_seconds' is 'CPU time'."""
+    known = {"seconds": "time", "cpu_seconds": "CPU time", "peak_bytes": "memory", "latency_us": "latency"}
+    return known.get(measure, measure.replace("_", " "))
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """'1 sample', '8,000 samples'."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def shorten(text: str, width: int, mark: str = "…") -> str:
+    """Return text cut to at most `width` characters, with `mark` at the cut."""
+    return text if len(text) <= width else text[: max(0, width - len(mark))] + mark
+
+
+def share_word(share: float) -> str:
+    """Return the largest plain fraction that is not above `share`: 'a quarter', 'half', 'nine tenths'."""
+    words = (
+        (0.9, "nine tenths"),
+        (0.75, "three quarters"),
+        (2 / 3, "two thirds"),
+        (0.5, "half"),
+        (1 / 3, "a third"),
+        (0.25, "a quarter"),
+        (0.2, "a fifth"),
+        (0.1, "a tenth"),
+    )
+    return next((word for least, word in words if share >= least - 1e-9), percent(share))
+
+
+def some_of(names: Sequence[str], count: int = 5) -> str:
+    """Return names in a sentence: the first ones, and how many more there are."""
+    more = f" and {len(names) - count:,} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more

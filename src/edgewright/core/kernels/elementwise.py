@@ -1,0 +1,228 @@
+"""Kernels of single values, most of them tables of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from edgewright.core.integer.fixed_point import exp_of_negative, logistic, one_over_one_plus
+from edgewright.core.integer.requantise import (
+    INT32_MAX,
+    divide_by_power,
+    half_away,
+    high_product,
+    quantise_multiplier,
+    twice,
+)
+from edgewright.core.kernels import Function, Kernel, Site, clamped, extended, finished, register, same_grid
+from edgewright.core.kernels._rounding import byte_table
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+
+# Sum of two values: both brought to twice the larger scale with 20 more bits, added, brought to the output's scale.
+
+# Bits of fraction while adding: 255 << 20 fits into 32 bits with the sum's bit to spare.
+EXTRA_BITS = 20
+
+
+def _read_add(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Add of two values of one shape."""
+    return IntegerOperator(kind="add", inputs=(), output=-1), site.source.shape
+
+
+def _prepare_add(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Return multipliers of the first, the second and the output, all from float64; the same for both roundings."""
+    del rounding
+    scales = [np.float64(np.float32(v.scale)) for v in inputs]
+    most = 2.0 * max(scales)
+    target = np.float64(np.float32(output.scale)) * (1 << EXTRA_BITS)
+    multiplier, shift = quantise_multiplier(np.array([scales[0] / most, scales[1] / most, most / target]))
+    return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
+
+
+def _build_add(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """Two of (n, *shape) -> (n, *shape), from a table of every pair of bytes."""
+    multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
+    parts = [
+        twice((np.arange(-128, 128) - value.zero) << EXTRA_BITS, multiplier[i], shift[i])
+        for i, value in enumerate(inputs)
+    ]
+    total = parts[0][:, None] + parts[1]
+    table = finished(twice(total, multiplier[2], shift[2]), operator, output)
+    table = np.roll(table, (-128, -128), axis=(0, 1)).ravel()
+
+    def run(a: Array, b: Array) -> Array:
+        pair = np.ascontiguousarray(a).view(np.uint8).astype(np.intp)
+        pair <<= 8
+        pair |= np.ascontiguousarray(b).view(np.uint8)
+        return np.take(table, pair)
+
+    return run
+
+
+register("add")(Kernel(_build_add, prepare=_prepare_add, read=_read_add, onnx=("Add",)))
+
+
+# ReLU and ReLU6 that no other operator takes in: another scale, rounded twice, and a clamp.
+
+
+def _read_relu(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Relu, or Clip from 0 to 6."""
+    kind = "relu" if site.node.op == "Relu" else "relu6"
+    operator = IntegerOperator(kind="relu", inputs=(), output=-1, activation=kind)  # type: ignore[arg-type]
+    return operator, site.source.shape
+
+
+def _prepare_relu(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Return the multiplier is of the float32 quotient of the scales; TFLM's ReLU6 has none and keeps the scale."""
+    if rounding == "tflm" and operator.activation == "relu6":
+        same_grid(inputs, output, "relu6")
+    multiplier, shift = quantise_multiplier(np.float64(np.float32(inputs[0].scale) / np.float32(output.scale)))
+    return extended(clamped(msgspec.structs.replace(operator), output), multiplier=multiplier, shift=shift)
+
+
+def _build_relu(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape)."""
+    x = np.arange(-128, 128) - inputs[0].zero
+    return byte_table(finished(twice(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output))
+
+
+register("relu")(Kernel(_build_relu, prepare=_prepare_relu, read=_read_relu, onnx=("Relu", "Clip")))
+
+
+# From one grid of bytes to another, rounded twice.
+
+
+def _prepare_quantise(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Return the scales' ratio as a multiplier."""
+    del rounding
+    ratio = np.float64(np.float32(inputs[0].scale)) / np.float64(np.float32(output.scale))
+    multiplier, shift = quantise_multiplier(ratio)
+    return extended(operator, multiplier=multiplier, shift=shift)
+
+
+def _build_quantise(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape)."""
+    x = np.arange(-128, 128) - inputs[0].zero
+    return byte_table(finished(twice(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output))
+
+
+register("quantise")(Kernel(_build_quantise, prepare=_prepare_quantise))
+
+
+# Logistic function: a table of 256 bytes. LiteRT fills it in float32, TFLM computes in fixed point.
+
+INTEGER_BITS = 4
+
+
+def _read_logistic(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Sigmoid."""
+    return IntegerOperator(kind="logistic", inputs=(), output=-1), site.source.shape
+
+
+def _prepare_logistic(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Return the table, first entry for -128.
+
+    Raises:
+        InputError: when the output's scale is not 1/256 or its zero point not -128.
+    """
+    if (output.scale, output.zero) != (1.0 / 256.0, -128):
+        raise InputError("scale 1/256 and zero point -128", f"{output.scale:g} and {output.zero}", "logistic")
+    x = np.arange(-128, 128) - inputs[0].zero
+    scale = np.float32(inputs[0].scale)
+    table = _floats(x, scale) if rounding == "litert" else _fixed(x, scale)
+    return extended(operator, table=np.clip(table - 128, -128, 127).astype(np.int8))
+
+
+def _floats(x: Array, scale: np.float32) -> Array:
+    real = scale * x.astype(np.float32)
+    # The C library's expf is right to the last digit nearly always; NumPy's float32 exp is not.
+    with np.errstate(over="ignore"):
+        power = np.exp(-real.astype(np.float64)).astype(np.float32)
+    one = np.float32(1)
+    return half_away(one / (one + power) * np.float32(256)).astype(np.int64)
+
+
+def _fixed(x: Array, scale: np.float32) -> Array:
+    fraction, exponent = np.frexp(np.float64(scale) * 2.0 ** (31 - INTEGER_BITS))
+    multiplier, shift = int(np.floor(fraction * 2.0**31 + 0.5)), int(exponent)
+    radius = int(np.floor((2.0**INTEGER_BITS - 1) * 2.0 ** (31 - INTEGER_BITS) / 2.0**shift))
+    inner = np.abs(x) < radius
+    raised = twice(np.where(inner, x, 0), multiplier, shift)
+    value = divide_by_power(logistic(raised, INTEGER_BITS), 31 - 8)
+    return np.where(inner, value, np.where(x > 0, 255, 0))
+
+
+def _build_logistic(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape)."""
+    del inputs, output
+    return byte_table(operator.arrays["table"])
+
+
+register("logistic")(Kernel(_build_logistic, prepare=_prepare_logistic, read=_read_logistic, onnx=("Sigmoid",)))
+
+
+# Softmax over the last axis in fixed point; LiteRT's reference kernel and TFLM do the same.
+
+DIFFERENCE_BITS = 5
+SUM_BITS = 12
+
+
+def _read_softmax(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Softmax of a row."""
+    return IntegerOperator(kind="softmax", inputs=(), output=-1), site.source.shape
+
+
+def _prepare_softmax(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Return a table of exp(difference) for differences 0 to -255, 0 where it is too small to count.
+
+    Raises:
+        InputError: when the output's scale is not 1/256 or its zero point not -128.
+    """
+    del rounding
+    if (output.scale, output.zero) != (1.0 / 256.0, -128):
+        raise InputError("scale 1/256 and zero point -128", f"{output.scale:g} and {output.zero}", "softmax")
+    real = min(np.float64(np.float32(inputs[0].scale)) * 2.0 ** (31 - DIFFERENCE_BITS), 2.0**31 - 1.0)
+    multiplier, shift = quantise_multiplier(real)
+    smallest = np.floor((2.0**DIFFERENCE_BITS - 1) * 2.0 ** (31 - DIFFERENCE_BITS) / 2.0 ** int(shift[0]))
+    down = np.arange(256, dtype=np.int64)
+    counted = down <= smallest
+    raised = high_product(np.where(counted, -down, 0) << shift, multiplier)
+    table = np.where(counted, exp_of_negative(raised, DIFFERENCE_BITS), -1)
+    return extended(operator, table=table.astype(np.int64))
+
+
+def _build_softmax(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, ..., classes) -> (n, ..., classes)."""
+    del inputs, output
+    table = operator.arrays["table"]
+
+    def run(x: Array) -> Array:
+        x = x.astype(np.int64)
+        powers = table[x.max(axis=-1, keepdims=True) - x]
+        counted = powers >= 0
+        total = np.where(counted, divide_by_power(powers, SUM_BITS), 0).sum(axis=-1, keepdims=True)
+        # frexp gives the number of bits of a whole number.
+        headroom = 32 - np.frexp(total)[1].astype(np.int64)
+        reciprocal = one_over_one_plus((total << headroom) - (1 << 31))
+        exponent = SUM_BITS - headroom + 31 - 8
+        value = divide_by_power(high_product(reciprocal, np.minimum(powers, INT32_MAX)), exponent)
+        return np.where(counted, np.clip(value - 128, -128, 127), -128).astype(np.int8)
+
+    return run
+
+
+register("softmax")(Kernel(_build_softmax, prepare=_prepare_softmax, read=_read_softmax, onnx=("Softmax",)))

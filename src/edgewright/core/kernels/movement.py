@@ -1,0 +1,121 @@
+"""Kernels that move bytes without computing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewright.core.kernels import Function, Kernel, Site, on_one_grid, register
+from edgewright.core.kernels._windows import padded
+from edgewright.core.operators import where
+from edgewright.schema.errors import InputError
+from edgewright.schema.integer import IntegerOperator, IntegerValue
+
+# Another shape, the same bytes.
+
+
+def _build_reshape(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape of the output)."""
+    del operator, inputs
+    return lambda x: x.reshape(len(x), *output.shape)
+
+
+register("reshape")(Kernel(_build_reshape))
+
+
+# Axes in another order, the same bytes: `numbers['order']`, without the batch axis.
+
+
+def _build_transpose(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape in the other order)."""
+    del inputs, output
+    axes = (0, *(axis + 1 for axis in operator.numbers["order"]))
+    return lambda x: x.transpose(axes)
+
+
+register("transpose")(Kernel(_build_transpose))
+
+
+# Values one after the other along `numbers['axis']`, without the batch axis; all have one scale.
+
+
+def _build_concat(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """Several of (n, *shape) -> (n, *shape)."""
+    del inputs, output
+    axis = operator.numbers["axis"][0] + 1
+    return lambda *arrays: np.concatenate(arrays, axis=axis)
+
+
+register("concat")(Kernel(_build_concat, prepare=on_one_grid))
+
+
+# Neighbours along one axis, the same bytes: `numbers` axis (without the batch axis), begin, end.
+
+
+def _read_slice(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Slice along one axis, in steps of one.
+
+    Raises:
+        InputError: for computed ends, several axes, or other steps.
+    """
+    parts = [site.constants.get(place) for place in (1, 2, 3)]
+    steps = site.constants.get(4)
+    if any(part is None or part.size != 1 for part in parts) or (steps is not None and steps.tolist() != [1]):
+        raise InputError("a Slice along one axis in steps of 1", "another", where(site.node))
+    begin, end, axis = (int(part.ravel()[0]) for part in parts if part is not None)
+    rank = len(site.graph_shape)
+    axis = (axis - 1) % (rank + 1)
+    length = site.graph_shape[axis] if axis < rank else 0
+    begin, end = (min(length, n + length if n < 0 else n) for n in (begin, end))
+    if not 0 <= begin < end or site.order is not None:
+        raise InputError("a Slice of features or of a window", f"{begin} to {end} of {length}", where(site.node))
+    # Channels first in the graph are the last axis here; a window of one row has its samples on the axis before.
+    place = axis if rank == 1 else (2 if axis == 0 else axis + 2 - rank)
+    shape = list(site.source.shape)
+    shape[place] = end - begin
+    numbers: dict[str, tuple[int, ...]] = {"axis": (place,), "begin": (begin,), "end": (end,)}
+    return IntegerOperator(kind="slice", inputs=(), output=-1, numbers=numbers), tuple(shape)
+
+
+def _build_slice(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape with the axis cut)."""
+    del inputs, output
+    (axis,), (begin,), (end,) = (operator.numbers[name] for name in ("axis", "begin", "end"))
+    cut = (*(slice(None),) * (axis + 1), slice(begin, end))
+    return lambda x: x[cut]
+
+
+register("slice")(Kernel(_build_slice, prepare=on_one_grid, read=_read_slice, onnx=("Slice",)))
+
+
+# The integer of the real number 0 around height and width: `numbers['pads']` top, left, bottom, right.
+
+
+def _read_pad(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Pad with zeros after the channels of one or two axes.
+
+    Raises:
+        InputError: for another mode, computed widths, or padding of the batch or the channels.
+    """
+    widths, mode = site.constants.get(1), site.node.attributes.get("mode", "constant")
+    rank = len(site.graph_shape) + 1
+    if mode != "constant" or widths is None or widths.size != 2 * rank or np.any(site.constants.get(2, 0)):
+        raise InputError("padding with a constant number of zeros", f"mode {mode}", where(site.node))
+    before, after = (tuple(int(n) for n in half) for half in widths.reshape(2, -1))
+    if any((*before[:2], *after[:2])) or min((*before, *after)) < 0:
+        raise InputError("padding of height and width", str(widths.ravel().tolist()), where(site.node))
+    pads = (*((0,) * (4 - rank)), *before[2:], *((0,) * (4 - rank)), *after[2:])
+    height, width, channels = site.source.shape
+    numbers = {"pads": pads}
+    shape = (height + pads[0] + pads[2], width + pads[1] + pads[3], channels)
+    return IntegerOperator(kind="pad", inputs=(), output=-1, numbers=numbers), shape
+
+
+def _build_pad(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, h, w, c) -> (n, top + h + bottom, left + w + right, c)."""
+    del inputs
+    return lambda x: padded(operator, x, output.zero)
+
+
+register("pad")(Kernel(_build_pad, prepare=on_one_grid, read=_read_pad, onnx=("Pad",)))

@@ -1,0 +1,239 @@
+"""A fitted forecaster as C99: values in, forecasts with intervals out, no heap, no library."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_text import entries, guarded, identifier, number, template_comment
+from edgewright.monitor.forecaster import ForecasterFile
+
+_HEADER = """\
+/* Forecasts of %(column)s: %(name)s, %(lags)d lags, %(horizon)d rows ahead.
+ * Memory: %(ram)d bytes of RAM in the caller's context, %(flash)d bytes of tables. No heap. Compile with
+ * -ffp-contract=off for the same bits as Python%(libm)s. */
+""" + guarded(
+    "@@_FORECAST_H",
+    "<stdint.h>",
+    """\
+#define @@_FORECAST_HORIZON %(horizon)d
+#define @@_FORECAST_LEVELS %(levels)d
+
+/* A forecast of one row: its value, and the ends of each interval (%(told)s). */
+typedef struct {
+    double middle;
+    double low[@@_FORECAST_LEVELS];
+    double high[@@_FORECAST_LEVELS];
+} @_forecast_row;
+
+/* What is remembered. */
+typedef struct {
+    float level;
+    uint32_t next;
+    uint32_t stale;
+    float ring[%(held)d];
+    float path[%(parts)d][@@_FORECAST_HORIZON];
+%(steps)s} @_forecast_context;
+
+/* Begins at the last row of the data it was fitted on: to be called first, and to go back there. */
+void @_forecast_init(@_forecast_context *context);
+
+/* The next row's value; NAN where it is missing: it then counts as what was foretold for it. */
+void @_forecast_push(@_forecast_context *context, double value);
+
+/* Forecasts the next `rows` rows, 1 to @@_FORECAST_HORIZON, and gives how many that are; 0 for another number. */
+int @_forecast(@_forecast_context *context, int rows, @_forecast_row *out);
+
+/* Rows without a value since the last one that had one. */
+uint32_t @_forecast_stale(const @_forecast_context *context);
+""",
+)
+_SOURCE = """\
+#include "@_forecast.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+%(tables)s
+
+void @_forecast_init(@_forecast_context *context) {
+    memset(context, 0, sizeof *context);
+%(copy)s    context->level = @_start[%(reach)d];
+}
+
+/* The step `ahead` rows after the next one, by one recursion; those before it stand in path. */
+static float @_ahead(const @_forecast_context *context, int part, int ahead, float level) {
+    float z = @_bias[part];
+%(unused)s%(sum)s%(add)s    return z < %(low)s ? %(low)s : z > %(high)s ? %(high)s : z;
+}
+
+/* Fills path: the forecasts of every recursion. */
+static void @_follow(@_forecast_context *context, int rows) {
+    for (int part = 0; part < %(parts)d; ++part) {
+        float level = context->level;
+        for (int h = 0; h < rows; ++h) {
+            const float u = @_ahead(context, part, h, level);
+%(remember)s            context->path[part][h] = u;
+            level = u;
+        }
+    }
+}
+
+static float @_mixed(const @_forecast_context *context, int h) {
+    float u = 0.0f;
+    for (int part = 0; part < %(parts)d; ++part) {
+        u += @_share[part] * context->path[part][h];
+    }
+    return u;
+}
+
+static double @_value(float u) {
+%(back)s
+}
+
+void @_forecast_push(@_forecast_context *context, double value) {
+    const int there = value >= -DBL_MAX && value <= DBL_MAX%(positive)s;
+    const double wide = there ? (%(taken)s - %(centre)s) / %(spread)s : 0.0;
+    const int usable = there && wide >= -1e30 && wide <= 1e30;
+    if (!usable) {
+        @_follow(context, 1);
+    }
+    const float u = usable ? (float)wide : @_mixed(context, 0);
+    context->stale = usable ? 0u : context->stale + 1u;
+%(keep)s    context->level = u;
+}
+
+int @_forecast(@_forecast_context *context, int rows, @_forecast_row *out) {
+    if (rows < 1 || rows > @@_FORECAST_HORIZON) {
+        return 0;
+    }
+    @_follow(context, rows);
+    for (int h = 0; h < rows; ++h) {
+        const float u = @_mixed(context, h);
+        out[h].middle = @_value(u);
+        for (int k = 0; k < @@_FORECAST_LEVELS; ++k) {
+            const float half = %(half)s;
+            out[h].low[k] = @_value(u - half);
+            out[h].high[k] = @_value(u + half);
+        }
+    }
+    return rows;
+}
+
+uint32_t @_forecast_stale(const @_forecast_context *context) {
+    return context->stale;
+}
+"""
+_SUM = """\
+    for (int k = (int)@_from[part]; k < (int)@_from[part + 1]; ++k) {
+        const int back = (int)@_lags[k] - ahead;
+        const float past = back > 0 ? context->ring[(context->next + %(reach)du - (uint32_t)back) %% %(reach)du]
+                                    : context->%(array)s[-back];
+        z += @_weights[k] * past;
+    }
+"""
+
+
+def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
+    """Return a forecaster as a header and a source file; it answers as `Forecaster` does, in float32.
+
+    Args:
+        made: as read from its file.
+        name: of the files, and prefix of every name in them.
+
+    Returns:
+        File name -> text: NAME_forecast.h and NAME_forecast.c.
+
+    Raises:
+        InputError: for a name that C does not take.
+    """
+    spec, model = made.spec, made.spec.model
+    levels = max(len(spec.levels), 1)
+    tables = _tables(made)
+    flash, ram = memory_of(made)
+    header = _HEADER % {
+        "column": template_comment(spec.column), "name": template_comment(spec.name),
+        "lags": tables["lags"].size, "horizon": spec.horizon,
+        "held": max(model.reach, 1), "parts": len(model.parts),
+        "steps": "    float steps[@@_FORECAST_HORIZON];\n" if model.difference else "",
+        "ram": ram, "flash": flash, "levels": levels,
+        "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was asked for: both are the forecast",
+        "libm": "; exp and log are the library's" if model.scale == "log" else "",
+    }  # fmt: skip
+    if not spec.levels:
+        del tables["widths"]
+    kinds = {key: "int32_t" if table.dtype == np.int32 else "float" for key, table in tables.items()}
+    blocks = [
+        f"static const {kinds[key]} @_{key}[{table.size}] = {{\n{entries(table)}\n}};"
+        for key, table in tables.items()
+        if table.size
+    ]
+    files = {f"{identifier(name)}_forecast.h": header, f"{name}_forecast.c": _source(made, "\n\n".join(blocks))}
+    return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in files.items()}
+
+
+def memory_of(made: ForecasterFile) -> tuple[int, int]:
+    """Return bytes of its tables and of its static memory, as the header tells them."""
+    model = made.spec.model
+    ram = 4 * (max(model.reach, 1) + made.spec.horizon * (len(model.parts) + model.difference) + 3)
+    return sum(table.nbytes for table in _tables(made).values()), ram
+
+
+def _tables(made: ForecasterFile) -> dict[str, NDArray[np.generic]]:
+    """Return constants by name, as they are stored; widths of no interval are left out when they are written."""
+    model = made.spec.model
+    parts = model.parts
+    tables: dict[str, NDArray[np.generic]] = {
+        "start": np.asarray(made.state, np.float32),
+        "weights": np.asarray([w for part in parts for w in part.weights], np.float32),
+        "lags": np.asarray([lag for part in parts for lag in part.lags], np.int32),
+        "from": np.cumsum([0, *(len(part.lags) for part in parts)]).astype(np.int32),
+        "bias": np.asarray([part.bias for part in parts], np.float32),
+        "share": np.asarray([part.share for part in parts], np.float32),
+        "widths": np.asarray(made.widths, np.float32).ravel(),
+    }
+    if not model.reach:
+        del tables["from"]
+    return tables
+
+
+def _source(made: ForecasterFile, tables: str) -> str:
+    """Return its text, with @ for the prefix of names.
+
+    Args:
+        made: the forecaster.
+        tables: definitions of the constants start, weights, widths and lags.
+    """
+    model = made.spec.model
+    reach, logs = model.reach, model.scale == "log"
+    centre, spread = _double(model.centre), _double(model.spread)
+    unscaled = f"(double)u * {spread} + {centre}"
+    fresh = "u - context->level" if model.difference else "u"
+    return _SOURCE % {
+        "tables": tables, "reach": reach,
+        "copy": f"    memcpy(context->ring, @_start, {reach}u * sizeof *@_start);\n" if reach else "",
+        "parts": len(model.parts),
+        "sum": _SUM % {"reach": reach, "array": "steps" if model.difference else "path[part]"}
+        if reach
+        else "    (void)ahead;\n",
+        "unused": "" if reach else "    (void)context;\n",
+        "add": "    z = level + z;\n" if model.difference else "    (void)level;\n",
+        "low": number(model.low), "high": number(model.high),
+        "back": f"    const double level = {unscaled};\n    return exp(level < 700.0 ? level : 700.0);"
+        if logs
+        else f"    return {unscaled};",
+        "positive": " && value > 0.0" if logs else "", "taken": "log(value)" if logs else "value",
+        "centre": centre, "spread": spread,
+        "keep": f"    context->ring[context->next] = {fresh};\n    context->next = (context->next + 1u) % {reach}u;\n"
+        if reach
+        else "",
+        "remember": "            context->steps[h] = u - level;\n" if model.difference else "",
+        "half": "@_widths[@@_FORECAST_HORIZON * k + h]" if made.spec.levels else "0.0f",
+    }  # fmt: skip
+
+
+def _double(value: float) -> str:
+    """Return a float64 constant that reads back as the same bits."""
+    text = repr(float(value))
+    return f"({text})" if text.startswith("-") else text

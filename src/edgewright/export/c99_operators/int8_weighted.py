@@ -1,0 +1,94 @@
+"""Convolutions on bytes, channels last."""
+
+from __future__ import annotations
+
+import math
+
+from edgewright.export.c99_operators import Site, kernel
+from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, lanes, over_channels
+from edgewright.export.c99_operators._place import kernel_of, over_places, over_rows_of_taps
+from edgewright.export.c99_operators._rounding import start_of
+
+
+@kernel("dense")
+def dense(site: Site) -> None:
+    """Write a dot product for each output; the bias includes the zero point of the input."""
+    weights = site.operator.arrays["weights"]
+    outputs, inputs = weights.shape
+    start = start_of(site, 0)
+
+    def sums(count: int) -> list[str]:
+        call = dots(site.unit, count, start.zero)
+        return [call(site.name(), "w", str(inputs)), f"w += {count * inputs};"]
+
+    site.step(
+        [
+            f"const int8_t *w = {site.unit.table(interleaved(weights), 'weights')};",
+            *over_channels(site, start, outputs, sums, together=TOGETHER, work=inputs),
+        ]
+    )
+
+
+@kernel("conv")
+def conv(site: Site) -> None:
+    """Every filter over every place; a row of the kernel is one dot product where its taps lie side by side."""
+    k, weights = kernel_of(site), site.operator.arrays["weights"]
+    groups = site.operator.numbers.get("groups", (1,))[0]
+    start = start_of(site, 0, padded=k.padded)
+    filters, width = len(weights), weights.shape[3]
+    size, each = filters // groups, k.size[0] * k.size[1] * width
+    # A block of filters reads the same channels.
+    together = TOGETHER if size % TOGETHER == 0 or groups == 1 else 1
+    group = f" + j / {size} * {width}" if groups > 1 else ""
+
+    def sums(count: int) -> list[str]:
+        call = dots(site.unit, count, start.zero)
+        if groups == 1 and k.dilations[1] == 1:
+            run = f"taps * {width}" if k.taps == "taps" else str(k.size[1] * width)
+            body = [call(f"{site.name()} + at", f"w + {count * width} * tap", run)]
+        else:
+            image = f"{site.name()} + at + x * {k.dilations[1] * k.source[2]}{group}"
+            body = [
+                f"for (int x = 0; x < {k.taps}; ++x) {{",
+                "    " + call(image, f"w + {count * width} * (tap + x)", str(width)),
+                "}",
+            ]
+        return [*over_rows_of_taps(k, body), f"w += {count * each};"]
+
+    blocks = over_channels(
+        site, start, filters, sums, at=f"place * {filters} + ", together=together, work=k.work * width
+    )
+    table = site.unit.table(interleaved(weights.reshape(filters, -1), together, math.prod(k.places[:2])), "weights")
+    site.step(over_places(k, [f"const int8_t *w = {table};", *blocks]))
+
+
+@kernel("depthwise")
+def depthwise(site: Site) -> None:
+    """Write a convolution with filters of its own for every channel."""
+    k, weights = kernel_of(site), site.operator.arrays["weights"]
+    start = start_of(site, 2, padded=k.padded)
+    filters, channels = k.places[2], k.source[2]
+    each = filters // channels
+    together = TOGETHER if each == 1 else 1
+    table = site.unit.table(weights, "weights")
+
+    def sums(count: int) -> list[str]:
+        own = lanes(count)
+        lines = [f"int32_t {', '.join(f'{name} = sum[{n}]' for n, name in enumerate(own))};"]
+        body = [
+            f"const int8_t *x = {site.name()} + at + {'j' if each == 1 else f'j / {each}'};",
+            f"const int8_t *w = {table} + tap * {filters} + j;",
+            f"for (int n = 0; n < {k.taps}; ++n) {{",
+            *(f"    {name} += {_less(f'x[{n}]', start.zero)} * w[{n}];" for n, name in enumerate(own)),
+            f"    x += {k.dilations[1] * channels};",
+            f"    w += {filters};",
+            "}",
+        ]
+        return [*lines, *over_rows_of_taps(k, body), *(f"sum[{n}] = {name};" for n, name in enumerate(own))]
+
+    at = f"place * {filters} + "
+    site.step(over_places(k, over_channels(site, start, filters, sums, at=at, together=together, work=k.work)))
+
+
+def _less(text: str, zero: str) -> str:
+    return f"({text} - {zero})".replace("- -", "+ ") if zero else text

@@ -1,0 +1,124 @@
+"""A whole pipeline as portable C99: raw sample in, answer out (docs/adr/0011-generated-c.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgewright.export._c_header import Range
+from edgewright.export._c_pipeline import write_c99
+from edgewright.export._c_self_test import write_self_test
+from edgewright.export._c_stream import write_stream_c99
+from edgewright.export._c_stream_detectors import Watchers, watchers_of
+from edgewright.export.c99_denoiser import write_denoiser_c99
+from edgewright.export.c99_forecast import write_forecaster_c99
+from edgewright.export.c99_language.student import write_language_c99
+from edgewright.export.contract import Exported, Subject, Target
+from edgewright.graph.denoising import DenoiserFile
+from edgewright.graph.stages import marked_stages
+from edgewright.monitor.forecaster import ForecasterFile
+from edgewright.nlp.utterance.model_file import Arrays
+from edgewright.schema.graph import Graph
+from edgewright.schema.language import LanguageSpec
+
+
+def _count(graph: Graph) -> int:
+    """Return numbers of an answer: probabilities, or what is predicted."""
+    return sum(int(np.prod(output.shape)) for output in graph.outputs if output.name not in ("label", "confidence"))
+
+
+def limits_of(subject: Subject) -> list[Range]:
+    """Smallest and largest value of each column as `write_c99` takes them."""
+    return [
+        None
+        if column.minimum is None and column.maximum is None
+        else (
+            -np.inf if column.minimum is None else column.minimum,
+            np.inf if column.maximum is None else column.maximum,
+        )
+        for column in subject.columns
+    ]
+
+
+def around(subject: Subject) -> dict[str, str]:
+    """Return what is written beside the model: the stream that feeds it, and detectors."""
+    watchers = _watchers(subject)
+    if subject.stream is None:
+        return dict(watchers.files)
+    return write_stream_c99(
+        subject.stream,
+        subject.graph.inputs[0].shape,
+        _count(subject.graph),
+        name=subject.word,
+        columns=[column.name for column in subject.columns],
+        watchers=watchers,
+    )
+
+
+def _target_files(subject: Subject) -> dict[str, bytes]:
+    # Compiled with taps, what ships shows every stage to a proof.
+    graph, inside = marked_stages(subject.graph, subject.integers)
+    made = write_c99(
+        graph,
+        subject.integers,
+        name=subject.word,
+        columns=[column.name for column in subject.columns],
+        units=[column.unit for column in subject.columns],
+        ranges=limits_of(subject),
+        inside=inside,
+        confidence=subject.confidence,
+    )
+    test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
+    return _encoded({**made, **around(subject), **test})
+
+
+def _watchers(subject: Subject) -> Watchers:
+    """Return the detectors exported with the model; those of its windows only where there is a stream."""
+    window = None if subject.stream is None else subject.stream.window
+    columns = [column.name for column in subject.columns]
+    return watchers_of(subject.detectors, window, name=subject.word, columns=columns)
+
+
+def _note(subject: Subject) -> str:
+    watchers, word = _watchers(subject), subject.word
+    names = ", ".join(watcher.name for watcher in watchers.all)
+    lines = []
+    if subject.stream is not None:
+        kind = "decisions and alarms" if subject.stream.labels else "answers"
+        also = f", and anomalies by {names}" if names else ""
+        lines.append(f"{word}_push of {word}_stream.h takes the rows of a stream one by one and tells {kind}{also}")
+    else:
+        lines += [f"{w.prefix}_detect of {w.prefix}_detect.h takes rows and tells anomalies" for w in watchers.all]
+    lines += [f"left out, because C cannot say it: detector {name}: {why}" for name, why in watchers.refused.items()]
+    return "; ".join(lines)
+
+
+def _write_forecaster(made: ForecasterFile, name: str) -> Exported:
+    return Exported(_encoded(write_forecaster_c99(made, name=name)))
+
+
+def _write_denoiser(made: DenoiserFile, name: str) -> Exported:
+    spec, code = made.spec, write_denoiser_c99(made, name=name)
+    note = (f"{name}_step takes {spec.hop} samples and gives {spec.hop}, {spec.delay} samples late; "
+            f"{code.ram:,} bytes of RAM, {code.constants:,} of constants")  # fmt: skip
+    return Exported(_encoded(code.files), (note,))
+
+
+def _write_language(made: tuple[LanguageSpec, Arrays], name: str) -> Exported:
+    note = (
+        f"{name}_parse(&context, text, bytes, &answer), then "
+        f"{name}_find_slots(&context, text, bytes, answer.intent, today, slots)"
+    )
+    return Exported(_encoded(write_language_c99(*made, name=name)), (note,))
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in texts.items()}
+
+
+TARGET = Target(
+    description="C99 source and header, preprocessing included, no heap, no library", files=_target_files, note=_note,
+    watches=True,
+    writers={"forecaster": _write_forecaster, "denoiser": _write_denoiser, "language model": _write_language},
+)  # fmt: skip

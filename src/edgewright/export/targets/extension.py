@@ -1,0 +1,40 @@
+"""A model as a CPython module compiled for this machine, kept in a cache that the engine 'extension' reads."""
+
+from __future__ import annotations
+
+import importlib.machinery
+from pathlib import Path
+
+from edgewright.core.integer.rounding import marked, rounding_of
+from edgewright.core.native_modules import MODULE
+from edgewright.export._extension.build import can_build
+from edgewright.export._extension.model import SECONDS, build_model
+from edgewright.export.contract import Subject, Target
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+
+
+def build_extension(model: Graph | bytes, *, cache: Path | None = None, seconds: float = SECONDS) -> Path:
+    """Compile a graph or ONNX bytes for this machine, as `_extension.model.build_model` does for bytes."""
+    return build_model(to_onnx(model) if isinstance(model, Graph) else model, cache=cache, seconds=seconds)
+
+
+def _files(subject: Subject) -> dict[str, bytes]:
+    # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
+    graph = marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph
+    # Engines look for what was compiled from a package's own bytes: another writing of the same graph is not found.
+    own = subject.model and (subject.form != "int8" or subject.rounding == rounding_of(subject.graph))
+    if not can_build():
+        # Here a module is asked for by name; `predict` goes on without one.
+        raise InputError(
+            "a C compiler and Python's headers",
+            "none on this machine",
+            "--to extension",
+            "Install them (apt-get install gcc python3-dev), or export --to c99",
+        )
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    return {f"{MODULE}{suffix}": build_extension(subject.model if own else graph).read_bytes()}
+
+
+TARGET = Target(description="a CPython module compiled for this machine", files=_files, networks=False)

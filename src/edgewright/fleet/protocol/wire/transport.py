@@ -1,0 +1,240 @@
+"""HTTP from a device to its fleet: one address, one connection that is kept, limits on time and size."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from edgewright.device.sinks import require_loopback_or_tls
+from edgewright.fleet.protocol.plans.formatting import day
+from edgewright.fleet.protocol.ports import Answer, Refused, Transport, Unreachable
+from edgewright.schema.errors import InputError
+
+
+class FolderTransport:
+    """A transport as `fleet.protocol.ports.Transport` that reads files; nothing can be sent.
+
+    Args:
+        folder: that holds `metadata` and `targets`.
+
+    Raises:
+        InputError: it does not.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        if not (self._folder / "metadata").is_dir():
+            raise InputError("a folder with `metadata` and `targets`", "none", str(folder), "Is the stick mounted?")
+
+    @contextmanager
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
+    ) -> Iterator[Answer]:
+        """Read one file; status 404 where there is none."""
+        parts = PurePosixPath(path).parts[1:]
+        place = self._folder.joinpath(*parts)
+        # A link that leads out of the stick is not followed.
+        if method != "GET" or ".." in parts or not place.resolve().is_relative_to(self._folder) or not place.is_file():
+            yield Answer(status=404, headers={}, body=iter(()))
+            return
+        start = int(headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        yield Answer(status=206 if "Range" in headers else 200, headers={}, body=_pieces(place, start))
+
+
+def _pieces(path: Path, start: int) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            while piece := file.read(_PIECE):
+                yield piece
+    except OSError as error:
+        raise Unreachable(f"{path.name}: {error.strerror or error}") from None
+
+
+_SECONDS = 3600.0
+
+
+class TransportPackages:
+    """Downloads packages over HTTP (`fleet.device.ports.Packages`).
+
+    Args:
+        transport: to the address that serves the targets.
+        seconds: for one answer; what came before counts, so that a slow link gets there in the end.
+    """
+
+    def __init__(self, transport: Transport, seconds: float = _SECONDS) -> None:
+        self._transport, self._seconds = transport, seconds
+
+    def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
+        """Yield the bytes of a target from `offset` to its end."""
+        if offset >= length:
+            return
+        asked = {"Range": f"bytes={offset}-"} if offset else {}
+        with self._transport.exchange("GET", path, asked, seconds=self._seconds) as answer:
+            if answer.status not in (200, 206):
+                raise Unreachable(f"{path}: status {answer.status}", _after(answer.headers.get("retry-after", "")))
+            # A server that does not know ranges sends all of it.
+            passed, given = (0 if answer.status == 206 else offset), offset
+            for part in answer.body:
+                piece, passed = part[passed:], max(0, passed - len(part))
+                given += len(piece)
+                if given > length:
+                    raise Refused(f"{path}: more than {length:,} bytes", "length")
+                if piece:
+                    yield piece
+            if given < length:
+                raise Unreachable(f"{path}: {given:,} of {length:,} bytes came")
+
+
+def _after(text: str) -> float | None:
+    return float(text) if text.isdecimal() and len(text) < 8 else None
+
+
+_PIECE = 1 << 16
+_STALL = 15.0  # seconds without a byte
+_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL's x509_vfy.h
+_DRAIN = 1 << 16  # bytes of a body nobody read that are read so that the connection can be kept
+
+
+class HttpTransport:
+    """A transport as `fleet.protocol.ports.Transport`. One thread uses it.
+
+    Args:
+        url: https, or http to this machine; what follows the host is put before every path.
+        ca_file: certificates that are trusted instead of the system's; empty for the system's.
+
+    Raises:
+        InputError: no such address, neither TLS nor this machine, or certificates that cannot be read.
+    """
+
+    def __init__(self, url: str, ca_file: str = "") -> None:
+        parts = checked_address(url, "--fleet")
+        self._tls = parts.scheme == "https"
+        self._host, self._port, self._prefix = parts.hostname or "", parts.port, parts.path.rstrip("/")
+        self._context: ssl.SSLContext | None = None
+        if self._tls:
+            try:
+                self._context = ssl.create_default_context(cafile=ca_file or None)
+            except OSError as error:
+                raise InputError("certificates in PEM", error.strerror or str(error), ca_file) from None
+        self._connection: http.client.HTTPConnection | None = None
+
+    @contextmanager
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
+    ) -> Iterator[Answer]:
+        """One exchange, as `fleet.protocol.ports.Transport.exchange`; a redirect is an answer like any other."""
+        until = time.monotonic() + seconds
+        sent = {"User-Agent": "edgewright", "Accept-Encoding": "identity", **headers}
+        response = self._ask(method, self._prefix + path, sent, body, until)
+        kept = False
+        try:
+            found = {name.lower(): value for name, value in response.getheaders()}
+            if found.get("content-encoding", "identity") != "identity":
+                raise Unreachable(f"{path}: an answer in {found['content-encoding'][:20]}, which was not asked for")
+            yield Answer(status=response.status, headers=found, body=self._pieces(response, until, path))
+            kept = self._drained(response, until)
+        finally:
+            if not kept:
+                self.close()
+
+    def close(self) -> None:
+        """End the connection; the next exchange begins another."""
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.close()
+            self._connection = None
+
+    def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, until: float
+    ) -> http.client.HTTPResponse:
+        """Send a request, over a new connection where the other side has closed the one that was kept."""
+        for fresh in (self._connection is None, True):
+            try:
+                connection = self._open(until)
+                connection.request(method, path, body or None, dict(headers))
+                return connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                if fresh or isinstance(error, TimeoutError):
+                    raise Unreachable(f"{self._host}: {_words(error)}") from None
+        raise Unreachable(f"{self._host}: no connection")
+
+    def _open(self, until: float) -> http.client.HTTPConnection:
+        wait = min(_STALL, until - time.monotonic())
+        if wait <= 0.0:
+            raise TimeoutError
+        if self._connection is None:
+            if self._context is not None:
+                self._connection = http.client.HTTPSConnection(
+                    self._host, self._port, timeout=wait, context=self._context
+                )  # fmt: skip
+            else:
+                self._connection = http.client.HTTPConnection(self._host, self._port, timeout=wait)
+            self._connection.connect()
+        self._connection.sock.settimeout(wait)
+        return self._connection
+
+    def _pieces(self, response: http.client.HTTPResponse, until: float, path: str) -> Iterator[bytes]:
+        """Yield the body as it comes; many small pieces do not stretch the time that was given for all."""
+        while True:
+            wait = min(_STALL, until - time.monotonic())
+            if wait <= 0.0:
+                raise Unreachable(f"{path}: too slow")
+            try:
+                if self._connection is not None and self._connection.sock is not None:
+                    self._connection.sock.settimeout(wait)
+                piece = response.read1(_PIECE)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                raise Unreachable(f"{path}: {_words(error)}") from None
+            if not piece:
+                if response.length:
+                    raise Unreachable(f"{path}: broken off, {response.length:,} bytes missing")
+                # http.client holds a response open that was read to its last byte in pieces.
+                response.close()
+                return
+            yield piece
+
+    def _drained(self, response: http.client.HTTPResponse, until: float) -> bool:
+        """Return whether the connection can be kept: the body was read, or little of it is left."""
+        if response.will_close:
+            return False
+        if not response.isclosed() and (response.length is None or response.length > _DRAIN):
+            return False
+        if not response.isclosed():
+            for _ in self._pieces(response, until, "the rest"):
+                pass
+        return True
+
+
+def checked_address(url: str, where: str) -> urllib.parse.SplitResult:
+    """Return the parts of an address at which a fleet may be reached.
+
+    Raises:
+        InputError: no such address, or neither TLS nor this machine.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username:
+        raise InputError("an address https://HOST[:PORT][/PATH]", repr(url), where)
+    require_loopback_or_tls(parts.hostname or "", parts.scheme == "https", where)
+    return parts
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, http.client.IncompleteRead):
+        return f"broken off after {len(error.partial)} bytes"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        by = f" by this device's clock, {day(time.time())}: is it right?" if error.verify_code in _OF_TIME else ""
+        return f"certificate refused: {error.verify_message}{by}"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__

@@ -1,0 +1,192 @@
+"""What administrators manage: operators, enrolment tokens and the audit log."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.protocol.wire.token import Token
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.server import enrollments
+from edgewright.fleet.server.api.authentication import new_token
+from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.tables import audit, operators, tokens
+from edgewright.schema.fleet_api import (
+    AuditPage,
+    AuditRow,
+    AuditVerified,
+    Done,
+    NewOperator,
+    NewToken,
+    OperatorMade,
+    Operators,
+    OperatorSeen,
+    TokenMade,
+    Tokens,
+    TokenSeen,
+)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rows: the newest `limit`, numbered below `below` where that is not 0."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    below: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+
+
+async def _show(call: Call) -> AuditPage:
+    asked: Wanted = call.query
+    rows = sa.select(audit).order_by(audit.c.number.desc()).limit(asked.limit)
+    if asked.below:
+        rows = rows.where(audit.c.number < asked.below)
+    found = await call.read(lambda c: c.execute(rows).all())
+    shown = tuple(
+        AuditRow(
+            number=r.number, at=r.at, who=r.who, what=r.what, subject=r.subject, detail=msgspec.json.decode(r.detail),
+            before=r.before, hash=r.hash,
+        )
+        for r in found
+    )  # fmt: skip
+    more = len(shown) == asked.limit and shown[-1].number > 1
+    return AuditPage(rows=shown, next=shown[-1].number if more else None)
+
+
+async def _verify(call: Call) -> AuditVerified:
+    rows, last, problem = await call.read(audit_chain.verify)
+    return AuditVerified(rows=rows, last=last, problem=problem)
+
+
+_ID = r"[0-9a-f]{16}"
+
+
+async def _new(call: Call) -> TokenMade:
+    asked: NewToken = call.body
+    product = _product(call.plane.folder, asked.product)
+    secret = base64.urlsafe_b64encode(call.plane.random(24)).decode()
+    pinned = _pinned(call.plane.public, secret, product)
+    mark, now = enrollments.hashed(secret), call.now
+    batch = asked.batch or f"token-{mark[:12]}"
+    row = {
+        "hash": mark, "product": product, "tags": asked.tags, "batch": batch, "made_at": now,
+        "made_by": call.operator, "expires": now + asked.seconds, "uses": asked.uses,
+    }  # fmt: skip
+    detail = {name: row[name] for name in ("product", "tags", "batch", "uses", "expires")}
+    await call.act("token.made", mark[:16], lambda c: c.execute(sa.insert(tokens).values(row)), detail)
+    return TokenMade(token=pinned.text(), batch=batch, expires=now + asked.seconds)
+
+
+def _product(folder: Path, wanted: str) -> str:
+    """Return the product that is meant; RefusedError where there is none, or several and none is named."""
+    known = open_fleet(folder).settings.products
+    if wanted in known:
+        return wanted
+    if not wanted and len(known) == 1:
+        return known[0]
+    raise RefusedError(400, f"one of the fleet's products: {', '.join(known)}", repr(wanted), "product")
+
+
+def _pinned(public: Path, secret: str, product: str) -> Token:
+    """Return the token with the newest root, which a device must find under its version."""
+    try:
+        content = (public / "metadata" / "root.json").read_bytes()
+        version = int(msgspec.json.decode(content)["signed"]["version"])
+    except (OSError, KeyError, TypeError, ValueError):
+        raise RefusedError(
+            409, "a fleet with a root", "none that can be read", "public/metadata/root.json", "edgewright fleet init"
+        ) from None
+    return Token(secret=secret, root=version, sha256=hashlib.sha256(content).hexdigest(), product=product)
+
+
+async def _tokens(call: Call) -> Tokens:
+    now = call.now
+    held = sa.select(tokens).where(tokens.c.expires > now, tokens.c.uses > 0).order_by(tokens.c.made_at).limit(1000)
+    rows = await call.read(lambda c: c.execute(held).all())
+    return Tokens(
+        tokens=tuple(
+            TokenSeen(
+                id=row.hash[:16], product=row.product, tags=row.tags, batch=row.batch, made_at=row.made_at,
+                made_by=row.made_by, expires=row.expires, uses=row.uses,
+            )
+            for row in rows
+        )
+    )  # fmt: skip
+
+
+async def _revoke(call: Call) -> Done:
+    wanted = call.path["id"]
+
+    def revoke(connection: sa.Connection) -> None:
+        gone = connection.execute(
+            sa.update(tokens).where(tokens.c.hash.startswith(wanted), tokens.c.uses > 0).values(uses=0)
+        )
+        if not gone.rowcount:
+            raise RefusedError(404, "a token that can be used", "another id", wanted)
+
+    await call.act("token.revoked", wanted, revoke)
+    return Done()
+
+
+_NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+
+
+async def _add(call: Call) -> OperatorMade:
+    asked: NewOperator = call.body
+    token, hashed = await asyncio.to_thread(new_token, asked.name)
+    row = {"name": asked.name, "token": hashed, "role": asked.role, "made_at": call.now}
+
+    def add(connection: sa.Connection) -> None:
+        if connection.execute(sa.select(operators.c.name).where(operators.c.name == asked.name)).first():
+            raise RefusedError(409, "a name that is free", repr(asked.name), "name", "Remove that operator first")
+        connection.execute(sa.insert(operators).values(row))
+
+    await call.act("operator.added", asked.name, add, {"role": asked.role})
+    return OperatorMade(name=asked.name, role=asked.role, token=token)
+
+
+async def _list(call: Call) -> Operators:
+    rows = await call.read(lambda c: c.execute(sa.select(operators).order_by(operators.c.name)).all())
+    return Operators(operators=tuple(OperatorSeen(name=r.name, role=r.role, made_at=r.made_at) for r in rows))
+
+
+async def _remove(call: Call) -> Done:
+    name = call.path["name"]
+
+    def remove(connection: sa.Connection) -> None:
+        if not connection.execute(sa.delete(operators).where(operators.c.name == name)).rowcount:
+            raise RefusedError(404, "an operator", repr(name), "the path")
+
+    await call.act("operator.removed", name, remove)
+    return Done()
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/v1/fleet/audit", "Rows of the audit log, newest first.", "viewer", _show, AuditPage, query=Wanted
+    ),
+    Endpoint(
+        "GET", "/v1/fleet/audit/verified", "Whether the chain of the audit log holds.", "viewer", _verify, AuditVerified
+    ),
+    Endpoint(
+        "POST", "/v1/fleet/tokens", "Makes an enrolment token.", "operator", _new, TokenMade, NewToken, errors=(409,)
+    ),
+    Endpoint("GET", "/v1/fleet/tokens", "Tokens that can be used, without their secrets.", "viewer", _tokens, Tokens),
+    Endpoint(
+        "DELETE", "/v1/fleet/tokens/{id}", "Makes a token useless.", "operator", _revoke, Done, parameters={"id": _ID}
+    ),
+    Endpoint(
+        "POST", "/v1/fleet/operators", "Adds an operator; the token is shown this once.",
+        "admin", _add, OperatorMade, takes=NewOperator, errors=(409,),
+    ),
+    Endpoint("GET", "/v1/fleet/operators", "All operators.", "viewer", _list, Operators),
+    Endpoint(
+        "DELETE", "/v1/fleet/operators/{name}", "Removes an operator; the token holds no longer.",
+        "admin", _remove, Done, parameters={"name": _NAME},
+    ),
+)  # fmt: skip

@@ -1,0 +1,269 @@
+"""What operators see of a fleet: where versions run, what needs a look, why a device is where it is, last events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.protocol.plans.decision import decide
+from edgewright.fleet.protocol.plans.eligibility import Moment, Traits, place
+from edgewright.fleet.protocol.plans.gates import FAILED
+from edgewright.fleet.server.database.tables import audit, devices, intents, items, outcomes, rollouts, vitals
+from edgewright.fleet.server.rollouts.rows import in_index, plan_of, standing_of
+from edgewright.schema.fleet_watch import (
+    Attention,
+    EventSeen,
+    IntentSeen,
+    Noticed,
+    RolloutWord,
+    Spread,
+    SpreadPart,
+    Trait,
+    Whereabouts,
+)
+
+_MOST = 20
+
+
+def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -> Whereabouts:
+    """Return what the rollouts of its product say to a device.
+
+    Args:
+        connection: to read from.
+        row: of the device.
+        now: seconds since 1970 by the server's clock, which a device with a true clock shares. One that was off, or
+            whose clock is wrong, may wait for longer; what it says itself of that is in its reports.
+    """
+    asked = sa.select(intents).where(intents.c.device == row["id"]).order_by(intents.c.asked_at.desc()).limit(_MOST)
+    known = [
+        dict(one._mapping)
+        for one in connection.execute(sa.select(rollouts).where(rollouts.c.product == row["product"]))
+    ]
+    failed = sa.select(outcomes.c.counter).where(outcomes.c.device == row["id"], outcomes.c.what.in_(FAILED))
+    traits = Traits(
+        device=row["id"], tags=row["given"], profile=row["profile"], product=row["product"], counter=row["counter"],
+        floor=row["floor"], burned=frozenset(connection.execute(failed).scalars()), version=row["version"],
+    )  # fmt: skip
+    return Whereabouts(
+        rollouts=tuple(_word(one, traits, now) for one in in_index(known)[:_MOST]),
+        intents=tuple(
+            IntentSeen(plan=r.plan, counter=r.counter, stage=r.stage, asked_at=r.asked_at, go=r.go, at=r.at, why=r.why)
+            for r in connection.execute(asked)
+        ),
+    )
+
+
+def _word(row: dict[str, Any], traits: Traits, now: float) -> RolloutWord:
+    plan, standing = plan_of(row["body"]), standing_of(row)
+    # The device has run for as long as the plan is there: what is asked here is what the plan says, not how long
+    # the device has been off.
+    moment = Moment(now=now, trusted=True, running=now, seen=plan.starts, fresh=True, wall=now)
+    verdict = decide(plan, standing, traits, moment)
+    stage = verdict.stage
+    named = f"{stage + 1} of {len(plan.stages)} {plan.stages[stage].name!r}" if 0 <= stage < len(plan.stages) else ""
+    return RolloutWord(
+        plan=plan.id, counter=plan.release.counter, state=standing.state, stage=named, go=verdict.go,
+        place=place(plan.salt, plan.id, traits.device), why=verdict.why,
+    )  # fmt: skip
+
+
+_Kind = tuple[sa.Column[Any], Any, list[Any]]
+_LEAST = 60.0
+"""Seconds of rows below which a rate a day is not worked out as if they were fewer."""
+
+
+def attention(connection: sa.Connection, now: float, limit: int, silence: float) -> Attention:
+    """Return the worst of each kind, and how many there are.
+
+    Args:
+        connection: to read from.
+        now: seconds since 1970.
+        limit: devices of each kind.
+        silence: seconds without a report.
+    """
+    share = sa.cast(vitals.c.drifting, sa.Double) / sa.case((vitals.c.channels > 0, vitals.c.channels), else_=1)
+    days = sa.case((vitals.c.seconds > _LEAST, vitals.c.seconds), else_=_LEAST) / DAY
+    last = sa.func.coalesce(devices.c.last_report_at, devices.c.enrolled_at)
+    # One table each, and those shut out by name, who are few: joined, a database begins with the wrong one of them.
+    shut = devices.c.quarantined.is_(True)
+    good = vitals.c.device.not_in(sa.select(devices.c.id).where(shut))
+    quiet = [devices.c.quarantined.is_(False), last <= now - silence]
+    kinds: dict[str, _Kind] = {
+        "drifting": (vitals.c.device, share, [vitals.c.drifting > 0, good]),
+        "alarming": (vitals.c.device, vitals.c.alarms / days, [vitals.c.alarms > 0, good]),
+        "crashing": (vitals.c.device, vitals.c.crashes / days, [vitals.c.crashes > 0, good]),
+        "silent": (devices.c.id, now - last, quiet),
+        "quarantined": (devices.c.id, now - devices.c.quarantined_at, [shut]),
+    }
+    worst: dict[str, dict[str, float]] = {}
+    totals: dict[str, int] = {}
+    for kind, (name, value, conditions) in kinds.items():
+        totals[kind] = connection.execute(sa.select(sa.func.count(name)).where(*conditions)).scalar_one()
+        ordered = sa.select(name, value).where(*conditions).order_by(value.desc(), name).limit(limit)
+        worst[kind] = {row[0]: float(row[1] or 0.0) for row in connection.execute(ordered)} if totals[kind] else {}
+    known = _known(connection, {name for names in worst.values() for name in names})
+    found = {
+        kind: tuple(_noticed(known[name], kind, value) for name, value in names.items())
+        for kind, names in worst.items()
+    }
+    channels = Counter(channel for name in worst["drifting"] for channel in _names(known[name].detail))
+    return Attention(**found, totals=totals, channels=dict(channels.most_common(20)))
+
+
+def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
+    """Return rows of devices, with what drifts there."""
+    c = devices.c
+    at = sa.func.coalesce(c.last_report_at, c.enrolled_at).label("at")
+    joined = devices.outerjoin(vitals, vitals.c.device == c.id)
+    wanted = sa.select(c.id, c.name, c.counter, at, c.quarantine_reason, vitals.c.detail).select_from(joined)
+    return {row.id: row for row in connection.execute(wanted.where(c.id.in_(names)))}
+
+
+def _noticed(row: Any, kind: str, value: float) -> Noticed:  # noqa: ANN401 - a row of `_known`
+    return Noticed(id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, what=_what(kind, row))
+
+
+def _what(kind: str, row: Any) -> str:  # noqa: ANN401 - a row
+    if kind == "quarantined":
+        return str(row.quarantine_reason)
+    return ", ".join(_names(row.detail))[:200] if kind == "drifting" else ""
+
+
+def _names(detail: str | None) -> list[str]:
+    return [str(name) for name in msgspec.json.decode(detail or "{}").get("drifting", ())]
+
+
+_COLUMNS = {
+    "product": devices.c.product, "profile": devices.c.profile, "batch": devices.c.batch,
+    "version": devices.c.version, "phase": devices.c.phase, "tag": devices.c.given,
+}  # fmt: skip
+
+
+def spread(connection: sa.Connection, by: Trait, product: str, limit: int) -> Spread:
+    """Return counts in the database; what comes back is as long as there are different values.
+
+    Tags are those of enrolment, which cohorts go by. Devices that share all their tags come back as one row.
+    """
+    column, number = _COLUMNS[by], sa.func.count()
+    query = sa.select(column, devices.c.counter, number).group_by(column, devices.c.counter)
+    if product:
+        query = query.where(devices.c.product == product)
+    found: dict[str, Counter[int]] = {}
+    for value, counter, count in connection.execute(query):
+        for one in (value or ("",)) if by == "tag" else (value,):
+            found.setdefault(one, Counter())[counter] += count
+    ordered = sorted(found.items(), key=lambda part: (-part[1].total(), part[0]))
+    return Spread(
+        by=by,
+        parts=tuple(
+            SpreadPart(value=value, total=counts.total(), counters=dict(sorted(counts.items())))
+            for value, counts in ordered[:limit]
+        ),
+        more=max(0, len(ordered) - limit),
+    )
+
+
+_LOUD = ("rollout.%", "device.quarantined", "device.lifted", "operator.%", "restored")
+"""Of the audit log what whoever watches a fleet wants to see; a device's or a plan's own page shows everything."""
+_WORDS = {
+    "rollout.stage": "next stage", "device.quarantined": "quarantined", "device.lifted": "quarantine lifted",
+}  # fmt: skip
+"""How kinds of the audit log are said where their last word is not enough."""
+_ENDS = ("confirmed", "reverted", "refused")
+"""Outcomes that are the end of something; a device's own page shows the steps before them, too."""
+_LOOKED = 10
+"""Events of outboxes that are looked at for each alarm that is wanted: the database does not know which are alarms."""
+
+
+def events(
+    connection: sa.Connection, limit: int, *, plan: str = "", device: str = "", kind: str = ""
+) -> tuple[EventSeen, ...]:
+    """Return the newest first.
+
+    Args:
+        connection: to read from.
+        limit: how many.
+        plan: only outcomes of it and what was done to it.
+        device: only its own.
+        kind: 'alarm' for alarms only; empty for all.
+    """
+    found = [] if plan else _alarms(connection, limit, device)
+    if kind != "alarm":
+        found += _outcomes(connection, limit, plan, device) + _done(connection, limit, plan or device)
+    # Within one moment each list keeps its own order, the newest first.
+    return tuple(sorted(found, key=lambda one: -one.at)[:limit])
+
+
+def _outcomes(connection: sa.Connection, limit: int, plan: str, device: str) -> list[EventSeen]:
+    query = sa.select(outcomes, devices.c.name).join(devices, devices.c.id == outcomes.c.device)
+    if plan:
+        query = query.where(outcomes.c.plan == plan)
+    query = query.where(outcomes.c.device == device if device else outcomes.c.what.in_(_ENDS))
+    rows = connection.execute(query.order_by(outcomes.c.at.desc(), outcomes.c.number.desc()).limit(limit))
+    return [
+        EventSeen(
+            key=f"o{r.device}:{r.number}", at=r.at, kind="outcome", device=r.device, subject=r.name,
+            text=f"{r.what} release {r.counter}" + _because(r.because, r.detail),
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+def _because(because: str, detail: str) -> str:
+    text = ": ".join(part for part in (because, detail) if part)
+    return f" ({text})" if text else ""
+
+
+def _alarms(connection: sa.Connection, limit: int, device: str) -> list[EventSeen]:
+    query = sa.select(items, devices.c.name).join(devices, devices.c.id == items.c.device)
+    query = query.where(items.c.kind == "event")
+    if device:
+        query = query.where(items.c.device == device)
+    found = []
+    for row in connection.execute(query.order_by(items.c.at.desc(), items.c.sequence.desc()).limit(limit * _LOOKED)):
+        body: dict[str, Any] = msgspec.json.decode(row.body).get("body", {})
+        if body.get("kind") != "alarm":
+            continue
+        stream = f" on {body['stream']}" if body.get("stream") else ""
+        found.append(
+            EventSeen(
+                key=f"i{row.device}:{row.boot}:{row.sequence}", at=row.at, kind="alarm", device=row.device,
+                subject=row.name, text=f"alarm {body.get('label', '')}{stream}"[:200],
+            )
+        )  # fmt: skip
+    return found[:limit]
+
+
+def _done(connection: sa.Connection, limit: int, subject: str) -> list[EventSeen]:
+    query = sa.select(audit).order_by(audit.c.number.desc()).limit(limit)
+    if subject:
+        query = query.where(audit.c.subject == subject)
+    else:
+        query = query.where(sa.or_(*(audit.c.what.like(kind) for kind in _LOUD)))
+    rows = connection.execute(query).all()
+    wanted = {row.subject for row in rows if row.what.startswith("device.")}
+    named = sa.select(devices.c.id, devices.c.name).where(devices.c.id.in_(wanted))
+    names = {row.id: row.name for row in connection.execute(named)}
+    return [_row(row, names) for row in rows]
+
+
+def _row(row: Any, names: Mapping[str, str]) -> EventSeen:  # noqa: ANN401 - a row of the audit log
+    detail = msgspec.json.decode(row.detail)
+    why = next((str(detail[k]) for k in ("why", "reason") if isinstance(detail, dict) and detail.get(k)), "")
+    by = f" by {row.who}"
+    word = _WORDS.get(row.what, row.what.rpartition(".")[2] if "rollout." in row.what else row.what.replace(".", " "))
+    text = word + by + (f": {why}" if why and not why.endswith(by) else "")
+    of_device = row.subject if row.what.startswith("device.") else ""
+    return EventSeen(
+        key=f"a{row.number}",
+        at=row.at,
+        kind=row.what,
+        device=of_device,
+        subject=names.get(row.subject, row.subject),
+        text=text[:400],
+    )

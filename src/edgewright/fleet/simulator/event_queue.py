@@ -1,0 +1,91 @@
+"""Simulated time: what happens when, clocks that may be wrong, and chance that is the same for one seed."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Callable
+
+BEGIN = 1_800_000_000.0
+"""Seconds since 1970 at which every simulation begins (15 January 2027, 08:00 UTC)."""
+Act = Callable[[], None]
+
+
+class EventQueue:
+    """What is to happen, in order of time; at one moment in the order in which it was asked for."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+        self._queue: list[tuple[float, int, Act]] = []
+        self._count = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the simulation began."""
+        return self.now - BEGIN
+
+    def at(self, moment: float, act: Act) -> None:
+        """Something that happens at a moment, or at once where that is over."""
+        self._count += 1
+        heapq.heappush(self._queue, (max(moment, self.now), self._count, act))
+
+    def after(self, seconds: float, act: Act) -> None:
+        """Something that happens in so many seconds."""
+        self.at(self.now + seconds, act)
+
+    def run(self, until: float) -> None:
+        """Let everything happen up to a moment."""
+        while self._queue and self._queue[0][0] <= until:
+            self.now, _, act = heapq.heappop(self._queue)
+            act()
+        self.now = until
+
+
+class Clock:
+    """A clock in the simulation: of a device, or of the control plane.
+
+    Attributes:
+        skew: seconds by which its wall clock is wrong.
+    """
+
+    def __init__(self, events: EventQueue, skew: float = 0.0) -> None:
+        self._events, self.skew = events, skew
+
+    def wall(self) -> float:
+        """Return seconds since 1970, as this clock has them."""
+        return self._events.now + self.skew
+
+    def monotonic(self) -> float:
+        """Return seconds since the simulation began."""
+        return self._events.now - BEGIN
+
+
+class SeededRandom:
+    """Chance from a seed and a name: a few bytes a device, and nobody's draws move anybody else's.
+
+    Args:
+        seed: of the simulation.
+        name: whose chance it is.
+    """
+
+    def __init__(self, seed: int, name: str) -> None:
+        self._key = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
+        self._count = 0
+
+    def bytes(self, count: int) -> bytes:
+        """So many bytes."""
+        found = b""
+        while len(found) < count:
+            self._count += 1
+            found += hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
+        return found[:count]
+
+    def share(self) -> float:
+        """Return a number from 0 up to 1."""
+        self._count += 1  # as 8 of `bytes`
+        drawn = hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
+        return (int.from_bytes(drawn[:8], "big") >> 11) / 2**53
+
+    def between(self, low: float, high: float) -> float:
+        """Return a number between two."""
+        return low + (high - low) * self.share()

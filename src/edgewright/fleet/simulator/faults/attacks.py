@@ -1,0 +1,279 @@
+"""Attackers: devices that lie, copies of devices, ids made by the dozen, and a thief of the online keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import partial
+
+import msgspec
+
+from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.repository.acceptance import publish
+from edgewright.fleet.simulator.behaviour import Behaviour
+from edgewright.fleet.simulator.device import Device, copy_of
+from edgewright.fleet.simulator.event_queue import SeededRandom
+from edgewright.fleet.simulator.fault import GETS_THERE, TAKEN_BACK, Fault, chosen
+from edgewright.fleet.simulator.fleet import SimulatedFleet
+from edgewright.fleet.simulator.served_fleet import PRODUCT
+from edgewright.schema.fleet_plan import Standing, Standings
+from edgewright.schema.fleet_report import Enrolment, Outcome, Report, Vitals
+
+_HALF_AN_HOUR, _SIX_HOURS = 1800.0, 21_600.0
+_BATCH = "stolen"
+_READS = 1.0
+
+_NOTHING = Vitals()
+_NEGATIVE = Vitals(
+    seconds=-600.0, windows=-600, unsure=-(2**40), alarms=-(2**40), crashes=-(2**40), latency=(-1.0, -1.0),
+    memory=-(2**40), channels=-6,
+)  # fmt: skip
+_LARGEST = Vitals(
+    seconds=2.0**53, windows=2**40, unsure=2**40, alarms=2**40, crashes=2**40, latency=(2.0**53, 2.0**53),
+    memory=2**40, drifting=("channel-0",), channels=1,
+)  # fmt: skip
+_ENDLESS = Vitals(seconds=1e308, windows=600, latency=(1e308, 1e308), memory=2**20, channels=6)
+"""Two of them have no sum that a computer can write: the control plane hears no such report."""
+_FIXED = (_NOTHING, _NEGATIVE, _LARGEST, _ENDLESS)
+
+
+class FalseReports(Fault):
+    """A share of the devices reports something else than is true.
+
+    Attributes:
+        lies: false reports so far.
+    """
+
+    lies = 0
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Choose devices that lie."""
+        for device in fleet.devices:
+            if chosen(device, self.rate):
+                device.tell = partial(self._tell, device)
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count false reports."""
+        return self.lies
+
+    def falsified(self, device: Device, report: Report) -> Report:
+        """Return what the device says instead of the truth."""
+        raise NotImplementedError
+
+    def _tell(self, device: Device, report: Report) -> Report:
+        said = self.falsified(device, report)
+        self.lies += said != report
+        return said
+
+
+class Liars(FalseReports):
+    """What failed they report as confirmed: they must not push a bad release."""
+
+    broken = "the new model is wrong, and {rate} of the devices report that it is fine"
+    holds = TAKEN_BACK
+    bad = True
+    rate = 0.2
+    did = "reports that were lies so far"
+
+    def behaviour(self, device: Device) -> Behaviour:
+        """Return a behaviour that is bad at once."""
+        return Behaviour(unsure=0.6, alarms=400.0, drifting=4)
+
+    def falsified(self, device: Device, report: Report) -> Report:
+        """Return a report that says nothing bad."""
+        return all_is_well(report)
+
+
+class Slander(FalseReports):
+    """What was confirmed they report as failed: a few must not stop a good release."""
+
+    broken = "the new model is good, and {rate} of the devices report that it failed"
+    holds = ("a good release goes on",)
+    rate = 0.05
+    did = "reports that were lies so far"
+
+    def falsified(self, device: Device, report: Report) -> Report:
+        """Return a report that says nothing good."""
+        return all_is_lost(report)
+
+
+class FalseFigures(FalseReports):
+    """Each of their reports says something else: nothing, less than nothing, the largest numbers, or anything."""
+
+    broken = "the new model is good, and {rate} of the devices report figures that make no sense"
+    holds = GETS_THERE
+    rate = 0.05
+    did = "reports with false figures so far"
+
+    def falsified(self, device: Device, report: Report) -> Report:
+        """Return a report with figures that make no sense."""
+        kind = int(device.chance.share() * (len(_FIXED) + 1))
+        return msgspec.structs.replace(report, vitals=_FIXED[kind] if kind < len(_FIXED) else _drawn(device))
+
+    def _tell(self, device: Device, report: Report) -> Report:
+        self.lies += 1
+        return self.falsified(device, report)
+
+
+class Grinders(Fault):
+    """They can be made only once the plan's salt is known; then they say the contrary of what is true."""
+
+    broken = (
+        "somebody enrols as many ids as {rate} of the devices once the plan is there, keeps those of its canary and "
+        "has them say the contrary of what is true"
+    )
+    holds = GETS_THERE
+    rate = 1.0
+    did = "made-up devices in the canary"
+    kept = 0
+
+    def started(self, fleet: SimulatedFleet) -> None:
+        """Begin when the plan has been read."""
+        fleet.events.after(_READS, lambda: self._grind(fleet))
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count ids in the canary."""
+        return self.kept
+
+    def _grind(self, fleet: SimulatedFleet) -> None:
+        """Enrol ids, which the control plane draws: whoever wants another one needs another key."""
+        plan = fleet.plan
+        assert plan is not None  # noqa: S101 - it has started
+        count = round(self.rate * fleet.settings.devices)
+        chance = SeededRandom(fleet.settings.seed, "grinder")
+        secret = chance.bytes(18).hex()
+        fleet.served.token(secret, _BATCH, count)
+        requests = [
+            Enrolment(
+                token=secret, key=base64.b64encode(chance.bytes(32)).decode(), name=f"ground-{number + 1}",
+                profile="gateway", product=PRODUCT,
+            )
+            for number in range(count)
+        ]  # fmt: skip
+        for answer in fleet.served.enrol_all(requests) if requests else ():
+            if place(plan.salt, plan.id, answer.device) >= plan.stages[0].percent:
+                continue
+            device = fleet.add(f"ground {self.kept}")
+            device.enrolled(answer)
+            device.tell = all_is_well if fleet.bad else all_is_lost
+            fleet.devices.append(device)
+            fleet.excluded.add(device.number)
+            device.wake(60.0)
+            self.kept += 1
+        fleet.say(f"somebody makes {count:,} ids and keeps {self.kept:,} that the plan puts into its canary")
+
+
+class Clones(Fault):
+    """Some devices are copied, disk and all, half an hour after the beginning."""
+
+    broken = "{rate} of the devices are copied, key and all"
+    holds = ("clones are shut out", *GETS_THERE[:2])
+    rate = 0.05
+    calm = False
+    did = "devices, originals and copies, that know that they are shut out"
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Plan the copying."""
+        fleet.events.after(_HALF_AN_HOUR, lambda: self._copy(fleet))
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count originals and copies in quarantine."""
+        return sum(device.twins and bool(device.held.quarantined) for device in fleet.devices)
+
+    def _copy(self, fleet: SimulatedFleet) -> None:
+        count = max(1, round(self.rate * len(fleet.devices)))
+        for device in fleet.devices[:count]:
+            twin = fleet.add(f"clone {device.number}")
+            copy_of(device, twin)
+            fleet.devices.append(twin)
+            fleet.excluded |= {device.number, twin.number}
+            twin.wake(60.0)
+        fleet.say(f"{count} devices are copied, keys and all")
+
+
+class StolenOnlineKey(Fault):
+    """An operator pauses the canary; then the thief signs that everybody may begin, and a plan that nobody signed."""
+
+    broken = (
+        "a thief with all online keys publishes that the paused rollout is in its last stage, and a plan of his own"
+    )
+    holds = ("nothing beyond the stage", "the plan's pace")
+    spoils = TAKEN_BACK
+    days = 0.5
+    calm = False
+    did = "states of the metadata that were published so far"
+
+    def started(self, fleet: SimulatedFleet) -> None:
+        """Plan the pause, and then the thief."""
+        fleet.events.after(_HALF_AN_HOUR, lambda: _pause(fleet))
+        fleet.events.after(2 * _HALF_AN_HOUR, lambda: _push(fleet))
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count what the fleet and the thief published."""
+        return fleet.verifier.newest
+
+
+def all_is_well(report: Report) -> Report:
+    """Return a report that says nothing bad."""
+    vitals = report.vitals and msgspec.structs.replace(report.vitals, unsure=0, alarms=0, drifting=())
+    return _changed(report, vitals, "reverted", {"what": "confirmed", "because": ""})
+
+
+def all_is_lost(report: Report) -> Report:
+    """Return a report that says nothing good."""
+    vitals = report.vitals and msgspec.structs.replace(
+        report.vitals, unsure=report.vitals.windows, alarms=10_000, latency=(9.0, 9.0)
+    )
+    return _changed(report, vitals, "confirmed", {"what": "reverted", "because": "unsure"})
+
+
+def _changed(report: Report, vitals: Vitals | None, what: str, instead: dict[str, str]) -> Report:
+    """Replace the vitals of a report and its outcomes of one kind."""
+
+    def falsified(one: Outcome) -> Outcome:
+        return msgspec.structs.replace(one, **instead) if one.what == what else one
+
+    return msgspec.structs.replace(report, outcomes=tuple(map(falsified, report.outcomes)), vitals=vitals)
+
+
+def _drawn(device: Device) -> Vitals:
+    chance = device.chance
+    windows = int(chance.between(0.0, 1e6))
+    return Vitals(
+        seconds=chance.between(0.0, 1e6), windows=windows, unsure=int(chance.share() * windows),
+        alarms=int(chance.between(0.0, 1e4)), crashes=int(chance.between(0.0, 100.0)),
+        latency=(chance.between(0.0, 10.0), chance.between(0.0, 10.0)), memory=int(chance.between(0.0, 2.0**33)),
+        channels=6,
+    )  # fmt: skip
+
+
+def _pause(fleet: SimulatedFleet) -> None:
+    assert fleet.plan is not None  # noqa: S101 - it has started
+    fleet.served.rollouts.pause(fleet.plan.id, "operator", "to look at the canary over night")
+    fleet.served.look()
+    fleet.say("an operator pauses the rollout at the canary")
+
+
+def _push(fleet: SimulatedFleet) -> None:
+    plan, now = fleet.plan, fleet.events.now
+    assert plan is not None  # noqa: S101
+    digest = hashlib.sha256(msgspec.json.encode(plan)).hexdigest()
+    last = len(plan.stages) - 1
+    product = plan.release.product
+    forged = Standing(
+        plan="of-the-thief", sha256=hashlib.sha256(b"").hexdigest(), product=product, state="running", stage=last,
+        entered=now,
+    )  # fmt: skip
+    pushed = Standing(plan=plan.id, sha256=digest, product=product, state="running", stage=last, entered=now)
+    index = msgspec.json.encode(Standings(issued=now, rollouts=(forged, pushed)))
+    publish(fleet.served.fleet, {}, now, index=index)
+    if fleet.observer.first("thief"):
+        fleet.say("a thief signs with the online keys: last stage, for everybody, and a plan of his own")
+    fleet.served.look()
+    fleet.events.after(_SIX_HOURS, lambda: _push(fleet))
+
+
+FAULTS: dict[str, Fault] = {
+    "liars": Liars(), "slander": Slander(), "false-figures": FalseFigures(), "grinders": Grinders(),
+    "clones": Clones(), "stolen-online-key": StolenOnlineKey(),
+}  # fmt: skip

@@ -1,0 +1,142 @@
+"""Networks and control planes that lose, damage or answer nothing."""
+
+from __future__ import annotations
+
+import math
+
+from edgewright.fleet.simulator.device import Device
+from edgewright.fleet.simulator.event_queue import BEGIN
+from edgewright.fleet.simulator.fault import GETS_THERE, TAKEN_BACK, Fault
+from edgewright.fleet.simulator.fleet import SimulatedFleet
+from edgewright.fleet.simulator.outbox import SimulatedOutbox
+
+_DOWN_AFTER, _DOWN = 2400.0, 36 * 3600.0
+_OUTAGE_AFTER, _OUTAGE = 9000.0, 6 * 3600.0
+
+
+class Lossy(Fault):
+    """Each request, and each answer, is lost with this chance."""
+
+    broken = "{rate} of all requests are lost, and as many answers"
+    holds = GETS_THERE
+    spoils = ("in time",)
+    rate = 0.1
+    did = "requests and answers that were lost so far"
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Make every link lossy."""
+        for device in fleet.devices:
+            device.link.loss = self.rate
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count lost requests and answers."""
+        return sum(device.link.lost for device in fleet.devices)
+
+
+class CorruptDownloads(Fault):
+    """In each kilobyte that arrives one byte is wrong with this chance."""
+
+    broken = "{rate} of all kilobytes of packages arrive with a wrong byte"
+    rate = 0.05
+    did = "kilobytes that arrived damaged so far"
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Make every link damage what it carries."""
+        for device in fleet.devices:
+            device.link.spoilt = self.rate
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count damaged kilobytes."""
+        return sum(device.link.damaged for device in fleet.devices)
+
+
+class ControlPlaneFault(Fault):
+    """The control plane answers nothing for a while, or never again; published files are served all the same."""
+
+    calm = False
+    did = "reports and intents that found nobody so far"
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count unanswered requests."""
+        return fleet.served.unanswered
+
+
+class ControlPlaneDown(ControlPlaneFault):
+    """It dies in the canary for a day and a half: longer than the signature on standings lasts."""
+
+    broken = "the control plane is dead for 36 hours, from the middle of the canary on"
+    holds = (*GETS_THERE, "nobody begins without leave")
+    spoils = ("in time",)
+    days = 3.0
+    least = 2.0
+
+    def started(self, fleet: SimulatedFleet) -> None:
+        """Plan its end and its return."""
+        said = "the control plane is dead", "the control plane is there again"
+        _take_down(fleet, fleet.events.now + _DOWN_AFTER, _DOWN, said)
+
+
+class ControlPlaneDead(ControlPlaneFault):
+    """Who has the release goes on with it; nobody else begins."""
+
+    broken = "the control plane dies for good when {rate} of the devices have begun"
+    holds = ("the plan's pace", "nobody begins without leave", "who began ends the trial")
+    spoils = (*TAKEN_BACK, *GETS_THERE[:2], "clones are shut out")
+    rate = 0.1
+
+    def activated(self, fleet: SimulatedFleet, device: Device) -> None:
+        """End the control plane after the last device that may begin."""
+        begun, limit = len(fleet.observer.exposed), math.ceil(self.rate * fleet.settings.devices)
+        if begun >= limit and not fleet.served.down:
+            fleet.served.down = True
+            fleet.say(f"the control plane dies for good; {begun:,} devices have begun")
+
+
+class Outage(Fault):
+    """Everything is away for hours; devices go on and keep what they have to say, then all of them return at once."""
+
+    broken = (
+        "files and control plane are away for 6 hours in the middle of the canary; then {rate} of the devices return "
+        "at once with full outboxes"
+    )
+    holds = (*GETS_THERE, "drained after an outage", "alarms first")
+    spoils = ("in time",)
+    rate = 1.0
+    least = 0.6
+    calm = False
+    did = "items that wait in outboxes"
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Give every device an outbox before its agent begins, and plan the outage."""
+        begin = fleet.events.now + _OUTAGE_AFTER
+        end = begin + _OUTAGE
+        for device in fleet.devices:
+            device.outbox = outbox = SimulatedOutbox(device.name, device.clock)
+            device.boot()
+            if device.number < self.rate * len(fleet.devices):
+                outbox.until = end - BEGIN
+                device.link.away.append((begin, end))
+        if self.rate >= 1.0:
+            said = "everything is away", "everything is there again, for everybody at once"
+            _take_down(fleet, begin, _OUTAGE, said)
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count items that wait on all devices."""
+        return sum(device.outbox.waiting for device in fleet.devices if isinstance(device.outbox, SimulatedOutbox))
+
+
+def _take_down(fleet: SimulatedFleet, moment: float, seconds: float, said: tuple[str, str]) -> None:
+    """Plan an end of the control plane and its return, and what the story says of each."""
+
+    def switch(down: bool) -> None:
+        fleet.served.down = down
+        fleet.say(said[0] if down else said[1])
+
+    fleet.events.at(moment, lambda: switch(True))
+    fleet.events.at(moment + seconds, lambda: switch(False))
+
+
+FAULTS: dict[str, Fault] = {
+    "lossy": Lossy(), "corrupt-downloads": CorruptDownloads(), "control-plane-down": ControlPlaneDown(),
+    "control-plane-dead": ControlPlaneDead(), "outage": Outage(),
+}  # fmt: skip

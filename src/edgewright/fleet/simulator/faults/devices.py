@@ -1,0 +1,103 @@
+"""Devices with wrong clocks, and devices whose power goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.simulator.default_plan import HOUR
+from edgewright.fleet.simulator.device import Device
+from edgewright.fleet.simulator.disk import PowerCut
+from edgewright.fleet.simulator.event_queue import BEGIN
+from edgewright.fleet.simulator.fault import GETS_THERE, Fault, chosen
+from edgewright.fleet.simulator.fleet import SimulatedFleet
+
+_WRONG = 400 * DAY
+_SKEWS = (-BEGIN, -_WRONG, _WRONG)
+"""From 1970 on, as after a dead battery; more than a year behind, and ahead."""
+_FIRST, _LAST = 2.0, 8.0  # hours after which wrong clocks are set right
+
+
+class WrongClocks(Fault):
+    """Half of them are behind, half ahead; a clock that is ahead finds everything expired, and stays as it is."""
+
+    broken = "{rate} of the devices have clocks that are 400 days behind or ahead"
+    holds = GETS_THERE
+    rate = 0.3
+    did = "devices whose clock is wrong that run the new release"
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Choose devices and set their clocks wrong."""
+        for device in fleet.devices:
+            if chosen(device, self.rate):
+                ahead = chosen(device, 0.5)
+                device.clock.skew = _WRONG if ahead else -_WRONG
+                if ahead:
+                    fleet.excluded.add(device.number)
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count devices with a wrong clock that run the new release."""
+        new = fleet.new
+        wrong = (device for device in fleet.devices if device.clock.skew)
+        return 0 if new is None else sum(device.held.counter == new.counter for device in wrong)
+
+
+class CorrectedClocks(Fault):
+    """A third of them each; once right, each of them gets there."""
+
+    broken = (
+        "{rate} of the devices have clocks that stand at 1970 or are 400 days behind or ahead, and are set right 2 to "
+        "8 hours later"
+    )
+    holds = GETS_THERE
+    least = 0.5
+    rate = 0.3
+    did = "devices whose clock is wrong now"
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Choose devices, how their clocks are wrong, and for how long."""
+        for device in fleet.devices:
+            if chosen(device, self.rate):
+                device.clock.skew = _SKEWS[int(device.chance.share() * len(_SKEWS))]
+                fleet.events.after(device.chance.between(_FIRST, _LAST) * HOUR, _correction(device))
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count wrong clocks."""
+        return sum(device.clock.skew != 0.0 for device in fleet.devices)
+
+
+class PowerCuts(Fault):
+    """At each durable write the power goes with this chance, before or after it."""
+
+    broken = "at {rate} of all durable writes the power goes, just before or just after"
+    holds = ("everybody gets there", "the plan's pace")
+    spoils = ("in time",)
+    rate = 0.01
+    did = "power cuts so far"
+
+    def prepare(self, fleet: SimulatedFleet) -> None:
+        """Let every disk cut the power."""
+        for device in fleet.devices:
+            device.disk.cut = _cutting(device, self.rate / 2.0)
+
+    def count(self, fleet: SimulatedFleet) -> int:
+        """Count power cuts."""
+        return sum(device.cuts for device in fleet.devices)
+
+
+def _correction(device: Device) -> Callable[[], None]:
+    def correct() -> None:
+        device.clock.skew = 0.0
+
+    return correct
+
+
+def _cutting(device: Device, rate: float) -> Callable[[], None]:
+    def cut() -> None:
+        if device.chance.share() < rate:
+            raise PowerCut
+
+    return cut
+
+
+FAULTS: dict[str, Fault] = {"clock": WrongClocks(), "clock-corrected": CorrectedClocks(), "power-cuts": PowerCuts()}

@@ -1,0 +1,248 @@
+"""A .tflite file operator by operator: the values and operators of the network that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.from_tflite_file import Operator, Tensor, TfliteFile
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+
+# A whole pipeline of ours has operators that are no network's, and label and confidence beside the probabilities.
+_WHOLE = "Of a whole pipeline, give the file with its network alone: the rest is not read back"
+
+
+class Walk:
+    """Goes through the operators in the file's order and collects values and operators."""
+
+    def __init__(self, file: TfliteFile, name: str) -> None:
+        self.file, self.name = file, name
+        self.values: list[IntegerValue] = []
+        self.operators: list[IntegerOperator] = []
+        # Tensor with the lowest number around it -> value inside, and pads (top, left, bottom, right): for a max pool.
+        self.lowest: dict[int, tuple[int, tuple[int, ...]]] = {}
+        self._numbers: dict[int, int] = {}
+
+    def read(self) -> IntegerNetwork:
+        """Return the network.
+
+        Raises:
+            InputError: naming what is not known.
+        """
+        file = self.file
+        if len(file.inputs) != 1 or len(file.outputs) != 1:
+            got = f"{len(file.inputs)} and {len(file.outputs)}"
+            do = _WHOLE if len(file.outputs) > 1 else ""
+            raise InputError("a model with one input and one output", got, f"model {self.name}", do)
+        needed = self._needed()
+        self._refuse_unknown(needed)
+        floats = file.tensors[file.inputs[0]].dtype == "float32"
+        if not floats or not any(o.name == "QUANTIZE" and o.inputs[:1] == file.inputs for o in needed):
+            self.begin(file.inputs[0])
+        for operator in needed:
+            READERS[operator.name](self, operator)
+        if not self.operators:
+            raise InputError("a model with operators", "none", f"model {self.name}")
+        return IntegerNetwork(
+            name=self.name,
+            rounding="none",
+            values=tuple(self.values),
+            operators=tuple(self.operators),
+            input=0,
+            output=self.value(file.outputs[0]),
+        )
+
+    def _needed(self) -> list[Operator]:
+        """Return operators that the output depends on; what only computes the shape of a RESHAPE is not among them."""
+        wanted, kept = set(self.file.outputs), []
+        for operator in reversed(self.file.operators):
+            if wanted.intersection(operator.outputs):
+                shaping = operator.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+                wanted.update(operator.inputs[:1] if shaping else operator.inputs)
+                kept.append(operator)
+        return kept[::-1]
+
+    def _refuse_unknown(self, operators: list[Operator]) -> None:
+        unknown: dict[str, list[str]] = {}
+        for operator in operators:
+            if operator.name not in READERS:
+                unknown.setdefault(operator.name, []).append(self.file.tensors[operator.outputs[0]].name)
+            elif not operator.inputs or operator.inputs[0] < 0:
+                raise InputError("an operator with an input", "none", f"model {self.name}, {operator.name}")
+        if unknown:
+            got = "; ".join(
+                f"{op} (gives {', '.join(map(repr, names[:3]))})" for op, names in list(unknown.items())[:4]
+            )
+            known = f"operators that are known ({', '.join(sorted(READERS))})"
+            raise InputError(known, got, f"model {self.name}")
+
+    def begin(self, tensor: int) -> None:
+        """Read the network's input."""
+        if self.values:
+            raise InputError("one place where the network begins", "two", f"model {self.name}")
+        self._numbers[tensor] = self._new(self.declared(tensor), tensor)
+
+    def value(self, tensor: int) -> int:
+        """Return the number of the value that a tensor is.
+
+        Raises:
+            InputError: for a constant, or a tensor that no earlier operator gives.
+        """
+        if tensor not in self._numbers:
+            got = "nothing" if tensor < 0 else repr(self.file.tensors[tensor].name)
+            if tensor in self.lowest:
+                raise InputError("a max pool after padding with the lowest number", got, f"model {self.name}")
+            raise InputError("an input that an earlier operator computes", got, f"model {self.name}")
+        return self._numbers[tensor]
+
+    def alias(self, tensor: int, value: int) -> None:
+        """Let a tensor be a value that is there."""
+        self._numbers[tensor] = value
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """Shape of a value, without the batch axis."""
+        return self.values[value].shape
+
+    def declared(self, tensor: int) -> tuple[int, ...]:
+        """Shape of a tensor as the file says it, without the batch axis.
+
+        Raises:
+            InputError: for a batch of another length than 1, or an empty axis.
+        """
+        shape = self.file.tensors[tensor].shape
+        if len(shape) < 2 or shape[0] != 1 or min(shape) < 1:
+            got = f"shape {shape} of {self.file.tensors[tensor].name!r}"
+            raise InputError("a batch axis of 1 and fixed lengths", got, f"model {self.name}")
+        return shape[1:]
+
+    def _new(self, shape: tuple[int, ...], tensor: int) -> int:
+        self.values.append(_grid(self.file.tensors[tensor], shape, self.name))
+        kinds = {bool(value.scale) for value in self.values}
+        if len(kinds) > 1:
+            got = f"{self.file.tensors[tensor].name!r} of the other kind"
+            raise InputError("values that are all float32 or all int8", got, f"model {self.name}")
+        return len(self.values) - 1
+
+    def reshaped(self, value: int, shape: tuple[int, ...]) -> int:
+        """Return a value in another shape."""
+        self.values.append(msgspec.structs.replace(self.values[value], shape=shape))
+        made = len(self.values) - 1
+        self.operators.append(IntegerOperator(kind="reshape", inputs=(value,), output=made))
+        return made
+
+    def add(
+        self,
+        operator: Operator,
+        kind: str,
+        inputs: tuple[int, ...],
+        shape: tuple[int, ...],
+        *,
+        final: tuple[int, ...] | None = None,
+        **settings: Any,  # noqa: ANN401 - fields of IntegerOperator
+    ) -> None:
+        """Append an operator; `final` is the shape its output takes afterwards.
+
+        Raises:
+            InputError: when the file says another shape.
+        """
+        tensor = operator.outputs[0]
+        if self.declared(tensor) != (final or shape):
+            got = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
+            raise InputError(f"the shape {final or shape}", got, f"model {self.name}, {operator.name}")
+        if tensor in self._numbers:
+            raise InputError("tensors that are given once", repr(self.file.tensors[tensor].name), f"model {self.name}")
+        number = self._new(shape, tensor)
+        self.operators.append(IntegerOperator(kind=kind, inputs=inputs, output=number, **settings))
+        self._numbers[tensor] = number if final in (None, shape) else self.reshaped(number, final or shape)
+
+    def replace(self, operator: Operator, changed: IntegerOperator, shape: tuple[int, ...]) -> None:
+        """Take an operator into the one before it, which gives its output instead.
+
+        Raises:
+            InputError: when the file says another shape.
+        """
+        tensor = operator.outputs[0]
+        if self.declared(tensor) != shape:
+            got = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
+            raise InputError(f"the shape {shape}", got, f"model {self.name}, {operator.name}")
+        self.operators[-1] = changed
+        self.values[changed.output] = _grid(self.file.tensors[tensor], shape, self.name)
+        self._numbers = {key: number for key, number in self._numbers.items() if number != changed.output}
+        self._numbers[tensor] = changed.output
+
+    def weights(self, operator: Operator, rank: int, axis: int) -> dict[str, Array]:
+        """Return weights, bias and scales of an operator; `axis` is that of the output channels.
+
+        Raises:
+            InputError: for weights of another type or shape, that are computed, or are not numbers.
+        """
+        integer = bool(self.values[self.value(operator.inputs[0])].scale)
+        if len(operator.inputs) < 2 or operator.inputs[1] < 0:
+            raise InputError("weights", "none", f"model {self.name}, {operator.name}")
+        tensor = self.file.tensors[operator.inputs[1]]
+        # Weights as bytes among float values: read as the numbers they stand for (docs/adr/0014).
+        hybrid = not integer and tensor.dtype == "int8" and tensor.scale.size > 0
+        array = _constant(tensor, "int8" if integer or hybrid else "float32", self.name)
+        if array.ndim != rank or min(array.shape) < 1:
+            raise InputError(f"weights of {rank} axes", f"shape {array.shape} of {tensor.name!r}", f"model {self.name}")
+        arrays, channels = {"weights": array}, array.shape[axis]
+        if integer or hybrid:
+            good = tensor.scale.size in (1, channels) and np.isfinite(tensor.scale).all() and (tensor.scale > 0).all()
+            if not good or tensor.zero.any() or (tensor.scale.size > 1 and tensor.axis != axis):
+                got = f"{tensor.scale.size} of {tensor.name!r}"
+                raise InputError(f"1 or {channels} scales above 0, zero points 0", got, f"model {self.name}")
+            if integer:
+                arrays["weight_scale"] = tensor.scale
+            else:
+                along = tuple(channels if i == axis and tensor.scale.size > 1 else 1 for i in range(rank))
+                arrays["weights"] = array.astype(np.float32) * tensor.scale.reshape(along)
+        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+            bias = _constant(self.file.tensors[operator.inputs[2]], "int32" if integer else "float32", self.name)
+            if bias.size != channels:
+                raise InputError(f"a bias of {channels}", f"{bias.size}", f"model {self.name}, {operator.name}")
+            arrays["bias"] = bias.reshape(-1)
+        return arrays
+
+
+def _grid(tensor: Tensor, shape: tuple[int, ...], model: str) -> IntegerValue:
+    if tensor.dtype == "float32":
+        return IntegerValue(shape=shape)
+    where = f"model {model}, tensor {tensor.name!r}"
+    if tensor.dtype != "int8":
+        raise InputError("values of type float32 or int8", tensor.dtype, where, "Convert the model with int8 or float")
+    if tensor.scale.size != 1 or tensor.zero.size > 1 or not 0 < tensor.scale[0] < np.inf:
+        raise InputError("one scale above 0 and one zero point", f"{tensor.scale.size} scales", where)
+    zero = int(tensor.zero[0]) if tensor.zero.size else 0
+    if not -128 <= zero <= 127:
+        raise InputError("a zero point from -128 to 127", str(zero), where)
+    return IntegerValue(shape=shape, scale=float(tensor.scale[0]), zero=zero)
+
+
+def _constant(tensor: Tensor, dtype: str, model: str) -> Array:
+    where = f"model {model}, tensor {tensor.name!r}"
+    if tensor.array is None or tensor.dtype != dtype:
+        got = "computed ones" if tensor.array is None else tensor.dtype
+        raise InputError(f"constants of type {dtype}", got, where)
+    if dtype == "float32" and not np.isfinite(tensor.array).all():
+        got = f"{int((~np.isfinite(tensor.array)).sum())} that are not (NaN or infinite)"
+        raise InputError("weights that are numbers", got, where)
+    return tensor.array
+
+
+Reads = Callable[[Walk, Operator], None]
+READERS: dict[str, Reads] = {}
+
+
+def reads(*names: str) -> Callable[[Reads], Reads]:
+    """Register the reader of operators, by their names in the schema."""
+
+    def register(function: Reads) -> Reads:
+        READERS.update(dict.fromkeys(names, function))
+        return function
+
+    return register

@@ -1,0 +1,168 @@
+"""A configuration resolved once: its names become the parts themselves, before any data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgewright.core.catalogue import find, listing
+from edgewright.core.toml_tables import convert_table
+from edgewright.data.load import find_kind, simulated_title
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.models.architecture import read_layer
+from edgewright.models.contract import Model
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
+from edgewright.schema.errors import InputError, UnknownNameError, located
+from edgewright.schema.profile import Profile
+from edgewright.training.augment import prepare
+from edgewright.training.program import optimiser_named
+
+ROOMS = ("edgewright.preprocessing", "edgewright.features")
+MODELS = "edgewright.models"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stage as configured: its name in the pipeline, kind, card title, definition and configuration."""
+
+    name: str
+    kind: str
+    title: str
+    stage: Stage[Any]
+    config: StageConfig
+    table: dict[str, Any]
+
+
+def find_stage(kind: str, where: str) -> Stage[Any]:
+    """Return the definition of a stage.
+
+    Raises:
+        UnknownNameError: listing the stages of all rooms.
+    """
+    for room in ROOMS:
+        if kind in listing(room, "STAGE"):
+            found: Stage[Any] = find(room, kind, "STAGE", "stage", where)
+            return found
+    raise UnknownNameError("stage", kind, [name for room in ROOMS for name in listing(room, "STAGE")], where)
+
+
+def parts(tables: Sequence[dict[str, Any]], where: str) -> tuple[Part, ...]:
+    """Check the `[[stages]]` of a configuration.
+
+    Raises:
+        InputError: a stage without a kind, an unknown kind or key, a wrong value; each with its place.
+    """
+    made: list[Part] = []
+    for number, table in enumerate(tables):
+        rest = dict(table)
+        kind = rest.pop("kind", None)
+        title = rest.pop("title", "")
+        place = f"{where} stages[{number}]"
+        if not isinstance(kind, str):
+            raise InputError(
+                "a `kind`", "none" if kind is None else repr(kind), place, "Name a stage, e.g. kind = 'scale'"
+            )
+        if not isinstance(title, str):
+            raise InputError("text", repr(title), f"{place} title")
+        stage = find_stage(kind, place)
+        config = convert_table(rest, stage.config, f"{place} ({kind})")
+        taken = sum(part.kind == kind for part in made)
+        name = kind if not taken else f"{kind}-{taken + 1}"
+        made.append(
+            Part(name, kind, title or stage.title or kind.replace("_", " ").capitalize(), stage, config, dict(table))
+        )
+    return tuple(made)
+
+
+def build(part: Part, context: Context) -> Any:  # noqa: ANN401 - any scikit-learn estimator
+    """Return the unfitted estimator of a part for what arrives at it."""
+    return part.stage.build(part.config, context)
+
+
+def model_of(config: PipelineConfig) -> Model:
+    """Return the definition of the pipeline's model, found by its kind."""
+    return _model(config.model.kind, f"{config.name} [model] kind")
+
+
+def _model(kind: str, where: str = "") -> Model:
+    found: Model = find(MODELS, kind, "MODEL", "model", where)
+    return found
+
+
+def build_model(config: PipelineConfig, task: str) -> Any:  # noqa: ANN401 - any model of the room
+    """Return the unfitted model of a pipeline.
+
+    Raises:
+        InputError: for keys of another kind of model.
+    """
+    return model_of(config).build(_model_table(config), config.training, task, config.seed)
+
+
+def _model_table(config: PipelineConfig) -> ModelConfig:
+    """Return the model's table, with the layers of the chosen architecture where one is chosen.
+
+    Raises:
+        UnknownNameError: the chosen architecture is not in `scaling.architectures`.
+        InputError: keys of boosted trees; layers stay where a pipeline is tried with another kind of model.
+    """
+    for key in set(ModelConfig.__struct_fields__) - {"kind", "layers", *model_of(config).settings}:
+        if getattr(config.model, key) != getattr(ModelConfig(), key):
+            takers = " or ".join(repr(kind) for kind in listing(MODELS, "MODEL") if key in _model(kind).settings)
+            raise InputError(
+                f"the key {key} with kind = {takers}", f"kind = {config.model.kind!r}", f"{config.name} [model]",
+                f"Leave {key} out, or take kind = {takers}",
+            )  # fmt: skip
+    if not config.architecture:
+        return config.model
+    known = config.scaling.architectures if config.scaling is not None else {}
+    if config.architecture not in known:
+        raise UnknownNameError("architecture", config.architecture, known, f"{config.name} architecture")
+    return ModelConfig(kind=config.model.kind, layers=known[config.architecture])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked configuration with the parts that it names.
+
+    Attributes:
+        config: as it was written.
+        title: of the run; it begins with "Simulated data" where no sensor measured the rows.
+        stages: in order.
+        model: definition of the model, and `table` its settings with the layers of the chosen architecture.
+        profile: of the device.
+    """
+
+    config: PipelineConfig
+    title: str
+    stages: tuple[Part, ...]
+    model: Model
+    table: ModelConfig
+    profile: Profile
+
+    def build_model(self, task: str, training: TrainingConfig | None = None, table: ModelConfig | None = None) -> Any:  # noqa: ANN401
+        """Return the unfitted model, with another training or other layers where they are given."""
+        return self.model.build(table or self.table, training or self.config.training, task, self.config.seed)
+
+
+def resolve(config: PipelineConfig) -> Plan:
+    """Find every part that a configuration names: data, stages, model, layers, optimiser, augmentations, device.
+
+    Raises:
+        UnknownNameError: for a name that nothing answers to, with the known ones.
+        InputError: for a key or value of a part that is wrong.
+    """
+    kind = config.data.get("kind")
+    if isinstance(kind, str) and kind:
+        find_kind(kind, f"{config.name} [data]")
+    stages, model, table = parts(config.stages, f"{config.name}.toml"), model_of(config), _model_table(config)
+    compared = config.scaling.architectures.values() if config.scaling is not None else ()
+    with located(f"{config.name}.toml"):
+        for layers in (table.layers, *compared):
+            for number, layer in enumerate(layers, start=1):
+                read_layer(dict(layer), number)
+    optimiser_named(config.training.optimiser)
+    prepare(tuple(dict(table) for table in config.training.augment))
+    title = simulated_title(config.title, config.data)
+    return Plan(config, title, stages, model, table, load_profile(config.device.profile))

@@ -1,0 +1,239 @@
+"""Questions on the evaluation: the interval, mistakes, the split, baselines and errors."""
+
+from __future__ import annotations
+
+from edgewright.core.formatting import fraction, number, percent, plural
+from edgewright.schema.trace import EvaluationRecord, Interval, Trace
+from edgewright.trace.questions import Draft, rule, short
+
+_KEPT = {
+    "group": ("person or machine", "new people or machines"),
+    "session": ("session", "new sessions"),
+    "time": ("period of time", "later days"),
+}
+
+
+@rule("interval")
+def interval(trace: Trace) -> Draft | None:
+    """Ask what the interval means of every classifier whose accuracy has one of some width."""
+    evaluation = trace.evaluation
+    found = None if evaluation is None else evaluation.accuracy
+    if evaluation is None or found is None or found.high - found.low < 0.001:
+        return None
+    value, low, high = (percent(part, 1) for part in (found.value, found.low, found.high))
+    grouped = "group" in found.method
+    drawn = "other people or machines" if grouped else f"other {evaluation.unit}s"
+    of = f" of {len(evaluation.groups)} people or machines" if grouped and evaluation.groups else ""
+    return Draft(
+        50,
+        f"What does '{value} right (95 %: {low} to {high})' mean?",
+        (
+            f"The test samples leave the accuracy uncertain: repeated with {drawn}, intervals made like this one "
+            "contain the true accuracy about 95 times in 100",
+            f"Method: {found.method}, from {evaluation.samples:,} test samples{of}. More of them make it narrower.",
+        ),
+        (
+            *_one_group(evaluation, found),
+            (
+                "95 % of the answers are right",
+                f"{value} of them are; 95 % says how often such an interval contains the true value.",
+            ),
+            (
+                f"Each answer has a confidence between {low} and {high}",
+                "A confidence belongs to one answer, the interval to the accuracy of all.",
+            ),
+            (
+                f"The accuracy was between {low} and {high} in every epoch",
+                "The test samples are evaluated once, after the last epoch.",
+            ),
+        ),
+        f"Evaluation, accuracy: {value} ({low} to {high})",
+        "evaluation",
+    )
+
+
+def _one_group(evaluation: EvaluationRecord, found: Interval) -> list[tuple[str, str]]:
+    """Return the wrong answer that every group lies within the interval, where one lies outside."""
+    known = [(g.accuracy, g.group) for g in evaluation.groups if g.accuracy is not None]
+    outside = [(max(found.low - share, share - found.high), name, share) for share, name in known]
+    distance, far, share = max(outside, default=(0.0, "", 0.0))
+    if distance <= 0:
+        return []
+    return [
+        (
+            "For every single person or machine the accuracy lies between "
+            f"{percent(found.low, 1)} and {percent(found.high, 1)}",
+            f"It is about the mean of all; '{short(far)}' alone has {percent(share, 1)}.",
+        )
+    ]
+
+
+@rule("confused")
+def confused(trace: Trace) -> Draft | None:
+    """Ask for the most frequent mistake, where one confusion is more frequent than all others."""
+    found = trace.evaluation
+    if found is None or len(found.labels) != len(found.confusion):
+        return None
+    cells = [
+        (count, found.labels[i], found.labels[j])
+        for i, row in enumerate(found.confusion)
+        for j, count in enumerate(row)
+        if i != j
+    ]
+    pairs = sorted(cells, key=lambda pair: (-pair[0], pair[1], pair[2]))
+    if len(pairs) < 2 or pairs[0][0] <= pairs[1][0]:
+        return None
+    count, truth, answer = pairs[0]
+    times, back = plural(count, "time"), next((n for n, t, a in pairs if (t, a) == (answer, truth)), 0)
+    right = _mistake(truth, answer)
+    wrong = [(_mistake(t, a), f"That happened {plural(n, 'time')}; {right} {times}.") for n, t, a in pairs[1:4]]
+    wrong += [
+        (
+            f"'{short(truth)}' and '{short(answer)}' are confused equally often in both directions",
+            f"{right} {times}, the other way round {plural(back, 'time')}.",
+        ),
+        (
+            "None: no class is confused with another",
+            f"{sum(n for n, _, _ in pairs):,} of {found.samples:,} test samples got a wrong class.",
+        ),
+    ]
+    return Draft(
+        51,
+        "Which mistake does this model make most often on the test samples?",
+        (right, f"The confusion matrix counts {count:,}, the most off its diagonal."),
+        wrong,
+        f"Evaluation, confusion matrix: truth {short(truth)}, answer {short(answer)}: {count:,}",
+        "evaluation",
+    )
+
+
+def _mistake(truth: str, answer: str) -> str:
+    return f"'{short(truth)}' taken for '{short(answer)}'"
+
+
+@rule("split")
+def split(trace: Trace) -> Draft | None:
+    """Ask why something was kept whole on one side: a person, a session, a period of time."""
+    evaluation = trace.evaluation
+    if evaluation is None or evaluation.split_by not in _KEPT:
+        return None
+    kept, new = _KEPT[evaluation.split_by]
+    count = plural(evaluation.samples, "sample")
+    of = f" of {len(evaluation.groups)} people or machines" if evaluation.groups else ""
+    return Draft(
+        52,
+        f"Why is no {kept} of this run on both sides of the split?",
+        (
+            f"So that the {count} used for evaluation say how well the model does for {new}",
+            f"{count}{of} were held back. Samples of one {kept} are alike: with some of them in training the figures "
+            "would look better than they are.",
+        ),
+        (
+            (
+                "So that training is faster, as fewer samples are read",
+                "A share sets how many samples train, whatever the split.",
+            ),
+            (
+                "So that every class is equally frequent on both sides",
+                f"Keeping a {kept} whole does not do that; classes may even become less even.",
+            ),
+            (
+                "So that the test samples can be used to choose the best epoch",
+                "Validation samples choose the epoch. The test samples are evaluated once, at the end.",
+            ),
+        ),
+        f"Evaluation: {evaluation.samples:,} test samples, split by {evaluation.split_by}",
+        "evaluation",
+    )
+
+
+@rule("majority")
+def majority(trace: Trace) -> Draft | None:
+    """Ask what an accuracy has to be compared with."""
+    found = trace.evaluation
+    if found is None or found.accuracy is None or found.majority is None or len(found.labels) < 2:
+        return None
+    base, classes = percent(found.majority, 1), len(found.labels)
+    even = (
+        percent(1 / classes, 1),
+        f"That is the share of right answers when one of {classes} classes is guessed at random; the most frequent "
+        f"one does better, {base}.",
+    )
+    wrong = [
+        (percent(0.0, 1), "Being always wrong is as hard as being always right."),
+        *([] if abs(found.majority - 1 / classes) < 0.02 else [even]),
+        (percent(1.0, 1), "That is the maximum, not what a model without knowledge reaches."),
+        (
+            percent(0.5, 1),
+            "A coin is right half the time between two equally frequent classes; the most frequent one of these "
+            f"{classes} makes up {base}.",
+        ),
+        (percent(1 - found.majority, 1), "That share is wrong when the most frequent class is always answered."),
+    ]
+    return Draft(
+        53,
+        f"{percent(found.accuracy.value, 1)} of the test samples are right. What would always answering the most "
+        "frequent class reach, without learning anything?",
+        (base, f"That class makes up {base} of the {found.samples:,} test samples."),
+        wrong,
+        f"Evaluation, always the most frequent class: {base}",
+        "evaluation",
+    )
+
+
+@rule("r2")
+def r2(trace: Trace) -> Draft | None:
+    """Ask what R squared says of a regression that explains some of its target."""
+    value = None if trace.evaluation is None else trace.evaluation.regression.get("r2")
+    if trace.evaluation is None or value is None or not 0 < value < 1:
+        return None
+    return Draft(
+        54,
+        f"What does r2 = {fraction(value)} mean for this regression?",
+        (
+            f"Its mean squared error is {percent(1 - value, 1)} of that of always answering with the mean",
+            f"r2 = 1 - mean squared error / variance of the target, on {trace.evaluation.samples:,} test samples.",
+        ),
+        (
+            (
+                f"{percent(value, 1)} of the answers are right",
+                "An amount is hardly ever met exactly; nothing is counted as right or wrong.",
+            ),
+            (
+                f"Each answer is off by {percent(1 - value, 1)} of its value",
+                "The mean absolute error says how far answers are off, in the unit of the target.",
+            ),
+            (
+                f"The model has seen {percent(value, 1)} of the test samples before",
+                "It has seen none of them: they were held back.",
+            ),
+        ),
+        f"Evaluation, r2: {fraction(value)}",
+        "evaluation",
+    )
+
+
+@rule("rmse")
+def rmse(trace: Trace) -> Draft | None:
+    """Ask why the root mean squared error is above the mean absolute error, where the shown digits differ."""
+    measured = {} if trace.evaluation is None else trace.evaluation.regression
+    root, mae = measured.get("rmse"), measured.get("mae")
+    if root is None or mae is None or not 0 < mae < root or number(root) == number(mae):
+        return None
+    return Draft(
+        55,
+        f"The mean absolute error is {number(mae)}, the root mean squared error {number(root)}. Why is the second "
+        "larger?",
+        (
+            "Squaring gives large errors more weight, and errors differ in size",
+            f"The two are equal only where all errors have one size; here the second is {number(root / mae)} times the "
+            "first.",
+        ),
+        (
+            ("It is measured on the training samples", "Both are measured on the same test samples."),
+            ("It adds up all errors instead of taking their mean", "Both take a mean, the second of squares."),
+            ("Its unit is the square of the target's", "The root brings the squares back to the target's unit."),
+        ),
+        f"Evaluation, rmse: {number(root)}, mae: {number(mae)}",
+        "evaluation",
+    )

@@ -1,0 +1,103 @@
+"""Every target of `export`, found by listing the folder: files, refusals, sizes, and the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from denoiser_example import random_denoiser
+from edgewright.cli.main import run
+from edgewright.export._extension.build import can_build
+from edgewright.export.contract import Subject, find_target, target_names
+from edgewright.graph.denoising import write_denoiser
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.graph import Graph
+from integer_networks import small
+from runtime_example import classifier, regressor
+from support import left_out
+
+SUBJECTS: dict[str, Callable[[], Graph]] = {"rows": classifier, "windows": regressor, "int8": lambda: small("pools")}
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep compiled modules out of the cache that predictions of other tests look into."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(params=target_names())
+def target(request: pytest.FixtureRequest) -> str:
+    """Return the name of a target that can write on this machine."""
+    if request.param == "extension" and not can_build():
+        left_out("a C compiler and Python's headers")
+    return str(request.param)
+
+
+@pytest.mark.parametrize("kind", SUBJECTS)
+def test_files_have_plain_names_and_the_same_bytes_each_time(kind: str, target: str) -> None:
+    chosen, subject = find_target(target), Subject("model", SUBJECTS[kind]())
+    files = chosen.files(subject)
+    assert chosen.description
+    assert files
+    assert files == chosen.files(Subject("model", SUBJECTS[kind]()))
+    assert all(data and Path(name).name == name for name, data in files.items())
+    assert isinstance(chosen.notes(subject), str)
+
+
+def test_the_command_reports_each_file_with_its_size(target: str, tmp_path: Path, capsys: Capture) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(to_onnx(classifier()))
+    assert run(["export", str(model), "--to", target, "--out", str(tmp_path / "out"), "--json"]) == 0
+    files = msgspec.json.decode(capsys.readouterr().out)["files"]
+    written = {str(path): path.stat().st_size for path in (tmp_path / "out").iterdir()}
+    assert {file["path"]: file["bytes"] for file in files} == written
+
+
+def test_a_model_with_an_unknown_operator_is_written_or_refused(target: str) -> None:
+    graph = classifier()
+    odd = msgspec.structs.replace(graph.nodes[0], op="Cobol")
+    subject = Subject("model", msgspec.structs.replace(graph, nodes=(odd, *graph.nodes[1:])))
+    try:
+        assert find_target(target).files(subject)
+    except InputError as error:
+        assert "Cobol" in str(error)
+
+
+def test_nothing_is_written_where_one_file_is_in_the_way(target: str, tmp_path: Path, capsys: Capture) -> None:
+    model, out = tmp_path / "model.onnx", tmp_path / "out"
+    model.write_bytes(to_onnx(classifier()))
+    last = max(find_target(target).files(Subject("model", classifier())))
+    out.mkdir()
+    (out / last).write_text("mine")
+    assert run(["export", str(model), "--to", target, "--out", str(out)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert {path.name: path.read_text() for path in out.iterdir()} == {last: "mine"}
+
+
+def test_detectors_of_a_package_are_written_or_reported(target: str) -> None:
+    chosen, subject = find_target(target), Subject("model", classifier(), detectors={"odd": b""})
+    if not chosen.watches:
+        assert "odd" in chosen.notes(subject)
+
+
+def test_a_denoiser_is_written_or_refused_by_the_names_of_those_that_write_it(target: str, tmp_path: Path) -> None:
+    chosen, made = find_target(target), random_denoiser()
+    path = tmp_path / "tiny.denoiser"
+    write_denoiser(path, made)
+    code = run(["export", str(path), "--to", target, "--out", str(tmp_path / "out")])
+    assert code == (0 if chosen.networks or "denoiser" in chosen.writers else 2)
+    assert (tmp_path / "out").exists() == (code == 0)
+    if code:
+        with pytest.raises(UnknownNameError, match="c99"):
+            find_target(target, "denoiser", network=True)
+
+
+def test_an_unknown_target_is_refused_by_the_names_of_all() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        find_target("cobol")
+    assert set(caught.value.known) == set(target_names())

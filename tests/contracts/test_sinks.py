@@ -1,0 +1,54 @@
+"""Every file of `device/sinks` keeps the contract of a sink, found by listing the folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from edgewright.core.catalogue import listing, names
+from edgewright.device.sinks import NeverError, NotYetError, Place, SinkConfig, kind
+from edgewright.schema.errors import EdgewrightError, UnknownNameError
+from support import check_settings
+
+SINKS = "edgewright.device.sinks"
+KINDS = listing(SINKS, "SINK")
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item on its way."""
+
+    place: Place
+    body: bytes
+
+
+def test_every_module_is_a_sink() -> None:
+    assert set(KINDS) == set(names(SINKS))
+    with pytest.raises(UnknownNameError, match="Did you mean 'folder'"):
+        kind("foldr")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_settings_are_strict_and_every_one_is_described(name: str) -> None:
+    sink = kind(name)
+    assert issubclass(sink.config, SinkConfig)
+    assert isinstance(sink.example, sink.config)
+    assert msgspec.convert(msgspec.to_builtins(sink.example), sink.config) == sink.example
+    check_settings(sink.config)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_only_what_was_sent_is_acknowledged_or_an_error_of_the_contract_says_why(name: str) -> None:
+    batch = [Item((1, number), b"{}") for number in range(3)]
+    try:
+        opened = kind(name).open(kind(name).example)
+    except EdgewrightError:
+        return
+    try:
+        assert set(opened.send("device", batch)) <= {item.place for item in batch}
+    except (EdgewrightError, OSError, NeverError, NotYetError) as error:
+        assert str(error)
+    finally:
+        opened.close()
