@@ -1,4 +1,4 @@
-"""Runs pipelines in this process and prints the largest resident memory of each and its accuracy."""
+"""Runs a pipeline in this process and prints its largest resident memory and its accuracy."""
 
 from __future__ import annotations
 
@@ -33,20 +33,17 @@ class Peak(threading.Thread):
 
 
 def main() -> None:
-    """One number of bytes and the accuracy for each pipeline."""
-    found = []
+    """Print the bytes and the accuracy of one pipeline."""
     with tempfile.TemporaryDirectory() as out:
-        for toml in sys.argv[1:]:
-            peak = Peak()
-            peak.start()
-            result = run_pipeline(read_config(toml), out=out)
-            peak.ended = True
-            peak.join()
-            evaluation = result.trace.evaluation
-            assert evaluation is not None
-            assert evaluation.accuracy is not None
-            found.append((peak.most, evaluation.accuracy.value))
-    print(json.dumps(found))
+        peak = Peak()
+        peak.start()
+        result = run_pipeline(read_config(sys.argv[1]), out=out)
+        peak.ended = True
+        peak.join()
+    evaluation = result.trace.evaluation
+    assert evaluation is not None
+    assert evaluation.accuracy is not None
+    print(json.dumps((peak.most, evaluation.accuracy.value)))
 
 
 if __name__ == "__main__":
