@@ -15,7 +15,7 @@ from edgewright.fleet.repository import changes
 from edgewright.fleet.repository.acceptance import accept, read_held
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.repository.publication import prepare_release
 from edgewright.schema.fleet_folder import Change, FleetSettings, Published
 from runtime_example import classifier, parts
 
@@ -43,7 +43,7 @@ def apply(made: Fleet, asked: Change, now: float) -> bool:
 
 def publish(made: Fleet, path: Path, now: float, product: str = "main") -> tuple[Published, ...]:
     """Publish a package."""
-    asked, published = prepare_release(made, path, Wish(product=product), now)
+    asked, published = prepare_release(made, path, now, product=product)
     assert apply(made, asked, now)
     return published
 

@@ -16,7 +16,7 @@ from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.device.mqtt_client import NewsSubscriber
 from edgewright.fleet.device.package_slots import FolderSlots
 from edgewright.fleet.device.ports import DeviceConfig
-from edgewright.fleet.device.reports import ReportSender
+from edgewright.fleet.device.reports import Outbox, ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.device.trust.client import Client
@@ -28,7 +28,7 @@ from edgewright.schema.store import Item
 _ROUND, _AT_ONCE = 0.05, 20
 
 
-class Notes:
+class Notes(Outbox):
     """Items that wait in memory until they are durable on the other side."""
 
     def __init__(self) -> None:

@@ -19,11 +19,10 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.device.ports import DeviceConfig
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.publication import publish_plan
-from edgewright.fleet.server import background
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.control_plane import Limits, Plane, open_plane
 from edgewright.fleet.server.database import copy
@@ -52,9 +51,7 @@ class Server:
 
     def __init__(self, made: Fleet, clock: Hand, name: str = "server") -> None:
         limits = Limits(burst=1e6, requests=1e6, wait=600.0)
-        self.plane: Plane = background.attach(
-            open_plane(made.folder, clock=clock, limits=limits, random=Dice(name).bytes)
-        )
+        self.plane: Plane = open_plane(made.folder, clock=clock, limits=limits, random=Dice(name).bytes)
         self.conductor = conductor(self.plane, folder_signer(made, clock.wall, 10_000))
         self.rollouts = self.conductor.rollouts
         self.app, self.desk = App(self.plane), Desk(self.plane)

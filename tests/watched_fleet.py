@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.repository.publication import publish_plan
-from edgewright.fleet.server import background
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import Limits, open_plane
 from edgewright.fleet.server.rollouts.worker import conductor
@@ -81,9 +80,7 @@ class Watched:
         self.old = publish(self.fleet, package(folder, "0"), self.clock.now)[0].release
         made = publish(self.fleet, package(folder, "1"), self.clock.now)
         self.new, self.back = made[0].release, made[1].release
-        self.plane = background.attach(
-            open_plane(self.folder, clock=self.clock, limits=Limits(burst=1e6, requests=1e6), random=numbers())
-        )
+        self.plane = open_plane(self.folder, clock=self.clock, limits=Limits(burst=1e6, requests=1e6), random=numbers())
         self.conductor = conductor(self.plane)
         self.client = Client(self.plane)
         self.devices: list[Device] = []

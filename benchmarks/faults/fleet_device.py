@@ -12,13 +12,13 @@ import msgspec
 
 from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.ports import DeviceConfig, Facts, Tested
+from edgewright.fleet.device.ports import DeviceConfig, Tested
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.protocol.ports import Refused, Seen, Unreachable
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standing, Standings, TrialLimits
-from edgewright.schema.fleet_report import Allowed, Enrolled, Intent, Vitals
+from edgewright.schema.fleet_report import Allowed, Enrolled, Intent, Report, Vitals
 
 BORN = 1_800_000_000.0
 DEVICE = "0" * 31 + "1"
@@ -196,13 +196,13 @@ class Listener:
     """Takes what the agent says of itself."""
 
     def __init__(self) -> None:
-        self.heard: list[Facts] = []
+        self.heard: list[tuple[Report, bool]] = []
         self.refuses: EdgewrightError | None = None
 
-    def tell(self, facts: Facts) -> float:
+    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
         if self.refuses is not None:
             raise self.refuses
-        self.heard.append(facts)
+        self.heard.append((facts, urgent))
         return 300.0
 
 

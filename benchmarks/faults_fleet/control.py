@@ -30,7 +30,6 @@ from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database.tables import tokens
 from edgewright.fleet.server.publishing import restore
 from edgewright.fleet.server.retention import prune
-from edgewright.fleet.server.rollouts.intents import decide_intent
 from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.schema.fleet_folder import FleetSettings, Published
@@ -101,9 +100,7 @@ class Control:
         self.fleet = open_fleet(folder / "fleet")
         for key in (folder / "fleet" / "keys").rglob("*.key"):
             key.chmod(0o600)  # files are laid down without their permissions
-        self.plane = open_plane(
-            self.fleet.folder, thread=False, clock=self.clock, random=self._random, decide=decide_intent
-        )
+        self.plane = open_plane(self.fleet.folder, thread=False, clock=self.clock, random=self._random)
         self._made = conductor(self.plane, folder_signer(self.fleet, self.clock.wall, _SIGNATURES))
         self.rollouts, self.scheduler = self._made.rollouts, self._made.scheduler
         self.database = self.plane.database

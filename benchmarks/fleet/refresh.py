@@ -15,13 +15,13 @@ from benchmarks.fleet.subject import PRODUCT, served
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import package_target
+from edgewright.fleet.protocol.ports import SystemClock
 from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import publish, read_held
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.public_files import write_targets
-from edgewright.fleet.server.control_plane import SystemClock
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Release
 

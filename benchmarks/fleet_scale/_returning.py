@@ -24,8 +24,7 @@ from benchmarks.fleet_scale._hub import Hub, HubTransport
 from benchmarks.fleet_scale._speaking import keys
 from edgewright.fleet.device.backoff import BACK, Pace
 from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.ports import Facts
-from edgewright.fleet.device.reports import ReportSender
+from edgewright.fleet.device.reports import Outbox, ReportSender
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.simulator.disk import Disk, KeptState
 from edgewright.schema.errors import EdgewrightError
@@ -39,10 +38,11 @@ BATCH_ITEMS, BATCH_BYTES = 256, 64 << 10
 """Of a batch of the store's outbox (`device.store.outbox.Outbox.take`)."""
 _PATIENCE = 600.0
 _POLL = 60.0
-_FACTS = Facts(
-    counter=3, floor=3, phase="idle", plan="pump-3", stage=2, metadata={"root": 1, "timestamp": 9, "snapshot": 9},
+_FACTS = Report(
+    nonce="", sequence=0, counter=3, floor=3, phase="idle", plan="pump-3", stage=2,
+    metadata={"root": 1, "timestamp": 9, "snapshot": 9},
     vitals=Vitals(seconds=60.0, windows=60, latency=(0.004, 0.009), memory=40_000_000, channels=6, classes={"ok": 60}),
-    why="runs release 3", product="pump", profile="raspberry-pi-4", version="0.1.0", running=1e6,
+    why="runs release 3", profile="raspberry-pi-4", version="0.1.0",
 )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ class Chance:
         return self._random.random()
 
 
-class Full:
+class Full(Outbox):
     """An outbox as the store's and the agent's door together give it: by priority and age, a batch at a time."""
 
     def __init__(self, device: str, items: int, told: Callable[[str], None]) -> None:

@@ -27,6 +27,7 @@ from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import package_target
+from edgewright.fleet.protocol.ports import SystemClock
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import publish, read_held
@@ -34,7 +35,7 @@ from edgewright.fleet.repository.creation import create_fleet
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.public_files import write_targets
 from edgewright.fleet.repository.publication import publish_plan
-from edgewright.fleet.server.control_plane import Plane, SystemClock, open_plane
+from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.schema.fleet_folder import FleetSettings, Published
@@ -116,7 +117,7 @@ def measure(told: Told) -> None:
                 for what, (asked, answered) in _exchanges(fleet, found[-1], plane, folder / "device", port, relay):
                     told(f"bytes of {what}", f"{asked:,} asked, {answered:,} answered", "-", True)
                 before = _files(fleet)
-                conductor(plane).rollouts.pause(_PLAN, "benchmark")
+                conductor(plane).rollouts.steer(_PLAN, "benchmark", "paused")
                 told("files that a step of a rollout adds", f"{_files(fleet) - before}, beside {before}", "-", True)
         finally:
             plane.close()
@@ -140,9 +141,9 @@ def _exchanges(
     made.rollouts.start(body, "benchmark")
     yield f"a first look, {RELEASES} releases, a rollout", relay.of(client.refresh)
     yield "a poll that finds nothing new (304)", relay.of(client.refresh)
-    made.rollouts.pause(_PLAN, "benchmark")
+    made.rollouts.steer(_PLAN, "benchmark", "paused")
     yield "a look after a rollout moved on", relay.of(client.refresh)
-    made.rollouts.resume(_PLAN, "benchmark")
+    made.rollouts.steer(_PLAN, "benchmark", "running")
     seen = client.held().standings
     assert seen is not None  # noqa: S101
     sha256 = seen.rollouts[0].sha256

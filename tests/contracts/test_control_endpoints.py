@@ -16,6 +16,7 @@ from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.api.endpoint import Endpoint, endpoints
 from edgewright.fleet.server.api.endpoints import health
 from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.rollouts import intents
 from edgewright.schema.fleet_api import Problem
 from fleet_plane import Client, Device, enrolled, plane_of
 
@@ -133,12 +134,14 @@ def test_other_paths_and_methods_have_the_same_shape(tmp_path: Path) -> None:
     run(tmp_path, go)
 
 
-def test_a_mistake_of_the_server_tells_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_of_the_server_tells_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def go(client: Client) -> None:
         def broken(*given: object) -> None:
             raise RuntimeError("the secret inside")
 
-        client.plane.decide = broken  # type: ignore[assignment]
+        monkeypatch.setattr(intents, "decide_intent", broken)
         device = await enrolled(client)
         said = {"nonce": device.nonce, "plan": "p", "counter": 1, "stage": 0}
         answer = await device.send("intent", msgspec.json.encode(said))

@@ -50,7 +50,7 @@ def test_keys_are_rotated_in_any_order_after_a_thief_ran_ahead(example: Example,
     example.started()
     stolen(example)
     with pytest.raises(InputError, match="rotate all three first"):
-        example.rollouts.pause("first", "ann")
+        example.rollouts.steer("first", "ann", "paused")
     rotate(example, roles)
     example.scheduler.tick()
     assert not waiting(example.fleet)

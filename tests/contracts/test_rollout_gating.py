@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.server.database.tables import devices, rollouts
 from edgewright.fleet.server.rollouts.gate_votes import judge_all
 from edgewright.fleet.server.rollouts.intents import ask, decide_intent
@@ -168,7 +168,7 @@ def ask_for(example: Example, device: str, **said: Any) -> Allowed:  # noqa: ANN
     def work(connection: sa.Connection) -> Allowed:
         found = dict(connection.execute(sa.select(devices).where(devices.c.id == device)).one()._mapping)
         decided = decide_intent(connection, found, intent, example.now)
-        ask(connection, lambda *_: decided, device, intent, example.now)
+        ask(connection, device, intent, example.now)
         return decided
 
     return example.committer.submit(work).result()
@@ -189,9 +189,9 @@ def test_an_intent_is_allowed_only_where_plan_stage_and_state_allow_it(example: 
     assert "beyond" in ask_for(example, outside).why
     example.end(inside[2:3], "reverted", "crash")
     assert "failed on this device" in ask_for(example, inside[2]).why
-    example.rollouts.pause("first", "ann", "look")
+    example.rollouts.steer("first", "ann", "paused", "look")
     assert "paused: look" in ask_for(example, inside[1]).why
-    example.rollouts.abort("first", "ann", revert=True)
+    example.rollouts.steer("first", "ann", "aborted", revert=True)
     assert "aborted" in ask_for(example, inside[1]).why
 
 

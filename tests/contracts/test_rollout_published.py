@@ -17,7 +17,7 @@ from edgewright.cli.main import cli
 from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.acceptance import waiting
-from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.repository.publication import prepare_release
 from edgewright.fleet.repository.static_export import export
 from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads, restore
@@ -102,7 +102,7 @@ def test_a_restored_backup_is_refused_and_then_goes_on_above_what_is_published(e
     backup = example.folder / "backup.sqlite"
     shutil.copy(example.fleet.folder / "fleet.sqlite", backup)
     example.open()
-    example.rollouts.abort("first", "ann", revert=True)
+    example.rollouts.steer("first", "ann", "aborted", revert=True)
     seen = published(example)
     restore.check(example.database, seen)
     example.close()
@@ -128,7 +128,7 @@ def test_a_restored_backup_is_refused_and_then_goes_on_above_what_is_published(e
 
 def test_a_database_that_was_lost_is_built_anew_from_what_is_published(example: Example) -> None:
     example.started()
-    example.rollouts.pause("first", "ann")
+    example.rollouts.steer("first", "ann", "paused")
     example.close()
     for path in example.fleet.folder.glob("fleet.sqlite*"):
         path.unlink()
@@ -136,7 +136,7 @@ def test_a_database_that_was_lost_is_built_anew_from_what_is_published(example: 
     assert restore.take_up(example.database, example.committer, published(example), "ann", example.now) in (True, False)
     with example.database.reading() as connection:
         assert connection.execute(sa.select(rollouts.c.state)).scalars().all() == ["paused"]
-    example.rollouts.resume("first", "ann")
+    example.rollouts.steer("first", "ann", "running")
     assert state(example) == "running"
 
 
@@ -165,7 +165,7 @@ def test_a_rotated_online_key_signs_from_the_change_on_that_brings_it(tmp_path: 
         with pytest.raises(InputError, match="does not go back"):
             example.rollouts.refresh()
         example.now += 700.0
-        assert example.rollouts.pause("first", "ann").state == "paused"
+        assert example.rollouts.steer("first", "ann", "paused").state == "paused"
         index = device.read(INDEX)
         assert index is not None
         assert msgspec.json.decode(index, type=Standings).rollouts[0].state == "paused"
@@ -191,13 +191,12 @@ def test_the_way_back_of_a_release_never_has_the_bytes_of_one_that_was_aborted(e
     first, second = example.releases
     plan = example.started()
 
-    def way_back(**said: Any) -> list[str]:  # noqa: ANN401 - fields of Wish
-        wish = Wish(product="main", **said)
-        _, made = prepare_release(example.fleet, package(example.folder, "2"), wish, example.now)
+    def way_back(**said: Any) -> list[str]:  # noqa: ANN401 - of prepare_release
+        _, made = prepare_release(example.fleet, package(example.folder, "2"), example.now, product="main", **said)
         return [one.release.sha256 for one in made[1:]]
 
     assert way_back() == [second.sha256]
-    example.rollouts.abort(plan, "tester", revert=True)
+    example.rollouts.steer(plan, "tester", "aborted", revert=True)
     assert way_back() == [first.sha256]
     assert way_back(back=second.counter) == [second.sha256]  # who names it wants it
 
@@ -213,7 +212,7 @@ def test_two_timestamps_of_one_second_have_two_tags(example: Example, tmp_path: 
     exported: dict[str, bytes] = {}
     example.started()
     for number in range(6):
-        (example.rollouts.resume if number % 2 else example.rollouts.pause)("first", "ada", f"{number}")
+        example.rollouts.steer("first", "ada", "running" if number % 2 else "paused", f"{number}")
         path = example.fleet.metadata / "timestamp.json"
         assert found.setdefault(tag(path), path.read_bytes()) == path.read_bytes()
         export(example.fleet, out, NOW)

@@ -16,8 +16,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import decide
-from edgewright.fleet.protocol.plans.eligibility import Moment, Traits
+from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads
@@ -126,10 +125,10 @@ def test_a_lost_record_is_begun_from_what_the_signers_own_keys_signed(example: E
     example.started()
     example.now += HOUR
     example.rollouts.advance("first", 1)
-    example.rollouts.pause("first", "ann")
+    example.rollouts.steer("first", "ann", "paused")
     (example.fleet.online / "signed.json").unlink()
-    assert example.rollouts.resume("first", "ann").stage == 1
-    example.rollouts.abort("first", "ann", revert=True)
+    assert example.rollouts.steer("first", "ann", "running").stage == 1
+    example.rollouts.steer("first", "ann", "aborted", revert=True)
     (example.fleet.online / "signed.json").unlink()
     with example.database.reading() as connection:
         body = connection.execute(sa.select(rollouts.c.body)).scalar_one()

@@ -66,15 +66,15 @@ def test_start_pause_and_abort_again_change_nothing(example: Example) -> None:
     for _ in range(2):
         example.rollouts.start(body, "ann")
     for _ in range(2):
-        assert example.rollouts.pause("first", "ann").state == "paused"
+        assert example.rollouts.steer("first", "ann", "paused").state == "paused"
     for _ in range(2):
-        assert example.rollouts.resume("first", "ann").state == "running"
+        assert example.rollouts.steer("first", "ann", "running").state == "running"
     for revert in (False, True, True, False):
-        example.rollouts.abort("first", "ann", revert=revert)
+        example.rollouts.steer("first", "ann", "aborted", revert=revert)
     assert seen(example)[0].state == "aborted"
     assert seen(example)[0].revert
     with pytest.raises(InputError, match="paused"):
-        example.rollouts.resume("first", "ann")
+        example.rollouts.steer("first", "ann", "running")
     with example.database.reading() as connection:
         version = connection.execute(sa.select(rollouts.c.version)).scalar_one()
     assert version == 5
@@ -158,12 +158,12 @@ def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: 
         given = sign(asked)  # type: ignore[arg-type]
         if not raced:
             raced.append(True)
-            example.another()[0].abort("first", "bob", revert=True)
+            example.another()[0].steer("first", "bob", "aborted", revert=True)
         return given
 
     example.signer.sign = meanwhile  # type: ignore[method-assign,assignment]
     with pytest.raises(InputError, match="running"):
-        example.rollouts.pause("first", "ann")
+        example.rollouts.steer("first", "ann", "paused")
     assert seen(example)[0].state == "aborted"
 
 
@@ -199,7 +199,7 @@ def test_killed_at_any_statement_a_step_is_done_whole_or_not_at_all(example: Exa
 
         sa.event.listen(example.database.writing, "before_cursor_execute", before)
         try:
-            example.rollouts.abort("first", "ann", revert=True)
+            example.rollouts.steer("first", "ann", "aborted", revert=True)
             done = True
         except _Killed:
             pass
@@ -226,9 +226,9 @@ def test_killed_after_the_commit_the_files_are_written_by_the_next_start(example
     def killed() -> None:
         raise _Killed
 
-    example.rollouts._publish = killed
+    example.rollouts.publish = killed
     with pytest.raises(_Killed):
-        example.rollouts.abort("first", "ann", revert=True)
+        example.rollouts.steer("first", "ann", "aborted", revert=True)
     assert seen(example)[0].state == "running"  # nobody was told yet
     example.close()
     example.open()
@@ -241,7 +241,7 @@ def test_metadata_is_signed_again_before_it_expires(example: Example) -> None:
     with example.database.reading() as connection:
         before = metadata.version(heads.held(connection), "timestamp")
     example.now = NOW + 11 * HOUR
-    example.rollouts.pause("first", "ann")
+    example.rollouts.steer("first", "ann", "paused")
     for _ in range(20):
         example.now += 6 * HOUR
         example.scheduler.tick()
@@ -261,7 +261,7 @@ def test_a_signer_that_is_away_is_told_and_tried_again(example: Example) -> None
 
     example.signer.sign = away  # type: ignore[method-assign,assignment]
     with pytest.raises(OutputError, match="signer"):
-        example.rollouts.pause(name, "ann")
+        example.rollouts.steer(name, "ann", "paused")
     example.now = NOW + 13 * HOUR
     assert [h.what for h in example.scheduler.tick()] == ["stale"]
     assert seen(example)[0].state == "running"

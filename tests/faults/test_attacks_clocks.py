@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.repository import key_rotation
 from edgewright.schema.errors import EdgewrightError
 from fleet_folder import apply

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from edgewright.cli.main import cli
 from edgewright.fleet.protocol.layout import ONLINE
 from edgewright.fleet.repository import key_rotation
-from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.repository.publication import prepare_release
 from edgewright.fleet.server.database import audit_chain, postgres
 from edgewright.fleet.server.database import copy as database_copy
 from edgewright.fleet.server.database.sqlite import NAME
@@ -95,7 +95,7 @@ def test_an_old_backup_forgets_no_abort_and_goes_on_above_what_devices_saw(tmp_p
         database_copy.backup(folder, copy)
         made.run(HOUR / 2)
         assert made.server is not None
-        made.server.rollouts.abort(plan.id, "ann", revert=True)
+        made.server.rollouts.steer(plan.id, "ann", "aborted", revert=True)
         made.run(HOUR)
         exposed = made.within(plan, 10.0)
         assert {unit.counter for unit in exposed} == {made.back.counter}
@@ -125,7 +125,7 @@ def test_an_old_backup_forgets_no_abort_and_goes_on_above_what_devices_saw(tmp_p
 
 def publish_waiting(made: Town, seed: str) -> tuple[Published, ...]:
     """Return a release that is signed offline and taken in by the control plane."""
-    asked, published = prepare_release(made.fleet, package(made.folder, seed), Wish(product="main"), made.clock.now)
+    asked, published = prepare_release(made.fleet, package(made.folder, seed), made.clock.now, product="main")
     assert not apply(made.fleet, asked, made.clock.now)
     assert made.server is not None
     made.happened += made.server.tick()
@@ -144,7 +144,7 @@ def test_a_whole_machine_from_an_old_copy_is_refused_by_devices_until_its_keys_a
         for _ in range(3):
             made.run(HOUR / 3)
             made.server.rollouts.refresh()  # type: ignore[union-attr]
-        made.server.rollouts.abort(plan.id, "ann", revert=True)  # type: ignore[union-attr]
+        made.server.rollouts.steer(plan.id, "ann", "aborted", revert=True)  # type: ignore[union-attr]
         made.run(HOUR)
         known = made.counters()
         assert {unit.counter for unit in made.within(plan, 10.0)} == {made.back.counter}
@@ -163,6 +163,6 @@ def test_a_whole_machine_from_an_old_copy_is_refused_by_devices_until_its_keys_a
         made.run(HOUR)
         assert all(unit.trust.held().fresh for unit in made.units)
         assert {unit.counter for unit in made.within(plan, 10.0)} == {made.back.counter}
-        server.rollouts.abort(plan.id, "ann", revert=True)
+        server.rollouts.steer(plan.id, "ann", "aborted", revert=True)
         made.run(6 * HOUR)
         assert made.counters() == known

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.schema.fleet_plan import Plan
 from fleet_plane import Device
 from threat_fleet import HOUR, Town, town

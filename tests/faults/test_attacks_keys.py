@@ -67,7 +67,7 @@ def test_stolen_keys_that_ran_versions_and_time_ahead_are_rotated_and_the_rollou
         exposed = [unit for unit in made.units if unit.counter == made.new.counter]
         assert exposed and exposed == made.within(plan, 10.0)
         assert made.server is not None
-        made.server.rollouts.pause(plan.id, "ann", "to look at the canary")
+        made.server.rollouts.steer(plan.id, "ann", "paused", "to look at the canary")
         made.run(HOUR / 2)
         thief = Thief(made)
         thief.push(plan, body, ahead=20 * DAY)
@@ -83,7 +83,7 @@ def test_stolen_keys_that_ran_versions_and_time_ahead_are_rotated_and_the_rollou
         made.run(HOUR)
         assert all(unit.trust.held().versions["timestamp"] < FAR for unit in made.units), made.units[0].agent.why
         thief.push(plan, body)
-        made.server.rollouts.resume(plan.id, "ann")
+        made.server.rollouts.steer(plan.id, "ann", "running")
         made.run(8 * HOUR)
         assert made.server.row().state == "finished"
         assert set(made.counters()) == {made.new.counter}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.protocol.plans.parser import USUAL_GATES
 from edgewright.fleet.server.database.tables import devices, rollouts
 from edgewright.schema.fleet_plan import Gate

@@ -12,7 +12,7 @@ from edgewright.fleet.protocol.layout import ONLINE
 from edgewright.fleet.repository import key_rotation, offline, usb_repository
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.public_files import read_published, root_hash, root_versions
-from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.repository.publication import prepare_release
 from edgewright.fleet.server.retention import prune
 from edgewright.schema.fleet_plan import Plan, Stage
 from fleet_folder import SMALL, apply, package
@@ -52,7 +52,7 @@ def thirteen_months(made: Town, *repositories: Fleet) -> None:
 
 def last(made: Town) -> Plan:
     """Return a release of these days, for everybody at once."""
-    asked, published = prepare_release(made.fleet, package(made.folder, "2"), Wish(product="main"), made.clock.now)
+    asked, published = prepare_release(made.fleet, package(made.folder, "2"), made.clock.now, product="main")
     apply(made.fleet, asked, made.clock.now)
     assert made.server is not None
     made.happened += made.server.tick()

@@ -19,7 +19,7 @@ from edgewright.fleet.repository import acceptance, key_rotation, releases
 from edgewright.fleet.repository.acceptance import settle, writing
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.public_files import read_published
-from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.repository.publication import prepare_release
 from fleet_folder import Judge, fleet, package
 
 NOW = time.time()
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 def release(made: Fleet, path: Path) -> None:
     """Publish a package, as the command does."""
     with writing(made, NOW):
-        asked, _ = prepare_release(made, path, Wish(product="main"), NOW)
+        asked, _ = prepare_release(made, path, NOW, product="main")
         settle(made, asked, made.ring(), NOW)
 
 

@@ -16,6 +16,7 @@ from edgewright.fleet.server.api.endpoints import devices as pagination
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.tables import devices, intents, items, outcomes, tokens, vitals
 from edgewright.fleet.server.database.tables import reports as history
+from edgewright.fleet.server.rollouts import intents as intent_rules
 from edgewright.schema.fleet_report import Allowed, Report
 from fleet_plane import Client, Device, enrolled, plane_of
 
@@ -270,7 +271,7 @@ def test_numbers_and_texts_that_do_not_fit(tmp_path: Path, more: dict[str, Any],
         asyncio.run(go(plane))
 
 
-def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path) -> None:
+def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Hand()
 
     def decide(connection: sa.Connection, device: Any, intent: Any, now: float) -> Allowed:  # noqa: ANN401
@@ -307,7 +308,8 @@ def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path) -> None
         assert (await ask(2, "something"))[0] == 409
         assert (await ask(2**60))[0] == 400
 
-    with plane_of(tmp_path, clock=clock, decide=decide) as plane:
+    monkeypatch.setattr(intent_rules, "decide_intent", decide)
+    with plane_of(tmp_path, clock=clock) as plane:
         asyncio.run(go(plane))
 
 

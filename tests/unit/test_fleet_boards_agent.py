@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from benchmarks.faults.fleet_device import Even, HandClock
 
-from edgewright.fleet.device.board_updates import Boards
+from edgewright.fleet.device.board_updates import BoardProcess, Boards
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_values import Trial
 from edgewright.schema.boards import BoardEntry, BoardRound, BoardSeen
@@ -21,7 +21,7 @@ ENTRIES = (
 )
 
 
-class Recorded:
+class Recorded(BoardProcess):
     """A hand that keeps what it was asked, and says what it is told to."""
 
     def __init__(self) -> None:

@@ -77,7 +77,7 @@ def test_a_start_that_was_signed_alone_is_written_down_by_whoever_signs_next(exa
 
 def test_an_abort_that_was_signed_alone_is_not_taken_back(example: Example) -> None:
     example.started()
-    killed(example, "abort", "first", "ada", revert=True)
+    killed(example, "steer", "first", "ada", "aborted", revert=True)
     rollouts_of(example).refresh()
     assert (row(example).state, bool(row(example).revert)) == ("aborted", True)
     assert acts(example) == ["rollout.started", "rollout.aborted"]
@@ -102,7 +102,7 @@ def test_a_stage_that_a_pause_overtook_leaves_it_paused_and_able_to_go_on(exampl
     assert mine.advance("first", seen).state == "paused"
     mine.refresh()
     assert (row(example).state, row(example).stage) == ("paused", 1)
-    assert mine.resume("first", "ada").state == "running"
+    assert mine.steer("first", "ada", "running").state == "running"
 
 
 def test_the_stricter_of_two_words_counts() -> None:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.faults.fleet_device import BORN, DEVICE, Device, plan
 
 from edgewright.fleet.device import ports
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
 from edgewright.schema.fleet_report import Acknowledged, Allowed
@@ -44,8 +44,8 @@ def test_a_release_is_fetched_tested_activated_and_confirmed(device: Device) -> 
     assert device.told() == [("tested", 1, ""), ("activated", 1, ""), ("confirmed", 1, "")]
     assert "release 1 is active" in device.agent.why
     heard = device.listener.heard
-    assert [facts.phase for facts in heard if facts.urgent][-1] == "idle"
-    assert {facts.phase for facts in heard} == {"trial", "idle"}
+    assert [facts.phase for facts, urgent in heard if urgent][-1] == "idle"
+    assert {facts.phase for facts, _ in heard} == {"trial", "idle"}
 
 
 def test_the_next_one_takes_the_other_slot(device: Device) -> None:

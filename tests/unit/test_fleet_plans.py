@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewright.fleet.protocol.plans import parser
-from edgewright.fleet.protocol.plans.decision import decide
-from edgewright.fleet.protocol.plans.eligibility import Moment, Traits, held_out, listed, place
+from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, held_out, listed, place
 from edgewright.fleet.protocol.plans.validation import check
 from edgewright.fleet.protocol.plans.windows import is_open, opens_in, parse, say
 from edgewright.schema.errors import InputError

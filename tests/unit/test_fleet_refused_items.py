@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 from benchmarks.faults.fleet_device import Even
@@ -23,13 +22,12 @@ from edgewright.device.store.sender import deliver
 from edgewright.device.store.store import Store
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.ipc_server import IpcServer
-from edgewright.fleet.device.ports import Facts
 from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Answer
 from edgewright.fleet.server.database.tables import items
 from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_report import Enrolled
+from edgewright.schema.fleet_report import Enrolled, Report
 from fleet_plane import Client, Device, enrolled, plane_of
 from signed_fleet import HandClock
 from store_example import event, opened
@@ -70,11 +68,7 @@ class World:
         self.sink = SINK.open(AgentConfig(path=str(self.door.path), timeout=120.0))
 
     def tell(self) -> float:
-        said = {
-            "counter": 1, "floor": 0, "phase": "idle", "plan": "", "stage": -1, "metadata": {}, "vitals": None,
-            "why": "", "product": "pump", "profile": "x86", "version": "1", "running": 5.0, "urgent": False,
-        }  # fmt: skip
-        return self.teller.tell(msgspec.convert(said, Facts))
+        return self.teller.tell(Report(nonce="", sequence=0, counter=1, floor=0, phase="idle"))
 
     def deliver(self, store: Store) -> None:
         """One batch: reports go, each when it is due, until its sender was answered."""

@@ -164,11 +164,11 @@ def test_a_file_that_was_altered_is_not_built_upon(made: Fleet) -> None:
 def test_what_a_control_plane_must_take_in_waits_in_order(made: Fleet, tmp_path: Path) -> None:
     (made.folder / "fleet.sqlite").touch()
     before = read_published(made)
-    from edgewright.fleet.repository.publication import Wish, prepare_release
+    from edgewright.fleet.repository.publication import prepare_release
     from fleet_folder import apply
 
     for seed in ("1", "2"):
-        asked, _ = prepare_release(made, package(tmp_path, seed), Wish(product="main"), NOW)
+        asked, _ = prepare_release(made, package(tmp_path, seed), NOW, product="main")
         assert not apply(made, asked, NOW)
     assert read_published(made) == before
     waiting = acceptance.waiting(made)
@@ -190,13 +190,13 @@ def test_two_who_publish_at_once_both_do(made: Fleet, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from edgewright.fleet.repository.acceptance import settle, writing
-    from edgewright.fleet.repository.publication import Wish, prepare_release
+    from edgewright.fleet.repository.publication import prepare_release
 
     paths = [package(tmp_path, seed) for seed in "1234"]
 
     def one(path: Path) -> str:
         with writing(made, NOW):
-            asked, _ = prepare_release(made, path, Wish(product="main"), NOW)
+            asked, _ = prepare_release(made, path, NOW, product="main")
             return settle(made, asked, made.ring(), NOW).state
 
     with ThreadPoolExecutor(4) as pool:

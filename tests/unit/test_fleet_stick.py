@@ -11,7 +11,7 @@ from edgewright.fleet.device.usb_repository import CombinedRepository, Stick, St
 from edgewright.fleet.protocol.ports import Unreachable
 
 
-class Slot:
+class Slot(StickMount):
     """Where a stick is, or is not."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.acceptance import publish as sign_again
 from edgewright.fleet.repository.folder import locked
 from edgewright.fleet.repository.public_files import root_versions
-from edgewright.fleet.repository.publication import Wish, prepare_release, publish_plan
+from edgewright.fleet.repository.publication import prepare_release, publish_plan
 from edgewright.fleet.repository.superseded import KEPT, UNNAMED
 from edgewright.fleet.server.database.tables import rollouts, signed, signed_files
 from edgewright.fleet.server.publishing import heads
@@ -81,7 +81,7 @@ def test_a_fleet_does_not_grow_with_its_signatures_and_devices_go_on(example: Ex
     example.open()  # and so does a server
     assert not example.publisher.publish()
     check(example.database, published(from_folder(example.fleet.metadata.parent), away.root))
-    assert example.rollouts.pause(plan, "ann").state == "paused"
+    assert example.rollouts.steer(plan, "ann", "paused").state == "paused"
 
 
 def test_nothing_is_removed_that_was_followed_within_the_week(example: Example) -> None:
@@ -137,9 +137,7 @@ def test_the_signer_forgets_a_rollout_of_which_nothing_can_come(example: Example
     example.now += 500 * DAY
     example.rollouts.refresh()
     assert known() == [plan]  # the last of its product stays
-    asked, (release, back) = prepare_release(
-        example.fleet, package(example.folder, "2"), Wish(product="main"), example.now
-    )
+    asked, (release, back) = prepare_release(example.fleet, package(example.folder, "2"), example.now, product="main")
     apply(example.fleet, asked, example.now)
     following = rollout_plan(
         id="second", release=release.release, revert=back.release, starts=example.now, enrolled=example.now,

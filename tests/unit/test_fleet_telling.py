@@ -17,8 +17,7 @@ from edgewright.device.sinks import Interruptible, NotYetError
 from edgewright.device.sinks.agent import SINK, AgentConfig
 from edgewright.fleet.device.backoff import BACK, Pace
 from edgewright.fleet.device.ipc_server import IpcServer
-from edgewright.fleet.device.ports import Facts
-from edgewright.fleet.device.reports import ReportSender
+from edgewright.fleet.device.reports import Outbox, ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Chance, Unreachable
 from edgewright.schema.errors import InputError, OutputError
@@ -52,7 +51,7 @@ class Plane:
         return Acknowledged(nonce=f"n{report.sequence}", outcomes=last, durable=durable, wait=self.wait, more=self.more)
 
 
-class Box:
+class Box(Outbox):
     """An outbox of a test."""
 
     def __init__(self) -> None:
@@ -84,12 +83,9 @@ class Desk:
         self.plane, self.clock, self.box = Plane(), HandClock(), Box()
         self.teller = ReportSender(self.state, self.plane, self.clock, chance or Even(), outbox=self.box, every=900.0)
 
-    def tell(self, urgent: bool = False, **changes: object) -> float:
-        said = {
-            "counter": 3, "floor": 2, "phase": "idle", "plan": "", "stage": -1, "metadata": {}, "vitals": None,
-            "why": "all is well", "product": "pump", "profile": "x86", "version": "1", "running": 5.0,
-        }  # fmt: skip
-        return self.teller.tell(msgspec.convert(said | {"urgent": urgent} | changes, Facts))
+    def tell(self, urgent: bool = False, heard: bool = False, counter: int = 3) -> float:
+        said = Report(nonce="", sequence=0, counter=counter, floor=2, phase="idle", why="all is well")
+        return self.teller.tell(said, urgent, heard)
 
 
 @pytest.fixture

@@ -100,11 +100,11 @@ def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_p
         made.start(body, "ada")
         assert woken.reaches(before + 1)
         before = woken.times
-        made.pause("first", "ada", "lunch")
+        made.steer("first", "ada", "paused", "lunch")
         assert woken.reaches(before + 1)
         broker.stop()
         began = time.monotonic()
-        made.resume("first", "ada", "")
+        made.steer("first", "ada", "running", "")
         assert time.monotonic() - began < 5.0
         broker.start()
         assert woken.reaches(before + 2)

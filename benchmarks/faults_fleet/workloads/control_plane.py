@@ -76,11 +76,11 @@ def use(folder: Path, recorder: Recorder) -> None:
         told()
         said(control.scheduler.tick)
         said(lambda: control.rollouts.start(body, "ada"))
-        said(lambda: control.rollouts.pause("plan-1", "ada"))
+        said(lambda: control.rollouts.steer("plan-1", "ada", "paused"))
         report(1)
         control.close()
         control = Control(folder, control.clock.day)
-        said(lambda: control.rollouts.resume("plan-1", "ada"))
+        said(lambda: control.rollouts.steer("plan-1", "ada", "running"))
         for _ in range(2):
             control.clock.forward(HOUR)
             said(control.scheduler.tick)
@@ -89,7 +89,7 @@ def use(folder: Path, recorder: Recorder) -> None:
         told()
         said(control.scheduler.tick)
         said(lambda: control.rollouts.start(body, "ada"))
-        said(lambda: control.rollouts.abort("plan-3", "ada", revert=True, why="it is worse"))
+        said(lambda: control.rollouts.steer("plan-3", "ada", "aborted", revert=True, why="it is worse"))
         report(2)
         control.clock.forward(9 * 24 * HOUR)  # what was followed more than a week ago goes, from rows and folder
         said(control.scheduler.tick)

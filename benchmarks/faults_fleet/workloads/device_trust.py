@@ -71,7 +71,7 @@ def publications() -> tuple[Publication, ...]:
     control.scheduler.tick()
     control.rollouts.start(body, "ada")
     publish()
-    control.rollouts.pause("plan-1", "ada")
+    control.rollouts.steer("plan-1", "ada", "paused")
     publish()
     for role in (TIMESTAMP, ROOT):
         with writing(control.fleet, control.clock.day):
@@ -80,7 +80,7 @@ def publications() -> tuple[Publication, ...]:
                 settle(control.fleet, asked, control.fleet.ring(), control.clock.day)
         control.scheduler.tick()
         publish()
-    control.rollouts.abort("plan-1", "ada", revert=True)
+    control.rollouts.steer("plan-1", "ada", "aborted", revert=True)
     publish()
     control.close()
     return tuple(found)

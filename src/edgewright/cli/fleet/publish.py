@@ -41,16 +41,16 @@ def command(
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.repository.publication import Wish, prepare_release
+    from edgewright.fleet.repository.publication import prepare_release
 
     fleet = open_fleet(folder)
     path, now = package_path(package), time.time()
-    wish = Wish(
-        product=fleet.product(product), counter=counter, profiles=profiles, least=least, notes=notes[:1000], back=back
-    )
     ring = fleet.ring(keys, passphrases(passphrase_files))
     with writing(fleet, now, ring):
-        change, made = prepare_release(fleet, path, wish, now)
+        change, made = prepare_release(
+            fleet, path, now, product=fleet.product(product), counter=counter, profiles=profiles, least=least,
+            notes=notes[:1000], back=back,
+        )  # fmt: skip
         settled = settle(fleet, change, ring, now, prepare)
     if as_json:
         print_json({"change": settled, "releases": made})

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from edgewright.fleet.device.backoff import Pace
 from edgewright.fleet.device.model_supervisor import ModelSupervisor
 from edgewright.fleet.device.ports import Control, DeviceConfig, Slots
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_values import Trial
-from edgewright.fleet.protocol.plans.eligibility import Verdict
+from edgewright.fleet.protocol.plans.decision import Verdict
 from edgewright.fleet.protocol.ports import Chance, Clock, Unreachable
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Intent
-
-
-class _Leave(msgspec.Struct, frozen=True):
-    plan: str
-    counter: int
-    until: float
 
 
 class Activator:
@@ -44,7 +36,9 @@ class Activator:
         self._state, self._slots, self._control, self._clock, self._guard = state, slots, control, clock, guard
         self.pace = Pace(chance, config.poll, config.slowest)
         # Not kept through a restart: a leave holds for a while of the clock that ends with the process.
-        self._leave: _Leave | None = None
+        # Plan, counter and end of a leave. Not kept through a restart: it holds for a while of the clock that ends with
+        # the process.
+        self._leave: tuple[str, int, float] = ("", 0, 0.0)
         self._asked = ("", 0)
         self.why = ""
 
@@ -57,8 +51,7 @@ class Activator:
         if not verdict.gated:
             return True
         now = self._clock.monotonic()
-        leave = self._leave
-        if leave and (leave.plan, leave.counter) == (plan.id, release.counter) and now < leave.until:
+        if self._leave[:2] == (plan.id, release.counter) and now < self._leave[2]:
             return True
         if (plan.id, release.counter) != self._asked and not self.pace.failures:
             self.pace.at_once(now)  # the wait was for another one; where nobody answers it goes on, whatever is asked
@@ -73,11 +66,11 @@ class Activator:
             self.why = f"release {release.counter} needs the leave of a control plane, and this device has none"
             self.pace.bad(now)
             return False
-        asked = Intent(
+        intent = Intent(
             nonce=self._state.link.nonce, plan=plan.id, counter=release.counter, stage=max(0, verdict.stage)
         )  # fmt: skip
         try:
-            allowed = self._control.intent(asked)
+            allowed = self._control.intent(intent)
         except Unreachable as error:
             self.why = f"release {release.counter} waits for the leave of the control plane: {error}"
             self.pace.away(now, error.wait)
@@ -91,7 +84,7 @@ class Activator:
             self.pace.good(now, allowed.wait)
             return False
         self.pace.good(now)
-        self._leave = _Leave(plan.id, release.counter, now + allowed.until)
+        self._leave = (plan.id, release.counter, now + allowed.until)
         return True
 
     def activate(self, release: Release, plan: Plan, verdict: Verdict) -> None:
@@ -115,7 +108,7 @@ class Activator:
                 plan=plan.id, stage=verdict.stage, counter=release.counter, previous=held.active, before=held.counter,
                 plan_before=held.plan, limits=plan.trial,
             )  # fmt: skip
-        self._leave, self._asked = None, ("", 0)  # who activates again asks at once
+        self._leave, self._asked = ("", 0, 0.0), ("", 0)  # who activates again asks at once
         self._state.change(
             done, active=held.other, counter=release.counter, plan=plan.id, trial=trial, floors=floors, fetched=None
         )

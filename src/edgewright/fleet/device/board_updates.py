@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -29,22 +28,6 @@ from edgewright.schema.boards import FAILED, SETTLED, WORDS, BoardAsk, BoardEntr
 _MODULE = "edgewright.fleet.device.board_process"
 _SILENT = 300.0
 """Seconds without a word after which it is ended: a verification takes at most a few, and parts of files are told."""
-
-
-class BoardWorker(Protocol):
-    """What asks boards."""
-
-    def start(self, board_round: BoardRound) -> None:
-        """Begin a round; where one is under way it is broken off, which boards bear."""
-
-    def heard(self) -> list[BoardSeen]:
-        """Return what was said since the last time, oldest first."""
-
-    def busy(self) -> str | None:
-        """None while a round is under way; else why it ended badly, empty where it did not."""
-
-    def stop(self) -> None:
-        """Break it off."""
 
 
 class BoardProcess:
@@ -157,7 +140,7 @@ class Boards:
 
     def __init__(
         self, entries: Sequence[BoardEntry], state: State, package: Callable[[Slot], Path], ways: Path,
-        worker: BoardWorker, clock: Clock, chance: Chance,
+        worker: BoardProcess, clock: Clock, chance: Chance,
     ) -> None:  # fmt: skip
         self._state, self._package, self._ways, self._worker, self._clock = state, package, ways, worker, clock
         self._boards = {entry.name: _Board(entry, chance) for entry in entries}

@@ -63,7 +63,12 @@ class HttpControl:
                 return msgspec.json.decode(content, type=kind)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise Unreachable(f"{path}: an answer that is none: {error}", _LONG) from None
-        problem = _problem(content, answer.status)
+        try:
+            problem = msgspec.json.decode(content, type=Problem)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # it says nothing that is understood
+            problem = Problem(
+                status=answer.status, expected="an answer of a control plane", got=f"status {answer.status}"
+            )
         if answer.status in _REFUSED:
             raise InputError(problem.expected, problem.got, problem.where or path, problem.do)
         after = answer.headers.get("retry-after", "")
@@ -75,11 +80,3 @@ class HttpControl:
         raise Unreachable(
             f"{path}: expected {text}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
         )
-
-
-def _problem(content: bytes, status: int) -> Problem:
-    """Return what the control plane says of a refusal; the status alone where it says nothing that is understood."""
-    try:
-        return msgspec.json.decode(content, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Problem(status=status, expected="an answer of a control plane", got=f"status {status}")

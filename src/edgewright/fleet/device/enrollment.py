@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from edgewright.core.files import write_atomic
 from edgewright.fleet.device.backoff import ClockJump, Pace
 from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.ports import Control, Facts, Reporter
+from edgewright.fleet.device.ports import Control, Reporter
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.trust.pinned_root import pin
 from edgewright.fleet.protocol.layout import METADATA_PATH
@@ -106,9 +106,9 @@ class EnrollmentPorts:
         """Hand a report to the control plane."""
         return self._here().control.report(report)
 
-    def tell(self, facts: Facts) -> float:
+    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
         """Send a report where one is due; ask again soon while there is no fleet."""
-        return _FIRST if self._joined is None else self._joined.reporter.tell(facts)
+        return _FIRST if self._joined is None else self._joined.reporter.tell(facts, urgent, heard)
 
     def _here(self) -> EnrolledPorts:
         if self._joined is None:

@@ -15,6 +15,9 @@ from typing import Any
 
 import msgspec
 
+from edgewright.device.sinks import Acknowledgement
+from edgewright.fleet.device.reports import Outbox
+
 _LARGEST = 4 << 20
 _ITEMS = 1000
 _FULL_BYTES, _FULL_ITEMS = 32 << 10, 128
@@ -38,16 +41,8 @@ class _Peek(msgspec.Struct, frozen=True):
         return isinstance(self.body, dict) and self.body.get("kind") == "alarm"
 
 
-class _Acknowledgement(msgspec.Struct, frozen=True):
-    """Acknowledgement of a batch, in the format of `device.sinks.Acknowledgement`."""
-
-    durable: tuple[tuple[int, int], ...]
-    later: bool
-    refused: tuple[tuple[int, int, str], ...]
-
-
-class IpcServer:
-    """Takes items of the model's process (`fleet.device.reports.Outbox`).
+class IpcServer(Outbox):
+    """Takes items of the model's process.
 
     Args:
         path: of the socket, in a folder that only this user enters.
@@ -136,7 +131,7 @@ class IpcServer:
                 if _user(plug) == os.geteuid():
                     plug.sendall(msgspec.json.encode(self._offer(_read(plug), plug)))
 
-    def _offer(self, content: bytes, plug: socket.socket) -> _Acknowledgement:
+    def _offer(self, content: bytes, plug: socket.socket) -> Acknowledgement:
         """Wait until a report carried the batch, its sender hangs up, or patience ends."""
         batch, alarm = [], False
         for line in content.splitlines()[:_ITEMS]:
@@ -163,7 +158,7 @@ class IpcServer:
             self._durable, self._released, self._refused = None, False, {}
             self._batch, self._alarm, self._backlog = [], False, False
             self._behind = full and bool(found)
-        return _Acknowledgement(tuple(sorted(found)), later, refused)
+        return Acknowledgement(tuple(sorted(found)), later, refused)
 
     def _done(self) -> bool:
         return self._durable is not None or self._closed

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -99,7 +100,7 @@ class FolderSlots:
                 self._empty(slot, floor)
                 return False
             # Between the renaming and this the label is that of other bytes: then the slot holds nothing.
-            self._label(slot, _labelled(release, max(floor, self.floor(slot))))
+            self._label(slot, Label(floor=max(floor, self.floor(slot)), **_named(release)))
         return True
 
     def put(self, slot: Slot, data: bytes, release: Release, floor: int) -> bool:
@@ -112,10 +113,7 @@ class FolderSlots:
         label = self._read(slot)
         if not label.sha256 or not _is(self._folder / slot / PACKAGE, label.length, label.sha256):
             return None
-        return Release(
-            product=label.product, counter=label.counter, target=label.target, sha256=label.sha256,
-            length=label.length, package=label.package,
-        )  # fmt: skip
+        return Release(**_named(label))
 
     def floor(self, slot: Slot) -> int:
         """Return the floor kept there; 0 where there is none."""
@@ -157,11 +155,9 @@ class FolderSlots:
         file_operations.sync_folder(self._folder / slot)
 
 
-def _labelled(release: Release, floor: int) -> Label:
-    return Label(
-        product=release.product, counter=release.counter, target=release.target, sha256=release.sha256,
-        length=release.length, package=release.package, floor=floor,
-    )  # fmt: skip
+def _named(release: Release | Label) -> dict[str, Any]:
+    """Return what a label and a release both say of a package."""
+    return {name: getattr(release, name) for name in ("product", "counter", "target", "sha256", "length", "package")}
 
 
 def _is(path: Path, length: int, sha256: str) -> bool:

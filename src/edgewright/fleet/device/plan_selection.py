@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import functools
 from collections.abc import Iterator
 
 import msgspec
@@ -10,8 +10,7 @@ import msgspec
 from edgewright.fleet.device.ports import DeviceConfig
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_values import DeviceState, Followed
-from edgewright.fleet.protocol.plans.decision import decide
-from edgewright.fleet.protocol.plans.eligibility import Moment, Traits, Verdict
+from edgewright.fleet.protocol.plans.decision import Moment, Traits, Verdict, decide
 from edgewright.fleet.protocol.ports import Clock, Refused, Seen, Trust, Unreachable
 from edgewright.schema.fleet_plan import Plan, Standing
 
@@ -43,7 +42,8 @@ class PlanSelector:
 
     def __init__(self, state: State, trust: Trust, clock: Clock, config: DeviceConfig) -> None:
         self._state, self._trust, self._clock, self._config = state, trust, clock, config
-        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        # The newest plans by name and hash; what failed is asked for again.
+        self._plan = functools.lru_cache(_PLANS)(lambda name, sha256: trust.plan(name, sha256)[0])
 
     def aborted(self, seen: Seen) -> Standing | None:
         """Return the abort of the release that is on trial; None where there is none."""
@@ -69,13 +69,16 @@ class PlanSelector:
         trouble = ""
         for standing in self._asked(seen):
             try:
-                plan = self._plan(standing)
+                plan = self._plan(standing.plan, standing.sha256)
             except (Unreachable, Refused) as error:
                 trouble = trouble or f"plan {standing.plan}: {error}"
                 continue
             followed = self._follow(standing, running)
             verdict = decide(plan, standing, self._traits(), self._moment(seen, running, followed))
-            self._stage(followed, verdict.stage)
+            if verdict.stage > followed.stage:
+                self._state.change(
+                    plans=_with(self._state.held, msgspec.structs.replace(followed, stage=verdict.stage))
+                )
             found = Choice(plan=plan, standing=standing, verdict=verdict)
             if verdict.target is not None:
                 return found
@@ -105,16 +108,6 @@ class PlanSelector:
         last = [one for one in mine if one.state == "aborted" and one not in back][:1]
         return [*back, *forward, *last]
 
-    def _plan(self, standing: Standing) -> Plan:
-        plan = self._plans.get(standing.sha256)
-        if plan is None:
-            plan, _ = self._trust.plan(standing.plan, standing.sha256)
-            self._plans[standing.sha256] = plan
-        self._plans.move_to_end(standing.sha256)
-        while len(self._plans) > _PLANS:
-            self._plans.popitem(last=False)
-        return plan
-
     def _follow(self, standing: Standing, running: float) -> Followed:
         """Return the plan as it is known; seen from now on where it is new, durably."""
         held, aborted = self._state.held, standing.state == "aborted"
@@ -126,10 +119,6 @@ class PlanSelector:
             known = msgspec.structs.replace(known, aborted=True)
             self._state.change(plans=_with(held, known))
         return known
-
-    def _stage(self, followed: Followed, stage: int) -> None:
-        if stage > followed.stage:
-            self._state.change(plans=_with(self._state.held, msgspec.structs.replace(followed, stage=stage)))
 
     def _traits(self) -> Traits:
         held, link = self._state.held, self._state.link

@@ -7,14 +7,12 @@ from typing import Protocol
 
 import msgspec
 
-from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_plan import Release, TrialLimits
 from edgewright.schema.fleet_report import (
     Acknowledged,
     Allowed,
     Because,
     Intent,
-    Phase,
     Report,
     Vitals,
 )
@@ -138,36 +136,16 @@ class Packages(Protocol):
         """
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent has to say about itself, for a report.
-
-    Attributes:
-        as `Report`; `running`: seconds of the agent's durable running time; `urgent`: something just happened that the
-        control plane waits for (an outcome, an intent that was used); `heard`: the fleet has just given a sign of life.
-    """
-
-    counter: int
-    floor: int
-    phase: Phase
-    plan: str
-    stage: int
-    metadata: dict[str, int]
-    vitals: Vitals | None
-    why: str
-    product: str
-    profile: str
-    version: str
-    running: float
-    urgent: bool = False
-    boards: tuple[BoardSeen, ...] = ()
-    heard: bool = False
-
-
 class Reporter(Protocol):
     """Sends reports where one is due; outcomes, number and nonce are read from the state and kept there."""
 
-    def tell(self, facts: Facts) -> float:
+    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
         """Send a report where it is time or something is urgent.
+
+        Args:
+            facts: what the agent has to say; what is the sender's own (nonce, number, clock, items) is empty in it.
+            urgent: something just happened that the control plane waits for (an outcome, an intent that was used).
+            heard: the fleet has just given a sign of life.
 
         Returns:
             Seconds after which it wants to be asked again; it waits longer by itself where nobody answers.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.ports import Control, Facts
+from edgewright.fleet.device.ports import Control
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.layout import REPORT_EVERY
 from edgewright.fleet.protocol.ports import Chance, Clock, NotTaken, Unreachable
@@ -58,7 +57,8 @@ class PoisonIsolation:
             self._most, self.suspect = None, None
             return False
         if len(items) == 1:
-            self.suspect = (_place(items[0]), why)
+            seen = msgspec.json.decode(items[0], type=_Named)
+            self.suspect = ((seen.boot, seen.sequence), why)
         else:
             self._most = len(items) // 2
         return True
@@ -73,11 +73,6 @@ class PoisonIsolation:
         return found
 
 
-def _place(item: msgspec.Raw) -> Place:
-    seen = msgspec.json.decode(item, type=_Named)
-    return seen.boot, seen.sequence
-
-
 _SLOWEST = REPORT_EVERY
 """Seconds at most after refusals; where nobody answers, `pace.BACK` counts."""
 _APART = 5.0
@@ -88,45 +83,26 @@ _SOON = 30.0
 _OUTCOMES = 200
 
 
-class Outbox(Protocol):
-    """Items of the store on their way."""
+class Outbox:
+    """Items of the store on their way. This one, of a device without a store, has none."""
 
     def urgent(self) -> bool:
         """Return whether something waits that must not wait for the next report."""
+        return False
 
     def backlog(self) -> bool:
         """Return whether more waits than one report carries, as after an outage."""
+        return False
 
     def offered(self) -> Sequence[msgspec.Raw]:
         """Return what waits, as the store sends it; stays until it is settled."""
+        return ()
 
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
         """(boot, sequence) of what is durable on the other side; what was offered and is not named waits on."""
 
     def refuse(self, place: tuple[int, int], why: str) -> None:
         """Record that the item (boot, sequence) is never accepted, and why; its owner sets it aside."""
-
-
-class NoOutbox:
-    """Of a device without a store."""
-
-    def urgent(self) -> bool:
-        """Never."""
-        return False
-
-    def backlog(self) -> bool:
-        """Never."""
-        return False
-
-    def offered(self) -> Sequence[msgspec.Raw]:
-        """Nothing."""
-        return ()
-
-    def settle(self, durable: Sequence[tuple[int, int]]) -> None:
-        """Nothing."""
-
-    def refuse(self, place: tuple[int, int], why: str) -> None:
-        """Nothing."""
 
 
 class ReportSender:
@@ -150,18 +126,18 @@ class ReportSender:
         tags: Sequence[str] = (), every: float = REPORT_EVERY,
     ) -> None:  # fmt: skip
         self._state, self._control, self._clock = state, control, clock
-        self._outbox: Outbox = outbox or NoOutbox()
+        self._outbox = outbox or Outbox()
         self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
         self._pending: Report | None = None
         self._owed = False
         self._sieve = PoisonIsolation()
         self._last, self._more = -_APART, _APART
 
-    def tell(self, facts: Facts) -> float:
+    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
         """Send a report where one is due."""
         now = self._clock.monotonic()
-        self._owed = self._owed or facts.urgent
-        if facts.heard:
+        self._owed = self._owed or urgent
+        if heard:
             self._pace.heard(now)
         due = self._due()
         if now < due or not self._state.link.device:
@@ -208,12 +184,9 @@ class ReportSender:
             due = min(due, self._last + self._more)
         return due
 
-    def _report(self, facts: Facts) -> Report:
-        link = self._state.link
-        items: tuple[Any, ...] = self._sieve.choose(self._outbox.offered())
-        return Report(
-            nonce=link.nonce, sequence=self._state.next_sequence(), counter=facts.counter, floor=facts.floor,
-            phase=facts.phase, plan=facts.plan, stage=facts.stage, metadata=facts.metadata, clock=self._clock.wall(),
-            vitals=facts.vitals, outcomes=self._state.outcomes[:_OUTCOMES], items=items, why=facts.why[:500],
-            tags=self._tags, profile=facts.profile, version=facts.version, boards=facts.boards,
+    def _report(self, facts: Report) -> Report:
+        items = self._sieve.choose(self._outbox.offered())
+        return msgspec.structs.replace(
+            facts, nonce=self._state.link.nonce, sequence=self._state.next_sequence(), clock=self._clock.wall(),
+            outcomes=self._state.outcomes[:_OUTCOMES], items=items, why=facts.why[:500], tags=self._tags,
         )  # fmt: skip

@@ -89,7 +89,10 @@ def follow(
         state = State.open(options.store)
         stack.callback(state.close)
         token = read_token(options.token) if options.token else None
-        product = _product(token, state)
+        product = state.held.product or (token.product if token else "")
+        if not product:
+            raise InputError("an enrolment token", "none", "--token",
+                             "A device that was never enrolled needs one: edgewright fleet token new")  # fmt: skip
         slots = FolderSlots(options.store)
         _factory(options.package, product, state, slots)
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgewright-")))
@@ -212,14 +215,6 @@ def _enroll(
         waker = NewsSubscriber(options.broker, product, delayed(news), state.link.device, options.ca_file)
         stack.callback(waker.close)
     return EnrolledPorts(trust, control, ReportSender(state, control, SystemClock(), SystemRandom(), outbox=ipc))
-
-
-def _product(token: Token | None, state: State) -> str:
-    product = state.held.product or (token.product if token else "")
-    if not product:
-        raise InputError("an enrolment token", "none", "--token",
-                         "A device that was never enrolled needs one: edgewright fleet token new")  # fmt: skip
-    return product
 
 
 def _factory(package: Path | None, product: str, state: State, slots: FolderSlots) -> None:

@@ -71,13 +71,17 @@ class State:
 
     Args:
         database: as `open_guarded` opens it.
+
+    Attributes:
+        held: what is held.
+        link: the device as the control plane knows it.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         found = dict(database.execute("SELECT key, value FROM kept"))
-        self._held = msgspec.json.decode(found["held"], type=DeviceState) if "held" in found else DeviceState()
-        self._link = msgspec.json.decode(found["link"], type=Link) if "link" in found else Link()
+        self.held = msgspec.json.decode(found["held"], type=DeviceState) if "held" in found else DeviceState()
+        self.link = msgspec.json.decode(found["link"], type=Link) if "link" in found else Link()
         rows = database.execute("SELECT value FROM outcomes ORDER BY number LIMIT ?", (2 * OUTCOMES,))
         self._outcomes = [msgspec.json.decode(value, type=Outcome) for (value,) in rows]
 
@@ -97,16 +101,6 @@ class State:
             raise OutputError(_WHAT, f"a damaged file: {error}", str(folder / FILE), _DO) from error
 
     @property
-    def held(self) -> DeviceState:
-        """What is held."""
-        return self._held
-
-    @property
-    def link(self) -> Link:
-        """The device as the control plane knows it."""
-        return self._link
-
-    @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """Those that were not acknowledged, oldest first; at most `OUTCOMES`."""
         return tuple(self._outcomes)
@@ -121,7 +115,7 @@ class State:
         Raises:
             OutputError: the disk is full or broken; nothing has changed.
         """
-        before = self._held
+        before = self.held
         if "floors" in fields:
             given = fields["floors"]
             fields["floors"] = {
@@ -135,7 +129,7 @@ class State:
         now = msgspec.structs.replace(before, outcome=before.outcome + len(numbered), **fields)
         gone = self._too_many(len(numbered))
         self._write({"held": now}, numbered, gone)
-        self._held = now
+        self.held = now
         self._outcomes = [one for one in self._outcomes if one.number not in gone] + numbered
         return now
 
@@ -148,28 +142,28 @@ class State:
         """Store the id of the device."""
         self._relink(
             msgspec.structs.replace(
-                self._link, device=answer.device, tags=answer.tags, batch=answer.batch, at=answer.at, nonce=answer.nonce
+                self.link, device=answer.device, tags=answer.tags, batch=answer.batch, at=answer.at, nonce=answer.nonce
             )
         )
 
     def next_sequence(self) -> int:
         """Return the number of the next report, durable before it is given: none is given twice."""
-        self._relink(msgspec.structs.replace(self._link, sequence=self._link.sequence + 1))
-        return self._link.sequence
+        self._relink(msgspec.structs.replace(self.link, sequence=self.link.sequence + 1))
+        return self.link.sequence
 
     def set_nonce(self, nonce: str) -> None:
         """Store the nonce of a durable acknowledgement."""
-        if nonce != self._link.nonce:
-            self._relink(msgspec.structs.replace(self._link, nonce=nonce))
+        if nonce != self.link.nonce:
+            self._relink(msgspec.structs.replace(self.link, nonce=nonce))
 
     def acknowledge(self, answer: Acknowledged) -> None:
         """Keep the nonce of a durable report, drop its outcomes and end a quarantine, atomically."""
-        link = msgspec.structs.replace(self._link, nonce=answer.nonce)
-        held = msgspec.structs.replace(self._held, quarantined="")
+        link = msgspec.structs.replace(self.link, nonce=answer.nonce)
+        held = msgspec.structs.replace(self.held, quarantined="")
         gone = {one.number for one in self._outcomes if one.number <= answer.outcomes}
-        values: dict[str, Any] = {"link": link} if held == self._held else {"link": link, "held": held}
+        values: dict[str, Any] = {"link": link} if held == self.held else {"link": link, "held": held}
         self._write(values, (), gone)
-        self._link, self._held = link, held
+        self.link, self.held = link, held
         self._outcomes = [one for one in self._outcomes if one.number not in gone]
 
     def close(self) -> None:
@@ -178,7 +172,7 @@ class State:
 
     def _relink(self, link: Link) -> None:
         self._write({"link": link}, (), set())
-        self._link = link
+        self.link = link
 
     def _too_many(self, more: int) -> set[int]:
         over = len(self._outcomes) + more - OUTCOMES

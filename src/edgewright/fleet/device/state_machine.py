@@ -17,11 +17,11 @@ from edgewright.fleet.device.board_updates import Boards
 from edgewright.fleet.device.download import Downloader
 from edgewright.fleet.device.model_supervisor import ModelSupervisor, recover
 from edgewright.fleet.device.plan_selection import Choice, PlanSelector
-from edgewright.fleet.device.ports import Control, DeviceConfig, Facts, Packages, Reporter, Runner, Slots
+from edgewright.fleet.device.ports import Control, DeviceConfig, Packages, Reporter, Runner, Slots
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust, Unreachable
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_report import Phase
+from edgewright.schema.fleet_report import Phase, Report
 
 _DISK = 30.0  # seconds after which a disk that failed is tried again
 # Seconds at most that count between two writings for a trial that waits for rows: longer than that the machine slept,
@@ -177,17 +177,16 @@ class Agent:
         self.state.change(running=self.running)
         self._now.unsaved = 0.0
 
-    def facts(self, urgent: bool = False, contact: bool = False) -> Facts:
-        """Return what a report says."""
+    def facts(self) -> Report:
+        """Return what a report says, without what its sender adds."""
         held, seen, choice = self.state.held, self._now.seen, self._now.choice
         plan = held.trial.plan if held.trial else choice.plan.id if choice and choice.plan else ""
         followed = held.followed(plan)
-        return Facts(
-            counter=held.counter, floor=held.floor, phase=self.phase, plan=plan,
+        return Report(
+            nonce="", sequence=0, counter=held.counter, floor=held.floor, phase=self.phase, plan=plan,
             stage=followed.stage if followed else -1, metadata=seen.versions if seen else {},
-            vitals=self.supervisor.vitals(), why=self.why, product=self._config.product, profile=self._config.profile,
-            version=self._config.version, running=self.running, urgent=urgent,
-            heard=contact, boards=self._boards.seen() if self._boards else (),
+            vitals=self.supervisor.vitals(), why=self.why, profile=self._config.profile, version=self._config.version,
+            boards=self._boards.seen() if self._boards else (),
         )  # fmt: skip
 
     def _count_time(self) -> None:
@@ -275,7 +274,7 @@ class Agent:
             return
         contact, self._now.reported, self._now.contact = self._now.contact, latest, False
         try:
-            self._now.report_at = now + self._reporter.tell(self.facts(urgent, contact))
+            self._now.report_at = now + self._reporter.tell(self.facts(), urgent, contact)
         except InputError as error:
             self._now.report_at = now + self._config.slowest
             self._quarantine(str(error))

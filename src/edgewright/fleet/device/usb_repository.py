@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -28,13 +27,6 @@ class Stick(msgspec.Struct, frozen=True):
 
     trust: Trust
     packages: Packages
-
-
-class StickPort(Protocol):
-    """Where a stick would be."""
-
-    def look(self) -> Stick | None:
-        """Return the stick; None where none is mounted, or its root is not pinned."""
 
 
 class StickMount:
@@ -85,7 +77,7 @@ class CombinedRepository:
         port: where a stick would be.
     """
 
-    def __init__(self, trust: Trust, packages: Packages, port: StickPort) -> None:
+    def __init__(self, trust: Trust, packages: Packages, port: StickMount) -> None:
         self._trust, self._packages, self._port = trust, packages, port
         self._on_stick: set[str] = set()
         self._answers = True

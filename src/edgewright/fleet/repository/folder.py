@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -23,42 +22,26 @@ DATABASE, ADDRESS = "fleet.sqlite", "database.url"
 _WAIT = 30.0
 
 
-@dataclass(frozen=True)
 class Fleet:
     """A folder that `fleet init` made.
 
-    Attributes:
+    Args:
         folder: where it lies.
         settings: of `fleet.toml`.
+
+    Attributes:
+        metadata: signed files that web servers serve under `/metadata`.
+        targets: packages, plans and standings, served under `/targets`.
+        offline: keys that are meant to leave this machine.
+        online: keys of the control plane.
+        incoming: signed changes that the control plane has not taken in yet.
     """
 
-    folder: Path
-    settings: FleetSettings
-
-    @property
-    def metadata(self) -> Path:
-        """Signed files that web servers serve under `/metadata`."""
-        return self.folder / "public" / "metadata"
-
-    @property
-    def targets(self) -> Path:
-        """Packages, plans and standings, served under `/targets`."""
-        return self.folder / "public" / "targets"
-
-    @property
-    def offline(self) -> Path:
-        """Keys that are meant to leave this machine."""
-        return self.folder / "keys" / "offline"
-
-    @property
-    def online(self) -> Path:
-        """Keys of the control plane."""
-        return self.folder / "keys" / "online"
-
-    @property
-    def incoming(self) -> Path:
-        """Signed changes that the control plane has not taken in yet."""
-        return self.folder / "incoming"
+    def __init__(self, folder: Path, settings: FleetSettings) -> None:
+        self.folder, self.settings = folder, settings
+        self.metadata, self.targets = folder / "public" / "metadata", folder / "public" / "targets"
+        self.offline, self.online = folder / "keys" / "offline", folder / "keys" / "online"
+        self.incoming = folder / "incoming"
 
     def managed(self) -> bool:
         """Return whether a control plane publishes what is signed: nobody else may give away versions then."""

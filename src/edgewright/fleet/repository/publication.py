@@ -52,27 +52,6 @@ def publish_plan(
     return data
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said about a package when it is published.
-
-    Attributes:
-        product: line of packages.
-        counter: its number; None for the next.
-        profiles: hardware profiles that it is for; empty for all.
-        least: version of Edgewright from which it runs.
-        notes: for people.
-        back: counter of the release whose bytes the way back carries; None for the newest before this one whose rollout
-            was not aborted.
-    """
-
-    product: str
-    counter: int | None = None
-    profiles: tuple[str, ...] = ()
-    least: str = ""
-    notes: str = ""
-    back: int | None = None
-
-
 def check_package(path: Path) -> tuple[Package, bytes]:
     """Return a package that proved itself: every form answers its test vectors here, with the engine at hand.
 
@@ -89,14 +68,23 @@ def check_package(path: Path) -> tuple[Package, bytes]:
     return package, data
 
 
-def prepare_release(fleet: Fleet, path: Path, wish: Wish, now: float) -> tuple[Change, tuple[Published, ...]]:
+def prepare_release(
+    fleet: Fleet, path: Path, now: float, *, product: str, counter: int | None = None, profiles: tuple[str, ...] = (),
+    least: str = "", notes: str = "", back: int | None = None,
+) -> tuple[Change, tuple[Published, ...]]:  # fmt: skip
     """Return a change that publishes a package, without signatures; its bytes lie among the targets already.
 
     Args:
         fleet: locked by the caller.
         path: of the package.
-        wish: what is said about it.
         now: seconds since 1970.
+        product: line of packages.
+        counter: its number; None for the next.
+        profiles: hardware profiles that it is for; empty for all.
+        least: version of Edgewright from which it runs.
+        notes: for people.
+        back: counter of the release whose bytes the way back carries; None for the newest before this one whose rollout
+            was not aborted.
 
     Returns:
         The change; the release and its way back, unless nothing is there to go back to: a product's first release, or
@@ -109,27 +97,31 @@ def prepare_release(fleet: Fleet, path: Path, wish: Wish, now: float) -> tuple[C
     """
     package, data = check_package(path)
     held = read_held(fleet)
-    before = [p for p in releases.listed(held) if p.release.product == wish.product]
+    before = [p for p in releases.listed(held) if p.release.product == product]
     normal = [p for p in before if not p.revert]
     highest = before[-1].release.counter if before else 0
     if normal and normal[-1].release.sha256 == package.sha256:
-        what = f"release {normal[-1].release.counter} of {wish.product}"
-        raise InputError("a package that is new", f"the bytes of {what}", str(path), "It is published already")
-    counter = highest + 1 if wish.counter is None else wish.counter
+        newest = f"release {normal[-1].release.counter} of {product}"
+        raise InputError("a package that is new", f"the bytes of {newest}", str(path), "It is published already")
+    counter = highest + 1 if counter is None else counter
     if counter <= highest:
-        raise InputError(f"a counter above {highest}", str(counter), f"product {wish.product}", "Leave --counter out")
-    name = f"{package.manifest.name} {package.sha256[:16]}"
-    release = _release(wish.product, counter, package.sha256, len(data), name, wish.profiles, wish.least)
-    made = [Published(release=release, of=counter, notes=wish.notes)]
-    contents = {release.target: data}
-    back = _back(normal, wish, _aborted(fleet, held)) if normal else None
-    if back is not None:
-        contents[package_target(wish.product, counter + 1)] = read_target(fleet, back.target, back.sha256)
-        way = msgspec.structs.replace(back, counter=counter + 1, target=package_target(wish.product, counter + 1))
-        made.append(Published(release=way, revert=True, of=back.counter, notes=f"back from {counter}"))
+        raise InputError(f"a counter above {highest}", str(counter), f"product {product}", "Leave --counter out")
+    name, target = f"{package.manifest.name} {package.sha256[:16]}", package_target(product, counter)
+    fields = {"product": product, "counter": counter, "sha256": package.sha256, "length": len(data), "package": name}
+    try:  # checked as a device checks it
+        release = msgspec.convert({**fields, "target": target, "profiles": profiles, "least": least}, type=Release)
+    except msgspec.ValidationError as error:
+        raise InputError("a release", str(error), RELEASES) from None
+    made = [Published(release=release, of=counter, notes=notes)]
+    contents = {target: data}
+    before_it = _back(normal, product, back, _aborted(fleet, held)) if normal else None
+    if before_it is not None:
+        way = msgspec.structs.replace(before_it, counter=counter + 1, target=package_target(product, counter + 1))
+        contents[way.target] = read_target(fleet, before_it.target, before_it.sha256)
+        made.append(Published(release=way, revert=True, of=before_it.counter, notes=f"back from {counter}"))
     files = [releases.package_file(p, contents[p.release.target]) for p in made]
     roles = releases.with_targets(held, files, now)
-    about = f"release {counter} of {wish.product}: {name}"
+    about = f"release {counter} of {product}: {name}"
     return changes.change(about, roles, write_targets(fleet, contents)), tuple(made)
 
 
@@ -172,25 +164,13 @@ def _aborted(fleet: Fleet, held: Mapping[str, bytes]) -> set[tuple[str, int]]:
     return {(release.product, release.counter) for release in found}
 
 
-def _back(normal: list[Published], wish: Wish, aborted: set[tuple[str, int]]) -> Release | None:
+def _back(normal: list[Published], product: str, counter: int | None, aborted: set[tuple[str, int]]) -> Release | None:
     """Whose bytes the way back carries."""
-    if wish.back is None:
+    if counter is None:
         good = [p.release for p in normal if (p.release.product, p.release.counter) not in aborted]
         return good[-1] if good else None
     for published in normal:
-        if published.release.counter == wish.back:
+        if published.release.counter == counter:
             return published.release
     known = ", ".join(str(p.release.counter) for p in normal)
-    raise InputError(f"a release of {wish.product}: {known}", str(wish.back), "--back-to")
-
-
-def _release(
-    product: str, counter: int, sha256: str, length: int, package: str, profiles: tuple[str, ...], least: str
-) -> Release:
-    """Return a release, checked as a device checks it; InputError for a value that no release may have."""
-    fields = {"product": product, "counter": counter, "sha256": sha256, "length": length, "package": package}
-    fields |= {"target": package_target(product, counter), "profiles": profiles, "least": least}
-    try:
-        return msgspec.convert(fields, type=Release)
-    except msgspec.ValidationError as error:
-        raise InputError("a release", str(error), RELEASES) from None
+    raise InputError(f"a release of {product}: {known}", str(counter), "--back-to")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -105,7 +104,7 @@ def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes
 def note(held: Mapping[str, bytes]) -> str:
     """Return what whoever sets up the web server must know."""
     rollouts = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.expires if ROLLOUTS in held else None
-    until = f" Without a new export devices activate nothing after {_day(rollouts)}." if rollouts else ""
+    until = f" Without a new export devices activate nothing after {rollouts:%Y-%m-%d %H:%M UTC}." if rollouts else ""
     lines = [
         "# Static files of a fleet",
         "",
@@ -121,7 +120,3 @@ def note(held: Mapping[str, bytes]) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _day(moment: datetime.datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")

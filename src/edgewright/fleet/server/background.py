@@ -1,4 +1,4 @@
-"""What runs beside the endpoints: the decision over intents, and threads that work while a server serves."""
+"""What runs beside the endpoints: threads that work while a server serves."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from collections.abc import Callable
 from edgewright.fleet.server import log, retention
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.rollouts import worker
-from edgewright.fleet.server.rollouts.intents import decide_intent
 
 Stop = Callable[[], None]
 PARTS: tuple[Callable[[Plane], Stop], ...] = (retention.start, worker.start)
 """What a server starts, in this order; each returns what stops it."""
-
-
-def attach(plane: Plane) -> Plane:
-    """Let rollouts decide over intents, wherever the control plane is opened: by a server or by a command."""
-    plane.decide = decide_intent
-    return plane
 
 
 def start(plane: Plane) -> Stop:

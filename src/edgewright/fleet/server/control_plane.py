@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
-from edgewright.fleet.protocol.ports import Clock
+from edgewright.fleet.protocol.ports import Clock, SystemClock
 from edgewright.fleet.protocol.wire import signing
 from edgewright.fleet.server.api.limits import ConcurrencyLimit
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.monitoring.counters import Counters
-from edgewright.schema.fleet_report import Allowed, Intent
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,27 +47,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     crowd_bytes: int = 8 << 20
 
 
-Deciding = Callable[[sa.Connection, Mapping[str, Any], Intent, float], Allowed]
-"""(connection inside the transaction that will hold the answer, the device's row, what it asks, now) -> answer."""
 Verifying = Callable[[str, str, Mapping[str, str], bytes, Callable[[str], bytes | None]], str]
 """As `wire.signing.verify`: (method, path, headers, body, name -> public key) -> name; raises InputError."""
-
-
-def no_rollout(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Allowed:
-    """Return the answer where nothing decides over rollouts."""
-    return Allowed(nonce=intent.nonce, go=False, why="no rollout of this plan runs here")
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def wall(self) -> float:
-        """Return seconds since 1970."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds since some moment."""
-        return time.monotonic()
 
 
 @dataclass
@@ -79,7 +57,6 @@ class Plane:
 
     Attributes:
         folder: of the fleet; `folder / 'public'` is served.
-        decide: answers intents; `running` sets it.
         verify: checks the signature of a device's request.
         crowd: devices that are being heard.
         ready: reasons why it is not, by part; empty where it is.
@@ -93,7 +70,6 @@ class Plane:
     clock: Clock = field(default_factory=SystemClock)
     random: Callable[[int], bytes] = secrets.token_bytes
     limits: Limits = field(default_factory=Limits)
-    decide: Deciding = no_rollout
     verify: Verifying = signing.verify
     counted: Counters = field(default_factory=Counters)
     ready: dict[str, str] = field(default_factory=dict)

@@ -147,7 +147,6 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
-    background.attach(plane)
     stop = await asyncio.to_thread(background.start, plane)
     server = _server(App(plane), where)
     serving = asyncio.create_task(server.serve())

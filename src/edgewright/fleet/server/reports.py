@@ -11,21 +11,16 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.server.api.endpoint import RefusedError
-from edgewright.fleet.server.database.engine import (
-    insert_new,
-    insert_new_plain,
-    insert_plain,
-    update_plain,
-    upsert_plain,
-)
+from edgewright.fleet.server.database.engine import update_rows, write_rows
 from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals, written
 from edgewright.fleet.server.enrollments import FORKED, quarantine, shut_out
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
+from edgewright.schema.fleet_report import Acknowledged, Outcome, Report, Vitals
 from edgewright.schema.store import Item
 
 _LARGEST = 2**53
 _ITEM_COLUMNS = ("device", "boot", "sequence", "kind", "priority", "at", "body")
+_OUTCOME_COLUMNS = ("device", "number", "plan", "counter", "what", "because", "detail", "clock", "at")
 _ITEMS = msgspec.json.Decoder(Item)
 _MOST = 2**40
 """Of a count: the database adds up a day of reports in 64 bits, and a device that lies may send one every second."""
@@ -65,9 +60,11 @@ def arrived(
     Raises:
         InputError: numbers beyond 2^53, counts beyond 2^40, or an item that is none.
     """
+    said = report.vitals or Vitals()
     numbers = [report.sequence, report.counter, report.floor, report.stage << 23, report.clock]
-    numbers += _figures(report.vitals)
+    numbers += [said.seconds, *said.latency]  # PostgreSQL has no sum of numbers near the largest of a computer
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
+    counts = (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, said.channels << 10)
     try:
         # A device's come as they are; a simulated one's are no text yet.
         raw = tuple(
@@ -79,20 +76,9 @@ def arrived(
     numbers += [n for item in taken for n in (item.boot, item.sequence)]
     if any(abs(number) > _LARGEST for number in numbers):
         raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
-    if any(abs(count) > _MOST for count in _counts(report.vitals)):
+    if any(abs(count) > _MOST for count in counts):
         raise InputError(f"counts up to {_MOST}", "a larger one", "the report")
     return ReceivedReport(device, report, digest, at, nonce, wait, taken, raw, more)
-
-
-def _counts(said: Vitals | None) -> tuple[int, ...]:
-    if said is None:
-        return ()
-    return (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, abs(said.channels) << 10)
-
-
-def _figures(said: Vitals | None) -> tuple[float, ...]:
-    """PostgreSQL has no sum or mean of numbers near the largest of a computer: it would end every look at them."""
-    return () if said is None else (said.seconds, *said.latency)
 
 
 def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[bytes | EdgewrightError]:
@@ -214,18 +200,19 @@ def _write(
     dialect = connection.dialect
     changed = {one.device: known[one.device] for one in accepted}
     values = [(_WORDS.process_bind_param(r["tags"], dialect), *_VALUES(r), name) for name, r in changed.items()]
-    update_plain(connection, devices, _CHANGED, values)
+    update_rows(connection, devices, _CHANGED, values)
     said = [(one, _counted(one.report.vitals)) for one in accepted]
-    insert_plain(connection, reports, _HISTORY, [_history(one, counted) for one, counted in said])
+    write_rows(connection, reports, _HISTORY, [_history(one, counted) for one, counted in said])
     latest = {
         one.device: (one.device, one.at, one.report.counter, *counted)
         for one, counted in said
         if one.report.vitals is not None
     }
-    upsert_plain(connection, vitals, _VITALS, list(latest.values()))
-    insert_new(connection, outcomes, [_outcome(one, told) for one in accepted for told in one.report.outcomes])
+    write_rows(connection, vitals, _VITALS, list(latest.values()), "replace")
+    ended = [_outcome(one, outcome) for one in accepted for outcome in one.report.outcomes]
+    write_rows(connection, outcomes, _OUTCOME_COLUMNS, ended, "keep")
     rows = [_item(one, *item) for one in accepted for item in zip(one.items, one.raw, strict=True)]
-    insert_new_plain(connection, items, _ITEM_COLUMNS, rows)
+    write_rows(connection, items, _ITEM_COLUMNS, rows, "keep")
 
 
 def _history(one: ReceivedReport, counted: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -248,11 +235,12 @@ def _counted(said: Vitals | None) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _outcome(one: ReceivedReport, told: Any) -> dict[str, Any]:  # noqa: ANN401 - schema.fleet_report.Outcome
-    return {
-        "device": one.device, "number": told.number, "plan": _plain(told.plan)[:63], "counter": told.counter,
-        "what": told.what, "because": told.because, "detail": _plain(told.detail), "clock": told.at, "at": one.at,
-    }  # fmt: skip
+def _outcome(one: ReceivedReport, outcome: Outcome) -> tuple[Any, ...]:
+    """Return a row in the order of `_OUTCOME_COLUMNS`."""
+    return (
+        one.device, outcome.number, _plain(outcome.plan)[:63], outcome.counter, outcome.what, outcome.because,
+        _plain(outcome.detail), outcome.at, one.at,
+    )  # fmt: skip
 
 
 def _item(one: ReceivedReport, item: Item, raw: bytes) -> tuple[Any, ...]:

@@ -49,36 +49,6 @@ class Device:
         twins: another one has the same key.
     """
 
-    __slots__ = (
-        "_behaviour",
-        "_calm",
-        "_due",
-        "_events",
-        "_heard",
-        "_looked",
-        "_said",
-        "_seen",
-        "_served",
-        "_told",
-        "_verifier",
-        "_wake",
-        "agent",
-        "chance",
-        "clock",
-        "cuts",
-        "disk",
-        "link",
-        "new",
-        "number",
-        "off",
-        "outbox",
-        "runner",
-        "state",
-        "tell",
-        "trust",
-        "twins",
-    )  # fmt: skip
-
     def __init__(
         self, number: int, events: EventQueue, served: Served, verifier: Verifier, chance: SeededRandom,
         behaviour: Callable[[Device, Release], Behaviour], told: Callable[[Device, Outcome], None],

@@ -34,19 +34,6 @@ class Disk:
         cut: asked before and after every durable write; it raises `PowerCut`. None: the power never goes.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "cut",
-        "digests",
-        "floors",
-        "kept",
-        "parts",
-        "ran",
-        "slots",
-        "told",
-        "verified",
-    )  # fmt: skip
-
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
         self.told: dict[int, Any] = {}
@@ -84,8 +71,8 @@ class KeptState(State):
 
     def __init__(self, disk: Disk, watch: Callable[[Outcome], None] = lambda _: None) -> None:
         self._disk, self._watch = disk, watch
-        self._held = disk.kept.get("held") or DeviceState()
-        self._link = disk.kept.get("link") or Link()
+        self.held = disk.kept.get("held") or DeviceState()
+        self.link = disk.kept.get("link") or Link()
         self._outcomes = [disk.told[number] for number in sorted(disk.told)][: 2 * OUTCOMES]
 
     def change(self, told: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - of `DeviceState`

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.eligibility import Traits, first_stage
+from edgewright.fleet.protocol.plans.decision import Traits, first_stage
 from edgewright.fleet.protocol.plans.gates import failed
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from edgewright.fleet.protocol.plans.eligibility import earliest
+from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.server.rollouts.intents import UNTIL
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.fleet import SimulatedFleet

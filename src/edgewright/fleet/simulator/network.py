@@ -26,8 +26,6 @@ class Link:
         lost, damaged: requests and answers that did not arrive, and pieces that arrived otherwise, so far.
     """
 
-    __slots__ = ("_chance", "_events", "away", "damaged", "loss", "lost", "spoilt")
-
     def __init__(self, events: EventQueue, chance: SeededRandom) -> None:
         self._events, self._chance = events, chance
         self.away: list[tuple[float, float]] = []

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from edgewright.fleet.device.reports import Outbox
 from edgewright.fleet.protocol.ports import Clock
 from edgewright.schema.store import Item
 
@@ -19,8 +20,8 @@ _ALARM, _ROWS = {"kind": "alarm", "label": "worn", "priority": 0}, {"rows": 600,
 Place = tuple[int, int]
 
 
-class SimulatedOutbox:
-    """Simulated outbox (`fleet.device.reports.Outbox`); items come with time, the first with the first call.
+class SimulatedOutbox(Outbox):
+    """Simulated outbox; items come with time, the first with the first call.
 
     Args:
         device: name for its items.
@@ -32,8 +33,6 @@ class SimulatedOutbox:
         until: end of an outage, monotonic seconds, as the device's wall clock may be wrong; infinite for none.
         drained: when the last alarm, and the last of all items, that was put before `until` was settled.
     """
-
-    __slots__ = ("_clock", "_device", "_made", "_since", "_waiting", "drained", "dropped", "settled", "until")
 
     def __init__(self, device: str, clock: Clock) -> None:
         self._device, self._clock, self._since, self._made = device, clock, clock.monotonic(), 0
@@ -54,10 +53,6 @@ class SimulatedOutbox:
         self._fill()
         return any(one.kind == "event" for one in self._waiting.values())
 
-    def backlog(self) -> bool:
-        """Never: all that it holds fits into one report."""
-        return False
-
     def offered(self) -> Sequence[msgspec.Raw]:
         """Return alarms first, the oldest first."""
         self._fill()
@@ -76,9 +71,6 @@ class SimulatedOutbox:
         for place, over in enumerate(("event" not in left, not left)):
             if over and self.drained[place] is None:
                 self.drained[place] = now
-
-    def refuse(self, place: Place, why: str) -> None:
-        """Never: a simulated control plane takes every item."""
 
     def _fill(self) -> None:
         due = int((self._clock.monotonic() - self._since) / EVERY)

@@ -29,7 +29,6 @@ from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
 from edgewright.fleet.server.rollouts import intents
 from edgewright.fleet.server.rollouts.dirty_check import LEAST
-from edgewright.fleet.server.rollouts.intents import decide_intent
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.fleet.server.signer.service import LocalSigner
@@ -83,9 +82,8 @@ class Served:
         unflushed(database)
         database, committer = (database, Committer(database.writing, thread=False)) if exact else gathered(database)
         self.plane = Plane(
-            self.fleet.folder, database, committer, clock=clock, random=chance.bytes, limits=Limits(wait=wait),
-            decide=decide_intent,
-        )  # fmt: skip
+            self.fleet.folder, database, committer, clock=clock, random=chance.bytes, limits=Limits(wait=wait)
+        )
         root = read_published(self.fleet)[ROOT]
         self.root = (root, hashlib.sha256(root).hexdigest())
         record = self.fleet.online / "signed.json"
@@ -201,9 +199,7 @@ class Served:
             self.hearing.write_of(device)  # an intent is decided by this device's rows, the rollout and other intents
         now = self._events.now
         try:
-            return self.plane.committer.submit(
-                lambda c: intents.ask(c, self.plane.decide, device, intent, now)
-            ).result()
+            return self.plane.committer.submit(lambda c: intents.ask(c, device, intent, now)).result()
         except RefusedError as error:
             raise _refused(error) from None
 

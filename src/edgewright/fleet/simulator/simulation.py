@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.simulator.default_plan import BEGINS, QUORUM, plan_for
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.event_queue import BEGIN, SeededRandom

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -92,8 +93,10 @@ class Client:
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
         """Return a plan and its bytes."""
         kept = self._folder / _PLANS / f"{sha256}.json"
-        content = _read(kept)
-        if content is None or hashlib.sha256(content).hexdigest() != sha256:
+        content = b""
+        with suppress(OSError):
+            content = kept.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
             content = self._fetch(plan_target(name), _LARGEST_PLAN, sha256)
             self._keep_plan(kept, content)
         plan = _decode(content, Plan, f"plan {name}")
@@ -106,10 +109,10 @@ class Client:
         found = self._verified().target(release.target)
         if found is None:
             raise Refused(f"{release.target} is not among the signed targets", "mixed")
-        said = (found.length, found.hashes.get("sha256"), (found.custom or {}).get("counter", release.counter))
-        asked = (release.length, release.sha256, release.counter)
-        if said != asked:
-            raise Refused(f"{release.target}: signed as {said}, the plan says {asked}", "mixed")
+        signed = (found.length, found.hashes.get("sha256"), (found.custom or {}).get("counter", release.counter))
+        planned = (release.length, release.sha256, release.counter)
+        if signed != planned:
+            raise Refused(f"{release.target}: signed as {signed}, the plan says {planned}", "mixed")
 
     def path(self, release: Release) -> str:
         """Return the path of its bytes, below the address of targets."""
@@ -129,10 +132,7 @@ class Client:
     def _verified(self) -> MetadataVerifier:
         """Return a checker that has seen the newest metadata; that of the last refresh where there is one."""
         if self._checker is None:
-            with self._transport.exchange("GET", _TIMESTAMP_PATH, {}) as answer:
-                if answer.status != 200:
-                    raise Unreachable(f"{_TIMESTAMP_PATH}: status {answer.status}")
-                timestamp = answer.whole(_LARGEST_TIMESTAMP)
+            timestamp = self._whole(_TIMESTAMP_PATH, _LARGEST_TIMESTAMP)
             self._checker = self._verify(timestamp, "")
         return self._checker
 
@@ -231,13 +231,16 @@ class Client:
 
     def _download(self, target: str, sha256: str, length: int) -> bytes:
         path = _place(target, sha256)
-        with self._transport.exchange("GET", path, {}) as answer:
-            if answer.status != 200:
-                raise Unreachable(f"{path}: status {answer.status}")
-            content = answer.whole(length)
+        content = self._whole(path, length)
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Refused(f"{target}: {len(content)} bytes that are not those that were signed", "hash")
         return content
+
+    def _whole(self, path: str, limit: int) -> bytes:
+        with self._transport.exchange("GET", path, {}) as answer:
+            if answer.status != 200:
+                raise Unreachable(f"{path}: status {answer.status}")
+            return answer.whole(limit)
 
     def _keep_plan(self, path: Path, content: bytes) -> None:
         try:
@@ -248,13 +251,6 @@ class Client:
         except OSError as error:
             raise OutputError("to keep a plan", error.strerror or str(error), str(path)) from None
         write_atomic(path, content)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
 
 
 def _place(target: str, sha256: str) -> str:

@@ -55,6 +55,10 @@ class MetadataState:
     Args:
         folder: of the repository's files on this device; made where it is absent.
         opener: of databases.
+        opener: of databases.
+
+    Attributes:
+        word: the newest.
 
     Raises:
         InputError: it is of a newer version.
@@ -69,15 +73,10 @@ class MetadataState:
         self._database = open_guarded(folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener, ahead=True)
         try:
             content = self._database.value("SELECT value FROM words WHERE key = ?", (_WORD,))
-            self._word = msgspec.json.decode(content, type=VerifiedMetadata) if content else VerifiedMetadata()
+            self.word = msgspec.json.decode(content, type=VerifiedMetadata) if content else VerifiedMetadata()
         except Exception as error:
             self._database.close()
             raise OutputError(_WHAT, f"{trouble(error)}: {error}", str(folder / FILE), _DO) from error
-
-    @property
-    def word(self) -> VerifiedMetadata:
-        """The newest word."""
-        return self._word
 
     def floor(self, role: str, keys: str) -> int:
         """Highest version of a role that was verified under these keys; 0 where none was."""
@@ -99,14 +98,14 @@ class MetadataState:
                     (role, keys, version),
                 )
             self._put(word)
-        self._word = word
+        self.word = word
 
     def forget(self) -> None:
         """Begin anew under another root."""
         with self._database.transaction():
             self._database.execute("DELETE FROM floors")
             self._put(VerifiedMetadata())
-        self._word = VerifiedMetadata()
+        self.word = VerifiedMetadata()
 
     def close(self) -> None:
         """Close the file."""

@@ -28,7 +28,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from edgewright.core.files import write_atomic
 from edgewright.fleet.protocol.layout import METADATA_PATH, RELEASES, ROLLOUTS, TIMESTAMP
-from edgewright.fleet.protocol.ports import Answer, Refused, Transport, Unreachable
+from edgewright.fleet.protocol.ports import Refused, Transport, Unreachable
 
 ROOTS = "root_history"
 _BASE = "fleet:"
@@ -68,18 +68,9 @@ class _Fetcher(FetcherInterface):
             yield self._ready.pop(path)
             return
         with self._transport.exchange("GET", path, {}) as answer:
-            require_ok(answer, path)
+            if answer.status != 200:
+                raise DownloadHTTPError(f"{path}: status {answer.status}", answer.status)
             yield from answer.body
-
-
-def require_ok(answer: Answer, path: str) -> None:
-    """Whether a file came.
-
-    Raises:
-        DownloadHTTPError: it is not there.
-    """
-    if answer.status != 200:
-        raise DownloadHTTPError(f"{path}: status {answer.status}", answer.status)
 
 
 class MetadataVerifier(Updater):
@@ -92,13 +83,16 @@ class MetadataVerifier(Updater):
         moment: hash of the key ids of `timestamp` -> seconds since 1970 by which expiry is judged. It is asked when the
             newest root is known: signed times of keys that are gone no longer count.
         ready: files that have come already, by path.
+
+    Attributes:
+        fresh_files: verified files that the cache does not hold yet, by name.
     """
 
     def __init__(
         self, folder: Path, transport: Transport, pinned: bytes, moment: Callable[[str], float],
         ready: dict[str, bytes] | None = None,
     ) -> None:  # fmt: skip
-        self._held_back: dict[str, bytes] = {}
+        self.fresh_files: dict[str, bytes] = {}
         self._moment = moment
         (folder / ROOTS).mkdir(parents=True, exist_ok=True)
         base = f"{_BASE}{METADATA_PATH}"
@@ -110,18 +104,9 @@ class MetadataVerifier(Updater):
         super()._load_root()
         self._trusted_set.reference_time = datetime.fromtimestamp(self._moment(self.keys(TIMESTAMP)), UTC)
 
-    @property
-    def fresh_files(self) -> dict[str, bytes]:
-        """Verified files that the cache does not hold yet, by name."""
-        return self._held_back
-
     def role(self, name: str) -> Any | None:  # noqa: ANN401 - roles differ
         """Return what was verified of a role; None where nothing was."""
         return self._trusted_set[name] if name in self._trusted_set._trusted_set else None
-
-    def roles(self) -> tuple[str, ...]:
-        """Return names of the roles that were verified."""
-        return tuple(self._trusted_set._trusted_set)
 
     def keys(self, role: str) -> str:
         """Hash of the key ids and the threshold that speak for a role.
@@ -149,13 +134,13 @@ class MetadataVerifier(Updater):
 
     def _load_local_metadata(self, rolename: str) -> bytes:
         name = f"{quote(rolename, '')}.json"
-        if name in self._held_back:
-            return self._held_back[name]
+        if name in self.fresh_files:
+            return self.fresh_files[name]
         content: bytes = super()._load_local_metadata(rolename)
         return content
 
     def _persist_metadata(self, rolename: str, data: bytes) -> None:
-        self._held_back[f"{quote(rolename, '')}.json"] = data
+        self.fresh_files[f"{quote(rolename, '')}.json"] = data
 
     def _persist_file(self, filename: str, data: bytes) -> None:
         path = Path(filename)

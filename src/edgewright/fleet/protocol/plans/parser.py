@@ -8,7 +8,7 @@ from typing import get_args
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.eligibility import listed
+from edgewright.fleet.protocol.plans.decision import listed
 from edgewright.fleet.protocol.plans.formatting import percent
 from edgewright.fleet.protocol.plans.windows import parse
 from edgewright.schema.errors import InputError, UnknownNameError

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from edgewright.fleet.protocol.layout import LONGEST, RELEASES
-from edgewright.fleet.protocol.plans.eligibility import earliest
+from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.protocol.plans.formatting import day, lasting, percent
 from edgewright.fleet.protocol.plans.gates import SHARES
 from edgewright.schema.errors import InputError

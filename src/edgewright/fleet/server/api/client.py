@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +17,14 @@ from edgewright.core.process_owner import account
 from edgewright.fleet.protocol.ports import Transport, Unreachable
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.server import background
 from edgewright.fleet.server.api.app import LOCAL, App
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_api import Problem
 
 T = TypeVar("T")
+Exchange = Callable[[str, str, bytes], tuple[int, bytes]]
+"""Sends a method, a path and a body; returns status and body of the answer."""
 _LARGEST = 64 << 20
 _JSON = "application/json"
 
@@ -32,11 +33,11 @@ class ApiClient:
     """Asks the operator API.
 
     Args:
-        exchange: sends a method, a path and a body; returns status and body of the answer.
+        exchange: to the application.
         where: folder or address, for messages.
     """
 
-    def __init__(self, exchange: Callable[[str, str, bytes], tuple[int, bytes]], where: str) -> None:
+    def __init__(self, exchange: Exchange, where: str) -> None:
         self._exchange, self.where = exchange, where
 
     def ask(self, kind: type[T], method: str, path: str, said: object = None) -> T:
@@ -76,23 +77,17 @@ def _refused(status: int, content: bytes, where: str) -> InputError | CheckFaile
     return InputError(said.expected, said.got, place, said.do)
 
 
-class _InProcess:
-    """The application in this process, without a network; whoever may write the folder is its administrator."""
+def _in_process(app: App) -> Exchange:
+    """Ask the application in this process, without a network; whoever may write the folder is its administrator."""
+    who = f"local:{account(str(os.getuid()))}"[:64]
 
-    def __init__(self, app: App) -> None:
-        self._app, self._who = app, f"local:{account(str(os.getuid()))}"[:64]
-
-    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Return status and body of the answer."""
-        return _whole(self._ask(method, path, body))
-
-    async def _ask(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    async def ask(method: str, path: str, body: bytes) -> tuple[int, bytes]:
         parts = urlsplit(path)
         headers = [(b"host", b"fleet"), (b"content-type", _JSON.encode()), (b"content-length", b"%d" % len(body))]
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
             "path": unquote(parts.path), "raw_path": parts.path.encode(), "query_string": parts.query.encode(),
-            "root_path": "", "headers": headers, "server": ("fleet", 80), "client": None, LOCAL: (self._who, "admin"),
+            "root_path": "", "headers": headers, "server": ("fleet", 80), "client": None, LOCAL: (who, "admin"),
         }  # fmt: skip
         messages = [{"type": "http.request", "body": body, "more_body": False}]
         status, content = 500, list[bytes]()
@@ -105,29 +100,34 @@ class _InProcess:
             status = message.get("status", status)
             content.append(message.get("body", b""))
 
-        await self._app(scope, receive, send)
+        await app(scope, receive, send)
         return status, b"".join(content)
 
-
-class _Remote:
-    """A server elsewhere, over HTTP."""
-
-    def __init__(self, transport: Transport, token: str) -> None:
-        self._transport, self._token = transport, token
-
-    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Return status and body of the answer.
-
-        Raises:
-            OutputError: there was none.
-        """
-        headers = {"Authorization": f"Bearer {self._token}", **({"Content-Type": _JSON} if body else {})}
+    def exchange(method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Run the exchange to its end, in a thread of its own where a loop is running already: a notebook has one."""
         try:
-            with self._transport.exchange(method, path, headers, body) as answer:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(ask(method, path, body))
+        with ThreadPoolExecutor(1) as apart:
+            return apart.submit(asyncio.run, ask(method, path, body)).result()
+
+    return exchange
+
+
+def _remote(transport: Transport, token: str) -> Exchange:
+    """Ask a server elsewhere, over HTTP; OutputError where there is no answer."""
+
+    def exchange(method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {token}", **({"Content-Type": _JSON} if body else {})}
+        try:
+            with transport.exchange(method, path, headers, body) as answer:
                 return answer.status, answer.whole(_LARGEST)
         except Unreachable as error:
             do = "Name who signed it with --ca-file" if "certificate" in str(error) else "Ask again later"
             raise OutputError("an answer of the control plane", str(error), do=do) from None
+
+    return exchange
 
 
 @contextmanager
@@ -138,9 +138,9 @@ def local_client(folder: Path) -> Iterator[ApiClient]:
         InputError: no fleet is there, or its database is newer than this program.
     """
     open_fleet(folder)
-    plane = background.attach(open_plane(folder))
+    plane = open_plane(folder)
     try:
-        yield ApiClient(_InProcess(App(plane)).exchange, str(folder))
+        yield ApiClient(_in_process(App(plane)), str(folder))
     finally:
         plane.close()
 
@@ -159,16 +159,6 @@ def remote_client(url: str, token: str, ca_file: str = "") -> Iterator[ApiClient
     """
     transport = HttpTransport(url, ca_file)
     try:
-        yield ApiClient(_Remote(transport, token).exchange, url)
+        yield ApiClient(_remote(transport, token), url)
     finally:
         transport.close()
-
-
-def _whole(exchange: Coroutine[Any, Any, T]) -> T:
-    """Run an exchange to its end, in a thread of its own where a loop is running already: a notebook has one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(exchange)
-    with ThreadPoolExecutor(1) as apart:
-        return apart.submit(asyncio.run, exchange).result()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.dialects import postgresql, sqlite
 
 from edgewright.fleet.server.database import postgres
 from edgewright.fleet.server.database import sqlite as files
@@ -56,10 +54,6 @@ def migrate(engine: sa.Engine, where: str) -> None:
             )  # fmt: skip
         elif present != newest:
             command.upgrade(settings, "head")
-
-
-# Both say ON CONFLICT in the same words; the core of SQLAlchemy has no such statement.
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
@@ -163,79 +157,37 @@ def lock(connection: sa.Connection, *, shared: bool) -> None:
         postgres.lock(connection, shared=shared)
 
 
-def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, or where their primary key is there already replaces the other columns that they name."""
-    if rows:
-        connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0])), list(rows))
-
-
-@functools.cache  # building one takes longer than running it
-def _upserting(dialect: str, table: sa.Table, names: tuple[str, ...]) -> Any:  # noqa: ANN401 - of either dialect
-    statement = _INSERTS[dialect](table)
-    keys = [column.name for column in table.primary_key]
-    others = {name: statement.excluded[name] for name in names if name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=others)
-
-
-def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, leaving those whose primary key is there already as they are."""
-    if not rows:
-        return
-    statement = _INSERTS[connection.dialect.name](table)
-    keys = [column.name for column in table.primary_key]
-    connection.execute(statement.on_conflict_do_nothing(index_elements=keys), list(rows))
-
-
-def insert_new_plain(
-    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert many new rows as tuples in the driver's types, in half the time of `insert_new`.
+def write_rows(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]],
+    present: Literal["keep", "replace"] | None = None,
+) -> None:  # fmt: skip
+    """Insert many rows as tuples in the driver's types, in half the time that SQLAlchemy takes for dictionaries.
 
     Args:
         connection: in a transaction that may write.
         table: to insert into.
         names: of the columns, in the order of each row's values.
         rows: values as the driver takes them.
+        present: what becomes of a row whose primary key is there already; None where there is none.
     """
-    keys = ", ".join(column.name for column in table.primary_key)
-    _many(connection, f"{_inserting(connection, table, names)} ON CONFLICT ({keys}) DO NOTHING", rows)
-
-
-def upsert_plain(
-    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Upsert many rows given as for `insert_new_plain`."""
-    keys = [column.name for column in table.primary_key]
+    if not rows:
+        return
+    marks, keys = ", ".join([_mark(connection)] * len(names)), [column.name for column in table.primary_key]
     others = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-    inserting = _inserting(connection, table, names)
-    _many(connection, f"{inserting} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {others}", rows)
+    conflict = f" ON CONFLICT ({', '.join(keys)}) DO {'NOTHING' if present == 'keep' else f'UPDATE SET {others}'}"
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+    connection.exec_driver_sql(statement + (conflict if present else ""), list(rows))
 
 
-def insert_plain(
+def update_rows(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Insert rows as of `insert_new_plain`; none of them may be there."""
-    _many(connection, _inserting(connection, table, names), rows)
-
-
-def update_plain(
-    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Write columns of rows that are there; each row's values as of `insert_new_plain`, and its primary key last."""
+    """Write columns of rows that are there; each row's values as of `write_rows`, and its primary key last."""
     mark, (key,) = _mark(connection), table.primary_key
     values = ", ".join(f"{name} = {mark}" for name in names)
-    _many(connection, f"UPDATE {table.name} SET {values} WHERE {key.name} = {mark}", rows)  # noqa: S608
-
-
-def _inserting(connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> str:
-    marks = ", ".join([_mark(connection)] * len(names))
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+    if rows:
+        connection.exec_driver_sql(f"UPDATE {table.name} SET {values} WHERE {key.name} = {mark}", list(rows))  # noqa: S608
 
 
 def _mark(connection: sa.Connection) -> str:
     return "?" if connection.dialect.paramstyle == "qmark" else "%s"
-
-
-def _many(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    if rows:
-        connection.exec_driver_sql(statement, list(rows))

@@ -10,8 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.decision import decide
-from edgewright.fleet.protocol.plans.eligibility import Moment, Traits, place
+from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, place
 from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server.database.tables import audit, devices, intents, items, outcomes, rollouts, vitals
 from edgewright.fleet.server.rollouts.rows import in_index, plan_of, standing_of

@@ -7,13 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import decide
-from edgewright.fleet.protocol.plans.eligibility import Moment, Traits
+from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server.api.endpoint import RefusedError
-from edgewright.fleet.server.control_plane import Deciding
-from edgewright.fleet.server.database.engine import upsert
+from edgewright.fleet.server.database.engine import write_rows
 from edgewright.fleet.server.database.tables import devices, intents, outcomes
 from edgewright.fleet.server.enrollments import shut_out
 from edgewright.fleet.server.rollouts.rows import plan_of, row_of, standing_of
@@ -108,8 +106,10 @@ _BEFORE = sa.select(intents.c.at).where(
     intents.c.counter == sa.bindparam("counter"),
 )  # fmt: skip
 
+_ANSWER = ("device", "plan", "counter", "stage", "asked_at", "go", "at", "why")
 
-def ask(connection: sa.Connection, decide: Deciding, device: str, intent: Intent, now: float) -> Allowed:
+
+def ask(connection: sa.Connection, device: str, intent: Intent, now: float) -> Allowed:
     """Decide, and write the answer down.
 
     The nonce of the last acknowledgement is returned as it came: an intent uses none up, so it may be asked again.
@@ -131,13 +131,10 @@ def ask(connection: sa.Connection, decide: Deciding, device: str, intent: Intent
             raise RefusedError(409, "the nonce of the last acknowledgement", "another", "nonce", "Report first")
         why = "repeat the last report first: its acknowledgement was lost"
         return Allowed(nonce=intent.nonce, go=False, why=why, wait=1.0)
-    decision = decide(connection, row, intent, now)
+    decision = decide_intent(connection, row, intent, now)
     place = {"device": device, "plan": intent.plan, "counter": intent.counter}
     before = connection.execute(_BEFORE, place).scalar_one_or_none()
-    written = {
-        "device": device, "plan": intent.plan, "counter": intent.counter, "stage": intent.stage, "asked_at": now,
-        "go": decision.go, "at": before if before is not None else (now if decision.go else None),
-        "why": decision.why[:500],
-    }  # fmt: skip
-    upsert(connection, intents, [written])
+    at = before if before is not None else (now if decision.go else None)
+    answer = (device, intent.plan, intent.counter, intent.stage, now, decision.go, at, decision.why[:500])
+    write_rows(connection, intents, _ANSWER, [answer], "replace")
     return decision

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.eligibility import earliest
+from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
 from edgewright.fleet.server.database.tables import rollouts

@@ -72,7 +72,7 @@ class Rollouts:
     ) -> None:  # fmt: skip
         self._body = body
         self._database, self._committer, self._signer = database, committer, signer
-        self._now, self._publish = now, publish
+        self._now, self.publish = now, publish
 
     def start(self, body: bytes, who: str) -> Standing:
         """Begin the rollout of a plan that was signed offline; again with the same plan it changes nothing.
@@ -102,32 +102,36 @@ class Rollouts:
 
         return self._do(plan.id, who, step)
 
-    def pause(self, plan: str, who: str, why: str = "") -> Standing:
-        """Nobody begins until a person resumes it; who has the release keeps it.
+    def steer(self, plan: str, who: str, state: State, why: str = "", *, revert: bool = False) -> Standing:
+        """Take a step of a person, where the table of transitions has it; only a person resumes.
+
+        Args:
+            plan: id of its plan.
+            who: the person.
+            state: 'paused': nobody begins, who has the release keeps it. 'running': go on. 'aborted': end it for ever.
+            why: for people.
+            revert: of an abort: those that have the release are called back.
 
         Raises:
-            InputError: no such rollout, or it is over.
+            InputError: no such rollout, it is over, or its plan has no way back.
         """
-        return self._set(plan, who, "paused", why)
+        act = "resumed" if state == "running" else state
 
-    def resume(self, plan: str, who: str, why: str = "") -> Standing:
-        """Go on; only a person does this.
+        def step(connection: sa.Connection) -> Step | None:
+            row = need(connection, plan)
+            if revert and plan_of(row["body"]).revert is None:
+                raise InputError("a plan with a way back", "one without: nothing good came before it", f"plan {plan}")
+            if row["state"] == state and (row["revert"] or not revert):
+                return None
+            if row["state"] != state and state not in TRANSITIONS[row["state"]]:
+                before = " or ".join(one for one, following in TRANSITIONS.items() if state in following)
+                raise InputError(f"a rollout that is {before}", f"one that is {row['state']}", f"plan {plan}")
+            return Step(
+                what=f"rollout.{act}", plan=plan, seen=row["version"], values={"state": state, "revert": revert},
+                why=why or f"{act} by {who}",
+            )  # fmt: skip
 
-        Raises:
-            InputError: no such rollout, or it is over.
-        """
-        return self._set(plan, who, "running", why)
-
-    def abort(self, plan: str, who: str, *, revert: bool, why: str = "") -> Standing:
-        """End it for ever; with `revert` those that have the release are called back.
-
-        Raises:
-            InputError: no such rollout, or its plan has no way back.
-        """
-        row = self._read(plan)
-        if revert and plan_of(row["body"]).revert is None:
-            raise InputError("a plan with a way back", "one without: nothing good came before it", f"plan {plan}")
-        return self._set(plan, who, "aborted", why, revert=revert)
+        return self._do(plan, who, step)
 
     def advance(self, plan: str, seen: int, why: str = "") -> Standing:
         """Begin the next stage, or finish after the last one; once for each version that was seen.
@@ -158,7 +162,7 @@ class Rollouts:
     def refresh(self, who: str = "scheduler") -> None:
         """Signs the same standings again, so that they do not expire."""
         self._attempt(who, lambda _: Step(what="metadata.refreshed"))
-        self._publish()
+        self.publish()
 
     def take(self, who: str, roles: Mapping[str, bytes], roots: tuple[bytes, ...] = ()) -> None:
         """Take in metadata of offline roles; `publish` writes it.
@@ -167,10 +171,6 @@ class Rollouts:
             InputError: it is not signed as it must be.
         """
         self._attempt(who, lambda _: Step(what="metadata.taken", roles=dict(roles), roots=roots))
-
-    def publish(self) -> None:
-        """Write what is committed and not yet published."""
-        self._publish()
 
     def _follow(
         self, plan: str, seen: int, why: str, states: tuple[State, ...],
@@ -187,27 +187,9 @@ class Rollouts:
 
         return self._do(plan, "scheduler", step)
 
-    def _set(self, plan: str, who: str, state: State, why: str, *, revert: bool = False) -> Standing:
-        """Step by a person, where the table of transitions has it."""
-        act = "resumed" if state == "running" else state
-
-        def step(connection: sa.Connection) -> Step | None:
-            row = need(connection, plan)
-            if row["state"] == state and (row["revert"] or not revert):
-                return None
-            if row["state"] != state and state not in TRANSITIONS[row["state"]]:
-                before = " or ".join(one for one, following in TRANSITIONS.items() if state in following)
-                raise InputError(f"a rollout that is {before}", f"one that is {row['state']}", f"plan {plan}")
-            return Step(
-                what=f"rollout.{act}", plan=plan, seen=row["version"], values={"state": state, "revert": revert},
-                why=why or f"{act} by {who}",
-            )  # fmt: skip
-
-        return self._do(plan, who, step)
-
     def _do(self, plan: str, who: str, step: Callable[[sa.Connection], Step | None]) -> Standing:
         self._attempt(who, step)
-        self._publish()
+        self.publish()
         return standing_of(self._read(plan))
 
     def _attempt(self, who: str, work_out: Callable[[sa.Connection], Step | None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from edgewright.fleet.protocol.layout import LONGEST, ROOT
-from edgewright.fleet.protocol.plans.eligibility import earliest
+from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.transitions import TRANSITIONS
 from edgewright.schema.errors import InputError

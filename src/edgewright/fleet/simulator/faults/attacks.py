@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.eligibility import place
+from edgewright.fleet.protocol.plans.decision import place
 from edgewright.fleet.repository.acceptance import publish
 from edgewright.fleet.simulator.behaviour import Behaviour
 from edgewright.fleet.simulator.device import Device, copy_of
@@ -249,7 +249,7 @@ def _drawn(device: Device) -> Vitals:
 
 def _pause(fleet: SimulatedFleet) -> None:
     assert fleet.plan is not None  # noqa: S101 - it has started
-    fleet.served.rollouts.pause(fleet.plan.id, "operator", "to look at the canary over night")
+    fleet.served.rollouts.steer(fleet.plan.id, "operator", "paused", "to look at the canary over night")
     fleet.served.look()
     fleet.say("an operator pauses the rollout at the canary")
 

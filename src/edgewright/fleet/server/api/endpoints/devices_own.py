@@ -31,8 +31,8 @@ async def _report(call: Call) -> bytes:
 
 async def _intent(call: Call) -> Allowed:
     assert call.device is not None  # noqa: S101 - `who` is 'device'
-    device, now, decide = call.device["id"], call.now, call.plane.decide
-    return await call.commit(lambda c: intents.ask(c, decide, device, call.body, now))
+    device, now = call.device["id"], call.now
+    return await call.commit(lambda c: intents.ask(c, device, call.body, now))
 
 
 ENDPOINTS = (

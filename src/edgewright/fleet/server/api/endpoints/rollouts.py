@@ -20,6 +20,7 @@ from edgewright.fleet.server.publishing.publisher import take_in
 from edgewright.fleet.server.rollouts.rows import next_due, plan_of, standing_of
 from edgewright.fleet.server.rollouts.worker import Conductor, conductor
 from edgewright.fleet.server.server_registry import signer_away
+from edgewright.schema.fleet_plan import State
 from edgewright.schema.fleet_watch import (
     AbortRollout,
     GateSeen,
@@ -75,23 +76,6 @@ async def _start(call: Call) -> RolloutSeen:
     return await _steer(call, asked.plan, work)
 
 
-async def _pause(call: Call) -> RolloutSeen:
-    plan, why = call.path["plan"], call.body.why
-    return await _steer(call, plan, lambda made: made.rollouts.pause(plan, call.operator, why))
-
-
-async def _resume(call: Call) -> RolloutSeen:
-    plan, why = call.path["plan"], call.body.why
-    return await _steer(call, plan, lambda made: made.rollouts.resume(plan, call.operator, why))
-
-
-async def _abort(call: Call) -> RolloutSeen:
-    plan, asked = call.path["plan"], call.body
-    return await _steer(
-        call, plan, lambda made: made.rollouts.abort(plan, call.operator, revert=asked.revert, why=asked.why)
-    )
-
-
 async def _steer(call: Call, plan: str, work: Callable[[Conductor], object]) -> RolloutSeen:
     """Acts, off the event loop, and tells where the rollout stands then."""
     await asyncio.to_thread(lambda: work(conductor(call.plane)))
@@ -127,9 +111,18 @@ def _seen(connection: sa.Connection, row: Mapping[Any, Any]) -> RolloutSeen:
     )  # fmt: skip
 
 
-def _act(what: str, summary: str, handle: Callable[[Call], Any], takes: Any) -> Endpoint:  # noqa: ANN401 - a type
+def _steering(act: str, summary: str, state: State, takes: Any) -> Endpoint:  # noqa: ANN401 - a type
+    """Return the endpoint that brings a rollout into a state."""
+
+    async def handle(call: Call) -> RolloutSeen:
+        plan, asked = call.path["plan"], call.body
+        revert = getattr(asked, "revert", False)
+        return await _steer(
+            call, plan, lambda made: made.rollouts.steer(plan, call.operator, state, asked.why, revert=revert)
+        )
+
     return Endpoint(
-        "POST", f"{_PATH}/{{plan}}/{what}", summary, "operator", handle, RolloutSeen, takes,
+        "POST", f"{_PATH}/{{plan}}/{act}", summary, "operator", handle, RolloutSeen, takes,
         parameters={"plan": _PLAN}, errors=(404, 409, 503),
     )  # fmt: skip
 
@@ -144,7 +137,7 @@ ENDPOINTS = (
         "POST", _PATH, "Begins the rollout of a signed plan.", "operator", _start, RolloutSeen, StartRollout,
         errors=(404, 409, 503),
     ),
-    _act("pause", "Nobody begins until it is resumed.", _pause, SteerRollout),
-    _act("resume", "Goes on after a pause.", _resume, SteerRollout),
-    _act("abort", "Ends a rollout for ever, and may call devices back.", _abort, AbortRollout),
+    _steering("pause", "Nobody begins until it is resumed.", "paused", SteerRollout),
+    _steering("resume", "Goes on after a pause.", "running", SteerRollout),
+    _steering("abort", "Ends a rollout for ever, and may call devices back.", "aborted", AbortRollout),
 )  # fmt: skip
