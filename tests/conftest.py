@@ -6,14 +6,19 @@ import fcntl
 import gc
 import io
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler_cache import share_compiled
 from edgewright.schema.trace import Trace
+
+if TYPE_CHECKING:
+    from edgewright.fleet.server.control_plane import Plane
+    from rollout_example import Example
 
 # Scalability as it ships trains up to 100,000 rows; two small sizes show the same page.
 CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "training.epochs=3")}
@@ -106,3 +111,28 @@ def small(tmp_path: Path) -> Path:
 
     rows = write_rows(tmp_path / "rows.csv")
     return write_toml(tmp_path / "small.toml", rows)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Return the event loop of tests that are coroutines."""
+    return "asyncio"
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Example]:
+    """Provide a fleet with a control plane whose clock stands still."""
+    from rollout_example import Example
+
+    made = Example(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Iterator[Plane]:
+    """Provide a control plane in a folder."""
+    from fleet_plane import plane_of
+
+    with plane_of(tmp_path) as made:
+        yield made

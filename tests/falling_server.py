@@ -39,9 +39,9 @@ def commit(connection: Any, **said: Any) -> None:  # noqa: ANN401 - as the real 
     _fall("written")
 
 
-def publish(self: publisher.Publisher) -> bool:
+def publish(self: publisher.Publisher, again: bool = False) -> bool:
     _fall("committed")
-    done = _publish(self)
+    done = _publish(self, again)
     _fall("published")
     return done
 

@@ -78,7 +78,7 @@ class Example:
 
     def another(self) -> tuple[Rollouts, Scheduler]:
         """Return a second scheduler beside the first."""
-        made = Rollouts(self.database, self.committer, self.signer, lambda: self.now, self.publisher.publish)
+        made = Rollouts(self.database, self.committer, self.signer.sign, lambda: self.now, self.publisher.publish)
         return made, Scheduler(
             self.fleet, self.database, self.committer, made, self.publisher, lambda: self.now
         )  # fmt: skip

@@ -52,7 +52,7 @@ class Server:
     def __init__(self, made: Fleet, clock: Hand, name: str = "server") -> None:
         limits = Limits(burst=1e6, requests=1e6, wait=600.0)
         self.plane: Plane = open_plane(made.folder, clock=clock, limits=limits, random=Dice(name).bytes)
-        self.conductor = conductor(self.plane, folder_signer(made, clock.wall, 10_000))
+        self.conductor = conductor(self.plane, folder_signer(made, clock.wall, 10_000).sign)
         self.rollouts = self.conductor.rollouts
         self.app, self.desk = App(self.plane), Desk(self.plane)
 

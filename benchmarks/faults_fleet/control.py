@@ -101,7 +101,7 @@ class Control:
         for key in (folder / "fleet" / "keys").rglob("*.key"):
             key.chmod(0o600)  # files are laid down without their permissions
         self.plane = open_plane(self.fleet.folder, thread=False, clock=self.clock, random=self._random)
-        self._made = conductor(self.plane, folder_signer(self.fleet, self.clock.wall, _SIGNATURES))
+        self._made = conductor(self.plane, folder_signer(self.fleet, self.clock.wall, _SIGNATURES).sign)
         self.rollouts, self.scheduler = self._made.rollouts, self._made.scheduler
         self.database = self.plane.database
         # As `ticking` begins: what was committed is published, and a database behind its devices is refused.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import permutations
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -22,13 +20,6 @@ from fleet_folder import apply, judge
 from rollout_example import HOUR, Example
 
 FAR = 1 << 30
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def rotate(example: Example, roles: tuple[str, ...]) -> None:
@@ -64,7 +55,7 @@ def test_a_server_that_was_stopped_begins_with_the_keys_that_wait(example: Examp
     example.close()
     plane = open_plane(example.fleet.folder)
     try:
-        made = conductor(plane, example.new_signer())
+        made = conductor(plane, example.new_signer().sign)
         with pytest.raises(InputError, match="rotate all three first"):
             _not_behind(plane, made)
         rotate(example, ONLINE)

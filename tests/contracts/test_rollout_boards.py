@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,13 +16,6 @@ from rollout_example import FAILED, Example, plan
 
 HOUR = 3600.0
 FIRMWARE = Gate(measure="firmware", limit=0.1)
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def behind(example: Example, names: list[str], *states: str, **more: Any) -> None:  # noqa: ANN401 - fields

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
@@ -13,13 +10,6 @@ from rollout_example import HOUR, Example
 
 AHEAD = 20 * 24 * HOUR
 UNSIGNED = 10 * HOUR  # too little for anything to be signed anew meanwhile
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def heard(example: Example, names: list[str]) -> None:

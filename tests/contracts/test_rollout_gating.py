@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +16,6 @@ from edgewright.schema.fleet_report import Allowed, Intent
 from rollout_example import FAILED, HOUR, NOW, Example, plan
 
 ONE_PERCENT = (Stage(name="canary", percent=1.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def row(example: Example) -> Any:  # noqa: ANN401 - a row

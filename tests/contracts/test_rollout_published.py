@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,6 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standings
 from fleet_folder import judge, package
 from rollout_example import NOW, Example
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def state(example: Example) -> str:

@@ -8,7 +8,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,11 @@ from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.signer.process import serve
 from edgewright.fleet.server.signer.service import LocalSigner, SigningRequest
-from edgewright.fleet.server.signer.socket import SOCKET, RemoteSigner, heard, listen
+from edgewright.fleet.server.signer.socket import SOCKET, heard, listen, sign_through
 from edgewright.fleet.server.signer.supervisor import SignerProcess
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Standing
 from rollout_example import HOUR, NOW, Example, plan
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def asked(example: Example, body: bytes, **said: Any) -> SigningRequest:  # noqa: ANN401 - fields of Standing
@@ -167,13 +159,12 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
     path = tmp_path / "s"
     listening = listen(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    thread = threading.Thread(target=serve, args=(listening, example.signer))
+    thread = threading.Thread(target=serve, args=(listening, example.signer.sign))
     thread.start()
     try:
-        remote = RemoteSigner(path)
-        assert metadata.version(remote.sign(asked(example, body)).roles, "rollouts") > 0
+        assert metadata.version(sign_through(path, asked(example, body)).roles, "rollouts") > 0
         with pytest.raises(InputError, match="or the one after"):
-            remote.sign(asked(example, body, stage=2))
+            sign_through(path, asked(example, body, stage=2))
         with socket.socket(socket.AF_UNIX) as stream:
             stream.connect(str(path))
             stream.sendall(b'{"nonsense": 1}\n')
@@ -185,7 +176,7 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
     assert path.exists()
     assert heard(path).how == "gone"  # what a killed signer leaves behind
     with pytest.raises(OutputError, match="signer"):
-        RemoteSigner(path).sign(asked(example, body))
+        sign_through(path, asked(example, body))
 
 
 @pytest.mark.slow
@@ -199,7 +190,7 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
         with example.database.reading() as connection:
             held, roots = heads.held(connection), heads.roots(connection)
         empty = SigningRequest(standings=(), held=held, roots=tuple(roots))
-        given = process.signer.sign(empty)
+        given = process.sign(empty)
         os.kill(first, signal.SIGKILL)
         for _ in range(200):
             process.watch()
@@ -207,7 +198,7 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
                 break
             threading.Event().wait(0.05)
         process.wait()
-        again = process.signer.sign(empty)
+        again = process.sign(empty)
         assert metadata.version(again.roles, "snapshot") > metadata.version(given.roles, "snapshot")
         second = process.pid
         process.watch()
@@ -220,7 +211,7 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
                 break
             threading.Event().wait(0.05)
         assert process.pid not in (None, second)
-        assert process.signer.sign(empty).roles
+        assert process.sign(empty).roles
     finally:
         process.close()
         example.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -22,17 +20,11 @@ from edgewright.fleet.server.publishing.publisher import Publisher
 from edgewright.fleet.server.rollouts.scheduler import Scheduler
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.fleet.server.signer.process import folder_signer
+from edgewright.fleet.server.signer.service import SignedFiles, SigningRequest
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Standing, Standings
 from fleet_folder import judge
 from rollout_example import HOUR, NOW, Example
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def seen(example: Example) -> tuple[Standing, ...]:
@@ -120,7 +112,7 @@ def test_four_schedulers_with_connections_of_their_own_make_each_step_once(examp
         committer = Committer(database.writing)
         publisher = Publisher(example.fleet, database)
         signer = folder_signer(example.fleet, lambda: example.now, 10_000)
-        mine = Rollouts(database, committer, signer, lambda: example.now, publisher.publish)
+        mine = Rollouts(database, committer, signer.sign, lambda: example.now, publisher.publish)
         scheduler = Scheduler(example.fleet, database, committer, mine, publisher, lambda: example.now)
         for _ in range(3):
             barrier.wait()
@@ -154,14 +146,14 @@ def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: 
     sign = example.signer.sign
     raced: list[bool] = []
 
-    def meanwhile(asked: object) -> object:
-        given = sign(asked)  # type: ignore[arg-type]
+    def meanwhile(asked: SigningRequest) -> SignedFiles:
+        given = sign(asked)
         if not raced:
             raced.append(True)
             example.another()[0].steer("first", "bob", "aborted", revert=True)
         return given
 
-    example.signer.sign = meanwhile  # type: ignore[method-assign,assignment]
+    example.rollouts._sign = meanwhile
     with pytest.raises(InputError, match="running"):
         example.rollouts.steer("first", "ann", "paused")
     assert seen(example)[0].state == "aborted"
@@ -256,14 +248,14 @@ def test_a_signer_that_is_away_is_told_and_tried_again(example: Example) -> None
     name = example.started()
     sign = example.signer.sign
 
-    def away(asked: object) -> object:
+    def away(asked: SigningRequest) -> SignedFiles:
         raise OutputError("an answer of the signer", "none")
 
-    example.signer.sign = away  # type: ignore[method-assign,assignment]
+    example.rollouts._sign = away
     with pytest.raises(OutputError, match="signer"):
         example.rollouts.steer(name, "ann", "paused")
     example.now = NOW + 13 * HOUR
     assert [h.what for h in example.scheduler.tick()] == ["stale"]
     assert seen(example)[0].state == "running"
-    example.signer.sign = sign  # type: ignore[method-assign]
+    example.rollouts._sign = sign
     assert [h.what for h in example.scheduler.tick()] == ["renewed"]

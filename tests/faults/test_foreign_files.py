@@ -67,7 +67,7 @@ def test_what_the_database_has_is_written_again_and_a_conflict_is_not_written_ov
     plane = open_plane(example.fleet.folder, thread=False)
     plane.clock.wall = lambda: example.now  # type: ignore[method-assign]
     try:
-        made = conductor(plane, example.new_signer())
+        made = conductor(plane, example.new_signer().sign)
         with local_client(example.fleet.folder):
             pass
         made.rollouts.start(next(iter((example.fleet.targets / "plans").iterdir())).read_bytes(), "ann")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,9 @@ from edgewright.fleet.server.database.tables import reports as history
 from edgewright.fleet.server.rollouts import intents as intent_rules
 from edgewright.schema.fleet_report import Allowed, Report
 from fleet_plane import Client, Device, enrolled, plane_of
+from threat_unit import Hand
+
+pytestmark = pytest.mark.anyio
 
 
 def rows(plane: Plane, table: sa.Table) -> list[Any]:
@@ -26,48 +28,31 @@ def rows(plane: Plane, table: sa.Table) -> list[Any]:
         return list(connection.execute(sa.select(table)).all())
 
 
-class Hand:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 def item(sequence: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - fields differ
     return {"device": "d", "boot": 1, "sequence": sequence, "kind": "event", "put": 1.0, "body": {"n": 1}, **more}
 
 
-def test_a_token_takes_in_one_device_and_tells_it_the_same_again(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        token = await client.token(tags=["north"], batch="b1")
-        one = Device(client)
-        first = (await one.enrol(token)).json()
-        assert first["tags"] == ["north"]
-        assert first["batch"] == "b1"
-        assert (await one.enrol(token)).json() == first
-        other = await Device(client).enrol(token)
-        assert other.status_code == 403
-        assert other.json()["where"] == "token"
-        assert len(rows(plane, devices)) == 1
-        await one.report()
-        assert (await one.enrol(token)).status_code == 409  # it has begun its life: no second one with its key
-        assert (await one.enrol(await client.token())).status_code == 409
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_a_token_takes_in_one_device_and_tells_it_the_same_again(plane: Plane) -> None:
+    client = Client(plane)
+    token = await client.token(tags=["north"], batch="b1")
+    one = Device(client)
+    first = (await one.enrol(token)).json()
+    assert first["tags"] == ["north"]
+    assert first["batch"] == "b1"
+    assert (await one.enrol(token)).json() == first
+    other = await Device(client).enrol(token)
+    assert other.status_code == 403
+    assert other.json()["where"] == "token"
+    assert len(rows(plane, devices)) == 1
+    await one.report()
+    assert (await one.enrol(token)).status_code == 409  # it has begun its life: no second one with its key
+    assert (await one.enrol(await client.token())).status_code == 409
 
 
-def test_a_token_is_over_when_it_expires_is_used_up_or_revoked(tmp_path: Path) -> None:
-    clock = Hand()
+async def test_a_token_is_over_when_it_expires_is_used_up_or_revoked(tmp_path: Path) -> None:
+    clock = Hand(1_800_000_000.0)
 
-    async def go(plane: Plane) -> None:
+    with plane_of(tmp_path, clock=clock) as plane:
         client = Client(plane)
         two = await client.token(uses=2)
         statuses = [(await Device(client).enrol(two)).status_code for _ in range(3)]
@@ -82,114 +67,92 @@ def test_a_token_is_over_when_it_expires_is_used_up_or_revoked(tmp_path: Path) -
         assert (await Device(client).enrol(revoked)).status_code == 403
         assert (await Device(client).enrol("x" * 32)).status_code == 403
 
-    with plane_of(tmp_path, clock=clock) as plane:
-        asyncio.run(go(plane))
 
-
-def test_the_secret_of_a_token_is_not_in_the_database(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> str:
-        return await Client(plane).token()
-
+async def test_the_secret_of_a_token_is_not_in_the_database(tmp_path: Path) -> None:
     with plane_of(tmp_path) as plane:
-        token = asyncio.run(go(plane))
+        token = await Client(plane).token()
         assert len(rows(plane, tokens)) == 1
     secret = token.split(".")[1].encode()
     assert all(secret not in path.read_bytes() for path in tmp_path.glob("fleet.sqlite*"))
 
 
-def test_an_enrolment_is_signed_with_the_key_that_it_names(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        token = await client.token()
-        one, other = Device(client), Device(client)
-        said = {"token": token, "key": public_text(other.key), "name": "n", "profile": "p", "product": "pump"}
-        assert (await one.send("enroll", msgspec.json.encode(said), "new")).status_code == 401
-        assert (await one.enrol(token, product="valve")).status_code == 403
-        assert not rows(plane, devices)
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_an_enrolment_is_signed_with_the_key_that_it_names(plane: Plane) -> None:
+    client = Client(plane)
+    token = await client.token()
+    one, other = Device(client), Device(client)
+    said = {"token": token, "key": public_text(other.key), "name": "n", "profile": "p", "product": "pump"}
+    assert (await one.send("enroll", msgspec.json.encode(said), "new")).status_code == 401
+    assert (await one.enrol(token, product="valve")).status_code == 403
+    assert not rows(plane, devices)
 
 
-def test_what_is_not_signed_by_the_device_is_not_heard(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        one, other = await enrolled(client), await enrolled(client)
-        body = one.body()
-        plain = await client.ask("POST", "/v1/report", content=body, headers={"content-type": "application/json"})
-        assert plain.status_code == 401
-        assert (await other.send("report", body, one.id)).status_code == 401  # another's key under this name
-        assert (await one.send("report", body, "0" * 32)).status_code == 401
-        stolen = await other.send("report", body)  # rightly signed by the other, with this one's nonce
-        assert stolen.status_code == 403
-        assert [row.quarantined for row in rows(plane, devices) if row.id == one.id] == [False]
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_what_is_not_signed_by_the_device_is_not_heard(plane: Plane) -> None:
+    client = Client(plane)
+    one, other = await enrolled(client), await enrolled(client)
+    body = one.body()
+    plain = await client.ask("POST", "/v1/report", content=body, headers={"content-type": "application/json"})
+    assert plain.status_code == 401
+    assert (await other.send("report", body, one.id)).status_code == 401  # another's key under this name
+    assert (await one.send("report", body, "0" * 32)).status_code == 401
+    stolen = await other.send("report", body)  # rightly signed by the other, with this one's nonce
+    assert stolen.status_code == 403
+    assert [row.quarantined for row in rows(plane, devices) if row.id == one.id] == [False]
 
 
-def test_a_report_is_written_once_however_often_it_is_sent(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        one = await enrolled(Client(plane))
-        said = {
-            "number": 1,
-            "plan": "p",
-            "counter": 2,
-            "what": "reverted",
-            "because": "crash",
-            "detail": "x",
-            "at": 5.0,
-        }
-        body = one.body(vitals={"windows": 7, "classes": {"ok": 7}}, outcomes=[said], items=[item(0), item(1)])
-        first = await one.send("report", body)
-        again = await one.send("report", body)
-        assert first.status_code == again.status_code == 200
-        assert first.content == again.content
-        assert first.json()["durable"] == [[1, 0], [1, 1]]
-        assert first.json()["outcomes"] == 1
-        assert [len(rows(plane, t)) for t in (history, outcomes, items, vitals)] == [1, 1, 2, 1]
-        one.nonce, one.sequence = first.json()["nonce"], 0
-        more = await one.report(outcomes=[said], items=[item(1), item(2)])  # some of it was there already
-        assert more.json()["durable"] == [[1, 1], [1, 2]]
-        assert [len(rows(plane, t)) for t in (history, outcomes, items)] == [2, 1, 3]
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_a_report_is_written_once_however_often_it_is_sent(plane: Plane) -> None:
+    one = await enrolled(Client(plane))
+    said = {
+        "number": 1,
+        "plan": "p",
+        "counter": 2,
+        "what": "reverted",
+        "because": "crash",
+        "detail": "x",
+        "at": 5.0,
+    }
+    body = one.body(vitals={"windows": 7, "classes": {"ok": 7}}, outcomes=[said], items=[item(0), item(1)])
+    first = await one.send("report", body)
+    again = await one.send("report", body)
+    assert first.status_code == again.status_code == 200
+    assert first.content == again.content
+    assert first.json()["durable"] == [[1, 0], [1, 1]]
+    assert first.json()["outcomes"] == 1
+    assert [len(rows(plane, t)) for t in (history, outcomes, items, vitals)] == [1, 1, 2, 1]
+    one.nonce, one.sequence = first.json()["nonce"], 0
+    more = await one.report(outcomes=[said], items=[item(1), item(2)])  # some of it was there already
+    assert more.json()["durable"] == [[1, 1], [1, 2]]
+    assert [len(rows(plane, t)) for t in (history, outcomes, items)] == [2, 1, 3]
 
 
-def test_a_fork_of_the_nonce_shuts_out_both_and_a_replay_nobody(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        one = await enrolled(client)
-        old = one.body()
-        assert (await one.report()).status_code == 200
-        copy = Device(client)
-        copy.key, copy.id, copy.nonce, copy.sequence = one.key, one.id, one.nonce, one.sequence
-        assert (await one.report()).status_code == 200
-        replayed = await one.send("report", old)
-        assert replayed.status_code == 409
-        assert (await one.report()).status_code == 200  # whoever replays old bytes cannot shut a device out
-        forked = await copy.report(why="another device")
-        assert forked.status_code == 403
-        assert "two devices" in forked.json()["got"]
-        assert (await one.report()).status_code == 403
-        assert (await one.send("intent", b'{"nonce":"","plan":"p","counter":1,"stage":0}')).status_code == 403
-        audit = (await client.ask("GET", "/v1/fleet/audit?limit=1", local=True)).json()["rows"][0]
-        assert (audit["what"], audit["subject"]) == ("device.quarantined", one.id)
-        found = (await client.ask("GET", "/v1/fleet/devices?quarantined=yes", local=True)).json()
-        assert [device["id"] for device in found["devices"]] == [one.id]
-        path = f"/v1/fleet/devices/{one.id}/lift"
-        assert (await client.ask("POST", path, {"reason": "found it"}, local=True)).status_code == 200
-        assert (await client.ask("POST", path, {"reason": "again"}, local=True)).status_code == 409
-        assert (await one.report()).status_code == 200
-        assert (await copy.report(why="still here")).status_code == 403
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_a_fork_of_the_nonce_shuts_out_both_and_a_replay_nobody(plane: Plane) -> None:
+    client = Client(plane)
+    one = await enrolled(client)
+    old = one.body()
+    assert (await one.report()).status_code == 200
+    copy = Device(client)
+    copy.key, copy.id, copy.nonce, copy.sequence = one.key, one.id, one.nonce, one.sequence
+    assert (await one.report()).status_code == 200
+    replayed = await one.send("report", old)
+    assert replayed.status_code == 409
+    assert (await one.report()).status_code == 200  # whoever replays old bytes cannot shut a device out
+    forked = await copy.report(why="another device")
+    assert forked.status_code == 403
+    assert "two devices" in forked.json()["got"]
+    assert (await one.report()).status_code == 403
+    assert (await one.send("intent", b'{"nonce":"","plan":"p","counter":1,"stage":0}')).status_code == 403
+    audit = (await client.ask("GET", "/v1/fleet/audit?limit=1", local=True)).json()["rows"][0]
+    assert (audit["what"], audit["subject"]) == ("device.quarantined", one.id)
+    found = (await client.ask("GET", "/v1/fleet/devices?quarantined=yes", local=True)).json()
+    assert [device["id"] for device in found["devices"]] == [one.id]
+    path = f"/v1/fleet/devices/{one.id}/lift"
+    assert (await client.ask("POST", path, {"reason": "found it"}, local=True)).status_code == 200
+    assert (await client.ask("POST", path, {"reason": "again"}, local=True)).status_code == 409
+    assert (await one.report()).status_code == 200
+    assert (await copy.report(why="still here")).status_code == 403
 
 
-def test_a_device_that_lost_an_answer_and_its_memory_goes_on_and_a_copy_is_found(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
+async def test_a_device_that_lost_an_answer_and_its_memory_goes_on_and_a_copy_is_found(tmp_path: Path) -> None:
+    with plane_of(tmp_path / "a") as plane:
         one = await enrolled(Client(plane))
         assert (await one.report()).status_code == 200
         copy = Device(one.client)
@@ -203,7 +166,7 @@ def test_a_device_that_lost_an_answer_and_its_memory_goes_on_and_a_copy_is_found
         assert (await copy.report(why="copy")).status_code == 403
         assert (await one.report()).status_code == 403
 
-    async def race(plane: Plane) -> None:
+    with plane_of(tmp_path / "b") as plane:
         one = await enrolled(Client(plane))
         assert (await one.report()).status_code == 200
         copy = Device(one.client)
@@ -212,18 +175,10 @@ def test_a_device_that_lost_an_answer_and_its_memory_goes_on_and_a_copy_is_found
         assert (await copy.report(why="copy")).status_code == 200  # as if it had lost the answer
         assert (await one.report()).status_code == 403  # but the answer was heard: there are two
 
-    with plane_of(tmp_path / "a") as plane:
-        asyncio.run(go(plane))
-    with plane_of(tmp_path / "b") as plane:
-        asyncio.run(race(plane))
 
-
-def test_reports_of_one_device_in_one_group_are_each_judged(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> Device:
-        return await enrolled(Client(plane))
-
+async def test_reports_of_one_device_in_one_group_are_each_judged(tmp_path: Path) -> None:
     with plane_of(tmp_path) as plane:
-        one = asyncio.run(go(plane))
+        one = await enrolled(Client(plane))
 
         def arrived(sequence: int, nonce: str, digest: str, new: str) -> reports.ReceivedReport:
             said = msgspec.convert(
@@ -261,25 +216,22 @@ def test_reports_of_one_device_in_one_group_are_each_judged(tmp_path: Path) -> N
         ({"metadata": {"root": 10**30}}, 200),
     ],
 )
-def test_numbers_and_texts_that_do_not_fit(tmp_path: Path, more: dict[str, Any], status: int) -> None:
-    async def go(plane: Plane) -> None:
-        one = await enrolled(Client(plane))
-        assert (await one.report(**more)).status_code == status
-        assert (await one.report()).status_code == 200
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_numbers_and_texts_that_do_not_fit(plane: Plane, more: dict[str, Any], status: int) -> None:
+    one = await enrolled(Client(plane))
+    assert (await one.report(**more)).status_code == status
+    assert (await one.report()).status_code == 200
 
 
-def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Hand()
+async def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Hand(1_800_000_000.0)
 
     def decide(connection: sa.Connection, device: Any, intent: Any, now: float) -> Allowed:  # noqa: ANN401
         return Allowed(
             nonce=intent.nonce, go=intent.counter == 2, why="" if intent.counter == 2 else "not this one", wait=7.0
         )
 
-    async def go(plane: Plane) -> None:
+    monkeypatch.setattr(intent_rules, "decide_intent", decide)
+    with plane_of(tmp_path, clock=clock) as plane:
         one = await enrolled(Client(plane))
 
         async def ask(counter: int, nonce: str = "") -> Any:  # noqa: ANN401 - JSON
@@ -308,13 +260,10 @@ def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path, monkeyp
         assert (await ask(2, "something"))[0] == 409
         assert (await ask(2**60))[0] == 400
 
-    monkeypatch.setattr(intent_rules, "decide_intent", decide)
-    with plane_of(tmp_path, clock=clock) as plane:
-        asyncio.run(go(plane))
 
-
-def test_a_device_that_asks_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
+async def test_a_device_that_asks_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
+    limits = Limits(requests=0.001, burst=3.0, bytes_a_day=1200)
+    with plane_of(tmp_path, limits=limits) as plane:
         client = Client(plane)
         one, other = await enrolled(client), await enrolled(client)
         answers = [await one.report() for _ in range(4)]
@@ -324,33 +273,27 @@ def test_a_device_that_asks_too_often_waits_and_others_do_not(tmp_path: Path) ->
         filled = [await other.report(why="x" * 400) for _ in range(2)]
         assert [answer.status_code for answer in filled] == [200, 429]
 
-    limits = Limits(requests=0.001, burst=3.0, bytes_a_day=1200)
-    with plane_of(tmp_path, limits=limits) as plane:
-        asyncio.run(go(plane))
 
+async def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> None:
+    clock = Hand(1_800_000_000.0)
 
-def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> None:
-    clock = Hand()
-
-    async def go(plane: Plane) -> None:
+    limits = Limits(keep=50.0, keep_items=50.0)
+    with plane_of(tmp_path, clock=clock, limits=limits) as plane:
         one = await enrolled(Client(plane))
         await one.report(items=[item(0)])
         clock.now += 100.0
         await one.report(items=[item(1)])
-
-    limits = Limits(keep=50.0, keep_items=50.0)
-    with plane_of(tmp_path, clock=clock, limits=limits) as plane:
-        asyncio.run(go(plane))
         assert retention.forget(plane, clock.now) == 2
         assert [row.sequence for row in rows(plane, history)] == [1]
         assert [row.sequence for row in rows(plane, items)] == [1]
         assert len(rows(plane, devices)) == 1
 
 
-def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not_all(tmp_path: Path) -> None:
-    clock = Hand()
+async def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not_all(tmp_path: Path) -> None:
+    clock = Hand(1_800_000_000.0)
 
-    async def go(plane: Plane) -> None:
+    limits = Limits(keep=50.0, keep_items=50.0)
+    with plane_of(tmp_path, clock=clock, limits=limits) as plane:
         client = Client(plane)
         await client.token(seconds=60.0)
         await client.token(seconds=30 * 86_400.0)
@@ -358,10 +301,6 @@ def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not
         for number in range(20):
             await one.report(items=[item(number)])
             clock.now += 3600.0
-
-    limits = Limits(keep=50.0, keep_items=50.0)
-    with plane_of(tmp_path, clock=clock, limits=limits) as plane:
-        asyncio.run(go(plane))
         count = len(rows(plane, tokens))
         wrong = clock.now + 400 * 86_400.0
         assert retention.forget(plane, wrong) == 2 * 4 + 1
@@ -374,35 +313,31 @@ def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not
 
 
 @pytest.mark.parametrize("order", ["name", "-name", "last", "-last", "enrolled", "-counter"])
-def test_pages_by_cursor_are_those_by_offset_and_whole(tmp_path: Path, order: str) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        times = [None, 5.0, 3.0, None, 5.0, 9.0, 1.0]
-        new: list[dict[str, Any]] = [
-            {
-                "id": f"{number * 7 % 32:032x}", "key": str(number), "name": f"d{number % 3}", "product": "p",
-                "profile": "g", "tags": (), "given": (), "batch": "", "token": "", "enrolled_at": 1.0, "nonce": "",
-                "last_report_at": when, "counter": number % 2,
-            }
-            for number, when in enumerate(times)
-        ]  # fmt: skip
-        plane.committer.submit(lambda c: c.execute(sa.insert(devices), new) and None).result()
-        path = f"/v1/fleet/devices?order={order}&limit=3"
-        by_offset, by_cursor = list[str](), list[str]()
-        after: int | None = 0
-        past: str | None = ""
-        while after is not None:
-            page = (await client.ask("GET", f"{path}&after={after}", local=True)).json()
-            by_offset += [one["id"] for one in page["devices"]]
-            after = page["next"]
-        while past is not None:
-            page = (await client.ask("GET", f"{path}&past={past}", local=True)).json()
-            by_cursor += [one["id"] for one in page["devices"]]
-            past = page["cursor"]
-        assert by_cursor == by_offset
-        assert sorted(by_offset) == sorted(one["id"] for one in new)
-        for wrong in ("%21%21", "W10", pagination.cursor("counter", 1, "x")):
-            assert (await client.ask("GET", f"{path}&past={wrong}", local=True)).status_code == 400
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_pages_by_cursor_are_those_by_offset_and_whole(plane: Plane, order: str) -> None:
+    client = Client(plane)
+    times = [None, 5.0, 3.0, None, 5.0, 9.0, 1.0]
+    new: list[dict[str, Any]] = [
+        {
+            "id": f"{number * 7 % 32:032x}", "key": str(number), "name": f"d{number % 3}", "product": "p",
+            "profile": "g", "tags": (), "given": (), "batch": "", "token": "", "enrolled_at": 1.0, "nonce": "",
+            "last_report_at": when, "counter": number % 2,
+        }
+        for number, when in enumerate(times)
+    ]  # fmt: skip
+    plane.committer.submit(lambda c: c.execute(sa.insert(devices), new) and None).result()
+    path = f"/v1/fleet/devices?order={order}&limit=3"
+    by_offset, by_cursor = list[str](), list[str]()
+    after: int | None = 0
+    past: str | None = ""
+    while after is not None:
+        page = (await client.ask("GET", f"{path}&after={after}", local=True)).json()
+        by_offset += [one["id"] for one in page["devices"]]
+        after = page["next"]
+    while past is not None:
+        page = (await client.ask("GET", f"{path}&past={past}", local=True)).json()
+        by_cursor += [one["id"] for one in page["devices"]]
+        past = page["cursor"]
+    assert by_cursor == by_offset
+    assert sorted(by_offset) == sorted(one["id"] for one in new)
+    for wrong in ("%21%21", "W10", pagination.cursor("counter", 1, "x")):
+        assert (await client.ask("GET", f"{path}&past={wrong}", local=True)).status_code == 400

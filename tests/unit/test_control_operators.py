@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import argon2
-import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -15,6 +14,8 @@ from edgewright.fleet.server.api import authentication
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import operators
 from fleet_plane import Client, enrolled, plane_of
+
+pytestmark = pytest.mark.anyio
 
 
 async def add(client: Client, name: str, role: str) -> dict[str, str]:
@@ -24,8 +25,8 @@ async def add(client: Client, name: str, role: str) -> dict[str, str]:
     return {"authorization": f"Bearer {answer.json()['token']}"}
 
 
-def test_argon2_runs_once_a_token_and_a_removed_operator_is_out_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_argon2_runs_once_a_token_and_a_removed_operator_is_out_at_once(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
     real = authentication._check
@@ -36,22 +37,18 @@ def test_argon2_runs_once_a_token_and_a_removed_operator_is_out_at_once(
 
     monkeypatch.setattr(authentication, "_check", counting)
 
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        ada, eve = await add(client, "ada", "admin"), await add(client, "eve", "viewer")
-        for _ in range(5):
-            assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
-        assert len(checked) == 1
-        assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 200
-        assert (await client.ask("DELETE", "/v1/fleet/operators/eve", headers=ada)).status_code == 200
-        assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 401
-        again = await add(client, "eve", "viewer")
-        assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 401
-        assert (await client.ask("GET", "/v1/fleet/overview", headers=again)).status_code == 200
-        assert (await client.ask("DELETE", "/v1/fleet/operators/nobody", headers=ada)).status_code == 404
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+    client = Client(plane)
+    ada, eve = await add(client, "ada", "admin"), await add(client, "eve", "viewer")
+    for _ in range(5):
+        assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
+    assert len(checked) == 1
+    assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 200
+    assert (await client.ask("DELETE", "/v1/fleet/operators/eve", headers=ada)).status_code == 200
+    assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 401
+    again = await add(client, "eve", "viewer")
+    assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 401
+    assert (await client.ask("GET", "/v1/fleet/overview", headers=again)).status_code == 200
+    assert (await client.ask("DELETE", "/v1/fleet/operators/nobody", headers=ada)).status_code == 404
 
 
 def test_only_a_hash_of_a_token_is_kept(tmp_path: Path) -> None:
@@ -67,23 +64,19 @@ def test_only_a_hash_of_a_token_is_kept(tmp_path: Path) -> None:
     assert all(token[-32:].encode() not in path.read_bytes() for path in tmp_path.glob("fleet.sqlite*"))
 
 
-def test_wrong_tokens_slow_down_and_right_ones_that_are_known_do_not(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        ada = await add(client, "ada", "admin")
-        assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
-        wrong = {"authorization": f"Bearer ewo.ada.{'x' * 32}"}
-        statuses = [(await client.ask("GET", "/v1/fleet/overview", headers=wrong)).status_code for _ in range(12)]
-        assert set(statuses) == {401, 429}
-        assert statuses[-1] == 429
-        assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
+async def test_wrong_tokens_slow_down_and_right_ones_that_are_known_do_not(plane: Plane) -> None:
+    client = Client(plane)
+    ada = await add(client, "ada", "admin")
+    assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
+    wrong = {"authorization": f"Bearer ewo.ada.{'x' * 32}"}
+    statuses = [(await client.ask("GET", "/v1/fleet/overview", headers=wrong)).status_code for _ in range(12)]
+    assert set(statuses) == {401, 429}
+    assert statuses[-1] == 429
+    assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
 
+
+async def test_each_act_is_in_the_log_with_who_did_it_and_no_secret(tmp_path: Path) -> None:
     with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
-
-
-def test_each_act_is_in_the_log_with_who_did_it_and_no_secret(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> list[dict[str, Any]]:
         client = Client(plane)
         ada = await add(client, "ada", "admin")
         made = await client.ask("POST", "/v1/fleet/tokens", {"product": "pump", "tags": ["x"]}, headers=ada)
@@ -94,99 +87,82 @@ def test_each_act_is_in_the_log_with_who_did_it_and_no_secret(tmp_path: Path) ->
         assert made.json()["token"].split(".")[1] not in str(rows)
         assert (await client.ask("GET", "/v1/fleet/audit/verified", headers=ada)).json()["problem"] == ""
         found: list[dict[str, Any]] = rows["rows"]
-        return found
-
-    with plane_of(tmp_path) as plane:
-        rows = asyncio.run(go(plane))
+        rows = found
     assert [(row["who"], row["what"]) for row in reversed(rows)] == [
         ("tester", "operator.added"), ("ada", "token.made"), ("ada", "token.revoked"),
     ]  # fmt: skip
     assert rows[1]["detail"]["tags"] == ["x"]
 
 
-def test_the_log_is_read_page_by_page(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        for number in range(5):
-            await add(client, f"o{number}", "viewer")
-        numbers, below = [], 0
-        while True:
-            page = (await client.ask("GET", f"/v1/fleet/audit?limit=2&below={below}", local=True)).json()
-            numbers += [row["number"] for row in page["rows"]]
-            if page["next"] is None:
-                break
-            below = page["next"]
-        assert numbers == [5, 4, 3, 2, 1]
+async def test_the_log_is_read_page_by_page(plane: Plane) -> None:
+    client = Client(plane)
+    for number in range(5):
+        await add(client, f"o{number}", "viewer")
+    numbers, below = [], 0
+    while True:
+        page = (await client.ask("GET", f"/v1/fleet/audit?limit=2&below={below}", local=True)).json()
+        numbers += [row["number"] for row in page["rows"]]
+        if page["next"] is None:
+            break
+        below = page["next"]
+    assert numbers == [5, 4, 3, 2, 1]
 
+
+async def test_devices_are_filtered_put_in_order_and_paged(plane: Plane) -> None:
+    client = Client(plane)
+    made = []
+    for number in range(5):
+        device = await enrolled(client)
+        await device.report(counter=number, tags=["even"] if number % 2 == 0 else ["odd"], profile=f"p{number}")
+        made.append(device.id)
+    await enrolled(client)
+
+    async def names(query: str) -> list[str]:
+        answer = await client.ask("GET", f"/v1/fleet/devices?{query}", local=True)
+        assert answer.status_code == 200, answer.text
+        return [device["id"] for device in answer.json()["devices"]]
+
+    assert await names("order=-counter&tag=even") == [made[4], made[2], made[0]]
+    assert set(await names("tag=even")) == {made[0], made[2], made[4]}
+    assert await names("counter=3") == [made[3]]
+    assert await names("profile=p1") == [made[1]]
+    assert (await names("order=-counter"))[:2] == [made[4], made[3]]
+    assert await names("tag=ev") == []
+    assert await names("tag=%25") == []
+    seen: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        page = (await client.ask("GET", f"/v1/fleet/devices?order=last&limit=2&after={after}", local=True)).json()
+        assert page["total"] == 6
+        seen += [device["id"] for device in page["devices"]]
+        after = page["next"]
+    assert len(set(seen)) == 6
+    overview = (await client.ask("GET", "/v1/fleet/overview", local=True)).json()
+    assert (overview["devices"], overview["heard"]) == (6, 5)
+    assert overview["counters"]["pump"]["0"] == 2
+    one = (await client.ask("GET", f"/v1/fleet/devices/{made[0]}", local=True)).json()
+    assert one["reports"][0]["sequence"] == 0
+    assert one["device"]["tags"] == ["even"]
+
+
+async def test_a_server_that_cannot_write_is_not_ready_and_says_why(tmp_path: Path) -> None:
     with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
-
-
-def test_devices_are_filtered_put_in_order_and_paged(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        made = []
-        for number in range(5):
-            device = await enrolled(client)
-            await device.report(counter=number, tags=["even"] if number % 2 == 0 else ["odd"], profile=f"p{number}")
-            made.append(device.id)
-        await enrolled(client)
-
-        async def names(query: str) -> list[str]:
-            answer = await client.ask("GET", f"/v1/fleet/devices?{query}", local=True)
-            assert answer.status_code == 200, answer.text
-            return [device["id"] for device in answer.json()["devices"]]
-
-        assert await names("order=-counter&tag=even") == [made[4], made[2], made[0]]
-        assert set(await names("tag=even")) == {made[0], made[2], made[4]}
-        assert await names("counter=3") == [made[3]]
-        assert await names("profile=p1") == [made[1]]
-        assert (await names("order=-counter"))[:2] == [made[4], made[3]]
-        assert await names("tag=ev") == []
-        assert await names("tag=%25") == []
-        seen: list[str] = []
-        after: int | None = 0
-        while after is not None:
-            page = (await client.ask("GET", f"/v1/fleet/devices?order=last&limit=2&after={after}", local=True)).json()
-            assert page["total"] == 6
-            seen += [device["id"] for device in page["devices"]]
-            after = page["next"]
-        assert len(set(seen)) == 6
-        overview = (await client.ask("GET", "/v1/fleet/overview", local=True)).json()
-        assert (overview["devices"], overview["heard"]) == (6, 5)
-        assert overview["counters"]["pump"]["0"] == 2
-        one = (await client.ask("GET", f"/v1/fleet/devices/{made[0]}", local=True)).json()
-        assert one["reports"][0]["sequence"] == 0
-        assert one["device"]["tags"] == ["even"]
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
-
-
-def test_a_server_that_cannot_write_is_not_ready_and_says_why(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> tuple[httpx.Response, str]:
         client = Client(plane)
         assert (await client.ask("GET", "/readyz")).status_code == 200
         broken = plane.committer.submit(lambda connection: connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)"))
         assert broken.exception(10)
-        return await client.ask("GET", "/readyz"), (await client.ask("GET", "/metrics", local=True)).text
-
-    with plane_of(tmp_path) as plane:
-        ready, metrics = asyncio.run(go(plane))
+        ready, metrics = await client.ask("GET", "/readyz"), (await client.ask("GET", "/metrics", local=True)).text
     assert (ready.status_code, "writer: " in ready.json()["why"], "nowhere" in ready.json()["why"]) == (503, True, True)
     assert 'edgewright_fleet_ready{part="writer"} 0.0' in metrics
 
 
-def test_metrics_count_requests_commits_and_devices(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> str:
+async def test_metrics_count_requests_commits_and_devices(tmp_path: Path) -> None:
+    with plane_of(tmp_path) as plane:
         client = Client(plane)
         device = await enrolled(client)
         await device.report()
         await client.ask("GET", "/metadata/root.json")
-        return (await client.ask("GET", "/metrics", local=True)).text
-
-    with plane_of(tmp_path) as plane:
-        lines = asyncio.run(go(plane)).splitlines()
+        lines = ((await client.ask("GET", "/metrics", local=True)).text).splitlines()
     found = dict(line.rpartition(" ")[::2] for line in lines if not line.startswith("#"))
     assert found['edgewright_fleet_requests_total{endpoint="POST /v1/report",status="200"}'] == "1.0"
     assert found['edgewright_fleet_devices{state="heard"}'] == "1.0"

@@ -12,6 +12,8 @@ import pytest
 from edgewright.fleet.server.control_plane import Plane
 from fleet_plane import Client, plane_of
 
+pytestmark = pytest.mark.anyio
+
 HASH = "ab" * 32
 BIG = bytes(range(256)) * 6000  # more than is kept in memory
 
@@ -92,24 +94,20 @@ def test_no_path_leaves_the_folder(tmp_path: Path, path: str) -> None:
     assert ask(tmp_path, path).status_code == 404
 
 
-def test_a_renamed_file_is_seen_at_once(tmp_path: Path) -> None:
-    async def go(plane: Plane) -> None:
-        client = Client(plane)
-        path = plane.public / "metadata" / "timestamp.json"
-        tags = set()
-        for number in range(30):
-            content = f"{number:04d}".encode()
-            partial = path.with_name(".new")
-            partial.write_bytes(content)
-            os.utime(partial, ns=(10**18, 10**18))  # neither size nor time tells them apart
-            partial.replace(path)
-            answer = await client.ask("GET", "/metadata/timestamp.json")
-            assert answer.content == content
-            tags.add(answer.headers["etag"])
-        assert len(tags) == 30
-
-    with plane_of(tmp_path) as plane:
-        asyncio.run(go(plane))
+async def test_a_renamed_file_is_seen_at_once(plane: Plane) -> None:
+    client = Client(plane)
+    path = plane.public / "metadata" / "timestamp.json"
+    tags = set()
+    for number in range(30):
+        content = f"{number:04d}".encode()
+        partial = path.with_name(".new")
+        partial.write_bytes(content)
+        os.utime(partial, ns=(10**18, 10**18))  # neither size nor time tells them apart
+        partial.replace(path)
+        answer = await client.ask("GET", "/metadata/timestamp.json")
+        assert answer.content == content
+        tags.add(answer.headers["etag"])
+    assert len(tags) == 30
 
 
 def test_files_are_only_read(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,16 +22,9 @@ class Killed(BaseException):
     """The process is gone between the signature and the commit."""
 
 
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
-
-
 def rollouts_of(example: Example) -> Rollouts:
     return Rollouts(
-        example.database, example.committer, example.signer, lambda: example.now, example.publisher.publish,
+        example.database, example.committer, example.signer.sign, lambda: example.now, example.publisher.publish,
         lambda one: read_target(example.fleet, plan_target(one.plan), one.sha256),
     )  # fmt: skip
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, INDEX
@@ -26,13 +24,6 @@ from edgewright.schema.fleet_plan import Standings
 from fleet_folder import apply, fleet, judge, package
 from rollout_example import HOUR, NOW, Example
 from rollout_example import plan as rollout_plan
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    made = Example(tmp_path)
-    yield made
-    made.close()
 
 
 def half_days(example: Example, count: int) -> None:

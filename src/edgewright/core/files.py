@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from edgewright.schema.errors import OutputError
+from edgewright.schema.errors import InputError, OutputError
+
+
+@contextmanager
+def os_errors(kind: type[InputError] | type[OutputError], expected: str, where: object, do: str = "") -> Iterator[None]:
+    """Raise what the operating system refuses as an error of ours, with the system's own words for what was found."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(expected, error.strerror or str(error), str(where), do) from None
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> int:

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from edgewright.device.agent.settings import Configured
-    from edgewright.fleet.device.state_values import DeviceState
+    from edgewright.fleet.device.state_database import DeviceState
 
 F = TypeVar("F", bound=Callable[..., object])
 _OPTIONS = (

@@ -119,15 +119,13 @@ def _write(out: Path, result: Result) -> None:
     """
     import msgspec
 
-    from edgewright.core.files import write_atomic
+    from edgewright.core.files import os_errors, write_atomic
     from edgewright.schema.errors import OutputError
     from edgewright.trace.simulation_view import simulation_page
 
-    try:
+    with os_errors(OutputError, "a folder that can be written", out):
         write_atomic(out / "simulation.json", msgspec.json.format(msgspec.json.encode(result)))
         write_atomic(out / "simulation.html", simulation_page(result).encode())
-    except OSError as error:
-        raise OutputError("a folder that can be written", error.strerror or str(error), str(out)) from None
 
 
 _FEWEST_SECONDS = 2.0

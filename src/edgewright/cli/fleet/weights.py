@@ -111,14 +111,13 @@ def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, 
         InputError: one of them cannot be read, or they do not belong together.
     """
     from edgewright.cli.fleet._folder import passphrases
+    from edgewright.core.files import os_errors
     from edgewright.export.slots import read_layout
     from edgewright.fleet.protocol.keys.files import read_key
     from edgewright.schema.errors import InputError
 
-    try:
+    with os_errors(InputError, "NAME_layout.json", layout_file):
         layout = read_layout(layout_file.read_bytes(), str(layout_file))
-    except OSError as error:
-        raise InputError("NAME_layout.json", error.strerror or str(error), str(layout_file)) from None
     signer = read_key(key, passphrases(passphrase_files))
     if signer is None:
         raise InputError("a passphrase that opens the key", "none", str(key), "Give --passphrase-file")

@@ -9,8 +9,7 @@ import msgspec
 
 from edgewright.fleet.device.backoff import Pace
 from edgewright.fleet.device.ports import DeviceConfig, Packages, Runner, Slots
-from edgewright.fleet.device.state_database import State
-from edgewright.fleet.device.state_values import Fetched
+from edgewright.fleet.device.state_database import Fetched, State
 from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Trust, Unreachable
 from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import Plan, Release

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.files import os_errors
 from edgewright.fleet.device.package_slots import FolderSlots
 from edgewright.fleet.device.package_test import run_vectors, written
 from edgewright.fleet.device.ports import Slot, Tested
@@ -90,13 +91,11 @@ class ModelProcess:
         self._vitals, self._line, self._said = Vitals(), None, b""
         self._is_ready, self._heard = False, time.monotonic()
         command = [sys.executable, "-c", _MAIN, str(os.getpid()), "device", "run", str(self._slots.path(slot))]
-        try:
+        with os_errors(OutputError, "to start the model's process", sys.executable):
             self._process = subprocess.Popen(
                 [*command, *self._arguments], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self._environment,
                 start_new_session=True,
             )  # fmt: skip
-        except OSError as error:
-            raise OutputError("to start the model's process", error.strerror or str(error), sys.executable) from error
         assert self._process.stderr is not None  # noqa: S101 - it is a pipe
         os.set_blocking(self._process.stderr.fileno(), False)
         if limits is not None and limits.memory:

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from edgewright.core.files import os_errors
 from edgewright.fleet.device.ports import Tested
 from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import TrialLimits
@@ -112,13 +113,11 @@ def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
     ]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | threads
-    try:
+    with os_errors(OutputError, "to run a package's test vectors", path):
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment,
             cwd="/", start_new_session=True,
         )  # fmt: skip
-    except OSError as error:
-        raise OutputError("to run a package's test vectors", error.strerror or str(error), str(path)) from error
     try:
         _, said = process.communicate(timeout=wall)
     except subprocess.TimeoutExpired:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.files import os_errors
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device.board_updates import BoardProcess, Boards
 from edgewright.fleet.device.control_client import HttpControl
@@ -224,11 +225,8 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
     found = sorted(package.glob("*.edge")) if package.is_dir() else [package]
     if len(found) != 1:
         raise InputError("one package", f"{len(found)}", str(package), "Name the file itself")
-    try:
-        with found[0].open("rb") as file:
-            data = file.read(_LARGEST)
-    except OSError as error:
-        raise InputError("a package file", error.strerror or str(error), str(found[0])) from None
+    with os_errors(InputError, "a package file", found[0]), found[0].open("rb") as file:
+        data = file.read(_LARGEST)
     release = Release(
         product=product, counter=0, target=found[0].name, sha256=hashlib.sha256(data).hexdigest(), length=len(data),
         package=found[0].stem,

@@ -9,7 +9,7 @@ from pathlib import Path
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import MetaFile
 
-from edgewright.core.files import sync_folder, write_atomic
+from edgewright.core.files import os_errors, sync_folder, write_atomic
 from edgewright.fleet.protocol.layout import INDEX, ROOT, SNAPSHOT, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
@@ -121,13 +121,11 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
     Raises:
         OutputError: it cannot be made.
     """
-    try:
+    with os_errors(OutputError, "a folder that can be written", folder):
         new = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
         for one in reversed(new):
             sync_folder(one.parent)
-    except OSError as error:
-        raise OutputError("a folder that can be written", error.strerror or str(error), str(folder)) from None
 
 
 def _named(fleet: Fleet, role: str, meta: MetaFile) -> bytes:
@@ -141,9 +139,5 @@ def _named(fleet: Fleet, role: str, meta: MetaFile) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with os_errors(InputError, "a published file", path, "Restore it from a backup"):
         return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            "a published file", error.strerror or str(error), str(path), "Restore it from a backup"
-        ) from None

@@ -15,7 +15,7 @@ from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
 from edgewright.fleet.simulator.default_plan import HOUR
 from edgewright.fleet.simulator.device import Device
 from edgewright.fleet.simulator.event_queue import BEGIN, EventQueue, SeededRandom
-from edgewright.fleet.simulator.result import Line
+from edgewright.fleet.simulator.result import Line, Point
 from edgewright.fleet.simulator.served_fleet import Served
 from edgewright.fleet.simulator.verification_cache import Verifier
 from edgewright.schema.fleet_plan import Plan, Release
@@ -91,10 +91,6 @@ class SimulatedFleet:
         self.behaviour: Callable[[Device], Behaviour] = lambda _: GOOD
         self.activated: Callable[[Device], None] = lambda _: None
         self.changed: Callable[[Device], None] = lambda _: None
-
-    def say(self, text: str) -> None:
-        """Add a line to the story."""
-        self.observer.say(text)
 
     def add(self, name: str = "") -> Device:
         """Make one more device, such as a clone; it is neither enrolled nor in `devices`."""
@@ -258,3 +254,74 @@ class Observer:
             text = "; ".join(f"{count:,} {what}" for what, count in self._chapter.items())
             self.lines.append(Line(at=self._since, text=f"devices: {text}"))
             self._chapter.clear()
+
+
+APART = 60.0
+
+
+class Timeline:
+    """Points, at even times and within a minute of every change.
+
+    A device's release and trial change only together with an outcome that it tells; so at a change those devices are
+    looked at, and all of them at the even times.
+
+    Args:
+        fleet: that is looked at.
+        counts: what each fault did so far, by name.
+
+    Attributes:
+        points: so far.
+    """
+
+    def __init__(self, fleet: SimulatedFleet, counts: Callable[[], dict[str, int]]) -> None:
+        self._fleet, self._counts = fleet, counts
+        self.points: list[Point] = []
+        self._shown: list[tuple[int, bool]] = []
+        self._versions: Counter[int] = Counter()
+        self._trials = 0
+        self._changed: set[int] = set()
+        self._looking = False
+
+    def look(self, whole: bool = True) -> None:
+        """Add a point.
+
+        Args:
+            whole: look at every device, not only at those that changed.
+        """
+        devices = self._fleet.devices
+        for device in devices[len(self._shown) :]:
+            self._shown.append((device.held.counter, False))
+            self._versions[device.held.counter] += 1
+            self._changed.add(device.number)
+        for device in devices if whole else [devices[number] for number in sorted(self._changed)]:
+            self._take(device)
+        self._changed.clear()
+        self.points.append(
+            Point(
+                at=self._fleet.events.elapsed, versions={v: n for v, n in sorted(self._versions.items()) if n},
+                trial=self._trials, away=sum(one.off or (bool(one.link.away) and one.link.down) for one in devices),
+                did=self._counts(), ended=dict(sorted(self._fleet.observer.ends.items())),
+            )
+        )  # fmt: skip
+
+    def changed(self, device: Device) -> None:
+        """Record a changed device; at most one extra point a minute shows it."""
+        self._changed.add(device.number)
+        if not self._looking:
+            self._looking = True
+            self._fleet.events.after(APART, self._soon)
+
+    def _soon(self) -> None:
+        self._looking = False
+        self.look(whole=False)
+
+    def _take(self, device: Device) -> None:
+        held = device.held
+        now = (held.counter, held.trial is not None)
+        before = self._shown[device.number]
+        if now == before:
+            return
+        self._versions[before[0]] -= 1
+        self._versions[now[0]] += 1
+        self._trials += now[1] - before[1]
+        self._shown[device.number] = now

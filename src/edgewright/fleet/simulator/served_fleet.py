@@ -88,7 +88,7 @@ class Served:
         self.root = (root, hashlib.sha256(root).hexdigest())
         record = self.fleet.online / "signed.json"
         signer = LocalSigner(record, lambda held: online_signers(self.fleet, held), clock.wall, root, _SIGNATURES)
-        self._made = conductor(self.plane, signer)
+        self._made = conductor(self.plane, signer.sign)
         self.rollouts = self._made.rollouts
         glance = self._made.scheduler.glance
         glance.few, glance.least = (_ALL, LEAST) if exact else (0, math.inf)  # nobody looks at what they say
@@ -167,10 +167,6 @@ class Served:
             "made_at": self._events.now, "made_by": "operator", "expires": self._events.now + 3600.0,
         }  # fmt: skip
         self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
-
-    def enrol(self, request: Enrolment) -> Enrolled:
-        """Take a device in."""
-        return self.enrol_all([request])[0]
 
     def enrol_all(self, requests: Sequence[Enrolment]) -> list[Enrolled]:
         """Take devices in, in one transaction."""

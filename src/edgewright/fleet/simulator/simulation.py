@@ -14,11 +14,10 @@ from edgewright.fleet.simulator.default_plan import BEGINS, QUORUM, plan_for
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.event_queue import BEGIN, SeededRandom
 from edgewright.fleet.simulator.fault import ALWAYS, FaultSet, check
-from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
+from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet, Timeline
 from edgewright.fleet.simulator.invariants import RULES
 from edgewright.fleet.simulator.result import FaultSummary, Result
 from edgewright.fleet.simulator.served_fleet import PRODUCT
-from edgewright.fleet.simulator.timeline import Timeline
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Enrolment
 
@@ -132,7 +131,7 @@ class Simulation:
         fleet.plan = self._plan(fleet.new, fleet.back)
         fleet.served.start(fleet.plan)
         stages = ", ".join(f"{stage.name} {stage.percent:g} %" for stage in fleet.plan.stages)
-        fleet.say(f"release {fleet.new.counter} is signed and its rollout begins: {stages}")
+        fleet.observer.say(f"release {fleet.new.counter} is signed and its rollout begins: {stages}")
         for fault in self._faults.each:
             fault.started(fleet)
 

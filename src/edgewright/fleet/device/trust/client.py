@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edgewright.core.files import write_atomic, write_together
+from edgewright.core.files import os_errors, write_atomic, write_together
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.trust.pinned_root import MetadataState, VerifiedMetadata, pinned_root
@@ -243,13 +243,11 @@ class Client:
             return answer.whole(limit)
 
     def _keep_plan(self, path: Path, content: bytes) -> None:
-        try:
+        with os_errors(OutputError, "to keep a plan", path):
             path.parent.mkdir(exist_ok=True)
             kept = sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)
             for old in kept[: len(kept) - _KEPT_PLANS + 1]:
                 file_operations.remove(old)
-        except OSError as error:
-            raise OutputError("to keep a plan", error.strerror or str(error), str(path)) from None
         write_atomic(path, content)
 
 

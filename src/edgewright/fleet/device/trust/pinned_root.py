@@ -12,7 +12,7 @@ import msgspec
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import os_errors, write_atomic
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, connect, trouble
 from edgewright.device.store.guarded_database import ENDINGS, open_guarded
@@ -66,10 +66,8 @@ class MetadataState:
     """
 
     def __init__(self, folder: Path, opener: Connect = connect) -> None:
-        try:
+        with os_errors(OutputError, _WHAT, folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(_WHAT, error.strerror or str(error), str(folder)) from None
         self._database = open_guarded(folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener, ahead=True)
         try:
             content = self._database.value("SELECT value FROM words WHERE key = ?", (_WORD,))

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 
-from edgewright.core.files import sync_folder
+from edgewright.core.files import os_errors, sync_folder
 from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 
@@ -193,10 +193,8 @@ def read_key(path: Path, passphrases: tuple[bytes, ...] = ()) -> CryptoSigner | 
         InputError: others may read the file, or it holds no Ed25519 key.
     """
     data = _read(path)
-    try:
+    with os_errors(InputError, "a file with a key", path):
         mode = path.stat().st_mode
-    except OSError as error:
-        raise InputError("a file with a key", error.strerror or str(error), str(path)) from None
     if mode & 0o077:
         raise InputError("a key that only its owner may read", f"mode {mode & 0o777:o}", str(path), f"chmod 600 {path}")
     tried: tuple[bytes | None, ...] = passphrases if data.lstrip().startswith(_MARK) else (None,)
@@ -248,11 +246,8 @@ def read_passphrase(path: Path) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise InputError("a file with a key or passphrase", error.strerror or str(error), str(path)) from None
+    with os_errors(InputError, "a file with a key or passphrase", path), path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise InputError(f"at most {_LARGEST} bytes", "more", str(path))
     return data

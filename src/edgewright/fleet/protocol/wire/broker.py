@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edgewright.core.files import os_errors
 from edgewright.device.sinks import require_loopback_or_tls
 from edgewright.schema.errors import InputError
 
@@ -50,10 +51,8 @@ def connect(
     parts = checked_broker(url)
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
     if parts.scheme == "mqtts":
-        try:
+        with os_errors(InputError, "certificates in PEM", ca_file):
             client.tls_set(ca_certs=ca_file or None)
-        except OSError as error:
-            raise InputError("certificates in PEM", error.strerror or str(error), ca_file) from None
     if parts.username:
         client.username_pw_set(parts.username, parts.password or "")
     # Paho's own pauses have no chance in them: a fleet that lost its broker would come back in a few moments, together.

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
+from edgewright.core.files import os_errors
 from edgewright.device.sinks import require_loopback_or_tls
 from edgewright.fleet.protocol.plans.formatting import day
 from edgewright.fleet.protocol.ports import Answer, Refused, Transport, Unreachable
@@ -118,10 +119,8 @@ class HttpTransport:
         self._host, self._port, self._prefix = parts.hostname or "", parts.port, parts.path.rstrip("/")
         self._context: ssl.SSLContext | None = None
         if self._tls:
-            try:
+            with os_errors(InputError, "certificates in PEM", ca_file):
                 self._context = ssl.create_default_context(cafile=ca_file or None)
-            except OSError as error:
-                raise InputError("certificates in PEM", error.strerror or str(error), ca_file) from None
         self._connection: http.client.HTTPConnection | None = None
 
     @contextmanager

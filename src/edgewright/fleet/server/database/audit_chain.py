@@ -38,7 +38,7 @@ def append(
         detail: more, without secrets.
     """
     if connection.dialect.name == "postgresql":
-        postgres.lock_chain(connection)
+        postgres.lock(connection, postgres.CHAIN)
     last = connection.execute(_LAST).one_or_none()
     number, before = (last.number + 1, last.hash) if last else (1, START)
     text = msgspec.json.encode(detail or {}, order="deterministic").decode()

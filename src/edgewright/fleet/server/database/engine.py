@@ -41,7 +41,7 @@ def migrate(engine: sa.Engine, where: str) -> None:
     with engine.begin() as connection:
         settings.attributes["connection"] = connection
         if connection.dialect.name == "postgresql":
-            postgres.lock_migrating(connection)
+            postgres.lock(connection, postgres.MIGRATING)
         present = revision(connection)
         if present is None:
             metadata.create_all(connection)
@@ -154,7 +154,7 @@ def lock(connection: sa.Connection, *, shared: bool) -> None:
         shared: others that share it write at the same time, where the database lets several.
     """
     if connection.dialect.name == "postgresql":
-        postgres.lock(connection, shared=shared)
+        postgres.lock(connection, postgres.WRITING, shared=shared)
 
 
 def write_rows(

@@ -126,25 +126,15 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
     return made
 
 
-def lock(connection: sa.Connection, *, shared: bool) -> None:
-    """Take the right to write until the transaction ends: alone, or beside others that share it."""
+def lock(connection: sa.Connection, number: int, *, shared: bool = False) -> None:
+    """Take one of the advisory locks until the transaction ends: alone, or beside others that share it."""
     how = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-    connection.exec_driver_sql(f"SELECT {how}({WRITING})")
-
-
-def lock_chain(connection: sa.Connection) -> None:
-    """Lock the end of the audit log until the transaction ends."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({CHAIN})")
+    connection.exec_driver_sql(f"SELECT {how}({number})")
 
 
 def may_look(connection: sa.Connection) -> bool:
     """Return whether no other server looks after rollouts at this moment; until the transaction ends none will."""
     return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOOKING})").scalar_one())
-
-
-def lock_migrating(connection: sa.Connection) -> None:
-    """One process at a time changes the tables: servers may start at once."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
 
 
 def may_try_again(error: BaseException) -> bool:

@@ -107,7 +107,10 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float)
         worst[kind] = {row[0]: float(row[1] or 0.0) for row in connection.execute(ordered)} if totals[kind] else {}
     known = _known(connection, {name for names in worst.values() for name in names})
     found = {
-        kind: tuple(_noticed(known[name], kind, value) for name, value in names.items())
+        kind: tuple(
+            Noticed(id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, what=_what(kind, row))
+            for row, value in ((known[name], value) for name, value in names.items())
+        )
         for kind, names in worst.items()
     }
     channels = Counter(channel for name in worst["drifting"] for channel in _names(known[name].detail))
@@ -121,10 +124,6 @@ def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
     joined = devices.outerjoin(vitals, vitals.c.device == c.id)
     wanted = sa.select(c.id, c.name, c.counter, at, c.quarantine_reason, vitals.c.detail).select_from(joined)
     return {row.id: row for row in connection.execute(wanted.where(c.id.in_(names)))}
-
-
-def _noticed(row: Any, kind: str, value: float) -> Noticed:  # noqa: ANN401 - a row of `_known`
-    return Noticed(id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, what=_what(kind, row))
 
 
 def _what(kind: str, row: Any) -> str:  # noqa: ANN401 - a row

@@ -35,38 +35,30 @@ class Publisher:
     Args:
         fleet: whose folder `public` is written.
         database: of the control plane.
+
+    Attributes:
+        written: serial of the last change whose files are all there.
     """
 
     def __init__(self, fleet: Fleet, database: Database) -> None:
         self._fleet, self._database = fleet, database
-        self._written = -1
+        self.written = -1
 
-    @property
-    def written(self) -> int:
-        """Serial of the last change whose files are all there."""
-        return self._written
-
-    def publish(self) -> bool:
+    def publish(self, again: bool = False) -> bool:
         """Write what is missing; whether anything was.
+
+        Args:
+            again: look at files that were published before, too: somebody may have changed or removed them.
 
         Raises:
             InputError: what is published is newer than the database, or differs from it.
             OutputError: a file cannot be written; the next call tries again.
         """
-        with self._database.reading() as connection:
-            if heads.serial(connection) == self._written:
-                return False
+        if not again:
+            with self._database.reading() as connection:
+                if heads.serial(connection) == self.written:
+                    return False
         with locked(self._fleet):  # two processes must not write by turns, or the older timestamp could come last
-            return self._publish()
-
-    def again(self) -> bool:
-        """Publish everything again: somebody may have changed or removed files.
-
-        Raises:
-            InputError: what is published is newer than the database, or differs from it.
-            OutputError: a file cannot be written.
-        """
-        with locked(self._fleet):
             return self._publish()
 
     def _publish(self) -> bool:
@@ -83,7 +75,7 @@ class Publisher:
         make_folder(self._fleet.metadata)
         files = [(ROOT, root) for root in roots] + [(role, held[role]) for role in metadata.in_order(held)]
         news = [self._write(role, data, held) for role, data in files]
-        self._written = serial
+        self.written = serial
         return any(news)
 
     def _write(self, role: str, data: bytes, held: dict[str, bytes]) -> bool:

@@ -9,7 +9,7 @@ is silent, the gates cannot fail and are not asked. A glance may say too much, n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.gates import FAILED, NOT_THE_MODEL
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
 from edgewright.fleet.server.rollouts.rows import next_due, standing_of
-from edgewright.schema.fleet_plan import Gate, Plan
+from edgewright.schema.fleet_plan import Plan
 
 FEW = 1000
 """Devices with leave up to which the gates are asked in every round: that costs little, and people see the newest."""
@@ -31,7 +31,7 @@ _OVERLAP = 120.0
 """Seconds that are read twice: a report may be written after one that came later."""
 _ENDS = ("confirmed", *FAILED)
 _R = reports.c
-_BEYOND = {
+_BEYOND: dict[str, Callable[[float], sa.ColumnElement[bool]]] = {
     "crashes": lambda limit: _R.crashes * DAY > limit * _R.seconds,
     "alarms": lambda limit: _R.alarms * DAY > limit * _R.seconds,
     "anomalies": lambda limit: _R.anomalies * DAY > limit * _R.seconds,
@@ -117,7 +117,7 @@ class DirtyCheck:
 
     def _beyond(self, connection: sa.Connection, plan: Plan, last: _Last, now: float) -> bool:
         """Return whether a report of the window is beyond a limit; only what came since the last glance is read."""
-        conditions = [_beyond(gate) for gate in plan.gates if gate.measure in _BEYOND]
+        conditions = [_BEYOND[gate.measure](gate.limit) for gate in plan.gates if gate.measure in _BEYOND]
         if not conditions:
             return False
         query = sa.select(sa.func.max(_R.at)).where(
@@ -127,11 +127,6 @@ class DirtyCheck:
         last.beyond = max(last.beyond, connection.execute(query).scalar_one() or -1.0)
         last.read = now
         return last.beyond >= now - self._window
-
-
-def _beyond(gate: Gate) -> sa.ColumnElement[bool]:
-    found: sa.ColumnElement[bool] = _BEYOND[gate.measure](gate.limit)
-    return found
 
 
 def _any_failed(connection: sa.Connection, plan: Plan) -> bool:

@@ -60,18 +60,18 @@ class Rollouts:
     Args:
         database: of the control plane.
         committer: through which everything is written.
-        signer: holds the online keys.
+        sign: signs with the online keys.
         now: seconds since 1970, the server's clock.
         publish: writes files after a commit; what it could not write it writes the next time.
         body: bytes of the plan that a standing names; without it nothing is caught up with.
     """
 
     def __init__(
-        self, database: Database, committer: Committer, signer: Signing, now: Callable[[], float],
+        self, database: Database, committer: Committer, sign: Signing, now: Callable[[], float],
         publish: Callable[[], object] = lambda: None, body: Callable[[Standing], bytes] | None = None,
     ) -> None:  # fmt: skip
         self._body = body
-        self._database, self._committer, self._signer = database, committer, signer
+        self._database, self._committer, self._sign = database, committer, sign
         self._now, self.publish = now, publish
 
     def start(self, body: bytes, who: str) -> Standing:
@@ -202,7 +202,7 @@ class Rollouts:
                 seen = heads.serial(connection)
                 asked = _asked(connection, step)
             try:
-                given, at = self._signer.sign(asked), self._now()
+                given, at = self._sign(asked), self._now()
             except InputError:
                 if who == _SIGNER or attempt + 1 == ATTEMPTS or not self._catch_up():
                     raise
@@ -219,7 +219,7 @@ class Rollouts:
         """Write down what was signed and not committed, all in the order in which it began; whether there was any."""
         if self._body is None:
             return False
-        found = self._signer.sign(SigningRequest(standings=(), held={}, recall=True)).known
+        found = self._sign(SigningRequest(standings=(), held={}, recall=True)).known
         body, some = self._body, False
         for one in sorted(found, key=lambda standing: standing.entered):
             with self._database.reading() as connection:

@@ -19,7 +19,7 @@ from edgewright.fleet.server.rollouts.scheduler import Scheduler
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.fleet.server.signer.service import SignedFiles, Signing, SigningRequest
-from edgewright.fleet.server.signer.socket import SOCKET, RemoteSigner, heard
+from edgewright.fleet.server.signer.socket import SOCKET, heard, sign_through
 from edgewright.fleet.server.signer.supervisor import SignerProcess
 from edgewright.schema.errors import InputError
 
@@ -37,31 +37,13 @@ class Conductor:
     publisher: Publisher
 
 
-class FolderSigner:
-    """The server's signer where one listens; else, for a command on a folder without a server, one in this process.
-
-    Args:
-        fleet: whose keys.
-        plane: whose clock.
-    """
-
-    def __init__(self, fleet: Fleet, plane: Plane) -> None:
-        self._fleet, self._plane = fleet, plane
-
-    def sign(self, request: SigningRequest) -> SignedFiles:
-        """Sign a step through the signer."""
-        socket = self._fleet.online / SOCKET
-        if heard(socket).how != "gone":
-            return RemoteSigner(socket).sign(request)
-        return folder_signer(self._fleet, self._plane.clock.wall).sign(request)
-
-
-def conductor(plane: Plane, signer: Signing | None = None) -> Conductor:
+def conductor(plane: Plane, sign: Signing | None = None) -> Conductor:
     """Return the one of a control plane.
 
     Args:
         plane: opened.
-        signer: at the first call; where it is left out, the folder's.
+        sign: at the first call; where it is left out, the server's signer where one listens, else, for a command on a
+            folder without a server, one in this process.
 
     Raises:
         InputError: the folder is no fleet's, or its published files are not whole.
@@ -74,8 +56,14 @@ def conductor(plane: Plane, signer: Signing | None = None) -> Conductor:
         now = plane.clock.wall
         begin(fleet, plane.database, plane.committer, now())
         publisher = Publisher(fleet, plane.database)
+        socket = fleet.online / SOCKET
+
+        def sign_here(request: SigningRequest) -> SignedFiles:
+            here = heard(socket).how == "gone"
+            return folder_signer(fleet, now).sign(request) if here else sign_through(socket, request)
+
         rollouts = Rollouts(
-            plane.database, plane.committer, signer or FolderSigner(fleet, plane), now, publisher.publish,
+            plane.database, plane.committer, sign or sign_here, now, publisher.publish,
             lambda standing: read_target(fleet, plan_target(standing.plan), standing.sha256),
         )  # fmt: skip
         scheduler = Scheduler(
@@ -101,7 +89,7 @@ def start(plane: Plane) -> Callable[[], None]:
     ended = threading.Event()
     try:
         process.wait()
-        made = conductor(plane, process.signer)
+        made = conductor(plane, process.sign)
         _not_behind(plane, made)
     except BaseException:
         process.close()
@@ -213,7 +201,7 @@ class PeriodicScan:
             InputError: devices find something newer than the database knows, or other bytes for the same version.
         """
         made, plane = self._made, self._plane
-        if made.publisher.again():
+        if made.publisher.publish(again=True):
             log.line("warning", "files.restored", why="published files were missing or had been changed")
         with plane.database.reading() as connection:
             root = heads.roots(connection)[0]

@@ -37,7 +37,7 @@ from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 RECORD = "signed.json"
 
 
-def serve(listening: socket.socket, signer: Signing) -> None:
+def serve(listening: socket.socket, sign: Signing) -> None:
     """Answer one after the other until the socket is closed."""
     while True:
         try:
@@ -47,18 +47,16 @@ def serve(listening: socket.socket, signer: Signing) -> None:
         with asking:
             asking.settimeout(HEARS)
             try:
-                asking.sendall(_answer(read_line(asking, HEARS), signer))
+                asking.sendall(_answer(read_line(asking, HEARS), sign))
             except (OSError, EOFError):
                 continue  # whoever asked has gone; what was signed is on record
 
 
-def _answer(line: bytes, signer: Signing) -> bytes:
+def _answer(line: bytes, sign: Signing) -> bytes:
+    said = SignerAnswer()
     try:
-        said = (
-            SignerAnswer()
-            if line == b"\n"
-            else SignerAnswer(given=signer.sign(msgspec.json.decode(line, type=SigningRequest)))
-        )
+        if line != b"\n":
+            said = SignerAnswer(given=sign(msgspec.json.decode(line, type=SigningRequest)))
     except msgspec.DecodeError as error:
         said = SignerAnswer(refused=("a request as JSON", str(error)[:200], "signer", ""))
     except OutputError as error:
@@ -118,7 +116,7 @@ def main(folder: Path, path: Path) -> None:
         os._exit(0)
 
     threading.Thread(target=orphaned, daemon=True).start()
-    serve(listening, signer)
+    serve(listening, signer.sign)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 from securesystemslib.signer import Signer
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import os_errors, write_atomic
 from edgewright.fleet.protocol.file_lock import lock_within
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, TIMESTAMP, plan_target
 from edgewright.fleet.protocol.plans.formatting import lasting
@@ -57,10 +56,8 @@ def alone(path: Path) -> Iterator[None]:
     Raises:
         OutputError: the folder cannot be written, or another signer keeps the record for too long.
     """
-    try:
+    with os_errors(OutputError, "to open the signer's record", path):
         handle = path.with_suffix(".lock").open("a")
-    except OSError as error:
-        raise OutputError("to open the signer's record", error.strerror or str(error), str(path)) from None
     with handle:
         if not lock_within(handle, _OTHERS):
             got, do = "one that another signer keeps", "End that process: it hangs"
@@ -118,7 +115,6 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
         held: metadata that is published, by role.
         role_files: new metadata of offline roles, by role; roots of several versions one after the other in `roots`.
         plans: bytes of plans, by id; of those that the signer has not seen.
-        above: versions that were given away already, by role.
         recall: nothing is signed; what was signed last is told.
     """
 
@@ -127,7 +123,6 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
     role_files: dict[str, bytes] = {}
     roots: tuple[bytes, ...] = ()
     plans: dict[str, bytes] = {}
-    above: dict[str, int] = {}
     recall: bool = False
 
 
@@ -145,16 +140,9 @@ class SignedFiles(msgspec.Struct, frozen=True, kw_only=True):
     known: tuple[Standing, ...] = ()
 
 
-class Signing(Protocol):
-    """Whoever holds the online keys."""
-
-    def sign(self, request: SigningRequest) -> SignedFiles:
-        """Return signs.
-
-        Raises:
-            InputError: it is refused.
-            OutputError: the signer is not there, or its record cannot be written.
-        """
+Signing = Callable[[SigningRequest], SignedFiles]
+"""Whoever holds the online keys. It raises InputError where it refuses, and OutputError where the signer is not there
+or its record cannot be written."""
 
 
 class LocalSigner:
@@ -206,7 +194,7 @@ class LocalSigner:
         plans = {s.plan: _plan(s, before, request.plans, offline, now) for s in request.standings}
         known = allowed(request.standings, plans, before.known, now)
         index = msgspec.json.encode(Standings(issued=now, rollouts=request.standings))
-        above = {role: max(before.versions.get(role, 0), request.above.get(role, 0)) for role in ONLINE}
+        above = {role: before.versions.get(role, 0) for role in ONLINE}
         held = {**request.held, ROOT: root}
         files = {role: data for role, data in request.role_files.items() if role != ROOT}
         roles = dict(sign_online(held, {INDEX: index}, self._signers({**held, **files}), now, files, above=above))

@@ -122,34 +122,29 @@ def read_line(stream: socket.socket, patience: float) -> bytes:
             return b"".join(parts)
 
 
-class RemoteSigner:
-    """The signer behind a socket.
+def sign_through(path: Path, request: SigningRequest) -> SignedFiles:
+    """Send a step to the signer behind a socket, which may refuse it.
 
     Args:
         path: of the socket.
+        request: the step.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def sign(self, request: SigningRequest) -> SignedFiles:
-        """Send a step to the signer's process."""
-        where, pid = str(self._path), 0
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
-                stream.settimeout(PATIENCE)
-                stream.connect(where)
-                pid = _listener(stream)
-                stream.sendall(msgspec.json.encode(request) + b"\n")
-                said = msgspec.json.decode(read_line(stream, PATIENCE), type=SignerAnswer)
-        except TimeoutError:
-            do = f"It hangs: a server ends it for another; where none runs, kill -9 {pid or 'its process'}"
-            raise OutputError("an answer of the signer", f"none within {PATIENCE:.0f} s", where, do) from None
-        except (OSError, EOFError, msgspec.DecodeError) as error:
-            text = str(error) or "it ended in the middle"
-            raise OutputError("an answer of the signer", text, where, "Nothing was signed") from None
-        if said.refused is not None:
-            raise InputError(*said.refused)
-        if said.given is None:
-            raise OutputError("a signature", said.failed or "nothing", where)
-        return said.given
+    where, pid = str(path), 0
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+            stream.settimeout(PATIENCE)
+            stream.connect(where)
+            pid = _listener(stream)
+            stream.sendall(msgspec.json.encode(request) + b"\n")
+            said = msgspec.json.decode(read_line(stream, PATIENCE), type=SignerAnswer)
+    except TimeoutError:
+        do = f"It hangs: a server ends it for another; where none runs, kill -9 {pid or 'its process'}"
+        raise OutputError("an answer of the signer", f"none within {PATIENCE:.0f} s", where, do) from None
+    except (OSError, EOFError, msgspec.DecodeError) as error:
+        text = str(error) or "it ended in the middle"
+        raise OutputError("an answer of the signer", text, where, "Nothing was signed") from None
+    if said.refused is not None:
+        raise InputError(*said.refused)
+    if said.given is None:
+        raise OutputError("a signature", said.failed or "nothing", where)
+    return said.given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -12,12 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgewright.fleet.server import log
-from edgewright.fleet.server.signer.socket import ANSWERS, SOCKET, Heard, RemoteSigner, heard
+from edgewright.fleet.server.signer.service import Signing
+from edgewright.fleet.server.signer.socket import ANSWERS, SOCKET, Heard, heard, sign_through
 from edgewright.schema.errors import OutputError
 
 _MODULE = "edgewright.fleet.server.signer.process"
-_MODULE_BEFORE = "edgewright.fleet.control.signing_process"
-"""Name of the same process in a server of an earlier version."""
 HUNG = 30.0
 """Seconds without an answer after which a signer is ended for another; as long as anybody waits for a signature."""
 _BEGINS = 60.0
@@ -25,7 +25,7 @@ _BEGINS = 60.0
 
 
 class SignerProcess:
-    """Looks after the signer of a folder; `signer` is how to ask it.
+    """Looks after the signer of a folder; `sign` asks it.
 
     Servers of one folder have one signer. Whichever finds none starts it; one that hangs is ended by the server that
     started it, or a little later by another one. Were there two for a moment, their record makes them one: each
@@ -48,7 +48,7 @@ class SignerProcess:
         self._began, self._failures, self._heard = 0.0, 0, False
         self._silent: float | None = None
         self._listener = 0
-        self.signer = RemoteSigner(self._socket)
+        self.sign: Signing = functools.partial(sign_through, self._socket)
 
     @property
     def pid(self) -> int | None:
@@ -156,6 +156,6 @@ def _is_signer(pid: int) -> bool:
     """Return whether a process is a signer, and not another one that has its number meanwhile."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if pid > 1 else b""
-        return any(module.encode() in command for module in (_MODULE, _MODULE_BEFORE))
+        return _MODULE.encode() in command
     except OSError:
         return False

@@ -160,7 +160,7 @@ class Grinders(Fault):
             fleet.excluded.add(device.number)
             device.wake(60.0)
             self.kept += 1
-        fleet.say(f"somebody makes {count:,} ids and keeps {self.kept:,} that the plan puts into its canary")
+        fleet.observer.say(f"somebody makes {count:,} ids and keeps {self.kept:,} that the plan puts into its canary")
 
 
 class Clones(Fault):
@@ -188,7 +188,7 @@ class Clones(Fault):
             fleet.devices.append(twin)
             fleet.excluded |= {device.number, twin.number}
             twin.wake(60.0)
-        fleet.say(f"{count} devices are copied, keys and all")
+        fleet.observer.say(f"{count} devices are copied, keys and all")
 
 
 class StolenOnlineKey(Fault):
@@ -251,7 +251,7 @@ def _pause(fleet: SimulatedFleet) -> None:
     assert fleet.plan is not None  # noqa: S101 - it has started
     fleet.served.rollouts.steer(fleet.plan.id, "operator", "paused", "to look at the canary over night")
     fleet.served.look()
-    fleet.say("an operator pauses the rollout at the canary")
+    fleet.observer.say("an operator pauses the rollout at the canary")
 
 
 def _push(fleet: SimulatedFleet) -> None:
@@ -268,7 +268,7 @@ def _push(fleet: SimulatedFleet) -> None:
     index = msgspec.json.encode(Standings(issued=now, rollouts=(forged, pushed)))
     publish(fleet.served.fleet, {}, now, index=index)
     if fleet.observer.first("thief"):
-        fleet.say("a thief signs with the online keys: last stage, for everybody, and a plan of his own")
+        fleet.observer.say("a thief signs with the online keys: last stage, for everybody, and a plan of his own")
     fleet.served.look()
     fleet.events.after(_SIX_HOURS, lambda: _push(fleet))
 

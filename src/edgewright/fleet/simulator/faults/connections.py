@@ -89,7 +89,7 @@ class ControlPlaneDead(ControlPlaneFault):
         begun, limit = len(fleet.observer.exposed), math.ceil(self.rate * fleet.settings.devices)
         if begun >= limit and not fleet.served.down:
             fleet.served.down = True
-            fleet.say(f"the control plane dies for good; {begun:,} devices have begun")
+            fleet.observer.say(f"the control plane dies for good; {begun:,} devices have begun")
 
 
 class Outage(Fault):
@@ -130,7 +130,7 @@ def _take_down(fleet: SimulatedFleet, moment: float, seconds: float, said: tuple
 
     def switch(down: bool) -> None:
         fleet.served.down = down
-        fleet.say(said[0] if down else said[1])
+        fleet.observer.say(said[0] if down else said[1])
 
     fleet.events.at(moment, lambda: switch(True))
     fleet.events.at(moment + seconds, lambda: switch(False))
