@@ -16,7 +16,7 @@ import pytest
 
 from edgewright.device.sources._http_server import _SLOW
 from edgewright.device.sources._json import JsonReader
-from edgewright.device.sources._payload import PayloadReader
+from edgewright.device.sources._payload import MessageSettings, PayloadReader
 from edgewright.device.sources.http import HttpConfig, HttpPush
 from edgewright.schema.errors import InputError
 from frames_example import write_hello, write_rows
@@ -181,7 +181,7 @@ def test_fuzzed_messages_never_break_the_reader() -> None:
     ]
     until, refused = time.monotonic() + 1.5, 0
     while time.monotonic() < until:
-        reader = PayloadReader(["a", "b"], name="fuzz")
+        reader = PayloadReader(["a", "b"], "fuzz", MessageSettings())
         for _ in range(20):
             data = bytearray(seeds[int(rng.integers(4))])
             for _ in range(int(rng.integers(0, 6))):

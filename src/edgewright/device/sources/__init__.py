@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -29,7 +29,8 @@ class Stream(Protocol):
         """
 
     def ended(self) -> bool:
-        """Return whether nothing will ever come again (the end of a file that is replayed)."""
+        """Return whether nothing will ever come again (the end of a file that is replayed); never by default."""
+        return False
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -37,6 +38,20 @@ class Stream(Protocol):
 
 class StreamConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of a source's settings: the table `[source]` of device.toml without its `kind`."""
+
+
+class RowSettings(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a source of rows.
+
+    Attributes:
+        rate: rows a second of a stream; rows without a time are stamped evenly with it.
+        time: column with the time: ISO text, epoch or counter; found by its name when left out, '-' for none.
+        sequence: column with the sender's count; found by its name when left out, '-' for none.
+    """
+
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
+    time: str = ""
+    sequence: str = ""
 
 
 C = TypeVar("C", bound=StreamConfig)

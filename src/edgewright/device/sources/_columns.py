@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
 
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
@@ -31,6 +35,19 @@ class Match:
     time: int
     sequence: int
     missing: tuple[str, ...]
+
+    @property
+    def notice(self) -> str:
+        """What is missing, in words; empty where nothing is."""
+        return f"no column {', '.join(self.missing)}: it counts as missing" if self.missing else ""
+
+    def chosen(self, rows: int, column: Callable[[int], ArrayLike]) -> Floats:
+        """Return the wanted channels of so many rows, shape (rows, channels); `column` gives one by its place."""
+        values = np.full((rows, len(self.places)), np.nan, np.float32)
+        for channel, place in enumerate(self.places):
+            if place >= 0:
+                values[:, channel] = column(place)
+        return values
 
 
 def bare(name: str) -> str:

@@ -12,13 +12,36 @@ from numpy.typing import NDArray
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.cells import MISSING, Plan, parse
 from edgewright.core.csv.header import DELIMITERS
+from edgewright.device.sources import RowSettings
 from edgewright.device.sources._columns import Match, match, refuse_missing
-from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._packet import Arrived, joined
 from edgewright.device.sources._timestamps import DateColumn, TimeColumn
 from edgewright.schema.errors import InputError
 
 LONGEST_LINE = 1 << 16
+
+
+class LineSettings(RowSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a source of lines.
+
+    Attributes:
+        names: of the cells of lines without a header.
+        delimiter: between cells; found when left out.
+    """
+
+    names: tuple[str, ...] = ()
+    delimiter: str = ""
+
+
 _SHOWN = 60
+
+
+def line_reader(config: LineSettings, wanted: Sequence[str], name: str, *, joined: bool = False) -> LineReader:
+    """Return a reader with the settings of a source; arguments as of `LineReader`."""
+    return LineReader(
+        wanted, name=name, columns=config.names, time=config.time, sequence=config.sequence,
+        delimiter=config.delimiter, joined=joined,
+    )  # fmt: skip
 
 
 class LineReader:
@@ -36,9 +59,9 @@ class LineReader:
         sequence: column with the sender's count.
         delimiter: between cells; found in the first line when left out.
         joined: whether the first line may have begun before it was listened to, and is thrown away.
-        strict: whether a header that does not fit is an `InputError` instead of a notice.
 
     Attributes:
+        strict: whether a header that does not fit is an `InputError` instead of a notice.
         columns: channels that come out; empty until they are known.
         match: how the wanted columns stand among the given ones; None until they are known.
         rate: None; lines do not say it.
@@ -56,12 +79,11 @@ class LineReader:
         sequence: str = "",
         delimiter: str = "",
         joined: bool = False,
-        strict: bool = False,
     ) -> None:
         self._wanted, self._name, self._given = tuple(wanted), name, tuple(columns)
         self._time_name, self._sequence_name, self._delimiter = time, sequence, delimiter
         self._joined = self._skip = joined
-        self.strict = strict
+        self.strict = False
         self._held = self._header = b""
         self._refused = False
         self._plan: Plan | None = None
@@ -205,7 +227,7 @@ class LineReader:
         if found.missing and self.strict:
             refuse_missing(found, given, self._name)
         elif found.missing:
-            self._notices.append(f"no column {', '.join(found.missing)}: it counts as missing")
+            self._notices.append(found.notice)
         numbers = tuple(dict.fromkeys(place for place in found.places if place >= 0))
         wide = tuple(place for place in (found.time, found.sequence) if place >= 0)
         if found.time >= 0:
@@ -215,18 +237,7 @@ class LineReader:
 
     def _arrived(self, parts: list[Arrived]) -> Arrived:
         notices, self._notices = tuple(dict.fromkeys(_counted(self._notices))), []
-        # Where nothing is wanted by name a header that changes may change the width: rows before it are left out.
-        parts = [part for part in parts if part.values.shape[1] == len(self.columns)]
-        if not parts:
-            return Arrived(np.empty((0, len(self.columns)), np.float32), notices=notices)
-        times = [part.time for part in parts if part.time is not None]
-        counts = [part.sequence for part in parts if part.sequence is not None]
-        return Arrived(
-            np.concatenate([part.values for part in parts]),
-            np.concatenate(times) if len(times) == len(parts) else None,
-            np.concatenate(counts) if len(counts) == len(parts) else None,
-            notices,
-        )
+        return joined(parts, len(self.columns), notices)
 
     def _read(self, block: Block, plan: Plan) -> list[Arrived]:
         """Return the rows of whole lines.
@@ -237,10 +248,7 @@ class LineReader:
         cells, found = parse(block, plan), self.match
         if found is None or not len(cells.lines):
             return []
-        values = np.full((len(cells.lines), len(found.places)), np.nan, np.float32)
-        for channel, place in enumerate(found.places):
-            if place >= 0:
-                values[:, channel] = cells.values[:, plan.numbers.index(place)]
+        values = found.chosen(len(cells.lines), lambda place: cells.values[:, plan.numbers.index(place)])
         times: NDArray[np.float64] | None = None
         counts: NDArray[np.int64] | None = None
         if found.time in plan.wide:

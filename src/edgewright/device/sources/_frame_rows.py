@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from edgewright.device.frames import FrameDecoder, Hello, Rows, Unwrapped
+from edgewright.device.frames import FrameDecoder, Hello, Unwrapped
 from edgewright.device.sources._columns import NO_COLUMN, Match, match
-from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._packet import Arrived, joined
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -50,31 +48,20 @@ class FrameReader:
 
     def feed(self, data: bytes) -> Arrived:
         """Return the rows of the frames that these bytes complete."""
-        parts: list[tuple[Floats, Rows]] = []
+        parts: list[Arrived] = []
         for frame in self._decoder.feed(data):
             if isinstance(frame, Hello):
                 self.rate = frame.rate
                 if frame.columns != self._given:
                     self._named(frame.columns)
             elif (values := self._chosen(frame.values)) is not None:
-                parts.append((values, frame))
+                low = int(frame.sequence[0])
+                parts.append(Arrived(values, frame.time, frame.sequence + (self._count(low) - low)))
         damaged, self._damaged = self._decoder.damaged - self._damaged, self._decoder.damaged
         if damaged:
             self._notices.append(f"{damaged} damaged frame{'s' if damaged > 1 else ''}")
         notices, self._notices = tuple(dict.fromkeys(self._notices)), []
-        # Columns may have changed between two frames of one piece: what came before is left out.
-        parts = [part for part in parts if part[0].shape[1] == len(self.columns)]
-        if not parts:
-            return Arrived(np.empty((0, len(self.columns)), np.float32), notices=notices)
-        counts = [frame.sequence + (self._count(low := int(frame.sequence[0])) - low) for _, frame in parts]
-        if len(parts) == 1:
-            return Arrived(parts[0][0], parts[0][1].time, counts[0], notices)
-        return Arrived(
-            np.concatenate([values for values, _ in parts]),
-            np.concatenate([frame.time for _, frame in parts]),
-            np.concatenate(counts),
-            notices,
-        )
+        return joined(parts, len(self.columns), notices)
 
     def finish(self) -> Arrived:
         """Return a frame whose closing zero was left out, as at the end of a message."""
@@ -90,7 +77,7 @@ class FrameReader:
             return
         self.columns = self._match.names
         if self._match.missing:
-            self._notices.append(f"no column {', '.join(self._match.missing)}: it counts as missing")
+            self._notices.append(self._match.notice)
 
     def _chosen(self, values: Floats) -> Floats | None:
         """Return the wanted channels of a frame; None where it is not known which they are."""
@@ -113,8 +100,4 @@ class FrameReader:
                 self._notices.append(f"frames of {channels} channels, which are fewer than the columns")
             self._width = channels
             return None
-        chosen = np.full((len(values), len(found.places)), np.nan, np.float32)
-        for channel, place in enumerate(found.places):
-            if place >= 0:
-                chosen[:, channel] = values[:, place]
-        return chosen
+        return found.chosen(len(values), lambda place: values[:, place])

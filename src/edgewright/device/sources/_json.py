@@ -59,13 +59,11 @@ class JsonReader:
         if not self._wanted:
             # What the first text calls its columns holds for all: a channel does not change its place.
             self._wanted = self.columns = found.names
-        values = np.full((len(rows), len(found.places)), np.nan, np.float32)
-        for channel, place in enumerate(found.places):
-            if place >= 0:
-                values[:, channel] = [self._number(row[place], names[place], _LARGEST) for row in rows]
+        values = found.chosen(
+            len(rows), lambda place: [self._number(row[place], names[place], _LARGEST) for row in rows]
+        )
         times, odd = self._moments(rows, names, found.time)
-        missing = f"no column {', '.join(found.missing)}: it counts as missing" if found.missing else ""
-        notices = tuple(notice for notice in (missing, odd) if notice)
+        notices = tuple(notice for notice in (found.notice, odd) if notice)
         return Arrived(values, times, self._counts(rows, found.sequence), notices)
 
     def _table(self, given: Any) -> tuple[list[str], list[list[Any]]]:  # noqa: ANN401 - whatever JSON holds

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,21 +14,19 @@ from edgewright.device.sources._timestamps import EPOCH, ArrivalClock
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
 
-FIRST, MOST = 0.2, 30.0
+_FIRST, _LONGEST = 0.2, 30.0  # seconds to the second attempt, which double, and between attempts at last
 
 
 class Backoff:
     """When the next attempt is due.
 
     Args:
-        first: seconds to the second attempt; they double until `most`.
-        most: seconds between attempts at last.
         clock: of monotonic seconds.
     """
 
-    def __init__(self, first: float = FIRST, most: float = MOST, clock: Callable[[], float] = time.monotonic) -> None:
-        self._first, self._most, self._clock = first, most, clock
-        self._pause, self._next = first, -float("inf")
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pause, self._next = _FIRST, -math.inf
 
     def wait(self) -> float:
         """Return seconds until an attempt is due; 0 when it is."""
@@ -36,11 +35,11 @@ class Backoff:
     def failed(self) -> None:
         """Record a failed attempt: the next one comes later."""
         self._next = self._clock() + self._pause
-        self._pause = min(self._most, 2 * self._pause)
+        self._pause = min(_LONGEST, 2 * self._pause)
 
     def worked(self) -> None:
         """Record that the source works: after the next failure it is tried again soon."""
-        self._pause, self._next = self._first, -float("inf")
+        self._pause, self._next = _FIRST, -math.inf
 
 
 _ANEW = 1000  # rows; a count that falls by more is not out of order
@@ -54,6 +53,21 @@ class Arrived:
     time: NDArray[np.float64] | None = None
     sequence: NDArray[np.int64] | None = None
     notices: tuple[str, ...] = field(default=())
+
+
+def joined(parts: Sequence[Arrived], width: int, notices: tuple[str, ...]) -> Arrived:
+    """Return the rows of several pieces together; those that came before the columns changed are left out."""
+    parts = [part for part in parts if len(part.values) and part.values.shape[1] == width]
+    if not parts:
+        return Arrived(np.empty((0, width), np.float32), notices=notices)
+    times = [part.time for part in parts if part.time is not None]
+    counts = [part.sequence for part in parts if part.sequence is not None]
+    return Arrived(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate(times) if len(times) == len(parts) else None,
+        np.concatenate(counts) if len(counts) == len(parts) else None,
+        notices,
+    )
 
 
 class Stamper:

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-import numpy as np
+import msgspec
 
+from edgewright.device.sources import RowSettings
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.device.sources._frame_rows import FrameReader
 from edgewright.device.sources._json import JsonReader
-from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._packet import Arrived, joined
 
 Form = Literal["auto", "json", "csv", "framed"]
+
+
+class MessageSettings(RowSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a source of messages.
+
+    Attributes:
+        form: of the messages; 'auto' takes one that holds a zero byte for frames, one that begins with { or [ for
+            JSON, and any other for lines of CSV.
+        names: of the numbers of messages without names.
+        largest: bytes of a message; a longer one is not taken.
+        streams: most streams at once.
+    """
+
+    form: Form = "auto"
+    names: tuple[str, ...] = ()
+    largest: Annotated[int, msgspec.Meta(ge=16, le=1 << 26)] = 1 << 20
+    streams: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
 
 
 class PayloadReader:
@@ -21,23 +39,12 @@ class PayloadReader:
     Args:
         wanted: channels that come out, in order; none: all there are.
         name: of the source, for messages.
-        form: 'auto' takes a message that holds a zero byte for frames, one that begins with { or [ for JSON, and any
-            other for lines of CSV.
-        names: of the channels, for messages without names.
-        time, sequence: columns with time and count, as `match` takes them.
+        config: of the source.
     """
 
-    def __init__(
-        self,
-        wanted: Sequence[str],
-        *,
-        name: str,
-        form: Form = "auto",
-        names: Sequence[str] = (),
-        time: str = "",
-        sequence: str = "",
-    ) -> None:
-        self._form = form
+    def __init__(self, wanted: Sequence[str], name: str, config: MessageSettings) -> None:
+        self._form = config.form
+        names, time, sequence = config.names, config.time, config.sequence
         self._json = JsonReader(wanted, name=name, names=names, time=time, sequence=sequence)
         self._lines = LineReader(wanted, name=name, columns=names, time=time, sequence=sequence)
         self._frames = FrameReader(wanted, name=name, names=names)
@@ -56,25 +63,11 @@ class PayloadReader:
             self.columns = self._json.columns
             return arrived
         reader = self._lines if form == "csv" else self._frames
-        first = reader.feed(message)
-        whole = message.endswith(b"\0" if form == "framed" else b"\n")
-        last = None if whole else reader.finish()
+        parts = [reader.feed(message)]
+        if not message.endswith(b"\0" if form == "framed" else b"\n"):
+            parts.append(reader.finish())
         self.columns, self.rate = reader.columns or self.columns, reader.rate
-        return first if last is None else _joined(first, last)
-
-
-def _joined(first: Arrived, last: Arrived) -> Arrived:
-    notices = (*first.notices, *last.notices)
-    one = last if not len(first.values) else first
-    if len(first.values) and len(last.values):
-        one = Arrived(
-            np.concatenate([first.values, last.values]),
-            None if first.time is None or last.time is None else np.concatenate([first.time, last.time]),
-            None
-            if first.sequence is None or last.sequence is None
-            else np.concatenate([first.sequence, last.sequence]),
-        )
-    return Arrived(one.values, one.time, one.sequence, notices)
+        return joined(parts, len(reader.columns), tuple(notice for part in parts for notice in part.notices))
 
 
 def _guessed(message: bytes) -> Form:

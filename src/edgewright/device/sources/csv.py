@@ -10,13 +10,12 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal
 
-import msgspec
-
-from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._csv_lines import LineReader
-from edgewright.device.sources._packet import Arrived, Backoff, Stamper, notice_of
+from edgewright.device.sources import Stream, StreamKind
+from edgewright.device.sources._csv_lines import LineSettings, line_reader
+from edgewright.device.sources._packet import Arrived, Stamper
+from edgewright.device.sources._polling import PolledSource
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -72,33 +71,22 @@ def _library() -> Any:  # noqa: ANN401 - the C library
 
 
 _BYTES = 1 << 16
-_POLL = 0.01  # seconds between looks for a file that is not there, at the least
 
 
-class CsvConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CsvConfig(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of a CSV file that grows.
 
     Attributes:
         path: of the file; '-' for standard input.
         begin: 'end' reads what is appended from now on, 'start' what is there as well. A file that is not there yet
             is read from its start.
-        rate: rows a second; rows without a time are stamped evenly with it.
-        time: column with the time: ISO text, epoch or counter; found by its name when left out, '-' for none.
-        sequence: column with the sender's count; found by its name when left out, '-' for none.
-        names: of the cells, for a file without a header line.
-        delimiter: between cells; found when left out.
     """
 
     path: str
     begin: Literal["end", "start"] = "end"
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
-    time: str = ""
-    sequence: str = ""
-    names: tuple[str, ...] = ()
-    delimiter: str = ""
 
 
-class CsvTail:
+class CsvTail(PolledSource):
     """An open CSV file; rotation (another file under the name) and truncation are noticed.
 
     Args:
@@ -110,104 +98,73 @@ class CsvTail:
     """
 
     def __init__(self, config: CsvConfig, columns: tuple[str, ...]) -> None:
-        self.rate = config.rate
+        super().__init__(config.rate, columns)
         self._path = Path(config.path)
         if self._path.is_dir():
             raise InputError("a CSV file", "a folder", config.path, "Name the file; replay takes folders")
-        self._lines = _reader(config, columns, config.path)
-        self._stamper = Stamper(rate=config.rate)
-        self._backoff = Backoff()
-        self._file: int | None = None
+        self._lines = line_reader(config, columns, config.path)
         self._watch: Watch | None = None
         self._position = 0
-        self._notice = ""
         self._absent = False
         if self._open():
             self._check_header(to_end=config.begin == "end")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Channels that come out; empty until they are known."""
-        return self._lines.columns
-
-    def read(self, timeout: float) -> Sequence[Packet]:
-        """Return rows that were appended."""
-        until = time.monotonic() + timeout
-        while True:
-            arrived = self._grown()
-            notice, self._notice = self._notice, ""
-            if len(arrived.values) or arrived.notices:
-                return [self._stamper.packet(arrived, notice)]
-            if notice:
-                return [notice_of(notice, len(self.columns))]
-            left = until - time.monotonic()
-            if left <= 0:
-                return []
-            if self._watch is not None:
-                self._watch.wait(left)
-            else:
-                time.sleep(min(left, max(_POLL, self._backoff.wait())))
-
-    def ended(self) -> bool:
-        """Never: a file may always grow."""
-        return False
+        self.columns = self._lines.columns
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
         if self._watch is not None:
             self._watch.close()
             self._watch = None
 
-    def _grown(self) -> Arrived:
-        if self._file is None and not self._open():
-            return self._lines.feed(b"")
-        data = self._next()
-        if not data and self._moved():
-            return self._lines.feed(b"")
-        return self._lines.feed(data)
+    def _pause(self, left: float) -> None:
+        if self._watch is not None:
+            self._watch.wait(left)
+        else:
+            super()._pause(left)
+
+    def _taken(self, wait: float) -> Arrived:
+        data = self._next() if self._handle is not None or self._open() else b""
+        arrived = self._lines.feed(data)
+        self.columns = self._lines.columns
+        return arrived
 
     def _next(self) -> bytes:
-        handle = cast(int, self._file)
-        if os.fstat(handle).st_size < self._position:
+        if os.fstat(self._handle).st_size < self._position:
             self._notice = f"{self._path.name} was truncated: read from its start"
-            self._position = os.lseek(handle, 0, os.SEEK_SET)
+            self._position = os.lseek(self._handle, 0, os.SEEK_SET)
             self._lines.restart()
-        data = os.read(handle, _BYTES)
+        data = os.read(self._handle, _BYTES)
         self._position += len(data)
+        if not data:
+            self._look_for_another()
         return data
 
-    def _moved(self) -> bool:
-        """Return whether another file, or none, has the name now; the old one was read to its end."""
+    def _look_for_another(self) -> None:
+        """Take up another file that has the name now, once the old one was read to its end."""
         try:
             now = self._path.stat()
         except OSError:
             self.close()
-            self._backoff.failed()
             self._say_absent("is gone")
-            return True
-        here = os.fstat(cast(int, self._file))
-        if (now.st_ino, now.st_dev) == (here.st_ino, here.st_dev):
-            return False
-        self.close()
-        self._notice = f"{self._path.name} was rotated: the new file is read"
-        self._open()
-        return True
+            return
+        if not os.path.samestat(now, os.fstat(self._handle)):
+            self.close()
+            self._notice = f"{self._path.name} was rotated: the new file is read"
+            self._open()
 
     def _open(self) -> bool:
         if self._backoff.wait():
             return False
         try:
-            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            self._backoff.failed()
             self._say_absent("is not there")
             return False
         except OSError as error:
-            self._backoff.failed()
-            self._notice = f"{self._path.name} cannot be read: {error.strerror}"
+            self._failed(f"{self._path.name} cannot be read: {error.strerror}")
             return False
         self._backoff.worked()
         self._absent = False
@@ -218,35 +175,33 @@ class CsvTail:
 
     def _say_absent(self, how: str) -> None:
         """Told once, until the file is there again."""
-        if not self._absent:
-            self._notice = f"{self._path.name} {how}: retrying"
+        self._failed(self._notice if self._absent else f"{self._path.name} {how}: retrying")
         self._absent = True
 
     def _check_header(self, *, to_end: bool) -> None:
         """Read the header of a file that is there, which must fit; from its end, go behind the last whole line."""
-        handle = cast(int, self._file)
-        line, end, _ = os.pread(handle, _BYTES, 0).partition(b"\n")
+        line, end, _ = os.pread(self._handle, _BYTES, 0).partition(b"\n")
         if not end:
             return
         self._lines.strict = True
         head = self._lines.feed(line + b"\n")
         self._lines.strict = False
-        size = os.fstat(handle).st_size
-        tail = os.pread(handle, _BYTES, max(0, size - _BYTES))
+        size = os.fstat(self._handle).st_size
+        tail = os.pread(self._handle, _BYTES, max(0, size - _BYTES))
         if to_end:
             self._position = size - (len(tail) - 1 - tail.rfind(b"\n"))
         elif not len(head.values):  # a row, in a file without a header, is read again
             self._position = len(line) + 1
-        os.lseek(handle, self._position, os.SEEK_SET)
+        os.lseek(self._handle, self._position, os.SEEK_SET)
 
 
-class CsvPipe:
+class CsvPipe(Stream):
     """Lines on standard input, until it ends."""
 
     def __init__(self, config: CsvConfig, columns: tuple[str, ...], handle: int | None = None) -> None:
         self.rate = config.rate
         self._handle = sys.stdin.fileno() if handle is None else handle
-        self._lines = _reader(config, columns, "standard input")
+        self._lines = line_reader(config, columns, "standard input")
         self._lines.strict = True
         self._stamper = Stamper(rate=config.rate)
         self._done = False
@@ -272,17 +227,6 @@ class CsvPipe:
     def close(self) -> None:
         """Leave standard input as it is."""
         self._done = True
-
-
-def _reader(config: CsvConfig, columns: tuple[str, ...], name: str) -> LineReader:
-    return LineReader(
-        columns,
-        name=name,
-        columns=config.names,
-        time=config.time,
-        sequence=config.sequence,
-        delimiter=config.delimiter,
-    )
 
 
 def _open(config: CsvConfig, columns: tuple[str, ...]) -> Stream:

@@ -12,44 +12,32 @@ from typing import Annotated, Any
 
 import msgspec
 
-from edgewright.device.sources import StreamConfig, StreamKind
+from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._http_server import Handler, Server
 from edgewright.device.sources._packet import Stamper, notice_of
-from edgewright.device.sources._payload import Form, PayloadReader
+from edgewright.device.sources._payload import MessageSettings, PayloadReader
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
 
-class HttpConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HttpConfig(MessageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of an HTTP source.
 
     Attributes:
         host, port: to listen at; port 0 takes a free one.
         token_file: file whose first line every request must carry as `Authorization: Bearer ...`; needed wherever
             others than this machine can reach the host.
-        form: of the bodies; 'auto' looks at each.
-        rate: rows a second of each stream; rows without a time are stamped evenly with it.
-        time, sequence: columns with time and count; found by their names when left out, '-' for none.
-        names: of the numbers of bodies without names.
         largest: bytes of a body; a larger one is answered with 413.
-        waiting: rows that may wait to be read; beyond it a request is answered with 429.
-        streams: most streams; a further name is answered with 429.
+        waiting: rows that may wait to be read; beyond it a request is answered with 429, as for a stream too many.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8181
     token_file: str = ""
-    form: Form = "auto"
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
-    time: str = ""
-    sequence: str = ""
-    names: tuple[str, ...] = ()
-    largest: Annotated[int, msgspec.Meta(ge=16, le=1 << 26)] = 1 << 20
     waiting: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 100_000
-    streams: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
 
 
-class HttpPush:
+class HttpPush(Stream):
     """A listening server; every stream is the path it is posted to.
 
     Args:
@@ -89,10 +77,6 @@ class HttpPush:
                 self._refused = 0
             return packets
 
-    def ended(self) -> bool:
-        """Never: somebody may always post."""
-        return False
-
     def close(self) -> None:
         """Stop listening; requests that are being answered are cut off."""
         self._server.shutdown()
@@ -117,7 +101,8 @@ class HttpPush:
             if stream not in self._readers:
                 if len(self._readers) >= self._config.streams:
                     return 429, {"error": f"more than {self._config.streams} streams"}
-                self._readers[stream] = self._made(stream)
+                reader = PayloadReader(self._wanted, f"POST /{stream}", self._config)
+                self._readers[stream] = reader, Stamper(stream, self._config.rate)
             reader, stamper = self._readers[stream]
             try:
                 arrived = reader.read(body)
@@ -137,18 +122,6 @@ class HttpPush:
     def largest(self) -> int:
         """Bytes of a body."""
         return self._config.largest
-
-    def _made(self, stream: str) -> tuple[PayloadReader, Stamper]:
-        config = self._config
-        reader = PayloadReader(
-            self._wanted,
-            name=f"POST /{stream}",
-            form=config.form,
-            names=config.names,
-            time=config.time,
-            sequence=config.sequence,
-        )
-        return reader, Stamper(stream, config.rate)
 
 
 def _listening(config: HttpConfig, source: HttpPush) -> Server:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +14,8 @@ import numpy as np
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._columns import NO_COLUMN, match, refuse_missing
 from edgewright.device.sources._iio_scan import TIMESTAMP, Element, elements, layout, read
-from edgewright.device.sources._packet import Arrived, Backoff, Stamper, notice_of
-from edgewright.schema.device import Packet
+from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._polling import PolledSource
 from edgewright.schema.errors import InputError
 
 _SCANS = 1024  # read at once
@@ -39,7 +38,7 @@ class IioConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
     dev: str = "/dev"
 
 
-class IioBuffer:
+class IioBuffer(PolledSource):
     """The buffer of a device; one that vanishes is set up again when it comes back.
 
     Raises:
@@ -48,44 +47,18 @@ class IioBuffer:
     """
 
     def __init__(self, config: IioConfig, columns: tuple[str, ...]) -> None:
+        super().__init__(config.rate, columns)
         self._config, self._wanted = config, columns
-        self.rate = config.rate
-        self.columns = columns
-        self._handle: int | None = None
         self._folder: Path | None = None
         self._scan: list[Element] = []
         self._places: list[int] = []
         self._starts: list[int] = []
         self._size = 1
         self._held = b""
-        self._stamper = Stamper(rate=config.rate)
-        self._backoff = Backoff()
-        self._notice = ""
         if self._find() is None:
-            self._notice = f"no IIO device {config.device}: retrying"
-            self._backoff.failed()
+            self._failed(f"no IIO device {config.device}: retrying")
         else:
             self._set_up()
-
-    def read(self, timeout: float) -> Sequence[Packet]:
-        """Return samples from the buffer."""
-        until = time.monotonic() + timeout
-        while True:
-            arrived = self._taken(max(0.0, until - time.monotonic()))
-            notice, self._notice = self._notice, ""
-            if arrived is not None:
-                return [self._stamper.packet(arrived, notice)]
-            if notice:
-                return [notice_of(notice, len(self.columns))]
-            left = until - time.monotonic()
-            if left <= 0:
-                return []
-            if self._handle is None:
-                time.sleep(min(left, max(0.01, self._backoff.wait())))
-
-    def ended(self) -> bool:
-        """Never."""
-        return False
 
     def close(self) -> None:
         """Turn the buffer off."""
@@ -169,11 +142,10 @@ class IioBuffer:
     def _taken(self, wait: float) -> Arrived | None:
         if self._handle is None and not self._again():
             return None
-        handle = self._handle
-        if handle is None or not select.select([handle], [], [], wait)[0]:
+        if not select.select([self._handle], [], [], wait)[0]:
             return None
         try:
-            data = os.read(handle, _SCANS * self._size)
+            data = os.read(self._handle, _SCANS * self._size)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -200,11 +172,9 @@ class IioBuffer:
         return Arrived(values, times)
 
     def _gone(self, why: str) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-        self._backoff.failed()
-        self._notice = f"{self._config.device} is gone ({why}): retrying"
+        os.close(self._handle)
+        self._handle = None
+        self._failed(f"{self._config.device} is gone ({why}): retrying")
 
     def _again(self) -> bool:
         if self._backoff.wait():
@@ -212,9 +182,7 @@ class IioBuffer:
         try:
             self._set_up()
         except InputError as error:
-            self._backoff.failed()
-            if self._find() is not None:
-                self._notice = str(error)
+            self._failed("" if self._find() is None else str(error))
             return False
         self._backoff.worked()
         self._notice = f"{self._config.device} is there"

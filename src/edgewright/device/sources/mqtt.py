@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._packet import Backoff, Stamper, notice_of
-from edgewright.device.sources._payload import Form, PayloadReader
+from edgewright.device.sources._payload import MessageSettings, PayloadReader
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError
 
@@ -22,23 +22,18 @@ _MOST_PACKETS = 256  # taken in one read; what comes after waits in the socket, 
 _LIBRARY_LOOK = 0.05
 
 
-class MqttConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MqttConfig(MessageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of an MQTT source.
 
     Attributes:
         host, port: of the broker.
         topics: to subscribe to; + and # as MQTT has them. What stands for them names the stream.
         qos: 0, 1 or 2.
-        form: of the messages; 'auto' looks at each.
-        rate: rows a second of each stream; rows without a time are stamped evenly with it.
-        time, sequence: columns with time and count; found by their names when left out, '-' for none.
-        names: of the numbers of messages without names.
         client: name at the broker; with one, the broker keeps messages of qos 1 and 2 while this end is away.
         user: at the broker; `password_file` holds its password.
         password_file: file whose first line is the password.
         ca: file with the certificates to trust; with it the line is encrypted.
         keepalive: seconds of silence after which the broker counts as gone.
-        largest: bytes of a message; a longer one is passed over.
         streams: most streams at once; the one that was silent longest is forgotten.
     """
 
@@ -46,21 +41,14 @@ class MqttConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
     topics: tuple[str, ...] = ()
     qos: Literal[0, 1, 2] = 1
-    form: Form = "auto"
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
-    time: str = ""
-    sequence: str = ""
-    names: tuple[str, ...] = ()
     client: str = ""
     user: str = ""
     password_file: str = ""
     ca: str = ""
     keepalive: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
-    largest: Annotated[int, msgspec.Meta(ge=16, le=1 << 26)] = 1 << 20
-    streams: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
 
 
-class MqttTopics:
+class MqttTopics(Stream):
     """Subscribed topics. The network is served within `read`, by the thread that reads: nothing piles up here.
 
     Args:
@@ -106,10 +94,6 @@ class MqttTopics:
                 return []
             if not self._connected:
                 time.sleep(min(left, max(0.01, self._backoff.wait())))
-
-    def ended(self) -> bool:
-        """Never: a topic may always carry more."""
-        return False
 
     def close(self) -> None:
         """Say goodbye to the broker."""
@@ -198,14 +182,7 @@ class MqttTopics:
 
     def _of(self, stream: str, topic: str) -> tuple[PayloadReader, Stamper]:
         if stream not in self._readers:
-            reader = PayloadReader(
-                self._wanted,
-                name=topic,
-                form=self._config.form,
-                names=self._config.names,
-                time=self._config.time,
-                sequence=self._config.sequence,
-            )
+            reader = PayloadReader(self._wanted, topic, self._config)
             self._readers[stream] = (reader, Stamper(stream, self._config.rate))
             if len(self._readers) > self._config.streams:
                 oldest, _ = self._readers.popitem(last=False)

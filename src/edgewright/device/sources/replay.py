@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgewright.core.csv.blocks import Block, blocks
 from edgewright.core.csv.header import read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
-from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources import RowSettings, Stream, StreamKind
 from edgewright.device.sources._columns import Match, match, refuse_missing
 from edgewright.device.sources._timestamps import EPOCH, TimeColumn
 from edgewright.schema.data import Floats
@@ -28,27 +28,22 @@ PAUSE = 10.0
 """Seconds between the last row of a recording and the first of the next: no window reaches over it."""
 
 
-class ReplayConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReplayConfig(RowSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of a replay.
 
     Attributes:
         path: a CSV file (also .gz and .xz), or a folder of them, played in the order of their names.
         speed: 1 is the recording's own pace, 10 ten times that, 0 as fast as it can be read.
         rate: rows a second, for recordings without a time; with a time it says what is expected.
-        time: column with the time; found by its name when left out, '-' for none.
-        sequence: column with a count; found by its name when left out, '-' for none.
         repeat: how often the whole is played.
     """
 
     path: str
     speed: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
-    time: str = ""
-    sequence: str = ""
     repeat: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
-class Replay:
+class Replay(Stream):
     """An open replay.
 
     Attributes:

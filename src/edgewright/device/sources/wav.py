@@ -14,9 +14,8 @@ from edgewright.core.riff import channel_names, open_wav
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._alsa import Capture, Gone, Overrun, library
 from edgewright.device.sources._columns import match, refuse_missing
-from edgewright.device.sources._packet import Backoff, notice_of
-from edgewright.device.sources._timestamps import ArrivalClock
-from edgewright.schema.data import Floats
+from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._polling import PolledSource
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -42,7 +41,7 @@ class WavConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
     channels: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
 
-class WavFile:
+class WavFile(Stream):
     """A WAV file that is played; what lies in memory is one packet.
 
     Raises:
@@ -112,7 +111,7 @@ class WavFile:
         self._file.close()
 
 
-class Microphone:
+class Microphone(PolledSource):
     """A capture device of ALSA; one that vanishes is opened again when it comes back.
 
     Raises:
@@ -123,72 +122,46 @@ class Microphone:
         library()
         self._config = config
         self._rate = config.rate or 16000
-        self.rate: float | None = float(self._rate)
         names = channel_names(config.channels)
         found = match(names, columns, f"alsa {config.device}")
         refuse_missing(found, names, f"alsa {config.device}")
-        self.columns, self._places = found.names, list(found.places)
-        self._capture: Capture | None = None
-        self._backoff, self._clock = Backoff(), ArrivalClock(self.rate)
+        super().__init__(float(self._rate), found.names)
+        self._places = list(found.places)
         self._told = False
-
-    def read(self, timeout: float) -> Sequence[Packet]:
-        """Return samples that were taken."""
-        until = time.monotonic() + timeout
-        while True:
-            left = max(0.0, until - time.monotonic())
-            notice = self._opened()
-            values = np.empty((0, self._config.channels), np.float32)
-            if self._capture is not None:
-                values, notice = self._taken(self._capture, left, notice)
-            if len(values):
-                return [self._packet(values, notice)]
-            if notice:
-                return [notice_of(notice, len(self.columns))]
-            if time.monotonic() >= until:
-                return []
-            if self._capture is None:
-                time.sleep(min(left, max(0.01, self._backoff.wait())))
-
-    def ended(self) -> bool:
-        """Never."""
-        return False
 
     def close(self) -> None:
         """Give the device back."""
-        if self._capture is not None:
-            self._capture.close()
-            self._capture = None
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
 
-    def _opened(self) -> str:
-        """Open the device where it is due; what is to be told."""
-        if self._capture is not None or self._backoff.wait():
-            return ""
+    def _open(self) -> bool:
+        if self._backoff.wait():
+            return False
+        told, self._told = self._told, True
         try:
-            self._capture = Capture(self._config.device, self._config.channels, self._rate)
+            self._handle = Capture(self._config.device, self._config.channels, self._rate)
         except Gone as error:
-            self._backoff.failed()
-            told, self._told = self._told, True
-            return "" if told else f"alsa {self._config.device} cannot be opened ({error}): retrying"
+            self._failed("" if told else f"alsa {self._config.device} cannot be opened ({error}): retrying")
+            return False
         self._backoff.worked()
-        told, self._told = self._told, False
-        return f"alsa {self._config.device} is there" if told else ""
+        self._told = False
+        self._notice = f"alsa {self._config.device} is there" if told else ""
+        return True
 
-    def _taken(self, capture: Capture, wait: float, notice: str) -> tuple[Floats, str]:
+    def _taken(self, wait: float) -> Arrived | None:
+        if self._handle is None and not self._open():
+            return None
         try:
-            return capture.read(wait), notice
+            return Arrived(np.ascontiguousarray(self._handle.read(wait)[:, self._places]))
         except Overrun:
             # How much is missing shows in the time: the clock jumps to the arrival.
-            return np.empty((0, 1), np.float32), "sound was lost: it was not read in time"
+            self._notice = "sound was lost: it was not read in time"
         except Gone as error:
             self.close()
-            self._backoff.failed()
             self._told = True
-            return np.empty((0, 1), np.float32), f"alsa {self._config.device} is gone ({error}): retrying"
-
-    def _packet(self, values: Floats, notice: str) -> Packet:
-        moments = self._clock.stamp(len(values), time.monotonic())
-        return Packet(values=np.ascontiguousarray(values[:, self._places]), time=moments, notice=notice)
+            self._failed(f"alsa {self._config.device} is gone ({error}): retrying")
+        return None
 
 
 def _place(text: str) -> dict[str, str]:
