@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.features import _dft
+from edgewright.features._channels import audible, chunks
 from edgewright.graph.formula import Value, log, matmul, reshape, take, transpose
 from edgewright.graph.stage import Context, StageConfig
-from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, require, require_rate
+from edgewright.graph.transformer import E, SampleTransformer, made, require, require_rate
 from edgewright.schema.errors import InputError
 
 
@@ -147,10 +148,8 @@ class MelTransformer(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         if X.shape[2] < self.frame:
             raise InputError(f"windows of at least a frame ({self.frame} samples)", str(X.shape[2]), self._where())
-        step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
-        parts = [self._powers(X[i : i + step].astype(np.float64)).sum() for i in range(0, len(X), step)]
-        typical = float(np.sum(parts)) / (len(X) * X.shape[1] * self.frames * self.mels)
-        self.floor_ = self.floor * (typical if typical > 1e-30 else 1.0)
+        total = float(np.sum([self._powers(part).sum() for part in chunks(X)]))
+        self.floor_ = self.floor * float(audible(total / (len(X) * X.shape[1] * self.frames * self.mels)))
 
     def _band_names(self) -> list[str]:
         edges = self._edges()
@@ -187,12 +186,13 @@ class MelConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     flatten: bool = False
 
 
-def mel_settings(config: MelConfig, context: Context, kind: str) -> dict[str, Any]:
-    """Return arguments of a `MelTransformer`, in samples.
+def made_of_sound(estimator: type[E], config: MelConfig, context: Context) -> E:
+    """Return a `MelTransformer` whose settings count samples.
 
     Raises:
         InputError: for a frame longer than the window, or bands outside 0 to half the rate.
     """
+    kind = estimator.kind
     require(context, kind, (2,))
     rate = require_rate(context, kind)
     frame, hop = round(config.frame * rate), max(1, round(config.hop * rate))
@@ -212,16 +212,4 @@ def mel_settings(config: MelConfig, context: Context, kind: str) -> dict[str, An
         raise InputError(f"low < high <= {rate / 2:g} Hz", f"low {config.low:g}, high {high:g}", where)
     edges = mel_edges(config.mels, config.low, high, config.scale)
     mel_matrix(_dft.frequencies(fft, rate), edges, where)
-    return {
-        "mels": config.mels,
-        "frame": frame,
-        "hop": hop,
-        "fft": fft,
-        "low": config.low,
-        "high": high,
-        "scale": config.scale,
-        "floor": config.floor,
-        "flatten": config.flatten,
-        "rate": rate,
-        "names": context.names,
-    }
+    return made(estimator, config, context, frame=frame, hop=hop, fft=fft, high=high)

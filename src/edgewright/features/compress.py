@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -9,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, log, relu
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.stage import Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, directly
 
 
 class CompressConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +25,7 @@ class CompressConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     scale: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
 
 
+@dataclass(eq=False, repr=False)
 class Compress(SampleTransformer):
     """sign(x) * log(1 + |x| / scale).
 
@@ -37,11 +39,10 @@ class Compress(SampleTransformer):
 
     kind = "compress"
 
-    inverse_: NDArray[np.float32]
+    inverse_: NDArray[np.float32] = field(init=False)
 
-    def __init__(self, scale: float | None = None, names: tuple[str, ...] = ()) -> None:
-        self.scale = scale
-        self.names = names
+    scale: float | None = None
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Return the positive part's logarithm minus the negative part's: no operator for the sign is needed."""
@@ -63,11 +64,6 @@ class Compress(SampleTransformer):
         return [f"{name} compressed" for name in names]
 
 
-def _build(config: CompressConfig, context: Context) -> Compress:
-    require(context, "compress", (1, 2))
-    return Compress(scale=config.scale, names=context.names)
-
-
 def _why(estimator: Compress) -> str:
     size = 1.0 / np.asarray(estimator.inverse_, np.float64)
     return (
@@ -78,7 +74,7 @@ def _why(estimator: Compress) -> str:
 
 STAGE = Stage(
     config=CompressConfig,
-    build=_build,
+    build=directly(Compress),
     state=("shape_", "inverse_"),
     why=_why,
     formula="y = sign(x) * log(1 + |x| / scale)",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from edgewright.graph.formula import Value, reshape
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.stage import Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, directly
 
 
 class FlattenConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A window (channels, samples) as channels * samples features, channel after channel."""
 
 
+@dataclass(eq=False, repr=False)
 class Flatten(SampleTransformer):
     """(n, channels, samples) -> (n, channels * samples).
 
@@ -21,8 +24,7 @@ class Flatten(SampleTransformer):
     kind = "flatten"
     takes = (2,)
 
-    def __init__(self, names: tuple[str, ...] = ()) -> None:
-        self.names = names
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Return the same values in one axis."""
@@ -32,11 +34,6 @@ class Flatten(SampleTransformer):
         return [f"{name} {place}" for name in names for place in range(int(self.shape_[1]))]
 
 
-def _build(config: FlattenConfig, context: Context) -> Flatten:
-    require(context, "flatten", (2,))
-    return Flatten(names=context.names)
-
-
 def _why(estimator: Flatten) -> str:
     channels, samples = estimator.shape_
     return (
@@ -44,4 +41,10 @@ def _why(estimator: Flatten) -> str:
     )
 
 
-STAGE = Stage(config=FlattenConfig, build=_build, state=("shape_",), why=_why, formula="y[c * samples + t] = x[c, t]")
+STAGE = Stage(
+    config=FlattenConfig,
+    build=directly(Flatten),
+    state=("shape_",),
+    why=_why,
+    formula="y[c * samples + t] = x[c, t]",
+)

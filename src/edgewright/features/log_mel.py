@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from edgewright.features._sound import MelConfig, MelTransformer, mel_settings
-from edgewright.graph.stage import Context, Stage
+from functools import partial
+
+from edgewright.features._sound import MelConfig, MelTransformer, made_of_sound
+from edgewright.graph.stage import Stage
 
 
 class LogMelConfig(MelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,10 +18,6 @@ class LogMel(MelTransformer):
     kind = "log_mel"
 
 
-def _build(config: LogMelConfig, context: Context) -> LogMel:
-    return LogMel(**mel_settings(config, context, "log_mel"))
-
-
 def _why(estimator: LogMel) -> str:
     return (
         f"Ears hear ratios of power in bands that widen with pitch: {estimator.shape_[1]} samples become "
@@ -29,7 +27,7 @@ def _why(estimator: LogMel) -> str:
 
 STAGE = Stage(
     config=LogMelConfig,
-    build=_build,
+    build=partial(made_of_sound, LogMel),
     state=("shape_", "floor_"),
     why=_why,
     formula=("y[m, j] = log(sum_k M[m, k] P_j[k] + floor), P_j the Hann-windowed power spectrum of frame j"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from edgewright.features._sound import MelConfig, MelTransformer, dct_matrix, mel_settings
+from edgewright.features._sound import MelConfig, MelTransformer, dct_matrix, made_of_sound
 from edgewright.graph.formula import Value, log, matmul
 from edgewright.graph.stage import Context, Stage
 from edgewright.schema.errors import InputError
@@ -47,7 +47,7 @@ def _build(config: MfccConfig, context: Context) -> Mfcc:
         raise InputError(
             f"at most {config.mels} coefficients of {config.mels} mels", str(config.coefficients), "stage mfcc"
         )
-    return Mfcc(**mel_settings(config, context, "mfcc"), coefficients=config.coefficients)
+    return made_of_sound(Mfcc, config, context)
 
 
 def _why(estimator: Mfcc) -> str:

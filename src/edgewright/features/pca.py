@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +13,7 @@ from sklearn.decomposition import PCA
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, matmul
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.transformer import SampleTransformer, made
 from edgewright.schema.errors import InputError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -29,6 +30,7 @@ class PcaConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     components: Count | ShareOfVariance = 0.95
 
 
+@dataclass(eq=False, repr=False)
 class Pca(SampleTransformer):
     """(x - mean) @ components, fitted by scikit-learn's `PCA` with a full decomposition.
 
@@ -45,13 +47,12 @@ class Pca(SampleTransformer):
     kind = "pca"
     takes = (1,)
 
-    mean_: NDArray[np.float32]
-    components_: NDArray[np.float32]
-    explained_: NDArray[np.float64]
+    mean_: NDArray[np.float32] = field(init=False)
+    components_: NDArray[np.float32] = field(init=False)
+    explained_: NDArray[np.float64] = field(init=False)
 
-    def __init__(self, components: int | float = 0.95, names: tuple[str, ...] = ()) -> None:
-        self.components = components
-        self.names = names
+    components: int | float = 0.95
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """(x - mean) @ components."""
@@ -85,10 +86,10 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 
 
 def _build(config: PcaConfig, context: Context) -> Pca:
-    require(context, "pca", (1,))
+    stage = made(Pca, config, context)
     if isinstance(config.components, int) and config.components > context.shape[0]:
         raise InputError(f"at most {context.shape[0]} components", str(config.components), "stage pca")
-    return Pca(components=config.components, names=context.names)
+    return stage
 
 
 def _why(estimator: Pca) -> str:

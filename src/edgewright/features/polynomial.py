@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -10,8 +11,8 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, join, take
-from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, require
+from edgewright.graph.stage import Stage, StageConfig, emits
+from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, directly
 from edgewright.schema.errors import InputError
 
 
@@ -27,6 +28,7 @@ class PolynomialConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fi
     degree: Literal[2] = 2
 
 
+@dataclass(eq=False, repr=False)
 class Polynomial(SampleTransformer):
     """Columns and products in the order of scikit-learn's `PolynomialFeatures(include_bias=False)`.
 
@@ -43,12 +45,11 @@ class Polynomial(SampleTransformer):
     kind = "polynomial"
     takes = (1,)
 
-    left_: NDArray[np.int64]
-    right_: NDArray[np.int64]
+    left_: NDArray[np.int64] = field(init=False)
+    right_: NDArray[np.int64] = field(init=False)
 
-    def __init__(self, interaction_only: bool = False, names: tuple[str, ...] = ()) -> None:
-        self.interaction_only = interaction_only
-        self.names = names
+    interaction_only: bool = False
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Return the columns, then x[left] * x[right]."""
@@ -93,11 +94,6 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
     return str(join([x, take(x, left, 1) * take(x, right, 1)], 1).name)
 
 
-def _build(config: PolynomialConfig, context: Context) -> Polynomial:
-    require(context, "polynomial", (1,))
-    return Polynomial(interaction_only=config.interaction_only, names=context.names)
-
-
 def _why(estimator: Polynomial) -> str:
     columns = estimator.n_features_in_
     return (
@@ -108,7 +104,7 @@ def _why(estimator: Polynomial) -> str:
 
 STAGE = Stage(
     config=PolynomialConfig,
-    build=_build,
+    build=directly(Polynomial),
     state=("shape_", "left_", "right_"),
     why=_why,
     formula="y = [x_1 ... x_n, x_i * x_j for i <= j]",

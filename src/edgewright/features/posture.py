@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from edgewright.graph.formula import Value, join, level, reshape, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, positions, require
+from edgewright.graph.transformer import SampleTransformer, made, positions, require
 from edgewright.schema.errors import InputError
 
 # Added to a squared length: in free fall the direction tends to 0 instead of jumping with the rounding.
@@ -25,6 +27,7 @@ class PostureConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_field
     name: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class Posture(SampleTransformer):
     """(n, channels, samples) -> (n, 2 axes + 1).
 
@@ -37,10 +40,9 @@ class Posture(SampleTransformer):
     kind = "posture"
     takes = (2,)
 
-    def __init__(self, of: tuple[int, ...] = (0,), label: str = "vector", names: tuple[str, ...] = ()) -> None:
-        self.of = of
-        self.label = label
-        self.names = names
+    of: tuple[int, ...] = (0,)
+    label: str = "vector"
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Return means, means over the length of their vector, and that length."""
@@ -59,11 +61,8 @@ def _build(config: PostureConfig, context: Context) -> Posture:
     require(context, "posture", (2,))
     if len(config.of) < 2 or len(set(config.of)) != len(config.of):
         raise InputError("two or more different channels", f"{list(config.of)}", "stage posture, key of")
-    return Posture(
-        of=positions(config.of, context.names, "posture, key of"),
-        label=config.name or "+".join(config.of),
-        names=context.names,
-    )
+    of = positions(config.of, context.names, "posture, key of")
+    return made(Posture, config, context, of=of, label=config.name or "+".join(config.of))
 
 
 def _why(estimator: Posture) -> str:

@@ -22,7 +22,7 @@ from sklearn.feature_selection import (
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, take
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.transformer import SampleTransformer, made
 from edgewright.schema.errors import InputError
 
 
@@ -108,10 +108,10 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 
 
 def _build(config: SelectConfig, context: Context) -> Select:
-    require(context, "select", (1,))
+    stage = made(Select, config, context, task=context.task, seed=context.seed)
     if config.k > context.shape[0]:
         raise InputError(f"k of at most {context.shape[0]}, the columns that arrive", str(config.k), "stage select")
-    return Select(k=config.k, score=config.score, task=context.task, seed=context.seed, names=context.names)
+    return stage
 
 
 def _score(value: float) -> str:

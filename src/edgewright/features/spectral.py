@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.features import _dft
-from edgewright.features._noise import Noise, of_channels
+from edgewright.features._channels import ChannelFeatures, Noise, audible, chunks, made_of_channels
 from edgewright.features._spectrum import MEASURES, POSITIVE, Spectrum
-from edgewright.graph.formula import Value, centre, join, log, matmul, reshape, take
+from edgewright.graph.formula import Value, centre, join, log, matmul, reshape
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, positions, require, require_rate
+from edgewright.graph.transformer import require, require_rate
 from edgewright.schema.errors import InputError
 
 
@@ -49,7 +49,7 @@ class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 @dataclass(eq=False, repr=False)
-class Spectral(SampleTransformer):
+class Spectral(ChannelFeatures):
     """(n, channels, samples) -> (n, features): the bands of each channel, then each other feature of all channels.
 
     Args:
@@ -58,11 +58,7 @@ class Spectral(SampleTransformer):
         window: 'hann' or 'none'.
         detrend: take off the mean first.
         log: logarithms of powers.
-        channels: places of the channels used.
-        floor: share added before logarithms and divisions.
         rate: samples a second.
-        names: of the channels that arrive.
-        noise: of each channel used, None to take `floor`.
         length: of the transform, the window followed by zeros; the window itself when None.
 
     Attributes:
@@ -71,7 +67,6 @@ class Spectral(SampleTransformer):
     """
 
     kind = "spectral"
-    takes = (2,)
 
     guard_: NDArray[np.float32] = field(init=False)
     floors_: dict[str, NDArray[np.float32]] = field(init=False)
@@ -81,11 +76,8 @@ class Spectral(SampleTransformer):
     window: str = "hann"
     detrend: bool = True
     log: bool = True
-    channels: tuple[int, ...] | None = None
     floor: float = 1e-4
     rate: float = 50.0
-    names: tuple[str, ...] = ()
-    noise: tuple[float, ...] | None = None
     length: int | None = None
 
     def formula(self, x: Value) -> Value:
@@ -105,9 +97,7 @@ class Spectral(SampleTransformer):
         return MEASURES[feature](spectrum)
 
     def _spectrum(self, x: Value) -> Spectrum:
-        if self.channels is not None:
-            x = take(x, np.asarray(self.channels, np.int64), 1)
-        samples = int(self.shape_[1])
+        x, samples = self._chosen(x), int(self.shape_[1])
         cosine, sine = _dft.matrices(samples, self.window, self.length)
         power = _dft.power(centre(x, 2) if self.detrend else x, cosine, sine)
         frequencies = _dft.frequencies(self.length or samples, self.rate)
@@ -135,18 +125,14 @@ class Spectral(SampleTransformer):
         """Power of the noise where it is given, else `floor` of the mean training power, for each channel used."""
         if self.noise is not None:
             return (np.asarray(self.noise, np.float64) ** 2).astype(np.float32)
-        used = X.shape[1] if self.channels is None else len(self.channels)
-        self.guard_ = np.zeros(used, np.float32)
-        energy = np.zeros(used)
-        step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
-        for start in range(0, len(X), step):
-            energy += self._spectrum(X[start : start + step].astype(np.float64)).energy.sum(axis=0)
-        # A channel that is always silent gets the floor of power 1: any number will do.
-        energy = np.where(energy / len(X) > 1e-30, energy / len(X), 1.0)
-        return (self.floor * energy).astype(np.float32)
+        self.guard_ = np.zeros(self._count(), np.float32)
+        energy = np.zeros(self._count())
+        for part in chunks(X):
+            energy += self._spectrum(part).energy.sum(axis=0)
+        return np.asarray(self.floor * audible(energy / len(X)), np.float32)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
-        used = names if self.channels is None else tuple(names[i] for i in self.channels)
+        used = self._chosen_names(names)
         out = []
         for feature in self.features:
             words = ("log " if self.log and feature in POSITIVE else "") + feature.replace("_", " ")
@@ -181,19 +167,9 @@ def _build(config: SpectralConfig, context: Context) -> Spectral:
         )
     if context.shape[1] < 4:
         raise InputError("windows of at least 4 samples", str(context.shape[1]), "stage spectral")
-    used = positions(config.channels, context.names, "spectral")
-    return Spectral(
-        features=config.features,
-        edges=edges,
-        window=config.window,
-        detrend=config.detrend,
-        log=config.log,
-        channels=used if config.channels else None,
-        floor=config.floor,
-        rate=rate,
-        names=context.names,
-        noise=of_channels(config.noise, len(used), "spectral"),
-        length=length if (length := _dft.fast_length(context.shape[1])) != context.shape[1] else None,
+    length = _dft.fast_length(context.shape[1])
+    return made_of_channels(
+        Spectral, config, context, edges=edges, length=None if length == context.shape[1] else length
     )
 
 

@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.features._channels import ChannelFeatures, Noise, chunks, made_of_channels
 from edgewright.features._moments import MEASURES, POSITIVE, POWERS, SIGNED, Moments, autocorrelation, signed_log
-from edgewright.features._noise import Noise, of_channels
 from edgewright.graph.formula import Value, join, log, mean, take
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, positions, require
+from edgewright.graph.transformer import positions, require
 from edgewright.schema.errors import InputError
 
 Pairs = tuple[tuple[str, str], ...]
@@ -52,7 +52,7 @@ class StatisticsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 @dataclass(eq=False, repr=False)
-class Statistics(SampleTransformer):
+class Statistics(ChannelFeatures):
     """(n, channels, samples) -> (n, features), feature after feature, channels inside.
 
     Args:
@@ -61,10 +61,6 @@ class Statistics(SampleTransformer):
         signed_log: signed logarithms of those of either sign.
         pairs: places of the channels correlated.
         lags: of the autocorrelation.
-        channels: places of the channels used.
-        floor: share added before logarithms and divisions.
-        noise: of each channel used, None to take `floor`.
-        names: of the channels that arrive.
 
     Attributes:
         guard_: variance added before a division, for each channel used.
@@ -72,7 +68,6 @@ class Statistics(SampleTransformer):
     """
 
     kind = "statistics"
-    takes = (2,)
 
     guard_: NDArray[np.float32] = field(init=False)
     floors_: dict[str, NDArray[np.float32]] = field(init=False)
@@ -81,11 +76,7 @@ class Statistics(SampleTransformer):
     log: bool = False
     pairs: tuple[tuple[int, int], ...] = ()
     lags: tuple[int, ...] = ()
-    channels: tuple[int, ...] | None = None
-    floor: float = 1e-3
-    names: tuple[str, ...] = ()
     signed_log: bool = False
-    noise: tuple[float, ...] | None = None
 
     def formula(self, x: Value) -> Value:
         """Each measure of all channels, then autocorrelations, then correlations."""
@@ -110,7 +101,6 @@ class Statistics(SampleTransformer):
         needed = max((2, *(lag + 1 for lag in self.lags)))
         if X.shape[2] < needed:
             raise InputError(f"windows of at least {needed} samples", str(X.shape[2]), self._where())
-        used = X.shape[1] if self.channels is None else len(self.channels)
         bent = [f for f in self.features if (self.log and f in POSITIVE) or (self.signed_log and f in SIGNED)]
         if self.noise is not None:
             noise = np.asarray(self.noise, np.float64)
@@ -118,11 +108,10 @@ class Statistics(SampleTransformer):
             self.floors_ = {f: self.guard_ if f in POWERS else noise.astype(np.float32) for f in bent}
             return
         # A guard of 0 gives the plain measures, whose training means set the guard and the floors.
-        self.guard_ = np.zeros(used, np.float32)
-        sums = {feature: np.zeros(used) for feature in {*bent, "variance"}}
-        step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
-        for start in range(0, len(X), step):
-            moments = self._moments(X[start : start + step].astype(np.float64))
+        self.guard_ = np.zeros(self._count(), np.float32)
+        sums = {feature: np.zeros(self._count()) for feature in {*bent, "variance"}}
+        for part in chunks(X):
+            moments = self._moments(part)
             for feature in sums:
                 sums[feature] += np.abs(MEASURES[feature](moments)).sum(axis=0)
         means = {feature: _or_one(value / len(X)) for feature, value in sums.items()}
@@ -132,12 +121,10 @@ class Statistics(SampleTransformer):
         self.floors_ = {feature: (shares[feature] * means[feature]).astype(np.float32) for feature in bent}
 
     def _moments(self, x: Value) -> Moments:
-        if self.channels is not None:
-            x = take(x, np.asarray(self.channels, np.int64), 1)
-        return Moments(x, np.asarray(self.guard_, np.float32), int(self.shape_[1]))
+        return Moments(self._chosen(x), np.asarray(self.guard_, np.float32), int(self.shape_[1]))
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
-        used = names if self.channels is None else tuple(names[i] for i in self.channels)
+        used = self._chosen_names(names)
         out = []
         for feature in self.features:
             bent = (self.log and feature in POSITIVE) or (self.signed_log and feature in SIGNED)
@@ -167,17 +154,7 @@ def _build(config: StatisticsConfig, context: Context) -> Statistics:
         pairs = [(_at(labels, a), _at(labels, b)) for a, b in config.correlations]
     if not (config.features or pairs or config.autocorrelation):
         raise InputError("at least one feature", "none", "stage statistics, key features")
-    return Statistics(
-        features=config.features,
-        log=config.log,
-        pairs=tuple(pairs),
-        lags=config.autocorrelation,
-        channels=used if config.channels else None,
-        floor=config.floor,
-        names=context.names,
-        signed_log=config.signed_log,
-        noise=of_channels(config.noise, len(used), "statistics"),
-    )
+    return made_of_channels(Statistics, config, context, pairs=tuple(pairs), lags=config.autocorrelation)
 
 
 def _at(labels: list[str], name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class UnionConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     parts: tuple[dict[str, Any], ...]
 
 
+@dataclass(eq=False, repr=False)
 class Union(SampleTransformer):
     """Outputs of several transformers, joined column by column.
 
@@ -42,11 +44,10 @@ class Union(SampleTransformer):
 
     kind = "union"
 
-    parts_: list[Any]
+    parts_: list[Any] = field(init=False)
 
-    def __init__(self, parts: tuple[Part, ...] = (), names: tuple[str, ...] = ()) -> None:
-        self.parts = parts
-        self.names = names
+    parts: tuple[Part, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def states_(self) -> list[dict[str, Any]]:

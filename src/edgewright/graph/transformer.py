@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Self, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -13,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from edgewright.core.samples import Frame, require_columns
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value
-from edgewright.graph.stage import Context
+from edgewright.graph.stage import Context, StageConfig
 from edgewright.schema.errors import InputError
 
 
@@ -44,6 +46,7 @@ def select_fitted_columns(estimator: Any, X: Any) -> Any:  # noqa: ANN401 - arra
 
 
 Floats = NDArray[np.float32]
+E = TypeVar("E", bound="SampleTransformer")
 # Values of the input computed at a time in float64: bounds the memory of intermediate results.
 CHUNK_VALUES = 1 << 18
 
@@ -195,6 +198,28 @@ def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
     if len(context.shape) not in takes:
         do = "Add a [window] table, or leave the stage out" if takes == (2,) else "Put a features stage before it"
         raise InputError(_shapes(takes), f"samples of shape {_text(context.shape)}", f"stage {kind}", do)
+
+
+def made(kind: type[E], config: StageConfig, context: Context, **given: Any) -> E:  # noqa: ANN401 - its arguments
+    """Return an estimator with the settings of its configuration, and what it takes of the context.
+
+    Args:
+        kind: of the estimator; each of its arguments is a key of the configuration, `names` or `rate`, or `given`.
+        config: of the stage.
+        context: in which it is built.
+        given: arguments that are worked out.
+
+    Raises:
+        InputError: for samples of a shape that it cannot take.
+    """
+    require(context, kind.kind, kind.takes)
+    known = {"names": context.names, "rate": float(context.rate or 1.0), **msgspec.structs.asdict(config), **given}
+    return kind(**{name: known[name] for name in kind._get_param_names() if name in known})
+
+
+def directly(kind: type[E]) -> Callable[[StageConfig, Context], E]:
+    """Return what builds a stage whose settings are those of its estimator."""
+    return partial(made, kind)
 
 
 def require_rate(context: Context, kind: str) -> float:

@@ -13,7 +13,7 @@ from scipy import signal
 
 from edgewright.graph.formula import Value, centre, cut, difference, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, require, require_rate
+from edgewright.graph.transformer import SampleTransformer, made, require, require_rate
 from edgewright.preprocessing.filter import filter_matrix
 from edgewright.schema.errors import InputError
 
@@ -182,13 +182,7 @@ def _build(config: ChannelsConfig, context: Context) -> Channels:
         kept = [labels.index(name) for name in config.keep]
     if not kept:
         raise InputError("at least one channel to keep", "none", "stage channels")
-    return Channels(
-        steps=tuple(steps),
-        kept=tuple(kept),
-        labels=tuple(labels),
-        rate=context.rate or 1.0,
-        names=context.names,
-    )
+    return made(Channels, config, context, steps=tuple(steps), kept=tuple(kept), labels=tuple(labels))
 
 
 def _why(estimator: Channels) -> str:

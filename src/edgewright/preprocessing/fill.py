@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
 from edgewright.core.missing_values import WINDOW_LIMIT
 from edgewright.graph.formula import Value, at_least, choose, counted, fill, present, total
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.stage import Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, directly
 
 
 class FillConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +25,7 @@ class FillConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
     limit: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = WINDOW_LIMIT
 
 
+@dataclass(eq=False, repr=False)
 class Fill(SampleTransformer):
     """Fills what is not finite with the mean of the channel's other readings in the window; learns nothing.
 
@@ -38,9 +40,8 @@ class Fill(SampleTransformer):
     takes = (2,)
     missing = True
 
-    def __init__(self, limit: float = WINDOW_LIMIT, names: tuple[str, ...] = ()) -> None:
-        self.limit = limit
-        self.names = names
+    limit: float = WINDOW_LIMIT
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """Return the reading where there is one, else the mean of those there are.
@@ -53,11 +54,6 @@ class Fill(SampleTransformer):
         return fill(x, once + total(choose(there, x - once, 0.0), 2, keep=True) / count)
 
 
-def _build(config: FillConfig, context: Context) -> Fill:
-    require(context, "fill", (2,))
-    return Fill(limit=config.limit, names=context.names)
-
-
 def _why(estimator: Fill) -> str:
     return (
         "Sensors lose readings: one that is missing becomes the mean of its channel's others in the window; where "
@@ -67,7 +63,7 @@ def _why(estimator: Fill) -> str:
 
 STAGE = Stage(
     config=FillConfig,
-    build=_build,
+    build=directly(Fill),
     state=("shape_",),
     why=_why,
     formula="y = x where it is there, else the mean of the channel's readings that are",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, centre, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, positions, require, require_rate
+from edgewright.graph.transformer import SampleTransformer, made, positions, require, require_rate
 from edgewright.schema.errors import InputError
 
 # Added to a squared length: keeps its root smooth at 0, far below what a sensor resolves (1e-4 g, 1e-4 rad/s).
@@ -135,14 +135,9 @@ def _build(config: GravityConfig, context: Context) -> Gravity:
     for key, axes in (("acceleration", config.acceleration), ("rotation", config.rotation or ())):
         if len(set(axes)) != len(axes):
             raise InputError("three different axes", ", ".join(axes), f"stage gravity, key {key}")
-    return Gravity(
-        acceleration=positions(config.acceleration, context.names, "gravity, key acceleration"),
-        rotation=positions(config.rotation, context.names, "gravity, key rotation") if config.rotation else (),
-        cutoff=config.cutoff,
-        rate=rate,
-        keep_arriving=config.keep_arriving,
-        names=context.names,
-    )
+    acceleration = positions(config.acceleration, context.names, "gravity, key acceleration")
+    rotation = positions(config.rotation, context.names, "gravity, key rotation") if config.rotation else ()
+    return made(Gravity, config, context, acceleration=acceleration, rotation=rotation)
 
 
 def _why(estimator: Gravity) -> str:

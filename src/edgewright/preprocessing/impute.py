@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
@@ -14,8 +15,8 @@ from sklearn.impute import SimpleImputer
 from edgewright.core.missing_values import ROW_LIMIT
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, fill
-from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.stage import Stage, StageConfig, emits
+from edgewright.graph.transformer import SampleTransformer, directly
 from edgewright.schema.errors import InputError
 
 
@@ -34,6 +35,7 @@ class ImputeConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields
     limit: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = ROW_LIMIT
 
 
+@dataclass(eq=False, repr=False)
 class Impute(SampleTransformer):
     """Fills what is not finite with scikit-learn's `SimpleImputer` statistics, for each column or channel.
 
@@ -51,16 +53,13 @@ class Impute(SampleTransformer):
     kind = "impute"
     missing = True
 
-    fill_: NDArray[np.float32]
-    filled_: NDArray[np.int64]
+    fill_: NDArray[np.float32] = field(init=False)
+    filled_: NDArray[np.int64] = field(init=False)
 
-    def __init__(
-        self, strategy: str = "median", value: float = 0.0, names: tuple[str, ...] = (), limit: float = ROW_LIMIT
-    ) -> None:
-        self.strategy = strategy
-        self.value = value
-        self.names = names
-        self.limit = limit
+    strategy: str = "median"
+    value: float = 0.0
+    names: tuple[str, ...] = ()
+    limit: float = ROW_LIMIT
 
     def formula(self, x: Value) -> Value:
         """Return the fill value where x is missing, else x."""
@@ -135,11 +134,6 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
         return str(fill(Term(builder, value), np.asarray(estimator.statistics_, np.float32)).name)
 
 
-def _build(config: ImputeConfig, context: Context) -> Impute:
-    require(context, "impute", (1, 2))
-    return Impute(strategy=config.strategy, value=config.value, names=context.names, limit=config.limit)
-
-
 def _why(estimator: Impute) -> str:
     filled = int(np.sum(estimator.filled_))
     columns = int(np.count_nonzero(estimator.filled_))
@@ -162,7 +156,7 @@ def _equivalent(table: Mapping[str, Any]) -> tuple[str, str]:
 
 STAGE = Stage(
     config=ImputeConfig,
-    build=_build,
+    build=directly(Impute),
     state=("shape_", "fill_", "filled_"),
     why=_why,
     formula="y = fill of the column where x is missing, else x",

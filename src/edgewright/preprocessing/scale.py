@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, clip
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.transformer import SampleTransformer, made
 from edgewright.schema.errors import InputError
 
 # Spread of a column, as a share of its largest value, below which it is constant: eight float32 roundings.
@@ -33,6 +34,7 @@ class ScaleConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     clip: float | tuple[float, float] | None = None
 
 
+@dataclass(eq=False, repr=False)
 class Scale(SampleTransformer):
     """(x - offset) * factor with scikit-learn's fitted scalers.
 
@@ -52,15 +54,12 @@ class Scale(SampleTransformer):
     kind = "scale"
     missing = True
 
-    offset_: NDArray[np.float32]
-    factor_: NDArray[np.float32]
+    offset_: NDArray[np.float32] = field(init=False)
+    factor_: NDArray[np.float32] = field(init=False)
 
-    def __init__(
-        self, method: str = "minmax", clip: tuple[float, float] | None = None, names: tuple[str, ...] = ()
-    ) -> None:
-        self.method = method
-        self.clip = clip
-        self.names = names
+    method: str = "minmax"
+    clip: tuple[float, float] | None = None
+    names: tuple[str, ...] = ()
 
     def formula(self, x: Value) -> Value:
         """(x - offset) * factor, limited where asked."""
@@ -145,7 +144,6 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 
 
 def _build(config: ScaleConfig, context: Context) -> Scale:
-    require(context, "scale", (1, 2))
     limits = config.clip
     if isinstance(limits, (int, float)):
         if limits < 0:
@@ -153,7 +151,7 @@ def _build(config: ScaleConfig, context: Context) -> Scale:
         limits = (-float(limits), float(limits) + (1.0 if config.method == "minmax" else 0.0))
     if limits is not None and limits[0] >= limits[1]:
         raise InputError("clip as [low, high] with low below high", f"{list(limits)}", "stage scale")
-    return Scale(method=config.method, clip=limits, names=context.names)
+    return made(Scale, config, context, clip=limits)
 
 
 # Spreads within this ratio count alike already.
