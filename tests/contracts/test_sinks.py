@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 import pytest
 
 from edgewright.core.catalogue import listing, names
-from edgewright.device.sinks import NeverError, NotYetError, Place, SinkConfig, kind
+from edgewright.device.sinks import NeverError, NotYetError, SinkConfig, kind
 from edgewright.schema.errors import EdgewrightError, UnknownNameError
+from edgewright.schema.store import OutboxItem
 from support import check_settings
 
 SINKS = "edgewright.device.sinks"
 KINDS = listing(SINKS, "SINK")
-
-
-@dataclass(frozen=True)
-class Item:
-    """An item on its way."""
-
-    place: Place
-    body: bytes
 
 
 def test_every_module_is_a_sink() -> None:
@@ -41,7 +32,7 @@ def test_settings_are_strict_and_every_one_is_described(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_only_what_was_sent_is_acknowledged_or_an_error_of_the_contract_says_why(name: str) -> None:
-    batch = [Item((1, number), b"{}") for number in range(3)]
+    batch = [OutboxItem((1, number), 0, b"{}") for number in range(3)]
     try:
         opened = kind(name).open(kind(name).example)
     except EdgewrightError:

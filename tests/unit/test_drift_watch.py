@@ -104,11 +104,10 @@ def test_the_channel_and_the_time_are_named(name: str, tests: set[str]) -> None:
         values[start:, 1] = np.where(draw.random(rows - start) < 0.5, np.nan, values[start:, 1])
     else:
         values[start:, 1] += draw.normal(0, 2, rows - start).astype(np.float32)
-    events = watch().push(values, times(rows), stream="left")
+    events = watch().push(values, times(rows))
     assert {event.label for event in events} == {"c1"}
     first = events[0]
     assert first.kind == "drift"
-    assert first.stream == "left"
     assert first.detail["test"] in tests
     assert first.score >= 1
     assert start < first.time <= start + 3 * RHYTHM

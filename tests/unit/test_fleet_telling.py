@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from benchmarks.faults.fleet_device import Even
 
-from edgewright.device.sinks import Interruptible, NotYetError
+from edgewright.device.sinks import NotYetError
 from edgewright.device.sinks.agent import SINK, AgentConfig
 from edgewright.fleet.device.backoff import BACK, Pace
 from edgewright.fleet.device.ipc_server import IpcServer
@@ -22,6 +22,7 @@ from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Chance, Unreachable
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Intent, Report
+from edgewright.schema.store import OutboxItem
 from signed_fleet import HandClock
 
 
@@ -272,12 +273,7 @@ def test_before_enrolment_nothing_is_said(tmp_path: Path) -> None:
     assert desk.tell(urgent=True) > 0.0 and desk.plane.got == []
 
 
-class Taken(msgspec.Struct, frozen=True):
-    place: tuple[int, int]
-    body: bytes
-
-
-def item(number: int, kind: str = "summary") -> Taken:
+def item(number: int, kind: str = "summary") -> OutboxItem:
     said = {
         "format": 1,
         "device": "d",
@@ -287,7 +283,7 @@ def item(number: int, kind: str = "summary") -> Taken:
         "put": 1.0,
         "body": {"kind": kind},
     }
-    return Taken((2, number), msgspec.json.encode(said))
+    return OutboxItem((2, number), 0, msgspec.json.encode(said))
 
 
 @pytest.fixture
@@ -375,7 +371,6 @@ def test_without_an_agent_the_sink_says_so(tmp_path: Path) -> None:
 def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[IpcServer, threading.Event]) -> None:
     made, woken = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
-    assert isinstance(sink, Interruptible)
     got: list[object] = []
 
     def send() -> None:
@@ -404,7 +399,6 @@ def test_an_alarm_that_comes_before_its_batch_is_waited_for_takes_it_back_once(
 ) -> None:
     made, _ = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
-    assert isinstance(sink, Interruptible)
     sink.hurry()
     with pytest.raises(NotYetError):
         sink.send("d", [item(1)])

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.device.sinks import OutgoingItem, Place, Sink, SinkConfig, acknowledged, kind
+from edgewright.device.sinks import Sink, SinkConfig, acknowledgement, kind
 from edgewright.device.store import reader, status
 from edgewright.device.store.purge import purge
 from edgewright.device.store.sender import deliver
 from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
-from edgewright.schema.store import Item
+from edgewright.schema.store import Item, OutboxItem, Place
 from store_example import HandClock, opened
 
 CANARY = "CANARY-7f3a"
@@ -172,10 +172,10 @@ def test_what_leaves_the_machine_is_encrypted() -> None:
 
 
 def test_an_acknowledgement_says_durable_or_nothing() -> None:
-    assert acknowledged(b'{"durable": [[1, 2], [1, 3]]}', "here") == ((1, 2), (1, 3))
+    assert acknowledgement(b'{"durable": [[1, 2], [1, 3]]}', "here").durable == ((1, 2), (1, 3))
     for wrong in (b"", b"ok", b'{"received": [[1, 2]]}', b'{"durable": [[1]]}', b'{"durable": [["1", 2]]}'):
         with pytest.raises(InputError, match="expected an acknowledgement"):
-            acknowledged(wrong, "here")
+            acknowledgement(wrong, "here")
 
 
 def test_a_stick_that_is_not_there_is_no_error_of_the_store(tmp_path: Path) -> None:
@@ -188,12 +188,9 @@ def test_a_stick_that_is_not_there_is_no_error_of_the_store(tmp_path: Path) -> N
 
 
 def test_a_receiver_that_keeps_half_gets_the_rest_again(tmp_path: Path) -> None:
-    class Half:
-        def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    class Half(Sink):
+        def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
             return [item.place for item in batch[::2]]
-
-        def close(self) -> None:
-            pass
 
     clock = HandClock()
     with opened(tmp_path / "s", clock) as store:

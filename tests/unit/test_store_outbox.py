@@ -8,17 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.device.sinks import NotYetError, OutgoingItem, Place
+from edgewright.device.sinks import NotYetError, Sink
 from edgewright.device.store import status
-from edgewright.device.store.outbox import OutboxItem
 from edgewright.device.store.sender import Delivered, deliver
 from edgewright.device.store.store import Store
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.store import Item, Limits
+from edgewright.schema.store import Item, Limits, OutboxItem, Place
 from store_example import DAY, HandClock, event, opened, put_rows, stop
 
 
-class Receiver:
+class Receiver(Sink):
     """A sink that keeps what it takes: by name, as a receiver must."""
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class Receiver:
         self.refused: set[Place] = set()
         self.silent = False
 
-    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
         self.times += 1
         if self.down:
             raise OutputError("a receiver", "silence", "loopback")
@@ -43,9 +42,6 @@ class Receiver:
             self.items[item.device, item.boot, item.sequence] = item
             taken.append(leaving.place)
         return [] if self.silent else taken
-
-    def close(self) -> None:
-        pass
 
 
 def take_all(store: Store) -> list[OutboxItem]:
@@ -133,7 +129,7 @@ def test_failures_let_the_outbox_rest_longer_and_longer(tmp_path: Path) -> None:
 
 def test_what_is_handed_back_on_purpose_waits_and_is_no_problem(tmp_path: Path) -> None:
     class Later(Receiver):
-        def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+        def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
             raise NotYetError
 
     with opened(tmp_path / "s", HandClock()) as store:

@@ -35,13 +35,6 @@ def test_a_clock_that_is_set_is_noticed_once(days: float) -> None:
     assert (moment.jumped, moment.wall, moment.doubt) == (0.0, clocks.wall, 0.01)
 
 
-def test_the_time_of_a_packet_goes_before_the_systems_and_its_doubt_is_unknown() -> None:
-    watch = WallClock(lambda: 1.7e9, lambda: 0.0, lambda: 0.01)
-    assert watch.of(1.6e9).wall == 1.6e9
-    assert watch.of(1.6e9).doubt is None
-    assert watch.of(None).wall == 1.7e9
-
-
 def test_the_kernel_says_a_doubt_or_that_nobody_set_the_clock() -> None:
     doubt = kernel_doubt()
     assert doubt is None or 0.0 <= doubt < 1000.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
@@ -21,6 +21,20 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     path: str = ""
+
+
+class SchemaConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of columns beside a file's own words.
+
+    Attributes:
+        units: unit of a column by its name, such as {temp = "C"}.
+        ranges: smallest and largest value a column's sensor can give, such as {temp = [-40, 85]}.
+        rate: samples a second; overrides what the file says.
+    """
+
+    units: dict[str, str] = msgspec.field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
 
 
 def need_path(path: str, expected: str, there: Callable[[Path], bool] = Path.exists) -> Path:

@@ -134,17 +134,30 @@ def with_meaning(recording: Recording, meaning: Meaning) -> Recording:
     return msgspec.structs.replace(recording, **found)
 
 
-def marks_of(marks: Marks, recording: str, alone: bool) -> tuple[Mark, ...]:
-    """Return the marks of one recording: those that name it, or all where no file is named and it is the only one.
+def marked(
+    recording: Recording, marks: Marks | None, unit: LabelUnit, *, alone: bool, rate: float | None, origin: float
+) -> Recording:
+    """Return a recording with the labels of a labels file: those that name it, or all where no file is named.
+
+    Args:
+        recording: with its path as its name.
+        marks: of the labels file; None leaves the recording as it is.
+        unit: as of `label_rows`.
+        alone: whether it is the only recording.
+        rate: as of `label_rows`.
+        origin: as of `label_rows`.
 
     Raises:
-        InputError: when files are not named and there are several.
+        InputError: when files are not named and there are several; as `label_rows`.
     """
-    if not any(mark.file for mark in marks.marks):
-        if not alone:
-            raise InputError("a column file that says which recording is labelled", "none", marks.where)
-        return marks.marks
-    return tuple(mark for mark in marks.marks if names_recording(mark.file, recording))
+    if marks is None:
+        return recording
+    chosen = marks.marks
+    if any(mark.file for mark in chosen):
+        chosen = tuple(mark for mark in chosen if names_recording(mark.file, recording.name))
+    elif not alone:
+        raise InputError("a column file that says which recording is labelled", "none", marks.where)
+    return label_rows(recording, chosen, unit=unit, samples=marks.samples, rate=rate, origin=origin)
 
 
 def names_recording(file: str, recording: str) -> bool:

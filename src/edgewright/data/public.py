@@ -42,16 +42,23 @@ def unpack(archive: Path, folder: Path) -> Path:
         InputError: for a damaged archive, or one whose members would lie outside the folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+    with _in_the_place_of(folder) as spare:
+        _unpack(archive, spare, archive.name, 1)
+    return folder
+
+
+@contextmanager
+def _in_the_place_of(folder: Path) -> Iterator[Path]:
+    """Provide a folder that takes another one's place once it is filled: half a set must not look like a set."""
+    spare = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
     try:
-        _unpack(archive, beside, archive.name, 1)
+        yield spare
         if folder.exists():
             shutil.rmtree(folder)
-        beside.replace(folder)
+        spare.replace(folder)
     finally:
-        if beside.exists():
-            shutil.rmtree(beside)
-    return folder
+        if spare.exists():
+            shutil.rmtree(spare)
 
 
 def _unpack(archive: Path, folder: Path, name: str, depth: int) -> None:
@@ -155,23 +162,11 @@ def download(name: str, part: Public, progress: Callable[[RemoteFile], Progress 
             arrived[0].unlink()  # or the next call would find the damaged file and stop at it again
             raise
     else:
-        _put_together(arrived, folder)
+        with _in_the_place_of(folder) as spare:
+            for path in arrived:
+                path.replace(spare / path.name)
     shutil.rmtree(parts)
     return folder
-
-
-def _put_together(files: list[Path], folder: Path) -> None:
-    """Move files into a folder that appears as a whole: a set with a file missing must not look like a set."""
-    beside = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
-    try:
-        for path in files:
-            path.replace(beside / path.name)
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
-    finally:
-        if beside.exists():
-            shutil.rmtree(beside)
 
 
 @contextmanager

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from edgewright.data.clock import Clock, TimeUnit, common_rate, rate_of, read_clock, tidy_rate
-from edgewright.data.contract import SourceConfig
+from edgewright.data.contract import SchemaConfig
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -29,7 +29,7 @@ _UNITS = frozenset(
 )
 
 
-class TableConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Configuration of a table of rows.
 
     Attributes:
@@ -40,9 +40,6 @@ class TableConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
         time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns'; 'auto' goes by name and magnitude.
         columns: columns that are read as numbers, in this order; every column without another part when left out.
         ignore: columns that are left out.
-        units: unit of a column by its name, such as {temp = "C"}.
-        ranges: smallest and largest value a column's sensor can give, such as {temp = [-40, 85]}.
-        rate: samples a second; overrides what the time column says.
     """
 
     target: str = ""
@@ -52,9 +49,6 @@ class TableConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
     time_unit: TimeUnit = "auto"
     columns: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    units: dict[str, str] = msgspec.field(default_factory=dict)
-    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ SILENT = 10.0
 """Seconds without a row after which a source is given up."""
 LOOK = 0.1
 """Seconds that one read of it may wait."""
-_FEWEST = 10  # rows from which a rate is measured
+_FEWEST, _SPAN = 10, 1.0  # rows, and seconds that they span, from which a rate is measured
 
 
 class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,13 +39,12 @@ class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
     packets: tuple[Packet, ...]
 
 
-def probe_source(stream: Stream, rate: float | None, *, seconds: float = 1.0, stream_name: str = "") -> SourceProbe:
-    """Read until channels and rate are known, and at least so many seconds of a live source.
+def probe_source(stream: Stream, rate: float | None, *, stream_name: str = "") -> SourceProbe:
+    """Read until channels and rate are known, and at least a second of a live source where its rate is measured.
 
     Args:
         stream: just opened.
         rate: that is known already; None measures it where the source does not say it.
-        seconds: that rows must span where the rate is measured.
         stream_name: the one to listen to, in a source of many; empty: the first that sends.
 
     Raises:
@@ -59,7 +58,7 @@ def probe_source(stream: Stream, rate: float | None, *, seconds: float = 1.0, st
         heard = time.monotonic() if any(len(p.values) for p in new) else heard
         moments = np.concatenate([np.empty(0), *(p.time for p in packets)])
         known = rate or stream.rate
-        spans = len(moments) >= _FEWEST and moments[-1] - moments[0] >= seconds
+        spans = len(moments) >= _FEWEST and moments[-1] - moments[0] >= _SPAN
         if len(moments) and (known or spans or stream.ended()):
             break
         if stream.ended() or time.monotonic() - heard > SILENT:

@@ -55,11 +55,6 @@ class WallClock:
         moved = 0.0 if before is None else difference - before
         return WallTime(wall=wall, doubt=self._doubt(), jumped=moved if abs(moved) > JUMP else 0.0)
 
-    def of(self, packet_wall: float | None) -> WallTime:
-        """Return the moment of a packet: its own time of day, whose doubt nobody here knows, or the system's."""
-        here = self.now()
-        return here if packet_wall is None else WallTime(wall=packet_wall, doubt=None, jumped=here.jumped)
-
 
 def kernel_doubt() -> float | None:
     """Return what the kernel's time keeping may be off, in seconds; None where no time service has set the clock.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,18 @@ DETAIL = (
     "seconds", "sha256", "since", "sketch", "state", "streams", "table", "threshold", "to", "unit", "unsure", "until",
     "version", "windows",
 )  # fmt: skip
+
+
+Place = tuple[int, int]
+"""(boot, sequence): with the device's name an item's own name for ever."""
+
+
+class OutboxItem(NamedTuple):
+    """An item on its way: its place, its priority, and its bytes as they leave (JSON of `Item`)."""
+
+    place: Place
+    priority: int
+    body: bytes
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

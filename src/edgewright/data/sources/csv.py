@@ -11,7 +11,7 @@ from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import Source, need_path
 from edgewright.data.headers import read_columns
-from edgewright.data.labels import LabelUnit, label_rows, marks_of, read_marks
+from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -91,19 +91,9 @@ def load(config: CsvConfig, seed: int) -> DataSet:
     recordings: list[Recording] = []
     for table in tables:
         clock = read_time(table, config)
-        recording = to_recording(table, config, clock)
-        if marks is not None:
-            rate = config.rate or (rate_of(clock.seconds) if clock else None)
-            chosen = marks_of(marks, recording.name, alone=len(files) == 1)
-            recording = label_rows(
-                recording,
-                chosen,
-                unit=config.labels_in,
-                samples=marks.samples,
-                rate=rate,
-                origin=clock.origin if clock else 0.0,
-            )
-        recordings.append(recording)
+        rate, origin = (config.rate or rate_of(clock.seconds), clock.origin) if clock else (config.rate, 0.0)
+        alone, recording = len(files) == 1, to_recording(table, config, clock)
+        recordings.append(marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin))
     names = config.columns or tables[0].names
     return data_set(recordings, names, config, name=config.path, target_name="label" if marks else config.target)
 

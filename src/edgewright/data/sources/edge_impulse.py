@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import cbor2
 import msgspec
@@ -12,7 +12,7 @@ import numpy as np
 
 from edgewright.core.riff import channel_names, read_wav
 from edgewright.core.toml_tables import explain
-from edgewright.data.contract import Source, SourceConfig, need_path
+from edgewright.data.contract import SchemaConfig, Source, need_path
 from edgewright.data.headers import read_whole
 from edgewright.data.labels import Mark, label_rows
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
@@ -20,23 +20,17 @@ from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
 
-class EdgeImpulseConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EdgeImpulseConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Configuration of an Edge Impulse export; sensors, units and rate come from its files.
 
     Attributes:
         category: 'training', 'testing' or 'all' files.
         group_key: key of a file's metadata in info.labels that names the person or machine; the device's name is the
             group when this is 'device_name'.
-        units: unit of a sensor by its name, where the files say none or a wrong one.
-        ranges: smallest and largest value a sensor can give, by its name.
-        rate: samples a second; overrides the interval the files state.
     """
 
     category: Literal["all", "training", "testing"] = "all"
     group_key: str = ""
-    units: dict[str, str] = msgspec.field(default_factory=dict)
-    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
 
 
 class _Span(msgspec.Struct):

@@ -11,7 +11,7 @@ import msgspec
 from edgewright.core.catalogue import find, listing
 from edgewright.data.clock import common_rate, rate_of
 from edgewright.data.contract import Source, need_path
-from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks, read_name, with_meaning
+from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, schema, to_recording
 from edgewright.schema.data import Column, DataSet, Recording
@@ -136,16 +136,8 @@ def _recording(
     clock = read_time(table, config)
     recording = to_recording(table, config, clock)
     recording = with_meaning(recording, read_name(table.name, config.pattern))
-    if marks is None:
-        return recording
-    return label_rows(
-        recording,
-        marks_of(marks, table.name, alone),
-        unit=config.labels_in,
-        samples=marks.samples,
-        rate=config.rate or rate,
-        origin=clock.origin if clock else 0.0,
-    )
+    origin = clock.origin if clock else 0.0
+    return marked(recording, marks, config.labels_in, alone=alone, rate=config.rate or rate, origin=origin)
 
 
 SOURCE = Source(config=FolderConfig, load=load)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import msgspec
 import numpy as np
 
-from edgewright.data.contract import Source, SourceConfig, need_path
+from edgewright.data.contract import SchemaConfig, Source, need_path
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.data.targets import as_text
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 
 
-class NumpyConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NumpyConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Configuration of arrays.
 
     Attributes:
@@ -27,9 +26,6 @@ class NumpyConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
         sessions: key (or .npy path) of the session of each row or window.
         layout: order of the last two axes of windows; 'auto' takes the shorter one for the channels.
         columns: names of the columns or channels; x0, x1, ... when left out.
-        units: unit of a column by its name.
-        ranges: smallest and largest value a column's sensor can give.
-        rate: samples a second; leave out for a table without time.
     """
 
     x: str = "X"
@@ -38,9 +34,6 @@ class NumpyConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
     sessions: str = "sessions"
     layout: Literal["auto", "channels-first", "samples-first"] = "auto"
     columns: tuple[str, ...] = ()
-    units: dict[str, str] = msgspec.field(default_factory=dict)
-    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
-    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
 
 
 def load(config: NumpyConfig, seed: int) -> DataSet:

@@ -13,9 +13,9 @@ from edgewright.core.riff import channel_names, read_wav
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.headers import read_whole
-from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks, read_name, with_meaning
+from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
 from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
-from edgewright.schema.data import Column, DataSet, Floats, Recording
+from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 
 
@@ -106,8 +106,10 @@ def load(config: WavConfig, seed: int) -> DataSet:
                 f"{sound.values.shape[1]}",
                 name,
             )
-        recordings.append(_recording(name, sound.values, float(sound.rate), config, marks, single))
-        rates.append((name, float(sound.rate)))
+        recording = with_meaning(Recording(name=name, values=sound.values), read_name(name, config.pattern))
+        rate = float(sound.rate)
+        recordings.append(marked(recording, marks, config.labels_in, alone=single, rate=rate, origin=0.0))
+        rates.append((name, rate))
     names = channel_names(recordings[0].values.shape[1])
     known_columns(names, ranges=config.ranges)
     columns = []
@@ -124,17 +126,6 @@ def load(config: WavConfig, seed: int) -> DataSet:
         group_name="group" if grouped else "",
         origin=config.path,
     )
-
-
-def _recording(
-    name: str, values: Floats, rate: float, config: WavConfig, marks: Marks | None, single: bool
-) -> Recording:
-    """Return a file as a recording with the label and person that its name or the labels file gives."""
-    recording = with_meaning(Recording(name=name, values=values), read_name(name, config.pattern))
-    if marks is None:
-        return recording
-    chosen = marks_of(marks, name, alone=single)
-    return label_rows(recording, chosen, unit=config.labels_in, samples=marks.samples, rate=rate, origin=0.0)
 
 
 SOURCE = Source(config=WavConfig, load=load, suffixes=(".wav", ".zip"), whole=True)

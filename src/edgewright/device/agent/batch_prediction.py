@@ -54,10 +54,6 @@ class Answerer:
         """Names of its columns."""
         return tuple(column.name for column in self.manifest.columns)
 
-    def takes(self, stream: str) -> bool:
-        """Return whether it answers this stream."""
-        return matches(self.streams, stream)
-
     def answer(self, cuts: Sequence[SampleBatch]) -> list[Answered]:
         """Return answers of all cuts in one batch.
 

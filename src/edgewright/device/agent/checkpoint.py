@@ -194,7 +194,7 @@ def _since(store: Store, place: tuple[int, int]) -> dict[str, list[Event]]:
     """By stream: what was decided after a place, the oldest first."""
     found: dict[str, list[Event]] = {}
     try:
-        with store.guard():
+        with store.guard:
             for stored in reader.events(store.database, limit=_MOST):
                 if (stored.boot, stored.sequence) <= place:
                     break

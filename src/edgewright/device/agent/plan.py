@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.state_machine.validation import check_names, read_table
-from edgewright.device.agent.batch_prediction import Answerer, matches, wanted
+from edgewright.device.agent.batch_prediction import Answerer, wanted
 from edgewright.device.agent.package_slots import VerifiedPackage, entry_name, keep, prove
 from edgewright.device.agent.rules import EVENTS, NAMES, Rule
 from edgewright.device.sources import Stream
@@ -33,10 +33,6 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
     def columns(self) -> tuple[str, ...]:
         """Names of its columns."""
         return tuple(column.name for column in self.file.spec.columns)
-
-    def takes(self, stream: str) -> bool:
-        """Return whether it watches this stream."""
-        return matches(self.streams, stream)
 
 
 class Plan(msgspec.Struct, kw_only=True):

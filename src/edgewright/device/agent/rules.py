@@ -11,7 +11,6 @@ import msgspec
 from edgewright.core.state_machine.guards import Value
 from edgewright.core.state_machine.machine import Machine, Transition
 from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.device.agent.batch_prediction import matches
 from edgewright.device.agent.commands import Commands
 from edgewright.device.agent.stream_decisions import OWN_NAMES, StreamAnswer
 from edgewright.device.timeline import Ready
@@ -48,10 +47,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """Of the table."""
         return self.checked.table.name
-
-    def takes(self, stream: str) -> bool:
-        """Return whether it follows this stream."""
-        return matches(self.streams, stream)
 
 
 class Anomaly(NamedTuple):

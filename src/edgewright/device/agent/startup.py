@@ -15,7 +15,7 @@ from edgewright.device.agent.plan import Say, keep_copies, make_plan, settle_rat
 from edgewright.device.agent.process_status import Report
 from edgewright.device.agent.settings import Configured, SinkEntry, read_settings
 from edgewright.device.agent.store_writer import StoreWriter
-from edgewright.device.sinks import Interruptible, Sink
+from edgewright.device.sinks import Sink
 from edgewright.device.sources import Source, short_source
 from edgewright.device.store.sender import deliver
 from edgewright.device.store.store import Store
@@ -59,8 +59,7 @@ class Delivery:
         def told(events: Sequence[Event]) -> None:
             if any(event.kind == "alarm" for event in events):
                 for _, sink in self._sinks:
-                    if isinstance(sink, Interruptible):
-                        sink.hurry()
+                    sink.hurry()
             tell(events)
 
         return told

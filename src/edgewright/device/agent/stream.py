@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from edgewright.device.agent.batch_prediction import Answered
+from edgewright.device.agent.batch_prediction import Answered, matches
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState, drift_key, stream_key, watch_key
 from edgewright.device.agent.commands import Commands
 from edgewright.device.agent.feed import Feed, SampleBatch, WindowCutter
 from edgewright.device.agent.plan import DetectorPlan, Plan
-from edgewright.device.agent.rules import Anomaly, Rule, RuleRunner
+from edgewright.device.agent.rules import Anomaly, RuleRunner
 from edgewright.device.agent.settings import Configured
 from edgewright.device.agent.stream_checkpoint import StreamCheckpoint, Unit
 from edgewright.device.agent.stream_decisions import DecisionStream, StreamAnswer
@@ -57,7 +57,7 @@ class StreamState:
         self.feeds: dict[tuple[tuple[str, ...], float | None], Feed] = {}
         self._plan, self._timeline = plan, configured.timeline
         settings, summary = configured.settings, configured.settings.agent.summary
-        rules = [rule for rule in plan.rules if rule.takes(name)]
+        rules = [rule for rule in plan.rules if matches(rule.streams, name)]
         self._remembered = remembered
         ruled = {rule.package for rule in rules}
         self.units = [
@@ -69,7 +69,7 @@ class StreamState:
                 stream_drift(a, settings.drift, remembered.take(drift_key(name, a)) if remembered else None),
             )
             for a in plan.answerers
-            if a.takes(name)
+            if matches(a.streams, name)
         ]
         self._watches: list[tuple[Feed, DetectorPlan, StreamDetector]] = [
             (
@@ -78,10 +78,11 @@ class StreamState:
                 StreamDetector(w, remembered.take(watch_key(name, w)) if remembered else None),
             )
             for w in plan.watched
-            if w.takes(name)
+            if matches(w.streams, name)
         ]
         self._rulers: list[tuple[Feed | None, RuleRunner]] = [
-            (self._of(rule), RuleRunner(rule, commands)) for rule in rules
+            (self._feed(rule.columns, rule.rate) if rule.columns else None, RuleRunner(rule, commands))
+            for rule in rules
         ]
         kept, decided = (remembered.take(stream_key(name)), remembered.decided(name)) if remembered else (None, ())
         self._resuming = StreamCheckpoint(kept, decided, self._timeline)
@@ -185,9 +186,6 @@ class StreamState:
         self._odd: list[Anomaly] = []
         self._drifts: list[Event] = []
         self._rows: list[tuple[Feed, Ready]] = []
-
-    def _of(self, rule: Rule) -> Feed | None:
-        return self._feed(rule.columns, rule.rate) if rule.columns else None
 
     def _feed(self, columns: tuple[str, ...], rate: float | None) -> Feed:
         key = (columns, rate)

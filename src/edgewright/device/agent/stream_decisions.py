@@ -119,7 +119,6 @@ class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
         time: of the sample's last row.
         names: what guards see of it.
         sure: whether the watchdog may be calm.
-        gap: whether rows are missing before it.
         decided: the label, where the decision changed; `score` is its confidence.
         alarm: whether that is an alarm.
         sample: that raised the alarm, shape (channels, samples) or (columns,); None for others.
@@ -128,7 +127,6 @@ class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     names: dict[str, Value]
     sure: bool
-    gap: bool
     decided: str = ""
     score: float = 0.0
     alarm: bool = False
@@ -253,8 +251,7 @@ class DecisionStream:
             self._decider.recall(self._places[label], time, alarm=alarm)
 
     def _one(self, answered: Answered, place: int, time: float, well: bool) -> StreamAnswer | None:
-        gap = answered.cut.gap and place == 0
-        if gap:
+        if answered.cut.gap and place == 0:
             self.gap()
         decision = None
         if self._decider is not None:
@@ -272,7 +269,6 @@ class DecisionStream:
             time=time,
             names=self._names(answered, place, well, sure) if self._ruled else {},
             sure=sure,
-            gap=gap,
             decided=self._labels[decision.label] if decision else "",
             score=decision.confidence if decision else 0.0,
             alarm=alarm,

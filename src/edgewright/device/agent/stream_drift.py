@@ -17,7 +17,7 @@ from edgewright.device.agent.rules import Anomaly
 from edgewright.device.timeline import Ready
 from edgewright.monitor.detector_stream import Watch
 from edgewright.monitor.drift.sketch import SKETCH_BYTES
-from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, joint_monitor
+from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import DriftSettings
@@ -80,7 +80,7 @@ class StreamDrift:
     def __init__(self, answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None) -> None:
         self._config = DriftConfig(rhythm=settings.rhythm, false_alarms=settings.false_alarms)
         self._answerer, self._kept, self._time = answerer, kept, math.nan
-        self._watch = self._fresh()
+        self._watch = watch_of(answerer.manifest, self._config, answerer.rate)
         self._package, self._sync = answerer.name, settings.sync
         self._held: list[Ready] = []
         self._answers: deque[tuple[float, float]] = deque()
@@ -138,15 +138,11 @@ class StreamDrift:
         parts = [whole[at : at + SKETCH_BYTES] for at in range(0, len(whole), SKETCH_BYTES)]
         return [base64.b64encode(part).decode("ascii") for part in parts]
 
-    def _fresh(self) -> DriftWatch:
-        manifest = self._answerer.manifest
-        return DriftWatch(manifest.reference, self._answerer.rate, self._config, joint_monitor(manifest, self._config))
-
     def _resume(self, state: bytes) -> None:
         try:
             self._watch.restore(state)
         except InputError:
-            self._watch = self._fresh()
+            self._watch = watch_of(self._answerer.manifest, self._config, self._answerer.rate)
 
 
 def stream_drift(answerer: Answerer, settings: DriftSettings, kept: SavedState | None = None) -> StreamDrift | None:

@@ -48,7 +48,7 @@ class _Tcp:
 
 
 @contextmanager
-def open_link(link: str, where: str = "the line") -> Iterator[Port]:
+def open_link(link: str) -> Iterator[Port]:
     """Provide an open line.
 
     Raises:
@@ -56,7 +56,7 @@ def open_link(link: str, where: str = "the line") -> Iterator[Port]:
         InputError: it cannot be opened: no such port, or another process holds it.
         OutputError: it vanishes meanwhile.
     """
-    kind, place, number = checked_link(link, where)
+    kind, place, number = checked_link(link, "the line")
     try:
         opened: Any = _serial(place, number) if kind == "serial" else socket.create_connection((place, number), 5.0)
     except (OSError, ValueError) as error:

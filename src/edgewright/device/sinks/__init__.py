@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, TypeVar
 
 import msgspec
 
 from edgewright.core import catalogue
 from edgewright.schema.errors import InputError
-
-Place = tuple[int, int]
-
-
-class OutgoingItem(Protocol):
-    """An item on its way; `device.store.outbox.OutboxItem` is one."""
-
-    @property
-    def place(self) -> Place:
-        """(boot, sequence)."""
-
-    @property
-    def body(self) -> bytes:
-        """Its bytes: JSON of `schema.store.Item`."""
+from edgewright.schema.store import OutboxItem, Place
 
 
-class Sink(Protocol):
+class Sink(ABC):
     """An open way out. One thread uses it."""
 
-    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    @abstractmethod
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
         """Send items and give the places of those that the receiver acknowledged as durable.
 
         Raises:
@@ -39,16 +28,11 @@ class Sink(Protocol):
             NeverError: nothing arrived, and some of it never will.
         """
 
-    def close(self) -> None:
-        """Let go of what it holds."""
+    def close(self) -> None:  # noqa: B027
+        """Let go of what it holds; nothing by default."""
 
-
-@runtime_checkable
-class Interruptible(Protocol):
-    """A sink whose `send` may wait long, and can be told not to."""
-
-    def hurry(self) -> None:
-        """From another thread: something more urgent came than what is on its way."""
+    def hurry(self) -> None:  # noqa: B027
+        """From another thread: something more urgent came than what is on its way; of no concern by default."""
 
 
 class SinkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,22 +97,17 @@ def kind(name: str) -> SinkKind[SinkConfig]:
     return found
 
 
-def lines(batch: Sequence[OutgoingItem]) -> bytes:
+def lines(batch: Sequence[OutboxItem]) -> bytes:
     """Return a batch as it leaves: one JSON object a line."""
     return b"".join(item.body + b"\n" for item in batch)
 
 
-def acknowledged(content: bytes, where: str) -> tuple[Place, ...]:
-    """Return the places in an acknowledgement `{"durable": [[boot, sequence], ...]}`.
+def acknowledgement(content: bytes, where: str) -> Acknowledgement:
+    """Decode an acknowledgement `{"durable": [[boot, sequence], ...]}`.
 
     Raises:
         InputError: it says something else.
     """
-    return acknowledgement(content, where).durable
-
-
-def acknowledgement(content: bytes, where: str) -> Acknowledgement:
-    """Decode an acknowledgement."""
     try:
         return msgspec.json.decode(content, type=Acknowledgement)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

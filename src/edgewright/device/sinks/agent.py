@@ -9,17 +9,9 @@ from contextlib import suppress
 
 import msgspec
 
-from edgewright.device.sinks import (
-    NeverError,
-    NotYetError,
-    OutgoingItem,
-    Place,
-    SinkConfig,
-    SinkKind,
-    acknowledgement,
-    lines,
-)
+from edgewright.device.sinks import NeverError, NotYetError, Sink, SinkConfig, SinkKind, acknowledgement, lines
 from edgewright.schema.errors import OutputError
+from edgewright.schema.store import OutboxItem, Place
 
 _LARGEST_ANSWER = 1 << 20
 _ALARM = b'"kind":"alarm"'
@@ -42,14 +34,14 @@ class _ItemKey(msgspec.Struct, frozen=True):
     sequence: int
 
 
-class _Agent:
+class _Agent(Sink):
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
         self._lock = threading.Lock()
         self._waiting: socket.socket | None = None
         self._hurried = False
 
-    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
         """One connection a batch.
 
         Raises:
@@ -106,11 +98,8 @@ class _Agent:
             with suppress(OSError):
                 self._waiting.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        """Nothing is held."""
 
-
-def _wrong(item: OutgoingItem) -> str:
+def _wrong(item: OutboxItem) -> str:
     """Why the agent could not say which item this is; empty where it can. One such line would spoil a whole report."""
     try:
         found = msgspec.json.decode(item.body, type=_ItemKey)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgewright.core.files import write_atomic
-from edgewright.device.sinks import OutgoingItem, Place, SinkConfig, SinkKind, lines
+from edgewright.device.sinks import Sink, SinkConfig, SinkKind, lines
 from edgewright.schema.errors import OutputError
+from edgewright.schema.store import OutboxItem, Place
 
 
 class FolderConfig(SinkConfig, frozen=True, kw_only=True):
@@ -21,11 +22,11 @@ class FolderConfig(SinkConfig, frozen=True, kw_only=True):
     path: str
 
 
-class _Folder:
+class _Folder(Sink):
     def __init__(self, config: FolderConfig) -> None:
         self._folder = Path(config.path)
 
-    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
         """Written, flushed and renamed: durable as far as the stick honours a flush."""
         if not self._folder.is_dir():
             raise OutputError("a folder", "none", str(self._folder), "Is the stick plugged in and mounted?")
@@ -35,9 +36,6 @@ class _Folder:
         name = f"edgewright-{device}-{boot:06d}-{sequence:09d}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
         write_atomic(self._folder / name, content)
         return [item.place for item in batch]
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 SINK = SinkKind(FolderConfig, _Folder, FolderConfig(path="/media/stick"))

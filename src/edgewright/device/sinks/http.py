@@ -10,16 +10,9 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgewright.device.sinks import (
-    OutgoingItem,
-    Place,
-    SinkConfig,
-    SinkKind,
-    acknowledged,
-    lines,
-    require_loopback_or_tls,
-)
+from edgewright.device.sinks import Sink, SinkConfig, SinkKind, acknowledgement, lines, require_loopback_or_tls
 from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.store import OutboxItem, Place
 
 _LARGEST_ANSWER = 1 << 20
 
@@ -47,7 +40,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class _Http:
+class _Http(Sink):
     def __init__(self, config: HttpConfig) -> None:
         parts = urllib.parse.urlsplit(config.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -60,7 +53,7 @@ class _Http:
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
 
-    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
         """One POST."""
         headers = {"Content-Type": "application/jsonl", "Edgewright-Device": device}
         if self._config.token_file:
@@ -72,10 +65,7 @@ class _Http:
                 content: bytes = answer.read(_LARGEST_ANSWER)
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
             raise OutputError("an answer", str(error), self._config.url) from None
-        return acknowledged(content, self._config.url)
-
-    def close(self) -> None:
-        """Nothing is held."""
+        return acknowledgement(content, self._config.url).durable
 
 
 SINK = SinkKind(HttpConfig, _Http, HttpConfig(url="https://gateway.example/items"))

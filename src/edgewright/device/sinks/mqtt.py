@@ -13,16 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgewright.device.sinks import (
-    OutgoingItem,
-    Place,
-    SinkConfig,
-    SinkKind,
-    acknowledged,
-    lines,
-    require_loopback_or_tls,
-)
+from edgewright.device.sinks import Sink, SinkConfig, SinkKind, acknowledgement, lines, require_loopback_or_tls
 from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+from edgewright.schema.store import OutboxItem, Place
 
 
 class MqttConfig(SinkConfig, frozen=True, kw_only=True):
@@ -47,7 +40,7 @@ class MqttConfig(SinkConfig, frozen=True, kw_only=True):
     password_file: str = ""
 
 
-class _Mqtt:
+class _Mqtt(Sink):
     def __init__(self, config: MqttConfig) -> None:
         require_loopback_or_tls(config.host, config.tls, "[[sink]] host")
         if "#" in config.topic or "+" in config.topic:
@@ -63,7 +56,7 @@ class _Mqtt:
         self._durable: set[Place] = set()
         self._ready = False
 
-    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
         """Publish a batch and wait until all of it is acknowledged, or as long as the timeout."""
         self._connect(device)
         wanted = {item.place for item in batch}
@@ -123,7 +116,7 @@ class _Mqtt:
 
     def _take(self, content: bytes) -> None:
         try:
-            places = acknowledged(content, self._where())
+            places = acknowledgement(content, self._where()).durable
         except InputError:
             return  # whoever sent that: it acknowledges nothing
         with self._heard:

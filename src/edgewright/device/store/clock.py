@@ -28,23 +28,3 @@ class SystemClock:
     def wall(self) -> float:
         """Return the wall clock."""
         return time.time()
-
-
-class Age:
-    """Running time of the device over all its boots, in seconds: what a store calls old.
-
-    The wall clock of a board without a battery may jump by years. Retention, expiry and back-off count this instead;
-    time when the device was off does not count.
-
-    Args:
-        clock: of this boot.
-        before: age when the last boot ended, as far as it was stored.
-    """
-
-    def __init__(self, clock: Clock, before: float) -> None:
-        self._clock = clock
-        self._offset = before - clock.running()
-
-    def now(self) -> float:
-        """Return seconds."""
-        return self._clock.running() + self._offset

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgewright.device.store import entries, startup, write_counter
 from edgewright.device.store.allow_list import AllowList
-from edgewright.device.store.clock import Age, Clock
+from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Database, trouble
 from edgewright.device.store.entries import Pending
 from edgewright.device.store.recovery import set_aside
@@ -60,8 +60,12 @@ class Committer:
             self._set_aside(str(error))
 
     def age(self) -> float:
-        """Return the running time in seconds, over all boots."""
-        return self._age.now()
+        """Return the running time in seconds, over all boots: what a store calls old.
+
+        The wall clock of a board without a battery may jump by years. Retention, expiry and back-off count this
+        instead; time when the device was off does not count.
+        """
+        return self._before + self._clock.running()
 
     def due(self) -> bool:
         """Return whether something has waited long enough, or enough of it."""
@@ -125,7 +129,7 @@ class Committer:
 
     def _begin(self) -> None:
         remembered = write_counter.load(self.database)
-        self._age = Age(self._clock, remembered.age)
+        self._before = remembered.age - self._clock.running()
         self._gate.withheld = max(self._gate.withheld, remembered.withheld)
         self.wear = WriteCounter(self.database, remembered.written)
         self.room = TableSizes(self.database, self._config, self.ballast, self.wear, self.age)

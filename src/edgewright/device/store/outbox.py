@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from edgewright.device.store import entries
 from edgewright.device.store.allow_list import AllowList
@@ -14,10 +14,8 @@ from edgewright.device.store.entries import Write
 from edgewright.device.store.group_commit import Committer, NewItem
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
-from edgewright.schema.store import ASIDE, LOWEST_PRIORITY
+from edgewright.schema.store import ASIDE, LOWEST_PRIORITY, OutboxItem, Place
 
-Place = tuple[int, int]
-"""(boot, sequence): with the device's name an item's own name for ever."""
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 120.0
 """Seconds after a failure, doubling, and at most: so soon after an outage every device has begun to send."""
 # Items that were refused while others were taken are remembered, the oldest forgotten first: memory is bounded.
@@ -26,14 +24,6 @@ REFUSED_BY_FLEET = "refused by the fleet"
 """Label of the health event of an item that was set aside."""
 _REASON = 240
 _PUT_ASIDE = "UPDATE OR REPLACE outbox SET priority = ? WHERE priority = ? AND boot = ? AND sequence = ?"
-
-
-class OutboxItem(NamedTuple):
-    """An item on its way: its place, its priority, and its bytes as they leave (JSON of `schema.store.Item`)."""
-
-    place: Place
-    priority: int
-    body: bytes
 
 
 class Outbox:

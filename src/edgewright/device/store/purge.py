@@ -59,7 +59,7 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
             raise UnknownNameError("table", name, (*TABLES, LEARNT))
     chosen = [name for name in TABLES if name in names]
     forgotten = LEARNT in names or (not days and ("rows" in names or "events" in names))
-    with store.guard():
+    with store.guard:
         store.commit()
         database, gone = store.database, {}
         database.execute("PRAGMA secure_delete=ON")
@@ -88,7 +88,7 @@ def compact(store: Store) -> int:
 
     It costs the flash a copy of the pages that move: the store does not do it by itself, it uses free pages again.
     """
-    with store.guard():
+    with store.guard:
         before = sum(file_operations.size(store.folder / f"{tables.STORE_FILE}{side}") for side in ("", "-wal"))
         store.committer.wear.checkpoint(store.age(), always=True)
         store.database.execute("PRAGMA incremental_vacuum")

@@ -21,7 +21,7 @@ _MOST_PACKAGES = 1000
 
 def of(store: Store) -> StoreState:
     """Return the state of an open store; what waits for a commit is not in it."""
-    with store.guard():
+    with store.guard:
         written = store.committer.wear.written
         today = store.committer.wear.today(store.age())
         return _state(store.folder, store.database, store.identity, store.config.quota, store.age() / 86400, today,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,12 +46,13 @@ class Store:
         self.gate = AllowList(config.send_detail, config.send_columns)
         self.key: Key | None = None
         self._clock, self._lock = clock, lock
-        self._guard = threading.RLock()
+        self.guard = threading.RLock()
+        """One thread at a time."""
         self._batches: dict[tuple[str, tuple[str, ...]], _Batch] = {}
         self._batched = 0
         self._sequence = 0
         self.committer = Committer(folder, config, database, identity.boot, clock, self.gate, self._new_item)
-        self.outbox = Outbox(self.committer, self.gate, self._guard, self._new_item, self.append_events, self.tick)
+        self.outbox = Outbox(self.committer, self.gate, self.guard, self._new_item, self.append_events, self.tick)
 
     @classmethod
     def open(
@@ -116,18 +117,8 @@ class Store:
         """Return the running time in seconds, over all boots."""
         return self.committer.age()
 
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        """One thread at a time."""
-        with self._guard:
-            yield
-
-    def append_events(self, events: Sequence[Event], leave: bool = True) -> list[int]:
-        """Store events, and queues for leaving those of the kinds in `StoreConfig.send`.
-
-        Args:
-            events: in order.
-            leave: False keeps them here.
+    def append_events(self, events: Sequence[Event]) -> list[int]:
+        """Store events, in order, and queue for leaving those of the kinds in `StoreConfig.send`.
 
         Returns:
             Their sequence numbers in this boot.
@@ -135,13 +126,13 @@ class Store:
         Raises:
             OutputError: what had to be made durable now could not be; it stays in memory and is tried again.
         """
-        with self._guard:
+        with self.guard:
             numbers = []
             wall, now = self._clock.wall(), self.age()
             for event in events:
                 number = self._next()
                 self._add(entries.event(event, self.boot, number, now, wall))
-                if leave and event.kind in self.config.send:
+                if event.kind in self.config.send:
                     item = self._item("event", self.gate.event(event), number, wall)
                     self._add(entries.item(item, PRIORITY[event.kind], now))
                 numbers.append(number)
@@ -171,7 +162,7 @@ class Store:
             )
         if not len(times):
             return
-        with self._guard:
+        with self.guard:
             self._batches.setdefault((stream, tuple(names)), []).append((times, values))
             self._batched += len(times)
             self.committer.pending.begin(self.age())
@@ -186,7 +177,7 @@ class Store:
         Raises:
             OutputError: as `commit`.
         """
-        with self._guard:
+        with self.guard:
             if self.committer.due():
                 self.commit()
 
@@ -197,7 +188,7 @@ class Store:
             OutputError: the disk is full of other things, or cannot be written. What waits stays in memory, up to
                 4 MiB; the least urgent is given up first, and the next commit tries again.
         """
-        with self._guard:
+        with self.guard:
             self._pack()
             self.committer.commit()
 
@@ -207,7 +198,7 @@ class Store:
         Raises:
             OutputError: as `commit`; the store is closed all the same.
         """
-        with self._guard:
+        with self.guard:
             try:
                 self.commit()
                 self.committer.copy_log(always=True)

@@ -10,34 +10,28 @@ import numpy as np
 from edgewright.schema.errors import InputError
 
 _SINGLE = struct.Struct("<ff")
+# Of ADWIN: confidence (the smaller, the fewer false alarms), buckets of one size, values in each part of a cut.
+_DELTA, _MOST, _LEAST = 0.002, 5, 5
+# What is kept of each sum of Page and Hinkley's test with every value.
+_KEEP = 1 - 1e-4
 
 
 class Adwin:
     """ADWIN, an adaptive window (Bifet and Gavaldà, 2007), over values from 0 to 1.
 
-    The window lies in buckets of 1, 2, 4, ... values, at most `most` of a size; of each the sum and the sum of squares
+    The window lies in buckets of 1, 2, 4, ... values, at most five of a size; of each the sum and the sum of squares
     about its mean are kept, as float32, so that what is saved is all there is. A bucket beyond the last size is
-    dropped, which bounds the window at `most` * (2 ** levels - 1) values. River's ADWIN has no such bound, keeps
+    dropped, which bounds the window at 5 * (2 ** levels - 1) values. River's ADWIN has no such bound, keeps
     float64, and starts over after a change.
 
     Args:
-        delta: confidence; the smaller, the fewer false alarms.
         clock: values between two looks.
-        most: buckets of one size.
         levels: sizes of buckets.
-        least: values in each part of a cut.
         grace: values before the first look.
     """
 
-    def __init__(
-        self, *, delta: float = 0.002, clock: int = 32, most: int = 5, levels: int = 4, least: int = 5, grace: int = 10
-    ) -> None:
-        self.delta, self.clock, self.most, self.levels = delta, clock, most, levels
-        self.least, self.grace = least, grace
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything."""
+    def __init__(self, *, clock: int = 32, levels: int = 4, grace: int = 10) -> None:
+        self.clock, self.levels, self.grace = clock, levels, grace
         self.seen = 0
         # By size, the oldest bucket first: (sum, squares about the mean).
         self._rows: list[list[tuple[float, float]]] = [[] for _ in range(self.levels)]
@@ -67,7 +61,7 @@ class Adwin:
 
     def _compress(self) -> None:
         for level, row in enumerate(self._rows):
-            if len(row) <= self.most:
+            if len(row) <= _MOST:
                 return
             (first, a), (second, b) = row.pop(0), row.pop(0)
             if level + 1 < self.levels:
@@ -78,7 +72,7 @@ class Adwin:
     def _cut(self) -> bool:
         """Drop the oldest bucket if some cut of the window has parts that differ by more than chance."""
         width = self.width
-        if width < 2 * self.least:
+        if width < 2 * _LEAST:
             return False
         mean = self.mean
         squares = 0.0
@@ -86,29 +80,26 @@ class Adwin:
             size = 1 << level
             squares += sum(own + size * (total / size - mean) ** 2 for total, own in row)
         variance = squares / width
-        loudness = math.log(2 * math.log(width) / self.delta)
+        loudness = math.log(2 * math.log(width) / _DELTA)
         whole = mean * width
         old, old_sum = 0, 0.0
         for level in range(self.levels - 1, -1, -1):
             for total, _ in self._rows[level]:
                 old, old_sum = old + (1 << level), old_sum + total
                 new = width - old
-                if new < self.least:
+                if new < _LEAST:
                     return False
-                if old < self.least:
+                if old < _LEAST:
                     continue
-                inverse = 1 / (old - self.least + 1) + 1 / (new - self.least + 1)
+                inverse = 1 / (old - _LEAST + 1) + 1 / (new - _LEAST + 1)
                 bound = math.sqrt(2 * inverse * variance * loudness) + 2 / 3 * loudness * inverse
                 if abs(old_sum / old - (whole - old_sum) / new) > bound:
-                    self._drop()
+                    next(row for row in reversed(self._rows) if row).pop(0)
                     return True
         return False
 
-    def _drop(self) -> None:
-        next(row for row in reversed(self._rows) if row).pop(0)
-
     def to_bytes(self) -> bytes:
-        """All it remembers: at most 4 + levels + 8 * most * levels bytes, exact."""
+        """All it remembers: at most 4 + 41 * levels bytes, exact."""
         head = struct.pack(f"<I{self.levels}B", self.seen, *map(len, self._rows))
         return head + b"".join(_SINGLE.pack(*bucket) for row in self._rows for bucket in row)
 
@@ -136,15 +127,12 @@ class PageHinkley:
         delta: change that is not looked for.
         threshold: see above; the larger, the fewer false alarms.
         least: values before the first alarm.
-        keep: what is kept of each sum with every value.
     """
 
     _LAYOUT = struct.Struct("<Iddddd")
 
-    def __init__(
-        self, *, delta: float = 0.005, threshold: float = 50.0, least: int = 30, keep: float = 1 - 1e-4
-    ) -> None:
-        self.delta, self.threshold, self.least, self.keep = delta, threshold, least, keep
+    def __init__(self, *, delta: float = 0.005, threshold: float = 50.0, least: int = 30) -> None:
+        self.delta, self.threshold, self.least = delta, threshold, least
         self.reset()
 
     def reset(self) -> None:
@@ -158,8 +146,8 @@ class PageHinkley:
         self.seen += 1
         self._mean += (value - self._mean) / self.seen
         away = value - self._mean
-        self._up = self.keep * self._up + away - self.delta
-        self._down = self.keep * self._down + away + self.delta
+        self._up = _KEEP * self._up + away - self.delta
+        self._down = _KEEP * self._down + away + self.delta
         self._low, self._high = min(self._low, self._up), max(self._high, self._down)
         if self.seen < self.least:
             return False

@@ -219,7 +219,7 @@ def changed(ring: Ring, column: ReferenceColumn, sizes: Sizes, alpha: float) -> 
         sizes: see `compare`.
         alpha: see `compare`.
     """
-    z = (ring.means() - column.mean) / scale_of(column)
+    z = (ring.moments("mean") - column.mean) / scale_of(column)
     half = LENGTHS[0]
     if len(z) < LENGTHS[1] or not np.isfinite(z).all():
         return None
@@ -230,7 +230,7 @@ def changed(ring: Ring, column: ReferenceColumn, sizes: Sizes, alpha: float) -> 
     spread = math.sqrt(sum(float(part.var(ddof=1)) * inflation(part) / half for part in (before, after)))
     sure = student_tail(step / spread if spread > 0 else math.inf, half - 1)
     # Halves that follow each other differ by less than two that do not, so this is on the safe side.
-    sure = max(sure, normal_tail(step, math.sqrt(2) * strays(_within(ring.deviations(), column), half)))
+    sure = max(sure, normal_tail(step, math.sqrt(2) * strays(_within(ring.moments("deviation"), column), half)))
     if sure > alpha:
         return None
     middle = float(before.mean() + after.mean()) / 2
@@ -243,8 +243,8 @@ def _quick(ring: Ring, column: ReferenceColumn, sizes: Sizes) -> Finding | None:
     if len(ring) < _QUICK:
         return None
     for test, share, limit in (
-        ("missing", ring.missing() - column.missing, sizes.missing),
-        ("outside", ring.outside(), sizes.outside),
+        ("missing", ring.shares("missing") - column.missing, sizes.missing),
+        ("outside", ring.shares("outside"), sizes.outside),
     ):
         if (share[-_QUICK:] >= limit).all():
             shift, ratio = _effects(ring, slice(-_QUICK, None), column)
@@ -255,7 +255,7 @@ def _quick(ring: Ring, column: ReferenceColumn, sizes: Sizes) -> Finding | None:
 
 def _tested(ring: Ring, length: int, column: ReferenceColumn, bins: Bins, sizes: Sizes) -> list[Finding]:
     """Return the three tests over the last `length` blocks."""
-    means, deviations, shares = ring.means(), ring.deviations(), ring.shares()
+    means, deviations, shares = ring.moments("mean"), ring.moments("deviation"), ring.shares()
     part = np.flatnonzero(np.isfinite(means))
     part = part[part >= len(ring) - length]
     if len(part) < LENGTHS[0] // 2:
@@ -298,8 +298,8 @@ def _within(deviations: Array, column: ReferenceColumn) -> float:
 def _effects(ring: Ring, part: NDArray[np.int64] | slice, column: ReferenceColumn) -> tuple[float, float]:
     """Shift of the mean in deviations, and factor on the deviation (about the mean of training), of some blocks."""
     scale = scale_of(column)
-    z = (ring.means()[part] - column.mean) / scale
-    spread = ring.deviations()[part] / scale
+    z = (ring.moments("mean")[part] - column.mean) / scale
+    spread = ring.moments("deviation")[part] / scale
     kept = np.isfinite(z)
     if not kept.any():
         return 0.0, 1.0

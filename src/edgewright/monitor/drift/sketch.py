@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,10 +101,6 @@ class Sketch:
         """Standard deviation of the values; 0 for none."""
         return float(np.sqrt(max(0.0, self.squares) / self.present)) if self.present else 0.0
 
-    def shares(self) -> Array:
-        """Return share of the values in each bin, shape (BINS,); zeros for none."""
-        return self.bins / max(self.present, 1)
-
     def add(self, other: Sketch) -> None:
         """Take the rows of another sketch over the same bins (Chan, Golub and LeVeque 1979 for the moments)."""
         mine, theirs = self.present, other.present
@@ -154,15 +151,18 @@ class OpenBlock:
     Args:
         bins: of the channel.
         level: mean of training.
+
+    Attributes:
+        sums: all it remembers.
     """
 
     def __init__(self, bins: Bins, level: float) -> None:
         self._bins, self._level = bins, level
-        self._sums = Sketch()
+        self.sums = Sketch()
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Take rows, shape (rows,), NaN where missing."""
-        sums, there = self._sums, values[np.isfinite(values)]
+        sums, there = self.sums, values[np.isfinite(values)]
         sums.rows += len(values)
         sums.missing += len(values) - len(there)
         if not len(there):
@@ -177,20 +177,12 @@ class OpenBlock:
 
     def close(self) -> Sketch:
         """Return the sketch of the block; the next one begins."""
-        made, self._sums = self._sums, Sketch()
+        made, self.sums = self.sums, Sketch()
         count = max(made.present, 1)
         shift = made.mean / count
         made.squares = max(0.0, made.squares - made.mean * shift)
         made.mean = self._level + shift if made.present else 0.0
         return made
-
-    def to_bytes(self) -> bytes:
-        """`SKETCH_BYTES` bytes, exact."""
-        return self._sums.to_bytes()
-
-    def restore(self, data: bytes) -> None:
-        """Go on from `to_bytes`; raises as `Sketch.from_bytes`."""
-        self._sums = Sketch.from_bytes(data)
 
 
 class Ring:
@@ -217,25 +209,13 @@ class Ring:
         """Forget all blocks."""
         self._blocks = self._blocks[:0]
 
-    def shares(self) -> Array:
-        """Return share of values in each bin, shape (blocks, BINS)."""
-        return np.asarray(self._blocks["bins"] / _WHOLE)
+    def shares(self, what: Literal["bins", "outside", "missing"] = "bins") -> Array:
+        """Return shares of values in each bin (blocks, BINS), beyond training, or of rows without one (blocks,)."""
+        return np.asarray(self._blocks[what] / _WHOLE)
 
-    def outside(self) -> Array:
-        """Return share of values that training never had, shape (blocks,)."""
-        return np.asarray(self._blocks["outside"] / _WHOLE)
-
-    def missing(self) -> Array:
-        """Return share of rows without a value, shape (blocks,)."""
-        return np.asarray(self._blocks["missing"] / _WHOLE)
-
-    def means(self) -> Array:
-        """Shape (blocks,), NaN for a block without a value."""
-        return self._blocks["mean"].astype(np.float64)
-
-    def deviations(self) -> Array:
-        """Shape (blocks,)."""
-        return self._blocks["deviation"].astype(np.float64)
+    def moments(self, what: Literal["mean", "deviation"]) -> Array:
+        """Shape (blocks,); the mean is NaN for a block without a value."""
+        return self._blocks[what].astype(np.float64)
 
     def to_bytes(self) -> bytes:
         """At most `BLOCKS` * `BLOCK_BYTES` bytes, exact."""

@@ -27,11 +27,6 @@ _SPAN = 4.0
 _CHANNEL_HEAD = struct.Struct("<BBHHHd")
 
 
-def change_tests() -> tuple[Adwin, PageHinkley]:
-    """Return the two tests over the means of blocks; a look at every block, as blocks are few."""
-    return Adwin(clock=1, levels=3, grace=BLOCKS // 2), PageHinkley(delta=0.25, threshold=4.0, least=BLOCKS // 2)
-
-
 class ChannelWatch:
     """A channel against its reference.
 
@@ -52,7 +47,9 @@ class ChannelWatch:
         self.bins = bins_of(column)
         self.total, self.ring = Sketch(), Ring()
         self._open = OpenBlock(self.bins, column.mean)
-        self._adwin, self._page = change_tests()
+        # Two tests over the means of blocks; a look at every block, as blocks are few.
+        self._adwin = Adwin(clock=1, levels=3, grace=BLOCKS // 2)
+        self._page = PageHinkley(delta=0.25, threshold=4.0, least=BLOCKS // 2)
         self.finding: Finding | None = None
         self.drifted, self.since = False, math.nan
         self._told = 0  # blocks for which a change that one of the tests told is still looked into
@@ -96,7 +93,7 @@ class ChannelWatch:
         """All it remembers, exact."""
         ring, adwin, page = self.ring.to_bytes(), self._adwin.to_bytes(), self._page.to_bytes()
         head = _CHANNEL_HEAD.pack(self.drifted, self._told, len(ring), len(adwin), len(page), self.since)
-        return head + self.total.to_bytes() + self._open.to_bytes() + ring + adwin + page
+        return head + self.total.to_bytes() + self._open.sums.to_bytes() + ring + adwin + page
 
     def restore(self, data: bytes) -> None:
         """Go on from `to_bytes`, as if it had never stopped.
@@ -116,7 +113,7 @@ class ChannelWatch:
             raise InputError(f"a state of {start} bytes", str(len(data)), f"drift, {self.column.name}")
         self.drifted, self._told, self.since = bool(drifted), told, since
         self.total = Sketch.from_bytes(parts[0])
-        self._open.restore(parts[1])
+        self._open.sums = Sketch.from_bytes(parts[1])
         self.ring.restore(parts[2])
         self._adwin.restore(parts[3])
         self._page.restore(parts[4])
@@ -197,13 +194,12 @@ class DriftWatch:
         """Rows until the block ends, at least 1."""
         return self.block - self._filled
 
-    def push(self, values: Floats, time: NDArray[np.float64], *, stream: str = "") -> list[Event]:
+    def push(self, values: Floats, time: NDArray[np.float64]) -> list[Event]:
         """Take rows in order; those of a second at a time cost a fortieth of rows one by one, and give the same.
 
         Args:
             values: shape (rows, channels), NaN where missing.
             time: shape (rows,), seconds.
-            stream: whose rows they are, for the events.
 
         Returns:
             A drift event for each channel that has begun to drift; its `score` is the size of the difference over the
@@ -229,7 +225,7 @@ class DriftWatch:
             if self._filled == self.block:
                 self._filled = 0
                 self._began.append(self._start)
-                events += self._close(float(time[end - 1]), stream)
+                events += self._close(float(time[end - 1]))
             place = end
         return events
 
@@ -237,31 +233,29 @@ class DriftWatch:
         """Take the confidence of an answer to the rows so far; its drift is told at the end of the block."""
         self.confidence.push(confidence)
 
-    def _close(self, time: float, stream: str) -> list[Event]:
+    def _close(self, time: float) -> list[Event]:
         events = []
         for channel in self.channels:
             finding = channel.close()
             if finding is not None:
-                events.append(self._event(channel, finding, time, stream))
+                events.append(self._event(channel, finding, time))
         if self.joint is not None and (named := self.joint.close()) is not None:
-            events.append(self._changed(named, time, stream))
+            events.append(self._changed(named, time))
         doubt = self.confidence.close()
         if doubt is not None:
             began = self._began[max(0, len(self._began) - 1 - doubt.blocks)]
             detail = {"test": "change", "since": began, "from": doubt.before, "to": doubt.after}
-            events.append(
-                Event(kind="drift", stream=stream, time=time, label="confidence", score=abs(doubt.step), detail=detail)
-            )
+            events.append(Event(kind="drift", time=time, label="confidence", score=abs(doubt.step), detail=detail))
         return events
 
-    def _changed(self, named: FaultDiagnosis, time: float, stream: str) -> Event:
+    def _changed(self, named: FaultDiagnosis, time: float) -> Event:
         """Return what changed between channels, in words; the channels of the likeliest change are its label."""
         since = self._began[max(0, len(self._began) - named.blocks)]
         label = ", ".join(self.channels[i].column.name for i in named.faults[0].channels)
         detail = {"test": "together", "since": since, "change": ", or ".join(fault.said for fault in named.faults)}
-        return Event(kind="drift", stream=stream, time=time, label=label, score=named.score, detail=detail)
+        return Event(kind="drift", time=time, label=label, score=named.score, detail=detail)
 
-    def _event(self, channel: ChannelWatch, finding: Finding, time: float, stream: str) -> Event:
+    def _event(self, channel: ChannelWatch, finding: Finding, time: float) -> Event:
         since = self._began[min(finding.since, len(self._began) - 1)]
         if channel.drifted:
             channel.since = since
@@ -272,9 +266,7 @@ class DriftWatch:
             "ratio": round(finding.ratio, 4),
             "psi": round(finding.psi, 4),
         }
-        return Event(
-            kind="drift", stream=stream, time=time, label=channel.column.name, score=finding.score, detail=detail
-        )
+        return Event(kind="drift", time=time, label=channel.column.name, score=finding.score, detail=detail)
 
     def state(self) -> bytes:
         """All it remembers, exact: `restore` goes on as if it had never stopped."""
@@ -331,20 +323,16 @@ class DriftWatch:
         return b"".join(channel.total.to_bytes() for channel in self.channels)
 
 
-def watch_of(manifest: Manifest, config: DriftConfig | None = None) -> DriftWatch:
-    """Return a watch of the columns of a package.
+def watch_of(manifest: Manifest, config: DriftConfig | None = None, rate: float | None = None) -> DriftWatch:
+    """Return a watch of the columns of a package; `rate` is that of its rows, of its window when left out.
 
     Raises:
         InputError: as `DriftWatch`.
     """
     config = config or DriftConfig()
-    rate = manifest.window.rate if manifest.window else None
-    return DriftWatch(manifest.reference, rate, config, joint_monitor(manifest, config))
-
-
-def joint_monitor(manifest: Manifest, config: DriftConfig) -> JointMonitor | None:
-    """Return the channels of a package together; None where it does not know them so."""
-    return None if manifest.joint is None else JointMonitor(manifest.joint, manifest.columns, config.rhythm)
+    rate = rate or (manifest.window.rate if manifest.window else None)
+    joint = None if manifest.joint is None else JointMonitor(manifest.joint, manifest.columns, config.rhythm)
+    return DriftWatch(manifest.reference, rate, config, joint)
 
 
 def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.device.sinks import OutgoingItem, Place, SinkConfig, SinkKind
+from edgewright.device.sinks import Sink, SinkConfig, SinkKind
 from edgewright.schema.errors import OutputError
+from edgewright.schema.store import OutboxItem, Place
 
 
 class MemoryConfig(SinkConfig, frozen=True, kw_only=True):
@@ -18,11 +19,11 @@ class MemoryConfig(SinkConfig, frozen=True, kw_only=True):
     room: int = 100
 
 
-class _Memory:
+class _Memory(Sink):
     def __init__(self, config: MemoryConfig) -> None:
         self._room, self._bodies = config.room, list[bytes]()
 
-    def send(self, device: str, batch: Sequence[OutgoingItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
         """Keep the items."""
         if len(self._bodies) + len(batch) > self._room:
             raise OutputError("room", "none", "memory", "Raise room")
