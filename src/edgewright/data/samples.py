@@ -117,15 +117,13 @@ def _prepared(dataset: DataSet) -> list[_Rows]:
         raise InputError("labelled rows", "none", dataset.name, "Name the column that is to be predicted: target")
     text = any(r.target is not None and np.asarray(r.target).dtype.kind == "U" for r in dataset.recordings)
     grouped = all(r.groups is not None for r in dataset.recordings)
-    amounts = not text and _amounts(dataset)
+    amounts = False
+    if not text:
+        # Judged over all recordings together.
+        y = np.concatenate([np.unique(np.asarray(r.target)) for r in dataset.recordings if r.target is not None])
+        amounts = task_of(y) == "regression"
     seen: defaultdict[str, int] = defaultdict(int)
     return [_one(recording, text, grouped, amounts, seen) for recording in dataset.recordings]
-
-
-def _amounts(dataset: DataSet) -> bool:
-    """Return whether numeric targets are amounts, judged over all recordings together."""
-    y = np.concatenate([np.unique(np.asarray(r.target)) for r in dataset.recordings if r.target is not None])
-    return task_of(y) == "regression"
 
 
 def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: defaultdict[str, int]) -> _Rows:

@@ -113,15 +113,6 @@ def _zero_crossings(m: Moments) -> Value:
     return total(absolute(difference(clip(m.centred / width, -1.0, 1.0), 2)), 2) * 0.5
 
 
-def _skewness(m: Moments) -> Value:
-    return mean(m.squares * m.centred, 2) / (m.guarded * m.deviation)
-
-
-def _kurtosis(m: Moments) -> Value:
-    """Pearson's: 3 for a normal distribution."""
-    return mean(m.squares * m.squares, 2) / (m.guarded * m.guarded)
-
-
 def _slope(m: Moments) -> Value:
     """Change over the window of the least-squares line."""
     time = np.arange(m.samples) - (m.samples - 1) / 2
@@ -153,8 +144,9 @@ MEASURES: dict[str, Callable[[Moments], Value]] = {
     "energy": lambda m: m.energy,
     "variance": lambda m: m.variance,
     "zero_crossings": _zero_crossings,
-    "skewness": _skewness,
-    "kurtosis": _kurtosis,
+    "skewness": lambda m: mean(m.squares * m.centred, 2) / (m.guarded * m.deviation),
+    # Pearson's: 3 for a normal distribution.
+    "kurtosis": lambda m: mean(m.squares * m.squares, 2) / (m.guarded * m.guarded),
     "slope": _slope,
     "mobility": _mobility,
 }

@@ -85,16 +85,14 @@ class Spectral(ChannelFeatures):
         spectrum = self._spectrum(x)
         parts = []
         for feature in self.features:
-            value = self._measure(spectrum, feature)
+            if feature == "bands":
+                value = matmul(spectrum.power, band_matrix(spectrum.frequencies, self.edges))
+            else:
+                value = MEASURES[feature](spectrum)
             if self.log and feature in POSITIVE:
                 value = log(value + np.asarray(self.floors_[feature], np.float32))
             parts.append(reshape(value, (0, -1)) if feature == "bands" else value)
         return join(parts, 1)
-
-    def _measure(self, spectrum: Spectrum, feature: str) -> Value:
-        if feature == "bands":
-            return matmul(spectrum.power, band_matrix(spectrum.frequencies, self.edges))
-        return MEASURES[feature](spectrum)
 
     def _spectrum(self, x: Value) -> Spectrum:
         x, samples = self._chosen(x), int(self.shape_[1])
@@ -175,17 +173,12 @@ def _build(config: SpectralConfig, context: Context) -> Spectral:
 
 def _why(estimator: Spectral) -> str:
     channels, samples = estimator.shape_
-    out = len(estimator.get_feature_names_out())
+    out, other = len(estimator.get_feature_names_out()), _dft.cheaper_length(samples)
+    hint = f" Windows of {other} samples instead of {samples} halve the steps of the spectrum." if other else ""
     return (
         f"Steps, tremor and machines have their frequencies: {channels} x {samples} values at {estimator.rate:g} Hz "
-        f"become {out} numbers with a resolution of {estimator.rate / samples:.3g} Hz.{_hint(samples)}"
+        f"become {out} numbers with a resolution of {estimator.rate / samples:.3g} Hz.{hint}"
     )
-
-
-def _hint(samples: int) -> str:
-    """Return a length of windows whose spectrum takes half the steps."""
-    other = _dft.cheaper_length(samples)
-    return "" if other is None else f" Windows of {other} samples instead of {samples} halve the steps of the spectrum."
 
 
 STAGE = Stage(

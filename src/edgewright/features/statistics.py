@@ -114,7 +114,9 @@ class Statistics(ChannelFeatures):
             moments = self._moments(part)
             for feature in sums:
                 sums[feature] += np.abs(MEASURES[feature](moments)).sum(axis=0)
-        means = {feature: _or_one(value / len(X)) for feature, value in sums.items()}
+        # 1 where a channel never moves: its share would be 0 and guard nothing.
+        tiny = np.finfo(np.float32).tiny
+        means = {f: np.where(value / len(X) > tiny, value / len(X), 1.0) for f, value in sums.items()}
         self.guard_ = (self.floor * means["variance"]).astype(np.float32)
         # A value of either sign that is near 0 is a difference of larger ones: below a thousandth it is rounding.
         shares = {feature: 1.0 if feature in SIGNED else self.floor for feature in bent}
@@ -132,11 +134,6 @@ class Statistics(ChannelFeatures):
             out += [f"{name} {words}" for name in used]
         out += [f"{name} autocorrelation {lag}" for lag in self.lags for name in used]
         return out + [f"{used[a]}~{used[b]} correlation" for a, b in self.pairs]
-
-
-def _or_one(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where a channel never moves: its share would be 0 and guard nothing."""
-    return np.where(values > np.finfo(np.float32).tiny, values, 1.0)
 
 
 def _build(config: StatisticsConfig, context: Context) -> Statistics:

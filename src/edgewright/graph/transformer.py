@@ -145,6 +145,10 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
     def _names(self, names: tuple[str, ...]) -> Sequence[str]:
         return names
 
+    def _beside(self, values: Any) -> Floats:  # noqa: ANN401 - numbers
+        """Return one value a column (rows) or a channel (windows), shaped to broadcast."""
+        return np.asarray(values, np.float32).reshape(-1, *([1] * (len(self.shape_) - 1)))
+
     def _where(self) -> str:
         return f"stage {self.kind}"
 

@@ -218,7 +218,10 @@ def parse_forecaster(data: bytes, where: str) -> ForecasterFile:
         raise InputError("a forecaster's file", "JSON, as a pool is", where,
                          "A pool makes one for a series: edgewright forecast DATA --pooled POOL")  # fmt: skip
     spec, files = unpack_parts(data, where, SPEC, ForecasterSpec, FORECASTER_VERSION, "forecaster", _DAMAGED)
-    _check(spec, where)
+    _check_model(spec.model, where)
+    levels = list(spec.levels)
+    if not 1 <= spec.horizon <= _MOST_HORIZON or levels != sorted(set(levels)) or len(levels) > 16:
+        raise InputError("a horizon, and levels in order", f"{spec.horizon}, {levels}", where)
     arrays = unpack_arrays(files, _ARRAYS, where, _DAMAGED)
     shapes = {
         "state": (spec.model.reach + 1,), "widths": (len(spec.levels), spec.horizon),
@@ -246,13 +249,6 @@ def _prove(made: ForecasterFile, where: str) -> None:
     unit = float(np.abs(made.test_forecast).max()) + abs(made.spec.model.spread)
     if not np.abs(found - made.test_forecast).max() <= _TOLERANCE * unit:
         raise InputError("the forecasts of its own test", "others", where, _DAMAGED)
-
-
-def _check(spec: ForecasterSpec, where: str) -> None:
-    _check_model(spec.model, where)
-    levels = list(spec.levels)
-    if not 1 <= spec.horizon <= _MOST_HORIZON or levels != sorted(set(levels)) or len(levels) > 16:
-        raise InputError("a horizon, and levels in order", f"{spec.horizon}, {levels}", where)
 
 
 def _check_model(model: LinearModel, where: str) -> None:

@@ -63,7 +63,7 @@ class Impute(SampleTransformer):
 
     def formula(self, x: Value) -> Value:
         """Return the fill value where x is missing, else x."""
-        return fill(x, np.asarray(self.fill_, np.float32).reshape(-1, *([1] * (len(self.shape_) - 1))))
+        return fill(x, self._beside(self.fill_))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         missing = np.isnan(X)

@@ -63,9 +63,7 @@ class Scale(SampleTransformer):
 
     def formula(self, x: Value) -> Value:
         """(x - offset) * factor, limited where asked."""
-        beside = (-1, *([1] * (len(self.shape_) - 1)))
-        offset, factor = (np.asarray(v, np.float32).reshape(beside) for v in (self.offset_, self.factor_))
-        y = (x - offset) * factor
+        y = (x - self._beside(self.offset_)) * self._beside(self.factor_)
         return y if self.clip is None else clip(y, *self.clip)
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused

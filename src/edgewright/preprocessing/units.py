@@ -89,17 +89,12 @@ class Units(SampleTransformer):
         """(x[order] - offset) * scale."""
         if tuple(self.order) != tuple(range(len(self.order))):
             x = take(x, np.asarray(self.order, np.int64), 1)
-        offset, scale = (_beside(values, len(self.shape_)) for values in (self.offset, self.scale))
+        offset, scale = (self._beside(values) for values in (self.offset, self.scale))
         return (x - offset) * scale if offset.any() else x * scale
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         if X.shape[1] != len(self.order):
             raise InputError(f"{len(self.order)} columns or channels", str(X.shape[1]), self._where())
-
-
-def _beside(values: tuple[float, ...], rank: int) -> NDArray[np.float32]:
-    """One value a column (rows) or a channel (windows), shaped to broadcast."""
-    return np.asarray(values, np.float32).reshape(-1, *([1] * (rank - 1)))
 
 
 def _build(config: UnitsConfig, context: Context) -> Units:

@@ -17,8 +17,6 @@ from edgewright.data.sets import _files as files
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
-Windows = dict[str, list[tuple[str, str]]]
-
 
 class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Numenta Anomaly Benchmark.
@@ -28,11 +26,6 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     streams: tuple[str, ...] = ()
-
-
-def _windows(folder: Path) -> Windows:
-    path = files.need_files(folder, "combined_windows.json")[0]
-    return files.read_json(path, Windows, "with windows by stream")
 
 
 def _recording(path: Path, name: str, windows: list[tuple[str, str]]) -> tuple[Recording, float]:
@@ -56,7 +49,8 @@ def _recording(path: Path, name: str, windows: list[tuple[str, str]]) -> tuple[R
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    windows = _windows(folder)
+    known = files.need_files(folder, "combined_windows.json")[0]
+    windows = files.read_json(known, dict[str, list[tuple[str, str]]], "with windows by stream")
     recordings, steps = [], set()
     for path in files.need_files(folder, "*.csv"):
         name = f"{path.parent.name}/{files.stem(path)}"

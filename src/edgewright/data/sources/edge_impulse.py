@@ -108,7 +108,8 @@ def load(config: EdgeImpulseConfig, seed: int) -> DataSet:
     recordings = [_recording(file, read, config) for file, read in zip(files, reads, strict=True)]
     sensors, rate = reads[0].sensors, config.rate or reads[0].rate
     known_columns([s.name for s in sensors], units=config.units, ranges=config.ranges)
-    units = {s.name: _unit(s.units) for s in sensors} | config.units
+    # Edge Impulse writes N/A for no unit.
+    units = {s.name: "" if s.units.upper() == "N/A" else s.units for s in sensors} | config.units
     labelled = any(r.target is not None for r in recordings)
     grouped = all(r.groups is not None for r in recordings)
     return data_set(
@@ -214,11 +215,6 @@ def _recording(file: _File, read: _Read, config: EdgeImpulseConfig) -> Recording
         ]
         return label_rows(recording, marks, unit="samples", samples=True, rate=read.rate, origin=0.0)
     return recording
-
-
-def _unit(text: str) -> str:
-    """Return units as Edge Impulse writes them; N/A means none."""
-    return "" if text.upper() == "N/A" else text
 
 
 def _json(data: bytes, where: str) -> Any:  # noqa: ANN401 - any JSON

@@ -88,15 +88,11 @@ def _batch(seed: int, batch: int, config: Config) -> tuple[NDArray[np.float64], 
     return z, 0.25 * config.noise * rng.normal(size=config.batch_rows)
 
 
-def _check(config: Config) -> None:
+def _load(config: Config, seed: int) -> DataSet:
     if config.rows < 1 or config.batch_rows < 1:
         raise InputError("at least one row", f"rows = {config.rows}, batch_rows = {config.batch_rows}", "data")
     if config.variety < 0 or config.noise < 0:
         raise InputError("variety and noise of at least 0", f"{config.variety}, {config.noise}", "data")
-
-
-def _load(config: Config, seed: int) -> DataSet:
-    _check(config)
     batches = -(-config.rows // config.batch_rows)
     total = batches * config.batch_rows
     values = np.empty((total, len(COLUMNS)), dtype=np.float32)

@@ -73,21 +73,6 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     variety: float = 1.0
 
 
-def _check(config: Config) -> None:
-    if config.people < 1 or config.rows < config.people:
-        raise InputError("at least one row for each person", f"rows = {config.rows}, people = {config.people}", "data")
-    if not (0 <= config.missing < 1 and 0 <= config.stuck < 1):
-        raise InputError(
-            "shares from 0 to below 1",
-            f"missing = {config.missing}, stuck = {config.stuck}",
-            "data.missing, data.stuck",
-        )
-    if config.dwell < 1 or config.variety < 0:
-        raise InputError(
-            "dwell of at least 1 second and variety of at least 0", f"{config.dwell}, {config.variety}", "data"
-        )
-
-
 def _activities(rng: np.random.Generator, people: int, seconds: int, dwell: float) -> tuple[NDArray[np.int64], Array]:
     """Activity (people, seconds) as index into `ACTIVITIES`, and an effort drawn once for each stretch."""
     change = rng.random((people, seconds)) < 1.0 / dwell
@@ -217,7 +202,14 @@ def _faults(rng: np.random.Generator, values: Array, config: Config) -> None:
 
 
 def _load(config: Config, seed: int) -> DataSet:
-    _check(config)
+    if config.people < 1 or config.rows < config.people:
+        raise InputError("at least one row for each person", f"rows = {config.rows}, people = {config.people}", "data")
+    if not (0 <= config.missing < 1 and 0 <= config.stuck < 1):
+        got = f"missing = {config.missing}, stuck = {config.stuck}"
+        raise InputError("shares from 0 to below 1", got, "data.missing, data.stuck")
+    if config.dwell < 1 or config.variety < 0:
+        got = f"{config.dwell}, {config.variety}"
+        raise InputError("dwell of at least 1 second and variety of at least 0", got, "data")
     rng = np.random.default_rng([seed, 20])
     people, seconds = config.people, -(-config.rows // config.people)
     activity, effort = _activities(rng, people, seconds, config.dwell)
@@ -251,8 +243,6 @@ def _load(config: Config, seed: int) -> DataSet:
         target_name="activity",
         group_name="person",
         origin="simulated by edgewright.data.sources.wearable",
-        licence="",
-        citation="",
     )
 
 

@@ -117,7 +117,10 @@ class WindowCutter:
         if ready.gap_before:
             self._windower, self._rows, self._bad = self._fresh(), 0, -1
             self._gap = self._answered
-        cut = self._each(ready) if self._windower is None else self._windows(ready, self._windower)
+        if self._windower is not None:
+            cut = self._windows(ready, self._windower)
+        else:
+            cut = SampleBatch(samples=ready.values, times=ready.time, healthy=ready.healthy, gap=self._gap)
         if cut is not None:
             self._answered, self._gap = True, False
         return cut
@@ -125,9 +128,6 @@ class WindowCutter:
     def _fresh(self) -> Windower | None:
         window = self._window
         return None if window is None else Windower(window.samples, window.step, self._channels)
-
-    def _each(self, ready: Ready) -> SampleBatch:
-        return SampleBatch(samples=ready.values, times=ready.time, healthy=ready.healthy, gap=self._gap)
 
     def _windows(self, ready: Ready, window: Windower) -> SampleBatch | None:
         first, before = window.next_start, self._rows

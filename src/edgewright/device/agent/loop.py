@@ -18,7 +18,6 @@ from edgewright.device.agent.process_status import Report, StatusReporter, Vital
 from edgewright.device.agent.settings import Configured
 from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.agent.stream import StreamState, health_event
-from edgewright.device.agent.stream_checkpoint import Unit
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.device.sources import Stream
 from edgewright.device.store import stream_state
@@ -210,17 +209,12 @@ class Agent:
             self.report.windows += count
             if self.report.first is None:
                 self.report.first = time.monotonic() - self._began
-            if self._live and taken > self._config.slow:
-                self._told_slow(asked[0].unit, states, taken)
+            if self._live and taken > self._config.slow and time.monotonic() - self._slow >= _SLOW_AGAIN:
+                self._slow = time.monotonic()
+                text = f"engine slow: {answerer.name} took {taken:.3g} s"
+                states[0].tell(Health(time=states[0].last, what="slow", text=text, amount=taken))
         for state in states:
             self._finish(state)
-
-    def _told_slow(self, unit: Unit, states: Sequence[StreamState], taken: float) -> None:
-        now = time.monotonic()
-        if now - self._slow >= _SLOW_AGAIN:
-            self._slow = now
-            text = f"engine slow: {unit.answerer.name} took {taken:.3g} s"
-            states[0].tell(Health(time=states[0].last, what="slow", text=text, amount=taken))
 
     def _finish(self, state: StreamState) -> None:
         wall, newest = state.wall, state.last
@@ -231,13 +225,10 @@ class Agent:
         elif self._config.keep == "alarm":
             for unit, seen in alarms:
                 sample = seen.sample if seen.sample is not None else ()
-                self._keep_sample(state.name, unit, seen.time, sample)
+                values = np.atleast_2d(np.asarray(sample, np.float32).T)
+                back = np.arange(len(values) - 1, -1, -1) / (unit.feed.rate or 1.0)
+                self._keeper.rows(state.name, unit.feed.columns, seen.time - back, values)
         self._keep([self._stamped(event, state.name, wall, newest - moment) for moment, _, event in timed])
-
-    def _keep_sample(self, stream: str, unit: Unit, moment: float, sample: object) -> None:
-        values = np.atleast_2d(np.asarray(sample, np.float32).T)
-        back = np.arange(len(values) - 1, -1, -1) / (unit.feed.rate or 1.0)
-        self._keeper.rows(stream, unit.feed.columns, moment - back, values)
 
     def _time_goes_on(self, now: float, events: list[Event]) -> None:
         """Streams that say nothing, time-outs and watchdogs of tables, and how the process is."""

@@ -182,10 +182,7 @@ class RuleRunner:
                     more["command"] = self._commands.start(action.command)
                 label = action.alarm or action.event or action.command or action.say
                 kind = "alarm" if action.alarm else "state"
-                score = self._score()
+                value: Value = self.machine.names.get("confidence", 0.0)
+                score = float(value) if isinstance(value, float | int) and math.isfinite(value) else 0.0
                 events.append((step.time, Event(kind=kind, time=step.time, label=label, score=score, detail=more)))  # type: ignore[arg-type]
         return events
-
-    def _score(self) -> float:
-        value: Value = self.machine.names.get("confidence", 0.0)
-        return float(value) if isinstance(value, float | int) and math.isfinite(value) else 0.0

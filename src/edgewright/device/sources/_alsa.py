@@ -112,18 +112,14 @@ def library() -> Any:  # noqa: ANN401 - a C library
     found.snd_pcm_wait.argtypes = [ctypes.c_void_p, ctypes.c_int]
     for name in ("snd_pcm_start", "snd_pcm_close"):
         getattr(found, name).argtypes = [ctypes.c_void_p]
-    _quiet(found)
+    # Its own messages stay off standard error: what failed is told in `Packet.notice`.
+    found.snd_lib_error_set_handler.argtypes = [ctypes.c_void_p]
+    found.snd_lib_error_set_handler(ctypes.cast(_SILENT, ctypes.c_void_p))
     return found
 
 
 # Kept for as long as the library may call it.
 _SILENT = ctypes.CFUNCTYPE(None)(lambda: None)
-
-
-def _quiet(found: Any) -> None:  # noqa: ANN401
-    """Keep the library's own messages off standard error: what failed is told in `Packet.notice`."""
-    found.snd_lib_error_set_handler.argtypes = [ctypes.c_void_p]
-    found.snd_lib_error_set_handler(ctypes.cast(_SILENT, ctypes.c_void_p))
 
 
 def _text(code: int) -> str:

@@ -178,7 +178,8 @@ class LineReader:
 
     def _first(self, line: bytes) -> list[Arrived]:
         """Return the header, or a row that shows that there is none."""
-        delimiter = self._delimiter or _sniffed(line)
+        # The delimiter that cuts the line into most cells; a comma where none does.
+        delimiter = self._delimiter or max(DELIMITERS, key=lambda one: (line.count(one.encode()), one == ","))
         cells = _cells(line, delimiter)
         if not cells or (len(set(cells)) < len(cells) and not any(_number(cell) for cell in cells)):
             self._notices.append(f"a line that is no header: {_shown(line)}")
@@ -276,11 +277,6 @@ def _cells(line: bytes, delimiter: str) -> list[str]:
     except csv.Error:
         return []
     return [" ".join(cell.split()) for cell in row]
-
-
-def _sniffed(line: bytes) -> str:
-    """Return the delimiter that cuts a line into most cells; a comma where none does."""
-    return max(DELIMITERS, key=lambda delimiter: (line.count(delimiter.encode()), delimiter == ","))
 
 
 def _number(cell: str) -> bool:

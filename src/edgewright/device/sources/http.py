@@ -57,7 +57,12 @@ class HttpPush(Stream):
         self._rows = 0
         self._refused = 0
         self._ready = threading.Condition()
-        self._server = _listening(config, self)
+        try:
+            self._server = Server((config.host, config.port), type("Handler", (Handler,), {"source": self}))
+        except (OSError, OverflowError) as error:
+            reason, where = getattr(error, "strerror", None) or str(error), f"{config.host}:{config.port}"
+            do = "Take another port, or end who has it"
+            raise InputError("an address to listen at", reason, where, do) from None
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="http source", daemon=True
@@ -122,17 +127,6 @@ class HttpPush(Stream):
     def largest(self) -> int:
         """Bytes of a body."""
         return self._config.largest
-
-
-def _listening(config: HttpConfig, source: HttpPush) -> Server:
-    handler = type("Handler", (Handler,), {"source": source})
-    try:
-        return Server((config.host, config.port), handler)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            "an address to listen at", reason, f"{config.host}:{config.port}", "Take another port, or end who has it"
-        ) from None
 
 
 def _token(config: HttpConfig) -> bytes | None:

@@ -68,7 +68,8 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
                 for name in chosen:
                     gone[name] = _delete(store, database, name, store.age() - days * _DAY if days else float("inf"))
             # Copies of cells stay in the gaps of pages that were split; only writing all again takes them away.
-            database.execute(f"PRAGMA temp_store={'MEMORY' if _left(store) < _IN_MEMORY else 'FILE'}")
+            left = sum(int(database.value(f"SELECT total(size) FROM {name}")) for name in TABLES)  # noqa: S608
+            database.execute(f"PRAGMA temp_store={'MEMORY' if left < _IN_MEMORY else 'FILE'}")
             with suppress(Exception):
                 database.execute("VACUUM")
             compact(store)
@@ -104,10 +105,6 @@ def remove_set_aside(folder: Path) -> list[str]:
         file_operations.remove(path)
     file_operations.sync_folder(folder)
     return [path.name for path in found]
-
-
-def _left(store: Store) -> int:
-    return sum(int(store.database.value(f"SELECT total(size) FROM {name}")) for name in TABLES)  # noqa: S608
 
 
 def _delete(store: Store, database: Database, name: str, older: float) -> int:

@@ -62,14 +62,17 @@ def sound(database: Database, deep: bool) -> str:
     return ""
 
 
+def _remove(folder: Path, name: str) -> None:
+    for side in _SIDES:
+        file_operations.remove(folder / f"{name}{side}")
+
+
 def tidy(folder: Path, boot: int) -> None:
     """Finishes or undoes what a power cut interrupted: a file that was being made, or a rescue."""
     place = folder / tables.STORE_FILE
-    for side in _SIDES:
-        file_operations.remove(folder / f"{NEW_FILE}{side}")
+    _remove(folder, NEW_FILE)
     if place.exists():
-        for side in _SIDES:
-            file_operations.remove(folder / f"{RESCUED_FILE}{side}")
+        _remove(folder, RESCUED_FILE)
         return
     # A log without its database belongs to one that was set aside; a new database must never meet it.
     _move(folder, _name(folder, boot), ("-wal", "-journal"))
@@ -85,8 +88,7 @@ def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) 
     any state between. Nothing is deleted.
     """
     place, rescued = folder / tables.STORE_FILE, folder / RESCUED_FILE
-    for side in _SIDES:
-        file_operations.remove(folder / f"{RESCUED_FILE}{side}")
+    _remove(folder, RESCUED_FILE)
     new = tables.make(rescued, opener)
     counts: dict[str, int] = {}
     try:

@@ -130,7 +130,9 @@ class TableSizes:
         enough, freed = needed * 2 + _LITTLE, 0
         with self._database.transaction():
             # Raw rows make room for more than this commit, and for the ballast, which has to lie there the next time.
-            while freed < enough + _STEP + 2 * self._ballast.wanted * tight and (step := self._raw()):
+            while freed < enough + _STEP + 2 * self._ballast.wanted * tight and (
+                step := self._oldest("rows") or self.drop("disk", _BATCH, RAW_PRIORITY)
+            ):
                 freed += step
             while freed < enough and (step := self._oldest("events") or self.drop("disk", _BATCH)):
                 freed += step
@@ -147,9 +149,6 @@ class TableSizes:
                 if not self._wear.checkpoint(self._age(), always=True):
                     break
                 free, before = int(self._database.value("PRAGMA freelist_count")), free
-
-    def _raw(self) -> int:
-        return self._oldest("rows") or self.drop("disk", _BATCH, RAW_PRIORITY)
 
     def drop(self, reason: str, count: int, least: int = 0) -> int:
         """Return items of the lowest priority, the oldest first, leave the outbox unsent and are counted; their bytes.

@@ -77,7 +77,9 @@ class Store:
         """
         config = config or StoreConfig()
         clock = clock or SystemClock()
-        key = _key(config)
+        if config.encrypt and not config.key_file:
+            raise InputError("a key_file beside 'encrypt'", "none", "[store]", "Name a file of 32 bytes")
+        key = read_key(Path(config.key_file)) if config.key_file else None
         lock = startup.lock(folder)
         try:
             identity, database = startup.begin(folder, config, device, clock, opener)
@@ -250,11 +252,3 @@ class Store:
                 body = entries.raw_body(stream, names, times, values, allowed)
                 self._add(entries.item(msgspec.structs.replace(item, body=body), RAW_PRIORITY, age))
         self._batches, self._batched = {}, 0
-
-
-def _key(config: StoreConfig) -> Key | None:
-    if config.key_file:
-        return read_key(Path(config.key_file))
-    if config.encrypt:
-        raise InputError("a key_file beside 'encrypt'", "none", "[store]", "Name a file of 32 bytes")
-    return None

@@ -204,7 +204,8 @@ class JointMonitor:
         mean, spread = self._mean.astype(np.float64), np.maximum(self._deviation.astype(np.float64), 1e-4)
         directions = self._directions.astype(np.float64)
         size = len(mean)
-        own = np.sqrt(np.maximum(self._squares() - mean[: len(self.columns)] ** 2, 1e-12))
+        squares = mean[np.flatnonzero(self._above[0] == self._above[1])]
+        own = np.sqrt(np.maximum(squares - mean[: len(self.columns)] ** 2, 1e-12))
 
         def distance(fault: Fault) -> float:
             mark = moved(mean, fault.change)
@@ -216,11 +217,6 @@ class JointMonitor:
             best[fault.said] = min(best.get(fault.said, (np.inf, fault)), (distance(fault), fault), key=lambda b: b[0])
         first, second, *_ = sorted(best.values(), key=lambda b: b[0])
         return (first[1], second[1]) if second[0] <= _ALIKE * first[0] else (first[1],)
-
-    def _squares(self) -> Array:
-        """Return mean square of each channel."""
-        own = np.flatnonzero(self._above[0] == self._above[1])
-        return self._mean[own].astype(np.float64)
 
     def to_bytes(self) -> bytes:
         """All it remembers, exact."""
