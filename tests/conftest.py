@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cli_runner import Cli
 from compiler_cache import share_compiled
 from edgewright.schema.trace import Trace
 
@@ -102,6 +103,12 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run commands in this process."""
+    return Cli(capsys)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 
 Capture = pytest.CaptureFixture[str]
@@ -19,9 +20,8 @@ def scored(capsys: Capture, *words: str, code: int = 0) -> dict[str, Any]:
     return told
 
 
-def refused(capsys: Capture, *words: str) -> str:
+def refused(cli: Cli, *words: str) -> str:
     """Return what a score that ends with 2 says: one line."""
-    assert run(["score", *words]) == 2
-    said = capsys.readouterr().err
+    said = cli("score", *words, code=2)
     assert said.count("\n") == 1
     return said

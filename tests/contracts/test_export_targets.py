@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cli_runner import Cli
 from denoiser_example import random_denoiser
 from edgewright.cli.main import run
 from edgewright.export._extension.build import can_build
@@ -49,11 +50,10 @@ def test_files_have_plain_names_and_the_same_bytes_each_time(kind: str, target: 
     assert isinstance(chosen.notes(subject), str)
 
 
-def test_the_command_reports_each_file_with_its_size(target: str, tmp_path: Path, capsys: Capture) -> None:
+def test_the_command_reports_each_file_with_its_size(target: str, tmp_path: Path, cli: Cli) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(to_onnx(classifier()))
-    assert run(["export", str(model), "--to", target, "--out", str(tmp_path / "out"), "--json"]) == 0
-    files = msgspec.json.decode(capsys.readouterr().out)["files"]
+    files = cli.json("export", model, "--to", target, "--out", tmp_path / "out")["files"]
     written = {str(path): path.stat().st_size for path in (tmp_path / "out").iterdir()}
     assert {file["path"]: file["bytes"] for file in files} == written
 
@@ -68,14 +68,13 @@ def test_a_model_with_an_unknown_operator_is_written_or_refused(target: str) -> 
         assert "Cobol" in str(error)
 
 
-def test_nothing_is_written_where_one_file_is_in_the_way(target: str, tmp_path: Path, capsys: Capture) -> None:
+def test_nothing_is_written_where_one_file_is_in_the_way(target: str, tmp_path: Path, cli: Cli) -> None:
     model, out = tmp_path / "model.onnx", tmp_path / "out"
     model.write_bytes(to_onnx(classifier()))
     last = max(find_target(target).files(Subject("model", classifier())))
     out.mkdir()
     (out / last).write_text("mine")
-    assert run(["export", str(model), "--to", target, "--out", str(out)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert cli("export", model, "--to", target, "--out", out, code=2).count("\n") == 1
     assert {path.name: path.read_text() for path in out.iterdir()} == {last: "mine"}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from cli_runner import Cli
 from edgewright.cli.main import cli, run
 from edgewright.fleet.server.api.client import local_client
 from edgewright.schema.errors import EdgewrightError
@@ -92,17 +93,13 @@ def test_a_plan_file_says_all_that_options_do(folder: Path, tmp_path: Path) -> N
     assert plan["expires"] - plan["starts"] == 7 * 86_400
 
 
-def test_who_waits_for_a_plan_hears_that_it_was_aborted_before_the_first_look(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_waits_for_a_plan_hears_that_it_was_aborted_before_the_first_look(folder: Path, cli: Cli) -> None:
     here = ("--fleet", str(folder))
     ask("rollout", "start", *here, "--id", "spring")
     ask("rollout", "abort", *here)
-    assert run(["fleet", "watch", *here, "--plan", "spring"]) == 1
-    assert "aborted: spring" in capsys.readouterr().err
+    assert "aborted: spring" in cli("fleet", "watch", *here, "--plan", "spring", code=1)
     assert run(["fleet", "watch", *here, "--until-over"]) == 0
-    assert run(["fleet", "watch", *here, "--plan", "summer"]) == 2
-    assert "expected a rollout, got 'summer' - at --plan" in capsys.readouterr().err
+    assert "expected a rollout, got 'summer' - at --plan" in cli("fleet", "watch", *here, "--plan", "summer", code=2)
 
 
 @pytest.mark.parametrize(
@@ -179,8 +176,7 @@ def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_k
 @pytest.mark.parametrize(
     "words", [("publish", "x.edge"), ("releases",), ("key", "rotate", "root"), ("stick", "write", "x")]
 )
-def test_a_command_that_needs_the_folder_says_so(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["fleet", *words, "--url", "https://fleet.example"]) == 2
-    said = capsys.readouterr().err
+def test_a_command_that_needs_the_folder_says_so(words: tuple[str, ...], cli: Cli) -> None:
+    said = cli("fleet", *words, "--url", "https://fleet.example", code=2)
     assert "expected the fleet's own folder, got --url - at fleet " in said
     assert "run it where the folder lies" in said

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.fleet.server.database import sqlite
 from fleet_folder import fleet
@@ -16,25 +17,21 @@ from rollout_example import NOW
 @pytest.mark.parametrize(
     "words", [("devices",), ("rollout", "status"), ("token", "new"), ("audit", "verify"), ("restore",)]
 )
-def test_a_damaged_database_is_told(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_database_is_told(tmp_path: Path, words: tuple[str, ...], cli: Cli) -> None:
     made = fleet(tmp_path / "fleet", NOW)
     (made.folder / sqlite.NAME).write_bytes(b"no database at all" * 100)
-    assert run(["fleet", *words, "--fleet", str(made.folder)]) == 2
-    said = capsys.readouterr().err
+    said = cli("fleet", *words, "--fleet", made.folder, code=2)
     assert said.startswith("edgewright: expected the fleet's database, got file is not a database")
     assert "fleet restore --backup" in said
 
 
-def test_a_locked_database_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_database_is_told(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "_PATIENCE_MS", 100)
     made = fleet(tmp_path / "fleet", NOW)
     assert run(["fleet", "devices", "--fleet", str(made.folder)]) == 0
     other = sqlite3.connect(made.folder / sqlite.NAME, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
-        assert run(["fleet", "token", "new", "--fleet", str(made.folder)]) == 74
-        assert "database is locked" in capsys.readouterr().err
+        assert "database is locked" in cli("fleet", "token", "new", "--fleet", made.folder, code=74)
     finally:
         other.close()

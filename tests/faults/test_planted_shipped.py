@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.export import _c_host
@@ -111,7 +112,7 @@ def test_zeroed_weights_of_a_model_in_the_run_folder(folder: Path, name: str, ki
 
 
 @pytest.mark.slow
-def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, cli: Cli) -> None:
     need_litert()
     (folder / "notes.txt").write_text("what we tried")
     parts = [firmware(folder, tmp_path / "firmware"), exported(folder, "tflite", tmp_path / "tflite")]
@@ -131,8 +132,7 @@ def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, 
     assert file_of(record, "model.onnx").same == "small.edge: model.onnx"
     left = {Path(file.name).name for file in record.files if file.not_proven}
     assert {"notes.txt", "trace.json", "trace.html", "small_self_test.c"} <= left
-    assert run(["prove", str(folder), "--rows", "20", "--with", str(parts[0])]) == 0
-    out = capsys.readouterr().out
+    out = cli("prove", folder, "--rows", "20", "--with", parts[0])
     assert "Read from disk" in out and file_of(record, "small.c").sha256[:12] in out
     assert "not proven: notes.txt" in out
 
@@ -206,11 +206,10 @@ def test_a_changed_weight_of_a_tflite(folder: Path, tmp_path: Path, name: str) -
     blamed(proof(folder, path), name, "layer 1 dense")
 
 
-def test_what_holds_no_model_is_refused(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_what_holds_no_model_is_refused(folder: Path, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "notes.txt").write_text("none")
     for place, told in ((tmp_path / "notes.txt", "nothing that can be run"), (tmp_path / "gone", "no such file")):
-        assert run(["prove", str(folder), "--with", str(place)]) == 2
-        err = capsys.readouterr().err
+        err = cli("prove", folder, "--with", place, code=2)
         assert told in err and err.count("\n") == 1
 
 

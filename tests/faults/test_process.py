@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from small_pipeline import names, rows, run_small, write_rows, write_toml
 from support import left_out, small_disk
@@ -121,12 +122,9 @@ def test_a_file_that_may_not_grow_ends_the_run_and_leaves_nothing(small: Path, t
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["8k", "24k", "40k"])
-def test_a_full_disk_ends_the_run_and_leaves_nothing(
-    small: Path, tmp_path: Path, size: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_full_disk_ends_the_run_and_leaves_nothing(small: Path, tmp_path: Path, size: str, cli: Cli) -> None:
     with small_disk(tmp_path / "disk", size) as disk:
-        assert run(["run", str(small), "--out", str(disk)]) == 74
-        said = capsys.readouterr().err
+        said = cli("run", small, "--out", disk, code=74)
         assert said.count("\n") == 1
         assert "No space left on device" in said
         assert names(disk) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.fleet.server.http_server import Listening
 from edgewright.fleet.server.server_registry import signer_away
 from rollout_example import Example
@@ -31,9 +31,7 @@ def until(true: Callable[[], object]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.heavy
-def test_a_signer_that_is_away_is_told_until_another_is_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_signer_that_is_away_is_told_until_another_is_there(tmp_path: Path, cli: Cli) -> None:
     example = Example(tmp_path / "e", time.time())
     example.started(starts=example.now, enrolled=example.now, expires=example.now + 86_400.0)
     example.close()
@@ -48,8 +46,7 @@ def test_a_signer_that_is_away_is_told_until_another_is_there(
         return answer.status_code, answer.text
 
     def status() -> str:
-        assert run(["fleet", "rollout", "status", "--fleet", str(folder)]) == 0
-        return capsys.readouterr().out
+        return cli("fleet", "rollout", "status", "--fleet", folder)
 
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(

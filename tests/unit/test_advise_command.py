@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from advice_example import without_times
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.schema.advice import ADVICE_VERSION, Advice
 from edgewright.search.advise import placement
@@ -28,18 +29,16 @@ def _read(folder: Path) -> Advice:
     return msgspec.json.decode((folder / "advice.json").read_bytes(), type=Advice)
 
 
-def test_a_threshold_is_advised_and_the_record_is_the_same_again(here: Path, capsys: Capture) -> None:
+def test_a_threshold_is_advised_and_the_record_is_the_same_again(here: Path, cli: Cli) -> None:
     table(here / "rows.csv", count=120)
     asked = ["advise", "rows.csv", "--target", "y", "--by", "row", "--need", "offline,latency=5ms"]
-    assert run(asked) == 0
-    out = capsys.readouterr().out
+    out = cli(*asked)
     for part in ("rows: threshold, on the device", "1 frame", "2 constraints (needs: offline, latency=5ms; link ble",
                  "3 what exists", "4 and 5 measured", "  > threshold", "decision", "what would change it",
                  "edgewright ladder rows.csv --target y --by row --run threshold"):  # fmt: skip
         assert part in out
     assert names(here / "advice" / "rows") == ["advice.html", "advice.json", "advice.md"]
-    assert run([*asked, "--json"]) == 0
-    told = msgspec.json.decode(capsys.readouterr().out, type=Advice)
+    told = msgspec.json.decode(cli(*asked, "--json"), type=Advice)
     first, second = _read(here / "advice" / "rows"), _read(here / "advice" / "rows-2")
     assert told == second
     assert without_times(first) == without_times(second)
@@ -104,11 +103,10 @@ def test_wrong_input_is_one_line(here: Path, capsys: Capture) -> None:
     assert not (here / "bad").exists()
 
 
-def test_leaks_refuse_a_random_split_and_say_how_to_group(here: Path, capsys: Capture) -> None:
+def test_leaks_refuse_a_random_split_and_say_how_to_group(here: Path, cli: Cli) -> None:
     rows = [[f"{n // 20 + n % 20 * 0.001:.3f}", f"{n % 3}", "pq"[n // 20 * 7 % 5 % 2]] for n in range(300)]
     write_rows(here / "leak.csv", rows, header="a,b,y")
-    assert run(["advise", "leak.csv", "--target", "y"]) == 1
-    err = capsys.readouterr().err
+    err = cli("advise", "leak.csv", "--target", "y", code=1)
     assert "folds of rows leak" in err
     assert "--group, --session or --time" in err
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.schema.advice import Advice
 from edgewright.schema.ladder import rung_of
@@ -38,7 +39,7 @@ def _few_people(path: Path, people: int) -> list[str]:
 @pytest.mark.needs_data
 @pytest.mark.slow
 def test_the_next_command_gives_the_score_that_the_advice_showed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names = _few_people(tmp_path / "steps.csv", 6)
@@ -53,8 +54,7 @@ def test_the_next_command_gives_the_score_that_the_advice_showed(
         "--metric",
         "balanced-accuracy",
     ]
-    assert run([*asked, "--out", "advice"]) == 0
-    capsys.readouterr()
+    cli(*asked, "--out", "advice")
     advice = msgspec.json.decode((tmp_path / "advice" / "advice.json").read_bytes(), type=Advice)
     assert advice.ladder is not None
     shown = rung_of(advice.ladder, advice.ladder.chosen)

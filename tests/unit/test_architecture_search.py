@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.pipeline.config import parse, read_config
 from edgewright.schema.budget import parse_budget
@@ -204,15 +205,14 @@ def _searched(small: Path, out: Path, *more: str) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
-    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: Path, tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = _searched(small, tmp_path / "one")
     # Ended in the middle of a batch and gone on with, it finds the same.
     arguments = ["search", str(small), "--trials", "7", "--judge", "0", "--out", str(tmp_path / "two")]
     assert run(arguments) == 0
     assert "7 of 7 trials" in capsys.readouterr().err
-    assert run(arguments) == 2
-    assert "Add --resume" in capsys.readouterr().err
+    assert "Add --resume" in cli(*arguments, code=2)
     again = _searched(small, tmp_path / "two", "--resume")
     assert whole["front"] == again["front"] and whole["trials"] == again["trials"] == 18
     page = (tmp_path / "one" / "front.html").read_text(encoding="utf-8")
@@ -222,8 +222,7 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
     path = tmp_path / "one" / "points" / f"{point}.toml"
     assert read_config(str(path)).search is msgspec.UNSET
     assert run(["search", str(small), "--out", str(tmp_path / "one"), "--take", "99"]) == 2
-    assert run(["search", str(small), "--out", str(tmp_path / "one"), "--resume", "--seed", "5"]) == 2
-    assert "study of" in capsys.readouterr().err
+    assert "study of" in cli("search", small, "--out", tmp_path / "one", "--resume", "--seed", "5", code=2)
     assert run(["run", str(path), "--out", str(tmp_path / "runs"), "--json"]) == 0
 
 
@@ -237,33 +236,27 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
     ],
 )
 def test_what_cannot_be_searched_is_said(
-    small: Path, tmp_path: Path, options: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+    small: Path, tmp_path: Path, options: list[str], code: int, said: str, cli: Cli
 ) -> None:
-    assert run(["search", str(small), "--out", str(tmp_path / "s"), *options]) == code
-    assert said in capsys.readouterr().err
+    assert said in cli("search", small, "--out", tmp_path / "s", *options, code=code)
     assert not (tmp_path / "s" / FILE).exists()
 
 
-def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(
-    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(small: Path, tmp_path: Path, cli: Cli) -> None:
     rows = tmp_path / "rows.csv"
     text = rows.read_text(encoding="utf-8")
     small.write_text(PIPELINE.replace("[device]", "[split]\nby = 'row'\n[device]"), encoding="utf-8")
-    assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 2
-    assert "split.by = 'auto'" in capsys.readouterr().err
+    assert "split.by = 'auto'" in cli("search", small, "--out", tmp_path / "s", code=2)
     without = PIPELINE.replace('group = "who"', 'ignore = ["who"]')
     small.write_text(without, encoding="utf-8")
     head, *lines = text.splitlines()
     rows.write_text("\n".join([head, *lines, *lines[:40]]), encoding="utf-8")
-    assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 1
-    told = capsys.readouterr().err
+    told = cli("search", small, "--out", tmp_path / "s", code=1)
     assert "stand in it more than once" in told and "[split] allow_leakage = true" in told
     assert not (tmp_path / "s" / FILE).exists()
     small.write_text(PIPELINE, encoding="utf-8")
     rows.write_text(text.replace(",up", ",down"), encoding="utf-8")
-    assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 2
-    assert "at least two different values" in capsys.readouterr().err
+    assert "at least two different values" in cli("search", small, "--out", tmp_path / "s", code=2)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from agent_example import package
 from board_example import KEY, PUBLIC, Board, build, train
 from board_gateway import EmulatedBoard, PtyBoard
 from c99_stages import need_compiler
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import Package, parse_package, read_package
 from edgewright.device.boards.configuration import checked_link, read_boards
@@ -253,7 +254,7 @@ def test_the_process_ends_with_its_agent(tmp_path: Path) -> None:
 
 
 def test_weights_get_a_way_back_by_the_command(
-    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    board: Board, tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = tmp_path / "boards.key"
     assert run(["fleet", "key", "new", str(key)]) == 0
@@ -266,13 +267,10 @@ def test_weights_get_a_way_back_by_the_command(
     capsys.readouterr()
     one, two = str(tmp_path / "one.edge"), str(tmp_path / "two.edge")
     first = ["fleet", "weights", str(board.runs["one"]), *common, "--counter", "1", "--into", str(carrier)]
-    assert run([*first, "--out", one]) == 0
-    assert "no way back" in capsys.readouterr().out
+    assert "no way back" in cli(*first, "--out", one)
     second = ["fleet", "weights", str(board.runs["two"]), *common, "--counter", "2"]
-    assert run([*second, "--back-to", one]) == 2
-    assert "--into beside --back-to" in capsys.readouterr().err
-    assert run([*second, "--into", one, "--out", two, "--back-to", one]) == 0
-    assert "as 3; the next ones need 4 or more" in capsys.readouterr().out
+    assert "--into beside --back-to" in cli(*second, "--back-to", one, code=2)
+    assert "as 3; the next ones need 4 or more" in cli(*second, "--into", one, "--out", two, "--back-to", one)
     files = read_package(Path(two)).files
     assert parse_weights(files["boards/net.back"], "back").counter == 3
     assert same_content(files["boards/net.back"], read_package(Path(one)).files["boards/net.weights"])

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
 from board_example import Board, build, train
 from c99_stages import need_compiler
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import parse_package, read_package
 from edgewright.core.predictor import Predictor
@@ -91,47 +91,41 @@ class Bad:
         return got or write_rows(np.ones((1, 2), np.float32), sequence=0, time=0)
 
 
-def test_a_gateway_brings_weights_to_a_board(board: Board, tmp_path: Path, capsys: Capture) -> None:
+def test_a_gateway_brings_weights_to_a_board(board: Board, tmp_path: Path, cli: Cli) -> None:
     files = {n: board.file(f"link{n}.bin", board.weights(run, n)) for n, run in ((1, "one"), (2, "two"))}
     with wired(board, tmp_path / "flash") as wire:
-        assert run(["device", "board", "status", wire.port]) == 0
-        assert capsys.readouterr().out.startswith("no weights\n")
-        assert run(["device", "board", "update", wire.port, files[1], "--json"]) == 0
-        told = msgspec.json.decode(capsys.readouterr().out)
+        assert cli("device", "board", "status", wire.port).startswith("no weights\n")
+        told = cli.json("device", "board", "update", wire.port, files[1])
         assert (told["counter"], told["floor"], told["starts_left"]) == (1, 1, None)
-        assert run(["device", "board", "update", wire.port, files[2], "--on-trial"]) == 0
-        assert "weights 2 in slot 1, on trial, 3 starts left" in capsys.readouterr().out
+        assert "weights 2 in slot 1, on trial, 3 starts left" in cli(
+            "device", "board", "update", wire.port, files[2], "--on-trial"
+        )
         # A board on trial takes nothing else; the same again confirms.
-        assert run(["device", "board", "update", wire.port, files[1]]) == 1
-        assert "on trial" in capsys.readouterr().err
+        assert "on trial" in cli("device", "board", "update", wire.port, files[1], code=1)
         assert run(["device", "board", "update", wire.port, files[2]]) == 0
-        assert run(["device", "board", "update", wire.port, files[1]]) == 1
-        assert "not newer" in capsys.readouterr().err
+        assert "not newer" in cli("device", "board", "update", wire.port, files[1], code=1)
         wire.cut()
         wire.start()
-        assert run(["device", "board", "status", wire.port, "--json"]) == 0
-        assert msgspec.json.decode(capsys.readouterr().out)["counter"] == 2
+        assert cli.json("device", "board", "status", wire.port)["counter"] == 2
         three = board.file("link3.bin", board.weights("one", 3))
         assert run(["device", "board", "update", wire.port, three, "--on-trial"]) == 0
         assert run(["device", "board", "revert", wire.port]) == 0
         assert run(["device", "board", "update", wire.port, three]) == 1
 
 
-def test_weights_travel_in_a_package_that_a_gateway_runs(board: Board, tmp_path: Path, capsys: Capture) -> None:
+def test_weights_travel_in_a_package_that_a_gateway_runs(board: Board, tmp_path: Path, cli: Cli) -> None:
     carrier = read_package(board.runs["one"] / "small.edge")
     made = with_weights(carrier, "other", other(board.weights("two", 9)))
     package = tmp_path / "gateway.edge"
     package.write_bytes(made)
     assert parse_package(made, "made").files["boards/other.weights"] == other(board.weights("two", 9))
     with wired(board, tmp_path / "flash") as wire:
-        assert run(["device", "board", "update", wire.port, str(package)]) == 1
-        assert "left to the boot loader" in capsys.readouterr().err
+        assert "left to the boot loader" in cli("device", "board", "update", wire.port, package, code=1)
         for counter, name in ((4, "two"), (3, "one")):
             made = with_weights(parse_package(made, "made"), name, board.weights(name, counter))
         package.write_bytes(made)
         Predictor(read_package(package))
-        assert run(["device", "board", "update", wire.port, str(package)]) == 0
-        assert "weights 4 in slot 0" in capsys.readouterr().out
+        assert "weights 4 in slot 0" in cli("device", "board", "update", wire.port, package)
 
 
 def other(data: bytes) -> bytes:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from board_example import KEY, PUBLIC, Board, build, train
 from c99_stages import need_compiler
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
 from edgewright.device.boards.weights import HEADER, parse_weights, weights_for
@@ -147,7 +148,7 @@ def test_the_layout_follows_the_code_and_not_its_numbers(board: Board) -> None:
 
 
 def test_the_desk_signs_only_for_the_code_and_the_key_of_the_boards(
-    board: Board, tmp_path: Path, capsys: Capture
+    board: Board, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
     make_key(tmp_path / "boards.key")
     make_key(tmp_path / "other.key")
@@ -160,16 +161,16 @@ def test_the_desk_signs_only_for_the_code_and_the_key_of_the_boards(
     made = parse_weights(file.read_bytes(), "file")
     assert (made.name, made.counter, made.vectors) == ("small", 2, 8)
     capsys.readouterr()
-    assert run(["fleet", "weights", str(board.runs["two"]), *sign, "--counter", "2", "--out", str(file)]) == 2
-    assert "--force" in capsys.readouterr().err
+    assert "--force" in cli("fleet", "weights", board.runs["two"], *sign, "--counter", "2", "--out", file, code=2)
     carrier, carried = str(board.runs["one"] / "small.edge"), tmp_path / "carried.edge"
     into = ["--counter", "3", "--into", carrier, "--out", str(carried)]
     assert run(["fleet", "weights", str(board.runs["two"]), *sign, *into]) == 0
     assert weights_for(read_package(carried), made.layout) is not None
     capsys.readouterr()
     new = str(tmp_path / "new.weights")
-    assert run(["fleet", "weights", str(board.runs["wide"]), *sign, "--counter", "3", "--out", new]) == 1
-    assert "firmware update" in capsys.readouterr().err
+    assert "firmware update" in cli(
+        "fleet", "weights", board.runs["wide"], *sign, "--counter", "3", "--out", new, code=1
+    )
     sign[-1] = str(tmp_path / "other.key")
     assert run(["fleet", "weights", str(board.runs["two"]), *sign, "--counter", "3", "--out", new]) == 2
     assert not Path(new).exists()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.pipeline.check import check_data
 from small_pipeline import rows, write_rows
@@ -28,10 +28,9 @@ def people(path: Path) -> Path:
     return write_rows(path, table, header="a,b,label,person")
 
 
-def test_a_random_split_of_people_flatters_and_the_price_is_measured(tmp_path: Path, capsys: Capture) -> None:
+def test_a_random_split_of_people_flatters_and_the_price_is_measured(tmp_path: Path, cli: Cli) -> None:
     file = people(tmp_path / "people.csv")
-    assert run(["check", str(file), "--target", "label", "--group", "person"]) == 0
-    out = capsys.readouterr().out
+    out = cli("check", file, "--target", "label", "--group", "person")
     assert "300 rows, 2 columns" in out
     assert "12 groups" in out
     assert "classes: off 150, on 150" in out
@@ -40,10 +39,9 @@ def test_a_random_split_of_people_flatters_and_the_price_is_measured(tmp_path: P
     assert "split by group: a random split would promise what the device will not keep" in out
 
 
-def test_json_says_the_same(tmp_path: Path, capsys: Capture) -> None:
+def test_json_says_the_same(tmp_path: Path, cli: Cli) -> None:
     file = people(tmp_path / "people.csv")
-    assert run(["check", str(file), "--target", "label", "--group", "person", "--json"]) == 0
-    found: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
+    found: dict[str, Any] = cli.json("check", file, "--target", "label", "--group", "person")
     assert found["quality"]["groups"] == 12
     assert found["task"] == "classification"
     assert found["inflation"]["random"] > found["inflation"]["kept"] + 0.2
@@ -76,17 +74,15 @@ def test_missing_values_constants_and_repeated_rows_are_found(tmp_path: Path, ca
     assert "test rows are in training value for value" in out
 
 
-def test_without_a_target_leakage_is_not_looked_for(tmp_path: Path, capsys: Capture) -> None:
+def test_without_a_target_leakage_is_not_looked_for(tmp_path: Path, cli: Cli) -> None:
     file = write_rows(tmp_path / "bare.csv", [row[:2] for row in rows()], header="a,b")
-    assert run(["check", str(file)]) == 0
-    assert "no target named: leakage was not looked for" in capsys.readouterr().out
+    assert "no target named: leakage was not looked for" in cli("check", file)
 
 
-def test_numbers_as_target_are_a_regression(tmp_path: Path, capsys: Capture) -> None:
+def test_numbers_as_target_are_a_regression(tmp_path: Path, cli: Cli) -> None:
     table = [[a, b, f"{float(a) + float(b):.4f}", f"p{number // 10}"] for number, (a, b, _) in enumerate(rows())]
     file = write_rows(tmp_path / "numbers.csv", table, header="a,b,y,person")
-    assert run(["check", str(file), "--target", "y", "--group", "person"]) == 0
-    assert "R²" in capsys.readouterr().out
+    assert "R²" in cli("check", file, "--target", "y", "--group", "person")
 
 
 @pytest.mark.parametrize(
@@ -120,17 +116,16 @@ def test_a_column_of_times_is_known_by_its_name(tmp_path: Path, capsys: Capture,
     assert "4 gaps in time, 15 h 56 min in all; the longest is 4 h" in out
 
 
-def test_a_column_of_that_name_can_be_ignored(tmp_path: Path, capsys: Capture) -> None:
+def test_a_column_of_that_name_can_be_ignored(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     table = [[f"day {i}", f"{i % 7}", "ab"[i % 2]] for i in range(40)]
     file = write_rows(tmp_path / "rows.csv", table, header="date,a,label")
-    assert run(["check", str(file), "--target", "label"]) == 2
-    assert "column date" in capsys.readouterr().err
+    assert "column date" in cli("check", file, "--target", "label", code=2)
     run(["check", str(file), "--target", "label", "--ignore", "date"])
     assert "rows carry no time" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("swapped", [True, False])
-def test_a_person_whose_labels_are_swapped_is_named(tmp_path: Path, capsys: Capture, swapped: bool) -> None:
+def test_a_person_whose_labels_are_swapped_is_named(tmp_path: Path, cli: Cli, swapped: bool) -> None:
     generator = np.random.default_rng(2)
     table = []
     for person in range(6):
@@ -141,8 +136,7 @@ def test_a_person_whose_labels_are_swapped_is_named(tmp_path: Path, capsys: Capt
                 label = {"walk": "run", "run": "walk"}.get(label, label)
             table.append([f"{a:.4f}", f"{b:.4f}", label, f"p{person}"])
     file = write_rows(tmp_path / "rows.csv", table, header="a,b,label,person")
-    assert run(["check", str(file), "--target", "label", "--group", "person", "--json"]) == 0
-    found = msgspec.json.decode(capsys.readouterr().out)["labels"]
+    found = cli.json("check", file, "--target", "label", "--group", "person")["labels"]
     assert [("'run'" in f["sentence"], "'walk' of p4" in f["sentence"]) for f in found] == [(True, True)] * swapped
 
 

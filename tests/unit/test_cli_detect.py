@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cli_runner import Cli
 from detector_example import rows
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
@@ -55,76 +56,70 @@ def detector(folder: Path) -> Path:
     return path
 
 
-def _lines(capsys: Capture, *arguments: str) -> list[dict[str, Any]]:
-    assert run(["detect", *arguments]) == 0
-    return [msgspec.json.decode(line) for line in capsys.readouterr().out.splitlines()]
+def _lines(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(line) for line in cli("detect", *arguments).splitlines()]
 
 
-def test_fit_says_threshold_and_sizes(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_fit_says_threshold_and_sizes(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "a.detector"
     arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "var", "--out", str(out)]
-    assert run([*arguments, "--json"]) == 0
-    told = msgspec.json.decode(capsys.readouterr().out)
+    told = cli.json(*arguments)
     assert (told["kind"], told["rows"], told["rate"]) == ("var", 600, 0.1)
     assert told["threshold"]["per"] == "day"
     assert told["bytes"] == out.stat().st_size
     assert told["columns"] == ["a", "b", "c"]
     assert read_detector(out).spec.threshold.value == told["threshold"]["value"]
-    assert run(arguments) == 2
-    assert "--force" in capsys.readouterr().err
-    assert run([*arguments, "--force"]) == 0
-    assert "false alarms there" in capsys.readouterr().out
+    assert "--force" in cli(*arguments, code=2)
+    assert "false alarms there" in cli(*arguments, "--force")
 
 
-def test_run_gives_score_flag_and_channel(folder: Path, detector: Path, capsys: Capture) -> None:
-    answers = _lines(capsys, "run", str(detector), "--csv", str(folder / "faulty.csv"))
+def test_run_gives_score_flag_and_channel(folder: Path, detector: Path, cli: Cli) -> None:
+    answers = _lines(cli, "run", str(detector), "--csv", str(folder / "faulty.csv"))
     assert len(answers) == 600
     assert set(answers[0]) == {"place", "time", "score", "odd", "alarm", "channel"}
     assert (answers[0]["place"], answers[210]["time"]) == ("line 2", 2100.0)
     assert answers[210]["odd"]
     assert answers[210]["channel"] == "b"
-    alarms = _lines(capsys, "run", str(detector), "--csv", str(folder / "faulty.csv"), "--alarms")
+    alarms = _lines(cli, "run", str(detector), "--csv", str(folder / "faulty.csv"), "--alarms")
     assert [a["place"] for a in alarms if a["channel"] == "b"] == ["line 202", "line 452"]
 
 
 def test_standard_input_gives_the_same_lines(
-    folder: Path, detector: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    folder: Path, detector: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = _lines(capsys, "run", str(detector), "--csv", str(folder / "faulty.csv"))
+    expected = _lines(cli, "run", str(detector), "--csv", str(folder / "faulty.csv"))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((folder / "faulty.csv").read_bytes())))
-    assert _lines(capsys, "run", str(detector), "-") == expected
+    assert _lines(cli, "run", str(detector), "-") == expected
 
 
-def test_score_counts_events_with_intervals(folder: Path, detector: Path, capsys: Capture) -> None:
+def test_score_counts_events_with_intervals(folder: Path, detector: Path, cli: Cli) -> None:
     arguments = ["score", str(detector), "--data", str(folder / "faulty.csv"), "--target", "fault"]
-    assert run(["detect", *arguments, "--json"]) == 0
-    found = msgspec.json.decode(capsys.readouterr().out)
+    found = cli.json("detect", *arguments)
     assert found["events"] == 2
     assert found["recall"]["value"] == 1
     assert 0 < found["recall"]["low"] < 1
     assert found["false_alarms"]["per"] == "day"
     assert found["row_f1"] > 0.5
-    assert run(["detect", *arguments]) == 0
-    assert "recall     1.00" in capsys.readouterr().out
+    assert "recall     1.00" in cli("detect", *arguments)
     recall, precision = found["recall"]["value"], found["precision"]["value"]
     assert found["f1"]["value"] == pytest.approx(2 * recall * precision / (recall + precision))
     assert (found["judged"], found["found"]) == ("rows", 2)
-    assert run(["detect", *arguments[:-2]]) == 2
-    assert "--target" in capsys.readouterr().err
+    assert "--target" in cli("detect", *arguments[:-2], code=2)
 
 
-def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path, cli: Cli) -> None:
     always = str(tmp_path / "always.detector")
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "robust", "--out", always]
     assert run([*fit, "--threshold", "0"]) == 0
-    assert run(["detect", "score", always, "--data", str(folder / "faulty.csv"), "--target", "fault"]) == 0
-    told = capsys.readouterr().out
+    told = cli("detect", "score", always, "--data", folder / "faulty.csv", "--target", "fault")
     assert "an alarm that never ends" in told
     assert "events found 0, missed 2; false alarms 1" in told
     assert "100.0 % of normal rows" in told
 
 
-def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(
+    folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
+) -> None:
     out = tmp_path / "paused.detector"
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "own_past", "--threshold", "1"]
     for asked, kept in (("150", 150.0), ("5%", 0.05), ("0", 0.0)):
@@ -132,29 +127,26 @@ def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(folder: Path, tmp_
         assert read_detector(out).spec.refractory == kept
     capsys.readouterr()
     for wrong in ("0.05", "100%", "-3", "inf", "nan", "many"):
-        assert run([*fit, "--out", str(out), "--force", "--refractory", wrong]) == 2
-        assert "a number of rows, or 0.1% to 99.9% of the rows seen" in " ".join(capsys.readouterr().err.split())
+        assert "a number of rows, or 0.1% to 99.9% of the rows seen" in " ".join(
+            cli(*fit, "--out", out, "--force", "--refractory", wrong, code=2).split()
+        )
     windows = [*fit[:-4], "--detector", "k_means", "--window", "20", "--refractory", "5%"]
-    assert run([*windows, "--out", str(out), "--force"]) == 2
-    assert "a number of windows" in " ".join(capsys.readouterr().err.split())
+    assert "a number of windows" in " ".join(cli(*windows, "--out", out, "--force", code=2).split())
 
 
-def test_labels_set_the_threshold(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_labels_set_the_threshold(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "b.detector"
     arguments = ["fit", str(folder / "faulty.csv"), "--time", "time", "--target", "fault", "--detector", "robust"]
-    assert run(["detect", *arguments, "--out", str(out)]) == 0
-    assert "best F1 of events" in capsys.readouterr().out
+    assert "best F1 of events" in cli("detect", *arguments, "--out", out)
     assert [c.name for c in read_detector(out).spec.columns] == ["a", "b", "c"]
-    assert run(["detect", "score", str(out), "--data", str(folder / "faulty.csv"), "--target", "fault", "--json"]) == 0
-    assert msgspec.json.decode(capsys.readouterr().out)["f1"]["value"] == 1
+    assert cli.json("detect", "score", out, "--data", folder / "faulty.csv", "--target", "fault")["f1"]["value"] == 1
 
 
-def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "w.detector"
     arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "k_means", "--window", "20"]
-    assert run([*arguments, "--out", str(out)]) == 0
-    capsys.readouterr()
-    answers = _lines(capsys, "run", str(out), "--csv", str(folder / "faulty.csv"))
+    cli(*arguments, "--out", out)
+    answers = _lines(cli, "run", str(out), "--csv", str(folder / "faulty.csv"))
     assert [a["place"] for a in answers[:2]] == ["line 21", "line 31"]
     odd = [a for a in answers if a["odd"]]
     assert odd
@@ -180,20 +172,18 @@ def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, capsys: Captu
     ],
 )
 def test_mistakes_end_in_one_line(
-    arguments: list[str], told: str, folder: Path, detector: Path, tmp_path: Path, capsys: Capture
+    arguments: list[str], told: str, folder: Path, detector: Path, tmp_path: Path, cli: Cli
 ) -> None:
     assert detector.exists()
-    assert run(["detect", *(a.format(f=folder, t=tmp_path) for a in arguments)]) == 2
-    error = capsys.readouterr().err
+    error = cli("detect", *(a.format(f=folder, t=tmp_path) for a in arguments), code=2)
     assert told in error
     assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_column_is_named(folder: Path, detector: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_missing_column_is_named(folder: Path, detector: Path, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "few.csv").write_text("time,a,b\n0,1,2\n10,1,2\n")
-    assert run(["detect", "run", str(detector), "--csv", str(tmp_path / "few.csv")]) == 2
-    assert "no c" in capsys.readouterr().err
+    assert "no c" in cli("detect", "run", detector, "--csv", tmp_path / "few.csv", code=2)
 
 
 def test_running_needs_the_base_install_alone(folder: Path, detector: Path) -> None:
@@ -209,79 +199,65 @@ def test_running_needs_the_base_install_alone(folder: Path, detector: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_run_gives_its_rows_and_its_package_takes_the_detector(tmp_path: Path, capsys: Capture) -> None:
+def test_a_run_gives_its_rows_and_its_package_takes_the_detector(tmp_path: Path, cli: Cli) -> None:
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
     made = run_small(toml, tmp_path / "runs", "training.epochs=5", "compression.max_drop=0.9")
     out, new = tmp_path / "x.detector", tmp_path / "new.edge"
     arguments = ["detect", "fit", str(made.folder), "--detector", "k_means", "--package", str(made.folder)]
-    assert run([*arguments, "--out", str(out), "--into", str(new)]) == 0
-    capsys.readouterr()
+    cli(*arguments, "--out", out, "--into", new)
     files = read_package(new).files
     assert files[IN_PACKAGE.format(name="x")] == out.read_bytes()
-    expected = _lines(capsys, "run", str(out), "--csv", str(tmp_path / "rows.csv"))
-    assert _lines(capsys, "run", str(new), "--csv", str(tmp_path / "rows.csv")) == expected
-    assert run(["detect", "run", str(made.folder), "--csv", str(tmp_path / "rows.csv")]) == 2
-    assert "--into" in capsys.readouterr().err
+    expected = _lines(cli, "run", str(out), "--csv", str(tmp_path / "rows.csv"))
+    assert _lines(cli, "run", str(new), "--csv", str(tmp_path / "rows.csv")) == expected
+    assert "--into" in cli("detect", "run", made.folder, "--csv", tmp_path / "rows.csv", code=2)
     # The package's code for a microcontroller has both.
-    assert run(["export", str(new), "--to", "c99", "--out", str(tmp_path / "c")]) == 0
-    assert "and anomalies by x" in capsys.readouterr().out
+    assert "and anomalies by x" in cli("export", new, "--to", "c99", "--out", tmp_path / "c")
     code = "".join(path.read_text() for path in (tmp_path / "c").glob("*_stream.c"))
     assert "_x_detect" in code
     assert list((tmp_path / "c").glob("*_x_detect.c"))
 
 
 @pytest.mark.slow
-def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(
-    folder: Path, tmp_path: Path, capsys: Capture
-) -> None:
+def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out, model = tmp_path / "ae.detector", tmp_path / "ae.onnx"
     arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "autoencoder"]
     assert run([*arguments, "--set", "epochs=10", "--out", str(out)]) == 0
     assert run(["detect", "model", str(out), "--out", str(model)]) == 0
-    assert run(["export", str(model), "--to", "c99", "--out", str(tmp_path / "c")]) == 0
-    assert "int8" in capsys.readouterr().out
+    assert "int8" in cli("export", model, "--to", "c99", "--out", tmp_path / "c")
     assert {p.name for p in (tmp_path / "c").iterdir()} == {"ae.c", "ae.h", "ae_self_test.c", "ae_self_test.h"}
     # `prove` compiles the C and compares it with Python and ONNX Runtime on the same rows.
     rows_file = tmp_path / "rows.csv"
     rows_file.write_text("\n".join(line.partition(",")[2] for line in (folder / "good.csv").read_text().splitlines()))
-    assert run(["prove", str(model), "--data", str(rows_file)]) == 0
-    assert "c99" in capsys.readouterr().out.lower()
+    assert "c99" in cli("prove", model, "--data", rows_file).lower()
 
 
 @pytest.mark.slow
 @pytest.mark.needs_data
-def test_a_public_set_brings_its_own_labels(tmp_path: Path, capsys: Capture) -> None:
+def test_a_public_set_brings_its_own_labels(tmp_path: Path, cli: Cli) -> None:
     place, out = str(shared_data("skab")), str(tmp_path / "s.detector")
     arguments = ["detect", "fit", place, "--kind", "skab", "--detector", "k_means", "--out", out]
-    assert run([*arguments, "--target", "anomaly"]) == 2
-    assert "no column of labels 'anomaly'. Known: state" in capsys.readouterr().err
-    assert run([*arguments, "--target", "state"]) == 0
-    capsys.readouterr()
-    assert run(["detect", "score", out, "--data", place, "--kind", "skab", "--target", "state", "--json"]) == 0
-    assert msgspec.json.decode(capsys.readouterr().out)["events"] == 23
+    assert "no column of labels 'anomaly'. Known: state" in cli(*arguments, "--target", "anomaly", code=2)
+    cli(*arguments, "--target", "state")
+    assert cli.json("detect", "score", out, "--data", place, "--kind", "skab", "--target", "state")["events"] == 23
 
 
-def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_path: Path, cli: Cli) -> None:
     arguments = ["detect", "c99", str(detector), "--out", str(tmp_path / "c")]
-    assert run([*arguments, "--json"]) == 0
-    told = msgspec.json.decode(capsys.readouterr().out)
+    told = cli.json(*arguments)
     assert [Path(file["path"]).name for file in told["files"]] == ["good_detect.c", "good_detect.h"]
     assert (
         "int good_detect(good_detect_context *context, const float row["
         in (tmp_path / "c" / "good_detect.h").read_text()
     )
-    assert run([*arguments, "--name", "1st"]) == 2
-    assert "1st" in capsys.readouterr().err
+    assert "1st" in cli(*arguments, "--name", "1st", code=2)
     windows = str(tmp_path / "w.detector")
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--out", windows]
     assert run([*fit, "--detector", "pca", "--window", "20"]) == 0
     assert run(["detect", "c99", windows, "--out", str(tmp_path / "c")]) == 0
     assert "Windows of 20 rows, one every 10" in (tmp_path / "c" / "w_detect.h").read_text()
     assert run([*fit, "--detector", "spectral_residual", "--force"]) == 0
-    assert run(["detect", "c99", windows, "--out", str(tmp_path / "c"), "--force"]) == 0
-    capsys.readouterr()
+    cli("detect", "c99", windows, "--out", tmp_path / "c", "--force")
     # A season that a counter of microseconds cannot hold is said by name, and nothing is written.
     assert run([*fit, "--detector", "robust", "--set", "season=2.0000005", "--force"]) == 0
-    assert run(["detect", "c99", windows, "--out", str(tmp_path / "d")]) == 2
-    assert "a season of whole microseconds" in capsys.readouterr().err
+    assert "a season of whole microseconds" in cli("detect", "c99", windows, "--out", tmp_path / "d", code=2)
     assert not (tmp_path / "d").exists()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from benchmarks.estimate.subjects import hapt_subjects
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.graph.onnx_writer import to_onnx
 
@@ -39,20 +39,17 @@ def test_what_a_person_reads(model: str, capsys: Capture) -> None:
     assert "past estimates of a cortex-m4" in out
 
 
-def test_a_budget_that_is_met_and_one_that_is_not(model: str, capsys: Capture) -> None:
+def test_a_budget_that_is_met_and_one_that_is_not(model: str, cli: Cli) -> None:
     common = ["estimate", model, "--device", "cortex-m4", "--no-compile"]
-    assert run([*common, "--budget", "flash=1MB,ram=100kB,latency=1s"]) == 0
-    capsys.readouterr()
-    assert run([*common, "--budget", "flash=1kB,latency=1us"]) == 1
-    err = capsys.readouterr().err
+    cli(*common, "--budget", "flash=1MB,ram=100kB,latency=1s")
+    err = cli(*common, "--budget", "flash=1kB,latency=1us", code=1)
     assert "flash" in err
     assert "beyond 1.00 kB" in err
     assert "holds" in err
 
 
-def test_json_has_everything(model: str, capsys: Capture) -> None:
-    assert run(["estimate", model, "--device", "coral-edge-tpu", "--json"]) == 0
-    told = msgspec.json.decode(capsys.readouterr().out)
+def test_json_has_everything(model: str, cli: Cli) -> None:
+    told = cli.json("estimate", model, "--device", "coral-edge-tpu")
     assert told["found"]["flash"]["unit"] == "B"
     assert told["found"]["latency_us"]["low"] < told["found"]["latency_us"]["value"]
     assert told["accelerators"][0]["how"] == "checked by rule, not run"
@@ -60,11 +57,10 @@ def test_json_has_everything(model: str, capsys: Capture) -> None:
     assert told["parts"][0]["name"] == "scale"
 
 
-def test_a_board_of_ones_own(model: str, tmp_path: Path, capsys: Capture) -> None:
+def test_a_board_of_ones_own(model: str, tmp_path: Path, cli: Cli) -> None:
     path = tmp_path / "board.toml"
     path.write_text('name = "board"\ninherits = "stm32l4"\n', encoding="utf-8")
-    assert run(["estimate", model, "--device", str(path), "--measured", "latency=8ms", "--no-compile"]) == 0
-    assert "8.00 ms, measured" in capsys.readouterr().out
+    assert "8.00 ms, measured" in cli("estimate", model, "--device", path, "--measured", "latency=8ms", "--no-compile")
 
 
 @pytest.mark.parametrize(
@@ -85,20 +81,15 @@ def test_mistakes(model: str, arguments: list[str], said: str, capsys: Capture) 
     assert said in err
 
 
-def test_nothing_there(capsys: Capture) -> None:
-    assert run(["estimate", "absent", "--device", "cortex-m4"]) == 2
-    assert "no such file" in capsys.readouterr().err
+def test_nothing_there(cli: Cli) -> None:
+    assert "no such file" in cli("estimate", "absent", "--device", "cortex-m4", code=2)
 
 
-def test_profiles_with_a_name_print_every_source(capsys: Capture) -> None:
-    assert run(["profiles", "stm32h7"]) == 0
-    out = capsys.readouterr().out
+def test_profiles_with_a_name_print_every_source(cli: Cli) -> None:
+    out = cli("profiles", "stm32h7")
     for word in ("inherits        cortex-m7", "480 MHz", "region DTCM", "DS12110", "assumption:"):
         assert word in out
-    assert run(["profiles", "coral-edge-tpu", "--json"]) == 0
-    (told,) = msgspec.json.decode(capsys.readouterr().out)
+    (told,) = cli.json("profiles", "coral-edge-tpu")
     assert told["accelerators"][0]["rules"] == "edge-tpu"
-    assert run(["profiles", "server-gpu"]) == 0
-    assert "flash           1 TB" in capsys.readouterr().out
-    assert run(["profiles", "coral"]) == 2
-    assert "Known: coral-edge-tpu" in capsys.readouterr().err
+    assert "flash           1 TB" in cli("profiles", "server-gpu")
+    assert "Known: coral-edge-tpu" in cli("profiles", "coral", code=2)

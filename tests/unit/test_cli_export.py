@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.executor import compile_graph
 from edgewright.core.native_modules import find_module
@@ -73,7 +74,9 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
     ]
 
 
-def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(
+    folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
+) -> None:
     told = exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))
     assert [Path(file["path"]).name for file in told["files"]] == ["small.network.tflite", "small.tflite"]
     note = told["note"]
@@ -83,8 +86,9 @@ def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(folder: Path, tmp
     assert "small.network.tflite is the network alone: takes 2 and gives " in note
     assert "after the preprocessing" in note
     assert "bytes in: value / " in note
-    assert run(["export", str(tmp_path / "small.tflite"), "--to", "onnx", "--out", str(tmp_path)]) == 2
-    assert "give the file with its network alone" in capsys.readouterr().err
+    assert "give the file with its network alone" in cli(
+        "export", tmp_path / "small.tflite", "--to", "onnx", "--out", tmp_path, code=2
+    )
     network = read_tflite(tmp_path / "small.network.tflite")
     assert network.values[network.output].scale > 0
     # And back to ONNX, from the file alone.
@@ -148,18 +152,18 @@ def test_models_from_elsewhere_answer_in_c_as_they_did(name: str, tmp_path: Path
     np.testing.assert_allclose(np.reshape(got, kept["y"].shape) / spread, kept["y"] / spread, atol=1e-6)
 
 
-def test_an_open_axis_is_closed_with_a_shape(tmp_path: Path, capsys: Capture) -> None:
+def test_an_open_axis_is_closed_with_a_shape(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     place = tmp_path / "open.onnx"
     place.write_bytes(model([node("Relu", ["x"], ["y"])], ["n", "time", 3]))
-    assert run(["export", str(place), "--to", "onnx", "--out", str(tmp_path / "out")]) == 2
-    assert "Give the shape of one sample, such as --shape 100,3" in capsys.readouterr().err
+    assert "Give the shape of one sample, such as --shape 100,3" in cli(
+        "export", place, "--to", "onnx", "--out", tmp_path / "out", code=2
+    )
     told = exported(capsys, str(place), "--to", "onnx", "--out", str(tmp_path / "out"), "--shape", "20,3")
     assert told["input"]["shape"] == [20, 3]
 
 
-def test_what_is_printed_names_shapes_units_bytes_and_the_device(folder: Path, tmp_path: Path, capsys: Capture) -> None:
-    assert run(["export", str(folder), "--to", "onnx", "--out", str(tmp_path), "--device", "cortex-m4"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_what_is_printed_names_shapes_units_bytes_and_the_device(folder: Path, tmp_path: Path, cli: Cli) -> None:
+    lines = cli("export", folder, "--to", "onnx", "--out", tmp_path, "--device", "cortex-m4").splitlines()
     assert lines[0] == "small: int8, rounded as litert"
     assert lines[1].startswith("  in   float32 2: a")
     assert lines[2] == "  out  label: int64 a number, one of off, on"
@@ -179,10 +183,9 @@ def test_a_model_beyond_the_device_is_exit_code_1(tmp_path: Path, capsys: Captur
     assert err == "edgewright: wide is beyond the flash of cortex-m4\n"
 
 
-def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     (tmp_path / "small.onnx").write_bytes(b"mine")
-    assert run(["export", str(folder), "--to", "onnx", "--out", str(tmp_path)]) == 2
-    assert "Use --force to replace it" in capsys.readouterr().err
+    assert "Use --force to replace it" in cli("export", folder, "--to", "onnx", "--out", tmp_path, code=2)
     assert (tmp_path / "small.onnx").read_bytes() == b"mine"
     exported(capsys, str(folder), "--to", "onnx", "--out", str(tmp_path), "--force")
     # The same bytes once more change nothing and need no force.

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 
 Capture = pytest.CaptureFixture[str]
@@ -45,141 +46,131 @@ def fitted(folder: Path, capsys: Capture, *options: str) -> dict[str, Any]:
     return said
 
 
-def refused(capsys: Capture, *command: str) -> str:
+def refused(cli: Cli, *command: str) -> str:
     """Return what a command that ends with 2 says."""
-    assert run(["forecast", *command]) == 2
-    said = capsys.readouterr().err
+    said = cli("forecast", *command, code=2)
     assert "Traceback" not in said
     return said
 
 
-def test_a_file_is_fitted_run_and_scored(tmp_path: Path, capsys: Capture) -> None:
+def test_a_file_is_fitted_run_and_scored(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     said = fitted(tmp_path, capsys)
     assert said["seasons"] == [24, 168], "the times say that rows come every hour"
     assert said["forecast"][0]["time"] == "2024-01-26T00:00:00Z"
     assert {one["name"] for one in said["tried"]} >= {"Theta", "naive (the last value)"}
     file = str(tmp_path / "load.forecaster")
     new = write(tmp_path / "new.csv", load(100, 600), first=600, skip=(10, 11))
-    assert run(["forecast", "run", file, "--csv", str(new), "--horizon", "3", "--every", "50", "--json"]) == 0
-    lines = [msgspec.json.decode(line) for line in capsys.readouterr().out.splitlines()]
+    lines = [
+        msgspec.json.decode(line)
+        for line in cli("forecast", "run", file, "--csv", new, "--horizon", "3", "--every", "50", "--json").splitlines()
+    ]
     assert [line["rows"] for line in lines] == [50, 100]
     assert [(line["missing"], line["stale"]) for line in lines] == [(2, 0), (2, 0)], "rows that are not there are told"
-    assert run(["forecast", "run", file, "--csv", str(new), "--horizon", "1"]) == 0
-    assert "after 100 new rows; 2 had no value and stand as forecast" in capsys.readouterr().out
+    assert "after 100 new rows; 2 had no value and stand as forecast" in cli(
+        "forecast", "run", file, "--csv", new, "--horizon", "1"
+    )
     assert len(lines[-1]["forecast"]) == 3
-    assert run(["forecast", "score", file, "--csv", str(new), "--json"]) == 0
-    score = msgspec.json.decode(capsys.readouterr().out)
+    score = cli.json("forecast", "score", file, "--csv", new)
     assert score["mase"] < 1.2
     assert score["origins"] == 77
-    assert run(["forecast", "run", file]) == 0
-    assert "low_80" in capsys.readouterr().out
+    assert "low_80" in cli("forecast", "run", file)
 
 
-def test_rows_that_the_forecaster_knows_are_passed_over(tmp_path: Path, capsys: Capture) -> None:
+def test_rows_that_the_forecaster_knows_are_passed_over(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     fitted(tmp_path, capsys)
     whole = write(tmp_path / "whole.csv", load(605))
-    assert run(["forecast", "run", str(tmp_path / "load.forecaster"), "--csv", str(whole), "--json"]) == 0
-    assert msgspec.json.decode(capsys.readouterr().out)["rows"] == 5
+    assert cli.json("forecast", "run", tmp_path / "load.forecaster", "--csv", whole)["rows"] == 5
 
 
-def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: Path, capsys: Capture) -> None:
+def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: Path, cli: Cli) -> None:
     data = write(tmp_path / "load.csv", load(600))
     page = tmp_path / "load.html"
-    assert run(["forecast", str(data), "--column", "load", "--horizon", "12", "--page", str(page)]) == 0
-    said = capsys.readouterr().out
+    said = cli("forecast", data, "--column", "load", "--horizon", "12", "--page", page)
     assert "season of the calendar: 24 and 168 rows (every 3600 s)" in said
     assert "80 % interval held" in said
     assert "rows from the last one" in said
     assert '<span class="key k2">forecast</span>' in page.read_text(), "colours are named"
     assert "(chosen)" in page.read_text()
-    assert "--force" in refused(capsys, str(data), "--column", "load", "--horizon", "12", "--page", str(page))
+    assert "--force" in refused(cli, str(data), "--column", "load", "--horizon", "12", "--page", str(page))
 
 
-def test_gaps_are_filled_and_said(tmp_path: Path, capsys: Capture) -> None:
+def test_gaps_are_filled_and_said(tmp_path: Path, cli: Cli) -> None:
     values = load(600)
     values[100], values[200:210] = "", [""] * 10
     data = write(tmp_path / "gaps.csv", values, skip=(300, 301, 302))
-    assert run(["forecast", str(data), "--column", "load", "--horizon", "24", "--json"]) == 0
-    said = msgspec.json.decode(capsys.readouterr().out)
+    said = cli.json("forecast", data, "--column", "load", "--horizon", "24")
     assert said["missing"] == 14
     assert any("3 rows are not there" in note for note in said["notes"])
     assert any("14 rows without a value were filled" in note for note in said["notes"])
 
 
-def test_of_a_series_with_a_long_hole_the_rows_after_it_are_used(tmp_path: Path, capsys: Capture) -> None:
+def test_of_a_series_with_a_long_hole_the_rows_after_it_are_used(tmp_path: Path, cli: Cli) -> None:
     values = load(700)
     values[100:450] = [""] * 350
     data = write(tmp_path / "hole.csv", values)
-    assert run(["forecast", str(data), "--column", "load", "--horizon", "24", "--json"]) == 0
-    said = msgspec.json.decode(capsys.readouterr().out)
+    said = cli.json("forecast", data, "--column", "load", "--horizon", "24")
     assert said["rows"] == 250
     assert any("after a hole of 350 rows" in note for note in said["notes"])
 
 
-def test_uneven_times_are_averaged_only_when_asked(tmp_path: Path, capsys: Capture) -> None:
+def test_uneven_times_are_averaged_only_when_asked(tmp_path: Path, cli: Cli) -> None:
     rng = np.random.default_rng(0)
     seconds = np.cumsum(rng.uniform(10, 200, 900))
     data = tmp_path / "uneven.csv"
     data.write_text("time,v\n" + "".join(f"{s:.1f},{np.sin(s / 3000):.4f}\n" for s in seconds))
-    assert "--resample" in refused(capsys, str(data), "--horizon", "10")
-    assert run(["forecast", str(data), "--horizon", "10", "--resample", "300", "--json"]) == 0
-    said = msgspec.json.decode(capsys.readouterr().out)
+    assert "--resample" in refused(cli, str(data), "--horizon", "10")
+    said = cli.json("forecast", data, "--horizon", "10", "--resample", "300")
     assert any("as asked" in note for note in said["notes"])
 
 
-def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, capsys: Capture) -> None:
+def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, cli: Cli) -> None:
     data = str(write(tmp_path / "load.csv", load(60)))
-    assert "--column" in refused(capsys, data, "--horizon", "4")
-    assert "no column 'lod'" in refused(capsys, data, "--column", "lod", "--horizon", "4")
-    assert "--horizon 20" in refused(capsys, data, "--column", "load", "--horizon", "48")
-    assert "80,95" in refused(capsys, data, "--column", "load", "--horizon", "4", "--levels", "0,200")
-    assert "24,168" in refused(capsys, data, "--column", "load", "--horizon", "4", "--season", "a day")
-    assert "a number" in refused(capsys, data, "--column", "note", "--horizon", "4")
-    assert "no such file" in refused(capsys, str(tmp_path / "none.csv"), "--horizon", "4")
+    assert "--column" in refused(cli, data, "--horizon", "4")
+    assert "no column 'lod'" in refused(cli, data, "--column", "lod", "--horizon", "4")
+    assert "--horizon 20" in refused(cli, data, "--column", "load", "--horizon", "48")
+    assert "80,95" in refused(cli, data, "--column", "load", "--horizon", "4", "--levels", "0,200")
+    assert "24,168" in refused(cli, data, "--column", "load", "--horizon", "4", "--season", "a day")
+    assert "a number" in refused(cli, data, "--column", "note", "--horizon", "4")
+    assert "no such file" in refused(cli, str(tmp_path / "none.csv"), "--horizon", "4")
     short = str(write(tmp_path / "short.csv", load(12)))
-    assert "--horizon 4" in refused(capsys, short, "--column", "load", "--horizon", "48")
+    assert "--horizon 4" in refused(cli, short, "--column", "load", "--horizon", "48")
     empty = str(write(tmp_path / "empty.csv", [""] * 60))
-    assert "numbers" in refused(capsys, empty, "--column", "load", "--horizon", "4")
+    assert "numbers" in refused(cli, empty, "--column", "load", "--horizon", "4")
     huge = str(write(tmp_path / "huge.csv", [*load(60), "-1e300"]))
-    assert "row 61" in refused(capsys, huge, "--column", "load", "--horizon", "4")
+    assert "row 61" in refused(cli, huge, "--column", "load", "--horizon", "4")
     odd = tmp_path / "odd.csv"
     odd.write_text("date,v\n" + "".join(f"{d:02d}/01/24,{d}\n" for d in range(1, 29)))
-    assert "date" in refused(capsys, str(odd), "--horizon", "3")
+    assert "date" in refused(cli, str(odd), "--horizon", "3")
     back = tmp_path / "back.csv"
     back.write_text("time,v\n" + "".join(f"{100 - k},{k}\n" for k in range(50)))
-    assert "a step back" in refused(capsys, str(back), "--horizon", "3")
+    assert "a step back" in refused(cli, str(back), "--horizon", "3")
 
 
-def test_a_chronos_directory_without_weights_is_refused_and_a_missing_package_is_said(
-    tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_chronos_directory_without_weights_is_refused_and_a_missing_package_is_said(tmp_path: Path, cli: Cli) -> None:
     data = str(write(tmp_path / "load.csv", load(200)))
     model = tmp_path / "chronos-bolt"
     model.mkdir()
     (model / "config.json").write_text("{}")
     asked = (data, "--column", "load", "--horizon", "12", "--chronos", str(model))
-    assert "weights" in refused(capsys, *asked)
+    assert "weights" in refused(cli, *asked)
     (model / "model.safetensors").write_bytes(b"")
-    assert run(["forecast", *asked, "--json"]) == 0
-    tried = msgspec.json.decode(capsys.readouterr().out)["tried"]
+    tried = cli.json("forecast", *asked)["tried"]
     assert next(one["why"] for one in tried if one["name"].startswith("Chronos")).endswith("chronos-forecasting)")
 
 
-def test_parquet_gives_the_same_forecaster_as_csv(tmp_path: Path, capsys: Capture) -> None:
+def test_parquet_gives_the_same_forecaster_as_csv(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     said = fitted(tmp_path, capsys)
     frame = pl.read_csv(tmp_path / "load.csv", try_parse_dates=True)
     frame.write_parquet(tmp_path / "load.parquet")
-    assert run(["forecast", str(tmp_path / "load.parquet"), "--column", "load", "--horizon", "24", "--json"]) == 0
-    other = msgspec.json.decode(capsys.readouterr().out)
+    other = cli.json("forecast", tmp_path / "load.parquet", "--column", "load", "--horizon", "24")
     assert other["forecast"] == said["forecast"]
 
 
-def test_another_forecasters_recursion_is_used_without_fitting(tmp_path: Path, capsys: Capture) -> None:
+def test_another_forecasters_recursion_is_used_without_fitting(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     fitted(tmp_path, capsys)
     values = [round(float(v) * 7, 3) for v in load(300, 50)]
     data = str(write(tmp_path / "other.csv", values))
     pooled = str(tmp_path / "load.forecaster")
-    assert run(["forecast", data, "--column", "load", "--horizon", "24", "--pooled", pooled, "--json"]) == 0
-    said = msgspec.json.decode(capsys.readouterr().out)
+    said = cli.json("forecast", data, "--column", "load", "--horizon", "24", "--pooled", pooled)
     assert said["name"].endswith("not fitted here")
     assert said["tried"][0]["mase"] < 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
+from cli_runner import Cli
 from edgewright import __version__
 from edgewright.cli.main import cli, run
 
@@ -28,28 +29,27 @@ def test_the_commands_of_the_first_fifteen_minutes_are_there() -> None:
 
 
 @pytest.mark.parametrize("path", paths(), ids=" ".join)
-def test_every_command_has_help_with_an_example(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help_with_an_example(
+    path: tuple[str, ...], cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run([*path, "--help"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert f"Usage: edgewright {' '.join(path)}" in out
     assert f"Example: edgewright {path[0]}" in out
-    assert run([*path, "-h"]) == 0
-    assert capsys.readouterr().out == out
+    assert cli(*path, "-h") == out
 
 
-def test_help_lists_every_command_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--help"]) == 0
-    out = capsys.readouterr().out
+def test_help_lists_every_command_with_a_sentence(cli: Cli) -> None:
+    out = cli("--help")
     for name in COMMANDS:
         (line,) = [line for line in out.splitlines() if line.startswith(f"  {name} ")]
         assert len(line.split()) > 4
     assert "Start with: edgewright demo" in out
 
 
-def test_version_and_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--version"]) == 0
-    assert capsys.readouterr().out == f"edgewright {__version__}\n"
+def test_version_and_nothing(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("--version") == f"edgewright {__version__}\n"
     assert run([]) == 2
     assert "Usage: edgewright" in capsys.readouterr().out
 

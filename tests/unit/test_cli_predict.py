@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.commands.predict import _sentence
 from edgewright.cli.main import run
 from edgewright.cli.output import BadRows
@@ -39,13 +40,11 @@ def answers(capsys: Capture) -> Callable[..., list[dict[str, Any]]]:
     return ask
 
 
-def test_values_give_a_label_and_a_confidence(model: Path, capsys: Capture) -> None:
-    assert run(["predict", str(model), "--values", "2.5, 2.5"]) == 0
-    out = capsys.readouterr().out
+def test_values_give_a_label_and_a_confidence(model: Path, cli: Cli) -> None:
+    out = cli("predict", model, "--values", "2.5, 2.5")
     assert out.startswith("on, ")
     assert out.endswith(" %\n")
-    assert run(["predict", str(model / "small.edge"), "--values", "-2.5,-2.5"]) == 0
-    assert capsys.readouterr().out.startswith("off, ")
+    assert cli("predict", model / "small.edge", "--values", "-2.5,-2.5").startswith("off, ")
 
 
 def test_one_sample_is_said_to_be_one_and_a_file_many(
@@ -118,10 +117,9 @@ def test_many_wrong_rows_are_counted(capsys: Capture) -> None:
     assert told[-1] == "1,000 wrong cells or lines so far, taken as missing"
 
 
-def test_values_that_are_not_finite_are_missing(model: Path, answers: Callable[..., Any], capsys: Capture) -> None:
+def test_values_that_are_not_finite_are_missing(model: Path, answers: Callable[..., Any], cli: Cli) -> None:
     assert answers(str(model), "--values", "1,inf", "--json") == answers(str(model), "--values", "1,", "--json")
-    assert run(["predict", str(model), "--values", "inf,nan"]) == 0
-    assert capsys.readouterr().out == "no answer: too many values are missing\n"
+    assert cli("predict", model, "--values", "inf,nan") == "no answer: too many values are missing\n"
 
 
 def test_engines_and_forms_agree(model: Path, answers: Callable[..., Any]) -> None:
@@ -136,11 +134,10 @@ def test_engines_and_forms_agree(model: Path, answers: Callable[..., Any]) -> No
         assert said[engine, "int8"]["confidence"] == pytest.approx(one, abs=0.08)
 
 
-def test_an_unsure_answer_says_so(tmp_path: Path, capsys: Capture) -> None:
+def test_an_unsure_answer_says_so(tmp_path: Path, cli: Cli) -> None:
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
     folder = run_small(toml, tmp_path / "runs", "device.confidence=1").folder
-    assert run(["predict", str(folder), "--values", "0,0"]) == 0
-    assert capsys.readouterr().out.endswith(" % (unsure)\n")
+    assert cli("predict", folder, "--values", "0,0").endswith(" % (unsure)\n")
 
 
 @pytest.mark.parametrize(
@@ -162,10 +159,9 @@ def test_wrong_values_are_one_line(model: Path, arguments: list[str], told: str,
     assert told in err
 
 
-def test_columns_that_are_not_there_are_named(model: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_columns_that_are_not_there_are_named(model: Path, tmp_path: Path, cli: Cli) -> None:
     file = write_rows(tmp_path / "other.csv", [["1", "2"]], header="a,c")
-    assert run(["predict", str(model), "--csv", str(file)]) == 2
-    assert "Add b" in capsys.readouterr().err
+    assert "Add b" in cli("predict", model, "--csv", file, code=2)
 
 
 def altered(package: bytes, where: float) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import trace_example
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.schema.trace import TRACE_VERSION
 from edgewright.trace import record as page_file
@@ -27,9 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def test_a_page_that_is_absent_is_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["show", str(folder)]) == 0
-    told = capsys.readouterr().out
+def test_a_page_that_is_absent_is_made(folder: Path, cli: Cli) -> None:
+    told = cli("show", folder)
     page = folder / PAGE_FILE
     assert page_version(page) == page_file.PAGE_VERSION
     assert f"page {page}" in told
@@ -48,10 +48,9 @@ def test_a_fresh_page_stays_and_an_older_one_is_made_anew(folder: Path) -> None:
     assert b"mine" not in page.read_bytes()
 
 
-def test_the_page_goes_where_it_is_asked(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_goes_where_it_is_asked(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "other.html"
-    assert run(["show", str(folder), "--json", "--out", str(out)]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(cli("show", folder, "--json", "--out", out))
     assert told["page"] == str(out)
     assert told["bytes"] == out.stat().st_size
     assert not (folder / PAGE_FILE).exists()
@@ -69,9 +68,7 @@ def test_a_record_of_version_1_is_shown(folder: Path) -> None:
     assert "record" in (folder / PAGE_FILE).read_text(encoding="utf-8")
 
 
-def test_a_newer_record_a_cut_one_and_strangers_are_refused(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_newer_record_a_cut_one_and_strangers_are_refused(folder: Path, tmp_path: Path, cli: Cli) -> None:
     record = folder / "trace.json"
     whole = record.read_bytes()
     stranger = tmp_path / "other.html"
@@ -85,15 +82,14 @@ def test_a_newer_record_a_cut_one_and_strangers_are_refused(
         (whole, tmp_path, "a folder without one"),
     ):
         record.write_bytes(content)
-        assert run(["show", str(path), "--no-open"]) == 2
-        said = capsys.readouterr().err
+        said = cli("show", path, "--no-open", code=2)
         assert told in said
         assert said.count("\n") == 1
     assert not (folder / PAGE_FILE).exists()
 
 
 def test_without_the_extra_show_names_it_and_a_run_leaves_no_page(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     real = importlib.import_module
 
@@ -103,6 +99,5 @@ def test_without_the_extra_show_names_it_and_a_run_leaves_no_page(
         return real(name)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    assert run(["show", str(folder)]) == 2
-    assert "pip install 'edgewright[trace]'" in capsys.readouterr().err
+    assert "pip install 'edgewright[trace]'" in cli("show", folder, code=2)
     assert page_file.leave_page(trace_example.trace(3), folder) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.schema.curve import CURVE_VERSION, CurveRecord, Curves
 from edgewright.search.curves.of_samples import OfSamples
@@ -17,10 +18,9 @@ Capture = pytest.CaptureFixture[str]
 QUICK = ["--target", "y", "--by", "row", "--rung", "tree"]
 
 
-def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, capsys: Capture) -> None:
+def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, cli: Cli) -> None:
     file, out = str(table(tmp_path / "rows.csv", 500, "product")), tmp_path / "curve"
-    assert run(["curve", file, *QUICK, "--out", str(out)]) == 0
-    shown = capsys.readouterr().out
+    shown = cli("curve", file, *QUICK, "--out", out)
     assert "predicted, 80 %" in shown
     assert "twice the data (874 samples) is worth" in shown
     assert "falls as size^-" in shown
@@ -29,10 +29,10 @@ def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, capsys: Capture) -> N
     page = (out / "curve.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert "Learning curves of rows" in page
-    assert run(["curve", file, *QUICK, "--against", str(out / "curve.json")]) == 2
-    assert "more than the 437 samples" in capsys.readouterr().err
-    assert run(["curve", file, *QUICK, "--metric", "macro-f1", "--against", str(out / "curve.json")]) == 2
-    assert "the same data, model and metric" in capsys.readouterr().err
+    assert "more than the 437 samples" in cli("curve", file, *QUICK, "--against", out / "curve.json", code=2)
+    assert "the same data, model and metric" in cli(
+        "curve", file, *QUICK, "--metric", "macro-f1", "--against", out / "curve.json", code=2
+    )
 
 
 def test_a_check_says_whether_it_came_true(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

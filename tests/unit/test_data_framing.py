@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.core.riff import wav_bytes
 from edgewright.data.clock import measured_rate, pace
 from edgewright.data.framing import sound_window
@@ -73,7 +73,7 @@ def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: P
     assert len(shorter.y) == 40
 
 
-def test_check_and_advice_say_the_same_pace(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_and_advice_say_the_same_pace(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
     rows = []
@@ -83,8 +83,7 @@ def test_check_and_advice_say_the_same_pace(tmp_path: Path, capsys: Capture, mon
         stamp = f"2024-05-{1 + day:02} {minute // 60:02}:{minute % 60:02}:00"
         rows.append([stamp, f"{on * 2 + rng.normal():.3f}", "yes" if on else "no"])
     write_rows(tmp_path / "room.csv", rows, header="date,light,occupied")
-    assert run(["check", "room.csv", "--target", "occupied"]) == 0
-    assert "a row every 1680 s" in capsys.readouterr().out
+    assert "a row every 1680 s" in cli("check", "room.csv", "--target", "occupied")
     asked = AdviceAsked(data="room.csv", target="occupied")
     setup = labelled._setup(look("room.csv"), asked)
     assert setup.why[0].startswith("the column date holds the times of rows")

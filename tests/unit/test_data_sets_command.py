@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from edgewright.cli.commands.data import COMMAND
+from edgewright.cli.commands.data import command
 from edgewright.data.contract import Documented, RemoteFile
 from edgewright.data.load import load_data
 from edgewright.data.public import download, folder_of, names, public_set, unpack, verify
@@ -27,7 +27,7 @@ ROWS = (
 
 
 def _run(*arguments: str) -> Result:
-    return CliRunner().invoke(COMMAND, arguments)
+    return CliRunner().invoke(command, arguments)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from denoiser_example import RATE, random_denoiser, voices
-from edgewright.cli.commands.denoise import COMMAND
-from edgewright.cli.commands.export import COMMAND as EXPORT
-from edgewright.cli.commands.prove import COMMAND as PROVE
+from edgewright.cli.commands import export as export_module
+from edgewright.cli.commands import prove as prove_module
+from edgewright.cli.commands.denoise import command
 from edgewright.core.riff import read_wav, wav_bytes
 from edgewright.data.load import guess, load_data
 from edgewright.data.noise import kinds, noise_of, scaled
@@ -28,7 +28,7 @@ SMALL = ["--set", "hop=4", "--set", "first=8", "--set", "filters=6", "--set", "b
 
 
 def asked(*arguments: object) -> str:
-    done = CliRunner().invoke(COMMAND, [str(a) for a in arguments], catch_exceptions=True)
+    done = CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=True)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == 0, done.output
@@ -122,7 +122,7 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
 def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
     place = tmp_path / "tiny.denoiser"
     write_denoiser(place, random_denoiser(channels=2))
-    done = CliRunner().invoke(PROVE, [str(place), "--json"])
+    done = CliRunner().invoke(prove_module.command, [str(place), "--json"])
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
     assert record["passed"]
@@ -138,10 +138,12 @@ def test_export_writes_stream_and_window_forms(tmp_path: Path) -> None:
     write_denoiser(place, random_denoiser())
     for target, files in (("c99", {"tiny.c", "tiny.h"}), ("onnx", {"tiny.onnx"}),
                           ("tflite", {"tiny.tflite", "tiny.network.tflite"})):  # fmt: skip
-        done = CliRunner().invoke(EXPORT, [str(place), "--to", target, "--out", str(tmp_path / target), "--json"])
+        done = CliRunner().invoke(
+            export_module.command, [str(place), "--to", target, "--out", str(tmp_path / target), "--json"]
+        )
         assert done.exit_code == 0, done.output
         assert {Path(file["path"]).name for file in json.loads(done.output)["files"]} == files
-    done = CliRunner().invoke(EXPORT, [str(place), "--to", "extension", "--out", str(tmp_path / "x")])
+    done = CliRunner().invoke(export_module.command, [str(place), "--to", "extension", "--out", str(tmp_path / "x")])
     assert isinstance(done.exception, EdgewrightError)
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy_files import DEPLOY, compose, panels, queries, rules
-from edgewright.cli.fleet.serve import COMMAND
+from edgewright.cli.fleet.serve import command
 from edgewright.fleet.protocol.wire.signing import public_text, sign
 from edgewright.fleet.repository.static_export import CACHE
 from edgewright.fleet.server.api.client import local_client
@@ -177,7 +177,7 @@ def test_the_servers_of_the_composition_understand_their_options_and_images_are_
     assert len(lines) == 2
     for line in lines.values():
         assert line[:2] == ["fleet", "serve"]
-        context = COMMAND.make_context("serve", list(line[2:]))
+        context = command.make_context("serve", list(line[2:]))
         assert context.params["behind_proxy"]
         assert context.params["broker"].startswith("mqtts://")
     for name, one in services.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.nlp.dialogue import event_name, filled, slots_of
 from edgewright.nlp.utterance.parse import Understanding
@@ -88,9 +89,8 @@ def test_slips_in_a_terminal_end_no_conversation(monkeypatch: Patch, capsys: Cap
         assert told in err
 
 
-def test_no_dialogue(tmp_path: Path, capsys: Capture) -> None:
-    assert run(["language", "chat", str(tmp_path / "none.toml")]) == 2
-    assert "a state table, got No such file" in capsys.readouterr().err
+def test_no_dialogue(tmp_path: Path, cli: Cli) -> None:
+    assert "a state table, got No such file" in cli("language", "chat", tmp_path / "none.toml", code=2)
 
 
 @pytest.fixture(scope="module")
@@ -122,19 +122,16 @@ def test_sentences(model: Path, monkeypatch: Patch, capsys: Capture) -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_files_fit_each_other(model: Path, tmp_path: Path, capsys: Capture) -> None:
-    assert run(["language", "dialogue", "check", VENDING, "--model", str(model)]) == 0
-    assert "5 states, 18 steps" in capsys.readouterr().out
+def test_the_shipped_files_fit_each_other(model: Path, tmp_path: Path, cli: Cli) -> None:
+    assert "5 states, 18 steps" in cli("language", "dialogue", "check", VENDING, "--model", model)
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(Path(VENDING).read_text().replace('event = "thanks"', 'event = "thnaks"'))
-    assert run(["language", "dialogue", "check", str(wrong), "--model", str(model)]) == 2
-    assert "Did you mean 'thanks'?" in capsys.readouterr().err
+    assert "Did you mean 'thanks'?" in cli("language", "dialogue", "check", wrong, "--model", model, code=2)
     assert Understanding.load(model).parse("a cola").slots[0].value == "soda"
 
 
-def test_a_dialogue_is_drawn_and_written(tmp_path: Path, capsys: Capture) -> None:
-    assert run(["language", "dialogue", "draw", VENDING]) == 0
-    assert capsys.readouterr().out.startswith("stateDiagram-v2")
+def test_a_dialogue_is_drawn_and_written(tmp_path: Path, cli: Cli) -> None:
+    assert cli("language", "dialogue", "draw", VENDING).startswith("stateDiagram-v2")
     assert run(["language", "dialogue", "draw", VENDING, "--out", str(tmp_path / "v.svg")]) == 0
     assert (tmp_path / "v.svg").read_text().startswith("<svg")
     assert run(["language", "dialogue", "draw", VENDING, "--out", str(tmp_path / "v.png")]) == 2

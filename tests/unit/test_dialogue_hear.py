@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from c99_language_example import built, memory
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.utterances import read
@@ -77,11 +78,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_c_holds_the_conversation_of_python(
-    compiler: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    compiler: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     need_sanitizers(compiler)
-    assert run(["language", "dialogue", "c", VENDING, "--with", str(model), "--out", str(tmp_path)]) == 0
-    assert "vending_hear(&context, &machine, text" in capsys.readouterr().out
+    assert "vending_hear(&context, &machine, text" in cli(
+        "language", "dialogue", "c", VENDING, "--with", model, "--out", tmp_path
+    )
     (tmp_path / "main.c").write_text(MAIN)
     flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     program = built(compiler, tmp_path, *flags, sources=(*FILES, "main.c"))
@@ -90,20 +92,18 @@ def test_c_holds_the_conversation_of_python(
     done = subprocess.run([program], input=talk.encode(), capture_output=True, check=False, env={"ASAN_OPTIONS": ""})
     assert not done.returncode, done.stderr.decode()[:2000]
     monkeypatch.setattr("sys.stdin", io.StringIO(talk))
-    assert run(["language", "chat", VENDING, "--model", str(model)]) == 0
-    wanted = capsys.readouterr().out.splitlines()
+    wanted = cli("language", "chat", VENDING, "--model", model).splitlines()
     assert done.stdout.decode().splitlines() == wanted
     assert wanted[1:4] == ["You chose soda. Shall I take it out?", "[dispense_drink]", "Here is your soda. Enjoy!"]
     assert "[dispense_food]" in wanted
     assert "You are silent, so I begin anew." in wanted
 
 
-def test_what_does_not_fit_is_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_does_not_fit_is_told(model: Path, tmp_path: Path, cli: Cli) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(Path(VENDING).read_text().replace('event = "thanks"', 'event = "thnaks"'))
     out = ["--out", str(tmp_path)]
-    assert run(["language", "dialogue", "c", str(wrong), "--with", str(model), *out]) == 2
-    assert "Did you mean 'thanks'?" in capsys.readouterr().err
+    assert "Did you mean 'thanks'?" in cli("language", "dialogue", "c", wrong, "--with", model, *out, code=2)
     assert run(["language", "dialogue", "c", VENDING, "--with", str(model), "--model", str(model), *out]) == 2
     assert run(["language", "dialogue", "c", VENDING, "--with", str(tmp_path / "none"), *out]) == 2
     assert run(["language", "dialogue", "c", VENDING, *out]) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from documents_example import MANUAL, manual
 from edgewright.cli.main import run
 from llm_server import language_model
@@ -18,54 +19,43 @@ QUESTION = "How long does the warranty last?"
 SENTENCE = "The warranty lasts 24 months from the date of purchase."
 
 
-def indexed(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+def indexed(folder: Path, cli: Cli) -> str:
     path = folder / "drill.index"
-    assert run(["language", "index", str(manual(folder)), "--out", str(path)]) == 0
-    capsys.readouterr()
+    cli("language", "index", manual(folder), "--out", path)
     return str(path)
 
 
-def test_index_tells_what_it_holds_and_replaces_only_by_force(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_index_tells_what_it_holds_and_replaces_only_by_force(tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "drill.index"
     command = ["language", "index", str(manual(tmp_path)), "--out", str(out)]
-    assert run([*command, "--json"]) == 0
-    held = json.loads(capsys.readouterr().out)
+    held = cli.json(*command)
     assert (held["passages"], held["documents"][0]["kind"], held["encoder"]) == (3, "markdown", "")
-    assert run(command) == 2
-    assert "--force" in capsys.readouterr().err
-    assert run([*command, "--force"]) == 0
-    assert "3 passages" in capsys.readouterr().out
+    assert "--force" in cli(*command, code=2)
+    assert "3 passages" in cli(*command, "--force")
     (tmp_path / "empty.md").write_text("# Only a heading\n")
-    assert run([*command, "--force", str(tmp_path / "empty.md")]) == 0
-    assert "note: no text was found in it" in capsys.readouterr().out
+    assert "note: no text was found in it" in cli(*command, "--force", tmp_path / "empty.md")
 
 
-def test_ask_marks_the_sentence_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    index = indexed(tmp_path, capsys)
-    assert run(["language", "ask", QUESTION, "--index", index, "--top", "1"]) == 0
-    said = capsys.readouterr().out
+def test_ask_marks_the_sentence_and_says_where(tmp_path: Path, cli: Cli) -> None:
+    index = indexed(tmp_path, cli)
+    said = cli("language", "ask", QUESTION, "--index", index, "--top", "1")
     assert "[1] drill.md: Drill X200 > Warranty" in said
     assert f"»{SENTENCE}«" in said
-    assert run(["language", "ask", QUESTION, "--index", index, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = cli.json("language", "ask", QUESTION, "--index", index)
     assert (told["answered"], told["found"][0]["sentence"]) == (True, SENTENCE)
 
 
 @pytest.mark.slow
-def test_the_page_of_a_pdf_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_of_a_pdf_is_named(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "a.pdf").write_bytes(pdf_bytes([[(10, "Nothing here.")], [(14, "Warranty"), (10, SENTENCE)]]))
     index = str(tmp_path / "a.index")
     assert run(["language", "index", str(tmp_path / "a.pdf"), "--out", index]) == 0
-    assert run(["language", "ask", QUESTION, "--index", index]) == 0
-    assert "a.pdf, page 2: Warranty" in capsys.readouterr().out
+    assert "a.pdf, page 2: Warranty" in cli("language", "ask", QUESTION, "--index", index)
 
 
-def test_not_in_this_document_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    index = indexed(tmp_path, capsys)
-    assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index]) == 1
-    assert "not in this document" in capsys.readouterr().err
+def test_not_in_this_document_is_exit_code_1(tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    index = indexed(tmp_path, cli)
+    assert "not in this document" in cli("language", "ask", "Who painted the Mona Lisa?", "--index", index, code=1)
     assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["answered"] is False
     assert run(["language", "ask", "Who painted pictures of zebras?", "--index", index]) == 1
@@ -75,16 +65,15 @@ def test_not_in_this_document_is_exit_code_1(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("question", ["", "🙂", "x" * 100_000])
-def test_no_question_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], question: str) -> None:
-    assert run(["language", "ask", question, "--index", str(tmp_path / "none")]) == 2
-    error = capsys.readouterr().err
+def test_no_question_is_exit_code_2(tmp_path: Path, cli: Cli, question: str) -> None:
+    error = cli("language", "ask", question, "--index", tmp_path / "none", code=2)
     assert "question" in error
     assert error.count("\n") == 1
     assert len(error) < 300
 
 
-def test_wrong_use_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    index = indexed(tmp_path, capsys)
+def test_wrong_use_is_told_in_one_line(tmp_path: Path, cli: Cli) -> None:
+    index = indexed(tmp_path, cli)
     for arguments in (
         ["language", "ask", "why", "--index", str(tmp_path / "none")],
         ["language", "ask", QUESTION, "--index", index, "--encoder", str(tmp_path)],
@@ -92,19 +81,17 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFix
         ["language", "index", str(tmp_path / "none.pdf"), "--out", str(tmp_path / "x")],
         ["language", "index", str(manual(tmp_path)), "--out", str(tmp_path / "x"), "--encoder", str(tmp_path)],
     ):
-        assert run(arguments) == 2, arguments
-        error = capsys.readouterr().err
+        error = cli(*arguments, code=2)
         assert error.startswith("edgewright: expected")
         assert error.count("\n") == 1
 
 
-def test_a_phrased_answer_is_shown_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    index = indexed(tmp_path, capsys)
+def test_a_phrased_answer_is_shown_or_refused(tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    index = indexed(tmp_path, cli)
     with language_model() as model:
         command = ["language", "ask", QUESTION, "--index", index, "--phrase", model.url]
         model.says = "The warranty lasts 24 months [1]."
-        assert run(command) == 0
-        said = capsys.readouterr().out
+        said = cli(*command)
         assert "tiny says: The warranty lasts 24 months [1]." in said
         assert f"»{SENTENCE}«" in said
         model.says = "The warranty lasts 10 years [1]."
@@ -132,8 +119,8 @@ def test_a_document_cannot_write_to_the_terminal(tmp_path: Path, capsys: pytest.
     assert not {"\x1b", "\x07", "\u202e"} & set(said)
 
 
-def test_a_question_loads_the_base_install_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    index = indexed(tmp_path, capsys)
+def test_a_question_loads_the_base_install_alone(tmp_path: Path, cli: Cli) -> None:
+    index = indexed(tmp_path, cli)
     asked = ["language", "ask", QUESTION, "--index", index]
     code = f"import sys; from edgewright.cli.main import run; run({asked!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.documents.media_index import write_media_index
 from edgewright.nlp.documents.search import DocumentIndex
@@ -92,19 +91,16 @@ def test_what_is_no_encoder_or_no_picture_is_told(tmp_path: Path) -> None:
         MediaEncoder(tmp_path / "tiny")
 
 
-def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands(tmp_path: Path, cli: Cli) -> None:
     shelf, encoder = str(pictures(tmp_path)), str(picture_encoder(tmp_path / "tiny"))
     index = str(tmp_path / "shelf.index")
     command = ["language", "index", "--pictures", shelf, "--encoder", encoder, "--out", index]
-    assert run(command) == 0
-    said = capsys.readouterr().out
+    said = cli(*command)
     assert "3 pictures" in said
     assert "note:" in said
     asked = ["language", "ask", "--index", index, "--encoder", encoder]
-    assert run([*asked, "red", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["file"] == "red/a red thing.png", "the name that the file has"
-    assert run([*asked, "--like", f"{shelf}/blue/a blue thing.png", "--top", "1"]) == 0
-    assert "blue/a blue thing.png" in capsys.readouterr().out
+    assert cli.json(*asked, "red")[0]["file"] == "red/a red thing.png", "the name that the file has"
+    assert "blue/a blue thing.png" in cli(*asked, "--like", f"{shelf}/blue/a blue thing.png", "--top", "1")
     ears = str(sound_encoder(tmp_path / "ears"))
     for wrong in (
         [*asked, "red", "--like", f"{shelf}/broken.jpg"],
@@ -114,5 +110,4 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         ["language", "index", "--pictures", shelf, "--encoder", ears, "--out", f"{index}2"],
         ["language", "index", "--out", f"{index}2"],
     ):
-        assert run(wrong) == 2, wrong
-        assert capsys.readouterr().err.startswith("edgewright: expected")
+        assert cli(*wrong, code=2).startswith("edgewright: expected")

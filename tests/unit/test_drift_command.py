@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import write_package
 from edgewright.schema.package import ReferenceColumn
@@ -58,14 +59,10 @@ def test_the_channel_that_moved_is_named_with_its_time(package: Path, tmp_path: 
     assert told.count("as trained") == 9
 
 
-def test_the_same_rows_again_drift_nowhere_and_few_rows_are_not_judged(
-    package: Path, tmp_path: Path, capsys: Capture
-) -> None:
+def test_the_same_rows_again_drift_nowhere_and_few_rows_are_not_judged(package: Path, tmp_path: Path, cli: Cli) -> None:
     data = csv(tmp_path / "rows.csv", moved=False)
-    assert run(["drift", str(package), "--csv", str(data), "--confidence", *ASK]) == 0
-    assert capsys.readouterr().out.count("as trained") == 10
-    assert run(["drift", str(package), "--csv", str(data)]) == 0
-    assert "not judged yet: 3,000 rows of the 3,600 of one rhythm" in capsys.readouterr().out
+    assert cli("drift", package, "--csv", data, "--confidence", *ASK).count("as trained") == 10
+    assert "not judged yet: 3,000 rows of the 3,600 of one rhythm" in cli("drift", package, "--csv", data)
 
 
 def test_a_state_goes_on_where_it_stopped(package: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -85,7 +82,7 @@ def test_a_state_goes_on_where_it_stopped(package: Path, tmp_path: Path, capsys:
 
 
 def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none(
-    package: Path, tmp_path: Path, capsys: Capture
+    package: Path, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
     data = csv(tmp_path / "rows.csv", moved=False, rows=200)
     state = tmp_path / "drift.bin"
@@ -93,8 +90,7 @@ def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none
     assert run([*base, "--rhythm", "80"]) == 0
     kept = state.read_bytes()
     capsys.readouterr()
-    assert run([*base, "--rhythm", "160"]) == 2
-    said = capsys.readouterr().err
+    said = cli(*base, "--rhythm", "160", code=2)
     assert "expected a state in blocks of 20 rows, got blocks of 10 - at --state" in said
     assert "drift.bin. Give the rhythm it was made with" in said
     assert state.read_bytes() == kept
@@ -109,13 +105,12 @@ def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none
         (["--state", "STATE"], "STATE. Name the file that an earlier `edgewright drift --state` wrote, or a new one"),
     ],
 )
-def test_mistakes_are_said(package: Path, tmp_path: Path, capsys: Capture, more: list[str], said: str) -> None:
+def test_mistakes_are_said(package: Path, tmp_path: Path, cli: Cli, more: list[str], said: str) -> None:
     state = tmp_path / "STATE"
     state.write_bytes(b"something else")
     more = [str(state) if word == "STATE" else word for word in more]
     data = csv(tmp_path / "rows.csv", moved=False, rows=50)
-    assert run(["drift", str(package), "--csv", str(data), *more]) == 2
-    assert said in capsys.readouterr().err
+    assert said in cli("drift", package, "--csv", data, *more, code=2)
 
 
 def test_the_base_install_is_enough(package: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from c99_stages import need_compiler
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.export._c_host import compiler_command, compilers
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.workflow import prove_place
@@ -68,25 +68,22 @@ def test_the_c_of_every_compiler_is_a_form_and_they_agree(monkeypatch: Patch) ->
     assert note.startswith("clang ") and note.endswith("-std=c99 -O2 -ffp-contract=off")
 
 
-def test_a_missing_compiler_is_one_line_and_no_failure(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+def test_a_missing_compiler_is_one_line_and_no_failure(tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
     need_compiler()
     model = str(MODELS / "sklearn-logistic.onnx")
     real(tmp_path / "gcc", "gcc")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
-    assert run(["prove", model, "--rows", "10"]) == 0
-    said = capsys.readouterr().out
+    said = cli("prove", model, "--rows", "10")
     assert said.count("clang is not installed") == 1 and "C99 by clang - clang is not installed" in said
     (tmp_path / "gcc").unlink()
-    assert run(["prove", model, "--rows", "10"]) == 0
-    assert "C99 by gcc - gcc is not installed" in capsys.readouterr().out
+    assert "C99 by gcc - gcc is not installed" in cli("prove", model, "--rows", "10")
 
 
-def test_a_module_cannot_be_exported_without_a_compiler(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+def test_a_module_cannot_be_exported_without_a_compiler(tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     model, out = str(MODELS / "sklearn-logistic.onnx"), tmp_path / "out"
-    assert run(["export", model, "--to", "extension", "--out", str(out)]) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    (line,) = cli("export", model, "--to", "extension", "--out", out, code=2).strip().splitlines()
     assert "a C compiler and Python's headers" in line and "--to c99" in line
     assert not out.exists() or not list(out.iterdir())

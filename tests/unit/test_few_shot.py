@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.core.archive import pack, unpack
 from edgewright.core.neighbours.examples import read_examples, read_samples
 from edgewright.core.neighbours.index_file import NONE, Examples, Neighbours, begin, index_bytes, parse_index
@@ -161,27 +161,20 @@ def test_windows_are_cut_inside_a_label(tmp_path: Path) -> None:
         read_samples(tmp_path / "w.csv", manifest)
 
 
-def test_commands_learn_add_and_answer_with_the_base_install(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_commands_learn_add_and_answer_with_the_base_install(tmp_path: Path, cli: Cli) -> None:
     edge = tmp_path / "activity.edge"
     edge.write_bytes(PACKAGE)
     for label in ("still", "slow"):
         write(tmp_path / "e" / f"{label}.csv", near(label, 30, seed=3))
     out = str(tmp_path / "a.neighbours")
     learn = ["few-shot", "learn", str(edge), "--examples", str(tmp_path / "e"), "--most", "5", "--out", out]
-    assert run([*learn, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["examples"] == {"slow": 5, "still": 5}
-    assert run(learn) == 2
-    assert "--force" in capsys.readouterr().err
+    assert cli.json(*learn)["examples"] == {"slow": 5, "still": 5}
+    assert "--force" in cli(*learn, code=2)
     fast = str(write(tmp_path / "fast.csv", near("fast", 6)))
-    assert run(["few-shot", "predict", out, "--csv", fast]) == 0
-    assert capsys.readouterr().out.count(NONE) == 6
-    assert run(["few-shot", "add", out, "--csv", fast, "--label", "fast", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["examples"]["fast"] == 6
+    assert cli("few-shot", "predict", out, "--csv", fast).count(NONE) == 6
+    assert cli.json("few-shot", "add", out, "--csv", fast, "--label", "fast")["examples"]["fast"] == 6
     more = str(write(tmp_path / "more.csv", near("fast", 4, seed=7)))
-    assert run(["few-shot", "predict", out, "--csv", more, "--json"]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [json.loads(line) for line in cli("few-shot", "predict", out, "--csv", more, "--json").splitlines()]
     assert [one["nearest"] for one in told] == ["fast"] * 4
     assert told[0]["place"] == "line 2"
     (tmp_path / "one").mkdir()
@@ -190,8 +183,7 @@ def test_commands_learn_add_and_answer_with_the_base_install(
                            (["predict", str(edge), "--csv", more], "neighbours.json"),
                            (["predict", str(tmp_path / "no"), "--csv", more], "no such file"),
                            (["add", out, "--csv", more, "--label", NONE], "a label of")):  # fmt: skip
-        assert run(["few-shot", *wrong]) == 2
-        assert message in capsys.readouterr().err
+        assert message in cli("few-shot", *wrong, code=2)
     code = (
         "import sys; from edgewright.cli.main import run; "
         f"assert run(['few-shot', 'predict', {out!r}, '--csv', {more!r}]) == 0; "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.schema.boards import WORDS
 from edgewright.schema.fleet_api import DeviceHistory
 from studio_example import client
@@ -30,9 +30,7 @@ def fleet(tmp_path: Path) -> Iterator[Watched]:
         made.close()
 
 
-def test_every_state_is_said_in_words_and_hostile_text_stays_text(
-    fleet: Watched, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_state_is_said_in_words_and_hostile_text_stays_text(fleet: Watched, tmp_path: Path, cli: Cli) -> None:
     one, other = fleet.devices
     why = f"{HOSTILE}\x1b[2J\0"
     fleet.report([one], boards=[*BOARDS, {**BOARDS[0], "name": "odd", "why": why}])
@@ -41,8 +39,7 @@ def test_every_state_is_said_in_words_and_hostile_text_stays_text(
     seen = asked_of(fleet.folder, DeviceHistory, "GET", path).device.boards
     assert [board.name for board in seen] == [*(f"b-{state}" for state in WORDS), "odd"]
     assert seen[-1].why == why
-    assert run(["fleet", "devices", one.id, "--fleet", str(fleet.folder)]) == 0
-    out = capsys.readouterr().out
+    out = cli("fleet", "devices", one.id, "--fleet", fleet.folder)
     for state, words in WORDS.items():
         assert re.search(rf"^b-{state} +7 +8 +{words} +2 +c0de", out, re.MULTILINE), out
     assert "\x1b" not in out

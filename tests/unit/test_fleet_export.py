@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from tuf.api.exceptions import RepositoryError
 from tuf.ngclient import Updater
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, STICK_LONGEST, package_target, plan_target
 from edgewright.fleet.repository import key_rotation, metadata, releases, static_export, usb_repository
@@ -129,16 +129,12 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
     assert device.read(package_target("main", 4)) is not None
 
 
-def test_an_export_says_how_long_files_may_be_cached(
-    made: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["fleet", "export", str(made.folder), str(tmp_path / "www")]) == 0
-    text = capsys.readouterr().out
+def test_an_export_says_how_long_files_may_be_cached(made: Fleet, tmp_path: Path, cli: Cli) -> None:
+    text = cli("fleet", "export", made.folder, tmp_path / "www")
     note = (tmp_path / "www" / static_export.NOTE).read_text(encoding="utf-8")
     for kind, value in static_export.CACHE.items():
         assert kind in text and value in text and kind in note and value in note
-    assert run(["fleet", "export", str(made.folder), str(tmp_path / "www"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["written"] == 0
+    assert cli.json("fleet", "export", made.folder, tmp_path / "www")["written"] == 0
 
 
 def test_what_must_not_be_exported_is_refused(made: Fleet, tmp_path: Path) -> None:
@@ -202,33 +198,25 @@ def test_a_second_writing_carries_news_to_the_same_stick(made: Fleet, tmp_path: 
     assert device.read(package_target("main", 4)) == package(tmp_path, "3").read_bytes()
 
 
-def test_a_stick_without_mount_rollout_or_keys_is_refused(
-    made: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stick_without_mount_rollout_or_keys_is_refused(made: Fleet, tmp_path: Path, cli: Cli) -> None:
     where = ["--fleet", str(made.folder)]
     mount = tmp_path / "usb"
-    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
-    assert "fleet stick init" in capsys.readouterr().err
+    assert "fleet stick init" in cli("fleet", "stick", "write", mount, *where, code=2)
     few = ["--root-keys", "1", "--targets-keys", "1", "--releases-keys", "1"]
-    assert run(["fleet", "stick", "init", *where, *few]) == 0
-    said = capsys.readouterr().out
+    said = cli("fleet", "stick", "init", *where, *few)
     assert "root fingerprint" in said
     assert "control plane" not in said and "fleet publish" not in said
     assert said.rstrip().endswith(f"Next: edgewright fleet stick write MOUNT --fleet {made.folder}")
     assert run(["fleet", "stick", "init", *where]) == 2
-    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
-    assert "Mount it first" in capsys.readouterr().err
+    assert "Mount it first" in cli("fleet", "stick", "write", mount, *where, code=2)
     mount.mkdir()
-    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
-    assert "a rollout for the stick" in capsys.readouterr().err
+    assert "a rollout for the stick" in cli("fleet", "stick", "write", mount, *where, code=2)
     rollout(made)
     keys = made.folder / "stick" / "keys"
     away = tmp_path / "safe"
     keys.rename(away)
-    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
-    assert "releases has 0 of 1 signatures" in capsys.readouterr().err
+    assert "releases has 0 of 1 signatures" in cli("fleet", "stick", "write", mount, *where, code=2)
     assert not list(mount.iterdir())
-    assert run(["fleet", "stick", "write", str(mount), *where, "--keys", str(away)]) == 0
-    assert "devices believe it until" in capsys.readouterr().out
+    assert "devices believe it until" in cli("fleet", "stick", "write", mount, *where, "--keys", away)
     own = open_fleet(made.folder / "stick")
     assert Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes()).read(INDEX) is not None

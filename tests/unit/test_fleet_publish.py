@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import write_package
 from edgewright.fleet.protocol.layout import package_target
@@ -19,23 +19,14 @@ from runtime_example import classifier, parts
 
 
 @pytest.fixture
-def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    assert run(["fleet", "init", str(tmp_path / "fleet")]) == 0
-    capsys.readouterr()
+def home(tmp_path: Path, cli: Cli) -> Path:
+    cli("fleet", "init", tmp_path / "fleet")
     return tmp_path / "fleet"
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:  # noqa: ANN401 - what JSON holds
-    """Return what a command prints as JSON."""
-    assert run([str(a) for a in arguments] + ["--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
+def refused(cli: Cli, *arguments: object, code: int = 2) -> str:
     """Return the one line that a command ends with."""
-    capsys.readouterr()
-    assert run([str(a) for a in arguments]) == code
-    err = capsys.readouterr().err
+    err = cli(*arguments, code=code)
     assert err.startswith("edgewright: ") and err.count("\n") == 1
     return err
 
@@ -46,10 +37,9 @@ def state(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "pumps"
-    assert run(["fleet", "init", str(folder), "--product", "pump", "--product", "valve"]) == 0
-    text = capsys.readouterr().out
+    text = cli("fleet", "init", folder, "--product", "pump", "--product", "valve")
     fleet = open_fleet(folder)
     assert fleet.settings.products == ("pump", "valve") and fleet.settings.name == "pumps"
     assert root_hash(fleet) in text
@@ -65,13 +55,11 @@ def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, capsys: 
 
 
 @pytest.mark.slow
-def test_the_ceremony_as_json_with_thresholds_and_a_passphrase(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_ceremony_as_json_with_thresholds_and_a_passphrase(tmp_path: Path, cli: Cli) -> None:
     secret = tmp_path / "secret"
     secret.write_text("correct horse\n", encoding="utf-8")
-    made = told(
-        capsys, "fleet", "init", tmp_path / "f", "--root-keys", 1, "--targets-keys", 1, "--releases-keys", 2,
+    made = cli.json(
+        "fleet", "init", tmp_path / "f", "--root-keys", 1, "--targets-keys", 1, "--releases-keys", 2,
         "--releases-threshold", 2, "--passphrase-file", secret,
     )  # fmt: skip
     assert {role["role"]: (role["threshold"], len(role["keys"])) for role in made["roles"]} == {
@@ -81,187 +69,171 @@ def test_the_ceremony_as_json_with_thresholds_and_a_passphrase(
     assert [key["encrypted"] for key in made["made"] if key["offline"]] == [True] * 4
     assert any("One key alone signs root" in warning for warning in made["warnings"])
     one = package(tmp_path, "1")
-    err = refused(capsys, "fleet", "publish", one, "--fleet", tmp_path / "f")
+    err = refused(cli, "fleet", "publish", one, "--fleet", tmp_path / "f")
     assert "releases has 0 of 2 signatures" in err and "--passphrase-file" in err
     wrong = tmp_path / "wrong"
     wrong.write_text("incorrect\n", encoding="utf-8")
     before = state(tmp_path / "f" / "public" / "metadata")
-    err = refused(capsys, "fleet", "publish", one, "--fleet", tmp_path / "f", "--passphrase-file", wrong)
+    err = refused(cli, "fleet", "publish", one, "--fleet", tmp_path / "f", "--passphrase-file", wrong)
     assert "none of the passphrases opens" in err
     assert state(tmp_path / "f" / "public" / "metadata") == before
     assert run(["fleet", "publish", str(one), "--fleet", str(tmp_path / "f"), "--passphrase-file", str(secret)]) == 0
 
 
-def test_releases_count_up_and_each_has_a_way_back(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_releases_count_up_and_each_has_a_way_back(home: Path, tmp_path: Path, cli: Cli) -> None:
     paths = [package(tmp_path, seed) for seed in "1234"]
     for path in paths[:3]:
-        told(capsys, "fleet", "publish", path, "--fleet", home)
-    last = told(
-        capsys, "fleet", "publish", paths[3], "--fleet", home, "--counter", 20, "--back-to", 2,
+        cli.json("fleet", "publish", path, "--fleet", home)
+    last = cli.json(
+        "fleet", "publish", paths[3], "--fleet", home, "--counter", 20, "--back-to", 2,
         "--profile", "cortex-m4", "--notes", "pumps", "--least", "1.2",
     )  # fmt: skip
     assert last["change"]["state"] == "published"
-    listed = told(capsys, "fleet", "releases", "--fleet", home)
+    listed = cli.json("fleet", "releases", "--fleet", home)
     assert [(one["release"]["counter"], one["revert"], one["of"]) for one in listed] == [
         (1, False, 1), (2, False, 2), (3, True, 1), (4, False, 4), (5, True, 2), (20, False, 20), (21, True, 2),
     ]  # fmt: skip
     newest = listed[5]
     assert newest["release"]["profiles"] == ["cortex-m4"] and newest["notes"] == "pumps"
     assert judge(open_fleet(home)).read(package_target("main", 21)) == paths[1].read_bytes()
-    assert run(["fleet", "releases", "--fleet", str(home)]) == 0
-    assert "back to 2" in capsys.readouterr().out
+    assert "back to 2" in cli("fleet", "releases", "--fleet", home)
 
 
-def test_what_cannot_be_published_changes_nothing(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_published_changes_nothing(home: Path, tmp_path: Path, cli: Cli) -> None:
     one = package(tmp_path, "1")
-    told(capsys, "fleet", "publish", one, "--fleet", home)
+    cli.json("fleet", "publish", one, "--fleet", home)
     before = state(home)
-    assert "It is published already" in refused(capsys, "fleet", "publish", one, "--fleet", home)
+    assert "It is published already" in refused(cli, "fleet", "publish", one, "--fleet", home)
     two = package(tmp_path, "2")
-    assert "a counter above 1" in refused(capsys, "fleet", "publish", two, "--fleet", home, "--counter", 1)
-    assert "Known: main" in refused(capsys, "fleet", "publish", two, "--fleet", home, "--product", "pump")
-    assert "--back-to" in refused(capsys, "fleet", "publish", two, "--fleet", home, "--back-to", 9)
-    assert "no such file" in refused(capsys, "fleet", "publish", tmp_path / "absent.edge", "--fleet", home)
+    assert "a counter above 1" in refused(cli, "fleet", "publish", two, "--fleet", home, "--counter", 1)
+    assert "Known: main" in refused(cli, "fleet", "publish", two, "--fleet", home, "--product", "pump")
+    assert "--back-to" in refused(cli, "fleet", "publish", two, "--fleet", home, "--back-to", 9)
+    assert "no such file" in refused(cli, "fleet", "publish", tmp_path / "absent.edge", "--fleet", home)
     text = tmp_path / "text.edge"
     text.write_text("no package", encoding="utf-8")
-    assert "a package" in refused(capsys, "fleet", "publish", text, "--fleet", home)
+    assert "a package" in refused(cli, "fleet", "publish", text, "--fleet", home)
     damaged = tmp_path / "damaged.edge"
     damaged.write_bytes(two.read_bytes()[:-200] + bytes(200))
-    refused(capsys, "fleet", "publish", damaged, "--fleet", home)
+    refused(cli, "fleet", "publish", damaged, "--fleet", home)
     manifest, files = parts()
     _, others = parts(classifier((10, 8, 3)))
     liar = tmp_path / "liar.edge"
     write_package(liar, manifest, {**files, "model.onnx": others["model.onnx"]})
-    refused(capsys, "fleet", "publish", liar, "--fleet", home, code=1)
+    refused(cli, "fleet", "publish", liar, "--fleet", home, code=1)
     assert state(home) == before
 
 
-def test_a_folder_that_is_no_fleet_is_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_no_fleet_is_said_to_be_none(tmp_path: Path, cli: Cli) -> None:
     one = package(tmp_path, "1")
-    assert "nothing - at" in refused(capsys, "fleet", "publish", one, "--fleet", tmp_path / "absent")
-    assert "without fleet.toml" in refused(capsys, "fleet", "publish", one, "--fleet", tmp_path)
-    assert "a file" in refused(capsys, "fleet", "releases", "--fleet", one)
+    assert "nothing - at" in refused(cli, "fleet", "publish", one, "--fleet", tmp_path / "absent")
+    assert "without fleet.toml" in refused(cli, "fleet", "publish", one, "--fleet", tmp_path)
+    assert "a file" in refused(cli, "fleet", "releases", "--fleet", one)
     toml = tmp_path / "fleet.toml"
     toml.write_text("format = 2\nnew = 1\n", encoding="utf-8")
-    assert "upgrade" in refused(capsys, "fleet", "publish", one, "--fleet", tmp_path)
+    assert "upgrade" in refused(cli, "fleet", "publish", one, "--fleet", tmp_path)
     toml.write_text("format = 1\n", encoding="utf-8")
-    assert "settings of a fleet" in refused(capsys, "fleet", "key", "list", "--fleet", tmp_path)
+    assert "settings of a fleet" in refused(cli, "fleet", "key", "list", "--fleet", tmp_path)
     toml.write_text("format = [", encoding="utf-8")
-    assert "settings of a fleet" in refused(capsys, "fleet", "key", "list", "--fleet", tmp_path)
+    assert "settings of a fleet" in refused(cli, "fleet", "key", "list", "--fleet", tmp_path)
 
 
-def test_init_writes_over_nothing(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_writes_over_nothing(home: Path, tmp_path: Path, cli: Cli) -> None:
     before = state(tmp_path)
-    assert "holds something" in refused(capsys, "fleet", "init", home)
-    assert "threshold of root" in refused(
-        capsys, "fleet", "init", tmp_path / "x", "--root-keys", 2, "--root-threshold", 3
-    )
-    assert "small letters" in refused(capsys, "fleet", "init", tmp_path / "x", "--product", "A b")
+    assert "holds something" in refused(cli, "fleet", "init", home)
+    assert "threshold of root" in refused(cli, "fleet", "init", tmp_path / "x", "--root-keys", 2, "--root-threshold", 3)
+    assert "small letters" in refused(cli, "fleet", "init", tmp_path / "x", "--product", "A b")
     for address in ("foo", "http://fleet.example", "https://u@fleet.example", "https://fleet.example:x"):
-        assert "--address" in refused(capsys, "fleet", "init", tmp_path / "x", "--address", address)
-    assert "No such file" in refused(capsys, "fleet", "init", tmp_path / "x", "--passphrase-file", tmp_path / "absent")
+        assert "--address" in refused(cli, "fleet", "init", tmp_path / "x", "--address", address)
+    assert "No such file" in refused(cli, "fleet", "init", tmp_path / "x", "--passphrase-file", tmp_path / "absent")
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    refused(capsys, "fleet", "init", tmp_path / "file")
-    refused(capsys, "fleet", "init", tmp_path / "file" / "below", code=74)
+    refused(cli, "fleet", "init", tmp_path / "file")
+    refused(cli, "fleet", "init", tmp_path / "file" / "below", code=74)
     (tmp_path / "file").unlink()
     assert state(tmp_path) == before
     (tmp_path / "empty").mkdir()
     assert run(["fleet", "init", str(tmp_path / "empty")]) == 0
 
 
-def test_two_people_on_two_machines_reach_the_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_people_on_two_machines_reach_the_threshold(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "fleet"
-    told(capsys, "fleet", "init", folder, "--releases-keys", 2, "--releases-threshold", 2)
+    cli.json("fleet", "init", folder, "--releases-keys", 2, "--releases-threshold", 2)
     stick = tmp_path / "other-machine" / "stick"
     stick.mkdir(parents=True)
     for name in ("releases-2.key", "releases-2.pub"):
         shutil.move(folder / "keys" / "offline" / name, stick / name)
     one = package(tmp_path, "1")
-    assert "releases has 1 of 2 signatures" in refused(capsys, "fleet", "publish", one, "--fleet", folder)
+    assert "releases has 1 of 2 signatures" in refused(cli, "fleet", "publish", one, "--fleet", folder)
     file = tmp_path / "release.json"
-    made = told(capsys, "fleet", "publish", one, "--fleet", folder, "--prepare", file)
+    made = cli.json("fleet", "publish", one, "--fleet", folder, "--prepare", file)
     assert made["change"]["state"] == "prepared" and "1 of 2" in made["change"]["lacking"][0]
-    assert "exist" in refused(capsys, "fleet", "publish", one, "--fleet", folder, "--prepare", file)
-    assert "1 of 2" in refused(capsys, "fleet", "finish", file, "--fleet", folder)
+    assert "exist" in refused(cli, "fleet", "publish", one, "--fleet", folder, "--prepare", file)
+    assert "1 of 2" in refused(cli, "fleet", "finish", file, "--fleet", folder)
     there = Path(shutil.move(file, tmp_path / "other-machine" / "release.json"))
-    assert run(["fleet", "key", "sign", str(there), "--look"]) == 0
-    seen = capsys.readouterr().out
+    seen = cli("fleet", "key", "sign", there, "--look")
     assert "adds packages/main-1.edge" in seen and "counter 1" in seen and "1 of 2" in seen
     empty = tmp_path / "empty"
     empty.mkdir()
-    refused(capsys, "fleet", "key", "sign", there, "--keys", empty, code=1)
-    signed = told(capsys, "fleet", "key", "sign", there, "--keys", stick)
+    refused(cli, "fleet", "key", "sign", there, "--keys", empty, code=1)
+    signed = cli.json("fleet", "key", "sign", there, "--keys", stick)
     assert signed["lacking"] == [] and signed["signed"]
-    done = told(capsys, "fleet", "finish", there, "--fleet", folder)
+    done = cli.json("fleet", "finish", there, "--fleet", folder)
     assert done["state"] == "published"
     assert judge(open_fleet(folder)).read(package_target("main", 1)) == one.read_bytes()
-    assert "published or waits already" in refused(capsys, "fleet", "finish", there, "--fleet", folder)
+    assert "published or waits already" in refused(cli, "fleet", "finish", there, "--fleet", folder)
 
 
-def test_a_signer_is_not_shown_a_change_that_builds_upon_something_forged(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_signer_is_not_shown_a_change_that_builds_upon_something_forged(home: Path, tmp_path: Path, cli: Cli) -> None:
     """The machine that publishes hides a package in what it says was there before."""
     file = tmp_path / "release.json"
-    told(capsys, "fleet", "publish", package(tmp_path, "1"), "--fleet", home, "--prepare", file)
+    cli.json("fleet", "publish", package(tmp_path, "1"), "--fleet", home, "--prepare", file)
     asked = json.loads(file.read_text(encoding="utf-8"))
     honest = json.dumps(asked)
     root = root_hash(open_fleet(home))
-    seen = told(capsys, "fleet", "key", "sign", file, "--look", "--root", root)
+    seen = cli.json("fleet", "key", "sign", file, "--look", "--root", root)
     assert seen["root"] == root
-    refused(capsys, "fleet", "key", "sign", file, "--look", "--root", "ab" * 32, code=1)
+    refused(cli, "fleet", "key", "sign", file, "--look", "--root", "ab" * 32, code=1)
     asked["base"]["releases"] = asked["roles"]["releases"].replace("main-1", "main-7")
     file.write_text(json.dumps(asked), encoding="utf-8")
-    assert "releases signed by the keys" in refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys")
+    assert "releases signed by the keys" in refused(cli, "fleet", "key", "sign", file, "--keys", home / "keys")
     del asked["base"]["root"]
     file.write_text(json.dumps(asked), encoding="utf-8")
-    assert "metadata of root" in refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys")
+    assert "metadata of root" in refused(cli, "fleet", "key", "sign", file, "--keys", home / "keys")
     other = tmp_path / "other"
-    told(capsys, "fleet", "init", other)
+    cli.json("fleet", "init", other)
     asked = json.loads(honest)
     asked["base"]["root"] = (other / "public" / "metadata" / "1.root.json").read_text(encoding="utf-8")
     file.write_text(json.dumps(asked), encoding="utf-8")
-    assert "targets signed by the keys" in refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys")
+    assert "targets signed by the keys" in refused(cli, "fleet", "key", "sign", file, "--keys", home / "keys")
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"format": 9}', b'{"format": 1, "roles": {"root": "x"}}'])
-def test_a_file_that_is_no_change_is_not_signed(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
-) -> None:
+def test_a_file_that_is_no_change_is_not_signed(home: Path, tmp_path: Path, cli: Cli, content: bytes) -> None:
     file = tmp_path / "change.json"
     file.write_bytes(content)
     before = state(home)
-    refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys" / "offline")
-    refused(capsys, "fleet", "finish", file, "--fleet", home)
+    refused(cli, "fleet", "key", "sign", file, "--keys", home / "keys" / "offline")
+    refused(cli, "fleet", "finish", file, "--fleet", home)
     assert state(home) == before and file.read_bytes() == content
 
 
-def test_keys_are_listed_rotated_revoked_and_refreshed(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    listed = told(capsys, "fleet", "key", "list", "--fleet", home)
+def test_keys_are_listed_rotated_revoked_and_refreshed(home: Path, tmp_path: Path, cli: Cli) -> None:
+    listed = cli.json("fleet", "key", "list", "--fleet", home)
     stolen = next(role["keys"][0] for role in listed["roles"] if role["role"] == "snapshot")
     assert listed["at_hand"][stolen].endswith("snapshot-1.key")
-    gone = told(capsys, "fleet", "key", "revoke", stolen[:8], "--fleet", home)
+    gone = cli.json("fleet", "key", "revoke", stolen[:8], "--fleet", home)
     assert gone["old_files"][0].endswith("snapshot-1.key") and gone["made"][0]["role"] == "snapshot"
-    assert run(["fleet", "key", "rotate", "timestamp", "--fleet", str(home)]) == 0
-    assert "take it anew" in capsys.readouterr().out
-    assert "no role 'tmestamp'" in refused(capsys, "fleet", "key", "rotate", "tmestamp", "--fleet", home)
-    told(capsys, "fleet", "key", "new", tmp_path / "alice.key")
-    refused(capsys, "fleet", "key", "new", tmp_path / "alice.key")
-    refused(capsys, "fleet", "key", "new", tmp_path / "alice")
-    told(capsys, "fleet", "key", "rotate", "releases", "--fleet", home, "--keep", "--add", tmp_path / "alice.pub")
-    told(capsys, "fleet", "key", "refresh", "--fleet", home)
-    told(capsys, "fleet", "key", "refresh", "--fleet", home, "--all")
-    assert run(["fleet", "key", "list", "--fleet", str(home), "--keys", str(tmp_path)]) == 0
-    text = capsys.readouterr().out
+    assert "take it anew" in cli("fleet", "key", "rotate", "timestamp", "--fleet", home)
+    assert "no role 'tmestamp'" in refused(cli, "fleet", "key", "rotate", "tmestamp", "--fleet", home)
+    cli.json("fleet", "key", "new", tmp_path / "alice.key")
+    refused(cli, "fleet", "key", "new", tmp_path / "alice.key")
+    refused(cli, "fleet", "key", "new", tmp_path / "alice")
+    cli.json("fleet", "key", "rotate", "releases", "--fleet", home, "--keep", "--add", tmp_path / "alice.pub")
+    cli.json("fleet", "key", "refresh", "--fleet", home)
+    cli.json("fleet", "key", "refresh", "--fleet", home, "--all")
+    text = cli("fleet", "key", "list", "--fleet", home, "--keys", tmp_path)
     assert "releases: 1 of 3" in text and "alice.key" in text
     assert judge(open_fleet(home)).read("rollouts/index.json") is not None
-    refused(capsys, "fleet", "key", "revoke", stolen[:8], "--fleet", home)
+    refused(cli, "fleet", "key", "revoke", stolen[:8], "--fleet", home)
 
 
 def test_a_folder_that_cannot_be_written_is_left_whole(
@@ -296,20 +268,18 @@ def test_a_folder_that_cannot_be_written_is_left_whole(
     assert judge(open_fleet(home)).read(package_target("main", 1)) == one.read_bytes()
 
 
-def test_what_waits_is_listed_and_taken_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["fleet", "waiting", "--fleet", str(home)]) == 0
-    assert capsys.readouterr().out == "nothing waits\n"
+def test_what_waits_is_listed_and_taken_back(home: Path, tmp_path: Path, cli: Cli) -> None:
+    assert cli("fleet", "waiting", "--fleet", home) == "nothing waits\n"
     (home / "fleet.sqlite").touch()
     for seed in "123":
-        made = told(capsys, "fleet", "publish", package(tmp_path, seed), "--fleet", home)
+        made = cli.json("fleet", "publish", package(tmp_path, seed), "--fleet", home)
         assert made["change"]["state"] == "waiting"
-    listed = told(capsys, "fleet", "waiting", "--fleet", home)
+    listed = cli.json("fleet", "waiting", "--fleet", home)
     assert [(one["number"], one["about"].split(":")[0]) for one in listed] == [
         (1, "release 1 of main"), (2, "release 2 of main"), (3, "release 4 of main"),
     ]  # fmt: skip
-    assert "these wait: 1, 2, 3" in refused(capsys, "fleet", "waiting", "--fleet", home, "--withdraw", 9)
-    assert run(["fleet", "waiting", "--fleet", str(home), "--withdraw", "2"]) == 0
-    assert capsys.readouterr().out.count("taken back") == 2
-    assert [one["number"] for one in told(capsys, "fleet", "waiting", "--fleet", home)] == [1]
-    told(capsys, "fleet", "publish", package(tmp_path, "3"), "--fleet", home)
-    assert [one["release"]["counter"] for one in told(capsys, "fleet", "releases", "--fleet", home)] == [1, 2, 3]
+    assert "these wait: 1, 2, 3" in refused(cli, "fleet", "waiting", "--fleet", home, "--withdraw", 9)
+    assert cli("fleet", "waiting", "--fleet", home, "--withdraw", "2").count("taken back") == 2
+    assert [one["number"] for one in cli.json("fleet", "waiting", "--fleet", home)] == [1]
+    cli.json("fleet", "publish", package(tmp_path, "3"), "--fleet", home)
+    assert [one["release"]["counter"] for one in cli.json("fleet", "releases", "--fleet", home)] == [1, 2, 3]

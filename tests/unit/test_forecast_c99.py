@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from c99_examples import need
 from c99_streams import COMPILERS, built, said
-from edgewright.cli.commands.export import COMMAND as EXPORT
+from edgewright.cli.commands import export as export_module
 from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.forecasting.linear import Form, fit, mixture
@@ -137,9 +137,11 @@ def test_export_writes_c_of_a_forecasters_file_and_no_other_form(tmp_path: Path)
     values = np.sin(np.arange(200) * 2 * np.pi / 12) + 0.1 * np.random.default_rng(0).normal(size=200)
     place = tmp_path / "wave.forecaster"
     write_forecaster(place, fit_forecaster(values, ForecastRequest(6, (12,))))
-    made = CliRunner().invoke(EXPORT, [str(place), "--to", "c99", "--out", str(tmp_path / "c"), "--json"])
+    made = CliRunner().invoke(
+        export_module.command, [str(place), "--to", "c99", "--out", str(tmp_path / "c"), "--json"]
+    )
     assert made.exit_code == 0, made.output
     assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["wave_forecast.c", "wave_forecast.h"]
-    refused = CliRunner().invoke(EXPORT, [str(place), "--to", "onnx", "--out", str(tmp_path / "d")])
+    refused = CliRunner().invoke(export_module.command, [str(place), "--to", "onnx", "--out", str(tmp_path / "d")])
     assert "c99" in str(refused.exception)
     assert not (tmp_path / "d").exists()

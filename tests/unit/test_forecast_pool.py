@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.language.forecasting.backtest import naive_error
 from edgewright.language.forecasting.pool import fit_pool, pool_bytes, read_pool, write_pool
@@ -113,7 +114,7 @@ def test_the_same_series_give_the_same_file_and_bad_files_are_refused(tmp_path: 
         read_pool(tmp_path / "none.pool")
 
 
-def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "meters"
     folder.mkdir()
     for number, values in enumerate(others(3)):
@@ -121,17 +122,14 @@ def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, capsys: pytest.
     (folder / "broken.csv").write_text("kW\nabc\n")
     out = str(tmp_path / "m.pool")
     pooling = ["forecast", "pool", str(folder), "--season", "24", "--horizon", "24", "--out", out]
-    assert run([*pooling, "--json"]) == 0
-    said = msgspec.json.decode(capsys.readouterr().out)
+    said = cli.json(*pooling)
     assert said["series"] == 6
     assert "broken.csv was left out" in said["notes"][0]
-    assert run(pooling) == 2
-    assert "--force" in capsys.readouterr().err
+    assert "--force" in cli(*pooling, code=2)
     new, made = tmp_path / "new.csv", tmp_path / "new.forecaster"
     new.write_text("kW\n" + "\n".join(f"{v:.5g}" for v in rhythm(0, 300, seed=7)) + "\n")
     asked = ["forecast", str(new), "--horizon", "24", "--pooled", out, "--out", str(made)]
-    assert run([*asked, "--json"]) == 0
-    said = msgspec.json.decode(capsys.readouterr().out)
+    said = cli.json(*asked)
     assert said["seasons"] == [24]
     assert said["tried"][0]["mase"] < 1
     assert run(["forecast", "run", str(made), "--horizon", "3"]) == 0
@@ -147,8 +145,7 @@ def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, capsys: pytest.
         (["pool", str(new), "--season", "24", "--horizon", "24", "--out", out, "--force"], "a file"),
         (["pool", str(folder), "--season", "x", "--horizon", "24", "--out", out, "--force"], "--season"),
     ):
-        assert run(["forecast", *wrong]) == 2
-        assert message in capsys.readouterr().err
+        assert message in cli("forecast", *wrong, code=2)
 
 
 @pytest.mark.needs_data

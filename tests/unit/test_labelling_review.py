@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.language.labelling.audit import draw
 from edgewright.language.labelling.picture import bars
@@ -96,16 +97,12 @@ def _sample(project: Project) -> list[int]:
     return [row[0] for row in rows]
 
 
-def test_two_people_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_people_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     path = write_project(tmp_path)
     assert piped(monkeypatch, path, "lamp\nfood\n") == 0
     monkeypatch.setattr(sys, "stdin", io.StringIO("lamp\nlamp\n"))
-    assert run(["label", "review", str(path), "--as", "bob", "--second"]) == 0
-    capsys.readouterr()
-    assert run(["label", "status", str(path)]) == 0
-    said = capsys.readouterr().out
+    cli("label", "review", path, "--as", "bob", "--second")
+    said = cli("label", "status", path)
     assert "ann and bob agree on 1 of 2: Cohen's kappa 0.00" in said
     assert "one item with two labels" in said
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core import catalogue
 from edgewright.language.embedding.contract import Vectors, unit
@@ -154,18 +155,17 @@ def test_windows_become_features_of_the_shipped_stages() -> None:
     assert (made[2:15] @ made[16:].T).mean() < (made[2:15] @ made[2:15].T).mean() - 0.5
 
 
-def test_likely_errors_say_what_they_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_likely_errors_say_what_they_cannot_do(tmp_path: Path, cli: Cli) -> None:
     path = write_project(tmp_path)
     with Project(path) as project:
         answer(project, list(range(1, 81)))
         project.say(1, "food", "ann", "typed")
-    assert run(["label", "errors", str(path)]) == 0
-    said = capsys.readouterr().out
+    said = cli("label", "errors", path)
     assert "1 food (rather lamp)" in said
     assert "only an audit tells their error rate" in said
 
 
-def test_pictures_by_an_encoder_or_by_their_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_by_an_encoder_or_by_their_colours(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "shelf").mkdir()
     for number in range(6):
         colour = (250 - number, 5, 5) if number % 2 else (5, 5, 250 - number)
@@ -182,5 +182,4 @@ def test_pictures_by_an_encoder_or_by_their_colours(tmp_path: Path, capsys: pyte
         assert found == {f"{n}.png": "red" if n % 2 else "blue" for n in range(6)}
         assert np.ptp(vectors_of(project)[1] @ vectors_of(project).T) > 0.5
     (tmp_path / "shelf" / "0.png").write_bytes(b"another")
-    assert run(["label", "export", path, "--out", str(tmp_path / "shelf.csv")]) == 2
-    assert "another one" in capsys.readouterr().err
+    assert "another one" in cli("label", "export", path, "--out", tmp_path / "shelf.csv", code=2)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.core.package import read_package
 from edgewright.data.audited_labels import beside, read_record, records
 from edgewright.language.labelling.audit import asked, draw
@@ -42,7 +42,7 @@ def exported(path: Path, **more: bool) -> Path:
         return export(project, path.with_suffix(".csv").with_name("out.csv"), force=True, **more).path
 
 
-def test_labels_without_a_finished_audit_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_without_a_finished_audit_are_refused(tmp_path: Path, cli: Cli) -> None:
     path = write_project(tmp_path)
     with suggested(path) as project:
         out = export(project, tmp_path / "out.csv").path
@@ -52,26 +52,25 @@ def test_labels_without_a_finished_audit_are_refused(tmp_path: Path, capsys: pyt
         export(project, out, force=True)
         with pytest.raises(CheckFailedError, match="0 of 5 answers"):
             records(out, LIMIT)
-    assert run(["language", "train", str(out), "--out", str(tmp_path / "m.language")]) == 1
-    assert "label audit" in capsys.readouterr().err
+    assert "label audit" in cli("language", "train", out, "--out", tmp_path / "m.language", code=1)
     assert not (tmp_path / "m.language").exists()
 
 
-def test_a_language_model_keeps_the_record_of_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_language_model_keeps_the_record_of_its_labels(tmp_path: Path, cli: Cli) -> None:
     out, model = exported(audited_project(tmp_path, 75)), tmp_path / "m.language"
-    assert run(["language", "train", str(out), "--out", str(model), "--size", "8kB", "--label-errors", "0.06"]) == 0
-    assert "0 of 75 drawn at random were wrong" in capsys.readouterr().out
+    assert "0 of 75 drawn at random were wrong" in cli(
+        "language", "train", out, "--out", model, "--size", "8kB", "--label-errors", "0.06"
+    )
     spec, _ = read_language(model)
     assert msgspec.convert(spec.trained["labels"], list[LabelRecord]) == [read_record(beside(out))]
 
 
-def test_an_audit_above_the_limit_is_refused_and_the_limit_can_be_raised(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_audit_above_the_limit_is_refused_and_the_limit_can_be_raised(tmp_path: Path, cli: Cli) -> None:
     project = audited_project(tmp_path, 30)
     out = exported(project)
-    assert run(["label", "export", str(project), "--out", str(out), "--force"]) == 0
-    assert "note: training refuses it (up to 11.6 % of the machine's labels may be wrong" in capsys.readouterr().out
+    assert "note: training refuses it (up to 11.6 % of the machine's labels may be wrong" in cli(
+        "label", "export", project, "--out", out, "--force"
+    )
     # None of 30 is wrong: up to 11.6 % may be.
     with pytest.raises(CheckFailedError, match=r"up to 11\.6 % of the machine's labels"):
         records(out, LIMIT)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.predictor import Predictor
 from edgewright.schema.ladder import LADDER_VERSION, LadderRecord
@@ -18,21 +19,19 @@ Capture = pytest.CaptureFixture[str]
 QUICK = ["--by", "row", "--patience", "1"]
 
 
-def test_the_table_says_what_is_enough(tmp_path: Path, capsys: Capture) -> None:
+def test_the_table_says_what_is_enough(tmp_path: Path, cli: Cli) -> None:
     file = table(tmp_path / "rows.csv")
-    assert run(["ladder", str(file), "--target", "y", *QUICK]) == 0
-    out = capsys.readouterr().out
+    out = cli("ladder", file, "--target", "y", *QUICK)
     assert "> threshold" in out
     assert "the rung 'threshold' is enough: accuracy" in out
     assert "not tried" in out
     assert "--run threshold" in out
 
 
-def test_the_chosen_rung_becomes_a_package(tmp_path: Path, capsys: Capture) -> None:
+def test_the_chosen_rung_becomes_a_package(tmp_path: Path, cli: Cli) -> None:
     file, out = table(tmp_path / "rows.csv"), tmp_path / "runs"
     asked = ["ladder", str(file), "--target", "y", *QUICK, "--json", "--run", "chosen", "--out", str(out)]
-    assert run(asked) == 0
-    record = msgspec.json.decode(capsys.readouterr().out, type=LadderRecord)
+    record = msgspec.json.decode(cli(*asked), type=LadderRecord)
     assert (record.version, record.chosen) == (LADDER_VERSION, "threshold")
     folder = out / "rows-threshold"
     kept = msgspec.json.decode((folder / "ladder.json").read_bytes(), type=LadderRecord)
@@ -85,8 +84,7 @@ def test_what_was_measured_stands_when_it_is_interrupted(
     assert "interrupted: what was measured stands" in out
 
 
-def test_a_column_that_never_changes_is_left_out(tmp_path: Path, capsys: Capture) -> None:
+def test_a_column_that_never_changes_is_left_out(tmp_path: Path, cli: Cli) -> None:
     rows = [[f"{n % 10}", "7", "x" if n % 10 < 5 else "y"] for n in range(60)]
     file = str(write_rows(tmp_path / "constant.csv", rows, header="a,b,y"))
-    assert run(["ladder", file, "--target", "y", *QUICK]) == 0
-    assert "never changes or has no value: b" in capsys.readouterr().out
+    assert "never changes or has no value: b" in cli("ladder", file, "--target", "y", *QUICK)

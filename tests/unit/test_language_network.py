@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from c99_language_example import INTENTS, built, jumble, model
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.executor import compile_graph
@@ -116,17 +116,15 @@ def test_onnx_runtime_runs_both_forms() -> None:
         assert np.mean(np.abs(chances - wanted["probabilities"]) < 1e-4) > 0.95
 
 
-def test_the_commands_write_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_write_them(tmp_path: Path, cli: Cli) -> None:
     need_litert()
     place = tmp_path / "words.language"
     write_language(place, *example())
     for target, file in (("tflite", "words.network.tflite"), ("onnx", "words.onnx"), ("c99", "words.c")):
         out = tmp_path / target
-        assert run(["language", "export", str(place), "--to", target, "--out", str(out), "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
+        told = cli.json("language", "export", place, "--to", target, "--out", out)
         assert str(out / file) in {one["path"] for one in told["files"]}
-        assert run(["export", str(place), "--to", target, "--out", str(out)]) == 0
-        assert "words" in capsys.readouterr().out
+        assert "words" in cli("export", place, "--to", target, "--out", out)
     for wrong in (["--to", "tflit"], ["--to", "onnx", "--form", "half"], ["--to", "c99", "--form", "float"]):
         assert run(["language", "export", str(place), *wrong, "--out", str(tmp_path / "no")]) == 2
     assert not (tmp_path / "no").exists()

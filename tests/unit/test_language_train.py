@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.language.intents.integers import shape_for, size_of
 from edgewright.language.intents.parts import held_sentences
@@ -243,20 +243,19 @@ def test_the_limit_of_scope_and_its_area() -> None:
             share_of(text)
 
 
-def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands(
+    tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = [f'"{one.text}",{one.intent}' for one in utterances()]
     (tmp_path / "u.csv").write_text("text,intent\n" + "\n".join(lines))
     model = str(tmp_path / "m.language")
-    assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model, "--size", "8kB", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = cli.json("language", "train", tmp_path / "u.csv", "--out", model, "--size", "8kB")
     assert told["bytes"] <= 8000
     assert {one["intent"] for one in told["intents"]} == {"drink", "food", "stop"}
     assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model]) == 2
     assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model, "--force", "--slots"]) == 2
-    assert run(["language", "train", str(tmp_path / "u.csv"), "--out", str(tmp_path / "n"), "--unlabelled", "x"]) == 2
-    capsys.readouterr()
-    assert run(["language", "parse", "give me one cola", "--model", model, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    cli("language", "train", tmp_path / "u.csv", "--out", tmp_path / "n", "--unlabelled", "x", code=2)
+    found = cli.json("language", "parse", "give me one cola", "--model", model)
     assert found["intent"] == "drink"
     assert [slot["name"] for slot in found["slots"]] == ["number"]
     for arguments in (["", "--model", model], ["x", "--model", str(tmp_path / "none")], ["x", "--model", str(tmp_path)],
@@ -264,14 +263,13 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
         assert run(["language", "parse", *arguments]) == 2
     assert "Traceback" not in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin", io.StringIO("a cola\n\n" + "a" * 2000 + "\n"))
-    assert run(["language", "parse", "-", "--model", model]) == 2
-    assert "at line 3 of standard input" in capsys.readouterr().err
+    assert "at line 3 of standard input" in cli("language", "parse", "-", "--model", model, code=2)
     assert run(["export", model, "--to", "c99", "--out", str(tmp_path / "c")]) == 0
     assert (tmp_path / "c" / "m.c").is_file()
     assert run(["export", model, "--to", "extension", "--out", str(tmp_path / "c")]) == 2
 
 
-def test_utterances_to_judge_by_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_utterances_to_judge_by_come_from_a_file(tmp_path: Path, cli: Cli) -> None:
     def written(name: str, given: Sequence[tuple[str, str]]) -> str:
         (tmp_path / name).write_text("text,intent\n" + "\n".join(f'"{text}",{intent}' for text, intent in given))
         return str(tmp_path / name)
@@ -280,20 +278,19 @@ def test_utterances_to_judge_by_come_from_a_file(tmp_path: Path, capsys: pytest.
     judges = [("may I have the cola", "drink"), ("one wrap for me", "food"), ("what time is it", "oos"),
               ("cancel", "stop"), (utterances()[0].text, "drink")]  # fmt: skip
     model = ["--out", str(tmp_path / "m.language"), "--size", "4kB", "--force"]
-    assert run(["language", "train", training, "--validation", written("v.csv", judges), *model, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = cli.json("language", "train", training, "--validation", written("v.csv", judges), *model)
     assert told["judged"] == 4
     assert told["out_of_scope"]["judged"] == len(OTHERS) + 1
     assert any("1 of 5 utterances to judge by are in the training, too" in one for one in told["findings"])
     for wrong, said in (([("soda", "drinks")], "intents of the training"), ([("sing", "oos")], "in scope"),
                         ([(utterances()[0].text, "food")], "one intent a sentence")):  # fmt: skip
-        assert run(["language", "train", training, "--validation", written("w.csv", wrong), *model]) == 2
-        assert said in capsys.readouterr().err
+        assert said in cli("language", "train", training, "--validation", written("w.csv", wrong), *model, code=2)
     assert run(["language", "train", training, "--validation", str(tmp_path / "none.csv"), *model]) == 2
     dropping = [*model, "--contradictions", "drop"]
     mixed = [*judges[:4], (utterances()[0].text, "food")]
-    assert run(["language", "train", training, "--validation", written("w.csv", mixed), *dropping]) == 0
-    assert "1 utterances whose sentence has two intents" in capsys.readouterr().out
+    assert "1 utterances whose sentence has two intents" in cli(
+        "language", "train", training, "--validation", written("w.csv", mixed), *dropping
+    )
 
 
 def test_slots_are_judged_on_the_file_that_marks_them() -> None:

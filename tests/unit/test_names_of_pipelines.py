@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.pipeline.config import names_pipeline
 
 
@@ -22,16 +22,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", ["ladder", "curve", "advise"])
-def test_a_folder_named_as_a_pipeline_is_not_taken_for_it(
-    here: Path, command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run([command, "hapt", "--target", "label"]) == 2
-    told = capsys.readouterr().err
+def test_a_folder_named_as_a_pipeline_is_not_taken_for_it(here: Path, command: str, cli: Cli) -> None:
+    told = cli(command, "hapt", "--target", "label", code=2)
     assert "either the pipeline 'hapt' or the folder './hapt', got a name of both" in told
     assert "For the folder write ./hapt" in told and "name its data with --data" in told
     # With --data the pipeline is meant, and the folder of that name is not looked at.
-    assert run([command, "hapt", "--data", str(here / "elsewhere")]) == 2
-    assert "elsewhere" in capsys.readouterr().err
+    assert "elsewhere" in cli(command, "hapt", "--data", here / "elsewhere", code=2)
 
 
 def test_what_is_a_pipeline_and_what_is_data(here: Path) -> None:
@@ -41,11 +37,7 @@ def test_what_is_a_pipeline_and_what_is_data(here: Path) -> None:
         assert not names_pipeline(name)
 
 
-def test_a_command_that_takes_pipelines_alone_takes_the_shipped_one(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["search", "hapt", "--data", "elsewhere", "--out", str(here / "s")]) == 2
-    assert "elsewhere" in capsys.readouterr().err
+def test_a_command_that_takes_pipelines_alone_takes_the_shipped_one(here: Path, cli: Cli) -> None:
+    assert "elsewhere" in cli("search", "hapt", "--data", "elsewhere", "--out", here / "s", code=2)
     # A folder is told from a pipeline by its path.
-    assert run(["search", "./hapt", "--out", str(here / "s")]) == 2
-    assert "a folder" in capsys.readouterr().err
+    assert "a folder" in cli("search", "./hapt", "--out", here / "s", code=2)

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.predictor import load
@@ -143,25 +144,26 @@ def test_a_loss_beyond_the_limit_leaves_no_package_and_ends_with_1(
     assert "small.edge" not in names(tmp_path / "hard")
 
 
-def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, tmp_path: Path, cli: Cli) -> None:
     asked = [str(trained), "--int8", "--prune", "structured:0.5", "--epochs", "1", "--device", "cortex-m4"]
     kept = tmp_path / "kept"
-    assert run(["compress", *asked, "--keep", "structured-50", "--max-drop", "100%", "--out", str(kept)]) == 0
-    out = capsys.readouterr().out
+    out = cli("compress", *asked, "--keep", "structured-50", "--max-drop", "100%", "--out", kept)
     assert "chosen: structured-50, as --keep says" in out and "structured-50 on cortex-m4, estimated: flash" in out
     assert all(line == line.rstrip() and len(line) <= 120 for line in out.splitlines())
     record = read_record(kept)
     assert record.chosen == "structured-50" and record.device == "cortex-m4"
     assert load(kept).form == "float" and load(kept).manifest.provenance["form"] == "structured-50"
-    assert run(["compress", *asked, "--keep", "structured-50-qat", "--out", str(tmp_path / "no")]) == 2
-    assert "int8, structured-50, structured-50-int8" in capsys.readouterr().err
-    assert run(["compress", *asked, "--device", "cortex-m99", "--out", str(tmp_path / "no")]) == 2
-    assert "cortex-m4" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    assert "int8, structured-50, structured-50-int8" in cli(
+        "compress", *asked, "--keep", "structured-50-qat", "--out", tmp_path / "no", code=2
+    )
+    assert (
+        "cortex-m4" in cli("compress", *asked, "--device", "cortex-m99", "--out", tmp_path / "no", code=2)
+        and not (tmp_path / "no").exists()
+    )
     hard = ["compress", str(trained), "--prune", "magnitude:0.99", "--prune", "magnitude:0.1", "--epochs", "1"]
-    assert run([*hard, "--keep", "magnitude-99", "--max-drop", "0.1%", "--out", str(tmp_path / "hard")]) == 1
-    assert "magnitude-99 loses" in capsys.readouterr().err and "small.edge" not in names(tmp_path / "hard")
+    assert "magnitude-99 loses" in cli(
+        *hard, "--keep", "magnitude-99", "--max-drop", "0.1%", "--out", tmp_path / "hard", code=1
+    ) and "small.edge" not in names(tmp_path / "hard")
 
 
 def test_every_form_has_the_name_that_was_foretold(everything: tuple[Path, CompressRecord]) -> None:
@@ -222,10 +224,9 @@ def test_a_device_that_is_too_small_refuses(tmp_path: Path) -> None:
     assert fits.package is not None and fits.record.chosen == "structured-90-int8"
 
 
-def test_the_table_on_the_terminal(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_on_the_terminal(trained: Path, tmp_path: Path, cli: Cli) -> None:
     given = [str(trained), "--int8", "--prune", "structured:0.5", "--max-drop", "100%", "--epochs", "1"]
-    assert run(["compress", *given, "--out", str(tmp_path / "shown")]) == 0
-    out = capsys.readouterr().out
+    out = cli("compress", *given, "--out", tmp_path / "shown")
     assert "*structured-50" in out and "chosen: structured-50-int8" in out
     assert "multiply-accumulates, fine-tuned" in out and "Pareto front" in out
     assert "look" in out and "by row" in out
@@ -281,7 +282,7 @@ def test_a_model_from_elsewhere_becomes_int8(tmp_path: Path) -> None:
     assert "pipeline" not in names(done.folder) and done.record.source == "model"
 
 
-def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, cli: Cli) -> None:
     foreign(tmp_path / "net.onnx")
     data = str(write_rows(tmp_path / "rows.csv", rows(CLASSES, 300)))
     two = str(write_rows(tmp_path / "two.csv", rows(("off", "on"), 300)))
@@ -298,8 +299,7 @@ def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, capsys: pytest.
         ([str(tmp_path / "none.onnx"), "--int8", *known], "No such file"),
         ([data, "--int8", *known], "ONNX"),
     ):
-        assert run(["compress", *given, *out]) == 2
-        err = capsys.readouterr().err
+        err = cli("compress", *given, *out, code=2)
         assert told.lower() in err.lower() and err.count("\n") == 1, (told, err)
     assert names(tmp_path / "o") == []
 
@@ -316,7 +316,7 @@ def test_a_run_is_only_judged_on_its_own_data(trained: Path, tmp_path: Path) -> 
         compress(trained, Wanted(int8=True), out=tmp_path / "o", target="label")
 
 
-def test_damaged_sources_are_one_line(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_sources_are_one_line(trained: Path, tmp_path: Path, cli: Cli) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(trained, broken)
     (array,) = broken.glob("pipeline/model.*.0.weights.npy")
@@ -337,8 +337,7 @@ def test_damaged_sources_are_one_line(trained: Path, tmp_path: Path, capsys: pyt
         ([str(trained), "--distil", str(tmp_path / "none.onnx")], "no such file"),
         ([str(trained), "--prune", "structured:0.999"], "one unit a layer"),
     ):
-        assert run(["compress", *given, "--out", str(tmp_path / "o")]) == 2, given
-        err = capsys.readouterr().err
+        err = cli("compress", *given, "--out", tmp_path / "o", code=2)
         assert told in err.lower() and err.count("\n") == 1, (told, err)
     assert not (tmp_path / "o").exists()
     assert not [name for name in names(tmp_path) if name.startswith(".")]

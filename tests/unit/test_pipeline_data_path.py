@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
 from edgewright.pipeline.provenance import Remembered, read_record, remembered
@@ -57,28 +58,26 @@ def test_the_path_enters_neither_the_package_nor_its_hash(tmp_path: Path, monkey
     assert str(tmp_path).encode() not in (first / "small.edge").read_bytes()
 
 
-def test_data_that_have_gone_are_named(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_data_that_have_gone_are_named(folder: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     (tmp_path / "here" / "mine.csv").rename(tmp_path / "moved.csv")
     record = prove_place(str(folder))
     assert record.passed and record.source == "test vectors of the package"
     assert "no such file or folder any more" in record.notes[0] and "mine.csv" in record.notes[0]
     arguments = ["compress", str(folder), "--int8", "--max-drop", "100%", "--out", str(tmp_path / "smaller")]
     capsys.readouterr()
-    assert run(arguments) == 2
-    err = capsys.readouterr().err
+    err = cli(*arguments, code=2)
     assert "no such file or folder any more" in err and "--data" in err and err.count("\n") == 1
     assert run([*arguments, "--data", str(tmp_path / "moved.csv")]) == 0
 
 
-def test_data_that_have_changed_are_said_to_be_others(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_data_that_have_changed_are_said_to_be_others(folder: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     shutil.copy(tmp_path / "here" / "mine.csv", tmp_path / "same.csv")
     write_rows(tmp_path / "here" / "mine.csv", rows(("idle", "off", "on"), 190))
     record = prove_place(str(folder))
     assert record.passed and "have changed since the run" in record.notes[0] and "mine.csv" in record.source
     assert not prove_place(str(folder), data=str(tmp_path / "same.csv")).notes
     capsys.readouterr()
-    assert run(["compress", str(folder), "--int8", "--out", str(tmp_path / "smaller")]) == 2
-    err = capsys.readouterr().err
+    err = cli("compress", folder, "--int8", "--out", tmp_path / "smaller", code=2)
     assert "samples that have changed since" in err and err.count("\n") == 1
     assert not (tmp_path / "smaller").exists()
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.input_ranges import METADATA, flagged, outside, ranges_text, read_ranges
 from edgewright.core.onnx.reader import read_onnx
@@ -85,18 +86,16 @@ def test_a_model_alone_takes_drawn_rows_or_a_file(folder: Path, tmp_path: Path) 
     assert "test vectors" in prove_place(str(folder / "model.onnx")).source
 
 
-def test_the_command_shows_and_prints_the_record(folder: Path, capsys: Capture) -> None:
-    assert run(["prove", str(folder)]) == 0
-    out = capsys.readouterr().out
+def test_the_command_shows_and_prints_the_record(folder: Path, cli: Cli) -> None:
+    out = cli("prove", folder)
     assert "PROVEN  no tolerance is broken" in out and "Python pipeline" in out
     assert all(len(line) <= 120 and line == line.rstrip() for line in out.splitlines())
-    assert run(["prove", str(folder), "--json"]) == 0
-    record = msgspec.json.decode(capsys.readouterr().out, type=ProofRecord)
+    record = msgspec.json.decode(cli("prove", folder, "--json"), type=ProofRecord)
     assert record.version == 1 and record.passed
 
 
 def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
-    folder: Path, tmp_path: Path, capsys: Capture
+    folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
     from edgewright.graph.onnx_writer import to_onnx
 
@@ -109,8 +108,7 @@ def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
     name = next(name for name in node.inputs if name in graph.constants)
     constants = {**graph.constants, name: graph.constants[name] * np.float32(1.01)}
     (place / "model.onnx").write_bytes(to_onnx(msgspec.structs.replace(graph, constants=constants)))
-    assert run(["prove", str(place), "--data", str(folder.parent.parent / "rows.csv")]) == 2
-    capsys.readouterr()
+    cli("prove", place, "--data", folder.parent.parent / "rows.csv", code=2)
     np.save(tmp_path / "rows.npy", np.ones((3, 2), np.float32))
     assert run(["prove", str(place), "--data", str(tmp_path / "rows.npy")]) == 1
     out, err = capsys.readouterr()
@@ -126,9 +124,8 @@ def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
         (["{run}", "--rows", "0"], "0 is not in the range"),
     ],
 )
-def test_bad_input_is_one_line(arguments: list[str], told: str, folder: Path, capsys: Capture) -> None:
-    assert run(["prove", *(a.format(run=folder) for a in arguments)]) == 2
-    err = capsys.readouterr().err
+def test_bad_input_is_one_line(arguments: list[str], told: str, folder: Path, cli: Cli) -> None:
+    err = cli("prove", *(a.format(run=folder) for a in arguments), code=2)
     assert told in err and err.count("\n") == 1
 
 
@@ -168,9 +165,8 @@ def test_an_emulated_device_is_one_more_form(device: str, folder: Path) -> None:
     assert exact["integer reference"] is True
 
 
-def test_an_unknown_device_is_refused(folder: Path, capsys: Capture) -> None:
-    assert run(["prove", str(folder), "--device", "cortex-m99"]) == 2
-    assert "cortex-m4" in capsys.readouterr().err
+def test_an_unknown_device_is_refused(folder: Path, cli: Cli) -> None:
+    assert "cortex-m4" in cli("prove", folder, "--device", "cortex-m99", code=2)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +225,9 @@ def test_stages_that_an_emulated_device_does_not_show_are_no_fault_of_its() -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["activity", "latency", "demo"])
-def test_shipped_pipelines_prove(name: str, lesson: Callable[[str], Lesson], tmp_path: Path, capsys: Capture) -> None:
+def test_shipped_pipelines_prove(name: str, lesson: Callable[[str], Lesson], tmp_path: Path, cli: Cli) -> None:
     folder = shutil.copytree(lesson(name).folder, tmp_path / name)
-    assert run(["prove", str(folder), "--rows", "300"]) == 0
-    assert "PROVEN" in capsys.readouterr().out
+    assert "PROVEN" in cli("prove", folder, "--rows", "300")
 
 
 @pytest.mark.slow

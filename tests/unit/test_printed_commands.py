@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.cli.options import command_line
 from edgewright.schema.advice import Advice
@@ -34,13 +35,12 @@ def _stream(path: Path, *, even: bool, first_day: int = 1) -> Path:
 
 
 def test_the_printed_ladder_command_is_whole_and_gives_the_shown_score(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     monkeypatch.chdir(tmp_path)
     table(tmp_path / "my rows.csv")
     asked = ["ladder", "my rows.csv", "--target", "y", "--by", "row", "--patience", "1", "--metric", "macro-f1"]
-    assert run([*asked, "--seed", "3"]) == 0
-    out = capsys.readouterr().out
+    out = cli(*asked, "--seed", "3")
     command = out.split("make a run of it: ")[1].splitlines()[0]
     assert sorted(shlex.split(command)[1:]) == sorted([*asked, "--run", "threshold", "--seed", "3"])
     assert run(shlex.split(command)[1:]) == 0

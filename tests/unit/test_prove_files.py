@@ -13,9 +13,9 @@ import pytest
 from c99_language_example import jumble
 from c99_language_example import model as language_model
 from c99_stages import use_one_compiler
+from cli_runner import Cli
 from denoiser_example import random_denoiser
 from detector_example import KINDS, SETTINGS, fitted, rows
-from edgewright.cli.main import run
 from edgewright.graph.denoising import write_denoiser
 from edgewright.language.forecasting.selection import ForecastRequest as Wanted
 from edgewright.language.forecasting.selection import fit_forecaster
@@ -135,15 +135,13 @@ def forecaster(tmp_path: Path) -> Path:
     return place
 
 
-def test_a_forecaster_is_proven(forecaster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_forecaster_is_proven(forecaster: Path, tmp_path: Path, cli: Cli) -> None:
     assert proof(forecaster).passed
     (tmp_path / "rows.csv").write_text("value\n" + "\n".join(["0.5", "NA", "0.25"] * 20) + "\n")
-    assert run(["prove", str(forecaster), "--data", str(tmp_path / "rows.csv"), "--json"]) == 0
-    record = msgspec.json.decode(capsys.readouterr().out, type=ProofRecord)
+    record = msgspec.json.decode(cli("prove", forecaster, "--data", tmp_path / "rows.csv", "--json"), type=ProofRecord)
     assert record.samples == 60 and {pair.verdict for pair in record.pairs} == {"bit-exact"}
     (tmp_path / "other.csv").write_text("else\n1\n")
-    assert run(["prove", str(forecaster), "--data", str(tmp_path / "other.csv")]) == 2
-    assert "the column value" in capsys.readouterr().err
+    assert "the column value" in cli("prove", forecaster, "--data", tmp_path / "other.csv", code=2)
 
 
 def _first_number(table: str, factor: str) -> Change:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.device._live import bars
 from edgewright.cli.main import run
 from edgewright.core.csv.rows import read_csv
@@ -112,13 +113,10 @@ def test_a_source_that_ends_too_early_leaves_nothing(tmp_path: Path, capsys: pyt
         (["--source", "SOURCE?time=-", "--label", "a", "--person", "b", "--columns", "time"], "other names"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
-) -> None:
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, cli: Cli, arguments: list[str], said: str) -> None:
     file = source_file(tmp_path / "a.csv", 3.0, 1.0, 0)
     filled = [a.replace("SOURCE", f"replay:{file}") for a in arguments]
-    assert run(["device", "record", "--out", str(tmp_path / "rec"), *filled]) == 2
-    err = capsys.readouterr().err
+    err = cli("device", "record", "--out", tmp_path / "rec", *filled, code=2)
     assert said in err
     assert err.count("\n") == 1
     assert names(tmp_path / "rec") == []

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.core.package import read_package
 from edgewright.pipeline import refit as refitting
 from edgewright.pipeline.config import read_config
@@ -89,12 +89,9 @@ def test_the_judged_fit_lies_beside_it_as_if_nothing_had_been_refitted(small: Pa
     assert not judged.manifest.fit.refitted
 
 
-def test_terminal_page_and_record_say_which_fit_the_figures_are_of(
-    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, tmp_path: Path, cli: Cli) -> None:
     changes = [part for change in TREE for part in ("--set", change)]
-    assert run(["run", str(small), *changes, "--out", str(tmp_path / "runs")]) == 0
-    shown = " ".join(capsys.readouterr().out.split())
+    shown = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs").split())
     fitted = len(_material(small).sides.train)
     told = (
         f"he figures are of a fit on {fitted} samples; the package holds one on all 120, those that judged among them"
@@ -103,8 +100,7 @@ def test_terminal_page_and_record_say_which_fit_the_figures_are_of(
     folder = tmp_path / "runs" / "small"
     assert told in " ".join((folder / "trace.html").read_text().split())
     assert json.loads((folder / "trace.json").read_text())["refit"]["samples"] == 120
-    assert run(["learn", str(folder), "--mode", "summary"]) == 0
-    assert "the package holds one on all 120" in " ".join(capsys.readouterr().out.split())
+    assert "the package holds one on all 120" in " ".join(cli("learn", folder, "--mode", "summary").split())
 
 
 def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_stream_predicts_now_unless_told_otherwise() -> None:
 
 
 def test_commands_say_what_a_window_tells() -> None:
-    for command in (advise.COMMAND, curve.COMMAND, ladder.COMMAND):
+    for command in (advise.command, curve.command, ladder.command):
         assert "--window-target [last|mean|first|max]" in CliRunner().invoke(command, ["--help"]).output
 
 

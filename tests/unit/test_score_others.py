@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from documents_example import manual_index
 from edgewright.cli.main import run
 from edgewright.language.intents.train import How
@@ -21,7 +22,7 @@ from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from score_example import Capture, refused, scored
 
 
-def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, capsys: Capture) -> None:
+def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     values = np.random.default_rng(0).normal(size=600)
     values[[400, 401, 500]] += 30
     odd = np.zeros(600, int)
@@ -30,10 +31,8 @@ def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, capsys: Capt
     (tmp_path / "calm.csv").write_text("\n".join(["v", *(line.split(",")[0] for line in lines[1:300])]) + "\n")
     (tmp_path / "test.csv").write_text("\n".join(lines) + "\n")
     made, data = str(tmp_path / "d.detector"), str(tmp_path / "test.csv")
-    assert run(["detect", "fit", str(tmp_path / "calm.csv"), "--out", made, "--detector", "robust"]) == 0
-    capsys.readouterr()
-    assert run(["detect", "score", made, "--data", data, "--target", "odd", "--json"]) == 0
-    theirs = msgspec.json.decode(capsys.readouterr().out)
+    cli("detect", "fit", tmp_path / "calm.csv", "--out", made, "--detector", "robust")
+    theirs = cli.json("detect", "score", made, "--data", data, "--target", "odd")
     told = scored(capsys, made, "--data", data, "--target", "odd", "--need", "recall>=.1")
     for name in ("recall", "precision", "f1", "false_alarms"):
         assert {key: told["figures"][name][key] for key in ("value", "low", "high")} == {
@@ -42,14 +41,14 @@ def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, capsys: Capt
     assert told["figures"]["row_false"]["value"] == theirs["row_false"]
     scored(capsys, made, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
     for words in (("--map", "foo=bar"), ("--group", "v"), ("--encoder", "x"), ("--set", "a=b"), ("--last",)):
-        said = refused(capsys, made, "--data", data, "--target", "odd", *words)
+        said = refused(cli, made, "--data", data, "--target", "odd", *words)
         assert "options of a detector (--data, --kind, --target, --normal)" in said
         assert f"got {words[0]}" in said
-    assert "rows with labels" in refused(capsys, made)
-    assert "odd" in refused(capsys, made, "--data", data, "--target", "broken")
+    assert "rows with labels" in refused(cli, made)
+    assert "odd" in refused(cli, made, "--data", data, "--target", "broken")
 
 
-def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, capsys: Capture) -> None:
+def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     t = np.arange(700)
     load = 50 + 10 * np.sin(2 * np.pi * t / 24) + np.random.default_rng(0).normal(size=700)
     (tmp_path / "known.csv").write_text("\n".join(["load", *(f"{v:.3f}" for v in load[:500])]) + "\n")
@@ -57,16 +56,14 @@ def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, capsys: 
     (tmp_path / "other.csv").write_text("\n".join(["Load [kW]", *(f"{v:.3f}" for v in load[500:])]) + "\n")
     made = str(tmp_path / "load.forecaster")
     fit = ["forecast", str(tmp_path / "known.csv"), "--column", "load", "--horizon", "12", "--season", "24"]
-    assert run([*fit, "--out", made]) == 0
-    capsys.readouterr()
-    assert run(["forecast", "score", made, "--csv", str(tmp_path / "next.csv"), "--json"]) == 0
-    theirs = msgspec.json.decode(capsys.readouterr().out)
+    cli(*fit, "--out", made)
+    theirs = cli.json("forecast", "score", made, "--csv", tmp_path / "next.csv")
     told = scored(capsys, made, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
     assert told["figures"]["mase"]["value"] == theirs["mase"]
     assert told["figures"]["mase"]["low"] < theirs["mase"] < told["figures"]["mase"]["high"]
     assert told["samples"] == theirs["origins"] == 200 - 12 + 1
     assert scored(capsys, made, "--data", str(tmp_path / "other.csv"))["figures"] == told["figures"]
-    assert "a CSV file with the rows that came" in refused(capsys, made, "--data", "m4")
+    assert "a CSV file with the rows that came" in refused(cli, made, "--data", "m4")
 
 
 SAID = {
@@ -98,7 +95,7 @@ def _clinc(path: Path) -> Path:
     return path
 
 
-def test_what_a_user_gets_counts_refusals(language: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_what_a_user_gets_counts_refusals(language: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     place = _clinc(tmp_path / "data_full.json")
     told = scored(capsys, str(language), "--data", str(place), "--kind", "clinc150")
     understanding = Understanding.load(language)
@@ -111,22 +108,22 @@ def test_what_a_user_gets_counts_refusals(language: Path, tmp_path: Path, capsys
     assert figures["refused_out_of_scope"]["value"] in (0.5, 1.0)
     assert any("flattered" in note for note in told["notes"])
     assert scored(capsys, str(language), "--data", str(place), "--part", "val")["samples"] == 2
-    assert "one of the parts" in refused(capsys, str(language), "--data", str(place), "--part", "dev")
+    assert "one of the parts" in refused(cli, str(language), "--data", str(place), "--part", "dev")
     assert run(["score", str(language), "--data", str(place), "--need", "accuracy>1"]) == 1
     assert "missed" in capsys.readouterr().out
 
 
-def test_intents_that_the_model_does_not_know(language: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_intents_that_the_model_does_not_know(language: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     place = tmp_path / "more.csv"
     place.write_text("text,intent\na soda please,drink\nbring a chair,furniture\n")
-    assert "'furniture'" in refused(capsys, str(language), "--data", str(place))
+    assert "'furniture'" in refused(cli, str(language), "--data", str(place))
     told = scored(capsys, str(language), "--data", str(place), "--map", "furniture=out of scope")
     assert told["figures"]["refused_out_of_scope"]["value"] in (0.0, 1.0)
-    assert "utterances with parts" in refused(capsys, str(language), "--data", str(place), "--part", "test")
+    assert "utterances with parts" in refused(cli, str(language), "--data", str(place), "--part", "test")
     assert "no column or label of the data 'chairs'" in refused(
-        capsys, str(language), "--data", str(place), "--map", "chairs=drink"
+        cli, str(language), "--data", str(place), "--map", "chairs=drink"
     )
-    assert "options of a language model" in refused(capsys, str(language), "--data", str(place), "--normal", "0")
+    assert "options of a language model" in refused(cli, str(language), "--data", str(place), "--normal", "0")
 
 
 def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:
@@ -143,7 +140,7 @@ def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:
         read_judged(tmp_path, "test")
 
 
-def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, capsys: Capture) -> None:
+def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     index = str(manual_index(tmp_path))
     place = tmp_path / "questions.csv"
     place.write_text(
@@ -160,4 +157,4 @@ def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, capsys: Ca
              {"question": "Who won the cup in 1954?", "answers": [], "is_impossible": True}]  # fmt: skip
     squad.write_bytes(msgspec.json.encode({"data": [{"title": "t", "paragraphs": [{"qas": asked}]}]}))
     assert scored(capsys, index, "--data", str(squad))["samples"] == 2
-    assert "the columns question and answer" in refused(capsys, index, "--data", str(tmp_path / "drill.md"))
+    assert "the columns question and answer" in refused(cli, index, "--data", str(tmp_path / "drill.md"))

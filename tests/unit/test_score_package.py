@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
 from edgewright.data.load import load_data
@@ -69,7 +69,7 @@ def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path:
     assert any("flattered" in note for note in scored(capsys, str(made.folder), "--part", "train")["notes"])
 
 
-def test_needs_decide_the_exit_code(made: RunResult, capsys: Capture) -> None:
+def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: Capture) -> None:
     folder = str(made.folder)
     told = scored(capsys, folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
     assert [row["met"] for row in told["needs"]] == [True, True, True]
@@ -80,8 +80,8 @@ def test_needs_decide_the_exit_code(made: RunResult, capsys: Capture) -> None:
     assert "need accuracy>1: missed" in said
     assert "truth \\ answer" in said
     assert "looked at once" not in said
-    assert "no figure 'acuracy'" in refused(capsys, folder, "--need", "acuracy>=.5")
-    assert "accuracy>=0.9" in refused(capsys, folder, "--need", "accuracy=.5")
+    assert "no figure 'acuracy'" in refused(cli, folder, "--need", "acuracy>=.5")
+    assert "accuracy>=0.9" in refused(cli, folder, "--need", "accuracy=.5")
 
 
 def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
@@ -92,42 +92,42 @@ def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, capsys: C
     assert "recall.off" not in told["figures"]
 
 
-def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     table = [*rows(), ["0", "0", "broken"]]
     place = str(write_rows(tmp_path / "more.csv", table))
-    assert "'broken'" in refused(capsys, str(made.folder), "--data", place)
+    assert "'broken'" in refused(cli, str(made.folder), "--data", place)
     assert scored(capsys, str(made.folder), "--data", place, "--map", "broken=")["samples"] == len(table) - 1
 
 
-def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     folder, package = str(made.folder), str(next(made.folder.glob("*.edge")))
     no_label = write_rows(tmp_path / "no.csv", [row[:2] for row in rows()], header="a,b")
-    assert "a column with labels, such as 'label'" in refused(capsys, package, "--data", str(no_label))
+    assert "a column with labels, such as 'label'" in refused(cli, package, "--data", str(no_label))
     no_column = write_rows(tmp_path / "column.csv", [[a, label] for a, _, label in rows()], header="a,label")
-    assert "--map 'COLUMN=b'" in refused(capsys, package, "--data", str(no_column))
+    assert "--map 'COLUMN=b'" in refused(cli, package, "--data", str(no_column))
     empty = write_rows(tmp_path / "empty.csv", [[a, b, ""] for a, b, _ in rows()])
-    assert "label" in refused(capsys, package, "--data", str(empty))
-    assert "no such file" in refused(capsys, package, "--data", str(tmp_path / "none.csv"))
-    assert "Name a file, a folder or a public set" in refused(capsys, package)
-    assert "one of train, validation, test" in refused(capsys, folder, "--part", "DS2")
-    assert "which has none" in refused(capsys, folder, "--data", str(no_label), "--part", "test")
+    assert "label" in refused(cli, package, "--data", str(empty))
+    assert "no such file" in refused(cli, package, "--data", str(tmp_path / "none.csv"))
+    assert "Name a file, a folder or a public set" in refused(cli, package)
+    assert "one of train, validation, test" in refused(cli, folder, "--part", "DS2")
+    assert "which has none" in refused(cli, folder, "--data", str(no_label), "--part", "test")
     good = str(write_rows(tmp_path / "good.csv"))
     assert "no column or label of the data 'foo'. Known: a, b, label, off, on" in refused(
-        capsys, folder, "--data", good, "--map", "foo=bar"
+        cli, folder, "--data", good, "--map", "foo=bar"
     )
-    assert "no column or label of the model 'bar'" in refused(capsys, folder, "--data", good, "--map", "a=bar")
-    assert "Name them with --data" in refused(capsys, folder, "--map", "a=b")
+    assert "no column or label of the model 'bar'" in refused(cli, folder, "--data", good, "--map", "a=bar")
+    assert "Name them with --data" in refused(cli, folder, "--map", "a=b")
     for words in (("--normal", "ok"), ("--encoder", "x")):
-        assert f"got {words[0]} - at edgewright score" in refused(capsys, folder, "--data", good, *words)
+        assert f"got {words[0]} - at edgewright score" in refused(cli, folder, "--data", good, *words)
     text = tmp_path / "sentences.toml"
     text.write_text('[intents.a]\nexamples = ["b"]\n')
-    assert "a file that a source reads" in refused(capsys, package, "--data", str(text))
-    assert f"at {no_label}" in refused(capsys, package, "--data", str(no_label), "--kind", "ai4i2020")
-    assert "clinc150, a set of texts" in refused(capsys, package, "--data", "clinc150")
-    assert "an index of documents, a forecaster" in refused(capsys, str(no_label), "--data", str(no_label))
+    assert "a file that a source reads" in refused(cli, package, "--data", str(text))
+    assert f"at {no_label}" in refused(cli, package, "--data", str(no_label), "--kind", "ai4i2020")
+    assert "clinc150, a set of texts" in refused(cli, package, "--data", "clinc150")
+    assert "an index of documents, a forecaster" in refused(cli, str(no_label), "--data", str(no_label))
 
 
-def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, capsys: Capture) -> None:
+def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     lines = ["left,v,unit"]
     for unit in range(6):
         noise = np.random.default_rng(unit).normal(size=40) / 10
@@ -140,8 +140,7 @@ def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, caps
         '[window]\nsamples = 8\nstep = 2\nwithin = "recording"\ntarget = "last"\n[[stages]]\nkind = "statistics"\n'
         '[[stages]]\nkind = "scale"\n[model]\nkind = "linear"\n[split]\ntest = 0.4\n'
     )
-    assert run(["run", str(toml), "--data", str(data), "--out", str(tmp_path / "runs"), "--json"]) == 0
-    record = msgspec.json.decode(capsys.readouterr().out)
+    record = cli.json("run", toml, "--data", data, "--out", tmp_path / "runs")
     package = str(tmp_path / "runs" / "left" / "left.edge")
     told = scored(capsys, str(tmp_path / "runs" / "left"))
     variants = {one["name"]: one["error"] for one in record["compression"]["variants"]}
@@ -198,7 +197,7 @@ def _engines(place: Path, part: str, units: range, stop: int = 0) -> list[int]:
     return left
 
 
-def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, capsys: Capture) -> None:
+def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     folder = tmp_path / "CMAPSSData"
     _engines(folder, "train", range(8))
     (folder / "RUL_FD003.txt").write_text("\n".join(map(str, _engines(folder, "test", range(20, 24), stop=15))) + "\n")
@@ -208,14 +207,13 @@ def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, capsys: Cap
         '[window]\nsamples = 10\nstep = 5\nwithin = "recording"\n[[stages]]\nkind = "statistics"\n'
         '[[stages]]\nkind = "scale"\n[model]\nkind = "linear"\n[compression]\nint8 = false\n'
     )
-    assert run(["run", str(toml), "--data", str(folder), "--out", str(tmp_path / "runs"), "--json"]) == 0
-    capsys.readouterr()
+    cli("run", toml, "--data", folder, "--out", tmp_path / "runs", "--json")
     package = str(tmp_path / "runs" / "left" / "left.edge")
     told = scored(capsys, package, "--data", str(folder), "--part", "test", "--last", "--need", "rmse<3")
     assert told["samples"] == 4
     assert {row["group"] for row in told["evaluation"]["groups"]} == {f"test-engine-{n}" for n in range(1, 5)}
     assert scored(capsys, package, "--data", str(folder), "--part", "test")["samples"] == 4 * 8
-    assert "Known: FD001, FD002" in refused(capsys, package, "--data", str(folder), "--set", "subset=FD009")
+    assert "Known: FD001, FD002" in refused(cli, package, "--data", str(folder), "--set", "subset=FD009")
 
 
 def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
@@ -229,9 +227,9 @@ def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: 
     assert all(turned[row["row"]][2] == row["truth"] for row in worst)
 
 
-def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
-    assert "no --target with the run's own data" in refused(capsys, str(made.folder), "--target", "nope")
-    assert "no such file" in refused(capsys, str(made.folder), "--data", str(tmp_path / "none.csv"))
+def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+    assert "no --target with the run's own data" in refused(cli, str(made.folder), "--target", "nope")
+    assert "no such file" in refused(cli, str(made.folder), "--data", str(tmp_path / "none.csv"))
     columns = (Column(name="a"), Column(name="b"))
     values, target = np.zeros((0, 2), np.float32), np.zeros(0, np.str_)
     bare = DataSet(name="bare", columns=columns, recordings=(Recording(name="r", values=values, target=target),))
@@ -248,7 +246,7 @@ def test_a_file_that_the_loader_of_a_set_reads_keeps_its_name_in_errors(tmp_path
     assert refusal.value.where == str(place)
 
 
-def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, capsys: Capture) -> None:
+def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     header = "Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm],Tool wear [min]"
     rng = np.random.default_rng(0)
     values = rng.uniform((295, 305, 1200, 10, 0), (305, 315, 2500, 70, 250), (200, 5))
@@ -268,4 +266,4 @@ def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, capsys: Ca
     celsius = write_rows(tmp_path / "celsius.csv", warm, header=f"{header},Machine failure".replace("[K]", "[°C]", 1))
     assert scored(capsys, str(made.folder), "--data", str(celsius))["figures"] == expected
     wrong = write_rows(tmp_path / "wrong.csv", table, header=f"{header},Machine failure".replace("[K]", "[bar]", 1))
-    assert "Air temperature [K] in K" in refused(capsys, str(made.folder), "--data", str(wrong))
+    assert "Air temperature [K] in K" in refused(cli, str(made.folder), "--data", str(wrong))

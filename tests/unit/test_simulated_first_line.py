@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.catalogue import find, listing
 from edgewright.data.load import SETS, SOURCES, load_data, simulated_title
@@ -47,18 +48,16 @@ def test_a_run_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, capsys: C
     assert re.search(r"<h1>[^/]*Simulated data\.", page)
 
 
-def test_a_fleet_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, capsys: Capture) -> None:
-    assert run(["fleet", "simulate", "20", "--out", str(tmp_path / "told")]) == 0
-    assert _first(capsys.readouterr().out).startswith("Simulated: 20 devices")
+def test_a_fleet_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, cli: Cli) -> None:
+    assert _first(cli("fleet", "simulate", "20", "--out", tmp_path / "told")).startswith("Simulated: 20 devices")
     page = (tmp_path / "told" / "simulation.html").read_text(encoding="utf-8")
     assert "<title>Simulated: 20 devices" in page
     assert "<h1>Simulated: 20 devices" in page
 
 
-def test_synthetic_data_say_so(tmp_path: Path, capsys: Capture) -> None:
+def test_synthetic_data_say_so(tmp_path: Path, cli: Cli) -> None:
     given, made = tmp_path / "a.csv", tmp_path / "made.csv"
     rows = [f"{i},{i % 7},{i % 5},p{i // 40},{'on' if i % 40 < 20 else 'off'}" for i in range(160)]
     given.write_text("\n".join(["t,a,b,person,label", *rows]) + "\n")
     options = ["--target", "label", "--group", "person", "--time", "t", "--method", "jitter", "--out", str(made)]
-    assert run(["synth", "signals", str(given), *options]) == 0
-    assert _first(capsys.readouterr().out).startswith("Simulated: ")
+    assert _first(cli("synth", "signals", given, *options)).startswith("Simulated: ")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.small_models import FOLDER, cache_bytes, fit, listing, load, weight_bytes
@@ -74,17 +75,14 @@ def test_no_microcontroller_holds_a_language_model() -> None:
     assert all("cortex-m4" not in need.devices for name in listing() for need in fit(load(name), 1).needs)
 
 
-def test_the_command(tmp_path: Path, capsys: Capture) -> None:
-    assert run(["profiles"]) == 0
-    out = capsys.readouterr().out
+def test_the_command(tmp_path: Path, cli: Cli) -> None:
+    out = cli("profiles")
     assert "cortex-m4" in out
     assert "17.1 GB/s" in out
-    assert run(["profiles", "--llm", "--model", "phi-2", "--context", "4096"]) == 0
-    out = capsys.readouterr().out
+    out = cli("profiles", "--llm", "--model", "phi-2", "--context", "4096")
     assert "context 2,048 at most" in out
     assert "gateway-arm64 (8: 4.7, 4: 7.7)" in out
-    assert run(["profiles", "--llm", "--json", "--device", "x86-64"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    rows = json.loads(cli("profiles", "--llm", "--json", "--device", "x86-64"))
     assert [row["model"]["name"] for row in rows] == list(listing())
     own = tmp_path / "own.toml"
     own.write_text((FOLDER / "phi-2.toml").read_text().replace('"phi-2"', '"own"'))
@@ -100,9 +98,8 @@ def test_the_command(tmp_path: Path, capsys: Capture) -> None:
         (["--llm", "--model", "none.toml"], "No such file"),
     ],
 )
-def test_a_mistake_is_named(arguments: list[str], told: str, capsys: Capture) -> None:
-    assert run(["profiles", *arguments]) == 2
-    assert told in capsys.readouterr().err
+def test_a_mistake_is_named(arguments: list[str], told: str, cli: Cli) -> None:
+    assert told in cli("profiles", *arguments, code=2)
 
 
 @pytest.mark.parametrize(

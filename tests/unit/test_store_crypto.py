@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.device.store import reader
 from edgewright.device.store.crypto import read_key
@@ -89,12 +90,11 @@ def test_what_is_encrypted_lies_nowhere_on_the_disk(tmp_path: Path) -> None:
     assert found["clear"][1] == b""
 
 
-def test_export_asks_for_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_asks_for_the_key(tmp_path: Path, cli: Cli) -> None:
     key = key_file(tmp_path)
     filled(tmp_path / "s", key, ("ax",))
     base = ["device", "export", "--store", str(tmp_path / "s"), "--rows", "--column", "ax", "--out"]
-    assert run([*base, str(tmp_path / "a.csv")]) == 2
-    assert "expected the key of column 'ax'" in capsys.readouterr().err
+    assert "expected the key of column 'ax'" in cli(*base, tmp_path / "a.csv", code=2)
     assert not (tmp_path / "a.csv").exists()
     assert run([*base, str(tmp_path / "a.csv"), "--key", str(key)]) == 0
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 101

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.device.sinks import Sink, SinkConfig, acknowledgement, kind
 from edgewright.device.store import reader, status
@@ -123,7 +124,7 @@ def test_raw_rows_never_leave_by_themselves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_exports_hold_named_columns_and_no_canary(
-    tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, form: str, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with opened(tmp_path / "s") as store:
         fill(store)
@@ -136,16 +137,14 @@ def test_exports_hold_named_columns_and_no_canary(
     assert b"0.5" in rows.read_bytes()
     assert b"fall" in events.read_bytes()
     capsys.readouterr()
-    assert run([*base, "--rows", "--out", str(tmp_path / f"none.{form}")]) == 2
-    assert "Raw data stays on the device unless a column is named" in capsys.readouterr().err
-    assert run([*base, "--rows", "--column", "alowed", "--out", str(tmp_path / f"none.{form}")]) == 2
-    said = capsys.readouterr().err
+    assert "Raw data stays on the device unless a column is named" in cli(
+        *base, "--rows", "--out", tmp_path / f"none.{form}", code=2
+    )
+    said = cli(*base, "--rows", "--column", "alowed", "--out", tmp_path / f"none.{form}", code=2)
     assert "no column 'alowed'. Known: " in said
     assert "Did you mean 'allowed'?" in said
-    assert run([*base, "--column", "alowed", "--out", str(tmp_path / f"none.{form}")]) == 2
-    assert "one of boot, sequence" in capsys.readouterr().err
-    assert run([*base, "--rows", "--column", "ay", "--out", str(rows)]) == 2
-    assert "--force" in capsys.readouterr().err
+    assert "one of boot, sequence" in cli(*base, "--column", "alowed", "--out", tmp_path / f"none.{form}", code=2)
+    assert "--force" in cli(*base, "--rows", "--column", "ay", "--out", rows, code=2)
     assert not (tmp_path / f"none.{form}").exists()
 
 

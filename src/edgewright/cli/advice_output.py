@@ -14,6 +14,7 @@ import click
 from edgewright.core.formatting import shorten
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.schema.advice import Advice, encode_advice
+from edgewright.schema.errors import InputError
 from edgewright.search.advise.document import battery_text, computing_text, latency_text, markdown, title_of
 from edgewright.search.advise.page import advice_page
 from edgewright.search.advise.placement import amount_bytes, dollars, joules
@@ -108,8 +109,6 @@ def ask(question: str, default: str, read: Callable[[str], T]) -> T:
         default: as a person would write it.
         read: turns text into the answer; raises `InputError` for what is wrong.
     """
-    from edgewright.schema.errors import InputError
-
     while True:
         click.echo(f"{question} [{default or 'none'}]: ", err=True, nl=False)
         line = sys.stdin.readline()

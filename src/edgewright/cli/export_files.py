@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -175,11 +177,7 @@ def _network(
     spec: LanguageSpec, arrays: Arrays, word: str, target: Target, form: str, rounding: Any  # noqa: ANN401 - or None
 ) -> tuple[dict[str, bytes], list[str]]:  # fmt: skip
     """Return the student's network, and in C what makes its input."""
-    from edgewright.cli.interrupt import loading
-
     with loading():
-        import math
-
         from edgewright.export.c99_language.features import write_features_c99
         from edgewright.export.contract import Subject
         from edgewright.language.intents.graph import float_graph, int8_graph

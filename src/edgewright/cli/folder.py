@@ -12,18 +12,19 @@ from edgewright.schema.errors import UnknownNameError
 
 
 class FolderOfCommands(click.Group):
-    """Modules of a package, imported when they are named; each offers `COMMAND`; an underscore in front hides one.
+    """Modules of a package, imported when they are named; each offers `command`; an underscore in front hides one.
 
     Args:
         name: of the group, such as 'device'.
-        package: whose modules the commands are.
+        package: whose modules the commands are; `edgewright.cli.NAME` when left out.
         before: words in front of a command's name in messages, such as 'fleet key'; the group's name when left out.
         settings: those of `click.Group`.
     """
 
-    def __init__(self, name: str, *, package: str, before: str | None = None, **settings: Any) -> None:  # noqa: ANN401
+    def __init__(self, name: str, *, package: str = "", before: str | None = None, **settings: Any) -> None:  # noqa: ANN401
         super().__init__(name, **settings)
-        self._package, self._before = package, f"{name} " if before is None else before
+        self._package = package or f"edgewright.cli.{name.replace('-', '_')}"
+        self._before = f"{name} " if before is None else before
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the files."""
@@ -39,5 +40,5 @@ class FolderOfCommands(click.Group):
         if cmd_name not in known:
             raise UnknownNameError("command", self._before + cmd_name, [self._before + name for name in known])
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.COMMAND
-        return command
+        found: click.Command = module.command
+        return found

@@ -11,6 +11,9 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import click
+import msgspec
+
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.config import WindowConfig
@@ -117,7 +120,6 @@ class ProblemOptions(Columns):
             InputError: a step without a window.
         """
         from edgewright.schema.config import WindowConfig
-        from edgewright.schema.errors import InputError
 
         if self.step and not self.window:
             raise InputError("--window with --step", "none", command)
@@ -137,8 +139,6 @@ def sample_shape(text: str | None) -> tuple[int, ...] | None:
     Raises:
         InputError: anything but lengths.
     """
-    from edgewright.schema.errors import InputError
-
     if text is None:
         return None
     parts = text.split(",")
@@ -153,10 +153,6 @@ def settings_of(given: Sequence[str]) -> dict[str, object]:
     Raises:
         InputError: one without a '='.
     """
-    import msgspec
-
-    from edgewright.schema.errors import InputError
-
     table: dict[str, object] = {}
     for text in given:
         key, mark, value = text.partition("=")
@@ -175,8 +171,6 @@ def refuse_existing(out: Path, force: bool) -> None:
     Raises:
         InputError: naming it.
     """
-    from edgewright.schema.errors import InputError
-
     if out.is_dir():
         raise InputError("a file", "a folder", str(out))
     if out.exists() and not force:

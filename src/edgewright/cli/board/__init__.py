@@ -1,1 +1,1 @@
-"""Commands below `edgewright device board`: every file offers `COMMAND`."""
+"""Commands below `edgewright device board`: every file offers `command`."""

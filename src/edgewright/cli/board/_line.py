@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from edgewright.cli.output import print_json
+
 if TYPE_CHECKING:
     from edgewright.device.boards.link import BoardAnswer, BoardLine
 
@@ -43,8 +45,6 @@ def board_at(port: str, baud: int) -> Iterator[BoardLine]:
 def tell(answer: BoardAnswer, as_json: bool) -> None:
     """Print what a board said."""
     if as_json:
-        from edgewright.cli.output import print_json
-
         print_json(
             {
                 "counter": answer.counter, "floor": answer.floor, "slot": answer.active, "starts_left": answer.trial,

@@ -16,6 +16,3 @@ def command(port: str, baud: int, as_json: bool) -> None:
 
     with board_at(port, baud) as line:
         tell(line.ask(ASK), as_json)
-
-
-COMMAND = command

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgewright.cli.board._line import line_options
+from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from edgewright.core.package import Package
@@ -27,8 +29,6 @@ def command(port: str, baud: int, as_json: bool, file: Path, on_trial: bool) -> 
 
     What broke off goes on where it was. Exit code 1 where the board refuses the weights, 74 where it does not answer.
     """
-    import sys
-
     from edgewright.cli.board._line import board_at, tell
     from edgewright.core.package import parse_package
     from edgewright.device.boards.update import update
@@ -61,7 +61,6 @@ def _weights_of(package: Package, line: BoardLine, where: str) -> bytes:
     """
     from edgewright.device.boards.link import ASK
     from edgewright.device.boards.weights import weights_for
-    from edgewright.schema.errors import CheckFailedError
 
     layout = line.ask(ASK).layout
     found = weights_for(package, layout)
@@ -71,6 +70,3 @@ def _weights_of(package: Package, line: BoardLine, where: str) -> bytes:
             "Other code is a firmware update, left to the boot loader",
         )
     return found
-
-
-COMMAND = command

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions, argument, listed, option, takes
+from edgewright.schema.errors import CHECK_SAID_NO, DONE, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +61,10 @@ def command(options: AdviceOptions) -> int:
     Writes a decision record (advice.md, advice.html, advice.json) into a new folder. Exit code 1 where the needs
     cannot be met: by how much, and what comes nearest, is said.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.advice_output import advice_lines, stored
         from edgewright.cli.listeners import working
         from edgewright.schema.advice import encode_advice
-        from edgewright.schema.errors import CHECK_SAID_NO, DONE
         from edgewright.search.advise.workflow import advise
 
     request = _request(_answered(options) if options.interactive else options)
@@ -116,7 +115,6 @@ def _answered(options: AdviceOptions) -> AdviceOptions:
     from edgewright.cli.advice_output import ask
     from edgewright.data.clock import find_time_column
     from edgewright.profiles.catalogue import load_profile
-    from edgewright.schema.errors import UnknownNameError
     from edgewright.search.advise.figures import load_radio, parse_needs
     from edgewright.search.advise.inspection import look
 
@@ -158,6 +156,3 @@ def _answered(options: AdviceOptions) -> AdviceOptions:
     missing = [one for one in asked if getattr(options, one[0]) in ("", None)]
     answers: dict[str, Any] = {name: ask(question, default, read) for name, question, default, read in missing}
     return replace(options, **answers)
-
-
-COMMAND = command

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from edgewright.cli.options import Columns, argument, option, takes
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
 if TYPE_CHECKING:
     from edgewright.pipeline.check import Checked
@@ -37,10 +38,7 @@ def command(options: CheckOptions) -> int:
     of one person that look swapped, and leakage: the same person, session or overlapping window on both sides of a
     split, with how much that would flatter. Exit code 1 where something was found that makes results wrong.
     """
-    from dataclasses import asdict
-
     from edgewright.pipeline.check import check_data
-    from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
     given = asdict(options)
     as_json = given.pop("as_json")
@@ -90,6 +88,3 @@ def _lines(found: Checked) -> list[str]:
     if points.low > 0:
         lines.append(f"  split by {measured.by}: a random split would promise what the device will not keep")
     return lines
-
-
-COMMAND = command

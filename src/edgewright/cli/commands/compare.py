@@ -36,6 +36,3 @@ def command(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     show_blocks(Terminal(), comparison_blocks(record))
     if html is not None:
         click.echo(f"page {click.format_filename(html)}")
-
-
-COMMAND = command

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, option, takes
 from edgewright.cli.output import print_json
 
@@ -62,8 +63,6 @@ def command(options: CompressOptions) -> None:
 
     A model from elsewhere needs --data and --target, and takes --int8 only.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.listeners import Terminal, refuse, shown
         from edgewright.workflows.compression.workflow import compress
@@ -110,6 +109,3 @@ def _print(console: Console, record: CompressRecord, folder: Path) -> None:
     page = page_of(console)
     print_parts(compress_parts(record, page), console, page)
     click.echo(f"{click.format_filename(folder)}: every form, compress.json" + ("" if record.refused else ", package"))
-
-
-COMMAND = command

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions, argument, option, takes
+from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
 if TYPE_CHECKING:
     from edgewright.search.curves.measure import Learner
@@ -42,13 +44,10 @@ def command(options: CurveOptions) -> int:
     The samples that judge are the same at every size; parts keep people, machines or stretches of time whole. With
     --check the prediction is made from half of the data and measured afterwards: exit code 1 where it lies outside.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.curve_output import curve_lines, stored
         from edgewright.cli.listeners import working
         from edgewright.schema.curve import encode_curves
-        from edgewright.schema.errors import CHECK_SAID_NO, DONE
         from edgewright.search.curves.measure import (
             CurveRequest,
             came_true,
@@ -103,6 +102,3 @@ def _learner(options: CurveOptions) -> Learner:
         seed=options.seed,
     )
     return OfSamples(problem, config, options.rung.replace("-", "_"), choose(problem, options.metric)[0])
-
-
-COMMAND = command

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
     from edgewright.data.contract import Documented, RemoteFile
@@ -88,7 +89,6 @@ def get(name: str, source: Path | None, out: Path | None, as_json: bool) -> None
     """
     from edgewright.data.public import counts, download, opened, public_set, verify
     from edgewright.data.table_file import check_table_file, write_table_file
-    from edgewright.schema.errors import CheckFailedError, InputError
 
     part = public_set(name)
     if out is not None:
@@ -181,6 +181,3 @@ def _words(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(v) for v in value)
     return f"{value:,}"
-
-
-COMMAND = command

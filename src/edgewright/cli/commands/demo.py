@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.interrupt import loading
+
 
 @click.command("demo", epilog="Example: edgewright demo --out runs")
 @click.option(
@@ -18,12 +20,7 @@ def command(data: str | None, out: Path, as_json: bool) -> None:
 
     BasicMotions (standing, running, walking, badminton) comes with the sktime wheel: pip install 'edgewright[demo]'.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.listeners import run_and_show
 
     run_and_show("demo", data=data, changes=(), out=out, force=False, as_json=as_json)
-
-
-COMMAND = command

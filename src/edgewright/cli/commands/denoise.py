@@ -1,12 +1,9 @@
 """`edgewright denoise` and its commands, the files of `cli/denoise`."""
 
-from __future__ import annotations
-
 from edgewright.cli.folder import FolderOfCommands
 
-COMMAND = FolderOfCommands(
+command = FolderOfCommands(
     "denoise",
-    package="edgewright.cli.denoise",
     help="Take noise off a signal: train a small int8 denoiser on clean signals and noise, run and score it.",
     epilog="Example: edgewright denoise train voices --noise pink --noise fan.wav --snr 0:20 --out voice.denoiser",
 )

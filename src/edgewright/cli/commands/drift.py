@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from edgewright.cli.options import argument, option, takes
+from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
 
 if TYPE_CHECKING:
     from edgewright.monitor.drift.stream_monitor import DriftWatch
@@ -44,13 +46,10 @@ def command(options: DriftOptions) -> int:
     values never seen in training, missing values; ADWIN and Page-Hinkley watch for a change on the way. Exit code 1
     where a channel drifts.
     """
-    import msgspec
-
     from edgewright.cli.drift_input import answered_rows, rows_of, seconds_of
     from edgewright.core.files import write_atomic
     from edgewright.core.predictor import load
     from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
-    from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
     predictor, state = load(options.model), options.state
     config = DriftConfig(rhythm=seconds_of(options.rhythm, "--rhythm"), false_alarms=options.false_alarms)
@@ -83,8 +82,6 @@ def _restore(watch: DriftWatch, state: Path) -> None:
     Raises:
         InputError: naming the file, which is none of this stream's.
     """
-    from edgewright.schema.errors import InputError
-
     try:
         watch.restore(state.read_bytes())
     except InputError as error:
@@ -147,6 +144,3 @@ def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
             f"{told_time(event.time, watch, dated)}: {event.label} drifts, "
             f"{event.detail.get('change', event.detail['test'])}, score {event.score:.2f}, since {began}"
         )
-
-
-COMMAND = command

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, option, sample_shape, takes
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError, InputError
@@ -53,11 +55,7 @@ def command(options: EstimateOptions) -> None:
     instructions counted under emulation where arm-none-eabi-gcc and qemu-system-arm are installed. Latency and energy
     are modelled, unverified on silicon, until --measured brings them from a board.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
-        import msgspec
-
         from edgewright.profiles.catalogue import load_profile
         from edgewright.schema.budget import parse_budget
         from edgewright.workflows.estimation.accelerators import accelerators
@@ -167,6 +165,3 @@ def _accelerator(one: Checked) -> None:
         click.echo(f"    and {len(refused) - _SHOWN} more kinds (--json lists them)")
     for note in one.notes:
         click.echo(f"    {note}")
-
-
-COMMAND = command

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, option, sample_shape, takes
 from edgewright.cli.output import print_json
 from edgewright.core.catalogue import names
@@ -51,10 +54,7 @@ def command(options: ExportOptions) -> None:
     A run or a package gives its own form; a model from elsewhere is brought into the dialect first, or refused naming
     the operator. Prints the files with their bytes, and what goes in and comes out with shapes and units.
     """
-    from dataclasses import replace
-
     from edgewright.cli import export_files
-    from edgewright.cli.interrupt import loading
 
     place, target, out, slots = options.place, options.target, options.out, options.slots
     name, force, as_json = options.name, options.force, options.as_json
@@ -114,10 +114,6 @@ def _estimate(profile: Any, subject: Subject) -> DeviceRecord:  # noqa: ANN401 -
 
 def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: DeviceRecord | None) -> dict[str, Any]:
     """Return what was written, as JSON has it."""
-    import hashlib
-
-    import msgspec
-
     source = subject.graph.inputs[0]
     columns = [{"name": c.name, "unit": c.unit, "minimum": c.minimum, "maximum": c.maximum} for c in subject.columns]
     return {
@@ -165,6 +161,3 @@ def _print(record: dict[str, Any], subject: Subject, fit: DeviceRecord | None) -
 
 def _axes(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) if shape else "a number"
-
-
-COMMAND = command

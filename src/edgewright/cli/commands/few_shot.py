@@ -1,12 +1,9 @@
 """`edgewright few-shot`: labels by the nearest of a few examples. Its commands are the files of `cli/few_shot`."""
 
-from __future__ import annotations
-
 from edgewright.cli.folder import FolderOfCommands
 
-COMMAND = FolderOfCommands(
+command = FolderOfCommands(
     "few-shot",
-    package="edgewright.cli.few_shot",
     help="Labels by the nearest of a few examples on a package's features; new ones without training, on the device.",
     epilog="Example: edgewright few-shot learn runs/activity --examples examples/ --out activity.neighbours",
 )

@@ -38,7 +38,7 @@ class Fleet(FolderOfCommands):
             raise told from None
 
 
-COMMAND = Fleet(
+command = Fleet(
     "fleet",
     package="edgewright.cli.fleet",
     help="Sign packages, roll them out in stages to many devices, watch them and take them back.",

@@ -17,7 +17,7 @@ class _Forecast(FolderOfCommands):
         return super().parse_args(ctx, args)
 
 
-COMMAND = _Forecast(
+command = _Forecast(
     "forecast",
     package="edgewright.cli.forecasting",
     help="Foretell a series: `forecast DATA` fits a forecaster (as `forecast fit DATA` does), run and score use it.",

@@ -1,12 +1,9 @@
 """`edgewright label`: labels with help. Its commands are the files of `cli/label`."""
 
-from __future__ import annotations
-
 from edgewright.cli.folder import FolderOfCommands
 
-COMMAND = FolderOfCommands(
+command = FolderOfCommands(
     "label",
-    package="edgewright.cli.label",
     help="Labels with help: suggestions, what to label next, reviews, likely errors, and audits by people.",
     epilog="Example: edgewright label suggest calls.csv --out calls.labelling --encoder all-MiniLM-L6-v2",
 )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions, argument, command_line, listed, option, takes
+from edgewright.schema.errors import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
     from edgewright.schema.ladder import LadderRecord
@@ -47,12 +49,9 @@ def command(options: LadderOptions) -> int:
     stands beside it, and the lowest rung within a standard error of the best is chosen. With --run RUNG only that rung
     is judged, fitted on all samples and packaged; --run chosen measures all first.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         import edgewright.search.ladder.measurement  # noqa: F401
         from edgewright.cli.ladder_output import ladder_lines
-        from edgewright.schema.errors import DONE, INTERRUPTED
         from edgewright.schema.ladder import encode_ladder
 
     ladder, left = _ladder(options)
@@ -112,6 +111,3 @@ def _run(ladder: Ladder, rung: str, options: LadderOptions, record: LadderRecord
         ladder, rung, out=options.out, force=options.force, listener=listener, command=line, record=record
     )
     refuse(result.refused, result.folder)
-
-
-COMMAND = command

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, option, takes
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -62,8 +64,6 @@ def command(options: LearnOptions) -> None:
         return
     folder, trace = read_run(options.run)
     if not trace.config:
-        import msgspec
-
         trace = msgspec.structs.replace(trace, config=dict(settings_of(folder, trace) or {}))
     blocks = known[name].tell(trace)
     if name == "quiz":
@@ -131,7 +131,6 @@ def _quiz(trace: Trace, blocks: Sequence[Block], options: LearnOptions) -> None:
 
 
 def _what_if(options: LearnOptions) -> None:
-    from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.cli.lessons import show_blocks
@@ -147,6 +146,3 @@ def _what_if(options: LearnOptions) -> None:
         show_blocks(Terminal(), comparison_blocks(done.comparison))
         click.echo(f"run folder {click.format_filename(done.result.folder)}")
     refuse(done.result.refused, done.result.folder)
-
-
-COMMAND = command

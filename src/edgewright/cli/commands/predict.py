@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
+from edgewright.cli.output import BadRows
 from edgewright.core.formatting import percent
 from edgewright.schema.errors import InputError
 
@@ -38,7 +40,6 @@ def command(
     With '-' rows of CSV come from standard input and JSON lines go out as they are answered; a cell that is no finite
     number is told on standard error and counts as missing.
     """
-    from edgewright.cli.output import BadRows
     from edgewright.core.engines import MANY_ROWS
     from edgewright.core.prediction_input import answer_rows, answer_values
     from edgewright.export.answering import load
@@ -59,7 +60,6 @@ def command(
 
 
 def _print(answers: Iterator[dict[str, Any]], as_json: bool) -> None:
-    import msgspec
 
     for answer in answers:
         click.echo(msgspec.json.encode(answer).decode() if as_json else _sentence(answer))
@@ -78,6 +78,3 @@ def _sentence(answer: dict[str, Any]) -> str:
     if answer.get("out_of_range"):
         text += f" (out of the declared range: {', '.join(answer['out_of_range'])})"
     return text
-
-
-COMMAND = command

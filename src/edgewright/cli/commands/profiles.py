@@ -10,6 +10,7 @@ import click
 from edgewright.cli.options import argument, option, takes
 from edgewright.cli.output import print_json
 from edgewright.core.formatting import bytes_text
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.profile import Profile
@@ -41,7 +42,6 @@ def command(options: ProfilesOptions) -> None:
     """
     from edgewright.profiles import small_models
     from edgewright.profiles.catalogue import listing, load_profile
-    from edgewright.schema.errors import InputError
 
     if options.models and not options.llm:
         raise InputError("--llm beside --model", "none", "profiles")
@@ -136,6 +136,3 @@ def _table(fits: list[Fit], context: int) -> None:
         click.echo(f"{line} {cells[0]:>8} {cells[1]:>8} {cells[2]:>8}  {'; '.join(held) or 'none of these'}")
         shorter = f"context {fit.context:,} at most; " if fit.context < context else ""
         click.echo(f"{'':<19}  {shorter}{model.score.task}: {model.score.value:g} % ({model.score.source})")
-
-
-COMMAND = command

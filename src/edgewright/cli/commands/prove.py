@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError
 
@@ -27,7 +28,6 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
     differs is named with the row and the values. Exit code 1 where a tolerance is broken, or a model that was read
     could not be run.
     """
-    from edgewright.cli.interrupt import loading
     from edgewright.cli.listeners import Terminal
 
     with loading():
@@ -46,6 +46,3 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
         raise CheckFailedError(f"{record.failed[0]} was not proven: {why}")
     if not record.passed:
         raise CheckFailedError(f"nothing to compare {record.name} with: only {len(record.forms)} of its forms ran here")
-
-
-COMMAND = command

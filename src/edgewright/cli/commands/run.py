@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.interrupt import loading
+
 
 @click.command(
     "run",
@@ -25,12 +27,7 @@ def command(pipeline: str, data: str | None, changes: tuple[str, ...], out: Path
     Prints the trace as it goes and leaves a run folder: trace.json, the fitted pipeline, model.onnx,
     model.int8.onnx and the package.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.listeners import run_and_show
 
     run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json)
-
-
-COMMAND = command

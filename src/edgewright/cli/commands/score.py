@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, option, settings_of, takes
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.score import Score
@@ -57,13 +60,8 @@ def command(options: ScoreOptions) -> int:
     are known). All model files of a package answer, and samples whose class changes between them are counted. Columns,
     labels and units find each other whatever the loader of the training renamed.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
-        import msgspec
-
         from edgewright.cli.scoring import kind_of, refuse_options
-        from edgewright.schema.errors import CHECK_SAID_NO, DONE
         from edgewright.workflows.scoring.rows import ScoreRequest
         from edgewright.workflows.scoring.workflow import check_needs
 
@@ -94,8 +92,6 @@ def _names(maps: tuple[str, ...]) -> dict[str, str]:
     Raises:
         InputError: one without a '='.
     """
-    from edgewright.schema.errors import InputError
-
     made = {}
     for text in maps:
         name, mark, other = text.rpartition("=")
@@ -122,6 +118,3 @@ def _tell(score: Score) -> None:
         click.echo(f"note: {one}")
     for row in score.needs:
         click.echo(f"need {row.text}: {'met' if row.met else 'missed'}, {row.figure:.4g}")
-
-
-COMMAND = command

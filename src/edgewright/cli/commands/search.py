@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import takes
 from edgewright.cli.search_options import SearchOptions
 
@@ -20,12 +21,7 @@ def command(options: SearchOptions) -> None:
     test_groups names take no part. Leaves a study that --resume goes on with after any kill, front.html, and a
     pipeline points/N.toml for every point of the front: edgewright run STUDY/points/N.toml
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.search_output import search
 
     search(options)
-
-
-COMMAND = command

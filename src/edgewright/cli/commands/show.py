@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
+
+from edgewright.schema.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from edgewright.schema.trace import Trace
@@ -27,8 +31,6 @@ def command(run: Path, out: Path | None, opened: bool, as_json: bool) -> None:
     (.edgewright/journals/*.jsonl beside the run folders). The page is one file that needs no network. It is made anew
     where it is absent or was made by another version. Without a browser its address is printed.
     """
-    import msgspec
-
     from edgewright.trace.record import PAGE_VERSION
 
     path = _page_of(run, out)
@@ -51,7 +53,6 @@ def _page_of(run: Path, out: Path | None) -> Path:
         MissingExtraError: what draws the page is not installed.
         OutputError: the page cannot be written.
     """
-    from edgewright.schema.errors import InputError, MissingExtraError
     from edgewright.trace.record import PAGE_FILE, PAGE_VERSION, page_version, render_page, write_whole
 
     record, beside = _source(run)
@@ -80,7 +81,6 @@ def _source(run: Path) -> tuple[Path | None, Path]:
     Raises:
         InputError: there is neither.
     """
-    from edgewright.schema.errors import InputError
     from edgewright.trace.record import PAGE_FILE, page_version
 
     if run.is_dir():
@@ -122,8 +122,6 @@ def _older(page: Path, record: Path) -> bool:
 
 def _elsewhere(record: Path) -> Path:
     """Return a path in the temporary folder for a page that cannot be written beside its record."""
-    import tempfile
-
     name = record.parent.name if record.name == "trace.json" else record.stem
     return Path(tempfile.mkdtemp(prefix="edgewright-")) / f"{name}.html"
 
@@ -139,6 +137,3 @@ def _open(url: str) -> bool:
         return webbrowser.open(url)
     except (webbrowser.Error, OSError):
         return False
-
-
-COMMAND = command

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import INTERRUPTED, InputError
 
 
@@ -24,8 +25,6 @@ def command(folder: Path, port: int, fleet: Path | None, no_open: bool) -> int:
 
     Only this machine can reach it. Ctrl-C ends it, and the runs that were started in it.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
 
@@ -47,6 +46,3 @@ def command(folder: Path, port: int, fleet: Path | None, no_open: bool) -> int:
 
     ended = serve(folder, chosen, ready, browser=not no_open, fleet=fleet)
     return INTERRUPTED if ended == signal.SIGINT else 0
-
-
-COMMAND = command

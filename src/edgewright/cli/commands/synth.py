@@ -1,12 +1,9 @@
 """`edgewright synth`: synthetic data, marked as such. Its commands are the files of `cli/synth`."""
 
-from __future__ import annotations
-
 from edgewright.cli.folder import FolderOfCommands
 
-COMMAND = FolderOfCommands(
+command = FolderOfCommands(
     "synth",
-    package="edgewright.cli.synth",
     help="Synthetic signals, sentences and speech, which are always marked and never tested on, and their utility.",
     epilog="Example: edgewright synth utility a.csv --target label --group person --time t --method jitter --window 9",
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -33,7 +34,6 @@ def command(
         raise InputError("one of --row N and --csv FILE", "both" if row is not None else "none", "edgewright trace")
     if csv is not None and data is not None:
         raise InputError("--data with --row", "--csv", "edgewright trace")
-    from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.cli.listeners import Terminal
@@ -66,6 +66,3 @@ def command(
         click.echo(more)
     if html is not None:
         click.echo(f"page {click.format_filename(html)}")
-
-
-COMMAND = command

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, listed, option, takes
 from edgewright.cli.output import print_json
 
@@ -59,8 +60,6 @@ def command(options: TuneOptions) -> None:
     --point or --alarms-per-day takes, goes into a new package in a new folder, with the curve (tune.json, tune.html).
     The old package stays as it is.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.lessons import show_blocks
         from edgewright.cli.listeners import Terminal, working
@@ -105,6 +104,3 @@ def _request(options: TuneOptions) -> TuningRequest:
         device=options.device,
         grid=grid_of(options.smoothing, options.debounce, options.refractory),
     )
-
-
-COMMAND = command

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from edgewright.schema.errors import InputError
 
@@ -36,7 +37,6 @@ def read_clean(place: str, named: Mapping[str, object]) -> DataSet:
     Raises:
         InputError: as `data.load.load_data`, or for columns that are not there.
     """
-    import msgspec
     import numpy as np
 
     from edgewright.data.load import guess, load_data

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from edgewright.cli.output import print_ahead
 from edgewright.pipeline.duration_estimate import told_by_first
@@ -21,10 +23,6 @@ _BARS = 40
 
 def told(made: Trained, out: Path, size: int) -> dict[str, Any]:
     """Return what was trained, as JSON has it."""
-    import hashlib
-
-    import msgspec
-
     from edgewright.graph.denoising import denoiser_bytes
 
     spec = msgspec.to_builtins(made.file.spec)

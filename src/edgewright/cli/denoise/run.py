@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 import numpy as np
 
 from edgewright.cli.options import refuse_existing
@@ -30,8 +31,6 @@ def command(model: Path, wav: Path | None, table: Path | None, out: Path, force:
     Every row stays in its place: the delay of the stream is taken out. Other columns of a CSV go through as they are;
     a missing value stays missing.
     """
-    import msgspec
-
     from edgewright.core.files import write_atomic
     from edgewright.graph.denoising import read_denoiser
 
@@ -106,6 +105,3 @@ def _bytes(place: Path) -> bytes:
         return place.read_bytes()
     except OSError as error:
         raise InputError("a WAV file", error.strerror or str(error), str(place)) from None
-
-
-COMMAND = command

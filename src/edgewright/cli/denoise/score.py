@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.denoise._options import data_options, decibels, read_clean
+from edgewright.cli.interrupt import loading
 from edgewright.cli.output import print_json
 
 
@@ -30,7 +31,6 @@ def command(
     whatever comes out.
     """
     from edgewright.cli.denoise._show import print_score
-    from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.graph.denoising import read_denoiser
@@ -43,6 +43,3 @@ def command(
         print_json(found)
         return
     print_score(found)
-
-
-COMMAND = command

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgewright.cli.denoise._options import data_options, decibels, read_clean
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
@@ -40,7 +41,6 @@ def command(clean: str, noise: tuple[str, ...], snr: str, out: Path, hold_out: s
     the int8 network, runs with the base install, and goes to firmware by `edgewright export FILE --to c99`.
     """
     from edgewright.cli.denoise._show import print_epochs, print_trained, told
-    from edgewright.cli.interrupt import loading
 
     refuse_existing(out, force)
     span, config = decibels(snr), _config(sizes)
@@ -75,6 +75,3 @@ def _config(sizes: tuple[str, ...]) -> dict[str, object]:
             raise InputError("KEY=N, such as filters=48", repr(size), "--set")
         made[key] = int(value)
     return made
-
-
-COMMAND = command

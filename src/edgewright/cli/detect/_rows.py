@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from edgewright.cli.output import BadRows
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,11 +42,8 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
     Raises:
         InputError: a column that is not there, or a time that is none.
     """
-    import math
-
     import numpy as np
 
-    from edgewright.cli.output import BadRows
     from edgewright.core.csv.rows import iter_csv
     from edgewright.data.clock import read_clock
     from edgewright.monitor.detector_stream import Watch

@@ -39,6 +39,3 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
     )
     data = {name: text.encode() for name, text in files.items()}
     write_export(out, data, {"kind": spec.kind}, force=force, as_json=as_json)
-
-
-COMMAND = command

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
-from edgewright.cli.output import print_json
+from edgewright.cli.options import refuse_existing, settings_of
+from edgewright.cli.output import print_ahead, print_json
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,8 +51,6 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     fitted on. auto compares all detectors on parts in time that are held out, by labels or by injected anomalies, and
     takes the smallest of those that may be as good as the best.
     """
-    from edgewright.cli.options import refuse_existing, settings_of
-    from edgewright.cli.output import print_ahead
     from edgewright.monitor.detector_file import write_detector
     from edgewright.workflows.detection.fit import fit_detector
     from edgewright.workflows.detection.rows import read_watched
@@ -129,8 +129,6 @@ def _into(package: str, path: Path, detector: Path) -> None:
 
 def _told(made: Fitted, out: Path, size: int) -> dict[str, Any]:
     """Return what was fitted, as JSON has it."""
-    import msgspec
-
     spec = msgspec.to_builtins(made.spec)
     limits = made.f1()
     events = sum(c.found + c.missed for c in made.counts)
@@ -162,6 +160,3 @@ def _print(record: dict[str, Any], made: Fitted) -> None:
         click.echo(f"  events F1 {span} on {held['events']} events of the rows it was fitted on, which flatters")
     click.echo(f"  learnt {record['learnt_bytes']:,} bytes, state {record['state_bytes']:,} bytes a stream")
     click.echo(f"  wrote {click.format_filename(record['file'])}, {record['bytes']:,} bytes")
-
-
-COMMAND = command

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
+
+from edgewright.cli.options import refuse_existing
+from edgewright.schema.errors import InputError
 
 
 @click.command("model", epilog="Example: edgewright detect model pump.detector --out pump.onnx")
@@ -14,13 +18,10 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, force: bool, as_json: bool) -> None:
     """Write the int8 network of an autoencoder as ONNX; `edgewright export FILE.onnx --to c99` takes it from there."""
-    import msgspec
     import numpy as np
 
     from edgewright.cli.detect._rows import opened
-    from edgewright.cli.options import refuse_existing
     from edgewright.core.files import write_atomic
-    from edgewright.schema.errors import InputError
 
     detector = opened(file)
     if "model" not in detector.learnt:
@@ -33,6 +34,3 @@ def command(file: Path, out: Path, force: bool, as_json: bool) -> None:
         return
     click.echo(f"wrote {click.format_filename(str(out))}, {len(data):,} bytes")
     click.echo(f"  Next: edgewright export {click.format_filename(str(out))} --to c99 --out firmware")
-
-
-COMMAND = command

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
+
+from edgewright.schema.errors import InputError
 
 
 @click.command("run", epilog="Example: edgewright detect run pump.detector --csv new.csv --alarms")
@@ -20,10 +23,7 @@ def command(file: Path, standard_input: str | None, csv_path: str | None, alarms
     score is null while the detector is learning; odd says whether it reached the threshold, alarm whether an alarm
     begins, channel which column is to blame.
     """
-    import msgspec
-
     from edgewright.cli.detect._rows import judged, opened
-    from edgewright.schema.errors import InputError
 
     if bool(standard_input) == bool(csv_path):
         raise InputError("either --csv FILE or -", "both" if standard_input else "neither", "edgewright detect run")
@@ -32,6 +32,3 @@ def command(file: Path, standard_input: str | None, csv_path: str | None, alarms
     for answer in judged(detector, place or sys.stdin, "standard input" if place is None else place.name):
         if answer["alarm"] or not alarms:
             click.echo(msgspec.json.encode(answer).decode())
-
-
-COMMAND = command

@@ -62,6 +62,3 @@ def _print(found: dict[str, Any]) -> None:
     click.echo(f"  {judged:<10} F1 {found['row_f1']:.2f}, {share:.1f} % of normal {judged} called odd")
     if found["row_false"] > _MUCH:
         click.echo("  most of what is normal is called odd: an alarm that never ends finds no event")
-
-
-COMMAND = command

@@ -1,1 +1,1 @@
-"""Commands below `edgewright device`: every file offers `COMMAND`."""
+"""Commands below `edgewright device`: every file offers `command`."""

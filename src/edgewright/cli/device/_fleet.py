@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
+
+from edgewright.cli.interrupt import Ending
 
 if TYPE_CHECKING:
     from edgewright.device.agent.settings import Configured
@@ -51,7 +54,6 @@ def follow_fleet(
         fleet: the options above.
     """
     # None of this may import NumPy: the supervisor stays small, the model's process is another one.
-    from edgewright.cli.interrupt import Ending
     from edgewright.device.agent.store_path import store_folder
     from edgewright.device.boards.configuration import read_boards
     from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
@@ -82,7 +84,6 @@ def under_the_agent(configured: Configured) -> Configured:
     door = os.environ.get("EDGEWRIGHT_DOOR", "")
     if not door:
         return configured
-    import msgspec
 
     from edgewright.device import sinks
     from edgewright.device.agent.settings import SinkEntry
@@ -104,7 +105,6 @@ def followed(store: Path) -> dict[str, Any]:
 
     if not (store / FILE).exists():
         return {}
-    import msgspec
 
     state = State.open(store, writable=False)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -26,9 +28,6 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # no gen
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds since 1970."""
-        import datetime
-        import time
-
         if isinstance(value, float):
             return value
         text = str(value)
@@ -44,8 +43,6 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # no gen
 
 def when(seconds: float | None) -> str:
     """Return a moment in the local time zone, or a dash."""
-    import datetime
-
     if seconds is None:
         return "-"
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 
 @click.command("check", epilog="Example: edgewright device check device.toml")
@@ -14,8 +15,6 @@ def command(config: Path) -> None:
 
     Nothing is written or sent, and no source is opened. Exit code 1: a package's test vectors give other answers here.
     """
-    import msgspec
-
     from edgewright.device.agent.plan import make_plan
     from edgewright.device.agent.settings import read_settings
     from edgewright.device.boards.configuration import read_boards
@@ -45,6 +44,3 @@ def command(config: Path) -> None:
     named = settings.packages or settings.detectors or settings.rules
     more = "" if named else " with a package on the command line: it names nothing to do"
     click.echo(f"{config.name} can be run{more}")
-
-
-COMMAND = command

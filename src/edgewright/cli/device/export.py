@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from edgewright.cli.device._store import Moment, store_option
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.device.store.database import Database
@@ -41,10 +43,7 @@ def command(
     What leaves is named: of raw rows the columns given by --column and nothing else; of events their own fields and
     the keys of their detail given by --detail.
     """
-    import msgspec
-
     from edgewright.device.store import reader
-    from edgewright.schema.errors import InputError
 
     if out.suffix not in {".csv", ".jsonl"}:
         raise InputError("a file that ends in .csv or .jsonl", repr(out.name), "--out")
@@ -66,7 +65,6 @@ def _lines(
 ) -> Iterator[bytes]:  # fmt: skip
     from edgewright.device.store import crypto, export, reader
     from edgewright.device.store.identity import Identity
-    from edgewright.schema.errors import InputError
 
     identity = Identity.open(folder, writable=False)
     device = identity.device
@@ -102,6 +100,3 @@ def _write(out: Path, lines: Iterator[bytes]) -> int:
             Path(temporary).unlink(missing_ok=True)
         raise
     return count
-
-
-COMMAND = command

@@ -8,6 +8,7 @@ import click
 
 from edgewright.cli.device._store import amount, store_option
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 
 @click.command("purge", epilog="Example: edgewright device purge --store DIR --table rows --days 7")
@@ -27,7 +28,6 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
     """
     from edgewright.device.store import purge, reader
     from edgewright.device.store.store import Store
-    from edgewright.schema.errors import InputError
 
     if not tables and not aside:
         raise InputError(
@@ -49,6 +49,3 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
     for name in files:
         click.echo(f"deleted {name}")
     click.echo(f"the files are {amount(max(0, told))} smaller")
-
-
-COMMAND = command

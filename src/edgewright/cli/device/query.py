@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 
 import click
+import msgspec
 
 from edgewright.cli.device._store import Moment, store_option, when
+from edgewright.schema.errors import UnknownNameError
 
 
 @click.command("query", epilog="Example: edgewright device query --store DIR --kind alarm --since 7d")
@@ -23,13 +26,8 @@ def command(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Print events of a store, the newest first; another process may write it meanwhile."""
-    import typing
-
-    import msgspec
-
     from edgewright.device.store import reader
     from edgewright.schema.device import Kind
-    from edgewright.schema.errors import UnknownNameError
 
     known = typing.get_args(Kind)
     if kind and kind not in known:
@@ -44,6 +42,3 @@ def command(
             where = f" [{event.stream}]" if event.stream else ""
             moment = when(event.wall if event.wall is not None else found.written)
             click.echo(f"{moment}  {event.kind:<8} {event.label}{where}  {event.score:.3g}  {detail}".rstrip())
-
-
-COMMAND = command

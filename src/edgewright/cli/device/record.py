@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from edgewright.device.recording import Recorder, SourceProbe, Take
@@ -44,9 +49,6 @@ def command(
     Without, Ctrl-C ends it and keeps it. Exit code 1 when the check finds gaps, another rate or a channel that
     stands still; the recording is kept then too.
     """
-    import sys
-    from contextlib import suppress
-
     from edgewright.cli.device._live import Live, count_down
     from edgewright.device.recording import Recorder, probe_source, take
     from edgewright.device.sources import short_source
@@ -79,10 +81,6 @@ def command(
 
 def _emptied(stream: Stream, heard: SourceProbe) -> SourceProbe:
     """Leave out what came while the person got ready."""
-    import time
-
-    import msgspec
-
     until = time.monotonic() + 1.0
     while stream.read(0.0) and time.monotonic() < until:
         pass
@@ -90,7 +88,6 @@ def _emptied(stream: Stream, heard: SourceProbe) -> SourceProbe:
 
 
 def _tell(result: Take, as_json: bool) -> None:
-    from edgewright.schema.errors import CheckFailedError
 
     if as_json:
         print_json(result)
@@ -107,6 +104,3 @@ def _tell(result: Take, as_json: bool) -> None:
             f"{len(result.problems)} problem{'s' if len(result.problems) > 1 else ''} in {result.file}",
             "It was kept: delete it and its line in labels.csv, or record again",
         )
-
-
-COMMAND = command

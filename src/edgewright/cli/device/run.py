@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from edgewright.cli.device._fleet import fleet_options
+from edgewright.cli.device._store import when
 from edgewright.cli.interrupt import Ending
 
 if TYPE_CHECKING:
@@ -83,7 +85,6 @@ def _begin(started: Started, silent: bool) -> None:
 
 
 def _teller(as_json: bool, quiet: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a function of events
-    import msgspec
 
     def nothing(events: Sequence[Event]) -> None:
         pass
@@ -101,7 +102,6 @@ def _teller(as_json: bool, quiet: bool):  # type: ignore[no-untyped-def]  # noqa
 
 
 def _words(event: Event) -> str:
-    from edgewright.cli.device._store import when
 
     moment = when(event.wall) if event.wall is not None else f"{event.time:10.3f} s"
     stream = f" [{event.stream}]" if event.stream else ""
@@ -118,6 +118,3 @@ def _end(report: Report) -> None:
         f"{report.rows:,} rows, {report.windows:,} answers (p50 {p50:.3g} ms, p99 {p99:.3g} ms after the rows came), "
         f"{report.events:,} events, {report.alarms:,} alarms"
     )
-
-
-COMMAND = command

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from edgewright.cli.device._fleet import fleet_lines, followed
 from edgewright.cli.device._store import amount, store_option, when
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from edgewright.schema.store import StoreState
@@ -48,8 +50,6 @@ def _word(store: Path) -> Any:  # noqa: ANN401 - trust.memory.Word
     """Return what was verified last, read beside the agent; None where there is none, or it cannot be read now."""
     import sqlite3
 
-    import msgspec
-
     from edgewright.fleet.device.enrollment import TRUST_FOLDER
     from edgewright.fleet.device.trust.pinned_root import FILE, VerifiedMetadata
 
@@ -72,7 +72,6 @@ def _word(store: Path) -> Any:  # noqa: ANN401 - trust.memory.Word
 def command(store: Path, check: bool, as_json: bool) -> None:
     """Show what a store holds; another process may write it meanwhile."""
     from edgewright.device.store import reader, recovery, status
-    from edgewright.schema.errors import CheckFailedError
 
     problem = ""
     if check:
@@ -85,8 +84,6 @@ def command(store: Path, check: bool, as_json: bool) -> None:
             )
     state, fleet = status.beside(store), followed(store)
     if as_json:
-        import msgspec
-
         print_json({**msgspec.to_builtins(state), "fleet": fleet} if fleet else state)
         return
     for line in [*_lines(state), *fleet_lines(fleet), *(clock_lines(store, time.time()) if fleet else [])]:
@@ -140,6 +137,3 @@ def _priorities() -> dict[int, str]:
     from edgewright.schema.store import RAW_PRIORITY
 
     return {**{place: name for name, place in PRIORITY.items()}, RAW_PRIORITY: "rows"}
-
-
-COMMAND = command

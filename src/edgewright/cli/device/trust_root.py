@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import click
 
 from edgewright.cli.device._store import store_option
+from edgewright.schema.errors import InputError
 
 _LARGEST = 1 << 20
 
@@ -22,13 +24,10 @@ def command(file: Path, store: Path, stick: bool) -> None:
     hash. The lowest release that the device takes, and the releases that failed here, stay as they are. Stop
     `edgewright device run` first.
     """
-    import hashlib
-
     from edgewright.fleet.device.enrollment import TRUST_FOLDER
     from edgewright.fleet.device.state_database import locked
     from edgewright.fleet.device.trust.pinned_root import recover
     from edgewright.fleet.device.usb_repository import FOLDER
-    from edgewright.schema.errors import InputError
 
     try:
         with file.open("rb") as opened:
@@ -40,6 +39,3 @@ def command(file: Path, store: Path, stick: bool) -> None:
     with locked(store):
         version = recover(store / (FOLDER if stick else TRUST_FOLDER), content, str(file))
     click.echo(f"root {version} is trusted, SHA-256 {hashlib.sha256(content).hexdigest()}; floors are as they were")
-
-
-COMMAND = command

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.device._store import amount
+from edgewright.cli.output import print_json
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -25,9 +28,6 @@ def few(samples: NDArray[np.float32], most: int) -> NDArray[np.float32]:
 
 def told(made: Neighbours, path: Path, size: int, as_json: bool) -> None:
     """Print what an index holds."""
-    from edgewright.cli.device._store import amount
-    from edgewright.cli.output import print_json
-
     counts = {label: made.count(label) for label in made.spec.labels}
     if as_json:
         print_json({"file": str(path), "bytes": size, "space": made.spec.space, "examples": counts})

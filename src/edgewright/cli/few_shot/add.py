@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgewright.schema.errors import InputError
+
 
 @click.command("add", epilog="Example: edgewright few-shot add hapt.neighbours --csv cycling.csv --label cycling")
 @click.argument("index", metavar="INDEX", type=click.Path(path_type=Path))
@@ -21,7 +23,6 @@ def command(index: Path, csv_path: Path, label: str, most: int, out: Path | None
     from edgewright.cli.few_shot._index import few, told
     from edgewright.core.neighbours.examples import read_samples
     from edgewright.core.neighbours.index_file import read_index, write_index
-    from edgewright.schema.errors import InputError
 
     if out is not None and out.exists():
         raise InputError("a new file", "one that is there", str(out), "Leave --out away to add to INDEX itself")
@@ -29,6 +30,3 @@ def command(index: Path, csv_path: Path, label: str, most: int, out: Path | None
     samples, _ = read_samples(csv_path, held.package.manifest)
     made = held.added(label, held.space().vectors(few(samples, most)))
     told(made, out or index, write_index(out or index, made), as_json)
-
-
-COMMAND = command

@@ -8,6 +8,7 @@ from typing import cast
 import click
 
 from edgewright.cli.options import refuse_existing
+from edgewright.schema.errors import InputError
 
 
 @click.command(
@@ -47,7 +48,6 @@ def command(
     from edgewright.core.neighbours.index_file import begin, write_index
     from edgewright.core.package import read_package
     from edgewright.core.predictor import package_path
-    from edgewright.schema.errors import InputError
     from edgewright.schema.neighbours import Space
 
     refuse_existing(out, force)
@@ -61,6 +61,3 @@ def command(
     if len(made.spec.labels) < 2:
         raise InputError("examples of at least two labels", f"only {made.spec.labels[0]!r}", str(examples))
     told(made, out, write_index(out, made), as_json)
-
-
-COMMAND = command

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 
 @click.command("predict", epilog="Example: edgewright few-shot predict hapt.neighbours --csv today.csv")
@@ -14,8 +15,6 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, one an answer.")
 def command(index: Path, csv_path: Path, as_json: bool) -> None:
     """Label the rows or windows of a CSV file, or say 'none of these' beyond a distance that is told."""
-    import msgspec
-
     from edgewright.core.neighbours.examples import read_samples
     from edgewright.core.neighbours.index_file import read_index
 
@@ -28,6 +27,3 @@ def command(index: Path, csv_path: Path, as_json: bool) -> None:
         near = f"too far from {one.nearest}, the nearest: " if one.nearest != one.label else ""
         far = f"({near}distance {one.distance:.3f}, at most {one.limit:.3f} is near enough)"
         click.echo(f"{one.place}: {one.label}, {100 * one.confidence:.0f} % {far}")
-
-
-COMMAND = command

@@ -1,1 +1,1 @@
-"""Commands below `edgewright fleet`: every file offers `COMMAND`."""
+"""Commands below `edgewright fleet`: every file offers `command`."""

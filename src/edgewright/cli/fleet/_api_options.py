@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -100,8 +101,6 @@ def print_json(value: object) -> None:
 
 def when(moment: float | None) -> str:
     """Return a time for people, in UTC; '-' for none."""
-    import datetime
-
     if moment is None:
         return "-"
     return datetime.datetime.fromtimestamp(moment, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -48,6 +48,3 @@ def verify(as_json: bool, api: ApiOptions) -> None:
         raise CheckFailedError(f"the audit log is broken: {found.problem}; {found.rows:,} rows before it hold")
     if not as_json:
         click.echo(f"{found.rows:,} rows hold; the last hash is {found.last}")
-
-
-COMMAND = command

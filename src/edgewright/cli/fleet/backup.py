@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.fleet._api_options import print_json
+
 _FILE = click.Path(path_type=Path)
 
 
@@ -18,7 +20,6 @@ def command(folder: Path, file: Path, as_json: bool) -> None:
 
     The copy is a SQLite file, whichever database the fleet has.
     """
-    from edgewright.cli.fleet._api_options import print_json
     from edgewright.fleet.server.database.copy import backup
 
     size = backup(folder, file)
@@ -26,6 +27,3 @@ def command(folder: Path, file: Path, as_json: bool) -> None:
         print_json({"file": str(file), "bytes": size})
     else:
         click.echo(f"{click.format_filename(file)}: {size:,} bytes")
-
-
-COMMAND = command

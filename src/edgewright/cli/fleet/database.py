@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.fleet._api_options import print_json
+
 
 @click.command("database", epilog="Example: edgewright fleet database my-fleet --to postgresql://fleet@10.0.0.5/fleet")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
@@ -17,7 +19,6 @@ def command(folder: Path, address: str, as_json: bool) -> None:
     One SQLite file is enough until one machine is not (docs/scale.md says when). No server may run while it moves. The
     SQLite file is left where it is, under another name: nothing of it is lost.
     """
-    from edgewright.cli.fleet._api_options import print_json
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.server.database import copy, postgres, sqlite
 
@@ -37,6 +38,3 @@ def command(folder: Path, address: str, as_json: bool) -> None:
     total = sum(counts.values())
     click.echo(f"{postgres.shown(address)}: {total:,} rows in {len(counts)} tables; the audit log is whole")
     click.echo(f"go on with: edgewright fleet serve {click.format_filename(folder)}")
-
-
-COMMAND = command

@@ -236,6 +236,3 @@ def _reports(history: DeviceHistory) -> list[str]:
             )  # fmt: skip
         rows.append((when(one.at), str(one.counter), str(one.floor), one.phase, *counted))
     return table(heads, rows, frozenset(range(4, 10)) | {1, 2})
-
-
-COMMAND = command

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.fleet._api_options import print_json
+from edgewright.schema.errors import InputError, OutputError
+
 _FILE = click.Path(path_type=Path)
 
 
@@ -29,14 +32,12 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
     """
     from importlib.metadata import version
 
-    from edgewright.cli.fleet._api_options import print_json
     from edgewright.device.agent.store_path import store_folder
     from edgewright.fleet.device.enrollment import enrol
     from edgewright.fleet.device.state_database import State
     from edgewright.fleet.protocol.ports import Unreachable
     from edgewright.fleet.protocol.wire.token import read_token
     from edgewright.fleet.protocol.wire.transport import HttpTransport
-    from edgewright.schema.errors import InputError, OutputError
 
     asked, folder = read_token(token), store_folder(store)
     transport = HttpTransport(url, ca)
@@ -62,6 +63,3 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
     click.echo(f"device {joined.device} of {asked.product}, tags {tags}, batch {joined.batch}")
     more = f" --ca {ca}" if ca else ""
     click.echo(f"next: edgewright device run --fleet {url} --store {click.format_filename(folder)}{more}")
-
-
-COMMAND = command

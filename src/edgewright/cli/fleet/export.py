@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
+
+from edgewright.cli.device._store import amount
+from edgewright.cli.output import print_json
 
 
 @click.command("export", epilog="Example: edgewright fleet export my-fleet /srv/www/fleet")
@@ -18,10 +22,6 @@ def command(folder: Path, out: Path, as_json: bool) -> None:
     the rest may be. What is in OUT already stays, so that a device in the middle of an update finds it. Exit code 1:
     the timestamp has expired.
     """
-    import time
-
-    from edgewright.cli.device._store import amount
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.static_export import NOTE, export
 
@@ -36,6 +36,3 @@ def command(folder: Path, out: Path, as_json: bool) -> None:
     for kind, value in told.cache.items():
         click.echo(f"  {kind:<44} Cache-Control: {value}")
     click.echo(f"also written to {click.format_filename(out / NOTE)}")
-
-
-COMMAND = command

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options
+from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases, say
+from edgewright.cli.output import print_json
 
 
 @click.command("finish", epilog="Example: edgewright fleet finish release-7.json --fleet my-fleet")
@@ -21,10 +23,6 @@ def command(
 
     Keys that are at hand here sign it too.
     """
-    import time
-
-    from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.changes import read_change
     from edgewright.fleet.repository.folder import open_fleet
@@ -37,6 +35,3 @@ def command(
         print_json(settled)
     else:
         say(settled, folder)
-
-
-COMMAND = command

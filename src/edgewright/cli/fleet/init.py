@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+import msgspec
 
-from edgewright.cli.fleet._folder import passphrase_option
+from edgewright.cli.fleet._folder import passphrase_option, passphrases
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.repository.creation import Quorum
@@ -60,18 +64,11 @@ def command(
     Offline keys (root, targets, releases) are meant to leave this machine; the printed steps say which goes where and
     how to check it. Online keys (rollouts, snapshot, timestamp) stay with `fleet serve`.
     """
-    import time
-
-    import msgspec
-
-    from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.output import print_json
     from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
     from edgewright.fleet.protocol.wire.transport import checked_address
     from edgewright.fleet.repository.creation import create_fleet
     from edgewright.fleet.repository.offline import role_keys
     from edgewright.fleet.repository.public_files import read_published, root_hash
-    from edgewright.schema.errors import InputError
     from edgewright.schema.fleet_folder import FleetSettings
 
     if address:
@@ -88,6 +85,3 @@ def command(
         print_json(told)
         return
     click.echo("\n".join(lines(told)))
-
-
-COMMAND = command

@@ -1,10 +1,8 @@
 """`edgewright fleet key`: the keys of a fleet. Its commands are the files of `cli/keys`."""
 
-from __future__ import annotations
-
 from edgewright.cli.folder import FolderOfCommands
 
-COMMAND = FolderOfCommands(
+command = FolderOfCommands(
     "key",
     package="edgewright.cli.keys",
     before="fleet key ",

@@ -23,6 +23,3 @@ def command(device: str, reason: str, api: ApiOptions) -> None:
         found = device_id(client, device)
         client.ask(Done, "POST", f"/v1/fleet/devices/{part(found)}/lift", {"reason": reason})
     click.echo(f"the quarantine of {device} is lifted; it is heard at its next report")
-
-
-COMMAND = command

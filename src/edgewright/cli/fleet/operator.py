@@ -55,6 +55,3 @@ def show(as_json: bool, api: ApiOptions) -> None:
         click.echo(f"{one.name:<20} {one.role:<9} since {when(one.made_at)}")
     if not found.operators:
         click.echo("no operators; commands on the fleet's own folder need none")
-
-
-COMMAND = command

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, prepare_option
+from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases, prepare_option, say
+from edgewright.cli.output import print_json
 
 
 @click.command("publish", epilog="Example: edgewright fleet publish runs/pump --fleet my-fleet --notes 'more pumps'")
@@ -34,10 +36,6 @@ def command(
     and the bytes of the newest one before whose rollout was not aborted: an aborted rollout can send devices back to it
     without any offline key. No device runs it before a rollout says so (edgewright fleet rollout start).
     """
-    import time
-
-    from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.cli.output import print_json
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.folder import open_fleet
@@ -59,6 +57,3 @@ def command(
         release, way = published.release, f", the way back to {published.of}" if published.revert else ""
         click.echo(f"{release.product} {release.counter}: {release.package}, {release.length:,} bytes{way}")
     say(settled, folder)
-
-
-COMMAND = command

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.fleet._folder import fleet_option
+from edgewright.cli.output import print_json
 
 
 @click.command("releases", epilog="Example: edgewright fleet releases --fleet my-fleet")
@@ -15,7 +16,6 @@ from edgewright.cli.fleet._folder import fleet_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, product: str | None, as_json: bool) -> None:
     """List signed releases, by product and number; a way back stands below the release it leads from."""
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.changes import plain
     from edgewright.fleet.repository.folder import open_fleet
@@ -35,6 +35,3 @@ def command(folder: Path, product: str | None, as_json: bool) -> None:
         click.echo(plain(text))
     if not found:
         click.echo("nothing is published yet: edgewright fleet publish PACKAGE")
-
-
-COMMAND = command

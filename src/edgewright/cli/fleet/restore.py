@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from edgewright.cli.fleet._api_options import print_json
 from edgewright.cli.fleet._folder import fleet_option
+from edgewright.schema.errors import InputError
 
 _FILE = click.Path(path_type=Path)
 
@@ -28,7 +31,6 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     """
     from sqlalchemy import Connection
 
-    from edgewright.cli.fleet._api_options import print_json
     from edgewright.fleet.protocol.layout import ONLINE
     from edgewright.fleet.protocol.wire.transport import HttpTransport
     from edgewright.fleet.repository import metadata
@@ -39,7 +41,6 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.fleet.server.publishing import restore
     from edgewright.fleet.server.signer.process import check_given
     from edgewright.fleet.server.signer.socket import SOCKET
-    from edgewright.schema.errors import InputError
 
     fleet = open_fleet(folder)
     there = _signer(fleet.online / SOCKET)
@@ -93,8 +94,6 @@ def _say(record: dict[str, Any], folder: Path, address: str) -> None:
 
 def _signer(socket: Path, patience: float = 10.0) -> str:
     """Return what signer is there, empty for none; one whose server was killed gets so many seconds to notice it."""
-    import time
-
     from edgewright.fleet.server.signer.socket import heard
 
     until = time.monotonic() + patience
@@ -116,7 +115,6 @@ def _lay(backup: Path, folder: Path) -> None:
     from edgewright.fleet.server.database import postgres
     from edgewright.fleet.server.database.sqlite import NAME
     from edgewright.fleet.server.database.sqlite import backup as copy
-    from edgewright.schema.errors import InputError
 
     address = postgres.address(folder)
     if address:
@@ -129,6 +127,3 @@ def _lay(backup: Path, folder: Path) -> None:
     for left in folder.glob(f"{NAME}-*"):  # of the database that was there: they would be read into the backup
         left.unlink()
     copy(backup, place)
-
-
-COMMAND = command

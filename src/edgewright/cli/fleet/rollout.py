@@ -1,10 +1,8 @@
 """`edgewright fleet rollout`: a release reaches devices in stages. Its commands are the files of `cli/rollouts`."""
 
-from __future__ import annotations
-
 from edgewright.cli.folder import FolderOfCommands
 
-COMMAND = FolderOfCommands(
+command = FolderOfCommands(
     "rollout",
     package="edgewright.cli.rollouts",
     before="fleet rollout ",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import INTERRUPTED
 
 _FILE = click.Path(path_type=Path)
@@ -53,8 +54,6 @@ def command(
     servers may serve the same DIR, behind one address or several: devices do not notice which of them answers. All of
     them are to be given the same --report-every and --keep.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.fleet.repository.folder import open_fleet
         from edgewright.fleet.server.control_plane import Limits, open_plane
@@ -81,6 +80,3 @@ def command(
             more["published"] = publisher.publish
         ended = serve(open_plane(folder, **more), where, ready)
     return INTERRUPTED if ended == signal.SIGINT else 0
-
-
-COMMAND = command

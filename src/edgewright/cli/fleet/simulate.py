@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
+
+from edgewright.cli.interrupt import loading
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.simulator.result import Result
@@ -36,11 +43,6 @@ def command(
     and the models' behaviour are simulated. The same seed gives the same story, byte for byte. Exit code 1: something
     that must hold did not.
     """
-    import shutil
-
-    from edgewright.cli.interrupt import loading
-    from edgewright.cli.output import print_json
-
     with loading():
         from edgewright.fleet.simulator.fault import check_days, known_faults
         from edgewright.fleet.simulator.fleet import Settings
@@ -69,7 +71,6 @@ def command(
 
 
 def _list(known: dict[str, str], as_json: bool) -> None:
-    from edgewright.cli.output import print_json
 
     if as_json:
         print_json(known)
@@ -81,8 +82,6 @@ def _list(known: dict[str, str], as_json: bool) -> None:
 
 def _rated(text: str) -> tuple[str, float | None]:
     """Name and rate of 'liars=0.4', 'liars=40%' or, as it was written first, 'liars:0.4'."""
-    from edgewright.schema.errors import InputError
-
     name, mark, rate = text.replace(":", "=", 1).partition("=")
     if not mark:
         return name, None
@@ -98,10 +97,6 @@ def _folder(out: Path) -> None:
     Raises:
         OutputError: it cannot be made or written to.
     """
-    import os
-
-    from edgewright.schema.errors import OutputError
-
     try:
         out.mkdir(parents=True, exist_ok=True)
         why = "" if os.access(out, os.W_OK | os.X_OK) else "one that cannot"
@@ -117,10 +112,7 @@ def _write(out: Path, result: Result) -> None:
     Raises:
         OutputError: they cannot be written.
     """
-    import msgspec
-
     from edgewright.core.files import os_errors, write_atomic
-    from edgewright.schema.errors import OutputError
     from edgewright.trace.simulation_view import simulation_page
 
     with os_errors(OutputError, "a folder that can be written", out):
@@ -181,6 +173,3 @@ def progress_text(days: float, share: float, seconds: float) -> str:
     if left < 90.0:
         return f"{said}, about {left:.0f} s left"
     return f"{said}, about {left / 60.0:.0f} min left" if left < 5400.0 else f"{said}, about {left / 3600.0:.1f} h left"
-
-
-COMMAND = command

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrase_option
+from edgewright.cli.device._store import amount
+from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrase_option, passphrases
 from edgewright.cli.fleet.init import quorum_options, quorums
+from edgewright.cli.output import print_json
 
 
 @click.group("stick", epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet")
@@ -25,10 +28,6 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the ceremony as JSON.")
 def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **given: int | None) -> None:
     """Make the keys and the repository for sticks, in DIR/stick; all its keys are offline keys."""
-    import time
-
-    from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.output import print_json
     from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.offline import role_keys
@@ -53,11 +52,6 @@ def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **give
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def write(mount: Path, folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool) -> None:
     """Sign the fleet's rollouts, plans and packages for sticks and write them to the stick mounted at MOUNT."""
-    import time
-
-    from edgewright.cli.device._store import amount
-    from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.usb_repository import open_stick, write_stick
 
@@ -70,6 +64,3 @@ def write(mount: Path, folder: Path, keys: tuple[Path, ...], passphrase_files: t
         return
     click.echo(f"{told.written} files written to {told.folder} ({amount(told.bytes)}), {told.kept} were there already")
     click.echo(f"devices believe it until {told.expires}")
-
-
-COMMAND = command

@@ -77,6 +77,3 @@ def revoke(name: str, api: ApiOptions) -> None:
 
     api.ask(Done, "DELETE", f"/v1/fleet/tokens/{part(name)}")
     click.echo(f"{name} is revoked")
-
-
-COMMAND = command

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.fleet._folder import fleet_option
+from edgewright.cli.output import print_json
 
 
 @click.command("waiting", epilog="Example: edgewright fleet waiting --fleet my-fleet")
@@ -18,7 +19,6 @@ def command(folder: Path, withdraw: int | None, as_json: bool) -> None:
 
     The control plane takes them in as soon as it runs. One that it refuses (its log says why) holds up those after it.
     """
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository import acceptance
     from edgewright.fleet.repository.changes import plain
     from edgewright.fleet.repository.folder import locked, open_fleet
@@ -34,6 +34,3 @@ def command(folder: Path, withdraw: int | None, as_json: bool) -> None:
         click.echo(plain(f"{what}{int(one.path.stem)}  {one.change.about}"))
     if not found:
         click.echo("nothing waits")
-
-
-COMMAND = command

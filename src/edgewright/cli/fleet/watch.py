@@ -245,6 +245,3 @@ def _knows(stream: object, text: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-COMMAND = command

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.fleet._folder import passphrase_option
+from edgewright.cli.fleet._folder import passphrase_option, passphrases
+from edgewright.cli.interrupt import loading
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
@@ -48,11 +52,6 @@ def command(
     A board that has confirmed weights takes nothing older: --back-to gives a rollout that is aborted the weights to
     which gateways take their boards back.
     """
-    from dataclasses import replace
-
-    from edgewright.cli.interrupt import loading
-    from edgewright.cli.output import print_json
-
     with loading():
         from edgewright.core.files import write_atomic
         from edgewright.core.package import read_package
@@ -60,7 +59,6 @@ def command(
         from edgewright.device.boards.weights import parse_weights, with_weights
         from edgewright.export.slots import weights_body
         from edgewright.export.subject import read_subject
-    from edgewright.schema.errors import InputError
 
     layout, signer = _layout_and_key(layout_file, key, passphrase_files)
     path = out or Path(f"{layout.name}.weights" if into is None else f"{into.stem}-{layout.name}.edge")
@@ -110,11 +108,9 @@ def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, 
     Raises:
         InputError: one of them cannot be read, or they do not belong together.
     """
-    from edgewright.cli.fleet._folder import passphrases
     from edgewright.core.files import os_errors
     from edgewright.export.slots import read_layout
     from edgewright.fleet.protocol.keys.files import read_key
-    from edgewright.schema.errors import InputError
 
     with os_errors(InputError, "NAME_layout.json", layout_file):
         layout = read_layout(layout_file.read_bytes(), str(layout_file))
@@ -124,6 +120,3 @@ def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, 
     if signer.public_key.keyval["public"] != layout.key:
         raise InputError(f"the key of the boards, {layout.key[:16]}...", "another", str(key))
     return layout, signer
-
-
-COMMAND = command

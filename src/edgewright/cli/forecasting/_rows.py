@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from edgewright.cli.output import BadRows
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
     Raises:
         InputError: a column that is not there, times that are none or lie beside the forecaster's steps.
     """
-    from edgewright.cli.output import BadRows
     from edgewright.core.csv.rows import iter_csv
     from edgewright.data.clock import read_clock
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 if TYPE_CHECKING:
     from edgewright.language.forecasting.series import Series
@@ -20,8 +21,6 @@ _HEIGHT, _NARROW, _WIDE = 12, 60, 110
 
 def told(made: ForecasterFile, notes: list[str], out: Path | None, size: int) -> dict[str, Any]:
     """Return what was fitted, as JSON has it."""
-    import msgspec
-
     spec = msgspec.to_builtins(made.spec)
     coming = made.start().forecast(made.spec.horizon)
     keys = ("name", "column", "seasons", "horizon", "rows", "missing", "reason", "tried", "coverage", "model")

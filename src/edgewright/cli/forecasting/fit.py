@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
@@ -38,7 +39,6 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
     whether they hold is counted on later folds. Rows must come at even steps; rows that are missing are said.
     """
     from edgewright.cli.forecasting._show import print_fit, told, write_page
-    from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.language.forecasting.baselines import chronos, referees
@@ -126,6 +126,3 @@ def _seasons(text: str, series: Series, horizon: int) -> tuple[tuple[int, ...], 
         return asked, f"season of {' and '.join(map(str, asked))} rows, as asked"
     chosen = choose_seasons(filled(series, 1)[0].values, horizon, series.step)
     return chosen.rows, chosen.reason
-
-
-COMMAND = command

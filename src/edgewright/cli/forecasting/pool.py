@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
-from edgewright.cli.output import print_json
+from edgewright.cli.output import print_ahead, print_json
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,11 +37,8 @@ def command(
     `edgewright forecast NEW.csv --pooled FILE.pool` then forecasts a series without fitting on it: only how much of
     each recursion is mixed in is judged by the series' own past.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.cli.forecasting.fit import asked_seasons
-        from edgewright.cli.output import print_ahead
         from edgewright.language.forecasting.pool import fit_pool, write_pool
 
     refuse_existing(out, force)
@@ -48,8 +47,6 @@ def command(
     pool = fit_pool(series, seasons, horizon, name=out.stem, ahead=(lambda _: None) if as_json else print_ahead)
     size = write_pool(out, pool)
     if as_json:
-        import msgspec
-
         record = {"file": str(out), "bytes": size, "notes": notes, **msgspec.to_builtins(pool)}
         print_json(record)
         return
@@ -87,6 +84,3 @@ def _series(
         text = " and ".join(f"{step:g} s ({name})" for step, name in list(steps.items())[:2])
         raise InputError("series at the same steps", text, str(folder), "Pool series of one step at a time")
     return made, notes
-
-
-COMMAND = command

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 if TYPE_CHECKING:
     from edgewright.monitor.forecaster import Forecaster, ForecasterFile
@@ -49,8 +50,6 @@ def _print(
     made: ForecasterFile, running: Forecaster, ahead: int, seen: tuple[int, int], last: float, as_json: bool
 ) -> None:
     """One forecast; `seen` are the rows so far, and those of them that were forecast."""
-    import msgspec
-
     from edgewright.cli.forecasting._show import rows_of
 
     coming = running.forecast(ahead)
@@ -67,6 +66,3 @@ def _print(
     click.echo("  " + "  ".join(f"{name:>12}" for name in names))
     for row in rows:
         click.echo("  " + "  ".join(f"{row[name]:>12}" for name in names))
-
-
-COMMAND = command

@@ -36,6 +36,3 @@ def command(file: Path, csv_path: Path, as_json: bool) -> None:
     for row in answer["coverage"]:
         held, of = row["held"], row["of"]
         click.echo(f"  {row['level']:g} % interval held {100 * held / of:.0f} % of {of:,} values")
-
-
-COMMAND = command

@@ -1,1 +1,1 @@
-"""Commands below `edgewright fleet key`: every file offers `COMMAND`."""
+"""Commands below `edgewright fleet key`: every file offers `command`."""

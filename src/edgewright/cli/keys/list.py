@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options
+from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases
+from edgewright.cli.output import print_json
 
 
 @click.command("list", epilog="Example: edgewright fleet key list --fleet my-fleet --keys /media/usb")
@@ -15,10 +17,6 @@ from edgewright.cli.fleet._folder import fleet_option, keys_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool) -> None:
     """List roles, thresholds, keys, where their files are, and until when what they signed holds."""
-    import msgspec
-
-    from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.offline import role_keys
@@ -36,6 +34,3 @@ def command(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, 
         click.echo(f"{role.role}: {role.threshold} of {len(role.keys)}, version {role.version}, until {role.expires}")
         for key in role.keys:
             click.echo(f"  {key[:16]}  {f'at hand, {here[key]}' if here[key] else 'not here'}")
-
-
-COMMAND = command

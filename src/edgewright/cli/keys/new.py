@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import passphrase_option
+from edgewright.cli.fleet._folder import passphrase_option, passphrases
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 
 @click.command("new", epilog="Example: edgewright fleet key new alice.key --passphrase-file secret.txt")
@@ -18,10 +20,7 @@ def command(file: Path, passphrase_files: tuple[Path, ...], as_json: bool) -> No
 
     The public half becomes a key of a role with `edgewright fleet key rotate ROLE --keep --add FILE.pub`.
     """
-    from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.output import print_json
     from edgewright.fleet.protocol.keys.files import PRIVATE, PUBLIC, make_key
-    from edgewright.schema.errors import InputError
 
     if file.suffix != PRIVATE:
         raise InputError(f"a name that ends with {PRIVATE}", file.name, "FILE")
@@ -31,6 +30,3 @@ def command(file: Path, passphrase_files: tuple[Path, ...], as_json: bool) -> No
         print_json({"key": signer.public_key.keyid, "file": str(file), "public": str(public)})
     else:
         click.echo(f"key {signer.public_key.keyid}\n{file} is yours alone; give away {public}")
-
-
-COMMAND = command

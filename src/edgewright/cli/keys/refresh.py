@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, prepare_option
+from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases, prepare_option, say
+from edgewright.cli.output import print_json
 
 
 @click.command("refresh", epilog="Example: edgewright fleet key refresh --fleet my-fleet --keys /media/usb")
@@ -26,10 +28,6 @@ def command(
     Where no control plane runs, rollouts, snapshot and timestamp are signed anew too: once a day, for a fleet that is
     nothing but static files.
     """
-    import time
-
-    from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository import offline
     from edgewright.fleet.repository.acceptance import publish, read_held, settle, writing
     from edgewright.fleet.repository.folder import open_fleet
@@ -54,6 +52,3 @@ def command(
         say(settled, folder)
     else:
         click.echo(settled.about)
-
-
-COMMAND = command

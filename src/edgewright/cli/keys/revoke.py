@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -25,8 +26,6 @@ def command(
     What the role signs is signed anew at once. Where one online key was stolen, take it that all three were, and
     rotate rollouts, snapshot and timestamp: devices then also forget versions that a thief may have run ahead to.
     """
-    import time
-
     from edgewright.cli.keys.rotate import change_keys
     from edgewright.fleet.repository.acceptance import read_held, writing
     from edgewright.fleet.repository.folder import open_fleet
@@ -37,6 +36,3 @@ def command(
         role = role_with(read_held(fleet), key)
         make = 0 if alone else 1
         change_keys(fleet, role, keys, passphrase_files, prepare, as_json, remove=[key], make=make)
-
-
-COMMAND = command

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, prepare_option
+from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases, prepare_option, say
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.repository.folder import Fleet
@@ -28,10 +31,6 @@ def change_keys(
         as_json: print JSON.
         how: as `rotating.rotate` takes it.
     """
-    import time
-
-    from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.cli.output import print_json
     from edgewright.fleet.repository import offline
     from edgewright.fleet.repository.acceptance import read_held, settle
     from edgewright.fleet.repository.changes import role_files
@@ -78,13 +77,10 @@ def command(
     A new root is signed by the old keys and the new ones, and every version of it is kept, so that a device that was
     away for years can follow.
     """
-    import time
-
     pass
     from edgewright.fleet.protocol.keys.files import read_public
     from edgewright.fleet.repository.acceptance import writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.schema.errors import InputError
 
     if keep and named:
         raise InputError("--keep or --key", "both", "fleet key rotate")
@@ -97,6 +93,3 @@ def command(
             fleet, role, keys, passphrase_files, prepare, as_json, remove=remove, add=add, make=make,
             threshold=threshold,
         )  # fmt: skip
-
-
-COMMAND = command

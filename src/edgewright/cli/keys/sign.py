@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import keys_options
+from edgewright.cli.fleet._folder import keys_options, passphrases
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import CheckFailedError
 
 
 @click.command("sign", epilog="Example: edgewright fleet key sign release-7.json --keys /media/usb")
@@ -24,12 +26,9 @@ def command(
     fingerprint is that of the fleet's newest root (fleet key list); --root compares it. Exit code 1: it is another one,
     or none of the keys may sign.
     """
-    from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.output import print_json
     from edgewright.fleet.protocol.keys.files import Ring
     from edgewright.fleet.repository import changes
     from edgewright.fleet.repository.changes import describe
-    from edgewright.schema.errors import CheckFailedError
 
     asked = changes.read_change(file)
     before, fingerprint = changes.base(asked), changes.check_base(asked)
@@ -52,6 +51,3 @@ def command(
         click.echo(line)
     for line in lacking or ["every signature is there: edgewright fleet finish FILE"]:
         click.echo(line)
-
-
-COMMAND = command

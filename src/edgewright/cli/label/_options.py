@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.core.process_owner import account
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
@@ -45,7 +46,6 @@ def encoder_of(project: Project, directory: Path | None) -> Encodes | None:
 
         return load(directory)
     from edgewright.language.documents.media_encoder import MediaEncoder
-    from edgewright.schema.errors import InputError
 
     found = MediaEncoder(directory)
     if found.kind != "picture":

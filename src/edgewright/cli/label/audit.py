@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import JSON, PROJECT
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from edgewright.schema.labelling import LabelAudit
@@ -33,14 +36,9 @@ def command(
     People answer with `label review PROJECT --audit`, without seeing the machine's labels. Every further sample makes
     the interval stricter, so that asking again until it suits does not help. Exit code 1: the limit is not met (yet).
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
-        import msgspec
-
         from edgewright.language.labelling import audit
         from edgewright.language.labelling.project import Project
-        from edgewright.schema.errors import CheckFailedError
 
     with Project(project) as opened:
         found = audit.audited(opened) if count is None else audit.draw(opened, count, each, seed)
@@ -98,6 +96,3 @@ def _tell(found: LabelAudit, project: str, limit: float) -> None:
             f"{one.errors} of {one.answered} wrong (up to {100 * one.high:.0f} %)" if one.answered else "none answered"
         )
         click.echo(f"  {one.label:<28} {text}, {one.population:,} labels")
-
-
-COMMAND = command

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import ENCODER, JSON, PROJECT, encoder_of, plain
 from edgewright.cli.output import print_json
 
@@ -22,8 +23,6 @@ def command(project: Path, encoder: Path | None, machine: bool, top: int, seed: 
 
     It finds slips, not classes that are mixed up throughout, and hardly any error of labels that a machine gave.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         import numpy as np
 
@@ -55,6 +54,3 @@ def command(project: Path, encoder: Path | None, machine: bool, top: int, seed: 
         click.echo(f"  {one['item']:>6} {one['label']} (rather {one['likelier']}): {plain(str(one['content']), 80)}")
     click.echo(f"look again at one: edgewright label review {project} --item NUMBER")
     click.echo(f"note: {CANNOT}")
-
-
-COMMAND = command

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import JSON, PROJECT
 from edgewright.cli.output import print_json
 
@@ -22,11 +24,7 @@ def command(project: Path, out: Path, human: bool, force: bool, as_json: bool) -
     `run` and `language train` refuse data with a machine's labels whose audit is missing, unfinished, of other labels,
     or above the limit.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
-        import msgspec
-
         from edgewright.data.audited_labels import LIMIT, beside
         from edgewright.language.labelling.export import export
         from edgewright.language.labelling.project import Project
@@ -49,6 +47,3 @@ def command(project: Path, out: Path, human: bool, force: bool, as_json: bool) -
         far = f"up to {100 * high:.1f} % of the machine's labels may be wrong, the limit is {100 * LIMIT:g} %"
         why = far if record.audit.state == "done" else f"audit: {record.audit.state}"
         click.echo(f"note: training refuses it ({why}); edgewright label audit {project}")
-
-
-COMMAND = command

@@ -10,6 +10,7 @@ import click
 
 from edgewright.cli.label._options import JSON, PROJECT, plain, reviewer
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
@@ -91,7 +92,6 @@ class _Session:
     def ask(self, number: int, of: str) -> str:
         """Show an item until it has an answer: 'labelled', 'skip', 'undo' or 'quit'."""
         from edgewright.language.labelling.review import how_of, meant, shown
-        from edgewright.schema.errors import InputError
 
         seen = shown(self.project, number, audit=self.audit)
         self.say(f"\n[{of}] {plain(seen.item.content)}")
@@ -145,6 +145,3 @@ class _Session:
     def say(self, text: str) -> None:
         """Go to the standard error where the output is JSON."""
         click.echo(text, err=self.quiet)
-
-
-COMMAND = command

@@ -48,6 +48,3 @@ def command(project: Path, as_json: bool) -> None:
         click.echo(f"{items_told} with two labels; settle: edgewright label review {project} --second")
     for first, other, label, second in odd[:5]:
         click.echo(f"equal texts, two labels: {first.id} {label}, {other.id} {second}: {plain(first.content, 60)}")
-
-
-COMMAND = command

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import ENCODER, JSON, encoder_of, plain
-from edgewright.cli.output import print_json
+from edgewright.cli.output import print_ahead, print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
@@ -73,14 +76,10 @@ def command(
     From one-line descriptions of the classes (with an encoder), or from what people labelled so far; what is not sure
     is left empty. Then it chooses what to label next: uncertain items that differ from each other.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
-        from edgewright.cli.output import print_ahead
         from edgewright.language.labelling.items import changed, make, read_items
         from edgewright.language.labelling.project import Project
         from edgewright.language.labelling.suggestion_round import suggest
-        from edgewright.schema.errors import InputError
 
     named = dict(_named(one) for one in classes)
     place = data
@@ -115,7 +114,6 @@ def _named(option: str) -> tuple[str, str]:
 
 
 def _tell(project: Project, found: Round, note: str, as_json: bool) -> None:
-    import msgspec
 
     if as_json:
         print_json({"project": str(project.path), **msgspec.to_builtins(found), "note": note})
@@ -145,6 +143,3 @@ def _tell(project: Project, found: Round, note: str, as_json: bool) -> None:
         click.echo(f"  before training: edgewright label audit {name}")
     if note:
         click.echo(f"  note: {note}")
-
-
-COMMAND = command

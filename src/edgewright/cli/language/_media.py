@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.interrupt import loading
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
+
 if TYPE_CHECKING:
     from edgewright.nlp.documents.search import DocumentIndex
 
@@ -19,10 +23,6 @@ def nearest(
     Raises:
         InputError: an index of documents, no encoder or another one, or a file that cannot be read.
     """
-    from edgewright.cli.interrupt import loading
-    from edgewright.cli.output import print_json
-    from edgewright.schema.errors import InputError
-
     held = index.held
     if not held.media:
         raise InputError("an index of pictures or sounds", "one of documents", str(index.path))

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import CheckFailedError, EdgewrightError
 
 if TYPE_CHECKING:
     from edgewright.schema.documents import Answer, Found, Phrased
@@ -44,7 +47,6 @@ def command(
     Exit code 1: the answer is not in the documents, or the language model said what the passages do not carry.
     """
     from edgewright.nlp.documents.search import DocumentIndex, check
-    from edgewright.schema.errors import CheckFailedError
 
     if like is None:
         check(question)
@@ -56,8 +58,6 @@ def command(
             return
         vector = None
         if encoder is not None:
-            from edgewright.cli.interrupt import loading
-
             with loading():
                 from edgewright.language.documents.hybrid import vector_of
 
@@ -79,8 +79,6 @@ def command(
 
 def _phrased(answer: Answer, url: str | None, model: str, wait: float, as_json: bool) -> Phrased | None:
     """Only what is answered is phrased: nothing is asked of a model that has nothing to go by."""
-    from edgewright.schema.errors import EdgewrightError
-
     if url is None or not answer.answered:
         return None
     from edgewright.language.documents.phrasing import phrase
@@ -94,7 +92,6 @@ def _phrased(answer: Answer, url: str | None, model: str, wait: float, as_json: 
 
 
 def _print_json(answer: Answer, phrased: Phrased | None) -> None:
-    import msgspec
 
     record = {**msgspec.to_builtins(answer), "answered": answer.answered}
     for number, one in enumerate(answer.found):
@@ -153,6 +150,3 @@ def _instead(answer: Answer, unused: bool) -> str:
 def _plain(text: str) -> str:
     """Return text that cannot move the cursor or change what stands on the terminal; lines stay."""
     return "".join(c for c in text if c == "\n" or c.isprintable())
-
-
-COMMAND = command

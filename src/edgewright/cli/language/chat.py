@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import select
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from edgewright.schema.errors import InputError
 
@@ -125,7 +127,6 @@ def _seconds(line: str) -> float:
 def _answer(
     talk: Dialogue, line: str, now: float, understanding: Understanding | None, least: float
 ) -> list[DialogueOutput]:
-    import msgspec
 
     from edgewright.schema.language import OUT_OF_SCOPE
 
@@ -150,8 +151,6 @@ def _answer(
 
 def _given(line: str) -> tuple[str, dict[str, float | str]]:
     """`/dispense_drink drink=cola number=2`."""
-    import shlex
-
     from edgewright.schema.state_table import LATE, TIMEOUT
 
     try:
@@ -174,7 +173,6 @@ def _given(line: str) -> tuple[str, dict[str, float | str]]:
 
 
 def _tell(steps: list[DialogueOutput], line: str, as_json: bool) -> None:
-    import msgspec
 
     for step in steps:
         if as_json:
@@ -187,6 +185,3 @@ def _tell(steps: list[DialogueOutput], line: str, as_json: bool) -> None:
             click.echo(answer)
     if not as_json:
         sys.stdout.flush()
-
-
-COMMAND = command

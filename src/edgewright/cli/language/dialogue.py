@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from edgewright.cli.options import refuse_existing
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.core.state_machine.validation import CheckedTable
@@ -51,7 +53,6 @@ def draw(dialogue: Path, out: Path | None, force: bool) -> None:
     """Draw a DIALOGUE as a diagram: SVG, or text for Mermaid."""
     from edgewright.core.files import write_atomic
     from edgewright.language.dialogue.diagram import mermaid, svg
-    from edgewright.schema.errors import InputError
 
     if out is not None and out.suffix not in (".svg", ".mmd"):
         raise InputError("a name that ends in .svg or .mmd", out.name, "--out")
@@ -79,12 +80,9 @@ def as_c(
     dialogue: Path, model: Path | None, ears: Path | None, out: Path, name: str | None, force: bool, as_json: bool
 ) -> None:
     """Write a DIALOGUE as C99: constant tables and a machine without a heap that takes the same steps."""
-    import re
-
     from edgewright.cli.export_files import read_for_device, write_export
     from edgewright.export.c99_language.dialogue import dialogue_files
     from edgewright.export.c99_language.hear import hearing_files
-    from edgewright.schema.errors import InputError
 
     if model and ears:
         raise InputError("--model or --with", "both", "language dialogue c", "--with checks the dialogue, too")
@@ -101,6 +99,3 @@ def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, DialogueSum
     from edgewright.nlp.utterance.model_file import read_language
 
     return read_dialogue(dialogue, vocabulary(read_language(model)[0]) if model else None)
-
-
-COMMAND = command

@@ -27,6 +27,3 @@ def command(
 
     options = {"--form": form, "--rounding": rounding}
     export_language(model, target, options, name=name, out=out, force=force, as_json=as_json)
-
-
-COMMAND = command

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.device._store import amount
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
+from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.documents import Indexed
@@ -38,11 +42,6 @@ def command(
     It is searched with the base install alone, on a small board too; vectors of an encoder are optional. Pictures and
     sounds need an ONNX encoder of theirs, such as an export of CLIP with its text_model.onnx.
     """
-    from edgewright.cli.device._store import amount
-    from edgewright.cli.interrupt import loading
-    from edgewright.cli.output import print_json
-    from edgewright.schema.errors import InputError
-
     refuse_existing(out, force)
     if sum((bool(documents), pictures is not None, sounds is not None)) != 1:
         raise InputError("documents, --pictures or --sounds", "none" if not documents else "more than one of them")
@@ -80,12 +79,8 @@ def command(
 def _media(out: Path, folder: Path, kind: str, directory: Path) -> Indexed:
     from edgewright.language.documents.media_encoder import MediaEncoder
     from edgewright.language.documents.media_index import write_media_index
-    from edgewright.schema.errors import InputError
 
     encoder = MediaEncoder(directory)
     if encoder.kind != kind:
         raise InputError(f"an encoder of {kind}s", f"one of {encoder.kind}s", str(directory))
     return write_media_index(out, folder, encoder)
-
-
-COMMAND = command

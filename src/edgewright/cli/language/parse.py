@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,10 +27,6 @@ def command(text: str, model: Path, today: datetime | None, encoder: Path | None
 
     An utterance that the model knows nothing about is out of scope, and why is said; no intent is guessed for it.
     """
-    from datetime import date
-
-    import msgspec
-
     from edgewright.nlp.utterance.parse import Understanding
 
     held = None
@@ -59,6 +57,3 @@ def _print(found: Parsed) -> None:
         value = "" if slot.value is None or str(slot.value) == slot.text else f" = {slot.value}"
         click.echo(f"  {slot.name}: {slot.text!r}{value} ({slot.by}, {slot.begin} to {slot.end})")
     click.echo(f"  {found.why}")
-
-
-COMMAND = command

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.output import print_json
 
 
@@ -18,8 +19,6 @@ def command(encoder: Path, out: Path, as_json: bool) -> None:
 
     How near its vectors stay to those of the whole encoder is measured on a few sentences and told.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.language.embedding import load
         from edgewright.language.embedding.quantise import write_int8
@@ -36,6 +35,3 @@ def command(encoder: Path, out: Path, as_json: bool) -> None:
         return
     click.echo(f"wrote {click.format_filename(str(out))}, {size / 1e6:.1f} MB of {whole.bytes / 1e6:.1f}")
     click.echo(f"  cosine to the whole encoder {near.mean():.3f}, at least {near.min():.3f}, on {len(texts)} sentences")
-
-
-COMMAND = command

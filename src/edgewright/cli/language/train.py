@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
 from edgewright.cli.output import print_json
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.language.utterances import Labelled
@@ -64,12 +67,8 @@ def command(
     With --teacher, the student also learns the answers of a linear head on that encoder's vectors, to new sentences
     and to texts without labels: ten utterances an intent then go a long way.
     """
-    from edgewright.cli.interrupt import loading
-
     _check(out, force, form, teacher, unlabelled)
     with loading():
-        import msgspec
-
         from edgewright.data import audited_labels
         from edgewright.language.embedding import load
         from edgewright.language.embedding.contract import Remembering
@@ -107,8 +106,6 @@ def command(
 
 def _check(out: Path, force: bool, form: str, teacher: Path | None, unlabelled: Path | None) -> None:
     """Refuse what cannot be done before anything is loaded."""
-    from edgewright.schema.errors import InputError
-
     if unlabelled and not teacher:
         raise InputError("a --teacher for texts without labels", "none", "--unlabelled")
     if form == "gateway" and not teacher:
@@ -118,8 +115,6 @@ def _check(out: Path, force: bool, form: str, teacher: Path | None, unlabelled: 
 
 def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Labelled, list[str]]:
     """Return the utterances, and what is to be said of them."""
-    import msgspec
-
     from edgewright.language.utterances.checks import without_contradictions
     from edgewright.language.utterances.read import read
 
@@ -137,6 +132,3 @@ def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Lab
     lost = count - len(kept)
     said = [f"{lost:,} utterances whose sentence has two intents were left out"] if lost else []
     return msgspec.structs.replace(labelled, utterances=kept, validation=judging), said
-
-
-COMMAND = command

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
@@ -33,10 +35,6 @@ def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, 
     The label is that of the nearest description by the encoder, or 'none of these' below a limit that is told. LABELS
     is TOML with a table [labels] of name = "description" or a list of such, or CSV with columns label and description.
     """
-    import msgspec
-
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.language.zero_shot.labels import read_labels
 
@@ -70,7 +68,6 @@ def _is_media(directory: Path) -> bool:
 
 
 def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:
-    from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.language.documents.media_encoder import MediaEncoder
@@ -83,7 +80,6 @@ def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterat
 
 
 def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:
-    from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.language.embedding import load
@@ -120,6 +116,3 @@ def _sentence(name: str, found: Choice) -> str:
     near = f"too unlike {found.nearest!r}, the nearest" if found.none else f"like {found.description!r}"
     return (f"{shown}: {found.label}, {100 * found.confidence:.0f} % "
             f"({near}: cosine {found.cosine:.2f}, at least {found.limit:.2f} is needed)")  # fmt: skip
-
-
-COMMAND = command

@@ -1,1 +1,1 @@
-"""Commands below `edgewright fleet rollout`: every file offers `COMMAND`."""
+"""Commands below `edgewright fleet rollout`: every file offers `command`."""

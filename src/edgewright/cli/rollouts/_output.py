@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.fleet._api_options import ApiOptions, api_options, part, print_json, when
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.fleet_watch import RolloutSeen
@@ -20,7 +21,6 @@ def find(client: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - `api.c
     Raises:
         InputError: there is none, or several are under way.
     """
-    from edgewright.schema.errors import InputError
     from edgewright.schema.fleet_watch import RolloutSeen, RolloutsSeen
 
     if plan is not None:

@@ -23,6 +23,3 @@ def command(plan: str | None, revert: bool, why: str, as_json: bool, api: ApiOpt
     from edgewright.schema.fleet_watch import AbortRollout
 
     steer(api, plan, "abort", AbortRollout(why=why[:400], revert=revert), as_json)
-
-
-COMMAND = command

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from edgewright.cli.fleet._api_options import ApiOptions, part, print_json
-from edgewright.cli.fleet._folder import keys_options
+from edgewright.cli.fleet._folder import keys_options, passphrases
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.protocol.plans.parser import PlanOptions
@@ -42,7 +46,6 @@ def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
     from edgewright.fleet.repository import releases
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.schema.errors import InputError
 
     fleet = open_fleet(folder)
     product, colon, counter = which.rpartition(":")
@@ -56,14 +59,8 @@ def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
 
 def _plan(release: Release, back: Release | None, name: str | None, file: Path | None, options: dict[str, Any]) -> Plan:
     """Return the plan that the file and the options describe."""
-    import secrets
-    import time
-
-    import msgspec
-
     from edgewright.fleet.protocol.layout import DAY
     from edgewright.fleet.protocol.plans import parser
-    from edgewright.schema.errors import InputError
     from edgewright.schema.fleet_plan import Plan
 
     salt, now = secrets.token_hex(32), time.time()
@@ -82,10 +79,7 @@ def _plan(release: Release, back: Release | None, name: str | None, file: Path |
 
 def _file(path: Path | None) -> PlanOptions:
     """Return the plan file; InputError where it cannot be read, or says what a plan cannot."""
-    import msgspec
-
     from edgewright.fleet.protocol.plans.parser import PlanOptions
-    from edgewright.schema.errors import InputError
 
     if path is None:
         return PlanOptions()
@@ -99,8 +93,6 @@ def _file(path: Path | None) -> PlanOptions:
 
 def _options(said: PlanOptions, options: dict[str, Any], salt: str) -> PlanOptions:
     """Return the file with the options on top."""
-    import msgspec
-
     from edgewright.fleet.protocol.plans import parser
 
     changed: dict[str, Any] = {}
@@ -199,12 +191,9 @@ def _sign(
     keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
 ) -> Plan:  # fmt: skip
     """Return the plan, signed and handed over."""
-    from edgewright.cli.fleet._folder import passphrases
-
     pass
     from edgewright.fleet.repository.folder import SETTINGS
     from edgewright.fleet.repository.publication import publish_plan
-    from edgewright.schema.errors import InputError
 
     if url and not (folder / SETTINGS).is_file():
         raise InputError(
@@ -242,6 +231,3 @@ def _warn(plan: Plan, devices: int) -> None:
             "holds until there are more; for a small fleet begin with a larger share, or give --quorum",
             err=True,
         )
-
-
-COMMAND = command

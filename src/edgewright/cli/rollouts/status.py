@@ -26,6 +26,3 @@ def command(plan: str | None, everything: bool, as_json: bool, api: ApiOptions) 
         say(one)
     if not seen:
         click.echo("no rollout was started yet")
-
-
-COMMAND = command

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewright.cli.scoring import Scored
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.score import Score
@@ -20,7 +21,6 @@ _METHODS = {
 def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
     from edgewright.monitor.detector_file import read_detector
-    from edgewright.schema.errors import InputError
     from edgewright.schema.score import Score
     from edgewright.workflows.detection.fit import judge
     from edgewright.workflows.scoring.rows import set_of

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgewright.cli.scoring import Scored
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.score import Score
@@ -17,7 +18,6 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.language.documents.scoring import read_questions, score_index
     from edgewright.language.embedding import load
     from edgewright.nlp.documents.search import DocumentIndex
-    from edgewright.schema.errors import InputError
 
     if not request.data:
         raise InputError("questions with answers", "none", "--data", "Name a CSV or JSON file: --data FILE")

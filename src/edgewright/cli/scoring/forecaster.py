@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edgewright.cli.scoring import Scored
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.score import Score
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def _score(place: Path, request: ScoreRequest) -> Score:
-    import msgspec
     import numpy as np
 
     from edgewright.cli.forecasting._rows import coming_rows
@@ -21,7 +23,6 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.data.matching import check_names, find_name, find_names
     from edgewright.language.forecasting.backtest import score_forecaster
     from edgewright.monitor.forecaster import read_forecaster
-    from edgewright.schema.errors import InputError
     from edgewright.schema.score import Score
     from edgewright.schema.trace import Interval
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edgewright.cli.scoring import Scored
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.cli.listeners import Terminal
@@ -14,14 +17,12 @@ if TYPE_CHECKING:
 
 
 def _score(place: Path, request: ScoreRequest) -> Score:
-    import msgspec
 
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.embedding import load
     from edgewright.language.scoring import score_language
     from edgewright.language.utterances.read import read_judged
     from edgewright.nlp.utterance.parse import Understanding
-    from edgewright.schema.errors import InputError
 
     if not request.data:
         raise InputError("labelled utterances", "none", "--data", "Name a file, a folder or a public set: --data DATA")

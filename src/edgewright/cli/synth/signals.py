@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import option, refuse_existing, settings_of, takes
 from edgewright.cli.synth._options import MethodOptions
 
@@ -39,13 +41,9 @@ def command(options: SignalOptions) -> None:
     Sessions of synthetic rows begin with `synthetic/`: name the column `session` in [data] when a pipeline reads them.
     A split then never tests on them, and trains only on those made of people who train.
     """
-    from edgewright.cli.interrupt import loading
-
     out, method = options.out, options.method
     refuse_existing(out, options.force)
     with loading():
-        import msgspec
-
         from edgewright.data.table_file import check_table_file, write_table_file
         from edgewright.language.synthesis.recordings import synthetic, with_session
 
@@ -88,6 +86,3 @@ def _reading(made: DataSet) -> str:
     }
     named = "; ".join(f'{key} = "{name}"' for key, name in parts.items() if name)
     return f'{named}; ignore = ["recording"]'
-
-
-COMMAND = command

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import shutil
+import tempfile
 from pathlib import Path
 
 import click
+import msgspec
+
+from edgewright.schema.errors import InputError
 
 
 @click.command("speech", epilog="Example: edgewright synth speech stop go --voice en-us --copies 5 --out prompts")
@@ -19,15 +26,7 @@ def command(words: tuple[str, ...], out: Path, voices: tuple[str, ...], copies: 
 
     `labels.csv` in the folder names the word, the voice and, as its session, that the file is synthetic.
     """
-    import csv
-    import io
-    import shutil
-    import tempfile
-
-    import msgspec
-
     from edgewright.language.synthesis.speech import VOICES, speak
-    from edgewright.schema.errors import InputError
 
     if out.exists():
         raise InputError("a new folder", "one that is there", str(out))
@@ -55,6 +54,3 @@ def command(words: tuple[str, ...], out: Path, voices: tuple[str, ...], copies: 
         if as_json
         else f"Simulated: wrote {len(made.recordings)} synthetic prompts to {out}"
     )
-
-
-COMMAND = command

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import click
 
+from edgewright.cli.interrupt import loading
 from edgewright.cli.options import option, settings_of, takes
 from edgewright.cli.output import print_json
 from edgewright.cli.synth._options import MethodOptions
@@ -31,8 +32,6 @@ def command(options: UtilityOptions) -> None:
 
     The interval resamples whole people. Exit code 0 whatever comes out: that a method gains nothing is an answer.
     """
-    from edgewright.cli.interrupt import loading
-
     with loading():
         from edgewright.language.synthesis.utility_test import measure_utility, windows_of
 
@@ -57,6 +56,3 @@ def command(options: UtilityOptions) -> None:
         f"  {'difference':<16} {100 * gain.value:+5.1f} points "
         f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}): {clear}"
     )
-
-
-COMMAND = command

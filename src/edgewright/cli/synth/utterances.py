@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import click
+import msgspec
+
+from edgewright.cli.options import refuse_existing
+from edgewright.schema.errors import InputError
 
 
 @click.command("utterances", epilog="Example: edgewright synth utterances grammar.toml --count 200 --out more.csv")
@@ -19,15 +25,8 @@ def command(grammar: Path, out: Path, count: int, seed: int, force: bool, as_jso
 
     The column `provenance` says `synthetic/grammar` of every sentence.
     """
-    import csv
-    import io
-
-    import msgspec
-
-    from edgewright.cli.options import refuse_existing
     from edgewright.core.files import write_atomic
     from edgewright.language.synthesis.grammar import METHOD, read_grammar, sentences
-    from edgewright.schema.errors import InputError
 
     refuse_existing(out, force)
     if out.suffix != ".csv":
@@ -49,6 +48,3 @@ def command(grammar: Path, out: Path, count: int, seed: int, force: bool, as_jso
     click.echo(f"Simulated: wrote {len(made):,} synthetic sentences to {out}")
     for finding in findings:
         click.echo(f"note: {finding}")
-
-
-COMMAND = command
