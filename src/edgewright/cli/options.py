@@ -1,11 +1,12 @@
-"""Options as typed structures: a dataclass declares options once, and a command receives them as one object."""
+"""Options as typed parameters: a command's signature declares them, or a dataclass that several commands share."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
@@ -18,60 +19,82 @@ from edgewright.schema.errors import InputError
 if TYPE_CHECKING:
     from edgewright.schema.config import WindowConfig
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+
 
 def option(*flags: str, **settings: Any) -> Any:  # noqa: ANN401 - a field of any type
-    """Declare a field of a structure as an option.
+    """Declare a parameter of a command, or a field of a structure, as an option.
 
     Args:
-        flags: of the option; `--field-name` when left out.
-        settings: those of `click.option`. The field's type says whether it is a flag, a path, a number or repeatable,
+        flags: of the option; `--its-name` when left out.
+        settings: those of `click.Option`. The type says whether it is a flag, a path, a number or repeatable,
             and a default that is not empty is shown.
     """
-    return field(metadata={"declare": click.option, "flags": flags, **settings})
+    return field(metadata={"made": click.Option, "flags": flags, **settings})
 
 
 def argument(**settings: Any) -> Any:  # noqa: ANN401 - a field of any type
-    """Declare a field of a structure as a positional argument with the settings of `click.argument`."""
-    return field(metadata={"declare": click.argument, "flags": (), **settings})
+    """Declare a parameter or a field as a positional argument with the settings of `click.Argument`."""
+    return field(metadata={"made": click.Argument, "flags": (), **settings})
 
 
-def takes(**structures: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options of structures to a command, which receives each structure as the argument of that name."""
+def declare(
+    name: str, *, of: click.Group | None = None, **settings: Any  # noqa: ANN401 - of `click.Command`
+) -> Callable[[Callable[..., Any]], click.Command]:  # fmt: skip
+    """Make a function a command whose signature declares what it takes.
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    A parameter whose default is `option(...)` or `argument(...)` is that one. A parameter that is annotated with a
+    dataclass of such fields receives them as one object.
+
+    Args:
+        name: of the command.
+        of: group that the command belongs to.
+        settings: those of `click.Command`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        hints = get_type_hints(function)
+        parameters = signature(function).parameters.values()
+        structures = {one.name: hints[one.name] for one in parameters if is_dataclass(hints[one.name])}
+
         @wraps(function)
-        def received(*args: Any, **given: Any) -> Any:  # noqa: ANN401 - click's values
-            for name, structure in structures.items():
-                given[name] = structure(**{one.name: given.pop(one.name) for one in fields(structure)})
-            return function(*args, **given)
+        def received(**given: Any) -> Any:  # noqa: ANN401 - click's values
+            for key, structure in structures.items():
+                given[key] = structure(**{one.name: given.pop(one.name) for one in fields(structure)})
+            return function(**given)
 
-        for structure in reversed(structures.values()):
-            hints = get_type_hints(structure)
-            for one in reversed(fields(structure)):
-                received = _declared(one.name, hints[one.name], dict(one.metadata))(received)
-        return received
+        params: list[click.Parameter] = []
+        for one in parameters:
+            if one.name in structures:
+                kinds = get_type_hints(structures[one.name])
+                params += [
+                    _parameter(each.name, kinds[each.name], each.metadata) for each in fields(structures[one.name])
+                ]
+            else:
+                params.append(_parameter(one.name, hints[one.name], one.default.metadata))
+        return (of or click).command(name, params=params, **settings)(received)
 
     return decorate
 
 
-def _declared(name: str, kind: Any, settings: dict[str, Any]) -> Callable[..., Any]:  # noqa: ANN401 - a type
-    declare: Callable[..., Any] = settings.pop("declare")
-    flags: tuple[str, ...] = settings.pop("flags")
+def _parameter(name: str, kind: Any, metadata: Mapping[str, Any]) -> click.Parameter:  # noqa: ANN401 - a type
+    settings = dict(metadata)
+    made, flags = settings.pop("made"), settings.pop("flags")
     inner = next((one for one in get_args(kind) if one is not NoneType), kind)
-    if get_origin(kind) is not tuple and inner is Path:
+    if inner is Path:
         settings.setdefault("type", click.Path(path_type=Path))
-    if declare is click.argument:
-        return click.argument(name, **settings)
+    if inner in (int, float):
+        settings.setdefault("type", inner)
+    if made is click.Argument:
+        return click.Argument([name], **settings)
     if get_origin(kind) is tuple:
         settings["multiple"] = True
     elif kind is bool and not any("/" in flag for flag in flags):
         settings |= {"is_flag": True, "default": False}
-    elif inner in (int, float):
-        settings.setdefault("type", inner)
     if not settings.get("required"):
         settings.setdefault("default", "" if kind is str else None)
     settings.setdefault("show_default", inner is not bool and settings.get("default") not in (None, ""))
-    return click.option(*(flags or (f"--{name.replace('_', '-')}",)), name, **settings)
+    return click.Option([*(flags or (f"--{name.replace('_', '-')}",)), name], **settings)
 
 
 @dataclass(frozen=True, kw_only=True)

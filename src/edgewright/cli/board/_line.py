@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.options import argument, option
 from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
     from edgewright.device.boards.link import BoardAnswer, BoardLine
 
-F = TypeVar("F", bound=Callable[..., object])
 
+@dataclass(frozen=True, kw_only=True)
+class LineOptions:
+    """The line to a board, and how its answer is printed."""
 
-def line_options(function: F) -> F:
-    """`PORT` (or tcp:HOST:PORT), `--baud`, `--json`."""
-    for decorate in (
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-        click.option("--baud", type=click.IntRange(50, 20_000_000), default=115200, show_default=True),
-        click.argument("port", metavar="PORT"),
-    ):
-        function = decorate(function)
-    return function
+    port: str = argument(metavar="PORT")
+    baud: int = option(type=click.IntRange(50, 20_000_000), default=115200)
+    as_json: bool = option("--json", help="Print the result as JSON.")
 
+    @contextmanager
+    def open(self) -> Iterator[BoardLine]:
+        """Provide an open line to a board: a serial port's name, or tcp:HOST:PORT of a bridge.
 
-@contextmanager
-def board_at(port: str, baud: int) -> Iterator[BoardLine]:
-    """Provide an open line to a board: a serial port's name, or tcp:HOST:PORT of a bridge.
+        Raises:
+            MissingExtraError: without pyserial.
+            InputError: the port cannot be opened, or takes no such rate.
+            OutputError: it vanishes meanwhile.
+        """
+        from edgewright.device.boards.link import BoardLine, open_link
 
-    Raises:
-        MissingExtraError: without pyserial.
-        InputError: the port cannot be opened, or takes no such rate.
-        OutputError: it vanishes meanwhile.
-    """
-    from edgewright.device.boards.link import BoardLine, open_link
-
-    with open_link(port if port.startswith("tcp:") else f"serial:{port}@{baud}") as opened:
-        yield BoardLine(opened)
+        with open_link(self.port if self.port.startswith("tcp:") else f"serial:{self.port}@{self.baud}") as opened:
+            yield BoardLine(opened)
 
 
 def tell(answer: BoardAnswer, as_json: bool) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.board._line import line_options
+from edgewright.cli.board._line import LineOptions, tell
+from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
@@ -16,20 +17,19 @@ if TYPE_CHECKING:
     from edgewright.device.boards.link import BoardLine
 
 
-@click.command("update", epilog="Example: edgewright device board update /dev/ttyACM0 pump.weights")
-@line_options
-@click.argument("file", metavar="WEIGHTS|PACKAGE", type=click.Path(path_type=Path))
-@click.option(
-    "--on-trial", is_flag=True, help="Do not confirm: the board goes back by itself after some starts without it."
-)
-def command(port: str, baud: int, as_json: bool, file: Path, on_trial: bool) -> None:
+@declare("update", epilog="Example: edgewright device board update /dev/ttyACM0 pump.weights")
+def command(
+    *,
+    options: LineOptions,
+    file: Path = argument(metavar="WEIGHTS|PACKAGE"),
+    on_trial: bool = option(help="Do not confirm: the board goes back by itself after some starts without it."),
+) -> None:
     """Bring weights to the board at PORT, which verifies and tests them before it swaps them in.
 
     Of a PACKAGE (fleet weights --into) those for the code of this board are taken.
 
     What broke off goes on where it was. Exit code 1 where the board refuses the weights, 74 where it does not answer.
     """
-    from edgewright.cli.board._line import board_at, tell
     from edgewright.core.package import parse_package
     from edgewright.device.boards.update import update
     from edgewright.device.boards.weights import parse_weights, read_weights
@@ -44,13 +44,13 @@ def command(port: str, baud: int, as_json: bool, file: Path, on_trial: bool) -> 
         if shown:
             click.echo(f"\r{100 * at // whole:3d} %", nl=False, err=True)
 
-    with board_at(port, baud) as line:
+    with options.open() as line:
         if package is not None:
             data = _weights_of(package, line, str(file))
         told = update(line, data, str(file), confirm=not on_trial, progress=progress)
     if shown:
         click.echo("\r     \r", nl=False, err=True)
-    tell(told, as_json)
+    tell(told, options.as_json)
 
 
 def _weights_of(package: Package, line: BoardLine, where: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import ProblemOptions, argument, listed, option, takes
+from edgewright.cli.options import ProblemOptions, argument, declare, listed, option
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, UnknownNameError
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class AdviceOptions(ProblemOptions):
     as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@click.command("advise", epilog=_EPILOG)
-@takes(options=AdviceOptions)
+@declare("advise", epilog=_EPILOG)
 def command(options: AdviceOptions) -> int:
     """Frame DATA (a file, a folder, a pipeline), weigh where a model should run, measure how simple it may be.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.options import Columns, argument, option, takes
+from edgewright.cli.options import Columns, argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
@@ -29,8 +29,7 @@ class CheckOptions(Columns):
     as_json: bool = option("--json", help="Print the findings as JSON.")
 
 
-@click.command("check", epilog="Example: edgewright check my.csv --target label --group person")
-@takes(options=CheckOptions)
+@declare("check", epilog="Example: edgewright check my.csv --target label --group person")
 def command(options: CheckOptions) -> int:
     """Look at DATA (a file or a folder) before building on it.
 

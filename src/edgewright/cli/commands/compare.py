@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.options import FILE
 from edgewright.cli.output import print_json
 
 
 @click.command("compare", epilog="Example: edgewright compare runs/activity runs/activity-2")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="RUN RUN...")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page as well.")
+@click.option("--html", type=FILE, metavar="FILE", help="Write a page as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def command(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     """Show what differs between runs (run folders): configuration, data and result.

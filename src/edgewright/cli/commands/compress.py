@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, option, takes
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -48,11 +48,9 @@ class CompressOptions:
     as_json: bool = option("--json", help="Print the record as JSON instead of the table.")
 
 
-@click.command(
-    "compress",
-    epilog="Example: edgewright compress runs/activity --int8 --qat --prune structured:0.5 --max-drop 0.5%",
+@declare(
+    "compress", epilog="Example: edgewright compress runs/activity --int8 --qat --prune structured:0.5 --max-drop 0.5%"
 )
-@takes(options=CompressOptions)
 def command(options: CompressOptions) -> None:
     """Make smaller forms of RUN (a run folder) or of MODEL.onnx, and compare them.
 

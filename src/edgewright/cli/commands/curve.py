@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import ProblemOptions, argument, option, takes
+from edgewright.cli.options import ProblemOptions, argument, declare, option
 from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class CurveOptions(ProblemOptions):
     as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@click.command("curve", epilog="Example: edgewright curve readings.csv --target label --group person --out curve")
-@takes(options=CurveOptions)
+@declare("curve", epilog="Example: edgewright curve readings.csv --target label --group person --out curve")
 def command(options: CurveOptions) -> int:
     """Measure the error on growing parts of DATA (a file, a folder, a pipeline) and let a power law say the next.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.options import FILE, argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError, InputError
 
@@ -23,9 +24,8 @@ def command() -> None:
     """Public data sets: list them, or get one from its origin or from a folder."""
 
 
-@command.command("list", epilog="Example: edgewright data list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a set.")
-def list_sets(as_json: bool) -> None:
+@declare("list", of=command, epilog="Example: edgewright data list")
+def list_sets(as_json: bool = option("--json", help="Print JSON, one object a set.")) -> None:
     """List the public sets with their task and licence."""
     from edgewright.data.public import names, public_set
 
@@ -72,16 +72,13 @@ def _told(known: Documented) -> dict[str, object]:
     }
 
 
-@command.command("get", epilog="Example: edgewright data get occupancy --from Downloads/occupancy")
-@click.argument("name")
-@click.option(
-    "--from", "source", type=click.Path(path_type=Path), help="Folder or archive of a copy; nothing is fetched."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows: FILE.parquet or .csv."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def get(name: str, source: Path | None, out: Path | None, as_json: bool) -> None:
+@declare("get", of=command, epilog="Example: edgewright data get occupancy --from Downloads/occupancy")
+def get(
+    name: str = argument(),
+    source: Path | None = option("--from", help="Folder or archive of a copy; nothing is fetched."),
+    out: Path | None = option(type=FILE, help="Also write the rows: FILE.parquet or .csv."),
+    as_json: bool = option("--json", help="Print the summary as JSON."),
+) -> None:
     """Get the set NAME, verify it, and sum it up.
 
     Without --from the set is downloaded from its origin into $EDGEWRIGHT_DATA (or ~/.local/share/edgewright/data),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from edgewright.cli.options import argument, option, takes
+from edgewright.cli.options import FILE, argument, declare, option
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
 
 if TYPE_CHECKING:
@@ -30,15 +30,14 @@ class DriftOptions:
     false_alarms: float = option(default=1 / 7, show_default="1 a week", help="A day that may come of chance.")
     confidence: bool = option(help="Predict too, and watch how sure the answers are.")
     state: Path | None = option(
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FILE,
         metavar="FILE",
         help="Go on from this file, and keep there what is remembered.",
     )
     as_json: bool = option("--json", help="JSON: one line an event as it comes, then one a channel.")
 
 
-@click.command("drift", epilog="Example: edgewright drift runs/activity --csv month.csv --rhythm 1d --state drift.bin")
-@takes(options=DriftOptions)
+@declare("drift", epilog="Example: edgewright drift runs/activity --csv month.csv --rhythm 1d --state drift.bin")
 def command(options: DriftOptions) -> int:
     """Compare a stream with the reference statistics in a package, channel by channel.
 

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, option, sample_shape, takes
+from edgewright.cli.options import argument, declare, option, sample_shape
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError, InputError
 
@@ -43,11 +43,10 @@ class EstimateOptions:
     as_json: bool = option("--json", help="Print everything as JSON.")
 
 
-@click.command(
+@declare(
     "estimate",
     epilog="Example: edgewright estimate runs/hapt --device cortex-m4 --budget flash=64kB,ram=32kB,latency=10ms",
 )
-@takes(options=EstimateOptions)
 def command(options: EstimateOptions) -> None:
     """Say what a model takes of a device.
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, option, sample_shape, takes
+from edgewright.cli.options import argument, declare, option, sample_shape
 from edgewright.cli.output import print_json
 from edgewright.core.catalogue import names
 from edgewright.schema.errors import CheckFailedError, InputError
@@ -46,8 +46,7 @@ class ExportOptions:
     as_json: bool = option("--json", help="Print what was written as JSON.")
 
 
-@click.command("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
-@takes(options=ExportOptions)
+@declare("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
 def command(options: ExportOptions) -> None:
     """Write a model for a device or another tool.
 

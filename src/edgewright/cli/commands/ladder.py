@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import ProblemOptions, argument, command_line, listed, option, takes
+from edgewright.cli.options import ProblemOptions, argument, command_line, declare, listed, option
 from edgewright.schema.errors import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class LadderOptions(ProblemOptions):
     as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@click.command("ladder", epilog="Example: edgewright ladder readings.csv --target occupied --time date")
-@takes(options=LadderOptions)
+@declare("ladder", epilog="Example: edgewright ladder readings.csv --target occupied --time date")
 def command(options: LadderOptions) -> int:
     """Climb from the majority to a large network on DATA (a file, a folder, a pipeline) while that surely pays.
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, option, takes
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -43,8 +43,7 @@ class LearnOptions:
     as_json: bool = option("--json", help="Print the lesson as JSON.")
 
 
-@click.command("learn", epilog="Example: edgewright learn runs/activity --mode quiz")
-@takes(options=LearnOptions)
+@declare("learn", epilog="Example: edgewright learn runs/activity --mode quiz")
 def command(options: LearnOptions) -> None:
     """Tell RUN (a run folder) as a lesson.
 

@@ -10,30 +10,27 @@ from typing import Any
 import click
 import msgspec
 
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import BadRows
 from edgewright.core.formatting import percent
 from edgewright.schema.errors import InputError
 
 
-@click.command(
-    "predict",
-    epilog="Example: edgewright predict runs/activity --csv new.csv --json",
-)
-@click.argument("model", metavar="RUN|PACKAGE")
-@click.argument("standard_input", metavar="[-]", required=False, type=click.Choice(["-"]))
-@click.option("--csv", "csv_path", metavar="FILE", help="CSV file with the package's columns ('-' for standard input).")
-@click.option("--values", metavar="1,2,...", help="One sample, values separated by commas; empty where missing.")
-@click.option("--engine", metavar="NAME", help="Engine to answer with; the fastest here for this model when left out.")
-@click.option("--form", metavar="NAME", help="Form of the model: float or int8; the package's default when left out.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, one an answer.")
+@declare("predict", epilog="Example: edgewright predict runs/activity --csv new.csv --json")
 def command(
-    model: str,
-    standard_input: str | None,
-    csv_path: str | None,
-    values: str | None,
-    engine: str | None,
-    form: str | None,
-    as_json: bool,
+    model: str = argument(metavar="RUN|PACKAGE"),
+    standard_input: str | None = argument(metavar="[-]", required=False, type=click.Choice(["-"])),
+    csv_path: str | None = option(
+        "--csv", metavar="FILE", help="CSV file with the package's columns ('-' for standard input)."
+    ),
+    values: str | None = option(metavar="1,2,...", help="One sample, values separated by commas; empty where missing."),
+    engine: str | None = option(
+        metavar="NAME", help="Engine to answer with; the fastest here for this model when left out."
+    ),
+    form: str | None = option(
+        metavar="NAME", help="Form of the model: float or int8; the package's default when left out."
+    ),
+    as_json: bool = option("--json", help="JSON lines, one an answer."),
 ) -> None:
     """Label and confidence for samples, from a run folder or a package.
 

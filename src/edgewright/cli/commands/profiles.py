@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.options import argument, option, takes
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import InputError
@@ -29,8 +29,7 @@ class ProfilesOptions:
     as_json: bool = option("--json", help="Print everything, with the source of every figure, as JSON.")
 
 
-@click.command("profiles", epilog="Example: edgewright profiles nrf52840")
-@takes(options=ProfilesOptions)
+@declare("profiles", epilog="Example: edgewright profiles nrf52840")
 def command(options: ProfilesOptions) -> None:
     """List device profiles, everything of those named, or with --llm the small language models that they hold.
 

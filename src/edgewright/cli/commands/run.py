@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
 
 
-@click.command(
-    "run",
-    epilog="Example: edgewright run activity --set training.epochs=30 --out runs",
-)
-@click.argument("pipeline")
-@click.option("--data", "data", metavar="PATH", help="File or folder to take rows from, instead of [data] path.")
-@click.option(
-    "--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the pipeline; may be repeated."
-)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs.")
-@click.option("--force", is_flag=True, help="Replace the run folder of that name instead of making the next number.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON instead of the trace.")
-def command(pipeline: str, data: str | None, changes: tuple[str, ...], out: Path, force: bool, as_json: bool) -> None:
+@declare("run", epilog="Example: edgewright run activity --set training.epochs=30 --out runs")
+def command(
+    pipeline: str = argument(),
+    data: str | None = option(metavar="PATH", help="File or folder to take rows from, instead of [data] path."),
+    changes: tuple[str, ...] = option(
+        "--set", metavar="A.B=V", help="Change one key of the pipeline; may be repeated."
+    ),
+    out: Path = option(default=Path("runs"), help="Folder of runs."),
+    force: bool = option(help="Replace the run folder of that name instead of making the next number."),
+    as_json: bool = option("--json", help="Print the record as JSON instead of the trace."),
+) -> None:
     """Run PIPELINE (activity, latency, scalability, another shipped name, or a TOML file).
 
     Prints the trace as it goes and leaves a run folder: trace.json, the fitted pipeline, model.onnx,

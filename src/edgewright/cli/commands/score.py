@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, option, settings_of, takes
+from edgewright.cli.options import argument, declare, option, settings_of
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
 
@@ -48,11 +48,7 @@ class ScoreOptions:
     as_json: bool = option("--json", help="Print the score as JSON.")
 
 
-@click.command(
-    "score",
-    epilog="Example: edgewright score runs/hapt --data hapt --part test --need 'accuracy>=0.95'",
-)
-@takes(options=ScoreOptions)
+@declare("score", epilog="Example: edgewright score runs/hapt --data hapt --part test --need 'accuracy>=0.95'")
 def command(options: ScoreOptions) -> int:
     """Score a package, detector, forecaster, language model or index of documents on labelled DATA.
 

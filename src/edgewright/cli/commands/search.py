@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import click
-
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import takes
+from edgewright.cli.options import declare
 from edgewright.cli.search_options import SearchOptions
 
 
-@click.command(
-    "search",
-    epilog="Example: edgewright search hapt --device cortex-m4 --budget flash=64kB,ram=32kB --trials 100",
+@declare(
+    "search", epilog="Example: edgewright search hapt --device cortex-m4 --budget flash=64kB,ram=32kB --trials 100"
 )
-@takes(options=SearchOptions)
 def command(options: SearchOptions) -> None:
     """Search networks and features for PIPELINE (a name or a TOML file) that a device has room for.
 

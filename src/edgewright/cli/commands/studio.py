@@ -8,19 +8,17 @@ from pathlib import Path
 import click
 
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import INTERRUPTED, InputError
 
 
-@click.command("studio", epilog="Example: edgewright studio runs --port 8900 --no-open")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("runs"))
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8797, show_default=True, help="Port on 127.0.0.1; 0: any free."
-)
-@click.option(
-    "--fleet", type=click.Path(path_type=Path), metavar="DIR", help="Folder of a fleet, to watch it there too."
-)
-@click.option("--no-open", is_flag=True, help="Do not show it in a browser.")
-def command(folder: Path, port: int, fleet: Path | None, no_open: bool) -> int:
+@declare("studio", epilog="Example: edgewright studio runs --port 8900 --no-open")
+def command(
+    folder: Path = argument(metavar="[DIR]", default=Path("runs")),
+    port: int = option(type=click.IntRange(0, 65535), default=8797, help="Port on 127.0.0.1; 0: any free."),
+    fleet: Path | None = option(metavar="DIR", help="Folder of a fleet, to watch it there too."),
+    no_open: bool = option(help="Do not show it in a browser."),
+) -> int:
     """Look at the runs in DIR, start new ones and watch them, in a browser on this machine.
 
     Only this machine can reach it. Ctrl-C ends it, and the runs that were started in it.

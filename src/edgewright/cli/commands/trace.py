@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import FILE
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -19,7 +20,7 @@ from edgewright.schema.errors import InputError
     "--most", type=click.IntRange(min=1), default=10, show_default=True, help="Most rows of the file that are traced."
 )
 @click.option("--data", metavar="PATH", help="Where the run's data lie now; the run remembers it otherwise.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page as well.")
+@click.option("--html", type=FILE, metavar="FILE", help="Write a page as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 def command(
     run: Path, row: int | None, csv: Path | None, most: int, data: str | None, html: Path | None, as_json: bool

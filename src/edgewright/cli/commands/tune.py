@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, listed, option, takes
+from edgewright.cli.options import argument, declare, listed, option
 from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -48,10 +48,9 @@ class TuneOptions:
     as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@click.command(
+@declare(
     "tune", epilog="Example: edgewright tune runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20"
 )
-@takes(options=TuneOptions)
 def command(options: TuneOptions) -> None:
     """Choose how answers become alarms, by false alarms a day and missed events.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from edgewright.cli.options import refuse_existing, settings_of
+from edgewright.cli.options import FILE, refuse_existing, settings_of
 from edgewright.cli.output import print_ahead, print_json
 from edgewright.schema.errors import InputError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("fit", epilog="Example: edgewright detect fit pump.csv --time time --target fault --out pump.detector")
 @click.argument("data", metavar="DATA|RUN")
 @click.option("--detector", default="auto", show_default=True, metavar="NAME", help="A detector, or auto.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.detector.")
+@click.option("--out", type=FILE, required=True, help="FILE.detector.")
 @click.option("--target", default="", metavar="LABEL", help="Column that says which rows are odd.")
 @click.option(
     "--normal", multiple=True, metavar="LABEL", help="Label of normal rows; may be repeated. [default: 0, ok]"
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is left out; may be repeated.")
 @click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
 @click.option("--package", default="", metavar="RUN|PACKAGE", help="Watch the columns and windows of this package.")
-@click.option("--into", type=click.Path(path_type=Path, dir_okay=False), help="Also write --package with it: NEW.edge.")
+@click.option("--into", type=FILE, help="Also write --package with it: NEW.edge.")
 @click.option("--window", type=click.IntRange(min=2), help="Rows of a window; the detector sees its features.")
 @click.option("--step", type=click.IntRange(min=1), help="Rows from one window to the next. [default: half a window]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting of the detector; may be repeated.")

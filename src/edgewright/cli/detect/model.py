@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import FILE, refuse_existing
 from edgewright.schema.errors import InputError
 
 
 @click.command("model", epilog="Example: edgewright detect model pump.detector --out pump.onnx")
 @click.argument("file", metavar="FILE.detector|PACKAGE", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.onnx.")
+@click.option("--out", type=FILE, required=True, help="FILE.onnx.")
 @click.option("--force", is_flag=True, help="Replace a file of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, force: bool, as_json: bool) -> None:

@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from edgewright.cli.interrupt import Ending
+from edgewright.cli.options import option
 
 if TYPE_CHECKING:
     from edgewright.device.agent.settings import Configured
     from edgewright.fleet.device.state_database import DeviceState
 
-F = TypeVar("F", bound=Callable[..., object])
-_OPTIONS = (
-    click.option("--fleet", default="", metavar="URL", help="Follow a fleet: signed releases from this address."),
-    click.option("--token", default="", envvar="EDGEWRIGHT_TOKEN", metavar="T",
-                 help="With --fleet, once: the enrolment token."),
-    click.option("--name", default="", metavar="NAME", help="With --fleet: of the device, for people."),
-    click.option("--profile", default="", metavar="NAME", help="With --fleet: hardware profile."),
-    click.option("--ca", default="", metavar="FILE", help="With --fleet: certificates to trust, in PEM."),
-    click.option("--broker", default="", metavar="URL", help="With --fleet: MQTT broker that announces news."),
-    click.option("--stick", default="", metavar="DIR", help="With --fleet: where USB sticks are mounted."),
-    click.option("--poll", type=click.FloatRange(1.0, 86_400.0), default=60.0, show_default=True, metavar="SECONDS",
-                 help="With --fleet: between two looks for news."),
-)  # fmt: skip
 
+@dataclass(frozen=True, kw_only=True)
+class FollowOptions:
+    """Options of a device that follows a fleet."""
 
-def fleet_options(function: F) -> F:
-    """Return the options of a device that follows a fleet."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+    fleet: str = option(metavar="URL", help="Follow a fleet: signed releases from this address.")
+    token: str = option(envvar="EDGEWRIGHT_TOKEN", metavar="T", help="With --fleet, once: the enrolment token.")
+    name: str = option(metavar="NAME", help="With --fleet: of the device, for people.")
+    profile: str = option(metavar="NAME", help="With --fleet: hardware profile.")
+    ca: str = option(metavar="FILE", help="With --fleet: certificates to trust, in PEM.")
+    broker: str = option(metavar="URL", help="With --fleet: MQTT broker that announces news.")
+    stick: str = option(metavar="DIR", help="With --fleet: where USB sticks are mounted.")
+    poll: float = option(
+        type=click.FloatRange(1.0, 86_400.0), default=60.0, metavar="SECONDS",
+        help="With --fleet: between two looks for news.",
+    )  # fmt: skip
 
 
 def follow_fleet(
     package: str, source: str, store: Path | None, config: Path | None, more: tuple[str, ...], quiet: bool,
-    fleet: dict[str, str | float],
+    fleet: FollowOptions,
 ) -> None:  # fmt: skip
     """Supervise the model's process until a signal to end.
 
@@ -60,10 +57,10 @@ def follow_fleet(
 
     folder = store_folder(store)
     options = RunnerOptions(
-        url=str(fleet["fleet"]), token=str(fleet["token"]), store=folder, package=Path(package) if package else None,
-        arguments=arguments(folder, config, source, more), name=str(fleet["name"]), profile=str(fleet["profile"]),
-        ca_file=str(fleet["ca"]), broker=str(fleet["broker"]), poll=float(fleet["poll"]),
-        stick=Path(str(fleet["stick"])) if fleet["stick"] else None, boards=read_boards(config, source),
+        url=fleet.fleet, token=fleet.token, store=folder, package=Path(package) if package else None,
+        arguments=arguments(folder, config, source, more), name=fleet.name, profile=fleet.profile, ca_file=fleet.ca,
+        broker=fleet.broker, poll=fleet.poll, stick=Path(fleet.stick) if fleet.stick else None,
+        boards=read_boards(config, source),
     )  # fmt: skip
     with Ending() as ending:
         follow(options, ending.asked, (lambda line: None) if quiet else _say, forward)

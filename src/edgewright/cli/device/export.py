@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.device._store import Moment, store_option
+from edgewright.cli.device._store import Moment
+from edgewright.cli.options import declare, option
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,24 +21,20 @@ if TYPE_CHECKING:
 _ALL = 1 << 60
 
 
-@click.command(
-    "export", epilog="Example: edgewright device export --store DIR --rows --column ax --column ay --out rows.csv"
-)
-@store_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File that is written: .csv or .jsonl.")
-@click.option("--rows", "raw", is_flag=True, help="Raw rows instead of events; only columns that are named leave.")
-@click.option("--column", "columns", multiple=True, metavar="NAME", help="Column that leaves; may be repeated.")
-@click.option("--detail", multiple=True, metavar="NAME", help="Key of events' detail that leaves; may be repeated.")
-@click.option("--stream", default=None, help="Whose rows.")
-@click.option("--since", type=Moment(), default=None, help="2026-11-20T13:00, or 12h, 7d ago.")
-@click.option("--until", type=Moment(), default=None, help="The same.")
-@click.option("--key", type=click.Path(path_type=Path), help="File with the key of encrypted columns.")
-@click.option("--force", is_flag=True, help="Overwrite the file.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@declare("export", epilog="Example: edgewright device export --store DIR --rows --column ax --column ay --out rows.csv")
 def command(
-    store: Path, out: Path, raw: bool, columns: tuple[str, ...], detail: tuple[str, ...], stream: str | None,
-    since: float | None, until: float | None, key: Path | None, force: bool, as_json: bool,
-) -> None:  # fmt: skip
+    store: Path = option(required=True, metavar="DIR", help="Folder of the store."),
+    out: Path = option(required=True, help="File that is written: .csv or .jsonl."),
+    raw: bool = option("--rows", help="Raw rows instead of events; only columns that are named leave."),
+    columns: tuple[str, ...] = option("--column", metavar="NAME", help="Column that leaves; may be repeated."),
+    detail: tuple[str, ...] = option(metavar="NAME", help="Key of events' detail that leaves; may be repeated."),
+    stream: str | None = option(help="Whose rows."),
+    since: float | None = option(type=Moment(), help="2026-11-20T13:00, or 12h, 7d ago."),
+    until: float | None = option(type=Moment(), help="The same."),
+    key: Path | None = option(help="File with the key of encrypted columns."),
+    force: bool = option(help="Overwrite the file."),
+    as_json: bool = option("--json", help="Print what was written as JSON."),
+) -> None:
     """Write events, or raw rows, of a store to a file.
 
     What leaves is named: of raw rows the columns given by --column and nothing else; of events their own fields and

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.device._fleet import fleet_options
+from edgewright.cli.device._fleet import FollowOptions, follow_fleet, under_the_agent
 from edgewright.cli.device._store import when
 from edgewright.cli.interrupt import Ending
+from edgewright.cli.options import argument, declare, option
 
 if TYPE_CHECKING:
     from edgewright.device.agent.process_status import Report
@@ -20,20 +21,17 @@ if TYPE_CHECKING:
     from edgewright.schema.device import Event
 
 
-@click.command(
-    "run", epilog="Example: edgewright device run runs/activity --source serial:/dev/ttyUSB0@115200 --store DIR"
-)
-@click.argument("package", required=False, default="", metavar="[PACKAGE]")
-@click.option("--source", default="", metavar="KIND:REST", help="Where rows come from: csv:FILE, replay:FILE, ...")
-@click.option("--store", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Folder of the store.")
-@click.option("--config", type=click.Path(path_type=Path), default=None, metavar="FILE", help="device.toml.")
-@click.option("--json", "as_json", is_flag=True, help="Print every event as one JSON object a line.")
-@click.option("--quiet", is_flag=True, help="Print nothing but trouble.")
-@fleet_options
+@declare("run", epilog="Example: edgewright device run runs/activity --source serial:/dev/ttyUSB0@115200 --store DIR")
 def command(
-    package: str, source: str, store: Path | None, config: Path | None, as_json: bool, quiet: bool,
-    **fleet: str | float,
-) -> None:  # fmt: skip
+    *,
+    package: str = argument(required=False, default="", metavar="[PACKAGE]"),
+    source: str = option(metavar="KIND:REST", help="Where rows come from: csv:FILE, replay:FILE, ..."),
+    store: Path | None = option(metavar="DIR", help="Folder of the store."),
+    config: Path | None = option(metavar="FILE", help="device.toml."),
+    as_json: bool = option("--json", help="Print every event as one JSON object a line."),
+    quiet: bool = option(help="Print nothing but trouble."),
+    fleet: FollowOptions,
+) -> None:
     """Read a stream, answer it with PACKAGE (a .edge file or a run folder), decide, raise alarms and store.
 
     Runs until the source ends, or until Ctrl-C (exit code 130) or a signal to end (0); everything is stored then. A
@@ -43,15 +41,10 @@ def command(
     With --fleet it follows signed releases: fetched, tested, tried and taken back by itself. PACKAGE is then the one
     that the device begins with, and may be left out.
     """
-    if fleet["fleet"]:
-        from edgewright.cli.device._fleet import follow_fleet
-
+    if fleet.fleet:
         more = (*(["--json"] if as_json else []), *(["--quiet"] if quiet else []))
         follow_fleet(package, source, store, config, more, quiet, fleet)
         return
-    from edgewright.cli.device._fleet import under_the_agent
-
-    pass
     from edgewright.device.agent.startup import configure, run_agent
     from edgewright.device.agent.store_path import store_folder
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.options import FILE
 from edgewright.schema.errors import InputError
 
 
@@ -16,7 +17,7 @@ from edgewright.schema.errors import InputError
 @click.option("--label", required=True, metavar="NAME", help="New, or one that the index has.")
 @click.option("--most", type=click.IntRange(1, 10_000), default=100, show_default=True,
               help="Examples at most; of more, some at even distances.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="New file. [default: INDEX itself]")
+@click.option("--out", type=FILE, help="New file. [default: INDEX itself]")
 @click.option("--json", "as_json", is_flag=True, help="Print what the index holds as JSON.")
 def command(index: Path, csv_path: Path, label: str, most: int, out: Path | None, as_json: bool) -> None:
     """Add examples of one label to INDEX; it is replaced when the new one is whole. The base install is enough."""

@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import FILE, refuse_existing
 from edgewright.schema.errors import InputError
 
 
@@ -18,7 +18,7 @@ from edgewright.schema.errors import InputError
 @click.option("--examples", required=True, type=click.Path(path_type=Path), metavar="FOLDER|FILE.csv",
               help="A CSV file or a folder of such for each label; or one file with --label-column.")  # fmt: skip
 @click.option("--label-column", default="", metavar="NAME", help="Column of the labels, where examples are one file.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.neighbours.")
+@click.option("--out", required=True, type=FILE, help="FILE.neighbours.")
 @click.option("--space", type=click.Choice(["network", "features"]), default="network", show_default=True,
               help="What is compared: the network's last hidden layer, or the features before it.")  # fmt: skip
 @click.option("--most", type=click.IntRange(1, 10_000), default=100, show_default=True,

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import msgspec
 
+from edgewright.cli.options import option
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
 
-_FILE = click.Path(path_type=Path)
 T = TypeVar("T")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-class ApiOptions(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class ApiOptions:
     """The control plane that --fleet, --url, --token-file and --ca-file name."""
 
-    fleet: Path
-    url: str = ""
-    token_file: Path | None = None
-    ca_file: Path | None = None
+    fleet: Path = option(default=Path(), show_default="this folder", help="Folder of the fleet.")
+    url: str = option(help="Address of a control plane elsewhere.")
+    token_file: Path | None = option(help="File with an operator's token, for --url.")
+    ca_file: Path | None = option(help="Certificates to trust, for --url.")
 
     @contextmanager
     def connect(self) -> Iterator[ApiClient]:
@@ -58,25 +59,6 @@ class ApiOptions(msgspec.Struct, frozen=True):
         """Send one request over a connection of its own, as `api.client` does."""
         with self.connect() as api:
             return api.ask(kind, method, path, body)
-
-
-def api_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --fleet, --url, --token-file and --ca-file; the command gets them as one argument `api`."""
-
-    @wraps(function)
-    def with_api(
-        *args: object, fleet: Path, url: str, token_file: Path | None, ca_file: Path | None, **more: object
-    ) -> object:
-        return function(*args, api=ApiOptions(fleet, url, token_file, ca_file), **more)
-
-    for option in (
-        click.option("--ca-file", type=_FILE, help="Certificates to trust, for --url."),
-        click.option("--token-file", type=_FILE, help="File with an operator's token, for --url."),
-        click.option("--url", default="", help="Address of a control plane elsewhere."),
-        click.option("--fleet", type=_FILE, default=Path(), show_default="this folder", help="Folder of the fleet."),
-    ):
-        with_api = option(with_api)
-    return with_api
 
 
 def seconds(text: str, where: str) -> float:

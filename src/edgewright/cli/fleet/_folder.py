@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.options import option
+
 if TYPE_CHECKING:
+    from edgewright.fleet.protocol.keys.files import Ring
+    from edgewright.fleet.repository.folder import Fleet
     from edgewright.schema.fleet_folder import Settled
 
-F = TypeVar("F", bound=Callable[..., object])
+FLEET: Any = option(
+    "--fleet", default=Path(), show_default=False, metavar="DIR",
+    help="Folder of the fleet; the current one when left out.",
+)  # fmt: skip
+KEYS: Any = option(metavar="PATH", help="Folder or file with more keys, such as a stick; may be given several times.")
+PASSPHRASES: Any = option(
+    "--passphrase-file", metavar="FILE",
+    help="File with a passphrase of offline keys in its first line; may be given several times.",
+)  # fmt: skip
+PREPARE: Any = option(
+    metavar="FILE", help="Do not publish: write the change to FILE for others to sign (fleet key sign FILE)."
+)
 
 
-def fleet_option(function: F) -> F:
-    """`--fleet DIR`."""
-    return click.option(
-        "--fleet", "folder", type=click.Path(path_type=Path), default=Path(), metavar="DIR",
-        help="Folder of the fleet; the current one when left out.",
-    )(function)  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class KeyOptions:
+    """Offline keys that are at hand, and what opens them."""
 
+    keys: tuple[Path, ...] = KEYS
+    passphrase_files: tuple[Path, ...] = PASSPHRASES
 
-def keys_options(function: F) -> F:
-    """`--keys PATH`, `--passphrase-file FILE`."""
-    for decorate in (passphrase_option, _keys):
-        function = decorate(function)
-    return function
+    def ring(self, fleet: Fleet) -> Ring:
+        """Return the keys with those of the fleet's folder.
 
-
-def _keys(function: F) -> F:
-    return click.option(
-        "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
-        help="Folder or file with more keys, such as a stick; may be given several times.",
-    )(function)  # fmt: skip
-
-
-def passphrase_option(function: F) -> F:
-    """`--passphrase-file FILE`."""
-    return click.option(
-        "--passphrase-file", "passphrase_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-        help="File with a passphrase of offline keys in its first line; may be given several times.",
-    )(function)  # fmt: skip
-
-
-def prepare_option(function: F) -> F:
-    """`--prepare FILE`."""
-    return click.option(
-        "--prepare", type=click.Path(path_type=Path), metavar="FILE",
-        help="Do not publish: write the change to FILE for others to sign (fleet key sign FILE).",
-    )(function)  # fmt: skip
+        Raises:
+            InputError: a passphrase cannot be read or is empty.
+        """
+        return fleet.ring(self.keys, passphrases(self.passphrase_files))
 
 
 def passphrases(files: tuple[Path, ...]) -> tuple[bytes, ...]:

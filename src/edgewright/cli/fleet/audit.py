@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import msgspec
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, print_json, when
+from edgewright.cli.fleet._api_options import ApiOptions, print_json, when
+from edgewright.cli.options import declare, option
 from edgewright.schema.errors import CheckFailedError
 
 
@@ -14,11 +15,13 @@ def command() -> None:
     """Show and verify the audit log."""
 
 
-@command.command("show", epilog="Example: edgewright fleet audit show --last 20 --fleet my-fleet")
-@click.option("--last", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many rows.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
-def show(last: int, as_json: bool, api: ApiOptions) -> None:
+@declare("show", of=command, epilog="Example: edgewright fleet audit show --last 20 --fleet my-fleet")
+def show(
+    *,
+    last: int = option(type=click.IntRange(1, 1000), default=50, help="How many rows."),
+    as_json: bool = option("--json", help="Print JSON."),
+    api: ApiOptions,
+) -> None:
     """Show the newest rows, the newest last."""
     from edgewright.schema.fleet_api import AuditPage
 
@@ -31,10 +34,8 @@ def show(last: int, as_json: bool, api: ApiOptions) -> None:
         click.echo(f"{row.number:>6}  {when(row.at)}  {row.who:<16} {row.what:<20} {row.subject}  {detail}")
 
 
-@command.command("verify", epilog="Example: edgewright fleet audit verify --fleet my-fleet")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
-def verify(as_json: bool, api: ApiOptions) -> None:
+@declare("verify", of=command, epilog="Example: edgewright fleet audit verify --fleet my-fleet")
+def verify(*, as_json: bool = option("--json", help="Print JSON."), api: ApiOptions) -> None:
     """Check the whole chain; exit code 1 where a row was changed or is missing.
 
     Note the last hash elsewhere from time to time: a chain that was cut off at its end is found only by it.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import click
 import msgspec
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, print_json, seconds, when
+from edgewright.cli.fleet._api_options import ApiOptions, print_json, seconds, when
 from edgewright.cli.fleet._table import ago, show, table
+from edgewright.cli.options import argument, declare, option
 from edgewright.schema.boards import WORDS, BoardSeen
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import DeviceHistory, DevicePage, DeviceSeen
@@ -25,29 +27,53 @@ _PATH = "/v1/fleet/devices"
 _SORTS = ("name", "-name", "counter", "-counter", "seen", "-seen", "enrolled", "-enrolled")
 
 
-@click.command("devices", epilog="Example: edgewright fleet devices --fleet my-fleet --silent 2h --sort seen")
-@click.argument("device", required=False)
-@click.option("--product", default="", help="Of this product only.")
-@click.option("--tag", default="", help="With this tag.")
-@click.option("--profile", default="", help="Of this hardware profile.")
-@click.option("--counter", type=click.IntRange(0), help="That run this release.")
-@click.option(
-    "--phase", default="", type=click.Choice(["", "idle", "download", "ready", "intent", "trial"]), metavar="PHASE",
-    help="idle, download, ready, intent or trial.",
-)  # fmt: skip
-@click.option("--plan", default="", help="That follow this rollout.")
-@click.option("--name", default="", help="Whose name begins so.")
-@click.option("--quarantined/--not-quarantined", default=None, help="In quarantine, or not.")
-@click.option("--silent", metavar="TIME", help="That said nothing for so long, such as 2h.")
-@click.option(
-    "--sort", type=click.Choice(_SORTS), default="name", show_default=True, metavar="COLUMN",
-    help="name, counter, seen or enrolled; with - in front the largest first.",
-)  # fmt: skip
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many at once.")
-@click.option("--after", type=click.IntRange(0), default=0, help="Leave out so many; the last line says which.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
-def command(device: str | None, as_json: bool, api: ApiOptions, **options: Any) -> None:  # noqa: ANN401
+@dataclass(frozen=True, kw_only=True)
+class DeviceQuery:
+    """Options that say which devices are listed, and in which order."""
+
+    product: str = option(help="Of this product only.")
+    tag: str = option(help="With this tag.")
+    profile: str = option(help="Of this hardware profile.")
+    counter: int | None = option(type=click.IntRange(0), help="That run this release.")
+    phase: str = option(
+        type=click.Choice(["", "idle", "download", "ready", "intent", "trial"]), metavar="PHASE",
+        help="idle, download, ready, intent or trial.",
+    )  # fmt: skip
+    plan: str = option(help="That follow this rollout.")
+    name: str = option(help="Whose name begins so.")
+    quarantined: bool | None = option("--quarantined/--not-quarantined", help="In quarantine, or not.")
+    silent: str | None = option(metavar="TIME", help="That said nothing for so long, such as 2h.")
+    sort: str = option(
+        type=click.Choice(_SORTS), default="name", metavar="COLUMN",
+        help="name, counter, seen or enrolled; with - in front the largest first.",
+    )  # fmt: skip
+    limit: int = option(type=click.IntRange(1, 1000), default=100, help="How many at once.")
+    after: int = option(
+        type=click.IntRange(0), default=0, show_default=False, help="Leave out so many; the last line says which."
+    )
+
+    def address(self) -> str:
+        """Return the path of the list on the control plane."""
+        texts = ("product", "tag", "profile", "phase", "plan", "name")
+        query: dict[str, object] = {name: getattr(self, name) for name in texts if getattr(self, name)}
+        if self.counter is not None:
+            query["counter"] = self.counter
+        if self.quarantined is not None:
+            query["quarantined"] = "yes" if self.quarantined else "no"
+        if self.silent:
+            query["silent"] = seconds(self.silent, "--silent")
+        query |= {"order": self.sort.replace("seen", "last"), "limit": self.limit, "after": self.after}
+        return f"{_PATH}?{urlencode(query)}"
+
+
+@declare("devices", epilog="Example: edgewright fleet devices --fleet my-fleet --silent 2h --sort seen")
+def command(
+    *,
+    device: str | None = argument(required=False),
+    query: DeviceQuery,
+    as_json: bool = option("--json", help="Print JSON."),
+    api: ApiOptions,
+) -> None:
     """List devices, or show one: DEVICE is its id or its name.
 
     The list says of each what it runs, its floor, where its agent is, which rollout it follows, when it was heard, and
@@ -62,24 +88,12 @@ def command(device: str | None, as_json: bool, api: ApiOptions, **options: Any) 
         else:
             show(detail_lines(found, time.time()))
         return
-    page = _page(api, options)
+    page = api.ask(DevicePage, "GET", query.address())
     if as_json:
         print_json(page)
         return
     show(lines(page, time.time()))
-    _count(page, options["after"])
-
-
-def _page(api: ApiOptions, options: dict[str, Any]) -> DevicePage:
-    query = {name: options[name] for name in ("product", "tag", "profile", "phase", "plan", "name") if options[name]}
-    if options["counter"] is not None:
-        query["counter"] = options["counter"]
-    if options["quarantined"] is not None:
-        query["quarantined"] = "yes" if options["quarantined"] else "no"
-    if options["silent"]:
-        query["silent"] = seconds(options["silent"], "--silent")
-    query |= {"order": options["sort"].replace("seen", "last"), "limit": options["limit"], "after": options["after"]}
-    return api.ask(DevicePage, "GET", f"{_PATH}?{urlencode(query)}")
+    _count(page, query.after)
 
 
 def lines(page: DevicePage, now: float) -> list[str]:

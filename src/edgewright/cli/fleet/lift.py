@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, part
+from edgewright.cli.fleet._api_options import ApiOptions, part
+from edgewright.cli.options import argument, declare, option
 
 
-@click.command("lift", epilog="Example: edgewright fleet lift 3f0c... --reason 'the copy was erased' --fleet my-fleet")
-@click.argument("device")
-@click.option("--reason", required=True, help="Why, for the audit log.")
-@api_options
-def command(device: str, reason: str, api: ApiOptions) -> None:
+@declare("lift", epilog="Example: edgewright fleet lift 3f0c... --reason 'the copy was erased' --fleet my-fleet")
+def command(
+    *, device: str = argument(), reason: str = option(required=True, help="Why, for the audit log."), api: ApiOptions
+) -> None:
     """End the quarantine of DEVICE, named by its id or its whole name, once only one machine has its key.
 
     Two machines that report with one key are both shut out. Erase the copy first; the next fork shuts both out again.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, part, print_json, when
+from edgewright.cli.fleet._api_options import ApiOptions, part, print_json, when
+from edgewright.cli.options import argument, declare, option
 
 
 @click.group("operator", epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")
@@ -12,12 +13,14 @@ def command() -> None:
     """Add, remove and list operators."""
 
 
-@command.command("add", epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")
-@click.argument("name")
-@click.option("--role", type=click.Choice(["viewer", "operator", "admin"]), default="viewer", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
-def add(name: str, role: str, as_json: bool, api: ApiOptions) -> None:
+@declare("add", of=command, epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")
+def add(
+    *,
+    name: str = argument(),
+    role: str = option(type=click.Choice(["viewer", "operator", "admin"]), default="viewer"),
+    as_json: bool = option("--json", help="Print JSON."),
+    api: ApiOptions,
+) -> None:
     """Add an operator and print the token; it is not shown again.
 
     A viewer reads; an operator also steers rollouts and makes tokens; an admin also makes operators and lifts
@@ -29,10 +32,8 @@ def add(name: str, role: str, as_json: bool, api: ApiOptions) -> None:
     print_json(made) if as_json else click.echo(made.token)
 
 
-@command.command("remove", epilog="Example: edgewright fleet operator remove ada --fleet my-fleet")
-@click.argument("name")
-@api_options
-def remove(name: str, api: ApiOptions) -> None:
+@declare("remove", of=command, epilog="Example: edgewright fleet operator remove ada --fleet my-fleet")
+def remove(*, name: str = argument(), api: ApiOptions) -> None:
     """Remove an operator; the token holds no longer."""
     from edgewright.schema.fleet_api import Done
 
@@ -40,10 +41,8 @@ def remove(name: str, api: ApiOptions) -> None:
     click.echo(f"{name} is removed")
 
 
-@command.command("list", epilog="Example: edgewright fleet operator list --fleet my-fleet")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
-def show(as_json: bool, api: ApiOptions) -> None:
+@declare("list", of=command, epilog="Example: edgewright fleet operator list --fleet my-fleet")
+def show(*, as_json: bool = option("--json", help="Print JSON."), api: ApiOptions) -> None:
     """List operators."""
     from edgewright.schema.fleet_api import Operators
 

@@ -7,29 +7,33 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases, prepare_option, say
+from edgewright.cli.fleet._folder import FLEET, PREPARE, KeyOptions, say
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("publish", epilog="Example: edgewright fleet publish runs/pump --fleet my-fleet --notes 'more pumps'")
-@click.argument("package", metavar="PACKAGE")
-@fleet_option
-@click.option("--product", metavar="NAME", help="Line of packages; needed where the fleet has several.")
-@click.option("--profile", "profiles", multiple=True, metavar="NAME",
-              help="Hardware profile that it is for; several may be given, none means all.")  # fmt: skip
-@click.option("--least", default="", metavar="VERSION", help="Oldest Edgewright on a device that may run it.")
-@click.option("--notes", default="", help="For people; devices do not read it.")
-@click.option("--counter", type=click.IntRange(1), metavar="N", help="Its number; the next one when left out.")
-@click.option("--back-to", "back", type=click.IntRange(1), metavar="N",
-              help="Release whose bytes the way back carries; the newest not aborted when left out.")  # fmt: skip
-@keys_options
-@prepare_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@declare("publish", epilog="Example: edgewright fleet publish runs/pump --fleet my-fleet --notes 'more pumps'")
 def command(
-    package: str, folder: Path, product: str | None, profiles: tuple[str, ...], least: str, notes: str,
-    counter: int | None, back: int | None, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
-    prepare: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    *,
+    package: str = argument(metavar="PACKAGE"),
+    folder: Path = FLEET,
+    product: str | None = option(metavar="NAME", help="Line of packages; needed where the fleet has several."),
+    profiles: tuple[str, ...] = option(
+        "--profile", metavar="NAME", help="Hardware profile that it is for; several may be given, none means all."
+    ),
+    least: str = option(metavar="VERSION", help="Oldest Edgewright on a device that may run it."),
+    notes: str = option(help="For people; devices do not read it."),
+    counter: int | None = option(type=click.IntRange(1), metavar="N", help="Its number; the next one when left out."),
+    back: int | None = option(
+        "--back-to",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Release whose bytes the way back carries; the newest not aborted when left out.",
+    ),
+    signing: KeyOptions,
+    prepare: Path | None = PREPARE,
+    as_json: bool = option("--json", help="Print the result as JSON."),
+) -> None:
     """Check PACKAGE (a .edge file or a run folder), and sign it as the next release of a product.
 
     Its test vectors must give the promised answers here. Beside it a dormant release is signed, with the next number
@@ -43,7 +47,7 @@ def command(
 
     fleet = open_fleet(folder)
     path, now = package_path(package), time.time()
-    ring = fleet.ring(keys, passphrases(passphrase_files))
+    ring = signing.ring(fleet)
     with writing(fleet, now, ring):
         change, made = prepare_release(
             fleet, path, now, product=fleet.product(product), counter=counter, profiles=profiles, least=least,

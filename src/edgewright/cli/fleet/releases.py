@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option
+from edgewright.cli.fleet._folder import FLEET
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("releases", epilog="Example: edgewright fleet releases --fleet my-fleet")
-@fleet_option
-@click.option("--product", metavar="NAME", help="Only of this line of packages.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(folder: Path, product: str | None, as_json: bool) -> None:
+@declare("releases", epilog="Example: edgewright fleet releases --fleet my-fleet")
+def command(
+    folder: Path = FLEET,
+    product: str | None = option(metavar="NAME", help="Only of this line of packages."),
+    as_json: bool = option("--json", help="Print JSON."),
+) -> None:
     """List signed releases, by product and number; a way back stands below the release it leads from."""
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.changes import plain

@@ -9,19 +9,21 @@ from typing import Any
 import click
 
 from edgewright.cli.fleet._api_options import print_json
-from edgewright.cli.fleet._folder import fleet_option
+from edgewright.cli.fleet._folder import FLEET
+from edgewright.cli.options import declare, option
 from edgewright.schema.errors import InputError
 
 _FILE = click.Path(path_type=Path)
 
 
-@click.command("restore", epilog="Example: edgewright fleet restore --fleet my-fleet --backup monday.sqlite")
-@fleet_option
-@click.option("--backup", type=_FILE, metavar="FILE", help="Copy of the database that `fleet backup` made.")
-@click.option("--from", "address", default="", metavar="URL", help="Where devices read, where DIR/public is lost too.")
-@click.option("--ca-file", type=_FILE, help="Certificates to trust, for --from.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(folder: Path, backup: Path | None, address: str, ca_file: Path | None, as_json: bool) -> None:
+@declare("restore", epilog="Example: edgewright fleet restore --fleet my-fleet --backup monday.sqlite")
+def command(
+    folder: Path = FLEET,
+    backup: Path | None = option(metavar="FILE", help="Copy of the database that `fleet backup` made."),
+    address: str = option("--from", metavar="URL", help="Where devices read, where DIR/public is lost too."),
+    ca_file: Path | None = option(help="Certificates to trust, for --from."),
+    as_json: bool = option("--json", help="Print JSON."),
+) -> None:
     """Take up what is published, so that the control plane goes on above it.
 
     A backup is older than what devices have seen: versions would come twice, and an abort would be forgotten. So the

@@ -10,43 +10,36 @@ from typing import Any
 import click
 
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import INTERRUPTED
 
 _FILE = click.Path(path_type=Path)
 
 
-@click.command("serve", epilog="Example: edgewright fleet serve my-fleet --port 8798")
-@click.argument("folder", metavar="[DIR]", type=_FILE, default=Path())
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8798, show_default=True, help="Port; 0: any free.")
-@click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.")
-@click.option("--tls-key", type=_FILE, help="Its key in PEM.")
-@click.option("--behind-proxy", is_flag=True, help="Another program speaks TLS in front of this one.")
-@click.option(
-    "--database", default="", metavar="URL", help="PostgreSQL that the fleet is moved to, if it is not there."
-)
-@click.option(
-    "--report-every",
-    type=click.FloatRange(5.0, 86_400.0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How often devices are asked to report while nothing happens to them.",
-)
-@click.option(
-    "--keep",
-    type=click.FloatRange(2.0, 3660.0),
-    default=30.0,
-    show_default=True,
-    metavar="DAYS",
-    help="How long reports and the items that came with them are kept.",
-)
-@click.option("--broker", default="", metavar="URL", help="MQTT broker through which devices hear of news.")
-@click.option("--broker-ca", type=_FILE, help="Certificates to trust at the broker, in PEM.")
+@declare("serve", epilog="Example: edgewright fleet serve my-fleet --port 8798")
 def command(
-    folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool,
-    database: str, report_every: float, keep: float, broker: str, broker_ca: Path | None,
-) -> int:  # fmt: skip
+    folder: Path = argument(metavar="[DIR]", default=Path()),
+    host: str = option(default="127.0.0.1", help="Address to listen at."),
+    port: int = option(type=click.IntRange(0, 65535), default=8798, help="Port; 0: any free."),
+    tls_cert: Path | None = option(help="Certificate chain in PEM."),
+    tls_key: Path | None = option(help="Its key in PEM."),
+    behind_proxy: bool = option(help="Another program speaks TLS in front of this one."),
+    database: str = option(metavar="URL", help="PostgreSQL that the fleet is moved to, if it is not there."),
+    report_every: float = option(
+        type=click.FloatRange(5.0, 86_400.0),
+        default=60.0,
+        metavar="SECONDS",
+        help="How often devices are asked to report while nothing happens to them.",
+    ),
+    keep: float = option(
+        type=click.FloatRange(2.0, 3660.0),
+        default=30.0,
+        metavar="DAYS",
+        help="How long reports and the items that came with them are kept.",
+    ),
+    broker: str = option(metavar="URL", help="MQTT broker through which devices hear of news."),
+    broker_ca: Path | None = option(help="Certificates to trust at the broker, in PEM."),
+) -> int:
     """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the API of operators.
 
     One process and one SQLite file, nothing else to install. Only this machine reaches it unless TLS is given. The log

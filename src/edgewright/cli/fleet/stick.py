@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from edgewright.cli.device._store import amount
-from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrase_option, passphrases
-from edgewright.cli.fleet.init import quorum_options, quorums
+from edgewright.cli.fleet._folder import FLEET, PASSPHRASES, KeyOptions, passphrases
+from edgewright.cli.fleet.init import QuorumOptions
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 
 
@@ -21,12 +22,14 @@ def command() -> None:
     """
 
 
-@command.command("init", epilog="Example: edgewright fleet stick init --fleet my-fleet")
-@fleet_option
-@quorum_options
-@passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print the ceremony as JSON.")
-def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **given: int | None) -> None:
+@declare("init", of=command, epilog="Example: edgewright fleet stick init --fleet my-fleet")
+def init(
+    *,
+    folder: Path = FLEET,
+    quorums: QuorumOptions,
+    passphrase_files: tuple[Path, ...] = PASSPHRASES,
+    as_json: bool = option("--json", help="Print the ceremony as JSON."),
+) -> None:
     """Make the keys and the repository for sticks, in DIR/stick; all its keys are offline keys."""
     from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
     from edgewright.fleet.repository.folder import locked, open_fleet
@@ -37,7 +40,7 @@ def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **give
     fleet = open_fleet(folder)
     passphrase = next(iter(passphrases(passphrase_files)), None)
     with locked(fleet):
-        made, keys = init_stick(fleet, quorums(given), passphrase, time.time())
+        made, keys = init_stick(fleet, quorums.read(), passphrase, time.time())
     told = ceremony(made.folder, root_hash(made), role_keys(read_published(made)), keys, stick=True)
     if as_json:
         print_json(told)
@@ -45,18 +48,22 @@ def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **give
         click.echo("\n".join(lines(told)))
 
 
-@command.command("write", epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet --keys /media/safe")
-@click.argument("mount", metavar="MOUNT", type=click.Path(path_type=Path))
-@fleet_option
-@keys_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def write(mount: Path, folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool) -> None:
+@declare(
+    "write", of=command, epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet --keys /media/safe"
+)
+def write(
+    *,
+    mount: Path = argument(metavar="MOUNT"),
+    folder: Path = FLEET,
+    signing: KeyOptions,
+    as_json: bool = option("--json", help="Print the result as JSON."),
+) -> None:
     """Sign the fleet's rollouts, plans and packages for sticks and write them to the stick mounted at MOUNT."""
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.usb_repository import open_stick, write_stick
 
     fleet = open_fleet(folder)
-    ring = open_stick(fleet).ring(keys, passphrases(passphrase_files))
+    ring = open_stick(fleet).ring(signing.keys, passphrases(signing.passphrase_files))
     with locked(fleet):
         told = write_stick(fleet, mount, ring, time.time())
     if as_json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, part, print_json, seconds, when
+from edgewright.cli.fleet._api_options import ApiOptions, part, print_json, seconds, when
+from edgewright.cli.options import argument, declare, option
 
 
 @click.group("token", epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --uses 1 --expires 7d")
@@ -12,21 +13,15 @@ def command() -> None:
     """Make, list and revoke the tokens that devices enrol with."""
 
 
-@command.command("new", epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --expires 7d")
-@click.option("--product", default="", help="Line of packages; may be left out where the fleet has one.")
-@click.option("--tag", "tags", multiple=True, help="That its devices get; may be given again.")
-@click.option("--batch", default="", help="Whose votes are capped together; by default the token's own devices.")
-@click.option("--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Devices that may enrol.")
-@click.option("--expires", default="7d", show_default=True, help="Time for which it holds: 15m, 12h, 7d.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
+@declare("new", of=command, epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --expires 7d")
 def new(
-    product: str,
-    tags: tuple[str, ...],
-    batch: str,
-    uses: int,
-    expires: str,
-    as_json: bool,
+    *,
+    product: str = option(help="Line of packages; may be left out where the fleet has one."),
+    tags: tuple[str, ...] = option("--tag", help="That its devices get; may be given again."),
+    batch: str = option(help="Whose votes are capped together; by default the token's own devices."),
+    uses: int = option(type=click.IntRange(1, 1_000_000), default=1, help="Devices that may enrol."),
+    expires: str = option(default="7d", help="Time for which it holds: 15m, 12h, 7d."),
+    as_json: bool = option("--json", help="Print JSON."),
     api: ApiOptions,
 ) -> None:
     """Make a token and print it; it is not shown again."""
@@ -48,10 +43,8 @@ def new(
     )
 
 
-@command.command("list", epilog="Example: edgewright fleet token list --fleet my-fleet")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
-def show(as_json: bool, api: ApiOptions) -> None:
+@declare("list", of=command, epilog="Example: edgewright fleet token list --fleet my-fleet")
+def show(*, as_json: bool = option("--json", help="Print JSON."), api: ApiOptions) -> None:
     """List the tokens that can still be used, without their secrets."""
     from edgewright.schema.fleet_api import Tokens
 
@@ -68,10 +61,8 @@ def show(as_json: bool, api: ApiOptions) -> None:
         click.echo("no token can be used")
 
 
-@command.command("revoke", epilog="Example: edgewright fleet token revoke 0123456789abcdef --fleet my-fleet")
-@click.argument("name", metavar="ID")
-@api_options
-def revoke(name: str, api: ApiOptions) -> None:
+@declare("revoke", of=command, epilog="Example: edgewright fleet token revoke 0123456789abcdef --fleet my-fleet")
+def revoke(*, name: str = argument(metavar="ID"), api: ApiOptions) -> None:
     """Make the token with this ID useless; devices that enrolled with it stay."""
     from edgewright.schema.fleet_api import Done
 

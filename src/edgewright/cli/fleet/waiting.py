@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option
+from edgewright.cli.fleet._folder import FLEET
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("waiting", epilog="Example: edgewright fleet waiting --fleet my-fleet")
-@fleet_option
-@click.option("--withdraw", type=click.IntRange(1), metavar="N", help="Take back change N and those after it.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(folder: Path, withdraw: int | None, as_json: bool) -> None:
+@declare("waiting", epilog="Example: edgewright fleet waiting --fleet my-fleet")
+def command(
+    folder: Path = FLEET,
+    withdraw: int | None = option(type=click.IntRange(1), metavar="N", help="Take back change N and those after it."),
+    as_json: bool = option("--json", help="Print JSON."),
+) -> None:
     """List changes that are signed and wait to be published, or take some back.
 
     The control plane takes them in as soon as it runs. One that it refuses (its log says why) holds up those after it.

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, print_json, seconds, when
+from edgewright.cli.fleet._api_options import ApiOptions, print_json, seconds, when
 from edgewright.cli.fleet._table import plain
 from edgewright.cli.fleet._text_chart import Snapshot, picture, taken
+from edgewright.cli.options import declare, option
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_watch import RolloutSeen
 
@@ -20,21 +21,15 @@ if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
 
 
-@click.command("watch", epilog="Example: edgewright fleet watch --fleet my-fleet --every 5s")
-@click.option("--every", default="2s", show_default=True, metavar="TIME", help="How often to look, such as 5s.")
-@click.option("--silence", default="1d", show_default=True, metavar="TIME", help="Silent is who said nothing so long.")
-@click.option("--once", is_flag=True, help="Look once and end.")
-@click.option("--until-over", is_flag=True, help="End when no rollout is under way; exit code 1 if one was aborted.")
-@click.option("--plan", default="", metavar="ID", help="End when this rollout is over, or was; exit code 1 if aborted.")
-@click.option("--json", "as_json", is_flag=True, help="Print each look as a line of JSON.")
-@api_options
+@declare("watch", epilog="Example: edgewright fleet watch --fleet my-fleet --every 5s")
 def command(
-    every: str,
-    silence: str,
-    once: bool,
-    until_over: bool,
-    plan: str,
-    as_json: bool,
+    *,
+    every: str = option(default="2s", metavar="TIME", help="How often to look, such as 5s."),
+    silence: str = option(default="1d", metavar="TIME", help="Silent is who said nothing so long."),
+    once: bool = option(help="Look once and end."),
+    until_over: bool = option(help="End when no rollout is under way; exit code 1 if one was aborted."),
+    plan: str = option(metavar="ID", help="End when this rollout is over, or was; exit code 1 if aborted."),
+    as_json: bool = option("--json", help="Print each look as a line of JSON."),
     api: ApiOptions,
 ) -> None:
     """Watch rollouts, gates and versions until Ctrl-C.

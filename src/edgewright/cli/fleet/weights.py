@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.fleet._folder import passphrase_option, passphrases
+from edgewright.cli.fleet._folder import PASSPHRASES, passphrases
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import FILE, argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -19,31 +20,38 @@ if TYPE_CHECKING:
     from edgewright.export.slots import Layout
 
 
-@click.command(
+@declare(
     "weights",
     epilog="Example: edgewright fleet weights runs/pump --layout firmware/pump_layout.json --key boards.key "
     "--counter 7 --out pump.weights",
 )
-@click.argument("place", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
-@click.option("--layout", "layout_file", required=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="NAME_layout.json beside the code that the boards run.")  # fmt: skip
-@click.option("--key", required=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="Private half of the key that the code was exported with.")  # fmt: skip
-@click.option("--counter", required=True, type=click.IntRange(1, 2**32 - 1), metavar="N",
-              help="Above those of all weights before: boards take nothing older.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="The file; NAME.weights when left out.")  # fmt: skip
-@click.option("--into", type=click.Path(path_type=Path, dir_okay=False), metavar="PACKAGE",
-              help="Write this package with the weights in it: it takes them to gateways.")  # fmt: skip
-@click.option("--back-to", type=click.Path(path_type=Path, dir_okay=False), metavar="PACKAGE|WEIGHTS",
-              help="With --into: what boards have now; signed again as N + 1, it is the way back.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace the file.")
-@passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    place: Path, layout_file: Path, key: Path, counter: int, out: Path | None, into: Path | None, back_to: Path | None,
-    force: bool, passphrase_files: tuple[Path, ...], as_json: bool,
-) -> None:  # fmt: skip
+    place: Path = argument(metavar="RUN|PACKAGE"),
+    layout_file: Path = option(
+        "--layout", required=True, metavar="FILE", help="NAME_layout.json beside the code that the boards run."
+    ),
+    key: Path = option(required=True, metavar="FILE", help="Private half of the key that the code was exported with."),
+    counter: int = option(
+        required=True,
+        type=click.IntRange(1, 2**32 - 1),
+        metavar="N",
+        help="Above those of all weights before: boards take nothing older.",
+    ),
+    out: Path | None = option(type=FILE, metavar="FILE", help="The file; NAME.weights when left out."),
+    into: Path | None = option(
+        type=FILE,
+        metavar="PACKAGE",
+        help="Write this package with the weights in it: it takes them to gateways.",
+    ),
+    back_to: Path | None = option(
+        type=FILE,
+        metavar="PACKAGE|WEIGHTS",
+        help="With --into: what boards have now; signed again as N + 1, it is the way back.",
+    ),
+    force: bool = option(help="Replace the file."),
+    passphrase_files: tuple[Path, ...] = PASSPHRASES,
+    as_json: bool = option("--json", help="Print the result as JSON."),
+) -> None:
     """Sign the constants of RUN for boards whose code was exported with --slots.
 
     With them go test vectors, which each board answers before it swaps the weights in. Where the run needs other code

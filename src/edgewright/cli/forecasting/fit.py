@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import FILE, refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @click.option("--chronos", type=click.Path(path_type=Path), metavar="DIR", help="A Chronos model as a further referee.")
 @click.option("--pooled", type=click.Path(path_type=Path), metavar="POOL|FORECASTER",
               help="Fit nothing: use what `forecast pool` learnt on other series, or another's recursion.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="FILE.forecaster.")
-@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="FILE.html with the chart and tables.")
+@click.option("--out", type=FILE, help="FILE.forecaster.")
+@click.option("--page", type=FILE, help="FILE.html with the chart and tables.")
 @click.option("--force", is_flag=True, help="Replace files of these names.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
 def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options

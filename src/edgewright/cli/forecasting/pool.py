@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import FILE, refuse_existing
 from edgewright.cli.output import print_ahead, print_json
 from edgewright.schema.errors import InputError
 
@@ -26,7 +26,7 @@ _SUFFIXES = (".csv", ".parquet")
 @click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Rows ahead.")
 @click.option("--column", default="", metavar="NAME", help="Column of the values, where there is more than one.")
 @click.option("--time", default="", metavar="NAME", help="Column of the times; found by name or values when left out.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.pool.")
+@click.option("--out", type=FILE, required=True, help="FILE.pool.")
 @click.option("--force", is_flag=True, help="Replace the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was learnt as JSON.")
 def command(

@@ -7,15 +7,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases
+from edgewright.cli.fleet._folder import FLEET, KeyOptions
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("list", epilog="Example: edgewright fleet key list --fleet my-fleet --keys /media/usb")
-@fleet_option
-@keys_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool) -> None:
+@declare("list", epilog="Example: edgewright fleet key list --fleet my-fleet --keys /media/usb")
+def command(*, folder: Path = FLEET, signing: KeyOptions, as_json: bool = option("--json", help="Print JSON.")) -> None:
     """List roles, thresholds, keys, where their files are, and until when what they signed holds."""
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
@@ -24,7 +22,7 @@ def command(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, 
 
     fleet = open_fleet(folder)
     roles = role_keys(read_held(fleet))
-    ring = fleet.ring(keys, passphrases(passphrase_files))
+    ring = signing.ring(fleet)
     here = {key: str(ring.file(key) or "") for role in roles for key in role.keys}
     if as_json:
         print_json({"root": root_hash(fleet), "roles": msgspec.to_builtins(roles), "at_hand": here})

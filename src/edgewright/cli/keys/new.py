@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import passphrase_option, passphrases
+from edgewright.cli.fleet._folder import PASSPHRASES, passphrases
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
 
-@click.command("new", epilog="Example: edgewright fleet key new alice.key --passphrase-file secret.txt")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(file: Path, passphrase_files: tuple[Path, ...], as_json: bool) -> None:
+@declare("new", epilog="Example: edgewright fleet key new alice.key --passphrase-file secret.txt")
+def command(
+    file: Path = argument(metavar="FILE"),
+    passphrase_files: tuple[Path, ...] = PASSPHRASES,
+    as_json: bool = option("--json", help="Print the result as JSON."),
+) -> None:
     """Make an Ed25519 key in FILE (mode 0600), and its public half beside it, FILE with .pub.
 
     The public half becomes a key of a role with `edgewright fleet key rotate ROLE --keep --add FILE.pub`.

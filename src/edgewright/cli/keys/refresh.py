@@ -7,22 +7,23 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases, prepare_option, say
+from edgewright.cli.fleet._folder import FLEET, PREPARE, KeyOptions, say
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("refresh", epilog="Example: edgewright fleet key refresh --fleet my-fleet --keys /media/usb")
-@fleet_option
-@click.option("--within", type=click.FloatRange(0), default=30.0, show_default=True, metavar="DAYS",
-              help="Sign what expires in so many days.")  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="Sign every offline role.")
-@keys_options
-@prepare_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@declare("refresh", epilog="Example: edgewright fleet key refresh --fleet my-fleet --keys /media/usb")
 def command(
-    folder: Path, within: float, everything: bool, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
-    prepare: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    *,
+    folder: Path = FLEET,
+    within: float = option(
+        type=click.FloatRange(0), default=30.0, metavar="DAYS", help="Sign what expires in so many days."
+    ),
+    everything: bool = option("--all", help="Sign every offline role."),
+    signing: KeyOptions,
+    prepare: Path | None = PREPARE,
+    as_json: bool = option("--json", help="Print the result as JSON."),
+) -> None:
     """Sign root, targets and releases anew where they are about to expire.
 
     Where no control plane runs, rollouts, snapshot and timestamp are signed anew too: once a day, for a fleet that is
@@ -35,7 +36,7 @@ def command(
     from edgewright.schema.fleet_folder import Settled
 
     fleet, now = open_fleet(folder), time.time()
-    ring = fleet.ring(keys, passphrases(passphrase_files))
+    ring = signing.ring(fleet)
     with writing(fleet, now, ring):
         held = read_held(fleet)
         roles = offline.offline_roles(held) if everything else due(held, now, within * 86400.0)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import click
+from edgewright.cli.fleet._folder import FLEET, PREPARE, KeyOptions
+from edgewright.cli.options import argument, declare, option
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, prepare_option
 
-
-@click.command("revoke", epilog="Example: edgewright fleet key revoke 3f9c2b71 --fleet my-fleet --keys /media/usb")
-@click.argument("key", metavar="KEYID")
-@fleet_option
-@click.option("--without-replacement", "alone", is_flag=True, help="Make no key in its place.")
-@keys_options
-@prepare_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@declare("revoke", epilog="Example: edgewright fleet key revoke 3f9c2b71 --fleet my-fleet --keys /media/usb")
 def command(
-    key: str, folder: Path, alone: bool, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
-    prepare: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    *,
+    key: str = argument(metavar="KEYID"),
+    folder: Path = FLEET,
+    alone: bool = option("--without-replacement", help="Make no key in its place."),
+    signing: KeyOptions,
+    prepare: Path | None = PREPARE,
+    as_json: bool = option("--json", help="Print the result as JSON."),
+) -> None:
     """Take the key that begins with KEYID away from its role, and put a new one in its place.
 
     What the role signs is signed anew at once. Where one online key was stolen, take it that all three were, and
@@ -35,4 +33,4 @@ def command(
     with writing(fleet, time.time()):
         role = role_with(read_held(fleet), key)
         make = 0 if alone else 1
-        change_keys(fleet, role, keys, passphrase_files, prepare, as_json, remove=[key], make=make)
+        change_keys(fleet, role, signing, prepare, as_json, remove=[key], make=make)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrases, prepare_option, say
+from edgewright.cli.fleet._folder import FLEET, PREPARE, KeyOptions, passphrases, say
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -17,16 +18,14 @@ if TYPE_CHECKING:
 
 
 def change_keys(
-    fleet: Fleet, role: str, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], prepare: Path | None,
-    as_json: bool, **how: Any,  # noqa: ANN401 - as rotating.rotate takes it
+    fleet: Fleet, role: str, signing: KeyOptions, prepare: Path | None, as_json: bool, **how: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
     """Give a role other keys; the caller holds the lock.
 
     Args:
         fleet: whose role.
         role: its name.
-        keys: folders with keys.
-        passphrase_files: of keys.
+        signing: keys at hand.
         prepare: file for others to sign.
         as_json: print JSON.
         how: as `rotating.rotate` takes it.
@@ -36,12 +35,12 @@ def change_keys(
     from edgewright.fleet.repository.changes import role_files
     from edgewright.fleet.repository.key_rotation import kept_when_done, rotate
 
-    opened, now = passphrases(passphrase_files), time.time()
+    opened, now = passphrases(signing.passphrase_files), time.time()
     before = offline.role_of(read_held(fleet), role).keyids
     asked, made = rotate(fleet, role, now, passphrase=next(iter(opened), None), **how)
     with kept_when_done(fleet, made):
-        settled = settle(fleet, asked, fleet.ring(keys, opened), now, prepare)
-    ring = fleet.ring(keys, opened)
+        settled = settle(fleet, asked, fleet.ring(signing.keys, opened), now, prepare)
+    ring = fleet.ring(signing.keys, opened)
     after = {key for r in offline.role_keys({**read_held(fleet), **role_files(asked)}) for key in r.keys}
     gone = [str(ring.file(key)) for key in before if key not in after and ring.file(key) is not None]
     if as_json:
@@ -56,21 +55,26 @@ def change_keys(
         click.echo("devices forget their signed time and take it anew from the new key")
 
 
-@click.command("rotate", epilog="Example: edgewright fleet key rotate timestamp --fleet my-fleet --keys /media/usb")
-@click.argument("role", metavar="ROLE")
-@fleet_option
-@click.option("--key", "named", multiple=True, metavar="KEYID", help="Only this key goes; all of the role otherwise.")
-@click.option("--keep", is_flag=True, help="No key goes: one is added.")
-@click.option("--add", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.pub",
-              help="Public half of a key that somebody made (fleet key new), instead of making one here.")  # fmt: skip
-@click.option("--threshold", type=click.IntRange(1), metavar="N", help="Signatures that the role needs from now on.")
-@keys_options
-@prepare_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@declare("rotate", epilog="Example: edgewright fleet key rotate timestamp --fleet my-fleet --keys /media/usb")
 def command(
-    role: str, folder: Path, named: tuple[str, ...], keep: bool, files: tuple[Path, ...], threshold: int | None,
-    keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], prepare: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    *,
+    role: str = argument(metavar="ROLE"),
+    folder: Path = FLEET,
+    named: tuple[str, ...] = option("--key", metavar="KEYID", help="Only this key goes; all of the role otherwise."),
+    keep: bool = option(help="No key goes: one is added."),
+    files: tuple[Path, ...] = option(
+        "--add",
+        type=click.Path(path_type=Path),
+        metavar="FILE.pub",
+        help="Public half of a key that somebody made (fleet key new), instead of making one here.",
+    ),
+    threshold: int | None = option(
+        type=click.IntRange(1), metavar="N", help="Signatures that the role needs from now on."
+    ),
+    signing: KeyOptions,
+    prepare: Path | None = PREPARE,
+    as_json: bool = option("--json", help="Print the result as JSON."),
+) -> None:
     """Give ROLE (root, targets, releases, rollouts, snapshot or timestamp) new keys.
 
     Keys of root sign a change of root, targets, snapshot and timestamp; keys of targets one of releases and rollouts.
@@ -90,6 +94,6 @@ def command(
     make = (0 if add or threshold else 1) if keep else None
     with writing(fleet, time.time()):
         change_keys(
-            fleet, role, keys, passphrase_files, prepare, as_json, remove=remove, add=add, make=make,
+            fleet, role, signing, prepare, as_json, remove=remove, add=add, make=make,
             threshold=threshold,
         )  # fmt: skip

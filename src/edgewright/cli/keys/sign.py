@@ -6,19 +6,20 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.fleet._folder import keys_options, passphrases
+from edgewright.cli.fleet._folder import KeyOptions, passphrases
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError
 
 
-@click.command("sign", epilog="Example: edgewright fleet key sign release-7.json --keys /media/usb")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@keys_options
-@click.option("--root", default="", metavar="SHA256", help="Fingerprint of the root that it must build upon.")
-@click.option("--look", is_flag=True, help="Only show what it changes.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@declare("sign", epilog="Example: edgewright fleet key sign release-7.json --keys /media/usb")
 def command(
-    file: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], root: str, look: bool, as_json: bool
+    *,
+    file: Path = argument(metavar="FILE"),
+    signing: KeyOptions,
+    root: str = option(metavar="SHA256", help="Fingerprint of the root that it must build upon."),
+    look: bool = option(help="Only show what it changes."),
+    as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
     """Show what the change in FILE changes, and add the signatures of the keys at --keys to it.
 
@@ -37,7 +38,7 @@ def command(
     lines = describe(before, asked)
     signed = asked
     if not look:
-        ring = Ring(keys or (Path(),), passphrases(passphrase_files))
+        ring = Ring(signing.keys or (Path(),), passphrases(signing.passphrase_files))
         signed = changes.sign(before, asked, ring)
         if signed.roles == asked.roles:
             raise CheckFailedError("none of the keys may sign this, or they have", ring.why())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from edgewright.cli.options import argument, option
 from edgewright.core.process_owner import account
 from edgewright.schema.errors import InputError
 
@@ -15,22 +13,15 @@ if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
     from edgewright.nlp.utterance.head import Encodes
 
-PROJECT = click.argument("project", metavar="PROJECT", type=click.Path(path_type=Path))
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-ENCODER = click.option(
-    "--encoder", type=click.Path(path_type=Path), metavar="DIR",
-    help="Directory of an encoder of texts, or of pictures; without one words or colours count.",
+PROJECT: Any = argument(metavar="PROJECT")
+JSON: Any = option("--json", help="Print JSON.")
+ENCODER: Any = option(
+    metavar="DIR", help="Directory of an encoder of texts, or of pictures; without one words or colours count."
+)
+REVIEWER: Any = option(
+    "--as", default=lambda: account("reviewer"), show_default=False, metavar="NAME",
+    help="Who reviews. [default: name of the account]",
 )  # fmt: skip
-
-
-def reviewer(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--as NAME`; the name of the account when left out."""
-    return click.option("--as", "reviewer", default=_account, metavar="NAME",
-                        help="Who reviews. [default: name of the account]")(function)  # fmt: skip
-
-
-def _account() -> str:
-    return account("reviewer")
 
 
 def encoder_of(project: Project, directory: Path | None) -> Encodes | None:

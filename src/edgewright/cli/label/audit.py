@@ -10,6 +10,7 @@ import msgspec
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import JSON, PROJECT
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError
 
@@ -17,19 +18,31 @@ if TYPE_CHECKING:
     from edgewright.schema.labelling import LabelAudit
 
 
-@click.command("audit", epilog="Example: edgewright label audit calls.labelling --draw 100")
-@PROJECT
-@click.option("--draw", "count", type=click.IntRange(1, 100_000), default=None, metavar="N",
-              help="Draw a sample of N, or make the answered one longer.")  # fmt: skip
-@click.option("--each", type=click.IntRange(0, 10_000), default=0, help="And N of every class, for its own interval.")
-@click.option("--limit", type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True), default=0.05, show_default=True,
-              help="Error rate that training allows.")  # fmt: skip
-@click.option("--expect", type=click.FloatRange(0.0, 1.0), default=None,
-              help="True error rate to plan for. [default: a fifth of the limit]")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=None, help="Of the sample. [default: from the system]")
-@JSON
+@declare("audit", epilog="Example: edgewright label audit calls.labelling --draw 100")
 def command(
-    project: Path, count: int | None, each: int, limit: float, expect: float | None, seed: int | None, as_json: bool
+    project: Path = PROJECT,
+    count: int | None = option(
+        "--draw",
+        type=click.IntRange(1, 100_000),
+        metavar="N",
+        help="Draw a sample of N, or make the answered one longer.",
+    ),
+    each: int = option(
+        type=click.IntRange(0, 10_000),
+        default=0,
+        help="And N of every class, for its own interval.",
+        show_default=False,
+    ),
+    limit: float = option(
+        type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+        default=0.05,
+        help="Error rate that training allows.",
+    ),
+    expect: float | None = option(
+        type=click.FloatRange(0.0, 1.0), help="True error rate to plan for. [default: a fifth of the limit]"
+    ),
+    seed: int | None = option(type=click.IntRange(0), help="Of the sample. [default: from the system]"),
+    as_json: bool = JSON,
 ) -> None:
     """Draw a sample of the machine's labels, or say what its answers mean, or how many to draw.
 

@@ -8,17 +8,19 @@ import click
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import ENCODER, JSON, PROJECT, encoder_of, plain
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("errors", epilog="Example: edgewright label errors calls.labelling --encoder all-MiniLM-L6-v2")
-@PROJECT
-@ENCODER
-@click.option("--machine", is_flag=True, help="Also look at labels that nobody reviewed.")
-@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="How many are shown.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the folds.")
-@JSON
-def command(project: Path, encoder: Path | None, machine: bool, top: int, seed: int, as_json: bool) -> None:
+@declare("errors", epilog="Example: edgewright label errors calls.labelling --encoder all-MiniLM-L6-v2")
+def command(
+    project: Path = PROJECT,
+    encoder: Path | None = ENCODER,
+    machine: bool = option(help="Also look at labels that nobody reviewed."),
+    top: int = option(type=click.IntRange(1), default=20, help="How many are shown."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Of the folds."),
+    as_json: bool = JSON,
+) -> None:
     """List labels that are likely slips, by confident learning with probabilities from people who were left out.
 
     It finds slips, not classes that are mixed up throughout, and hardly any error of labels that a machine gave.

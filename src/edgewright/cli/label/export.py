@@ -9,16 +9,18 @@ import msgspec
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import JSON, PROJECT
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("export", epilog="Example: edgewright label export calls.labelling --out calls.csv")
-@PROJECT
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File .csv, or .parquet for recordings.")
-@click.option("--human", is_flag=True, help="Only labels by people; such need no audit.")
-@click.option("--force", is_flag=True, help="Replace the files.")
-@JSON
-def command(project: Path, out: Path, human: bool, force: bool, as_json: bool) -> None:
+@declare("export", epilog="Example: edgewright label export calls.labelling --out calls.csv")
+def command(
+    project: Path = PROJECT,
+    out: Path = option(required=True, help="File .csv, or .parquet for recordings."),
+    human: bool = option(help="Only labels by people; such need no audit."),
+    force: bool = option(help="Replace the files."),
+    as_json: bool = JSON,
+) -> None:
     """Write labelled items, who each label is from, and FILE.labels.json with the audit.
 
     `run` and `language train` refuse data with a machine's labels whose audit is missing, unfinished, of other labels,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.label._options import JSON, PROJECT, plain, reviewer
+from edgewright.cli.label._options import JSON, PROJECT, REVIEWER, plain
+from edgewright.cli.options import declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -18,16 +19,15 @@ if TYPE_CHECKING:
 _KEYS = "Enter takes the suggestion; a name, its beginning or its number; /none, /skip, /undo, /classes, +NAME, /quit"
 
 
-@click.command("review", epilog="Example: edgewright label review calls.labelling --as ann")
-@PROJECT
-@reviewer
-@click.option("--audit", is_flag=True, help="Answer the audit's sample; the machine's labels are hidden.")
-@click.option("--second", is_flag=True, help="Label what others labelled, for agreement; settles where two differ.")
-@click.option("--item", type=click.IntRange(1), default=None, help="One item by its number, again.")
-@click.option("--count", type=click.IntRange(1), default=None, help="Stop after so many.")
-@JSON
+@declare("review", epilog="Example: edgewright label review calls.labelling --as ann")
 def command(
-    project: Path, reviewer: str, audit: bool, second: bool, item: int | None, count: int | None, as_json: bool
+    project: Path = PROJECT,
+    reviewer: str = REVIEWER,
+    audit: bool = option(help="Answer the audit's sample; the machine's labels are hidden."),
+    second: bool = option(help="Label what others labelled, for agreement; settles where two differ."),
+    item: int | None = option(type=click.IntRange(1), help="One item by its number, again."),
+    count: int | None = option(type=click.IntRange(1), help="Stop after so many."),
+    as_json: bool = JSON,
 ) -> None:
     """Label items one after the other. Each label is on the disk before the next item is shown.
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import click
 
 from edgewright.cli.label._options import JSON, PROJECT, plain
+from edgewright.cli.options import declare
 from edgewright.cli.output import print_json
 
 
-@click.command("status", epilog="Example: edgewright label status calls.labelling")
-@PROJECT
-@JSON
-def command(project: Path, as_json: bool) -> None:
+@declare("status", epilog="Example: edgewright label status calls.labelling")
+def command(project: Path = PROJECT, as_json: bool = JSON) -> None:
     """Count labels by whom they are from, list equal texts with two labels, and tell Cohen's kappa of reviewers."""
     from edgewright.language.labelling.agreement import contradictions, decided, kappas
     from edgewright.language.labelling.export import labels_of

@@ -10,6 +10,7 @@ import msgspec
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.label._options import ENCODER, JSON, encoder_of, plain
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_ahead, print_json
 from edgewright.schema.errors import InputError
 
@@ -20,56 +21,33 @@ if TYPE_CHECKING:
 _EXAMPLE = "Example: edgewright label suggest calls.csv --out calls.labelling --class 'refund=money back' --encoder DIR"
 
 
-@click.command("suggest", epilog=_EXAMPLE)
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="PROJECT", help="New label project, where DATA is none."
-)
-@click.option("--class", "classes", multiple=True, metavar="NAME[=LINE]",
-              help="A class, with one line that describes it; may be repeated.")  # fmt: skip
-@ENCODER
-@click.option(
-    "--by",
-    default="",
-    metavar="NAME",
-    help="Suggester; an unknown name lists all. [default: the likeliest]",
-)
-@click.option("--least", type=click.FloatRange(0.0, 1.0), default=0.7, show_default=True,
-              help="Confidence below which an item is left empty.")  # fmt: skip
-@click.option("--next", "count", type=click.IntRange(1, 500), default=20, show_default=True,
-              help="Items that are chosen to be labelled next.")  # fmt: skip
-@click.option("--text", default="", help="Column of the texts.")
-@click.option("--target", default="", help="Column of labels that are there already.")
-@click.option("--window", type=click.IntRange(2), default=None, help="Rows in a window of recordings.")
-@click.option("--rows", is_flag=True, help="Each row of recordings is an item.")
-@click.option("--kind", default="", help="Source or public set of recordings; judged by the path when left out.")
-@click.option("--group", default="", help="Column with the person or machine of a row.")
-@click.option("--session", default="", help="Column with the session of a row.")
-@click.option("--time", default="", help="Column with the time of a row.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated.")
-@click.option("--rate", type=click.FloatRange(0.0, min_open=True), default=None, help="Samples a second.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
-@JSON
+@declare("suggest", epilog=_EXAMPLE)
 def command(
-    data: Path,
-    out: Path | None,
-    classes: tuple[str, ...],
-    encoder: Path | None,
-    by: str,
-    least: float,
-    count: int,
-    text: str,
-    target: str,
-    window: int | None,
-    rows: bool,
-    kind: str,
-    group: str,
-    session: str,
-    time: str,
-    ignore: tuple[str, ...],
-    rate: float | None,
-    seed: int,
-    as_json: bool,
+    data: Path = argument(),
+    out: Path | None = option(metavar="PROJECT", help="New label project, where DATA is none."),
+    classes: tuple[str, ...] = option(
+        "--class", metavar="NAME[=LINE]", help="A class, with one line that describes it; may be repeated."
+    ),
+    encoder: Path | None = ENCODER,
+    by: str = option(metavar="NAME", help="Suggester; an unknown name lists all. [default: the likeliest]"),
+    least: float = option(
+        type=click.FloatRange(0.0, 1.0), default=0.7, help="Confidence below which an item is left empty."
+    ),
+    count: int = option(
+        "--next", type=click.IntRange(1, 500), default=20, help="Items that are chosen to be labelled next."
+    ),
+    text: str = option(help="Column of the texts."),
+    target: str = option(help="Column of labels that are there already."),
+    window: int | None = option(type=click.IntRange(2), help="Rows in a window of recordings."),
+    rows: bool = option(help="Each row of recordings is an item."),
+    kind: str = option(help="Source or public set of recordings; judged by the path when left out."),
+    group: str = option(help="Column with the person or machine of a row."),
+    session: str = option(help="Column with the session of a row."),
+    time: str = option(help="Column with the time of a row."),
+    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is no measurement; may be repeated."),
+    rate: float | None = option(type=click.FloatRange(0.0, min_open=True), help="Samples a second."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Of all that is drawn."),
+    as_json: bool = JSON,
 ) -> None:
     """Suggest labels for DATA (texts, recordings, pictures: --out makes the project) or for a label project.
 

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError, EdgewrightError
 
@@ -17,30 +18,21 @@ if TYPE_CHECKING:
     from edgewright.schema.documents import Answer, Found, Phrased
 
 
-@click.command("ask", epilog='Example: edgewright language ask "How do I change the batteries?" --index manual.index')
-@click.argument("question", default="")
-@click.option("--index", "index", type=click.Path(path_type=Path), required=True, metavar="INDEX",
-              help="File that `language index` made.")  # fmt: skip
-@click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR",
-              help="Directory of the index's encoder: what is said in other words is found, too.")  # fmt: skip
-@click.option("--like", type=click.Path(path_type=Path), metavar="FILE",
-              help="Instead of a question: a picture or sound, to an index of such.")  # fmt: skip
-@click.option("--top", type=click.IntRange(1, 20), default=3, show_default=True, help="Passages.")
-@click.option("--phrase", metavar="URL", help="Let a language model on this server phrase the answer, and check it.")
-@click.option("--model", default="", metavar="NAME", help="Name of the model on that server, where it needs one.")
-@click.option("--wait", type=click.FloatRange(1.0, 3600.0), default=60.0, show_default=True, metavar="SECONDS",
-              help="For that server.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@declare("ask", epilog='Example: edgewright language ask "How do I change the batteries?" --index manual.index')
 def command(
-    question: str,
-    index: Path,
-    encoder: Path | None,
-    like: Path | None,
-    top: int,
-    phrase: str | None,
-    model: str,
-    wait: float,
-    as_json: bool,
+    question: str = argument(default=""),
+    index: Path = option(required=True, metavar="INDEX", help="File that `language index` made."),
+    encoder: Path | None = option(
+        metavar="DIR", help="Directory of the index's encoder: what is said in other words is found, too."
+    ),
+    like: Path | None = option(metavar="FILE", help="Instead of a question: a picture or sound, to an index of such."),
+    top: int = option(type=click.IntRange(1, 20), default=3, help="Passages."),
+    phrase: str | None = option(
+        metavar="URL", help="Let a language model on this server phrase the answer, and check it."
+    ),
+    model: str = option(metavar="NAME", help="Name of the model on that server, where it needs one."),
+    wait: float = option(type=click.FloatRange(1.0, 3600.0), default=60.0, metavar="SECONDS", help="For that server."),
+    as_json: bool = option("--json", help="Print JSON."),
 ) -> None:
     """Answer a question from documents: section, page, and the sentence that answers, marked.
 

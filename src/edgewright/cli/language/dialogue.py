@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import FILE, refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -46,7 +46,7 @@ def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
 
 @command.command("draw", epilog="Example: edgewright language dialogue draw vending.toml --out vending.svg")
 @click.argument("dialogue", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="FILE.svg or FILE.mmd; Mermaid text is "
+@click.option("--out", type=FILE, help="FILE.svg or FILE.mmd; Mermaid text is "
               "printed when left out.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace the file.")
 def draw(dialogue: Path, out: Path | None, force: bool) -> None:

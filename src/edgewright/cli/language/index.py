@@ -9,7 +9,7 @@ import click
 
 from edgewright.cli.device._store import amount
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import argument, declare, option, refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -17,25 +17,21 @@ if TYPE_CHECKING:
     from edgewright.schema.documents import Indexed
 
 
-@click.command("index", epilog="Example: edgewright language index manual.pdf notes.md --out manual.index")
-@click.argument("documents", metavar="DOCUMENT...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="INDEX", help="File of the index.")
-@click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR",
-              help="Directory of a sentence encoder: its vectors find what is said in other words.")  # fmt: skip
-@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR",
-              help="Index the pictures below this folder instead, by an encoder of pictures.")  # fmt: skip
-@click.option("--sounds", type=click.Path(path_type=Path), metavar="DIR",
-              help="Index the WAV files below this folder instead, by an encoder of sounds.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace an index that is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what the index holds as JSON.")
+@declare("index", epilog="Example: edgewright language index manual.pdf notes.md --out manual.index")
 def command(
-    documents: tuple[Path, ...],
-    out: Path,
-    encoder: Path | None,
-    pictures: Path | None,
-    sounds: Path | None,
-    force: bool,
-    as_json: bool,
+    documents: tuple[Path, ...] = argument(metavar="DOCUMENT...", nargs=-1),
+    out: Path = option(required=True, metavar="INDEX", help="File of the index."),
+    encoder: Path | None = option(
+        metavar="DIR", help="Directory of a sentence encoder: its vectors find what is said in other words."
+    ),
+    pictures: Path | None = option(
+        metavar="DIR", help="Index the pictures below this folder instead, by an encoder of pictures."
+    ),
+    sounds: Path | None = option(
+        metavar="DIR", help="Index the WAV files below this folder instead, by an encoder of sounds."
+    ),
+    force: bool = option(help="Replace an index that is there."),
+    as_json: bool = option("--json", help="Print what the index holds as JSON."),
 ) -> None:
     """Read documents (.pdf, .md, .html, .txt) and write one file that `language ask` searches.
 

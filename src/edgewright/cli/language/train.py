@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import argument, declare, option, refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -17,45 +17,40 @@ if TYPE_CHECKING:
     from edgewright.language.utterances import Labelled
 
 
-@click.command("train", epilog="Example: edgewright language train drinks.toml --out drinks.language --slots")
-@click.argument("utterances", metavar="UTTERANCES", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File of the model.")
-@click.option(
-    "--validation",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Utterances to judge, calibrate and set the limit of scope by. [default: a fifth of each intent]",
-)
-@click.option("--size", default="64kB", show_default=True, help="Bytes of the student's arrays at most.")
-@click.option("--reject", metavar="SHARE", help="Largest share of the right answers that may be refused, such as 2%. "
-              "[default: 2% with examples out of scope, 0.5% without]")  # fmt: skip
-@click.option("--slots", is_flag=True, help="Train a tagger of the slots that the utterances mark.")
-@click.option("--teacher", type=click.Path(path_type=Path), metavar="DIR", help="Directory of a sentence encoder.")
-@click.option("--unlabelled", type=click.Path(path_type=Path), metavar="FILE", help="A text a line, for the teacher.")
-@click.option("--for", "form", type=click.Choice(["device", "gateway"]), default="device", show_default=True,
-              help="An int8 student, or a linear head that needs --teacher's encoder wherever it runs.")  # fmt: skip
-@click.option("--contradictions", type=click.Choice(["refuse", "drop"]), default="refuse", show_default=True,
-              help="What becomes of a sentence under two intents.")  # fmt: skip
-@click.option("--label-errors", type=click.FloatRange(0.0, 1.0), default=0.05, show_default=True,
-              help="Error rate that an audit must hold a machine's labels below.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
-@click.option("--force", is_flag=True, help="Replace the file.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
+@declare("train", epilog="Example: edgewright language train drinks.toml --out drinks.language --slots")
 def command(
-    utterances: Path,
-    out: Path,
-    validation: Path | None,
-    size: str,
-    reject: str | None,
-    slots: bool,
-    teacher: Path | None,
-    unlabelled: Path | None,
-    form: str,
-    contradictions: str,
-    label_errors: float,
-    seed: int,
-    force: bool,
-    as_json: bool,
+    utterances: Path = argument(metavar="UTTERANCES"),
+    out: Path = option(required=True, help="File of the model."),
+    validation: Path | None = option(
+        metavar="FILE",
+        help="Utterances to judge, calibrate and set the limit of scope by. [default: a fifth of each intent]",
+    ),
+    size: str = option(default="64kB", help="Bytes of the student's arrays at most."),
+    reject: str | None = option(
+        metavar="SHARE",
+        help="Largest share of the right answers that may be refused, such as 2%. "
+        "[default: 2% with examples out of scope, 0.5% without]",
+    ),
+    slots: bool = option(help="Train a tagger of the slots that the utterances mark."),
+    teacher: Path | None = option(metavar="DIR", help="Directory of a sentence encoder."),
+    unlabelled: Path | None = option(metavar="FILE", help="A text a line, for the teacher."),
+    form: str = option(
+        "--for",
+        type=click.Choice(["device", "gateway"]),
+        default="device",
+        help="An int8 student, or a linear head that needs --teacher's encoder wherever it runs.",
+    ),
+    contradictions: str = option(
+        type=click.Choice(["refuse", "drop"]), default="refuse", help="What becomes of a sentence under two intents."
+    ),
+    label_errors: float = option(
+        type=click.FloatRange(0.0, 1.0),
+        default=0.05,
+        help="Error rate that an audit must hold a machine's labels below.",
+    ),
+    seed: int = option(type=click.IntRange(0), default=0, help="Of all that is drawn."),
+    force: bool = option(help="Replace the file."),
+    as_json: bool = option("--json", help="Print what was measured as JSON."),
 ) -> None:
     """Train intents and slots from UTTERANCES (.toml, .json, .csv, or files as SNIPS and CLINC publish them).
 

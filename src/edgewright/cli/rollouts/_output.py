@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, part, print_json, when
+from edgewright.cli.fleet._api_options import ApiOptions, part, print_json, when
+from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,15 +58,17 @@ def steering_command(name: str, effect: str) -> click.Command:
         effect: sentence for the help text.
     """
 
-    @click.command(
+    @declare(
         name, help=f"{effect}\n\nPLAN may be left out where one rollout is under way.",
         epilog=f"Example: edgewright fleet rollout {name} --fleet my-fleet --why 'looked at it'",
     )  # fmt: skip
-    @click.argument("plan", required=False)
-    @click.option("--why", default="", help="For the audit log.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    @api_options
-    def command(plan: str | None, why: str, as_json: bool, api: ApiOptions) -> None:
+    def command(
+        *,
+        plan: str | None = argument(required=False),
+        why: str = option(help="For the audit log."),
+        as_json: bool = option("--json", help="Print JSON."),
+        api: ApiOptions,
+    ) -> None:
         from edgewright.schema.fleet_watch import SteerRollout
 
         steer(api, plan, name, SteerRollout(why=why[:400]), as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import click
 import msgspec
 
 from edgewright.cli.fleet._api_options import ApiOptions, part, print_json
-from edgewright.cli.fleet._folder import keys_options, passphrases
+from edgewright.cli.fleet._folder import KEYS, PASSPHRASES, passphrases
+from edgewright.cli.options import declare, option
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,24 +21,83 @@ if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
     from edgewright.schema.fleet_plan import Plan, Release
 
+_USUAL_STAGES = "canary:1%,10%,50%,100%"
 
-def planned(folder: Path, which: str, name: str | None, file: Path | None, options: dict[str, Any]) -> Plan:
+
+@dataclass(frozen=True, kw_only=True)
+class StartOptions:
+    """Options of the command."""
+
+    which: str = option(
+        "--release", default="latest", metavar="PRODUCT:COUNTER",
+        help="Release, such as pump:7, pump:latest or latest.",
+    )  # fmt: skip
+    file: Path | None = option(
+        "--plan", metavar="FILE", help="Stages, gates, cohorts, windows and trial as TOML; options come on top."
+    )
+    name: str | None = option("--id", metavar="ID", help="Name of the plan; made from the release when left out.")
+    stages: str | None = option(metavar="TEXT", help="Such as canary:1%,10%,50%@6h,100%: name, percent, time.")
+    dwell: str = option(default="1h", help="Time that a stage lasts at least.")
+    open_ones: tuple[str, ...] = option(
+        "--open", metavar="STAGE", help="Stage in which devices activate without asking; may be given again."
+    )
+    gates: tuple[str, ...] = option(
+        "--gate", metavar="TEXT",
+        help="Such as alarms<=5, failed<=30% or latency<=x2 (against devices with the old release).",
+    )  # fmt: skip
+    quorum: int = option(type=click.IntRange(1), default=5, help="Devices a gate needs.")
+    cohorts: tuple[str, ...] = option(
+        "--cohort", metavar="TEXT",
+        help="Only devices with tag=A,B, profile=P, counter=3-5 or device=ID; all that are given.",
+    )  # fmt: skip
+    windows: tuple[str, ...] = option(
+        "--window", metavar="TEXT", help="When devices may activate, in UTC, such as 'sat,sun 02:00-05:00'."
+    )
+    pace: str | None = option(metavar="N/h", help="Devices an hour that may begin.")
+    holdout: str | None = option(metavar="PERCENT", help="Devices that keep the old release until the last stage.")
+    expires: float | None = option(
+        metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days for which the plan holds."
+    )
+    sign_only: bool = option(help="Sign and publish the plan, and begin it later with --signed.")
+    signed: str | None = option(
+        metavar="ID", help="Begin this plan, which is signed already: needs no keys and, with --url, no folder."
+    )
+    folder: Path = option(
+        "--fleet", default=Path(), show_default=False, metavar="DIR",
+        help="Folder of the fleet, in which the plan is signed; the current one when left out.",
+    )  # fmt: skip
+    url: str = option(help="Address of a control plane that serves this folder elsewhere.")
+    token_file: Path | None = option(help="File with an operator's token, for --url.")
+    ca_file: Path | None = option(help="Certificates to trust, for --url.")
+    keys: tuple[Path, ...] = KEYS
+    passphrase_files: tuple[Path, ...] = PASSPHRASES
+    as_json: bool = option("--json", help="Print JSON.")
+
+
+def _planned(options: StartOptions) -> Plan:
     """Return the plan for a release.
-
-    Args:
-        folder: of the fleet.
-        which: release, such as 'pump:7', 'pump:latest' or 'latest'.
-        name: of the plan; made from the release where None.
-        file: with stages and the like as TOML.
-        options: of the command, which come on top.
 
     Raises:
         InputError: no fleet there, no such release, or a wrong wish.
     """
+    from edgewright.fleet.protocol.layout import DAY
+    from edgewright.fleet.protocol.plans import parser
     from edgewright.fleet.protocol.plans.validation import check
+    from edgewright.schema.fleet_plan import Plan
 
-    release, back = _release(folder, which)
-    plan = _plan(release, back, name, file, options)
+    release, back = _release(options.folder, options.which)
+    salt, now = secrets.token_hex(32), time.time()
+    said = _on_top(_file(options.file), options, salt)
+    stages = said.stages or parser.stages(_USUAL_STAGES, parser.seconds(options.dwell, "--dwell"))
+    fields = {field: getattr(said, field) for field in said.__struct_fields__ if field not in ("days", "stages")}
+    made = Plan(
+        id=options.name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}", release=release,
+        revert=back, salt=salt, stages=stages, starts=now, expires=now + said.days * DAY, enrolled=now, **fields,
+    )  # fmt: skip
+    try:
+        plan = msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # names and numbers are checked once more
+    except msgspec.ValidationError as error:
+        raise InputError("a plan", str(error), "the options") from None
     check(plan)
     return plan
 
@@ -57,26 +118,6 @@ def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
     return release, releases.revert_of(held, release)
 
 
-def _plan(release: Release, back: Release | None, name: str | None, file: Path | None, options: dict[str, Any]) -> Plan:
-    """Return the plan that the file and the options describe."""
-    from edgewright.fleet.protocol.layout import DAY
-    from edgewright.fleet.protocol.plans import parser
-    from edgewright.schema.fleet_plan import Plan
-
-    salt, now = secrets.token_hex(32), time.time()
-    said = _options(_file(file), options, salt)
-    stages = said.stages or parser.stages("canary:1%,10%,50%,100%", parser.seconds(options["dwell"], "--dwell"))
-    fields = {field: getattr(said, field) for field in said.__struct_fields__ if field not in ("days", "stages")}
-    made = Plan(
-        id=name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}", release=release, revert=back,
-        salt=salt, stages=stages, starts=now, expires=now + said.days * DAY, enrolled=now, **fields,
-    )  # fmt: skip
-    try:
-        return msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # names and numbers are checked once more
-    except msgspec.ValidationError as error:
-        raise InputError("a plan", str(error), "the options") from None
-
-
 def _file(path: Path | None) -> PlanOptions:
     """Return the plan file; InputError where it cannot be read, or says what a plan cannot."""
     from edgewright.fleet.protocol.plans.parser import PlanOptions
@@ -91,76 +132,39 @@ def _file(path: Path | None) -> PlanOptions:
         raise InputError("a plan as TOML", str(error), str(path)) from None
 
 
-def _options(said: PlanOptions, options: dict[str, Any], salt: str) -> PlanOptions:
+def _on_top(said: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
     """Return the file with the options on top."""
     from edgewright.fleet.protocol.plans import parser
 
     changed: dict[str, Any] = {}
-    cohort = parser.cohort(options["cohorts"], salt)
-    dwell = parser.seconds(options["dwell"], "--dwell")
-    if options["stages"]:
+    cohort = parser.cohort(options.cohorts, salt)
+    dwell = parser.seconds(options.dwell, "--dwell")
+    if options.stages:
         named = (parser.CHOSEN,) if cohort else ()
-        changed["stages"] = parser.stages(options["stages"], dwell, named, options["open_ones"])
+        changed["stages"] = parser.stages(options.stages, dwell, named, options.open_ones)
     elif cohort:
-        stages = said.stages or parser.stages("canary:1%,10%,50%,100%", dwell)
+        stages = said.stages or parser.stages(_USUAL_STAGES, dwell)
         changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(parser.CHOSEN,)) for stage in stages)
     if cohort:
         changed["cohorts"] = {**said.cohorts, parser.CHOSEN: cohort}
-    if options["gates"]:
-        changed["gates"] = tuple(parser.gate(text, options["quorum"]) for text in options["gates"])
+    if options.gates:
+        changed["gates"] = tuple(parser.gate(text, options.quorum) for text in options.gates)
     elif said.gates is parser.USUAL_GATES:
-        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options["quorum"]) for gate in said.gates)
-    if options["windows"]:
-        changed["windows"] = parser.windows(options["windows"])
-    if options["pace"]:
-        changed["pace"] = parser.pace(options["pace"])
-    if options["holdout"]:
-        changed["holdout"] = parser.share(options["holdout"], "--holdout")
-    if options["expires"]:
-        changed["days"] = options["expires"]
+        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options.quorum) for gate in said.gates)
+    if options.windows:
+        changed["windows"] = parser.windows(options.windows)
+    if options.pace:
+        changed["pace"] = parser.pace(options.pace)
+    if options.holdout:
+        changed["holdout"] = parser.share(options.holdout, "--holdout")
+    if options.expires:
+        changed["days"] = options.expires
     return msgspec.structs.replace(said, **changed)
 
 
-_FILE = click.Path(path_type=Path)
-
-
-@click.command("start", epilog="Example: edgewright fleet rollout start --fleet my-fleet --release pump:latest "
-               "--stages canary:1%,10%,50%,100% --dwell 1h --gate 'failed<=30%' --gate 'latency<=x2'")  # fmt: skip
-@click.option("--release", "which", default="latest", show_default=True, metavar="PRODUCT:COUNTER",
-              help="Release, such as pump:7, pump:latest or latest.")  # fmt: skip
-@click.option("--plan", "file", type=_FILE, metavar="FILE",
-              help="Stages, gates, cohorts, windows and trial as TOML; options come on top.")  # fmt: skip
-@click.option("--id", "name", metavar="ID", help="Name of the plan; made from the release when left out.")
-@click.option("--stages", metavar="TEXT", help="Such as canary:1%,10%,50%@6h,100%: name, percent, time.")
-@click.option("--dwell", default="1h", show_default=True, help="Time that a stage lasts at least.")
-@click.option("--open", "open_ones", multiple=True, metavar="STAGE",
-              help="Stage in which devices activate without asking; may be given again.")  # fmt: skip
-@click.option("--gate", "gates", multiple=True, metavar="TEXT",
-              help="Such as alarms<=5, failed<=30% or latency<=x2 (against devices with the old release).")  # fmt: skip
-@click.option("--quorum", type=click.IntRange(1), default=5, show_default=True, help="Devices a gate needs.")
-@click.option("--cohort", "cohorts", multiple=True, metavar="TEXT",
-              help="Only devices with tag=A,B, profile=P, counter=3-5 or device=ID; all that are given.")  # fmt: skip
-@click.option("--window", "windows", multiple=True, metavar="TEXT",
-              help="When devices may activate, in UTC, such as 'sat,sun 02:00-05:00'.")  # fmt: skip
-@click.option("--pace", metavar="N/h", help="Devices an hour that may begin.")
-@click.option("--holdout", metavar="PERCENT", help="Devices that keep the old release until the last stage.")
-@click.option("--expires", metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days for which the plan holds.")
-@click.option("--sign-only", is_flag=True,
-              help="Sign and publish the plan, and begin it later with --signed.")  # fmt: skip
-@click.option("--signed", metavar="ID",
-              help="Begin this plan, which is signed already: needs no keys and, with --url, no folder.")  # fmt: skip
-@click.option("--fleet", "folder", type=_FILE, default=Path(), metavar="DIR",
-              help="Folder of the fleet, in which the plan is signed; the current one when left out.")  # fmt: skip
-@click.option("--url", default="", help="Address of a control plane that serves this folder elsewhere.")
-@click.option("--token-file", type=_FILE, help="File with an operator's token, for --url.")
-@click.option("--ca-file", type=_FILE, help="Certificates to trust, for --url.")
-@keys_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    which: str, file: Path | None, name: str | None, sign_only: bool, signed: str | None, folder: Path, url: str,
-    token_file: Path | None, ca_file: Path | None, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
-    as_json: bool, **options: Any,  # noqa: ANN401 - what `planned` reads
-) -> None:  # fmt: skip
+@declare("start", epilog="Example: edgewright fleet rollout start --fleet my-fleet --release pump:latest "
+         "--stages canary:1%,10%,50%,100% --dwell 1h --gate 'failed<=30%' --gate 'latency<=x2'")  # fmt: skip
+def command(options: StartOptions) -> None:
     """Sign a plan for a release with the offline keys, and begin its first stage.
 
     The plan is the most that the rollout may ever do: the control plane picks a stage of it, pauses and aborts. Stages
@@ -170,38 +174,35 @@ def command(
     Signing needs the fleet's folder and its offline keys. Whoever has neither begins, with --url and --signed, a plan
     that was signed where they are.
     """
-    if signed is not None:
-        if sign_only or file is not None or name is not None or which != "latest":
-            raise click.UsageError("--signed begins a plan as it was signed: leave out what makes another one")
-        with ApiOptions(folder, url, token_file, ca_file).connect() as client:
-            _begin(client, signed, None, as_json)
+    folder, name, plan = options.folder, options.signed, None
+    if name is None:
+        plan = _sign(options)
+        name = plan.id
+    elif options.sign_only or options.file is not None or options.name is not None or options.which != "latest":
+        raise click.UsageError("--signed begins a plan as it was signed: leave out what makes another one")
+    if options.sign_only:
+        click.echo(f"signed {name}; begin it: edgewright fleet rollout start --signed {name} --fleet {folder}")
         return
-    plan = _sign(folder, url, which, name, file, options, keys, passphrase_files)
-    if sign_only:
-        click.echo(f"signed {plan.id}; begin it: edgewright fleet rollout start --signed {plan.id} --fleet {folder}")
-        return
-    with ApiOptions(folder, url, token_file, ca_file).connect() as client:
-        _begin(client, plan.id, plan, as_json)
-    if not as_json:
-        click.echo(f"watch it: edgewright fleet rollout status {part(plan.id)} --fleet {folder}")
+    api = ApiOptions(fleet=folder, url=options.url, token_file=options.token_file, ca_file=options.ca_file)
+    with api.connect() as client:
+        _begin(client, name, plan, options.as_json)
+    if plan is not None and not options.as_json:
+        click.echo(f"watch it: edgewright fleet rollout status {part(name)} --fleet {folder}")
 
 
-def _sign(
-    folder: Path, url: str, which: str, name: str | None, file: Path | None, options: dict[str, Any],
-    keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
-) -> Plan:  # fmt: skip
+def _sign(options: StartOptions) -> Plan:
     """Return the plan, signed and handed over."""
-    pass
     from edgewright.fleet.repository.folder import SETTINGS
     from edgewright.fleet.repository.publication import publish_plan
 
+    folder, url = options.folder, options.url
     if url and not (folder / SETTINGS).is_file():
         raise InputError(
             "the folder of the fleet, since a plan is signed with its offline keys", f"--url {url} alone", str(folder),
             "Name it with --fleet; or let the plan be signed where it lies (--sign-only), and begin it: --signed ID",
         )  # fmt: skip
-    plan = planned(folder, which, name, file, options)
-    publish_plan(folder, plan, keys=keys, passphrases=passphrases(passphrase_files))
+    plan = _planned(options)
+    publish_plan(folder, plan, keys=options.keys, passphrases=passphrases(options.passphrase_files))
     return plan
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import click
 
-from edgewright.cli.fleet._api_options import ApiOptions, api_options, print_json
+from edgewright.cli.fleet._api_options import ApiOptions, print_json
+from edgewright.cli.options import argument, declare, option
 
 
-@click.command("status", epilog="Example: edgewright fleet rollout status --fleet my-fleet")
-@click.argument("plan", required=False)
-@click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_options
-def command(plan: str | None, everything: bool, as_json: bool, api: ApiOptions) -> None:
+@declare("status", epilog="Example: edgewright fleet rollout status --fleet my-fleet")
+def command(
+    *,
+    plan: str | None = argument(required=False),
+    everything: bool = option("--all", help="Those that are over, too."),
+    as_json: bool = option("--json", help="Print JSON."),
+    api: ApiOptions,
+) -> None:
     """Show where a rollout stands: why it holds, its gates with numbers, and before when it is not over."""
     from edgewright.cli.rollouts._output import PATH, find, say
     from edgewright.schema.fleet_watch import RolloutsSeen

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import option, refuse_existing, settings_of, takes
+from edgewright.cli.options import FILE, declare, option, refuse_existing, settings_of
 from edgewright.cli.synth._options import MethodOptions
 
 if TYPE_CHECKING:
@@ -27,14 +27,13 @@ class SignalOptions(MethodOptions):
     """Options of the command."""
 
     window: int = option(type=click.IntRange(0), default=0, help="Rows in a window, for `generate`.")
-    out: Path = option(required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.parquet or FILE.csv.")
+    out: Path = option(required=True, type=FILE, help="FILE.parquet or FILE.csv.")
     measured: bool = option(help="Write the measured rows in front of the synthetic ones.")
     force: bool = option(help="Replace the file.")
     as_json: bool = option("--json", help="Print what was made as JSON.")
 
 
-@click.command("signals", epilog=_EXAMPLE)
-@takes(options=SignalOptions)
+@declare("signals", epilog=_EXAMPLE)
 def command(options: SignalOptions) -> None:
     """Make synthetic signals of DATA (a file, or a folder with --kind of a public set).
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import option, settings_of, takes
+from edgewright.cli.options import declare, option, settings_of
 from edgewright.cli.output import print_json
 from edgewright.cli.synth._options import MethodOptions
 
@@ -25,8 +25,7 @@ class UtilityOptions(MethodOptions):
     as_json: bool = option("--json", help="Print the figures as JSON.")
 
 
-@click.command("utility", epilog=_EXAMPLE)
-@takes(options=UtilityOptions)
+@declare("utility", epilog=_EXAMPLE)
 def command(options: UtilityOptions) -> None:
     """Train with and without synthetic windows of DATA and test both on real people who were left out.
 

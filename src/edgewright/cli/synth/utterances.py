@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import FILE, refuse_existing
 from edgewright.schema.errors import InputError
 
 
 @click.command("utterances", epilog="Example: edgewright synth utterances grammar.toml --count 200 --out more.csv")
 @click.argument("grammar", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.csv")
+@click.option("--out", required=True, type=FILE, help="FILE.csv")
 @click.option("--count", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Sentences an intent.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option("--force", is_flag=True, help="Replace the file.")
