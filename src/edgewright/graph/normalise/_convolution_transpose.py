@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
@@ -20,7 +20,7 @@ from edgewright.schema.graph import Array
 Lengths = tuple[int, ...]
 
 
-def _transposed(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
+def _transposed(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     weights, bias = seen.constant(1, "weights"), seen.constant(2, "bias")
     shape = seen.shapes[0]
     if weights is None or weights.ndim not in (3, 4) or weights.ndim != len(shape):
@@ -38,17 +38,16 @@ def _transposed(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
     places = tuple(-(-(f + n) // s) for f, n, s in zip(first, out, strides, strict=True))
     after = tuple(max(0, p - n) for p, n in zip(places, shape[2:], strict=True))
     places = tuple(n + a for n, a in zip(shape[2:], after, strict=True))
-    chain = Chain(draft)
-    inputs = [node.inputs[0], draft.constant(_phases(spread, groups, strides, kernel))]
+    inputs = [node.inputs[0], chain.draft.constant(_phases(spread, groups, strides, kernel))]
     if bias is not None:
-        inputs.append(draft.constant(np.repeat(bias, channels)))
+        inputs.append(chain.draft.constant(np.repeat(bias, channels)))
     pads = (*(k - 1 for k in kernel), *after)
     value = chain.op("Conv", *inputs, kernel_shape=kernel, pads=pads, group=groups)
     value = in_order(chain, value, filters, strides, places)
     for axis, (f, n, s, p) in enumerate(zip(first, out, strides, places, strict=True), 2):
         if (f, n) != (0, p * s):
-            value = chain.op("Slice", value, *(draft.integers([i]) for i in (f, f + n, axis)))
-    return chain.end(value, node.outputs[0])
+            value = chain.op("Slice", value, *([i] for i in (f, f + n, axis)))
+    return value
 
 
 def _lengths(node: DraftNode, name: str, rank: int, fill: int) -> Lengths:
@@ -103,7 +102,7 @@ def _phases(weights: Array, groups: int, strides: Lengths, kernel: Lengths) -> A
 
 def in_order(chain: Chain, value: str, filters: int, strides: Lengths, places: Lengths) -> str:
     """Append what brings (n, filter * phases, *places) to (n, filter, *places * strides), the last axis first."""
-    draft, done = chain.draft, list(places)
+    done = list(places)
     for axis in reversed(range(len(strides))):
         s = strides[axis]
         if s == 1:
@@ -112,10 +111,10 @@ def in_order(chain: Chain, value: str, filters: int, strides: Lengths, places: L
         # (n, filters, s, before and place, behind) to (n, filters, before and place, s, behind).
         shape = [-1, filters * left, s, math.prod(done[: axis + 1])]
         more, order = ([], (0, 1, 3, 2)) if behind == 1 else ([behind], (0, 1, 3, 2, 4))
-        value = chain.op("Reshape", value, draft.integers([*shape, *more]))
+        value = chain.op("Reshape", value, [*shape, *more])
         value = chain.op("Transpose", value, perm=order)
         done[axis] *= s
-        value = chain.op("Reshape", value, draft.integers([-1, filters * left, *done]))
+        value = chain.op("Reshape", value, [-1, filters * left, *done])
     return value
 
 

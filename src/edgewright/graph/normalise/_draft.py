@@ -16,6 +16,7 @@ from edgewright.schema.graph import Array, Graph, Node, Value
 
 # Attributes as ONNX has them: numbers, text, lists of these, tensors as arrays.
 Attributes = dict[str, Any]
+Input = str | float | Array | Iterable[int]
 _OF_SHAPES = frozenset({"ConstantOfShape", "Range", "Size", "Tile", "Mod"})
 
 
@@ -181,29 +182,28 @@ def _plain(node: DraftNode) -> dict[str, Any]:
     return dict(node.attributes)
 
 
-Rewrite = Callable[[Draft, DraftNode], list[DraftNode]]
-
-
-def rewrite(draft: Draft, rules: Mapping[str, Rewrite]) -> None:
-    """Replace each node whose kind has a rule by the nodes the rule gives."""
-    made: list[DraftNode] = []
-    for node in draft.nodes:
-        rule = rules.get(node.kind)
-        made += [node] if rule is None else rule(draft, node)
-    draft.nodes = made
-
-
 class Chain:
     """Nodes one after another, each with one output."""
 
     def __init__(self, draft: Draft) -> None:
         self.draft, self.nodes = draft, list[DraftNode]()
 
-    def op(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:  # noqa: ANN401 - of any kind
-        """Append a node and give its output."""
-        name = output or self.draft.fresh(op.lower())
-        self.nodes.append(DraftNode(op, list(inputs), [name], attributes))
+    def op(self, op: str, *inputs: Input, **attributes: Any) -> str:  # noqa: ANN401 - of any kind
+        """Append a node and give its output; an input is a value, or what becomes a constant.
+
+        A number becomes a float32, a list of integers int64; an array stays as it is.
+        """
+        names = [self._named(value) for value in inputs]
+        name = self.draft.fresh(op.lower())
+        self.nodes.append(DraftNode(op, names, [name], attributes))
         return name
+
+    def _named(self, value: Input) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, float):
+            return self.draft.floats(value)
+        return self.draft.constant(value) if isinstance(value, np.ndarray) else self.draft.integers(value)
 
     def end(self, value: str, output: str) -> list[DraftNode]:
         """Return the nodes, the last of which gives `output`."""
@@ -213,3 +213,23 @@ class Chain:
         if not any(output in node.outputs for node in self.nodes):
             self.nodes.append(DraftNode("Identity", [value], [output]))
         return self.nodes
+
+
+# What a rule gives: the value that takes the place of the node's first output, or all nodes.
+Rewritten = str | list[DraftNode]
+
+
+def applied(rule: Callable[..., Rewritten], draft: Draft, node: DraftNode, *more: object) -> list[DraftNode]:
+    """Return the nodes that a rule puts in place of one."""
+    chain = Chain(draft)
+    result = rule(chain, node, *more)
+    return chain.end(result, node.outputs[0]) if isinstance(result, str) else result
+
+
+def rewrite(draft: Draft, rules: Mapping[str, Callable[[Chain, DraftNode], Rewritten]]) -> None:
+    """Replace each node whose kind has a rule by the nodes the rule gives."""
+    made: list[DraftNode] = []
+    for node in draft.nodes:
+        rule = rules.get(node.kind)
+        made += [node] if rule is None else applied(rule, draft, node)
+    draft.nodes = made

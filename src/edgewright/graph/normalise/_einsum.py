@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 import re
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 
 _TERM = re.compile(r"[A-Za-z]*")
 
 
-def _einsum(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
+def _einsum(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     terms, out = _equation(node, seen)
     lengths = {letter: n for term, shape in zip(terms, seen.shapes, strict=True)
                for letter, n in zip(term, shape, strict=True)}  # fmt: skip
     batch = {terms[i][seen.grows(i)] for i in range(len(terms)) if seen.grows(i) >= 0}
-    chain = Chain(draft)
     value, term = node.inputs[0], terms[0]
     for place in range(1, len(terms)):
         needed = set(out).union(*terms[place + 1 :])
         value, term = _product(chain, (value, node.inputs[place]), (term, terms[place]), needed, lengths, batch)
     value, term = _summed(chain, value, term, set(out))
-    return chain.end(_ordered(chain, value, term, out), node.outputs[0])
+    return _ordered(chain, value, term, out)
 
 
 def _equation(node: DraftNode, seen: Seen) -> tuple[list[str], str]:
@@ -50,7 +49,7 @@ def _summed(chain: Chain, value: str, term: str, needed: set[str]) -> tuple[str,
     gone = [place for place, letter in enumerate(term) if letter not in needed]
     if not gone:
         return value, term
-    value = chain.op("ReduceSum", value, chain.draft.integers(gone), keepdims=0)
+    value = chain.op("ReduceSum", value, gone, keepdims=0)
     return value, "".join(letter for letter in term if letter in needed)
 
 
@@ -69,7 +68,6 @@ def _product(
     batch: set[str],
 ) -> tuple[str, str]:
     """Two inputs as one product of matrices, and its letters: those of both, of the first, of the second."""
-    draft = chain.draft
     if batch.intersection(terms[1]) and not batch.intersection(terms[0]):
         # Constants stand second, as weights do.
         values, terms = values[::-1], terms[::-1]
@@ -87,14 +85,14 @@ def _product(
 
     def shaped(value: str, term: str, order: str, *tail: str) -> str:
         ahead = [length(letter) for letter in order if letter not in "".join(tail)]
-        shape = draft.integers([*ahead, *map(length, tail)])
+        shape = chain.draft.integers([*ahead, *map(length, tail)])
         return chain.op("Reshape", _ordered(chain, value, term, order), shape)
 
     left = shaped(first, term, apart + both + mine + over, mine, over)
     right = shaped(second, other, both + over + its, over, its)
     made = apart + both + mine + its
     product = chain.op("MatMul", left, right)
-    return chain.op("Reshape", product, draft.integers([length(letter) for letter in made])), made
+    return chain.op("Reshape", product, [length(letter) for letter in made]), made
 
 
 RULES: dict[str, Rule] = {"Einsum": _einsum}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.graph.normalise._draft import Chain, DraftNode
 from edgewright.schema.errors import InputError
 
 
@@ -31,8 +31,9 @@ def post_transform(chain: Chain, value: str, node: DraftNode) -> str:
     raise InputError("post_transform NONE, LOGISTIC or SOFTMAX", repr(kind), node.where)
 
 
-def says_classes(draft: Draft, chain: Chain, value: str, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
+def says_classes(chain: Chain, value: str, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
     """End a classifier: its label (output 0) becomes the place of the largest score, its scores output 1."""
+    draft = chain.draft
     draft.names.append(names)
     scores = node.outputs[1] if len(node.outputs) > 1 and node.outputs[1] else draft.fresh("scores")
     nodes = chain.end(value, scores)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 
@@ -20,7 +20,7 @@ _ELSEWHERE = "Export the model with mode nearest or linear"
 Floats = NDArray[Any]
 
 
-def _resize(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
+def _resize(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     given = node.attributes
     mode = str(given.get("mode", "nearest"))
     if mode not in ("nearest", "linear"):
@@ -28,7 +28,7 @@ def _resize(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
     for name, plain in (("antialias", 0), ("keep_aspect_ratio_policy", "stretch"), ("exclude_outside", 0)):
         if given.get(name, plain) != plain:
             raise InputError(f"{name} {plain}", repr(given[name]), node.where, f"Export the model without {name}")
-    chain, value = Chain(draft), node.inputs[0]
+    value = node.inputs[0]
     for axis, (length, scale) in _lengths(node, seen).items():
         before = seen.shapes[0][axis]
         if length == before and scale == 1:
@@ -38,10 +38,10 @@ def _resize(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
         places = _coordinates(node, before, length, scale)
         if mode == "nearest":
             chosen = _nearest(node, places, before, shrinks=length < before)
-            value = chain.op("Gather", value, draft.constant(chosen), axis=axis)
+            value = chain.op("Gather", value, chosen, axis=axis)
             continue
         value = _between(chain, value, np.clip(places, 0, before - 1), axis, len(seen.shapes[0]))
-    return chain.end(value, node.outputs[0])
+    return value
 
 
 def _lengths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, np.float32]]:
@@ -106,15 +106,14 @@ def _nearest(node: DraftNode, places: Floats, before: int, *, shrinks: bool) -> 
 
 def _between(chain: Chain, value: str, places: Floats, axis: int, rank: int) -> str:
     """Return the two values beside each place, the nearer one with the larger weight."""
-    draft = chain.draft
     low = np.floor(places).astype(np.int64)
     weights = (places - low).astype(np.float32).reshape(-1, *(1,) * (rank - 1 - axis))
-    first = chain.op("Gather", value, draft.constant(low), axis=axis)
+    first = chain.op("Gather", value, low, axis=axis)
     if not weights.any():
         return first
-    second = chain.op("Gather", value, draft.constant(low + (weights.ravel() > 0)), axis=axis)
-    first = chain.op("Mul", first, draft.constant(np.float32(1) - weights))
-    return chain.op("Add", first, chain.op("Mul", second, draft.constant(weights)))
+    second = chain.op("Gather", value, low + (weights.ravel() > 0), axis=axis)
+    first = chain.op("Mul", first, np.float32(1) - weights)
+    return chain.op("Add", first, chain.op("Mul", second, weights))
 
 
 RULES: dict[str, Rule] = {"Resize": _resize}

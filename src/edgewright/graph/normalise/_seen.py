@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 
@@ -54,4 +54,4 @@ class Seen:
         return next((axis for axis, (a, b) in enumerate(pairs) if a != b), -1)
 
 
-Rule = Callable[[Draft, DraftNode, Seen], list[DraftNode]]
+Rule = Callable[[Chain, DraftNode, Seen], Rewritten]

@@ -19,7 +19,7 @@ def run(draft: Draft) -> None:
     values = everything(draft)[0]
     gone = {id(node) for node in draft.nodes if node.kind == "BatchNormalization" and _fuse(draft, node)}
     draft.nodes = [node for node in draft.nodes if id(node) not in gone]
-    rewrite(draft, {"BatchNormalization": lambda draft, node: _apart(draft, node, values)})
+    rewrite(draft, {"BatchNormalization": lambda chain, node: _apart(chain, node, values)})
 
 
 def _factors(draft: Draft, node: DraftNode) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -62,10 +62,8 @@ def _fuse(draft: Draft, node: DraftNode) -> bool:
     return True
 
 
-def _apart(draft: Draft, node: DraftNode, values: Values) -> list[DraftNode]:
-    factor, offset = _factors(draft, node)
+def _apart(chain: Chain, node: DraftNode, values: Values) -> str:
+    factor, offset = _factors(chain.draft, node)
     shape = (-1, *(1,) * (values[node.inputs[0]].ndim - 2))
-    chain = Chain(draft)
-    value = chain.op("Mul", node.inputs[0], draft.constant(factor.astype(np.float32).reshape(shape)))
-    value = chain.op("Add", value, draft.constant(offset.astype(np.float32).reshape(shape)))
-    return chain.end(value, node.outputs[0])
+    value = chain.op("Mul", node.inputs[0], factor.astype(np.float32).reshape(shape))
+    return chain.op("Add", value, offset.astype(np.float32).reshape(shape))

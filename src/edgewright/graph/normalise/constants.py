@@ -60,19 +60,17 @@ def _repeated(draft: Draft, node: DraftNode, values: list[Values]) -> list[Draft
     if any(one.shape[1:] != row.shape[1:] or not np.array_equal(one, np.broadcast_to(row, one.shape)) for one in made):
         return [node]
     chain = Chain(draft)
-    flat = chain.op("Reshape", draft.source.name, draft.integers([-1, math.prod(draft.source.shape)]))
-    first = chain.op("Gather", flat, draft.integers([0]), axis=1)
-    tall = chain.op("Reshape", chain.op("Equal", first, first), draft.integers([-1, *(1,) * (row.ndim - 1)]))
+    flat = chain.op("Reshape", draft.source.name, [-1, math.prod(draft.source.shape)])
+    first = chain.op("Gather", flat, [0], axis=1)
+    tall = chain.op("Reshape", chain.op("Equal", first, first), [-1, *(1,) * (row.ndim - 1)])
     constant = draft.constant(row)
-    chain.op("Where", tall, constant, constant, output=node.outputs[0])
+    nodes = chain.end(chain.op("Where", tall, constant, constant), node.outputs[0])
     for one in values:
         del one[node.outputs[0]]
-        one.update(
-            {name: draft.constants[name] for part in chain.nodes for name in part.inputs if name in draft.constants}
-        )
-    for part in chain.nodes:
+        one.update({name: draft.constants[name] for part in nodes for name in part.inputs if name in draft.constants})
+    for part in nodes:
         step(part, values)
-    return chain.nodes
+    return nodes
 
 
 def _of(values: Values, name: str) -> tuple[tuple[int, ...], bytes]:

@@ -2,206 +2,140 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.graph.normalise._draft import Attributes, Chain, Draft, DraftNode, rewrite
 from edgewright.schema.errors import InputError
 
 ORDER = 40
 # Of SELU, as the ONNX standard gives them.
 _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
+# Appends an operator on values and constants and gives its output.
+Op = Callable[..., str]
 
 
 def run(draft: Draft) -> None:
     """Rewrite them."""
-    rules = {
-        "Sum": _sum, "Mean": _mean, "PRelu": _prelu, "Elu": _elu, "Selu": _selu, "HardSigmoid": _hard_sigmoid,
-        "HardSwish": _hard_swish, "Softplus": _softplus, "Softsign": _softsign, "Mish": _mish, "Gelu": _gelu,
-        "Swish": _swish, "LogSoftmax": _log_softmax, "LayerNormalization": _layer_norm,
-        "InstanceNormalization": _instance_norm, "Celu": _celu, "Tan": _tan, "Sinh": _sinh, "Cosh": _cosh,
+    rules: dict[str, Callable[[Chain, DraftNode], str]]
+    rules = {kind: functools.partial(_formula, formula) for kind, formula in _FORMULAS.items()}
+    rules |= {
+        "LayerNormalization": _layer_norm,
+        "InstanceNormalization": _instance_norm,
         "IsInf": _is_infinite,
-    }  # fmt: skip
+        "Gelu": _gelu,
+    }
     rewrite(draft, rules)
 
 
-def _sum(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    value = node.inputs[0]
-    for other in node.inputs[1:]:
-        value = chain.op("Add", value, other)
-    return chain.end(value, node.outputs[0])
+def _formula(formula: Callable[..., str], chain: Chain, node: DraftNode) -> str:
+    return formula(chain.op, node.attributes, *node.inputs)
 
 
-def _mean(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    value = node.inputs[0]
-    for other in node.inputs[1:]:
-        value = chain.op("Add", value, other)
-    return chain.end(chain.op("Mul", value, draft.floats(1.0 / len(node.inputs))), node.outputs[0])
+def _sum(op: Op, *values: str) -> str:
+    return functools.reduce(lambda total, value: op("Add", total, value), values)
 
 
-def _where_negative(chain: Chain, node: DraftNode, value: str) -> list[DraftNode]:
-    below = chain.op("Less", node.inputs[0], chain.draft.floats(0.0))
-    return chain.end(chain.op("Where", below, value, node.inputs[0]), node.outputs[0])
+def _where_negative(op: Op, x: str, value: str) -> str:
+    return op("Where", op("Less", x, 0.0), value, x)
 
 
-def _prelu(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    return _where_negative(chain, node, chain.op("Mul", node.inputs[0], node.inputs[1]))
-
-
-def _exponential(chain: Chain, value: str, alpha: float) -> str:
+def _exponential(op: Op, x: str, alpha: float) -> str:
     """Give alpha * (exp(min(x, 0)) - 1): what is not chosen must not overflow either."""
-    draft = chain.draft
-    power = chain.op("Exp", chain.op("Min", value, draft.floats(0.0)))
-    return chain.op("Mul", chain.op("Sub", power, draft.floats(1.0)), draft.floats(alpha))
+    return op("Mul", op("Sub", op("Exp", op("Min", x, 0.0)), 1.0), alpha)
 
 
-def _elu(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    return _where_negative(chain, node, _exponential(chain, node.inputs[0], float(node.attributes.get("alpha", 1.0))))
+def _celu(op: Op, given: Attributes, x: str) -> str:
+    alpha = float(given.get("alpha", 1.0))
+    return _where_negative(op, x, _exponential(op, op("Mul", x, 1.0 / alpha), alpha))
 
 
-def _celu(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain, alpha = Chain(draft), float(node.attributes.get("alpha", 1.0))
-    inner = chain.op("Mul", node.inputs[0], draft.floats(1.0 / alpha))
-    return _where_negative(chain, node, _exponential(chain, inner, alpha))
+def _selu(op: Op, given: Attributes, x: str) -> str:
+    below = op("Less", x, 0.0)
+    value = op("Where", below, _exponential(op, x, float(given.get("alpha", _SELU_ALPHA))), x)
+    return op("Mul", value, float(given.get("gamma", _SELU_GAMMA)))
 
 
-def _tan(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain, x = Chain(draft), node.inputs[0]
-    return chain.end(chain.op("Div", chain.op("Sin", x), chain.op("Cos", x)), node.outputs[0])
+def _hyperbolic_cosine(op: Op, x: str) -> str:
+    power = op("Exp", x)
+    return op("Mul", op("Add", power, op("Reciprocal", power)), 0.5)
 
 
-def _hyperbolic_cosine(chain: Chain, x: str) -> str:
-    power = chain.op("Exp", x)
-    return chain.op("Mul", chain.op("Add", power, chain.op("Reciprocal", power)), chain.draft.floats(0.5))
+def _hard(op: Op, x: str, alpha: float, beta: float) -> str:
+    return op("Clip", op("Add", op("Mul", x, alpha), beta), 0.0, 1.0)
 
 
-def _cosh(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    return chain.end(_hyperbolic_cosine(chain, node.inputs[0]), node.outputs[0])
+def _soft(op: Op, x: str) -> str:
+    """log(1 + exp(x)) as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow."""
+    rest = op("Log", op("Add", op("Exp", op("Neg", op("Abs", x))), 1.0))
+    return op("Add", op("Relu", x), rest)
 
 
-def _sinh(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    """tanh(x) * cosh(x), which keeps the digits of small values."""
-    chain, x = Chain(draft), node.inputs[0]
-    return chain.end(chain.op("Mul", chain.op("Tanh", x), _hyperbolic_cosine(chain, x)), node.outputs[0])
+_FORMULAS: dict[str, Callable[..., str]] = {
+    "Sum": lambda op, _, *values: _sum(op, *values),
+    "Mean": lambda op, _, *values: op("Mul", _sum(op, *values), 1.0 / len(values)),
+    "PRelu": lambda op, _, x, slope: _where_negative(op, x, op("Mul", x, slope)),
+    "Elu": lambda op, given, x: _where_negative(op, x, _exponential(op, x, float(given.get("alpha", 1.0)))),
+    "Selu": _selu,
+    "Celu": _celu,
+    "HardSigmoid": lambda op, given, x: _hard(op, x, float(given.get("alpha", 0.2)), float(given.get("beta", 0.5))),
+    "HardSwish": lambda op, _, x: op("Mul", x, _hard(op, x, 1.0 / 6.0, 0.5)),
+    "Softplus": lambda op, _, x: _soft(op, x),
+    "Softsign": lambda op, _, x: op("Div", x, op("Add", op("Abs", x), 1.0)),
+    "Mish": lambda op, _, x: op("Mul", x, op("Tanh", _soft(op, x))),
+    "Swish": lambda op, given, x: op("Mul", x, op("Sigmoid", op("Mul", x, float(given.get("alpha", 1.0))))),
+    "LogSoftmax": lambda op, given, x: op("Sub", x, op("ReduceLogSumExp", x, [int(given.get("axis", -1))], keepdims=1)),
+    "Tan": lambda op, _, x: op("Div", op("Sin", x), op("Cos", x)),
+    # tanh(x) * cosh(x) keeps the digits of small values.
+    "Sinh": lambda op, _, x: op("Mul", op("Tanh", x), _hyperbolic_cosine(op, x)),
+    "Cosh": lambda op, _, x: _hyperbolic_cosine(op, x),
+}
 
 
-def _is_infinite(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain, x = Chain(draft), node.inputs[0]
+def _is_infinite(chain: Chain, node: DraftNode) -> str:
+    x = node.inputs[0]
     above, below = node.attributes.get("detect_positive", 1), node.attributes.get("detect_negative", 1)
     if not above and not below:
         raise InputError("infinities of one sign or both", "of none", node.where)
     value = chain.op("Abs", x) if above and below else x if above else chain.op("Neg", x)
-    return chain.end(chain.op("Equal", value, draft.floats(math.inf)), node.outputs[0])
+    return chain.op("Equal", value, math.inf)
 
 
-def _selu(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    alpha = float(node.attributes.get("alpha", _SELU_ALPHA))
-    below = chain.op("Less", node.inputs[0], draft.floats(0.0))
-    value = chain.op("Where", below, _exponential(chain, node.inputs[0], alpha), node.inputs[0])
-    gamma = draft.floats(float(node.attributes.get("gamma", _SELU_GAMMA)))
-    return chain.end(chain.op("Mul", value, gamma), node.outputs[0])
-
-
-def _hard(chain: Chain, value: str, alpha: float, beta: float) -> str:
-    draft = chain.draft
-    line = chain.op("Add", chain.op("Mul", value, draft.floats(alpha)), draft.floats(beta))
-    return chain.op("Clip", line, draft.floats(0.0), draft.floats(1.0))
-
-
-def _hard_sigmoid(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    alpha, beta = float(node.attributes.get("alpha", 0.2)), float(node.attributes.get("beta", 0.5))
-    return chain.end(_hard(chain, node.inputs[0], alpha, beta), node.outputs[0])
-
-
-def _hard_swish(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    gate = _hard(chain, node.inputs[0], 1.0 / 6.0, 0.5)
-    return chain.end(chain.op("Mul", node.inputs[0], gate), node.outputs[0])
-
-
-def _soft(chain: Chain, value: str) -> str:
-    """log(1 + exp(x)) as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow."""
-    draft = chain.draft
-    small = chain.op("Exp", chain.op("Neg", chain.op("Abs", value)))
-    rest = chain.op("Log", chain.op("Add", small, draft.floats(1.0)))
-    return chain.op("Add", chain.op("Relu", value), rest)
-
-
-def _softplus(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    return chain.end(_soft(chain, node.inputs[0]), node.outputs[0])
-
-
-def _mish(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    gate = chain.op("Tanh", _soft(chain, node.inputs[0]))
-    return chain.end(chain.op("Mul", node.inputs[0], gate), node.outputs[0])
-
-
-def _softsign(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    below = chain.op("Add", chain.op("Abs", node.inputs[0]), draft.floats(1.0))
-    return chain.end(chain.op("Div", node.inputs[0], below), node.outputs[0])
-
-
-def _swish(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    inner = chain.op("Mul", node.inputs[0], draft.floats(float(node.attributes.get("alpha", 1.0))))
-    return chain.end(chain.op("Mul", node.inputs[0], chain.op("Sigmoid", inner)), node.outputs[0])
-
-
-def _gelu(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    x, half = node.inputs[0], draft.floats(0.5)
+def _gelu(chain: Chain, node: DraftNode) -> str:
+    op, x, half = chain.op, node.inputs[0], chain.draft.floats(0.5)
     if node.attributes.get("approximate", "none") == "tanh":
-        cube = chain.op("Mul", chain.op("Mul", chain.op("Mul", x, x), x), draft.floats(0.044715))
-        inner = chain.op("Mul", chain.op("Add", x, cube), draft.floats(math.sqrt(2.0 / math.pi)))
-        gate = chain.op("Tanh", inner)
+        cube = op("Mul", op("Mul", op("Mul", x, x), x), 0.044715)
+        gate = op("Tanh", op("Mul", op("Add", x, cube), math.sqrt(2.0 / math.pi)))
     else:
-        gate = chain.op("Erf", chain.op("Mul", x, draft.floats(math.sqrt(0.5))))
-    value = chain.op("Mul", chain.op("Mul", x, half), chain.op("Add", gate, draft.floats(1.0)))
-    return chain.end(value, node.outputs[0])
+        gate = op("Erf", op("Mul", x, math.sqrt(0.5)))
+    return op("Mul", op("Mul", x, half), op("Add", gate, 1.0))
 
 
-def _log_softmax(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    axis = draft.integers([int(node.attributes.get("axis", -1))])
-    total = chain.op("ReduceLogSumExp", node.inputs[0], axis, keepdims=1)
-    return chain.end(chain.op("Sub", node.inputs[0], total), node.outputs[0])
+def _standardised(chain: Chain, node: DraftNode, value: str, last: str) -> str:
+    """Return values without their mean over the axes `last`, divided by their deviation."""
+    op = chain.op
+    centred = op("Sub", value, op("ReduceMean", value, last, keepdims=1))
+    spread = op("ReduceMean", op("Mul", centred, centred), last, keepdims=1)
+    epsilon = float(np.float32(node.attributes.get("epsilon", 1e-5)))
+    return op("Div", centred, op("Sqrt", op("Add", spread, epsilon)))
 
 
-def _layer_norm(draft: Draft, node: DraftNode) -> list[DraftNode]:
+def _layer_norm(chain: Chain, node: DraftNode) -> str:
     axis = int(node.attributes.get("axis", -1))
     if axis >= 0 or any(node.outputs[1:]):
         raise InputError("a norm over the last axes, counted from the end, with one output", f"axis {axis}", node.where)
-    chain, last = Chain(draft), draft.integers(range(axis, 0))
-    centred = chain.op("Sub", node.inputs[0], chain.op("ReduceMean", node.inputs[0], last, keepdims=1))
-    spread = chain.op("ReduceMean", chain.op("Mul", centred, centred), last, keepdims=1)
-    epsilon = draft.floats(float(np.float32(node.attributes.get("epsilon", 1e-5))))
-    value = chain.op("Div", centred, chain.op("Sqrt", chain.op("Add", spread, epsilon)))
+    value = _standardised(chain, node, node.inputs[0], chain.draft.integers(range(axis, 0)))
     value = chain.op("Mul", value, node.inputs[1])
-    if len(node.inputs) > 2 and node.inputs[2]:
-        value = chain.op("Add", value, node.inputs[2])
-    return chain.end(value, node.outputs[0])
+    return chain.op("Add", value, node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else value
 
 
-def _instance_norm(draft: Draft, node: DraftNode) -> list[DraftNode]:
+def _instance_norm(chain: Chain, node: DraftNode) -> str:
     """Each channel of each sample by itself; positions are flattened, so that the number of axes does not matter."""
-    chain, last = Chain(draft), draft.integers([-1])
-    flat = chain.op("Reshape", node.inputs[0], draft.integers([0, 0, -1]))
-    centred = chain.op("Sub", flat, chain.op("ReduceMean", flat, last, keepdims=1))
-    spread = chain.op("ReduceMean", chain.op("Mul", centred, centred), last, keepdims=1)
-    epsilon = draft.floats(float(np.float32(node.attributes.get("epsilon", 1e-5))))
-    value = chain.op("Div", centred, chain.op("Sqrt", chain.op("Add", spread, epsilon)))
+    last = chain.draft.integers([-1])
+    value = _standardised(chain, node, chain.op("Reshape", node.inputs[0], [0, 0, -1]), last)
     for op, name in (("Mul", node.inputs[1]), ("Add", node.inputs[2])):
         value = chain.op(op, value, chain.op("Unsqueeze", name, last))
-    chain.op("Reshape", value, chain.op("Shape", node.inputs[0]), output=node.outputs[0])
-    return chain.nodes
+    return chain.op("Reshape", value, chain.op("Shape", node.inputs[0]))

@@ -21,9 +21,11 @@ _OURS = "com.microsoft."
 
 def run(draft: Draft) -> None:
     """Rewrite them."""
-    rules: dict[str, Callable[[Draft, DraftNode], list[DraftNode]]] = {
+    rules: dict[str, Callable[[Chain, DraftNode], str]] = {
         "QLinearConv": _convolution,
-        "QLinearMatMul": _product,
+        "QLinearMatMul": lambda chain, node: _round(
+            chain, node, chain.op("MatMul", _read(chain, node, 0), _read(chain, node, 3, 1)), 6
+        ),
         _OURS + "QGemm": _gemm,
         _OURS + "QLinearConcat": _concat,
     }
@@ -55,54 +57,41 @@ def _bias(chain: Chain, node: DraftNode, place: int, scales: tuple[int, int]) ->
     if found[0] is None or found[1] is None:
         raise InputError("scales that are constants", "computed ones", node.where)
     product = np.asarray(found[0].reshape(()) * found[1].reshape(-1), np.float32)
-    scale = chain.draft.constant(product if product.size > 1 else product.reshape(()))
     along: dict[str, Any] = {"axis": 0} if product.size > 1 else {}
+    scale = product if product.size > 1 else product.reshape(())
     return [chain.op("DequantizeLinear", node.inputs[place], scale, **along)]
 
 
-def _round(chain: Chain, node: DraftNode, value: str, place: int) -> list[DraftNode]:
-    """End with the bytes of a value; their scale and zero point stand at `place`."""
-    chain.op("QuantizeLinear", value, _given(node, place), _given(node, place + 1), output=node.outputs[0])
-    return chain.nodes
+def _round(chain: Chain, node: DraftNode, value: str, place: int) -> str:
+    """Return the bytes of a value; their scale and zero point stand at `place`."""
+    return chain.op("QuantizeLinear", value, _given(node, place), _given(node, place + 1))
 
 
-def _convolution(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
+def _convolution(chain: Chain, node: DraftNode) -> str:
     inputs = [_read(chain, node, 0), _read(chain, node, 3), *_bias(chain, node, 8, (1, 4))]
     return _round(chain, node, chain.op("Conv", *inputs, **node.attributes), 6)
 
 
-def _product(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    return _round(chain, node, chain.op("MatMul", _read(chain, node, 0), _read(chain, node, 3, 1)), 6)
-
-
-def _gemm(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
+def _gemm(chain: Chain, node: DraftNode) -> str:
     turned = int(node.attributes.get("transB", 0))
     inputs = [_read(chain, node, 0), _read(chain, node, 3, 0 if turned else 1), *_bias(chain, node, 6, (1, 4))]
     if float(node.attributes.get("alpha", 1.0)) != 1.0:
         raise InputError("a QGemm without factors", f"alpha {node.attributes['alpha']}", node.where)
-    if len(node.inputs) <= 7:
-        chain.op("Gemm", *inputs, output=node.outputs[0], **node.attributes)
-        return chain.nodes
-    return _round(chain, node, chain.op("Gemm", *inputs, **node.attributes), 7)
+    value = chain.op("Gemm", *inputs, **node.attributes)
+    return value if len(node.inputs) <= 7 else _round(chain, node, value, 7)
 
 
-def _two(op: str, draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
+def _two(op: str, chain: Chain, node: DraftNode) -> str:
     return _round(chain, node, chain.op(op, _read(chain, node, 0), _read(chain, node, 3)), 6)
 
 
-def _one(op: str, draft: Draft, node: DraftNode) -> list[DraftNode]:
+def _one(op: str, chain: Chain, node: DraftNode) -> str:
     if node.attributes.get("channels_last", 0):
         raise InputError("channels before positions", "channels last", node.where, "Export the unoptimised model")
     kept = {name: value for name, value in node.attributes.items() if name not in ("channels_last", "opset")}
-    chain = Chain(draft)
     return _round(chain, node, chain.op(op, _read(chain, node, 0), **kept), 3)
 
 
-def _concat(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
+def _concat(chain: Chain, node: DraftNode) -> str:
     parts = [_read(chain, node, place) for place in range(2, len(node.inputs), 3)]
     return _round(chain, node, chain.op("Concat", *parts, **node.attributes), 0)

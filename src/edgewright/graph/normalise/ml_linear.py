@@ -23,26 +23,22 @@ def _gemm(chain: Chain, node: DraftNode, rows: int) -> str:
     if rows < 1 or not coefficients.size or coefficients.size % rows:
         raise InputError(f"coefficients for {rows} outputs", str(coefficients.size), node.where)
     bias: Any = node.attributes.get("intercepts") or np.zeros(rows)
-    weights = chain.draft.constant(np.ascontiguousarray(coefficients.reshape(rows, -1).T))
-    return chain.op("Gemm", node.inputs[0], weights, chain.draft.constant(np.asarray(bias, np.float32).reshape(-1)))
+    weights = np.ascontiguousarray(coefficients.reshape(rows, -1).T)
+    return chain.op("Gemm", node.inputs[0], weights, np.asarray(bias, np.float32).reshape(-1))
 
 
-def _regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    value = _gemm(chain, node, int(node.attributes.get("targets", 1)))
-    return chain.end(post_transform(chain, value, node), node.outputs[0])
+def _regressor(chain: Chain, node: DraftNode) -> str:
+    return post_transform(chain, _gemm(chain, node, int(node.attributes.get("targets", 1))), node)
 
 
-def _classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
+def _classifier(chain: Chain, node: DraftNode) -> list[DraftNode]:
     names = class_names(node)
     rows = len(node.attributes.get("intercepts", ())) or len(names)
-    chain = Chain(draft)
     value = _gemm(chain, node, rows)
     if rows == 1 and len(names) == 2:
         # One score stands for the second class.
         other = chain.op("Neg", value)
         if node.attributes.get("post_transform", "NONE") == "NONE":
-            other = chain.op("Sub", draft.floats(1.0), value)
+            other = chain.op("Sub", 1.0, value)
         value = chain.op("Concat", other, value, axis=1)
-    value = post_transform(chain, value, node)
-    return says_classes(draft, chain, value, node, names)
+    return says_classes(chain, post_transform(chain, value, node), node, names)

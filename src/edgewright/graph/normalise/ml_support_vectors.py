@@ -13,7 +13,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, Rewritten, rewrite
 from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
@@ -38,25 +38,25 @@ def run(draft: Draft) -> None:
 
 def _kernel(chain: Chain, node: DraftNode, vectors: Floats, kind: str = "") -> str:
     """Return the kernel of every row with every vector, shape (n, vectors); `kind` in place of that of the node."""
-    draft, kind = chain.draft, kind or str(node.attributes.get("kernel_type", "LINEAR"))
+    kind = kind or str(node.attributes.get("kernel_type", "LINEAR"))
     gamma, offset, degree = (float(v) for v in (*node.attributes.get("kernel_params", ()), 0.0, 0.0, 0.0)[:3])
     source = node.inputs[0]
-    if draft.source.name == source and draft.source.dtype != "float32":
+    if chain.draft.source.name == source and chain.draft.source.dtype != "float32":
         source = chain.op("Cast", source, to=1)
     if kind == "RBF":
-        apart = chain.op("Sub", chain.op("Unsqueeze", source, draft.integers([1])), draft.constant(vectors))
-        squares = chain.op("ReduceSum", chain.op("Mul", apart, apart), draft.integers([2]), keepdims=0)
-        return chain.op("Exp", chain.op("Mul", squares, draft.floats(-gamma)))
+        apart = chain.op("Sub", chain.op("Unsqueeze", source, [1]), vectors)
+        squares = chain.op("ReduceSum", chain.op("Mul", apart, apart), [2], keepdims=0)
+        return chain.op("Exp", chain.op("Mul", squares, -gamma))
     if kind not in ("LINEAR", "POLY", "SIGMOID"):
         raise InputError("kernel_type LINEAR, POLY, RBF or SIGMOID", repr(kind), node.where)
-    products = chain.op("MatMul", source, draft.constant(np.ascontiguousarray(vectors.T)))
+    products = chain.op("MatMul", source, np.ascontiguousarray(vectors.T))
     if kind == "LINEAR":
         return products
-    inner = chain.op("Add", chain.op("Mul", products, draft.floats(gamma)), draft.floats(offset))
+    inner = chain.op("Add", chain.op("Mul", products, gamma), offset)
     if kind == "SIGMOID":
         return chain.op("Tanh", inner)
     if degree not in _PRODUCTS:
-        return chain.op("Pow", inner, draft.floats(degree))
+        return chain.op("Pow", inner, degree)
     power = inner
     for _ in range(int(degree) - 1):
         power = chain.op("Mul", power, inner)
@@ -82,38 +82,37 @@ def _numbers(node: DraftNode, name: str, count: int) -> Floats:
     return values
 
 
-def _regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain, given = Chain(draft), node.attributes
+def _regressor(chain: Chain, node: DraftNode) -> Rewritten:
+    given = node.attributes
     weights = np.asarray(given.get("coefficients", ()), np.float32)
     count = int(given.get("n_supports", 0))
     if count:
         weights = _numbers(node, "coefficients", count)
         similar = _kernel(chain, node, _vectors(node, count))
-        value = chain.op("MatMul", similar, draft.constant(weights.reshape(-1, 1)))
+        value = chain.op("MatMul", similar, weights.reshape(-1, 1))
     elif weights.size:
         # Without support vectors the coefficients are the one vector, and ONNX Runtime asks for no other kernel.
         value = _kernel(chain, node, weights.reshape(1, -1), "LINEAR")
     else:
         raise InputError("coefficients", "none", node.where)
-    value = chain.op("Add", value, draft.constant(_numbers(node, "rho", 1)))
+    value = chain.op("Add", value, _numbers(node, "rho", 1))
     if given.get("one_class", 0):
-        above = chain.op("Greater", value, draft.floats(0.0))
-        value = chain.op("Where", above, draft.floats(1.0), draft.floats(-1.0))
-    return chain.end(post_transform(chain, value, node), node.outputs[0])
+        above = chain.op("Greater", value, 0.0)
+        value = chain.op("Where", above, 1.0, -1.0)
+    return post_transform(chain, value, node)
 
 
-def _classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
+def _classifier(chain: Chain, node: DraftNode) -> Rewritten:
     names = class_names(node)
     counts = tuple(int(n) for n in node.attributes.get("vectors_per_class", ()))
-    chain = Chain(draft)
     if not counts:
-        return _linear(draft, chain, node, names)
+        return _linear(chain, node, names)
     if len(counts) != len(names) or min(counts) < 0 or len(names) < 2:
         raise InputError(f"support vectors of {len(names)} classes", f"of {len(counts)}", node.where)
     pairs = list(itertools.combinations(range(len(names)), 2))
     rho = _numbers(node, "rho", len(pairs))
-    scores = chain.op("MatMul", _kernel(chain, node, _vectors(node, sum(counts))), _weights(draft, node, counts))
-    scores = chain.op("Add", scores, draft.constant(rho))
+    scores = chain.op("MatMul", _kernel(chain, node, _vectors(node, sum(counts))), _weights(node, counts))
+    scores = chain.op("Add", scores, rho)
     votes = _votes(chain, scores, pairs, len(names))
     if node.attributes.get("prob_a"):
         value = _probabilities(chain, node, scores, pairs, len(names))
@@ -122,25 +121,25 @@ def _classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
         value = chain.op("Concat", scores, chain.op("Neg", scores), axis=1)
     else:
         value = scores
-    nodes = says_classes(draft, chain, post_transform(chain, value, node), node, names)
+    nodes = says_classes(chain, post_transform(chain, value, node), node, names)
     for last in nodes:
         if last.op == "ArgMax":
             last.inputs = [votes]
     return nodes
 
 
-def _linear(draft: Draft, chain: Chain, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
+def _linear(chain: Chain, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
     """Without support vectors there is one vector of coefficients for each class."""
     weights = np.asarray(node.attributes.get("coefficients", ()), np.float32)
     rho = np.asarray(node.attributes.get("rho", ()), np.float32)
     if not weights.size or weights.size % len(names) or not rho.size:
         raise InputError(f"coefficients for {len(names)} classes, and rho", f"{weights.size} numbers", node.where)
     value = _kernel(chain, node, weights.reshape(len(names), -1), "LINEAR")
-    value = chain.op("Add", value, draft.floats(float(rho[0])))
-    return says_classes(draft, chain, post_transform(chain, value, node), node, names)
+    value = chain.op("Add", value, float(rho[0]))
+    return says_classes(chain, post_transform(chain, value, node), node, names)
 
 
-def _weights(draft: Draft, node: DraftNode, counts: tuple[int, ...]) -> str:
+def _weights(node: DraftNode, counts: tuple[int, ...]) -> Floats:
     """Return the coefficients that a support vector has in each pair of classes: (vectors, pairs).
 
     libsvm keeps a row for each of the other classes: that of i against j stands in row j - 1, that of j in row i.
@@ -155,31 +154,29 @@ def _weights(draft: Draft, node: DraftNode, counts: tuple[int, ...]) -> str:
     for place, (i, j) in enumerate(pairs):
         for own, row in ((i, j - 1), (j, i)):
             made[ends[own] : ends[own + 1], place] = rows[row, ends[own] : ends[own + 1]]
-    return draft.constant(made)
+    return made
 
 
 def _votes(chain: Chain, scores: str, pairs: list[tuple[int, int]], classes: int) -> str:
     """For each pair a vote for the first class where its score is above 0, else for the second: (n, classes)."""
-    draft = chain.draft
     turned = np.zeros((len(pairs), classes), np.float32)
     second = np.zeros(classes, np.float32)
     for place, (i, j) in enumerate(pairs):
         turned[place, i], turned[place, j] = 1, -1
         second[j] += 1
-    above = chain.op("Cast", chain.op("Greater", scores, draft.floats(0.0)), to=1)
-    return chain.op("Add", chain.op("MatMul", above, draft.constant(turned)), draft.constant(second))
+    above = chain.op("Cast", chain.op("Greater", scores, 0.0), to=1)
+    return chain.op("Add", chain.op("MatMul", above, turned), second)
 
 
 def _probabilities(chain: Chain, node: DraftNode, scores: str, pairs: list[tuple[int, int]], classes: int) -> str:
     """Platt's probability of each pair, coupled to one of each class."""
-    draft = chain.draft
     if classes > _MOST_CLASSES:
         raise InputError(
             f"probabilities of at most {_MOST_CLASSES} classes", str(classes), node.where, "Train without probability"
         )
-    slope, start = (draft.constant(-_numbers(node, name, len(pairs))) for name in ("prob_a", "prob_b"))
+    slope, start = (chain.draft.constant(-_numbers(node, name, len(pairs))) for name in ("prob_a", "prob_b"))
     first = chain.op("Sigmoid", chain.op("Add", chain.op("Mul", scores, slope), start))
-    first = chain.op("Clip", first, draft.floats(_LEAST), draft.floats(1 - _LEAST))
+    first = chain.op("Clip", first, _LEAST, 1 - _LEAST)
     # Row i of the table holds the probabilities of i against the others, column i those of the others against it.
     given = np.zeros((len(pairs), classes, classes), np.float32)
     start_at = np.zeros((classes, classes), np.float32)
@@ -187,15 +184,10 @@ def _probabilities(chain: Chain, node: DraftNode, scores: str, pairs: list[tuple
         given[place, i, j], given[place, j, i] = 1, -1
         start_at[j, i] = 1
     flat = (len(pairs), classes * classes)
-    table = chain.op(
-        "Add", chain.op("MatMul", first, draft.constant(given.reshape(flat))), draft.constant(start_at.ravel())
-    )
-    turned = chain.op(
-        "Add",
-        chain.op("MatMul", first, draft.constant(given.transpose(0, 2, 1).reshape(flat))),
-        draft.constant(start_at.T.ravel()),
-    )
-    return _coupled(chain, table, turned, classes)
+    table = chain.op("Add", chain.op("MatMul", first, given.reshape(flat)), start_at.ravel())
+    turned = given.transpose(0, 2, 1).reshape(flat)
+    turned_table = chain.op("Add", chain.op("MatMul", first, turned), start_at.T.ravel())
+    return _coupled(chain, table, turned_table, classes)
 
 
 def _coupled(chain: Chain, table: str, turned: str, classes: int) -> str:
@@ -212,7 +204,7 @@ def _coupled(chain: Chain, table: str, turned: str, classes: int) -> str:
     square = classes * classes
     q = chain.op(
         "Sub",
-        chain.op("MatMul", chain.op("Mul", turned, turned), draft.constant(diagonal.reshape(square, square))),
+        chain.op("MatMul", chain.op("Mul", turned, turned), diagonal.reshape(square, square)),
         chain.op("Mul", table, turned),
     )
     axis, last = draft.integers([1]), [draft.integers([n]) for n in range(square + 1)]
@@ -220,7 +212,7 @@ def _coupled(chain: Chain, table: str, turned: str, classes: int) -> str:
     own = [chain.op("Slice", q, last[i * (classes + 1)], last[i * (classes + 1) + 1], axis) for i in range(classes)]
     units = [draft.constant(line) for line in np.eye(classes, dtype=np.float32)]
     stop, ones = draft.floats(_ERROR / classes), draft.floats(1.0)
-    sums = chain.op("MatMul", q, draft.constant(rows.reshape(square, classes)))
+    sums = chain.op("MatMul", q, rows.reshape(square, classes))
     p = draft.constant(np.full((1, classes), one / classes, np.float32))
 
     def product(p: str, sums: str) -> str:

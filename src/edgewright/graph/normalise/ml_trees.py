@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, Rewritten, rewrite
 from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
@@ -142,7 +142,7 @@ def _leaves(chain: Chain, forest: _Forest, source: str) -> str:
             empty = chain.op("Gather", missing, at, axis=0) if missing else ""
         else:
             # All trees are at their roots: one gather of columns, and the tables are constants.
-            value = chain.op("Gather", source, draft.constant(forest.feature[forest.roots]), axis=1)
+            value = chain.op("Gather", source, forest.feature[forest.roots], axis=1)
             limit = draft.constant(forest.threshold[forest.roots])
             after = [draft.constant(table[forest.roots]) for table in (forest.yes, forest.no)]
             empty = draft.constant(forest.missing[forest.roots]) if missing else ""
@@ -155,7 +155,7 @@ def _leaves(chain: Chain, forest: _Forest, source: str) -> str:
 
 def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: int) -> str:
     """Return values of the leaves, summed or averaged over the trees, and the base values: (n, width)."""
-    draft, given = chain.draft, node.attributes
+    given = node.attributes
     if not 1 <= width * len(forest.yes) <= _LARGEST:
         raise InputError("trees with answers of sensible size", f"{width} a leaf", node.where)
     table = np.zeros((len(forest.yes), width), np.float64)
@@ -169,49 +169,49 @@ def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: 
         table[row, int(column)] += float(weight)
     if np.isnan(table).any():
         raise InputError("weights that are numbers", "not a number", node.where)
-    values = draft.constant(table.astype(np.float32))
+    values = chain.draft.constant(table.astype(np.float32))
     if forest.depth:
         each = chain.op("Gather", values, _leaves(chain, forest, node.inputs[0]), axis=0)
     else:
         # Only leaves: nothing to compare, but the batch must come from somewhere.
-        first = chain.op("Gather", node.inputs[0], draft.constant(np.zeros(len(forest.roots), np.int64)), axis=1)
-        zero = chain.op("Cast", chain.op("Mul", first, draft.floats(0.0)), to=6)
-        each = chain.op("Gather", values, chain.op("Add", zero, draft.constant(forest.roots)), axis=0)
+        first = chain.op("Gather", node.inputs[0], np.zeros(len(forest.roots), np.int64), axis=1)
+        zero = chain.op("Cast", chain.op("Mul", first, 0.0), to=6)
+        each = chain.op("Gather", values, chain.op("Add", zero, forest.roots), axis=0)
     over = {"SUM": "ReduceSum", "AVERAGE": "ReduceMean"}.get(str(given.get("aggregate_function", "SUM")))
     if over is None:
         raise InputError("SUM or AVERAGE over the trees", repr(given["aggregate_function"]), node.where)
-    total = chain.op(over, each, draft.integers([1]), keepdims=0)
+    total = chain.op(over, each, [1], keepdims=0)
     base = np.asarray(given.get("base_values") or (), np.float32)
     if base.size not in (0, 1, width):
         raise InputError(f"{width} base values", str(base.size), node.where)
-    return chain.op("Add", total, draft.constant(base)) if base.any() else total
+    return chain.op("Add", total, base) if base.any() else total
 
 
-def _regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain, width = Chain(draft), int(node.attributes.get("n_targets", 1))
+def _regressor(chain: Chain, node: DraftNode) -> Rewritten:
+    width = int(node.attributes.get("n_targets", 1))
     value = _scores(chain, node, _forest(node), "target", width)
     targets = {int(target) for target in node.attributes.get("target_ids", ())}
     if 0 < len(targets) < width:
         # A converter that did not know of several targets; ONNX Runtime then leaves out the base value too.
         got = f"of {len(targets)} of {width}"
         raise InputError("leaves of each target", got, node.where, "Convert a model for each target")
-    return chain.end(post_transform(chain, value, node), node.outputs[0])
+    return post_transform(chain, value, node)
 
 
-def _classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
+def _classifier(chain: Chain, node: DraftNode) -> Rewritten:
     names, given = class_names(node), node.attributes
     columns = {int(c) for c in given.get("class_ids", ())}
-    chain, forest = Chain(draft), _forest(node)
+    forest = _forest(node)
     if len(names) != 2 or len(columns) > 1:
         value = post_transform(chain, _scores(chain, node, forest, "class", len(names)), node)
-        return says_classes(draft, chain, value, node, names)
+        return says_classes(chain, value, node, names)
     # Two classes with one score: that of the second class. Weights that are never negative are probabilities.
     one = DraftNode(node.op, node.inputs, node.outputs, {**given, "class_ids": (0,) * len(given["class_ids"])})
     base = given.get("base_values") or ()
     one.attributes["base_values"] = tuple(base[-1:])
     score = _scores(chain, one, forest, "class", 1)
     if min(given["class_weights"]) >= 0 and given.get("post_transform", "NONE") == "NONE":
-        value = chain.op("Concat", chain.op("Sub", draft.floats(1.0), score), score, axis=1)
+        value = chain.op("Concat", chain.op("Sub", 1.0, score), score, axis=1)
     else:
         value = post_transform(chain, chain.op("Concat", chain.op("Neg", score), score, axis=1), node)
-    return says_classes(draft, chain, value, node, names)
+    return says_classes(chain, value, node, names)

@@ -7,7 +7,7 @@ that an earlier one gives.
 from __future__ import annotations
 
 from edgewright.graph.normalise._convolution_transpose import RULES as CONVOLUTIONS
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.normalise._draft import Draft, DraftNode, applied
 from edgewright.graph.normalise._einsum import RULES as SUMS_OF_PRODUCTS
 from edgewright.graph.normalise._rearranged import RULES as MOVES
 from edgewright.graph.normalise._resize import RULES as SIZES
@@ -32,7 +32,7 @@ def run(draft: Draft) -> None:
     made = []
     for node in draft.nodes:
         rule = RULES.get(node.kind)
-        parts = [node] if rule is None else rule(draft, node, _seen(draft, node, values, settled))
+        parts = [node] if rule is None else applied(rule, draft, node, _seen(draft, node, values, settled))
         for part in parts:
             if not known(part):
                 draft.refuse_unknown(but=RULES)
