@@ -6,7 +6,8 @@ Written from the description of the encoding at protobuf.dev/programming-guides/
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from edgewright.schema.errors import InputError
 
@@ -92,6 +93,29 @@ def fields(data: memoryview) -> Iterator[Field]:
             raise _damaged(f"field {number} ends after the file")
         yield Field(number, kind, data[at : at + length])
         at += length
+
+
+def collect(data: memoryview, readers: Mapping[int, Callable[[Field], Any]]) -> dict[int, list[Any]]:
+    """Return what the readers of fields give, by field number in the order in which they come; others are skipped.
+
+    Raises:
+        InputError: when the bytes are no message or end too early.
+    """
+    found: dict[int, list[Any]] = {}
+    for field in fields(data):
+        if field.number in readers:
+            found.setdefault(field.number, []).append(readers[field.number](field))
+    return found
+
+
+def last(found: Mapping[int, list[Any]], number: int, default: Any) -> Any:  # noqa: ANN401 - what the reader gives
+    """Return the last value of a field, which is the one that counts where it is not repeated."""
+    return found[number][-1] if number in found else default
+
+
+def joined(found: Mapping[int, list[Any]], *numbers: int) -> list[Any]:
+    """Return the values of repeated fields, packed or not."""
+    return [value for number in numbers for part in found.get(number, []) for value in part]
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from edgewright.core.onnx.byte_signs import to_signed
-from edgewright.core.onnx.protobuf import Field, fields
+from edgewright.core.onnx.protobuf import Field, collect, joined, last
 from edgewright.core.onnx.tensors import DTYPES, tensor
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Attribute, Graph, Node, StageMark, Value
@@ -21,6 +20,18 @@ _OPSETS = range(13, 25)
 _PREFIX = "edgewright."
 _FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7
 _OUR_DOMAINS = ("", "ai.onnx")
+# Readers of the fields of NodeProto, and of AttributeProto but for graphs and lists of texts.
+NODE = {1: Field.text, 2: Field.text, 4: Field.text, 5: Field.message, 7: Field.text}
+ATTRIBUTE = {
+    1: Field.text,
+    2: lambda field: next(iter(field.floats()), 0.0),
+    3: Field.integer,
+    4: Field.text,
+    5: Field.message,
+    7: Field.floats,
+    8: Field.integers,
+    20: Field.integer,
+}
 
 
 def read_onnx(data: bytes) -> Graph:
@@ -36,17 +47,9 @@ def read_onnx(data: bytes) -> Graph:
     Raises:
         InputError: for damaged bytes, another opset, operators of other domains, and what the dialect has no word for.
     """
-    body: memoryview | None = None
-    opset, metadata = 0, {}
-    for field in fields(memoryview(data)):
-        if field.number == 7:
-            body = field.message()
-        elif field.number == 8:
-            domain, version = _opset(field.message())
-            opset = version if domain in _OUR_DOMAINS else opset
-        elif field.number == 14:
-            key, value = _entry(field.message())
-            metadata[key] = value
+    found = collect(memoryview(data), {7: Field.message, 8: domain_version, 14: entry})
+    body, metadata = last(found, 7, None), dict(found.get(14, []))
+    opset = next((version for domain, version in reversed(found.get(8, [])) if domain in _OUR_DOMAINS), 0)
     if body is None:
         raise InputError("an ONNX model", "bytes without a graph", do="The file is damaged or of another kind")
     if opset not in _OPSETS:
@@ -54,49 +57,39 @@ def read_onnx(data: bytes) -> Graph:
     return to_signed(_graph(body, metadata))
 
 
-def _opset(data: memoryview) -> tuple[str, int]:
-    domain, version = "", 0
-    for field in fields(data):
-        if field.number == 1:
-            domain = field.text()
-        elif field.number == 2:
-            version = field.integer()
-    return domain, version
+def domain_version(field: Field) -> tuple[str, int]:
+    """Return an OperatorSetIdProto: domain and version."""
+    found = collect(field.message(), {1: Field.text, 2: Field.integer})
+    return last(found, 1, ""), last(found, 2, 0)
 
 
-def _entry(data: memoryview) -> tuple[str, str]:
-    texts = {field.number: field.text() for field in fields(data) if field.number in (1, 2)}
-    return texts.get(1, ""), texts.get(2, "")
+def entry(field: Field) -> tuple[str, str]:
+    """Return a StringStringEntryProto: key and value."""
+    found = collect(field.message(), {1: Field.text, 2: Field.text})
+    return last(found, 1, ""), last(found, 2, "")
 
 
 def _graph(data: memoryview, metadata: dict[str, str]) -> Graph:
-    name, nodes, constants = "", [], {}
-    inputs: list[Value] = []
-    outputs: list[Value] = []
-    for field in fields(data):
-        if field.number == 1:
-            node = _node(field.message())
-            if isinstance(node, Node):
-                nodes.append(node)
-            else:
-                constants.update(node)
-        elif field.number == 2:
-            name = field.text()
-        elif field.number == 5:
-            key, array = tensor(field.message())
-            constants[key] = array
-        elif field.number == 11:
-            inputs.append(_value(field.message()))
-        elif field.number == 12:
-            outputs.append(_value(field.message()))
-        elif field.number == 15:
-            raise InputError("dense constants", "sparse ones", f"graph {name!r}")
+    held = {
+        1: _node,
+        2: Field.text,
+        5: lambda field: tensor(field.message()),
+        11: _value,
+        12: _value,
+        15: Field.message,
+    }
+    found = collect(data, held)
+    name, nodes = last(found, 2, ""), [node for node in found.get(1, []) if isinstance(node, Node)]
+    if 15 in found:
+        raise InputError("dense constants", "sparse ones", f"graph {name!r}")
+    constants = {key: array for node in found.get(1, []) if isinstance(node, dict) for key, array in node.items()}
+    constants.update(found.get(5, []))
     stages, boundary, labels = _ours(metadata)
     return Graph(
         name=name,
         # Old writers list constants among the inputs.
-        inputs=tuple(v for v in inputs if v.name not in constants),
-        outputs=tuple(outputs),
+        inputs=tuple(v for v in found.get(11, []) if v.name not in constants),
+        outputs=tuple(found.get(12, [])),
         nodes=tuple(nodes),
         constants=constants,
         stages=stages,
@@ -129,25 +122,18 @@ def _json(metadata: dict[str, str], key: str) -> list[Any]:
     return value
 
 
-def _node(data: memoryview) -> Node | dict[str, Array]:
+def _tensor(field: Field) -> tuple[str, Array]:
+    return tensor(field.message())
+
+
+def _node(field: Field) -> Node | dict[str, Array]:
     """Return a node, or what a node of the operator Constant holds."""
-    inputs: list[str] = []
-    outputs: list[str] = []
-    op, domain, attributes = "", "", list[Field]()
-    for field in fields(data):
-        if field.number == 1:
-            inputs.append(field.text())
-        elif field.number == 2:
-            outputs.append(field.text())
-        elif field.number == 4:
-            op = field.text()
-        elif field.number == 7:
-            domain = field.text()
-        elif field.number == 5:
-            attributes.append(field)
+    found = collect(field.message(), NODE)
+    inputs, outputs = found.get(1, []), found.get(2, [])
+    op, domain = last(found, 4, ""), last(found, 7, "")
     if domain not in _OUR_DOMAINS:
         raise InputError("operators of ai.onnx", f"{domain}.{op}", f"the node that gives {outputs[:1]}")
-    read = dict(_attribute(field.message(), op) for field in attributes)
+    read = dict(_attribute(part, op) for part in found.get(5, []))
     if op == "Constant":
         value = read.get("value")
         if len(outputs) != 1 or value is None or not hasattr(value, "dtype"):
@@ -160,28 +146,18 @@ def _node(data: memoryview) -> Node | dict[str, Array]:
 
 
 def _attribute(data: memoryview, op: str) -> tuple[str, Any]:
-    name, kind, found = "", 0, dict[int, Any]()
-    floats: list[float] = []
-    ints: list[int] = []
-    for field in fields(data):
-        if field.number == 1:
-            name = field.text()
-        elif field.number == 20:
-            kind = field.integer()
-        elif field.number == 2:
-            found[_FLOAT] = next(iter(field.floats()), 0.0)
-        elif field.number == 3:
-            found[_INT] = field.integer()
-        elif field.number == 4:
-            found[_STRING] = field.text()
-        elif field.number == 5:
-            found[_TENSOR] = tensor(field.message())[1]
-        elif field.number == 7:
-            floats += field.floats()
-        elif field.number == 8:
-            ints += field.integers()
+    found = collect(data, ATTRIBUTE)
+    name, kind = last(found, 1, ""), last(found, 20, 0)
     # proto3 leaves out what is zero or empty.
-    read: dict[int, Any] = {_FLOAT: 0.0, _INT: 0, _STRING: "", **found, _FLOATS: tuple(floats), _INTS: tuple(ints)}
+    read: dict[int, Any] = {
+        _FLOAT: last(found, 2, 0.0),
+        _INT: last(found, 3, 0),
+        _STRING: last(found, 4, ""),
+        _FLOATS: tuple(joined(found, 7)),
+        _INTS: tuple(joined(found, 8)),
+    }
+    if 5 in found:
+        read[_TENSOR] = tensor(found[5][-1])[1]
     if kind not in read:
         raise InputError(
             "an attribute that is a number, text, a list of numbers or a tensor", repr(name), f"operator {op}"
@@ -192,34 +168,22 @@ def _attribute(data: memoryview, op: str) -> tuple[str, Any]:
     return name, value
 
 
-def _value(data: memoryview) -> Value:
+def _value(field: Field) -> Value:
     """Return a ValueInfoProto; the first axis, the batch, is left out, and an axis without a fixed length is -1."""
-    name, dtype, shape = "", "float32", list[int]()
-    for field in fields(data):
-        if field.number == 1:
-            name = field.text()
-        elif field.number == 2:
-            for kind in _inside(field.message(), 1):
-                dtype, shape = _tensor_type(kind)
-    return Value(name=name, dtype=dtype, shape=tuple(shape[1:]))
+    found = collect(field.message(), {1: Field.text, 2: tensor_type})
+    number, dims = last(found, 2, None) or (_FLOAT, [])
+    if number not in DTYPES:
+        raise InputError("inputs and outputs of a known type", f"ONNX type {number}")
+    return Value(name=last(found, 1, ""), dtype=DTYPES[number].name, shape=tuple(length for length, _ in dims[1:]))
 
 
-def _tensor_type(data: memoryview) -> tuple[str, list[int]]:
-    dtype, shape = "float32", list[int]()
-    for field in fields(data):
-        if field.number == 1:
-            kind = field.integer()
-            if kind not in DTYPES:
-                raise InputError("inputs and outputs of a known type", f"ONNX type {kind}")
-            dtype = DTYPES[kind].name
-        elif field.number == 2:
-            shape = [_length(dim) for dim in _inside(field.message(), 1)]
-    return dtype, shape
+def tensor_type(field: Field) -> tuple[int, list[tuple[int, str]]] | None:
+    """Return a TypeProto of a tensor: number of the type and, of each axis, the length (-1 where open) and its name."""
+    found = collect(field.message(), {1: lambda part: collect(part.message(), {1: Field.integer, 2: _dims})})
+    kind = last(found, 1, None)
+    return None if kind is None else (last(kind, 1, _FLOAT), last(kind, 2, []))
 
 
-def _length(data: memoryview) -> int:
-    return next((field.integer() for field in fields(data) if field.number == 1), -1)
-
-
-def _inside(data: memoryview, number: int) -> Iterable[memoryview]:
-    return (field.message() for field in fields(data) if field.number == number)
+def _dims(field: Field) -> list[tuple[int, str]]:
+    axes = collect(field.message(), {1: lambda part: collect(part.message(), {1: Field.integer, 2: Field.text})})
+    return [(last(axis, 1, -1), last(axis, 2, "")) for axis in axes.get(1, [])]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.onnx.protobuf import Field, fields
+from edgewright.core.onnx.protobuf import Field, collect, joined, last
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 
@@ -25,6 +25,17 @@ DTYPES: dict[int, np.dtype[Any]] = {
 _LARGEST_AXIS = 1 << 31
 _MOST_AXES = 16
 _DIMS, _TYPE, _FLOATS, _INT32S, _INT64S, _NAME, _RAW, _DOUBLES, _EXTERNAL = 1, 2, 4, 5, 7, 8, 9, 10, 13
+_READERS = {
+    _DIMS: Field.integers,
+    _TYPE: Field.integer,
+    _FLOATS: Field.floats,
+    _INT32S: Field.integers,
+    _INT64S: Field.integers,
+    _NAME: Field.text,
+    _RAW: Field.message,
+    _DOUBLES: Field.doubles,
+    _EXTERNAL: Field.message,
+}
 
 
 def tensor(data: memoryview) -> tuple[str, Array]:
@@ -36,34 +47,20 @@ def tensor(data: memoryview) -> tuple[str, Array]:
     Raises:
         InputError: for a type that is not known, or values that do not fill the shape.
     """
-    dims: list[int] = []
-    kind, name, raw, values = 0, "", None, []
-    for field in fields(data):
-        if field.number == _DIMS:
-            dims += field.integers()
-        elif field.number == _TYPE:
-            kind = field.integer()
-        elif field.number == _NAME:
-            name = field.text()
-        elif field.number == _RAW:
-            raw = field.message()
-        elif field.number in (_FLOATS, _INT32S, _INT64S, _DOUBLES):
-            values += _typed(field)
-        elif field.number == _EXTERNAL:
-            raise InputError("constants inside the model", "external data", f"constant {name!r}")
+    found = collect(data, _READERS)
+    dims, kind, name = joined(found, _DIMS), last(found, _TYPE, 0), last(found, _NAME, "")
+    if _EXTERNAL in found:
+        raise InputError("constants inside the model", "external data", f"constant {name!r}")
+    values = [
+        value for number in (_FLOATS, _INT32S, _INT64S, _DOUBLES) for part in found.get(number, []) for value in part
+    ]
     where = f"constant {name!r}"
     if kind not in DTYPES:
         known = ", ".join(str(d.newbyteorder("=")) for d in DTYPES.values())
         raise InputError(f"a constant of type {known}", f"ONNX type {kind}", where)
     if len(dims) > _MOST_AXES or any(not 0 <= length < _LARGEST_AXIS for length in dims):
         raise InputError("a possible shape", str(dims[: _MOST_AXES + 1]), where)
-    return name, _filled(DTYPES[kind], dims, raw, values, where)
-
-
-def _typed(field: Field) -> list[Any]:
-    if field.number == _FLOATS:
-        return list(field.floats())
-    return list(field.doubles()) if field.number == _DOUBLES else list(field.integers())
+    return name, _filled(DTYPES[kind], dims, last(found, _RAW, None), values, where)
 
 
 def _filled(dtype: np.dtype[Any], dims: list[int], raw: memoryview | None, values: list[Any], where: str) -> Array:
