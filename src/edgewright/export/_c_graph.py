@@ -146,14 +146,14 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
             "a float input whose lengths are fixed", f"{source.dtype} of shape {source.shape}", f"graph {graph.name}"
         )
     end = network_end(graph) if integer else ""
-    graph, alias = _once(graph)
-    graph = with_early_picks(graph, {name: tuple(array.shape) for name, array in _values(graph).items()})
-    graph, again = _once(_flat(graph))
+    graph, alias = once(graph)
+    graph = with_early_picks(graph, {name: tuple(array.shape) for name, array in values(graph).items()})
+    graph, again = once(_flat(graph))
     alias |= again
-    made = _values(graph)
+    made = values(graph)
     graph = with_walks(with_spectra(graph))
     before, after = _parts(graph, end, alias)
-    constant = _constant_values(graph)
+    constant = constant_values(graph)
     nodes = [n for n in (*before, *after) if n.outputs[0] not in constant]
     wanted = {alias.get(v.name, v.name) for v in graph.outputs}
     computed = {name for node in nodes for name in node.outputs} | {source.name, end}
@@ -193,8 +193,8 @@ def network_end(graph: Graph) -> str:
     return last
 
 
-def _values(graph: Graph) -> dict[str, Array]:
-    """Every value for a sample of zeros."""
+def values(graph: Graph) -> dict[str, Array]:
+    """Return every value for a sample of zeros."""
     source = graph.inputs[0]
     sample = np.zeros((1, *source.shape), source.dtype)
     names = tuple(name for node in graph.nodes for name in node.outputs)
@@ -228,7 +228,7 @@ def _flat(graph: Graph) -> Graph:
     return msgspec.structs.replace(graph, nodes=tuple(n for n in nodes if n.outputs[0] not in gone))
 
 
-def _once(graph: Graph) -> tuple[Graph, dict[str, str]]:
+def once(graph: Graph) -> tuple[Graph, dict[str, str]]:
     """Return the graph without nodes that compute what an earlier one has; names of theirs and what they now are."""
     known: dict[Key, str] = {}
     alias: dict[str, str] = {}
@@ -244,7 +244,8 @@ def _once(graph: Graph) -> tuple[Graph, dict[str, str]]:
     return msgspec.structs.replace(graph, nodes=tuple(nodes)), alias
 
 
-def _constant_values(graph: Graph) -> set[str]:
+def constant_values(graph: Graph) -> set[str]:
+    """Return values that do not depend on the input."""
     known = set(graph.constants)
     found: set[str] = set()
     for node in graph.nodes:

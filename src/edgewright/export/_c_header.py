@@ -141,7 +141,8 @@ def _input(face: Interface) -> list[str]:
     layout = _LAYOUT.get(len(shape), "in the order of the model").format(shape[-1])
     lines = [f" * Input: {int(np.prod(shape))} numbers of shape {shape}, {layout}."]
     if face.image:
-        height, width, channels = _image(face)
+        one, two, three = face.graph.inputs[0].shape
+        height, width, channels = (two, three, one) if face.image == "first" else (one, two, three)
         lines = [
             f" * Input: an image of {height} rows of {width} pixels, {channels} channels of a pixel side by side:",
             f" * input[(row * {width} + column) * {channels} + channel].",
@@ -161,12 +162,6 @@ def _input(face: Interface) -> list[str]:
     if any(face.limits):
         lines.append(" * Numbers outside these ranges set OUT_OF_RANGE in the answer.")
     return lines
-
-
-def _image(face: Interface) -> tuple[int, int, int]:
-    """Return height, width and channels."""
-    one, two, three = face.graph.inputs[0].shape
-    return (two, three, one) if face.image == "first" else (one, two, three)
 
 
 def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None, size: int) -> list[str]:

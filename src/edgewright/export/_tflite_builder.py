@@ -21,6 +21,19 @@ _TYPES = {
     "int64": schema.TensorType.INT64,
     "bool": schema.TensorType.BOOL,
 }
+# Options tables that are not called as their operator is.
+_TABLES = {
+    "AVERAGE_POOL_2D": "Pool2D",
+    "BATCH_MATMUL": "BatchMatMul",
+    "CONV_2D": "Conv2D",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
+    "MAX_POOL_2D": "Pool2D",
+    "PADV2": "PadV2",
+    **dict.fromkeys(("MEAN", "REDUCE_MAX", "REDUCE_MIN", "SUM"), "Reducer"),
+    **dict.fromkeys(("MAXIMUM", "MINIMUM"), "MaximumMinimum"),
+}
+# Operators that need no table although the schema has one.
+_BARE = frozenset({"DEQUANTIZE", "QUANTIZE", "SIGN"})
 
 
 class TfliteBuilder:
@@ -69,6 +82,7 @@ class TfliteBuilder:
         inputs: tuple[int, ...],
         outputs: tuple[int, ...],
         options: Any = None,  # noqa: ANN401 - the schema's classes differ by operator
+        **fields: object,
     ) -> None:
         """Add an operator.
 
@@ -77,16 +91,36 @@ class TfliteBuilder:
             version: lowest one that has the types used.
             inputs: numbers of tensors, -1 for one left out.
             outputs: numbers of tensors.
-            options: the operator's options table, an object of the schema.
+            options: the operator's options table, an object of the schema; that of its name where it is left out.
+            fields: of the options.
         """
         made = schema.OperatorT()
         made.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
         made.inputs, made.outputs = list(inputs), list(outputs)
+        if options is None and name not in _BARE:
+            table = _TABLES.get(name) or "".join(part.capitalize() for part in name.split("_"))
+            kind = getattr(schema, f"{table}OptionsT", None)
+            options = None if kind is None else kind()
         if options is not None:
-            table = type(options).__name__.removesuffix("T")
-            made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+            for field, value in fields.items():
+                setattr(options, field, value)
+            made.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
             made.builtinOptions = options
         self._operators.append(made)
+
+    def step(
+        self,
+        name: str,
+        inputs: tuple[int, ...],
+        shape: tuple[int, ...],
+        kind: str = "float32",
+        version: int = 1,
+        **fields: object,
+    ) -> int:
+        """Add an operator and a tensor for its output, whose number is given."""
+        made = self.tensor(shape, kind)
+        self.operator(name, version, inputs, (made,), **fields)
+        return made
 
     def finish(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> bytes:
         """Return the file's bytes; the same calls give the same bytes."""

@@ -289,33 +289,6 @@ def _calls(text: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def _dense(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    inputs, outputs = float(arguments[5]), float(arguments[6])
-    return {"dense row": outputs, "dense mac": inputs * outputs}
-
-
-def _runs(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    return {"dense row": float(arguments[6]), "dense mac": float(tally.sizes.get(arguments[2], 0))}
-
-
-def _shifted(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    count = float(arguments[5])
-    return {"dense row": count, "dense mac": count * (count - 1) / 2}
-
-
-def _mirrored(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    half = float(arguments[5])
-    return {"mirrored row": half, "mirrored pair": half * half}
-
-
-def _smooth(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    return {"smooth row": float(arguments[5])}
-
-
 def _power(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
     half, made = int(arguments[8]), {"fft bin": float(arguments[8]) + 1.0}
     for radix in factors(half):
@@ -326,37 +299,23 @@ def _power(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
     return made
 
 
-def _direct(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    length = float(arguments[7])
-    return {"fft product": length * (length + 1) / 2, "fft bin": (length + 1) / 2}
+def _rows(rows: float, products: float) -> Mapping[str, float]:
+    return {"dense row": rows, "dense mac": products}
 
 
-def _terms(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    return {"sum term": float(arguments[-1])}
-
-
-def _bands(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    return {"dense row": float(arguments[5])}
-
-
-def _softmax(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    del tally
-    return {"softmax entry": float(arguments[2])}
-
-
+# What the functions with loops of their own do at a call, by their arguments.
 _WORK: dict[str, Work] = {
-    "dense": _dense,
-    "runs": _runs,
-    "shifted": _shifted,
-    "mirrored": _mirrored,
-    "smooth": _smooth,
+    "dense": lambda a, _: _rows(float(a[6]), float(a[5]) * float(a[6])),
+    "runs": lambda a, tally: _rows(float(a[6]), float(tally.sizes.get(a[2], 0))),
+    "shifted": lambda a, _: _rows(float(a[5]), float(a[5]) * (float(a[5]) - 1) / 2),
+    "mirrored": lambda a, _: {"mirrored row": float(a[5]), "mirrored pair": float(a[5]) * float(a[5])},
+    "smooth": lambda a, _: {"smooth row": float(a[5])},
     "power": _power,
-    "direct": _direct,
-    "bands": _bands,
-    **dict.fromkeys(("sum", "dot", "rest", "line"), _terms),
-    "softmax": _softmax,
-    "softmax_bytes": _softmax,
+    "direct": lambda a, _: {
+        "fft product": float(a[7]) * (float(a[7]) + 1) / 2,
+        "fft bin": (float(a[7]) + 1) / 2,
+    },
+    "bands": lambda a, _: {"dense row": float(a[5])},
+    **dict.fromkeys(("sum", "dot", "rest", "line"), lambda a, _: {"sum term": float(a[-1])}),
+    **dict.fromkeys(("softmax", "softmax_bytes"), lambda a, _: {"softmax entry": float(a[2])}),
 }

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgewright.core.executor import compile_graph
-from edgewright.export._c_graph import network_end
+from edgewright.export._c_graph import constant_values, network_end, once, values
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.export.tflite_graph_operators import Site, write
 from edgewright.export.tflite_operators import append_network, value_tensor
@@ -62,10 +60,9 @@ def plan_whole(graph: Graph, network: IntegerNetwork | None) -> Plan:
         got = f"{source.dtype} of shape {source.shape}"
         raise InputError("a float input whose lengths are fixed", got, f"graph {graph.name}")
     end = "" if network is None else network_end(graph)
-    empty = np.zeros((1, *source.shape), source.dtype)
-    sample = {source.name: empty, **compile_graph(graph, tuple(n for o in graph.nodes for n in o.outputs))(empty)}
-    nodes, alias = _once(graph.nodes)
-    worked_out = _worked_out(nodes, set(graph.constants))
+    sample = values(graph)
+    graph, alias = once(graph)
+    nodes, worked_out = graph.nodes, constant_values(graph)
     last = alias.get(graph.boundary, graph.boundary)
     wanted = {alias.get(v.name, v.name) for v in graph.outputs} | ({last} if end else set())
     kept = [n for n in _needed(nodes, wanted, end) if n.outputs[0] not in worked_out]
@@ -83,33 +80,7 @@ def plan_whole(graph: Graph, network: IntegerNetwork | None) -> Plan:
     )
 
 
-def _once(nodes: Iterable[Node]) -> tuple[list[Node], dict[str, str]]:
-    """Return the nodes without those that compute what an earlier one has; names of theirs and what they now are."""
-    known: dict[object, str] = {}
-    alias: dict[str, str] = {}
-    kept = []
-    for node in nodes:
-        inputs = tuple(alias.get(name, name) for name in node.inputs)
-        key = (node.op, inputs, tuple(sorted(node.attributes.items())))
-        if key in known:
-            alias[node.outputs[0]] = known[key]
-            continue
-        known[key] = node.outputs[0]
-        kept.append(msgspec.structs.replace(node, inputs=inputs))
-    return kept, alias
-
-
-def _worked_out(nodes: list[Node], known: set[str]) -> set[str]:
-    """Return values that do not depend on the input; lengths are fixed, so a shape is one of them."""
-    found: set[str] = set()
-    for node in nodes:
-        if node.op == "Shape" or (node.inputs and all(not name or name in known for name in node.inputs)):
-            known.update(node.outputs)
-            found.update(node.outputs)
-    return found
-
-
-def _needed(nodes: list[Node], wanted: set[str], end: str) -> list[Node]:
+def _needed(nodes: Sequence[Node], wanted: set[str], end: str) -> list[Node]:
     """Return nodes that the wanted values depend on, those between the boundary and `end` left out."""
     kept, wanted = [], set(wanted)
     for node in reversed(nodes):
@@ -128,7 +99,7 @@ def _reached(nodes: list[Node], end: str) -> set[str]:
     return reached
 
 
-def _missing(nodes: list[Node], source: str) -> frozenset[str]:
+def _missing(nodes: Sequence[Node], source: str) -> frozenset[str]:
     """Return values that a missing number of the input reaches: a Where that asks for it is where it ends."""
     found, requested = {source}, {}
     for node in nodes:
@@ -216,7 +187,7 @@ class _Writer:
     def _nodes(self, *, before: bool) -> None:
         plan = self.plan
         for node in plan.before if before else plan.after:
-            write(Site(self.builder, node, self.tensors, plan.sample, plan.constants, plan.missing))
+            write(Site(self.builder, node, self.tensors, plan.sample, plan.constants))
 
     def _network(self, network: IntegerNetwork) -> None:
         """Write the network, between QUANTIZE and DEQUANTIZE where it is an integer one."""
@@ -231,23 +202,21 @@ class _Writer:
         append_network(self.builder, network, self.layers)
         raw = self.layers[network.output]
         if last.scale:
-            raw = self._step("DEQUANTIZE", (raw,), (1, *last.shape), version=2)
+            raw = self.builder.step("DEQUANTIZE", (raw,), (1, *last.shape), version=2)
         self.tensors[self.plan.end] = self._graph_layout(raw, last)
 
     def _held(self, value: int, grid: IntegerValue) -> int:
         """Clip a value so that QUANTIZE rounds it as the reference does; missing values become 0."""
         shape = (1, *grid.shape)
         if self._boundary in self.plan.missing:
-            away = self.builder.tensor(shape, "bool")
-            self.builder.operator("NOT_EQUAL", 1, (value, value), (away,), schema.NotEqualOptionsT())
-            parts = (away, self.builder.number(0.0), value)
-            value = self._step("SELECT_V2", parts, shape, schema.SelectV2OptionsT())
+            away = self.builder.step("NOT_EQUAL", (value, value), shape, "bool")
+            value = self.builder.step("SELECT_V2", (away, self.builder.number(0.0), value), shape)
         if self.plan.limited:
             return value
         # A step beyond the grid at either end, so that nothing on it is touched.
         low, high = ((end - grid.zero) * grid.scale for end in (-129, 128))
         for name, limit in (("MAXIMUM", low), ("MINIMUM", high)):
-            value = self._step(name, (self.builder.number(limit), value), shape, schema.MaximumMinimumOptionsT())
+            value = self.builder.step(name, (self.builder.number(limit), value), shape)
         return value
 
     def _graph_layout(self, value: int, grid: IntegerValue) -> int:
@@ -257,25 +226,11 @@ class _Writer:
         if len(shape) == 4:
             order = self.builder.constant(np.asarray((0, 3, 1, 2), np.int32))
             shape = tuple(shape[i] for i in (0, 3, 1, 2))
-            value = self._step("TRANSPOSE", (value, order), shape, schema.TransposeOptionsT())
+            value = self.builder.step("TRANSPOSE", (value, order), shape)
         if shape != wanted:
-            options = schema.ReshapeOptionsT()
-            options.newShape = list(wanted)
             lengths = self.builder.constant(np.asarray(wanted, np.int32))
-            value = self._step("RESHAPE", (value, lengths), wanted, options)
+            value = self.builder.step("RESHAPE", (value, lengths), wanted, newShape=list(wanted))
         return value
-
-    def _step(
-        self,
-        op: str,
-        inputs: tuple[int, ...],
-        shape: tuple[int, ...],
-        options: object = None,
-        version: int = 1,
-    ) -> int:
-        made = self.builder.tensor(shape, "float32")
-        self.builder.operator(op, version, inputs, (made,), options)
-        return made
 
 
 def _metadata(graph: Graph) -> dict[str, str]:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core import catalogue
 from edgewright.core.operators import where
@@ -24,9 +22,7 @@ def reshaped(site: Site, tensor: int, shape: tuple[int, ...], to: tuple[int, ...
     wanted = site.shape if to is None else to
     if tuple(shape) == wanted:
         return tensor
-    options = schema.ReshapeOptionsT()
-    options.newShape = list(wanted)
-    return site.step("RESHAPE", (tensor, site.numbers(*wanted)), options, shape=wanted)
+    return site.step("RESHAPE", tensor, site.numbers(*wanted), shape=wanted, newShape=list(wanted))
 
 
 Shape = tuple[int, ...]
@@ -42,7 +38,6 @@ class Site:
         tensors: numbers of the computed values by name; `finish` adds the node's own.
         sample: every computed value for a sample of zeros, which tells shapes and types.
         constants: by name.
-        missing: computed values in which a missing number may arrive.
     """
 
     builder: TfliteBuilder
@@ -50,7 +45,6 @@ class Site:
     tensors: dict[str, int]
     sample: Mapping[str, Array]
     constants: Mapping[str, Array]
-    missing: frozenset[str] | set[str]
 
     @property
     def where(self) -> str:
@@ -87,32 +81,21 @@ class Site:
             return self.tensors[name]
         return self.builder.constant(plain(self.constants[name]))
 
-    def may_miss(self, index: int = 0) -> bool:
-        """Return whether a missing number may arrive at an input."""
-        return self.node.inputs[index] in self.missing
-
     def numbers(self, *values: int) -> int:
         """Add a vector of int32."""
         return self.builder.constant(np.asarray(values, np.int32))
 
     def step(
-        self,
-        op: str,
-        inputs: tuple[int, ...],
-        options: Any = None,  # noqa: ANN401 - the schema's classes differ by operator
-        *,
-        shape: Shape | None = None,
-        kind: str = "",
-        version: int = 1,
+        self, op: str, *inputs: int, shape: Shape | None = None, kind: str = "", version: int = 1, **fields: object
     ) -> int:
         """Append an operator whose output is inside the node; shape and type are those of the node's where left out.
 
         Returns:
             The number of the output.
         """
-        made = self.builder.tensor(self.shape if shape is None else shape, kind or self.kind)
-        self.builder.operator(op, version, inputs, (made,), options)
-        return made
+        return self.builder.step(
+            op, inputs, self.shape if shape is None else shape, kind or self.kind, version, **fields
+        )
 
     def finish(self, tensor: int) -> None:
         """Say that a tensor is what the node gives."""

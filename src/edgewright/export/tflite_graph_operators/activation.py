@@ -10,28 +10,11 @@ from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
 from edgewright.export.tflite_graph_operators import Site, reshaped, says
 from edgewright.schema.errors import InputError
 
-_OPTIONS = {
-    "ADD": schema.AddOptionsT,
-    "DIV": schema.DivOptionsT,
-    "MAXIMUM": schema.MaximumMinimumOptionsT,
-    "MINIMUM": schema.MaximumMinimumOptionsT,
-    "MUL": schema.MulOptionsT,
-    "SUB": schema.SubOptionsT,
-}
-
-
-@says("Relu")
-def relu(site: Site) -> None:
-    """RELU, in which a missing number stays one."""
-    site.finish(site.step("RELU", (site.tensor(),)))
-
 
 @says("LeakyRelu")
 def leaky_relu(site: Site) -> None:
     """LEAKY_RELU."""
-    options = schema.LeakyReluOptionsT()
-    options.alpha = number(site.node, "alpha", 0.01)
-    site.finish(site.step("LEAKY_RELU", (site.tensor(),), options))
+    site.finish(site.step("LEAKY_RELU", site.tensor(), alpha=number(site.node, "alpha", 0.01)))
 
 
 @says("Clip")
@@ -43,7 +26,7 @@ def clip(site: Site) -> None:
     made = site.tensor()
     for index, name in ((1, "MAXIMUM"), (2, "MINIMUM")):
         if site.given(index):
-            made = site.step(name, (site.tensor(index), made), schema.MaximumMinimumOptionsT())
+            made = site.step(name, site.tensor(index), made)
     site.finish(made)
 
 
@@ -53,35 +36,29 @@ def softmax(site: Site) -> None:
     rank = len(site.shape)
     if integer(site.node, "axis", -1) % rank != rank - 1:
         raise InputError("softmax over the last axis", f"axis {integer(site.node, 'axis', -1)}", site.where)
-    options = schema.SoftmaxOptionsT()
-    options.beta = 1.0
-    site.finish(site.step("SOFTMAX", (site.tensor(),), options))
+    site.finish(site.step("SOFTMAX", site.tensor(), beta=1.0))
 
 
 @says("Erf")
 def error_function(site: Site) -> None:
     """Its two polynomials, of which SELECT_V2 takes one: .tflite has GELU, but not the error function in it."""
     limits = (site.builder.number(-LIMIT), site.builder.number(LIMIT))
-    held = _two(site, "MINIMUM", limits[1], _two(site, "MAXIMUM", limits[0], site.tensor()))
-    size = site.step("ABS", (held,), schema.AbsOptionsT())
-    near = _two(site, "ADD", held, _two(site, "MUL", held, _polynomial(site, NEAR, _two(site, "MUL", held, held))))
-    power = _two(site, "SUB", _two(site, "MUL", size, _polynomial(site, FAR, size)), size)
-    rest = _two(site, "SUB", site.builder.number(1.0), site.step("EXP", (power,), schema.ExpOptionsT()))
+    held = site.step("MINIMUM", limits[1], site.step("MAXIMUM", limits[0], site.tensor()))
+    size = site.step("ABS", held)
+    near = site.step("ADD", held, site.step("MUL", held, _polynomial(site, NEAR, site.step("MUL", held, held))))
+    power = site.step("SUB", site.step("MUL", size, _polynomial(site, FAR, size)), size)
+    rest = site.step("SUB", site.builder.number(1.0), site.step("EXP", power))
     # The sign: TFLM has no SIGN, and what is 0 is not taken.
-    far = _two(site, "MUL", rest, _two(site, "DIV", held, size))
-    away = site.step("GREATER", (size, site.builder.number(SPLIT)), schema.GreaterOptionsT(), kind="bool")
-    site.finish(site.step("SELECT_V2", (away, far, near), schema.SelectV2OptionsT()))
+    far = site.step("MUL", rest, site.step("DIV", held, size))
+    away = site.step("GREATER", size, site.builder.number(SPLIT), kind="bool")
+    site.finish(site.step("SELECT_V2", away, far, near))
 
 
 def _polynomial(site: Site, coefficients: tuple[float, ...], x: int) -> int:
-    value = _two(site, "MUL", x, site.builder.number(coefficients[0]))
+    value = site.step("MUL", x, site.builder.number(coefficients[0]))
     for coefficient in coefficients[1:-1]:
-        value = _two(site, "MUL", _two(site, "ADD", value, site.builder.number(coefficient)), x)
-    return _two(site, "ADD", value, site.builder.number(coefficients[-1]))
-
-
-def _two(site: Site, name: str, first: int, second: int) -> int:
-    return site.step(name, (first, second), _OPTIONS[name]())
+        value = site.step("MUL", site.step("ADD", value, site.builder.number(coefficient)), x)
+    return site.step("ADD", value, site.builder.number(coefficients[-1]))
 
 
 @says("ArgMax", "ArgMin")
@@ -91,14 +68,13 @@ def place_of_extreme(site: Site) -> None:
     if integer(node, "select_last_index", 0):
         raise InputError("the first of equal values", "the last", site.where)
     axis = integer(node, "axis", 0) % rank
-    options = schema.ArgMaxOptionsT() if node.op == "ArgMax" else schema.ArgMinOptionsT()
-    options.outputType = schema.TensorType.INT32
     bare = tuple(n for i, n in enumerate(site.source().shape) if i != axis)
     made = site.step(
         "ARG_MAX" if node.op == "ArgMax" else "ARG_MIN",
-        (site.tensor(), site.builder.constant(np.asarray(axis, np.int32))),
-        options,
+        site.tensor(),
+        site.builder.constant(np.asarray(axis, np.int32)),
         shape=bare,
         kind="int32",
+        outputType=schema.TensorType.INT32,
     )
     site.finish(reshaped(site, made, bare))

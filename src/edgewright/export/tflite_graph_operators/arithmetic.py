@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.export.tflite_graph_operators import Shape, Site, kind_of, says
 from edgewright.schema.errors import InputError
 
-_COMPARISONS = {
-    "Equal": ("EQUAL", schema.EqualOptionsT),
-    "Greater": ("GREATER", schema.GreaterOptionsT),
-    "GreaterOrEqual": ("GREATER_EQUAL", schema.GreaterEqualOptionsT),
-    "Less": ("LESS", schema.LessOptionsT),
-    "LessOrEqual": ("LESS_EQUAL", schema.LessEqualOptionsT),
-}
-_LOGIC = {
-    "And": ("LOGICAL_AND", schema.LogicalAndOptionsT),
-    "Or": ("LOGICAL_OR", schema.LogicalOrOptionsT),
-    "Xor": ("NOT_EQUAL", schema.NotEqualOptionsT),
+# Operators of the inputs as they stand: two, or one.
+_PLAIN = {
+    "Abs": "ABS",
+    "Add": "ADD",
+    "And": "LOGICAL_AND",
+    "Ceil": "CEIL",
+    "Cos": "COS",
+    "Equal": "EQUAL",
+    "Exp": "EXP",
+    "Floor": "FLOOR",
+    "Greater": "GREATER",
+    "GreaterOrEqual": "GREATER_EQUAL",
+    "Less": "LESS",
+    "LessOrEqual": "LESS_EQUAL",
+    "Log": "LOG",
+    "Mul": "MUL",
+    "Neg": "NEG",
+    "Not": "LOGICAL_NOT",
+    "Or": "LOGICAL_OR",
+    "Relu": "RELU",
+    "Round": "ROUND",
+    "Sigmoid": "LOGISTIC",
+    "Sign": "SIGN",
+    "Sin": "SIN",
+    "Sqrt": "SQRT",
+    "Sub": "SUB",
+    "Tanh": "TANH",
+    # One or the other of two truths is that they differ.
+    "Xor": "NOT_EQUAL",
 }
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
@@ -26,31 +45,25 @@ _TYPES = {
 }
 
 
-@says(*_COMPARISONS)
-def compare(site: Site) -> None:
-    """Write a comparison of two values."""
-    name, options = _COMPARISONS[site.node.op]
-    site.finish(site.step(name, (site.tensor(0), site.tensor(1)), options()))
+@says(*_PLAIN)
+def plain(site: Site) -> None:
+    """Write an operator that .tflite has as ONNX has it; a missing number stays one in RELU."""
+    site.finish(site.step(_PLAIN[site.node.op], *(site.tensor(i) for i in range(len(site.node.inputs)))))
 
 
-@says(*_LOGIC)
-def combine(site: Site) -> None:
-    """Two truths joined; one or the other is that they differ."""
-    name, options = _LOGIC[site.node.op]
-    site.finish(site.step(name, (site.tensor(0), site.tensor(1)), options()))
-
-
-@says("Not")
-def negate(site: Site) -> None:
-    """LOGICAL_NOT."""
-    site.finish(site.step("LOGICAL_NOT", (site.tensor(),), schema.LogicalNotOptionsT()))
+@says("Div")
+def divide(site: Site) -> None:
+    """DIV of two numbers."""
+    if site.kind != "float32":
+        raise InputError("float32", site.kind, site.where)
+    site.finish(site.step("DIV", site.tensor(0), site.tensor(1)))
 
 
 @says("IsNaN")
 def is_missing(site: Site) -> None:
     """NOT_EQUAL of a value with itself: only a missing number differs from itself (IEEE 754, 5.11)."""
     value = site.tensor()
-    site.finish(site.step("NOT_EQUAL", (value, value), schema.NotEqualOptionsT()))
+    site.finish(site.step("NOT_EQUAL", value, value))
 
 
 @says("Where")
@@ -60,7 +73,7 @@ def choose(site: Site) -> None:
     whole = site.kind == "int32"
     if whole:
         parts = [_cast(site, part, site.source(1 + i).shape, "float32") for i, part in enumerate(parts)]
-    made = site.step("SELECT_V2", (site.tensor(0), *parts), schema.SelectV2OptionsT(), kind="float32" if whole else "")
+    made = site.step("SELECT_V2", site.tensor(0), *parts, kind="float32" if whole else "")
     site.finish(_cast(site, made, site.shape, "int32") if whole else made)
 
 
@@ -76,43 +89,11 @@ def cast(site: Site) -> None:
 
 def _cast(site: Site, value: int, shape: Shape, kind: str, before: str = "") -> int:
     """CAST to a type, from the other of float32 and int32 where it is not said."""
-    options = schema.CastOptionsT()
-    options.inDataType = _TYPES[before or ("int32" if kind == "float32" else "float32")]
-    options.outDataType = _TYPES[kind]
-    return site.step("CAST", (value,), options, shape=shape, kind=kind)
+    before = before or ("int32" if kind == "float32" else "float32")
+    return site.step("CAST", value, shape=shape, kind=kind, inDataType=_TYPES[before], outDataType=_TYPES[kind])
 
 
 _SQUARE = 2
-_BINARY = {
-    "Add": ("ADD", schema.AddOptionsT),
-    "Sub": ("SUB", schema.SubOptionsT),
-    "Mul": ("MUL", schema.MulOptionsT),
-    "Div": ("DIV", schema.DivOptionsT),
-}
-_UNARY = {
-    "Abs": ("ABS", schema.AbsOptionsT),
-    "Ceil": ("CEIL", None),
-    "Cos": ("COS", schema.CosOptionsT),
-    "Exp": ("EXP", schema.ExpOptionsT),
-    "Floor": ("FLOOR", None),
-    "Log": ("LOG", None),
-    "Neg": ("NEG", schema.NegOptionsT),
-    "Round": ("ROUND", None),
-    "Sigmoid": ("LOGISTIC", None),
-    "Sign": ("SIGN", None),
-    "Sin": ("SIN", None),
-    "Sqrt": ("SQRT", None),
-    "Tanh": ("TANH", None),
-}
-
-
-@says(*_BINARY)
-def binary(site: Site) -> None:
-    """ADD, SUB, MUL or DIV of two values."""
-    name, options = _BINARY[site.node.op]
-    if site.kind != "float32" and name == "DIV":
-        raise InputError("float32", site.kind, site.where)
-    site.finish(site.step(name, (site.tensor(0), site.tensor(1)), options()))
 
 
 @says("Pow")
@@ -122,23 +103,16 @@ def power(site: Site) -> None:
     if site.kind != "float32":
         raise InputError("float32", site.kind, site.where)
     if exponent is not None and site.shape == site.source().shape and (exponent == _SQUARE).all():
-        site.finish(site.step("SQUARE", (site.tensor(),), schema.SquareOptionsT()))
+        site.finish(site.step("SQUARE", site.tensor()))
         return
-    site.finish(site.step("POW", (site.tensor(0), site.tensor(1)), schema.PowOptionsT()))
-
-
-@says(*_UNARY)
-def unary(site: Site) -> None:
-    """Write an operator of one value."""
-    name, options = _UNARY[site.node.op]
-    site.finish(site.step(name, (site.tensor(),), None if options is None else options()))
+    site.finish(site.step("POW", site.tensor(0), site.tensor(1)))
 
 
 @says("Reciprocal")
 def reciprocal(site: Site) -> None:
     """DIV of 1 by the value."""
     one = site.builder.number(1.0)
-    site.finish(site.step("DIV", (one, site.tensor()), schema.DivOptionsT()))
+    site.finish(site.step("DIV", one, site.tensor()))
 
 
 @says("Max", "Min")
@@ -148,12 +122,6 @@ def extreme(site: Site) -> None:
     made, shape = site.tensor(), site.source().shape
     for index in range(1, len(site.node.inputs)):
         other = site.source(index)
-        shape = tuple(_broadcast(shape, other.shape))
-        made = site.step(name, (made, site.tensor(index)), schema.MaximumMinimumOptionsT(), shape=shape)
+        shape = np.broadcast_shapes(shape, other.shape)
+        made = site.step(name, made, site.tensor(index), shape=shape)
     site.finish(made)
-
-
-def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
-    rank = max(len(first), len(second))
-    a, b = ((1,) * (rank - len(s)) + tuple(s) for s in (first, second))
-    return tuple(max(pair) for pair in zip(a, b, strict=True))

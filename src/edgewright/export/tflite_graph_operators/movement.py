@@ -29,34 +29,35 @@ def reshape(site: Site) -> None:
 def transpose(site: Site) -> None:
     """TRANSPOSE."""
     order = integers(site.node, "perm") or tuple(range(len(site.shape)))[::-1]
-    site.finish(site.step("TRANSPOSE", (site.tensor(), site.numbers(*order)), schema.TransposeOptionsT()))
+    site.finish(site.step("TRANSPOSE", site.tensor(), site.numbers(*order)))
 
 
 @says("Concat")
 def concat(site: Site) -> None:
     """CONCATENATION, of at most ten values each, which is what TFLM takes."""
-    options = schema.ConcatenationOptionsT()
-    axis = options.axis = integer(site.node, "axis", 0) % len(site.shape)
+    axis = integer(site.node, "axis", 0) % len(site.shape)
     parts = [(site.tensor(i), site.source(i).shape[axis]) for i in range(len(site.node.inputs))]
     while len(parts) > 1:
-        parts = [_joined(site, options, parts[i : i + _MOST_JOINED]) for i in range(0, len(parts), _MOST_JOINED)]
+        parts = [_joined(site, axis, parts[i : i + _MOST_JOINED]) for i in range(0, len(parts), _MOST_JOINED)]
     site.finish(parts[0][0])
 
 
-def _joined(site: Site, options: schema.ConcatenationOptionsT, parts: list[tuple[int, int]]) -> tuple[int, int]:
+def _joined(site: Site, axis: int, parts: list[tuple[int, int]]) -> tuple[int, int]:
     """One tensor and its length along the axis, of several."""
     if len(parts) == 1:
         return parts[0]
     length = sum(count for _, count in parts)
-    shape = tuple(length if i == options.axis else n for i, n in enumerate(site.shape))
-    return site.step("CONCATENATION", tuple(tensor for tensor, _ in parts), options, shape=shape), length
+    shape = tuple(length if i == axis else n for i, n in enumerate(site.shape))
+    return site.step("CONCATENATION", *(tensor for tensor, _ in parts), shape=shape, axis=axis), length
 
 
 @says("Gather")
 def gather(site: Site) -> None:
     """GATHER; constant places that count from the end are counted from the beginning."""
     axis = integer(site.node, "axis", 0) % site.source().ndim
-    site.finish(_gathered(site, axis, site.tensor(1) if site.fixed(1) is None else _places(site, axis)))
+    site.finish(
+        _gathered(site, axis, site.tensor(1) if site.fixed(1) is None else site.builder.constant(_counted(site, axis)))
+    )
 
 
 @says("GatherElements")
@@ -70,9 +71,8 @@ def gather_elements(site: Site) -> None:
     if site.fixed(1) is not None:
         places = site.builder.constant(_counted(site, axis).reshape(-1))
     else:
-        flat = schema.ReshapeOptionsT()
-        flat.newShape = [count]
-        places = site.step("RESHAPE", (site.tensor(1), site.numbers(count)), flat, shape=(count,), kind="int32")
+        numbers = (site.tensor(1), site.numbers(count))
+        places = site.step("RESHAPE", *numbers, shape=(count,), kind="int32", newShape=[count])
     site.finish(_gathered(site, axis, places))
 
 
@@ -102,10 +102,10 @@ def cut(site: Site) -> None:
         return
     if max(stride) == 1:
         lengths = site.numbers(*site.shape)
-        site.finish(site.step("SLICE", (site.tensor(), site.numbers(*begin), lengths), schema.SliceOptionsT()))
+        site.finish(site.step("SLICE", site.tensor(), site.numbers(*begin), lengths))
         return
     parts = (site.tensor(), site.numbers(*begin), site.numbers(*end), site.numbers(*stride))
-    site.finish(site.step("STRIDED_SLICE", parts, schema.StridedSliceOptionsT()))
+    site.finish(site.step("STRIDED_SLICE", *parts))
 
 
 @says("Expand")
@@ -117,7 +117,7 @@ def expand(site: Site) -> None:
     ones = site.builder.constant(plain(np.ones(site.shape, site.source().dtype)))
     if site.kind == "bool":
         raise InputError("numbers to repeat", "truths", site.where)
-    site.finish(site.step("MUL", (site.tensor(), ones), schema.MulOptionsT()))
+    site.finish(site.step("MUL", site.tensor(), ones))
 
 
 @says("Pad")
@@ -133,30 +133,23 @@ def pad(site: Site) -> None:
     places = site.builder.constant(around)
     fill = site.fixed(2)
     if mode == "reflect":
-        options = schema.MirrorPadOptionsT()
-        options.mode = schema.MirrorPadMode.REFLECT
-        site.finish(site.step("MIRROR_PAD", (site.tensor(), places), options))
+        site.finish(site.step("MIRROR_PAD", site.tensor(), places, mode=schema.MirrorPadMode.REFLECT))
     elif mode != "constant":
         raise InputError("mode constant or reflect", mode, site.where)
     elif fill is not None and fill.size and fill.any():
         number = site.builder.constant(plain(fill.reshape(-1)[:1].reshape(())))
-        site.finish(site.step("PADV2", (site.tensor(), places, number), schema.PadV2OptionsT()))
+        site.finish(site.step("PADV2", site.tensor(), places, number))
     else:
-        site.finish(site.step("PAD", (site.tensor(), places), schema.PadOptionsT()))
+        site.finish(site.step("PAD", site.tensor(), places))
 
 
 def _counted(site: Site, axis: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
     return np.asarray(site.source(1) % site.source().shape[axis], np.int32)
 
 
-def _places(site: Site, axis: int) -> int:
-    return site.builder.constant(_counted(site, axis))
-
-
 def _gathered(
     site: Site, axis: int, places: int, tensor: int | None = None, shape: tuple[int, ...] | None = None
 ) -> int:
     """GATHER of the node's input to its output, or of another tensor to another shape."""
-    options = schema.GatherOptionsT()
-    options.axis, options.batchDims = axis, 0
-    return site.step("GATHER", (site.tensor() if tensor is None else tensor, places), options, shape=shape)
+    held = site.tensor() if tensor is None else tensor
+    return site.step("GATHER", held, places, shape=shape, axis=axis, batchDims=0)

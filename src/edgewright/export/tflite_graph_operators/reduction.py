@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ai_edge_litert import schema_py_generated as schema
-
 from edgewright.core.operators._attributes import constant_integers, integer
 from edgewright.export.tflite_graph_operators import Shape, Site, reshaped, says
 from edgewright.schema.errors import InputError
@@ -28,7 +26,7 @@ def reduce(site: Site) -> None:
 @says("ReduceL1")
 def sum_of_sizes(site: Site) -> None:
     """SUM of ABS."""
-    _finish(site, "SUM", site.step("ABS", (site.tensor(),), schema.AbsOptionsT(), shape=site.source().shape))
+    _finish(site, "SUM", site.step("ABS", site.tensor(), shape=site.source().shape))
 
 
 @says("ReduceSumSquare")
@@ -40,9 +38,8 @@ def sum_of_squares(site: Site) -> None:
 @says("ReduceL2")
 def length(site: Site) -> None:
     """SQRT of the SUM of SQUARE."""
-    axes = _axes(site)
-    total = site.step("SUM", (_squares(site), site.numbers(*axes)), _options(site))
-    site.finish(site.step("SQRT", (total,)))
+    axes, squares = _axes(site), _squares(site)
+    site.finish(site.step("SQRT", site.step("SUM", squares, site.numbers(*axes), keepDims=_keeps(site))))
 
 
 @says("ReduceProd")
@@ -55,10 +52,10 @@ def product(site: Site) -> None:
     one = tuple(1 if i == axis else n for i, n in enumerate(shape))
     begins = [site.numbers(*(k if i == axis else 0 for i in range(len(shape)))) for k in range(shape[axis])]
     lengths = site.numbers(*one)
-    parts = [site.step("SLICE", (site.tensor(), b, lengths), schema.SliceOptionsT(), shape=one) for b in begins]
+    parts = [site.step("SLICE", site.tensor(), b, lengths, shape=one) for b in begins]
     made = parts[0]
     for part in parts[1:]:
-        made = site.step("MUL", (made, part), schema.MulOptionsT(), shape=one)
+        made = site.step("MUL", made, part, shape=one)
     site.finish(reshaped(site, made, one))
 
 
@@ -66,32 +63,28 @@ def product(site: Site) -> None:
 def log_of_sum(site: Site) -> None:
     """LOG of the SUM of EXP, the largest value taken off first so that nothing overflows."""
     axes, whole = site.numbers(*_axes(site)), site.source().shape
-    kept = schema.ReducerOptionsT()
-    kept.keepDims = True
     small = tuple(1 if i in _axes(site) else n for i, n in enumerate(whole))
-    top = site.step("REDUCE_MAX", (site.tensor(), axes), kept, shape=small)
-    rest = site.step("SUB", (site.tensor(), top), schema.SubOptionsT(), shape=whole)
-    powers = site.step("EXP", (rest,), schema.ExpOptionsT(), shape=whole)
-    total = site.step("LOG", (site.step("SUM", (powers, axes), kept, shape=small),), shape=small)
-    site.finish(reshaped(site, site.step("ADD", (total, top), schema.AddOptionsT(), shape=small), small))
+    top = site.step("REDUCE_MAX", site.tensor(), axes, shape=small, keepDims=True)
+    rest = site.step("SUB", site.tensor(), top, shape=whole)
+    powers = site.step("EXP", rest, shape=whole)
+    total = site.step("LOG", site.step("SUM", powers, axes, shape=small, keepDims=True), shape=small)
+    site.finish(reshaped(site, site.step("ADD", total, top, shape=small), small))
 
 
 @says("GlobalAveragePool", "GlobalMaxPool")
 def over_everything(site: Site) -> None:
     """MEAN or REDUCE_MAX over all axes but the first two, which stay with length 1."""
-    options = schema.ReducerOptionsT()
-    options.keepDims = True
     name = "MEAN" if site.node.op == "GlobalAveragePool" else "REDUCE_MAX"
-    site.finish(site.step(name, (site.tensor(), site.numbers(*range(2, site.source().ndim))), options))
+    site.finish(site.step(name, site.tensor(), site.numbers(*range(2, site.source().ndim)), keepDims=True))
 
 
 def _squares(site: Site) -> int:
-    return site.step("SQUARE", (site.tensor(),), schema.SquareOptionsT(), shape=site.source().shape)
+    return site.step("SQUARE", site.tensor(), shape=site.source().shape)
 
 
 def _finish(site: Site, name: str, tensor: int) -> None:
     axes = _axes(site)
-    site.finish(site.step(name, (tensor, site.numbers(*axes)), _options(site)) if axes else tensor)
+    site.finish(site.step(name, tensor, site.numbers(*axes), keepDims=_keeps(site)) if axes else tensor)
 
 
 def _axes(site: Site) -> Shape:
@@ -103,7 +96,5 @@ def _axes(site: Site) -> Shape:
     return tuple(axis % rank for axis in axes)
 
 
-def _options(site: Site) -> schema.ReducerOptionsT:
-    options = schema.ReducerOptionsT()
-    options.keepDims = bool(integer(site.node, "keepdims", 1))
-    return options
+def _keeps(site: Site) -> bool:
+    return bool(integer(site.node, "keepdims", 1))

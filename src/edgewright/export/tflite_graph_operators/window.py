@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core import kernels
 from edgewright.core.operators._attributes import integer, number
@@ -27,7 +26,7 @@ def matmul(site: Site) -> None:
         return
     if min(site.source(0).ndim, site.source(1).ndim) < 2:
         raise InputError("factors of two axes or more", f"{site.source(1).ndim} axes", site.where)
-    site.finish(site.step("BATCH_MATMUL", (site.tensor(0), site.tensor(1)), schema.BatchMatMulOptionsT()))
+    site.finish(site.step("BATCH_MATMUL", site.tensor(0), site.tensor(1)))
 
 
 @says("Gemm")
@@ -46,13 +45,12 @@ def gemm(site: Site) -> None:
 
 def _connected(site: Site, weights: Array, bias: Array | None = None) -> int:
     """FULLY_CONNECTED over the last axis; weights of shape (outputs, inputs)."""
-    options = schema.FullyConnectedOptionsT()
-    options.keepNumDims = len(site.shape) > 2
+    keeps = len(site.shape) > 2
     added = [site.builder.constant(np.ascontiguousarray(weights, np.float32))]
     if bias is not None:
         added.append(site.builder.constant(np.ascontiguousarray(bias, np.float32)))
-    version = _KEEPS_AXES if options.keepNumDims else 1
-    return site.step("FULLY_CONNECTED", (site.tensor(), *added), options, version=version)
+    version = _KEEPS_AXES if keeps else 1
+    return site.step("FULLY_CONNECTED", site.tensor(), *added, version=version, keepNumDims=keeps)
 
 
 @says("Conv", "MaxPool", "AveragePool")
@@ -104,4 +102,4 @@ def _last_channels(shape: Shape) -> Shape:
 
 
 def _turned(site: Site, tensor: int, shape: Shape, order: Shape) -> int:
-    return site.step("TRANSPOSE", (tensor, site.numbers(*order)), schema.TransposeOptionsT(), shape=shape)
+    return site.step("TRANSPOSE", tensor, site.numbers(*order), shape=shape)

@@ -84,6 +84,10 @@ class Place:
         product = None if scale is None else np.float32(self.sources[0].scale) * np.asarray(scale, np.float32)
         return (*numbers, self.builder.constant(arrays["bias"], product))
 
+    def end(self, name: str, versions: tuple[int, int], *inputs: int, **fields: object) -> None:
+        """Add the operator that gives the output; its versions are those for floats and for integers."""
+        self.builder.operator(name, self.version(*versions), inputs, (self.output,), **fields)
+
     def numbers(self, *values: int) -> int:
         """Add a vector of int32."""
         return self.builder.constant(np.asarray(values, np.int32))

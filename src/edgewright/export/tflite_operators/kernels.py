@@ -17,17 +17,15 @@ from edgewright.schema.errors import InputError
 @writes("reshape")
 def reshape(place: Place) -> None:
     """RESHAPE."""
-    options, shape = schema.ReshapeOptionsT(), tensor_shape(place.target)
-    options.newShape = list(shape)
-    place.builder.operator("RESHAPE", 1, (*place.inputs, place.numbers(*shape)), (place.output,), options)
+    shape = tensor_shape(place.target)
+    place.end("RESHAPE", (1, 1), *place.inputs, place.numbers(*shape), newShape=list(shape))
 
 
 @writes("transpose")
 def transpose(place: Place) -> None:
     """TRANSPOSE; the batch axis stays first."""
     order = place.numbers(0, *(axis + 1 for axis in place.operator.numbers["order"]))
-    options = schema.TransposeOptionsT()
-    place.builder.operator("TRANSPOSE", place.version(1, 2), (*place.inputs, order), (place.output,), options)
+    place.end("TRANSPOSE", (1, 2), *place.inputs, order)
 
 
 @writes("slice")
@@ -35,63 +33,49 @@ def cut(place: Place) -> None:
     """SLICE along one axis."""
     axis, begin = place.operator.numbers["axis"][0] + 1, place.operator.numbers["begin"][0]
     starts = place.numbers(*(begin if n == axis else 0 for n in range(len(place.target.shape) + 1)))
-    sizes = place.numbers(*tensor_shape(place.target))
-    options = schema.SliceOptionsT()
-    place.builder.operator("SLICE", place.version(1, 2), (*place.inputs, starts, sizes), (place.output,), options)
+    place.end("SLICE", (1, 2), *place.inputs, starts, place.numbers(*tensor_shape(place.target)))
 
 
 @writes("pad")
 def pad(place: Place) -> None:
     """PAD with the real number 0."""
-    top, left, bottom, right = place.operator.numbers["pads"]
-    around = place.builder.constant(np.asarray([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
-    place.builder.operator("PAD", place.version(1, 2), (*place.inputs, around), (place.output,), schema.PadOptionsT())
+    place.end("PAD", (1, 2), *place.inputs, _widths(place))
 
 
 @writes("concat")
 def concat(place: Place) -> None:
     """CONCATENATION."""
-    options = schema.ConcatenationOptionsT()
-    options.axis = place.operator.numbers["axis"][0] + 1
-    place.builder.operator("CONCATENATION", place.version(1, 2), place.inputs, (place.output,), options)
+    place.end("CONCATENATION", (1, 2), *place.inputs, axis=place.operator.numbers["axis"][0] + 1)
 
 
 @writes("add")
 def add(place: Place) -> None:
-    """ADD."""
-    options = schema.AddOptionsT()
-    options.fusedActivationFunction = activation(place)
-    # Only 16-bit values ask for scales that are powers of two.
-    options.potScaleInt16 = False
-    place.builder.operator("ADD", place.version(1, 2), place.inputs, (place.output,), options)
+    """ADD; only 16-bit values ask for scales that are powers of two."""
+    place.end("ADD", (1, 2), *place.inputs, fusedActivationFunction=activation(place), potScaleInt16=False)
 
 
 @writes("relu")
 def relu(place: Place) -> None:
     """RELU or RELU6."""
-    place.builder.operator(place.operator.activation.upper(), place.version(1, 2), place.inputs, (place.output,))
+    place.end(place.operator.activation.upper(), (1, 2), *place.inputs)
 
 
 @writes("logistic")
 def logistic(place: Place) -> None:
     """LOGISTIC."""
-    place.builder.operator("LOGISTIC", place.version(1, 2), place.inputs, (place.output,))
+    place.end("LOGISTIC", (1, 2), *place.inputs)
 
 
 @writes("gelu")
 def gelu(place: Place) -> None:
     """GELU of real numbers, as a file that is written again had it; TFLM has none."""
-    options = schema.GeluOptionsT()
-    options.approximate = bool(place.operator.numbers["approximate"][0])
-    place.builder.operator("GELU", 1, place.inputs, (place.output,), options)
+    place.end("GELU", (1, 1), *place.inputs, approximate=bool(place.operator.numbers["approximate"][0]))
 
 
 @writes("softmax")
 def softmax(place: Place) -> None:
     """SOFTMAX over the last axis."""
-    options = schema.SoftmaxOptionsT()
-    options.beta = 1.0
-    place.builder.operator("SOFTMAX", place.version(1, 2), place.inputs, (place.output,), options)
+    place.end("SOFTMAX", (1, 2), *place.inputs, beta=1.0)
 
 
 @writes("quantise")
@@ -104,35 +88,30 @@ def quantise(place: Place) -> None:
 @writes("dense")
 def dense(place: Place) -> None:
     """FULLY_CONNECTED."""
-    options = schema.FullyConnectedOptionsT()
-    options.fusedActivationFunction = activation(place)
     constants = place.weights(place.operator.arrays["weights"].shape, 0)
     many = place.integer and place.operator.arrays["weight_scale"].size > 1
-    version = 12 if many else place.version(1, 4)
-    place.builder.operator("FULLY_CONNECTED", version, (place.inputs[0], *constants), (place.output,), options)
+    versions = (1, 12 if many else 4)
+    place.end("FULLY_CONNECTED", versions, place.inputs[0], *constants, fusedActivationFunction=activation(place))
 
 
 @writes("conv")
 def conv(place: Place) -> None:
     """CONV_2D; a padding that is neither VALID nor SAME becomes an operator of its own before it."""
-    options = schema.Conv2DOptionsT()
-    source, options.padding = padded_input(place)
-    _steps(options, place)
+    source, stated = padded_input(place)
     constants = place.weights(place.operator.arrays["weights"].shape, 0)
     constants = _biased(place, constants, len(place.operator.arrays["weights"]))
-    place.builder.operator("CONV_2D", place.version(1, 3), (source, *constants), (place.output,), options)
+    place.end("CONV_2D", (1, 3), source, *constants, padding=stated, **_steps(place))
 
 
 @writes("depthwise")
 def depthwise(place: Place) -> None:
     """DEPTHWISE_CONV_2D, padding as for `conv`."""
-    options = schema.DepthwiseConv2DOptionsT()
-    source, options.padding = padded_input(place)
-    _steps(options, place)
+    source, stated = padded_input(place)
     shape = place.operator.arrays["weights"].shape
-    options.depthMultiplier = shape[2] // place.sources[0].shape[-1]
     constants = _biased(place, place.weights((1, *shape), 3), shape[2])
-    place.builder.operator("DEPTHWISE_CONV_2D", place.version(1, 3), (source, *constants), (place.output,), options)
+    times = shape[2] // place.sources[0].shape[-1]
+    fields = {"padding": stated, "depthMultiplier": times, **_steps(place)}
+    place.end("DEPTHWISE_CONV_2D", (1, 3), source, *constants, **fields)
 
 
 def _biased(place: Place, constants: tuple[int, ...], filters: int) -> tuple[int, ...]:
@@ -146,11 +125,11 @@ def _biased(place: Place, constants: tuple[int, ...], filters: int) -> tuple[int
     return (*constants, place.builder.constant(np.zeros(filters, np.int32), product))
 
 
-def _steps(options: schema.Conv2DOptionsT | schema.DepthwiseConv2DOptionsT, place: Place) -> None:
+def _steps(place: Place) -> dict[str, int]:
     numbers = place.operator.numbers
-    options.fusedActivationFunction = activation(place)
-    options.strideH, options.strideW = numbers["strides"]
-    options.dilationHFactor, options.dilationWFactor = numbers["dilations"]
+    (down, right), (rows, columns) = numbers["strides"], numbers["dilations"]
+    gaps = {"dilationHFactor": rows, "dilationWFactor": columns}
+    return {"fusedActivationFunction": activation(place), "strideH": down, "strideW": right, **gaps}
 
 
 _ACTIVATIONS = {
@@ -182,7 +161,7 @@ def padded_input(place: Place) -> tuple[int, int]:
     if stated is not None:
         return place.inputs[0], stated
     around, made = padded_tensor(place)
-    place.builder.operator("PAD", place.version(1, 2), (place.inputs[0], around), (made,), schema.PadOptionsT())
+    place.builder.operator("PAD", place.version(1, 2), (place.inputs[0], around), (made,))
     return made, int(schema.Padding.VALID)
 
 
@@ -190,8 +169,12 @@ def padded_tensor(place: Place) -> tuple[int, int]:
     """Return numbers of the widths around the input, and of a new tensor for the input with its padding."""
     top, left, bottom, right = place.operator.numbers["pads"]
     height, width, channels = place.sources[0].shape
-    around = place.builder.constant(np.asarray([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
-    return around, between(place, (height + top + bottom, width + left + right, channels))
+    return _widths(place), between(place, (height + top + bottom, width + left + right, channels))
+
+
+def _widths(place: Place) -> int:
+    top, left, bottom, right = place.operator.numbers["pads"]
+    return place.builder.constant(np.asarray([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
 
 
 def between(place: Place, shape: tuple[int, ...]) -> int:
@@ -227,9 +210,7 @@ def max_pool(place: Place) -> None:
     lowest = np.asarray(-128, np.int8) if place.integer else np.asarray(_LOWEST, np.float32)
     grid = np.asarray(place.sources[0].scale) if place.integer else None
     fill = place.builder.constant(lowest, grid, zero=place.sources[0].zero)
-    place.builder.operator(
-        "PADV2", place.version(1, 2), (place.inputs[0], around, fill), (made,), schema.PadV2OptionsT()
-    )
+    place.builder.operator("PADV2", place.version(1, 2), (place.inputs[0], around, fill), (made,))
     _pool(place, "MAX_POOL_2D", made, place.output, numbers["strides"], int(schema.Padding.VALID))
 
 
@@ -261,23 +242,26 @@ def average_pool(place: Place) -> None:
     made = between(place, (height, width, channels))
     _pool(place, "AVERAGE_POOL_2D", place.inputs[0], made, (1, 1), int(schema.Padding.SAME))
     parts = (place.numbers(*begin, 0), place.numbers(*end, channels), place.numbers(1, *numbers["strides"], 1))
-    place.builder.operator(
-        "STRIDED_SLICE", place.version(1, 2), (made, *parts), (place.output,), schema.StridedSliceOptionsT()
-    )
+    place.end("STRIDED_SLICE", (1, 2), made, *parts)
 
 
 def _pool(place: Place, name: str, source: int, output: int, strides: tuple[int, ...], stated: int) -> None:
-    options = schema.Pool2DOptionsT()
-    options.padding = stated
-    options.filterHeight, options.filterWidth = place.operator.numbers["kernel"]
-    options.strideH, options.strideW = strides
-    options.fusedActivationFunction = activation(place)
-    place.builder.operator(name, place.version(1, 2), (source,), (output,), options)
+    height, width = place.operator.numbers["kernel"]
+    place.builder.operator(
+        name,
+        place.version(1, 2),
+        (source,),
+        (output,),
+        padding=stated,
+        filterHeight=height,
+        filterWidth=width,
+        strideH=strides[0],
+        strideW=strides[1],
+        fusedActivationFunction=activation(place),
+    )
 
 
 @writes("mean")
 def mean(place: Place) -> None:
     """MEAN over height and width, which stay with length 1."""
-    options = schema.ReducerOptionsT()
-    options.keepDims = True
-    place.builder.operator("MEAN", place.version(1, 2), (*place.inputs, place.numbers(1, 2)), (place.output,), options)
+    place.end("MEAN", (1, 2), *place.inputs, place.numbers(1, 2), keepDims=True)
