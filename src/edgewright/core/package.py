@@ -130,15 +130,11 @@ def parse_package(data: bytes, where: str) -> Package:
     text = files.pop(MANIFEST, None)
     if text is None:
         raise InputError(f"a file {MANIFEST} in the package", "none", where, _DAMAGED)
-    manifest = _manifest(text, where)
-    _compare(manifest, files, where)
-    return Package(manifest, files, hashlib.sha256(data).hexdigest())
-
-
-def _manifest(text: bytes, where: str) -> Manifest:
-    return decode_versioned(
+    manifest = decode_versioned(
         text, Manifest, PACKAGE_VERSION, "package", "a manifest of a package", f"{where}, {MANIFEST}", _DAMAGED
     )
+    _compare(manifest, files, where)
+    return Package(manifest, files, hashlib.sha256(data).hexdigest())
 
 
 def _check_sample(manifest: Manifest, where: str) -> None:

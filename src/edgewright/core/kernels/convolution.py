@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -46,14 +47,18 @@ def _read_conv(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     )
 
 
-def with_multipliers(
-    operator: IntegerOperator, source: IntegerValue, output: IntegerValue, axis: int
+def _with_multipliers(
+    axis: int, operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """One multiplier a filter, from float64 products of the float32 scales; `axis` is that of the filters.
+
+    The roundings have the same.
 
     Raises:
         InputError: for sums that leave 32 bits.
     """
+    del rounding
+    source = inputs[0]
     found = sums(operator, source, axis)
     scale = np.broadcast_to(operator.arrays["weight_scale"].astype(np.float32).astype(np.float64), found.least.shape)
     factors = np.float64(np.float32(source.scale)) * scale / np.float64(np.float32(output.scale))
@@ -61,14 +66,6 @@ def with_multipliers(
     if (found.furthest << np.maximum(shift, 0)).max() >= 2**31:
         raise InputError("sums within 32 bits after the shift to the left", f"shift {shift.max()}", operator.kind)
     return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
-
-
-def _prepare_conv(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
-) -> IntegerOperator:
-    """Return the same for both roundings."""
-    del rounding
-    return with_multipliers(operator, inputs[0], output, 0)
 
 
 def _build_conv(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
@@ -94,18 +91,10 @@ def _build_conv(operator: IntegerOperator, inputs: Sequence[IntegerValue], outpu
     return run
 
 
-register("conv")(Kernel(_build_conv, prepare=_prepare_conv, read=_read_conv, onnx=("Conv",)))
+register("conv")(Kernel(_build_conv, prepare=partial(_with_multipliers, 0), read=_read_conv, onnx=("Conv",)))
 
 
 # Depthwise convolution: weights (height, width, filters), filters // channels for each channel; rounded twice.
-
-
-def _prepare_depthwise(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
-) -> IntegerOperator:
-    """Return the same for both roundings."""
-    del rounding
-    return with_multipliers(operator, inputs[0], output, 2)
 
 
 def _build_depthwise(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
@@ -133,4 +122,4 @@ def _build_depthwise(operator: IntegerOperator, inputs: Sequence[IntegerValue], 
     return run
 
 
-register("depthwise")(Kernel(_build_depthwise, prepare=_prepare_depthwise))
+register("depthwise")(Kernel(_build_depthwise, prepare=partial(_with_multipliers, 2)))

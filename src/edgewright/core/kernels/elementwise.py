@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-import msgspec
 import numpy as np
 
 from edgewright.core.integer.fixed_point import exp_of_negative, logistic, one_over_one_plus
@@ -28,9 +28,9 @@ from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 EXTRA_BITS = 20
 
 
-def _read_add(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
-    """Add of two values of one shape."""
-    return IntegerOperator(kind="add", inputs=(), output=-1), site.source.shape
+def _read(kind: str, site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Return an operator without numbers of its own, whose output has the shape of its input."""
+    return IntegerOperator(kind=kind, inputs=(), output=-1), site.source.shape
 
 
 def _prepare_add(
@@ -65,7 +65,7 @@ def _build_add(operator: IntegerOperator, inputs: Sequence[IntegerValue], output
     return run
 
 
-register("add")(Kernel(_build_add, prepare=_prepare_add, read=_read_add, onnx=("Add",)))
+register("add")(Kernel(_build_add, prepare=_prepare_add, read=partial(_read, "add"), onnx=("Add",)))
 
 
 # ReLU and ReLU6 that no other operator takes in: another scale, rounded twice, and a clamp.
@@ -85,16 +85,16 @@ def _prepare_relu(
     if rounding == "tflm" and operator.activation == "relu6":
         same_grid(inputs, output, "relu6")
     multiplier, shift = quantise_multiplier(np.float64(np.float32(inputs[0].scale) / np.float32(output.scale)))
-    return extended(clamped(msgspec.structs.replace(operator), output), multiplier=multiplier, shift=shift)
+    return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
 
 
-def _build_relu(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+def _build_requantised(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, *shape) -> (n, *shape)."""
     x = np.arange(-128, 128) - inputs[0].zero
     return byte_table(finished(twice(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output))
 
 
-register("relu")(Kernel(_build_relu, prepare=_prepare_relu, read=_read_relu, onnx=("Relu", "Clip")))
+register("relu")(Kernel(_build_requantised, prepare=_prepare_relu, read=_read_relu, onnx=("Relu", "Clip")))
 
 
 # From one grid of bytes to another, rounded twice.
@@ -110,23 +110,12 @@ def _prepare_quantise(
     return extended(operator, multiplier=multiplier, shift=shift)
 
 
-def _build_quantise(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, *shape) -> (n, *shape)."""
-    x = np.arange(-128, 128) - inputs[0].zero
-    return byte_table(finished(twice(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output))
-
-
-register("quantise")(Kernel(_build_quantise, prepare=_prepare_quantise))
+register("quantise")(Kernel(_build_requantised, prepare=_prepare_quantise))
 
 
 # Logistic function: a table of 256 bytes. LiteRT fills it in float32, TFLM computes in fixed point.
 
 INTEGER_BITS = 4
-
-
-def _read_logistic(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
-    """Sigmoid."""
-    return IntegerOperator(kind="logistic", inputs=(), output=-1), site.source.shape
 
 
 def _prepare_logistic(
@@ -164,24 +153,20 @@ def _fixed(x: Array, scale: np.float32) -> Array:
     return np.where(inner, value, np.where(x > 0, 255, 0))
 
 
-def _build_logistic(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, *shape) -> (n, *shape)."""
-    del inputs, output
-    return byte_table(operator.arrays["table"])
-
-
-register("logistic")(Kernel(_build_logistic, prepare=_prepare_logistic, read=_read_logistic, onnx=("Sigmoid",)))
+register("logistic")(
+    Kernel(
+        lambda operator, _inputs, _output: byte_table(operator.arrays["table"]),
+        prepare=_prepare_logistic,
+        read=partial(_read, "logistic"),
+        onnx=("Sigmoid",),
+    )
+)
 
 
 # Softmax over the last axis in fixed point; LiteRT's reference kernel and TFLM do the same.
 
 DIFFERENCE_BITS = 5
 SUM_BITS = 12
-
-
-def _read_softmax(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
-    """Softmax of a row."""
-    return IntegerOperator(kind="softmax", inputs=(), output=-1), site.source.shape
 
 
 def _prepare_softmax(
@@ -225,4 +210,4 @@ def _build_softmax(operator: IntegerOperator, inputs: Sequence[IntegerValue], ou
     return run
 
 
-register("softmax")(Kernel(_build_softmax, prepare=_prepare_softmax, read=_read_softmax, onnx=("Softmax",)))
+register("softmax")(Kernel(_build_softmax, prepare=_prepare_softmax, read=partial(_read, "softmax"), onnx=("Softmax",)))

@@ -13,15 +13,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerOperator, IntegerValue
 
 # Another shape, the same bytes.
-
-
-def _build_reshape(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, *shape) -> (n, *shape of the output)."""
-    del operator, inputs
-    return lambda x: x.reshape(len(x), *output.shape)
-
-
-register("reshape")(Kernel(_build_reshape))
+register("reshape")(Kernel(lambda _operator, _inputs, output: lambda x: x.reshape(len(x), *output.shape)))
 
 
 # Axes in another order, the same bytes: `numbers['order']`, without the batch axis.
@@ -38,16 +30,12 @@ register("transpose")(Kernel(_build_transpose))
 
 
 # Values one after the other along `numbers['axis']`, without the batch axis; all have one scale.
-
-
-def _build_concat(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """Several of (n, *shape) -> (n, *shape)."""
-    del inputs, output
-    axis = operator.numbers["axis"][0] + 1
-    return lambda *arrays: np.concatenate(arrays, axis=axis)
-
-
-register("concat")(Kernel(_build_concat, prepare=on_one_grid))
+register("concat")(
+    Kernel(
+        lambda operator, _inputs, _output: lambda *arrays: np.concatenate(arrays, axis=operator.numbers["axis"][0] + 1),
+        prepare=on_one_grid,
+    )
+)
 
 
 # Neighbours along one axis, the same bytes: `numbers` axis (without the batch axis), begin, end.
@@ -112,10 +100,11 @@ def _read_pad(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     return IntegerOperator(kind="pad", inputs=(), output=-1, numbers=numbers), shape
 
 
-def _build_pad(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, h, w, c) -> (n, top + h + bottom, left + w + right, c)."""
-    del inputs
-    return lambda x: padded(operator, x, output.zero)
-
-
-register("pad")(Kernel(_build_pad, prepare=on_one_grid, read=_read_pad, onnx=("Pad",)))
+register("pad")(
+    Kernel(
+        lambda operator, _inputs, output: lambda x: padded(operator, x, output.zero),
+        prepare=on_one_grid,
+        read=_read_pad,
+        onnx=("Pad",),
+    )
+)

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from edgewright.core.operators import operator, plain
+from edgewright.core.operators import Function, operator, plain
 from edgewright.core.operators._error_function import error_function
 from edgewright.schema.graph import Array
 
@@ -19,40 +19,28 @@ def _divide(a: Array, b: Array) -> Array:
     return np.asarray(np.where((a < 0) == (b < 0), quotient, -quotient), a.dtype)
 
 
-def _power(a: Array, b: Array) -> Array:
-    return np.asarray(np.power(a, b), a.dtype)
-
-
-def _maximum(*values: Array) -> Array:
-    return functools.reduce(np.maximum, values)
-
-
-def _minimum(*values: Array) -> Array:
-    return functools.reduce(np.minimum, values)
-
-
-def _reciprocal(x: Array) -> Array:
-    return np.asarray(np.divide(x.dtype.type(1), x))
-
-
-operator("Add")(plain(np.add))
-operator("Sub")(plain(np.subtract))
-operator("Mul")(plain(np.multiply))
-operator("Div")(plain(_divide))
-operator("Pow")(plain(_power))
-operator("Max")(plain(_maximum))
-operator("Min")(plain(_minimum))
-operator("Neg")(plain(np.negative))
-operator("Abs")(plain(np.abs))
-operator("Sqrt")(plain(np.sqrt))
-operator("Exp")(plain(np.exp))
-operator("Log")(plain(np.log))
-operator("Floor")(plain(np.floor))
-operator("Ceil")(plain(np.ceil))
-# Both round halves to the even neighbour.
-operator("Round")(plain(np.rint))
-operator("Reciprocal")(plain(_reciprocal))
-operator("Sign")(plain(np.sign))
-operator("Sin")(plain(np.sin))
-operator("Cos")(plain(np.cos))
-operator("Erf")(plain(error_function))
+_FUNCTIONS: dict[str, Function] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": _divide,
+    "Pow": lambda a, b: np.asarray(np.power(a, b), a.dtype),
+    "Max": lambda *values: functools.reduce(np.maximum, values),
+    "Min": lambda *values: functools.reduce(np.minimum, values),
+    "Neg": np.negative,
+    "Abs": np.abs,
+    "Sqrt": np.sqrt,
+    "Exp": np.exp,
+    "Log": np.log,
+    "Floor": np.floor,
+    "Ceil": np.ceil,
+    # Both round halves to the even neighbour.
+    "Round": np.rint,
+    "Reciprocal": lambda x: np.asarray(np.divide(x.dtype.type(1), x)),
+    "Sign": np.sign,
+    "Sin": np.sin,
+    "Cos": np.cos,
+    "Erf": error_function,
+}
+for _name, _function in _FUNCTIONS.items():
+    operator(_name)(plain(_function))

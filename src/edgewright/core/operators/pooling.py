@@ -56,13 +56,5 @@ def average_pool(node: Node, constants: Sequence[Array | None]) -> Function:
     return run
 
 
-def _global_mean(x: Array) -> Array:
-    return np.asarray(x.mean(tuple(range(2, x.ndim)), keepdims=True))
-
-
-def _global_max(x: Array) -> Array:
-    return np.asarray(x.max(tuple(range(2, x.ndim)), keepdims=True))
-
-
-operator("GlobalAveragePool")(plain(_global_mean))
-operator("GlobalMaxPool")(plain(_global_max))
+operator("GlobalAveragePool")(plain(lambda x: np.asarray(x.mean(tuple(range(2, x.ndim)), keepdims=True))))
+operator("GlobalMaxPool")(plain(lambda x: np.asarray(x.max(tuple(range(2, x.ndim)), keepdims=True))))

@@ -17,18 +17,10 @@ from edgewright.schema.graph import Array, Node
 def gather_elements(node: Node, constants: Sequence[Array | None]) -> Function:
     """One value along the axis for each entry of the indices, all other axes in step; negative ones from the end."""
     axis = integer(node, "axis", 0)
-
-    def run(x: Array, indices: Array) -> Array:
-        return np.asarray(np.take_along_axis(x, indices, axis))
-
-    return run
+    return lambda x, indices: np.asarray(np.take_along_axis(x, indices, axis))
 
 
-def _identity(x: Array) -> Array:
-    return x
-
-
-operator("Identity")(plain(_identity))
+operator("Identity")(plain(lambda x: x))
 
 
 @operator("Shape")
@@ -134,11 +126,7 @@ def unsqueeze(node: Node, constants: Sequence[Array | None]) -> Function:
 @operator("Expand")
 def expand(node: Node, constants: Sequence[Array | None]) -> Function:
     """Repeated to the shape both broadcast to."""
-
-    def run(x: Array, shape: Array) -> Array:
-        return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape.tolist())))
-
-    return run
+    return lambda x, shape: np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape.tolist())))
 
 
 @operator("Pad")
