@@ -13,7 +13,6 @@ from benchmarks.faults.fleet_device import Process
 
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.device.mqtt_client import NewsSubscriber
 from edgewright.fleet.device.package_slots import FolderSlots
 from edgewright.fleet.device.ports import DeviceConfig
 from edgewright.fleet.device.reports import Outbox, ReportSender
@@ -21,6 +20,7 @@ from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.protocol.ports import SystemClock, SystemRandom
+from edgewright.fleet.protocol.wire.broker import NewsSubscriber
 from edgewright.fleet.protocol.wire.token import read_token
 from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
 from edgewright.schema.store import Item

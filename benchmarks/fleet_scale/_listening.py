@@ -18,9 +18,8 @@ import time
 from functools import partial
 
 from benchmarks.fleet_scale._hub import Hub, HubTransport
-from edgewright.fleet.device.mqtt_client import SPREAD
 from edgewright.fleet.protocol.ports import Unreachable
-from edgewright.fleet.protocol.wire.broker import news_topic
+from edgewright.fleet.protocol.wire.broker import SPREAD, news_topic
 
 PRODUCT = "pump"
 _KEEP_ALIVE, _PING = 120, 50.0

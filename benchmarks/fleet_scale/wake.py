@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._listening import PRODUCT
 from benchmarks.fleet_scale._serving import Server, cpu
 from benchmarks.table import ROOT, Told, python
-from edgewright.fleet.device.mqtt_client import SPREAD, NewsSubscriber
 from edgewright.fleet.protocol.layout import package_target
+from edgewright.fleet.protocol.wire.broker import SPREAD, NewsSubscriber
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.acceptance import read_held, settle
 from edgewright.fleet.repository.creation import Quorum, create_fleet

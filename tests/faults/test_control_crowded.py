@@ -22,10 +22,10 @@ pytestmark = pytest.mark.slow
 SERVER = """
 import sys
 from pathlib import Path
-from edgewright.fleet.server import background
+from edgewright.fleet.server import http_server
 from edgewright.fleet.server.control_plane import Limits, open_plane
 from edgewright.fleet.server.http_server import Listening, serve
-background.PARTS = ()
+http_server.PARTS = ()
 plane = open_plane(Path(sys.argv[1]), limits=Limits(crowd=int(sys.argv[2])))
 sys.exit(serve(plane, Listening(port=0).checked(), lambda address: print(address, flush=True)))
 """

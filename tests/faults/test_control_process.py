@@ -38,11 +38,11 @@ from fleet_plane import Client, Device, enrolled, fleet_folder, plane_of, post
 SERVER = """
 import os, signal, sys
 from pathlib import Path
-from edgewright.fleet.server import background
+from edgewright.fleet.server import http_server
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database import group_commit
 from edgewright.fleet.server.http_server import Listening, serve
-background.PARTS = ()
+http_server.PARTS = ()
 left = [int(os.environ.get("FALLS", "0"))]
 class Falling(group_commit.Future):
     def set_result(self, result):

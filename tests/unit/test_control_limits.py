@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.server.api.limits import Buckets, ConcurrencyLimit, CrowdedError, daily
+from edgewright.fleet.server.api.limits import Buckets, ConcurrencyLimit, CrowdedError
 from edgewright.fleet.server.control_plane import Limits
 from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, enrolled, plane_of
@@ -92,7 +92,7 @@ def test_those_that_are_kept_follow_who_is_busy_and_not_how_many_there_are() -> 
 
 
 def test_who_has_asked_too_much_is_remembered_behind_any_number_of_others() -> None:
-    buckets = daily(1000.0)
+    buckets = Buckets(1000.0 / 86_400.0, 1000.0)
     assert buckets.take("greedy", 0.0, 1000.0) == 0.0
     for number in range(150_000):
         buckets.take(f"device-{number}", number / 1000.0, 0.001)

@@ -18,9 +18,8 @@ from edgewright.fleet.simulator.event_queue import BEGIN, Clock, EventQueue, See
 from edgewright.fleet.simulator.fault import SHORTEST, FaultSet, check_days, known_faults
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.outbox import EVERY, HOLDS, SimulatedOutbox
-from edgewright.fleet.simulator.result import Result
+from edgewright.fleet.simulator.result import Result, lines
 from edgewright.fleet.simulator.simulation import simulate
-from edgewright.fleet.simulator.text_report import lines
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Outcome

@@ -11,9 +11,8 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 
-from edgewright.fleet.device.mqtt_client import NewsSubscriber
 from edgewright.fleet.protocol.wire import broker as broker_wire
-from edgewright.fleet.protocol.wire.broker import news_topic
+from edgewright.fleet.protocol.wire.broker import NewsSubscriber, news_topic
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.mqtt.publisher import NewsPublisher
 from edgewright.fleet.server.publishing.publisher import take_in

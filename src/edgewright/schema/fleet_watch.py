@@ -32,7 +32,16 @@ class AbortRollout(OperatorRequest, frozen=True, kw_only=True):
 
 
 class GateSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gate said last; fields as `fleet.protocol.plans.gates.GateVerdict`."""
+    """What a gate said.
+
+    Attributes:
+        measure: of the gate.
+        said: 'pass', 'hold' or 'fail'.
+        value, low, high: of the new release, and its bounds; None below the quorum.
+        allowed: the limit that held; None where it cannot be said.
+        heard, needed: devices that counted, and that are needed for a word.
+        why: one line for people.
+    """
 
     measure: str
     said: str

@@ -47,7 +47,7 @@ def command(
         from edgewright.fleet.simulator.fault import check_days, known_faults
         from edgewright.fleet.simulator.fleet import Settings
         from edgewright.fleet.simulator.simulation import simulate
-        from edgewright.fleet.simulator.text_report import lines
+        from edgewright.fleet.simulator.result import lines
     if listed:
         _list({name: one.words for name, one in known_faults().items()}, as_json)
         return 0

@@ -168,7 +168,9 @@ def _loop(
 ) -> None:  # fmt: skip
     supervisor = Supervisor()
     # A signal ends the wait for whatever the process says next.
-    before = _woken_by_signals(process.waker)
+    before = None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.set_wakeup_fd(process.waker, warn_on_full_buffer=False)
     last = ""
     try:
         supervisor.say("READY=1")
@@ -211,7 +213,7 @@ def _enroll(
     stack.callback(trust.close)
     control = HttpControl(transport, key, state.link.device)
     if options.broker:
-        from edgewright.fleet.device.mqtt_client import NewsSubscriber, delayed  # noqa: PLC0415 - few devices need it
+        from edgewright.fleet.protocol.wire.broker import NewsSubscriber, delayed  # noqa: PLC0415 - few devices need it
 
         waker = NewsSubscriber(options.broker, product, delayed(news), state.link.device, options.ca_file)
         stack.callback(waker.close)
@@ -233,12 +235,6 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
     )  # fmt: skip
     if not slots.put("a", data, release, 0):
         raise OutputError("to put the package into its slot", "other bytes than were written", str(slots.path("a")))
-
-
-def _woken_by_signals(handle: int) -> int | None:
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    return signal.set_wakeup_fd(handle, warn_on_full_buffer=False)
 
 
 def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]) -> tuple[str, ...]:

@@ -274,7 +274,9 @@ class State:
             msgspec.structs.replace(one, number=before.outcome + place) for place, one in enumerate(told, start=1)
         ]
         now = msgspec.structs.replace(before, outcome=before.outcome + len(numbered), **fields)
-        gone = self._too_many(len(numbered))
+        over = max(0, len(self._outcomes) + len(numbered) - OUTCOMES)
+        oldest = sorted(self._outcomes, key=lambda one: (one.what != "tested", one.number))
+        gone = {one.number for one in oldest[:over]}
         self._write({"held": now}, numbered, gone)
         self.held = now
         self._outcomes = [one for one in self._outcomes if one.number not in gone] + numbered
@@ -320,13 +322,6 @@ class State:
     def _relink(self, link: Link) -> None:
         self._write({"link": link}, (), set())
         self.link = link
-
-    def _too_many(self, more: int) -> set[int]:
-        over = len(self._outcomes) + more - OUTCOMES
-        if over <= 0:
-            return set()
-        first = sorted(self._outcomes, key=lambda one: (one.what != "tested", one.number))
-        return {one.number for one in first[:over]}
 
     def _write(self, values: dict[str, Any], told: Sequence[Outcome], gone: set[int]) -> None:
         try:

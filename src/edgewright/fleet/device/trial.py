@@ -40,13 +40,9 @@ class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def added(counts: Counts, vitals: Vitals) -> Counts:
     """Return counts of earlier starts and those of this one."""
-    return Counts(
-        seconds=counts.seconds + max(0.0, vitals.seconds),
-        windows=counts.windows + vitals.windows,
-        unsure=counts.unsure + vitals.unsure,
-        alarms=counts.alarms + vitals.alarms,
-        anomalies=counts.anomalies + vitals.anomalies,
-    )
+    names = ("windows", "unsure", "alarms", "anomalies")
+    sums = {name: getattr(counts, name) + getattr(vitals, name) for name in names}
+    return Counts(seconds=counts.seconds + max(0.0, vitals.seconds), **sums)
 
 
 def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:

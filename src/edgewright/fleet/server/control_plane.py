@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from edgewright.fleet.protocol.ports import Clock, SystemClock
-from edgewright.fleet.protocol.wire import signing
 from edgewright.fleet.server.api.limits import ConcurrencyLimit
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
@@ -47,17 +46,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     crowd_bytes: int = 8 << 20
 
 
-Verifying = Callable[[str, str, Mapping[str, str], bytes, Callable[[str], bytes | None]], str]
-"""As `wire.signing.verify`: (method, path, headers, body, name -> public key) -> name; raises InputError."""
-
-
 @dataclass
 class Plane:
     """An open control plane.
 
     Attributes:
         folder: of the fleet; `folder / 'public'` is served.
-        verify: checks the signature of a device's request.
         crowd: devices that are being heard.
         ready: reasons why it is not, by part; empty where it is.
         published: called, from the rounds' thread, after files were published; waits for nobody.
@@ -70,7 +64,6 @@ class Plane:
     clock: Clock = field(default_factory=SystemClock)
     random: Callable[[int], bytes] = secrets.token_bytes
     limits: Limits = field(default_factory=Limits)
-    verify: Verifying = signing.verify
     counted: Counters = field(default_factory=Counters)
     ready: dict[str, str] = field(default_factory=dict)
     published: Callable[[], None] = lambda: None

@@ -16,9 +16,10 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from edgewright.fleet.server import background, log
+from edgewright.fleet.server import log, retention
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.rollouts import worker
 from edgewright.fleet.server.server_registry import serving
 from edgewright.schema.errors import InputError
 
@@ -147,7 +148,7 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
-    stop = await asyncio.to_thread(background.start, plane)
+    stop = await asyncio.to_thread(start_parts, plane)
     server = _server(App(plane), where)
     serving = asyncio.create_task(server.serve())
     try:
@@ -177,3 +178,32 @@ async def _answers(where: Listening, serving: asyncio.Task[None]) -> None:
         return
     reason = serving.exception()
     raise InputError("a server that begins", str(reason or "one that ended"), where.address, "Look at the certificate")
+
+
+Stop = Callable[[], None]
+PARTS: tuple[Callable[[Plane], Stop], ...] = (retention.start, worker.start)
+"""What a server starts, in this order; each returns what stops it."""
+
+
+def start_parts(plane: Plane) -> Stop:
+    """Start every part; what is returned stops them in the opposite order.
+
+    Raises:
+        EdgewrightError: one could not start; those before it are stopped.
+    """
+    stops: list[Stop] = []
+
+    def stop() -> None:
+        while stops:
+            try:
+                stops.pop()()
+            except Exception as error:  # noqa: BLE001 - the others are to be stopped too
+                log.broken(error, "stopping")
+
+    try:
+        for part in PARTS:
+            stops.append(part(plane))  # noqa: PERF401 - those before a failure must be known
+    except BaseException:
+        stop()
+        raise
+    return stop

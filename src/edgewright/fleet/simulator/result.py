@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
+from collections.abc import Iterator
 
 import msgspec
 
@@ -121,3 +123,101 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def good(self) -> bool:
         """Whether everything held that must."""
         return all(one.held for one in self.held)
+
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_WIDTH = 56
+_NAME = 9
+
+
+def lines(result: Result, width: int = 80) -> Iterator[str]:
+    """Yield everything that is printed of a result, in lines of so many letters at most."""
+    what = f"Simulated: {result.devices:,} devices, {result.spell}, seed {result.seed}. Broken: {result.broken}"
+    yield from _wrapped("", what, width)
+    yield ""
+    for line in result.story:
+        yield from _wrapped(f"  {moment(line.at)}  ", line.text, width)
+    yield ""
+    yield from versions(result)
+    yield from _wrapped("  ", _known(result), width)
+    yield from effects(result)
+    yield ""
+    for one in result.held:
+        yield from _wrapped(
+            f"  {'holds' if one.held else 'VIOLATED'}  ", f"{one.name}: {one.rule} ({one.found})", width
+        )
+
+
+def _wrapped(head: str, text: str, width: int) -> Iterator[str]:
+    rest = " " * len(head)
+    yield from textwrap.wrap(text, width, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _known(result: Result) -> str:
+    """Return what the releases are that somebody ran."""
+    ran = {counter for point in result.timeline for counter, count in point.versions.items() if count}
+    return "; ".join(f"release {counter}: {words}" for counter, words in result.releases.items() if counter in ran)
+
+
+def versions(result: Result) -> Iterator[str]:
+    """Yield a row for each release and for who is away; a block shows the largest share of the devices in its time."""
+    columns = _columns(result)
+    rows = {
+        f"release {counter}": [max(point.versions.get(counter, 0) for point in points) for points in columns]
+        for counter in result.releases
+    }
+    rows["on trial"] = [max(point.trial for point in points) for points in columns]
+    rows["away"] = [max(point.away for point in points) for points in columns]
+    last = result.timeline[-1]
+    ends = {**{f"release {counter}": last.versions.get(counter, 0) for counter in result.releases}}
+    ends |= {"on trial": last.trial, "away": last.away}
+    width = max(_NAME, *(len(name) for name in rows))
+    for name, counts in rows.items():
+        if any(counts):
+            drawn = "".join(_block(count / result.devices) for count in counts)
+            yield f"  {name:<{width}} |{drawn}| {ends[name]:,}"
+    start, end = (moment(at) for at in result.moving)
+    yield f"  {'':<{width}}  {start}{end:>{_WIDTH - len(start)}}"
+
+
+def effects(result: Result) -> Iterator[str]:
+    """Yield a row for each fault: what it did, each against its own most."""
+    columns = _columns(result)
+    last = result.timeline[-1].did
+    rows = [
+        (one, [max(point.did.get(one.name, 0) for point in points) for points in columns])
+        for one in result.faults
+        if one.did
+    ]
+    for one, counts in rows:
+        drawn = "".join(_block(count / max(*counts, 1)) for count in counts)
+        end = last.get(one.name, 0)
+        yield f"  {one.name}: {one.did}" + (f"; {end:,} in the end" if end != counts[-1] else "")
+        yield f"  {'':<{_NAME}} |{drawn}| {counts[-1]:,}"
+
+
+def moment(seconds: float) -> str:
+    """Such as '1 d 02:30'."""
+    minutes = int(seconds // 60)
+    return f"{minutes // 1440} d {minutes // 60 % 24:02d}:{minutes % 60:02d}"
+
+
+def _columns(result: Result) -> list[list[Point]]:
+    """Return the points of each column; one without any has the last one before it."""
+    columns: list[list[Point]] = [[] for _ in range(_WIDTH)]
+    start, end = result.moving
+    for point in result.timeline:
+        place = int((point.at - start) / (end - start) * _WIDTH)
+        if place < _WIDTH:
+            columns[max(0, place)].append(point)
+    for place, points in enumerate(columns):
+        if not points:
+            points.append(columns[place - 1][-1] if place else result.timeline[0])
+    return columns
+
+
+def _block(share: float) -> str:
+    """One character; what is there at all is seen."""
+    if share <= 0.0:
+        return _BLOCKS[0]
+    return _BLOCKS[min(len(_BLOCKS) - 1, max(1, round(share * (len(_BLOCKS) - 1))))]

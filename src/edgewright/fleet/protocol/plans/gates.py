@@ -12,6 +12,7 @@ import msgspec
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.schema.fleet_plan import Gate
 from edgewright.schema.fleet_report import Vitals
+from edgewright.schema.fleet_watch import GateSeen
 
 SURE = 1.6449
 """Normal deviate of a one-sided 95 %."""
@@ -90,18 +91,6 @@ def quantile(counted: WeightedVotes, level: float) -> float:
     return counted.values[-1]
 
 
-def quantile_bounds(counted: WeightedVotes, level: float) -> tuple[float, float]:
-    """Return values between which the fleet's quantile lies: each bound alone is right 95 times in 100."""
-    spread = SURE * math.sqrt(level * (1.0 - level) / counted.sample)
-    return quantile(counted, max(0.0, level - spread)), quantile(counted, min(1.0, level + spread))
-
-
-def share(counted: WeightedVotes) -> float:
-    """Weighted share of the voices whose value is 1."""
-    total = sum(counted.weights)
-    return sum(w for v, w in zip(counted.values, counted.weights, strict=True) if v > 0.5) / total
-
-
 def share_bounds(part: float, sample: float) -> tuple[float, float]:
     """Shares between which the fleet's share lies, by Wilson's score; each bound alone is right 95 times in 100."""
     square = SURE * SURE
@@ -164,33 +153,7 @@ UNITS = {
 }  # fmt: skip
 
 
-class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """A gate's word.
-
-    Attributes:
-        measure: of the gate.
-        said: 'fail' is sure, 'hold' asks for more devices or time.
-        value: of the new release; None below the quorum.
-        low, high: bounds of it.
-        allowed: the limit that held, also where it is relative; None where it cannot be said.
-        heard: devices that counted; `needed` for a word.
-        why: one line for people.
-    """
-
-    measure: str
-    said: Said
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    allowed: float | None = None
-    heard: int = 0
-    needed: int = 0
-    why: str
-
-
-def judge(
-    gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] = (), last: bool = False
-) -> GateVerdict:
+def judge(gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] = (), last: bool = False) -> GateSeen:
     """Ask one gate.
 
     Args:
@@ -200,6 +163,7 @@ def judge(
         old: one for each that has an older one at the same time; asked only where the gate has a ratio.
         last: the plan's last stage, in which in the end nobody is left to compare with.
 
+    'fail' is sure, 'hold' asks for more devices or time. `allowed` is the limit that held, also where it is relative.
     'fail' needs the bound on the kind side beyond the limit: at one look, chance alone fails a release that is just at
     the limit once in 20 times at worst (looking again and again makes it more often, being further within it less);
     'pass' needs the value itself within it. Between them is 'hold'.
@@ -208,7 +172,7 @@ def judge(
     heard = len(counted.values)
     if heard < gate.quorum:
         why = f"{gate.measure}: {heard} of the {gate.quorum} devices needed have said something"
-        return GateVerdict(measure=gate.measure, said="hold", heard=heard, needed=gate.quorum, why=why)
+        return GateSeen(measure=gate.measure, said="hold", heard=heard, needed=gate.quorum, why=why)
     value, low, high = _measured(gate, counted)
     kind, strict = gate.limit, gate.limit
     if gate.ratio:
@@ -218,13 +182,13 @@ def judge(
         theirs, _, most = _measured(gate, others)
         kind, strict = max(gate.limit, gate.ratio * most), max(gate.limit, gate.ratio * theirs)
     said: Said = "fail" if low > kind else "hold" if value > strict else "pass"
-    return GateVerdict(
+    return GateSeen(
         measure=gate.measure, said=said, value=value, low=low, high=high, allowed=strict, heard=heard,
         needed=gate.quorum, why=_say(gate, said, (value, low, high), strict, heard),
     )  # fmt: skip
 
 
-def together(judged: Sequence[GateVerdict]) -> Said:
+def together(judged: Sequence[GateSeen]) -> Said:
     """Return the strictest word of all."""
     said = {one.said for one in judged}
     return "fail" if "fail" in said else "hold" if "hold" in said else "pass"
@@ -233,18 +197,22 @@ def together(judged: Sequence[GateVerdict]) -> Said:
 def _measured(gate: Gate, counted: WeightedVotes) -> tuple[float, float, float]:
     """Return the value and its bounds."""
     if gate.measure in SHARES:
-        part = share(counted)
+        part = sum(w for v, w in zip(counted.values, counted.weights, strict=True) if v > 0.5) / sum(counted.weights)
         return part, *share_bounds(part, counted.sample)
-    return quantile(counted, gate.quantile), *quantile_bounds(counted, gate.quantile)
+    # Bounds between which the fleet's quantile lies: each alone is right 95 times in 100.
+    spread = SURE * math.sqrt(gate.quantile * (1.0 - gate.quantile) / counted.sample)
+    levels = gate.quantile, max(0.0, gate.quantile - spread), min(1.0, gate.quantile + spread)
+    value, low, high = (quantile(counted, level) for level in levels)
+    return value, low, high
 
 
-def _alone(gate: Gate, heard: int, others: int, value: tuple[float, float, float], last: bool) -> GateVerdict:
+def _alone(gate: Gate, heard: int, others: int, value: tuple[float, float, float], last: bool) -> GateSeen:
     """Return a ratio with too few to compare with."""
     said: Said = "pass" if last else "hold"
     why = f"{gate.measure}: {others} of the {gate.quorum} devices needed still have the old release to compare with"
     if last:
         why += "; in the last stage that is no obstacle"
-    return GateVerdict(
+    return GateSeen(
         measure=gate.measure, said=said, value=value[0], low=value[1], high=value[2], heard=heard,
         needed=gate.quorum, why=why,
     )  # fmt: skip

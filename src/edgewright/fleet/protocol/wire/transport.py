@@ -78,7 +78,9 @@ class TransportPackages:
         asked = {"Range": f"bytes={offset}-"} if offset else {}
         with self._transport.exchange("GET", path, asked, seconds=self._seconds) as answer:
             if answer.status not in (200, 206):
-                raise Unreachable(f"{path}: status {answer.status}", _after(answer.headers.get("retry-after", "")))
+                after = answer.headers.get("retry-after", "")
+                wait = float(after) if after.isdecimal() and len(after) < 8 else None
+                raise Unreachable(f"{path}: status {answer.status}", wait)
             # A server that does not know ranges sends all of it.
             passed, given = (0 if answer.status == 206 else offset), offset
             for part in answer.body:
@@ -90,10 +92,6 @@ class TransportPackages:
                     yield piece
             if given < length:
                 raise Unreachable(f"{path}: {given:,} of {length:,} bytes came")
-
-
-def _after(text: str) -> float | None:
-    return float(text) if text.isdecimal() and len(text) < 8 else None
 
 
 _PIECE = 1 << 16

@@ -15,9 +15,10 @@ from typing import Any
 import argon2
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.wire import signing
 from edgewright.fleet.server.api.endpoint import RANK, Call, RefusedError
-from edgewright.fleet.server.api.limits import Buckets, daily
+from edgewright.fleet.server.api.limits import Buckets
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices, operators
 from edgewright.schema.errors import InputError
@@ -102,12 +103,6 @@ def _refused(why: str) -> RefusedError:
     return RefusedError(401, "a request signed by an enrolled device's key (RFC 9421)", why)
 
 
-def signed_by(headers: Mapping[str, str]) -> str:
-    """Return the device that a request says it is signed by; empty where it says none."""
-    found = _KEYID.search(headers.get("signature-input", ""))
-    return found.group(1) if found else ""
-
-
 class DeviceAuthentication:
     """Finds devices and checks that they are those who ask, then that they do not ask too much.
 
@@ -119,7 +114,7 @@ class DeviceAuthentication:
         self._plane = plane
         self._keys: OrderedDict[str, bytes] = OrderedDict()
         self._requests = Buckets(plane.limits.requests, plane.limits.burst)
-        self._bytes = daily(plane.limits.bytes_a_day)
+        self._bytes = Buckets(plane.limits.bytes_a_day / DAY, plane.limits.bytes_a_day)
 
     async def device(self, call: Call) -> Mapping[str, Any]:
         """Return the device whose key signed a request.
@@ -127,7 +122,8 @@ class DeviceAuthentication:
         Raises:
             RefusedError: 401 for a wrong signature, 429 for too many requests.
         """
-        name = signed_by(call.headers)
+        found = _KEYID.search(call.headers.get("signature-input", ""))
+        name = found.group(1) if found else ""
         if not name:
             raise _refused("none")
         key = self._keys.get(name)
@@ -161,7 +157,7 @@ class DeviceAuthentication:
             return key if asked == name else None
 
         try:
-            self._plane.verify(call.method, call.target, call.headers, call.content, find)
+            signing.verify(call.method, call.target, call.headers, call.content, find)
         except InputError as error:
             raise _refused(error.got or str(error)) from None
 

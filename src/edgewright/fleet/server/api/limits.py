@@ -69,11 +69,6 @@ class Buckets:
                 return
 
 
-def daily(amount: float) -> Buckets:
-    """Return a quota a day, refilled steadily; a whole day's may be used at once."""
-    return Buckets(amount / _DAY, amount)
-
-
 _LATELY = 10.0
 """Seconds over which those who were sent away are counted."""
 _BEAR = 20.0

@@ -71,12 +71,15 @@ class Static:
         small = await self._small(file, key) if key[1] <= _SMALL else None
         name = path.rpartition("/")[2]
         tag = small.tag if small else _tag(name, key)
+        for_ever = _VERSIONED.fullmatch(name) if path.startswith("/metadata/") else _HASHED.match(name)
+        caching = _FOREVER if for_ever else _TIMESTAMP if name == "timestamp.json" else _OTHERWISE
         headers = [
-            (b"etag", tag), (b"cache-control", _caching(path, name)), (b"accept-ranges", b"bytes"),
+            (b"etag", tag), (b"cache-control", caching), (b"accept-ranges", b"bytes"),
             (b"x-content-type-options", b"nosniff"),
         ]  # fmt: skip
         asked = {k: v for k, v in scope["headers"] if k in (b"if-none-match", b"range", b"if-range")}
-        if b"if-none-match" in asked and _matches(asked[b"if-none-match"], tag):
+        given = asked.get(b"if-none-match", b"").split(b",")
+        if any(one.strip().removeprefix(b"W/") in (tag, b"*") for one in given):
             await self._send(send, 304, headers)
             return
         size = len(small.content) if small else key[1]
@@ -152,12 +155,6 @@ class Static:
         self._status[status].inc()
 
 
-def _caching(path: str, name: str) -> bytes:
-    if _VERSIONED.fullmatch(name) if path.startswith("/metadata/") else _HASHED.match(name):
-        return _FOREVER
-    return _TIMESTAMP if name == "timestamp.json" else _OTHERWISE
-
-
 def _read(file: str) -> _Small | None:
     try:
         with Path(file).open("rb") as opened:
@@ -175,10 +172,6 @@ def _tag(name: str, key: _Key) -> bytes:
     # The name begins with the hash of what is in it; without one, what the file system says.
     text = name[:32] if _HASHED.match(name) else f"{key[0]:x}-{key[1]:x}-{key[2]:x}"
     return f'"{text}"'.encode()
-
-
-def _matches(given: bytes, tag: bytes) -> bool:
-    return any(one.strip().removeprefix(b"W/") in (tag, b"*") for one in given.split(b","))
 
 
 def _span(asked: dict[bytes, bytes], tag: bytes, size: int) -> tuple[int, int] | None:

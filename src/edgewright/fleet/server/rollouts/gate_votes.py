@@ -10,11 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, REPORT_EVERY
-from edgewright.fleet.protocol.plans.gates import SHARES, GateVerdict, Vote, distance, failed, judge, value
+from edgewright.fleet.protocol.plans.gates import SHARES, Vote, distance, failed, judge, value
 from edgewright.fleet.server.database.tables import boards_of, devices, intents, outcomes, reports
 from edgewright.schema.boards import pending
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Vitals
+from edgewright.schema.fleet_watch import GateSeen
 
 _SOME = 5
 _AHEAD = 60.0
@@ -32,7 +33,7 @@ def judge_all(
     last: bool = False,
     listening: float = 0.0,
     every: float = REPORT_EVERY,
-) -> tuple[GateVerdict, ...]:
+) -> tuple[GateSeen, ...]:
     """Ask every gate of a plan.
 
     Args:

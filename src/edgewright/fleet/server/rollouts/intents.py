@@ -72,16 +72,11 @@ def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: 
     verdict = decide(plan, standing, traits, moment)
     if not verdict.go:
         return refuse(verdict.why, verdict.wait or 300.0)
-    if _failed_before(connection, device["id"], plan):
+    record = {"device": device["id"], "plan": plan.id, "counter": plan.release.counter}
+    if connection.execute(_FAILURE, record).one_or_none() is not None:  # also where it lost its own memory of it
         return refuse(f"release {plan.release.counter} failed on this device before", HOUR)
     why, wait = _over_pace(connection, device["id"], plan, now)
     return refuse(why, wait) if why else Allowed(nonce=intent.nonce, go=True, until=UNTIL)
-
-
-def _failed_before(connection: sa.Connection, device: str, plan: Plan) -> bool:
-    """Return whether a device that lost its own memory of it reported that the release failed there."""
-    record = {"device": device, "plan": plan.id, "counter": plan.release.counter}
-    return connection.execute(_FAILURE, record).one_or_none() is not None
 
 
 def _over_pace(connection: sa.Connection, device: str, plan: Plan, now: float) -> tuple[str, float]:

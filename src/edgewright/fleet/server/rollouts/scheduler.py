@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import ONLINE, REPORT_EVERY
 from edgewright.fleet.protocol.plans.formatting import day, lasting
-from edgewright.fleet.protocol.plans.gates import GateVerdict, together
+from edgewright.fleet.protocol.plans.gates import together
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.server.database.engine import Database
@@ -30,6 +30,7 @@ from edgewright.fleet.server.rollouts.rows import next_due, plan_of, say_stage, 
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_plan import Plan
+from edgewright.schema.fleet_watch import GateSeen
 
 RENEW = 0.5
 """Share of a role's lifetime after which it is signed again."""
@@ -155,7 +156,7 @@ class Scheduler:
         self._rollouts.advance(plan.id, seen, why)
         return SchedulerEvent(what="finished" if last else "stage", plan=plan.id, why=why)
 
-    def _note(self, row: Mapping[str, Any], judged: tuple[GateVerdict, ...], holds: str, now: float) -> None:
+    def _note(self, row: Mapping[str, Any], judged: tuple[GateSeen, ...], holds: str, now: float) -> None:
         """Keep what the gates said, for people; only where it is news."""
         text = msgspec.json.encode(judged).decode()
         if text == row["judged"] and holds == row["holds"]:
@@ -184,7 +185,7 @@ class Scheduler:
         return SchedulerEvent(what="renewed", why=", ".join(due))
 
 
-def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[GateVerdict, ...], now: float) -> str:
+def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[GateSeen, ...], now: float) -> str:
     """Why the stage does not end now; empty where it may."""
     due = next_due(plan, standing_of(row))
     reasons = [one.why for one in judged if one.said == "hold"]

@@ -48,12 +48,9 @@ def allowed(
         last = before.get(standing.plan)
         if last is None or last.standing != standing:
             _may(standing, plans[standing.plan], last.standing if last else None, now)
-    return {name: known for name, known in {**before, **told}.items() if name in told or not _forgotten(known, now)}
-
-
-def _forgotten(known: Known, now: float) -> bool:
-    """Whether nothing can come of a rollout: it is over, another followed, and its plan begins nowhere any more."""
-    return known.standing.state == "finished" and now > known.plan.expires + REMEMBERED
+    # Nothing can come of a rollout that is over, and which another followed, once its plan begins nowhere any more.
+    over = {n for n, k in before.items() if k.standing.state == "finished" and now > k.plan.expires + REMEMBERED}
+    return {name: known for name, known in {**before, **told}.items() if name in told or name not in over}
 
 
 def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:

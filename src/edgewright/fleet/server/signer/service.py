@@ -263,16 +263,12 @@ def _plan(
             raise InputError("the plan that was signed offline", "other bytes", where)
         if signed.expires.timestamp() <= now:
             raise InputError(f"metadata of {RELEASES} that holds", f"some that expired on {signed.expires}", where)
-        plan = _decoded(data, where)
+        try:
+            plan = msgspec.json.decode(data, type=Plan)
+        except msgspec.DecodeError as error:
+            raise InputError("a plan", str(error), where) from None
         if plan.id != standing.plan or plan.release.product != standing.product:
             raise InputError(f"a plan {standing.plan!r} for {standing.product!r}", f"{plan.id!r}", where)
         check(plan)
         return plan
     raise InputError("a plan that the offline keys signed", "one that they did not", where)
-
-
-def _decoded(data: bytes, where: str) -> Plan:
-    try:
-        return msgspec.json.decode(data, type=Plan)
-    except msgspec.DecodeError as error:
-        raise InputError("a plan", str(error), where) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.simulator.default_plan import HOUR
@@ -59,7 +60,9 @@ class CorrectedClocks(Fault):
         for device in fleet.devices:
             if chosen(device, self.rate):
                 device.clock.skew = _SKEWS[int(device.chance.share() * len(_SKEWS))]
-                fleet.events.after(device.chance.between(_FIRST, _LAST) * HOUR, _correction(device))
+                fleet.events.after(
+                    device.chance.between(_FIRST, _LAST) * HOUR, partial(setattr, device.clock, "skew", 0.0)
+                )
 
     def count(self, fleet: SimulatedFleet) -> int:
         """Count wrong clocks."""
@@ -83,13 +86,6 @@ class PowerCuts(Fault):
     def count(self, fleet: SimulatedFleet) -> int:
         """Count power cuts."""
         return sum(device.cuts for device in fleet.devices)
-
-
-def _correction(device: Device) -> Callable[[], None]:
-    def correct() -> None:
-        device.clock.skew = 0.0
-
-    return correct
 
 
 def _cutting(device: Device, rate: float) -> Callable[[], None]:
