@@ -9,13 +9,13 @@ from edgewright.core.formatting import (
     flow_text,
     fraction,
     number,
-    percent,
     plural,
     seconds_text,
     shape_text,
 )
 from edgewright.schema.lesson import Block, Facts, Grid, Paragraph
 from edgewright.schema.trace import EpochRecord, PredictionRecord, StageRecord, Trace
+from edgewright.trace.sections.prediction import answer_text, layer_title, ranked
 
 COLUMNS, DROPPED = 6, 8
 
@@ -76,13 +76,6 @@ def epoch_grid(epochs: Sequence[EpochRecord]) -> Grid:
     return Grid(headers=tuple(headers), rows=rows, figures=(0, 1, 2, 3, 4))
 
 
-def said(prediction: PredictionRecord) -> str:
-    """Return a prediction as text: 'walking, 85 %'."""
-    if not prediction.probabilities:
-        return prediction.answer
-    return f"{prediction.answer}, {percent(prediction.confidence)}"
-
-
 def prediction_title(prediction: PredictionRecord) -> str:
     """'Row 18', as `edgewright trace --row` counts; windows likewise."""
     return f"{'Window' if len(prediction.raw_shape) > 1 else 'Row'} {prediction.row + 1:,} of the data"
@@ -104,25 +97,20 @@ def prediction_blocks(prediction: PredictionRecord) -> tuple[Block, ...]:
             ("to the network", size, ", ".join(shown) + (", ..." if len(prediction.features) > COLUMNS else ""))
         )
     for layer in prediction.layers:
-        kind = f"{layer.name} ({layer.activation})" if layer.activation not in ("", "linear") else layer.name
+        kind = layer_title(layer)
         if layer is prediction.layers[-1]:
             text = ", ".join(f"{label} {fraction(p)}" for label, p in ranked(prediction)[:COLUMNS])
             rows.append((kind, f"{layer.size:,}", text or number(layer.values[0] if layer.values else None)))
         else:
             largest = f", largest {number(max(layer.values))}" if layer.values else ""
             rows.append((kind, f"{layer.size:,}", f"{layer.active:,} of {layer.size:,} active{largest}"))
-    end = said(prediction)
+    end = answer_text(prediction)
     if prediction.right is not None:
         end += ": right" if prediction.right else f": wrong, it is {prediction.truth}"
     elif prediction.truth:
         end += f" (truth {prediction.truth})"
     rows.append(("answer", "", end))
     return (Grid(headers=("step", "values", ""), rows=tuple(rows), figures=(1,)),)
-
-
-def ranked(prediction: PredictionRecord) -> list[tuple[str, float]]:
-    """Return classes and probabilities, the most probable first."""
-    return sorted(prediction.probabilities, key=lambda pair: (-pair[1], pair[0]))
 
 
 def parameters(trace: Trace) -> int:

@@ -15,8 +15,9 @@ from edgewright.schema.trace import (
     Trace,
 )
 from edgewright.trace.insight import growth
-from edgewright.trace.lesson_parts import parameters, ranked
+from edgewright.trace.lesson_parts import parameters
 from edgewright.trace.modes import Mode
+from edgewright.trace.sections.prediction import ranked
 
 
 def layer_formula(layer: LayerRecord) -> Formula:
@@ -190,11 +191,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
         ("Training", "training", [*loss_formula(trace), *step_formula(trace)]),
         ("Answer", "prediction", answer_formulas(trace.predictions[0]) if trace.predictions else []),
         ("Results", "evaluation", [] if trace.evaluation is None else result_formulas(trace.evaluation)),
-        (
-            "Int8",
-            "compression",
-            int8_formulas(trace.compression, parameters(trace)),
-        ),
+        ("Int8", "compression", int8_formulas(trace.compression, parameters(trace))),
         ("Growth", "scaling", _growth(trace)),
     )
     for title, anchor, formulas in parts:
@@ -224,12 +221,9 @@ def _growth(trace: Trace) -> list[Formula]:
     word, found = growth(trace.scaling)
     if not found:
         return []
-    formula = Formula(
-        text="cost = a x rows^e",
-        meaning=f"e is fitted to the measured {word}: at 1 twice the rows take twice the time",
-        example="; ".join(f"{name}: rows^{exponent:.2f}" for name, exponent in found.items()),
-    )
-    return [formula]
+    meaning = f"e is fitted to the measured {word}: at 1 twice the rows take twice the time"
+    example = "; ".join(f"{name}: rows^{exponent:.2f}" for name, exponent in found.items())
+    return [Formula(text="cost = a x rows^e", meaning=meaning, example=example)]
 
 
 MODE = Mode(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from edgewright.core.formatting import percent
 from edgewright.schema.lesson import Block, Heading, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, said, stage_blocks
+from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import notable
+from edgewright.trace.sections.prediction import answer_text
 
 _FEW = 8
 
@@ -21,7 +22,9 @@ def tell(trace: Trace) -> tuple[Block, ...]:
         if stage.kind == "model":
             blocks += _training(trace)
         if stage.kind == "predict" and trace.predictions:
-            blocks.append(Paragraph(text=f"{prediction_title(trace.predictions[0])}: {said(trace.predictions[0])}."))
+            blocks.append(
+                Paragraph(text=f"{prediction_title(trace.predictions[0])}: {answer_text(trace.predictions[0])}.")
+            )
     if trace.predictions:
         first = trace.predictions[0]
         blocks += [Heading(text=f"Inside the network: {prediction_title(first)}", anchor="prediction")]

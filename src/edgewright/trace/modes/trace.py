@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edgewright.core.formatting import amount, bytes_text, fraction, microseconds_text, percent, shape_text
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
@@ -16,8 +18,9 @@ def tell(trace: Trace) -> tuple[Block, ...]:
     blocks: list[Block] = [Paragraph(text=text) for text in (trace.verdict, trace.insight.sentence) if text]
     for place, stage in enumerate(trace.stages, 1):
         blocks += [Heading(text=f"{place}. {stage.name}", anchor=f"data_flow-{place}"), *stage_blocks(stage)]
-    for part in (_model, _training, _evaluation, _predictions, _compression, _scaling, _device):
-        blocks += part(trace)
+    for title, anchor, part in _PARTS:
+        if found := part(trace):
+            blocks += [Heading(text=title, anchor=anchor), *found]
     return tuple(blocks)
 
 
@@ -30,7 +33,7 @@ def _model(trace: Trace) -> list[Block]:
         for one in trace.layers
     )  # fmt: skip
     headers = ("layer", "output", "parameters", "MACs", "activations", "formula")
-    return [Heading(text="Model", anchor="model"), Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4))]
+    return [Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4))]
 
 
 def _training(trace: Trace) -> list[Block]:
@@ -38,11 +41,10 @@ def _training(trace: Trace) -> list[Block]:
     if training is None:
         return []
     if not training.epochs:
-        fitted = Paragraph(text=f"{'; '.join(fact for line in training_facts(training) for fact in line)}.")
-        return [Heading(text="Training trace", anchor="training"), fitted]
+        return [Paragraph(text=f"{'; '.join(fact for line in training_facts(training) for fact in line)}.")]
     shown = notable(training.epochs)
     folded = len(training.epochs) - len(shown)
-    blocks: list[Block] = [Heading(text="Training trace", anchor="training"), epoch_grid(shown)]
+    blocks: list[Block] = [epoch_grid(shown)]
     if folded:
         blocks.append(Paragraph(text=f"{folded:,} further epochs without an event are left out (over {FOLD_ABOVE})."))
     blocks.append(
@@ -63,7 +65,7 @@ def _evaluation(trace: Trace) -> list[Block]:
     if found.majority is not None:
         facts.append(("most frequent class", percent(found.majority, 1)))
     facts += [(name, measured(found, name)) for name in sorted(found.regression)]
-    blocks: list[Block] = [Heading(text="Evaluation", anchor="evaluation"), Facts(rows=tuple(facts))]
+    blocks: list[Block] = [Facts(rows=tuple(facts))]
     if found.classes:
         rows = tuple(
             (c.label, fraction(c.precision), fraction(c.recall), fraction(c.f1), f"{c.support:,}")
@@ -80,7 +82,7 @@ def _evaluation(trace: Trace) -> list[Block]:
 
 
 def _predictions(trace: Trace) -> list[Block]:
-    blocks: list[Block] = [Heading(text="Prediction trace", anchor="prediction")] if trace.predictions else []
+    blocks: list[Block] = []
     for one in trace.predictions:
         blocks += [Paragraph(text=f"{prediction_title(one)}:"), *prediction_blocks(one)]
     return blocks
@@ -97,11 +99,7 @@ def _compression(trace: Trace) -> list[Block]:
         for form in found.variants
     )  # fmt: skip
     headers = ("form", "accuracy", "flips", "weights", "file", "p50 here", "")
-    return [
-        Heading(text="Compression", anchor="compression"),
-        Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5)),
-        *(Paragraph(text=note) for note in found.notes),
-    ]
+    return [Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5)), *(Paragraph(text=note) for note in found.notes)]
 
 
 def _scaling(trace: Trace) -> list[Block]:
@@ -115,11 +113,7 @@ def _scaling(trace: Trace) -> list[Block]:
     )  # fmt: skip
     headers = ("architecture", "rows", "parameters", "CPU time", "memory", "accuracy", "latency")
     grid = Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5, 6))
-    return [
-        Heading(text="Scaling", anchor="scaling"),
-        grid,
-        *([Paragraph(text=found.sentence)] if found.sentence else []),
-    ]
+    return [grid, *([Paragraph(text=found.sentence)] if found.sentence else [])]
 
 
 def _device(trace: Trace) -> list[Block]:
@@ -134,12 +128,18 @@ def _device(trace: Trace) -> list[Block]:
     grid = Grid(headers=("budget", "used", "available", "share", ""), rows=rows, figures=(1, 2, 3))
     told = f"{found.profile}: {found.description}" if found.description else found.profile
     fits = "It fits." if found.fits else "It does not fit."
-    return [Heading(text="Device fit", anchor="device"), Paragraph(text=f"{told}. {fits}"), grid]
+    return [Paragraph(text=f"{told}. {fits}"), grid]
 
 
-MODE = Mode(
-    rank=10,
-    title="Pipeline trace",
-    purpose="Every part of the record, from the data to the device.",
-    tell=tell,
+_PARTS: tuple[tuple[str, str, Callable[[Trace], list[Block]]], ...] = (
+    ("Model", "model", _model),
+    ("Training trace", "training", _training),
+    ("Evaluation", "evaluation", _evaluation),
+    ("Prediction trace", "prediction", _predictions),
+    ("Compression", "compression", _compression),
+    ("Scaling", "scaling", _scaling),
+    ("Device fit", "device", _device),
 )
+
+
+MODE = Mode(10, "Pipeline trace", "Every part of the record, from the data to the device.", tell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewright.core.catalogue import Registry
@@ -21,16 +21,18 @@ class Draft:
     Attributes:
         rank: the lower, the earlier it is asked.
         text: the question.
-        right: the right answer and why it is.
-        wrong: wrong answers with reasons, the most plausible first; the first three that differ are taken.
+        right, why: the right answer and its reason.
+        wrong: wrong answers, each followed by its reason, the most plausible first; the first three that differ are
+            taken.
         source: row of the record that the answer follows from.
         anchor: of the section of the page.
     """
 
     rank: int
     text: str
-    right: tuple[str, str]
-    wrong: Iterable[tuple[str, str]]
+    right: str
+    why: str
+    wrong: Sequence[str]
     source: str
     anchor: str
 
@@ -51,9 +53,9 @@ def _question(trace: Trace, name: str, draft: Draft) -> Question | None:
 
     Options that read alike are one: figures that are the same after rounding never stand beside each other.
     """
-    taken = {_plain(draft.right[0])}
-    options = [Option(text=draft.right[0], reason=draft.right[1], right=True)]
-    for text, reason in draft.wrong:
+    taken = {_plain(draft.right)}
+    options = [Option(text=draft.right, reason=draft.why, right=True)]
+    for text, reason in zip(draft.wrong[::2], draft.wrong[1::2], strict=True):
         if _plain(text) not in taken and len(options) < _OPTIONS:
             taken.add(_plain(text))
             options.append(Option(text=text, reason=reason))

@@ -35,26 +35,20 @@ def int8_cost(trace: Trace) -> Draft | None:
         f"It saves {saved} of the bytes of weights, so it loses {saved} of the accuracy",
         f"Bytes and accuracy do not fall alike: this run's int8 form {cost}.",
     )
-    wrong = [equal] if round(100 * abs(record.drop)) != round(100 * (1 - kept)) else []
-    wrong += [same] if small.flips else []
-    wrong += [half] if abs(kept - 0.5) > 0.02 else []
+    wrong = [*equal] if round(100 * abs(record.drop)) != round(100 * (1 - kept)) else []
+    wrong += same if small.flips else []
+    wrong += half if abs(kept - 0.5) > 0.02 else []
     wrong += [
-        (
-            "It saves nothing in the file and only makes the arithmetic coarser",
-            f"The weights shrink from {bytes_text(whole.weight_bytes)} to {bytes_text(small.weight_bytes)}.",
-        ),
-        (
-            "It saves training time: the network is trained in int8 from the first epoch",
-            "The trained float network is converted; its ranges are found on training samples.",
-        ),
+        "It saves nothing in the file and only makes the arithmetic coarser",
+        f"The weights shrink from {bytes_text(whole.weight_bytes)} to {bytes_text(small.weight_bytes)}.",
+        "It saves training time: the network is trained in int8 from the first epoch",
+        "The trained float network is converted; its ranges are found on training samples.",
     ]
     return Draft(
         40,
         "What does int8 save in this run, and what does it cost?",
-        (
-            f"It saves {saved} of the bytes of weights and {cost}",
-            f"{whole.weight_bytes:,} B -> {small.weight_bytes:,} B of weights. {changed}",
-        ),
+        f"It saves {saved} of the bytes of weights and {cost}",
+        f"{whole.weight_bytes:,} B -> {small.weight_bytes:,} B of weights. {changed}",
         wrong,
         f"Compression, int8: {small.weight_bytes:,} B of weights",
         "compression",
@@ -80,19 +74,17 @@ def budget(trace: Trace) -> Draft | None:
     row = max(rows, key=lambda r: (r.used / r.available, r.name))
     share = percent(row.used / row.available, 1)
     figures = f"{amount(row.used, row.unit)} of {amount(row.available, row.unit)}"
-    wrong = [
-        (_used(r), f"Less of that budget is used: {percent(r.used / r.available, 1)}.")
-        for r in rows
-        if percent(r.used / r.available, 1) != share
-    ]
-    wrong += [
-        (_used(row, factor), f"That is {word} what is used: {figures}.")
-        for factor, word in ((10.0, "ten times"), (0.1, "a tenth of"), (3.0, "three times"))
-    ]
+    wrong: list[str] = []
+    for r in rows:
+        less = percent(r.used / r.available, 1)
+        wrong += [] if less == share else [_used(r), f"Less of that budget is used: {less}."]
+    for factor, word in ((10.0, "ten times"), (0.1, "a tenth of"), (3.0, "three times")):
+        wrong += [_used(row, factor), f"That is {word} what is used: {figures}."]
     return Draft(
         60,
         f"Which budget of {device.profile} does this model fill most, and how far?",
-        (_used(row), f"{figures}, {row.how}."),
+        _used(row),
+        f"{figures}, {row.how}.",
         wrong,
         f"Device fit, {row.name}: {figures}",
         "device",

@@ -30,22 +30,17 @@ def fewer_features(trace: Trace) -> Draft | None:
     return Draft(
         10,
         f"Why are fewer features selected before training? This run continues with {after:,} of {before:,}.",
+        "The model gets smaller and has less noise to memorize: its first layer has "
+        f"{first.parameters:,} parameters instead of {was}",
+        f"{units:,} units x ({after:,} inputs + 1 bias) = {first.parameters:,}; with all {before:,} columns {was}"
+        f"{kept}.",
         (
-            "The model gets smaller and has less noise to memorize: its first layer has "
-            f"{first.parameters:,} parameters instead of {was}",
-            f"{units:,} units x ({after:,} inputs + 1 bias) = {first.parameters:,}; with all {before:,} columns {was}"
-            f"{kept}.",
-        ),
-        (
-            (f"The {before - after:,} dropped columns hold wrong readings, which must be removed", f"{why}{left}."),
-            (
-                f"A dense layer of {units:,} units cannot take more than {after:,} inputs",
-                f"A dense layer takes any number of inputs; {before:,} of them would need {was} parameters.",
-            ),
-            (
-                f"With {before:,} columns fewer rows would be left for training",
-                f"Selection changes columns only: {stage.shape_in[0]:,} rows in, {stage.shape_out[0]:,} rows out.",
-            ),
+            f"The {before - after:,} dropped columns hold wrong readings, which must be removed",
+            f"{why}{left}.",
+            f"A dense layer of {units:,} units cannot take more than {after:,} inputs",
+            f"A dense layer takes any number of inputs; {before:,} of them would need {was} parameters.",
+            f"With {before:,} columns fewer rows would be left for training",
+            f"Selection changes columns only: {stage.shape_in[0]:,} rows in, {stage.shape_out[0]:,} rows out.",
         ),
         f"Data flow, {stage.name}: {before:,} -> {after:,} columns",
         "data_flow",
@@ -63,21 +58,16 @@ def fitted_on(trace: Trace) -> Draft | None:
     return Draft(
         12,
         f"{total:,} samples pass the stage '{stage.name}'. Which of them was it fitted on?",
+        f"The {used:,} that are not used for evaluation",
+        f"What it learns must not come from the other {total - used:,}: they must be as new to the pipeline as "
+        "samples of the device will be.",
         (
-            f"The {used:,} that are not used for evaluation",
-            f"What it learns must not come from the other {total - used:,}: they must be as new to the pipeline as "
-            "samples of the device will be.",
-        ),
-        (
-            (f"All {total:,}", f"Then the {total - used:,} test samples would influence what they evaluate."),
-            (
-                f"The {total - used:,} used for evaluation",
-                "Nothing may be learned from them: they are evaluated once.",
-            ),
-            (
-                "None: it is computed from each sample alone",
-                f"It keeps figures of {used:,} training samples and applies them to every sample.",
-            ),
+            f"All {total:,}",
+            f"Then the {total - used:,} test samples would influence what they evaluate.",
+            f"The {total - used:,} used for evaluation",
+            "Nothing may be learned from them: they are evaluated once.",
+            "None: it is computed from each sample alone",
+            f"It keeps figures of {used:,} training samples and applies them to every sample.",
         ),
         f"Data flow, {stage.name}: fitted on {used:,} training samples",
         "data_flow",

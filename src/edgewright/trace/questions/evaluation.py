@@ -27,32 +27,24 @@ def interval(trace: Trace) -> Draft | None:
     return Draft(
         50,
         f"What does '{value} right (95 %: {low} to {high})' mean?",
-        (
-            f"The test samples leave the accuracy uncertain: repeated with {drawn}, intervals made like this one "
-            "contain the true accuracy about 95 times in 100",
-            f"Method: {found.method}, from {evaluation.samples:,} test samples{of}. More of them make it narrower.",
-        ),
+        f"The test samples leave the accuracy uncertain: repeated with {drawn}, intervals made like this one "
+        "contain the true accuracy about 95 times in 100",
+        f"Method: {found.method}, from {evaluation.samples:,} test samples{of}. More of them make it narrower.",
         (
             *_one_group(evaluation, found),
-            (
-                "95 % of the answers are right",
-                f"{value} of them are; 95 % says how often such an interval contains the true value.",
-            ),
-            (
-                f"Each answer has a confidence between {low} and {high}",
-                "A confidence belongs to one answer, the interval to the accuracy of all.",
-            ),
-            (
-                f"The accuracy was between {low} and {high} in every epoch",
-                "The test samples are evaluated once, after the last epoch.",
-            ),
+            "95 % of the answers are right",
+            f"{value} of them are; 95 % says how often such an interval contains the true value.",
+            f"Each answer has a confidence between {low} and {high}",
+            "A confidence belongs to one answer, the interval to the accuracy of all.",
+            f"The accuracy was between {low} and {high} in every epoch",
+            "The test samples are evaluated once, after the last epoch.",
         ),
         f"Evaluation, accuracy: {value} ({low} to {high})",
         "evaluation",
     )
 
 
-def _one_group(evaluation: EvaluationRecord, found: Interval) -> list[tuple[str, str]]:
+def _one_group(evaluation: EvaluationRecord, found: Interval) -> list[str]:
     """Return the wrong answer that every group lies within the interval, where one lies outside."""
     known = [(g.accuracy, g.group) for g in evaluation.groups if g.accuracy is not None]
     outside = [(max(found.low - share, share - found.high), name, share) for share, name in known]
@@ -60,11 +52,9 @@ def _one_group(evaluation: EvaluationRecord, found: Interval) -> list[tuple[str,
     if distance <= 0:
         return []
     return [
-        (
-            "For every single person or machine the accuracy lies between "
-            f"{percent(found.low, 1)} and {percent(found.high, 1)}",
-            f"It is about the mean of all; '{short(far)}' alone has {percent(share, 1)}.",
-        )
+        "For every single person or machine the accuracy lies between "
+        f"{percent(found.low, 1)} and {percent(found.high, 1)}",
+        f"It is about the mean of all; '{short(far)}' alone has {percent(share, 1)}.",
     ]
 
 
@@ -86,21 +76,20 @@ def confused(trace: Trace) -> Draft | None:
     count, truth, answer = pairs[0]
     times, back = plural(count, "time"), next((n for n, t, a in pairs if (t, a) == (answer, truth)), 0)
     right = _mistake(truth, answer)
-    wrong = [(_mistake(t, a), f"That happened {plural(n, 'time')}; {right} {times}.") for n, t, a in pairs[1:4]]
+    wrong: list[str] = []
+    for n, t, a in pairs[1:4]:
+        wrong += [_mistake(t, a), f"That happened {plural(n, 'time')}; {right} {times}."]
     wrong += [
-        (
-            f"'{short(truth)}' and '{short(answer)}' are confused equally often in both directions",
-            f"{right} {times}, the other way round {plural(back, 'time')}.",
-        ),
-        (
-            "None: no class is confused with another",
-            f"{sum(n for n, _, _ in pairs):,} of {found.samples:,} test samples got a wrong class.",
-        ),
+        f"'{short(truth)}' and '{short(answer)}' are confused equally often in both directions",
+        f"{right} {times}, the other way round {plural(back, 'time')}.",
+        "None: no class is confused with another",
+        f"{sum(n for n, _, _ in pairs):,} of {found.samples:,} test samples got a wrong class.",
     ]
     return Draft(
         51,
         "Which mistake does this model make most often on the test samples?",
-        (right, f"The confusion matrix counts {count:,}, the most off its diagonal."),
+        right,
+        f"The confusion matrix counts {count:,}, the most off its diagonal.",
         wrong,
         f"Evaluation, confusion matrix: truth {short(truth)}, answer {short(answer)}: {count:,}",
         "evaluation",
@@ -123,24 +112,16 @@ def split(trace: Trace) -> Draft | None:
     return Draft(
         52,
         f"Why is no {kept} of this run on both sides of the split?",
+        f"So that the {count} used for evaluation say how well the model does for {new}",
+        f"{count}{of} were held back. Samples of one {kept} are alike: with some of them in training the figures "
+        "would look better than they are.",
         (
-            f"So that the {count} used for evaluation say how well the model does for {new}",
-            f"{count}{of} were held back. Samples of one {kept} are alike: with some of them in training the figures "
-            "would look better than they are.",
-        ),
-        (
-            (
-                "So that training is faster, as fewer samples are read",
-                "A share sets how many samples train, whatever the split.",
-            ),
-            (
-                "So that every class is equally frequent on both sides",
-                f"Keeping a {kept} whole does not do that; classes may even become less even.",
-            ),
-            (
-                "So that the test samples can be used to choose the best epoch",
-                "Validation samples choose the epoch. The test samples are evaluated once, at the end.",
-            ),
+            "So that training is faster, as fewer samples are read",
+            "A share sets how many samples train, whatever the split.",
+            "So that every class is equally frequent on both sides",
+            f"Keeping a {kept} whole does not do that; classes may even become less even.",
+            "So that the test samples can be used to choose the best epoch",
+            "Validation samples choose the epoch. The test samples are evaluated once, at the end.",
         ),
         f"Evaluation: {evaluation.samples:,} test samples, split by {evaluation.split_by}",
         "evaluation",
@@ -160,21 +141,23 @@ def majority(trace: Trace) -> Draft | None:
         f"one does better, {base}.",
     )
     wrong = [
-        (percent(0.0, 1), "Being always wrong is as hard as being always right."),
-        *([] if abs(found.majority - 1 / classes) < 0.02 else [even]),
-        (percent(1.0, 1), "That is the maximum, not what a model without knowledge reaches."),
-        (
-            percent(0.5, 1),
-            "A coin is right half the time between two equally frequent classes; the most frequent one of these "
-            f"{classes} makes up {base}.",
-        ),
-        (percent(1 - found.majority, 1), "That share is wrong when the most frequent class is always answered."),
+        percent(0.0, 1),
+        "Being always wrong is as hard as being always right.",
+        *([] if abs(found.majority - 1 / classes) < 0.02 else even),
+        percent(1.0, 1),
+        "That is the maximum, not what a model without knowledge reaches.",
+        percent(0.5, 1),
+        "A coin is right half the time between two equally frequent classes; the most frequent one of these "
+        f"{classes} makes up {base}.",
+        percent(1 - found.majority, 1),
+        "That share is wrong when the most frequent class is always answered.",
     ]
     return Draft(
         53,
         f"{percent(found.accuracy.value, 1)} of the test samples are right. What would always answering the most "
         "frequent class reach, without learning anything?",
-        (base, f"That class makes up {base} of the {found.samples:,} test samples."),
+        base,
+        f"That class makes up {base} of the {found.samples:,} test samples.",
         wrong,
         f"Evaluation, always the most frequent class: {base}",
         "evaluation",
@@ -190,23 +173,15 @@ def r2(trace: Trace) -> Draft | None:
     return Draft(
         54,
         f"What does r2 = {fraction(value)} mean for this regression?",
+        f"Its mean squared error is {percent(1 - value, 1)} of that of always answering with the mean",
+        f"r2 = 1 - mean squared error / variance of the target, on {trace.evaluation.samples:,} test samples.",
         (
-            f"Its mean squared error is {percent(1 - value, 1)} of that of always answering with the mean",
-            f"r2 = 1 - mean squared error / variance of the target, on {trace.evaluation.samples:,} test samples.",
-        ),
-        (
-            (
-                f"{percent(value, 1)} of the answers are right",
-                "An amount is hardly ever met exactly; nothing is counted as right or wrong.",
-            ),
-            (
-                f"Each answer is off by {percent(1 - value, 1)} of its value",
-                "The mean absolute error says how far answers are off, in the unit of the target.",
-            ),
-            (
-                f"The model has seen {percent(value, 1)} of the test samples before",
-                "It has seen none of them: they were held back.",
-            ),
+            f"{percent(value, 1)} of the answers are right",
+            "An amount is hardly ever met exactly; nothing is counted as right or wrong.",
+            f"Each answer is off by {percent(1 - value, 1)} of its value",
+            "The mean absolute error says how far answers are off, in the unit of the target.",
+            f"The model has seen {percent(value, 1)} of the test samples before",
+            "It has seen none of them: they were held back.",
         ),
         f"Evaluation, r2: {fraction(value)}",
         "evaluation",
@@ -224,15 +199,16 @@ def rmse(trace: Trace) -> Draft | None:
         55,
         f"The mean absolute error is {number(mae)}, the root mean squared error {number(root)}. Why is the second "
         "larger?",
+        "Squaring gives large errors more weight, and errors differ in size",
+        f"The two are equal only where all errors have one size; here the second is {number(root / mae)} times the "
+        "first.",
         (
-            "Squaring gives large errors more weight, and errors differ in size",
-            f"The two are equal only where all errors have one size; here the second is {number(root / mae)} times the "
-            "first.",
-        ),
-        (
-            ("It is measured on the training samples", "Both are measured on the same test samples."),
-            ("It adds up all errors instead of taking their mean", "Both take a mean, the second of squares."),
-            ("Its unit is the square of the target's", "The root brings the squares back to the target's unit."),
+            "It is measured on the training samples",
+            "Both are measured on the same test samples.",
+            "It adds up all errors instead of taking their mean",
+            "Both take a mean, the second of squares.",
+            "Its unit is the square of the target's",
+            "The root brings the squares back to the target's unit.",
         ),
         f"Evaluation, rmse: {number(root)}, mae: {number(mae)}",
         "evaluation",

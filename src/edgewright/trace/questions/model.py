@@ -30,25 +30,17 @@ def larger_architecture(trace: Trace) -> Draft | None:
         11,
         f"Why does the larger architecture affect scalability? '{short(large.architecture)}' has "
         f"{large.parameters:,} parameters, '{short(small.architecture)}' has {small.parameters:,}.",
+        f"Every row passes every weight in every epoch: each additional row costs about {times} times as many "
+        "multiply-accumulates",
+        f"{large.parameters:,} / {small.parameters:,} = {times}. {_cost(small, large)}",
         (
-            f"Every row passes every weight in every epoch: each additional row costs about {times} times as many "
-            "multiply-accumulates",
-            f"{large.parameters:,} / {small.parameters:,} = {times}. {_cost(small, large)}",
-        ),
-        (
-            (
-                "It reads more columns of each row than the small one",
-                "Both read the same columns; they differ in the number of weights behind them.",
-            ),
-            (
-                "It holds all rows in memory at once, the small one does not",
-                "Both are trained in batches of the same size. Its extra memory is for weights and activations.",
-            ),
-            (
-                "It cannot be trained on more rows than it has parameters",
-                f"There is no such limit: '{short(small.architecture)}' with {small.parameters:,} parameters was "
-                f"trained at all {sizes} sizes, up to {largest:,} rows.",
-            ),
+            "It reads more columns of each row than the small one",
+            "Both read the same columns; they differ in the number of weights behind them.",
+            "It holds all rows in memory at once, the small one does not",
+            "Both are trained in batches of the same size. Its extra memory is for weights and activations.",
+            "It cannot be trained on more rows than it has parameters",
+            f"There is no such limit: '{short(small.architecture)}' with {small.parameters:,} parameters was "
+            f"trained at all {sizes} sizes, up to {largest:,} rows.",
         ),
         f"Scaling, {largest:,} rows: {large.parameters:,} against {small.parameters:,} parameters",
         "scaling",
@@ -90,13 +82,19 @@ def layer_parameters(trace: Trace) -> Draft | None:
     return Draft(
         20,
         f"How many parameters does the layer '{layer.name}' have, with {inputs:,} inputs and {units:,} units?",
-        (f"{layer.parameters:,}", f"{inputs:,} x {units:,} weights + {units:,} biases = {layer.parameters:,}."),
+        f"{layer.parameters:,}",
+        f"{inputs:,} x {units:,} weights + {units:,} biases = {layer.parameters:,}.",
         (
-            (f"{inputs * units:,}", f"That omits the {units:,} biases, one for each unit."),
-            (f"{inputs + units:,}", "Every input is connected to every unit: the numbers are multiplied, not added."),
-            (f"{units * (units + 1):,}", f"That would be a layer of {units:,} units after {units:,} others."),
-            (f"{inputs * (units + 1):,}", f"A bias belongs to a unit, not to an input: there are {units:,}."),
-            (f"{2 * inputs * units:,}", "Each pair of input and unit has one weight, not two."),
+            f"{inputs * units:,}",
+            f"That omits the {units:,} biases, one for each unit.",
+            f"{inputs + units:,}",
+            "Every input is connected to every unit: the numbers are multiplied, not added.",
+            f"{units * (units + 1):,}",
+            f"That would be a layer of {units:,} units after {units:,} others.",
+            f"{inputs * (units + 1):,}",
+            f"A bias belongs to a unit, not to an input: there are {units:,}.",
+            f"{2 * inputs * units:,}",
+            "Each pair of input and unit has one weight, not two.",
         ),
         f"Model, {layer.name}: {layer.parameters:,} parameters",
         "model",
@@ -113,31 +111,22 @@ def where_weights_go(trace: Trace) -> Draft | None:
     top, last = layers[0], layers[-1]
     share = percent(top.parameters / total)
     most = "Mostly" if top.parameters * 2 > total else "The largest share"
-    wrong = [
-        (
-            f"To the layer '{short(one.name)}'",
-            f"It has {one.parameters:,} of {total:,} parameters, {percent(one.parameters / total, 1)}.",
-        )
-        for one in layers[1:3]
-    ]
+    wrong: list[str] = []
+    for one in layers[1:3]:
+        has = f"{one.parameters:,} of {total:,} parameters, {percent(one.parameters / total, 1)}"
+        wrong += [f"To the layer '{short(one.name)}'", f"It has {has}."]
     return Draft(
         21,
         f"Where do the {bytes_text(_FLOAT32 * total)} of float32 weights of this network go?",
-        (
-            f"{most} to the layer '{short(top.name)}': {share}",
-            f"{top.parameters:,} of {total:,} parameters, {_FLOAT32} bytes each.",
-        ),
+        f"{most} to the layer '{short(top.name)}': {share}",
+        f"{top.parameters:,} of {total:,} parameters, {_FLOAT32} bytes each.",
         (
             *wrong,
-            (
-                f"Each of the {len(layers)} layers takes the same share",
-                f"The shares range from {percent(last.parameters / total, 1)} to {percent(top.parameters / total, 1)}.",
-            ),
-            (
-                "To the activations: weights take hardly any",
-                "Activations are in RAM while one answer is computed; the weights alone are "
-                f"{bytes_text(_FLOAT32 * total)} in float32.",
-            ),
+            f"Each of the {len(layers)} layers takes the same share",
+            f"The shares range from {percent(last.parameters / total, 1)} to {percent(top.parameters / total, 1)}.",
+            "To the activations: weights take hardly any",
+            "Activations are in RAM while one answer is computed; the weights alone are "
+            f"{bytes_text(_FLOAT32 * total)} in float32.",
         ),
         f"Model, {top.name}: {top.parameters:,} of {total:,} parameters",
         "model",

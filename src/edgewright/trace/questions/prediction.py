@@ -18,24 +18,16 @@ def confidence(trace: Trace) -> Draft | None:
     return Draft(
         70,
         f"The model answers '{label}, {share}'. What does {share} mean?",
+        f"Of all answers with such a confidence about {share} are right",
+        f"Confidence and share of right answers differ by {percent(error, 1)} on average here (the calibration "
+        "error, over ten bins of confidence).",
         (
-            f"Of all answers with such a confidence about {share} are right",
-            f"Confidence and share of right answers differ by {percent(error, 1)} on average here (the calibration "
-            "error, over ten bins of confidence).",
-        ),
-        (
-            (
-                f"The sample is '{label}' to {share} and something else to the rest",
-                "A sample has one class. The figure says how sure the model may be, not how much of it there is.",
-            ),
-            (
-                f"{share} of the training samples were '{label}'",
-                "How frequent a class is in training does not depend on the sample; the confidence does.",
-            ),
-            (
-                f"{share} of the values of the hidden layers voted for '{label}'",
-                "Values of a layer are not counted like votes: they are weighted and added up.",
-            ),
+            f"The sample is '{label}' to {share} and something else to the rest",
+            "A sample has one class. The figure says how sure the model may be, not how much of it there is.",
+            f"{share} of the training samples were '{label}'",
+            "How frequent a class is in training does not depend on the sample; the confidence does.",
+            f"{share} of the values of the hidden layers voted for '{label}'",
+            "Values of a layer are not counted like votes: they are weighted and added up.",
         ),
         f"Prediction trace: {label}, {share}; Evaluation, calibration error {percent(error, 1)}",
         "prediction",
@@ -54,20 +46,15 @@ def active(trace: Trace) -> Draft | None:
         71,
         f"In the prediction trace the layer '{shown.name}' shows '{figures}'. What happened to the other "
         f"{shown.size - shown.active:,}?",
+        "Their weighted sums were zero or less, so ReLU gave exactly 0: for this sample they pass nothing on",
+        f"relu(z) = max(0, z). Here {percent(shown.active / shown.size)} are active; other samples have others.",
         (
-            "Their weighted sums were zero or less, so ReLU gave exactly 0: for this sample they pass nothing on",
-            f"relu(z) = max(0, z). Here {percent(shown.active / shown.size)} are active; other samples have others.",
-        ),
-        (
-            ("Dropout removed them", "Dropout removes values only during training; an answer uses all of them."),
-            (
-                "They were pruned: their weights were removed to save memory",
-                f"All {shown.size:,} units and their weights exist and were computed.",
-            ),
-            (
-                "They are broken and never give anything",
-                "One sample cannot show that; with other inputs they may well be above zero.",
-            ),
+            "Dropout removed them",
+            "Dropout removes values only during training; an answer uses all of them.",
+            "They were pruned: their weights were removed to save memory",
+            f"All {shown.size:,} units and their weights exist and were computed.",
+            "They are broken and never give anything",
+            "One sample cannot show that; with other inputs they may well be above zero.",
         ),
         f"Prediction trace, {shown.name}: {figures}",
         "prediction",

@@ -29,19 +29,16 @@ def kept_epoch(trace: Trace) -> Draft | None:
     for epoch in [*near[1:3], training.epochs[0].epoch, *near]:
         reasons.setdefault(epoch, "It is another epoch")
     loss = fraction(found[best], 4)
-    wrong = (
-        (
-            f"Epoch {epoch}",
-            f"{reason}, but the validation loss decides: "
-            + (f"{fraction(found[epoch], 4)} there, {loss} in epoch {best}." if epoch in found else "it has none."),
-        )
-        for epoch, reason in reasons.items()
-        if epoch != best
-    )
+    wrong: list[str] = []
+    for epoch, reason in reasons.items():
+        if epoch != best:
+            there = f"{fraction(found[epoch], 4)} there, {loss} in epoch {best}" if epoch in found else "it has none"
+            wrong += [f"Epoch {epoch}", f"{reason}, but the validation loss decides: {there}."]
     return Draft(
         30,
         f"{len(training.epochs)} epochs were trained. The weights of which one were kept?",
-        (f"Epoch {best}", f"Its validation loss, {loss}, is the lowest of all epochs."),
+        f"Epoch {best}",
+        f"Its validation loss, {loss}, is the lowest of all epochs.",
         wrong,
         f"Training trace, epoch {best}: validation loss {loss}",
         "training",
@@ -61,25 +58,16 @@ def overfitting(trace: Trace) -> Draft | None:
     return Draft(
         31,
         "Since when does this training overfit, and how can you see it?",
+        f"Since epoch {start.epoch}: from there validation loss rises while training loss keeps falling",
+        f"From epoch {start.epoch} to {shown.epoch} validation loss goes from {fraction(start.validation_loss)} to "
+        f"{fraction(shown.validation_loss)}, training loss from {fraction(start.loss)} to {fraction(shown.loss)}.",
         (
-            f"Since epoch {start.epoch}: from there validation loss rises while training loss keeps falling",
-            f"From epoch {start.epoch} to {shown.epoch} validation loss goes from {fraction(start.validation_loss)} to "
-            f"{fraction(shown.validation_loss)}, training loss from {fraction(start.loss)} to {fraction(shown.loss)}.",
-        ),
-        (
-            (
-                f"Since epoch {epochs[-1].epoch}: it shows only after the last epoch",
-                "It shows as soon as validation loss stays above its best: by epoch "
-                f"{shown.epoch} it is {rise} above it.",
-            ),
-            (
-                "It does not: training loss falls to the end",
-                "Falling training loss says nothing about other data; validation loss rises meanwhile.",
-            ),
-            (
-                "Since epoch 1: training loss is never zero",
-                "A loss above zero is not overfitting; memorizing would bring it towards zero.",
-            ),
+            f"Since epoch {epochs[-1].epoch}: it shows only after the last epoch",
+            f"It shows as soon as validation loss stays above its best: by epoch {shown.epoch} it is {rise} above it.",
+            "It does not: training loss falls to the end",
+            "Falling training loss says nothing about other data; validation loss rises meanwhile.",
+            "Since epoch 1: training loss is never zero",
+            "A loss above zero is not overfitting; memorizing would bring it towards zero.",
         ),
         f"Training trace, epoch {start.epoch}: validation loss {fraction(start.validation_loss)}",
         "training",

@@ -43,7 +43,7 @@ def prediction_card(record: PredictionRecord, title: str = "", anchor: str = "")
         *(_layer(layer, layer is record.layers[-1] and bool(record.probabilities)) for layer in record.layers),
     ]
     if record.probabilities:
-        steps.append(Step("Answer", chances=sorted(record.probabilities, key=lambda pair: (-pair[1], pair[0]))))
+        steps.append(Step("Answer", chances=ranked(record)))
     return Card(title or f"{unit} {record.row + 1:,}", tuple(head), [Steps(steps)], anchor)
 
 
@@ -52,6 +52,11 @@ def explained_blocks(record: Explained) -> Sequence[ViewBlock]:
     outside = (line(f"outside the declared range: {text}", "warn") for text in record.outside)
     card = prediction_card(record.prediction, f"Prediction of {record.place}")
     return Cards([card]), *outside, *(line(text, "quiet") for text in record.notes)
+
+
+def ranked(record: PredictionRecord) -> list[tuple[str, float]]:
+    """Return classes and probabilities, the most probable first."""
+    return sorted(record.probabilities, key=lambda pair: (-pair[1], pair[0]))
 
 
 def answer_text(record: PredictionRecord) -> str:
