@@ -10,7 +10,7 @@ from typing import Any
 from edgewright.core import catalogue
 from edgewright.core.input_ranges import Ranges
 from edgewright.core.package import Package
-from edgewright.proof.form import Form
+from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.package import Manifest
@@ -19,6 +19,8 @@ from edgewright.workflows.proof.artifacts import Artefact, Kind
 
 NUMBERS: tuple[Numbers, ...] = ("float", "int8")
 """Kinds of forms, float first."""
+Run = Callable[[Samples, Samples], Stages]
+"""(raw samples, values at the boundary) -> what a form gives at its stages."""
 
 
 @dataclass(frozen=True)

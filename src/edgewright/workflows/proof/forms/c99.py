@@ -21,7 +21,7 @@ from edgewright.graph.stages import float_part, layers, marked_stages
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
-from edgewright.workflows.proof.forms import NUMBERS, Forms, Subject
+from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.stages import all_values, layer_layout, shapes
 
 NAME = "model"
@@ -106,7 +106,7 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
         yield Form(name, numbers, run, note=note, labels=labels, files=artefact.shown)
 
 
-def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -> Callable[[Samples, Samples], Stages]:
+def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         # What a device runs answers; a second compilation shows the stages inside.
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -169,12 +169,30 @@ def written(subject: Subject, numbers: Numbers) -> Files:
 
 
 def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `_c_host.CAnswer`
-    """Return stages in the order of the reference, in the graph's layout."""
+    return c_stages(subject, numbers, answer.flags, answer.stages, answer.outputs)
+
+
+def c_stages(
+    subject: Subject,
+    numbers: Numbers,
+    flags: NDArray[Any],
+    stages: Mapping[str, NDArray[Any]],
+    outputs: Mapping[str, NDArray[Any]],
+) -> Stages:
+    """Return what generated C answers as stages: in the order of the reference, in the graph's layout.
+
+    Args:
+        subject: what was written.
+        numbers: of its network.
+        flags: of each answer.
+        stages: values seen inside, by stage.
+        outputs: by name.
+    """
     network = subject.network if numbers == "int8" else None
-    made: Stages = {RANGE: np.asarray(answer.flags & _OUT_OF_RANGE, np.int64)}
+    made: Stages = {RANGE: np.asarray(flags & _OUT_OF_RANGE, np.int64)}
     graph = subject.graphs[numbers]
     whole = shapes(graph, all_values(graph, network or float_part(graph)))
-    for stage, values in answer.stages.items():
+    for stage, values in stages.items():
         if network is None or stage not in (BYTES, *layers(network)):
             # Raw outputs lie in a row in every form.
             shape = (-1,) if stage == OUTPUT else whole.get(stage, values.shape[1:])
@@ -185,7 +203,6 @@ def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa:
         made[stage] = (
             inside if stage == BYTES else layer_layout(network, number, inside, whole.get(stage, inside.shape[1:]))
         )
-    outputs: dict[str, NDArray[Any]] = answer.outputs
     for name in (PROBABILITIES, PREDICTION):
         if name in outputs:
             made[name] = np.asarray(outputs[name], np.float32).reshape(len(outputs[name]), -1)

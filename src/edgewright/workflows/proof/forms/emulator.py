@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from edgewright.graph.stages import layers, preprocessing
-from edgewright.proof.form import BYTES, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
+from edgewright.proof.form import BYTES, LABEL, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers
-from edgewright.workflows.proof.forms import Forms, Subject
-from edgewright.workflows.proof.forms.c99 import NAME, Files, written
-from edgewright.workflows.proof.stages import layer_layout, shapes
+from edgewright.workflows.proof.forms import Forms, Run, Subject
+from edgewright.workflows.proof.forms.c99 import NAME, Files, c_stages, written
+from edgewright.workflows.proof.stages import shapes
 
 # An emulated core runs some ten million instructions a second.
 _ROWS = 100
@@ -43,7 +43,7 @@ def _run(
     numbers: Numbers,
     tools: Any,  # noqa: ANN401 - `export.emulator`
     said: list[str],
-) -> Callable[[Samples, Samples], Stages]:
+) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         files = written(subject, numbers)
         images = importlib.import_module("edgewright.export._c_graph")
@@ -127,22 +127,10 @@ def _read(
     for name, count in (*_fields(subject).items(), *seen.values()):
         found[name] = np.ascontiguousarray(answer[:, start : start + count])
         start += count
-    graph, network = subject.graphs[numbers], subject.network
-    made: Stages = {RANGE: np.asarray(found.pop(RANGE).view(np.uint32)[:, 0] & 1, np.int64)}
-    whole = shapes(graph, preprocessing(graph))
-    for name, _ in seen.values():
-        if network is None or name in whole:
-            made[name] = found[name].reshape(len(answer), *whole[name])
-            continue
-        number = network.input if name == BYTES else layers(network)[name]
-        inside = np.asarray(found[name], np.int8).reshape(len(answer), *network.values[number].shape)
-        made[name] = inside if name == BYTES else layer_layout(network, number, inside, inside.shape[1:])
-    for name in (PROBABILITIES, PREDICTION):
-        if name in found:
-            made[name] = found[name]
     if LABEL in found:
-        made[LABEL] = np.asarray(found[LABEL].view(np.int32)[:, 0], np.int64)
-    return made
+        found[LABEL] = found[LABEL].view(np.int32)[:, 0]
+    stages = {name: found[name] for name, _ in seen.values()}
+    return c_stages(subject, numbers, found[RANGE].view(np.uint32)[:, 0], stages, found)
 
 
 FORMS = Forms(rank=70, make=_make)

@@ -20,7 +20,7 @@ from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
-from edgewright.workflows.proof.forms import NUMBERS, Forms, Subject
+from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.stages import ends, renamed
 
 
@@ -66,7 +66,7 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
     yield Form(name, numbers, _run(subject, numbers, lambda: module), files=artefact.shown)
 
 
-def _run(subject: Subject, numbers: Numbers, load: Callable[[], ModuleType]) -> Callable[[Samples, Samples], Stages]:
+def _run(subject: Subject, numbers: Numbers, load: Callable[[], ModuleType]) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         graph, module = subject.graphs[numbers], load()
         answer = answer_of(module)(samples)

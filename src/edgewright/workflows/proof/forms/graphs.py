@@ -25,7 +25,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Numbers
-from edgewright.workflows.proof.forms import NUMBERS, Forms, Subject
+from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import run_reference
 from edgewright.workflows.proof.stages import all_values, ends, renamed
 
@@ -107,7 +107,7 @@ def _make(subject: Subject) -> Iterator[Form]:
                 yield replace(form, name=f"{name}, default options", run=_run(one, engine, onnxruntime.load_plain))
 
 
-def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:
+def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Run:
     """Return a function for the engine's answers and, inside, its integers, from kernels shared with the reference."""
     stages = run_reference(one.graph, network, read_ranges(one.graph.metadata))
 
@@ -117,9 +117,7 @@ def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Ca
     return run
 
 
-def _run(
-    one: OnnxModel, engine: Engine, load: Callable[[bytes], Answer] | None = None
-) -> Callable[[Samples, Samples], Stages]:
+def _run(one: OnnxModel, engine: Engine, load: Callable[[bytes], Answer] | None = None) -> Run:
     graph, load = one.graph, load or engine.load
 
     def run(samples: Samples, boundary: Samples) -> Stages:

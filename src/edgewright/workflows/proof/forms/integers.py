@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from edgewright.graph.stages import layers, network_values, preprocessing
 from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
-from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.stages import boundary_value, in_a_row, layer_layout, renamed, shapes, tail
 
 
@@ -28,7 +28,7 @@ def _make(subject: Subject) -> Iterator[Form]:
     yield Form(name="integer reference", numbers="int8", run=run, labels=graph.labels, files=files)
 
 
-def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Callable[[Samples, Samples], Stages]:
+def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Run:
     """Return a function that gives every stage of a quantised graph by its network of integers."""
 
     def run(samples: Samples, boundary: Samples) -> Stages:

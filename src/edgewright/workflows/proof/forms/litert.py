@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,7 +22,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Numbers
-from edgewright.workflows.proof.forms import NUMBERS, Forms, Subject
+from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.stages import ends, in_a_row, layer_layout, renamed, shapes, tail
 
 
@@ -111,35 +111,34 @@ def whole_stages(one: Network, found: Mapping[str, NDArray[Any]]) -> Stages:
     return {**{s: v for s, v in made.items() if s not in last}, **renamed(made, {s: s for s in last if s in made})}
 
 
-def network_stages(
-    one: Network, values: Mapping[int, NDArray[Any]], samples: Samples, boundary: Samples, source: NDArray[Any]
-) -> Stages:
-    """Return stages of a network that is fed at the boundary.
+def network_run(
+    one: Network, network: IntegerNetwork, ask: Callable[[NDArray[Any]], Mapping[int, NDArray[Any]]]
+) -> Run:
+    """Return the run of a network that is fed at the boundary.
 
     Args:
-        one: the network, which is not None.
-        values: by number, those that are seen; the output is among them.
-        samples: raw ones, which say what has no answer.
-        boundary: real numbers there.
-        source: what the file was given.
-
-    Raises:
-        InputError: where there is no network.
+        one: its form.
+        network: of it.
+        ask: values by number for what a file takes there: those that are seen, the output among them.
     """
-    if one.network is None:
-        raise InputError("a network after the boundary", "none", f"the {one.numbers} form")
-    whole = shapes(one.graph, network_values(one.graph, one.network))
-    made: Stages = {s: boundary for s, value in preprocessing(one.graph).items() if value == one.graph.boundary}
-    made |= {BYTES: source} if one.integers else {}
-    for stage, number in layers(one.network).items():
-        if number in values:
-            shape = whole.get(stage, values[number].shape[1:])
-            made[stage] = layer_layout(one.network, number, values[number], shape)
-    raw = in_a_row(values[one.network.output])
-    if not one.integers:
-        made[OUTPUT] = raw
-    reals = to_reals(one.network.values[one.network.output], raw) if one.integers else raw
-    return {**made, **tail(one.graph, one.network)(reals, samples)}
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        source = to_integers(network.values[network.input], boundary) if one.integers else boundary
+        values = ask(source)
+        whole = shapes(one.graph, network_values(one.graph, network))
+        made: Stages = {s: boundary for s, value in preprocessing(one.graph).items() if value == one.graph.boundary}
+        made |= {BYTES: source} if one.integers else {}
+        for stage, number in layers(network).items():
+            if number in values:
+                shape = whole.get(stage, values[number].shape[1:])
+                made[stage] = layer_layout(network, number, values[number], shape)
+        raw = in_a_row(values[network.output])
+        if not one.integers:
+            made[OUTPUT] = raw
+        reals = to_reals(network.values[network.output], raw) if one.integers else raw
+        return {**made, **tail(one.graph, network)(reals, samples)}
+
+    return run
 
 
 def network_places(model: bytes, network: IntegerNetwork) -> dict[int, int]:
@@ -168,7 +167,7 @@ def _make(subject: Subject) -> Iterator[Form]:
             continue
         for reference in (True, False):
             name = f"{one.numbers} .tflite in LiteRT {_path(reference)}"
-            run = _network_run(one, one.network, reference)
+            run = network_run(one, one.network, partial(_inside if reference else _by_parts, one.network))
             yield Form(name, one.numbers, run, ours=_ours(one, reference), whole=False, note=_NOTE)
 
 
@@ -194,22 +193,13 @@ def _ours(one: Network, reference: bool) -> bool:
     return reference and (one.network is None or one.network.rounding != "tflm")
 
 
-def _whole_run(one: Network, file: WholeFile, reference: bool) -> Callable[[Samples, Samples], Stages]:
+def _whole_run(one: Network, file: WholeFile, reference: bool) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         if reference:
             return whole_stages(one, invoke(file.model, samples, file.places, reference=True))
         # What is shipped answers itself; a second copy shows what is inside, where XNNPACK shows no memory.
         answer = invoke(file.model, samples, {s: file.places[s] for s in ends(one.graph)}, reference=False)
         return whole_stages(one, {**invoke(file.opened, samples, file.places, reference=False), **answer})
-
-    return run
-
-
-def _network_run(one: Network, network: IntegerNetwork, reference: bool) -> Callable[[Samples, Samples], Stages]:
-    def run(samples: Samples, boundary: Samples) -> Stages:
-        source = to_integers(network.values[network.input], boundary) if one.integers else boundary
-        values = _inside(network, source) if reference else _by_parts(network, source)
-        return network_stages(one, values, samples, boundary, source)
 
     return run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers
-from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.litert import run_file
 from edgewright.workflows.proof.stages import ends, tail
 
@@ -45,7 +45,7 @@ def _hybrid(model: bytes) -> bool:
     return any(tensor.dtype == "int8" for tensor in parse_tflite(model).tensors)
 
 
-def _onnx(subject: Subject) -> Callable[[Samples, Samples], Stages]:
+def _onnx(subject: Subject) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         ask = get("onnxruntime").load(subject.original)
         try:
@@ -95,7 +95,7 @@ def _floats(value: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, or a list w
     return np.asarray(value)
 
 
-def _tflite(subject: Subject) -> Callable[[Samples, Samples], Stages]:
+def _tflite(subject: Subject) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         network, graph = subject.network, subject.reference
         source = samples if network is None else to_integers(network.values[network.input], samples)

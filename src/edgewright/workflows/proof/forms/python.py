@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from edgewright.graph.stages import float_part, layers
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import PIPELINE
-from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms import Forms, Run, Subject
 
 
 def _make(subject: Subject) -> Iterator[Form]:
@@ -29,7 +29,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         yield Form(name="Python pipeline", numbers="float", run=_run(subject), labels=labels, files=(f"{PIPELINE}/",))
 
 
-def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:
+def _run(subject: Subject) -> Run:
     steps: list[tuple[str, Any]] = subject.pipeline.steps
     graph = subject.graphs.get("float")
     limit = limit_of(steps) if graph is None else read_limit(graph.metadata)

@@ -10,19 +10,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgewright.core.integer.network import to_integers
 from edgewright.graph.from_tflite_file import TfliteFile, parse_tflite
-from edgewright.proof.form import Form, Samples, Stages
+from edgewright.proof.form import Form
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.artifacts import Artefact
-from edgewright.workflows.proof.forms import Forms, Subject, tflm
+from edgewright.workflows.proof.forms import Forms, Run, Subject, tflm
 from edgewright.workflows.proof.forms.litert import (
     MOST,
     Network,
     invoke,
     network_file,
     network_places,
-    network_stages,
+    network_run,
     networks,
     whole_file,
     whole_stages,
@@ -102,19 +101,13 @@ def _ask(model: bytes, path: str) -> Ask:
     return lambda rows, places: invoke(model, rows, places, reference=path == "reference")
 
 
-def _run(lying: _Lying, places: Mapping[str, int], ask: Ask) -> Callable[[Samples, Samples], Stages]:
+def _run(lying: _Lying, places: Mapping[str, int], ask: Ask) -> Run:
     one = lying.one
-
-    def run(samples: Samples, boundary: Samples) -> Stages:
-        if lying.whole:
-            return whole_stages(one, ask(samples, places))
-        if one.network is None:
-            raise InputError("a network after the boundary", "none", f"the {one.numbers} form")
-        source = to_integers(one.network.values[one.network.input], boundary) if one.integers else boundary
-        values = {int(key): values for key, values in ask(source, places).items()}
-        return network_stages(one, values, samples, boundary, source)
-
-    return run
+    if lying.whole or one.network is None:
+        return lambda samples, boundary: whole_stages(one, ask(samples, places))
+    return network_run(
+        one, one.network, lambda source: {int(key): values for key, values in ask(source, places).items()}
+    )
 
 
 def _recognised(subject: Subject, file: TfliteFile) -> _Lying:

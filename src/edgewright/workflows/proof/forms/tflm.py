@@ -5,22 +5,21 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.integer.network import to_integers
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.proof.form import Form, Samples, Stages
+from edgewright.proof.form import Form
 from edgewright.schema.errors import InputError
-from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.litert import (
     Network,
     network_file,
     network_places,
-    network_stages,
+    network_run,
     networks,
     whole_file,
     whole_stages,
@@ -52,7 +51,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         yield Form(name, one.numbers, run, ours=ours, whole=not note, note=note, most=MOST)
 
 
-def _whole(one: Network) -> Callable[[Samples, Samples], Stages]:
+def _whole(one: Network) -> Run:
     """Return the whole pipeline's run.
 
     Raises:
@@ -60,14 +59,10 @@ def _whole(one: Network) -> Callable[[Samples, Samples], Stages]:
     """
     file = whole_file(one)
     made = interpreter(file.model)
-
-    def run(samples: Samples, boundary: Samples) -> Stages:
-        return whole_stages(one, run_rows(made, samples, file.places))
-
-    return run
+    return lambda samples, boundary: whole_stages(one, run_rows(made, samples, file.places))
 
 
-def _network(one: Network) -> Callable[[Samples, Samples], Stages]:
+def _network(one: Network) -> Run:
     """Return the run of the network alone.
 
     Raises:
@@ -80,12 +75,7 @@ def _network(one: Network) -> Callable[[Samples, Samples], Stages]:
     places, made = network_places(model, network), interpreter(model)
     if not places:
         raise InputError("one operator of .tflite for each of the network's", "several", "TFLM")
-
-    def run(samples: Samples, boundary: Samples) -> Stages:
-        source = to_integers(network.values[network.input], boundary) if one.integers else boundary
-        return network_stages(one, run_rows(made, source, places), samples, boundary, source)
-
-    return run
+    return network_run(one, network, lambda source: run_rows(made, source, places))
 
 
 def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without types

@@ -24,7 +24,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.forms import Subject, forms_of
+from edgewright.workflows.proof.forms import Run, Subject, forms_of
 from edgewright.workflows.proof.forms.integers import shapes_of
 from edgewright.workflows.proof.provers import Files, ProofRequest, Prover, compilers
 from edgewright.workflows.proof.rows import Chosen
@@ -105,9 +105,7 @@ def _streams(made: DenoiserFile, subject: Subject, request: ProofRequest) -> Ite
     subject.absent.extend(absent)
 
 
-def _stream(
-    made: DenoiserFile, subject: Subject, run_one: Callable[[NDArray[np.int8]], NDArray[np.int8]]
-) -> Callable[[Samples, Samples], Stages]:
+def _stream(made: DenoiserFile, subject: Subject, run_one: Callable[[NDArray[np.int8]], NDArray[np.int8]]) -> Run:
     network = made.network
 
     def run(samples: Samples, boundary: Samples) -> Stages:
