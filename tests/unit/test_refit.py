@@ -23,7 +23,7 @@ from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.packaging import fit_spec, share_seen
+from edgewright.pipeline.packaging import count_seen, fit_spec
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.run import RunResult, run_pipeline
@@ -210,12 +210,11 @@ def test_a_package_knows_the_samples_of_its_fit() -> None:
     X[5, 0, 0] = np.nan
     fit = fit_spec(X, np.arange(1500), refitted=True)
     assert len(fit.seen) == 640
-    assert share_seen(X[:1500], fit) == 1.0
-    assert share_seen(X[1500:], fit) in (None, 0.0)
-    half = share_seen(X[750:], fit)
-    assert half is not None
-    assert abs(half - 750 / 1250) < 0.25  # about 50 comparable samples: four standard errors are .28
+    seen, comparable = count_seen(X[:1500], fit)
+    assert seen == comparable > 0
+    assert count_seen(X[1500:], fit)[0] == 0
+    seen, comparable = count_seen(X[750:], fit)
+    assert abs(seen / comparable - 750 / 1250) < 0.25  # about 50 comparable samples: four standard errors are .28
     few = fit_spec(X, np.arange(10), refitted=False)
-    assert share_seen(X[:20], few) == 0.5
-    assert share_seen(X, None) is None
-    assert share_seen(X, FitSpec(samples=3)) is None
+    assert count_seen(X[:20], few) == (10, 20)
+    assert count_seen(X, None) == count_seen(X, FitSpec(samples=3)) == (0, 0)

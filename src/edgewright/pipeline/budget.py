@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -104,9 +105,7 @@ def package_card(
         dtype="int8" if last.name == "int8" else "float32",
         names_after=names,
         settings={"method": config.compression.method, "max_drop": config.compression.max_drop},
-        seconds=spent.seconds,
-        cpu_seconds=spent.cpu_seconds,
-        peak_bytes=spent.peak_bytes,
+        **msgspec.structs.asdict(spent),
     )
 
 
@@ -119,54 +118,42 @@ def prediction_card(config: PipelineConfig, material: Material, traced: Predicti
         traced: the sample that is answered, with what the network receives of it.
         package: the package file; nothing is answered when it was refused.
     """
-    shape_in = (1, *traced.feature_shape)
+    card = StageRecord(
+        name=config.cards.prediction,
+        kind="predict",
+        shape_in=(1, *traced.feature_shape),
+        shape_out=(1, 1),
+        why="No package, no prediction: see the verdict.",
+    )
     if not package.exists():
-        return StageRecord(
-            name=config.cards.prediction,
-            kind="predict",
-            shape_in=shape_in,
-            shape_out=(1, 1),
-            why="No package, no prediction: see the verdict.",
-        )
+        return card
     # The same in each run, whatever this machine measures.
     predictor = Predictor(package, engine=choose().name)
     sample = material.samples.X[traced.row : traced.row + 1]
     done = measured(lambda: predictor.predict(sample))
     fit = predictor.manifest.fit
     fitted = "; it was fitted on this sample too" if fit is not None and fit.refitted else ""
-    return StageRecord(
-        name=config.cards.prediction,
-        kind="predict",
-        shape_in=shape_in,
-        shape_out=(1, 1),
-        why=f"{answer_text(done.value)}, answered by the package's {predictor.form} form through "
+    text, name, value = _answer(done.value, predictor.manifest.labels)
+    return msgspec.structs.replace(
+        card,
+        why=f"{text}, answered by the package's {predictor.form} form through "
         f"{predictor.engine.name} with no network{fitted}.",
-        names_after=(_named(done.value, predictor.manifest.labels[-1] if predictor.manifest.labels else ""),),
+        names_after=(name,),
         sample_before=(tuple(number(v) for v in traced.features[: traced.feature_shape[-1]][:20]),),
-        sample_after=((number(_value(done.value)),),),
-        seconds=done.cost.seconds,
-        cpu_seconds=done.cost.cpu_seconds,
-        peak_bytes=done.cost.peak_bytes,
+        sample_after=((number(value),),),
+        **msgspec.structs.asdict(done.cost),
     )
 
 
-def answer_text(answers: Answers) -> str:
-    """Return answers as text: 'walking, 85 % confidence' or '12.5'."""
-    if answers.predictions is not None:
-        return f"{float(answers.predictions[0]):.6g}"
-    return f"{answers.labels[0]}, {percent(float(answers.confidence[0]))} confidence"
+def _answer(answers: Answers, labels: Sequence[str]) -> tuple[str, str, float]:
+    """Return the first answer as text, 'walking, 85 % confidence' or '12.5', and the name and value of its figure.
 
-
-def _value(answers: Answers) -> float:
-    """Return the last probability of two classes (what a sigmoid gives), the confidence of more, or the prediction."""
+    That is the last probability of two classes (what a sigmoid gives), the confidence of more, or the prediction.
+    """
     if answers.predictions is not None:
-        return float(answers.predictions[0])
+        return f"{float(answers.predictions[0]):.6g}", "prediction", float(answers.predictions[0])
+    sure = float(answers.confidence[0])
+    text = f"{answers.labels[0]}, {percent(sure)} confidence"
     if answers.probabilities.shape[1] == 2:
-        return float(answers.probabilities[0, 1])
-    return float(answers.confidence[0])
-
-
-def _named(answers: Answers, second: str) -> str:
-    if answers.predictions is not None:
-        return "prediction"
-    return f"of {second}" if answers.probabilities.shape[1] == 2 else "confidence"
+        return text, f"of {labels[-1]}", float(answers.probabilities[0, 1])
+    return text, "confidence", sure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,7 +106,5 @@ def card(
         columns_after=statistics(after, columns),
         settings=settings or {},
         notes=notes,
-        seconds=cost.seconds,
-        cpu_seconds=cost.cpu_seconds,
-        peak_bytes=cost.peak_bytes,
+        **msgspec.structs.asdict(cost),
     )

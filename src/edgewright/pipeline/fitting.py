@@ -144,6 +144,27 @@ class Flow:
         made: Floats = rows
         return made
 
+    def move(self, estimator: Any, shape: tuple[int, ...]) -> Cost | None:  # noqa: ANN401 - any transformer
+        """Send the samples through a fitted stage, or note it as pending where what it gives is too large to keep.
+
+        Args:
+            estimator: fitted.
+            shape: of one sample that it gives.
+
+        Returns:
+            What that took; None where nothing was made.
+        """
+        size = int(np.prod(shape))
+        large = len(self.X) * size * 4 > KEEP_BYTES and size > int(np.prod(self.context.shape))
+        if self.streams or large:
+            self.pending.append(estimator)
+            return None
+        applied = measured(lambda: np.asarray(estimator.transform(self.X), np.float32))
+        self.X = applied.value
+        if self.extra is not None:
+            self.extra = np.asarray(estimator.transform(self.extra), np.float32)
+        return applied.cost
+
 
 def fit_stages(
     samples: Samples,
@@ -235,18 +256,7 @@ def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[
     try:
         done = measured(fit)
         shape = done.value.shape[1:]
-        large = len(flow.X) * int(np.prod(shape)) * 4 > KEEP_BYTES and int(np.prod(shape)) > int(
-            np.prod(flow.context.shape)
-        )
-        if flow.streams or large:
-            flow.pending.append(estimator)
-            moved = done.cost
-        else:
-            applied = measured(lambda: np.asarray(estimator.transform(flow.X), np.float32))
-            flow.X = applied.value
-            if flow.extra is not None:
-                flow.extra = np.asarray(estimator.transform(flow.extra), np.float32)
-            moved = together(done.cost, applied.cost)
+        applied = flow.move(estimator, shape)
     except EdgewrightError:
         raise
     except ValueError as error:
@@ -256,4 +266,4 @@ def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[
     flow.contexts.append(flow.context)
     flow.steps.append((part.name, estimator))
     flow.context = next_context(flow.context, estimator, shape)
-    return moved, estimator
+    return done.cost if applied is None else together(done.cost, applied), estimator

@@ -180,9 +180,7 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
         if model.training_.epochs
         else {"model": config.model.kind},
         notes=() if material.extra is None else (f"{len(material.extra):,} changed copies of them were added",),
-        seconds=cost.seconds,
-        cpu_seconds=cost.cpu_seconds,
-        peak_bytes=cost.peak_bytes,
+        **msgspec.structs.asdict(cost),
     )
 
 

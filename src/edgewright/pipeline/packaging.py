@@ -38,17 +38,6 @@ def fit_spec(X: Any, rows: NDArray[np.int64], *, refitted: bool) -> FitSpec:  # 
     return FitSpec(samples=len(rows), refitted=refitted, seen="".join(f"{h:0{_DIGITS}x}" for h in smallest.tolist()))
 
 
-def share_seen(X: Any, fit: FitSpec | None) -> float | None:  # noqa: ANN401 - an array or spooled rows
-    """Estimate the share of samples that a fit has seen; None where too few are comparable or nothing is known.
-
-    Args:
-        X: samples as the package takes them, shape (n, ...).
-        fit: of its manifest; None in packages from before it.
-    """
-    hits, comparable = count_seen(X, fit)
-    return hits / comparable if comparable else None
-
-
 def count_seen(X: Any, fit: FitSpec | None) -> tuple[int, int]:  # noqa: ANN401 - an array or spooled rows
     """How many samples a fit has seen, of those that its sketch can tell of: counts of parts of samples add up."""
     if fit is None or not fit.seen:

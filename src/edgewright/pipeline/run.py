@@ -18,14 +18,14 @@ from edgewright.data.row_spool import SpooledRows
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.budget import prediction_card
-from edgewright.pipeline.deploy import Deployed, deploy
+from edgewright.pipeline.deploy import deploy
 from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.leakage_inflation import inflation
-from edgewright.pipeline.learning import Evaluated, judge, learn, training_record
+from edgewright.pipeline.learning import judge, learn, training_record
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
@@ -143,8 +143,35 @@ def run_pipeline(
         model = learn(job, material, flow)
         judged = judge(job, material, flow, model)
         deployed = deploy(job, Fit(material, flow, model), judged, folder)
-        _tell_predictions(job, material, judged, deployed)
-        trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started, data=data)
+        if config.cards.prediction:
+            job.card(prediction_card(config, material, judged.predictions[0], deployed.package))
+        for prediction in judged.predictions:
+            job.listener.prediction(prediction)
+        layers, evaluation = model.layer_records(), judged.evaluation
+        compression, device = deployed.compression, deployed.device
+        trace = Trace(
+            name=config.name,
+            title=plan.title,
+            task=material.task,
+            verdict=verdict(evaluation=evaluation, compression=compression, device=device),
+            insight=key_insight(
+                stages=job.cards, layers=layers, evaluation=evaluation, compression=compression, scaling=scaling
+            ),
+            stages=tuple(job.cards),
+            layers=layers,
+            training=training_record(model),
+            evaluation=evaluation,
+            predictions=judged.predictions,
+            compression=compression,
+            device=device,
+            scaling=scaling,
+            refit=deployed.refit,
+            provenance=provenance(
+                config, material, command=command, started=started, package=deployed.sha256, data=data
+            ),
+            warnings=tuple(job.warnings),
+            config=msgspec.json.decode(msgspec.json.encode(config)),
+        )
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
     # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
@@ -152,54 +179,6 @@ def run_pipeline(
     job.listener.finish(trace, place.final)
     package = None if deployed.refused else place.final / deployed.package.name
     return RunResult(place.final, trace, package, deployed.refused, page)
-
-
-def _tell_predictions(job: Job, material: Material, judged: Evaluated, deployed: Deployed) -> None:
-    """Record the card of a prediction where requested, and the explained samples."""
-    if job.config.cards.prediction:
-        job.card(prediction_card(job.config, material, judged.predictions[0], deployed.package))
-    for record in judged.predictions:
-        job.listener.prediction(record)
-
-
-def _record(
-    job: Job,
-    material: Material,
-    model: Any,  # noqa: ANN401 - any model of the room
-    judged: Evaluated,
-    deployed: Deployed,
-    scaling: ScalingRecord | None,
-    *,
-    command: str,
-    started: str,
-    data: str | None,
-) -> Trace:
-    """Return the whole record."""
-    layers, evaluation = model.layer_records(), judged.evaluation
-    compression, device = deployed.compression, deployed.device
-    return Trace(
-        name=job.config.name,
-        title=job.plan.title,
-        task=material.task,
-        verdict=verdict(evaluation=evaluation, compression=compression, device=device),
-        insight=key_insight(
-            stages=job.cards, layers=layers, evaluation=evaluation, compression=compression, scaling=scaling
-        ),
-        stages=tuple(job.cards),
-        layers=layers,
-        training=training_record(model),
-        evaluation=evaluation,
-        predictions=judged.predictions,
-        compression=compression,
-        device=device,
-        scaling=scaling,
-        refit=deployed.refit,
-        provenance=provenance(
-            job.config, material, command=command, started=started, package=deployed.sha256, data=data
-        ),
-        warnings=tuple(job.warnings),
-        config=msgspec.json.decode(msgspec.json.encode(job.config)),
-    )
 
 
 def _refuse_leaks(job: Job, material: Material) -> None:
@@ -274,7 +253,5 @@ def _architecture_card(job: Job, record: ScalingRecord, cost: Cost) -> StageReco
         why=f"'{chosen}' goes on: {record.sentence}",
         names_after=before.names_after,
         notes=(", ".join(f"'{name}' has {count:,} parameters" for name, count in sizes.items()),),
-        seconds=cost.seconds,
-        cpu_seconds=cost.cpu_seconds,
-        peak_bytes=cost.peak_bytes,
+        **msgspec.structs.asdict(cost),
     )

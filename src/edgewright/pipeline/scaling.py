@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.engines import choose
 from edgewright.data.load import load_data
-from edgewright.data.samples import cut
+from edgewright.data.samples import cut, part_of
 from edgewright.data.splits import split
 from edgewright.data.targets import task_of
 from edgewright.graph.layer import Shape
@@ -132,7 +132,7 @@ def _point(
     """One training, its costs, and which test samples it gets right (negative squared errors for a regression)."""
     config, task = plan.config, task_of(samples.y, plan.config.task)
     kept = np.unique(np.concatenate([train, watch, test]))
-    part = _subset(samples, kept)
+    part = part_of(samples, kept)
     inside, beside = np.searchsorted(kept, train), np.searchsorted(kept, watch)
     epochs = _epochs(wanted, size)
     training = msgspec.structs.replace(config.training, epochs=epochs, patience=wanted.patience)
@@ -166,17 +166,6 @@ def _point(
         latency_us=p50,
     )
     return point, correct
-
-
-def _subset(samples: Samples, rows: NDArray[np.int64]) -> Samples:
-    return msgspec.structs.replace(
-        samples,
-        X=samples.X[rows],
-        y=samples.y[rows],
-        groups=None if samples.groups is None else samples.groups[rows],
-        sessions=samples.sessions[rows],
-        starts=samples.starts[rows],
-    )
 
 
 def _parameters(points: list[ScalingPoint], name: str) -> int:

@@ -16,7 +16,7 @@ from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
-from edgewright.pipeline.fitting import KEEP_BYTES, Flow, first_context
+from edgewright.pipeline.fitting import Flow, first_context
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.provenance import data_path, remembered
@@ -236,13 +236,7 @@ def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Con
     flow = Flow(material.samples.X, material.extra, context, steps=steps, contexts=contexts)
     for _, stage in steps:
         shape = np.asarray(stage.transform(flow.array(np.arange(1, dtype=np.int64)))).shape[1:]
-        size, before = int(np.prod(shape)), int(np.prod(flow.context.shape))
-        if flow.pending or (size > before and len(flow.X) * size * 4 > KEEP_BYTES):
-            flow.pending.append(stage)
-        else:
-            flow.X = np.asarray(stage.transform(flow.X), np.float32)
-            if flow.extra is not None:
-                flow.extra = np.asarray(stage.transform(flow.extra), np.float32)
+        flow.move(stage, shape)
         flow.context = dataclasses.replace(flow.context, shape=shape)
     return flow
 
