@@ -70,7 +70,11 @@ class PowerLaw:
 
     def exponents(self, probability: float = 0.9) -> tuple[float, float]:
         """Interval of the exponent."""
-        return _quantiles(EXPONENTS, self.weights.sum(axis=(0, 1)), probability)
+        weights = self.weights.sum(axis=(0, 1))
+        sums = np.cumsum(weights)
+        low = EXPONENTS[np.searchsorted(sums, (1 - probability) / 2)]
+        high = EXPONENTS[min(len(EXPONENTS) - 1, int(np.searchsorted(sums, (1 + probability) / 2)))]
+        return float(low), float(high)
 
     @property
     def floor(self) -> float:
@@ -176,10 +180,3 @@ def _mixture_quantile(means: Floats, deviations: Floats, weights: Floats, q: flo
         else:
             high = middle
     return (low + high) / 2
-
-
-def _quantiles(values: Floats, weights: Floats, probability: float) -> tuple[float, float]:
-    sums = np.cumsum(weights)
-    low = values[np.searchsorted(sums, (1 - probability) / 2)]
-    high = values[min(len(values) - 1, int(np.searchsorted(sums, (1 + probability) / 2)))]
-    return float(low), float(high)

@@ -79,7 +79,12 @@ def look(path: Path) -> Directory:
     config = _read(path / "config.json", BertConfig, None)
     lengths = _read(path / "sentence_bert_config.json", _Lengths, _Lengths())
     longest = (lengths.max_seq_length if lengths else None) or (config.max_position_embeddings if config else _LONGEST)
-    _check_modules(path)
+    modules = _read(path / "modules.json", list[_Module], [])
+    known = ("Transformer", "Pooling", "Normalize")
+    for module in modules or []:
+        kind = module.type.rsplit(".", 1)[-1]
+        if kind not in known:
+            raise InputError(f"modules {', '.join(known)}", kind, str(path / "modules.json"), "Export it as model.onnx")
     return Directory(path, model, tokenizer, _pooling(path), max(8, min(longest, _LONGEST)), config)
 
 
@@ -98,16 +103,6 @@ def _model(path: Path) -> Path:
             "Such files can hold code and are not read: save the model as safetensors or ONNX",
         )  # fmt: skip
     raise InputError("weights (model.onnx or model.safetensors)", "a directory without any", str(path), _DO)
-
-
-def _check_modules(path: Path) -> None:
-    """Further layers after the pooling would be left out silently: they are refused instead."""
-    modules = _read(path / "modules.json", list[_Module], [])
-    known = ("Transformer", "Pooling", "Normalize")
-    for module in modules or []:
-        kind = module.type.rsplit(".", 1)[-1]
-        if kind not in known:
-            raise InputError(f"modules {', '.join(known)}", kind, str(path / "modules.json"), "Export it as model.onnx")
 
 
 def _pooling(path: Path) -> Pooling:

@@ -64,7 +64,15 @@ def export(project: Project, out: Path, *, force: bool = False, human_only: bool
         _refuse_contradictions(project, items)
     labels = labels_of(project, human_only=human_only)
     if project.kind == "text":
-        _drop_echoes(items, labels)
+        human = {
+            normalised(i.content): labels[i.id][0]
+            for i in items
+            if i.id in labels and labels[i.id][1].startswith(HUMAN)
+        }
+        for item in items:
+            known = human.get(normalised(item.content))
+            if item.id in labels and known is not None and labels[item.id][0] != known:
+                del labels[item.id]
     if not labels:
         raise InputError("labelled items", "none", str(project.path), "edgewright label review PROJECT")
     content, table = _recordings(project, items, labels, out) if recorded else (_table(project, items, labels), {})
@@ -100,19 +108,6 @@ def _refuse_contradictions(project: Project, items: list[Item]) -> None:
         )  # fmt: skip
 
 
-def _drop_echoes(items: list[Item], labels: dict[int, tuple[str, str, float]]) -> None:
-    """Drop a machine's label where a person gave an equal text another one."""
-    human = {normalised(i.content): labels[i.id][0] for i in items if i.id in labels and _human(labels[i.id][1])}
-    for item in items:
-        known = human.get(normalised(item.content))
-        if item.id in labels and known is not None and labels[item.id][0] != known:
-            del labels[item.id]
-
-
-def _human(source: str) -> bool:
-    return source.startswith(HUMAN)
-
-
 def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str, float]]) -> bytes:
     """Return texts with intents, or pictures with labels."""
     text = io.StringIO(newline="")
@@ -122,21 +117,16 @@ def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str
     for item in items:
         if item.id in labels:
             if not texts:
-                _refuse_changed(project, item)
+                path = Path(str(project.meta("source"))) / item.content
+                try:
+                    same = hashlib.sha256(path.read_bytes()).digest() == project.data(item.id)
+                except OSError as error:
+                    raise InputError("the picture that was labelled", error.strerror or str(error), str(path)) from None
+                if not same:
+                    raise InputError("the picture that was labelled", "another one", str(path), "Put it back")
             label, source, sure = labels[item.id]
             writer.writerow([item.content, label, source, f"{sure:.4f}"])
     return text.getvalue().encode()
-
-
-def _refuse_changed(project: Project, item: Item) -> None:
-    """Refuse a picture that changed after it was labelled."""
-    path = Path(str(project.meta("source"))) / item.content
-    try:
-        same = hashlib.sha256(path.read_bytes()).digest() == project.data(item.id)
-    except OSError as error:
-        raise InputError("the picture that was labelled", error.strerror or str(error), str(path)) from None
-    if not same:
-        raise InputError("the picture that was labelled", "another one", str(path), "Put it back")
 
 
 def _recordings(

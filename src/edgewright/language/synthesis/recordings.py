@@ -54,7 +54,7 @@ def synthetic(
     if not data.rate:
         raise InputError("recordings with a rate", "a table of rows", data.name, "Name the column of time")
     for recording in data.recordings:
-        if is_synthetic(_sessions(recording)).any():
+        if is_synthetic(np.array([recording.name]) if recording.sessions is None else recording.sessions).any():
             raise InputError(
                 "measured recordings", "synthetic ones", recording.name, "Make copies of what was measured"
             )
@@ -90,10 +90,6 @@ def with_session(recording: Recording) -> Recording:
         return recording
     sessions = np.broadcast_to(np.array(recording.name), len(recording.values))
     return msgspec.structs.replace(recording, sessions=sessions)
-
-
-def _sessions(recording: Recording) -> Any:  # noqa: ANN401 - text
-    return np.array([recording.name]) if recording.sessions is None else recording.sessions
 
 
 def _copied(data: DataSet, method: Method[Any], config: MethodConfig, rng: np.random.Generator) -> Iterator[Recording]:

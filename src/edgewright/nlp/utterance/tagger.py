@@ -54,7 +54,7 @@ class Tagger:
             and bool(np.all(names[1:] > names[:-1]))
             and math.isfinite(spec.scale)
             and spec.scale > 0
-            and all(_is_label(label) for label in spec.labels)
+            and all(label == "O" or (label[:2] in ("B-", "I-") and 2 < len(label) <= 102) for label in spec.labels)
         )
         if not sound:
             raise InputError("the arrays of a slot tagger that fit together", "others", where)
@@ -133,7 +133,3 @@ def joined(text: str, spans: list[tuple[int, int]], labels: list[str]) -> tuple[
             made.append((name, begin, end))
         open_name = name
     return tuple(Slot(name=n, begin=b, end=e, text=text[b:e], by="tagger") for n, b, e in made)
-
-
-def _is_label(label: str) -> bool:
-    return label == "O" or (label[:2] in ("B-", "I-") and 2 < len(label) <= 102)

@@ -62,7 +62,11 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
         why = f"no rung is within the budget; {rung.title} comes nearest"
     wanted = limit_of(needs, "score")
     unmet = list(beyond[rung.name])
-    if wanted is not None and rung.score is not None and _short(rung.score.value, wanted, record.higher):
+    if (
+        wanted is not None
+        and rung.score is not None
+        and (rung.score.value < wanted if record.higher else rung.score.value > wanted)
+    ):
         best = max(measured, key=lambda one: _worth(one, record))
         text = f"score: {record.metric_title} {figure(rung.score.value)} is {figure(abs(wanted - rung.score.value))} "
         text += f"short of {figure(wanted)}"
@@ -70,10 +74,6 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
             text += f"; the nearest measured is {best.title} with {figure(best.score.value)}"
         unmet.append(text)
     return Chosen(rung, why, tuple(unmet))
-
-
-def _short(value: float, wanted: float, higher: bool) -> bool:
-    return value < wanted if higher else value > wanted
 
 
 def _worth(rung: RungRecord, record: LadderRecord) -> float:

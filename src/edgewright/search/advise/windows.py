@@ -31,7 +31,8 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
         return None, "rows carry no time: each is judged by itself"
     if rate < FASTEST_ROWS:
         return None, f"{pace(rate)}: each row is a state of its own, and is judged by itself"
-    lasts = _usual_run(dataset)
+    runs = stretches(dataset)
+    lasts = float(np.median(runs)) if runs else 0.0
     wanted = min(SECONDS * rate, lasts / 2) if lasts else SECONDS * rate
     samples = 2 ** round(math.log2(max(_SHORTEST, wanted)))
     if lasts and samples > lasts:
@@ -39,9 +40,3 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     why = f"{rate:g} rows a second are parts of a movement: windows of {samples} rows, {samples / rate:.3g} s"
     text = f", as a label lasts {lasts / rate:.3g} s in the median" if lasts else ""
     return WindowConfig(samples=samples), why + text
-
-
-def _usual_run(dataset: DataSet) -> float:
-    """Median number of rows that a label lasts; 0 for amounts."""
-    runs = stretches(dataset)
-    return float(np.median(runs)) if runs else 0.0

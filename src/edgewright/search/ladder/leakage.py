@@ -49,8 +49,11 @@ def refuse_random(problem: Problem, do: str = "") -> None:
             or "Name what stays together with --group, --session or --time; --by block keeps blocks of the file's "
             "order whole; --by row goes on all the same",
         )
-    repeated = _repeated(samples)
-    if repeated > MOST_REPEATED and _continuous(samples):
+    _, counts = np.unique(digests(samples.X), return_counts=True)
+    repeated = float(counts[counts > 1].sum() / len(samples.X))
+    if repeated > MOST_REPEATED and any(
+        _values(samples, place) > len(samples.y) // 10 for place in range(samples.X.shape[1])
+    ):
         raise CheckFailedError(
             f"folds of rows leak: {100 * repeated:.0f} % of the samples of {problem.name} stand in it more than once",
             do=f"Take the copies out. {do}"
@@ -104,17 +107,6 @@ def _in_order(samples: Samples) -> Samples:
         samples, groups=None, rate=1.0, sessions=np.full(len(samples.y), "file"),
         starts=np.arange(len(samples.y), dtype=np.int64),
     )  # fmt: skip
-
-
-def _repeated(samples: Samples) -> float:
-    """Return share of the samples that are copies of another one."""
-    _, counts = np.unique(digests(samples.X), return_counts=True)
-    return float(counts[counts > 1].sum() / len(samples.X))
-
-
-def _continuous(samples: Samples) -> bool:
-    """Return whether a column has so many values that equal rows are copies and no chance."""
-    return any(_values(samples, place) > len(samples.y) // 10 for place in range(samples.X.shape[1]))
 
 
 def _values(samples: Samples, place: int) -> int:

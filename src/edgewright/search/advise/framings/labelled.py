@@ -267,7 +267,11 @@ def _problem(
         knowing = _knowing(made[0], request.keep)
         ignored = named["ignore"]
         assert isinstance(ignored, list)  # noqa: S101 - `_setup` made it
-        if not knowing or not _takes_ignore(made[1]) or len(knowing) >= len(made[0].samples.columns):
+        if (
+            not knowing
+            or "ignore" not in find_kind(str(made[1].data["kind"]), "[data]").config.__struct_fields__
+            or len(knowing) >= len(made[0].samples.columns)
+        ):
             break
         left += knowing.items()
         named["ignore"] = [*ignored, *knowing]
@@ -289,11 +293,6 @@ def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
             said = sentence.split(": is it known")[0].removeprefix(f"{name} ")
             found[name] = f"it may know the target already ({said}); --keep {shlex.quote(name)} takes it in"
     return found
-
-
-def _takes_ignore(config: PipelineConfig) -> bool:
-    """Return whether columns of this kind of data may be left out: a public set has the ones that it has."""
-    return "ignore" in find_kind(str(config.data["kind"]), "[data]").config.__struct_fields__
 
 
 def _named(seen: Look, request: AdviceRequest, known: str) -> dict[str, object]:
