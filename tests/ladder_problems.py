@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.search.ladder.measurement import Ladder, LadderRequest
+from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from small_pipeline import write_rows
 
@@ -35,9 +35,9 @@ def table(path: Path, count: int = 400, kind: str = "threshold") -> Path:
     return write_rows(path, rows, header="a,b,y")
 
 
-def ladder(path: Path, asked: LadderRequest = LadderRequest(), **data: object) -> Ladder:  # noqa: B008 - frozen
+def ladder(path: Path, rungs: tuple[str, ...] = (), **data: object) -> Ladder:
     """Return the ladder of a file's column y, rows for themselves."""
     problem, config, _ = problem_and_config(
         str(path), {"target": "y", **data}, by="row" if "time" not in data else "auto"
     )
-    return Ladder(problem, config, asked, silent)
+    return Ladder(problem, config, silent, rungs=rungs)

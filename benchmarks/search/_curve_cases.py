@@ -24,7 +24,7 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.search.curves.measure import Learner
 from edgewright.search.curves.of_samples import OfSamples, drawn, pieces_of
 from edgewright.search.curves.of_text import OfText
-from edgewright.search.ladder.measurement import Ladder, LadderRequest
+from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.metrics import choose
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.problem import Fold, Indices, Problem
@@ -59,7 +59,7 @@ def quiet(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 def rung_from_half(problem: Problem, config: PipelineConfig) -> str:
     """Return the rung at which the ladder stops when every fold trains on half of its samples."""
-    ladder = Ladder(problem, config, LadderRequest(), quiet)
+    ladder = Ladder(problem, config, quiet)
     ladder.folds = tuple(Fold(_half(problem, fold, config.seed), fold.test) for fold in ladder.folds)
     return ladder.climb().chosen
 

@@ -16,7 +16,7 @@ from benchmarks.language.row import DATA
 from benchmarks.search._curve_cases import quiet
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.search.ladder.features import part_of
-from edgewright.search.ladder.measurement import Ladder, LadderRequest
+from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.metrics import METRICS, codes
 from edgewright.search.ladder.model_comparison import Climb, Judge, choose_with_few
 from edgewright.search.ladder.setup import problem_and_config
@@ -65,7 +65,7 @@ def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> 
     if len(np.unique(part.y)) < len(problem.classes):
         return None
     ladder = Ladder(replace(part, units=np.searchsorted(drawn, part.units)), config,
-                    LadderRequest(metric=METRIC, patience=0, rungs=RUNGS), quiet)  # fmt: skip
+                    quiet, metric=METRIC, patience=0, rungs=RUNGS)  # fmt: skip
     record = ladder.climb()
     sizes = {r.name: (r.footprint.flash.value, r.footprint.ram.value) for r in record.rungs if r.footprint is not None}
     found = []

@@ -29,7 +29,7 @@ def ours() -> float:
 
     from edgewright.models.architecture import architecture  # noqa: PLC0415
     from edgewright.training.loop import Sampled, Settings  # noqa: PLC0415
-    from edgewright.training.padded import Member, fit_padded  # noqa: PLC0415
+    from edgewright.training.padded import fit_padded  # noqa: PLC0415
     from edgewright.training.rows import ArrayRows  # noqa: PLC0415
 
     x, y = data([10, 64, 64, 3], 8000)
@@ -37,7 +37,8 @@ def ours() -> float:
     samples = Sampled(ArrayRows(x), y.astype(np.float32), np.ones(len(x), np.float32))
     asked = Settings("softmax_cross_entropy", epochs=EPOCHS, batch=BATCH, learning_rate=LEARNING_RATE)
     networks = [architecture([{"kind": "dense", "units": u} for u in widths], (10,), 3) for widths in ARCHITECTURES]
-    fit_padded([Member(network.initialise(np.random.default_rng(0)), samples, asked) for network in networks])
+    for network in networks:
+        fit_padded(network.initialise(np.random.default_rng(0)), samples, asked)
     return time.process_time() - began
 
 

@@ -25,7 +25,7 @@ from edgewright.search.architecture.coordinator import features_for, shared_of
 from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import front_of, open_study, spread_over
-from edgewright.search.architecture.training import TrainingTask, train_all
+from edgewright.search.architecture.training import train_one
 from edgewright.workflows.estimation.workflow import truth_of
 
 # Largest misses, relative to the truth; bars are true for so many.
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         found = estimator.footprint(config)
         buffer = 4 * int(np.prod(features.prepared(config.window).context.shape))
         fold = features.folds(config.window, 3)[0]
-        (model,) = train_all([TrainingTask(config, features.rows(config, fold), "classification")])
+        model = train_one(config, features.rows(config, fold), "classification")
         steps = [*estimator.untrained(config).steps[:-1], ("model", model)]
         prepared = features.prepared(config.window)
         graph = graph_of(steps, tuple(prepared.context.shape), config.name)

@@ -12,7 +12,7 @@ from benchmarks.table import markdown, verdict
 from edgewright.models.architecture import architecture
 from edgewright.search.engines.contract import BatchError, Engine, engine_for
 from edgewright.training.loop import Sampled, Settings
-from edgewright.training.padded import Member, fit_padded
+from edgewright.training.padded import fit_padded
 from edgewright.training.rows import ArrayRows
 
 BATCHES, AT_LEAST = 16, 1.7
@@ -25,11 +25,10 @@ def work(shared: bytes, batch: bytes) -> bytes:
     y = np.argmax(x @ rng.standard_normal((10, 3)), axis=1).astype(np.float32)
     samples = Sampled(ArrayRows(x), y, np.ones(len(x), np.float32))
     network = architecture([{"kind": "dense", "units": 8 + int(batch)}] * 2, (10,), 3)
-    members = [
-        Member(network.initialise(np.random.default_rng(seed)), samples, Settings("softmax_cross_entropy", seed=seed))
-        for seed in range(4)
-    ]
-    return str(fit_padded(members)[-1].history[-1].loss).encode()
+    for seed in range(4):
+        start = network.initialise(np.random.default_rng(seed))
+        result = fit_padded(start, samples, Settings("softmax_cross_entropy", seed=seed))
+    return str(result.history[-1].loss).encode()
 
 
 def _seconds(engine: Engine) -> float:

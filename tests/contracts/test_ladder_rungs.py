@@ -14,7 +14,8 @@ from edgewright.pipeline.plan import build_model, model_of
 from edgewright.pipeline.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.search.ladder.contract import ladder_rungs
-from edgewright.search.ladder.measurement import Ladder, LadderRequest, price
+from edgewright.search.ladder.measurement import Ladder, price
+from edgewright.search.ladder.model_comparison import PATIENCE
 from ladder_problems import ladder, table
 
 RUNGS = ladder_rungs()
@@ -71,4 +72,4 @@ def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) ->
 
 def test_rungs_that_are_asked_for_alone(problem: Ladder) -> None:
     assert list(ladder_rungs(("tree", "majority"))) == ["majority", "tree"]
-    assert LadderRequest().patience == 5
+    assert PATIENCE == 5

@@ -19,7 +19,8 @@ from distributed import LocalCluster  # noqa: E402
 
 from edgewright.schema.errors import InputError, OutputError  # noqa: E402
 from edgewright.search.engines import dask  # noqa: E402
-from edgewright.search.engines.contract import BatchError, engine_for  # noqa: E402
+from edgewright.search.engines.contract import engine_for  # noqa: E402
+from engine_work import assert_a_death_costs_its_batch  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +39,9 @@ def _address(cluster: Any) -> str:  # noqa: ANN401 - of a library without types
 
 
 def test_a_death_costs_its_batch_and_a_failure_is_told(cluster: Any, tmp_path: Path) -> None:  # noqa: ANN401
-    once = b"die " + str(tmp_path / "died").encode()
-    batches = [b"a", once, b"fail", b"die", b"b"]
     with engine_for(_address(cluster)) as engine:
         assert engine.workers == 2
-        found = dict(engine.run("engine_work:work", b"x", batches))
-    assert sorted(found) == [0, 1, 2, 3, 4]
-    told = {n: a.rstrip(b"0123456789") for n, a in found.items() if isinstance(a, bytes)}
-    assert told == {0: b"xa", 1: b"xdie", 4: b"xb"}
-    assert isinstance(found[2], BatchError)
-    assert found[2].reason == "ValueError: no good"
-    assert isinstance(found[3], BatchError)
-    assert "two workers died" in found[3].reason
+        assert_a_death_costs_its_batch(engine, tmp_path)
 
 
 def test_another_version_on_a_worker_is_refused_by_name(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401

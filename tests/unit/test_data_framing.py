@@ -18,7 +18,7 @@ from edgewright.search.advise.commands import commands
 from edgewright.search.advise.contract import AdviceRequest as AdviceAsked
 from edgewright.search.advise.framings import labelled
 from edgewright.search.advise.inspection import look
-from edgewright.search.ladder.measurement import Ladder, LadderRequest
+from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import silent
 from small_pipeline import write_rows
@@ -61,7 +61,7 @@ def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: P
     assert len(problem.y) == 40
     assert config.window == problem.window
     assert "--window N says otherwise" in problem.notes[0]
-    record = Ladder(problem, config, LadderRequest(rungs=("majority", "threshold")), silent).climb()
+    record = Ladder(problem, config, silent, rungs=("majority", "threshold")).climb()
     assert record.rungs[1].score is not None
     assert record.rungs[1].score.value > 0.95
     assert record.notes[0] == problem.notes[0]

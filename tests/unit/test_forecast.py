@@ -185,21 +185,14 @@ def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None
         ("model", {"lags": [3, 2], "weights": [1.0, 1.0]}, "lags in order"),
         ("model", {"lags": [24], "weights": [0.3], "spread": -1.0}, "finite weights"),
         ("model", {"lags": [1 << 21], "weights": [0.3]}, "lags in order"),
+        ("model", {"bias": 9.0}, "its own test"),
     ],
 )
 def test_a_forged_file_is_refused(key: str, value: object, said: str) -> None:
     files = unpack(forecaster_bytes(fit_forecaster(daily(300), ForecastRequest(12, (24,)))), "a")
     spec = msgspec.json.decode(files["forecaster.json"])
-    spec[key] = value
+    spec[key] = {**spec[key], **value} if isinstance(value, dict) else value
     with pytest.raises(InputError, match=said):
-        parse_forecaster(pack({**files, "forecaster.json": msgspec.json.encode(spec)}), "a")
-
-
-def test_a_forecaster_that_answers_otherwise_than_where_it_was_made_is_refused() -> None:
-    files = unpack(forecaster_bytes(fit_forecaster(daily(300), ForecastRequest(12, (24,)))), "a")
-    spec = msgspec.json.decode(files["forecaster.json"])
-    spec["model"]["bias"] += 0.5
-    with pytest.raises(InputError, match="its own test"):
         parse_forecaster(pack({**files, "forecaster.json": msgspec.json.encode(spec)}), "a")
 
 

@@ -11,7 +11,6 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from edgewright.core.state_machine.machine import Machine as StateMachine
 from edgewright.core.state_machine.validation import read_table
 from edgewright.schema.errors import CheckFailedError, UnknownNameError
-from edgewright.search.ladder.measurement import LadderRequest
 from edgewright.search.ladder.metrics import METRICS, average_precision, choose
 from edgewright.search.ladder.model_comparison import Climb, Judge
 from edgewright.search.ladder.rung_run import run_rung
@@ -106,7 +105,7 @@ def test_the_metric_follows_the_target(tmp_path: Path) -> None:
 
 
 def test_a_product_is_found_and_a_threshold_is_enough(tmp_path: Path) -> None:
-    asked = LadderRequest(rungs=("majority", "threshold", "rules", "linear", "tree"))
+    asked = ("majority", "threshold", "rules", "linear", "tree")
     record = ladder(table(tmp_path / "product.csv", kind="product"), asked).climb()
     rules = record.rungs[2]
     assert rules.chosen
@@ -138,7 +137,7 @@ def test_the_machine_beside_a_package_does_what_was_measured(tmp_path: Path) -> 
     value = on + np.where(rng.random(480) < 0.15, rng.choice([-1.0, 1.0], 480), 0) + 0.05 * rng.normal(size=480)
     rows = [[f"{2 * n}", f"{v:.4f}", "busy" if o else "free"] for n, (v, o) in enumerate(zip(value, on, strict=True))]
     file = write_rows(tmp_path / "busy.csv", rows, header="time,level,y")
-    made = ladder(file, LadderRequest(rungs=("majority", "threshold", "state_machine")), time="time")
+    made = ladder(file, ("majority", "threshold", "state_machine"), time="time")
     record = made.climb()
     assert record.kept == "block"
     assert "for" in record.rungs[2].says

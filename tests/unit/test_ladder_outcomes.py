@@ -6,7 +6,7 @@ import pytest
 
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.ladder import LadderRecord, RungRecord, encode_ladder, rung_of
-from edgewright.search.ladder.measurement import Ladder, LadderRequest
+from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import silent
 from support import shared_data
@@ -25,7 +25,7 @@ def test_a_room_needs_a_threshold_on_light() -> None:
     file = shared_data("occupancy") / "datatraining.txt"
     problem, config, _ = problem_and_config(str(file), {"target": "Occupancy", "time": "date"})
     rungs = ("majority", "threshold", "rules", "state_machine", "linear", "forest", "small_network")
-    record = Ladder(problem, config, LadderRequest(patience=0, rungs=rungs), silent).climb()
+    record = Ladder(problem, config, silent, patience=0, rungs=rungs).climb()
     assert (record.kept, record.chosen) == ("day", "threshold")
     threshold = _rung(record, "threshold")
     assert threshold.says.startswith("Light >= 36")
@@ -42,7 +42,7 @@ def test_a_machine_needs_rules_of_products_more_than_boosting() -> None:
     file = str(shared_data("ai4i2020") / "ai4i2020.csv")
     problem, config, _ = problem_and_config(file, {"target": "Machine failure", "ignore": ignore}, by="row")
     rungs = ("majority", "threshold", "rules", "boosting")
-    record = Ladder(problem, config, LadderRequest(rungs=rungs), silent).climb()
+    record = Ladder(problem, config, silent, rungs=rungs).climb()
     assert (record.metric, record.chosen) == ("average-precision", "rules")
     assert "Torque [Nm] x Rotational speed [rpm]" in _rung(record, "rules").says
     boosting = _rung(record, "boosting")
@@ -52,18 +52,6 @@ def test_a_machine_needs_rules_of_products_more_than_boosting() -> None:
     assert not record.notes
 
 
-def test_columns_that_are_written_down_afterwards_are_named() -> None:
-    file = str(shared_data("ai4i2020") / "ai4i2020.csv")
-    table = {"target": "Machine failure", "ignore": ["UDI", "Product ID", "Type"]}
-    problem, config, _ = problem_and_config(file, table, by="row")
-    record = Ladder(problem, config, LadderRequest(rungs=("majority", "threshold")), silent).climb()
-    assert {name for name in AFTERWARDS if any(note.startswith(f"{name} = 1 ") for note in record.notes)} >= {
-        "HDF",
-        "OSF",
-        "PWF",
-    }
-
-
 @pytest.mark.heavy
 def test_a_phone_needs_a_network_on_features() -> None:
     held = ("26", "27", "28", "29", "30")
@@ -71,7 +59,7 @@ def test_a_phone_needs_a_network_on_features() -> None:
         str(shared_data("har-hapt")), {"kind": "hapt"}, window=WindowConfig(samples=128, step=64), held=held
     )
     rungs = ("majority", "threshold", "linear", "tree", "small_network")
-    record = Ladder(problem, config, LadderRequest(rungs=rungs), silent).climb()
+    record = Ladder(problem, config, silent, rungs=rungs).climb()
     assert (record.kept, record.units, record.held, record.chosen) == ("group", 16, held, "small_network")
     network = _rung(record, "small_network")
     assert (network.against, record.peers[0].name) == ("linear", "linear-on-features")

@@ -100,12 +100,6 @@ def test_any_script_is_answered(understood: Understood, text: str) -> None:
     assert all(found.text[slot.begin : slot.end] == slot.text for slot in found.slots)
 
 
-@pytest.mark.parametrize("text", ["", " \t", "x" * 100_000, "\ud800"])
-def test_what_is_no_utterance_is_refused(understood: Understood, text: str) -> None:
-    with pytest.raises(InputError):
-        Understanding(understood.spec, understood.arrays).parse(text)
-
-
 def test_the_same_training_gives_the_same_bytes(understood: Understood) -> None:
     given = Labelled(utterances(), gazetteers={"what": {"soda": "soda", "coke": "soda"}})
     again = train(given, How(size=16_000, reject=0.04), name="drinks", slots=True)

@@ -12,23 +12,14 @@ from pathlib import Path
 import pytest
 
 from edgewright.schema.errors import InputError
-from edgewright.search.engines.contract import BatchError, engine_for
+from edgewright.search.engines.contract import engine_for
+from engine_work import assert_a_death_costs_its_batch
 
 
 def test_a_death_costs_its_batch_which_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    once = b"die " + str(tmp_path / "died").encode()
-    batches = [b"a", once, b"fail", b"die", b"b"]
     with engine_for("local", 2) as engine:
-        found = dict(engine.run("engine_work:work", b"x", batches))
-    assert sorted(found) == [0, 1, 2, 3, 4]
-    told = {place: answer for place, answer in found.items() if isinstance(answer, bytes)}
-    assert {place: answer.rstrip(b"0123456789") for place, answer in told.items()} == {0: b"xa", 1: b"xdie", 4: b"xb"}
-    assert str(os.getpid()).encode() not in {answer.lstrip(b"xabdie") for answer in told.values()}
-    assert isinstance(found[2], BatchError)
-    assert found[2].reason == "ValueError: no good"
-    assert isinstance(found[3], BatchError)
-    assert "two workers died" in found[3].reason
+        assert str(os.getpid()).encode() not in assert_a_death_costs_its_batch(engine, tmp_path)
 
 
 def test_processes_stay_for_the_next_run_of_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:

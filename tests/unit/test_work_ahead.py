@@ -21,7 +21,6 @@ from edgewright.pipeline.scaling import scaling_s
 from edgewright.schema.trace import EpochRecord
 from edgewright.search.advise.contract import AdviceRequest as AdviseAsked
 from edgewright.search.advise.workflow import advise
-from edgewright.search.ladder.measurement import LadderRequest
 from edgewright.workflows.compression.subject import Wanted, read_pruning
 from edgewright.workflows.compression.workflow import compress
 from edgewright.workflows.tuning.request import TuningRequest as TuneAsked
@@ -121,7 +120,7 @@ def test_training_refitting_compressing_and_tuning_are_told(tmp_path: Path) -> N
 @pytest.mark.usefixtures("all_long")
 def test_every_rung_is_told_in_ladder_and_advice(tmp_path: Path) -> None:
     path, heard = table(tmp_path / "rows.csv"), Named()
-    climbing = ladder(path, LadderRequest(rungs=("majority", "forest", "small_network")))
+    climbing = ladder(path, ("majority", "forest", "small_network"))
     climbing._ahead = heard.ahead
     climbing.climb()
     assert heard.work == ["Plain", "Majority", "Forest", "Small network"]

@@ -214,11 +214,7 @@ def test_a_wav_that_is_none_is_told(tmp_path: Path, cli: Cli) -> None:
     assert "picture.png" in cli(*asked, tmp_path / "picture.png", code=2)
 
 
-def test_the_same_pair_is_looked_up_in_an_index(tmp_path: Path, cli: Cli) -> None:
-    pair, shelf, index = word_pair(tmp_path / "pair"), pictures(tmp_path), str(tmp_path / "i")
-    assert run(["language", "index", "--pictures", str(shelf), "--encoder", str(pair), "--out", index]) == 0
-    out = cli("language", "ask", "a photo green", "--index", index, "--encoder", pair, "--json")
-    assert "green" in json.loads(out[out.index("[\n") :])[0]["file"]
+def test_sounds_are_looked_up_by_words(tmp_path: Path, cli: Cli) -> None:
     ears, heard = word_pair(tmp_path / "ears", "sound"), str(tmp_path / "h")
     cli("language", "index", "--sounds", sounds(tmp_path), "--encoder", ears, "--out", heard)
     assert cli.json("language", "ask", "late", "--index", heard, "--encoder", ears)[0]["file"] == "late.wav"

@@ -148,19 +148,16 @@ def _best(terms: Terms, wanted: Flags, held: Flags) -> tuple[float, Condition, i
         value = float(gain[term, position])
         if np.isfinite(value) and (best is None or value > best[0]):
             low, high = float(last[term, position]), float(following[term, position])
-            best = (value, _condition(terms.named[term], at_least, _between(low, high, at_least)), term)
+            limit = between(low, high, high if at_least else low)
+            kind, first, second = terms.named[term]
+            best = (value, Condition(kind, first, second, at_least, limit), term)
     return best
 
 
-def _condition(term: tuple[int, int, int], at_least: bool, threshold: float) -> Condition:
-    kind, left, right = term
-    return Condition(kind, left, right, at_least, threshold)
-
-
-def _between(low: float, high: float, at_least: bool) -> float:
-    """Return a float32 between two neighbours that tells them apart, as short as it can be said."""
+def between(low: float, high: float, otherwise: float) -> float:
+    """Return a float32 between two neighbours that tells them apart, as short as it can be said; else `otherwise`."""
     for digits in range(2, 9):
         middle = float(np.float32(f"{(low + high) / 2:.{digits}g}"))
         if low < middle < high:
             return middle
-    return high if at_least else low
+    return otherwise

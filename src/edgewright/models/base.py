@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Parameters
 from edgewright.models.architecture import Architecture, architecture, function
+from edgewright.models.targets import sample_weights
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, LayerRecord, TrainingRecord
-from edgewright.training.loop import Result, Sampled, Settings, outputs, train
+from edgewright.training.loop import Sampled, Settings, outputs, train
 from edgewright.training.program import forward
 from edgewright.training.rows import Rows, as_rows
 
@@ -99,33 +100,63 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             raise InputError(f"samples of shape {tuple(self.shape_)}", f"shape {tuple(rows.shape[1:])}", "the network")
         return rows
 
-    def _train(
-        self, samples: Sampled, validation: Sampled | None, on_epoch: OnEpoch | None, loss: str
-    ) -> tuple[Result, Architecture]:
-        network, settings = self.network(), self.settings(loss)
-        start = network.initialise(np.random.default_rng(self.seed))
-        result = train(function(network), start, samples, settings, validation=validation, on_epoch=on_epoch)
-        return result, network
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401 - arrays, frames and Rows
+        y: Any,  # noqa: ANN401
+        *,
+        validation: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,  # noqa: ANN401
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Train from new weights.
 
-    def _keep(self, result: Result, samples: Sampled, validation: Sampled | None, loss: str, heat: float) -> None:
-        """Fitted attributes and the record; `heat` is the temperature that was folded into the weights."""
-        self.parameters_ = result.parameters
-        self.history_ = result.history
+        Args:
+            X: (n, features), (n, channels, samples), or an object that gives rows.
+            y: (n,) labels, or numbers for a regressor.
+            validation: samples and labels that stop training early and calibrate; never fitted on.
+            sample_weight: (n,), weight of each sample in the loss.
+            on_epoch: told of every epoch; training ends when it answers True.
+
+        Raises:
+            InputError: for one class only, a target that is not finite, an impossible shape, or a loss that is not a
+                number.
+        """
+        rows = self._rows(X, fitting=True)
+        targets, weights = self._targets(y, len(rows), True)
+        samples = Sampled(rows, targets, weights * sample_weights(sample_weight, len(rows)))
+        watched: Sampled | None = None
+        if validation is not None and len(validation[1]):
+            others = self._rows(validation[0])
+            watched = Sampled(others, *self._targets(validation[1], len(others), False))
+        network, settings = self.network(), self.settings(self.loss)
+        start = network.initialise(np.random.default_rng(self.seed))
+        result = train(function(network), start, samples, settings, validation=watched, on_epoch=on_epoch)
+        self.parameters_, self.history_ = result.parameters, result.history
         self.training_ = TrainingRecord(
             samples=len(samples.rows),
-            validation_samples=0 if validation is None else len(validation.rows),
+            validation_samples=0 if watched is None else len(watched.rows),
             batch=self.batch,
             optimiser=self.optimiser,
-            loss_name=loss.replace("_", " "),
+            loss_name=self.loss.replace("_", " "),
             epochs=result.history,
             best_epoch=result.best_epoch,
             stopped=result.stopped,
-            temperature=heat,
+            temperature=1.0,
             seconds=result.seconds,
             cpu_seconds=result.cpu_seconds,
             compile_seconds=result.compile_seconds,
             compile_cpu_seconds=result.compile_cpu_seconds,
         )
+        self._finish(watched)
+        return self
+
+    def _targets(self, y: Any, count: int, fitting: bool) -> tuple[Floats, Floats]:  # noqa: ANN401 - arrays and frames
+        """Return targets and weights of samples as the loss takes them."""
+        raise NotImplementedError
+
+    def _finish(self, watched: Sampled | None) -> None:
+        """Fold what was learnt outside the network into its last layer."""
 
     def _raw(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         check_is_fitted(self, "parameters_")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -11,10 +11,10 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 from edgewright.graph.builder import Builder
 from edgewright.models.architecture import function
-from edgewright.models.base import Network, OnEpoch
+from edgewright.models.base import Network
 from edgewright.models.contract import Model
 from edgewright.models.outputs import Outputs, both_classes, finish_outputs, regression_output, softmax
-from edgewright.models.targets import class_weights, encode, numbers, sample_weights
+from edgewright.models.targets import class_weights, encode, numbers
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.training.loop import Sampled, outputs
 from edgewright.training.losses import LOSSES, temperature
@@ -46,43 +46,21 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     def _final(self) -> str:
         return "sigmoid" if len(self.classes_) == 2 else "softmax"
 
-    def fit(
-        self,
-        X: Any,  # noqa: ANN401 - arrays, frames and Rows
-        y: Any,  # noqa: ANN401
-        *,
-        validation: tuple[Any, Any] | None = None,
-        sample_weight: Any = None,  # noqa: ANN401
-        on_epoch: OnEpoch | None = None,
-    ) -> Self:
-        """Train from new weights.
+    @property
+    def loss(self) -> str:
+        """A name of `LOSSES`."""
+        return "sigmoid_cross_entropy" if len(self.classes_) == 2 else "softmax_cross_entropy"
 
-        Args:
-            X: (n, features), (n, channels, samples), or an object that gives rows.
-            y: (n,) labels.
-            validation: samples and labels that stop training early and calibrate; never fitted on.
-            sample_weight: (n,), weight of each sample in the loss.
-            on_epoch: told of every epoch; training ends when it answers True.
+    def _targets(self, y: Any, count: int, fitting: bool) -> tuple[Floats, Floats]:  # noqa: ANN401 - arrays and frames
+        classes, targets = encode(y, count, None if fitting else self.classes_)
+        if fitting:
+            self.classes_, self._weights = classes, class_weights(targets, self.class_weights)
+        return targets, self._weights[targets.astype(np.int64)]
 
-        Raises:
-            InputError: for one class only, an impossible shape, or a loss that is not a number.
-        """
-        rows = self._rows(X, fitting=True)
-        self.classes_, targets = encode(y, len(rows))
-        weights = class_weights(targets, self.class_weights)
-        samples = Sampled(rows, targets, weights[targets.astype(np.int64)] * sample_weights(sample_weight, len(rows)))
-        watched: Sampled | None = None
-        if validation is not None and len(validation[1]):
-            others = self._rows(validation[0])
-            _, truth = encode(validation[1], len(others), self.classes_)
-            watched = Sampled(others, truth, weights[truth.astype(np.int64)])
-        loss = "sigmoid_cross_entropy" if len(self.classes_) == 2 else "softmax_cross_entropy"
-        result, network = self._train(samples, watched, on_epoch, loss)
-        self._keep(result, samples, watched, loss, 1.0)
+    def _finish(self, watched: Sampled | None) -> None:
         if self.calibrate and watched is not None:
-            raw = outputs(function(network), result.parameters, watched.rows)
-            self.apply_temperature(temperature(raw, watched.targets, LOSSES[loss]))
-        return self
+            raw = outputs(function(self.network()), self.parameters_, watched.rows)
+            self.apply_temperature(temperature(raw, watched.targets, LOSSES[self.loss]))
 
     def apply_temperature(self, heat: float) -> None:
         """Divide what the network gives before its softmax by a temperature, folded into the last layer's weights."""
@@ -128,39 +106,18 @@ class NetworkRegressor(RegressorMixin, Network):  # type: ignore[misc]
 
     loss: ClassVar[str] = "mean_squared_error"
 
-    def fit(
-        self,
-        X: Any,  # noqa: ANN401 - arrays, frames and Rows
-        y: Any,  # noqa: ANN401
-        *,
-        validation: tuple[Any, Any] | None = None,
-        sample_weight: Any = None,  # noqa: ANN401
-        on_epoch: OnEpoch | None = None,
-    ) -> Self:
-        """Train from new weights; arguments as of `NetworkClassifier.fit`, with numbers as targets.
+    def _targets(self, y: Any, count: int, fitting: bool) -> tuple[Floats, Floats]:  # noqa: ANN401 - arrays and frames
+        values = numbers(y, count)
+        if fitting:
+            self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
+        return ((values - self._middle) / self._spread).astype(np.float32), np.ones(count, np.float32)
 
-        Raises:
-            InputError: for a target that is not finite numbers, an impossible shape, or a loss that is not a number.
-        """
-        rows = self._rows(X, fitting=True)
-        values = numbers(y, len(rows))
-        middle, spread = float(values.mean()), float(values.std()) or 1.0
-        samples = Sampled(
-            rows, ((values - middle) / spread).astype(np.float32), sample_weights(sample_weight, len(rows))
-        )
-        watched: Sampled | None = None
-        if validation is not None and len(validation[1]):
-            others = self._rows(validation[0])
-            truth = ((numbers(validation[1], len(others)) - middle) / spread).astype(np.float32)
-            watched = Sampled(others, truth, np.ones(len(others), np.float32))
-        result, _ = self._train(samples, watched, on_epoch, self.loss)
-        last = result.parameters[-1]
-        result.parameters[-1] = {
-            "weights": (last["weights"] * spread).astype(np.float32),
-            "bias": (last["bias"] * spread + middle).astype(np.float32),
+    def _finish(self, watched: Sampled | None) -> None:
+        last = self.parameters_[-1]
+        self.parameters_[-1] = {
+            "weights": (last["weights"] * self._spread).astype(np.float32),
+            "bias": (last["bias"] * self._spread + self._middle).astype(np.float32),
         }
-        self._keep(result, samples, watched, self.loss, 1.0)
-        return self
 
     def predict(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         """Predictions, shape (n,), float32."""

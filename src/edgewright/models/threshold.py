@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from edgewright.models._plain import Floats, plain_model
-from edgewright.models._rule_search import Condition, best_columns
+from edgewright.models._rule_search import Condition, best_columns, between
 from edgewright.models._rule_table import COLUMN
 from edgewright.models.rules import Rules, answered
 
@@ -71,11 +71,7 @@ def _short(value: Floats, cut: float) -> float:
     """Return the threshold with the fewest digits between the samples on both sides."""
     known = value[np.isfinite(value)]
     low, high = float(known[known <= cut].max()), float(known[known > cut].min())
-    for digits in range(2, 9):
-        middle = float(np.float32(f"{(low + high) / 2:.{digits}g}"))
-        if low < middle < high:
-            return middle
-    return high
+    return between(low, high, high)
 
 
 def _side(value: Floats, cut: float, at_least: bool) -> float:

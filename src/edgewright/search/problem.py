@@ -183,7 +183,7 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
         )
     number = len(sizes) if leave_one_out else max(2, min(count, len(sizes)))
     if problem.by == "row":
-        place = _dealt_rows(problem, number, rng)
+        place = dealt_rows(problem, number, rng)
     else:
         order = rng.permutation(len(sizes))
         order = order[np.argsort(-sizes[order], kind="stable")]
@@ -202,7 +202,7 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
     return tuple(made)
 
 
-def _dealt_rows(problem: Problem, number: int, rng: np.random.Generator) -> Indices:
+def dealt_rows(problem: Problem, number: int, rng: np.random.Generator) -> Indices:
     """Return the fold of each row: shuffled within its class, or along the sorted amounts, and dealt in turn."""
     order = rng.permutation(len(problem.y))
     order = order[np.argsort(problem.y[order], kind="stable")]

@@ -7,7 +7,7 @@ it: it stays zero under every optimiser here, weight decay included, so nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgewright.training.contract import Tree
 from edgewright.training.loop import Result, Sampled, Settings, train
+from edgewright.training.program import Apply
 
 Floats = NDArray[np.float32]
 Layers = Sequence[dict[str, Floats]]
@@ -25,50 +26,26 @@ Layers = Sequence[dict[str, Floats]]
 SHARED, WIDTHS = 64, (96, 128, 192, 256)
 
 
-@dataclass(frozen=True)
-class Member:
-    """A dense network with ReLU between its layers, and what it is trained on.
+def fit_padded(start: Layers, samples: Sampled, settings: Settings) -> Result:
+    """Train a dense network with ReLU between its layers; its parameters come back without the filling.
 
-    Attributes:
+    Networks of the same depth, inputs, outputs, loss, optimiser, schedule and batch share programs: one for all whose
+    layers have at most 64 units.
+
+    Args:
         start: of each layer, `weights` of shape (inputs, units) and `bias` (units,), where training begins; the output
             layer last.
         samples: what is fitted, each of shape (inputs,).
         settings: how.
-        validation: samples that are watched and stop its training early; never fitted on.
-    """
-
-    start: Layers
-    samples: Sampled
-    settings: Settings
-    validation: Sampled | None = None
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Inputs, the widths of the layers, outputs."""
-        return (len(self.start[0]["weights"]), *(layer["weights"].shape[1] for layer in self.start))
-
-
-def fit_padded(members: Sequence[Member]) -> list[Result]:
-    """Train all members, one after another.
-
-    Args:
-        members: networks with their samples and settings. Those of the same depth, inputs, outputs, loss, optimiser,
-            schedule and batch share programs: one for all whose layers have at most 64 units.
-
-    Returns:
-        For each member what `training.loop.train` gives, its parameters without the filling.
 
     Raises:
         InputError: a loss that is no longer a number, or settings that do not go together.
     """
-    results = []
-    for member in members:
-        inputs, *hidden, outputs = member.sizes
-        sizes = (inputs, *([filled_width(max(hidden, default=1))] * len(hidden)), outputs)
-        start = filled_up(member.start, sizes)
-        result = train(_network(sizes), start, member.samples, member.settings, validation=member.validation)
-        results.append(replace(result, parameters=cropped(result.parameters, member.sizes)))
-    return results
+    own = (len(start[0]["weights"]), *(layer["weights"].shape[1] for layer in start))
+    inputs, *hidden, outputs = own
+    sizes = (inputs, *([filled_width(max(hidden, default=1))] * len(hidden)), outputs)
+    result = train(_network(sizes), filled_up(start, sizes), samples, settings)
+    return replace(result, parameters=cropped(result.parameters, own))
 
 
 def filled_width(width: int) -> int:
@@ -86,10 +63,9 @@ def filled_up(parameters: Layers, sizes: Sequence[int]) -> list[dict[str, Floats
     """Return the parameters of a network with zeros around them."""
     made = []
     for layer, (inputs, units) in zip(parameters, pairwise(sizes), strict=True):
-        weights, bias = np.zeros((inputs, units), np.float32), np.zeros(units, np.float32)
-        weights[: len(layer["weights"]), : layer["weights"].shape[1]] = layer["weights"]
-        bias[: len(layer["bias"])] = layer["bias"]
-        made.append({"weights": weights, "bias": bias})
+        (a, b), missing = layer["weights"].shape, units - len(layer["bias"])
+        weights = np.pad(layer["weights"], ((0, inputs - a), (0, units - b)))
+        made.append({"weights": weights, "bias": np.pad(layer["bias"], (0, missing))})
     return made
 
 
@@ -101,19 +77,16 @@ def cropped(parameters: Tree, sizes: Sequence[int]) -> list[dict[str, Floats]]:
     ]
 
 
-class _Padded:
-    """A dense network of given sizes with ReLU between its layers: (n, inputs) -> raw outputs (n, k)."""
+@lru_cache(maxsize=64)
+def _network(sizes: tuple[int, ...]) -> Apply:
+    """Return a dense network; the same object for the same sizes, so that its programs are compiled once a process."""
+    del sizes
 
-    def __call__(self, parameters: Tree, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+    def apply(parameters: Tree, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         for number, layer in enumerate(parameters):
             x = x @ layer["weights"] + layer["bias"]
             if number < len(parameters) - 1:
                 x = jnp.maximum(x, 0.0)
         return x
 
-
-@lru_cache(maxsize=64)
-def _network(sizes: tuple[int, ...]) -> _Padded:
-    """Return the same object for the same sizes, so that its programs are compiled once a process."""
-    del sizes
-    return _Padded()
+    return apply

@@ -79,7 +79,7 @@ def command(options: LadderOptions) -> int:
 def _ladder(options: LadderOptions) -> tuple[Ladder, tuple[str, ...]]:
     """Return the ladder that the options ask for, and the columns that say nothing."""
     from edgewright.cli.listeners import working
-    from edgewright.search.ladder.measurement import Ladder, LadderRequest
+    from edgewright.search.ladder.measurement import Ladder
     from edgewright.search.ladder.setup import problem_and_config
 
     listener = working(options.as_json, stderr=True)
@@ -95,8 +95,8 @@ def _ladder(options: LadderOptions) -> tuple[Ladder, tuple[str, ...]]:
             path=options.path,
             seed=options.seed,
         )
-    request = LadderRequest(metric=options.metric, patience=options.patience)
-    return Ladder(problem, config, request, listener.doing, ahead=listener.ahead), left
+    made = Ladder(problem, config, listener.doing, listener.ahead, metric=options.metric, patience=options.patience)
+    return made, left
 
 
 def _run(ladder: Ladder, rung: str, options: LadderOptions, record: LadderRecord | None) -> None:

@@ -44,11 +44,9 @@ def graph_of(path: Path) -> bytes:
     """
     found = look(path)
     try:
-        from edgewright.language.embedding.bert import bert_onnx  # noqa: PLC0415 - needs extras
+        from edgewright.language.embedding.bert import bert_onnx, read_safetensors  # noqa: PLC0415 - needs extras
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", f"{error.name}, which writes graphs,") from None
-    from edgewright.language.embedding.bert import read_safetensors  # noqa: PLC0415 - with the above
-
     if found.config is None:
         raise InputError("a config.json beside model.safetensors", "none", str(path))
     if found.model.stat().st_size > _LARGEST:

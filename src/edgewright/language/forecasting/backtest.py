@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -63,6 +63,8 @@ Floats = NDArray[np.float64]
 _HORIZONS, _ORIGINS = 4, 8
 # Of the stretch that gives the intervals: residuals of a few weeks say little of the next ones.
 _WIDER, _FEWER = 20, 4
+# Origins at which a referee is asked, at most: it is fitted anew at each.
+_FITTED_ANEW = 4
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,7 @@ def folds_of(values: Floats, horizon: int, season: int, *, horizons: int = _HORI
 
 def wider(values: Floats, folds: Folds) -> Folds:
     """Fold over a longer stretch, for the intervals."""
-    made = folds_of(values, folds.horizon, 1, horizons=_WIDER, each=_FEWER)
-    return Folds(made.start, made.origins, made.horizon, folds.unit)
+    return replace(folds_of(values, folds.horizon, 1, horizons=_WIDER, each=_FEWER), unit=folds.unit)
 
 
 def smape(values: Floats, forecasts: Floats) -> float:
@@ -168,13 +169,11 @@ def judge_mixture(
     return BacktestResult(made.score, made.errors, (truth - forecasts) / spread)
 
 
-def judge_referee(
-    name: str, forecast: Callable[[Floats, int], Floats], values: Floats, folds: Folds, most: int = 4
-) -> BacktestResult:
-    """Return a method that has no form on a device, fitted anew at each of at most `most` origins."""
+def judge_referee(name: str, forecast: Callable[[Floats, int], Floats], values: Floats, folds: Folds) -> BacktestResult:
+    """Return a method that has no form on a device, fitted anew at each of a few origins."""
     began = time.perf_counter()
-    chosen = np.unique(np.linspace(0, len(folds.origins) - 1, min(most, len(folds.origins))).astype(int))
-    some = Folds(folds.start, folds.origins[chosen], folds.horizon, folds.unit)
+    chosen = np.unique(np.linspace(0, len(folds.origins) - 1, min(_FITTED_ANEW, len(folds.origins))).astype(int))
+    some = replace(folds, origins=folds.origins[chosen])
     made = np.stack([forecast(values[:origin], folds.horizon) for origin in some.origins])
     spent = time.perf_counter() - began
     return _judged(name, actual(values, some), made, folds, spent, numbers=0, device=False)

@@ -37,8 +37,7 @@ def chronos(directory: Path) -> Referee:
     if not any(directory.glob("*.safetensors")) and not any(directory.glob("*.bin")):
         raise InputError("weights (*.safetensors) beside config.json", "none", str(directory))
     name = f"Chronos, {directory.name}"
-    if importlib.util.find_spec(_PACKAGE) is None:
-        return Referee(name, _absent, why="its package is not installed (pip install chronos-forecasting)")
+    there = importlib.util.find_spec(_PACKAGE) is not None
     held: list[Any] = []
 
     def forecast(values: Floats, horizon: int) -> Floats:
@@ -51,11 +50,7 @@ def chronos(directory: Path) -> Referee:
         )
         return np.asarray(quantiles[0, :, 0].numpy(), np.float64)
 
-    return Referee(name, forecast)
-
-
-def _absent(values: Floats, horizon: int) -> Floats:
-    raise InputError("the package chronos-forecasting", "none", do="pip install chronos-forecasting")
+    return Referee(name, forecast, "" if there else "its package is not installed (pip install chronos-forecasting)")
 
 
 Floats = NDArray[np.float64]
@@ -68,13 +63,11 @@ class Referee:
     Attributes:
         name: for people.
         forecast: shape (rows,), finite, and rows ahead -> shape (horizon,).
-        folds: at how many origins it is asked, at most: it is fitted anew at each.
         why: a reason why it is left out; empty where it is not.
     """
 
     name: str
     forecast: Callable[[Floats, int], Floats]
-    folds: int = 4
     why: str = ""
 
 

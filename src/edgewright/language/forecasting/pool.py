@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -90,12 +90,8 @@ _PENALTY_DIFFERENCES = 1e-2
 _LEAST_SERIES = 3
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Of one series: products of its lags with each other and with what came, a row's mean."""
-
-    gram: Floats
-    moment: Floats
+# Of one series: products of its lags with each other and with what came, a row's mean.
+_Sums = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -190,13 +186,12 @@ def _sums(values: Floats, kind: _Kind) -> _Sums:
         ground = table[:, kind.lags.index(kind.base)]
         table = np.delete(table - ground[:, None], kind.lags.index(kind.base), axis=1)
         target = target - ground
-    return _Sums(table.T @ table / len(target), table.T @ target / len(target))
+    return table.T @ table / len(target), table.T @ target / len(target)
 
 
 def _solved(sums: Sequence[_Sums], kind: _Kind) -> Floats:
     """Return weights a lag of a group; of levels they sum to 1."""
-    gram = np.sum([one.gram for one in sums], axis=0)
-    moment = np.sum([one.moment for one in sums], axis=0)
+    gram, moment = (np.sum(some, axis=0) for some in zip(*sums, strict=True))
     share = _PENALTY_DIFFERENCES if kind.difference else PENALTY
     many = len(gram)
     if not many:
@@ -227,5 +222,5 @@ def _error(values: Floats, kind: _Kind, weights: Floats, unit: int, horizon: int
     if not len(origins):
         return 0.0
     made = unscaled(model, run(model, values, origins, horizon))
-    truth = actual(values, type(folds)(folds.start, origins, horizon, folds.unit))
+    truth = actual(values, replace(folds, origins=origins))
     return float(np.abs(made - truth).mean())

@@ -188,6 +188,6 @@ def _referee(referee: Referee, values: Floats, folds: Folds) -> CandidateScore:
     if referee.why:
         return CandidateScore(name=referee.name, device=False, why=referee.why)
     try:
-        return judge_referee(referee.name, referee.forecast, values, folds, referee.folds).score
+        return judge_referee(referee.name, referee.forecast, values, folds).score
     except InputError as error:
         return CandidateScore(name=referee.name, device=False, why=str(error))

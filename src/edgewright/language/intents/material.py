@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.embedding import Encoder
-from edgewright.language.intents.teacher import Floats, Teacher, softmax
+from edgewright.language.intents.teacher import Floats, Teacher
+from edgewright.models.outputs import softmax
 
 _LONGEST = 30
 # Shares of: crossed within an intent, spliced with a few words of any other, crossed with any other, left as it is.

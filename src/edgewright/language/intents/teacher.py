@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from edgewright.language.embedding import Encoder
+from edgewright.models.outputs import softmax
 
 Floats = NDArray[np.float32]
 # Inverse penalties that are tried, by the likelihood of what was held out.
@@ -113,12 +114,6 @@ def held_out(targets: NDArray[np.int64], share: float, seed: int) -> NDArray[np.
         count = max(round(share * len(where)), int(len(where) >= 3))
         held[random.choice(where, count, replace=False)] = True
     return held
-
-
-def softmax(logits: Floats, heat: float = 1.0) -> Floats:
-    """Return probabilities, shape (n, k)."""
-    powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(heat))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def _fitted(vectors: Floats, targets: NDArray[np.int64], penalty: float) -> Any:  # noqa: ANN401 - scikit-learn is untyped

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -88,14 +87,6 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return self.label == NONE
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What cosines are counted in: mean and deviation of those between descriptions of the background."""
-
-    mean: float
-    deviation: float
-
-
 @cache
 def background(kind: Kind) -> tuple[str, ...]:
     """Descriptions of all sorts of things, a line each."""
@@ -120,8 +111,9 @@ class Chooser:
     def __init__(self, labels: Labels, vectors: Vectors, others: Vectors, around: Vectors, shift: float = 0.0) -> None:
         self.labels, self._vectors, self._shift = labels, vectors, shift
         between = (around @ around.T)[~np.eye(len(around), dtype=bool)]
-        self.scale = Scale(float(between.mean()), float(between.std()))
-        if not (np.isfinite(vectors).all() and self.scale.deviation > 1e-6):
+        # What cosines are counted in.
+        self._mean, self._deviation = float(between.mean()), float(between.std())
+        if not (np.isfinite(vectors).all() and self._deviation > 1e-6):
             raise InputError("an encoder that tells descriptions apart", "one to which all are alike", "encoder")
         near = (around @ np.concatenate([vectors, others]).T).max(axis=1) > _SAME
         self._around = around[~near]
@@ -133,12 +125,12 @@ class Chooser:
         """Return a choice for each of the things, unit vectors of shape (n, d)."""
         cosines = things @ self._vectors.T
         best = np.maximum.reduceat(cosines, self._starts, axis=1)
-        labels = (best - self.scale.mean) / self.scale.deviation
+        labels = (best - self._mean) / self._deviation
         none = self._none(things)
         powers = np.concatenate([labels, none[:, None]], axis=1) / HEAT
         powers = np.exp(powers - powers.max(axis=1, keepdims=True))
         chances = powers / powers.sum(axis=1, keepdims=True)
-        limits = none * self.scale.deviation + self.scale.mean
+        limits = none * self._deviation + self._mean
         return [self._choice(*row) for row in zip(cosines, chances, limits, strict=True)]
 
     def _none(self, things: Vectors) -> Vectors:
@@ -146,10 +138,10 @@ class Chooser:
         made = np.full(len(things), NONE_BASE + self._shift + NONE_LABELS * math.log(len(self.labels.names)))
         if len(self._around):
             nearest = (things @ self._around.T).max(axis=1)
-            made += NONE_BACKGROUND * (nearest - self.scale.mean) / self.scale.deviation
+            made += NONE_BACKGROUND * (nearest - self._mean) / self._deviation
         if len(self._others):
             # What somebody described counts as a label does.
-            made = np.maximum(made, ((things @ self._others.T).max(axis=1) - self.scale.mean) / self.scale.deviation)
+            made = np.maximum(made, ((things @ self._others.T).max(axis=1) - self._mean) / self._deviation)
         return np.asarray(made, np.float32)
 
     def _choice(self, cosines: Vectors, chances: Vectors, limit: np.float32) -> Choice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -48,32 +49,39 @@ def parse_needs(text: str) -> tuple[Need, ...]:
         UnknownNameError: a need that is not known.
     """
     found: dict[str, Need] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        name, equals, amount = (word.strip() for word in part.partition("="))
+    for part, name, amount in _pairs(text):
         if name not in KNOWN:
             raise UnknownNameError("need", name, KNOWN, "--need")
         if name in found:
             raise InputError(f"one {name}", "two", "--need")
         if name in PLAIN:
-            if equals:
+            if part != name:
                 raise InputError(f"{name} alone", repr(part), "--need")
             found[name] = Need(name=name, text=name)
             continue
         units, example = AMOUNTS[name]
         if not amount:
             raise InputError(f"{name}={example}", repr(part), "--need")
-        found[name] = Need(name=name, text=f"{name}={amount}", limit=_limit(amount, units, example, f"--need {name}"))
+        where = f"--need {name}"
+        match = _NUMBER.fullmatch(amount)
+        if match is None:
+            raise InputError(f"an amount such as {example}", repr(amount), where)
+        if match[2] not in units:
+            known = ", ".join(unit or "no unit" for unit in units)
+            raise InputError(f"one of the units {known}", repr(match[2]) if match[2] else "none", where)
+        limit = _above_zero(float(match[1]) * units[match[2]], amount, where)
+        found[name] = Need(name=name, text=f"{name}={amount}", limit=limit)
     return tuple(found.values())
 
 
-def _limit(text: str, units: dict[str, float], example: str, where: str) -> float:
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        raise InputError(f"an amount such as {example}", repr(text), where)
-    if match[2] not in units:
-        known = ", ".join(unit or "no unit" for unit in units)
-        raise InputError(f"one of the units {known}", repr(match[2]) if match[2] else "none", where)
-    value = float(match[1]) * units[match[2]]
+def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield each part between commas, its name, and what stands behind the equals sign."""
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, amount = part.partition("=")
+        yield part, name.strip(), amount.strip()
+
+
+def _above_zero(value: float, text: str, where: str) -> float:
     if not 0 < value < math.inf:
         raise InputError("an amount above zero", repr(text), where)
     return value
@@ -85,7 +93,6 @@ def limit_of(needs: tuple[Need, ...], name: str) -> float | None:
 
 
 _FOLDER = Path(__file__).resolve().parent
-_AMOUNT = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Zµ/]*)")
 # What a unit is worth in the one that a figure is kept in.
 _SCALES: dict[str, dict[str, float]] = {
     "J": {"J": 1.0, "mJ": 1e-3, "kJ": 1e3, "Wh": 3600.0},
@@ -207,24 +214,16 @@ def parse_prices(text: str, radio: str) -> dict[str, float]:
         UnknownNameError: a figure that is not known.
     """
     figures, found = known_figures(radio), dict[str, float]()
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        name, equals, amount = (word.strip() for word in part.partition("="))
-        if not equals:
+    for part, name, amount in _pairs(text):
+        if "=" not in part:
             raise InputError("figures such as bandwidth=0.5", repr(part), "--price", _EXAMPLE)
         if name not in figures:
             raise UnknownNameError("figure", name, figures, "--price")
         if name in found:
             raise InputError(f"one {name}", "two", "--price")
-        found[name] = _value(amount, figures[name].unit, f"--price {name}")
+        scales = {"": 1.0, **_SCALES.get(figures[name].unit, {figures[name].unit: 1.0})}
+        match, where = _NUMBER.fullmatch(amount), f"--price {name}"
+        if match is None or match[2] not in scales:
+            raise InputError(f"a number above zero in {' or '.join(filter(None, scales))}", repr(amount), where)
+        found[name] = _above_zero(float(match[1]) * scales[match[2]], amount, where)
     return found
-
-
-def _value(text: str, unit: str, where: str) -> float:
-    scales = _SCALES.get(unit, {unit: 1.0})
-    match = _AMOUNT.fullmatch(text)
-    if match is None or match[2] not in ("", *scales):
-        raise InputError(f"a number above zero in {' or '.join(scales)}", repr(text), where)
-    value = float(match[1]) * (scales[match[2]] if match[2] else 1.0)
-    if not 0 < value < math.inf:
-        raise InputError("an amount above zero", repr(text), where)
-    return value

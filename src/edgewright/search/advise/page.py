@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
@@ -17,42 +16,30 @@ from edgewright.trace.html import Shown, blocks_html, sections_page
 _WIDTH, _LEFT, _RIGHT, _ROW = 560.0, 118.0, 92.0, 24.0
 
 
-@dataclass(frozen=True)
-class _Line:
-    name: str
-    value: float
-    low: float
-    high: float
-    chosen: bool
-
-
 def scores(record: LadderRecord, choice: str) -> Markup:
     """Scores of all that was measured as dots with their intervals; a dashed line goes down from the chosen one."""
-    lines = [
-        _Line(one.title, one.score.value, one.score.low, one.score.high, one.title == choice)
-        for one in record.rungs
-        if one.score
-    ]
-    lines += [_Line("(boosting)" if p.name == "boosting" else f"({p.name[:14]})", p.score.value, p.score.low,
-                    p.score.high, False) for p in record.peers]  # fmt: skip
-    low, high = min(line.low for line in lines), max(line.high for line in lines)
+    lines = [(one.title, one.score, one.title == choice) for one in record.rungs if one.score]
+    lines += [("(boosting)" if p.name == "boosting" else f"({p.name[:14]})", p.score, False) for p in record.peers]
+    low, high = min(score.low for _, score, _ in lines), max(score.high for _, score, _ in lines)
     wide = (high - low) or 1.0
 
     def at(value: float) -> float:
         return round(_LEFT + (value - low) / wide * (_WIDTH - _LEFT - _RIGHT), 1)
 
     height = _ROW * len(lines) + 26
-    label = f"{record.metric_title} with intervals of 95 %: " + ", ".join(f"{x.name} {figure(x.value)}" for x in lines)
+    label = f"{record.metric_title} with intervals of 95 %: " + ", ".join(
+        f"{name} {figure(score.value)}" for name, score, _ in lines
+    )
     parts = [_open(height, label)]
-    for index, line in enumerate(lines):
+    for index, (name, score, chosen) in enumerate(lines):
         y = _ROW * index + 14
-        colour = "var(--series-2)" if line.chosen else "var(--series-1)"
-        parts.append(_text(_LEFT - 8, y + 4, line.name, "end", bold=line.chosen))
-        parts.append(f'<path d="M{at(line.low):g} {y:g}H{at(line.high):g}" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<circle cx="{at(line.value):g}" cy="{y:g}" r="4" fill="{colour}"/>')
-        parts.append(_text(_WIDTH - _RIGHT + 12, y + 4, figure(line.value), "start", bold=line.chosen))
-        if line.chosen:
-            x, end = at(line.value), height - 22
+        colour = "var(--series-2)" if chosen else "var(--series-1)"
+        parts.append(_text(_LEFT - 8, y + 4, name, "end", bold=chosen))
+        parts.append(f'<path d="M{at(score.low):g} {y:g}H{at(score.high):g}" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<circle cx="{at(score.value):g}" cy="{y:g}" r="4" fill="{colour}"/>')
+        parts.append(_text(_WIDTH - _RIGHT + 12, y + 4, figure(score.value), "start", bold=chosen))
+        if chosen:
+            x, end = at(score.value), height - 22
             parts.append(f'<path d="M{x:g} 4V{end:g}" stroke="var(--line)" stroke-dasharray="2 3"/>')
     parts += [_text(_LEFT, height - 6, figure(low), "start"), _text(_WIDTH - _RIGHT, height - 6, figure(high), "end")]
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - figures only; texts are escaped where they enter

@@ -299,12 +299,19 @@ def ratio(more: float, less: float) -> str:
     return f"{more / less:.2g} times as much" if more / less >= 1.05 else "about as much"
 
 
+def _scaled(value: float, units: str, largest: float) -> str:
+    """Return a value in the largest of some units, each a thousand times the next, that it reaches; else the last."""
+    *larger, smallest = units.split()
+    for unit in larger:
+        if value >= largest:
+            return f"{value / largest:.3g} {unit}"
+        largest /= 1000
+    return f"{value / largest:.3g} {smallest}"
+
+
 def seconds(value: float) -> str:
     """Return a time as a person reads it."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-6:.3g} us"
+    return _scaled(value, "s ms us", 1.0)
 
 
 def days(value: float) -> str:
@@ -318,18 +325,12 @@ def days(value: float) -> str:
 
 def amount_bytes(value: float) -> str:
     """Return bytes as a person reads them."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g} B"
+    return _scaled(value, "GB MB kB B", 1e9)
 
 
 def joules(value: float) -> str:
     """Energy as a person reads it."""
-    for unit, size in (("MJ", 1e6), ("kJ", 1e3), ("J", 1.0), ("mJ", 1e-3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-6:.3g} uJ"
+    return _scaled(value, "MJ kJ J mJ uJ", 1e6)
 
 
 def count(value: float) -> str:

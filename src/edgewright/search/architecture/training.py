@@ -1,23 +1,22 @@
-"""Networks of many points trained together, and what each answers."""
+"""The network of a point, trained, and what it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.models.architecture import architecture
-from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.models.targets import class_weights, encode, numbers, sample_weights
 from edgewright.pipeline.plan import build_model
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import EdgewrightError
 from edgewright.search.architecture.features import Rows
 from edgewright.training.loop import Sampled
-from edgewright.training.padded import Member, fit_padded
+from edgewright.training.padded import fit_padded
 from edgewright.training.rows import ArrayRows
 
 Floats = NDArray[np.float32]
@@ -25,38 +24,24 @@ Floats = NDArray[np.float32]
 INPUTS = 64
 
 
-@dataclass(frozen=True)
-class TrainingTask:
-    """A network to be trained: its pipeline, the rows of a fold, and 'classification' or 'regression'."""
+def train_one(config: PipelineConfig, rows: Rows, task: str) -> Any:  # noqa: ANN401 - any network
+    """Return the fitted network of a pipeline; None where its loss was no number.
 
-    config: PipelineConfig
-    rows: Rows
-    task: str
+    Dense networks with ReLU go through padded programs, others are trained as they are.
 
-
-def train_all(asked: Sequence[TrainingTask]) -> list[Any]:
-    """Return the fitted models, in order; None in the place of one whose loss was no number.
-
-    Dense networks with ReLU go through padded programs; others are trained one by one.
+    Args:
+        config: of the pipeline.
+        rows: of a fold.
+        task: 'classification' or 'regression'.
     """
-    made: list[Any] = [None] * len(asked)
-    members: list[tuple[int, _Padded]] = []
-    for place, one in enumerate(asked):
-        model = build_model(one.config, one.task)
-        if dense(one.config.model.layers) and one.rows.train.ndim == 2:
-            members.append((place, _Padded(model, one.rows, one.task)))
-        else:
-            made[place] = _alone(model, one.rows)
+    if dense(config.model.layers) and rows.train.ndim == 2:
+        model = _padded(build_model(config, task), rows, task)
+        if model is not None:
+            return model
     try:
-        results = fit_padded([member.member for _, member in members]) if members else []
+        return build_model(config, task).fit(rows.train, rows.y_train)
     except EdgewrightError:
-        # One of them left the numbers: each by itself shows which.
-        for place, _ in members:
-            made[place] = _alone(build_model(asked[place].config, asked[place].task), asked[place].rows)
-        return made
-    for (place, member), result in zip(members, results, strict=True):
-        made[place] = member.fitted(result.parameters)
-    return made
+        return None
 
 
 def dense(layers: Iterable[Mapping[str, Any]]) -> bool:
@@ -64,57 +49,38 @@ def dense(layers: Iterable[Mapping[str, Any]]) -> bool:
     return all(layer.get("kind") == "dense" and layer.get("activation", "relu") == "relu" for layer in layers)
 
 
-def _alone(model: Any, rows: Rows) -> Any:  # noqa: ANN401 - any network
+def _padded(model: Any, rows: Rows, task: str) -> Any:  # noqa: ANN401 - any network
+    """Return a dense network trained in a padded program; None where it left the numbers."""
+    inputs, count = rows.train.shape[1], len(rows.train)
+    middle, spread, classes = 0.0, 1.0, None
+    if task == "regression":
+        values = numbers(rows.y_train, count)
+        middle, spread = float(values.mean()), float(values.std()) or 1.0
+        targets, weights = ((values - middle) / spread).astype(np.float32), sample_weights(None, count)
+        outputs, loss = 1, "mean_squared_error"
+    else:
+        classes, targets = encode(rows.y_train, count)
+        weights = class_weights(targets, model.class_weights)[targets.astype(np.int64)]
+        two = len(classes) == 2
+        outputs, loss = (1, "sigmoid_cross_entropy") if two else (len(classes), "softmax_cross_entropy")
+    first = architecture(model.layers, (inputs,), outputs).initialise(np.random.default_rng(model.seed))
+    start = [{name: np.asarray(array, np.float32) for name, array in layer.items()} for layer in first]
+    missing = -inputs % INPUTS
+    start[0]["weights"] = np.pad(start[0]["weights"], ((0, missing), (0, 0)))
+    X = np.pad(rows.train, ((0, 0), (0, missing)))
+    # Nobody watches while a fold is trained, so nothing can be stopped.
+    settings = replace(model.settings(loss), patience=0)
     try:
-        return model.fit(rows.train, rows.y_train)
+        result = fit_padded(start, Sampled(ArrayRows(X), targets, weights), settings)
     except EdgewrightError:
         return None
-
-
-class _Padded:
-    """A dense network on its way through a padded program.
-
-    Args:
-        model: unfitted.
-        rows: it is fitted on.
-        task: 'classification' or 'regression'.
-    """
-
-    def __init__(self, model: NetworkClassifier | NetworkRegressor, rows: Rows, task: str) -> None:
-        self.model, self.inputs = model, rows.train.shape[1]
-        self.middle, self.spread = 0.0, 1.0
-        count = len(rows.train)
-        if task == "regression":
-            values = numbers(rows.y_train, count)
-            self.middle, self.spread = float(values.mean()), float(values.std()) or 1.0
-            targets, weights = ((values - self.middle) / self.spread).astype(np.float32), sample_weights(None, count)
-            self.classes, outputs, loss = None, 1, "mean_squared_error"
-        else:
-            self.classes, targets = encode(rows.y_train, count)
-            weights = class_weights(targets, model.class_weights)[targets.astype(np.int64)]
-            two = len(self.classes) == 2
-            outputs, loss = (1, "sigmoid_cross_entropy") if two else (len(self.classes), "softmax_cross_entropy")
-        network = architecture(model.layers, (self.inputs,), outputs)
-        first = network.initialise(np.random.default_rng(model.seed))
-        start = [{name: np.asarray(array, np.float32) for name, array in layer.items()} for layer in first]
-        missing = -self.inputs % INPUTS
-        start[0]["weights"] = np.pad(start[0]["weights"], ((0, missing), (0, 0)))
-        X = np.pad(rows.train, ((0, 0), (0, missing)))
-        # Nobody watches while a fold is trained, so nothing can be stopped.
-        settings = replace(model.settings(loss), patience=0)
-        self.member = Member(start, Sampled(ArrayRows(X), targets, weights), settings)
-
-    def fitted(self, parameters: Any) -> Any:  # noqa: ANN401 - layers of arrays; any network
-        """Return the model with these parameters, the filling taken off."""
-        layers = [{name: np.asarray(a, np.float32) for name, a in layer.items()} for layer in parameters]
-        layers[0]["weights"] = layers[0]["weights"][: self.inputs]
-        layers[-1]["weights"] = layers[-1]["weights"] * np.float32(self.spread)
-        layers[-1]["bias"] = layers[-1]["bias"] * np.float32(self.spread) + np.float32(self.middle)
-        stored: dict[str, Any] = {"parameters": layers, "shape": [self.inputs], "features": self.inputs}
-        if self.classes is not None:
-            stored["classes"] = self.classes
-        self.model.fitted_ = stored
-        return self.model
+    layers = [{name: np.asarray(a, np.float32) for name, a in layer.items()} for layer in result.parameters]
+    layers[0]["weights"] = layers[0]["weights"][:inputs]
+    layers[-1]["weights"] = layers[-1]["weights"] * np.float32(spread)
+    layers[-1]["bias"] = layers[-1]["bias"] * np.float32(spread) + np.float32(middle)
+    stored: dict[str, Any] = {"parameters": layers, "shape": [inputs], "features": inputs}
+    model.fitted_ = stored if classes is None else {**stored, "classes": classes}
+    return model
 
 
 def answers(model: Any, X: Floats) -> Floats:  # noqa: ANN401 - any network

@@ -18,7 +18,7 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.search.architecture.cache import ArrayCache
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.features import Features, Rows
-from edgewright.search.architecture.training import TrainingTask, answers, errors_in, errors_of, train_all
+from edgewright.search.architecture.training import answers, errors_in, errors_of, train_one
 from edgewright.training.metrics import SHARE, group_interval
 
 TRY, JUDGE = "edgewright.search.architecture.trial:try_out", "edgewright.search.architecture.trial:judge"
@@ -136,7 +136,7 @@ def try_out(shared: bytes, batch: bytes) -> bytes:
         for index, config in enumerate(asked.configs):
             task = features.prepared(config.window).problem.task
             rows = features.rows(config, features.folds(config.window, count)[fold])
-            (model,) = train_all([TrainingTask(config, rows, task)])
+            model = train_one(config, rows, task)
             if model is None:
                 continue
             errors = errors_of(model, rows, task)
@@ -160,7 +160,7 @@ def _judged(features: Features, config: PipelineConfig) -> TrialScore | None:
     errors, truths, found, units = [], [], [], []
     for fold in features.folds(config.window, 0):
         rows = features.rows(config, fold)
-        (model,) = train_all([TrainingTask(config, rows, problem.task)])
+        model = train_one(config, rows, problem.task)
         if model is None:
             return None
         raw = _packaged(model, rows, config) if config.compression.int8 else answers(model, rows.test)

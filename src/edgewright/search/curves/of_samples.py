@@ -85,11 +85,7 @@ class StagedProblem:
         samples = msgspec.structs.replace(problem.samples, y=problem.y)
         config = self._config
         chosen = parts(config.stages, config.name)[:count]
-        return fit_stages(samples, train, chosen, problem.task, config.seed, None, _unheard)
-
-
-def _unheard(card: Any) -> Any:  # noqa: ANN401 - a listener's answer is not used
-    """Nobody looks at the cards of a curve."""
+        return fit_stages(samples, train, chosen, problem.task, config.seed, None, lambda _: None)
 
 
 # With fewer units a share of them is a matter of which; each is cut into stretches of time of its own then.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 from edgewright.core.catalogue import find
@@ -68,15 +67,9 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Offered:
-    """The one object `ENGINE` of an engine's file.
-
-    Attributes:
-        make: (the part of the address after ://, number of workers or 0 for what is there) -> engine.
-    """
-
-    make: Callable[[str, int], Engine]
+# The one object `ENGINE` of an engine's file: of the part of its address after :// and the number of workers, or 0 for
+# what is there.
+Make = Callable[[str, int], Engine]
 
 
 def engine_for(address: str = "local", workers: int = 0) -> Engine:
@@ -92,8 +85,8 @@ def engine_for(address: str = "local", workers: int = 0) -> Engine:
     if workers < 0:
         raise InputError("a number of workers from 0 on", str(workers), "--workers")
     scheme, _, rest = address.partition("://")
-    offered: Offered = find(PACKAGE, scheme, "ENGINE", "engine", "--engine")
-    return offered.make(rest, workers)
+    make: Make = find(PACKAGE, scheme, "ENGINE", "engine", "--engine")
+    return make(rest, workers)
 
 
 def work_named(work: str) -> Work:

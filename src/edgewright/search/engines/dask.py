@@ -17,7 +17,7 @@ from distributed import Client
 
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.search.engines._worker import DONE, FAILED
-from edgewright.search.engines.contract import BatchError, Offered, work_named
+from edgewright.search.engines.contract import BatchError, work_named
 
 # What batches share, by digest, of the searches that this worker works for; the oldest goes.
 _KEPT: dict[str, bytes] = {}
@@ -277,4 +277,4 @@ def _make(rest: str, workers: int) -> DaskEngine:
     return DaskEngine(rest, workers)
 
 
-ENGINE = Offered(make=_make)
+ENGINE = _make

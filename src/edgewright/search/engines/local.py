@@ -13,7 +13,7 @@ from typing import IO, Self
 
 from edgewright.schema.errors import InputError
 from edgewright.search.engines._worker import DONE, receive, send
-from edgewright.search.engines.contract import BatchError, Offered, work_named
+from edgewright.search.engines.contract import BatchError, work_named
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 # A wait without an end would not hear Ctrl-C before an answer comes.
@@ -145,4 +145,4 @@ def _make(rest: str, workers: int) -> LocalEngine:
     return LocalEngine(workers)
 
 
-ENGINE = Offered(make=_make)
+ENGINE = _make

@@ -12,7 +12,6 @@ from edgewright.data.framing import SOUND
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.trace import StageRecord
 from edgewright.search.ladder.contract import FEATURES, Columns, Part
 from edgewright.search.problem import Indices, Problem
 from edgewright.training.augment import augmented
@@ -145,7 +144,9 @@ def part_of(problem: Problem, config: PipelineConfig, train: Indices) -> Part:
     if config.training.augment:
         windows, origin = augmented(config.training.augment, samples.X[train], config.seed)
         extra, extra_y = windows[len(train) :], np.asarray(problem.y)[train][origin[len(train) :]]
-    flow = fit_stages(samples, train, parts(config.stages, config.name), problem.task, config.seed, extra, _unheard)
+    flow = fit_stages(
+        samples, train, parts(config.stages, config.name), problem.task, config.seed, extra, lambda _: None
+    )
     return Part(
         X=flow.array(np.arange(len(problem.y), dtype=np.int64)),
         names=tuple(flow.context.names),
@@ -156,7 +157,3 @@ def part_of(problem: Problem, config: PipelineConfig, train: Indices) -> Part:
         problem=problem,
         config=config,
     )
-
-
-def _unheard(card: StageRecord) -> Any:  # noqa: ANN401 - a listener's answer is not used
-    """Nobody looks at the cards of a fold."""

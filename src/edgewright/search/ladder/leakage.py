@@ -13,7 +13,7 @@ from edgewright.data.leakage import digests
 from edgewright.pipeline.leakage_inflation import inflation
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import CheckFailedError
-from edgewright.search.problem import BLOCKS, Indices, Problem
+from edgewright.search.problem import BLOCKS, Problem
 
 # Samples that stand in the data more than once, beyond which folds of rows test on what they were fitted on.
 MOST_REPEATED = 0.05
@@ -112,6 +112,3 @@ def _in_order(samples: Samples) -> Samples:
 def _values(samples: Samples, place: int) -> int:
     column: NDArray[np.float32] = np.ravel(samples.X[:, place])
     return len(np.unique(column[np.isfinite(column)]))
-
-
-__all__ = ("Indices", "as_rows", "in_blocks", "refuse_random", "telling")

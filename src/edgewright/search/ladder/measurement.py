@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -71,21 +71,6 @@ FOLDS = 5
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
-@dataclass(frozen=True)
-class LadderRequest:
-    """What a ladder is told.
-
-    Attributes:
-        metric: name; chosen by the target when empty.
-        patience: rungs without a gain over one that was climbed after which nothing is tried; 0 tries all.
-        rungs: only these; all when empty.
-    """
-
-    metric: str = ""
-    patience: int = PATIENCE
-    rungs: tuple[str, ...] = ()
-
-
 def without_copies(part: Part) -> Part:
     """Return the part without changed copies of training samples."""
     return replace(part, extra=None)
@@ -97,27 +82,30 @@ class Ladder:
     Args:
         problem: to be judged.
         config: of the pipeline; its stages are the common ones, or defaults by the kind of data.
-        asked: what is told.
         doing: shows progress.
-        on_rung: told of every rung as soon as it is measured.
         ahead: told what long training will take.
+        metric: name; chosen by the target when empty.
+        patience: rungs without a gain over one that was climbed after which nothing is tried; 0 tries all.
+        rungs: only these; all when empty.
     """
 
     def __init__(
         self,
         problem: Problem,
         config: PipelineConfig,
-        request: LadderRequest,
         doing: Doing,
-        on_rung: Callable[[RungRecord], None] = lambda _: None,
         ahead: Ahead = lambda _: None,
+        *,
+        metric: str = "",
+        patience: int = PATIENCE,
+        rungs: tuple[str, ...] = (),
     ) -> None:
-        self.problem, self.asked, self._doing, self._on_rung = problem, request, doing, on_rung
+        self.problem, self.patience, self._doing = problem, patience, doing
         self.config, self._ahead = config, ahead
         self.configs = {columns: config_of(config, problem, columns) for columns in (PLAIN, FEATURES)}
         self.profile = load_profile(config.device.profile)
-        self.metric, self.why = choose(problem, request.metric)
-        self.rungs = ladder_rungs(request.rungs)
+        self.metric, self.why = choose(problem, metric)
+        self.rungs = ladder_rungs(rungs)
         self.offered = {name: rung for name, rung in self.rungs.items() if not rung.lacks(problem)}
         units = int(problem.units.max()) + 1
         self.folds = folds(problem, FOLDS, seed=config.seed, leave_one_out=units <= FEW_GROUPS)
@@ -129,7 +117,7 @@ class Ladder:
 
     def climb(self) -> LadderRecord:
         """Measure from the bottom until patience ends; Ctrl-C keeps what was measured."""
-        started, climb = time.process_time(), Climb(self.judge, self.asked.patience)
+        started, climb = time.process_time(), Climb(self.judge, self.patience)
         made: list[RungRecord] = []
         interrupted = False
         try:
@@ -150,7 +138,6 @@ class Ladder:
     def _all(self, climb: Climb, made: list[RungRecord]) -> None:
         for name, rung in self.rungs.items():
             made.append(self._rung(name, rung, climb))
-            self._on_rung(made[-1])
         _settle(climb)
         self._compare(climb)
 
@@ -299,7 +286,7 @@ class Ladder:
             looks=self.judge.looks,
             smallest_p=smallest_p(units) if self.judge.few else None,
             power=power(units, problem.by) if self.judge.few else "",
-            patience=self.asked.patience,
+            patience=self.patience,
             rungs=rungs,
             peers=tuple(self.peers),
             chosen=climb.chosen,

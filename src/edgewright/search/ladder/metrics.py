@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import UnknownNameError
-from edgewright.search.problem import Problem
+from edgewright.search.problem import Problem, dealt_rows
 from edgewright.training import metrics
 
 # More units than this are dealt into that many groups.
@@ -141,10 +141,5 @@ def groups_of(problem: Problem) -> NDArray[np.int64]:
         return problem.units
     rng = np.random.default_rng(0)
     if problem.by == "row":
-        # The mix of classes, or of amounts, in each.
-        order = rng.permutation(len(problem.y))
-        order = order[np.argsort(np.asarray(problem.y)[order], kind="stable")]
-        dealt = np.empty(len(order), np.int64)
-        dealt[order] = np.arange(len(order)) % MOST_UNITS
-        return dealt
+        return dealt_rows(problem, MOST_UNITS, rng)
     return (rng.permutation(count) % MOST_UNITS)[problem.units].astype(np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.data.targets import labelled
-from edgewright.pipeline.config import names_pipeline, read_config
+from edgewright.pipeline.config import names_pipeline
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
@@ -31,42 +31,11 @@ from edgewright.search.advise.rungs import Chosen, budget_of, choose_rung, flips
 from edgewright.search.advise.windows import window_for
 from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.of_samples import OfSamples
-from edgewright.search.ladder.leakage import as_rows, in_blocks, refuse_random, telling
+from edgewright.search.ladder.leakage import telling
 from edgewright.search.ladder.measurement import Ladder, price
-from edgewright.search.ladder.measurement import LadderRequest as Told
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.ladder.verdict import figure
-from edgewright.search.problem import Problem, problem_of_pipeline
-
-
-def of_target(
-    problem: Problem,
-    why: tuple[str, ...],
-    left_out: tuple[tuple[str, str], ...],
-    commands: tuple[str, ...],
-    seen: Look,
-    by: str,
-) -> Frame:
-    """Return the frame of a problem with a target: type and share of the labels, time, what stays together.
-
-    Args:
-        problem: as it is judged.
-        why: sentences on how its samples were cut.
-        left_out: columns that are no part of it.
-        commands: that look closer.
-        seen: the first look.
-        by: what was asked to be kept whole: 'auto', 'row' or 'block'.
-    """
-    lines = [_target(problem), _share(problem), *why, _kept(problem, by)]
-    if seen.sentences:
-        lines.append(f"columns of sentences are left out: {', '.join(seen.sentences)}")
-    return Frame(
-        task=problem.task,
-        why=tuple(lines),
-        capabilities=capabilities(),
-        commands=commands,
-        left_out=left_out,
-    )
+from edgewright.search.problem import Problem
 
 
 def _target(problem: Problem) -> str:
@@ -166,7 +135,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     setup = replace(setup, config=msgspec.structs.replace(setup.config, device=device))
     radio = request.radio or usual_radio(profile, takes_programs(profile))
     budget = budget_of(request.needs, profile, Figures(radio, request.prices)["radio_round_trip"])
-    ladder = Ladder(problem, setup.config, Told(metric=request.metric), doing, ahead=ahead)
+    ladder = Ladder(problem, setup.config, doing, ahead, metric=request.metric)
     # Rungs that surely exceed what is asked for are not climbed, as those beyond the device are not.
     ladder.profile = _within(profile, budget.flash, budget.ram)
     record = ladder.climb()
@@ -176,10 +145,17 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     curve, curve_note = curve_of(ladder, chosen.rung.name, request.curve, doing, ahead)
     window = problem.window
     changes, how = _changes(problem)
+    sentences = (f"columns of sentences are left out: {', '.join(seen.sentences)}",) if seen.sentences else ()
     return Found(
         name=problem.name,
         target=problem.dataset.target_name,
-        frame=of_target(problem, setup.why, setup.left_out, commands(setup, request, "check"), seen, request.by),
+        frame=Frame(
+            task=problem.task,
+            why=(_target(problem), _share(problem), *setup.why, _kept(problem, request.by), *sentences),
+            capabilities=capabilities(),
+            commands=commands(setup, request, "check"),
+            left_out=setup.left_out,
+        ),
         columns=tuple(column.name for column in problem.samples.columns),
         rate=problem.samples.rate,
         rows_an_answer=float((window.step or max(1, window.samples // 2)) if window else 1),
@@ -222,7 +198,7 @@ def _setup(seen: Look, request: AdviceRequest) -> Setup:
         data, path = (pipeline, request.data) if pipeline else (request.data, request.path)
         if pipeline:
             why.append(f"the folder is the public set {known}, for which the pipeline {pipeline} is ready")
-        problem, config = _of_pipeline(data, path, request)
+        problem, config, _ = problem_and_config(data, {}, path=path, by=request.by)
         where = f"{data} --data {shlex.quote(path)}" if path else data
         named: dict[str, object] = {}
     else:
@@ -239,18 +215,6 @@ def _setup(seen: Look, request: AdviceRequest) -> Setup:
                              "Leave --target out, or name a file instead")  # fmt: skip
         where = shlex.quote(request.data)
     return Setup(problem, config, where, known, tuple(why), tuple(left), named)
-
-
-def _of_pipeline(name: str, path: str | None, request: AdviceRequest) -> tuple[Problem, PipelineConfig]:
-    """Return the problem of a pipeline, its test people or machines left out."""
-    config = read_config(name)
-    if path is not None:
-        config = msgspec.structs.replace(config, data={**config.data, "path": path})
-    problem = problem_of_pipeline(config)
-    if request.by != "auto":
-        return (as_rows if request.by == "row" else in_blocks)(problem), config
-    refuse_random(problem)
-    return problem, config
 
 
 def _problem(
