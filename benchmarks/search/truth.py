@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         buffer = 4 * int(np.prod(features.prepared(config.window).context.shape))
         fold = features.folds(config.window, 3)[0]
         model = train_one(config, features.rows(config, fold), "classification")
-        steps = [*estimator.untrained(config).steps[:-1], ("model", model)]
+        steps = [*estimator.untrained(config)[0][:-1], ("model", model)]
         prepared = features.prepared(config.window)
         graph = graph_of(steps, tuple(prepared.context.shape), config.name)
         small = quantise(graph, prepared.X[fold.train[:512]])

@@ -11,9 +11,9 @@ from edgewright.data.load import load_data
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import parse_needs
+from edgewright.search.advise.framings.labelled import window_for
 from edgewright.search.advise.inspection import look
 from edgewright.search.advise.numbers_alone import kinds_of
-from edgewright.search.advise.windows import window_for
 from edgewright.search.advise.workflow import advise
 from ladder_problems import silent
 from small_pipeline import write_rows

@@ -12,9 +12,8 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.language.labelling.audit import draw
-from edgewright.language.labelling.picture import bars
 from edgewright.language.labelling.project import Project
-from edgewright.language.labelling.review import meant
+from edgewright.language.labelling.review import bars, meant
 from edgewright.schema.errors import InputError
 from label_example import TRUTH, suggested, write_project
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,39 +172,34 @@ def test_broken_weights_are_refused(tmp_path: Path, content: bytes) -> None:
         read_safetensors(tmp_path / "a.safetensors")
 
 
-def change(directory: Path, what: str) -> None:
-    config = dict(CONFIG)
-    match what:
-        case "none":
-            (directory / "model.safetensors").unlink()
-        case "pickle":
-            (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
-        case "parts":
-            (directory / "model.safetensors").rename(directory / "model-00001-of-00002.safetensors")
-        case "tokenizer":
-            (directory / "tokenizer.json").unlink()
-        case "broken tokenizer":
-            (directory / "tokenizer.json").write_text("{}")
-        case "kind":
-            (directory / "config.json").write_text(json.dumps(config | {"model_type": "mpnet"}))
-        case "shape":
-            (directory / "config.json").write_text(json.dumps(config | {"hidden_size": 16}))
-        case "layers":
-            (directory / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
-        case "module":
-            (directory / "modules.json").write_text(json.dumps([{"type": "sentence_transformers.models.Dense"}]))
-        case "graph":
-            (directory / "model.onnx").write_bytes(b"no graph")
+def configured(**more: object) -> Callable[[Path], object]:
+    return lambda folder: (folder / "config.json").write_text(json.dumps({**CONFIG, **more}))
+
+
+def renamed(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "model.safetensors").rename(folder / name)
+
+
+MODULES = json.dumps([{"type": "sentence_transformers.models.Dense"}])
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
-    [("none", "without any"), ("pickle", "pytorch_model.bin"), ("parts", "1 parts"), ("tokenizer", "tokenizer.json"),
-     ("broken tokenizer", "tokenizer.json"), ("kind", "mpnet"), ("shape", "shape"), ("layers", "layer.2"),
-     ("module", "Dense"), ("graph", "ONNX Runtime")],
-)  # fmt: skip
-def test_directories_that_are_none_are_refused(directory: Path, what: str, said: str) -> None:
-    change(directory, what)
+    ("change", "said"),
+    [
+        (lambda folder: (folder / "model.safetensors").unlink(), "without any"),
+        (renamed("pytorch_model.bin"), "pytorch_model.bin"),
+        (renamed("model-00001-of-00002.safetensors"), "1 parts"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json"),
+        (configured(model_type="mpnet"), "mpnet"),
+        (configured(hidden_size=16), "shape"),
+        (configured(num_hidden_layers=3), "layer.2"),
+        (lambda folder: (folder / "modules.json").write_text(MODULES), "Dense"),
+        (lambda folder: (folder / "model.onnx").write_bytes(b"no graph"), "ONNX Runtime"),
+    ],
+)
+def test_directories_that_are_none_are_refused(directory: Path, change: Callable[[Path], object], said: str) -> None:
+    change(directory)
     with pytest.raises(InputError, match=said):
         load(directory)
 

@@ -155,14 +155,6 @@ def test_scikit_learn_checks(model: Fitted) -> None:
     assert [check["check_name"] for check in done if check["status"] == "failed"] == []
 
 
-def test_a_frame_is_accepted() -> None:
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(X, columns=list("abcde"))
-    model = NetworkClassifier(SMALL, epochs=1).fit(frame, pandas.Series(Y))
-    assert list(model.feature_names_in_) == list("abcde")
-    assert model.predict(frame).shape == (400,)
-
-
 def test_balanced_class_weights_find_the_rare_class() -> None:
     rng = np.random.default_rng(2)
     y = (rng.random(1000) < 0.05).astype(int)

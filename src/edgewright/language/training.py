@@ -10,11 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.intents.gateway import train_head
 from edgewright.language.intents.parts import held_sentences, parted
 from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.teacher import Teacher
-from edgewright.language.intents.train import How, Made, train_student
+from edgewright.language.intents.train import How, Made, train_head, train_student
 from edgewright.language.slots.train import SlotScore, Slotting, score, train_tagger
 from edgewright.language.utterances import Labelled, check_validation, findings
 from edgewright.nlp.utterance.head import Head

@@ -88,12 +88,6 @@ def mean_squared_error(xp: ModuleType, outputs: Any, targets: Any, smoothing: An
     return error * error, xp.zeros_like(error) > 0
 
 
-def huber(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
-    """Squared error up to one standard deviation of the target, linear beyond (Huber, 1964), on scaled targets."""
-    error = xp.abs(outputs[:, 0] - targets)
-    return xp.where(error < 1.0, 0.5 * error * error, error - 0.5), xp.zeros_like(error) > 0
-
-
 def distilled_softmax_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
     """Cross-entropy with the labels and, at a temperature, with a teacher's probabilities (Hinton et al., 2015).
 
@@ -153,7 +147,6 @@ LOSSES: dict[str, Loss] = {
         softmax_cross_entropy,
         sigmoid_cross_entropy,
         mean_squared_error,
-        huber,
         distilled_softmax_cross_entropy,
         distilled_sigmoid_cross_entropy,
         distilled_mean_squared_error,

@@ -129,15 +129,13 @@ class _Session:
 
     def classes(self) -> None:
         """List them."""
-        from edgewright.language.labelling.review import numbered
-
-        self.say("  " + "  ".join(numbered(list(self.project.classes()))))
+        self.say("  " + "  ".join(f"{number} {name}" for number, name in enumerate(self.project.classes(), 1)))
 
     def window(self, number: int) -> None:
         """Print the values of a window as small bars, one line per channel."""
         if self.project.kind not in ("windows", "rows"):
             return
-        from edgewright.language.labelling.picture import bars
+        from edgewright.language.labelling.review import bars
 
         for line in bars(self.project.data(number), list(self.project.meta("columns"))):
             self.say(line)

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.nlp.utterance.head import Encodes
+
 
 class Remembering:
     """An `Encoder` that keeps what it was asked; four bytes a number, as long as it lives.
@@ -35,8 +37,8 @@ class Remembering:
 Vectors = NDArray[np.float32]
 
 
-class Encoder(Protocol):
-    """Texts to vectors whose scalar product says how near their meanings are.
+class Encoder(Encodes, Protocol):
+    """Texts to vectors whose scalar product says how near their meanings are; an empty text has one, too.
 
     Attributes:
         name: of the directory it came from.
@@ -44,13 +46,7 @@ class Encoder(Protocol):
         bytes: of its weights.
     """
 
-    name: str
-    dimensions: int
     bytes: int
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return unit vectors, shape (n, d), float32; an empty text has one, too, and the caller knows it is none."""
-        ...
 
     def words(self) -> list[str]:
         """Whole words that it knows; none where it cannot say."""

@@ -114,14 +114,6 @@ class Network:
         self.table_step = max(float(np.quantile(largest, _KEPT)), 1e-6) / TOP
         self.head_step = max(float(np.abs(self.weights["head"]).max()), 1e-6) / TOP
 
-    def logits(self, bags: csr_matrix) -> Floats:
-        """Return logits as int8 does, but for the rounding of fixed point; shape (n, k)."""
-        hidden = np.clip(bags @ self._seen("table") + self.weights["bias"], 0.0, self.top or np.inf)
-        if self.top:
-            step = np.float32(self.top / TOP)
-            hidden = np.round(hidden / step) * step
-        return np.asarray(hidden @ self._seen("head") + self.weights["last"], np.float32)
-
     def _seen(self, name: str) -> Floats:
         step = np.float32(self.table_step if name == "table" else self.head_step)
         weights = self.weights[name]

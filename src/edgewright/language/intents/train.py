@@ -1,4 +1,4 @@
-"""From labelled utterances to a student: fitted on one part, judged and calibrated on the other, then on all of it."""
+"""From labelled utterances to a student or a head: fitted on one part, judged and calibrated on the other."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edgewright.language.intents.network import Fit, Network
 from edgewright.language.intents.parts import IntentEvaluation, Parts, judged
 from edgewright.language.intents.teacher import Teacher
 from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.nlp.utterance.head import STEP
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.student import Student
 from edgewright.pipeline.duration_estimate import told_by_first
@@ -182,6 +183,36 @@ def train_student(
             say("fitting on all of them")
         spec, arrays = network(everything, targets)
     return _made(parts, (spec, arrays), found, heat)
+
+
+def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[str] = ()) -> Made:
+    """Return a head fitted on one part, judged on the other and, where that part was held out, then fitted on both.
+
+    Args:
+        parts: of the utterances.
+        how: its seed.
+        teacher: an encoder; its head is fitted here.
+        unlabelled: texts that it learns from by its own surest answers, where they are more than the labelled ones.
+    """
+    others = teacher.encode(list(unlabelled)) if len(unlabelled) > len(parts.texts) else None
+
+    def fit(texts: list[str], targets: NDArray[np.int64]) -> Arrays:
+        vectors = teacher.encode(texts)
+        teacher.fit(vectors, targets, seed=how.seed)
+        if others is not None:
+            teacher.fit_further(others, vectors, targets)
+        return {"weights": teacher.weights, "offsets": teacher.bias}
+
+    arrays = fit(parts.texts, parts.targets)
+    raw = teacher.logits(teacher.encode(parts.judges)).astype(np.float64)
+    outside = teacher.logits(teacher.encode(parts.outside)).astype(np.float64) if parts.outside else raw[:0]
+    found, heat = judged(raw, outside, parts.truth, how.reject, parts.held)
+    if parts.held:
+        arrays = fit([*parts.texts, *parts.judges], np.concatenate([parts.targets, parts.truth]))
+    scale = STEP / heat
+    spec = HeadSpec(encoder=teacher.encoder.name, dimensions=teacher.encoder.dimensions, scale=scale,
+                    threshold=round(found.threshold / scale))  # fmt: skip
+    return Made(parts.intents, spec, arrays, found, sum(array.nbytes for array in arrays.values()))
 
 
 def _laddered(

@@ -1,11 +1,12 @@
-"""A review: which item comes next, and what a typed line means."""
+"""A review: which item comes next, what it looks like in characters, and what a typed line means."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
+import numpy as np
 
 from edgewright.language.labelling.agreement import decided
 from edgewright.language.labelling.audit import asked, disputed
@@ -102,7 +103,31 @@ def meant(line: str, classes: list[str], suggested: str) -> str:
     raise InputError("a class", got, do=f"{text}A new class is +NAME; /classes lists them")
 
 
-def numbered(classes: list[str]) -> Iterator[str]:
-    """Yield the classes with their numbers."""
-    for number, name in enumerate(classes, 1):
-        yield f"{number} {name}"
+_BARS = " ▁▂▃▄▅▆▇█"
+_WIDTH = 64
+
+
+def bars(data: bytes, columns: Sequence[str]) -> Iterator[str]:
+    """Yield a line a channel of a window: name, least and largest value, and means of at most 64 parts as bars.
+
+    Args:
+        data: float32, channels first.
+        columns: names of the channels.
+    """
+    values = np.frombuffer(data, np.float32).reshape(len(columns), -1)
+    widest = max(len(name) for name in columns)
+    for name, row in zip(columns, values, strict=True):
+        known = row[np.isfinite(row)]
+        if not len(known):
+            yield f"  {name:<{widest}} all missing"
+            continue
+        low, high = float(known.min()), float(known.max())
+        if len(row) == 1:
+            yield f"  {name:<{widest}} {low:.6g}"
+            continue
+        means = [part[np.isfinite(part)] for part in np.array_split(row, min(_WIDTH, len(row)))]
+        span = (high - low) or 1.0
+        drawn = "".join(
+            "?" if not len(part) else _BARS[1 + round(7 * (float(part.mean()) - low) / span)] for part in means
+        )
+        yield f"  {name:<{widest}} {low:>9.4g} {drawn} {high:.4g}"

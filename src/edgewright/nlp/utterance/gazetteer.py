@@ -19,40 +19,34 @@ class Gazetteers:
 
     Args:
         lists: slot -> what is said -> what it stands for.
+
+    Attributes:
+        entries: folded words -> slot and what they stand for.
+        longest: words of the longest entry.
     """
 
     def __init__(self, lists: Mapping[str, Mapping[str, str]]) -> None:
-        self._entries: dict[str, tuple[str, str]] = {}
-        self._longest = 0
+        self.entries: dict[str, tuple[str, str]] = {}
+        self.longest = 0
         for slot, entries in lists.items():
             for said, value in entries.items():
                 key = _key(said)
                 if key:
-                    self._entries.setdefault(key, (slot, value))
-                    self._longest = max(self._longest, min(len(tokens(said)), _LONGEST))
-
-    @property
-    def entries(self) -> dict[str, tuple[str, str]]:
-        """Folded words -> slot and what they stand for."""
-        return dict(self._entries)
-
-    @property
-    def longest(self) -> int:
-        """Words of the longest entry."""
-        return self._longest
+                    self.entries.setdefault(key, (slot, value))
+                    self.longest = max(self.longest, min(len(tokens(said)), _LONGEST))
 
     def find(self, text: str) -> tuple[Slot, ...]:
         """Return what of the entries the text says; an s at the end of the last word is overlooked."""
-        if not self._entries:
+        if not self.entries:
             return ()
         # Signs are none of an entry's ends: they separate.
         spans = [(begin, end) for begin, end in tokens(text) if normalised(text[begin:end]) != " "]
         found, at = [], 0
         while at < len(spans):
-            for length in range(min(self._longest, len(spans) - at), 0, -1):
+            for length in range(min(self.longest, len(spans) - at), 0, -1):
                 begin, end = spans[at][0], spans[at + length - 1][1]
                 key = _key(text[begin:end])
-                hit = self._entries.get(key) or (self._entries.get(key[:-1]) if key.endswith("s") else None)
+                hit = self.entries.get(key) or (self.entries.get(key[:-1]) if key.endswith("s") else None)
                 if hit:
                     found.append(
                         Slot(name=hit[0], begin=begin, end=end, text=text[begin:end], value=hit[1], by="gazetteer")

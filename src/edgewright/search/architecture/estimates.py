@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -64,14 +63,6 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         return total
 
 
-@dataclass(frozen=True)
-class Untrained:
-    """Stages fitted on a few samples and a network with its first weights."""
-
-    steps: list[tuple[str, Any]]
-    graph: Graph
-
-
 class Estimator:
     """Estimates points; stages are fitted on a few samples once for each choice of them.
 
@@ -105,10 +96,10 @@ class Estimator:
         # A window is filled row by row in float32 while the one before it is worked on.
         buffer = 4 * int(np.prod(prepared.context.shape)) if config.window is not None else 0
         bits = INT8 if config.compression.int8 else FLOAT32
-        return footprint(self.profile, self.untrained(config).graph, bits=bits, buffer_bytes=buffer)
+        return footprint(self.profile, self.untrained(config)[1], bits=bits, buffer_bytes=buffer)
 
-    def untrained(self, config: PipelineConfig) -> Untrained:
-        """Return the pipeline with stages fitted on a few samples and a network nobody trained.
+    def untrained(self, config: PipelineConfig) -> tuple[list[tuple[str, Any]], Graph]:
+        """Return stages fitted on a few samples with a network nobody trained, and their graph.
 
         Raises:
             InputError: it cannot be built.
@@ -126,15 +117,14 @@ class Estimator:
         if prepared.problem.task != "regression":
             stored["classes"] = np.asarray(prepared.problem.classes)
         model.fitted_ = stored
-        graph = graph_of([*steps, ("model", model)], tuple(prepared.context.shape), config.name)
-        return Untrained([*steps, ("model", model)], graph)
+        whole = [*steps, ("model", model)]
+        return whole, graph_of(whole, tuple(prepared.context.shape), config.name)
 
     def _estimate(self, config: PipelineConfig) -> Estimate:
         found = self.footprint(config)
         if found.latency_us is None:
             raise InputError("a program like those that estimates were fitted on", found.notes[0], f"{config.name}")
-        made = self.untrained(config)
-        model = made.steps[-1][1]
+        model = self.untrained(config)[0][-1][1]
         sizes = [(np.shape(array), name) for layer in model.parameters_ for name, array in layer.items()]
         weights = sum(math.prod(shape) for shape, _ in sizes)
         # int8 weights with int32 biases and a float32 scale a layer, as .tflite and generated C hold them.
@@ -163,15 +153,14 @@ class Estimator:
                 try:
                     fitted = build(part, context).fit(X, y)
                     X = np.asarray(fitted.transform(X), np.float32)
+                except EdgewrightError:
+                    raise
                 except ValueError as error:
-                    raise _cannot(part.name, error) from None
+                    text = str(error).split("\n")[0]
+                    raise EdgewrightError(
+                        f"samples the stage {part.name!r} can take", text, f"stage {part.name}"
+                    ) from None
                 context = next_context(context, fitted, X.shape[1:])
                 steps.append((part.name, fitted))
             self._stages[key] = (steps, context)
         return self._stages[key]
-
-
-def _cannot(stage: str, error: ValueError) -> EdgewrightError:
-    if isinstance(error, EdgewrightError):
-        return error
-    return EdgewrightError(f"samples the stage {stage!r} can take", str(error).split("\n")[0], f"stage {stage}")

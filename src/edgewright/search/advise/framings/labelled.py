@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
+from edgewright.data.clock import pace
+from edgewright.data.framing import sound_window, stretches
 from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.data.targets import labelled
 from edgewright.pipeline.config import names_pipeline
@@ -18,6 +21,7 @@ from edgewright.profiles.footprint import takes_programs
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.curve import Curves
+from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord, rung_of
@@ -28,7 +32,6 @@ from edgewright.search.advise.existing import is_read, known_set, pipeline_of, s
 from edgewright.search.advise.figures import Figures, usual_radio
 from edgewright.search.advise.inspection import Look
 from edgewright.search.advise.rungs import Chosen, budget_of, choose_rung, flips
-from edgewright.search.advise.windows import window_for
 from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.of_samples import OfSamples
 from edgewright.search.ladder.leakage import telling
@@ -302,6 +305,37 @@ def _window(seen: Look, request: AdviceRequest, named: dict[str, object], why: l
     if window is not None and window.pad:
         return None  # sound, which the ladder frames by itself
     return window and msgspec.structs.replace(window, target=request.window_target)
+
+
+# From this rate on a reading is a part of a movement or a sound, and says little by itself.
+FASTEST_ROWS = 5.0
+# Seconds of a window: some steps of a person, some turns of a machine.
+SECONDS = 2.5
+_SHORTEST = 8
+
+
+def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
+    """Return the window that is taken where none is named, and why; None for rows.
+
+    A power of two of samples, about 2.5 s, and no more than half of what a label usually lasts.
+    """
+    rate = dataset.rate
+    sound, why = sound_window(dataset)
+    if sound is not None:
+        return sound, why
+    if rate is None:
+        return None, "rows carry no time: each is judged by itself"
+    if rate < FASTEST_ROWS:
+        return None, f"{pace(rate)}: each row is a state of its own, and is judged by itself"
+    runs = stretches(dataset)
+    lasts = float(np.median(runs)) if runs else 0.0
+    wanted = min(SECONDS * rate, lasts / 2) if lasts else SECONDS * rate
+    samples = 2 ** round(math.log2(max(_SHORTEST, wanted)))
+    if lasts and samples > lasts:
+        samples //= 2
+    why = f"{rate:g} rows a second are parts of a movement: windows of {samples} rows, {samples / rate:.3g} s"
+    text = f", as a label lasts {lasts / rate:.3g} s in the median" if lasts else ""
+    return WindowConfig(samples=samples), why + text
 
 
 def _changes(problem: Problem) -> tuple[float, str]:
