@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.catalogue import find, listing
-from edgewright.graph.stage import Context, Stage
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.stage import Context, Stage, emit
 from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -208,6 +211,27 @@ def examples(room: str, kind: str) -> list[tuple[str, dict[str, Any]]]:
             continue
         found.append((words, dict[str, Any]()))
     return found
+
+
+def unfitted(
+    stage: Stage[Any], table: dict[str, Any], samples: int | None = None, rate: float | None = 50.0, *,
+    names: tuple[str, ...], unit: str = "", task: str = "classification", seed: int = 0,
+) -> Any:  # fmt: skip  # noqa: ANN401 - scikit-learn carries no types
+    """Return the estimator of a stage for rows of such columns, or for windows of so many samples."""
+    shape = (len(names),) if samples is None else (len(names), samples)
+    context = Context(shape=shape, names=names, units=(unit,) * len(names), rate=rate, task=task, seed=seed)
+    return stage.build(msgspec.convert(table, stage.config), context)
+
+
+def graph_bytes(estimator: Any, X: Floats) -> bytes:  # noqa: ANN401 - any estimator
+    builder = Builder("stage", X.shape[1:])
+    value = emit(estimator, builder, builder.input)
+    return to_onnx(builder.finish({"output": (value, "float32", estimator.transform(X[:2]).shape[1:])}))
+
+
+def run_graph(estimator: Any, X: Floats) -> Floats:  # noqa: ANN401 - any estimator
+    session = open_session(graph_bytes(estimator, X))
+    return np.asarray(session.run(None, {"input": X})[0])
 
 
 CASES = [(room, kind, n) for room, kind in KINDS for n in range(len(examples(room, kind)))]

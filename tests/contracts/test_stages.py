@@ -13,26 +13,12 @@ import pytest
 from sklearn.base import clone
 
 from edgewright.core.catalogue import find
-from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.graph.builder import Builder
-from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.stage import Stage, StageConfig, emit
+from edgewright.graph.stage import Stage, StageConfig
 from edgewright.schema.errors import InputError
-from stage_examples import CASES, KINDS, Floats, arriving, built, examples, targets
+from stage_examples import CASES, KINDS, Floats, arriving, built, examples, graph_bytes, run_graph, targets
 from support import check_settings
-
-
-def graph_bytes(estimator: Any, X: Floats) -> bytes:  # noqa: ANN401 - any estimator
-    builder = Builder("stage", X.shape[1:])
-    value = emit(estimator, builder, builder.input)
-    return to_onnx(builder.finish({"output": (value, "float32", estimator.transform(X[:2]).shape[1:])}))
-
-
-def in_onnxruntime(model: bytes, X: Floats) -> Floats:
-    session = open_session(model)
-    return np.asarray(session.run(None, {"input": X})[0])
 
 
 def share_of_tolerance(python: Floats, graph: Floats) -> float:
@@ -116,7 +102,7 @@ def test_clone_is_unfitted_and_learns_the_same(room: str, kind: str, number: int
 def test_onnx_runtime_equals_python(room: str, kind: str, number: int) -> None:
     _, estimator, X = built(room, kind, number)
     result = estimator.fit(X, targets(X)).transform(X)
-    graph = in_onnxruntime(graph_bytes(estimator, X), X)
+    graph = run_graph(estimator, X)
     assert graph.dtype == np.float32
     assert graph.shape == result.shape
     assert share_of_tolerance(result, graph) <= 1.0

@@ -10,13 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.data.load import load_data
 from edgewright.data.samples import cut
-from edgewright.data.targets import as_text
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-from support import shared_data
 
 Array = NDArray[Any]
 
@@ -133,15 +130,3 @@ def test_every_window_is_a_true_piece_of_its_recording(target: list[str], sample
             assert set(inside) == {y}
         else:
             assert inside.count(str(y)) == max(inside.count("x"), inside.count("y"))
-
-
-@pytest.mark.needs_data
-def test_hapt_windows_are_the_official_ones() -> None:
-    table = {"kind": "folder", "path": str(shared_data("har-hapt")), "pattern": "{session}_user{group}",
-             "target": "activity_id", "rate": 50}  # fmt: skip
-    samples = cut(load_data(table, seed=0), WindowConfig(samples=128, step=64))
-    names, counts = np.unique(as_text(samples.y), return_counts=True)
-    found = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    assert [found[str(activity)] for activity in range(1, 7)] == [1226, 1073, 987, 1293, 1423, 1413]
-    assert samples.groups is not None
-    assert len(np.unique(samples.groups)) == 21

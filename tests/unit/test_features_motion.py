@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edgewright.features import posture, spectral, statistics, unsteadiness
-from edgewright.graph.stage import Context, Stage
+from edgewright.graph.stage import Stage
 from edgewright.preprocessing import gravity
 from edgewright.schema.errors import InputError
+from stage_examples import unfitted
 
 Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
 NAMES = ("ax", "ay", "az", "gx", "gy", "gz")
 ACC, GYRO = list(NAMES[:3]), list(NAMES[3:])
 TIME = np.arange(128) / 50.0
-
-
-def build(stage: Stage[Any], table: dict[str, Any], samples: int = 128, rate: float | None = 50.0) -> Estimator:
-    context = Context(shape=(6, samples), names=NAMES, units=("",) * 6, rate=rate, task="classification", seed=0)
-    return stage.build(msgspec.convert(table, stage.config), context)
+build = partial(unfitted, samples=128, names=NAMES)
 
 
 def channels(stage: Estimator, X: Floats) -> dict[str, NDArray[np.float64]]:

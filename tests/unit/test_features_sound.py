@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edgewright.features import _sound, log_mel, mfcc
-from edgewright.graph.stage import Context, Stage
+from edgewright.graph.stage import Stage
 from edgewright.schema.errors import InputError
+from stage_examples import unfitted
 
 Estimator = Any  # scikit-learn carries no types
 RATE = 8000.0
-
-
-def build(stage: Stage[Any], table: dict[str, Any], samples: int = 4000) -> Estimator:
-    context = Context(shape=(1, samples), names=("mic",), units=("",), rate=RATE, task="classification", seed=0)
-    return stage.build(msgspec.convert(table, stage.config), context)
+build = partial(unfitted, samples=4000, rate=RATE, names=("mic",))
 
 
 @pytest.fixture

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edgewright.features import flatten, spectral, statistics, union
-from edgewright.graph.stage import Context, Stage
+from edgewright.graph.stage import Stage
 from edgewright.schema.errors import InputError
+from stage_examples import unfitted
 from support import shared_data
 
 Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
 NAMES = ("ax", "ay", "gx")
-
-
-def build(stage: Stage[Any], table: dict[str, Any], samples: int = 128, rate: float | None = 50.0) -> Estimator:
-    context = Context(shape=(3, samples), names=NAMES, units=("",) * 3, rate=rate, task="classification", seed=0)
-    return stage.build(msgspec.convert(table, stage.config), context)
+build = partial(unfitted, samples=128, names=NAMES)
 
 
 def columns(stage: Estimator, X: Floats) -> dict[str, NDArray[np.float64]]:

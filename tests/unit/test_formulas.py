@@ -6,6 +6,7 @@ definition shows it. References compute in float64 on the same float32 readings.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -29,7 +30,7 @@ from edgewright.features import (
     statistics,
     unsteadiness,
 )
-from edgewright.graph.stage import Context, Stage
+from edgewright.graph.stage import Stage
 from edgewright.monitor.detector_stream import window_features
 from edgewright.monitor.detectors import kind as detector
 from edgewright.monitor.forecaster import Forecaster, start_state
@@ -37,6 +38,7 @@ from edgewright.nlp.utterance.parse import probabilities
 from edgewright.preprocessing import channels, gravity, resample
 from edgewright.preprocessing import filter as filters
 from edgewright.schema.forecast import LinearModel
+from stage_examples import unfitted
 
 Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
@@ -44,11 +46,7 @@ Reals = NDArray[np.float64]
 RATE = 50.0
 NAMES = ("ax", "ay", "az")
 fast = settings(max_examples=40, deadline=None, derandomize=True)
-
-
-def build(stage: Stage[Any], table: dict[str, Any], samples: int, rate: float = RATE) -> Estimator:
-    context = Context(shape=(3, samples), names=NAMES, units=("g",) * 3, rate=rate, task="classification", seed=0)
-    return stage.build(msgspec.convert(table, stage.config), context)
+build = partial(unfitted, names=NAMES, unit="g")
 
 
 def named(stage: Stage[Any], table: dict[str, Any], X: Floats) -> dict[str, Reals]:

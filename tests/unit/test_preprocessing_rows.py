@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,31 +12,12 @@ from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
-from edgewright.core.engines.onnxruntime import open_session
-from edgewright.graph.builder import Builder
-from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.stage import Context, Stage, emit
 from edgewright.preprocessing import impute, scale, units
 from edgewright.schema.errors import InputError
+from stage_examples import run_graph, unfitted
 
 Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
-
-
-def context(shape: tuple[int, ...], names: tuple[str, ...]) -> Context:
-    return Context(shape=shape, names=names, units=("raw",) * len(names), rate=50.0, task="classification", seed=0)
-
-
-def build(stage: Stage[Any], table: dict[str, Any], shape: tuple[int, ...], names: tuple[str, ...]) -> Estimator:
-    return stage.build(msgspec.convert(table, stage.config), context(shape, names))
-
-
-def run_graph(estimator: Estimator, X: Floats) -> Floats:
-    builder = Builder("stage", X.shape[1:])
-    value = emit(estimator, builder, builder.input)
-    model = to_onnx(builder.finish({"output": (value, "float32", X.shape[1:])}))
-    session = open_session(model)
-    return np.asarray(session.run(None, {"input": X})[0])
 
 
 @pytest.fixture
@@ -50,7 +30,7 @@ def holes() -> Floats:
 
 @pytest.mark.parametrize("strategy", ["mean", "median"])
 def test_impute_fills_what_scikit_learn_fills(holes: Floats, strategy: str) -> None:
-    mine = build(impute.STAGE, {"strategy": strategy}, (3,), ("a", "b", "c")).fit(holes)
+    mine = unfitted(impute.STAGE, {"strategy": strategy}, names=("a", "b", "c")).fit(holes)
     expected = SimpleImputer(strategy=strategy).fit_transform(holes.astype(np.float64))
     np.testing.assert_allclose(mine.transform(holes), expected, rtol=1e-7)
     assert mine.filled_.sum() == np.isnan(holes).sum()
@@ -61,7 +41,7 @@ def test_impute_of_windows_fills_a_channel_from_all_its_samples() -> None:
     X[:, 1] = 3.0
     X[0, 1, :4] = np.nan
     X[1, 0, 2] = np.nan
-    filled = build(impute.STAGE, {"strategy": "median"}, (2, 5), ("a", "b")).fit_transform(X)
+    filled = unfitted(impute.STAGE, {"strategy": "median"}, 5, names=("a", "b")).fit_transform(X)
     np.testing.assert_array_equal(filled[:, 0], 0.0)
     np.testing.assert_array_equal(filled[:, 1], 3.0)
 
@@ -69,8 +49,8 @@ def test_impute_of_windows_fills_a_channel_from_all_its_samples() -> None:
 def test_impute_names_the_column_that_is_always_missing(holes: Floats) -> None:
     holes[:, 1] = np.nan
     with pytest.raises(InputError, match="column pressure"):
-        build(impute.STAGE, {}, (3,), ("a", "pressure", "c")).fit(holes)
-    constant = build(impute.STAGE, {"strategy": "constant", "value": 5.0}, (3,), ("a", "pressure", "c"))
+        unfitted(impute.STAGE, {}, names=("a", "pressure", "c")).fit(holes)
+    constant = unfitted(impute.STAGE, {"strategy": "constant", "value": 5.0}, names=("a", "pressure", "c"))
     np.testing.assert_array_equal(constant.fit_transform(holes)[:, 1], 5.0)
 
 
@@ -78,7 +58,7 @@ def test_impute_names_the_column_that_is_always_missing(holes: Floats) -> None:
     ("method", "peer"), [("minmax", MinMaxScaler()), ("standard", StandardScaler()), ("robust", RobustScaler())]
 )
 def test_scale_equals_scikit_learn_and_keeps_missing_values(holes: Floats, method: str, peer: Estimator) -> None:
-    mine = build(scale.STAGE, {"method": method}, (3,), ("a", "b", "c")).fit_transform(holes)
+    mine = unfitted(scale.STAGE, {"method": method}, names=("a", "b", "c")).fit_transform(holes)
     expected = peer.fit_transform(holes.astype(np.float64))
     # Offsets are rounded to float32, as the graph carries them: 101325 ± 50 keeps four digits of a deviation.
     np.testing.assert_allclose(mine, expected, atol=1e-4, rtol=1e-5)
@@ -100,13 +80,13 @@ def test_scikit_learns_own_imputer_can_be_emitted_without_indicators(holes: Floa
 
 def test_scale_brings_training_values_to_0_and_1_and_a_constant_column_to_0() -> None:
     X = np.asarray([[1.0, 7.0], [3.0, 7.0], [2.0, 7.0]], np.float32)
-    y = build(scale.STAGE, {}, (2,), ("a", "b")).fit_transform(X)
+    y = unfitted(scale.STAGE, {}, names=("a", "b")).fit_transform(X)
     np.testing.assert_array_equal(y, [[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]])
 
 
 def test_a_column_that_moves_less_than_float32_can_tell_comes_out_as_0() -> None:
     X = np.asarray([[101325.0, 7.0], [101325.01, 7.0], [101325.0, 7.0]], np.float32)
-    stage = build(scale.STAGE, {"method": "standard"}, (2,), ("a", "b")).fit(X)
+    stage = unfitted(scale.STAGE, {"method": "standard"}, names=("a", "b")).fit(X)
     np.testing.assert_array_equal(stage.transform(X + np.float32(100.0)), 0.0)
     assert "0 and deviation 1" in scale.STAGE.why(stage)
 
@@ -114,23 +94,23 @@ def test_a_column_that_moves_less_than_float32_can_tell_comes_out_as_0() -> None
 def test_clip_limits_what_training_did_not_see() -> None:
     X = np.asarray([[0.0], [10.0]], np.float32)
     far = np.asarray([[-100.0], [100.0], [np.nan]], np.float32)
-    y = build(scale.STAGE, {"clip": 0.5}, (1,), ("a",)).fit(X).transform(far)
+    y = unfitted(scale.STAGE, {"clip": 0.5}, names=("a",)).fit(X).transform(far)
     np.testing.assert_array_equal(y, [[-0.5], [1.5], [np.nan]])
     with pytest.raises(InputError, match="low below high"):
-        build(scale.STAGE, {"clip": [1.0, 1.0]}, (1,), ("a",))
+        unfitted(scale.STAGE, {"clip": [1.0, 1.0]}, names=("a",))
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3), st.integers(0, 2**32 - 1))
 def test_minmax_stays_between_0_and_1(level: float, spread: float, seed: int) -> None:
     X = (level + spread * np.random.default_rng(seed).normal(size=(30, 2))).astype(np.float32)
-    y = build(scale.STAGE, {}, (2,), ("a", "b")).fit_transform(X)
+    y = unfitted(scale.STAGE, {}, names=("a", "b")).fit_transform(X)
     assert y.min() >= 0.0
     assert y.max() <= 1.0 + 1e-6
 
 
 def test_counts_of_16_bits_become_g() -> None:
-    stage = build(units.STAGE, {"scale": {"full_scale": 2.0, "bits": 16}, "unit": "g"}, (1,), ("acc_x",))
+    stage = unfitted(units.STAGE, {"scale": {"full_scale": 2.0, "bits": 16}, "unit": "g"}, names=("acc_x",))
     y = stage.fit_transform(np.asarray([[-32768.0], [16384.0], [np.nan]], np.float32))
     np.testing.assert_array_equal(y, [[-2.0], [1.0], [np.nan]])
     assert stage.units_out == ("g",)
@@ -139,7 +119,7 @@ def test_counts_of_16_bits_become_g() -> None:
 def test_axis_map_moves_and_mirrors_named_channels_only() -> None:
     names = ("light", "x1", "y1", "z1")
     table = {"maps": [{"channels": ["x1", "y1", "z1"], "axes": ["-y", "x", "z"]}], "offset": [0.0, 1.0, 2.0, 3.0]}
-    y = build(units.STAGE, table, (4,), names).fit_transform(np.asarray([[9.0, 10.0, 20.0, 30.0]], np.float32))
+    y = unfitted(units.STAGE, table, names=names).fit_transform(np.asarray([[9.0, 10.0, 20.0, 30.0]], np.float32))
     np.testing.assert_array_equal(y, [[9.0, -18.0, 9.0, 27.0]])
 
 
@@ -154,4 +134,4 @@ def test_axis_map_moves_and_mirrors_named_channels_only() -> None:
 )
 def test_impossible_units_are_refused(table: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        build(units.STAGE, table, (3,), ("a", "b", "c"))
+        unfitted(units.STAGE, table, names=("a", "b", "c"))

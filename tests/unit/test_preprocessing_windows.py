@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.graph.stage import Context, Stage
 from edgewright.preprocessing import channels, resample
 from edgewright.preprocessing import filter as filters
 from edgewright.schema.errors import InputError
+from stage_examples import unfitted
 
 Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
 NAMES = ("ax", "ay", "az")
-
-
-def build(stage: Stage[Any], table: dict[str, Any], samples: int = 128, rate: float | None = 50.0) -> Estimator:
-    context = Context(shape=(3, samples), names=NAMES, units=("g",) * 3, rate=rate, task="classification", seed=0)
-    return stage.build(msgspec.convert(table, stage.config), context)
+build = partial(unfitted, samples=128, names=NAMES, unit="g")
 
 
 @pytest.fixture

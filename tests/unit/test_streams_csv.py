@@ -166,12 +166,6 @@ def test_numbers_without_a_header_take_the_names_wanted_or_given() -> None:
     assert "2 cells without names" in few.notices[0]
 
 
-def test_a_missing_column_counts_as_missing_values_once_it_runs() -> None:
-    arrived = LineReader(["a", "b"], name="line").feed(b"a,c\n1,2\n")
-    assert np.array_equal(arrived.values, [[1, np.nan]], equal_nan=True)
-    assert arrived.notices == ("no column b: it counts as missing",)
-
-
 def test_dates_that_cannot_be_read_are_told_when_they_begin(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("time,x\n")
