@@ -9,8 +9,6 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -210,29 +208,3 @@ def test_constants_beside_the_model_are_read_from_there_only(tmp_path: Path) -> 
     (tmp_path / "m.data").unlink()
     with pytest.raises(InputError, match="the model's file of constants"):
         read_model(tmp_path / "m.onnx")
-
-
-_SMALL = {name: (MODELS / f"{name}.onnx").read_bytes() for name in NAMES}
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    name=st.sampled_from(NAMES),
-    cut=st.floats(0, 1),
-    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=4),
-)
-@example(name="lightgbm", cut=0.5, changes=[])
-def test_damaged_bytes_are_refused_or_read_and_nothing_else(
-    name: str, cut: float, changes: list[tuple[float, int]]
-) -> None:
-    data = bytearray(_SMALL[name])
-    for place, byte in changes:
-        data[int(place * (len(data) - 1))] = byte
-    if not changes:
-        data = data[: int(cut * len(data))]
-    try:
-        graph = read_model(bytes(data))
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        assert graph.outputs

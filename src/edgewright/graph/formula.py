@@ -6,7 +6,7 @@ to be float64, constants float32: the constants are then the same numbers in bot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,18 @@ from edgewright.graph.builder import Builder
 Value = Any
 # The largest number of float32; number of float32 among the types of ONNX (TensorProto.DataType).
 _LARGEST, _FLOAT = float(np.finfo(np.float32).max), 1
+
+
+def _operators(op: str) -> tuple[Callable[[Term, Value], Term], Callable[[Term, Value], Term]]:
+    """Return the methods of an operator with a term on its left, and on its right."""
+
+    def left(self: Term, other: Value) -> Term:
+        return Term(self.builder, self.builder.op(op, self.name, self.named(other)))
+
+    def right(self: Term, other: Value) -> Term:
+        return Term(self.builder, self.builder.op(op, self.named(other), self.name))
+
+    return left, right
 
 
 class Term:
@@ -45,60 +57,25 @@ class Term:
             return other.name
         return self.builder.constant(np.asarray(other, np.float32))
 
-    def _binary(self, op: str, left: Value, right: Value) -> Term:
-        return Term(self.builder, self.builder.op(op, self.named(left), self.named(right)))
-
-    def __add__(self, other: Value) -> Term:
-        return self._binary("Add", self, other)
-
-    def __radd__(self, other: Value) -> Term:
-        return self._binary("Add", other, self)
-
-    def __sub__(self, other: Value) -> Term:
-        return self._binary("Sub", self, other)
-
-    def __rsub__(self, other: Value) -> Term:
-        return self._binary("Sub", other, self)
-
-    def __mul__(self, other: Value) -> Term:
-        return self._binary("Mul", self, other)
-
-    def __rmul__(self, other: Value) -> Term:
-        return self._binary("Mul", other, self)
-
-    def __truediv__(self, other: Value) -> Term:
-        return self._binary("Div", self, other)
-
-    def __rtruediv__(self, other: Value) -> Term:
-        return self._binary("Div", other, self)
+    __add__, __radd__ = _operators("Add")
+    __sub__, __rsub__ = _operators("Sub")
+    __mul__, __rmul__ = _operators("Mul")
+    __truediv__, __rtruediv__ = _operators("Div")
 
     def __neg__(self) -> Term:
         return self.op("Neg")
 
 
-def sqrt(x: Value) -> Value:
-    """Square root."""
-    return x.op("Sqrt") if isinstance(x, Term) else np.sqrt(x)
+def _of_one(op: str, compute: Callable[..., Value]) -> Callable[[Value], Value]:
+    return lambda x: x.op(op) if isinstance(x, Term) else compute(x)
 
 
-def log(x: Value) -> Value:
-    """Natural logarithm."""
-    return x.op("Log") if isinstance(x, Term) else np.log(x)
-
-
-def exp(x: Value) -> Value:
-    """Exponential."""
-    return x.op("Exp") if isinstance(x, Term) else np.exp(x)
-
-
-def absolute(x: Value) -> Value:
-    """Absolute value."""
-    return x.op("Abs") if isinstance(x, Term) else np.abs(x)
-
-
-def relu(x: Value) -> Value:
-    """Return the larger of x and 0."""
-    return x.op("Relu") if isinstance(x, Term) else np.maximum(x, 0.0)
+sqrt = _of_one("Sqrt", np.sqrt)
+log = _of_one("Log", np.log)
+exp = _of_one("Exp", np.exp)
+absolute = _of_one("Abs", np.abs)
+# The larger of x and 0.
+relu = _of_one("Relu", lambda x: np.maximum(x, 0.0))
 
 
 def clip(x: Value, low: float, high: float) -> Value:
@@ -195,24 +172,21 @@ def transpose(x: Value, order: tuple[int, ...]) -> Value:
     return x.op("Transpose", perm=order) if isinstance(x, Term) else np.transpose(x, order)
 
 
-def mean(x: Value, axis: int, *, keep: bool = False) -> Value:
-    """Return mean over an axis."""
-    return _reduce("ReduceMean", x, axis, keep) if isinstance(x, Term) else x.mean(axis=axis, keepdims=keep)
+def _reduction(op: str, method: str) -> Callable[..., Value]:
+    """Return a function of a value and an axis, which stays with length 1 where `keep` is given."""
+
+    def reduce(x: Value, axis: int, *, keep: bool = False) -> Value:
+        if isinstance(x, Term):
+            return x.op(op, x.builder.integers(axis), keepdims=int(keep))
+        return getattr(x, method)(axis=axis, keepdims=keep)
+
+    return reduce
 
 
-def total(x: Value, axis: int, *, keep: bool = False) -> Value:
-    """Sum over an axis."""
-    return _reduce("ReduceSum", x, axis, keep) if isinstance(x, Term) else x.sum(axis=axis, keepdims=keep)
-
-
-def largest(x: Value, axis: int, *, keep: bool = False) -> Value:
-    """Maximum over an axis."""
-    return _reduce("ReduceMax", x, axis, keep) if isinstance(x, Term) else x.max(axis=axis, keepdims=keep)
-
-
-def smallest(x: Value, axis: int, *, keep: bool = False) -> Value:
-    """Minimum over an axis."""
-    return _reduce("ReduceMin", x, axis, keep) if isinstance(x, Term) else x.min(axis=axis, keepdims=keep)
+mean = _reduction("ReduceMean", "mean")
+total = _reduction("ReduceSum", "sum")
+largest = _reduction("ReduceMax", "max")
+smallest = _reduction("ReduceMin", "min")
 
 
 def level(x: Value, axis: int) -> Value:
@@ -237,7 +211,3 @@ def centre(x: Value, axis: int) -> Value:
 def difference(x: Value, axis: int) -> Value:
     """Next value minus this one; one value fewer along the axis."""
     return cut(x, 1, np.iinfo(np.int32).max, axis) - cut(x, 0, -1, axis)
-
-
-def _reduce(op: str, x: Term, axis: int, keep: bool) -> Term:
-    return x.op(op, x.builder.integers(axis), keepdims=int(keep))
