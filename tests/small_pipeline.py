@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.schema.trace import EpochRecord
 from edgewright.trace.journal import FOLDER
 
 ROWS = 120
@@ -67,3 +69,15 @@ def names(folder: Path) -> list[str]:
 def run_small(toml: Path, out: Path, *changes: str, force: bool = False) -> RunResult:
     """Run the pipeline with `--set` changes."""
     return run_pipeline(read_config(str(toml), changes), out=out, force=force)
+
+
+class Cancels(Listener):
+    """Asks for the end of training after the third epoch."""
+
+    seen = 0
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.seen += 1
+
+    def cancelled(self) -> bool:
+        return self.seen == 3

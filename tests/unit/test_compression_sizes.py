@@ -30,15 +30,6 @@ def test_int8_is_as_much_smaller_as_was_asked(widths: tuple[int, ...], parameter
     assert found.tflite_int8_ends < found.tflite[1]
 
 
-def test_a_channel_is_rescued_whatever_its_scale_costs() -> None:
-    rng = np.random.default_rng(3)
-    even = rng.standard_normal((512, 64)).astype(np.float32)
-    assert not to_integers(even, None, 1, np.float32(0.1), "auto").per_channel
-    lost = even[:16].copy()
-    lost[:, 1:] *= 0.01
-    assert to_integers(lost, None, 1, np.float32(0.1), "auto").per_channel
-
-
 def test_four_bits_are_seven_levels_each_way() -> None:
     weights = np.random.default_rng(0).standard_normal((20, 6)).astype(np.float32)
     made = to_integers(weights, None, 1, np.float32(0.1), "always", levels=7)

@@ -60,11 +60,6 @@ def test_the_page_asks_for_nothing_and_allows_its_own_script_alone() -> None:
     assert str(styles) in html
 
 
-def test_the_same_record_gives_the_same_bytes() -> None:
-    trace = change(example.trace(80), scaling=example.scaling())
-    assert page_html(trace) == page_html(trace)
-
-
 def test_ids_are_unique_and_headings_in_order() -> None:
     html = page_html(change(example.trace(80), scaling=example.scaling()))
     ids = re.findall(r'\sid="([^"]+)"', html)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +60,7 @@ def test_every_form_stands_in_the_folder_and_in_the_table(everything: tuple[Path
     bases = ("float", "structured-50", "magnitude-80")
     kinds = {"float": ("float", "int8", "qat")}
     wanted = [n for b in bases for n in kinds.get(b, (b, f"{b}-int8", f"{b}-qat"))]
-    assert [row.name for row in record.rows] == wanted
+    assert [row.name for row in record.rows] == wanted == list(foretold(EVERYTHING))
     assert names(folder) == sorted(["compress.json", "pipeline", "small.edge", *(row.file for row in record.rows)])
     for row in record.rows:
         model = (folder / row.file).read_bytes()
@@ -149,6 +146,7 @@ def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, t
     kept = tmp_path / "kept"
     out = cli("compress", *asked, "--keep", "structured-50", "--max-drop", "100%", "--out", kept)
     assert "chosen: structured-50, as --keep says" in out and "structured-50 on cortex-m4, estimated: flash" in out
+    assert "*structured-50" in out and "fine-tuned" in out and "Pareto front" in out and "by row" in out
     assert all(line == line.rstrip() and len(line) <= 120 for line in out.splitlines())
     record = read_record(kept)
     assert record.chosen == "structured-50" and record.device == "cortex-m4"
@@ -164,10 +162,6 @@ def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, t
     assert "magnitude-99 loses" in cli(
         *hard, "--keep", "magnitude-99", "--max-drop", "0.1%", "--out", tmp_path / "hard", code=1
     ) and "small.edge" not in names(tmp_path / "hard")
-
-
-def test_every_form_has_the_name_that_was_foretold(everything: tuple[Path, CompressRecord]) -> None:
-    assert foretold(EVERYTHING) == tuple(row.name for row in everything[1].rows)
 
 
 def test_a_package_teaches_as_its_run_does(trained: Path, tmp_path: Path) -> None:
@@ -202,15 +196,6 @@ def test_no_test_sample_takes_part_in_making_or_choosing(trained: Path) -> None:
     assert made[0] == made[1]
 
 
-def test_where_the_encoding_lacks_a_character_it_is_a_question_mark(trained: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}
-    code = "import sys; from edgewright.cli.main import run; sys.exit(run(sys.argv[1:]))"
-    words = [sys.executable, "-c", code, "compress", str(trained), "--int8", "--max-drop", "100%"]
-    words += ["--out", str(tmp_path / "plain")]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0 and "chosen: int8" in done.stdout and not done.stderr
-
-
 def test_a_device_that_is_too_small_refuses(tmp_path: Path) -> None:
     more = '\n[[model.layers]]\nkind = "dense"\nunits = 1100\n\n[device]\nprofile = "cortex-m4"\n'
     toml = write_toml(tmp_path / "large.toml", write_rows(tmp_path / "rows.csv"), more)
@@ -222,14 +207,6 @@ def test_a_device_that_is_too_small_refuses(tmp_path: Path) -> None:
     wanted = Wanted(int8=True, prune=(Pruning("structured", 0.9),), max_drop=1.0, epochs=1)
     fits = compress(large.folder, wanted, out=tmp_path / "fits")
     assert fits.package is not None and fits.record.chosen == "structured-90-int8"
-
-
-def test_the_table_on_the_terminal(trained: Path, tmp_path: Path, cli: Cli) -> None:
-    given = [str(trained), "--int8", "--prune", "structured:0.5", "--max-drop", "100%", "--epochs", "1"]
-    out = cli("compress", *given, "--out", tmp_path / "shown")
-    assert "*structured-50" in out and "chosen: structured-50-int8" in out
-    assert "multiply-accumulates, fine-tuned" in out and "Pareto front" in out
-    assert "look" in out and "by row" in out
 
 
 def test_what_few_people_tell_of_a_loss_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

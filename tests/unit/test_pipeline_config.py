@@ -68,7 +68,6 @@ def test_set_finds_an_entry_of_a_list_by_number_and_by_kind() -> None:
 
 
 def test_set_makes_tables_that_are_not_there_and_the_last_change_wins() -> None:
-    assert changed("window.samples=10", "window.samples=20").window is not None
     window = changed("window.samples=10", "window.samples=20").window
     assert window is not None
     assert window.samples == 20

@@ -16,7 +16,7 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.record import read_trace
-from small_pipeline import ROWS, names, rows, run_small, write_rows, write_toml
+from small_pipeline import ROWS, Cancels, names, rows, run_small, write_rows, write_toml
 
 # Protocol 2 and later begin with this byte; a file of ours never does.
 PICKLE = b"\x80"
@@ -91,18 +91,6 @@ def test_a_run_that_fails_in_training_leaves_nothing(small: Path, tmp_path: Path
     with pytest.raises((KeyboardInterrupt, EdgewrightError, ValueError)):
         run_pipeline(read_config(str(small)), out=tmp_path / "runs", listener=Stops(how))
     assert names(tmp_path / "runs") == []
-
-
-class Cancels(Listener):
-    """Asks for the end of training after the third epoch."""
-
-    seen = 0
-
-    def epoch(self, record: EpochRecord) -> None:
-        self.seen += 1
-
-    def cancelled(self) -> bool:
-        return self.seen == 3
 
 
 def test_a_cancelled_training_still_gives_a_whole_run(small: Path, tmp_path: Path) -> None:

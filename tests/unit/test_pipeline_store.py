@@ -32,15 +32,6 @@ def test_a_stored_pipeline_emits_the_bytes_of_the_model_in_its_folder(
     assert Pipeline.load(folder).to_onnx(SHAPES[name], name) == (folder / "model.onnx").read_bytes()
 
 
-def test_a_pipeline_stored_twice_predicts_the_same_bits(small: Path, tmp_path: Path) -> None:
-    X = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
-    X[3, 1] = np.nan
-    first, second = (run_small(small, tmp_path / "runs").folder for _ in range(2))
-    a, b = Pipeline.load(first), Pipeline.load(second)
-    np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
-    np.testing.assert_array_equal(a.predict(X), a.classes_[a.predict_proba(X).argmax(axis=1)])
-
-
 def test_what_is_stored_is_named_as_in_the_configuration(small: Path, tmp_path: Path) -> None:
     folder = run_small(small, tmp_path / "runs").folder / "pipeline"
     index, steps = load_fitted(folder)

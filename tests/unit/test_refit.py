@@ -28,12 +28,11 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.package import FitSpec
-from edgewright.schema.trace import EpochRecord
 from edgewright.trace.record import parse_trace
 from edgewright.workflows.compression.subject import open_run
 from edgewright.workflows.proof.rows import choose_rows
 from edgewright.workflows.proof.subject import read_subject, with_artefacts
-from small_pipeline import names, run_small, write_rows, write_toml
+from small_pipeline import Cancels, names, run_small, write_rows, write_toml
 
 TREE = ("model.kind=tree", "model.layers=[]", "refit=true", "split.test=0.3")
 
@@ -177,21 +176,9 @@ def test_a_refit_that_answers_worse_than_before_is_not_packaged(
     assert JUDGED not in names(result.folder)
 
 
-class _Cancels(Listener):
-    """Asks for the end after three epochs."""
-
-    seen = 0
-
-    def epoch(self, record: EpochRecord) -> None:
-        self.seen += 1
-
-    def cancelled(self) -> bool:
-        return self.seen == 3
-
-
 def test_a_cancelled_training_is_not_refitted(small: Path, tmp_path: Path) -> None:
     config = read_config(str(small), ("refit=true", "training.epochs=50"))
-    record = run_pipeline(config, out=tmp_path, listener=_Cancels()).trace.refit
+    record = run_pipeline(config, out=tmp_path, listener=Cancels()).trace.refit
     assert record is not None
     assert (record.kept, record.why) == (False, "training was cancelled")
 

@@ -10,7 +10,6 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
-from edgewright.data.load import load_data
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.pipeline.run import RunResult
 from edgewright.schema.config import WindowConfig
@@ -236,14 +235,6 @@ def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_
     package = read_package(next(made.folder.glob("*.edge")))
     with pytest.raises(InputError, match="without rows - at bare"):
         as_trained(bare, package.manifest, ScoreRequest())
-
-
-def test_a_file_that_the_loader_of_a_set_reads_keeps_its_name_in_errors(tmp_path: Path) -> None:
-    place = write_rows(tmp_path / "mine.csv", [["1", "2", "on"]])
-    with pytest.raises(InputError, match=r"Air temperature") as refusal:
-        load_data({"kind": "ai4i2020"}, seed=0, path=str(place))
-    assert str(refusal.value).endswith(f"- at {place}")
-    assert refusal.value.where == str(place)
 
 
 def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli, capsys: Capture) -> None:

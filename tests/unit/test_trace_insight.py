@@ -20,10 +20,6 @@ def test_activity_names_columns_accuracy_and_int8() -> None:
     assert insight.numbers["accuracy"] == pytest.approx(0.8795)
 
 
-def test_same_record_same_insight() -> None:
-    assert trace_insight(example.trace()) == trace_insight(example.trace())
-
-
 def test_scaling_comes_first() -> None:
     insight = key_insight(scaling=example.scaling(), evaluation=example.evaluation())
     expected = "At 100,000 rows large gains 2 points over small for 7.5 times the training time"
