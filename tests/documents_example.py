@@ -40,8 +40,7 @@ The warranty lasts 24 months from the date of purchase.
 class Letters:
     """Vectors of words by hashing: the same words, the same vector."""
 
-    name = "letters"
-    dimensions = 32
+    name, dimensions, bytes = "letters", 32, 0
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (n, 32)."""
@@ -50,6 +49,10 @@ class Letters:
             for word in text.lower().split():
                 made[row, zlib.crc32(word.strip(".?,").encode()) % self.dimensions] += 1
         return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), np.float32)
+
+    def words(self) -> list[str]:
+        """Return some words that it knows."""
+        return ["sodas", "wants", "beverage"]
 
 
 def manual(folder: Path, text: str = MANUAL, name: str = "drill.md") -> Path:

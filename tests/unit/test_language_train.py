@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from documents_example import Letters
 from edgewright.cli.main import run
 from edgewright.language.intents.integers import shape_for, size_of
 from edgewright.language.intents.parts import held_sentences
@@ -151,24 +152,6 @@ def test_a_device_loads_the_base_install_only(understood: Understood, tmp_path: 
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
     assert done.stdout.split() == ["drink", "[]"]
-
-
-class Letters:
-    """An encoder for tests: counts of letters."""
-
-    name, dimensions, bytes = "letters", 26, 0
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        made = np.zeros((len(texts), 26), np.float32)
-        for row, text in enumerate(texts):
-            for char in text.lower():
-                if "a" <= char <= "z":
-                    made[row, ord(char) - 97] += 1
-        length = np.linalg.norm(made, axis=1, keepdims=True)
-        return np.asarray(made / np.maximum(length, 1), np.float32)
-
-    def words(self) -> list[str]:
-        return ["sodas", "wants", "beverage"]
 
 
 def test_a_teacher_and_texts_without_labels() -> None:

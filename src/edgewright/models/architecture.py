@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,13 +45,10 @@ class Architecture:
     @property
     def names(self) -> tuple[str, ...]:
         """A name for each layer: 'dense 1', 'dense 2', ..., 'output'."""
-        counts: dict[str, int] = {}
-        for kind in self.kinds[:-1]:
-            counts[kind] = counts.get(kind, 0) + 1
-        seen: dict[str, int] = {}
+        counts, seen = Counter(self.kinds[:-1]), Counter[str]()
         names = []
         for kind in self.kinds[:-1]:
-            seen[kind] = seen.get(kind, 0) + 1
+            seen[kind] += 1
             names.append(f"{kind} {seen[kind]}" if counts[kind] > 1 else kind)
         return (*names, "output")
 

@@ -46,8 +46,8 @@ class Metric:
     title: str
 
 
-def _accuracy(y: NDArray[Any], answers: Floats) -> float:
-    return metrics.accuracy(y, np.argmax(answers, axis=1).astype(np.int64))
+def _best(answers: Floats) -> NDArray[np.int64]:
+    return np.argmax(answers, axis=1).astype(np.int64)
 
 
 def _balanced(y: NDArray[Any], answers: Floats) -> float:
@@ -55,10 +55,6 @@ def _balanced(y: NDArray[Any], answers: Floats) -> float:
     counts = np.bincount(y)
     recall = np.bincount(y, weights=right)[counts > 0] / counts[counts > 0]
     return float(recall.mean())
-
-
-def _macro_f1(y: NDArray[Any], answers: Floats) -> float:
-    return metrics.macro_f1(y, np.argmax(answers, axis=1).astype(np.int64), answers.shape[1])
 
 
 def average_precision(y: NDArray[Any], answers: Floats) -> float:
@@ -74,23 +70,21 @@ def average_precision(y: NDArray[Any], answers: Floats) -> float:
     return float((np.diff(recall, prepend=0.0) * hits[ends] / (ends + 1.0)).sum())
 
 
-def _mae(y: NDArray[Any], answers: Floats) -> float:
-    return float(np.abs(answers[:, 0] - y).mean())
-
-
-def _rmse(y: NDArray[Any], answers: Floats) -> float:
-    return math.sqrt(float(((answers[:, 0] - y) ** 2).mean()))
-
-
 METRICS = {
     m.name: m
     for m in (
-        Metric("accuracy", True, _accuracy, "classification", "accuracy"),
+        Metric("accuracy", True, lambda y, a: metrics.accuracy(y, _best(a)), "classification", "accuracy"),
         Metric("balanced-accuracy", True, _balanced, "classification", "balanced accuracy"),
-        Metric("macro-f1", True, _macro_f1, "classification", "macro-F1"),
+        Metric("macro-f1", True, lambda y, a: metrics.macro_f1(y, _best(a), a.shape[1]), "classification", "macro-F1"),
         Metric("average-precision", True, average_precision, "binary", "average precision"),
-        Metric("mae", False, _mae, "regression", "mean absolute error"),
-        Metric("rmse", False, _rmse, "regression", "root mean squared error"),
+        Metric("mae", False, lambda y, a: float(np.abs(a[:, 0] - y).mean()), "regression", "mean absolute error"),
+        Metric(
+            "rmse",
+            False,
+            lambda y, a: math.sqrt(float(((a[:, 0] - y) ** 2).mean())),
+            "regression",
+            "root mean squared error",
+        ),
     )
 }
 
