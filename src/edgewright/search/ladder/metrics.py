@@ -47,7 +47,7 @@ class Metric:
 
 
 def _best(answers: Floats) -> NDArray[np.int64]:
-    return np.argmax(answers, axis=1).astype(np.int64)
+    return np.asarray(np.argmax(answers, axis=1), np.int64)
 
 
 def _balanced(y: NDArray[Any], answers: Floats) -> float:
