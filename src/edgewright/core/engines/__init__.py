@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,9 +16,6 @@ from edgewright.core import caches, catalogue
 from edgewright.core.native_modules import machine_tag, model_key
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.schema.errors import EdgewrightError, MissingExtraError
-
-if TYPE_CHECKING:
-    pass
 
 # Calls are repeated for this long, and the shortest counts: whatever else runs here only makes one longer.
 _SECONDS, _LEAST, _MOST = 0.002, 3, 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +21,6 @@ from edgewright.export._extension.packing import (
 )
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
-
-if TYPE_CHECKING:
-    pass
 
 
 def depthwise(writer: NetworkWriter, operator: IntegerOperator) -> None:

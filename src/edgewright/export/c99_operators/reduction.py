@@ -10,7 +10,6 @@ from edgewright.export._c_source import Bytes, Source, combined, loops, work
 from edgewright.export._c_text import APART, number
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.schema.graph import Array
 
 # Longer sums are made of blocks: float32 then loses the digits of a block and of the blocks, not of the whole length.
 BLOCK = 32
@@ -253,8 +252,3 @@ _CALLED = {
         "rest", "&{0}, {1}", _summing("rest", "const float *x, float level", "*x++ - level", "what neighbours exceed"),
     ),
 }  # fmt: skip
-
-
-def integers(array: Array | None) -> tuple[int, ...] | None:
-    """Return a constant vector as whole numbers."""
-    return None if array is None else tuple(int(value) for value in np.ravel(array))
