@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import Rounding
 from integer_networks import LAYERS, in_c, picture, samples_of, small, trained
 from stage_examples import CASES
-from support import left_out
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
 NETWORKS = [*LAYERS, "picture"]
@@ -185,16 +183,6 @@ int main(void) {
     return 0;
 }
 """.replace("CLEAN_ANSWER", "clean_answer")
-
-
-@pytest.mark.parametrize("name", ["dense", "pools"])
-def test_clang_warns_of_nothing_and_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
-    if shutil.which("clang") is None:
-        left_out("clang")
-    network = integer_network(small(name))
-    model = load_c99(write_c99(small(name), network, name="net"), tmp_path, flags=FLAGS, compiler="clang")
-    x = np.random.default_rng(2).integers(-128, 128, (50, *network.values[network.input].shape)).astype(np.int8)
-    np.testing.assert_array_equal(model.network(in_c(network, x)), run_integer(network, x).reshape(50, -1))
 
 
 @pytest.mark.parametrize("name", ["double", "3d", "a-b", "", "ä"])
