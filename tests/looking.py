@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 PHONE = {"width": 320, "height": 640}
 
@@ -26,3 +29,42 @@ def too_wide(page: Page) -> list[str]:
         .map(e => e.tagName + '.' + e.getAttribute('class')).slice(0, 9).concat('document')"""
     )
     return found
+
+
+def check_pages(opener: Callable[..., Page], paths: Sequence[str]) -> None:
+    """Assert of pages that axe finds nothing wrong in light and in dark, and that none is too wide for a phone.
+
+    Args:
+        opener: fixture that opens a page in a context of its own.
+        paths: addresses in the studio.
+    """
+    for settings in ({"scheme": "light"}, {"scheme": "dark"}, {"viewport": PHONE}):
+        page = opener(paths[0], **settings)
+        origin = page.url.removesuffix(paths[0])
+        for path in paths:
+            page.goto(origin + path)
+            page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+            found = too_wide(page) if "viewport" in settings else violations(page)
+            assert found == [], path
+
+
+def check_file(browser: Browser, html: str, file: Path, scheme: str) -> Page:
+    """Open a page that is one file, and assert that it asks for nothing, says nothing wrong, and fits a phone.
+
+    Returns:
+        The page, whose folded parts are open and in which axe found nothing wrong.
+    """
+    file.write_text(html, encoding="utf-8")
+    page = browser.new_page(color_scheme=scheme, viewport={"width": 320, "height": 700})  # type: ignore[arg-type]
+    requests: list[str] = []
+    wrong: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    page.goto(file.as_uri())
+    assert requests == [file.as_uri()]
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    assert violations(page) == []
+    return page

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-import pytest
-
 from cli_runner import Cli
-from edgewright.cli.main import run
-
-Capture = pytest.CaptureFixture[str]
-
-
-def scored(capsys: Capture, *words: str, code: int = 0) -> dict[str, Any]:
-    """Return what `score --json` says."""
-    assert run(["score", *words, "--json"]) == code
-    told: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
-    return told
 
 
 def refused(cli: Cli, *words: str) -> str:

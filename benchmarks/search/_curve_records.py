@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.search._curve_cases import quiet
-from edgewright.schema.curve import Curves, encode_curves
+from edgewright.schema.curve import Curves
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.curves.measure import CurveRequest, Learner, measure, read_curves, record_of
 
 
@@ -38,5 +39,5 @@ def curve(folder: Path | None, name: str, pool: float, make: Callable[[], Learne
         return msgspec.structs.replace(record, data=data)
     record = measure(make(), CurveRequest(pool=pool, check=True, parameters=False), quiet)
     if file is not None:
-        file.write_bytes(encode_curves(record))
+        file.write_bytes(encode_record(record))
     return record

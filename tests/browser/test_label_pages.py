@@ -12,7 +12,7 @@ from edgewright.language.labelling.audit import draw
 from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
 from label_example import suggested, write_project
-from looking import PHONE, too_wide, violations
+from looking import check_pages
 from studio_server import started
 
 pytestmark = pytest.mark.slow
@@ -41,22 +41,8 @@ def address(root: Path) -> Iterator[str]:
         yield where
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong(scheme: str, opener: Opener) -> None:
-    page = opener("/label", scheme)
-    origin = page.url.removesuffix("/label")
-    for path in PAGES:
-        page.goto(origin + path)
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert not "\n".join(violations(page)), path
-
-
-def test_nothing_is_too_wide_for_a_phone(opener: Opener) -> None:
-    page = opener("/label", viewport=PHONE)
-    origin = page.url.removesuffix("/label")
-    for path in PAGES:
-        page.goto(origin + path)
-        assert too_wide(page) == [], path
+def test_every_page_is_accessible_and_fits_a_phone(opener: Opener) -> None:
+    check_pages(opener, PAGES)
 
 
 def test_it_goes_by_keyboard_alone_and_without_script(root: Path, opener: Opener) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 import lesson_example
@@ -15,6 +14,7 @@ from edgewright.schema.trace import Explained
 from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import comparison_page, explained_page, lesson_page, notebook_html
 from edgewright.trace.modes import mode
+from looking import check_file
 
 pytestmark = pytest.mark.slow
 
@@ -59,19 +59,4 @@ PAGES: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_page_is_accessible_and_asks_nothing(name: str, scheme: str, browser: Browser, tmp_path: Path) -> None:
-    file = tmp_path / "page.html"
-    file.write_text(PAGES[name](), encoding="utf-8")
-    page = browser.new_page(color_scheme=scheme, viewport={"width": 320, "height": 700})  # type: ignore[arg-type]
-    asked: list[str] = []
-    wrong: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    page.goto(file.as_uri())
-    assert asked == [file.as_uri()]
-    assert wrong == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    page.close()
+    check_file(browser, PAGES[name](), tmp_path / "page.html", scheme).close()

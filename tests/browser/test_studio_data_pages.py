@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from labelled_folder import HOSTILE, write_labels, write_recordings, write_toml
-from looking import PHONE, too_wide, violations
+from looking import check_pages
 from studio_server import started
 
 pytestmark = pytest.mark.slow
@@ -49,23 +49,8 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong(scheme: str, opener: Opener) -> None:
-    page = opener("/data", scheme)
-    origin = page.url.removesuffix("/data")
-    for path in PAGES:
-        page.goto(origin + path)
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert not "\n".join(violations(page)), path
-
-
-def test_nothing_scrolls_sideways_on_a_small_screen(opener: Opener) -> None:
-    page = opener("/data", viewport=PHONE)
-    origin = page.url.removesuffix("/data")
-    for path in PAGES:
-        page.goto(origin + path)
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert too_wide(page) == [], path
+def test_every_page_is_accessible_and_fits_a_phone(opener: Opener) -> None:
+    check_pages(opener, PAGES)
 
 
 def test_a_recording_is_drawn_with_its_labels_and_windows(opener: Opener) -> None:

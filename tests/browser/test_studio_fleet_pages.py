@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
-from looking import PHONE, too_wide, violations
+from looking import check_pages
 from studio_server import started
 from watched_fleet import HOSTILE, PLAN, Watched, watched
 
@@ -40,21 +40,8 @@ def pages(fleet: Watched) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong(scheme: str, opener: Opener, pages: tuple[str, ...]) -> None:
-    page = opener("/fleet", scheme)
-    origin = page.url.removesuffix("/fleet")
-    for path in pages:
-        page.goto(origin + path)
-        assert not "\n".join(violations(page)), path
-
-
-def test_nothing_scrolls_sideways_on_a_small_screen(opener: Opener, pages: tuple[str, ...]) -> None:
-    page = opener("/fleet", viewport=PHONE)
-    origin = page.url.removesuffix("/fleet")
-    for path in pages:
-        page.goto(origin + path)
-        assert too_wide(page) == [], path
+def test_every_page_is_accessible_and_fits_a_phone(opener: Opener, pages: tuple[str, ...]) -> None:
+    check_pages(opener, pages)
 
 
 def test_what_devices_say_stays_text(opener: Opener) -> None:

@@ -8,7 +8,6 @@ import pty
 import select
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 
 import trace_example as example
-from edgewright.cli.main import run
+from cli_runner import Cli
 from edgewright.export.answering import load
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.listener import Listener
@@ -40,40 +39,27 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run_small(toml, folder / "runs", *CHANGES)
 
 
-@pytest.fixture
-def told(capsys: Capture) -> Callable[..., str]:
-    def tell(*arguments: object, code: int = 0) -> str:
-        assert run([str(argument) for argument in arguments]) == code
-        out, err = capsys.readouterr()
-        return str(err if code else out)
-
-    return tell
-
-
-Tell = Callable[..., str]
-
-
 @pytest.mark.parametrize(
     "mode", ["trace", "summary", "steps", "formulas", "code", "what-if", "compare", "quiz", "glossary"]
 )
-def test_every_mode_prints_text_and_json(mode: str, made: RunResult, told: Tell) -> None:
-    text = told("learn", made.folder, "--mode", mode)
+def test_every_mode_prints_text_and_json(mode: str, made: RunResult, cli: Cli) -> None:
+    text = cli("learn", made.folder, "--mode", mode)
     assert len(text.splitlines()) > 4
-    record = json.loads(told("learn", made.folder, "--mode", mode, "--json"))
+    record = cli.json("learn", made.folder, "--mode", mode)
     assert record["mode"] == mode
     assert record["blocks"]
     assert all(block["block"] for block in record["blocks"])
 
 
-def test_answers_are_scored(made: RunResult, told: Tell) -> None:
-    questions = json.loads(told("learn", made.folder, "--mode", "quiz", "--json"))["blocks"]
+def test_answers_are_scored(made: RunResult, cli: Cli) -> None:
+    questions = cli.json("learn", made.folder, "--mode", "quiz")["blocks"]
     assert len(questions) >= 3
     best = ["abcd"[next(i for i, o in enumerate(q["options"]) if o["right"])] for q in questions]
-    assert told("learn", made.folder, "--mode", "quiz", "--answers", ",".join(best)).endswith(
+    assert cli("learn", made.folder, "--mode", "quiz", "--answers", ",".join(best)).endswith(
         f"{len(best)} of {len(best)} right\n"
     )
     other = "b" if best[0] != "b" else "c"
-    record = json.loads(told("learn", made.folder, "--mode", "quiz", "--answers", f"{other},{best[1]}", "--json"))
+    record = cli.json("learn", made.folder, "--mode", "quiz", "--answers", f"{other},{best[1]}")
     assert (record["right"], record["answered"]) == (1, 2)
 
 
@@ -93,27 +79,25 @@ def test_answers_are_scored(made: RunResult, told: Tell) -> None:
         (("--mode", "what-if", "--set", "epochs=20"), "what the run has already"),
     ],
 )
-def test_learn_says_what_was_wrong(arguments: tuple[str, ...], expected: str, made: RunResult, told: Tell) -> None:
-    assert expected in told("learn", made.folder, *arguments, code=2)
+def test_learn_says_what_was_wrong(arguments: tuple[str, ...], expected: str, made: RunResult, cli: Cli) -> None:
+    assert expected in cli("learn", made.folder, *arguments, code=2)
     assert [p.name for p in made.folder.parent.iterdir() if p.is_dir() and not p.name.startswith(".")] == ["small"]
 
 
-def test_a_folder_without_a_run_names_the_runs_beside_it(made: RunResult, told: Tell) -> None:
-    assert "Runs there: small" in told("learn", made.folder.parent / "smal", code=2)
-    assert "Runs there: small" in told("compare", made.folder, made.folder.parent, code=2)
-    assert "no such folder" in told("trace", "/nowhere/at/all", "--row", "1", code=2)
+def test_a_folder_without_a_run_names_the_runs_beside_it(made: RunResult, cli: Cli) -> None:
+    assert "Runs there: small" in cli("learn", made.folder.parent / "smal", code=2)
+    assert "Runs there: small" in cli("compare", made.folder, made.folder.parent, code=2)
+    assert "no such folder" in cli("trace", "/nowhere/at/all", "--row", "1", code=2)
 
 
-def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path, told: Tell) -> None:
-    text = told("learn", made.folder, "--mode", "what-if", "--set", "layers=4", "--out", tmp_path)
+def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+    text = cli("learn", made.folder, "--mode", "what-if", "--set", "layers=4", "--out", tmp_path)
     assert "model.layers.0.units" in text
     assert f"run folder {tmp_path / 'small'}" in text
     trace = read_trace(tmp_path / "small" / "trace.json")
     assert trace.layers[0].shape_out == (4,)
     assert trace.provenance.data_hash == made.trace.provenance.data_hash
-    record = json.loads(
-        told("learn", made.folder, "--mode", "what-if", "--set", "bits=32", "--out", tmp_path, "--json")
-    )
+    record = cli.json("learn", made.folder, "--mode", "what-if", "--set", "bits=32", "--out", tmp_path)
     assert record["run"] == str(tmp_path / "small-2")
     changed = {one["key"]: one["values"] for one in record["comparison"]["settings"]}
     assert changed == {"compression.int8": ["true", "false"]}
@@ -121,18 +105,18 @@ def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path,
     assert without is None or [form.name for form in without.variants] == ["float"]
 
 
-def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: Path, told: Tell) -> None:
+def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     config = read_config(str(made.folder.parent.parent / "small.toml"), (*CHANGES[1:], "training.epochs=3", "seed=4"))
     assert config.seed == 4
     other = run_small(made.folder.parent.parent / "small.toml", tmp_path, *CHANGES[1:], "training.epochs=3", "seed=4")
     page = tmp_path / "page.html"
-    text = told("compare", made.folder, other.folder, made.folder, "--html", page)
+    text = cli("compare", made.folder, other.folder, made.folder, "--html", page)
     assert "training.epochs" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("page ")) <= 80
     html = page.read_text(encoding="utf-8")
     assert "training.epochs" in html
     assert "://" not in html
-    record = json.loads(told("compare", made.folder, other.folder, "--json"))
+    record = cli.json("compare", made.folder, other.folder)
     assert {one["key"]: one["values"] for one in record["settings"]} == {
         "seed": ["3", "4"], "training.epochs": ["20", "3"]
     }  # fmt: skip
@@ -140,42 +124,42 @@ def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: 
     assert rows_["epochs"]["values"] == [20.0, 3.0]
     assert "intervals" in rows_["accuracy"]["differences"][1] or rows_["accuracy"]["differences"][1] == "same"
     assert rows_["parameters"]["differences"] == ["", "same"]
-    assert "two runs or more, got 1" in told("compare", made.folder, code=2)
+    assert "two runs or more, got 1" in cli("compare", made.folder, code=2)
 
 
 def test_an_old_record_takes_its_configuration_from_the_stored_pipeline(
-    made: RunResult, tmp_path: Path, told: Tell
+    made: RunResult, tmp_path: Path, cli: Cli
 ) -> None:
     old, bare = tmp_path / "old", tmp_path / "bare"
     for folder in (old, bare):
         folder.mkdir()
         write_trace(msgspec.structs.replace(made.trace, version=1, config={}), folder / "trace.json")
     (old / "pipeline").symlink_to(made.folder / "pipeline")
-    record = json.loads(told("compare", made.folder, old, "--json"))
+    record = cli.json("compare", made.folder, old)
     assert (record["settings"], record["notes"]) == ([], [])
-    assert "does not carry a configuration" in told("compare", made.folder, bare)
-    assert "layers" in told("learn", old, "--mode", "what-if")
-    assert "with its configuration" in told("learn", bare, "--mode", "what-if", "--set", "epochs=2", code=2)
+    assert "does not carry a configuration" in cli("compare", made.folder, bare)
+    assert "layers" in cli("learn", old, "--mode", "what-if")
+    assert "with its configuration" in cli("learn", bare, "--mode", "what-if", "--set", "epochs=2", code=2)
 
 
-def test_a_row_is_the_row_that_every_page_names(made: RunResult, told: Tell) -> None:
+def test_a_row_is_the_row_that_every_page_names(made: RunResult, cli: Cli) -> None:
     shown = made.trace.predictions[0]
-    text = told("trace", made.folder, "--row", shown.row + 1)
+    text = cli("trace", made.folder, "--row", shown.row + 1)
     assert text.startswith(f"Prediction of row {shown.row + 1} of the data")
-    record = json.loads(told("trace", made.folder, "--row", shown.row + 1, "--json"))
+    record = cli.json("trace", made.folder, "--row", shown.row + 1)
     assert msgspec.convert(record["predictions"][0]["prediction"], type(shown)) == shown
-    lesson = told("learn", made.folder, "--mode", "trace")
+    lesson = cli("learn", made.folder, "--mode", "trace")
     assert f"Row {shown.row + 1} of the data" in lesson
 
 
 @pytest.mark.parametrize("row", ["0", "-3", str(ROWS + 1)])
-def test_a_row_that_is_not_there(row: str, made: RunResult, told: Tell) -> None:
-    assert f"a row from 1 to {ROWS}" in told("trace", made.folder, "--row", row, code=2)
+def test_a_row_that_is_not_there(row: str, made: RunResult, cli: Cli) -> None:
+    assert f"a row from 1 to {ROWS}" in cli("trace", made.folder, "--row", row, code=2)
 
 
-def test_rows_of_a_file_answer_as_predict_does(made: RunResult, tmp_path: Path, told: Tell) -> None:
+def test_rows_of_a_file_answer_as_predict_does(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     file = write_rows(tmp_path / "new.csv", rows()[:12])
-    record = json.loads(told("trace", made.folder, "--csv", file, "--json", "--most", "99"))
+    record = json.loads(cli("trace", made.folder, "--csv", file, "--json", "--most", "99"))
     assert (record["traced"], record["rows"]) == (12, 12)
     assert record["predictions"][0]["place"] == "new.csv line 2"
     assert record["predictions"][0]["prediction"]["right"] is None
@@ -184,28 +168,28 @@ def test_rows_of_a_file_answer_as_predict_does(made: RunResult, tmp_path: Path, 
     for one, probabilities in zip(record["predictions"], answers.probabilities, strict=True):
         assert [p for _, p in one["prediction"]["probabilities"]] == pytest.approx(list(probabilities), abs=1e-5)
     page = tmp_path / "page.html"
-    text = told("trace", made.folder, "--csv", file, "--most", "2", "--html", page)
+    text = cli("trace", made.folder, "--csv", file, "--most", "2", "--html", page)
     assert "2 of 12 are traced; --most traces more" in text
     html = page.read_text(encoding="utf-8")
     assert html.count("<article") == 2
     assert "new.csv line 3" in html
 
 
-def test_trace_says_what_was_wrong(made: RunResult, tmp_path: Path, told: Tell) -> None:
-    assert "one of --row N and --csv FILE, got none" in told("trace", made.folder, code=2)
+def test_trace_says_what_was_wrong(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+    assert "one of --row N and --csv FILE, got none" in cli("trace", made.folder, code=2)
     lacking = write_rows(tmp_path / "lacking.csv", [["1", "2"]], header="a,c")
-    assert "no b - at lacking.csv" in told("trace", made.folder, "--csv", lacking, code=2)
-    assert "no such file" in told("trace", made.folder, "--csv", tmp_path / "absent.csv", code=2)
+    assert "no b - at lacking.csv" in cli("trace", made.folder, "--csv", lacking, code=2)
+    assert "no such file" in cli("trace", made.folder, "--csv", tmp_path / "absent.csv", code=2)
     text = write_rows(tmp_path / "text.csv", [["1", "two"]], header="a,b")
-    assert "'two'" in told("trace", made.folder, "--csv", text, code=2)
+    assert "'two'" in cli("trace", made.folder, "--csv", text, code=2)
     empty = tmp_path / "empty.csv"
     empty.write_text("a,b\n")
-    assert "row" in told("trace", made.folder, "--csv", empty, code=2)
+    assert "row" in cli("trace", made.folder, "--csv", empty, code=2)
     bare = tmp_path / "bare"
     bare.mkdir()
     write_trace(made.trace, bare / "trace.json")
-    assert "its fitted pipeline" in told("trace", bare, "--row", "1", code=2)
-    assert "expected" in told("trace", made.folder, "--row", "1", "--html", tmp_path / "no" / "page.html", code=74)
+    assert "its fitted pipeline" in cli("trace", bare, "--row", "1", code=2)
+    assert "expected" in cli("trace", made.folder, "--row", "1", "--html", tmp_path / "no" / "page.html", code=74)
 
 
 def test_pipelines_runs_and_predictions_show_themselves(made: RunResult) -> None:
@@ -252,7 +236,7 @@ max_drop = 1.0
 
 
 @pytest.mark.slow
-def test_windows_are_counted_and_cut_as_predict_does(tmp_path: Path, told: Tell) -> None:
+def test_windows_are_counted_and_cut_as_predict_does(tmp_path: Path, cli: Cli) -> None:
     X = np.random.default_rng(1).normal(size=(400, 2))
     table = [[f"{a:.4f}", f"{b:.4f}", "on" if i // 40 % 2 else "off"] for i, (a, b) in enumerate(X)]
     write_rows(tmp_path / "rows.csv", table)
@@ -260,11 +244,11 @@ def test_windows_are_counted_and_cut_as_predict_does(tmp_path: Path, told: Tell)
     toml.write_text(WINDOWED.format(path=tmp_path / "rows.csv"))
     made = run_small(toml, tmp_path / "runs")
     total = made.trace.stages[0].shape_out[0]
-    text = told("trace", made.folder, "--row", total)
+    text = cli("trace", made.folder, "--row", total)
     assert text.startswith(f"Prediction of window {total} of the data")
-    assert f"a window from 1 to {total}" in told("trace", made.folder, "--row", total + 1, code=2)
+    assert f"a window from 1 to {total}" in cli("trace", made.folder, "--row", total + 1, code=2)
     file = write_rows(tmp_path / "new.csv", table[:20])
-    record = json.loads(told("trace", made.folder, "--csv", file, "--json"))
+    record = cli.json("trace", made.folder, "--csv", file)
     assert [one["place"] for one in record["predictions"]] == [
         "new.csv rows 1 to 8", "new.csv rows 5 to 12", "new.csv rows 9 to 16", "new.csv rows 13 to 20"
     ]  # fmt: skip
@@ -273,24 +257,24 @@ def test_windows_are_counted_and_cut_as_predict_does(tmp_path: Path, told: Tell)
     shares = [p for _, p in record["predictions"][0]["prediction"]["probabilities"]]
     assert shares == pytest.approx(list(answers.probabilities[0]), abs=1e-5)
     short = write_rows(tmp_path / "short.csv", table[:5])
-    assert "at least 8 rows, one window" in told("trace", made.folder, "--csv", short, code=2)
+    assert "at least 8 rows, one window" in cli("trace", made.folder, "--csv", short, code=2)
 
 
-def test_a_regression_is_traced_compared_and_asked_about(tmp_path: Path, told: Tell) -> None:
+def test_a_regression_is_traced_compared_and_asked_about(tmp_path: Path, cli: Cli) -> None:
     table = [[a, b, f"{float(a) * 2 + float(b):.4f}"] for a, b, _ in rows()]
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", table))
     made = run_small(toml, tmp_path / "runs", "task=regression", *CHANGES)
     assert made.trace.task == "regression"
-    assert len(json.loads(told("learn", made.folder, "--mode", "quiz", "--json"))["blocks"]) >= 3
-    assert "truth" in told("trace", made.folder, "--row", "5")
-    text = told("learn", made.folder, "--mode", "what-if", "--set", "epochs=2")
+    assert len(cli.json("learn", made.folder, "--mode", "quiz")["blocks"]) >= 3
+    assert "truth" in cli("trace", made.folder, "--row", "5")
+    text = cli("learn", made.folder, "--mode", "what-if", "--set", "epochs=2")
     assert "rmse" in text
     assert "small-2 against small:" in text
     for name in ("formulas", "code", "summary"):
-        assert told("learn", made.folder, "--mode", name)
+        assert cli("learn", made.folder, "--mode", name)
 
 
-def test_a_run_that_broke_off_is_told_as_far_as_it_went(made: RunResult, tmp_path: Path, told: Tell) -> None:
+def test_a_run_that_broke_off_is_told_as_far_as_it_went(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     config = read_config("activity")
     with pytest.raises(KeyboardInterrupt), journalled(tmp_path, config, Listener(), "edgewright run activity") as heard:
         heard.start("activity", "", "")
@@ -301,13 +285,13 @@ def test_a_run_that_broke_off_is_told_as_far_as_it_went(made: RunResult, tmp_pat
             heard.epoch(epoch)
         raise KeyboardInterrupt
     (journal,) = journals(tmp_path).iterdir()
-    assert "This run is cancelled: interrupted." in told("learn", journal, "--mode", "summary")
+    assert "This run is cancelled: interrupted." in cli("learn", journal, "--mode", "summary")
     for mode in modes():
-        assert told("learn", journal, "--mode", mode)
-    assert json.loads(told("learn", journal, "--mode", "quiz", "--json"))["blocks"]
-    assert "is cancelled: its figures are not whole" in " ".join(told("compare", made.folder, journal).split())
+        assert cli("learn", journal, "--mode", mode)
+    assert cli.json("learn", journal, "--mode", "quiz")["blocks"]
+    assert "is cancelled: its figures are not whole" in " ".join(cli("compare", made.folder, journal).split())
     for command in (("learn", journal, "--mode", "what-if", "--set", "epochs=2"), ("trace", journal, "--row", "1")):
-        assert "finished run" in told(*command, code=2)
+        assert "finished run" in cli(*command, code=2)
 
 
 @pytest.mark.slow

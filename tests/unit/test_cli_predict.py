@@ -6,9 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from cli_runner import Cli
@@ -29,17 +27,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_small(toml, folder / "runs", *changes).folder
 
 
-@pytest.fixture
-def answers(capsys: Capture) -> Callable[..., list[dict[str, Any]]]:
-    def ask(*arguments: str) -> list[dict[str, Any]]:
-        assert run(["predict", *arguments]) == 0
-        out, err = capsys.readouterr()
-        assert err == ""
-        return [msgspec.json.decode(line) for line in out.splitlines()]
-
-    return ask
-
-
 def test_values_give_a_label_and_a_confidence(model: Path, cli: Cli) -> None:
     out = cli("predict", model, "--values", "2.5, 2.5")
     assert out.startswith("on, ")
@@ -48,7 +35,7 @@ def test_values_give_a_label_and_a_confidence(model: Path, cli: Cli) -> None:
 
 
 def test_one_sample_is_said_to_be_one_and_a_file_many(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: Callable[..., Any]
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     """The engine is chosen by it: a single answer does not wait for a large import."""
     asked: list[float] = []
@@ -59,44 +46,40 @@ def test_one_sample_is_said_to_be_one_and_a_file_many(
         return choose("numpy")
 
     monkeypatch.setattr(engines, "choose", seen)
-    answers(str(model), "--values", "2.5,", "--json")
-    answers(str(model), "--csv", str(write_rows(tmp_path / "new.csv")), "--json")
+    cli.rows("predict", model, "--values", "2.5,")
+    cli.rows("predict", model, "--csv", write_rows(tmp_path / "new.csv"))
     assert asked == [1, engines.MANY_ROWS]
 
 
-def test_json_holds_every_probability(model: Path, answers: Callable[..., Any]) -> None:
-    (answer,) = answers(str(model), "--values", "2.5,", "--json")
+def test_json_holds_every_probability(model: Path, cli: Cli) -> None:
+    (answer,) = cli.rows("predict", model, "--values", "2.5,")
     assert set(answer["probabilities"]) == {"off", "on"}
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert answer["confidence"] == max(answer["probabilities"].values())
     assert answer["unsure"] is False
 
 
-def test_a_file_is_answered_row_by_row_whatever_its_columns_order(
-    model: Path, tmp_path: Path, answers: Callable[..., Any]
-) -> None:
+def test_a_file_is_answered_row_by_row_whatever_its_columns_order(model: Path, tmp_path: Path, cli: Cli) -> None:
     given = rows()[:20]
     file = write_rows(tmp_path / "new.csv", given, header="a,b,label")
     turned = write_rows(tmp_path / "turned.csv", [["text", b, a] for a, b, _ in given], header="note,b,a", by=";")
-    found = answers(str(model), "--csv", str(file), "--json")
+    found = cli.rows("predict", model, "--csv", file)
     assert [answer["place"] for answer in found] == [f"line {number}" for number in range(2, 22)]
-    assert found == answers(str(model), "--csv", str(turned), "--json")
+    assert found == cli.rows("predict", model, "--csv", turned)
     right = [answer["label"] == row[2] for answer, row in zip(found, given, strict=True)]
     assert sum(right) >= 17
 
 
-def test_a_stream_is_answered_as_it_comes(
-    model: Path, answers: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stream_is_answered_as_it_comes(model: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments in (["-"], ["--csv", "-"]):
         monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\n,\n-1,-2"))
-        found = answers(str(model), *arguments)
+        found = cli.rows("predict", model, *arguments)
         assert [answer["label"] for answer in (found[0], found[2])] == ["on", "off"]
         assert len(found) == 3
 
 
 def test_a_stream_goes_on_behind_wrong_rows(
-    model: Path, answers: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    model: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\ninf,inf\nx,nan\n5\n-1,-2\n"))
     assert run(["predict", str(model), "-"]) == 0
@@ -117,14 +100,14 @@ def test_many_wrong_rows_are_counted(capsys: Capture) -> None:
     assert told[-1] == "1,000 wrong cells or lines so far, taken as missing"
 
 
-def test_values_that_are_not_finite_are_missing(model: Path, answers: Callable[..., Any], cli: Cli) -> None:
-    assert answers(str(model), "--values", "1,inf", "--json") == answers(str(model), "--values", "1,", "--json")
+def test_values_that_are_not_finite_are_missing(model: Path, cli: Cli) -> None:
+    assert cli.rows("predict", model, "--values", "1,inf") == cli.rows("predict", model, "--values", "1,")
     assert cli("predict", model, "--values", "inf,nan") == "no answer: too many values are missing\n"
 
 
-def test_engines_and_forms_agree(model: Path, answers: Callable[..., Any]) -> None:
+def test_engines_and_forms_agree(model: Path, cli: Cli) -> None:
     said = {
-        (engine, form): answers(str(model), "--values", "0.3,0.4", "--engine", engine, "--form", form, "--json")[0]
+        (engine, form): cli.rows("predict", model, "--values", "0.3,0.4", "--engine", engine, "--form", form)[0]
         for engine in ("numpy", "onnxruntime")
         for form in ("float", "int8")
     }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices
@@ -20,50 +20,42 @@ def fleet(tmp_path: Path) -> str:
     return str(fleet_folder(tmp_path / "fleet"))
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
-    capsys.readouterr()
-    assert run(list(arguments)) == code
-    found = capsys.readouterr()
-    assert "Traceback" not in found.err
-    return found.out if code == 0 else found.err
-
-
-def test_a_token_is_made_shown_once_and_revoked(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
-    token = said(capsys, "fleet", "token", "new", "--fleet", fleet, "--tag", "north", "--expires", "12h").strip()
+def test_a_token_is_made_shown_once_and_revoked(fleet: str, cli: Cli) -> None:
+    token = cli("fleet", "token", "new", "--fleet", fleet, "--tag", "north", "--expires", "12h").strip()
     assert token.startswith("ew1.")
     assert token.endswith(".pump")
-    listed = json.loads(said(capsys, "fleet", "token", "list", "--fleet", fleet, "--json"))["tokens"]
+    listed = cli.json("fleet", "token", "list", "--fleet", fleet)["tokens"]
     assert [one["tags"] for one in listed] == [["north"]]
     assert 11.9 * 3600 < listed[0]["expires"] - listed[0]["made_at"] < 12.1 * 3600
     assert token.split(".")[1] not in str(listed)
-    said(capsys, "fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet)
-    assert said(capsys, "fleet", "token", "list", "--fleet", fleet) == "no token can be used\n"
-    assert "another id" in said(capsys, "fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet, code=2)
+    cli("fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet)
+    assert cli("fleet", "token", "list", "--fleet", fleet) == "no token can be used\n"
+    assert "another id" in cli("fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet, code=2)
 
 
-def test_operators_come_and_go_and_the_log_tells(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
-    token = said(capsys, "fleet", "operator", "add", "ada", "--role", "admin", "--fleet", fleet).strip()
+def test_operators_come_and_go_and_the_log_tells(fleet: str, cli: Cli) -> None:
+    token = cli("fleet", "operator", "add", "ada", "--role", "admin", "--fleet", fleet).strip()
     assert token.startswith("ewo.ada.")
-    assert "ada" in said(capsys, "fleet", "operator", "list", "--fleet", fleet)
-    assert "free" in said(capsys, "fleet", "operator", "add", "ada", "--fleet", fleet, code=1)
-    said(capsys, "fleet", "operator", "remove", "ada", "--fleet", fleet)
-    shown = said(capsys, "fleet", "audit", "show", "--fleet", fleet)
+    assert "ada" in cli("fleet", "operator", "list", "--fleet", fleet)
+    assert "free" in cli("fleet", "operator", "add", "ada", "--fleet", fleet, code=1)
+    cli("fleet", "operator", "remove", "ada", "--fleet", fleet)
+    shown = cli("fleet", "audit", "show", "--fleet", fleet)
     assert shown.index("operator.added") < shown.index("operator.removed")
     assert token not in shown
-    assert said(capsys, "fleet", "audit", "verify", "--fleet", fleet).startswith("2 rows hold")
+    assert cli("fleet", "audit", "verify", "--fleet", fleet).startswith("2 rows hold")
     copy = Path(fleet).parent / "copy.sqlite"
-    assert json.loads(said(capsys, "fleet", "backup", fleet, str(copy), "--json"))["bytes"] == copy.stat().st_size
+    assert cli.json("fleet", "backup", fleet, str(copy))["bytes"] == copy.stat().st_size
 
 
-def test_a_changed_log_is_a_check_that_says_no(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_log_is_a_check_that_says_no(fleet: str, cli: Cli) -> None:
     import sqlite3
 
-    said(capsys, "fleet", "operator", "add", "ada", "--fleet", fleet)
+    cli("fleet", "operator", "add", "ada", "--fleet", fleet)
     held = sqlite3.connect(Path(fleet) / "fleet.sqlite")
     held.execute("UPDATE audit SET who = 'nobody'")
     held.commit()
     held.close()
-    assert "row 1 was changed" in said(capsys, "fleet", "audit", "verify", "--fleet", fleet, code=1)
+    assert "row 1 was changed" in cli("fleet", "audit", "verify", "--fleet", fleet, code=1)
 
 
 @pytest.mark.parametrize(
@@ -82,33 +74,29 @@ def test_a_changed_log_is_a_check_that_says_no(fleet: str, capsys: pytest.Captur
         (["audit", "show", "--last", "0"], "last"),
     ],
 )
-def test_wrong_use_is_told_in_one_line(
-    fleet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
-) -> None:
+def test_wrong_use_is_told_in_one_line(fleet: str, tmp_path: Path, cli: Cli, arguments: list[str], words: str) -> None:
     (tmp_path / "token").write_text("ewo.ada.x")
     given = [str(tmp_path / "token") if a == "TOKEN" else a for a in arguments]
-    told = said(capsys, "fleet", *given, "--fleet", fleet, code=2)
+    told = cli("fleet", *given, "--fleet", fleet, code=2)
     assert words in told
     assert len(told.strip().splitlines()) == 1
 
 
-def test_where_no_fleet_is_and_where_none_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_no_fleet_is_and_where_none_answers(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "token").write_text("ewo.ada.x")
     nothing = ["--fleet", str(tmp_path)]
-    assert "fleet.toml" in said(capsys, "fleet", "token", "list", *nothing, code=2)
-    assert "fleet" in said(capsys, "fleet", "serve", str(tmp_path / "none"), code=2)
-    assert "database" in said(capsys, "fleet", "backup", str(tmp_path), str(tmp_path / "x"), code=2)
+    assert "fleet.toml" in cli("fleet", "token", "list", *nothing, code=2)
+    assert "fleet" in cli("fleet", "serve", str(tmp_path / "none"), code=2)
+    assert "database" in cli("fleet", "backup", str(tmp_path), str(tmp_path / "x"), code=2)
     elsewhere = ["--url", "http://127.0.0.1:9", "--token-file", str(tmp_path / "token")]
-    assert "127.0.0.1" in said(capsys, "fleet", "token", "list", *elsewhere, code=74)
+    assert "127.0.0.1" in cli("fleet", "token", "list", *elsewhere, code=74)
     token = f"ew1.{'x' * 32}.1.{'0' * 64}.pump"
     joining = ["fleet", "enroll", "http://127.0.0.1:9", "--token", token, "--store", str(tmp_path / "device")]
-    assert "later" in said(capsys, *joining, code=74)
-    assert "token" in said(capsys, *joining[:4], "nonsense", *joining[5:], code=2)
+    assert "later" in cli(*joining, code=74)
+    assert "token" in cli(*joining[:4], "nonsense", *joining[5:], code=2)
 
 
-def test_a_quarantine_is_lifted_with_a_reason_that_the_log_keeps(
-    fleet: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_quarantine_is_lifted_with_a_reason_that_the_log_keeps(fleet: str, cli: Cli) -> None:
     async def forked(plane: Plane) -> str:
         client = Client(plane)
         device = await enrolled(client)
@@ -119,14 +107,14 @@ def test_a_quarantine_is_lifted_with_a_reason_that_the_log_keeps(
         with plane.database.writing.begin() as connection:
             shut = {"quarantined": True, "quarantine_reason": "two with one key", "name": "pump-7"}
             connection.execute(sa.update(devices).values(**shut))
-    near = said(capsys, "fleet", "lift", "pump-", "--reason", "x", "--fleet", fleet, code=2)
+    near = cli("fleet", "lift", "pump-", "--reason", "x", "--fleet", fleet, code=2)
     assert "id or whole name" in near
     assert "pump-7" in near
-    assert "is lifted" in said(capsys, "fleet", "lift", "pump-7", "--reason", "the copy was erased", "--fleet", fleet)
-    again = said(capsys, "fleet", "lift", device, "--reason", "again", "--fleet", fleet, code=1)
+    assert "is lifted" in cli("fleet", "lift", "pump-7", "--reason", "the copy was erased", "--fleet", fleet)
+    again = cli("fleet", "lift", device, "--reason", "again", "--fleet", fleet, code=1)
     assert "a device in quarantine" in again
-    assert "an enrolled device" in said(capsys, "fleet", "lift", "0" * 32, "--reason", "x", "--fleet", fleet, code=2)
-    assert "the copy was erased" in said(capsys, "fleet", "audit", "show", "--fleet", fleet, "--json")
+    assert "an enrolled device" in cli("fleet", "lift", "0" * 32, "--reason", "x", "--fleet", fleet, code=2)
+    assert "the copy was erased" in cli("fleet", "audit", "show", "--fleet", fleet, "--json")
 
 
 def test_a_desk_works_where_a_loop_is_running_already(fleet: str) -> None:

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from edgewright.cli.fleet.simulate import Progress, command, progress_text
+from cli_runner import Cli
+from edgewright.cli.fleet.simulate import command
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour, worse
 from edgewright.fleet.simulator.default_plan import BEGINS, QUORUM, STAGES, least_days
@@ -259,24 +260,8 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_simulated(tm
     assert isinstance(done.exception, OutputError)
 
 
-def test_the_progress_line_says_day_hour_share_and_what_is_left() -> None:
-    assert progress_text(14.0, 0.25, 60.0) == "day 3, hour 12 of 14 days, 25% done, about 3 min left"
-    assert progress_text(0.5, 0.5, 10.0) == "day 0, hour 06 of 0.5 days, 50% done, about 10 s left"
-    assert progress_text(30.0, 0.1, 3600.0).endswith("about 9.0 h left")
-    assert progress_text(1.0, 0.0, 60.0) == "day 0, hour 00 of 1 day, 0% done"
-
-
 @pytest.mark.parametrize("terminal", [True, False])
-def test_progress_is_drawn_on_a_terminal_only_and_taken_away(
-    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_is_drawn_on_a_terminal_only(terminal: bool, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    shares: list[float] = []
-    with Progress(4) as progress:
-        simulate(Settings(devices=4, days=0.1), lambda one: progress.begin(one.days), shares.append)
-        progress.passed(shares[-1])
-    assert shares[0] == 0.0 and shares[-1] == 1.0 and shares == sorted(shares)
-    said = capsys.readouterr()
-    assert said.out == "" and (said.err == "") is not terminal
-    if terminal:
-        assert "making 4 devices" in said.err and "100% done" in said.err and said.err.endswith("\r\x1b[K")
+    assert "Simulated" in cli("fleet", "simulate", 4, "--days", 0.4)
+    assert ("4 devices" in cli.err and "100%" in cli.err) is terminal

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.ladder import LadderRecord, RungRecord, encode_ladder, rung_of
+from edgewright.schema.ladder import LadderRecord, RungRecord, rung_of
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import silent
@@ -34,7 +35,7 @@ def test_a_room_needs_a_threshold_on_light() -> None:
     for rung in record.rungs[2:]:
         assert rung.gain is not None
         assert rung.gain.low <= 0 < rung.gain.high or rung.gain.high <= 0
-    assert len(encode_ladder(record)) > 1_000
+    assert len(encode_record(record)) > 1_000
 
 
 def test_a_machine_needs_rules_of_products_more_than_boosting() -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.curve import CurvePoint, Curves, encode_curves
+from edgewright.schema.curve import CurvePoint, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.curves.measure import CurveRequest, came_true, measure, read_curves, record_of
 from edgewright.search.curves.noise import noise_of
 from edgewright.search.curves.of_samples import OfSamples, drawn, pieces_of
@@ -130,7 +131,7 @@ def test_a_prediction_is_held_against_a_later_record(tmp_path: Path) -> None:
     early, late = Known(), Known()
     early.samples = 500.0
     before = _measured(early, parameters=False)
-    (tmp_path / "curve.json").write_bytes(encode_curves(before))
+    (tmp_path / "curve.json").write_bytes(encode_record(before))
     assert read_curves(tmp_path / "curve.json") == before
     later = came_true(before, _measured(late, parameters=False))
     assert later.data.measured is not None

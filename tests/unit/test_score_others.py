@@ -19,10 +19,10 @@ from edgewright.nlp.utterance.model_file import write_language
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
-from score_example import Capture, refused, scored
+from score_example import refused
 
 
-def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, cli: Cli) -> None:
     values = np.random.default_rng(0).normal(size=600)
     values[[400, 401, 500]] += 30
     odd = np.zeros(600, int)
@@ -33,13 +33,13 @@ def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, cli: Cli, ca
     made, data = str(tmp_path / "d.detector"), str(tmp_path / "test.csv")
     cli("detect", "fit", tmp_path / "calm.csv", "--out", made, "--detector", "robust")
     theirs = cli.json("detect", "score", made, "--data", data, "--target", "odd")
-    told = scored(capsys, made, "--data", data, "--target", "odd", "--need", "recall>=.1")
+    told = cli.json("score", made, "--data", data, "--target", "odd", "--need", "recall>=.1")
     for name in ("recall", "precision", "f1", "false_alarms"):
         assert {key: told["figures"][name][key] for key in ("value", "low", "high")} == {
             key: theirs[name][key] for key in ("value", "low", "high")
         }
     assert told["figures"]["row_false"]["value"] == theirs["row_false"]
-    scored(capsys, made, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
+    cli.json("score", made, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
     for words in (("--map", "foo=bar"), ("--group", "v"), ("--encoder", "x"), ("--set", "a=b"), ("--last",)):
         said = refused(cli, made, "--data", data, "--target", "odd", *words)
         assert "options of a detector (--data, --kind, --target, --normal)" in said
@@ -48,7 +48,7 @@ def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, cli: Cli, ca
     assert "odd" in refused(cli, made, "--data", data, "--target", "broken")
 
 
-def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, cli: Cli) -> None:
     t = np.arange(700)
     load = 50 + 10 * np.sin(2 * np.pi * t / 24) + np.random.default_rng(0).normal(size=700)
     (tmp_path / "known.csv").write_text("\n".join(["load", *(f"{v:.3f}" for v in load[:500])]) + "\n")
@@ -58,11 +58,11 @@ def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, cli: Cli
     fit = ["forecast", str(tmp_path / "known.csv"), "--column", "load", "--horizon", "12", "--season", "24"]
     cli(*fit, "--out", made)
     theirs = cli.json("forecast", "score", made, "--csv", tmp_path / "next.csv")
-    told = scored(capsys, made, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
+    told = cli.json("score", made, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
     assert told["figures"]["mase"]["value"] == theirs["mase"]
     assert told["figures"]["mase"]["low"] < theirs["mase"] < told["figures"]["mase"]["high"]
     assert told["samples"] == theirs["origins"] == 200 - 12 + 1
-    assert scored(capsys, made, "--data", str(tmp_path / "other.csv"))["figures"] == told["figures"]
+    assert cli.json("score", made, "--data", str(tmp_path / "other.csv"))["figures"] == told["figures"]
     assert "a CSV file with the rows that came" in refused(cli, made, "--data", "m4")
 
 
@@ -95,9 +95,11 @@ def _clinc(path: Path) -> Path:
     return path
 
 
-def test_what_a_user_gets_counts_refusals(language: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_what_a_user_gets_counts_refusals(
+    language: Path, tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = _clinc(tmp_path / "data_full.json")
-    told = scored(capsys, str(language), "--data", str(place), "--kind", "clinc150")
+    told = cli.json("score", str(language), "--data", str(place), "--kind", "clinc150")
     understanding = Understanding.load(language)
     answers = [understanding.parse(text).intent == name for name, texts in SAID.items() for text in texts]
     figures = told["figures"]
@@ -107,17 +109,17 @@ def test_what_a_user_gets_counts_refusals(language: Path, tmp_path: Path, cli: C
     assert figures["accuracy"]["value"] <= figures["argmax"]["value"]
     assert figures["refused_out_of_scope"]["value"] in (0.5, 1.0)
     assert any("flattered" in note for note in told["notes"])
-    assert scored(capsys, str(language), "--data", str(place), "--part", "val")["samples"] == 2
+    assert cli.json("score", str(language), "--data", str(place), "--part", "val")["samples"] == 2
     assert "one of the parts" in refused(cli, str(language), "--data", str(place), "--part", "dev")
     assert run(["score", str(language), "--data", str(place), "--need", "accuracy>1"]) == 1
     assert "missed" in capsys.readouterr().out
 
 
-def test_intents_that_the_model_does_not_know(language: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_intents_that_the_model_does_not_know(language: Path, tmp_path: Path, cli: Cli) -> None:
     place = tmp_path / "more.csv"
     place.write_text("text,intent\na soda please,drink\nbring a chair,furniture\n")
     assert "'furniture'" in refused(cli, str(language), "--data", str(place))
-    told = scored(capsys, str(language), "--data", str(place), "--map", "furniture=out of scope")
+    told = cli.json("score", str(language), "--data", str(place), "--map", "furniture=out of scope")
     assert told["figures"]["refused_out_of_scope"]["value"] in (0.0, 1.0)
     assert "utterances with parts" in refused(cli, str(language), "--data", str(place), "--part", "test")
     assert "no column or label of the data 'chairs'" in refused(
@@ -140,7 +142,7 @@ def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:
         read_judged(tmp_path, "test")
 
 
-def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, cli: Cli) -> None:
     index = str(manual_index(tmp_path))
     place = tmp_path / "questions.csv"
     place.write_text(
@@ -148,7 +150,7 @@ def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, cli: Cli, 
         "Which batteries does it take?,two AAA cells,p\n"
         "Who is the president of France?,,x\n"
     )
-    told = scored(capsys, index, "--data", str(place), "--need", "recall@1>=.5")
+    told = cli.json("score", index, "--data", str(place), "--need", "recall@1>=.5")
     assert told["figures"]["recall@10"]["value"] == 1.0
     assert told["figures"]["refused_unanswerable"]["value"] == 1.0
     assert told["figures"]["answered"]["value"] <= told["figures"]["recall@1"]["value"]
@@ -156,5 +158,5 @@ def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, cli: Cli, 
     asked = [{"question": "How long is the warranty?", "answers": [{"text": "24 months"}]},
              {"question": "Who won the cup in 1954?", "answers": [], "is_impossible": True}]  # fmt: skip
     squad.write_bytes(msgspec.json.encode({"data": [{"title": "t", "paragraphs": [{"qas": asked}]}]}))
-    assert scored(capsys, index, "--data", str(squad))["samples"] == 2
+    assert cli.json("score", index, "--data", str(squad))["samples"] == 2
     assert "the columns question and answer" in refused(cli, index, "--data", str(tmp_path / "drill.md"))

@@ -16,7 +16,7 @@ from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.workflows.scoring.rows import ScoreRequest, as_trained
-from score_example import Capture, refused, scored
+from score_example import refused
 from small_pipeline import rows, run_small, write_rows, write_toml
 
 
@@ -28,8 +28,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run_small(write_toml(folder / "small.toml", data), folder / "runs")
 
 
-def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult, capsys: Capture) -> None:
-    told = scored(capsys, str(made.folder))
+def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult, cli: Cli) -> None:
+    told = cli.json("score", str(made.folder))
     record, compression = made.trace.evaluation, made.trace.compression
     assert record is not None
     assert compression is not None
@@ -48,31 +48,31 @@ def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult,
     assert np.sum(told["evaluation"]["confusion"]) == record.samples
 
 
-def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
-    plain = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "plain.csv")))
+def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+    plain = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "plain.csv")))
     other = [[label.upper(), "7", b, a] for a, b, label in rows()]
     place = write_rows(tmp_path / "other.csv", other, header="Label,extra,B [V],A")
     package = str(next(made.folder.glob("*.edge")))
-    assert scored(capsys, package, "--data", str(place))["figures"] == plain["figures"]
+    assert cli.json("score", package, "--data", str(place))["figures"] == plain["figures"]
     mapped = write_rows(tmp_path / "mapped.csv", [[b, a, "x" + label] for a, b, label in rows()], header="q,p,truth")
     words = ("--target", "truth", "--map", "p=a", "--map", "q=b", "--map", "xon=on", "--map", "xoff=off")
-    assert scored(capsys, package, "--data", str(mapped), *words)["figures"] == plain["figures"]
+    assert cli.json("score", package, "--data", str(mapped), *words)["figures"] == plain["figures"]
 
 
-def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
-    same = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "same.csv")))
+def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+    same = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "same.csv")))
     assert any("flattered" in note for note in same["notes"])
     others = [[f"{-float(a):.4f}", b, label] for a, b, label in rows()]
-    other = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "other.csv", others)))
+    other = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "other.csv", others)))
     assert not other["notes"]
-    assert any("flattered" in note for note in scored(capsys, str(made.folder), "--part", "train")["notes"])
+    assert any("flattered" in note for note in cli.json("score", str(made.folder), "--part", "train")["notes"])
 
 
-def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: Capture) -> None:
+def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(made.folder)
-    told = scored(capsys, folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
+    told = cli.json("score", folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
     assert [row["met"] for row in told["needs"]] == [True, True, True]
-    told = scored(capsys, folder, "--need", "accuracy>=0.1", "--need", "accuracy>1", code=1)
+    told = cli.json("score", folder, "--need", "accuracy>=0.1", "--need", "accuracy>1", code=1)
     assert [row["met"] for row in told["needs"]] == [True, False]
     assert run(["score", folder, "--need", "accuracy>1"]) == 1
     said = capsys.readouterr().out
@@ -83,19 +83,19 @@ def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: Capture) 
     assert "accuracy>=0.9" in refused(cli, folder, "--need", "accuracy=.5")
 
 
-def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     ones = [row for row in rows() if row[-1] == "on"]
-    told = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "ones.csv", ones)))
+    told = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "ones.csv", ones)))
     assert told["samples"] == len(ones)
     assert told["figures"]["accuracy"]["value"] == told["figures"]["recall.on"]["value"]
     assert "recall.off" not in told["figures"]
 
 
-def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     table = [*rows(), ["0", "0", "broken"]]
     place = str(write_rows(tmp_path / "more.csv", table))
     assert "'broken'" in refused(cli, str(made.folder), "--data", place)
-    assert scored(capsys, str(made.folder), "--data", place, "--map", "broken=")["samples"] == len(table) - 1
+    assert cli.json("score", str(made.folder), "--data", place, "--map", "broken=")["samples"] == len(table) - 1
 
 
 def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli) -> None:
@@ -126,7 +126,7 @@ def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli
     assert "an index of documents, a forecaster" in refused(cli, str(no_label), "--data", str(no_label))
 
 
-def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, cli: Cli) -> None:
     lines = ["left,v,unit"]
     for unit in range(6):
         noise = np.random.default_rng(unit).normal(size=40) / 10
@@ -141,16 +141,16 @@ def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, cli:
     )
     record = cli.json("run", toml, "--data", data, "--out", tmp_path / "runs")
     package = str(tmp_path / "runs" / "left" / "left.edge")
-    told = scored(capsys, str(tmp_path / "runs" / "left"))
+    told = cli.json("score", str(tmp_path / "runs" / "left"))
     variants = {one["name"]: one["error"] for one in record["compression"]["variants"]}
     assert {form["name"]: form["figure"] for form in told["forms"]} == pytest.approx(variants)
     assert "by group" in told["figures"]["rmse"]["method"]
     assert told["notes"] == ["the figures are of the judged fit; the package was fitted again, on these samples too"]
-    assert scored(capsys, str(tmp_path / "runs" / "left" / "judged"))["figures"] == told["figures"]
-    whole = scored(capsys, package, "--data", str(data), "--group", "unit", "--session", "unit")
+    assert cli.json("score", str(tmp_path / "runs" / "left" / "judged"))["figures"] == told["figures"]
+    whole = cli.json("score", package, "--data", str(data), "--group", "unit", "--session", "unit")
     assert whole["samples"] == 6 * 17
     assert any("on about 100 % of them: flattered" in note for note in whole["notes"])
-    last = scored(capsys, package, "--data", str(data), "--session", "unit", "--last")
+    last = cli.json("score", package, "--data", str(data), "--session", "unit", "--last")
     assert last["samples"] == 6
     assert "method" in last["figures"]["mae"]
 
@@ -196,7 +196,7 @@ def _engines(place: Path, part: str, units: range, stop: int = 0) -> list[int]:
     return left
 
 
-def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "CMAPSSData"
     _engines(folder, "train", range(8))
     (folder / "RUL_FD003.txt").write_text("\n".join(map(str, _engines(folder, "test", range(20, 24), stop=15))) + "\n")
@@ -208,20 +208,20 @@ def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, cli: Cli, c
     )
     cli("run", toml, "--data", folder, "--out", tmp_path / "runs", "--json")
     package = str(tmp_path / "runs" / "left" / "left.edge")
-    told = scored(capsys, package, "--data", str(folder), "--part", "test", "--last", "--need", "rmse<3")
+    told = cli.json("score", package, "--data", str(folder), "--part", "test", "--last", "--need", "rmse<3")
     assert told["samples"] == 4
     assert {row["group"] for row in told["evaluation"]["groups"]} == {f"test-engine-{n}" for n in range(1, 5)}
-    assert scored(capsys, package, "--data", str(folder), "--part", "test")["samples"] == 4 * 8
+    assert cli.json("score", package, "--data", str(folder), "--part", "test")["samples"] == 4 * 8
     assert "Known: FD001, FD002" in refused(cli, package, "--data", str(folder), "--set", "subset=FD009")
 
 
-def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
-    own = scored(capsys, str(made.folder), "--part", "train")["evaluation"]["mistakes"]
+def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+    own = cli.json("score", str(made.folder), "--part", "train")["evaluation"]["mistakes"]
     assert own
     assert all(rows()[row["row"]][2] == row["truth"] for row in own)
     turned = [[a, b, {"on": "off", "off": "on"}[label]] for a, b, label in rows()]
     place = write_rows(tmp_path / "turned.csv", turned)
-    worst = scored(capsys, str(made.folder), "--data", str(place))["evaluation"]["mistakes"]
+    worst = cli.json("score", str(made.folder), "--data", str(place))["evaluation"]["mistakes"]
     assert worst
     assert all(turned[row["row"]][2] == row["truth"] for row in worst)
 
@@ -237,7 +237,7 @@ def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_
         as_trained(bare, package.manifest, ScoreRequest())
 
 
-def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
+def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli) -> None:
     header = "Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm],Tool wear [min]"
     rng = np.random.default_rng(0)
     values = rng.uniform((295, 305, 1200, 10, 0), (305, 315, 2500, 70, 250), (200, 5))
@@ -248,13 +248,13 @@ def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli, 
         f'name = "small"\nrefit = false\n[data]\nkind = "ai4i2020"\npath = "{tmp_path}"\n[model]\nkind = "tree"\n'
     )
     made = run_small(toml, tmp_path / "runs")
-    expected = scored(capsys, str(made.folder), "--data", str(data))["figures"]
+    expected = cli.json("score", str(made.folder), "--data", str(data))["figures"]
     loaded = "quality,air_temperature,process_temperature,rotational_speed,torque,tool_wear,machine_failure"
     for name, names in (("snake", header.lower().replace(" ", "_") + ",machine_failure"), ("loaded", loaded)):
         other = write_rows(tmp_path / f"{name}.csv", table, header=names)
-        assert scored(capsys, str(made.folder), "--data", str(other))["figures"] == expected
+        assert cli.json("score", str(made.folder), "--data", str(other))["figures"] == expected
     warm = [[row[0], f"{float(row[1]) - 273.15:.2f}", *row[2:]] for row in table]
     celsius = write_rows(tmp_path / "celsius.csv", warm, header=f"{header},Machine failure".replace("[K]", "[°C]", 1))
-    assert scored(capsys, str(made.folder), "--data", str(celsius))["figures"] == expected
+    assert cli.json("score", str(made.folder), "--data", str(celsius))["figures"] == expected
     wrong = write_rows(tmp_path / "wrong.csv", table, header=f"{header},Machine failure".replace("[K]", "[bar]", 1))
     assert "Air temperature [K] in K" in refused(cli, str(made.folder), "--data", str(wrong))

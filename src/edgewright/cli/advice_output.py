@@ -13,8 +13,9 @@ import click
 
 from edgewright.core.formatting import shorten
 from edgewright.pipeline.folder import new_run_folder
-from edgewright.schema.advice import Advice, encode_advice
+from edgewright.schema.advice import Advice
 from edgewright.schema.errors import InputError
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.advise.document import battery_text, computing_text, latency_text, markdown, title_of
 from edgewright.search.advise.page import advice_page
 from edgewright.search.advise.placement import amount_bytes, dollars, joules
@@ -93,7 +94,7 @@ def stored(out: Path | None, record: Advice) -> Path:
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", record.name).strip("-.")[:40] or "data"
     parent, folder = (Path("advice"), name) if out is None else (out.parent, out.name)
     with new_run_folder(parent, folder) as place:
-        (place.work / "advice.json").write_bytes(encode_advice(record))
+        (place.work / "advice.json").write_bytes(encode_record(record))
         (place.work / "advice.md").write_text(markdown(record), encoding="utf-8")
         (place.work / "advice.html").write_text(advice_page(record), encoding="utf-8")
     return place.final

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edgewright.core.formatting import plural
 from edgewright.pipeline.folder import new_run_folder
-from edgewright.schema.curve import CurveRecord, Curves, encode_curves
+from edgewright.schema.curve import CurveRecord, Curves
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.curves.noise import LEVEL
 from edgewright.search.curves.page import curves_page
 from edgewright.search.curves.verdict import figure, law_words, single_words
@@ -48,6 +49,6 @@ def _table(record: CurveRecord, what: str, share: bool) -> list[str]:
 def stored(out: Path, record: Curves, later: Curves | None) -> Path:
     """Write the record and its page into a new folder; a number is added to its name where it is taken."""
     with new_run_folder(out.parent, out.name) as place:
-        (place.work / "curve.json").write_bytes(encode_curves(record))
+        (place.work / "curve.json").write_bytes(encode_record(record))
         (place.work / "curve.html").write_text(curves_page(record, later), encoding="utf-8")
     return place.final

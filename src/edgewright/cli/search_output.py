@@ -15,10 +15,11 @@ import click
 import msgspec
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from edgewright.cli.commands.search import SearchOptions
+from edgewright.cli.fleet._table import table
 from edgewright.cli.listeners import Terminal
 from edgewright.cli.options import command_line
 from edgewright.cli.output import print_ahead, print_json
-from edgewright.cli.search_options import SearchOptions
 from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.duration_estimate import told_by_first
@@ -135,10 +136,8 @@ def _go(options: SearchOptions, run: Search, profile: Profile) -> None:
 
 
 def _show(found: Result, task: str, options: SearchOptions, profile: Profile) -> None:
-    table = [headings(task), *rows(found)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    for row in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in table(headings(task), rows(found)):
+        click.echo(line)
     if found.features:
         click.echo("\nfeatures by number:")
         for number, _, name in legend(found):

@@ -93,6 +93,15 @@ def duration_text(seconds: float) -> str:
     return f"-{text}" if seconds < 0 else text
 
 
+def elapsed_text(seconds: float) -> str:
+    """Return how long something lasts in its largest whole unit: '12 s', '3 min', '2 h', '5 d'."""
+    passed = max(0.0, seconds)
+    for size, word in ((86_400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if passed >= size:
+            return f"{passed // size:.0f} {word}"
+    return f"{passed:.0f} s"
+
+
 def microseconds_text(microseconds: float | None) -> str:
     """Return a latency: '4.2 µs', '1.31 ms'; '-' where there is none."""
     if microseconds is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from edgewright.schema.curve import Curves
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord
@@ -186,8 +184,3 @@ class Advice(Part, frozen=True, kw_only=True):
     costs: tuple[tuple[str, str], ...] = ()
     commands: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def encode_advice(record: Advice) -> bytes:
-    """JSON, as `advice.json` holds it."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"

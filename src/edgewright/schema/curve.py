@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from edgewright.schema.trace import Interval, Part
 
 CURVE_VERSION = 1
@@ -94,8 +92,3 @@ class Curves(Part, frozen=True, kw_only=True):
     judges: int = 0
     fingerprint: str = ""
     cpu_seconds: float = 0.0
-
-
-def encode_curves(record: Curves) -> bytes:
-    """JSON, as `curve.json` holds it."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"

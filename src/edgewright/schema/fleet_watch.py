@@ -91,6 +91,11 @@ class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     signer: str = ""
 
+    @property
+    def under_way(self) -> bool:
+        """Whether it may still go on."""
+        return self.state in ("running", "paused")
+
 
 class RolloutsSeen(msgspec.Struct, frozen=True, kw_only=True):
     """Newest first."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.trace import Interval, Part
 
@@ -113,8 +111,3 @@ class LadderRecord(Part, frozen=True, kw_only=True):
 def rung_of(record: LadderRecord, name: str) -> RungRecord | None:
     """Return the rung of that name; None where the ladder has none."""
     return next((rung for rung in record.rungs if rung.name == name), None)
-
-
-def encode_ladder(record: LadderRecord) -> bytes:
-    """JSON, as `ladder.json` holds it."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"

@@ -11,6 +11,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     """Base of the parts of a record."""
 
 
+def encode_record(record: Part) -> bytes:
+    """Return a record as its file holds it: indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+
+
 class Interval(Part, frozen=True, kw_only=True):
     """A figure with its 95 % interval and how that was computed ('wilson', 'bootstrap by group')."""
 

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from edgewright.core.formatting import bytes_text, number, percent, plural, seconds_text
+from edgewright.core.formatting import bytes_text, elapsed_text, number, percent, plural, seconds_text
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import Trace
 from edgewright.studio.jobs import Jobs
@@ -86,10 +86,10 @@ def environment() -> Environment:
         when=when_text,
         after_state=_after_state,
         change=_change,
-        ago=ago_text,
-        lasts=lasts_text,
+        ago=lambda seconds: f"{elapsed_text(time.time() - seconds)} ago",
+        lasts=elapsed_text,
         utc=utc_text,
-        clock=clock_text,
+        clock=lambda seconds: when_text(utc_text(seconds)),
     )
     return made
 
@@ -116,28 +116,9 @@ def _change(drop: float) -> str:
     return f"{points:+.1f} points" if points else "no change"
 
 
-def ago_text(seconds: float) -> str:
-    """How long ago a moment (seconds since 1970) is: '12 s ago', '3 min ago'."""
-    return f"{lasts_text(time.time() - seconds)} ago"
-
-
-def lasts_text(seconds: float) -> str:
-    """How long something lasts, in its largest whole unit: '12 s', '3 min', '2 d'."""
-    passed = max(0.0, seconds)
-    for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if passed >= size:
-            return f"{passed // size:.0f} {word}"
-    return f"{passed:.0f} s"
-
-
 def utc_text(seconds: float) -> str:
     """Return a moment (seconds since 1970) as '2026-11-20T12:31:28Z', for machines and for who points at it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def clock_text(seconds: float) -> str:
-    """Return a moment (seconds since 1970) in this machine's time, as `when_text`."""
-    return when_text(utc_text(seconds))
 
 
 def render(
@@ -216,7 +197,7 @@ async def not_found(request: Request, error: Exception) -> Response:
 async def mistaken(request: Request, error: Exception) -> Response:
     """Return the page of a user's mistake: the one line that the command would print."""
     status = 413 if isinstance(error, TooLargeError) else 400
-    return render(request, "error.html", status=status, title="Request failed", told=_line(error))
+    return render(request, "error.html", status=status, title="Request failed", told=told(error))
 
 
 async def broken(request: Request, error: Exception) -> Response:
@@ -226,11 +207,7 @@ async def broken(request: Request, error: Exception) -> Response:
     return render(request, "error.html", status=500, title="Internal error", told=text)
 
 
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text[:1].upper() + text[1:] if isinstance(error, EdgewrightError) else text
-
-
 def told(error: Exception) -> str:
     """Return an error as a line of a page."""
-    return _line(error)
+    text = " ".join(str(error).split())
+    return text[:1].upper() + text[1:] if isinstance(error, EdgewrightError) else text

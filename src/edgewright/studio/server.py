@@ -161,9 +161,10 @@ async def _answers(port: int, serving: asyncio.Task[None]) -> None:
 
 def _open(address: str) -> None:
     """Show an address in the user's browser, where there is one; a terminal's browser would take the terminal."""
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name == "nt" or _is_mac():
+    if (
+        os.environ.get("DISPLAY")
+        or os.environ.get("WAYLAND_DISPLAY")
+        or os.name == "nt"
+        or os.uname().sysname == "Darwin"
+    ):
         webbrowser.open(address)
-
-
-def _is_mac() -> bool:
-    return os.uname().sysname == "Darwin"

@@ -12,6 +12,7 @@ from edgewright.pipeline.config import checked
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.studio.fields import Field, Group, Table, data_fields, described, field_of, fields_of, struct_of
+from edgewright.studio.frame import told
 
 _HIDDEN = ("cards", "search")
 
@@ -84,7 +85,7 @@ def read(table: Table, ask: Callable[[str], str | None], where: str) -> Settings
         try:
             _set(made, one.key, _typed(one, raw[one.key], where))
         except InputError as error:
-            errors[one.key] = _line(error)
+            errors[one.key] = told(error)
     _without_empty(made)
     config = _checked(made, table, where, raw, errors)
     return Settings(tuple(form(table, errors, raw)), made, config, errors)
@@ -101,9 +102,9 @@ def _checked(
         except InputError as error:
             key = _blamed(error, where, raw)
             if key in errors or not key:
-                errors.setdefault(key, _line(error))
+                errors.setdefault(key, told(error))
                 return None
-            errors[key] = _line(error)
+            errors[key] = told(error)
             _set(tried, key, _value(base, key))
             _without_empty(tried)
         else:
@@ -117,11 +118,6 @@ def _value(table: Table, key: str) -> Any:  # noqa: ANN401 - TOML values of any 
     for name in key.split("."):
         place = place.get(name) if isinstance(place, dict) else None
     return place
-
-
-def _line(error: InputError) -> str:
-    text = " ".join(str(error).split())
-    return text[:1].upper() + text[1:]
 
 
 def _blamed(error: InputError, where: str, raw: Mapping[str, str]) -> str:

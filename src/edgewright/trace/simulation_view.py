@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from edgewright.fleet.simulator.result import Point, Result
-from edgewright.fleet.simulator.result import moment
+from edgewright.fleet.simulator.result import Point, Result, moment
 from edgewright.schema.lesson import Facts
 from edgewright.trace.charts import draw, legend
 from edgewright.trace.html import blocks_html, sections_page

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from edgewright.cli.board._line import LineOptions, tell
 from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import CheckFailedError
-
-if TYPE_CHECKING:
-    from edgewright.core.package import Package
-    from edgewright.device.boards.link import BoardLine
 
 
 @declare("update", epilog="Example: edgewright device board update /dev/ttyACM0 pump.weights")
@@ -31,8 +26,9 @@ def command(
     What broke off goes on where it was. Exit code 1 where the board refuses the weights, 74 where it does not answer.
     """
     from edgewright.core.package import parse_package
+    from edgewright.device.boards.link import ASK
     from edgewright.device.boards.update import update
-    from edgewright.device.boards.weights import parse_weights, read_weights
+    from edgewright.device.boards.weights import parse_weights, read_weights, weights_for
 
     data = read_weights(file)
     package = parse_package(data, str(file)) if data[:2] == b"PK" else None
@@ -46,27 +42,15 @@ def command(
 
     with options.open() as line:
         if package is not None:
-            data = _weights_of(package, line, str(file))
+            layout = line.ask(ASK).layout
+            found = weights_for(package, layout)
+            if found is None:
+                raise CheckFailedError(
+                    f"{file} has no weights for the code of this board, layout {layout.hex()[:16]}",
+                    "Other code is a firmware update, left to the boot loader",
+                )
+            data = found
         told = update(line, data, str(file), confirm=not on_trial, progress=progress)
     if shown:
         click.echo("\r     \r", nl=False, err=True)
     tell(told, options.as_json)
-
-
-def _weights_of(package: Package, line: BoardLine, where: str) -> bytes:
-    """Those for the code of the board.
-
-    Raises:
-        CheckFailedError: there are none.
-    """
-    from edgewright.device.boards.link import ASK
-    from edgewright.device.boards.weights import weights_for
-
-    layout = line.ask(ASK).layout
-    found = weights_for(package, layout)
-    if found is None:
-        raise CheckFailedError(
-            f"{where} has no weights for the code of this board, layout {layout.hex()[:16]}",
-            "Other code is a firmware update, left to the boot loader",
-        )
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions, argument, declare, listed, option
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, UnknownNameError
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def command(options: AdviceOptions) -> int:
     with loading():
         from edgewright.cli.advice_output import advice_lines, stored
         from edgewright.cli.listeners import working
-        from edgewright.schema.advice import encode_advice
         from edgewright.search.advise.workflow import advise
 
     request = _request(_answered(options) if options.interactive else options)
@@ -71,7 +70,7 @@ def command(options: AdviceOptions) -> int:
     record = advise(request, listener.doing, listener.ahead)
     place = stored(options.out, record)
     if options.as_json:
-        sys.stdout.buffer.write(encode_advice(record))
+        print_json(record)
     else:
         for line in advice_lines(record):
             click.echo(line)

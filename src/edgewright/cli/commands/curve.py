@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions, argument, declare, option
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ def command(options: CurveOptions) -> int:
     with loading():
         from edgewright.cli.curve_output import curve_lines, stored
         from edgewright.cli.listeners import working
-        from edgewright.schema.curve import encode_curves
         from edgewright.search.curves.measure import (
             CurveRequest,
             came_true,
@@ -70,7 +69,7 @@ def command(options: CurveOptions) -> int:
     later = came_true(before, record) if before is not None else None
     place = stored(options.out, record, later) if options.out is not None else None
     if options.as_json:
-        sys.stdout.buffer.write(encode_curves(record if later is None else later))
+        print_json(record if later is None else later)
     else:
         for line in curve_lines(record, later):
             click.echo(line)

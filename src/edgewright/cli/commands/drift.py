@@ -54,7 +54,11 @@ def command(options: DriftOptions) -> int:
     config = DriftConfig(rhythm=seconds_of(options.rhythm, "--rhythm"), false_alarms=options.false_alarms)
     watch = watch_of(predictor.manifest, config)
     if state is not None and state.exists():
-        _restore(watch, state)
+        try:
+            watch.restore(state.read_bytes())
+        except InputError as error:
+            do = error.do or "Name the file that an earlier `edgewright drift --state` wrote, or a new one"
+            raise InputError(error.expected, error.got, f"--state {click.format_filename(state)}", do) from None
     predict = answered_rows(predictor, watch) if options.confidence else None
     events: list[Event] = []
     for values, times in rows_of(options.csv, predictor.manifest, options.time, watch):
@@ -73,19 +77,6 @@ def command(options: DriftOptions) -> int:
     else:
         _print(watch, events, dated=bool(options.time))
     return CHECK_SAID_NO if events or drifted else DONE
-
-
-def _restore(watch: DriftWatch, state: Path) -> None:
-    """Go on from a file.
-
-    Raises:
-        InputError: naming the file, which is none of this stream's.
-    """
-    try:
-        watch.restore(state.read_bytes())
-    except InputError as error:
-        do = error.do or "Name the file that an earlier `edgewright drift --state` wrote, or a new one"
-        raise InputError(error.expected, error.got, f"--state {click.format_filename(state)}", do) from None
 
 
 def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
@@ -110,6 +101,7 @@ def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
 
 def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
     from edgewright.cli.drift_input import told_time
+    from edgewright.cli.fleet._table import table
     from edgewright.core.formatting import number, plural
     from edgewright.monitor.drift.reference_test import LENGTHS
 
@@ -119,22 +111,17 @@ def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
         return
     click.echo(f"{plural(watch.rows, 'row')} in {plural(watch.blocks, 'block')} of {watch.block:,}")
     head = ("channel", "mean", "trained", "deviation", "trained", "psi", "score", "")
-    lines = [head]
+    cells = []
     for row in _rows(watch)[: len(watch.channels)]:
         said = "as trained"
         if "since" in row:
             said = f"drifts since {told_time(row['since'], watch, dated)} ({row['test']})"
-        lines.append((
+        cells.append((
             row["channel"], number(row["mean"]), number(row["trained_mean"]), number(row["deviation"]),
             number(row["trained_deviation"]), f"{row.get('psi', 0.0):.2f}", f"{row.get('score', 0.0):.2f}", said,
         ))  # fmt: skip
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        cells = [
-            text.ljust(w) if i in (0, 7) else text.rjust(w)
-            for i, (text, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
+    for line in table(head, cells, frozenset(range(1, 7))):
+        click.echo(line)
     if watch.joint is not None:
         click.echo(f"together: {'drifts' if watch.joint.told else 'as trained'}, score {watch.joint.score:.2f}")
     for event in events:

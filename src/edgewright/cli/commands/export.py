@@ -72,9 +72,13 @@ def command(options: ExportOptions) -> None:
         return
     with loading():
         from edgewright.export.contract import find_target
+        from edgewright.export.slots import slot_files
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files
+        from edgewright.fleet.protocol.keys.files import read_public
+        from edgewright.pipeline.footprint import form_footprint
         from edgewright.profiles.catalogue import load_profile
+        from edgewright.profiles.estimate import estimate
 
     chosen = find_target(target)
     profile = load_profile(options.device) if options.device else None
@@ -82,8 +86,11 @@ def command(options: ExportOptions) -> None:
     subject = read_subject(place, form=options.form, rounding=rounding, shape=sample_shape(options.shape))
     if name:
         subject = replace(subject, name=name)
-    made = chosen.files(subject) if slots is None else _slotted(subject, slots)
-    fit = None if profile is None else _estimate(profile, subject)
+    if slots is None:
+        made = chosen.files(subject)
+    else:
+        made = slot_files(subject, bytes.fromhex(str(read_public(slots).keyval["public"])))
+    fit = None if profile is None else estimate(profile, form_footprint(profile, subject.graph))
     written = write_files(out, made, force=force)
     record = {**_told(subject, target, written, fit), "note": chosen.notes(subject)}
     if as_json:
@@ -93,22 +100,6 @@ def command(options: ExportOptions) -> None:
     over = [] if fit is None else [row.name for row in fit.rows if 0 < row.available < row.low]
     if over:
         raise CheckFailedError(f"{subject.name} is beyond the {' and '.join(over)} of {options.device}")
-
-
-def _slotted(subject: Subject, key: Path) -> dict[str, bytes]:
-    """C that reads its constants from a slot of flash."""
-    from edgewright.export.slots import slot_files
-    from edgewright.fleet.protocol.keys.files import read_public
-
-    return slot_files(subject, bytes.fromhex(str(read_public(key).keyval["public"])))
-
-
-def _estimate(profile: Any, subject: Subject) -> DeviceRecord:  # noqa: ANN401 - a profile
-    """Return the exported form against the profile."""
-    from edgewright.pipeline.footprint import form_footprint
-    from edgewright.profiles.estimate import estimate
-
-    return estimate(profile, form_footprint(profile, subject.graph))
 
 
 def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: DeviceRecord | None) -> dict[str, Any]:

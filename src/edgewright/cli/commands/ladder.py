@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,10 @@ import click
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions, argument, command_line, declare, listed, option
+from edgewright.cli.output import print_json
 from edgewright.schema.errors import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
-    from edgewright.schema.ladder import LadderRecord
     from edgewright.search.ladder.measurement import Ladder
 
 CHOSEN = "chosen"
@@ -51,15 +50,15 @@ def command(options: LadderOptions) -> int:
     with loading():
         import edgewright.search.ladder.measurement  # noqa: F401
         from edgewright.cli.ladder_output import ladder_lines
-        from edgewright.schema.ladder import encode_ladder
+        from edgewright.cli.listeners import refuse, shown
+        from edgewright.search.ladder.rung_run import run_rung
 
     ladder, left = _ladder(options)
     record, rung = None, options.rung
     if rung in ("", CHOSEN):
         record = ladder.climb()
         if options.as_json:
-            sys.stdout.buffer.write(encode_ladder(record))
-            sys.stdout.buffer.flush()
+            print_json(record)
         else:
             for name in left:
                 click.echo(f"left out, it never changes or has no value: {name}")
@@ -72,7 +71,12 @@ def command(options: LadderOptions) -> int:
         if not rung:
             return DONE
         rung = record.chosen
-    _run(ladder, rung, options, record)
+    line = command_line(rung=rung, as_json=False)
+    listener = shown(options.as_json)
+    result = run_rung(
+        ladder, rung, out=options.out, force=options.force, listener=listener, command=line, record=record
+    )
+    refuse(result.refused, result.folder)
     return DONE
 
 
@@ -97,16 +101,3 @@ def _ladder(options: LadderOptions) -> tuple[Ladder, tuple[str, ...]]:
         )
     made = Ladder(problem, config, listener.doing, listener.ahead, metric=options.metric, patience=options.patience)
     return made, left
-
-
-def _run(ladder: Ladder, rung: str, options: LadderOptions, record: LadderRecord | None) -> None:
-    """Run a rung with its trace on the terminal."""
-    from edgewright.cli.listeners import refuse, shown
-    from edgewright.search.ladder.rung_run import run_rung
-
-    line = command_line(rung=rung, as_json=False)
-    listener = shown(options.as_json)
-    result = run_rung(
-        ladder, rung, out=options.out, force=options.force, listener=listener, command=line, record=record
-    )
-    refuse(result.refused, result.folder)

@@ -64,7 +64,9 @@ def _page_of(run: Path, out: Path | None) -> Path:
         if out is not None:
             write_whole(out, beside.read_bytes(), "the page")
         return out or beside
-    fresh = beside.exists() and page_version(beside) == PAGE_VERSION and not _older(beside, record)
+    fresh = (
+        beside.exists() and page_version(beside) == PAGE_VERSION and beside.stat().st_mtime >= record.stat().st_mtime
+    )
     if fresh and out is None:
         return beside
     html = render_page(_read(record))
@@ -114,10 +116,6 @@ def _read(record: Path) -> Trace:
     from edgewright.trace.record import read_trace
 
     return read_trace(record)
-
-
-def _older(page: Path, record: Path) -> bool:
-    return page.stat().st_mtime < record.stat().st_mtime
 
 
 def _elsewhere(record: Path) -> Path:

@@ -50,10 +50,12 @@ def command(model: Path, wav: Path | None, table: Path | None, out: Path, force:
 
 
 def _sound(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
+    from edgewright.core.files import os_errors
     from edgewright.core.riff import read_wav, wav_bytes
 
     spec = made.spec
-    sound = read_wav(_bytes(place), str(place))
+    with os_errors(InputError, "a WAV file", place):
+        sound = read_wav(place.read_bytes(), str(place))
     if sound.rate != spec.rate:
         raise InputError(f"sound at {spec.rate:g} Hz, as the denoiser was trained", f"{sound.rate} Hz", str(place),
                          "Resample it first")  # fmt: skip
@@ -98,10 +100,3 @@ def _told(taken: np.ndarray, given: np.ndarray, notes: list[str]) -> dict[str, o
         notes = [*notes, "the signal is silent"]
     change = 10.0 * np.log10(max(after, 1e-20) / before) if before > 0 else 0.0
     return {"rows": len(taken), "taken": float(change), "notes": notes}
-
-
-def _bytes(place: Path) -> bytes:
-    try:
-        return place.read_bytes()
-    except OSError as error:
-        raise InputError("a WAV file", error.strerror or str(error), str(place)) from None

@@ -9,7 +9,7 @@ import click
 
 from edgewright.cli.denoise._options import data_options, decibels, read_clean
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import refuse_existing
+from edgewright.cli.options import listed, refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
 
@@ -56,7 +56,7 @@ def command(clean: str, noise: tuple[str, ...], snr: str, out: Path, hold_out: s
 
     request = DenoiserRequest(
         noise=noise, snr=span, config=convert_table(config, DenoiserConfig, "--set"), windows=windows, epochs=epochs,
-        hold_out=tuple(part.strip() for part in hold_out.split(",") if part.strip()), seed=seed,
+        hold_out=listed(hold_out), seed=seed,
         name=out.name.split(".")[0] or "denoiser", rounding=rounding,
     )  # fmt: skip
     made = train_denoiser(read_clean(clean, named), request, None if as_json else print_epochs(epochs))

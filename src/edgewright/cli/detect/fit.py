@@ -51,7 +51,9 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     fitted on. auto compares all detectors on parts in time that are held out, by labels or by injected anomalies, and
     takes the smallest of those that may be as good as the best.
     """
-    from edgewright.monitor.detector_file import write_detector
+    from edgewright.core.package import read_package, write_package
+    from edgewright.core.predictor import package_path
+    from edgewright.monitor.detector_file import IN_PACKAGE, write_detector
     from edgewright.workflows.detection.fit import fit_detector
     from edgewright.workflows.detection.rows import read_watched
     from edgewright.workflows.detection.selection import choose
@@ -82,7 +84,9 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     made = fit_detector(watched, name, config=config, request=request, time=options["time"], choice=choice)
     size = write_detector(out, made.spec, made.learnt)
     if options["into"] is not None:
-        _into(options["package"], options["into"], out)
+        whole = read_package(package_path(options["package"]))
+        inside = IN_PACKAGE.format(name=out.name.split(".")[0])
+        write_package(options["into"], whole.manifest, {**whole.files, inside: out.read_bytes()})
     told = _told(made, out, size)
     if as_json:
         print_json(told)
@@ -114,17 +118,6 @@ def _usual_time(data: str, options: dict[str, Any]) -> str:
         return ""
     table = {"kind": options["kind"], "path": data} if options["kind"] else guess(data)
     return find_time({**table, "target": options["target"], "ignore": options["ignore"]})
-
-
-def _into(package: str, path: Path, detector: Path) -> None:
-    """Write the package anew with the detector among its files."""
-    from edgewright.core.package import read_package, write_package
-    from edgewright.core.predictor import package_path
-    from edgewright.monitor.detector_file import IN_PACKAGE
-
-    whole = read_package(package_path(package))
-    name = IN_PACKAGE.format(name=detector.name.split(".")[0])
-    write_package(path, whole.manifest, {**whole.files, name: detector.read_bytes()})
 
 
 def _told(made: Fitted, out: Path, size: int) -> dict[str, Any]:

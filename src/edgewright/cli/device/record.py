@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from edgewright.cli.options import listed
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import CheckFailedError
 
@@ -53,7 +54,7 @@ def command(
     from edgewright.device.recording import Recorder, probe_source, take
     from edgewright.device.sources import short_source
 
-    wanted = tuple(c.strip() for c in columns.split(",") if c.strip())
+    wanted = listed(columns)
     opened = short_source(source, rate).open(wanted)
     recorder: Recorder | None = None
     try:

@@ -94,8 +94,10 @@ def command(store: Path, check: bool, as_json: bool) -> None:
 
 def _lines(state: StoreState) -> list[str]:
     from edgewright.device.store.status import INSTEAD
+    from edgewright.schema.device import PRIORITY
+    from edgewright.schema.store import RAW_PRIORITY
 
-    names = _priorities()
+    names = {**{place: name for name, place in PRIORITY.items()}, RAW_PRIORITY: "rows"}
     lines = [
         f"device {state.device}, boot {state.boot}, {state.running_days:.1f} days of running time",
         f"on the disk {amount(state.disk_bytes + state.ballast_bytes)} of {amount(state.quota)}, "
@@ -130,10 +132,3 @@ def _lines(state: StoreState) -> list[str]:
     if state.set_aside_bytes:
         lines.append(f"set aside: {amount(state.set_aside_bytes)} (edgewright device purge --set-aside deletes it)")
     return lines
-
-
-def _priorities() -> dict[int, str]:
-    from edgewright.schema.device import PRIORITY
-    from edgewright.schema.store import RAW_PRIORITY
-
-    return {**{place: name for name, place in PRIORITY.items()}, RAW_PRIORITY: "rows"}

@@ -24,16 +24,14 @@ def command(file: Path, store: Path, stick: bool) -> None:
     hash. The lowest release that the device takes, and the releases that failed here, stay as they are. Stop
     `edgewright device run` first.
     """
+    from edgewright.core.files import os_errors
     from edgewright.fleet.device.enrollment import TRUST_FOLDER
     from edgewright.fleet.device.state_database import locked
     from edgewright.fleet.device.trust.pinned_root import recover
     from edgewright.fleet.device.usb_repository import FOLDER
 
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_LARGEST)
-    except OSError as error:
-        raise InputError("a root", error.strerror or str(error), str(file)) from None
+    with os_errors(InputError, "a root", file), file.open("rb") as opened:
+        content = opened.read(_LARGEST)
     if not store.is_dir():
         raise InputError("the folder of a store", "none", str(store), "Name it with --store")
     with locked(store):

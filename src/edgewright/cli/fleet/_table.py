@@ -43,12 +43,3 @@ def show(lines: Sequence[str]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for line in lines:
         click.echo(fitting(line, width) if width else line)
-
-
-def ago(seconds: float) -> str:
-    """Such as '12 s', '3 min', '2 h' or '5 d'."""
-    passed = max(0.0, seconds)
-    for size, word in ((86_400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if passed >= size:
-            return f"{passed // size:.0f} {word}"
-    return f"{passed:.0f} s"

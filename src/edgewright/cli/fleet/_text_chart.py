@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgewright.cli.fleet._table import ago, fitting, plain, table
+from edgewright.cli.fleet._table import fitting, plain, table
+from edgewright.core.formatting import elapsed_text
 from edgewright.schema.fleet_api import Overview
 from edgewright.schema.fleet_watch import Attention, Events, EventSeen, RolloutSeen, RolloutsSeen
 
@@ -42,7 +43,7 @@ def taken(api: ApiClient, now: float, silence: float, last: int) -> Snapshot:
 
 def shown(rollouts: tuple[RolloutSeen, ...]) -> tuple[RolloutSeen, ...]:
     """Those that are under way; of each product without one the newest that is over."""
-    going = [one for one in rollouts if one.state in ("running", "paused")]
+    going = [one for one in rollouts if one.under_way]
     known = {one.product for one in going}
     for one in rollouts:
         if one.product not in known:
@@ -58,7 +59,9 @@ def picture(of: Snapshot, width: int, height: int) -> list[str]:
         said += ["", *_rollout(one, of.at)]
     if not of.rollouts:
         said += ["", "no rollout was started yet"]
-    said += _attention(of)
+    words = (("drifting", "drift"), ("alarming", "raise alarms"), ("crashing", "crash"), ("silent", "are silent"))
+    noted = [f"{of.attention.totals[kind]:,} {word}" for kind, word in words if of.attention.totals.get(kind)]
+    said += ["", "look at: " + ", ".join(noted)] if noted else []
     if of.events:
         said += ["", *table(("ago", "what", "", ""), [_event(one, of.at) for one in of.events])]
     return [fitting(plain(line), width) for line in said[: max(1, height)]]
@@ -101,14 +104,14 @@ def _rollout(one: RolloutSeen, now: float) -> list[str]:
     said = [f"{one.plan}: {one.product} {one.counter} ({one.package or 'no name'})  {one.state.upper()}{back}"]
     rows = []
     for index, stage in enumerate(one.stages):
-        here = index == one.stage and one.state in ("running", "paused")
+        here = index == one.stage and one.under_way
         done = index < one.stage or one.state == "finished"
         share = 1.0 if done else 0.0
         if here:
             share = 1.0 if one.due <= now else (now - one.entered) / max(1.0, one.due - one.entered)
         word = "done" if done else "not reached"
         if here:
-            word = "time is over" if one.due <= now else f"{ago(one.due - now)} left at least"
+            word = "time is over" if one.due <= now else f"{elapsed_text(one.due - now)} left at least"
         elif index == one.stage and one.state == "aborted":
             word = "ended here"
         rows.append((">" if here else " ", stage.name, f"{stage.percent:g} %", bar(share, 20), word))
@@ -123,12 +126,5 @@ def _rollout(one: RolloutSeen, now: float) -> list[str]:
     return said
 
 
-def _attention(of: Snapshot) -> list[str]:
-    totals = of.attention.totals
-    words = (("drifting", "drift"), ("alarming", "raise alarms"), ("crashing", "crash"), ("silent", "are silent"))
-    lines = [f"{totals[kind]:,} {word}" for kind, word in words if totals.get(kind)]
-    return ["", "look at: " + ", ".join(lines)] if lines else []
-
-
 def _event(one: EventSeen, now: float) -> tuple[str, ...]:
-    return ago(now - one.at), one.kind, one.subject, one.text
+    return elapsed_text(now - one.at), one.kind, one.subject, one.text

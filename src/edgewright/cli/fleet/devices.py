@@ -12,8 +12,9 @@ import click
 import msgspec
 
 from edgewright.cli.fleet._api_options import ApiOptions, print_json, seconds, when
-from edgewright.cli.fleet._table import ago, show, table
+from edgewright.cli.fleet._table import show, table
 from edgewright.cli.options import argument, declare, option
+from edgewright.core.formatting import elapsed_text
 from edgewright.schema.boards import WORDS, BoardSeen
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import DeviceHistory, DevicePage, DeviceSeen
@@ -111,7 +112,7 @@ def lines(page: DevicePage, now: float) -> list[str]:
 
 def _row(one: DeviceSeen, now: float) -> tuple[str, ...]:
     plan = f"{one.plan}:{one.stage + 1}" if one.plan and one.stage >= 0 else one.plan
-    heard = "never" if one.last is None else ago(now - one.last)
+    heard = "never" if one.last is None else elapsed_text(now - one.last)
     return (
         one.name, one.profile, ",".join(one.tags), str(one.counter), str(one.floor), one.phase,
         plan or "-", heard, why(one),
@@ -191,7 +192,7 @@ def _named(api: ApiClient, name: str) -> str:
 def detail_lines(one: DeviceDetails, now: float) -> list[str]:
     """Return everything, in parts."""
     device = one.history.device
-    heard = "never" if device.last is None else f"{ago(now - device.last)} ago"
+    heard = "never" if device.last is None else f"{elapsed_text(now - device.last)} ago"
     said = [
         f"{device.name}  {device.id}",
         f"  {device.product}, {device.profile}, tags {', '.join(device.tags) or 'none'}, Edgewright {device.version}",
@@ -201,7 +202,7 @@ def detail_lines(one: DeviceDetails, now: float) -> list[str]:
     if device.vitals is not None:
         said.append(f"  {vitals_text(device.vitals)}")
     if abs(device.skew) > 60.0:
-        said.append(f"  its clock is {ago(abs(device.skew))} {'ahead' if device.skew > 0 else 'behind'}")
+        said.append(f"  its clock is {elapsed_text(abs(device.skew))} {'ahead' if device.skew > 0 else 'behind'}")
     said += [f"  rollout {w.plan} of release {w.counter}, {w.state}: {w.why}" for w in one.whereabouts.rollouts]
     for intent in one.whereabouts.intents:
         answer = "may activate" if intent.go else f"is to wait: {intent.why}"
@@ -222,7 +223,7 @@ def vitals_text(of: Vitals) -> str:
     drift = f"{len(of.drifting)} of {of.channels} channels drift"
     named = f" ({', '.join(of.drifting[:5])})" if of.drifting else ""
     return (
-        f"{of.windows:,} windows in {ago(of.seconds)}, {unsure}, p99 {1000 * of.latency[1]:.3g} ms, "
+        f"{of.windows:,} windows in {elapsed_text(of.seconds)}, {unsure}, p99 {1000 * of.latency[1]:.3g} ms, "
         f"{of.memory / 1e6:.0f} MB, {drift}{named}, {of.alarms} alarms, {of.crashes} crashes"
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,9 @@ from edgewright.schema.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.simulator.result import Result
+
+_PARTS = 1000
+"""Steps of the progress bar."""
 
 
 @click.command("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model --break lossy=0.1")
@@ -46,8 +48,8 @@ def command(
     with loading():
         from edgewright.fleet.simulator.fault import check_days, known_faults
         from edgewright.fleet.simulator.fleet import Settings
-        from edgewright.fleet.simulator.simulation import simulate
         from edgewright.fleet.simulator.result import lines
+        from edgewright.fleet.simulator.simulation import simulate
     if listed:
         _list({name: one.words for name, one in known_faults().items()}, as_json)
         return 0
@@ -56,8 +58,12 @@ def command(
     check_days(settings)
     if out is not None:
         _folder(out)
-    with Progress(settings.devices) as progress:
-        result = simulate(settings, lambda simulation: progress.begin(simulation.days), progress.passed)
+    if sys.stderr is not None and sys.stderr.isatty():
+        label = f"{settings.devices:,} devices"
+        with click.progressbar(length=_PARTS, label=label, width=0, file=sys.stderr) as bar:
+            result = simulate(settings, passed=lambda share: bar.update(round(_PARTS * share) - bar.pos))
+    else:
+        result = simulate(settings)
     if out is not None:
         _write(out, result)
     if as_json:
@@ -118,58 +124,3 @@ def _write(out: Path, result: Result) -> None:
     with os_errors(OutputError, "a folder that can be written", out):
         write_atomic(out / "simulation.json", msgspec.json.format(msgspec.json.encode(result)))
         write_atomic(out / "simulation.html", simulation_page(result).encode())
-
-
-_FEWEST_SECONDS = 2.0
-"""After which the time left is said: what it is reckoned from is too little before."""
-
-
-class Progress:
-    """One line on standard error, drawn over again and taken away at the end.
-
-    Args:
-        devices: that are simulated.
-    """
-
-    def __init__(self, devices: int) -> None:
-        self._shown = sys.stderr is not None and sys.stderr.isatty()
-        self._devices, self._days, self._began = devices, 0.0, 0.0
-
-    def __enter__(self) -> Progress:
-        """Draw the line from now on."""
-        self._draw(f"making {self._devices:,} devices")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Clear the line."""
-        self._draw("")
-
-    def begin(self, days: float) -> None:
-        """Begin to count time: all devices are there, and so many days are simulated."""
-        self._days, self._began = days, time.monotonic()
-
-    def passed(self, share: float) -> None:
-        """Draw how much of the days is over, 0 to 1."""
-        self._draw(progress_text(self._days, share, time.monotonic() - self._began))
-
-    def _draw(self, text: str) -> None:
-        if self._shown:
-            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
-
-
-def progress_text(days: float, share: float, seconds: float) -> str:
-    """Return what the line says.
-
-    Args:
-        days: simulated in all.
-        share: of them that is over, 0 to 1.
-        seconds: that it took.
-    """
-    day, hour = divmod(round(days * 24.0 * share, 6), 24.0)
-    said = f"day {int(day)}, hour {int(hour):02d} of {days:g} {'day' if days == 1.0 else 'days'}, {share:.0%} done"
-    if share <= 0.0 or seconds < _FEWEST_SECONDS:
-        return said
-    left = seconds * (1.0 - share) / share
-    if left < 90.0:
-        return f"{said}, about {left:.0f} s left"
-    return f"{said}, about {left / 60.0:.0f} min left" if left < 5400.0 else f"{said}, about {left / 3600.0:.1f} h left"

@@ -105,7 +105,7 @@ def _over(seen: Snapshot, changes: Changes, until_over: bool, plan: str) -> bool
         raise InputError("a rollout", f"{plan!r}", "--plan", "edgewright fleet rollout status --all lists them")
     if found.state == "aborted":
         changes.aborted.add(plan)
-    return found.state not in ("running", "paused")
+    return not found.under_way
 
 
 def _show(seen: Snapshot, screen: Screen, changes: Changes, as_json: bool, once: bool) -> None:
@@ -136,7 +136,11 @@ class Changes:
     def of(self, seen: Snapshot) -> list[str]:
         """Return lines about what is new; of the first look everything is, but events that lie in the past."""
         now = {f"rollout {one.plan}": _rollout(one) for one in seen.rollouts if self._matters(one)}
-        now |= {f"gate {one.plan}": _gates(one) for one in seen.rollouts if one.gates and one.state == "running"}
+        now |= {
+            f"gate {one.plan}": "; ".join(f"{gate.said} {gate.why}" for gate in one.gates)
+            for one in seen.rollouts
+            if one.gates and one.state == "running"
+        }
         for product, counters in seen.overview.counters.items():
             parts = ", ".join(f"{n:,} on {c}" for c, n in sorted(counters.items(), reverse=True))
             now[f"versions {product}"] = parts
@@ -154,14 +158,14 @@ class Changes:
 
     def over(self, seen: Snapshot) -> bool:
         """Return whether no rollout is under way."""
-        return not any(one.state in ("running", "paused") for one in seen.rollouts)
+        return not any(one.under_way for one in seen.rollouts)
 
     def _matters(self, one: RolloutSeen) -> bool:
-        return one.state in ("running", "paused") or one.plan in self._going
+        return one.under_way or one.plan in self._going
 
     def _end(self, rollouts: tuple[RolloutSeen, ...]) -> None:
         for one in rollouts:
-            if one.state in ("running", "paused"):
+            if one.under_way:
                 self._going.add(one.plan)
             elif one.plan in self._going and one.state == "aborted":
                 self.aborted.add(one.plan)
@@ -173,10 +177,6 @@ def _rollout(one: RolloutSeen) -> str:
     said = f"{one.state} at stage {one.stage + 1} of {len(one.stages)} {stage.name!r}, {stage.percent:g} %{back}"
     told = one.holds or (one.why if one.state in ("paused", "aborted") else "")
     return f"{said}; {one.running:,} devices have release {one.counter}" + (f"; {told}" if told else "")
-
-
-def _gates(one: RolloutSeen) -> str:
-    return "; ".join(f"{gate.said} {gate.why}" for gate in one.gates)
 
 
 _BROAD, _HIGH = 160, 10_000

@@ -64,7 +64,7 @@ def command(
         from edgewright.core.files import write_atomic
         from edgewright.core.package import read_package
         from edgewright.core.predictor import Predictor, package_path
-        from edgewright.device.boards.weights import parse_weights, with_weights
+        from edgewright.device.boards.weights import parse_weights, renumbered, weights_at, with_weights
         from edgewright.export.slots import weights_body
         from edgewright.export.subject import read_subject
 
@@ -78,13 +78,14 @@ def command(
     package = read_package(package_path(place))
     # A package that does not prove itself here is nothing to send to a board.
     Predictor(package, form=layout.form, rows=1)
-    subject = replace(
-        read_subject(package_path(place), form=layout.form, rounding=layout.rounding), name=layout.name
-    )  # fmt: skip
+    subject = replace(read_subject(package_path(place), form=layout.form, rounding=layout.rounding), name=layout.name)
     body = weights_body(subject, package, layout, counter)
     data = body + bytes.fromhex(signer.sign(body).signature)
     made = parse_weights(data, str(path))
-    back = None if back_to is None else _way_back(back_to, made.layout, counter + 1, signer)
+    back = None
+    if back_to is not None:
+        older = renumbered(weights_at(back_to, made.layout), counter + 1)
+        back = older + bytes.fromhex(signer.sign(older).signature)
     write_atomic(path, data if carrier is None else with_weights(carrier, layout.name, data, back))
     if as_json:
         print_json(
@@ -100,14 +101,6 @@ def command(
         click.echo(f"  way back: the weights of {back_to} as {counter + 1}; the next ones need {counter + 2} or more")
     elif carrier is not None:
         click.echo("  no way back: boards that confirm them keep them when the release is called back (--back-to)")
-
-
-def _way_back(path: Path, layout: bytes, counter: int, signer: CryptoSigner) -> bytes:
-    """Return the weights that boards have now, signed with a higher number."""
-    from edgewright.device.boards.weights import renumbered, weights_at
-
-    older = renumbered(weights_at(path, layout), counter)
-    return older + bytes.fromhex(signer.sign(older).signature)
 
 
 def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, ...]) -> tuple[Layout, CryptoSigner]:

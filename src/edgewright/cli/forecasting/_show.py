@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgewright.language.forecasting.series import Series
     from edgewright.monitor.forecaster import Forecast, ForecasterFile
     from edgewright.schema.forecast import ForecasterSpec
+    from edgewright.trace.view_blocks import Curve
 
 _HEIGHT, _NARROW, _WIDE = 12, 60, 110
 
@@ -88,24 +89,32 @@ def coverage(spec: ForecasterSpec) -> list[str]:
     ]
 
 
-def _shown(spec: ForecasterSpec, series: Series) -> int:
-    return min(len(series.values), max(3 * spec.horizon, 2 * max(spec.seasons, default=1), 24))
+def _curves(spec: ForecasterSpec, coming: Forecast, series: Series) -> list[Curve]:
+    """Return what is drawn: the last rows, the forecast, and its narrowest interval."""
+    from edgewright.trace.view_blocks import Curve
+
+    before = min(len(series.values), max(3 * spec.horizon, 2 * max(spec.seasons, default=1), 24))
+    ahead = [float(h + 1) for h in range(spec.horizon)]
+    past = zip(map(float, range(-before + 1, 1)), series.values[-before:].tolist(), strict=True)
+    drawn = {"forecast": coming.middle}
+    if spec.levels:
+        drawn |= {f"{spec.levels[0]:g} % {end}": part[0] for end, part in (("low", coming.low), ("high", coming.high))}
+    lines = {name: tuple(zip(ahead, values.tolist(), strict=True)) for name, values in drawn.items()}
+    return [Curve(spec.column, tuple(past)), *(Curve(name, points) for name, points in lines.items())]
 
 
 def _plot(spec: ForecasterSpec, coming: Forecast, series: Series) -> str:
     from edgewright.trace.plot import plot, plot_text
-    from edgewright.trace.view_blocks import Curve
 
-    before = _shown(spec, series)
-    ahead = tuple(float(h + 1) for h in range(spec.horizon))
-    past = tuple(enumerate(series.values[-before:].tolist(), -before + 1))
-    lines = [Curve(spec.column, past), Curve("forecast", tuple(zip(ahead, coming.middle.tolist(), strict=True)))]
-    for end, values in (("low", coming.low), ("high", coming.high)) if spec.levels else ():
-        points = tuple(zip(ahead, values[0].tolist(), strict=True))
-        lines.append(Curve(f"{spec.levels[0]:g} % {end}", points))
     encoding = (getattr(sys.stdout, "encoding", "") or "").lower()
     width = max(_NARROW, min(_WIDE, shutil.get_terminal_size().columns - 1))
-    drawn = plot(lines, width=width, height=_HEIGHT, unicode="utf" in encoding, x_name="rows from the last one")
+    drawn = plot(
+        _curves(spec, coming, series),
+        width=width,
+        height=_HEIGHT,
+        unicode="utf" in encoding,
+        x_name="rows from the last one",
+    )
     return plot_text(drawn)
 
 
@@ -123,18 +132,8 @@ def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
     from edgewright.trace.view_blocks import Chart, Curve
 
     spec = made.spec
-    coming = made.start().forecast(spec.horizon)
-    before = _shown(spec, series)
-    ahead = [float(h + 1) for h in range(spec.horizon)]
-    past = list(zip(map(float, range(-before + 1, 1)), series.values[-before:].tolist(), strict=True))
-    curves = [
-        Curve(spec.column, sampled(past)),
-        Curve("forecast", tuple(zip(ahead, coming.middle.tolist(), strict=True))),
-    ]
-    for end, values in (("low", coming.low), ("high", coming.high)):
-        if spec.levels:
-            points = tuple(zip(ahead, values[0].tolist(), strict=True))
-            curves.append(Curve(f"{spec.levels[0]:g} % {end}", points))
+    past, *others = _curves(spec, made.start().forecast(spec.horizon), series)
+    curves = [Curve(past.name, sampled(past.points)), *others]
     label = f"{spec.column} and its forecast, {spec.horizon} rows ahead"
     chart = draw(Chart(spec.column, "rows from the last one", tuple(curves), label, mark_x=0.0))
     cell = Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>")

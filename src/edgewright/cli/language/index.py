@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,6 @@ from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option, refuse_existing
 from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError
-
-if TYPE_CHECKING:
-    from edgewright.schema.documents import Indexed
 
 
 @declare("index", epilog="Example: edgewright language index manual.pdf notes.md --out manual.index")
@@ -46,7 +42,13 @@ def command(
         if encoder is None:
             raise InputError("an --encoder of pictures or sounds", "none", "--encoder")
         with loading():
-            held = _media(out, folder, "picture" if pictures else "sound", encoder)
+            from edgewright.language.documents.media_encoder import MediaEncoder
+            from edgewright.language.documents.media_index import write_media_index
+
+            kind, maker = "picture" if pictures else "sound", MediaEncoder(encoder)
+            if maker.kind != kind:
+                raise InputError(f"an encoder of {kind}s", f"one of {maker.kind}s", str(encoder))
+            held = write_media_index(out, folder, maker)
     else:
         with loading():
             from edgewright.language.documents.index import write_index
@@ -70,13 +72,3 @@ def command(
     size = amount(out.stat().st_size)
     what = f"{held.passages} {held.media}s" if held.media else f"{held.passages} passages, {held.sentences} sentences"
     click.echo(f"{what}{vectors}: {click.format_filename(out)}, {size}")
-
-
-def _media(out: Path, folder: Path, kind: str, directory: Path) -> Indexed:
-    from edgewright.language.documents.media_encoder import MediaEncoder
-    from edgewright.language.documents.media_index import write_media_index
-
-    encoder = MediaEncoder(directory)
-    if encoder.kind != kind:
-        raise InputError(f"an encoder of {kind}s", f"one of {encoder.kind}s", str(directory))
-    return write_media_index(out, folder, encoder)

@@ -44,7 +44,8 @@ def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, 
     if encoder is None:
         raise InputError("the --encoder that compares descriptions", "none", "--encoder",
                          "There is nothing else to compare by: name the directory of a sentence encoder")  # fmt: skip
-    media = _is_media(encoder)
+    names = ("vision_model.onnx", "audio_model.onnx")
+    media = any((encoder / above / name).is_file() for name in names for above in ("", "onnx"))
     answers = _media(thing, labels, encoder, strict) if media else _texts(thing, labels, encoder, strict)
     lost = 0
     for name, found in answers:
@@ -60,11 +61,6 @@ def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, 
         click.echo("confidences were calibrated on English sentences, not on pictures or sounds")
     if lost:
         raise CheckFailedError(f"{lost} files could not be read and have no label")
-
-
-def _is_media(directory: Path) -> bool:
-    names = ("vision_model.onnx", "audio_model.onnx")
-    return any((directory / above / name).is_file() for name in names for above in ("", "onnx"))
 
 
 def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:

@@ -28,7 +28,7 @@ def find(client: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - `api.c
         found: RolloutSeen = client.ask(RolloutSeen, "GET", f"{PATH}/{part(plan)}")
         return found
     known = client.ask(RolloutsSeen, "GET", PATH).rollouts
-    going = [one for one in known if one.state in ("running", "paused")]
+    going = [one for one in known if one.under_way]
     if len(going) > 1:
         raise InputError("the name of a rollout", "none, and several are under way", ", ".join(o.plan for o in going))
     if not going and not known:
@@ -79,7 +79,7 @@ def steering_command(name: str, effect: str) -> click.Command:
 def say(seen: RolloutSeen) -> None:
     """Print a rollout: its state, why it holds, what its gates say, when it may end."""
     stage = seen.stages[seen.stage]
-    going = "" if seen.state not in ("running", "paused") else f" at stage {seen.stage + 1} of {len(seen.stages)}"
+    going = "" if not seen.under_way else f" at stage {seen.stage + 1} of {len(seen.stages)}"
     back = ", devices are called back" if seen.revert else ""
     click.echo(f"{seen.plan}: {seen.product} {seen.counter} ({seen.package or 'no name'})")
     click.echo(f"  {seen.state}{going} {stage.name!r}, {stage.percent:g} %, since {when(seen.entered)} UTC{back}")

@@ -120,14 +120,14 @@ def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
 
 def _file(path: Path | None) -> PlanOptions:
     """Return the plan file; InputError where it cannot be read, or says what a plan cannot."""
+    from edgewright.core.files import os_errors
     from edgewright.fleet.protocol.plans.parser import PlanOptions
 
     if path is None:
         return PlanOptions()
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=PlanOptions)
-    except OSError as error:
-        raise InputError("a plan file", error.strerror or str(error), str(path)) from None
+        with os_errors(InputError, "a plan file", path):
+            return msgspec.toml.decode(path.read_bytes(), type=PlanOptions)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a plan as TOML", str(error), str(path)) from None
 

@@ -45,11 +45,6 @@ class Scored:
     show: Callable[[Terminal, Score], None] | None = None
 
 
-def kinds() -> dict[str, Scored]:
-    """All kinds by the names of their files."""
-    return {name: find(__name__, name, "SCORED", "kind of model") for name in listing(__name__, "SCORED")}
-
-
 def kind_of(place: Path) -> tuple[str, Scored]:
     """Return what a file or folder holds.
 
@@ -58,7 +53,7 @@ def kind_of(place: Path) -> tuple[str, Scored]:
     """
     if not place.exists():
         raise InputError("a model to score", "no such file", str(place), "Check the path")
-    known = kinds()
+    known = {name: find(__name__, name, "SCORED", "kind of model") for name in listing(__name__, "SCORED")}
     marks = set(_marks(place))
     for name, scored in known.items():
         if scored.holds in marks:

@@ -13,7 +13,8 @@ from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
-from edgewright.schema.ladder import LadderRecord, encode_ladder
+from edgewright.schema.ladder import LadderRecord
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.ladder.contract import ladder_rungs
 from edgewright.search.ladder.features import config_of
 from edgewright.search.ladder.measurement import Ladder
@@ -105,5 +106,5 @@ def run_rung(
     for file, content in rung.beside(fitted, ladder.problem).items():
         write_atomic(result.folder / file, content)
     if record is not None:
-        write_atomic(result.folder / LADDER_FILE, encode_ladder(record))
+        write_atomic(result.folder / LADDER_FILE, encode_record(record))
     return result

@@ -19,10 +19,6 @@ from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, t
 from edgewright.studio.pages import Page
 
 
-def _answer(request: Request) -> Response:
-    return _page(request)
-
-
 def _page(request: Request, problem: str = "", failed: str = "", *, status: int = 200) -> Response:
     place, folder, trace = run_of(request)
     forms: tuple[str, ...] = ()
@@ -75,7 +71,7 @@ def _download(name: str, content: bytes) -> Response:
 
 PAGE = Page(
     routes=(
-        Route("/export/{run:path}", page_of(_answer), methods=["GET"]),
+        Route("/export/{run:path}", page_of(_page), methods=["GET"]),
         Route("/export/{run:path}", form_of(_write), methods=["POST"]),
     ),
     rank=94,

@@ -38,7 +38,7 @@ def _answer(request: Request, api: ApiClient) -> Response:
     query = urlencode({"by": by, "limit": 200, **({"product": product} if product else {})})
     spread = api.ask(Spread, "GET", f"/v1/fleet/spread?{query}")
     rollouts = api.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts
-    going = [one for one in rollouts if one.state in ("running", "paused")] or list(rollouts[:1])
+    going = [one for one in rollouts if one.under_way] or list(rollouts[:1])
     counters = [counter for part in spread.parts for counter in part.counters]
     known, now = colours(counters), time.time()
     sort = said.get("sort", "devices") if said.get("sort") in _SORTS else "devices"

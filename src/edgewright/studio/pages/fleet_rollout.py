@@ -52,12 +52,9 @@ def _answer(request: Request, api: ApiClient) -> Response:
     )  # fmt: skip
 
 
-def _sure(request: Request, api: ApiClient) -> Response:
+def _sure(request: Request, api: ApiClient, problem: str = "", why: str = "", *, status: int = 200) -> Response:
     """Return the second look."""
-    return _asked(request, _seen(request, api), "", status=200)
-
-
-def _asked(request: Request, seen: RolloutSeen, problem: str, status: int, why: str = "") -> Response:
+    seen = _seen(request, api)
     act = _act_of(request)
     fits = seen.state in ACTS[act]
     return render(
@@ -82,7 +79,7 @@ def _act(request: Request, api: ApiClient, form: FormData) -> Response:
         # Between the question and the answer it may have gone on by itself; what then does not fit is said, not done.
         api.ask(RolloutSeen, "POST", f"/v1/fleet/rollouts/{seen.plan}/{act}", body)
     except EdgewrightError as error:
-        return _asked(request, _seen(request, api), told(error), 409, why)
+        return _sure(request, api, told(error), why, status=409)
     return RedirectResponse(f"/fleet/rollout/{quote(seen.plan)}?done={act}", 303)
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.header import read_header
-from edgewright.core.files import write_atomic
+from edgewright.core.files import os_errors, write_atomic
 from edgewright.data.labels import column_parts, name_in, names_recording, read_name
 from edgewright.data.sources.folder import FolderConfig, labels_file, recording_files
 from edgewright.schema.errors import InputError
@@ -178,12 +178,10 @@ def parse(content: bytes, mark: str, name: str) -> LabelFile:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
+    with os_errors(InputError, "a labels file that can be read", path.name):
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError("a labels file", "no regular file", path.name)
         return path.read_bytes()
-    except OSError as error:
-        raise InputError("a labels file that can be read", error.strerror or str(error), path.name) from None
 
 
 def _from_names(config: FolderConfig) -> LabelFile:

@@ -27,17 +27,6 @@ A_LIST = 100
 _AROUND = 0.5
 
 
-@dataclass(frozen=True)
-class Moves:
-    """Addresses of the neighbouring views of a recording; empty where there is none."""
-
-    whole: str
-    closer: str
-    wider: str
-    left: str
-    right: str
-
-
 def recordings(opened: Opened, request: DataRequest) -> Context:
     """Return the list of recordings."""
     found = opened.once("lines", lambda: lines(opened))
@@ -46,8 +35,8 @@ def recordings(opened: Opened, request: DataRequest) -> Context:
     return {"lines": found[(page - 1) * A_LIST : page * A_LIST], "pages": pages, "page": page}
 
 
-def moves(request: DataRequest, picture: Picture, **kept: object) -> Moves:
-    """Addresses of what lies left and right, closer and wider."""
+def moves(request: DataRequest, picture: Picture, **kept: object) -> dict[str, str]:
+    """Addresses of what lies left and right, closer and wider; empty where there is nothing."""
     rows, first, end = picture.rows, picture.first, picture.end
     span = end - first
 
@@ -58,13 +47,13 @@ def moves(request: DataRequest, picture: Picture, **kept: object) -> Moves:
             return ""
         return request.to("", "", **kept, **{"from": begin, "to": begin + size})
 
-    return Moves(
-        whole=request.to("", "", **kept) if span < rows else "",
-        closer=at(first + span / 4, span / 2) if span > 8 else "",
-        wider=at(first - span / 2, span * 2) if span < rows else "",
-        left=at(first - span / 2, span) if first else "",
-        right=at(first + span / 2, span) if end < rows else "",
-    )
+    return {
+        "whole": request.to("", "", **kept) if span < rows else "",
+        "closer": at(first + span / 4, span / 2) if span > 8 else "",
+        "wider": at(first - span / 2, span * 2) if span < rows else "",
+        "left": at(first - span / 2, span) if first else "",
+        "right": at(first + span / 2, span) if end < rows else "",
+    }
 
 
 def channels_of(opened: Opened, request: DataRequest) -> tuple[list[int], int, int]:
@@ -168,11 +157,11 @@ def one_window(
 def _changed(opened: Opened, samples: Samples) -> bool:
     """Return whether these are other samples than those of the run."""
     said = opened.origin.sha256
-    return bool(said) and opened.every == 1 and opened.once("sha256", lambda: _hash(samples)) != said
-
-
-def _hash(samples: Samples) -> str:
-    return str(import_module("edgewright.pipeline.material").sha256(samples))
+    return (
+        bool(said)
+        and opened.every == 1
+        and opened.once("sha256", lambda: import_module("edgewright.pipeline.material").sha256(samples)) != said
+    )
 
 
 def _answers(opened: Opened, samples: Samples, drawn: Map) -> tuple[dict[int, tuple[str, float]], str]:
