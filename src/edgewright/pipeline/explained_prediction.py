@@ -93,7 +93,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     config = index.config
     samples = cut(load_data(config.data, seed=config.seed, path=data or known.place()), config.window)
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, index.task))
-    unit, total = _unit(samples.X), len(samples.X)
+    unit, total = "row" if samples.X.ndim == 2 else "window", len(samples.X)
     if not 1 <= row <= total:
         raise InputError(
             f"a {unit} from 1 to {total:,}", f"{row:,}", f"--row {row}", f"The data of {config.name} hold {total:,}"
@@ -214,7 +214,3 @@ def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> 
     if not len(windows):
         raise InputError(f"at least {window.samples:,} rows, one window", f"{len(values):,} rows", file)
     return windows, [f"rows {i * step + 1:,} to {i * step + window.samples:,}" for i in range(len(windows))]
-
-
-def _unit(X: Floats) -> str:
-    return "row" if X.ndim == 2 else "window"

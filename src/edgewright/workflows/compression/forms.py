@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewright.compression import prune, qat
 from edgewright.compression.distil import taught
@@ -178,7 +177,7 @@ class Maker:
 
     def _qat(self, base: Base) -> CompressForm:
         model, _ = _own(base)
-        given, features = self.subject.config.compression, self._features()
+        given, features = self.subject.config.compression, self.subject.features(self.calibration)
         found = qat.find_ranges(model, features, method=given.method, percentile=given.percentile)
         rounding = qat.rounding_of(model, found, per_channel=given.per_channel)
         apply = Shaped(model.network(), base.masks, rounding)
@@ -188,9 +187,6 @@ class Maker:
         small = qat.as_trained(tuned.graph, found, features, made, per_channel=given.per_channel)
         name, spent = _joined(base, "qat"), base.seconds + seconds
         return CompressForm(name, "int8, trained with its rounding", small, to_onnx(small), tuned, True, spent)
-
-    def _features(self) -> NDArray[np.float32]:
-        return self.subject.features(self.calibration)
 
 
 def _own(base: Base) -> tuple[Network, Lesson]:

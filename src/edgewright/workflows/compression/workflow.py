@@ -14,7 +14,7 @@ from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.packaging import build_package
-from edgewright.pipeline.plan import Plan, resolve
+from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.provenance import config_hash, loader_text, write_record
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
@@ -22,7 +22,6 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
-from edgewright.schema.trace import DeviceRecord
 from edgewright.training.metrics import FEW_GROUPS
 from edgewright.training.permutation_test import power
 from edgewright.workflows.compression.evaluation import rows_of, test_groups
@@ -160,7 +159,8 @@ def _write(
     package = folder / f"{config.name}.edge"
     if not refused:
         _package(subject, chosen_config, form, package, row)
-    device = _budget(subject, plan, form, row, package)
+    kind = Form("int8" if form.integer else "float", form.graph, form.model)
+    device = budgets(plan, subject.material, kind, package, row.latency_p50_us)
     over = [line.name for line in device.rows if 0 < line.available < line.low]
     if over and not refused:
         refused = f"{row.name}: {', '.join(over)} beyond the budget of {device.profile}"
@@ -222,7 +222,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
         material=material,
         refitted=None if subject.flow is None else False,
         window=config.window,
-        models={"float": _float_bytes(form), **models},
+        models={"float": to_onnx(form.base.graph) if form.integer else form.model, **models},
         default="int8" if form.integer else "float",
         confidence=config.device.confidence,
         provenance={
@@ -235,15 +235,6 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
         },
         seed=config.seed,
     )
-
-
-def _float_bytes(form: CompressForm) -> bytes:
-    return to_onnx(form.base.graph) if form.integer else form.model
-
-
-def _budget(subject: Subject, plan: Plan, form: CompressForm, row: CompressRow, package: Path) -> DeviceRecord:
-    kind = Form("int8" if form.integer else "float", form.graph, form.model)
-    return budgets(plan, subject.material, kind, package, row.latency_p50_us)
 
 
 def _power(subject: Subject) -> tuple[str, ...]:

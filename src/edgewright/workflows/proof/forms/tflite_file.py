@@ -116,10 +116,10 @@ def _recognised(subject: Subject, file: TfliteFile) -> _Lying:
     Raises:
         InputError: for a file of another model.
     """
-    source = file.tensors[file.inputs[0]]
+    source, integers = file.tensors[file.inputs[0]], any(tensor.dtype == "int8" for tensor in file.tensors)
     for one in networks(subject):
         whole = (1, *one.graph.inputs[0].shape) == source.shape and source.dtype == "float32"
-        if whole and len(file.outputs) >= len(one.graph.outputs) and _integers(file) == one.integers:
+        if whole and len(file.outputs) >= len(one.graph.outputs) and integers == one.integers:
             # Outputs have the graph's names.
             names = {file.tensors[place].name: place for place in file.outputs}
             last: dict[str, int] = {stage: names[value] for stage, value in ends(one.graph).items() if value in names}
@@ -134,10 +134,6 @@ def _recognised(subject: Subject, file: TfliteFile) -> _Lying:
             return _Lying(one, False, _network_inside(one, file, last), last)
     shape = " x ".join(map(str, source.shape[1:]))
     raise InputError(f"a .tflite of {subject.name}", f"one that takes {source.dtype} of shape {shape}")
-
-
-def _integers(file: TfliteFile) -> bool:
-    return any(tensor.dtype == "int8" for tensor in file.tensors)
 
 
 def _inside(one: Network, file: TfliteFile, last: dict[str, int]) -> dict[str, int]:
