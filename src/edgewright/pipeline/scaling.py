@@ -66,7 +66,8 @@ def scale(
             points.append(point)
             right[name, size] = correct
             on_point(point, len(points), total)
-    names = sorted(wanted.architectures, key=lambda n: _parameters(points, n))
+    parameters = {point.architecture: point.parameters for point in sorted(points, key=lambda p: p.parameters)}
+    names = sorted(wanted.architectures, key=lambda name: parameters[name])
     pays = _pays_from(names, sizes, right)
     of = {name: [p for p in points if p.architecture == name] for name in names}
     return ScalingRecord(
@@ -166,10 +167,6 @@ def _point(
         latency_us=p50,
     )
     return point, correct
-
-
-def _parameters(points: list[ScalingPoint], name: str) -> int:
-    return max((p.parameters for p in points if p.architecture == name), default=0)
 
 
 def _pays_from(names: list[str], sizes: list[int], right: dict[tuple[str, int], NDArray[np.float64]]) -> int | None:

@@ -65,11 +65,6 @@ def _braille(points: list[tuple[float, float]], frame: _Frame) -> dict[tuple[int
     return {cell: chr(0x2800 + value) for cell, value in bits.items()}
 
 
-def _marks(points: list[tuple[float, float]], frame: _Frame, mark: str) -> dict[tuple[int, int], str]:
-    """Return the mark at every point."""
-    return {frame.place(p, 1, 1): mark for p in points}
-
-
 def legend(series: Sequence[Curve], unicode: bool) -> list[Piece]:
     """Mark and name of every series, in one line."""
     marks = _MARKS[unicode]
@@ -109,7 +104,7 @@ def plot(
     cells: dict[tuple[int, int], tuple[str, int]] = {}
     for i, points in drawn:
         mark = _MARKS[unicode][i % 4]
-        layer = _marks(points, frame, mark) if mark else _braille(points, frame)
+        layer = {frame.place(p, 1, 1): mark for p in points} if mark else _braille(points, frame)
         cells.update({cell: (char, i) for cell, char in layer.items()})
     side, corner, floor = ("│", "└", "─") if unicode else ("|", "+", "-")
     lines = [[Piece(f"{title}   " if title else ""), *legend(series, unicode)]]

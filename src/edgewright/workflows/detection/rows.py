@@ -192,14 +192,9 @@ def _stretch(recording: Recording, order: list[int], origin: float, normal: tupl
     time = np.full(len(values), np.nan) if recording.time is None else recording.time + origin
     odd = None
     if target and recording.target is not None:
-        known = labelled(recording.target)
-        odd = known & ~_is_normal(as_text(recording.target), normal)
+        known, labels = labelled(recording.target), as_text(recording.target)
+        odd = known & ~(np.isin(labels, normal) if normal else np.isin(np.char.lower(labels), NORMAL))
     return Stretch(recording.name, values, time, odd)
-
-
-def _is_normal(labels: NDArray[np.str_], normal: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Which labels mean that nothing is odd."""
-    return np.isin(labels, normal) if normal else np.isin(np.char.lower(labels), NORMAL)
 
 
 def _origin(data: str, name: str, time: str) -> float:

@@ -154,7 +154,10 @@ def choose(watched: Watched, request: ThresholdRequest, ahead: Ahead = lambda _:
     draws = {t.name: bootstrap(t.counts) for t in tried}
     equal = [t for t in tried if _may_be_equal(t, best, draws)]
     taken = min(equal, key=lambda t: (t.bytes, t.name))
-    skills = [_skill(t, draws[t.name]) for t in sorted(tried, key=lambda t: (t is not taken, -_f1(t)))]
+    skills = []
+    for t in sorted(tried, key=lambda t: (t is not taken, -_f1(t))):
+        low, high = interval(draws[t.name])
+        skills.append(Skill(kind=t.name, skill=_f1(t), low=low, high=high, bytes=t.bytes))
     measure = _LABELLED.format(parts=len(parts))
     if not labels:
         measure = _INJECTED.format(kinds=", ".join(KINDS), parts=len(parts))
@@ -203,11 +206,6 @@ def _may_be_equal(one: _Tried, best: _Tried, draws: dict[str, NDArray[np.float64
         return True
     error = float(np.std(draws[best.name] - draws[one.name]))
     return _f1(best) - _f1(one) <= error and (_f1(one) > 0 or _f1(best) == 0)
-
-
-def _skill(tried: _Tried, draws: NDArray[np.float64]) -> Skill:
-    low, high = interval(draws)
-    return Skill(kind=tried.name, skill=_f1(tried), low=low, high=high, bytes=tried.bytes)
 
 
 def _reason(taken: _Tried, best: _Tried, equal: list[_Tried]) -> str:

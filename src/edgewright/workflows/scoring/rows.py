@@ -18,7 +18,7 @@ from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
 from edgewright.data.targets import as_text
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import Manifest
 
@@ -164,9 +164,9 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     wanted = [column.name for column in manifest.columns]
     found = find_names(wanted, there, request.names, dataset.name)
     order = [there.index(name) for name in found]
+    named = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in dataset.columns]
     factors = [
-        conversion(column, _with_unit(dataset.columns[place]), dataset.name)
-        for column, place in zip(manifest.columns, order, strict=True)
+        conversion(column, named[place], dataset.name) for column, place in zip(manifest.columns, order, strict=True)
     ]
     rate = None if manifest.window is None else manifest.window.rate
     if rate and dataset.rate and abs(dataset.rate / rate - 1) > 0.01:
@@ -185,10 +185,6 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
         for recording in dataset.recordings
     )
     return msgspec.structs.replace(dataset, columns=manifest.columns, recordings=recordings)
-
-
-def _with_unit(column: Column) -> str:
-    return f"{column.name} [{column.unit}]" if column.unit else column.name
 
 
 def _values(recording: Recording, order: list[int], factors: list[tuple[float, float]]) -> Any:  # noqa: ANN401
