@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from edgewright.cli.fleet._text_chart import Snapshot, picture, shown, taken
-from edgewright.cli.fleet.watch import Changes, Looks
+from edgewright.cli.fleet.watch import Changes, looks
 from edgewright.cli.main import run
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database.tables import devices
@@ -249,18 +249,18 @@ class Away:
 
 def test_a_control_plane_that_is_away_is_told_once_and_asked_again(fleet: Watched) -> None:
     away: Any = Away(fleet)
-    looks = Looks(away, 86_400.0, away)
-    assert looks.next() is not None
+    seen = looks(away, 86_400.0, away)
+    assert next(seen) is not None
     away.there = False
-    assert [looks.next() for _ in range(3)] == [None] * 3
+    assert [next(seen) for _ in range(3)] == [None] * 3
     assert len(away.notes) == 1
     away.there = True
-    assert looks.next() is not None
+    assert next(seen) is not None
     away.there = False
-    assert looks.next() is None
+    assert next(seen) is None
     assert len(away.notes) == 2
     with pytest.raises(OutputError):
-        Looks(away, 86_400.0, away).next()
+        next(looks(away, 86_400.0, away))
 
 
 def test_watching_a_pipe_ends_with_130_at_ctrl_c(fleet: Watched) -> None:

@@ -6,22 +6,25 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.denoise._options import data_options, decibels, read_clean
+from edgewright.cli.denoise._options import CleanOptions, decibels
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 
 
-@click.command("score", epilog="Example: edgewright denoise score voice.denoiser voices --noise brown --snr 0:10")
-@click.argument("model", metavar="DENOISER", type=click.Path(path_type=Path))
-@click.argument("clean", metavar="CLEAN")
-@data_options
-@click.option("--noise", multiple=True, metavar="KIND|WAV|FOLDER", help="Other noise than that of the training.")
-@click.option("--snr", default="", metavar="LOW:HIGH", help="Other ratios than those of the training.")
-@click.option("--most", type=click.IntRange(0), default=0, help="Held-out recordings at most. [default: all]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@declare("score", epilog="Example: edgewright denoise score voice.denoiser voices --noise brown --snr 0:10")
 def command(
-    model: Path, clean: str, noise: tuple[str, ...], snr: str, most: int, seed: int, as_json: bool, **named: object
+    *,
+    model: Path = argument(metavar="DENOISER"),
+    clean: str = argument(metavar="CLEAN"),
+    read: CleanOptions,
+    noise: tuple[str, ...] = option(metavar="KIND|WAV|FOLDER", help="Other noise than that of the training."),
+    snr: str = option(metavar="LOW:HIGH", help="Other ratios than those of the training."),
+    most: int = option(
+        type=click.IntRange(0), default=0, show_default=False, help="Held-out recordings at most. [default: all]"
+    ),
+    seed: int = option(type=click.IntRange(0), default=0, help="Of the noise."),
+    as_json: bool = option("--json", help="Print the figures as JSON."),
 ) -> None:
     """Measure a denoiser on recordings of CLEAN that it was not trained on.
 
@@ -38,7 +41,7 @@ def command(
 
     made = read_denoiser(model)
     span = decibels(snr) if snr else None
-    found = score_denoiser(made, read_clean(clean, named), noise=noise, snr_range=span, seed=seed, most=most)
+    found = score_denoiser(made, read.read(clean), noise=noise, snr_range=span, seed=seed, most=most)
     if as_json:
         print_json(found)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -42,17 +42,16 @@ def command(
     screen = Screen(sys.stdout.isatty() and not as_json)
     changes = Changes()
     with api.connect() as client:
-        look = Looks(client, quiet, screen)
+        began = time.monotonic()
         try:
-            while True:
-                began = time.monotonic()
-                seen = look.next()
+            for seen in looks(client, quiet, screen):
                 if seen is not None:
                     _show(seen, screen, changes, as_json, once)
                 if once or (seen is not None and _over(seen, changes, until_over, plan)):
                     break
                 # A look at a very large fleet takes its time; a watcher takes at most a fifth of it.
                 time.sleep(max(pace, 4.0 * (time.monotonic() - began)))
+                began = time.monotonic()
         finally:
             screen.leave()
     aborted = changes.aborted & {plan} if plan else changes.aborted
@@ -60,36 +59,31 @@ def command(
         raise CheckFailedError(f"aborted: {', '.join(sorted(aborted))}")
 
 
-class Looks:
-    """Looks at a fleet, one after the other.
+def looks(api: ApiClient, silence: float, screen: Screen) -> Iterator[Snapshot | None]:
+    """Yield what is there, look by look; None where nobody answers any more.
 
     Args:
         api: of the control plane.
         silence: seconds after which a device is silent.
-        screen: where trouble is told, once until there is an answer again.
+        screen: where a problem is noted, once until there is an answer again.
+
+    Raises:
+        OutputError: nobody answers at the first look.
     """
-
-    def __init__(self, api: ApiClient, silence: float, screen: Screen) -> None:
-        self._api, self._silence, self._screen = api, silence, screen
-        self._answered = self._noted = False
-
-    def next(self) -> Snapshot | None:
-        """Return what is there now; None where nobody answers any more.
-
-        Raises:
-            OutputError: nobody answers at the first look.
-        """
+    answered = noted = False
+    while True:
         try:
-            seen = taken(self._api, time.time(), self._silence, 12)
+            seen = taken(api, time.time(), silence, 12)
         except OutputError as error:
-            if not self._answered:
+            if not answered:
                 raise
-            if not self._noted:
-                self._screen.note(f"no answer, asking again: {error}")
-            self._noted = True
-            return None
-        self._answered, self._noted = True, False
-        return seen
+            if not noted:
+                screen.note(f"no answer, asking again: {error}")
+            noted = True
+            yield None
+        else:
+            answered, noted = True, False
+            yield seen
 
 
 def _over(seen: Snapshot, changes: Changes, until_over: bool, plan: str) -> bool:
