@@ -37,5 +37,5 @@ def assert_a_death_costs_its_batch(engine: Engine, folder: Path) -> set[bytes]:
     assert isinstance(found[2], BatchError)
     assert found[2].reason == "ValueError: no good"
     assert isinstance(found[3], BatchError)
-    assert "two workers died" in found[3].reason
+    assert "crashed two workers" in found[3].reason
     return {answer.lstrip(b"xabdie") for answer in told.values()}

@@ -47,7 +47,7 @@ def test_every_page_is_accessible_and_fits_a_phone(opener: Opener) -> None:
 
 def test_it_goes_by_keyboard_alone_and_without_script(root: Path, opener: Opener) -> None:
     page = opener(REVIEW.replace("ann", "kim"))
-    for key, told in (("Enter", "Saved: lamp."), ("1", "Saved: food."), ("u", "Took back food.")):
+    for key, told in (("Enter", "Saved: lamp."), ("1", "Saved: food."), ("u", "Undid food.")):
         page.wait_for_load_state()  # what listens to the keys comes after the text
         page.keyboard.press(key)
         page.get_by_text(told).wait_for()

@@ -142,7 +142,7 @@ def test_the_second_of_two_tabs_is_told(root: Path, opener: Opener) -> None:
     second.get_by_label("Label of event 1").fill(HOSTILE)
     second.get_by_role("button", name="Save", exact=True).click()
     told = second.get_by_role("alert").inner_text()
-    assert "Nothing of yours is saved" in told
+    assert "Your changes are not saved" in told
     assert (root / "moves" / "labels.csv").read_bytes() == content
     assert "mine" in second.locator("[aria-labelledby=theirs]").inner_text()
     assert HOSTILE in second.locator("[aria-labelledby=mine]").inner_text()

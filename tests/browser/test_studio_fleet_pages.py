@@ -67,7 +67,7 @@ def test_a_rollout_is_paused_and_aborted_by_keyboard_without_script(fleet: Watch
     page.get_by_role("link", name="Pause").focus()
     page.keyboard.press("Enter")
     page.get_by_label("Reason, for the audit log").fill("somebody rang")
-    page.get_by_role("link", name="Leave it as it is").click()
+    page.get_by_role("link", name="Cancel").click()
     assert page.locator("h1 .state").inner_text() == "running"
     page.get_by_role("link", name="Pause").click()
     page.get_by_label("Reason, for the audit log").fill("somebody rang")
@@ -75,7 +75,7 @@ def test_a_rollout_is_paused_and_aborted_by_keyboard_without_script(fleet: Watch
     assert page.get_by_role("status").inner_text() == "Done: it is paused."
     assert "somebody rang" in page.locator(".notice.warn").inner_text()
     page.get_by_role("link", name="Abort").click()
-    page.get_by_label("Call devices that have it back").check()
+    page.get_by_label("Roll devices that have it back").check()
     page.get_by_role("button", name="Abort permanently").click()
     assert "devices are called back" in page.get_by_role("status").inner_text()
     assert page.get_by_role("link", name="Abort").count() == 0

@@ -76,7 +76,7 @@ def test_what_was_published_after_the_backup_is_fetched_and_a_lost_key_is_named(
     brought = packages(lost / "public")
     assert len(brought) > len(before)
     assert brought == packages(tmp_path / "burnt" / "public")
-    assert f"files that the folder did not have, from {address}" in said
+    assert f"files downloaded from {address}" in said
     assert f"warning: no key of snapshot is here: edgewright fleet key rotate snapshot --fleet {lost}" in said
     assert "no key of timestamp" not in said
     assert "missing" not in said

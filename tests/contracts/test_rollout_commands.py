@@ -179,4 +179,4 @@ def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_k
 def test_a_command_that_needs_the_folder_says_so(words: tuple[str, ...], cli: Cli) -> None:
     said = cli("fleet", *words, "--url", "https://fleet.example", code=2)
     assert "expected the fleet's own folder, got --url - at fleet " in said
-    assert "run it where the folder lies" in said
+    assert "run it on that machine" in said

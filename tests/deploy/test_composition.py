@@ -34,7 +34,7 @@ def test_a_device_joins_is_woken_and_takes_a_release(updated: Composed) -> None:
     said = json.loads(updated.ask("edgewright", "fleet", "devices", "--fleet", "/fleet", "--json"))
     assert [one["counter"] for one in said["devices"] if one["counter"]] == [1]
     assert (updated.deploy / "fleet" / "monday.sqlite").stat().st_uid == 10001
-    assert "rows hold" in updated.ask("edgewright", "fleet", "audit", "verify", "--fleet", "/fleet")
+    assert "rows are valid" in updated.ask("edgewright", "fleet", "audit", "verify", "--fleet", "/fleet")
     owners = {one.stat().st_uid for one in (updated.deploy / "fleet").rglob("*")}
     assert owners == {10001}, "a command of the document has left files that the servers cannot change"
 

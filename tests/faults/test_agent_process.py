@@ -163,7 +163,7 @@ def test_a_refused_package_leaves_the_old_one_at_work_and_everybody_is_told(fold
             [COMMAND, "device", *run], cwd=folder, capture_output=True, text=True, timeout=60, check=False
         )
         assert (done.returncode, " decision " in done.stdout) == (0, True)
-    said = "package 'switch' was refused, the last one that was proven here is at work: self-test of switch"
+    said = "package 'switch' was refused, the last verified one is in use: self-test of switch"
     assert done.stderr.startswith(f"edgewright: {said}")
     assert done.stderr.count("\n") == 1
     state = subprocess.run(

@@ -79,7 +79,7 @@ CASES: dict[str, tuple[Callable[[Path], None], tuple[str, ...], tuple[str, ...]]
     "three rows, three classes": (
         csv([["1", "2", "x"], ["2", "3", "y"], ["3", "4", "z"]]),
         (),
-        ("expected every class of the test samples in training too",),
+        ("expected every class of the test samples also in training",),
     ),
     "one row": (csv([["1", "2", "x"]]), (), ("expected",)),
     "a row that is too short": (

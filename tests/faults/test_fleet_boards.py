@@ -119,7 +119,7 @@ def test_a_release_that_its_boards_refuse_is_halted(site: Site, board: Board) ->
     until(lambda: "aborted" in gateway.state(plan), gateway.said)
     refused = [one for one in gateway.seen()["outcomes"] if one["because"] == "boards"]
     assert {one["plan"] for one in refused} == {plan}
-    assert all("not signed with the key that the board knows" in one["detail"] for one in refused)
+    assert all("not signed with the board's key" in one["detail"] for one in refused)
     assert {one["detail"].partition(":")[0] for one in refused} <= {"near", "far", "m4"}
     until(lambda: gateway.seen()["device"]["counter"] == 1, gateway.said)
     gateway.wait(near="firmware 0", far="firmware 0", m4="firmware 0")

@@ -47,7 +47,7 @@ def well_in_the_end(fleet: ClockFleet, release: int) -> None:
         assert (held.counter, held.floor, held.burned, held.quarantined) == (release, release, (), "")
         unit.end()
         assert unit.lost() == set()
-    assert "rows hold" in fleet.ask("fleet", "audit", "verify")
+    assert "rows are valid" in fleet.ask("fleet", "audit", "verify")
 
 
 def test_devices_with_wrong_clocks_run_on_and_get_there_once_they_are_right(fleet: ClockFleet) -> None:
@@ -69,7 +69,7 @@ def test_devices_with_wrong_clocks_run_on_and_get_there_once_they_are_right(flee
     assert (ahead.release, ahead.held().floor) == (1, 1)
     assert "by this device's clock, 20" in ahead.said()
     assert "Set the clock if it is wrong" in ahead.status()
-    assert "Set it; over TLS no server is reached" in behind.status()
+    assert "Set it: TLS fails" in behind.status()
     until(lambda: "Is the clock right?" in fleet.ask("fleet", "devices", "ahead"), fleet.told)
     for name, how in (("first", "d behind"), ("ahead", "d ahead"), ("behind", "d behind")):
         assert f"{how}\n" in fleet.ask("fleet", "devices", name)
@@ -107,7 +107,7 @@ def test_a_server_whose_clock_is_wrong_exposes_nobody_and_says_what_to_do(fleet:
 
     # Behind: nothing is signed, which is said at once and not when signatures have expired; also over a restart.
     fleet.clock.set(-400 * DAY)
-    until(lambda: "400 d from now: nothing can be signed" in fleet.ready(), fleet.ready)
+    until(lambda: "400 d in the future: nothing can be signed" in fleet.ready(), fleet.ready)
     assert "expected a clock that does not go back" in fleet.refused("fleet", "rollout", "pause", plan)
     fleet.end()
     fleet.serve()
@@ -121,13 +121,13 @@ def test_a_server_whose_clock_is_wrong_exposes_nobody_and_says_what_to_do(fleet:
     until(lambda: fleet.rollout(plan) == ("finished", 0), fleet.log)
     fleet.end()
     fleet.serve()
-    until(lambda: any("when metadata that they rest on has expired" in unit.said() for unit in fleet.units), fleet.told)
+    until(lambda: any("after metadata they depend on had expired" in unit.said() for unit in fleet.units), fleet.told)
     fleet.clock.set(0.0)
     until(lambda: "key rotate timestamp" in fleet.ready(), fleet.ready)
     assert [unit.release for unit in fleet.units if unit is not new] == [1]
 
     # What it says to do is done, and the fleet goes on.
-    assert "devices forget their signed time" in fleet.ask("fleet", "key", "rotate", "timestamp")
+    assert "devices reset their signed time" in fleet.ask("fleet", "key", "rotate", "timestamp")
     until(lambda: '"ok":true' in fleet.ready(), fleet.ready)
     fleet.roll_out(3, *OPEN)
     for unit in fleet.units:  # who refused news for a while looks ever more seldom, up to once an hour, or at its start

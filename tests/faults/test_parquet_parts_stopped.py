@@ -107,5 +107,5 @@ def test_an_interrupt_in_a_long_training_leaves_nothing(here: Path) -> None:
             process.kill()
             process.wait()
     said = (here / "told").read_text(encoding="utf-8")
-    assert "interrupted; nothing half-written was left" in said and "Traceback" not in said
+    assert "interrupted; no partial files were left" in said and "Traceback" not in said
     assert _left(here) == []

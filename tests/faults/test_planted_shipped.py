@@ -208,7 +208,7 @@ def test_a_changed_weight_of_a_tflite(folder: Path, tmp_path: Path, name: str) -
 
 def test_what_holds_no_model_is_refused(folder: Path, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "notes.txt").write_text("none")
-    for place, told in ((tmp_path / "notes.txt", "nothing that can be run"), (tmp_path / "gone", "no such file")):
+    for place, told in ((tmp_path / "notes.txt", "no file that can run"), (tmp_path / "gone", "no such file")):
         err = cli("prove", folder, "--with", place, code=2)
         assert told in err and err.count("\n") == 1
 

@@ -81,7 +81,7 @@ def test_a_scheduler_that_ends_in_the_middle_is_named_and_what_came_is_kept() ->
         came.append(next(going))
         came.append(next(going))
         made.sync(made.scheduler.close)
-        with pytest.raises(OutputError, match=r"scheduler is gone - at --engine dask://.*--engine local"):
+        with pytest.raises(OutputError, match=r"scheduler stopped responding - at --engine dask://.*--engine local"):
             came.extend(going)
     assert all(isinstance(answer, bytes) for _, answer in came)
 

@@ -60,7 +60,7 @@ def test_a_signer_that_is_away_is_told_until_another_is_there(tmp_path: Path, cl
         assert len(signers) == 1
         os.kill(signers[0], signal.SIGSTOP)  # it hangs, and its socket is gone
         (folder / "keys" / "online" / "signer.sock").unlink()
-        assert re.search("signer is away: it does not listen", status())
+        assert re.search("signer is unavailable: it does not listen", status())
         until(lambda: ready()[0] == 503)
         assert "signer: it does not listen" in ready()[1]
         until(lambda: ready()[0] == 200)  # another one was started

@@ -57,7 +57,7 @@ def test_needs_that_nothing_meets_are_said_with_the_nearest(here: Path, capsys: 
     out = capsys.readouterr().out
     assert "NOT MET: flash" in out
     assert "beyond 1 B" in out
-    assert "short of 0.9999; the nearest measured is" in out
+    assert "short of 0.9999; the closest is" in out
     record = _read(here / "tight")
     assert (record.met, record.device) == (False, "board")
 
@@ -118,4 +118,4 @@ def test_ctrl_c_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(placement, "places", pressed)
     assert run(["advise", "rows.csv", "--task", "clustering", "--out", "broken"]) == 130
     assert names(here) == ["rows.csv"]
-    assert "nothing half-written" in capsys.readouterr().err
+    assert "no partial files" in capsys.readouterr().err

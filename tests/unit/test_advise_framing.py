@@ -63,7 +63,7 @@ def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     file = str(write_rows(tmp_path / "pump.csv", rows, header="time,flow"))
     watched = advise(AdviceRequest(data=file), silent)
     assert watched.frame.task == "anomaly"
-    assert "the column flow repeats itself every 12 rows" in watched.frame.why
+    assert "the column flow repeats every 12 rows" in watched.frame.why
     assert watched.traffic.rows_day == 1440.0
     assert watched.commands[0].startswith(f"edgewright detect fit {file} --time time")
     assert "--detector robust" in watched.commands[0]
@@ -110,7 +110,7 @@ def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> Non
     folder.mkdir()
     Path(file).rename(folder / "one.csv")
     again = advise(AdviceRequest(data=str(folder), task="anomaly", target="state"), silent)
-    assert again.places[1].leaves == "every reading of level, flow, as far as the gateway"
+    assert again.places[1].leaves == "every reading of level, flow, to the gateway only"
     assert "--time time" in again.commands[0]
 
 
@@ -158,7 +158,7 @@ def test_columns_that_know_the_target_are_left_out(tmp_path: Path) -> None:
     record = advise(AdviceRequest(data=file, target="y", by="row", curve=False), silent)
     # Each class has a range of x, too: that is what a threshold is for, and it is noted.
     assert [name for name, _ in record.frame.left_out] == ["repaired"]
-    assert any(note.startswith("x tells the class alone") for note in record.notes)
+    assert any(note.startswith("x alone determines the class") for note in record.notes)
     assert record.choice == "threshold"
     assert record.ladder is not None
     assert record.ladder.columns == ("x", "z")

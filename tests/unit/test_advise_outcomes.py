@@ -32,7 +32,7 @@ def test_a_machine_is_advised_rules_without_what_is_written_down_afterwards() ->
     assert record.choice == "rule list"
     left = dict(record.frame.left_out)
     assert set(left) >= {"UDI", "Product ID", "Type", "TWF", "HDF", "PWF", "OSF"}
-    assert "may know the target already" in left["HDF"]
+    assert "may leak the target" in left["HDF"]
 
 
 @pytest.mark.heavy

@@ -57,9 +57,9 @@ def test_price_in_dollars_a_year() -> None:
 def test_needs_are_missed_by_how_much() -> None:
     needs = parse_needs("latency=5ms,offline,privacy,battery=2y,bandwidth=1kB/day,price=1USD/y")
     device, gateway, server = places(setting(), needs)
-    assert "latency=5ms: 10 ms, beyond it by 5 ms" in device.misses
-    assert any(miss.startswith("battery=2y: 505 days, short of it by 225 days") for miss in device.misses)
-    assert "bandwidth=1kB/day: 2 kB/day, beyond it by 1 kB/day" in device.misses
+    assert "latency=5ms: 10 ms, too much by 5 ms" in device.misses
+    assert any(miss.startswith("battery=2y: 505 days, too short by 225 days") for miss in device.misses)
+    assert "bandwidth=1kB/day: 2 kB/day, too much by 1 kB/day" in device.misses
     assert not any("offline" in miss or "privacy" in miss for miss in device.misses)
     assert not any("offline" in miss for miss in gateway.misses)
     assert any(miss.startswith("offline") for miss in server.misses)
@@ -80,7 +80,7 @@ def test_a_need_that_depends_on_an_unknown_time_is_not_met() -> None:
     assert all("not known" in miss for miss in (*device.misses, *gateway.misses))
     # What is missed even without any computing is missed by how much, and offline depends on no time.
     (slow,) = places(replace(known, works=works), parse_needs("latency=50ms"))[1].misses
-    assert slow == "latency=50ms: 100 ms, beyond it by 50 ms"
+    assert slow == "latency=50ms: 100 ms, too much by 50 ms"
     # One unconfirmed need is nearer to being met than one that is missed.
     partly = replace(known, works={**known.works, "device": works["device"]})
     best, why = choose(places(partly, parse_needs("latency=50ms")))
@@ -93,7 +93,7 @@ def test_the_cheapest_that_can_is_advised_with_its_margin() -> None:
     assert best.name == "device"
     # 2.584 J of cells, a share of 2.32 USD of the gateway and a third of a cent of data.
     assert why == (
-        "it is the cheapest that meets every need: 1.45 USD a year and device against 4.21 USD with the gateway, "
+        "it meets every need at the lowest cost: 1.45 USD per device and year; the gateway costs 4.21 USD, "
         "2.9 times as much"
     )
     slow = setting(cell_price=20.0)
@@ -103,18 +103,18 @@ def test_the_cheapest_that_can_is_advised_with_its_margin() -> None:
 
 def test_a_place_that_cannot_hold_it_is_none() -> None:
     tight = setting()
-    tight.cannot["device"] = "an encoder takes at least 11 MB of memory: d has 197 kB"
+    tight.cannot["device"] = "an encoder needs at least 11 MB of memory; d has 197 kB"
     best, why = choose(places(tight, parse_needs("offline")))
     assert best.name == "gateway"
-    assert "an encoder takes at least 11 MB" in why
+    assert "an encoder needs at least 11 MB" in why
 
 
 def test_what_would_change_the_place_does() -> None:
     here = setting(told=1000.0, cell_price=10.0)
     best, _ = choose(places(here, ()))
     flips = turning(here, (), best)
-    assert flips[0].when == "with a latency need below 10 ms"
-    assert "no place would meet it" in flips[0].then
+    assert flips[0].when == "if latency must be below 10 ms"
+    assert "no place meets it" in flips[0].then
     figures = [flip for flip in flips if "(now " in flip.when]
     assert figures
     name, _, rest = figures[0].when.removeprefix("with ").partition(" ")

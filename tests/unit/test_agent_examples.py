@@ -55,7 +55,7 @@ def test_the_check_command_names_what_would_run(tmp_path: Path) -> None:
     (tmp_path / "device.toml").write_text('device = "bare"\n')
     done = CliRunner().invoke(cli, ["device", "check", str(tmp_path / "device.toml")])
     assert done.exit_code == 0
-    assert done.output.endswith("with a package on the command line: it names nothing to do\n")
+    assert done.output.endswith("with a package on the command line: it configures no work\n")
 
 
 @pytest.mark.parametrize(

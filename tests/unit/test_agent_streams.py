@@ -148,14 +148,14 @@ def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(
     slot = folder / "store" / "packages" / "switch"
     good = (slot / "current.edge").read_bytes()
     package(folder / "switch.edge", wrong=0.01)
-    with pytest.raises(CheckFailedError, match=r"refused: self-test of switch.*proven here before stays"):
+    with pytest.raises(CheckFailedError, match=r"refused: self-test of switch.*verified here earlier"):
         given(folder, listed, settings={"agent": {"keep_old": False}})
     assert (slot / "current.edge").read_bytes() == good
     events = given(folder, listed)[0]
     start, refused = events[:2]
     assert start.detail["sha256"] == [hashlib.sha256(good).hexdigest()[:16]]
     assert (refused.kind, refused.label, refused.detail["package"]) == ("health", "refused", "switch")
-    assert refused.detail["reason"] == "package switch was refused: the last one that was proven here is at work"
+    assert refused.detail["reason"] == "package switch was refused: the last verified one is in use"
     assert "self-test" in refused.detail["notice"]
     assert [event for event in events if event.kind == "decision"]
     assert (slot / "current.edge").read_bytes() == good

@@ -22,7 +22,7 @@ def test_figures_are_of_the_samples_that_have_an_answer(tmp_path: Path) -> None:
     assert not result.refused and result.package is not None
     (told,) = [text for text in result.trace.warnings if "have no answer" in text]
     count, total = int(told.split()[0]), int(told.split()[2])
-    assert 0 < count < total and "miss more than 50 % of a row's values" in told
+    assert 0 < count < total and "lack more than 50 % of a row's values" in told
     evaluation = result.trace.evaluation
     assert evaluation is not None and sum(map(sum, evaluation.confusion)) == total - count
     said = Predictor(result.package, engine="numpy").predict([[float("nan")] * 2, [0.5, float("nan")]])

@@ -212,7 +212,7 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
     arguments = ["search", str(small), "--trials", "7", "--judge", "0", "--out", str(tmp_path / "two")]
     assert run(arguments) == 0
     assert "7 of 7 trials" in capsys.readouterr().err
-    assert "Add --resume" in cli(*arguments, code=2)
+    assert "Continue it with --resume" in cli(*arguments, code=2)
     again = _searched(small, tmp_path / "two", "--resume")
     assert whole["front"] == again["front"] and whole["trials"] == again["trials"] == 18
     page = (tmp_path / "one" / "front.html").read_text(encoding="utf-8")
@@ -252,7 +252,7 @@ def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(small: Path, t
     head, *lines = text.splitlines()
     rows.write_text("\n".join([head, *lines, *lines[:40]]), encoding="utf-8")
     told = cli("search", small, "--out", tmp_path / "s", code=1)
-    assert "stand in it more than once" in told and "[split] allow_leakage = true" in told
+    assert "are duplicates" in told and "[split] allow_leakage = true" in told
     assert not (tmp_path / "s" / FILE).exists()
     small.write_text(PIPELINE, encoding="utf-8")
     rows.write_text(text.replace(",up", ",down"), encoding="utf-8")

@@ -124,7 +124,7 @@ def test_weights_of_a_wrong_key_are_refused_by_the_board_or_not_even_sent(desk: 
     assert "key that is configured" in kept_back.why
     found = desk.look(of)
     assert (found.state, found.counter, found.floor) == ("refused", 0, 0)
-    assert found.why == "weights 1: not signed with the key that the board knows"
+    assert found.why == "weights 1: not signed with the board's key"
     assert desk.look(of, send=False).why == "refused before"
     assert desk.look(desk.package(desk.board.weights("one", 1)), key=PUBLIC.hex()).state == "trial"
 
@@ -267,7 +267,7 @@ def test_weights_get_a_way_back_by_the_command(
     capsys.readouterr()
     one, two = str(tmp_path / "one.edge"), str(tmp_path / "two.edge")
     first = ["fleet", "weights", str(board.runs["one"]), *common, "--counter", "1", "--into", str(carrier)]
-    assert "no way back" in cli(*first, "--out", one)
+    assert "no rollback" in cli(*first, "--out", one)
     second = ["fleet", "weights", str(board.runs["two"]), *common, "--counter", "2"]
     assert "--into beside --back-to" in cli(*second, "--back-to", one, code=2)
     assert "as 3; the next ones need 4 or more" in cli(*second, "--into", one, "--out", two, "--back-to", one)

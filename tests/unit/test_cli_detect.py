@@ -163,7 +163,7 @@ def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, cli: Cli) -> 
         (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--detector", "pca", "--set", "means=2"], "Did you mean"),
         (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--column", "d"], "no column 'd'"),
         (["fit", "{f}/faulty.csv", "--out", "{t}/x.detector", "--target", "fault", "--normal", "no"], "--normal LABEL"),
-        (["fit", "{f}/x.edge", "--out", "{t}/x.detector"], "a package, which carries none"),
+        (["fit", "{f}/x.edge", "--out", "{t}/x.detector"], "a package, which has none"),
         (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--detector", "pca", "--into", "{t}/y.edge"], "--package"),
         (["run", "{f}/good.csv", "--csv", "{f}/good.csv"], "a detector's file"),
         (["run", "{f}/good.detector"], "either --csv FILE or -"),

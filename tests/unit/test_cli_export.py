@@ -63,7 +63,7 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
     ]
     assert (
         told["note"]
-        == "small_push of small_stream.h takes the rows of a stream one by one and tells decisions and alarms"
+        == "small_push of small_stream.h takes the rows of a stream one by one and reports decisions and alarms"
     )
     assert told["form"] == "float"
     assert told["device"]["fits"]

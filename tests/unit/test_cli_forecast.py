@@ -66,7 +66,7 @@ def test_a_file_is_fitted_run_and_scored(tmp_path: Path, cli: Cli, capsys: Captu
     ]
     assert [line["rows"] for line in lines] == [50, 100]
     assert [(line["missing"], line["stale"]) for line in lines] == [(2, 0), (2, 0)], "rows that are not there are told"
-    assert "after 100 new rows; 2 had no value and stand as forecast" in cli(
+    assert "after 100 new rows; 2 had no value and use the forecast" in cli(
         "forecast", "run", file, "--csv", new, "--horizon", "1"
     )
     assert len(lines[-1]["forecast"]) == 3
@@ -87,7 +87,7 @@ def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: 
     page = tmp_path / "load.html"
     said = cli("forecast", data, "--column", "load", "--horizon", "12", "--page", page)
     assert "season of the calendar: 24 and 168 rows (every 3600 s)" in said
-    assert "80 % interval held" in said
+    assert "80 % interval covered" in said
     assert "rows from the last one" in said
     assert '<span class="key k2">forecast</span>' in page.read_text(), "colours are named"
     assert "(chosen)" in page.read_text()
@@ -100,7 +100,7 @@ def test_gaps_are_filled_and_said(tmp_path: Path, cli: Cli) -> None:
     data = write(tmp_path / "gaps.csv", values, skip=(300, 301, 302))
     said = cli.json("forecast", data, "--column", "load", "--horizon", "24")
     assert said["missing"] == 14
-    assert any("3 rows are not there" in note for note in said["notes"])
+    assert any("3 rows are absent" in note for note in said["notes"])
     assert any("14 rows without a value were filled" in note for note in said["notes"])
 
 
@@ -110,7 +110,7 @@ def test_of_a_series_with_a_long_hole_the_rows_after_it_are_used(tmp_path: Path,
     data = write(tmp_path / "hole.csv", values)
     said = cli.json("forecast", data, "--column", "load", "--horizon", "24")
     assert said["rows"] == 250
-    assert any("after a hole of 350 rows" in note for note in said["notes"])
+    assert any("after a gap of 350 rows" in note for note in said["notes"])
 
 
 def test_uneven_times_are_averaged_only_when_asked(tmp_path: Path, cli: Cli) -> None:

@@ -137,7 +137,7 @@ def test_an_old_record_takes_its_configuration_from_the_stored_pipeline(
     (old / "pipeline").symlink_to(made.folder / "pipeline")
     record = cli.json("compare", made.folder, old)
     assert (record["settings"], record["notes"]) == ([], [])
-    assert "does not carry a configuration" in cli("compare", made.folder, bare)
+    assert "has no configuration" in cli("compare", made.folder, bare)
     assert "layers" in cli("learn", old, "--mode", "what-if")
     assert "with its configuration" in cli("learn", bare, "--mode", "what-if", "--set", "epochs=2", code=2)
 
@@ -169,7 +169,7 @@ def test_rows_of_a_file_answer_as_predict_does(made: RunResult, tmp_path: Path, 
         assert [p for _, p in one["prediction"]["probabilities"]] == pytest.approx(list(probabilities), abs=1e-5)
     page = tmp_path / "page.html"
     text = cli("trace", made.folder, "--csv", file, "--most", "2", "--html", page)
-    assert "2 of 12 are traced; --most traces more" in text
+    assert "2 of 12 are traced; trace more with --most" in text
     html = page.read_text(encoding="utf-8")
     assert html.count("<article") == 2
     assert "new.csv line 3" in html
@@ -289,7 +289,7 @@ def test_a_run_that_broke_off_is_told_as_far_as_it_went(made: RunResult, tmp_pat
     for mode in modes():
         assert cli("learn", journal, "--mode", mode)
     assert cli.json("learn", journal, "--mode", "quiz")["blocks"]
-    assert "is cancelled: its figures are not whole" in " ".join(cli("compare", made.folder, journal).split())
+    assert "is cancelled: its figures are incomplete" in " ".join(cli("compare", made.folder, journal).split())
     for command in (("learn", journal, "--mode", "what-if", "--set", "epochs=2"), ("trace", journal, "--row", "1")):
         assert "finished run" in cli(*command, code=2)
 

@@ -96,13 +96,13 @@ def test_many_wrong_rows_are_counted(capsys: Capture) -> None:
     for number in range(1000):
         tell(f"row {number}")
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == "row 0; taken as missing" and len(told) == 12
-    assert told[-1] == "1,000 wrong cells or lines so far, taken as missing"
+    assert told[0] == "row 0; treated as missing" and len(told) == 12
+    assert told[-1] == "1,000 invalid cells or lines so far, treated as missing"
 
 
 def test_values_that_are_not_finite_are_missing(model: Path, cli: Cli) -> None:
     assert cli.rows("predict", model, "--values", "1,inf") == cli.rows("predict", model, "--values", "1,")
-    assert cli("predict", model, "--values", "inf,nan") == "no answer: too many values are missing\n"
+    assert cli("predict", model, "--values", "inf,nan") == "no answer, because too many values are missing\n"
 
 
 def test_engines_and_forms_agree(model: Path, cli: Cli) -> None:

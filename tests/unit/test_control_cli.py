@@ -29,7 +29,7 @@ def test_a_token_is_made_shown_once_and_revoked(fleet: str, cli: Cli) -> None:
     assert 11.9 * 3600 < listed[0]["expires"] - listed[0]["made_at"] < 12.1 * 3600
     assert token.split(".")[1] not in str(listed)
     cli("fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet)
-    assert cli("fleet", "token", "list", "--fleet", fleet) == "no token can be used\n"
+    assert cli("fleet", "token", "list", "--fleet", fleet) == "no valid tokens\n"
     assert "another id" in cli("fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet, code=2)
 
 

@@ -110,7 +110,7 @@ def test_a_backup_writes_over_nothing(tmp_path: Path) -> None:
         files.backup(tmp_path / files.NAME, tmp_path / "copy")
     open_database(tmp_path).close()
     (tmp_path / "there").write_text("mine")
-    with pytest.raises(InputError, match="not there yet"):
+    with pytest.raises(InputError, match="does not exist yet"):
         files.backup(tmp_path / files.NAME, tmp_path / "there")
     assert (tmp_path / "there").read_text() == "mine"
 

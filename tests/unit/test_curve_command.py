@@ -60,7 +60,7 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     for asked, said in (
         ([few], "at least 30 labelled samples, got 12"),
         ([one], "at least two different values in the target"),
-        ([small], "data for three sizes"),
+        ([small], "enough data for three training sizes"),
         ([easy], "errors above zero"),
         ([good, "--rung", "tre"], "Did you mean 'tree'?"),
         ([good, "--step", "4"], "--window with --step"),

@@ -60,7 +60,7 @@ def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: P
     problem, config, _ = problem_and_config(folder, {})
     assert len(problem.y) == 40
     assert config.window == problem.window
-    assert "--window N says otherwise" in problem.notes[0]
+    assert "change it with --window N" in problem.notes[0]
     record = Ladder(problem, config, silent, rungs=("majority", "threshold")).climb()
     assert record.rungs[1].score is not None
     assert record.rungs[1].score.value > 0.95

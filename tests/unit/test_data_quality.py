@@ -94,7 +94,7 @@ def test_gaps_turned_round_and_repeated_times() -> None:
 
 def test_a_declared_rate_that_the_times_deny() -> None:
     finding = _found(_set(_clean(), time=np.arange(ROWS) / 52.0, rate=50.0), "rate-differs")
-    assert finding.sentence == "declared is 50 rows a second, the times say 52 rows a second"
+    assert finding.sentence == "the declared rate is 50 rows a second, the times give 52 rows a second"
 
 
 def test_jitter_is_a_warning() -> None:

@@ -104,7 +104,7 @@ def test_what_cannot_be_cut(target: list[str], window: WindowConfig | None, mess
 
 
 def test_a_set_without_target_is_refused() -> None:
-    with pytest.raises(InputError, match="Name the column that is to be predicted: target"):
+    with pytest.raises(InputError, match="Name the column to predict: target"):
         cut(_set(Recording(name="r", values=np.zeros((3, 2), dtype=np.float32))), None)
 
 

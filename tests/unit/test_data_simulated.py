@@ -161,5 +161,5 @@ def test_a_larger_plant_begins_with_the_smaller_one() -> None:
 @pytest.mark.parametrize("given", [{}, {"path": "mine.csv"}])
 def test_a_file_beside_rows_that_are_made_up_is_refused(given: dict[str, object]) -> None:
     path = None if given else "mine.csv"
-    with pytest.raises(InputError, match=r"no data beside the kind 'wearable'.*'mine.csv'"):
+    with pytest.raises(InputError, match=r"no data with the kind 'wearable'.*'mine.csv'"):
         load_data({"kind": "wearable", "rows": 100, **given}, seed=0, path=path)

@@ -105,7 +105,7 @@ def test_named_groups() -> None:
         (_people(2), SplitConfig(), "at least two groups to take validation samples from"),
         (_samples(["x", "y"] * 9), SplitConfig(by="group"), r"expected a group \(person or machine\) for every sample"),
         (_samples(["x"] * 9 + ["y"], np.array(list("aaaaaaaaab"))), SplitConfig(validation=0),
-         "expected every class of the test samples in training too, got"),
+         "expected every class of the test samples also in training, got"),
         (_samples(["x", "y"], sessions=["r", "q"], rate=1.0), SplitConfig(by="time"), "test samples, got none"),
         (_samples(["x"] * 8 + ["y"] * 2, rate=1.0), SplitConfig(by="time"), "'y' outside training only"),
     ],

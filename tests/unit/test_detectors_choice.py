@@ -197,7 +197,7 @@ def test_parts_follow_time_and_cut_no_event() -> None:
 def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> None:
     watched = _watched(_stretch(3000))
     choice = choose(watched, ThresholdRequest())
-    assert "anomalies put into rows without labels" in choice.measure
+    assert "anomalies injected into unlabelled rows" in choice.measure
     assert {one.kind for one in choice.tried} == set(KINDS)
     taken = choice.tried[0]
     best = max(choice.tried, key=lambda one: one.skill)

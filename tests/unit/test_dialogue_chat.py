@@ -64,7 +64,7 @@ def test_the_transcript_is_json(monkeypatch: Patch, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("a soda", "Give --model"),
+        ("a soda", "Set --model"),
         ("/timeout", "/wait SECONDS"),
         ("/yes =", "=VALUE"),
         ("/wait x", "seconds from 0"),
@@ -85,7 +85,7 @@ def test_slips_in_a_terminal_end_no_conversation(monkeypatch: Patch, capsys: Cap
     assert run(["language", "chat", VENDING]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "You chose soda. Shall I take it out?"
-    for told in ("seconds from 0", "Give --model", "=VALUE", "no step of the dialogue waits for 'dispnse_drink'"):
+    for told in ("seconds from 0", "Set --model", "=VALUE", "no step of the dialogue handles 'dispnse_drink'"):
         assert told in err
 
 

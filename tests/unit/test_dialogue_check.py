@@ -43,9 +43,9 @@ def test_what_is_allowed_and_perhaps_not_meant_is_told(tmp_path: Path) -> None:
     wide = Vocabulary(DOOR.intents | {"dance"}, DOOR.slots)
     _, told = read_dialogue(door(tmp_path, text), wide)
     assert told.findings == (
-        "steps[1] (open_it in shut) says nothing",
-        "intent 'dance' of the model is used by no step",
-        "after silence nothing happens in open: no time-out",
+        "steps[1] (open_it in shut) has no answer",
+        "no step uses intent 'dance' of the model",
+        "open wait forever: no time-out",
     )
 
 
@@ -58,7 +58,7 @@ def test_what_is_allowed_and_perhaps_not_meant_is_told(tmp_path: Path) -> None:
         (HEAD + 'final = ["shut"]\n' + ELSE + OPENS.replace('to = "open"', "") + SHUTS, "a way to state 'open'"),
         (HEAD + OPENS + SHUTS, "a fallback in state 'shut'"),
         (HEAD + 'fallback = "stay"\n' + OPENS + SHUTS, "fallback = 'step' in a dialogue"),
-        (HEAD + ELSE.replace('{ say = "Open or shut?" }', "") + OPENS + SHUTS, "a fallback of state 'shut' that says"),
+        (HEAD + ELSE.replace('{ say = "Open or shut?" }', "") + OPENS + SHUTS, "a fallback with an answer in state"),
         (HEAD + ELSE + OPENS.replace("open_it", "opne_it") + SHUTS, "no intent of the model 'opne_it'"),
         (HEAD + ELSE + OPENS + 'when = "size > 3"\n' + SHUTS, "no slot of the model 'size'. Known: name"),
         (HEAD + ELSE + OPENS.replace("Open.", "Open, {who}.") + SHUTS, "no slot of the model 'who'"),

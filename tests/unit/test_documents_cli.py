@@ -33,7 +33,7 @@ def test_index_tells_what_it_holds_and_replaces_only_by_force(tmp_path: Path, cl
     assert "--force" in cli(*command, code=2)
     assert "3 passages" in cli(*command, "--force")
     (tmp_path / "empty.md").write_text("# Only a heading\n")
-    assert "note: no text was found in it" in cli(*command, "--force", tmp_path / "empty.md")
+    assert "note: it has no text" in cli(*command, "--force", tmp_path / "empty.md")
 
 
 def test_ask_marks_the_sentence_and_says_where(tmp_path: Path, cli: Cli) -> None:
@@ -60,7 +60,7 @@ def test_not_in_this_document_is_exit_code_1(tmp_path: Path, cli: Cli, capsys: p
     assert json.loads(capsys.readouterr().out)["answered"] is False
     assert run(["language", "ask", "Who painted pictures of zebras?", "--index", index]) == 1
     told = capsys.readouterr()
-    assert "(no word like painted, pictures, zebras). Ask in other words\n" in told.err, "words as they were asked"
+    assert "(no word like painted, pictures, zebras). Rephrase the question\n" in told.err, "words as they were asked"
     assert told.out == "", "there is no nearest to see"
 
 

@@ -48,11 +48,11 @@ def test_an_outline_counts_for_more_than_sizes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_scan_says_so_and_pages_without_text_are_noted(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"pictures of pages alone.*OCR"):
+    with pytest.raises(InputError, match=r"only images of pages.*OCR"):
         list(DocumentFile(write(tmp_path, [[], []], pictures=True)).blocks())
     document = DocumentFile(write(tmp_path, [PAGES[0], []]))
     assert list(document.blocks())
-    assert "1 of 2 pages hold no text" in document.document().notes[0]
+    assert "1 of 2 pages have no text" in document.document().notes[0]
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def test_what_the_passages_carry_is_shown_with_its_citations(model: Server, answ
         ("The warranty lasts 24 months.", "it cites no passage"),
         ("The warranty lasts 24 months [7].", "there is no passage [7]"),
         ("The warranty lasts 24 months at any Bosch dealer [1].", "the name Bosch"),
-        ("The warranty does not last 24 months from the date of purchase [1].", "whether it is so or not so"),
+        ("The warranty does not last 24 months from the date of purchase [1].", "whether it is affirmed or negated"),
         ("Customers register online to extend coverage for accidental damage [1].", "the words"),
         (CARRIED + " Register it within 30 days [1].", "the number 30"),
         ("NOT IN THE PASSAGES", "the model found no answer"),
@@ -74,13 +74,13 @@ def test_the_server_of_llama_cpp_is_spoken_to_in_its_own_way(model: Server, answ
 
 @pytest.mark.parametrize(
     ("manner", "told"),
-    [("garbage", "something else"), ("error", "status 500"), ("empty", "no choices"), ("stall", "nothing in time"),
-     ("drip", "nothing in time"), ("flood", "more than 1 MB")],
+    [("garbage", "something else"), ("error", "status 500"), ("empty", "no choices"), ("stall", "no answer in time"),
+     ("drip", "no answer in time"), ("flood", "more than 1 MB")],
 )  # fmt: skip
 def test_a_server_that_fails_is_told(model: Server, answer: Answer, manner: str, told: str) -> None:
     model.manner = manner
     with pytest.raises(OutputError, match=told):
-        phrase(answer, model.url, seconds=1.0 if told == "nothing in time" else 20.0)
+        phrase(answer, model.url, seconds=1.0 if told == "no answer in time" else 20.0)
 
 
 def test_addresses(answer: Answer) -> None:

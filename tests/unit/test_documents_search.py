@@ -82,7 +82,7 @@ def test_vectors_find_what_words_do_not(tmp_path: Path) -> None:
         assert answer.found[0].sentence == "Wipe the housing with a dry cloth."
         with pytest.raises(InputError, match="length 32"):
             index.ask("cells", np.zeros(7, np.float32))
-    with DocumentIndex(manual_index(tmp_path)) as index, pytest.raises(InputError, match="no vectors"):
+    with DocumentIndex(manual_index(tmp_path)) as index, pytest.raises(InputError, match="without vectors"):
         index.ask("cells", vector)
 
 

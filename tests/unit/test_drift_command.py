@@ -62,7 +62,7 @@ def test_the_channel_that_moved_is_named_with_its_time(package: Path, tmp_path: 
 def test_the_same_rows_again_drift_nowhere_and_few_rows_are_not_judged(package: Path, tmp_path: Path, cli: Cli) -> None:
     data = csv(tmp_path / "rows.csv", moved=False)
     assert cli("drift", package, "--csv", data, "--confidence", *ASK).count("as trained") == 10
-    assert "not judged yet: 3,000 rows of the 3,600 of one rhythm" in cli("drift", package, "--csv", data)
+    assert "not tested yet: 3,000 of the 3,600 rows of one rhythm" in cli("drift", package, "--csv", data)
 
 
 def test_a_state_goes_on_where_it_stopped(package: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -102,7 +102,7 @@ def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none
         (["--rhythm", "soon"], "a length of time such as 30min"),
         (["--time", "clock"], "got no clock"),
         (["--false-alarms", "0"], "false alarms above 0"),
-        (["--state", "STATE"], "STATE. Name the file that an earlier `edgewright drift --state` wrote, or a new one"),
+        (["--state", "STATE"], "STATE. Pass a file from an earlier `edgewright drift --state`, or a new one"),
     ],
 )
 def test_mistakes_are_said(package: Path, tmp_path: Path, cli: Cli, more: list[str], said: str) -> None:

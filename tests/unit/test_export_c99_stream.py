@@ -174,7 +174,7 @@ def test_the_header_says_how_it_is_decided() -> None:
     assert "Windows of 8 rows, one every 3, 50 rows a second." in text
     assert "A window chooses by the mean of the last 2 answers; the choice decides." in text
     assert "Thresholds: fall 0.15, 0 for the others." in text
-    assert "Alarms: fall; 15 rows at least from one to the next of a label." in text
+    assert "Alarms: fall; 15 rows or more between two of one label." in text
     odd = Stream(None, ("@a */", "b??/"), DecisionSpec(thresholds={"@a */": 0.5}))
     text = write_stream_c99(odd, (3,), 2, name="odd", columns=["*/ x@y", "\\", "z"])["odd_stream.h"]
     assert "odd" in text and "@" not in text

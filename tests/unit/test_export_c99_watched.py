@@ -228,7 +228,7 @@ def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys
 def test_another_target_says_that_detectors_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = put("level", tmp_path)
     assert run(["export", str(place), "--to", "onnx", "--out", str(tmp_path / "o"), "--json"]) == 0
-    assert "left out: detector a-shape" in msgspec.json.decode(capsys.readouterr().out)["note"]
+    assert "skipped: detector a-shape" in msgspec.json.decode(capsys.readouterr().out)["note"]
 
 
 def test_memory_of_the_stream_is_what_its_header_says(tmp_path: Path) -> None:
@@ -262,4 +262,4 @@ def test_a_package_of_whole_recordings_gives_its_detectors_alone(tmp_path: Path)
         b"int activity_a_shape_detect(activity_a_shape_detect_context *context, const float row["
         in made["activity_a_shape_detect.h"]
     )
-    assert "activity_c_day_detect of activity_c_day_detect.h takes rows and tells anomalies" in TARGET.note(subject)
+    assert "activity_c_day_detect of activity_c_day_detect.h takes rows and reports anomalies" in TARGET.note(subject)

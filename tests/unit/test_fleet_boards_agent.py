@@ -83,7 +83,7 @@ def test_a_round_asks_all_and_each_has_its_own_time_after_it(site: Site) -> None
     assert site.states() == ["waiting", "waiting"]
     site.hear("a", "sending", 0, why="20 %")
     assert site.states() == ["sending", "waiting"]
-    assert site.boards.why == "0 of 2 boards have what they should: a on their way (20 %); b waiting"
+    assert site.boards.why == "0 of 2 boards are up to date: a on their way (20 %); b waiting"
     site.hear("a", "trial")
     site.hear("b", "unreachable", 0, layout="")
     # The trial is over after a minute; who is away is asked again in a few seconds.

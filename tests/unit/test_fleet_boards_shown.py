@@ -47,7 +47,7 @@ def test_every_state_is_said_in_words_and_hostile_text_stays_text(fleet: Watched
     assert text.count('<td data-label="State">') == len(WORDS) + 1
     assert "firmware update needed" in text
     assert HOSTILE not in text
-    assert "Boards behind it" not in client(tmp_path / "runs", fleet=fleet.folder).get(f"/fleet/device/{other.id}").text
+    assert "Attached boards" not in client(tmp_path / "runs", fleet=fleet.folder).get(f"/fleet/device/{other.id}").text
     # A device that has none any more says so by leaving them out.
     fleet.report([one])
     assert asked_of(fleet.folder, DeviceHistory, "GET", path).device.boards == ()

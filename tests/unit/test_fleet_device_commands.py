@@ -41,7 +41,7 @@ def test_status_tells_of_the_trial_and_of_what_failed(tmp_path: Path, capfd: pyt
     assert "fleet: pump, release 2 in slot b, floor 0, trial" in out
     assert "of 1000 s with rows, 0 of 2 crashes, 0 of 10 cut off" in out
     assert "failed here: release 1" in out
-    assert "not reported yet: release 1 reverted (crash: ended by itself 1 times, 0 allowed)" in out
+    assert "not reported yet: release 1 reverted (crash: exited 1 times, 0 allowed)" in out
     assert run(["device", "status", "--store", str(tmp_path), "--json"]) == 0
     told = json.loads(capfd.readouterr().out)["fleet"]
     assert (told["active"], told["counter"], told["burned"], told["phase"]) == ("b", 2, [1], "trial")

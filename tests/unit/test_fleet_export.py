@@ -217,6 +217,6 @@ def test_a_stick_without_mount_rollout_or_keys_is_refused(made: Fleet, tmp_path:
     keys.rename(away)
     assert "releases has 0 of 1 signatures" in cli("fleet", "stick", "write", mount, *where, code=2)
     assert not list(mount.iterdir())
-    assert "devices believe it until" in cli("fleet", "stick", "write", mount, *where, "--keys", away)
+    assert "devices trust it until" in cli("fleet", "stick", "write", mount, *where, "--keys", away)
     own = open_fleet(made.folder / "stick")
     assert Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes()).read(INDEX) is not None

@@ -121,7 +121,7 @@ def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(m
     client = device(own, tmp_path / "device", Path(told.folder), STICK_LONGEST)
     follow(client, plan, data)
     strict = device(own, tmp_path / "strict", Path(told.folder))
-    with pytest.raises(Refused, match="hold for 9"):
+    with pytest.raises(Refused, match="valid for 9"):
         strict.refresh()
 
 

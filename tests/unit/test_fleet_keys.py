@@ -32,7 +32,7 @@ def test_a_key_is_never_written_over(tmp_path: Path) -> None:
     path = tmp_path / "root-1.key"
     make_key(path)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="never written over"):
+    with pytest.raises(InputError, match="never overwritten"):
         make_key(path)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["root-1.key", "root-1.pub"]
@@ -49,7 +49,7 @@ def test_a_key_for_a_file_system_without_links_is_not_written_over_either(
     make_key(path)
     before = path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(InputError, match="never written over"):
+    with pytest.raises(InputError, match="never overwritten"):
         make_key(path)
     assert path.read_bytes() == before
 

@@ -368,7 +368,7 @@ def test_a_damaged_state_is_said_and_left(device: Device) -> None:
     path = device.folder / "update.sqlite"
     data = path.read_bytes()
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * (len(data) - 16))
-    with pytest.raises(OutputError, match="not made anew by itself"):
+    with pytest.raises(OutputError, match="not recreated automatically"):
         device.start()
     assert path.read_bytes()[16:20] == b"\xff" * 4
 

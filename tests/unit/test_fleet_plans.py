@@ -147,7 +147,7 @@ def test_the_dwell_is_counted_by_the_device_where_its_clock_is_behind() -> None:
         going = [decide(plan(), standing(stage=3), traits(f"{n:032x}"), moment).go for n in range(200)]
         assert abs(sum(going) - 2 * go) <= 25
     first = decide(plan(), standing(stage=3), traits("f" * 32), msgspec.structs.replace(EVER, now=START + 1.0))
-    assert first.wait > 0 and "whatever is said online" in first.why
+    assert first.wait > 0 and "regardless of online metadata" in first.why
 
 
 def test_the_hold_out_waits_for_the_last_stage() -> None:
@@ -156,7 +156,7 @@ def test_the_hold_out_waits_for_the_last_stage() -> None:
     assert 20 <= len(waiting) <= 60
     inside = [device for device in waiting if place(made.salt, made.id, device) < 50.0]
     verdicts = [decide(made, standing(stage=2), traits(device), EVER) for device in inside]
-    assert all(not verdict.go and "to compare with" in verdict.why for verdict in verdicts)
+    assert all(not verdict.go and "for comparison" in verdict.why for verdict in verdicts)
     assert all(decide(made, standing(stage=3), traits(device), EVER).go for device in waiting)
 
 

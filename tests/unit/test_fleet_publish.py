@@ -50,7 +50,7 @@ def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, cli: Cli
     assert "onto medium 2 root-2.key, targets-2.key and releases-2.key" in steps
     assert "onto medium 3 root-3.key and targets-3.key." in steps
     assert text.rstrip().endswith(f"Next: edgewright fleet publish PACKAGE --fleet {folder}")
-    assert "warning: All keys lie on this machine" in text and "no passphrase" in text
+    assert "warning: All keys are on this machine" in text and "no passphrase" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pumps"]
 
 
@@ -67,7 +67,7 @@ def test_the_ceremony_as_json_with_thresholds_and_a_passphrase(tmp_path: Path, c
         "timestamp": (1, 1),
     }  # fmt: skip
     assert [key["encrypted"] for key in made["made"] if key["offline"]] == [True] * 4
-    assert any("One key alone signs root" in warning for warning in made["warnings"])
+    assert any("A single key signs root" in warning for warning in made["warnings"])
     one = package(tmp_path, "1")
     err = refused(cli, "fleet", "publish", one, "--fleet", tmp_path / "f")
     assert "releases has 0 of 2 signatures" in err and "--passphrase-file" in err
@@ -222,7 +222,7 @@ def test_keys_are_listed_rotated_revoked_and_refreshed(home: Path, tmp_path: Pat
     assert listed["at_hand"][stolen].endswith("snapshot-1.key")
     gone = cli.json("fleet", "key", "revoke", stolen[:8], "--fleet", home)
     assert gone["old_files"][0].endswith("snapshot-1.key") and gone["made"][0]["role"] == "snapshot"
-    assert "take it anew" in cli("fleet", "key", "rotate", "timestamp", "--fleet", home)
+    assert "set it from the new key" in cli("fleet", "key", "rotate", "timestamp", "--fleet", home)
     assert "no role 'tmestamp'" in refused(cli, "fleet", "key", "rotate", "tmestamp", "--fleet", home)
     cli.json("fleet", "key", "new", tmp_path / "alice.key")
     refused(cli, "fleet", "key", "new", tmp_path / "alice.key")

@@ -117,7 +117,7 @@ def spoilt(store: Store, sequence: int) -> None:
         ),  # whose own kind is no word: that is for the fleet to say, and it takes it
         (b'"kind":"event"', b'"kind":"ev', "expected an item as JSON"),
         (b'"sequence":', b'"number":', "expected an item as JSON"),
-        (b'"boot":', b'"boot":7', "names its own place"),
+        (b'"boot":', b'"boot":7', "its own position"),
     ],
 )
 def test_a_line_that_this_version_cannot_read_does_not_stay_for_ever(

@@ -81,7 +81,7 @@ def test_a_newer_or_damaged_file_is_refused_and_left(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="damaged"):
         State.open(tmp_path)
     (tmp_path / FILE).write_bytes(b"nonsense" * 1000)
-    with pytest.raises(OutputError, match="not made anew by itself"):
+    with pytest.raises(OutputError, match="not recreated automatically"):
         State.open(tmp_path)
     assert (tmp_path / FILE).read_bytes() == b"nonsense" * 1000
 

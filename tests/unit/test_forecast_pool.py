@@ -124,7 +124,7 @@ def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, cli: Cli) -> No
     pooling = ["forecast", "pool", str(folder), "--season", "24", "--horizon", "24", "--out", out]
     said = cli.json(*pooling)
     assert said["series"] == 6
-    assert "broken.csv was left out" in said["notes"][0]
+    assert "skipped broken.csv" in said["notes"][0]
     assert "--force" in cli(*pooling, code=2)
     new, made = tmp_path / "new.csv", tmp_path / "new.forecaster"
     new.write_text("kW\n" + "\n".join(f"{v:.5g}" for v in rhythm(0, 300, seed=7)) + "\n")
@@ -133,7 +133,7 @@ def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, cli: Cli) -> No
     assert said["seasons"] == [24]
     assert said["tried"][0]["mase"] < 1
     assert run(["forecast", "run", str(made), "--horizon", "3"]) == 0
-    assert read_forecaster(made).spec.reason.startswith("its recursions were learnt on 6 other series")
+    assert read_forecaster(made).spec.reason.startswith("its recursions come from 6 other series")
     (tmp_path / "bad.pool").write_text("{")
     (tmp_path / "empty").mkdir()
     for wrong, message in (

@@ -26,7 +26,7 @@ def test_a_week_that_the_autocorrelation_does_not_show_is_taken_and_pays() -> No
     assert [one.rows for one in find_seasons(values[:672])] == [24]
     chosen = choose_seasons(values[:672], 48)
     assert chosen.rows == (24, 168)
-    assert "24 rows is taken for it" in chosen.reason
+    assert "the period of 24 rows" in chosen.reason
     errors = {
         seasons: np.abs(
             fit_forecaster(values[:672], ForecastRequest(48, seasons)).start().forecast(48).middle - values[672:]
@@ -69,7 +69,7 @@ def test_a_cycle_that_is_no_calendars_stays_as_it_was_found() -> None:
     assert choose_seasons(values, 20).rows == tuple(one.rows for one in find_seasons(values))
     noise = np.random.default_rng(1).normal(size=1000)
     assert choose_seasons(noise, 10).rows == ()
-    assert "name one with --season" in choose_seasons(noise, 10).reason
+    assert "set one with --season" in choose_seasons(noise, 10).reason
 
 
 def test_a_year_of_weeks_is_known_by_the_clock() -> None:

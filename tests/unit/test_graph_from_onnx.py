@@ -203,7 +203,7 @@ def test_constants_beside_the_model_are_read_from_there_only(tmp_path: Path) -> 
     np.testing.assert_array_equal(compile_graph(graph)(np.ones((2, 4), np.float32))["prediction"], np.full((2, 3), 4))
     elsewhere = onnx.load(tmp_path / "m.onnx", load_external_data=False)
     next(e for e in elsewhere.graph.initializer[0].external_data if e.key == "location").value = "../m.data"
-    with pytest.raises(InputError, match=r"beside it, got '../m.data'"):
+    with pytest.raises(InputError, match=r"next to it, got '../m.data'"):
         read_model(elsewhere.SerializeToString())
     (tmp_path / "m.data").unlink()
     with pytest.raises(InputError, match="the model's file of constants"):

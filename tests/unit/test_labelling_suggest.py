@@ -162,7 +162,7 @@ def test_likely_errors_say_what_they_cannot_do(tmp_path: Path, cli: Cli) -> None
         project.say(1, "food", "ann", "typed")
     said = cli("label", "errors", path)
     assert "1 food (rather lamp)" in said
-    assert "only an audit tells their error rate" in said
+    assert "only edgewright label audit shows their error rate" in said
 
 
 def test_pictures_by_an_encoder_or_by_their_colours(tmp_path: Path, cli: Cli) -> None:

@@ -110,7 +110,7 @@ def test_a_product_is_found_and_a_threshold_is_enough(tmp_path: Path) -> None:
     rules = record.rungs[2]
     assert rules.chosen
     assert "a x b >= 3.2" in rules.says or "b x a >= 3.2" in rules.says
-    assert record.stopped == "the top was reached"
+    assert record.stopped == "every rung was tried"
     simple = ladder(table(tmp_path / "simple.csv"), asked).climb()
     assert simple.chosen == "threshold"
     assert simple.rungs[1].says.startswith("a >= 1.5") or simple.rungs[1].says.startswith("a <= 1.5")
@@ -125,7 +125,7 @@ def test_rows_that_know_each_other_are_refused(tmp_path: Path) -> None:
         level = 0.99 * level + 0.2 * rng.normal()
         rows.append([f"{level:.4f}", f"{n / 100 + rng.normal():.4f}", "on" if (n // 50) % 3 == 0 else "off"])
     file = write_rows(tmp_path / "walk.csv", rows, header="a,b,y")
-    with pytest.raises(CheckFailedError, match=r"know each other; a random split flatters by .*--group"):
+    with pytest.raises(CheckFailedError, match=r"are alike; a random split inflates the score by .*--group"):
         problem_and_config(str(file), {"target": "y"})
     problem, _, _ = problem_and_config(str(file), {"target": "y"}, by="block")
     assert (problem.by, problem.units.max()) == ("block", 9)

@@ -58,7 +58,7 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([good, "--by", "row", "--metric", "rmse"], "no metric 'rmse'"),
         ([good, "--by", "row", "--device", "pdp-11"], "no device profile 'pdp-11'"),
         ([good, "--by", "row", "--run", "tre"], "Did you mean 'tree'?"),
-        ([good, "--by", "row", "--run", "state_machine"], "the order of the samples in time is not known"),
+        ([good, "--by", "row", "--run", "state_machine"], "the time order of the samples is unknown"),
     ):
         assert run(["ladder", *asked, "--target", "y"]) == 2
         found = capsys.readouterr()
@@ -81,10 +81,10 @@ def test_what_was_measured_stands_when_it_is_interrupted(
     assert run(["ladder", file, "--target", "y", *QUICK]) == 130
     out = capsys.readouterr().out
     assert "the rung 'threshold' stands so far" in out
-    assert "interrupted: what was measured stands" in out
+    assert "interrupted: the results so far are valid" in out
 
 
 def test_a_column_that_never_changes_is_left_out(tmp_path: Path, cli: Cli) -> None:
     rows = [[f"{n % 10}", "7", "x" if n % 10 < 5 else "y"] for n in range(60)]
     file = str(write_rows(tmp_path / "constant.csv", rows, header="a,b,y"))
-    assert "never changes or has no value: b" in cli("ladder", file, "--target", "y", *QUICK)
+    assert "(constant or empty): b" in cli("ladder", file, "--target", "y", *QUICK)

@@ -99,7 +99,7 @@ def test_the_probability_is_that_of_all_exchanges_of_whole_people() -> None:
 
 
 def test_how_little_can_be_shown_is_said() -> None:
-    assert power(4, "group") == "with 4 groups no difference could be shown at 5 %: the smallest p is 0.125"
+    assert power(4, "group") == "with 4 groups no difference can be significant at 5 %: the smallest p is 0.125"
     assert "smallest p is 0.0078" in power(8, "group")
     assert "all 8 groups agree" in power(8, "group")
     assert "at least 9 of 10 days agree" in power(10, "day")

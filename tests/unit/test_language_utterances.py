@@ -172,7 +172,7 @@ def test_synthetic_sentences_are_learnt_from_and_never_judged_by(tmp_path: Path)
 
 
 def test_synthetic_sentences_alone_cannot_be_judged(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="sentences that people said"):
+    with pytest.raises(InputError, match="real sentences"):
         parted(read(written(tmp_path, 0, 30)).utterances, (), seed=3)
 
 

@@ -90,19 +90,19 @@ def test_few_wrong_answers_are_said_to_answer_nothing_before_anything_is_measure
     few = Known()
     few.judges = 300
     record = _measured(few, pool=0.5)
-    assert "cannot be answered" in record.verdict
+    assert "is unknown" in record.verdict
     assert "98 are needed" in record.data.unanswerable
     assert "worth +" not in record.verdict
     checked = _measured(few, pool=0.5, check=True)
     assert not checked.data.broken
-    assert "nothing was promised" in checked.verdict
+    assert "no interval was predicted" in checked.verdict
     assert not _measured(Known(), pool=0.5).data.unanswerable
 
 
 def test_an_interval_wider_than_a_third_answers_nothing() -> None:
     record = _measured(Known(noise=0.6), pool=0.5, parameters=False)
     assert "of the error wide" in record.data.unanswerable
-    assert "cannot be answered" in curves_page(record)
+    assert "No prediction" in curves_page(record)
 
 
 def test_a_floor_above_what_was_measured_is_never_said() -> None:
@@ -258,5 +258,5 @@ def test_utterances_judge_students_and_made_up_ones_do_not() -> None:
 def test_too_little_for_three_sizes_is_refused(samples: float, pieces: int) -> None:
     learner = Known()
     learner.samples, learner.pieces = samples, pieces
-    with pytest.raises(InputError, match="data for three sizes"):
+    with pytest.raises(InputError, match="enough data for three training sizes"):
         _measured(learner)

@@ -55,8 +55,8 @@ def test_recordings_that_are_left_out_are_told() -> None:
             ("task='classification'",),
             f"target: 30 classes, {', '.join(f'{k} (4)' for k in range(20))} and 10 more",
         ),
-        ((), "target: an amount from 0 to 29; if its whole numbers are classes, set task = 'classification'"),
-        (("task='regression'",), "target: an amount from 0 to 29"),
+        ((), "target: a number from 0 to 29; if its whole numbers are classes, set task = 'classification'"),
+        (("task='regression'",), "target: a number from 0 to 29"),
     ],
 )
 def test_the_card_says_what_is_learned(changes: tuple[str, ...], told: str) -> None:

@@ -93,7 +93,7 @@ def test_pruning_keeps_what_lies_before_the_sum() -> None:
         ({"parts": ({"inputs": 49, "channels": 2},)}, "as many samples in each channel"),
         ({"parts": ({"inputs": 48}, {"inputs": 1, "last": True})}, "'last' with windows, got rows"),
         ({"parts": ({"inputs": 49, "layers": ({"kind": "branches"},)},)}, "layers other than branches"),
-        ({"parts": ({"inputs": 49, "layers": (CONVOLUTION,)},)}, "part 1, layer 1. Say in how many channels"),
+        ({"parts": ({"inputs": 49, "layers": (CONVOLUTION,)},)}, "part 1, layer 1. Set the number of channels"),
         ({"parts": ({"inputs": 49, "layers": ({"kind": "densse", "units": 3},)},)}, "Did you mean 'dense'"),
     ],
 )

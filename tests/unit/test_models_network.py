@@ -218,9 +218,9 @@ def test_wrong_data_is_refused() -> None:
         NetworkClassifier(SMALL).fit(X, np.full(400, "walking"))
     with pytest.raises(InputError, match="400 targets"):
         NetworkClassifier(SMALL).fit(X, Y[:10])
-    with pytest.raises(InputError, match="validation labels that training knows, got 'flying'"):
+    with pytest.raises(InputError, match="validation labels that also occur in training, got 'flying'"):
         NetworkClassifier(SMALL).fit(X, Y, validation=(X[:2], ["walking", "flying"]))
-    with pytest.raises(InputError, match="Put a layer of kind 'flatten'"):
+    with pytest.raises(InputError, match="Add a layer of kind 'flatten'"):
         NetworkClassifier(SMALL).fit(WINDOWS, KIND)
     with pytest.raises(InputError, match="samples of shape"):
         NetworkClassifier(CONVOLUTIONAL, epochs=1).fit(WINDOWS, KIND).predict(WINDOWS[:, :, :20])

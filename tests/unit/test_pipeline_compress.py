@@ -145,7 +145,7 @@ def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, t
     asked = [str(trained), "--int8", "--prune", "structured:0.5", "--epochs", "1", "--device", "cortex-m4"]
     kept = tmp_path / "kept"
     out = cli("compress", *asked, "--keep", "structured-50", "--max-drop", "100%", "--out", kept)
-    assert "chosen: structured-50, as --keep says" in out and "structured-50 on cortex-m4, estimated: flash" in out
+    assert "chosen: structured-50, as set by --keep" in out and "structured-50 on cortex-m4, estimated: flash" in out
     assert "*structured-50" in out and "fine-tuned" in out and "Pareto front" in out and "by row" in out
     assert all(line == line.rstrip() and len(line) <= 120 for line in out.splitlines())
     record = read_record(kept)
@@ -268,11 +268,11 @@ def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, cli: Cli) -> No
     model, known = str(tmp_path / "net.onnx"), ["--data", data, "--target", "label"]
     out = ["--out", str(tmp_path / "o")]
     for given, told in (
-        ([model, "--int8"], "a run knows its data"),
+        ([model, "--int8"], "for an imported model set --data"),
         ([model, "--int8", *known, "--qat", "--prune", "structured:0.5"], "--qat --prune"),
         ([model, "--int8", "--data", two, "--target", "label"], "the classes of net.onnx (3 outputs without names)"),
         ([model, "--int8", "--data", str(wide), "--target", "label"], "samples of shape (2,)"),
-        ([model, *known], "something to make"),
+        ([model, *known], "a form to create"),
         ([str(tmp_path / "none.onnx"), "--int8", *known], "No such file"),
         ([data, "--int8", *known], "ONNX"),
     ):
@@ -289,7 +289,7 @@ def test_a_run_is_only_judged_on_its_own_data(trained: Path, tmp_path: Path) -> 
     assert compress(again, Wanted(int8=True, max_drop=1.0), out=tmp_path / "second").record.chosen == "int8"
     with pytest.raises(InputError, match="the data the run was fitted on"):
         compress(again, Wanted(int8=True), out=tmp_path / "o", data=str(other))
-    with pytest.raises(InputError, match="which knows its own"):
+    with pytest.raises(InputError, match="which has its own"):
         compress(trained, Wanted(int8=True), out=tmp_path / "o", target="label")
 
 

@@ -179,7 +179,7 @@ def test_arbitrary_changes_are_taken_or_refused_with_one_line(changes: list[str]
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("a = " + "[" * 5000, "too many brackets inside one another"), ("seed = " + "9" * 5000, "too many digits")],
+    [("a = " + "[" * 5000, "too many nested brackets"), ("seed = " + "9" * 5000, "too many digits")],
 )
 def test_toml_beyond_what_python_reads_is_refused_in_words(text: str, told: str) -> None:
     with pytest.raises(InputError, match=f"expected valid TOML, got .*{told} - at p.toml"):

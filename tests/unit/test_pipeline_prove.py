@@ -112,8 +112,8 @@ def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
     np.save(tmp_path / "rows.npy", np.ones((3, 2), np.float32))
     assert run(["prove", str(place), "--data", str(tmp_path / "rows.npy")]) == 1
     out, err = capsys.readouterr()
-    assert "NOT PROVEN" in out and "First difference: stage scale" in out and "the form that stands alone" in out
-    assert re.search("part at stage scale, row 0, [ab]: ", err) and err.count("\n") == 1
+    assert "NOT PROVEN" in out and "First difference: stage scale" in out and "the form that differs" in out
+    assert re.search("differ at stage scale, row 0, [ab]: ", err) and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -265,11 +265,11 @@ def test_what_the_cards_say(tmp_path: Path, large: float) -> None:
     (tmp_path / "m.csv").write_text("\n".join(["a,b,y", *rows]) + "\n", encoding="utf-8")
     trace = run_pipeline(parse(CARDS, "m.toml"), data=str(tmp_path / "m.csv"), out=tmp_path / "runs").trace
     cards = {card.name: card for card in trace.stages}
-    assert "the training samples miss none" in cards["Impute"].why
-    assert ("would not count alike" in cards["Scale"].why) == (large > 1)
+    assert "no training value is missing" in cards["Impute"].why
+    assert ("large ranges would dominate" in cards["Scale"].why) == (large > 1)
     # A regression is not calibrated, and without patience nothing stops it.
-    assert "watch it;" in cards["Training"].why and "calibrate" not in cards["Training"].why
+    assert "monitor it;" in cards["Training"].why and "calibrate" not in cards["Training"].why
     assert cards["Training"].names_after == ("y",)
     stopping = parse(CARDS, "m.toml", ("training.patience=3",))
     again = run_pipeline(stopping, data=str(tmp_path / "m.csv"), out=tmp_path / "runs").trace
-    assert "stop it;" in next(card.why for card in again.stages if card.name == "Training")
+    assert "select the epoch;" in next(card.why for card in again.stages if card.name == "Training")

@@ -31,7 +31,7 @@ def test_streamed_and_kept_rows_train_the_same_weights(
     monkeypatch.setattr(fitting, "_PIECE", 7)
     streamed = run_small(small, tmp_path / "runs", WIDE, "training.epochs=5")
     notes = [stage.notes for stage in streamed.trace.stages]
-    assert sum("made in pieces while training" in " ".join(note) for note in notes) == 2
+    assert sum("computed in batches during training" in " ".join(note) for note in notes) == 2
     assert [s.shape_out for s in streamed.trace.stages] == [s.shape_out for s in kept.trace.stages]
     for ours, theirs in zip(
         Pipeline.load(streamed.folder).named_steps["model"].parameters_,

@@ -41,7 +41,7 @@ def test_the_printed_ladder_command_is_whole_and_gives_the_shown_score(
     table(tmp_path / "my rows.csv")
     asked = ["ladder", "my rows.csv", "--target", "y", "--by", "row", "--patience", "1", "--metric", "macro-f1"]
     out = cli(*asked, "--seed", "3")
-    command = out.split("make a run of it: ")[1].splitlines()[0]
+    command = out.split("create a run from it: ")[1].splitlines()[0]
     assert sorted(shlex.split(command)[1:]) == sorted([*asked, "--run", "threshold", "--seed", "3"])
     assert run(shlex.split(command)[1:]) == 0
     [folder] = (tmp_path / "runs").iterdir()

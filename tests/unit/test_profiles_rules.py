@@ -39,7 +39,7 @@ def test_edge_tpu_takes_bytes_only_and_parts_a_model_once() -> None:
     assert found[1].why == "not in the list of operators"
     assert found[2].why == "runs on the CPU because it comes after COS"
     floats = check_operators(rules, [op("CONV_2D", "float32")])[0]
-    assert floats.why == "float32, which is none of int8, uint8"
+    assert floats.why == "float32, not one of int8, uint8"
     assert check_operators(rules, [op("MAX_POOL_2D", activation="relu")])[0].why == "relu is fused into it"
 
 
@@ -55,7 +55,7 @@ def test_limits_of_shapes_and_constants() -> None:
         ],
     )
     assert [v.supported for v in found] == [False, True, False, True]
-    assert found[0].why == "3 axes, where 4 or 5 are taken"
+    assert found[0].why == "3 axes, expected 4 or 5"
     assert found[2].why == "input 2 must be a constant"
 
 

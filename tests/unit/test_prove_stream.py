@@ -220,7 +220,7 @@ def test_the_stream_of_a_firmware_folder_is_proven_as_it_lies(package: Package, 
     write_package(place, package.manifest, dict(package.files))
     np.save(tmp_path / "rows.npy", samples().samples)
     asked: dict[str, Any] = {"data": str(tmp_path / "rows.npy"), "given": [folder]}
-    assert prove_place(str(place)).parts[0].notes[-1].startswith("nothing is decided")
+    assert prove_place(str(place)).parts[0].notes[-1].startswith("these rows cause no events")
     record = prove_place(str(place), **asked)
     (stream,) = record.parts
     shipped = [form.name for form in stream.forms if form.name.startswith(f"{folder}/activity_stream.c by")]

@@ -131,7 +131,7 @@ def test_confused_is_the_largest_count_off_the_diagonal() -> None:
     labels, matrix = trace.evaluation.labels, trace.evaluation.confusion
     question = asked(trace)["confused"]
     counts = {
-        f"'{t}' taken for '{a}'": matrix[i][j] for i, t in enumerate(labels) for j, a in enumerate(labels) if i != j
+        f"'{t}' mistaken for '{a}'": matrix[i][j] for i, t in enumerate(labels) for j, a in enumerate(labels) if i != j
     }
     assert counts[right(question)] == max(counts.values()) == 98
     assert all(counts[text] < 98 for text in wrong(question))
@@ -144,7 +144,7 @@ def test_two_classes_give_four_options() -> None:
     assert trace.evaluation is not None
     two = msgspec.structs.replace(trace.evaluation, labels=("no", "yes"), confusion=((50, 9), (4, 40)))
     question = asked(msgspec.structs.replace(trace, evaluation=two))["confused"]
-    assert right(question) == "'no' taken for 'yes'"
+    assert right(question) == "'no' mistaken for 'yes'"
     assert len(question.options) == 4
 
 

@@ -56,7 +56,7 @@ def test_recordings_are_numbered_labelled_and_never_overwritten(
 ) -> None:
     file, out = source_file(tmp_path / "a.csv", 12.0, 1.0, 0), tmp_path / "rec"
     assert record(f"replay:{file}", out, "walking", "7", "--seconds", "4") == 0
-    assert "walking_7_001.csv: 100 rows, 4.0 s at 25 Hz\n  no gap, and the rate is right\n" in capsys.readouterr().out
+    assert "walking_7_001.csv: 100 rows, 4.0 s at 25 Hz\n  no gaps, correct rate\n" in capsys.readouterr().out
     assert record(f"replay:{file}", out, "up_stairs, fast", "7", "--seconds", "2.5", "--columns", "b") == 0
     (out / "walking_7_004.csv").write_text("mine\n")
     assert record(f"replay:{file}", out, "walking", "7", "--seconds", "4", "--json") == 0
@@ -83,7 +83,7 @@ def test_gaps_are_told_and_the_exit_code_is_one(tmp_path: Path, capsys: pytest.C
     assert record(f"replay:{file}", tmp_path / "rec", "walking", "7", "--seconds", "8") == 1
     said = capsys.readouterr()
     assert "problem: gap of 2.44 s at 4.0 s" in said.out
-    assert "It was kept" in said.err
+    assert "The file was kept" in said.err
     assert "walking_7_001.csv" in names(tmp_path / "rec")
 
 

@@ -61,7 +61,7 @@ def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_
     assert found.fit is not None
     assert (found.fit.samples, found.fit.refitted) == (120, True)
     assert result.trace.evaluation == other.trace.evaluation
-    assert "the package holds one on all 120" in found.provenance["result"]
+    assert "the package has one on all 120" in found.provenance["result"]
     assert found.provenance["result"].startswith(read_package(other.package).manifest.provenance["result"])
     # As scikit-learn's pipeline fits all samples; the judged fit is another.
     samples = _material(small).samples
@@ -93,13 +93,13 @@ def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, 
     shown = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs").split())
     fitted = len(_material(small).sides.train)
     told = (
-        f"he figures are of a fit on {fitted} samples; the package holds one on all 120, those that judged among them"
+        f"he figures come from a fit on {fitted} samples; the package has one on all 120, including evaluation samples"
     )
     assert shown.count(told) == 2  # card and end
     folder = tmp_path / "runs" / "small"
     assert told in " ".join((folder / "trace.html").read_text().split())
     assert json.loads((folder / "trace.json").read_text())["refit"]["samples"] == 120
-    assert "the package holds one on all 120" in " ".join(cli("learn", folder, "--mode", "summary").split())
+    assert "the package has one on all 120" in " ".join(cli("learn", folder, "--mode", "summary").split())
 
 
 def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_whoever_needs_held_out_samples_gets_the_judged_fit(small: Path, tmp_pat
     proven = with_artefacts(read_subject(folder), folder)
     assert [f.not_proven for f in proven.files if f.name == "judged/"] != [""]
     chosen = choose_rows(proven, folder, None, 100, 0)
-    assert "the package was fitted on these samples too" in chosen.notes[0]
+    assert "the package was also fitted on these samples" in chosen.notes[0]
     assert not choose_rows(read_subject(plain), plain, None, 100, 0).notes
 
 

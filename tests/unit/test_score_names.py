@@ -20,7 +20,7 @@ def test_a_name_is_found_without_unit_case_and_signs() -> None:
     assert find_name("torque", header, {"UDI": "torque"}) == "UDI", "what a person said comes first"
     assert find_name("a_b", ("A B", "a-b"), {}) is None, "two that are alike are none"
     assert plain("Temp (°C)") == "temp"
-    with pytest.raises(InputError, match=r"Say which column is 'speed': --map 'COLUMN=speed'"):
+    with pytest.raises(InputError, match=r"Map the column for 'speed': --map 'COLUMN=speed'"):
         find_names(["torque", "speed"], header, {}, "f.csv")
 
 

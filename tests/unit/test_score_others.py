@@ -108,7 +108,7 @@ def test_what_a_user_gets_counts_refusals(
     assert figures["accuracy"]["value"] == pytest.approx(np.mean(answers))
     assert figures["accuracy"]["value"] <= figures["argmax"]["value"]
     assert figures["refused_out_of_scope"]["value"] in (0.5, 1.0)
-    assert any("flattered" in note for note in told["notes"])
+    assert any("too high" in note for note in told["notes"])
     assert cli.json("score", str(language), "--data", str(place), "--part", "val")["samples"] == 2
     assert "one of the parts" in refused(cli, str(language), "--data", str(place), "--part", "dev")
     assert run(["score", str(language), "--data", str(place), "--need", "accuracy>1"]) == 1

@@ -61,11 +61,11 @@ def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, t
 
 def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     same = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "same.csv")))
-    assert any("flattered" in note for note in same["notes"])
+    assert any("too high" in note for note in same["notes"])
     others = [[f"{-float(a):.4f}", b, label] for a, b, label in rows()]
     other = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "other.csv", others)))
     assert not other["notes"]
-    assert any("flattered" in note for note in cli.json("score", str(made.folder), "--part", "train")["notes"])
+    assert any("too high" in note for note in cli.json("score", str(made.folder), "--part", "train")["notes"])
 
 
 def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,7 @@ def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: pytest.Ca
     said = capsys.readouterr().out
     assert "need accuracy>1: missed" in said
     assert "truth \\ answer" in said
-    assert "looked at once" not in said
+    assert "evaluated once" not in said
     assert "no figure 'acuracy'" in refused(cli, folder, "--need", "acuracy>=.5")
     assert "accuracy>=0.9" in refused(cli, folder, "--need", "accuracy=.5")
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli
     empty = write_rows(tmp_path / "empty.csv", [[a, b, ""] for a, b, _ in rows()])
     assert "label" in refused(cli, package, "--data", str(empty))
     assert "no such file" in refused(cli, package, "--data", str(tmp_path / "none.csv"))
-    assert "Name a file, a folder or a public set" in refused(cli, package)
+    assert "Pass a file, folder or public set" in refused(cli, package)
     assert "one of train, validation, test" in refused(cli, folder, "--part", "DS2")
     assert "which has none" in refused(cli, folder, "--data", str(no_label), "--part", "test")
     good = str(write_rows(tmp_path / "good.csv"))
@@ -145,11 +145,11 @@ def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, cli:
     variants = {one["name"]: one["error"] for one in record["compression"]["variants"]}
     assert {form["name"]: form["figure"] for form in told["forms"]} == pytest.approx(variants)
     assert "by group" in told["figures"]["rmse"]["method"]
-    assert told["notes"] == ["the figures are of the judged fit; the package was fitted again, on these samples too"]
+    assert told["notes"] == ["these figures belong to the tested fit; the package was refitted, also on these samples"]
     assert cli.json("score", str(tmp_path / "runs" / "left" / "judged"))["figures"] == told["figures"]
     whole = cli.json("score", package, "--data", str(data), "--group", "unit", "--session", "unit")
     assert whole["samples"] == 6 * 17
-    assert any("on about 100 % of them: flattered" in note for note in whole["notes"])
+    assert any("on about 100 % of these samples, so the score is too high" in note for note in whole["notes"])
     last = cli.json("score", package, "--data", str(data), "--session", "unit", "--last")
     assert last["samples"] == 6
     assert "method" in last["figures"]["mae"]

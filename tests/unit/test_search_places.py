@@ -52,7 +52,7 @@ def test_the_same_pipeline_goes_on_however_its_path_is_written(
     assert "study of the budget 'flash=65kB,ram=16kB', got one of 'flash=64kB,ram=16kB'" in capsys.readouterr().err
     (here / "one" / KEPT).write_text("{}", encoding="utf-8")
     assert run(["search", "small.toml", "--out", str(here / "one"), "--take", "1"]) == 2
-    assert "Going on with --resume writes it again" in capsys.readouterr().err
+    assert "Restore it with --resume" in capsys.readouterr().err
 
 
 def test_paths_mean_the_same_in_every_folder(here: Path) -> None:

@@ -107,7 +107,7 @@ def test_keys_that_are_none_are_refused(tmp_path: Path) -> None:
             read_key(key_file(tmp_path, content))
     with pytest.raises(InputError, match="expected a key that only its owner reads, got mode 644"):
         read_key(key_file(tmp_path, mode=0o644))
-    with pytest.raises(InputError, match="expected a key_file beside 'encrypt'"):
+    with pytest.raises(InputError, match="expected a key_file with 'encrypt'"):
         Store.open(tmp_path / "s", config(encrypt=("ax",)))
     shutil.rmtree(tmp_path / "s", ignore_errors=True)
 

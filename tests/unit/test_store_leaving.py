@@ -137,7 +137,7 @@ def test_exports_hold_named_columns_and_no_canary(
     assert b"0.5" in rows.read_bytes()
     assert b"fall" in events.read_bytes()
     capsys.readouterr()
-    assert "Raw data stays on the device unless a column is named" in cli(
+    assert "Raw data stays on the device unless you name a column" in cli(
         *base, "--rows", "--out", tmp_path / f"none.{form}", code=2
     )
     said = cli(*base, "--rows", "--column", "alowed", "--out", tmp_path / f"none.{form}", code=2)

@@ -157,7 +157,7 @@ def test_a_rescue_that_was_cut_off_is_taken_up(tmp_path: Path) -> None:
 def test_the_identity_is_never_made_anew(tmp_path: Path) -> None:
     full(tmp_path / "s", 5)
     (tmp_path / "s" / "identity.sqlite").write_bytes(b"\xff" * 8192)
-    with pytest.raises(OutputError, match="names of items would be given twice"):
+    with pytest.raises(OutputError, match="item names would repeat"):
         opened(tmp_path / "s")
     assert (tmp_path / "s" / "identity.sqlite").read_bytes() == b"\xff" * 8192
 
@@ -170,7 +170,7 @@ def test_what_the_message_of_a_damaged_identity_says_can_be_done(tmp_path: Path)
         opened(tmp_path / "s")
     told = str(caught.value)
     assert str(tmp_path / "s" / "identity.sqlite") in told
-    assert "It is left as it is" in told
+    assert "It is not replaced" in told
     section = re.search(r"docs/device\.md, '(.+)'", told)
     assert section is not None
     assert f"**{section[1]}**" in (ROOT / "docs" / "device.md").read_text()

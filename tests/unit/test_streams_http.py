@@ -134,7 +134,7 @@ def test_many_slow_connections_do_not_stop_the_others_for_long(push: HttpPush) -
 def test_a_token_is_asked_for_and_needed_where_others_reach_the_host(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("correct horse\n")
-    with pytest.raises(InputError, match="a token where others can reach the host"):
+    with pytest.raises(InputError, match="a token on a reachable host"):
         opened("http:0.0.0.0:0")
     stream = HttpPush(HttpConfig(port=0, token_file=str(token)), ("a",))
     try:

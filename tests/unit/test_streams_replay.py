@@ -79,7 +79,7 @@ def test_all_columns_of_numbers_and_dates(tmp_path: Path) -> None:
             "when,x\n2024-05-01 12:00:00,1\n",
             "got the date '2024-05-01 12:00:00' - at a.csv line 2, column when. If it is",
         ),
-        ("when,x\n2024-05-01 12:00:00,1\n", "say so: time=when;"),
+        ("when,x\n2024-05-01 12:00:00,1\n", "set time=when;"),
         (
             "time,x\n1.5,1\n2024-05-01 12:00:00,1\n",
             "seconds in every row, or dates in every row, got '2024-05-01 12:00:00'",

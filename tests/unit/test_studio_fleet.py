@@ -46,7 +46,7 @@ def test_without_a_fleet_the_page_says_how_to_make_one(tmp_path: Path) -> None:
     studio = client(tmp_path)
     for address in ("/fleet", "/fleet/devices", ROLLOUT):
         text = page(studio, address)
-        assert "No fleet was named" in text
+        assert "No fleet selected" in text
         assert "edgewright fleet init" in text
         assert "edgewright studio --fleet" in text
 
@@ -79,7 +79,7 @@ def test_an_empty_fleet_says_what_comes_next(tmp_path: Path) -> None:
         studio = client(tmp_path / "runs", fleet=made.folder)
         text = page(studio, "/fleet")
         assert "No devices yet" in text
-        assert "No rollout was started yet" in text
+        assert "No rollouts yet" in text
         assert "No devices yet" in page(studio, "/fleet/devices")
     finally:
         made.close()
@@ -119,10 +119,10 @@ def test_devices_are_filtered_sorted_and_paged_by_the_address(studio: Client, fl
     assert len(newest) == len(fleet.canaries()) - 1
     assert len(names(page(studio, "/fleet/devices?phase=quarantined"))) == 1
     assert len(names(page(studio, "/fleet/devices?phase=idle"))) == 29
-    assert "No device is like that" in page(studio, "/fleet/devices?tag=nowhere")
+    assert "No device matches" in page(studio, "/fleet/devices?tag=nowhere")
     for wrong in ("order=drop", "page=0", "page=-1", "page=9999999", "counter=x", "silent=1", "phase=dead"):
         assert len(names(page(studio, f"/fleet/devices?{wrong}"))) == 30
-    assert "No device is like that" in page(studio, "/fleet/devices?page=7")
+    assert "No device matches" in page(studio, "/fleet/devices?page=7")
 
 
 def test_a_device_shows_why_and_what_happened(studio: Client, fleet: Watched) -> None:
@@ -130,7 +130,7 @@ def test_a_device_shows_why_and_what_happened(studio: Client, fleet: Watched) ->
     for word in ("failed here before", "p99 0.62 s", "was allowed to", "its place is", "1800"):
         assert word in text
     silent = page(studio, f"/fleet/device/{fleet.devices[-1].id}")
-    assert "It has never reported" in silent
+    assert "No reports yet" in silent
     for wrong in ("0" * 32, "x", "..%2f..%2fetc"):
         page(studio, f"/fleet/device/{wrong}", 404)
 
@@ -140,7 +140,7 @@ def test_a_rollout_shows_stages_gates_and_devices(studio: Client) -> None:
     steps = re.findall(r'<li class="(\w+)"', text)
     assert steps == ["done", "now", "later"]
     assert text.count('class="state ready">pass') == 2
-    for word in ("within the limit 30.0%", "Not over before", "reverted"):
+    for word in ("within the limit 30.0%", "Earliest end", "reverted"):
         assert word in text
     for wrong in ("nothing", "NO", "a%20b"):
         page(studio, f"/fleet/rollout/{wrong}", 404)

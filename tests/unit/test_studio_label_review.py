@@ -46,7 +46,7 @@ def said(root: Path) -> list[tuple[int, str, str]]:
 
 def test_a_form_labels_and_goes_on(root: Path, studio: Client) -> None:
     page = studio.get(AT)
-    assert "The machine takes it for" in page.text
+    assert "The machine suggests" in page.text
     assert "80 items left" in page.text
     assert "left" not in studio.get("/label/calls.labelling").text, "nothing is said of nobody's work"
     answer = studio.post(AT, data={**form(page.text), "take": "lamp"})
@@ -81,7 +81,7 @@ def test_an_audit_is_blind(root: Path, studio: Client) -> None:
     for _ in range(2):
         page = studio.get(AT + "&mode=audit")
         assert "90 %" not in page.text
-        assert "takes it for" not in page.text
+        assert "The machine suggests" not in page.text
         assert studio.post(AT + "&mode=audit", data={**form(page.text), "take": "lamp"}).status_code == 303
     with Project(root / "calls.labelling") as project:
         assert audited(project).state == "done"

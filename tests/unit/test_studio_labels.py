@@ -120,7 +120,7 @@ def test_a_second_tab_is_told_and_overwrites_nothing(root: Path, studio: Client)
     content = (root / "moves" / "labels.csv").read_bytes()
     answer = studio.post(AT, data={**second, "label_0": "later", "do": "save"})
     assert answer.status_code == 409
-    assert "Nothing of yours is saved" in answer.text
+    assert "Your changes are not saved" in answer.text
     assert (root / "moves" / "labels.csv").read_bytes() == content
     # Both are shown, and the form still holds the second one's: it can be put over the first.
     assert ": mine <span" in answer.text
@@ -138,7 +138,7 @@ def test_events_of_another_recording_may_change_meanwhile(root: Path, studio: Cl
     assert studio.post(AT, data={**first, "label_0": "mine", "do": "save"}).status_code == 303
     answer = studio.post(other, data={**second, "label_0": "theirs", "do": "save"})
     assert answer.status_code == 303
-    assert "changed meanwhile" in studio.get(answer.headers["location"]).text
+    assert "changed elsewhere in the meantime" in studio.get(answer.headers["location"]).text
     assert labels_of(root)[0] == "mine"
     assert labels_of(root, "two.csv")[0] == "theirs"
 

@@ -183,7 +183,7 @@ def test_no_more_runs_than_may_go_on_at_once_and_all_end_with_the_studio(tmp_pat
         assert studio.post("/start", data=said).status_code == 303
         third = studio.post("/start", data=said)
         assert third.status_code == 409
-        assert "Expected at most 2 runs at once, got 2 that go on" in third.text
+        assert "Expected at most 2 runs at once, got 2 running or waiting" in third.text
         assert 'value="100000"' in third.text
     finally:
         jobs.stop()

@@ -194,7 +194,7 @@ def test_a_grammar_that_explodes_costs_nothing_and_one_that_grows_is_refused(tmp
     with pytest.raises(InputError, match="sentences of at most 300 characters"):
         sentences(read_grammar(file), 5, 0, "g")
     file.write_text(file.read_text().replace('"word"', '""'))
-    with pytest.raises(InputError, match="The rules grow one another"):
+    with pytest.raises(InputError, match="The rules expand each other"):
         sentences(read_grammar(file), 5, 0, "g")
     # Every rule of a layer uses all of the next: 10 to the 11th ways through, each rule looked at once.
     layers = [[f"r{layer}_{n}" for n in range(10)] for layer in range(12)]

@@ -83,7 +83,7 @@ def test_verdict_names_every_problem() -> None:
     device = msgspec.structs.replace(example.device(), rows=(row,), fits=False)
     said = verdict(evaluation=evaluation, compression=compression, device=device)
     assert said.startswith("not ready for phone-arm64: ")
-    assert "not surely better than always naming the most frequent class" in said
+    assert "not significantly better than always predicting the most frequent class" in said
     assert "int8 loses 5 points of accuracy, the limit is 2 points" in said
     assert "flash 2 GB of 64 MB" in said
 

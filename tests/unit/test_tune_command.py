@@ -99,7 +99,7 @@ def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, t
     assert decision.thresholds["on"] == first.points[last - 1].threshold
     told = cli(*asked[:-1], "--out", tmp_path / "shown", "--point", last)
     assert f"{last} chosen" in told
-    assert f"point {last}, which was named" in told
+    assert f"point {last}, set by --point" in told
     assert (
         read_package(tmp_path / "shown" / "small.edge").sha256 == read_package(tmp_path / "named" / "small.edge").sha256
     )
@@ -124,7 +124,7 @@ def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_
     rows = data.read_text().splitlines()
     (folder / "ward" / "one.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
     asked[1] = str(folder)
-    assert "csv: --kind names another" in cli("tune", model, *asked, code=2)
+    assert "the kind of the run; change it with --kind" in cli("tune", model, *asked, code=2)
     labels = [row.rpartition(",")[2] for row in rows[1:]]
     starts = [place for place, label in enumerate(labels) if not place or labels[place - 1] != label]
     lines = [f"one.csv,{a},{b},{labels[a]}" for a, b in zip(starts, [*starts[1:], len(labels)], strict=True)]
@@ -151,7 +151,7 @@ def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
     ("events", "header", "said"),
     [
         (0, "a,b,label", "at least two events of on, got none"),
-        (1, "a,b,label", "got one, from which nothing can be told"),
+        (1, "a,b,label", "got one, which is too few"),
         (4, "a,c,label", "the columns a, b, got no b"),
         (4, "a,b,other", "label"),
     ],
@@ -174,7 +174,7 @@ def test_what_cannot_be_tuned_on_is_said(
         (["--alarm", "up"], "no label 'up'"),
         (["--smoothing", "0"], "numbers of windows from 1 to 1000"),
         (["--tolerance", "soon"], "a length of time"),
-        (["--tolerance", "1d"], "time outside of events, in which an alarm would be false"),
+        (["--tolerance", "1d"], "time outside events, to count false alarms"),
         (["--point", "1", "--alarms-per-day", "5"], "either --point or --alarms-per-day, got both"),
         (["--point", "0"], "--point"),
         (["--people", "nobody"], "no person 'nobody'"),
@@ -189,7 +189,7 @@ def test_a_slip_of_the_pen_is_said(model: Path, tmp_path: Path, cli: Cli, more: 
 
 def test_labels_that_alarm_must_be_named_and_a_package_carries_no_recordings(model: Path, cli: Cli) -> None:
     assert "--alarm, of off, on" in cli("tune", model, code=2)
-    assert "a package, which carries none" in cli("tune", package_path(model), "--alarm", "on", code=2)
+    assert "a package, which has none" in cli("tune", package_path(model), "--alarm", "on", code=2)
     # Rows that were dealt to three sides at random are no recordings.
     with pytest.raises(InputError, match="a run that is split by group"):
         tune_data(model, None)

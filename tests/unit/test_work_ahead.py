@@ -53,7 +53,7 @@ def test_short_work_says_nothing_and_long_work_how_long() -> None:
     tell_ahead(heard.ahead, "Training", LONG_S)
     assert heard.sentences == []
     tell_ahead(heard.ahead, "Training", 273.4)
-    assert heard.sentences == ["Training takes up to about 4 min 30 s of a processor (estimated; Ctrl-C ends it)"]
+    assert heard.sentences == ["Training takes up to about 4 min 30 s of CPU time (estimated; press Ctrl-C to stop)"]
 
 
 def test_scalability_is_estimated_near_what_it_took() -> None:
@@ -178,7 +178,7 @@ def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPat
     step = told_by_first(lambda _: None, heard.ahead, "Training", 10, skipped=1)
     for _ in range(3):
         step(1)
-    assert heard.sentences == ["Training takes up to about 30 s of a processor (estimated; Ctrl-C ends it)"]
+    assert heard.sentences == ["Training takes up to about 30 s of CPU time (estimated; press Ctrl-C to stop)"]
 
 
 def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPa
     step = told_by_first(moved.append, heard.ahead, "The curve", 40)
     step(1)
     step(1)
-    assert heard.sentences == ["The curve takes up to about 2 min of a processor (estimated; Ctrl-C ends it)"]
+    assert heard.sentences == ["The curve takes up to about 2 min of CPU time (estimated; press Ctrl-C to stop)"]
     assert moved == [1, 1]
 
 

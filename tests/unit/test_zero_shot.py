@@ -84,7 +84,7 @@ def test_more_labels_are_hit_by_chance_and_cost_more() -> None:
 
 def test_an_encoder_to_which_all_is_alike_is_refused() -> None:
     same = np.full((3, 4), 0.5, np.float32)
-    with pytest.raises(InputError, match="all are alike"):
+    with pytest.raises(InputError, match="equal vectors for all"):
         Chooser(labels_of({"a": ["x"], "b": ["y"]}, []), same[:2], same[:0], same)
 
 

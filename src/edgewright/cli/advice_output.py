@@ -31,13 +31,13 @@ def advice_lines(record: Advice) -> list[str]:
     """Return the summary."""
     lines = [title_of(record), "", "1 frame", *_points([f"{record.frame.task}", *record.frame.why])]
     needed = [one.name for one in record.frame.capabilities if one.needed]
-    lines += _points([f"of zero-shot, reasoning, retrieval, generation it needs: {', '.join(needed) or 'none'}"])
+    lines += _points([f"needed of zero-shot, reasoning, retrieval, generation: {', '.join(needed) or 'none'}"])
     lines += _points([f"left out: {name}: {why}" for name, why in record.frame.left_out])
     asked = ", ".join(need.text for need in record.needs) or "none named"
     lines += ["", f"2 constraints (needs: {asked}; link {record.radio}; modelled)", *_places(record)]
     lines += ["", "3 what exists"]
     lines += _points([f"{one.name}: {shorten(one.what, _SAID, ' ...')}{' - ' + one.measured if one.measured else ''}"
-                      for one in record.existing] or ["nothing is known for such data"])  # fmt: skip
+                      for one in record.existing] or ["no known solution for this data"])  # fmt: skip
     lines += ["", "4 and 5 measured", *_measured(record)]
     lines += _points([f"more data: {record.curve_note}"] if record.curve_note else [])
     lines += ["", "decision", *_points([f"{record.choice}: {record.choice_why}",
@@ -77,7 +77,7 @@ def _measured(record: Advice) -> list[str]:
     ladder = record.ladder
     if ladder is None:
         return [f"    {name:<32} {value}" for name, value in record.measured]
-    kept = "rows, each for itself" if ladder.kept == "row" else f"{ladder.units:,} whole {ladder.kept}s"
+    kept = "single rows" if ladder.kept == "row" else f"{ladder.units:,} whole {ladder.kept}s"
     lines = [f"  {ladder.metric_title}, {ladder.folds} folds of {kept}"]
     for rung in ladder.rungs:
         mark = ">" if rung.title == record.choice else "+" if rung.climbed else " "

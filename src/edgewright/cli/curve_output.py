@@ -23,7 +23,7 @@ def curve_lines(record: Curves, later: Curves | None = None) -> list[str]:
         lines += ["", *_table(record.parameters, "parameters", record.share)]
     lines += ["", record.verdict]
     if later is not None:
-        lines += ["", f"the earlier record said of {later.data.at:,.0f} samples: {later.verdict}"]
+        lines += ["", f"earlier record for {later.data.at:,.0f} samples: {later.verdict}"]
     return lines
 
 

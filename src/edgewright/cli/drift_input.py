@@ -61,7 +61,7 @@ def rows_of(
         absent = [column for column in [*wanted, *extra] if column not in chunk.columns]
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
-                             "Name the columns in the header line")  # fmt: skip
+                             "Add column names in the header")  # fmt: skip
         values = chunk.values[:, [chunk.names.index(column) for column in wanted]]
         times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
         yield values, _times(chunk, time_column, name) if time_column else times
@@ -98,7 +98,7 @@ def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats],
     """
     manifest = predictor.manifest
     if predictor.regression:
-        raise InputError("a package of classes", "one of amounts, whose answers have no confidence", "--confidence")
+        raise InputError("a package of classes", "a regression package, which gives no confidence", "--confidence")
     window = manifest.window
     windower = None if window is None else Windower(window.samples, window.step, len(manifest.columns))
 

@@ -138,7 +138,7 @@ def export_language(
     writer = chosen.writers.get(_LANGUAGE)
     for option, value in options.items():
         if value and option not in ("--form", "--rounding"):
-            raise InputError(f"{option} with a model of samples", str(value), str(path), f"Leave {option} out")
+            raise InputError(f"{option} with a model of samples", str(value), str(path), f"Omit {option}")
         if value and writer is not None:
             raise InputError(f"{option} with --to tflite or onnx", str(value), str(path), "C is int8, rounded once")
     spec, arrays = read_for_device(path)
@@ -205,7 +205,7 @@ def _network(
             byte = "" if last is None else f" (byte {max(-128, math.ceil(value / last.scale + last.zero))})"
             return f"{value:.4g}{byte}"
 
-        notes.append(f"out of scope where the largest logit is below {shown(student.threshold)}")
+        notes.append(f"out of scope if the largest logit is below {shown(student.threshold)}")
         for name, limit in zip(spec.intents, limits.tolist(), strict=True):
             notes[-1] += f", of {name} below {shown(limit)}" if limit > student.threshold else ""
     left = [part for part, there in (("slots", spec.tagger), ("gazetteers", spec.gazetteers)) if there]

@@ -21,7 +21,7 @@ from typing import Any
 from edgewright.schema.errors import INTERRUPTED, TERMINATED
 
 AGAIN_SECONDS = 0.02
-MESSAGE = "interrupted; nothing half-written was left"
+MESSAGE = "interrupted; no partial files were left"
 
 
 class _Interrupts:

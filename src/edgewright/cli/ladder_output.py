@@ -33,13 +33,13 @@ def _head(record: LadderRecord) -> list[str]:
     if record.classes:
         what += f", {len(record.classes)} classes"
     less = "" if record.higher else " (less is better)"
-    kept = "rows, each for itself" if record.kept == "row" else f"{record.units:,} whole {record.kept}s"
+    kept = "single rows" if record.kept == "row" else f"{record.units:,} whole {record.kept}s"
     lines = [
         f"{what}; {record.folds} folds of {kept}; device {record.profile}",
-        *_wrapped(f"judged by {record.metric_title}{less}: {record.metric_why}", ""),
+        *_wrapped(f"metric: {record.metric_title}{less}; {record.metric_why}", ""),
     ]
     if record.held:
-        lines.append(f"left out from the beginning: {', '.join(record.held)}")
+        lines.append(f"held out: {', '.join(record.held)}")
     for note in record.notes:
         lines += _wrapped(f"! {note}", "")
     return lines

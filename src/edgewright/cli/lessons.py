@@ -13,7 +13,7 @@ from edgewright.schema.lesson import Block, Heading, Question
 from edgewright.trace.blocks_terminal import LETTERS, blocks_parts, question_parts, source_note
 from edgewright.trace.page import BAD, GOOD, QUIET, page_of, print_parts
 
-_KEYS = "a-d or 1-4 answers, q ends"
+_KEYS = "a-d or 1-4: answer, q: quit"
 
 
 def show_blocks(console: Console, blocks: Sequence[Block]) -> None:
@@ -29,7 +29,7 @@ def step_through(console: Console, blocks: Sequence[Block]) -> None:
         show_blocks(console, steps[place])
         if place + 1 == len(steps):
             return
-        console.print(Text(f"{place + 1} of {len(steps)} - space goes on, p goes back, q ends", style=QUIET))
+        console.print(Text(f"{place + 1} of {len(steps)} - space: next, p: back, q: quit", style=QUIET))
         key = click.getchar().lower()
         if key == "q":
             return

@@ -91,7 +91,7 @@ cli = Commands(
     package="edgewright.cli.commands",
     before="",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Sensor data to a small model that proves itself on the device, on your own machine.",
+    help="Build small models from sensor data, prove them on the device, and keep them healthy, on your own machine.",
     epilog="Start with: edgewright demo",
 )
 click.version_option(package_name="edgewright", message="edgewright %(version)s")(cli)
@@ -140,7 +140,7 @@ def _run(arguments: list[str]) -> int:
         _forget_output()
         return OUTPUT_FAILED
     except MemoryError:
-        return _say("expected enough memory for this data. Take fewer rows or a smaller window", OUTPUT_FAILED)
+        return _say("expected enough memory for this data. Use fewer rows or a smaller window", OUTPUT_FAILED)
     except OSError as error:
         if error.errno is None:
             raise

@@ -102,11 +102,11 @@ class Columns:
     """Options of commands that read rows with labels."""
 
     target: str = option(help="Column to predict.")
-    group: str = option(help="Column with the person or machine of a row, which splits and folds keep whole.")
+    group: str = option(help="Column with the person or machine of a row; splits and folds keep each one whole.")
     session: str = option(help="Column with the session of a row.")
     time: str = option(help="Column with the time of a row.")
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
-    kind: str = option(help="Source or public set; judged by the path when left out.")
+    kind: str = option(help="Kind of source or public set; detected from the path by default.")
 
     def table(self) -> dict[str, object]:
         """Return the columns and the kind that were named, as a pipeline's `[data]` has them."""
@@ -119,22 +119,22 @@ class ProblemOptions(Columns):
     """Options of commands that cross-validate models on data or on the data of a pipeline."""
 
     path: str | None = option("--data", metavar="PATH", help="Data of the pipeline that DATA names.")
-    window: int | None = option(type=click.IntRange(min=2), help="Rows in a window; single rows without.")
+    window: int | None = option(type=click.IntRange(min=2), help="Rows in a window; without it, single rows are used.")
     step: int | None = option(
-        type=click.IntRange(min=1), help="Rows between the starts of windows; half a window without."
+        type=click.IntRange(min=1), help="Rows between the starts of windows; half a window by default."
     )
     window_target: str = option(
         type=click.Choice(["last", "mean", "first", "max"]),
         default="last",
-        help="Row of a window whose amount is predicted; a class is the label of the whole window.",
+        help="Which row's value is the target of a window; a class is the label of the whole window.",
     )
     by: str = option(
         type=click.Choice(["auto", "row", "block"]),
         default="auto",
-        help="What folds keep whole; 'row' means that rows are independent.",
+        help="What folds keep whole; 'row' means that rows are independent of each other.",
     )
     metric: str = option(help="accuracy, balanced-accuracy, macro-f1, average-precision, mae, rmse.")
-    seed: int = option(type=click.IntRange(min=0), default=0, help="Seed of everything random.")
+    seed: int = option(type=click.IntRange(min=0), default=0, help="Random seed.")
 
     def windows(self, command: str) -> WindowConfig | None:
         """Return the windows that the options ask for; None for rows.
@@ -197,7 +197,7 @@ def refuse_existing(out: Path, force: bool) -> None:
     if out.is_dir():
         raise InputError("a file", "a folder", str(out))
     if out.exists() and not force:
-        raise InputError("a new file", "one that exists", str(out), "Name another, or replace it with --force")
+        raise InputError("a new file", "one that exists", str(out), "Choose another, or replace it with --force")
     if not out.parent.is_dir():
         raise InputError("a folder to write into", "none", str(out.parent), "Make it first")
 

@@ -26,9 +26,9 @@ class BadRows:
         """Report one, or count it: the first ten are reported, then the hundredth, the thousandth and so on."""
         self._seen += 1
         if self._seen <= _EACH:
-            click.echo(f"{text}; taken as missing", err=True)
+            click.echo(f"{text}; treated as missing", err=True)
         elif self._seen == 10 ** (len(str(self._seen)) - 1):
-            click.echo(f"{self._seen:,} wrong cells or lines so far, taken as missing", err=True)
+            click.echo(f"{self._seen:,} invalid cells or lines so far, treated as missing", err=True)
 
 
 def print_ahead(sentence: str) -> None:

@@ -45,8 +45,7 @@ BATCH = 16
 # Where studies without a name of their own lie.
 STUDIES = Path("searches")
 GROUPING = (
-    "Name what stays together in the pipeline: [data] group, session or time; [split] allow_leakage = true goes on all "
-    "the same"
+    "Set [data] group, session or time to keep related rows together; [split] allow_leakage = true to continue anyway"
 )
 
 
@@ -117,7 +116,7 @@ def _go(options: SearchOptions, run: Search, profile: Profile) -> None:
     front = front_of(trials)
     if options.judge and front:
         if not quiet:
-            click.echo(f"judging {min(options.judge, len(front))} of {len(front)} points, leaving units out")
+            click.echo(f"cross-validating {min(options.judge, len(front))} of {len(front)} points")
         judged = run.judge(spread_over(front, options.judge))
     else:
         judged = run.study.judged()
@@ -146,7 +145,7 @@ def _show(found: Result, task: str, options: SearchOptions, profile: Profile) ->
     click.echo(f"\n{found.trials} trials on {profile.name}: {counts}; {found.rule}.")
     if options.engine != "local":
         click.echo(
-            "Batches are told in the order they were asked in, so the order of results changes nothing; a batch that a "
+            "Batches are reported in the order of requests, so the order of results has no effect; a batch that a "
             "cluster loses does, and other processors round differently."
         )
     told = comparison_text(found)
@@ -157,7 +156,7 @@ def _show(found: Result, task: str, options: SearchOptions, profile: Profile) ->
     click.echo(f"{Path(found.study) / 'front.html'}")
     if take is not None:
         place = shlex.quote(f"{found.study}/{POINTS}/{take}.toml")
-        click.echo(f"train and package trial {take}, judged on the pipeline's own test part: edgewright run {place}")
+        click.echo(f"train, test and package trial {take}: edgewright run {place}")
 
 
 def _take(options: SearchOptions, folder: Path) -> None:
@@ -193,7 +192,7 @@ def _refuse(problem: Problem, config: PipelineConfig) -> None:
     elif config.split.by == "row":
         raise InputError(
             f"a split by {problem.by}", "split.by = 'row'", f"{config.name} [split]",
-            f"Rows of one {problem.by} on both sides flatter every point: set split.by = 'auto'",
+            f"Rows of one {problem.by} in training and test inflate every score: set split.by = 'auto'",
         )  # fmt: skip
 
 
@@ -250,4 +249,4 @@ def _ahead(told: Callable[[Sequence[Tried]], None], trials: int) -> Callable[[Se
 
 
 def _kept_so_far(study: Study) -> str:
-    return f"{len(study.trials())} trials are kept. Go on with: {command_line(out=study.folder, resume=True)}"
+    return f"{len(study.trials())} trials are kept. Continue with: {command_line(out=study.folder, resume=True)}"

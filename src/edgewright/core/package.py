@@ -111,7 +111,7 @@ def package_bytes(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
     data = pack({**files, MANIFEST: text})
     read = parse_package(data, f"package {manifest.name}")
     if read.manifest != whole:
-        raise InputError("a manifest of finite numbers", "one that changes when it is written", manifest.name)
+        raise InputError("a manifest of finite numbers", "one that changes when written", manifest.name)
     return data
 
 

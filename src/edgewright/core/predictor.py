@@ -34,11 +34,9 @@ def package_path(place: str | Path) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError("one package", f"{len(found)}", str(path), "Name the file itself")
+        raise InputError("one package", f"{len(found)}", str(path), "Name the file directly")
     if (path / "trace.json").exists():
-        raise InputError(
-            "a package in the run folder", "none: the run was refused", str(path), "Its trace.json says why"
-        )
+        raise InputError("a package in the run folder", "none: the run was refused", str(path), "See its trace.json")
     raise InputError("a run folder with a package", "a folder without one", str(path))
 
 
@@ -229,7 +227,7 @@ class Predictor:
             raise CheckFailedError(
                 f"self-test of {self.manifest.name} ({self.form}) with the engine {self.engine.name}: test vector {at} "
                 f"gives {_shown(got[at])}, the package says {_shown(wanted[at])} (tolerance {tolerance:g})",
-                "Do not use this package here; try another engine and report it",
+                "Do not use this package here; try another engine and report the error",
             )
         return float(worst.max())
 

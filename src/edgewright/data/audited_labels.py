@@ -92,7 +92,7 @@ def told(found: LabelRecord) -> str:
         return f"{found.human:,} labels by people"
     audit = found.audit
     return (
-        f"{found.human:,} labels by people and {found.machine:,} by a machine, of whose labels {audit.errors:,} of "
+        f"{found.human:,} labels by people and {found.machine:,} by a machine, of which {audit.errors:,} of "
         f"{audit.answered:,} drawn at random were wrong ({100 * audit.low:.1f} to {100 * audit.high:.1f} %)"
     )
 
@@ -108,7 +108,7 @@ def _checked(file: Path, limit: float) -> LabelRecord:
         )
     if found.sha256 != digest:
         raise CheckFailedError(
-            f"the labels of {file} are not those that were audited: the file was changed after the export",
+            f"the labels of {file} differ from the audited ones: the file was changed after the export",
             do="Correct labels in the project (edgewright label review) and export again",
         )
     if not found.machine:
@@ -117,15 +117,15 @@ def _checked(file: Path, limit: float) -> LabelRecord:
     reasons = {
         "none": "no audit of its machine labels",
         "open": f"an audit with {audit.answered:,} of {audit.drawn:,} answers",
-        "stale": "an audit of other labels than it holds",
+        "stale": "an audit of different labels",
     }
     if audit.state in reasons:
         raise CheckFailedError(f"{file} has {reasons[audit.state]} ({found.machine:,} of them)", do=_DO)
     if audit.high > limit:
         raise CheckFailedError(
             f"{audit.errors:,} of {audit.answered:,} audited labels of {file} were wrong, up to {100 * audit.high:.1f} "
-            f"% of the machine's labels may be; the limit is {100 * limit:g} %",
-            do=f"Audit more, suggest better, or raise {LIMIT_KEY} (language train: --label-errors) knowingly",
+            f"% of the machine's labels may be wrong; the limit is {100 * limit:g} %",
+            do=f"Audit more, improve suggestions, or raise {LIMIT_KEY} (language train: --label-errors)",
         )
     return found
 

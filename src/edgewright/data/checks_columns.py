@@ -71,7 +71,7 @@ def constant(dataset: DataSet) -> Iterator[Finding]:
         values = column_of(dataset, index)
         values = values[~np.isnan(values)]
         if len(values) > 1 and values.min() == values.max():
-            sentence = f"{column.name} is {values[0]:g} in every row and tells a model nothing"
+            sentence = f"{column.name} is {values[0]:g} in every row and has no information"
             yield Finding("constant", "warning", sentence, column.name, {"value": float(values[0])})
 
 
@@ -144,7 +144,7 @@ def identifiers(dataset: DataSet) -> Iterator[Finding]:
         named = bool(_IDENTIFIER.search(column.name)) and len(np.unique(values)) > 0.5 * len(values)
         if counts or named:
             why = "counts the rows" if counts else "is named like an identifier and differs in most rows"
-            sentence = f"{column.name} {why}: a model learns the order of the rows from it; name it in ignore"
+            sentence = f"{column.name} {why}: a model would learn the row order from it; name it in ignore"
             numbers = {"different": float(len(np.unique(values)))}
             yield Finding("identifier", "warning", sentence, column.name, numbers)
 
@@ -175,14 +175,14 @@ def balance(dataset: DataSet) -> Iterator[Finding]:
     known = labelled(y)
     if not known.all():
         absent = int((~known).sum())
-        sentence = f"{absent} rows are unlabelled ({percent(absent / len(y))}) and are left out of training"
+        sentence = f"{absent} rows are unlabelled ({percent(absent / len(y))}) and excluded from training"
         yield Finding("unlabelled", "note", sentence, numbers={"rows": float(absent), "share": absent / len(y)})
     if not known.any() or task_of(y) == "regression":
         return
     names, counts = np.unique(as_text(y[known]), return_counts=True)
     shares = counts / counts.sum()
     if len(names) == 1:
-        sentence = f"every labelled row is of the class {str(names[0])!r}: there is nothing to tell apart"
+        sentence = f"every labelled row is of the class {str(names[0])!r}: there is nothing to classify"
         yield Finding("one-class", "error", sentence, numbers={"classes": 1.0})
         return
     evenness = float(-(shares * np.log(shares)).sum() / np.log(len(names)))
@@ -210,7 +210,7 @@ def predictors(dataset: DataSet) -> Iterator[Finding]:
             continue
         if how := _gives_away(values[rows], y[rows], classes):
             severity: Severity = "error" if how.startswith("equals") else "warning"
-            sentence = f"{column.name} {how}: is it known before the target is?"
+            sentence = f"{column.name} {how}: is it known before the target?"
             yield Finding("target-leak", severity, sentence, column.name, {"rows": float(rows.sum())})
 
 
@@ -224,7 +224,7 @@ def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # n
         if y.min() == y.max():
             return ""
         r = float(np.corrcoef(values.astype(np.float64), y)[0, 1])
-        return f"tells the target alone (correlation {r:.6f})" if abs(r) > 0.99999 else ""
+        return f"alone determines the target (correlation {r:.6f})" if abs(r) > 0.99999 else ""
     names, codes = np.unique(as_text(y), return_inverse=True)
     if len(names) < 2 or np.bincount(codes).min() < 2:
         return ""
@@ -237,7 +237,7 @@ def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # n
     if len(firsts) == len(names) and np.array_equal(as_text(values[firsts]), names[codes[firsts]]):
         return "equals the target"
     if len(firsts) <= min(MOST_VALUES, len(values) // 4):
-        return "tells the class alone: each of its values belongs to one class"
+        return "alone determines the class: each of its values belongs to one class"
     if int(turn.sum()) == len(names) - 1:
-        return "tells the class alone: each class has a range of its own"
+        return "alone determines the class: each class has its own range"
     return ""

@@ -151,7 +151,7 @@ def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.
             "recordings of one sampling rate",
             f"{low[1]:g} Hz and {high[1]:g} Hz",
             f"{low[0]} and {high[0]}",
-            "Load each rate by itself, or set rate when the times are wrong",
+            "Load each rate separately, or set rate if the times are wrong",
         )
     return middle
 

@@ -102,7 +102,7 @@ def _receive_all(file: RemoteFile, part: Path, progress: Progress | None, timeou
             break
     raise InputError(
         "a connection to the origin", reason, file.url,
-        "Run the command again to go on where it stopped, or get the file another way and use --from PATH",
+        "Run the command again to resume, or get the file another way and use --from PATH",
     )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def _place(answer: Any, have: int) -> tuple[int, int | None]:  # noqa: ANN401 - 
         place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
         if place and int(place.group(1)) == have:
             return have, None if place.group(2) == "*" else int(place.group(2))
-        raise http.client.HTTPException(f"not the range that was asked for: {answer.headers.get('Content-Range')}")
+        raise http.client.HTTPException(f"another range than requested: {answer.headers.get('Content-Range')}")
     length = answer.headers.get("Content-Length")
     return 0, int(length) if length else None
 

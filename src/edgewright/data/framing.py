@@ -53,4 +53,4 @@ def sound_window(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     else:
         samples, reach = _GRAIN * round(WINDOW_S * rate / _GRAIN), "sounds are longer than"
     why = f"{rate:g} rows a second are sound: {reach} a window of {samples:,} samples, {samples / rate:.3g} s"
-    return WindowConfig(samples=samples, pad=True), f"{why}; shorter ones are filled up with zeros"
+    return WindowConfig(samples=samples, pad=True), f"{why}; shorter ones are padded with zeros"

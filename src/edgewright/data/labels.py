@@ -156,7 +156,7 @@ def marked(
     if any(mark.file for mark in chosen):
         chosen = tuple(mark for mark in chosen if names_recording(mark.file, recording.name))
     elif not alone:
-        raise InputError("a column file that says which recording is labelled", "none", marks.where)
+        raise InputError("a column file that names the labelled recording", "none", marks.where)
     return label_rows(recording, chosen, unit=unit, samples=marks.samples, rate=rate, origin=origin)
 
 

@@ -67,7 +67,7 @@ def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64])
         return []
     share = float(np.isin(samples.groups[test], both).mean())
     sentence = (
-        f"{len(both)} of {len(np.unique(samples.groups[test]))} groups of the test are in training too "
+        f"{len(both)} of {len(np.unique(samples.groups[test]))} test groups are also in the training data "
         f"({few([str(b) for b in both])}): {percent(share)} of the test samples come from a known person or machine"
     )
     numbers = {"groups": float(len(both)), "share": share}
@@ -111,7 +111,7 @@ def _identical(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int6
     if not same.any():
         return []
     what = "windows" if samples.X.ndim == 3 else "rows"
-    sentence = f"{int(same.sum())} of {len(test)} test {what} are in training value for value ({percent(same.mean())})"
+    sentence = f"{int(same.sum())} of {len(test)} test {what} are also in training, identical ({percent(same.mean())})"
     numbers = {"samples": float(same.sum()), "share": float(same.mean())}
     severity: Severity = "error" if same.mean() >= 0.01 else "warning"
     return [Finding("identical", severity, sentence, numbers=numbers)]

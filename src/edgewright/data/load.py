@@ -49,7 +49,7 @@ def load_data(
     part = find_kind(kind, where)
     if keys.get("path") and isinstance(part, Source) and part.simulated:
         raise InputError(
-            f"no data beside the kind {kind!r}, which makes up its own rows", repr(keys["path"]), where,
+            f"no data with the kind {kind!r}, which generates its own rows", repr(keys["path"]), where,
             "Use a pipeline, or --kind where the command has it, that reads files",
         )  # fmt: skip
     dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
@@ -133,7 +133,7 @@ def guess(path: str) -> dict[str, object]:
         return {"kind": "folder", "path": path}
     if any(kind for kind, _ in kinds):
         raise InputError(
-            "a folder whose files say what they are", "texts", path, "Name one of the files, or the kind of the folder"
+            "a folder whose files show their kind", "texts", path, "Name one of the files, or the kind of the folder"
         )
     raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
 

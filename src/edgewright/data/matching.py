@@ -64,7 +64,7 @@ def find_names(wanted: Sequence[str], there: Sequence[str], given: Mapping[str, 
         shown = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
         raise InputError(
             f"the columns {', '.join(wanted[:20])}{' ...' if len(wanted) > 20 else ''}", shown, where,
-            f"Say which column is {absent[0]!r}: --map 'COLUMN={absent[0]}'",
+            f"Map the column for {absent[0]!r}: --map 'COLUMN={absent[0]}'",
         )  # fmt: skip
     return [name for name in found if name is not None]
 
@@ -120,7 +120,7 @@ def find_labels(wanted: Sequence[str], there: Iterable[str], given: Mapping[str,
         shown = ", ".join(repr(label) for label in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
         raise InputError(
             f"labels that the model knows ({known})", shown, where,
-            f"Say what it is: --map '{unknown[0]}=LABEL', or leave its samples out: --map '{unknown[0]}='",
+            f"Map it: --map '{unknown[0]}=LABEL', or exclude its samples: --map '{unknown[0]}='",
         )  # fmt: skip
     return found
 

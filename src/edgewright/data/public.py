@@ -150,7 +150,7 @@ def download(name: str, part: Public, progress: Callable[[RemoteFile], Progress 
     """
     if not part.downloads:
         raise InputError(
-            f"files of {name!r} to download", "none: it is put together from several origins", part.homepage,
+            f"files of {name!r} to download", "none: it combines files of several origins", part.homepage,
             "Name the folder of a copy with --from PATH",
         )  # fmt: skip
     folder, parts = cache_folder() / name, cache_folder() / ".downloads" / name

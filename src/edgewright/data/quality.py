@@ -69,7 +69,7 @@ def _acceleration(dataset: DataSet) -> Iterator[Finding]:
             sentence = f"{stem} is declared in {declared}, but its usual magnitude is that of gravity in {kinds[0]}"
             yield Finding("unit", "warning", sentence, name)
         elif kinds and not declared:
-            sentence = f"{stem} is in {kinds[0]}, judged by the magnitude of gravity; no unit is declared"
+            sentence = f"{stem} is in {kinds[0]}, based on the magnitude of gravity; no unit is declared"
             yield Finding("unit", "note", sentence, name)
 
 
@@ -126,7 +126,7 @@ def clocks(dataset: DataSet) -> Iterator[Finding]:
         yield from _gaps(dataset, timed)
         yield from _order(dataset, timed)
     elif dataset.rate is None:
-        sentence = "rows carry no time: gaps and the sampling rate cannot be checked"
+        sentence = "rows have no time: gaps and the sampling rate cannot be checked"
         yield Finding("no-time", "note", f"{sentence}; name the time column if there is one")
     if any(r.groups is None for r in dataset.recordings):
         sentence = "no person or machine is known: a split cannot keep them apart"
@@ -145,7 +145,7 @@ def _rate(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
     sentence = f"{pace(rate)}; 95 of 100 steps are within {percent(jitter)} of that"
     yield Finding("rate", "warning" if jitter > 0.2 else "note", sentence, numbers=numbers)
     if dataset.rate is not None and abs(dataset.rate - rate) > RATE_TOLERANCE * rate:
-        sentence = f"declared is {pace(dataset.rate)}, the times say {pace(rate)}"
+        sentence = f"the declared rate is {pace(dataset.rate)}, the times give {pace(rate)}"
         yield Finding("rate-differs", "warning", sentence, numbers={**numbers, "declared": dataset.rate})
 
 
@@ -176,8 +176,8 @@ def _order(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
     """Return times that repeat or go back."""
     steps = [(r, np.diff(r.time)) for r in timed if r.time is not None]
     kinds: tuple[tuple[str, Severity, str], ...] = (
-        ("time-repeats", "note", "rows have the time of the row before"),
-        ("time-goes-back", "error", "rows are earlier than the row before"),
+        ("time-repeats", "note", "rows repeat the time of the previous row"),
+        ("time-goes-back", "error", "rows are earlier than the previous row"),
     )
     for kind, severity, words in kinds:
         hits = [(r, np.flatnonzero(d == 0 if kind == "time-repeats" else d < 0)) for r, d in steps]

@@ -83,7 +83,7 @@ class Spool:
     def _full(self, got: str) -> OutputError:
         return OutputError(
             f"room for {self.wanted / 1e9:.2f} GB of rows that are read in parts", got, str(self.folder),
-            "Nothing was left behind; free some space, or name another folder with --out",
+            "Temporary files were removed; free some space, or name another folder with --out",
         )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
     if bool((samples.y == samples.y[0]).all()):
         raise InputError(
             "at least two different values in the target", f"only {str(samples.y[0])!r}",
-            f"{dataset.name}, {dataset.target_name or 'target'}", "A model needs something to tell apart",
+            f"{dataset.name}, {dataset.target_name or 'target'}", "A model needs different values to predict",
         )  # fmt: skip
     return samples
 
@@ -114,7 +114,7 @@ def _prepared(dataset: DataSet) -> list[_Rows]:
         InputError: when no row carries a label.
     """
     if not any(r.target is not None and bool(labelled(r.target).any()) for r in dataset.recordings):
-        raise InputError("labelled rows", "none", dataset.name, "Name the column that is to be predicted: target")
+        raise InputError("labelled rows", "none", dataset.name, "Name the column to predict: target")
     text = any(r.target is not None and np.asarray(r.target).dtype.kind == "U" for r in dataset.recordings)
     grouped = all(r.groups is not None for r in dataset.recordings)
     amounts = False

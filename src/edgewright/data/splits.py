@@ -263,7 +263,7 @@ def _require_classes(y: Any, result: Split) -> None:  # noqa: ANN401 - text or f
         only = np.setdiff1d(np.unique(values[getattr(result, side)]), trained)
         if len(only):
             raise InputError(
-                f"every class of the {side} samples in training too",
+                f"every class of the {side} samples also in training",
                 f"{', '.join(repr(str(c)) for c in only)} outside training only",
                 f"[split] by = {result.by!r}",
                 "Record that class in more groups or sessions, change the seed or the shares, or split by another rule",

@@ -68,7 +68,7 @@ def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) ->
     """
     if sides.by not in ("group", "session"):
         raise InputError("a split by group or session where rows are synthetic", f"by = {sides.by!r}", "[split] by",
-                         "A copy of a test row in the training would tell of it: name group or session")  # fmt: skip
+                         "A copy of a test row in the training data would leak it: name group or session")  # fmt: skip
     names = samples.groups if sides.by == "group" and samples.groups is not None else samples.sessions
     trained = {str(name) for name in names[places[sides.train]]} - {
         str(name) for side in (sides.validation, sides.test) for name in names[places[side]]
@@ -77,7 +77,7 @@ def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) ->
     kept = [k for k in made.tolist() if _of(samples, k, sides.by) <= trained]
     if not kept:
         raise InputError("synthetic samples of what trains", f"{len(made):,} of what does not", "[split]",
-                         "Make them of the people of the training, or leave them out")  # fmt: skip
+                         "Create them from people of the training data, or exclude them")  # fmt: skip
     train = np.sort(np.concatenate([places[sides.train], np.array(kept, np.int64)]))
     return Split(train=train, validation=places[sides.validation], test=places[sides.test], by=sides.by)
 

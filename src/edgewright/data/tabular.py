@@ -154,7 +154,7 @@ def refuse_infinite(values: Floats, names: Sequence[str], place: Callable[[int],
         row, column = (int(i) for i in np.argwhere(infinite)[0])
         raise InputError(
             "finite numbers (within float32)", "an infinite value", f"{place(row)}, column {names[column]}",
-            "Leave the field empty where nothing was measured",
+            "Leave the field empty if nothing was measured",
         )  # fmt: skip
 
 

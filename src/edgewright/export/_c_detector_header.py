@@ -28,7 +28,7 @@ _CLOSE = """
 _ANOMALY = """
 typedef struct {
     float score;
-    int channel;  /* the one to blame most, from 0; -1 where none is */
+    int channel;  /* the most anomalous one, from 0; -1 if none */
     uint32_t row; /* number of the %s, from 0 */
 } @_anomaly;
 """
@@ -40,7 +40,7 @@ float @_detect_score(@_detect_context *context, const float row[@@_DETECT_CHANNE
 _CUT = """\
 /* Takes the next row; 1 and the anomaly that begins with the window it completes, or 0 and it untouched. */
 int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly);
-/* Says that rows are missing here: the window begins anew. */
+/* Call if rows are missing here: the window restarts. */
 void @_detect_gap(@_detect_context *context);"""
 _GIVEN = """\
 /* Takes the next window, channel after channel; 1 and the anomaly that begins with it, or 0 and it untouched. */
@@ -49,8 +49,8 @@ int @_detect_window(@_detect_context *context, const float window[@@_DETECT_CHAN
 /* Takes the next window, too, and gives its score only: the higher, the odder; NAN while still learning. */
 float @_detect_window_score(@_detect_context *context, const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]);"""
 _TIME = """\
-/* Says the time of the rows that follow, in microseconds since 1970, until it is told anew. Before the first time it is
-   not known: %s. */
+/* Sets the time of the rows that follow, in microseconds since 1970, until the next call. Before the first call it is
+   unknown: %s. */
 void @_detect_time(@_detect_context *context, int64_t microseconds);"""
 _UNKNOWN = {"own_past": "the time of day then takes no part", "robust": "a row then counts as of the first part"}
 
@@ -63,7 +63,7 @@ def detector_header(form: Form) -> str:
     text = f"{int(form.refractory)} {each}s"
     if form.refractory < 1:
         text = f"{100 * form.refractory:g} % of the rows seen (of {MOST_SEEN:,} at most)"
-    pause = f"{text} at least lie between two" if form.refractory else f"a run of odd {each}s is one"
+    pause = f"{text} or more between two" if form.refractory else f"a run of odd {each}s is one"
     tables = sum(table.nbytes for table in form.tables().values())
     net = form.score.network is not None
     besides = " besides those of @_net.h" if net else ""
@@ -72,7 +72,7 @@ def detector_header(form: Form) -> str:
         "/*",
         f" * {what} in, anomalies out: detector {form.kind} over {columns}.",
         *(_windows(form)),
-        f" * A score from {np.float32(form.threshold):.9g} on is odd; {pause}. NAN stands for a missing number.",
+        f" * A score from {np.float32(form.threshold):.9g} on is anomalous; {pause}. NAN stands for a missing number.",
         " *",
         f" * Memory: {form.ram} bytes of RAM{besides}, in the caller's context, no heap; {tables} of constants.",
         " */",
@@ -87,7 +87,7 @@ def detector_header(form: Form) -> str:
     if form.score.season:
         lines.append(_TIME % _UNKNOWN.get(form.kind, "rows count as of the first part"))
     lines += [
-        "/* Begins: to be called first. Later it forgets what was seen, not what was learnt. */",
+        "/* Call it first. A later call forgets the rows, not the fit. */",
         "void @_detect_init(@_detect_context *context);",
         _CLOSE,
     ]
@@ -99,4 +99,4 @@ def _windows(form: Form) -> list[str]:
     if form.window is None:
         return []
     cut = f"Windows of {form.window.samples} rows, one every {form.window.step}"
-    return [f" * {cut}; mean, deviation, mean step and range of every channel are judged."]
+    return [f" * {cut}; mean, deviation, mean step and range of every channel are scored."]

@@ -42,8 +42,8 @@ typedef struct {
     float input[@@_INPUTS];
 %(bytes)s} @_self_test_context;
 
-/* Whether this build answers as the model does: 0, or what is wrong. It makes %(samples)d samples up, in the order
- * that @.h says, and knows their answers. */
+/* Whether this build answers as the model does: 0, or what is wrong. It generates %(samples)d samples, in the order
+ * that @.h gives, with known answers. */
 int @_self_test(@_self_test_context *context);
 """,
 )

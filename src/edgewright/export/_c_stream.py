@@ -100,13 +100,13 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         *(EVENT if found else []),
         "} @_event;",
         "",
-        "/* Begins: to be called first. Later it forgets everything. */",
+        "/* Call it first. A later call forgets everything. */",
         "void @_init(@_stream_context *context);",
         "/* Takes the next row; 1 and an event, or 0 and the event untouched. */",
         "int @_push(@_stream_context *context, const float sample[@@_CHANNELS], @_event *event);",
         *(NEXT if found else []),
         *(TIME if timed(watchers.all) else []),
-        "/* Says that rows are missing here, 0 where nobody knows how many: the window and the mean begin anew. */",
+        "/* Call if rows are missing here, with 0 if unknown how many: the window and the mean restart. */",
         "void @_gap(@_stream_context *context, uint32_t rows);",
         *(_MEANS if at.classes else []),
         *_FLAGS,
@@ -119,7 +119,7 @@ _GUARD = ("#ifndef @@_STREAM_H", "#define @@_STREAM_H", "", '#include "@.h"')
 _OPEN = ("", "#include <stdint.h>", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", "")
 _CLOSE = ("", "#ifdef __cplusplus", "}", "#endif", "", "#endif", "")
 _KINDS = (
-    "/* Another label is decided; or that, and it calls for somebody. */",
+    "/* The decided label changed; or it changed to one of the alarms. */",
     "#define @@_DECISION 1",
     "#define @@_ALARM 2",
 )
@@ -149,9 +149,7 @@ def _how(at: Layout, stream: Stream) -> list[str]:
         lines.append(f"Thresholds: {', '.join(limits)}.")
     if at.alarms:
         names = ", ".join(template_comment(labels[place]) for place in at.alarms)
-        lines.append(
-            f"Alarms: {names}{f'; {at.quiet} rows at least from one to the next of a label' if at.quiet else ''}."
-        )
+        lines.append(f"Alarms: {names}{f'; {at.quiet} rows or more between two of one label' if at.quiet else ''}.")
     return [f" * {line}" for line in lines]
 
 

@@ -132,15 +132,15 @@ def told_of(watchers: Watchers) -> list[str]:
 EVENT = (
     "    float score;      /* of an anomaly, which has no label (-1) or value (0); 0 for other events */",
     "    float threshold;  /* that the score reached */",
-    "    int channel;      /* to blame most, from 0; -1 where none is, and for other events */",
-    "    int detector;     /* that told it, from 0; -1 for other events */",
+    "    int channel;      /* the most anomalous one, from 0; -1 if none, and for other events */",
+    "    int detector;     /* that raised it, from 0; -1 for other events */",
 )
 NEXT = (
     "/* Other events of the row that was pushed last: 1 and the next one, or 0 and the event untouched. */",
     "int @_next(@_stream_context *context, @_event *event);",
 )
 TIME = (
-    "/* Says the time of the rows that follow, in microseconds since 1970, until it is told anew; unknown at first. */",
+    "/* Sets the time of the rows that follow, in microseconds since 1970, until the next call; unknown at first. */",
     "void @_time(@_stream_context *context, int64_t microseconds);",
 )
 

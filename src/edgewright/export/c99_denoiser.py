@@ -47,7 +47,7 @@ typedef struct {
     int8_t bytes[2][@@_HOP * @@_CHANNELS];
 } @_context;
 
-/* Begins: to be called first. Later it forgets everything. */
+/* Call it first. A later call forgets everything. */
 void @_init(@_context *context);
 
 /* @@_HOP samples, the channels of each side by side, in and out; NAN passes through. */

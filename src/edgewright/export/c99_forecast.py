@@ -35,10 +35,10 @@ typedef struct {
     float path[%(parts)d][@@_FORECAST_HORIZON];
 %(steps)s} @_forecast_context;
 
-/* Begins at the last row of the data it was fitted on: to be called first, and to go back there. */
+/* Starts at the last row of the data it was fitted on: call it first, and to return there. */
 void @_forecast_init(@_forecast_context *context);
 
-/* The next row's value; NAN where it is missing: it then counts as what was foretold for it. */
+/* The next row's value; NAN where it is missing: it then counts as its forecast. */
 void @_forecast_push(@_forecast_context *context, double value);
 
 /* Forecasts the next `rows` rows, 1 to @@_FORECAST_HORIZON, and gives how many that are; 0 for another number. */
@@ -158,7 +158,7 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
         "held": max(model.reach, 1), "parts": len(model.parts),
         "steps": "    float steps[@@_FORECAST_HORIZON];\n" if model.difference else "",
         "ram": ram, "flash": flash, "levels": levels,
-        "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was asked for: both are the forecast",
+        "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was requested: both are the forecast",
         "libm": "; exp and log are the library's" if model.scale == "log" else "",
     }  # fmt: skip
     if not spec.levels:

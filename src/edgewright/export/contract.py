@@ -100,7 +100,7 @@ class Subject:
             return self.read
         if not self.graph.boundary:
             got = f"operators up to {self.graph.nodes[-1].op}" if self.graph.nodes else "no operators"
-            raise InputError("a model whose end is a network", got, f"model {self.name}", "Export it to c99 or onnx")
+            raise InputError("a model that ends with a network", got, f"model {self.name}", "Export it to c99 or onnx")
         return self.integers or float_network(self.graph)
 
 
@@ -139,7 +139,7 @@ class Target:
         lines = [self.note(subject)]
         if subject.detectors and not self.watches:
             names = ", ".join(sorted(subject.detectors))
-            lines.append(f"left out: detector {names}. --to c99 writes detectors with the model")
+            lines.append(f"skipped: detector {names}. --to c99 writes detectors with the model")
         return "\n".join(line for line in lines if line)
 
 

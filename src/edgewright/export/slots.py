@@ -162,7 +162,7 @@ def weights_body(subject: Subject, package: Package, layout: Layout, counter: in
     if code.layout.hex() != layout.hash:
         raise CheckFailedError(
             f"{package.manifest.name} needs other code than {layout.name}",
-            "That is a firmware update, left to the boot loader: export the code with --slots again",
+            "Update the firmware with the boot loader: export the code with --slots again",
         )
     inputs = package.vectors()
     if image_channels(subject.graph) == "first":

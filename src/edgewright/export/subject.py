@@ -92,7 +92,7 @@ def _none_of(place: Path, options: dict[str, object]) -> None:
     for option, value in options.items():
         if value:
             of = "a run or a package, which have forms" if option == "--form" else "an ONNX model"
-            raise InputError(f"{option} with {of}", str(value), str(place), f"Leave {option} out")
+            raise InputError(f"{option} with {of}", str(value), str(place), f"Omit {option}")
 
 
 def _mark(place: Path) -> bytes:

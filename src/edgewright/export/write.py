@@ -34,7 +34,7 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
     for path in paths:
         if path.is_dir():
             raise InputError(
-                "a folder without that name", "one that has a folder of it", str(path), "Name another --out"
+                "a folder without that name", "one that has a folder of it", str(path), "Choose another --out"
             )
     if not force:
         for path, data in paths.items():

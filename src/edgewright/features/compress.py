@@ -66,8 +66,8 @@ class Compress(SampleTransformer):
 def _why(estimator: Compress) -> str:
     size = 1.0 / np.asarray(estimator.inverse_, np.float64)
     return (
-        f"Hits and running are many times stronger than the small movements that tell sitting from standing: values "
-        f"are compressed from a size of {size.min():.3g} to {size.max():.3g} on."
+        f"Impacts and running are much stronger than the small movements that distinguish sitting from standing: "
+        f"values above {size.min():.3g} to {size.max():.3g} are compressed."
     )
 
 

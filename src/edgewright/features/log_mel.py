@@ -20,7 +20,7 @@ class LogMel(MelTransformer):
 
 def _why(estimator: LogMel) -> str:
     return (
-        f"Ears hear ratios of power in bands that widen with pitch: {estimator.shape_[1]} samples become "
+        f"Hearing responds to power ratios in bands that widen with pitch: {estimator.shape_[1]} samples become "
         f"{estimator.mels} bands in {estimator.frames} frames of {1000 * estimator.frame / estimator.rate:.3g} ms."
     )
 

@@ -52,7 +52,7 @@ def _build(config: MfccConfig, context: Context) -> Mfcc:
 
 def _why(estimator: Mfcc) -> str:
     return (
-        f"Neighbouring bands say nearly the same: {estimator.coefficients} coefficients hold the shape of "
+        f"Neighbouring bands are nearly redundant: {estimator.coefficients} coefficients describe the shape of "
         f"{estimator.mels} bands, in {estimator.frames} frames of {1000 * estimator.frame / estimator.rate:.3g} ms."
     )
 

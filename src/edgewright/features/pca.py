@@ -95,7 +95,7 @@ def _build(config: PcaConfig, context: Context) -> Pca:
 def _why(estimator: Pca) -> str:
     columns, components = np.shape(estimator.components_)
     return (
-        f"Columns that move together are one thing measured twice: {components} directions hold "
+        f"Correlated columns are redundant: {components} directions contain "
         f"{100 * float(np.sum(estimator.explained_)):.1f} % of the variance of {columns} columns."
     )
 

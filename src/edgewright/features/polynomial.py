@@ -97,7 +97,7 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 def _why(estimator: Polynomial) -> str:
     columns = estimator.n_features_in_
     return (
-        f"Products let a model see two columns acting together: {columns} columns become "
+        f"Products let a model use interactions of two columns: {columns} columns become "
         f"{columns + len(estimator.left_)}, growing with the square of the columns."
     )
 

@@ -67,7 +67,7 @@ def _build(config: PostureConfig, context: Context) -> Posture:
 
 def _why(estimator: Posture) -> str:
     return (
-        f"Sitting, standing and lying differ in which way gravity points: the mean of {len(estimator.of)} axes gives "
+        f"Sitting, standing and lying differ in the direction of gravity: the mean of {len(estimator.of)} axes gives "
         f"{2 * len(estimator.of) + 1} numbers."
     )
 

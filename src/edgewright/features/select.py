@@ -123,7 +123,7 @@ def _why(estimator: Select) -> str:
     names = tuple(estimator.names) or tuple(f"x{i}" for i in range(estimator.n_features_in_))
     best = int(np.argmax(np.asarray(estimator.scores_)))
     return (
-        f"Fewer inputs make a smaller model that learns less by heart: {len(estimator.kept_)} of "
+        f"Fewer inputs make a smaller model that memorises less: {len(estimator.kept_)} of "
         f"{len(estimator.scores_)} columns are kept by {estimator.score.replace('_', ' ')} with the target, "
         f"{names[best]} first ({_score(estimator.scores_[best])})."
     )

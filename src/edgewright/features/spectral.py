@@ -176,7 +176,7 @@ def _why(estimator: Spectral) -> str:
     out, other = len(estimator.get_feature_names_out()), _dft.cheaper_length(samples)
     hint = f" Windows of {other} samples instead of {samples} halve the steps of the spectrum." if other else ""
     return (
-        f"Steps, tremor and machines have their frequencies: {channels} x {samples} values at {estimator.rate:g} Hz "
+        f"Steps, tremor and machines have typical frequencies: {channels} x {samples} values at {estimator.rate:g} Hz "
         f"become {out} numbers with a resolution of {estimator.rate / samples:.3g} Hz.{hint}"
     )
 

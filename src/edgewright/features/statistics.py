@@ -162,8 +162,8 @@ def _why(estimator: Statistics) -> str:
     channels, samples = estimator.shape_
     out = len(estimator.get_feature_names_out())
     return (
-        f"What a window is like matters, not where in it a value stands: {channels} x {samples} values become {out} "
-        f"numbers ({', '.join(f.replace('_', ' ') for f in estimator.features[:4])}"
+        f"The shape of a window matters, not the position of a value in it: {channels} x {samples} values become "
+        f"{out} numbers ({', '.join(f.replace('_', ' ') for f in estimator.features[:4])}"
         f"{' ...' if len(estimator.features) > 4 else ''})."
     )
 

@@ -120,9 +120,7 @@ def _build(config: UnionConfig, context: Context) -> Union:
 
 def _why(estimator: Union) -> str:
     kinds = ", ".join(kind for kind, _, _ in estimator.parts)
-    return (
-        f"Each kind of feature sees what the others miss: {kinds} give {len(estimator.get_feature_names_out())} in all."
-    )
+    return f"Feature kinds complement each other: {kinds} give {len(estimator.get_feature_names_out())} in all."
 
 
 STAGE = Stage(

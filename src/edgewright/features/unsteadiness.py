@@ -88,7 +88,7 @@ def _build(config: UnsteadinessConfig, context: Context) -> Unsteadiness:
 
 
 def _why(estimator: Unsteadiness) -> str:
-    return f"Steps repeat, a shuffle on a chair comes once: the strength of {estimator.parts} parts is compared."
+    return f"Steps repeat, a shuffle on a chair does not: the energy of {estimator.parts} parts is compared."
 
 
 STAGE = Stage(

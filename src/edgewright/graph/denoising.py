@@ -21,7 +21,7 @@ from edgewright.schema.integer import IntegerNetwork
 
 SPEC, FLOAT, INT8 = "denoiser.json", "model.onnx", "model.int8.onnx"
 _GIVEN, _TAKEN = "arrays/test_in.npy", "arrays/test_out.npy"
-_DAMAGED = "Make it anew with: edgewright denoise train CLEAN --noise white --out FILE"
+_DAMAGED = "Create it again with: edgewright denoise train CLEAN --noise white --out FILE"
 # Steps of a whole recording that are in memory at once.
 _PIECE = 8192
 _MOST_CHANNELS, _MOST_HOP, _MOST_REACH = 64, 4096, 1 << 20

@@ -74,7 +74,7 @@ def _outside(entries: dict[str, str], folder: Path | None) -> bytes:
     """Return values of a constant in a file beside the model; its name may lead nowhere else."""
     name = entries.get("location", "")
     if folder is None or not name or Path(name).name != name:
-        raise InputError("constants inside the model or in a file beside it", repr(name), "external data")
+        raise InputError("constants inside the model or in a file next to it", repr(name), "external data")
     try:
         start, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
         # A length is compared with the file's before so much memory is asked for.

@@ -90,7 +90,7 @@ def number(data: memoryview, at: int, kind: str) -> int:
     """
     form = _FORMATS[kind]
     if not 0 <= at <= len(data) - struct.calcsize(form):
-        raise damaged("something lies outside the file")
+        raise damaged("a reference points outside the file")
     value: int = struct.unpack_from(form, data, at)[0]
     return value
 

@@ -84,7 +84,7 @@ class Walk:
     def begin(self, tensor: int) -> None:
         """Read the network's input."""
         if self.values:
-            raise InputError("one place where the network begins", "two", f"model {self.name}")
+            raise InputError("a single start of the network", "two", f"model {self.name}")
         self._numbers[tensor] = self._new(self.declared(tensor), tensor)
 
     def value(self, tensor: int) -> int:

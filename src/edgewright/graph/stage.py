@@ -98,7 +98,7 @@ def emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 -
         if kind in _EMITTERS:
             return _EMITTERS[kind](estimator, builder, value)
     raise InputError(
-        "a stage that can say itself in ONNX",
+        "a stage with an ONNX form",
         type(estimator).__name__,
         do="Give it a method to_graph(builder, value) that returns the name of its output",
     )

@@ -200,7 +200,7 @@ def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
         InputError: naming the stage and what arrives at it.
     """
     if len(context.shape) not in takes:
-        do = "Add a [window] table, or leave the stage out" if takes == (2,) else "Put a features stage before it"
+        do = "Add a [window] table, or leave the stage out" if takes == (2,) else "Add a features stage before it"
         raise InputError(_shapes(takes), f"samples of shape {_text(context.shape)}", f"stage {kind}", do)
 
 

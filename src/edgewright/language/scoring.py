@@ -24,7 +24,7 @@ from edgewright.schema.trace import Interval
 from edgewright.training.metrics import SHARE, group_interval, wilson
 
 _DRAWS = 500
-_AS_ANSWERED = "accuracy is of what a user gets: an utterance in scope that is refused is wrong"
+_AS_ANSWERED = "accuracy counts refused utterances in scope as wrong"
 # A model keeps some odd and short texts as well, which may stand anywhere.
 _FEW = 3
 
@@ -92,7 +92,7 @@ def _flattered(spec: LanguageSpec, kept: Sequence[tuple[Utterance, str]]) -> tup
     known = sum(normalised(vector.text) in there for vector in spec.vectors)
     if known < _FEW:
         return ()
-    return (f"{known} of the {len(spec.vectors)} sentences that the model keeps of its training are here: flattered",)
+    return (f"{known} of the {len(spec.vectors)} stored training sentences are in this data, so the score is too high",)
 
 
 def _logits(understanding: Understanding, texts: Sequence[str]) -> NDArray[np.int64]:

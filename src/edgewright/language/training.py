@@ -74,7 +74,7 @@ def lines(record: dict[str, Any]) -> Iterator[str]:
     """Yield the measures as lines: as answered, worst intents, confusions, out of scope, slots."""
     share, refused = record["as_answered"], 1 - record["kept_in_scope"]
     yield (
-        f"{100 * share['value']:.1f} % right as answered ({100 * share['low']:.1f} to {100 * share['high']:.1f}) of "
+        f"{100 * share['value']:.1f} % right with refusals ({100 * share['low']:.1f} to {100 * share['high']:.1f}) of "
         f"{record['judged']:,} utterances held out; calibration error {100 * record['calibration_error']:.1f} points"
     )
     yield (
@@ -85,11 +85,11 @@ def lines(record: dict[str, Any]) -> Iterator[str]:
     yield from mistakes(record)
     outside = record["out_of_scope"]
     if outside is None:
-        yield "  no example is out of scope, so nothing says how many of such utterances are refused"
+        yield "  no example is out of scope, so the share of refused out-of-scope utterances is unknown"
     else:
         yield (
             f"  out of scope: AUROC {outside['auroc']:.3f} ({outside['low']:.3f} to {outside['high']:.3f}) on "
-            f"{outside['judged']}; {100 * outside['refused']:.0f} % of these are refused, and the limit was set by them"
+            f"{outside['judged']}; {100 * outside['refused']:.0f} % of these are refused; they also set the limit"
         )
     slots = record["slots"]
     if slots is not None:
@@ -106,7 +106,7 @@ def mistakes(record: dict[str, Any]) -> Iterator[str]:
         )
     for one in record["confused"][:_CONFUSED]:
         times = "once" if one["times"] == 1 else f"{one['times']} times"
-        yield f"  {one['said']} was taken for {one['answered']} {times}"
+        yield f"  {one['said']} was answered as {one['answered']} {times}"
 
 
 Arrays = dict[str, NDArray[Any]]
@@ -178,10 +178,10 @@ def train(
         tagger, weights, judged = _tagger(labelled, slotting or Slotting(), how.seed, say)
         arrays |= {f"tagger_{key}": value for key, value in weights.items()}
         if labelled.validation and not any(one.slots for one in labelled.validation):
-            odd.append("the validation marks no slots: they were judged on a fifth of the training")
+            odd.append("the validation has no slots; a fifth of the training tested them")
     odd += findings(labelled.utterances)
     if marked and not slots:
-        odd.append("slots are marked and were not learnt: --slots trains them")
+        odd.append("marked slots were not trained; train them with --slots")
     spec = LanguageSpec(
         name=name, intents=made.intents, student=made.spec if isinstance(made.spec, StudentSpec) else None,
         head=made.spec if isinstance(made.spec, HeadSpec) else None, tagger=tagger, gazetteers=labelled.gazetteers,

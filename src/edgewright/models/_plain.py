@@ -100,7 +100,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         if np.ndim(X) != 2:
             raise TargetError(
                 "rows of features (n, columns)", f"samples of {np.ndim(X)} axes", f"model {self.kind}",
-                "Put a features stage before it",
+                "Add a features stage before it",
             )  # fmt: skip
         finite = "allow-nan" if self.missing else True
         rows: Floats = validate_data(self, X, reset=fitting, dtype=np.float32, ensure_all_finite=finite)

@@ -69,7 +69,7 @@ class Linear(PlainModel):
         """How many columns are weighed, and the strongest."""
         size = np.abs(self.weights_).max(axis=1)
         strongest = ", ".join(names[int(n)] for n in np.argsort(-size, kind="stable")[:_STRONGEST])
-        return f"weighted sum of {len(names)} columns, the most of {strongest}"
+        return f"weighted sum of {len(names)} columns; largest weight: {strongest}"
 
 
 MODEL = plain_model(Linear)

@@ -94,7 +94,7 @@ class Neighbours(PlainModel):
 
     def says(self, names: tuple[str, ...]) -> str:
         """How many are stored."""
-        return f"what the nearest of {len(self.stored_):,} stored samples say, by {len(names)} columns"
+        return f"vote of the nearest of {len(self.stored_):,} stored samples, by {len(names)} columns"
 
 
 MODEL = plain_model(Neighbours)

@@ -33,7 +33,7 @@ def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[N
     try:
         check_classification_targets(labels)
     except ValueError as error:
-        raise TargetError("class labels", str(error), "the target", "For numbers take task = 'regression'") from None
+        raise TargetError("class labels", str(error), "the target", "For numbers set task = 'regression'") from None
     if classes is None:
         classes, numbered = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
@@ -42,7 +42,7 @@ def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[N
     place = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     unknown = classes[place] != labels
     if unknown.any():
-        raise TargetError("validation labels that training knows", repr(str(labels[unknown][0])), "the target")
+        raise TargetError("validation labels that also occur in training", repr(str(labels[unknown][0])), "the target")
     return classes, place.astype(np.float32)
 
 
@@ -72,7 +72,7 @@ def sample_weights(weights: Any, samples: int) -> Floats:  # noqa: ANN401 - any 
         return np.ones(samples, np.float32)
     values = _column(weights, samples).astype(np.float64)
     if not np.isfinite(values).all() or (values < 0).any() or not values.sum():
-        raise TargetError("weights of at least zero, some above", "other weights", "sample_weight")
+        raise TargetError("weights of at least 0, one of them above 0", "other weights", "sample_weight")
     weighed: Floats = (values / values.mean()).astype(np.float32)
     return weighed
 

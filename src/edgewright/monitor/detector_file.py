@@ -18,7 +18,7 @@ from edgewright.schema.errors import InputError
 
 SPEC = "detector.json"
 IN_PACKAGE = "detectors/{name}.detector"
-_DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
+_DAMAGED = "Download the file again; it was damaged or changed"
 
 
 @dataclass(frozen=True)

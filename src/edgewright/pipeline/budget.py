@@ -92,7 +92,7 @@ def package_card(
     first, last = compression.variants[0], compression.variants[-1]
     size = package.stat().st_size if package.exists() else 0
     text = f"{first.weight_bytes:,} bytes of weights become {last.weight_bytes:,}"
-    packed = f"; the whole package is {size:,} bytes" if size else "; no package: the drop is beyond the limit"
+    packed = f"; the whole package is {size:,} bytes" if size else "; no package, because the drop exceeds the limit"
     shape = tuple(int(n) for n in material.samples.X.shape[1:])
     return StageRecord(
         name=config.cards.package,
@@ -132,7 +132,7 @@ def prediction_card(config: PipelineConfig, material: Material, traced: Predicti
     sample = material.samples.X[traced.row : traced.row + 1]
     done = measured(lambda: predictor.predict(sample))
     fit = predictor.manifest.fit
-    fitted = "; it was fitted on this sample too" if fit is not None and fit.refitted else ""
+    fitted = "; this sample was in its training data" if fit is not None and fit.refitted else ""
     text, name, value = _answer(done.value, predictor.manifest.labels)
     return msgspec.structs.replace(
         card,

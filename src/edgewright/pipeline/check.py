@@ -57,8 +57,8 @@ def _finding(swapped: float, elsewhere: float, group: object, a: object, b: obje
         kind="swapped-labels",
         severity="warning",
         sentence=(
-            f"the labels {str(a)!r} and {str(b)!r} of {group} look swapped: a model of the others answers at least "
-            f"{percent(swapped)} of each with the other one, elsewhere at most {percent(elsewhere)}"
+            f"the labels {str(a)!r} and {str(b)!r} of {group} look swapped: a model of the others predicts at least "
+            f"{percent(swapped)} of each as the other one, and at most {percent(elsewhere)} elsewhere"
         ),
         numbers={"share": swapped, "elsewhere": elsewhere},
     )

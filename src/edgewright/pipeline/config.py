@@ -46,7 +46,7 @@ def source_text(name: str) -> tuple[str, str]:
     except FileNotFoundError:
         raise InputError("a pipeline file", "no such file", str(path), f"Shipped are: {', '.join(shipped())}") from None
     except IsADirectoryError:
-        raise InputError("a pipeline file", "a folder", str(path), "Name the .toml inside it") from None
+        raise InputError("a pipeline file", "a folder", str(path), "Pass the .toml file inside it") from None
     except UnicodeDecodeError as error:
         raise InputError(
             "text in UTF-8", f"byte {error.object[error.start]:#x}", f"{path} byte {error.start}"
@@ -73,8 +73,8 @@ def names_pipeline(name: str, data: str | None = None) -> bool:
             return True
         what = "folder" if place.is_dir() else "file"
         raise InputError(
-            f"either the pipeline {name!r} or the {what} './{name}'", "a name of both", name,
-            f"For the {what} write ./{name}; for the pipeline that comes with Edgewright name its data with --data",
+            f"either the pipeline {name!r} or the {what} './{name}'", "a name that matches both", name,
+            f"For the {what} write ./{name}; for the included pipeline set its data with --data",
         )  # fmt: skip
     return place.suffix == ".toml" or not (place.exists() or place.suffix or len(place.parts) > 1)
 
@@ -211,10 +211,10 @@ def _read_toml(text: str, where: str) -> dict[str, Any]:
 def _reason(error: Exception) -> str:
     """Return what is wrong, in few words: nesting and numbers without end are refused by Python itself."""
     if isinstance(error, RecursionError):
-        return "too many brackets inside one another"
+        return "too many nested brackets"
     if isinstance(error, tomllib.TOMLDecodeError):
         return str(error)
-    return "a number of too many digits"
+    return "a number with too many digits"
 
 
 def _encodable(change: str) -> None:

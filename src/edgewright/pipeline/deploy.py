@@ -65,7 +65,7 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     if config.refit and not refused:
         again, found, made = refit(job, fit, judged.evaluation)
         if found is None:
-            job.warnings.append(f"the judged fit is packaged, the one on all samples is not: {again.why}")
+            job.warnings.append(f"the package has the tested fit, not the one on all samples: {again.why}")
         else:
             (folder / JUDGED).mkdir()
             _write(job, fit, forms, compression, folder / JUDGED, None)

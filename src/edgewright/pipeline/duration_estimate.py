@@ -42,7 +42,7 @@ def tell_ahead(ahead: Ahead, work: str, seconds: float) -> None:
     """
     if seconds > LONG_S:
         told = duration_text(float(f"{seconds:.2g}"))
-        ahead(f"{work} takes up to about {told} of a processor (estimated; Ctrl-C ends it)")
+        ahead(f"{work} takes up to about {told} of CPU time (estimated; press Ctrl-C to stop)")
 
 
 def told_by_first(

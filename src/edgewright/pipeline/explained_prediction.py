@@ -101,7 +101,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     notes: tuple[str, ...] = ()
     if known.changed(sha256(samples)):
         since = "are not those of the run" if data else "have changed since the run"
-        notes = (f"these data {since}: the {unit} is another than it was trained or judged on",)
+        notes = (f"these data {since}; the {unit} differs from the one in the run",)
     return _told(fitted, samples, row - 1, f"{unit} {row:,} of the data", notes)
 
 
@@ -201,7 +201,7 @@ def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> 
     absent = [name for name in names if name not in rows.names]
     if absent:
         raise InputError(
-            f"the columns {', '.join(names)}", f"no {', '.join(absent)}", file, "Name the columns in the header line"
+            f"the columns {', '.join(names)}", f"no {', '.join(absent)}", file, "Add column names in the header"
         )
     values = np.ascontiguousarray(rows.values[:, [rows.names.index(name) for name in names]], np.float32)
     window = index.config.window

@@ -220,7 +220,7 @@ def fit_stages(
                 fitted_on=len(train),
                 dropped=dropped,
                 settings=settings,
-                notes=("made in pieces while training: too large to keep",) if flow.pending else (),
+                notes=("computed in batches during training, too large to keep",) if flow.pending else (),
                 formula=" then ".join(formula for formula in formulas if formula),
             )
         )
@@ -261,7 +261,7 @@ def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[
         raise
     except ValueError as error:
         said = str(error).split("\n")[0]
-        do = "Add a stage before it that fills them: [[stages]] kind = 'impute'" if "contains NaN" in said else ""
+        do = "Add an impute stage before it: [[stages]] kind = 'impute'" if "contains NaN" in said else ""
         raise InputError(f"samples the stage {part.name!r} can take", said, f"stage {part.name}", do) from None
     flow.contexts.append(flow.context)
     flow.steps.append((part.name, estimator))

@@ -125,5 +125,5 @@ def _publish(work: Path, final: Path, parent: Path, name: str, *, force: bool) -
 def _translate(error: OSError, place: Path) -> InputError | OutputError:
     reason = error.strerror or str(error)
     if error.errno in _FULL:
-        return OutputError("room to write the run", reason, str(place), "Nothing was left behind; free some space")
-    return InputError("a folder that can be written", reason, str(place), "Name another with --out")
+        return OutputError("room to write the run", reason, str(place), "No files were left. Free some space")
+    return InputError("a folder that can be written", reason, str(place), "Choose another with --out")

@@ -101,7 +101,7 @@ def _refuse_missing(flow: Flow) -> None:
         "samples without missing values",
         f"{plural(int(np.isnan(X).sum()), 'missing value')} in {shown}",
         "model",
-        "Add a stage that fills them: [[stages]] kind = 'impute'",
+        "Add an impute stage: [[stages]] kind = 'impute'",
     )
 
 
@@ -179,7 +179,7 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
         settings={"optimiser": config.training.optimiser, "epochs": config.training.epochs}
         if model.training_.epochs
         else {"model": config.model.kind},
-        notes=() if material.extra is None else (f"{len(material.extra):,} changed copies of them were added",),
+        notes=() if material.extra is None else (f"{len(material.extra):,} augmented copies were added",),
         **msgspec.structs.asdict(cost),
     )
 
@@ -202,7 +202,7 @@ def _validation_told(config: PipelineConfig, count: int, classify: bool) -> str:
     """Return what the validation samples do: they stop training only with patience, and calibrate only a classifier."""
     if not count:
         return ""
-    uses = ["stop it" if config.training.patience else "watch it"]
+    uses = ["select the epoch" if config.training.patience else "monitor it"]
     if classify and config.training.calibrate:
-        uses.append("calibrate its confidence")
-    return f"{count:,} {' and '.join(uses)}; "
+        uses.append("calibrate confidence")
+    return f"{count:,} validation samples {' and '.join(uses)}; "

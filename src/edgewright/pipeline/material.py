@@ -116,7 +116,7 @@ def prepare(
     record = card(
         name=config.cards.data,
         kind="data",
-        why=f"The samples as the sensors gave them: {counts}{groups}, {missing:,} values missing.",
+        why=f"Raw samples: {counts}{groups}, {missing:,} missing values.",
         before=None,
         after=np.asarray(samples.X[drawn(samples, np.arange(len(samples.X)))])
         if in_file(samples.X) is not None
@@ -144,7 +144,7 @@ def _read(
 ) -> tuple[DataSet, Samples, str]:
     whole = _whole(config)
     if whole and config.data.get("in_parts") == "always":
-        raise InputError("rows that can be read in parts", whole, "[data] in_parts", "Leave in_parts out")
+        raise InputError("rows that can be read in parts", whole, "[data] in_parts", "Omit in_parts")
     dataset = dataset or load_data(config.data, seed=config.seed, path=data, spool=None if whole else spool)
     samples = cut(dataset, config.window)
     task = task_of(samples.y, config.task)
@@ -167,7 +167,7 @@ def _spooled_told(samples: Samples) -> tuple[str, ...]:
         return ()
     size = 4 * len(samples.X) * samples.X.shape[1] / 1e9
     shown = len(drawn(samples, np.arange(len(samples.X))))
-    return (f"read in parts: {size:.2f} GB lie on disk while the run lasts; columns are described by {shown:,} rows",)
+    return (f"read in parts: the run uses {size:.2f} GB of disk; column statistics come from {shown:,} rows",)
 
 
 class SamplesHash:
@@ -222,7 +222,7 @@ def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, tas
         more = f" and {len(order) - _CLASSES_SHOWN:,} more" if len(order) > _CLASSES_SHOWN else ""
         return f"{head}{len(order):,} classes, {shown}{more}"
     y = np.asarray(samples.y, np.float64)
-    text = f"{head}an amount from {y.min():.6g} to {y.max():.6g}"
+    text = f"{head}a number from {y.min():.6g} to {y.max():.6g}"
     whole = config.task == "auto" and bool((y == np.round(y)).all()) and len(np.unique(y)) <= _CLASSES_ASKED
     return text + ("; if its whole numbers are classes, set task = 'classification'" if whole else "")
 
@@ -244,7 +244,7 @@ def _left_out(config: PipelineConfig, dataset: DataSet, samples: Samples) -> tup
     if not absent:
         return ()
     short = f"{absent:,} of {len(names):,} recordings or sessions hold no window of {config.window.samples:,} samples"
-    return (f"{short} and are left out" + ("" if config.window.pad else "; window.pad = true would fill them up"),)
+    return (f"{short} and are left out" + ("" if config.window.pad else "; window.pad = true pads them"),)
 
 
 def _told(sides: Split) -> str:

@@ -18,7 +18,7 @@ def pipeline_html(title: str, steps: Sequence[tuple[str, Any]], shapes: Sequence
     """Show stages with the shape that arrives and the one that goes on, where `shapes` know them."""
     texts = [shape_text(shape) if shape else "-" for shape in shapes] + ["-"] * (len(steps) + 1 - len(shapes))
     rows = tuple((name, type(step).__name__, texts[i], texts[i + 1]) for i, (name, step) in enumerate(steps))
-    caption = "" if shapes else "shapes are known once it was read from a TOML file or a run"
+    caption = "" if shapes else "load it from a TOML file or a run to see shapes"
     grid = Grid(headers=("stage", "class", "one sample in", "out"), rows=rows, caption=caption)
     return _html((Heading(text=title), grid, *_layers(steps[-1][1])))
 

@@ -62,7 +62,7 @@ def parts(tables: Sequence[dict[str, Any]], where: str) -> tuple[Part, ...]:
         place = f"{where} stages[{number}]"
         if not isinstance(kind, str):
             raise InputError(
-                "a `kind`", "none" if kind is None else repr(kind), place, "Name a stage, e.g. kind = 'scale'"
+                "a `kind`", "none" if kind is None else repr(kind), place, "Set the stage kind, such as kind = 'scale'"
             )
         if not isinstance(title, str):
             raise InputError("text", repr(title), f"{place} title")
@@ -112,7 +112,7 @@ def _model_table(config: PipelineConfig) -> ModelConfig:
             takers = " or ".join(repr(kind) for kind in listing(MODELS, "MODEL") if key in _model(kind).settings)
             raise InputError(
                 f"the key {key} with kind = {takers}", f"kind = {config.model.kind!r}", f"{config.name} [model]",
-                f"Leave {key} out, or take kind = {takers}",
+                f"Remove {key}, or set kind = {takers}",
             )  # fmt: skip
     if not config.architecture:
         return config.model

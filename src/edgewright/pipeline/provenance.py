@@ -97,7 +97,7 @@ class Remembered:
         """
         if self.path and not Path(self.path).exists():
             raise InputError(
-                "the data the run was fitted on", "no such file or folder any more", self.path, "Name them with --data"
+                "the data the run was fitted on", "no such file or folder", self.path, "Name them with --data"
             )
         return self.path or None
 

@@ -141,5 +141,5 @@ def _worse(
         limit = evaluation.intervals["rmse"].high
         worse, drop = first > limit, max([first, *rest]) / first - 1 if first else 0.0
     if worse:
-        return f"it answers the test samples, which it has seen, with {first:.4g}; unseen they gave {limit:.4g}"
+        return f"it scores {first:.4g} on test samples it was trained on; the tested fit scored {limit:.4g}"
     return f"its int8 form loses {drop:.4f}, more than max_drop {max_drop}" if drop > max_drop else ""

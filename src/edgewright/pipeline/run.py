@@ -57,13 +57,13 @@ def answerable(job: Job, material: Material, flow: Flow) -> Material:
     if not count:
         return material
     of = "a channel's readings" if material.samples.X.ndim > 2 else "a row's values"
-    text = f"{count:,} of {len(test):,} test samples miss more than {100 * limit:g} % of {of} and have no answer"
+    text = f"{count:,} of {len(test):,} test samples lack more than {100 * limit:g} % of {of} and have no answer"
     if count == len(test):
         raise InputError(
             "test samples that have an answer", text, f"{job.config.name} [[stages]]",
-            "Leave sparse columns out, or raise the `limit` of the stage 'fill' or 'impute'",
+            "Drop sparse columns, or raise the `limit` of the stage 'fill' or 'impute'",
         )  # fmt: skip
-    job.warnings.append(f"{text}: figures are of the others; the stage that fills missing values sets the limit")
+    job.warnings.append(f"{text} and are not scored; the fill or impute stage sets the limit")
     return replace(material, sides=msgspec.structs.replace(material.sides, test=test[~none]))
 
 
@@ -192,16 +192,16 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     if not found:
         return
     told = "the split leaks: " + "; ".join(finding.sentence for finding in found)
-    with job.listener.doing("Measuring what the leak flatters"):
+    with job.listener.doing("Measuring the effect of the leak"):
         measured_gain = inflation(material.samples, material.task, job.config.seed)
     if measured_gain is not None:
         gain = measured_gain.difference
         told += (
-            f"; measured with a quick model, that flatters by {100 * gain.value:+.1f} points "
+            f"; this inflates accuracy by {100 * gain.value:+.1f} points "
             f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
         )
     if not job.config.split.allow_leakage:
-        raise CheckFailedError(told, do="Split by group, or set split.allow_leakage = true to go on all the same")
+        raise CheckFailedError(told, do="Split by group, or set split.allow_leakage = true to continue anyway")
     job.warnings.append(told)
 
 
@@ -250,7 +250,7 @@ def _architecture_card(job: Job, record: ScalingRecord, cost: Cost) -> StageReco
         kind="architecture",
         shape_in=before.shape_out,
         shape_out=before.shape_out,
-        why=f"'{chosen}' goes on: {record.sentence}",
+        why=f"'{chosen}' continues: {record.sentence}",
         names_after=before.names_after,
         notes=(", ".join(f"'{name}' has {count:,} parameters" for name, count in sizes.items()),),
         **msgspec.structs.asdict(cost),

@@ -194,7 +194,7 @@ def _sentence(names: list[str], sizes: list[int], points: list[ScalingPoint], pa
     most = sizes[-1]
     times = at[large, most].cpu_seconds / max(at[small, most].cpu_seconds, 1e-9)
     gain = (at[large, most].accuracy - at[small, most].accuracy) * 100
-    text = f"at {most:,} rows '{large}' costs {times:.1f} times the training of '{small}' for {gain:+.1f} points"
+    text = f"at {most:,} rows '{large}' trains {times:.1f} times as long as '{small}' for {gain:+.1f} points"
     if pays is None:
-        return f"{text}: up to there it does not pay."
-    return f"{text}; it pays from {pays:,} rows on."
+        return f"{text}; it is not worth it up to there."
+    return f"{text}; it is worth it from {pays:,} rows."

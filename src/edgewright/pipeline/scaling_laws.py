@@ -69,7 +69,7 @@ def error_law(sizes: Sequence[int], right: Sequence[Floats]) -> ErrorLaw | None:
     law = fit_power_law(np.asarray(sizes, np.float64), errors, deviations)
     told = law.at(2.0 * law.last, _LEVEL)
     low, high = law.exponents(_LEVEL)
-    method = "weighed power laws, 90 %"
+    method = "weighted power laws, 90 %"
     return ErrorLaw(
         exponent=Interval(value=law.exponent, low=low, high=high, method=method),
         floor=law.floor,

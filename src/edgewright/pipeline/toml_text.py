@@ -55,7 +55,7 @@ def value_text(value: Any, *, lines: bool = False) -> str:  # noqa: ANN401 - TOM
         if lines and entries:
             return "[\n" + "".join(f"  {entry},\n" for entry in entries) + "]"
         return f"[{', '.join(entries)}]"
-    raise TypeError(f"TOML knows no {type(value).__name__}")
+    raise TypeError(f"TOML has no type {type(value).__name__}")
 
 
 def _quoted(text: str) -> str:

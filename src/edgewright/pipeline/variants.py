@@ -285,7 +285,7 @@ def _notes(config: PipelineConfig, forms: list[Form]) -> tuple[str, ...]:
     if size:
         before, after = reference_sizes(size, seed=config.seed)
         notes.append(
-            f"the same on a dense network of {before / 1e6:.2f} MB: {after / 1e6:.2f} MB, {before / after:.2f}x "
+            f"a dense network shrinks from {before / 1e6:.2f} to {after / 1e6:.2f} MB, {before / after:.2f}x "
             "smaller, measured in bytes of file"
         )
     return tuple(notes)

@@ -188,7 +188,7 @@ def _build(config: ChannelsConfig, context: Context) -> Channels:
 def _why(estimator: Channels) -> str:
     new = [name for name in estimator.get_feature_names_out() if name not in estimator.names]
     return (
-        f"What a movement is shows better in derived channels: {len(new)} are added to {estimator.shape_[0]} "
+        f"Derived channels describe movement better: {len(new)} are added to {estimator.shape_[0]} "
         f"({', '.join(new[:3])}{' ...' if len(new) > 3 else ''}), {len(estimator.kept)} are kept."
     )
 

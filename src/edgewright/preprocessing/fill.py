@@ -56,8 +56,8 @@ class Fill(SampleTransformer):
 
 def _why(estimator: Fill) -> str:
     return (
-        "Sensors lose readings: one that is missing becomes the mean of its channel's others in the window; where "
-        f"more than {100 * estimator.limit:g} % of a channel are missing, there is no answer."
+        "Sensors lose readings: a missing one becomes the mean of its channel in the window; if more than "
+        f"{100 * estimator.limit:g} % of a channel is missing, there is no answer."
     )
 
 
@@ -66,5 +66,5 @@ STAGE = Stage(
     build=directly(Fill),
     state=("shape_",),
     why=_why,
-    formula="y = x where it is there, else the mean of the channel's readings that are",
+    formula="y = x if present, else the mean of the channel's present readings",
 )

@@ -131,7 +131,7 @@ def _why(estimator: Filter) -> str:
     text = " to ".join(f"{edge:g}" for edge in edges)
     kept = {"low": "below", "high": "above", "band": "from"}[estimator.band]
     return (
-        f"What lies outside is noise for the question: order {estimator.order} Butterworth keeps {kept} {text} Hz "
+        f"Other frequencies are noise here: an order {estimator.order} Butterworth filter keeps {kept} {text} Hz "
         f"of {estimator.rate / 2:g} Hz{' without delay' if estimator.zero_phase else ''}."
     )
 

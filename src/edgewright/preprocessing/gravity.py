@@ -143,8 +143,8 @@ def _build(config: GravityConfig, context: Context) -> Gravity:
 def _why(estimator: Gravity) -> str:
     out = len(estimator.get_feature_names_out())
     return (
-        f"Gravity tells posture, the rest movement: changes below {estimator.cutoff:g} Hz are taken as drift, and what "
-        f"remains is seen along and across the vertical; {estimator.shape_[0]} channels become {out}."
+        f"Gravity shows posture, the rest shows movement: changes below {estimator.cutoff:g} Hz are removed as drift, "
+        f"and the rest is split into vertical and horizontal parts;  {estimator.shape_[0]} channels become {out}."
     )
 
 

@@ -87,7 +87,7 @@ def _build(config: ResampleConfig, context: Context) -> Resample:
 
 def _why(estimator: Resample) -> str:
     return (
-        f"The sensor gives {estimator.rate_in:g} samples a second and the model learns at {estimator.rate_out:g}: "
+        f"The sensor gives {estimator.rate_in:g} samples a second and the model uses {estimator.rate_out:g}: "
         f"{estimator.shape_[1]} samples become {len(estimator.left_)}."
     )
 

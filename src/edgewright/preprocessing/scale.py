@@ -166,12 +166,12 @@ def _why(estimator: Scale) -> str:
     spans = 1.0 / factors[factors > 0] if factors.any() else np.zeros(1)
     if spans.max() < _ALIKE * spans.min():
         return (
-            f"Training is quickest on numbers near 1: columns of about equal spread ({spans.min():.3g} to "
-            f"{spans.max():.3g}) are each brought to {what}, by the training samples only."
+            f"Training is fastest on values near 1: column ranges are alike ({spans.min():.3g} to {spans.max():.3g}); "
+            f"each column is scaled to {what}, fitted on the training samples only."
         )
     return (
-        f"Columns of spread {spans.min():.3g} to {spans.max():.3g} would not count alike: each is brought to {what}, "
-        f"by the training samples only."
+        f"Column ranges differ from {spans.min():.3g} to {spans.max():.3g}; large ranges would dominate: each column "
+        f"is scaled to {what}, fitted on the training samples only."
     )
 
 

@@ -141,7 +141,7 @@ def _why(estimator: Units) -> str:
     moved = sum(i != index for index, i in enumerate(estimator.order))
     factors = sorted({abs(s) for s in estimator.scale})
     return (
-        f"A model learns physical units, not the counts of one converter: scaled by "
+        f"The model uses physical units, not converter counts: scaled by "
         f"{', '.join(f'{f:g}' for f in factors[:3])}{' ...' if len(factors) > 3 else ''}, {moved} axes moved."
     )
 

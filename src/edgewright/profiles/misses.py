@@ -78,13 +78,13 @@ def own() -> tuple[tuple[Miss, ...], str]:
     except FileNotFoundError:
         return (), ""
     except OSError as error:
-        return (), f"past misses in {path} are left out: {error.strerror or error}"
+        return (), f"past misses in {path} are ignored: {error.strerror or error}"
     try:
         found = msgspec.json.decode(data, type=Misses)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return (), f"past misses in {path} are left out: the file is damaged ({str(error).replace('`', chr(39))})"
+        return (), f"past misses in {path} are ignored: the file is damaged ({str(error).replace('`', chr(39))})"
     if found.version > VERSION:
-        return (), f"past misses in {path} are left out: they are of a newer format, {found.version}"
+        return (), f"past misses in {path} are ignored: they are of a newer format, {found.version}"
     sound = tuple(m for m in found.misses if math.isfinite(m.found) and 0 < m.estimated < math.inf and m.found > 0)
     return sound, ""
 

@@ -135,7 +135,7 @@ def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> I
             # Of an engine with its own rounding the probabilities are judged, and labels counted.
             if stage not in done and not (stage == LABEL and PROBABILITIES in done):
                 alone = shown[form.numbers, stage] == 1
-                reason = "no other form shows it" if alone else "every sample parts from every other form before it"
+                reason = "no other form shows it" if alone else "every sample differs at an earlier stage"
                 yield UncomparedStage(form=form.name, stage=stage, reason=reason)
 
 

@@ -124,7 +124,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         pairs.append(compare_streams((subject.reference, form.name), (expected, found), subject, yard))
         judged = {stage.stage for stage in pairs[-1].stages if stage.samples}
         uncompared += [
-            UncomparedStage(form=form.name, stage=stage, reason="every row parts from the reference before it"
+            UncomparedStage(form=form.name, stage=stage, reason="every row differs from the reference earlier"
                             if stage in subject.rules else "no rule compares it")
             for stage in dict.fromkeys((*expected, *found))
             if stage not in judged

@@ -32,8 +32,8 @@ PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread
 NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's size or the value's spread"
 CHANCE = "rounding of every layer before: 1e-4, and 2 last digits of the readings"
 EXACT = "one definition of rounding: bit-exact"
-ONE_STEP = "its own rounding: one step where it got the same bytes"
-ELSEWHERE = "told, not judged: this form is judged beside the reference"
+ONE_STEP = "its own rounding: one step for equal input bytes"
+ELSEWHERE = "reported only: this form is compared with the reference"
 ENDS = "its own rounding in every layer: {:g} of a probability"
 SAME = "the same label"
 

@@ -93,7 +93,7 @@ class Gate(Signed, frozen=True, kw_only=True):
         measure: as `Measure`.
         limit: the largest value allowed of `quantile` over the devices; of `gates.SHARES` the share.
         ratio: instead, the largest value relative to devices at the same time that have the old release; 0: not asked.
-        quantile: which one of the devices' values; .5 is the median, which a few liars cannot move.
+        quantile: which one of the devices' values; .5 is the median, robust to false reports.
         quorum: devices that must have reported before the gate says anything but 'hold'.
         batch: largest share of the votes that devices of one enrolment batch may have.
     """

@@ -110,7 +110,7 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
     if len(samples.y) < FEWEST_SAMPLES:
         raise InputError(
             f"at least {FEWEST_SAMPLES} labelled samples", str(len(samples.y)), dataset.name,
-            "With so few nothing can be told from chance: record more, or label more of what there is",
+            "Results on fewer samples may be chance. Record more, or label more of the data",
         )  # fmt: skip
     task = task_of(samples.y, config.task)
     by, units = kept_together(samples, config.window)
@@ -179,7 +179,7 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
     sizes = np.bincount(units)
     if len(sizes) < 2:
         raise InputError(
-            f"at least two {problem.by}s", "one", problem.name, "Record more, or name another column for groups"
+            f"at least two {problem.by}s", "one", problem.name, "Record more, or choose another group column"
         )
     number = len(sizes) if leave_one_out else max(2, min(count, len(sizes)))
     if problem.by == "row":

@@ -73,12 +73,12 @@ class Group:
 def data_fields(data: Table) -> Iterator[Field]:
     """Yield the fields of [data]: what every kind has, and one for the rest of its keys."""
     kinds = tuple(sorted(name for folder in _FOLDERS["data.kind"] for name in catalogue.names(folder)))
-    yield Field("data.kind", "kind", "choice", "where rows come from", "text", str(data.get("kind", "")), kinds)
+    yield Field("data.kind", "kind", "choice", "source of the rows", "text", str(data.get("kind", "")), kinds)
     path = str(data.get("path", "") or "")
-    yield Field("data.path", "path", "text", "file or folder, where the kind reads one", "text", path)
+    yield Field("data.path", "path", "text", "file or folder, if the kind reads one", "text", path)
     rest = {key: value for key, value in data.items() if key not in ("kind", "path")}
     shown = value_text(rest) if rest else ""
-    yield Field("data.more", "further keys", "toml", "of this kind, as a table of TOML", "table", shown)
+    yield Field("data.more", "further keys", "toml", "of this kind, as a TOML table", "table", shown)
 
 
 def fields_of(struct: type, prefix: str, table: Table) -> Iterator[Field]:
@@ -134,8 +134,8 @@ def _word(kind: msgspec.inspect.Type) -> str:
         limits = (("above", kind.gt), ("at least", kind.ge), ("below", kind.lt), ("at most", kind.le))
         return word + "".join(f", {said} {value:g}" for said, value in limits if value is not None)
     if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
-        return "list, as TOML writes it"
-    names = {msgspec.inspect.StrType: "text", msgspec.inspect.DictType: "table, as TOML writes it"}
+        return "TOML list"
+    names = {msgspec.inspect.StrType: "text", msgspec.inspect.DictType: "TOML table"}
     return next((word for one, word in names.items() if isinstance(kind, one)), "")
 
 

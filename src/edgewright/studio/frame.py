@@ -189,7 +189,7 @@ def text_of(form: FormData, name: str) -> str:
 async def not_found(request: Request, error: Exception) -> Response:
     """Return the page of a wrong address."""
     known = error if isinstance(error, HTTPException) else HTTPException(404)
-    told = known.detail or "There is no such page."
+    told = known.detail or "Page not found."
     titles = {404: "Not found", 405: "Method not allowed"}
     return render(request, "error.html", status=known.status_code, title=titles.get(known.status_code, "No"), told=told)
 

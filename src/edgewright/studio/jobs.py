@@ -68,7 +68,7 @@ class Jobs:
             waiting = sum(job.process.poll() is None and not self.journal(pid) for pid, job in self.started.items())
             if running + waiting >= AT_ONCE:
                 raise InputError(
-                    f"at most {AT_ONCE} runs at once", f"{running + waiting} that go on", "",
+                    f"at most {AT_ONCE} runs at once", f"{running + waiting} running or waiting", "",
                     "Wait for one to end, or cancel it",
                 )  # fmt: skip
             folder = self.runs / FOLDER / "started"

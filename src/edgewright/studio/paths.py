@@ -17,14 +17,14 @@ def below(root: Path, relative: str) -> Path:
     """
     parts = relative.split("/")
     if "\0" in relative or "\\" in relative or any(part in ("", ".", "..") or part.startswith(".") for part in parts):
-        raise HTTPException(404, "There is no such place in the studio's folder.")
+        raise HTTPException(404, "Path not found in the studio's folder.")
     try:
         found = (root / relative).resolve(strict=True)
         inside = found.is_relative_to(root.resolve(strict=True))
     except (OSError, RuntimeError, ValueError):
         inside = False
     if not inside:
-        raise HTTPException(404, "There is no such place in the studio's folder.")
+        raise HTTPException(404, "Path not found in the studio's folder.")
     return found
 
 
@@ -36,5 +36,5 @@ def run_folder(root: Path, name: str) -> Path:
     """
     folder = below(root, name)
     if not (folder / RECORD).is_file() or not (folder / RECORD).resolve().is_relative_to(folder):
-        raise HTTPException(404, "There is no run of that name in the studio's folder.")
+        raise HTTPException(404, "The studio's folder has no run with that name.")
     return folder

@@ -88,21 +88,21 @@ class Guard:
             found.setdefault(name.lower(), []).append(value)
         host = found.get(b"host", [])
         if len(host) != 1 or host[0].lower() not in self.hosts:
-            return 421, "The studio answers to 127.0.0.1 and localhost with its own port only."
+            return 421, "The studio only accepts 127.0.0.1 and localhost with its own port as host."
         if method in _READING:
             return None
         if method != "POST":
-            return 405, "The studio knows GET, HEAD and POST."
+            return 405, "The studio supports GET, HEAD and POST."
         # A browser sends Origin with every POST; what sends none is no page of the studio.
         own = {b"http://" + name for name in self.hosts}
         origin = found.get(b"origin", [])
         if len(origin) != 1 or origin[0].lower() not in own:
-            return 403, "Changes come from the studio's own pages only: the Origin is missing or another."
+            return 403, "The studio accepts changes only from its own pages: the Origin is missing or different."
         if found.get(b"sec-fetch-site", [b"same-origin"])[0] != b"same-origin":
-            return 403, "Changes come from the studio's own pages only: the request began on another site."
+            return 403, "The studio accepts changes only from its own pages: the request came from another site."
         length = found.get(b"content-length", [b"0"])[0]
         if not length.isdigit() or int(length) > self.largest:
-            return 413, f"The studio takes forms of at most {self.largest // 1_048_576} MiB."
+            return 413, f"The studio accepts forms of at most {self.largest // 1_048_576} MiB."
         return None
 
 

@@ -81,7 +81,7 @@ def free_port(wanted: int) -> int:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise InputError(
-                    "a free port", f"{wanted}, which another program uses (a studio that runs already?)",
+                    "a free port", f"{wanted}, which another program uses (another studio?)",
                     f"{ADDRESS}:{wanted}", "Name another with --port, or --port 0 for any that is free",
                 ) from None  # fmt: skip
             raise InputError(

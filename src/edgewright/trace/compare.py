@@ -32,13 +32,13 @@ class Entry:
 
 def compare(entries: Sequence[Entry]) -> Comparison:
     """Compare two runs or more; the first is what the others are compared with."""
-    notes = [f"{e.label}: its record does not carry a configuration, so what changed in it is not told"
+    notes = [f"{e.label}: its trace has no configuration, so changed settings cannot be listed"
              for e in entries if e.config is None]  # fmt: skip
     known = {e.trace.provenance.data_hash for e in entries}
     if len(known) > 1:
-        notes.append("the data differ: accuracies were measured on other samples and compare less surely")
+        notes.append("the data differ: accuracies were measured on different samples and compare only roughly")
     notes += [
-        f"{e.label} is {e.trace.state}: its figures are not whole" for e in entries if e.trace.state != "finished"
+        f"{e.label} is {e.trace.state}: its figures are incomplete" for e in entries if e.trace.state != "finished"
     ]
     versions = {e.trace.provenance.versions.get("edgewright", "") for e in entries}
     if len(versions) > 1:
@@ -207,7 +207,7 @@ def comparison_blocks(record: Comparison) -> tuple[Block, ...]:
     for place, label in enumerate(labels[1:], 1):
         told = tuple((row.name, row.differences[place]) for row in short if row.differences[place] != "same")
         blocks.append(Paragraph(text=f"{label} against {labels[0]}:"))
-        blocks.append(Facts(rows=told) if told else Paragraph(text="every figure is the same"))
+        blocks.append(Facts(rows=told) if told else Paragraph(text="all figures are equal"))
     blocks += [Heading(text="Verdict"), Facts(rows=tuple((run.label, run.verdict or NONE) for run in record.runs))]
     blocks += [Paragraph(text=f"Note: {text}") for text in record.notes]
     return tuple(blocks)

@@ -24,7 +24,7 @@ def compress_parts(record: CompressRecord, page: Page) -> list[RenderableType]:
     changed = ", ".join(f"{label} ({count:,})" for label, count in chosen.flips_by_class if count)
     if changed:
         parts.append(
-            note(f"{chosen.name} gives another class than float for {plural(chosen.flips, 'sample')}: {changed}")
+            note(f"{chosen.name} predicts a different class than float for {plural(chosen.flips, 'sample')}: {changed}")
         )
     others = engine_flips_text(chosen)
     if others:
@@ -113,7 +113,7 @@ def _choice(record: CompressRecord) -> str:
     if record.refused:
         return f"no package: {record.refused}"
     kept = any(word.startswith("--keep") for word in record.asked)
-    why = "as --keep says" if kept else f"the smallest file that loses at most {limit} on the validation samples"
+    why = "as set by --keep" if kept else f"the smallest file that loses at most {limit} on the validation samples"
     smaller = first.weight_bytes / max(row.weight_bytes, 1)
     saved = "" if row.file_bytes < first.file_bytes else ", but the file is no smaller than the float one"
     return f"chosen: {row.name}, {why}; weights {smaller:.1f}x smaller{saved}"

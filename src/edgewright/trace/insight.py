@@ -130,7 +130,7 @@ def _result(evaluation: EvaluationRecord, numbers: dict[str, float]) -> str:
         text = f"answer {percent(a.value, 1)} of {unseen} right"
         if evaluation.majority is not None:
             numbers["majority"] = evaluation.majority
-            text += f" (always naming the most frequent class: {percent(evaluation.majority, 1)})"
+            text += f" (always predicting the most frequent class: {percent(evaluation.majority, 1)})"
         return text
     if "r2" in evaluation.regression:
         numbers["r2"] = evaluation.regression["r2"]
@@ -267,11 +267,11 @@ def _problems(
     if evaluation is not None and evaluation.accuracy is not None and evaluation.majority is not None:
         if evaluation.accuracy.low <= evaluation.majority:
             problems.append(
-                f"accuracy {percent(evaluation.accuracy.value, 1)} is not surely better than always naming the most "
-                f"frequent class ({percent(evaluation.majority, 1)})"
+                f"accuracy {percent(evaluation.accuracy.value, 1)} is not significantly better than always "
+                f"predicting the most frequent class ({percent(evaluation.majority, 1)})"
             )
     elif evaluation is not None and evaluation.regression.get("r2", 1.0) <= 0:
-        problems.append("the answers are no better than always giving the mean")
+        problems.append("the answers are no better than always predicting the mean")
     if compression is not None and compression.disagreement:
         problems.append(compression.disagreement)
     if compression is not None and not compression.within:

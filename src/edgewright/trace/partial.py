@@ -255,7 +255,7 @@ def _training(progress: Progress) -> TrainingRecord | None:
         loss_name="",
         epochs=epochs,
         best_epoch=best.epoch,
-        stopped="" if progress.state == "running" else f"broken off after epoch {epochs[-1].epoch}",
+        stopped="" if progress.state == "running" else f"interrupted after epoch {epochs[-1].epoch}",
         temperature=1.0,
         seconds=sum(epoch.seconds for epoch in epochs),
         cpu_seconds=0.0,

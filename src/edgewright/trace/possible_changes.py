@@ -69,7 +69,7 @@ def _features(config: Config) -> Knob | None:
             def sets(text: str, place: int = place, key: str = key) -> tuple[str, ...]:
                 return (f"stages.{place}.{key}={_count('features', text)}",)
 
-            return Knob(what="columns that go on to the network", now=str(now), other=str(half), sets=sets)
+            return Knob(what="columns passed to the network", now=str(now), other=str(half), sets=sets)
     return None
 
 
@@ -93,7 +93,7 @@ def _epochs(config: Config) -> Knob | None:
     if not isinstance(now, int):
         return None
     return Knob(
-        what="passes over the training samples, at most",
+        what="maximum passes over the training samples",
         now=str(now),
         other=str(max(1, now // 3)),
         sets=lambda text: (f"training.epochs={_count('epochs', text)}",),
@@ -107,7 +107,7 @@ def _bits(config: Config) -> Knob | None:
 
     def sets(text: str) -> tuple[str, ...]:
         if text.strip() not in _BITS:
-            raise InputError("8 or 32", repr(text), "--set bits", "8 makes an int8 form, 32 keeps float32 alone")
+            raise InputError("8 or 32", repr(text), "--set bits", "8 creates an int8 form, 32 keeps only float32")
         return (f"compression.int8={_BITS[text.strip()]}",)
 
     return Knob(what="bits of a weight", now="8" if now else "32", other="32" if now else "8", sets=sets)
@@ -118,7 +118,7 @@ def _rows(config: Config) -> Knob | None:
     if not isinstance(now, int):
         return None
     return Knob(
-        what="rows that are simulated",
+        what="simulated rows",
         now=str(now),
         other=str(max(1, now // 2)),
         sets=lambda text: (f"data.rows={_count('rows', text)}",),

@@ -16,8 +16,8 @@ from edgewright.trace.proof_tables import files_table, forms_table, inside, matr
 
 _LEGEND = {
     "float": "= bit-exact; otherwise the largest difference, as a share of what is allowed",
-    "int8": "= bit-exact from the boundary on; otherwise how many values are a step away, on the same bytes; "
-    "+n samples moved across a step before it",
+    "int8": "= bit-exact from the boundary on; otherwise how many values differ by one step for equal bytes; "
+    "+n samples crossed a step before the boundary",
 }
 _TITLES = {"float": "Float forms, pair by pair", "int8": "int8 forms, pair by pair"}
 # Pairs that break at the same stage are told once, and so many of the others by name.
@@ -108,14 +108,14 @@ def _hidden(record: ProofRecord) -> Iterator[RenderableType]:
             groups.setdefault(form.hidden, []).append(place)
     for stages, places in groups.items():
         few = ", ".join(stages[:_TOLD]) + (f" and {len(stages) - _TOLD} more" if len(stages) > _TOLD else "")
-        yield note(f"not shown by {', '.join(map(str, places))}: {few}; judged by the stages after them")
+        yield note(f"not shown by {', '.join(map(str, places))}: {few}; checked by later stages")
 
 
 def _absent(record: ProofRecord) -> Iterator[RenderableType]:
     if record.absent:
         yield Text("")
     for form in record.absent:
-        yield note(f"left out: {form.name} - {form.reason}")
+        yield note(f"skipped: {form.name} - {form.reason}")
 
 
 def _steps(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
@@ -193,7 +193,7 @@ def _ranges(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
         return
     yield page.heading("Declared input ranges")
     says = [form for form in record.forms if form.out_of_range is not None]
-    agree = "all say the same" if len({form.out_of_range for form in says}) <= 1 else "they do NOT say the same"
+    agree = "all agree" if len({form.out_of_range for form in says}) <= 1 else "they do NOT agree"
     by = ", ".join(f"{name} {count:,}" for name, count in record.out_of_range_by_column)
     yield Text(
         f"{plural(record.ranges, 'column')} declared; {plural(record.out_of_range, 'sample')} outside"
@@ -221,7 +221,7 @@ def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
         return
     yield Text.assemble(("NOT PROVEN", BAD), f"  {len(broken)} of {plural(count, 'pair')} break a tolerance")
     if record.odd:
-        yield Text.assemble("the form that stands alone: ", (record.odd, BAD))
+        yield Text.assemble("the form that differs: ", (record.odd, BAD))
     yield from _first_difference(record, broken, page)
 
 

@@ -15,7 +15,7 @@ from edgewright.trace.view_blocks import Chart, Curve
 _HOUR, _MINUTE = 3600.0, 60.0
 _SHORT = 3.0  # hours, below which hours on an axis would all be the same number
 _HALTED = "dotted line down the chart: the rollout is halted"
-_NOBODY = Markup("<p>Nobody ever began it.</p>")
+_NOBODY = Markup("<p>No device started it.</p>")
 
 
 def simulation_page(result: Result) -> str:
@@ -25,13 +25,13 @@ def simulation_page(result: Result) -> str:
     held = Facts(rows=tuple(("holds" if one.held else "VIOLATED", f"{one.rule}: {one.found}") for one in result.held))
     did = effects_charts(result)
     return sections_page(
-        title, f"Broken: {result.broken}. Seed {result.seed}; the same seed gives the same page.",
+        title, f"Faults: {result.broken}. Seed {result.seed}; the same seed reproduces this page.",
         [
             ("versions", "Versions over time", versions_chart(result)),
-            ("ends", "What became of the new release", ends_chart(result)),
-            *([("did", "What each fault did", did)] if did else []),
+            ("ends", "Outcome of the new release", ends_chart(result)),
+            *([("did", "Effect of each fault", did)] if did else []),
             ("story", "What happened", blocks_html([story], level=3)),
-            ("held", "What must hold", blocks_html([held], level=3)),
+            ("held", "Invariants", blocks_html([held], level=3)),
         ],
     )  # fmt: skip
 
@@ -49,12 +49,12 @@ def versions_chart(result: Result) -> Markup:
 
 def ends_chart(result: Result) -> Markup:
     """Return devices by what became of the new release on them, added up over time."""
-    words = {"activated": "began it", "confirmed": "confirmed it", "reverted": "went back by themselves"}
-    words |= {"called back": "were called back"}
+    words = {"activated": "started it", "confirmed": "confirmed it", "reverted": "rolled back by themselves"}
+    words |= {"called back": "were rolled back by the rollout"}
     shown = _shown(result)
     curves = [(said, [float(point.ended.get(what, 0)) for point in shown]) for what, said in words.items()]
     seen = [(said, counts) for said, counts in curves if any(counts)]
-    return _moving(result, "devices by what became of the new release", seen) if seen else _NOBODY
+    return _moving(result, "devices by outcome of the new release", seen) if seen else _NOBODY
 
 
 def _shown(result: Result) -> list[Point]:

@@ -26,7 +26,7 @@ def tuning_page(record: TuneRecord) -> str:
     shown = [
         ("curve", "Curve", _drawn(record) + blocks_html(_curve(record)[1:], level=3)),
         ("choice", "Choice", blocks_html(_choice(record)[1:], level=3)),
-        ("judged", "How it was judged", blocks_html([*_head(record), *_notes(record)], level=3)),
+        ("judged", "Evaluation", blocks_html([*_head(record), *_notes(record)], level=3)),
     ]
     return sections_page(f"{record.name}: alarms", _sentence(record), shown)
 
@@ -38,7 +38,7 @@ def _head(record: TuneRecord) -> tuple[Block, ...]:
         ("recordings", f"{record.data}: {plural(record.windows, 'window')}, {number(record.exposure)} {unit} outside "
                        f"of events"),
         ("events", f"{plural(events, 'stretch', 'stretches')} of {', '.join(record.alarms)}"),
-        ("found", f"when an alarm comes between its beginning and {number(record.tolerance)} "
+        ("found", f"if an alarm occurs between its start and {number(record.tolerance)} "
                   f"{'s' if record.per == 'day' else 'rows'} after its end; any other alarm is false"),
         ("cost", f"false alarm {record.false_alarm_cost:g}, missed event {record.miss_cost:g}"),
         ("taken", _taken(record)),
@@ -50,8 +50,8 @@ def _head(record: TuneRecord) -> tuple[Block, ...]:
 def _taken(record: TuneRecord) -> str:
     """By what the point was chosen."""
     if record.taken == "most":
-        return f"the point that misses least with at most {record.most or 0:g} false alarms a {record.per}"
-    return "the cheapest point" if record.taken == "cost" else f"point {record.chosen + 1}, which was named"
+        return f"the point with the fewest misses and at most {record.most or 0:g} false alarms a {record.per}"
+    return "the cheapest point" if record.taken == "cost" else f"point {record.chosen + 1}, set by --point"
 
 
 def _curve(record: TuneRecord) -> tuple[Block, ...]:
@@ -64,11 +64,11 @@ def _curve(record: TuneRecord) -> tuple[Block, ...]:
     left = len(record.points) - len(shown)
     caption = (
         "Decision: windows averaged, windows that agree, threshold (- where the largest probability decides), time "
-        "without a further alarm. No other decision has both fewer false alarms and fewer missed events; --point takes "
-        "another of these."
+        "without another alarm. No other decision has both fewer false alarms and fewer missed events; --point takes "
+        "another point."
     )
     if left:
-        caption += f" {plural(left, 'point')} between these left out here; tune.json has all."
+        caption += f" {plural(left, 'point')} in between not shown; tune.json has all."
     return (Heading(text="Curve"), Grid(headers=heads, rows=rows, figures=(1, 2, 3, 4, 5), caption=caption))
 
 
@@ -117,12 +117,12 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
     made: list[Block] = [Heading(text="Choice"), Paragraph(text=_sentence(record))]
     others = record.held_out
     if others is not None:
-        how = "Chosen" if record.taken == "cost" else "The point with at most so many false alarms, chosen"
+        how = "Chosen" if record.taken == "cost" else "The point within the false-alarm limit, chosen"
         made.append(
             Paragraph(
-                text=f"{how} on the others and judged on each of {plural(len(record.people), 'person', 'people')} in "
+                text=f"{how} on the others, evaluated on each of {plural(len(record.people), 'person', 'people')} in "
                 f"turn: {others.missed} of {others.events} events missed, {_shares(others.missed_share)}; false alarms "
-                f"a {record.per} {_rates(others.false_rate)}; cost {others.cost:g}. That is what strangers may expect."
+                f"a {record.per} {_rates(others.false_rate)}; cost {others.cost:g}. Expect this for new people."
             )
         )
         before = record.before
@@ -133,8 +133,8 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
             was = f"cost {before.cost:g}" if cost else f"missed {before.missed} with {before.false} false alarms"
             made.append(
                 Paragraph(
-                    text=f"That is no better than before, which {was}: the choice fits these "
-                    "people more than people. More people, or the old package, would serve strangers better."
+                    text=f"That is no better than before, which {was}: the choice overfits these "
+                    "people. Add more people, or keep the old package."
                 )
             )
         if record.test is not None:

@@ -86,12 +86,12 @@ def power(groups: int, kept: str, plural: str = "") -> str:
     smallest, many = smallest_p(groups), plural or f"{kept}s"
     if smallest > ERROR:
         counted = f"1 {kept}" if groups == 1 else f"{groups} {many}"
-        return f"with {counted} no difference could be shown at 5 %: the smallest p is {smallest:.3g}"
+        return f"with {counted} no difference can be significant at 5 %: the smallest p is {smallest:.3g}"
     agree = next(k for k in range(groups // 2, groups + 1) if sign_test(k, groups) <= ERROR)
     which = f"all {groups}" if agree == groups else f"at least {agree} of {groups}"
     return (
         f"with {groups} {many} the smallest p is {smallest:.2g}: by the sign test a difference is shown at 5 % only "
-        f"where {which} {many} agree"
+        f"if {which} {many} agree"
     )
 
 

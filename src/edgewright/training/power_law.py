@@ -117,7 +117,7 @@ def fit_power_law(sizes: Floats, errors: Floats, deviations: Floats, noise: floa
     if not (np.isfinite(errors).all() and (errors > 0).all()):
         raise InputError(
             "errors above zero", f"{errors.min():g}", "learning curve",
-            "Nothing is left to gain where no sample is wrong: take fewer samples, or judge on more",
+            "No sample is wrong, so no gain is measurable: train on fewer samples, or test on more",
         )  # fmt: skip
     last = float(sizes.max())
     y = np.log(errors)

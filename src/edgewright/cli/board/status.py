@@ -8,7 +8,7 @@ from edgewright.cli.options import declare
 
 @declare("status", epilog="Example: edgewright device board status /dev/ttyACM0")
 def command(options: LineOptions) -> None:
-    """Ask the board at PORT which weights it has, and which it would take."""
+    """Show the weights of the board at PORT, and which weights it would accept."""
     from edgewright.device.boards.link import ASK
 
     with options.open() as line:

@@ -17,13 +17,12 @@ def command(
     *,
     options: LineOptions,
     file: Path = argument(metavar="WEIGHTS|PACKAGE"),
-    on_trial: bool = option(help="Do not confirm: the board goes back by itself after some starts without it."),
+    on_trial: bool = option(help="Do not confirm: the board goes back to the old weights after a few starts."),
 ) -> None:
-    """Bring weights to the board at PORT, which verifies and tests them before it swaps them in.
+    """Send weights to the board at PORT, which verifies and tests them before it uses them.
 
-    Of a PACKAGE (fleet weights --into) those for the code of this board are taken.
-
-    What broke off goes on where it was. Exit code 1 where the board refuses the weights, 74 where it does not answer.
+    Of a PACKAGE (fleet weights --into), those that fit the code of this board are sent. An interrupted transfer resumes
+    where it stopped. Exits with 1 if the board refuses the weights, with 74 if it does not answer.
     """
     from edgewright.core.package import parse_package
     from edgewright.device.boards.link import ASK
@@ -46,8 +45,8 @@ def command(
             found = weights_for(package, layout)
             if found is None:
                 raise CheckFailedError(
-                    f"{file} has no weights for the code of this board, layout {layout.hex()[:16]}",
-                    "Other code is a firmware update, left to the boot loader",
+                    f"{file} has no weights for the firmware of this board, layout {layout.hex()[:16]}",
+                    "For other firmware, update the board through its boot loader",
                 )
             data = found
         told = update(line, data, str(file), confirm=not on_trial, progress=progress)

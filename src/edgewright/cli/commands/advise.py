@@ -28,37 +28,39 @@ class AdviceOptions(ProblemOptions):
     """Options of the command."""
 
     data: str = argument()
-    keep: tuple[str, ...] = option(metavar="COLUMN", help="Column that is known before the target is.")
-    leave_out: str = option(metavar="A,B", help="Groups that nothing sees: a run reports on them.")
+    keep: tuple[str, ...] = option(metavar="COLUMN", help="Column whose value is known before the target's.")
+    leave_out: str = option(metavar="A,B", help="Groups to exclude from everything, for a later run to report on.")
     task: str = option(
         default="auto", help="classification, regression, clustering, anomaly, forecasting, intent or retrieval."
     )
-    device: str = option(metavar="PROFILE", help="Where it is to run: a profile or TOML file. [default: cortex-m4]")
+    device: str = option(
+        metavar="PROFILE", help="Profile or TOML file of the device that the model runs on. [default: cortex-m4]"
+    )
     radio: str = option(
-        metavar="LINK", help="ble, wifi, lte-m, lorawan or ethernet; the device's usual one when left out."
+        metavar="LINK", help="ble, wifi, lte-m, lorawan or ethernet; the device's usual one by default."
     )
     need: str | None = option(
         metavar="NEEDS",
         help="latency=5ms,offline,privacy,battery=1y,bandwidth=1MB/day,price=10USD/y,flash=64kB,ram=16kB,score=0.9",
     )
     price: str = option(
-        metavar="FIGURES", help="Figures of the arithmetic: bandwidth=0.5,cell=9000J; the record lists all."
+        metavar="FIGURES", help="Figures for the cost calculation: bandwidth=0.5,cell=9000J; the record lists them all."
     )
-    mains: bool = option(help="The device needs no cell.")
+    mains: bool = option(help="The device has mains power.")
     curve: bool | None = option(
-        "--curve/--no-curve", help="Measure what twice the data is worth; where cheap by default."
+        "--curve/--no-curve", help="Measure what twice as much data would gain; on by default where it is cheap."
     )
-    interactive: bool = option(help="Ask what was not given; Enter takes the default.")
+    interactive: bool = option(help="Ask for what is not given; Enter takes the default.")
     out: Path | None = option(metavar="DIR", help="New folder. [default: advice/NAME]")
     as_json: bool = option("--json", help="Print the record as JSON.")
 
 
 @declare("advise", epilog=_EPILOG)
 def command(options: AdviceOptions) -> int:
-    """Frame DATA (a file, a folder, a pipeline), weigh where a model should run, measure how simple it may be.
+    """Recommend the simplest approach for DATA (a file, a folder, a pipeline) and where a model should run.
 
-    Writes a decision record (advice.md, advice.html, advice.json) into a new folder. Exit code 1 where the needs
-    cannot be met: by how much, and what comes nearest, is said.
+    Writes a decision record (advice.md, advice.html, advice.json) into a new folder. Exits with 1 if the needs cannot
+    be met; the record then says by how much and names the nearest option.
     """
     with loading():
         from edgewright.cli.advice_output import advice_lines, stored

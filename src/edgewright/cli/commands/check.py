@@ -22,20 +22,22 @@ class CheckOptions(Columns):
     """Options of the command."""
 
     data: str = argument()
-    pattern: str = option(help="What a file's name means, such as {label}_{person}_{index}.")
-    split_column: str = option("--split", help="Column that says which rows train and which test.")
-    window: int = option(type=click.IntRange(min=0), default=0, help="Rows in a window; 0: rows, of sound windows.")
+    pattern: str = option(help="How to read a file's name, such as {label}_{person}_{index}.")
+    split_column: str = option("--split", help="Column that says which rows are training and which are test rows.")
+    window: int = option(
+        type=click.IntRange(min=0), default=0, help="Rows in a window; 0 checks rows, and the windows of sound files."
+    )
     seed: int = option(default=0, help="Seed of the random split and the quick model.")
     as_json: bool = option("--json", help="Print the findings as JSON.")
 
 
 @declare("check", epilog="Example: edgewright check my.csv --target label --group person")
 def command(options: CheckOptions) -> int:
-    """Look at DATA (a file or a folder) before building on it.
+    """Check the quality of DATA (a file or a folder) before you build on it.
 
-    Missing values, constant columns, ranges and units, sampling rate and gaps, duplicated rows, class balance, labels
-    of one person that look swapped, and leakage: the same person, session or overlapping window on both sides of a
-    split, with how much that would flatter. Exit code 1 where something was found that makes results wrong.
+    Reports missing values, constant columns, ranges and units, sampling rate and gaps, duplicate rows, class balance,
+    labels of one person that look swapped, and leakage: the same person, session or overlapping window on both sides of
+    a split, with how much that would inflate the score. Exits with 1 if a finding makes results wrong.
     """
     from edgewright.pipeline.check import check_data
 
@@ -66,24 +68,24 @@ def _lines(found: Checked) -> list[str]:
     lines += ["", "data"]
     lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in quality.findings] or ["  nothing found"]
     if not found.task:
-        return [*lines, "", "no target named: leakage was not looked for (--target COLUMN)"]
+        return [*lines, "", "no target is set, so leakage was not checked (--target COLUMN)"]
     if found.labels:
         lines += ["", "labels", *(f"  {_MARKS[f.severity]} {f.sentence}" for f in found.labels)]
     lines += ["", found.framed] if found.framed else []
     lines += ["", f"leakage in {found.split}"]
-    lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in found.leakage] or ["  nothing stands on both sides"]
+    lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in found.leakage] or ["  no sample is on both sides"]
     measured = found.inflation
     if measured is None:
-        return [*lines, "", "no group, session or time is known: what a split keeps apart cannot be measured"]
+        return [*lines, "", "no group, session or time is known, so the effect of the split cannot be measured"]
     points = measured.difference
     what = "accuracy" if found.task == "classification" else "R²"
     lines += [
         "",
-        "how much a random split would flatter",
-        f"  samples dealt at random: {what} {measured.random:.3f}; each {measured.by} on one side: {measured.kept:.3f}",
+        "inflation by a random split",
+        f"  random split: {what} {measured.random:.3f}; split by {measured.by}: {measured.kept:.3f}",
         f"  {100 * points.value:+.1f} points (95 %: {100 * points.low:+.1f} to {100 * points.high:+.1f}), measured on "
         f"{measured.samples:,} samples with {measured.model}",
     ]
     if points.low > 0:
-        lines.append(f"  split by {measured.by}: a random split would promise what the device will not keep")
+        lines.append(f"  split by {measured.by}, because a random split overstates accuracy on the device")
     return lines

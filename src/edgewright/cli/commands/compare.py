@@ -12,13 +12,12 @@ from edgewright.cli.output import print_json
 
 @click.command("compare", epilog="Example: edgewright compare runs/activity runs/activity-2")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="RUN RUN...")
-@click.option("--html", type=FILE, metavar="FILE", help="Write a page as well.")
+@click.option("--html", type=FILE, metavar="FILE", help="Also write a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def command(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
-    """Show what differs between runs (run folders): configuration, data and result.
+    """Compare runs (run folders): configuration, data and results.
 
-    The first run is what the others are compared with. Accuracies come with their 95 % intervals and a word on whether
-    these overlap.
+    The first run is the reference. Accuracies come with 95 % intervals and a note on whether these overlap.
     """
     from edgewright.cli.lessons import show_blocks
     from edgewright.cli.listeners import Terminal

@@ -24,27 +24,27 @@ class CompressOptions:
     """Options of the command."""
 
     source: Path = argument(metavar="RUN|MODEL.onnx")
-    data: str | None = option(metavar="PATH", help="File or folder of samples; a run knows its own.")
-    target: str = option(help="Column that is predicted; of a model from elsewhere.")
-    group: str = option(help="Column with the person or machine; of a model from elsewhere.")
-    int8: bool = option(help="Int8 after training, calibrated on training samples.")
-    qat: bool = option(help="Int8 whose network is trained further with its rounding.")
+    data: str | None = option(metavar="PATH", help="File or folder of samples; a run already knows its data.")
+    target: str = option(help="Column to predict, for an imported model.")
+    group: str = option(help="Column with the person or machine, for an imported model.")
+    int8: bool = option(help="Quantise after training, calibrated on training samples.")
+    qat: bool = option(help="Quantise with further training that simulates int8 rounding.")
     prune: tuple[str, ...] = option(
         metavar="KIND:SHARE",
-        help="structured:0.5 leaves out units until half the multiply-accumulates are gone; magnitude:0.8 sets 80 % of "
-        "the weights to zero, which saves compressed bytes only. May be repeated.",
+        help=(
+            "structured:0.5 removes units until half the multiply-accumulates are gone; magnitude:0.8 sets 80 % of the "
+            "weights to zero, which only makes the compressed file smaller. May be repeated."
+        ),
     )
-    distil: str = option(metavar="TEACHER", help="Learn from a larger run, a package or any ONNX model as well.")
+    distil: str = option(metavar="TEACHER", help="Also learn from a larger run, a package or any ONNX model.")
     max_drop: str | None = option(
-        metavar="0.5%", help="Largest loss of accuracy; the run's compression.max_drop if left out."
+        metavar="0.5%", help="Largest acceptable loss of accuracy; compression.max_drop of the run by default."
     )
-    device: str = option(metavar="PROFILE", help="Budget to hold; the run's own device if left out.")
-    keep: str = option(metavar="FORM", help="Package this form of the table instead of the smallest within the limit.")
-    epochs: int | None = option(
-        type=click.IntRange(min=1), help="Passes of training a form; those of the run if left out."
-    )
+    device: str = option(metavar="PROFILE", help="Device whose budget applies; the run's own device by default.")
+    keep: str = option(metavar="FORM", help="Package this form instead of the smallest within the limit.")
+    epochs: int | None = option(type=click.IntRange(min=1), help="Epochs to train a form; those of the run by default.")
     out: Path | None = option(help="Folder to write. [default: runs/NAME-compressed]")
-    force: bool = option(help="Replace that folder instead of making the next number.")
+    force: bool = option(help="Replace the folder instead of using the next free number.")
     as_json: bool = option("--json", help="Print the record as JSON instead of the table.")
 
 
@@ -52,14 +52,14 @@ class CompressOptions:
     "compress", epilog="Example: edgewright compress runs/activity --int8 --qat --prune structured:0.5 --max-drop 0.5%"
 )
 def command(options: CompressOptions) -> None:
-    """Make smaller forms of RUN (a run folder) or of MODEL.onnx, and compare them.
+    """Make smaller forms of RUN (a run folder) or of MODEL.onnx and compare them.
 
-    Every network that is asked for (the run's own, pruned, distilled) is shown as float, and as int8 where --int8 or
-    --qat is given. A form is chosen on the validation samples: the smallest file within --max-drop, or the one that
-    --keep names. All are then judged once on the test samples. The folder holds every form, compress.json, and the
-    package of the chosen form. Exit code 1 where it loses more than --max-drop or does not fit the device.
+    The network of the run and each one that you ask for (pruned, distilled) is measured as float and, with --int8 or
+    --qat, as int8. The validation samples choose the form: the smallest file within --max-drop, or the one that --keep
+    names. The test samples then evaluate all forms once. The folder holds every form, compress.json, and the package of
+    the chosen form. Exits with 1 if the chosen form loses more than --max-drop or does not fit the device.
 
-    A model from elsewhere needs --data and --target, and takes --int8 only.
+    An imported model needs --data and --target, and supports --int8 only.
     """
     with loading():
         from edgewright.cli.listeners import Terminal, refuse, shown

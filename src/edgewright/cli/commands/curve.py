@@ -22,15 +22,15 @@ class CurveOptions(ProblemOptions):
     """Options of the command."""
 
     data: str = argument()
-    rung: str = option(default="small_network", help="Model, by its name on the ladder.")
-    utterances: bool = option(help="DATA are utterances with intents; a student of intents is trained.")
+    rung: str = option(default="small_network", help="Name of the model on the ladder.")
+    utterances: bool = option(help="DATA are utterances with intents; train an intent classifier.")
     times: float = option(
-        type=click.FloatRange(1.0, 100.0, min_open=True), default=2.0, help="How many times the data is asked about."
+        type=click.FloatRange(1.0, 100.0, min_open=True), default=2.0, help="Extrapolate to this many times the data."
     )
-    check: bool = option(help="Predict from half of the data, then measure whether it came true.")
-    against: Path | None = option(metavar="FILE", help="A curve.json of less data: did its prediction come true?")
+    check: bool = option(help="Predict from half of the data, then measure and compare.")
+    against: Path | None = option(metavar="FILE", help="A curve.json of less data, to compare its prediction with.")
     parameters: bool = option(
-        "--parameters/--no-parameters", default=True, help="The size of the model too, where it has a width."
+        "--parameters/--no-parameters", default=True, help="Also vary the size of the model, if it has a width."
     )
     out: Path | None = option(metavar="DIR", help="New folder for curve.json and the page curve.html.")
     as_json: bool = option("--json", help="Print the record as JSON.")
@@ -38,10 +38,11 @@ class CurveOptions(ProblemOptions):
 
 @declare("curve", epilog="Example: edgewright curve readings.csv --target label --group person --out curve")
 def command(options: CurveOptions) -> int:
-    """Measure the error on growing parts of DATA (a file, a folder, a pipeline) and let a power law say the next.
+    """Measure a learning curve of DATA (a file, a folder, a pipeline) and extrapolate it with a power law.
 
-    The samples that judge are the same at every size; parts keep people, machines or stretches of time whole. With
-    --check the prediction is made from half of the data and measured afterwards: exit code 1 where it lies outside.
+    All sizes are evaluated on the same samples; parts keep people, machines or stretches of time whole. With --check,
+    half of the data predicts the error on all of it, which is then measured: exits with 1 if it lies outside the
+    predicted interval.
     """
     with loading():
         from edgewright.cli.curve_output import curve_lines, stored

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @click.group("data", epilog="Example: edgewright data get hapt")
 def command() -> None:
-    """Public data sets: list them, or get one from its origin or from a folder."""
+    """List public data sets, or load one from its origin or from a folder."""
 
 
 @declare("list", of=command, epilog="Example: edgewright data list")
-def list_sets(as_json: bool = option("--json", help="Print JSON, one object a set.")) -> None:
+def list_sets(as_json: bool = option("--json", help="Print JSON, one object per set.")) -> None:
     """List the public sets with their task and licence."""
     from edgewright.data.public import names, public_set
 
@@ -75,14 +75,14 @@ def _told(known: Documented) -> dict[str, object]:
 @declare("get", of=command, epilog="Example: edgewright data get occupancy --from Downloads/occupancy")
 def get(
     name: str = argument(),
-    source: Path | None = option("--from", help="Folder or archive of a copy; nothing is fetched."),
+    source: Path | None = option("--from", help="Folder or archive with a copy; nothing is downloaded."),
     out: Path | None = option(type=FILE, help="Also write the rows: FILE.parquet or .csv."),
     as_json: bool = option("--json", help="Print the summary as JSON."),
 ) -> None:
-    """Get the set NAME, verify it, and sum it up.
+    """Load the public data set NAME, verify it, and summarise it.
 
-    Without --from the set is downloaded from its origin into $EDGEWRIGHT_DATA (or ~/.local/share/edgewright/data),
-    where pipelines find it by `kind = "NAME"`. An interrupted download goes on where it stopped.
+    Without --from, the set is downloaded from its origin into $EDGEWRIGHT_DATA (or ~/.local/share/edgewright/data),
+    where pipelines find it by `kind = "NAME"`. An interrupted download resumes where it stopped.
     """
     from edgewright.data.public import counts, download, opened, public_set, verify
     from edgewright.data.table_file import check_table_file, write_table_file
@@ -109,9 +109,9 @@ def get(
             click.echo(f"{'written':<10}  {click.format_filename(out)}")
     if source is None and not copy and part.documented:
         raise CheckFailedError(
-            f"what came from {part.homepage} has other counts than documented "
+            f"what came from {part.homepage} differs from the documented counts "
             f"({found.recordings} recordings, {found.rows} rows)",
-            do="The origin may have changed: look before you use it",
+            do="The origin may have changed; check the data before you use it",
         )
 
 
@@ -142,7 +142,7 @@ def _summary(
 
     head: dict[str, object] = {"name": name, "title": part.title, "folder": str(folder)}
     tail: dict[str, object] = {
-        "verified": f"counts equal to the documented {copy}" if copy else "counts equal to no documented copy",
+        "verified": f"counts match the documented {copy}" if copy else "counts match no documented copy",
         "origin": part.homepage,
         "licence": part.licence,
         "citation": part.citation,

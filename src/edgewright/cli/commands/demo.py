@@ -10,11 +10,13 @@ from edgewright.cli.options import declare, option
 
 @declare("demo", epilog="Example: edgewright demo --out runs")
 def command(
-    data: str | None = option(metavar="PATH", help="Folder with BasicMotions_TRAIN.ts, instead of the sktime wheel's."),
-    out: Path = option(default=Path("runs"), help="Folder of runs."),
+    data: str | None = option(
+        metavar="PATH", help="Folder with BasicMotions_TRAIN.ts instead of the one in the sktime wheel."
+    ),
+    out: Path = option(default=Path("runs"), help="Folder for runs."),
     as_json: bool = option("--json", help="Print the record as JSON instead of the trace."),
 ) -> None:
-    """Take real recordings of a watch from windows to a package, and predict offline.
+    """Train on real recordings of a watch, package the model, and predict offline.
 
     BasicMotions (standing, running, walking, badminton) comes with the sktime wheel: pip install 'edgewright[demo]'.
     """

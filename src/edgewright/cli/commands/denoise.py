@@ -4,6 +4,6 @@ from edgewright.cli.folder import FolderOfCommands
 
 command = FolderOfCommands(
     "denoise",
-    help="Take noise off a signal: train a small int8 denoiser on clean signals and noise, run and score it.",
+    help="Remove noise from signals: train, run and score a small int8 denoiser.",
     epilog="Example: edgewright denoise train voices --noise pink --noise fan.wav --snr 0:20 --out voice.denoiser",
 )

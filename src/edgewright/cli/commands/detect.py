@@ -4,6 +4,6 @@ from edgewright.cli.folder import FolderOfCommands
 
 command = FolderOfCommands(
     "detect",
-    help="Find anomalies in streams and windows: fit a detector, run it, score it.",
+    help="Find anomalies in streams and windows: fit, run and score a detector.",
     epilog="Example: edgewright detect fit pump.csv --time time --out pump.detector",
 )

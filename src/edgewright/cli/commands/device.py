@@ -4,6 +4,6 @@ from edgewright.cli.folder import FolderOfCommands
 
 command = FolderOfCommands(
     "device",
-    help="Run on a device, record with it, and look into its store.",
+    help="Run a model on a device, record data, and inspect the device's store.",
     epilog="Example: edgewright device status --store /var/lib/edgewright",
 )

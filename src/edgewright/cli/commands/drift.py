@@ -23,27 +23,30 @@ class DriftOptions:
 
     model: str = argument(metavar="RUN|PACKAGE")
     csv: str = option(required=True, metavar="FILE", help="CSV file with the package's columns ('-': stdin).")
-    time: str = option(help="Column with the time: seconds or dates; by the rate without.")
-    rhythm: str = option(
-        default="1h", help="Time in which the stream shows all it does: 30min, 1d (rows where no rate is known)."
+    time: str = option(
+        help="Column with the time, in seconds or as dates; by default, rows come at the package's rate."
     )
-    false_alarms: float = option(default=1 / 7, show_default="1 a week", help="A day that may come of chance.")
-    confidence: bool = option(help="Predict too, and watch how sure the answers are.")
+    rhythm: str = option(
+        default="1h",
+        help="Period after which the stream has shown its usual behaviour: 30min, 1d (or rows, if no rate is known).",
+    )
+    false_alarms: float = option(default=1 / 7, show_default="1 a week", help="Acceptable false alarms a day.")
+    confidence: bool = option(help="Also predict, and watch the confidence of the answers.")
     state: Path | None = option(
         type=FILE,
         metavar="FILE",
-        help="Go on from this file, and keep there what is remembered.",
+        help="File to resume from, and to save the state to.",
     )
-    as_json: bool = option("--json", help="JSON: one line an event as it comes, then one a channel.")
+    as_json: bool = option("--json", help="Print JSON: one line per event as it happens, then one per channel.")
 
 
 @declare("drift", epilog="Example: edgewright drift runs/activity --csv month.csv --rhythm 1d --state drift.bin")
 def command(options: DriftOptions) -> int:
     """Compare a stream with the reference statistics in a package, channel by channel.
 
-    Blocks of an eighth of the rhythm are compared with training: mean, deviation, shape (population stability index),
-    values never seen in training, missing values; ADWIN and Page-Hinkley watch for a change on the way. Exit code 1
-    where a channel drifts.
+    Blocks of an eighth of --rhythm are compared with the training data: mean, deviation, shape (population stability
+    index), values never seen in training, and missing values. ADWIN and Page-Hinkley also watch for a change within the
+    stream. Exits with 1 if a channel drifts.
     """
     from edgewright.cli.drift_input import answered_rows, rows_of, seconds_of
     from edgewright.core.files import write_atomic
@@ -57,7 +60,7 @@ def command(options: DriftOptions) -> int:
         try:
             watch.restore(state.read_bytes())
         except InputError as error:
-            do = error.do or "Name the file that an earlier `edgewright drift --state` wrote, or a new one"
+            do = error.do or "Pass a file from an earlier `edgewright drift --state`, or a new one"
             raise InputError(error.expected, error.got, f"--state {click.format_filename(state)}", do) from None
     predict = answered_rows(predictor, watch) if options.confidence else None
     events: list[Event] = []
@@ -107,7 +110,7 @@ def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
 
     if watch.blocks < LENGTHS[0]:
         need = watch.block * LENGTHS[0]
-        click.echo(f"not judged yet: {watch.rows:,} rows of the {need:,} of one rhythm (--rhythm says how long it is)")
+        click.echo(f"not tested yet: {watch.rows:,} of the {need:,} rows of one rhythm (set it with --rhythm)")
         return
     click.echo(f"{plural(watch.rows, 'row')} in {plural(watch.blocks, 'block')} of {watch.block:,}")
     head = ("channel", "mean", "trained", "deviation", "trained", "psi", "score", "")

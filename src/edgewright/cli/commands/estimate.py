@@ -26,19 +26,17 @@ class EstimateOptions:
     """Options of the command."""
 
     place: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite")
-    device: str = option(required=True, metavar="NAME", help="A profile, or the path of one's own TOML.")
+    device: str = option(required=True, metavar="NAME", help="A profile, or the path of your own TOML file.")
     budget: str | None = option(
-        metavar="LIMITS", help="flash=64kB,ram=16kB,latency=10ms,energy=2mJ; exit code 1 beyond it."
+        metavar="LIMITS", help="flash=64kB,ram=16kB,latency=10ms,energy=2mJ; exits with 1 if exceeded."
     )
-    form: str = option(metavar="NAME", help="float or int8 of a package; its default when left out.")
-    shape: str | None = option(
-        metavar="N,N,...", help="Shape of one sample, for an ONNX model that leaves its axes open."
-    )
+    form: str = option(metavar="NAME", help="Form of a package: float or int8; its default form by default.")
+    shape: str | None = option(metavar="N,N,...", help="Shape of one sample, for an ONNX model with dynamic axes.")
     compiled: bool | None = option(
-        "--compile/--no-compile", help="Compile and count. [default: where the tools are there]"
+        "--compile/--no-compile", help="Compile and count. [default: if the tools are installed]"
     )
     measured: tuple[str, ...] = option(
-        metavar="latency=8ms", help="From a board; kept, and makes the error bars to come."
+        metavar="latency=8ms", help="Measurement from a board; stored, and used for future error bars."
     )
     as_json: bool = option("--json", help="Print everything as JSON.")
 
@@ -48,11 +46,11 @@ class EstimateOptions:
     epilog="Example: edgewright estimate runs/hapt --device cortex-m4 --budget flash=64kB,ram=32kB,latency=10ms",
 )
 def command(options: EstimateOptions) -> None:
-    """Say what a model takes of a device.
+    """Estimate the flash, RAM, latency and energy of a model on a device.
 
-    Error bars hold nine of ten, from this tool's own past misses on that kind of core. Sizes are compiled and
-    instructions counted under emulation where arm-none-eabi-gcc and qemu-system-arm are installed. Latency and energy
-    are modelled, unverified on silicon, until --measured brings them from a board.
+    The error bars cover 90 % of this tool's past errors on that kind of core. Sizes are compiled and instructions
+    counted under emulation if arm-none-eabi-gcc and qemu-system-arm are installed. Latency and energy are modelled, not
+    verified on silicon, until --measured adds measurements from a board.
     """
     with loading():
         from edgewright.profiles.catalogue import load_profile
@@ -120,7 +118,7 @@ def _row(name: str, spread: Spread | None, limit: float | None, timed: bool = Fa
     from edgewright.profiles.footprint import amount
 
     if spread is None:
-        why = "not known: the profile has no power" if timed else "unknown"
+        why = "unknown, because the profile has no power figures" if timed else "unknown"
         return f"  {name:<13} {why}"
     if spread.how == "at least":
         most = "" if limit is None else f" of {amount(limit, spread.unit)}"

@@ -29,29 +29,30 @@ class ExportOptions:
 
     place: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER")
     target: str = option("--to", required=True, metavar="TARGET", help=f"One of {', '.join(_TARGETS)}.")
-    form: str = option(metavar="NAME", help="float or int8 of a package; its default when left out.")
-    device: str = option(metavar="PROFILE", help="Say what it takes of this device; exit code 1 if more.")
+    form: str = option(metavar="NAME", help="Form of a package: float or int8; its default form by default.")
+    device: str = option(
+        metavar="PROFILE", help="Estimate what the model needs on this device; exits with 1 if it does not fit."
+    )
     rounding: str | None = option(
-        type=click.Choice(["litert", "tflm"]), help="Kernels that int8 equals. [default: litert]"
+        type=click.Choice(["litert", "tflm"]), help="Kernels whose int8 results to match bit by bit. [default: litert]"
     )
-    shape: str | None = option(
-        metavar="N,N,...", help="Shape of one sample, for an ONNX model that leaves its axes open."
-    )
+    shape: str | None = option(metavar="N,N,...", help="Shape of one sample, for an ONNX model with dynamic axes.")
     slots: Path | None = option(
-        metavar="KEY.pub", help="C whose weights boards can replace, signed with this key (edgewright fleet weights)."
+        metavar="KEY.pub",
+        help="Write C whose weights can be replaced on the board, signed with this key (edgewright fleet weights).",
     )
-    name: str = option(help="Name of the files; the model's own when left out.")
-    out: Path = option(default=Path("exported"), help="Folder.")
-    force: bool = option(help="Replace files of these names.")
+    name: str = option(help="Name of the files; the model's own by default.")
+    out: Path = option(default=Path("exported"), help="Output folder.")
+    force: bool = option(help="Replace existing files.")
     as_json: bool = option("--json", help="Print what was written as JSON.")
 
 
 @declare("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
 def command(options: ExportOptions) -> None:
-    """Write a model for a device or another tool.
+    """Export a model for a device or another tool.
 
-    A run or a package gives its own form; a model from elsewhere is brought into the dialect first, or refused naming
-    the operator. Prints the files with their bytes, and what goes in and comes out with shapes and units.
+    A run or a package is exported in its own form; an imported model is converted first, or refused with the name of
+    the unsupported operator. Prints the files with their sizes, and the shapes and units of inputs and outputs.
     """
     from edgewright.cli import export_files
 
@@ -59,7 +60,7 @@ def command(options: ExportOptions) -> None:
     name, force, as_json = options.name, options.force, options.as_json
     kind = export_files.kind_of(place)
     if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser")):
-        raise InputError("--slots with --to c99 and a run, package or model", target, str(place), "Leave --slots out")
+        raise InputError("--slots with --to c99 and a run, package or model", target, str(place), "Omit --slots")
     if kind == "forecaster":
         export_files.export_forecaster(place, target, out, name=name, force=force, as_json=as_json)
         return

@@ -4,6 +4,8 @@ from edgewright.cli.folder import FolderOfCommands
 
 command = FolderOfCommands(
     "few-shot",
-    help="Labels by the nearest of a few examples on a package's features; new ones without training, on the device.",
+    help=(
+        "Classify by the nearest of a few examples, on a package's features; add labels on the device without training."
+    ),
     epilog="Example: edgewright few-shot learn runs/activity --examples examples/ --out activity.neighbours",
 )

@@ -30,8 +30,8 @@ class Fleet(FolderOfCommands):
             if error.option_name not in _FROM_AFAR or error.ctx is None:
                 raise
             do = (
-                "It signs with keys or copies files, which no server gives away: run it where the folder lies. Over "
-                "--url work audit, devices, lift, operator, rollout, token and watch"
+                "It needs keys or files of the fleet folder: run it on that machine. With --url you can use audit, "
+                "devices, lift, operator, rollout, token and watch"
             )
             named = error.ctx.command_path.removeprefix("edgewright ")
             raise InputError("the fleet's own folder", error.option_name, named, do) from None
@@ -56,17 +56,17 @@ def _of_database(error: Exception) -> InputError | OutputError | None:
         do = "Move the file away and take a backup: edgewright fleet restore --backup FILE"
         return InputError("the fleet's database", text, "fleet.sqlite", do)
     if any(one in text for one in _LOCKED):
-        do = "Another program keeps it: end that one, or ask again later"
+        do = "Another program locks it: stop that program, or try again later"
     elif "sqlite" in type(error.orig).__module__:
-        do = "Look at the folder's disk, and who may write there"
+        do = "Check the disk and the write permissions of the folder"
     else:
-        do = "Look whether PostgreSQL runs, and at the address, user and password in database.url"
+        do = "Check that PostgreSQL runs, and the address, user and password in database.url"
     return OutputError("a database that answers", text, "the fleet's database", do)
 
 
 command = Fleet(
     "fleet",
     package="edgewright.cli.fleet",
-    help="Sign packages, roll them out in stages to many devices, watch them and take them back.",
+    help="Sign packages, roll them out to devices in stages, monitor them and roll them back.",
     epilog="Example: edgewright fleet init my-fleet",
 )

@@ -20,6 +20,6 @@ class _Forecast(FolderOfCommands):
 command = _Forecast(
     "forecast",
     package="edgewright.cli.forecasting",
-    help="Foretell a series: `forecast DATA` fits a forecaster (as `forecast fit DATA` does), run and score use it.",
+    help="Forecast a series: `forecast DATA` fits a forecaster (as `forecast fit DATA` does); run and score use it.",
     epilog="Example: edgewright forecast load.csv --column kW --time time --horizon 48 --out load.forecaster",
 )

@@ -4,6 +4,6 @@ from edgewright.cli.folder import FolderOfCommands
 
 command = FolderOfCommands(
     "label",
-    help="Labels with help: suggestions, what to label next, reviews, likely errors, and audits by people.",
+    help="Label data with help: suggestions, active learning, reviews, likely errors, and audits by people.",
     epilog="Example: edgewright label suggest calls.csv --out calls.labelling --encoder all-MiniLM-L6-v2",
 )

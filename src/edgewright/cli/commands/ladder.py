@@ -24,28 +24,28 @@ class LadderOptions(ProblemOptions):
     """Options of the command."""
 
     data: str = argument()
-    leave_out: str = option(metavar="A,B", help="Groups that no rung sees: a run reports on them.")
+    leave_out: str = option(metavar="A,B", help="Groups to exclude from all rungs, for a later run to report on.")
     task: str = option(type=click.Choice(["auto", "classification", "regression"]), default="auto")
-    device: str = option(metavar="PROFILE", default="cortex-m4", help="Device that it runs on.")
+    device: str = option(metavar="PROFILE", default="cortex-m4", help="Device that the model runs on.")
     patience: int = option(
         type=click.IntRange(min=0),
         default=5,
-        help="Rungs in a row without a sure gain after one was climbed; 0 tries all.",
+        help="Rungs in a row without a significant gain before it stops; 0 tries all.",
     )
     rung: str = option("--run", metavar="RUNG", help="Make a run of this rung, or of the 'chosen' one.")
-    out: Path = option(default=Path("runs"), help="Folder of runs.")
-    force: bool = option(help="Replace the run folder of that name instead of making the next number.")
+    out: Path = option(default=Path("runs"), help="Folder for runs.")
+    force: bool = option(help="Replace the run folder instead of using the next free number.")
     as_json: bool = option("--json", help="Print the record as JSON.")
 
 
 @declare("ladder", epilog="Example: edgewright ladder readings.csv --target occupied --time date")
 def command(options: LadderOptions) -> int:
-    """Climb from the majority to a large network on DATA (a file, a folder, a pipeline) while that surely pays.
+    """Compare models on DATA (a file, a folder, a pipeline), from the majority class to a large network.
 
-    Each rung is cross-validated by group, or by blocks of time; its gain over the rung that stands has an interval that
-    is corrected for the number of looks, and it is climbed only where that excludes zero. With few people an exact test
-    stands beside it, and the lowest rung within a standard error of the best is chosen. With --run RUNG only that rung
-    is judged, fitted on all samples and packaged; --run chosen measures all first.
+    Each rung is cross-validated by group, or by blocks of time. The gain of a rung over the best so far has a
+    confidence interval, corrected for the number of comparisons; the rung is climbed only if the interval excludes
+    zero. With few groups, an exact test is added, and the lowest rung within one standard error of the best is chosen.
+    With --run RUNG, only that rung is evaluated, fitted on all samples and packaged; --run chosen compares all first.
     """
     with loading():
         import edgewright.search.ladder.measurement  # noqa: F401
@@ -61,11 +61,11 @@ def command(options: LadderOptions) -> int:
             print_json(record)
         else:
             for name in left:
-                click.echo(f"left out, it never changes or has no value: {name}")
+                click.echo(f"left out (constant or empty): {name}")
             for line in ladder_lines(record):
                 click.echo(line)
             if record.chosen and not rung and not record.interrupted:
-                click.echo(f"make a run of it: {command_line(rung=record.chosen)}")
+                click.echo(f"create a run from it: {command_line(rung=record.chosen)}")
         if record.interrupted:
             return INTERRUPTED
         if not rung:

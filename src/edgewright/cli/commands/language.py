@@ -4,6 +4,6 @@ from edgewright.cli.folder import FolderOfCommands
 
 command = FolderOfCommands(
     "language",
-    help="Intents and slots of sentences, and answers from documents, on small devices and without a network.",
+    help="Parse intents and slots, and answer questions from documents, on small devices and offline.",
     epilog='Example: edgewright language parse "I want a soda please" --model drinks.language',
 )

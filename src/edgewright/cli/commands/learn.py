@@ -37,19 +37,19 @@ class LearnOptions:
         metavar="NAME=VALUE",
         help="what-if: change features, layers, epochs, bits, or any key a.b, and run again.",
     )
-    answers: str | None = option(metavar="a,c,b", help="quiz: answer without keys, the first question first.")
-    data: str | None = option(metavar="PATH", help="what-if: where the data is now. [default: as the run remembers]")
-    out: Path | None = option(help="what-if: folder of runs. [default: beside RUN]")
+    answers: str | None = option(metavar="a,c,b", help="quiz: answers without keys, the first question first.")
+    data: str | None = option(metavar="PATH", help="what-if: where the data are now. [default: as recorded in the run]")
+    out: Path | None = option(help="what-if: folder for runs. [default: next to RUN]")
     as_json: bool = option("--json", help="Print the lesson as JSON.")
 
 
 @declare("learn", epilog="Example: edgewright learn runs/activity --mode quiz")
 def command(options: LearnOptions) -> None:
-    """Tell RUN (a run folder) as a lesson.
+    """Explain RUN (a run folder) as a lesson.
 
-    On a terminal `steps` goes on with keys (space, p, q), and the quiz is answered with a-d or 1-4 and scored. With
-    --set what-if runs the pipeline again with one thing changed, beside RUN under the next number, and shows the
-    difference; without, it says what can be changed.
+    On a terminal, `steps` advances with keys (space, p, q), and the quiz is answered with a-d or 1-4 and scored.
+    `what-if` with --set runs the pipeline again with one change, next to RUN under the next number, and shows the
+    difference; without --set, it lists what can be changed.
     """
     from edgewright.trace.modes import modes
     from edgewright.workflows.comparison.runs import read_run, settings_of

@@ -23,19 +23,19 @@ def command(
     csv_path: str | None = option(
         "--csv", metavar="FILE", help="CSV file with the package's columns ('-' for standard input)."
     ),
-    values: str | None = option(metavar="1,2,...", help="One sample, values separated by commas; empty where missing."),
+    values: str | None = option(metavar="1,2,...", help="One sample: values separated by commas; empty if missing."),
     engine: str | None = option(
-        metavar="NAME", help="Engine to answer with; the fastest here for this model when left out."
+        metavar="NAME", help="Inference engine; by default the fastest on this machine for the model."
     ),
     form: str | None = option(
-        metavar="NAME", help="Form of the model: float or int8; the package's default when left out."
+        metavar="NAME", help="Form of the model: float or int8; the package's default form by default."
     ),
-    as_json: bool = option("--json", help="JSON lines, one an answer."),
+    as_json: bool = option("--json", help="Print JSON lines, one per answer."),
 ) -> None:
-    """Label and confidence for samples, from a run folder or a package.
+    """Predict label and confidence for samples, with a run folder or a package.
 
-    With '-' rows of CSV come from standard input and JSON lines go out as they are answered; a cell that is no finite
-    number is told on standard error and counts as missing.
+    With '-', rows of CSV come from standard input and each answer is a line of JSON; a cell that is not a finite number
+    is reported on standard error and counts as missing.
     """
     from edgewright.core.engines import MANY_ROWS
     from edgewright.core.prediction_input import answer_rows, answer_values
@@ -66,7 +66,7 @@ def _sentence(answer: dict[str, Any]) -> str:
     """Return an answer as text: 'walking, 85 %'."""
     place = f"{answer['place']}: " if answer.get("place") else ""
     if answer.get("missing"):
-        return f"{place}no answer: too many values are missing"
+        return f"{place}no answer, because too many values are missing"
     if "label" not in answer:
         return f"{place}{answer['prediction']:.6g}"
     text = f"{place}{answer['label']}, {percent(answer['confidence'])}"

@@ -22,22 +22,20 @@ class ProfilesOptions:
     """Options of the command."""
 
     names: tuple[str, ...] = argument(metavar="[NAME]...", nargs=-1)
-    llm: bool = option(help="Small language models instead, and which devices hold them.")
-    models: tuple[str, ...] = option("--model", help="Of --llm: this model or TOML file only; may be repeated.")
-    devices: tuple[str, ...] = option("--device", help="This profile or TOML file only; may be repeated.")
-    context: int = option(type=click.IntRange(1), default=2048, help="Of --llm: tokens remembered.")
+    llm: bool = option(help="List small language models and the devices that hold them.")
+    models: tuple[str, ...] = option("--model", help="With --llm: only this model or TOML file; may be repeated.")
+    devices: tuple[str, ...] = option("--device", help="Only this profile or TOML file; may be repeated.")
+    context: int = option(type=click.IntRange(1), default=2048, help="With --llm: tokens of context.")
     as_json: bool = option("--json", help="Print everything, with the source of every figure, as JSON.")
 
 
 @declare("profiles", epilog="Example: edgewright profiles nrf52840")
 def command(options: ProfilesOptions) -> None:
-    """List device profiles, everything of those named, or with --llm the small language models that they hold.
+    """List device profiles, show those named, or with --llm the small language models that fit them.
 
-    NAME is a profile, or the path of a TOML file of one's own. Every figure is printed with its source.
-
-    Memory is weights and key-value cache, and a tenth more must be free; tokens a second are what the memory's
-    bandwidth allows at most: every token reads all weights once. Scores are published ones; those of different tasks
-    cannot be compared.
+    NAME is a profile, or the path of your own TOML file. Every figure comes with its source. Memory is weights and
+    key-value cache, and 10 % must stay free; tokens a second are the upper limit set by the memory's bandwidth, since
+    every token reads all weights once. Scores are published ones; scores of different tasks cannot be compared.
     """
     from edgewright.profiles import small_models
     from edgewright.profiles.catalogue import listing, load_profile
@@ -113,7 +111,7 @@ def _value(value: float, unit: str) -> str:
 
 def _table(fits: list[Fit], context: int) -> None:
     names = list(dict.fromkeys(name for fit in fits for need in fit.needs for name in need.devices))
-    click.echo(f"memory with {context:,} tokens of context; tokens/s at most, by the memory's bandwidth")
+    click.echo(f"memory with {context:,} tokens of context; tokens/s: upper bound from memory bandwidth")
     click.echo(
         f"{'model':<19} {'params':>8} {'cache':>8} {'16 bit':>8} {'8 bit':>8} {'4 bit':>8}  held by (bits: tokens/s)"
     )
@@ -133,5 +131,5 @@ def _table(fits: list[Fit], context: int) -> None:
         model = fit.model
         line = f"{model.name:<19} {model.parameters / 1e6:>7,.0f}M {bytes_text(needs[16].cache):>8}"
         click.echo(f"{line} {cells[0]:>8} {cells[1]:>8} {cells[2]:>8}  {'; '.join(held) or 'none of these'}")
-        shorter = f"context {fit.context:,} at most; " if fit.context < context else ""
+        shorter = f"context at most {fit.context:,}; " if fit.context < context else ""
         click.echo(f"{'':<19}  {shorter}{model.score.task}: {model.score.value:g} % ({model.score.source})")

@@ -11,22 +11,30 @@ from edgewright.schema.errors import CheckFailedError
 
 @click.command("prove", epilog="Example: edgewright prove runs/activity --json")
 @click.argument("place", metavar="RUN|PACKAGE|MODEL|DETECTOR|FORECASTER|DENOISER|LANGUAGE")
-@click.option("--data", metavar="FILE", help="Rows to prove with; a run's own test samples when left out.")
-@click.option("--with", "given", multiple=True, metavar="PATH",
-              help="Also prove this file or folder as it lies there: generated C, .tflite, .onnx, .edge, a compiled "
-              "extension. Repeatable.")  # fmt: skip
-@click.option("--rows", type=click.IntRange(min=1), default=1000, show_default=True, help="Most rows or windows.")
+@click.option("--data", metavar="FILE", help="Rows to prove with; the run's own test samples by default.")
+@click.option(
+    "--with",
+    "given",
+    multiple=True,
+    metavar="PATH",
+    help=(
+        "Also prove this file or folder as it is: generated C, .tflite, .onnx, .edge, a compiled extension; may be "
+        "repeated."
+    ),
+)
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=1000, show_default=True, help="Largest number of rows or windows."
+)
 @click.option("--device", default="", metavar="PROFILE", help="Also run the C code on this emulated processor.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 def command(place: str, data: str | None, given: tuple[str, ...], rows: int, device: str, as_json: bool) -> None:
-    """Show that every form of a pipeline answers alike.
+    """Prove that every form of a pipeline gives the same answers.
 
     The same raw rows go through Python, float and int8 ONNX, .tflite, compiled C and the extension, as far as they
-    exist here, through every model that lies in the run folder, with the bytes it has there, and as a stream through
-    the agent and the C of a package. The file of a detector, a forecaster, a denoiser (--data sound.wav) or a language
-    model (--data with one utterance a line) is proven by its own rows. Every pair gets a verdict; the first stage that
-    differs is named with the row and the values. Exit code 1 where a tolerance is broken, or a model that was read
-    could not be run.
+    exist here: through every model in the run folder, byte for byte as stored, and as a stream through the agent and
+    the C code of a package. Detectors, forecasters, denoisers (--data sound.wav) and language models (--data with one
+    utterance per line) are proven with their own rows. Every pair gets a verdict; the first stage that differs is named
+    with the row and the values. Exits with 1 if a tolerance is exceeded, or if a model could not be run.
     """
     from edgewright.cli.listeners import Terminal
 
@@ -40,9 +48,9 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
     else:
         print_proof(record, Terminal())
     if record.breaks is not None:
-        raise CheckFailedError(f"the forms of {record.name} part at stage {told(record.breaks, record.broken)}")
+        raise CheckFailedError(f"the forms of {record.name} differ at stage {told(record.breaks, record.broken)}")
     if record.failed:
         why = next(file.not_proven for file in record.files if file.name == record.failed[0])
         raise CheckFailedError(f"{record.failed[0]} was not proven: {why}")
     if not record.passed:
-        raise CheckFailedError(f"nothing to compare {record.name} with: only {len(record.forms)} of its forms ran here")
+        raise CheckFailedError(f"{record.name} needs two forms to compare, but only {len(record.forms)} ran here")

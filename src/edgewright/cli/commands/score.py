@@ -24,37 +24,37 @@ class ScoreOptions:
 
     model: Path = argument(metavar="RUN|PACKAGE|FILE")
     data: str = option(metavar="DATA", help="File or folder with labels, or the name of a public set.")
-    kind: str = option(metavar="NAME", help="Source or public set that reads DATA; judged by the path.")
-    part: str = option(metavar="PART", help="Part of a public set; without --data of the run's own split.")
-    target: str = option(metavar="COLUMN", help="Column with the labels; that of the training if left out.")
+    kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
+    part: str = option(metavar="PART", help="Part of a public set; without --data, of the run's own split.")
+    target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
     group: str = option(metavar="COLUMN", help="Column with the person or machine, for the intervals.")
     session: str = option(metavar="COLUMN", help="Column with the session of a row.")
     time: str = option(metavar="COLUMN", help="Column with the time of a row.")
     maps: tuple[str, ...] = option(
         "--map",
         metavar="OURS=THEIRS",
-        help="A column or label of DATA, and its name in the model; LABEL= leaves it out.",
+        help="Column or label of DATA and its name in the model; LABEL= excludes it.",
     )
-    settings: tuple[str, ...] = option("--set", metavar="KEY=VALUE", help="Key of the loader, such as subset=FD003.")
+    settings: tuple[str, ...] = option("--set", metavar="KEY=VALUE", help="Option of the loader, such as subset=FD003.")
     normal: tuple[str, ...] = option(metavar="LABEL", help="For detectors: label of normal rows. [default: 0, ok]")
-    last: bool = option(help="Only the last sample of each session, as C-MAPSS judges.")
-    engine: str = option(metavar="NAME", help="Engine that answers. [default: that of a run's record]")
-    encoder: str = option(metavar="DIR", help="Encoder of a language model or index that needs it.")
+    last: bool = option(help="Only the last sample of each session, as C-MAPSS is scored.")
+    engine: str = option(metavar="NAME", help="Inference engine. [default: that of the run's record]")
+    encoder: str = option(metavar="DIR", help="Encoder of a language model or index that needs one.")
     needs: tuple[str, ...] = option(
         "--need",
         metavar="FIGURE>=X",
-        help="Exit code 1 where a figure misses it; FIGURE.low and .high: of its interval.",
+        help="Required metric; exits with 1 if missed. METRIC.low and .high are the ends of its interval.",
     )
     as_json: bool = option("--json", help="Print the score as JSON.")
 
 
 @declare("score", epilog="Example: edgewright score runs/hapt --data hapt --part test --need 'accuracy>=0.95'")
 def command(options: ScoreOptions) -> int:
-    """Score a package, detector, forecaster, language model or index of documents on labelled DATA.
+    """Score a package, detector, forecaster, language model or document index on labelled DATA.
 
-    The figures are those that run, detect, forecast and language report, with intervals of 95 % (by group where groups
-    are known). All model files of a package answer, and samples whose class changes between them are counted. Columns,
-    labels and units find each other whatever the loader of the training renamed.
+    The metrics are those that run, detect, forecast and language report, with 95 % intervals (by group if groups are
+    known). All model files of a package are evaluated, and samples whose class differs between them are counted.
+    Columns, labels and units are matched even if the loader of the training data renamed them.
     """
     with loading():
         from edgewright.cli.scoring import kind_of, refuse_options

@@ -23,13 +23,14 @@ _DO = "Give a run folder, its trace.json or trace.html, or a journal"
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write the page to this file instead.")
 @click.option("--open/--no-open", "opened", default=True, show_default=True, help="Open the page in a browser.")
-@click.option("--json", "as_json", is_flag=True, help="Print where the page is, its size and version, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the page's location, size and version as JSON.")
 def command(run: Path, out: Path | None, opened: bool, as_json: bool) -> None:
     """Open the page of RUN in a browser.
 
-    RUN is a run folder, a trace.json, a trace.html, or the journal of a run that goes on or broke off
-    (.edgewright/journals/*.jsonl beside the run folders). The page is one file that needs no network. It is made anew
-    where it is absent or was made by another version. Without a browser its address is printed.
+    RUN is a run folder, a trace.json, a trace.html, or the journal of a run that is in progress or was interrupted
+    (.edgewright/journals/*.jsonl next to the run folders). The page is one file that needs no network. It is
+    regenerated from the trace if it is missing or was written by another version. Without a browser its address is
+    printed.
     """
     from edgewright.trace.record import PAGE_VERSION
 
@@ -59,7 +60,7 @@ def _page_of(run: Path, out: Path | None) -> Path:
     if out is not None and out.is_dir():
         out = out / PAGE_FILE
     if out is not None and record is not None and out.resolve() == record.resolve():
-        raise InputError("another file for the page than its record", str(out), "--out")
+        raise InputError("a page file other than its record", str(out), "--out")
     if record is None:
         if out is not None:
             write_whole(out, beside.read_bytes(), "the page")

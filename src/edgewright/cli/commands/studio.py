@@ -15,13 +15,13 @@ from edgewright.schema.errors import INTERRUPTED, InputError
 @declare("studio", epilog="Example: edgewright studio runs --port 8900 --no-open")
 def command(
     folder: Path = argument(metavar="[DIR]", default=Path("runs")),
-    port: int = option(type=click.IntRange(0, 65535), default=8797, help="Port on 127.0.0.1; 0: any free."),
-    fleet: Path | None = option(metavar="DIR", help="Folder of a fleet, to watch it there too."),
-    no_open: bool = option(help="Do not show it in a browser."),
+    port: int = option(type=click.IntRange(0, 65535), default=8797, help="Port on 127.0.0.1; 0 takes a free one."),
+    fleet: Path | None = option(metavar="DIR", help="Folder of a fleet to show as well."),
+    no_open: bool = option(help="Do not open a browser."),
 ) -> int:
-    """Look at the runs in DIR, start new ones and watch them, in a browser on this machine.
+    """Browse the runs in DIR, start new ones and watch them, in a browser on this machine.
 
-    Only this machine can reach it. Ctrl-C ends it, and the runs that were started in it.
+    Only this machine can reach it. Ctrl-C stops it and the runs that were started in it.
     """
     with loading():
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form

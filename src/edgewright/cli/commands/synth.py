@@ -4,6 +4,9 @@ from edgewright.cli.folder import FolderOfCommands
 
 command = FolderOfCommands(
     "synth",
-    help="Synthetic signals, sentences and speech, which are always marked and never tested on, and their utility.",
+    help=(
+        "Generate synthetic signals, sentences and speech, and measure their utility; they are always marked and "
+        "never tested on."
+    ),
     epilog="Example: edgewright synth utility a.csv --target label --group person --time t --method jitter --window 9",
 )

@@ -14,20 +14,26 @@ from edgewright.schema.errors import InputError
 
 @click.command("trace", epilog="Example: edgewright trace runs/activity --row 17 --html row17.html")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--row", type=int, metavar="N", help="Row (or window) of the run's data, from 1, as every page shows it.")
+@click.option(
+    "--row", type=int, metavar="N", help="Row (or window) of the run's data, counted from 1 as on every page."
+)
 @click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="CSV file with the run's columns.")
 @click.option(
-    "--most", type=click.IntRange(min=1), default=10, show_default=True, help="Most rows of the file that are traced."
+    "--most",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Largest number of rows of the file to trace.",
 )
-@click.option("--data", metavar="PATH", help="Where the run's data lie now; the run remembers it otherwise.")
-@click.option("--html", type=FILE, metavar="FILE", help="Write a page as well.")
+@click.option("--data", metavar="PATH", help="Where the run's data are now, if they moved.")
+@click.option("--html", type=FILE, metavar="FILE", help="Also write a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 def command(
     run: Path, row: int | None, csv: Path | None, most: int, data: str | None, html: Path | None, as_json: bool
 ) -> None:
-    """Show how RUN (a run folder) gets to an answer: input, every layer, output.
+    """Show how RUN (a run folder) computes an answer: input, every layer, output.
 
-    --row 17 is the 17th row of the run's data, counted from 1; of windows the 17th window. Rows without a label are
+    --row 17 is the 17th row of the run's data, counted from 1; with windows, the 17th window. Rows without a label are
     not counted. A CSV file is read, and cut into windows, as `edgewright predict` does. Values outside the declared
     ranges are named.
     """
@@ -50,7 +56,7 @@ def command(
         records, total = explain_csv(folder, csv, most)
     else:
         records = (explain_row(folder, int(row or 0), data),)
-    more = f"{len(records):,} of {total:,} are traced; --most traces more" if total > len(records) else ""
+    more = f"{len(records):,} of {total:,} are traced; trace more with --most" if total > len(records) else ""
     if html is not None:
         from edgewright.trace.html import explained_page
         from edgewright.trace.record import write_whole

@@ -24,26 +24,30 @@ class TuneOptions:
     data: str | None = option(
         metavar="RECORDINGS", help="Recordings with labels. [default: the run's validation people]"
     )
-    cost: str = option(default="false-alarm=1,miss=1", help="Of one false alarm, one missed event.")
+    cost: str = option(default="false-alarm=1,miss=1", help="Cost of one false alarm, and of one missed event.")
     point: int | None = option(
         type=click.IntRange(min=1), metavar="N", help="Take point N of the curve instead of the cheapest."
     )
     alarms_per_day: float | None = option(
-        type=click.FloatRange(min=0), metavar="X", help="Take the point that misses least at this rate of false alarms."
+        type=click.FloatRange(min=0),
+        metavar="X",
+        help="Take the point with the fewest missed events at this rate of false alarms.",
     )
-    alarm: tuple[str, ...] = option(metavar="LABEL", help="Label that calls for somebody; may be repeated.")
+    alarm: tuple[str, ...] = option(metavar="LABEL", help="Label that is an alarm; may be repeated.")
     people: str = option(metavar="A,B", help="Only these people (groups, or recordings without groups).")
     tolerance: str | None = option(
-        metavar="5s", help="Time after an event in which an alarm counts. [default: a window]"
+        metavar="5s", help="Time after an event in which an alarm still counts. [default: a window]"
     )
-    smoothing: str = option(metavar="1,3,8", help="Windows to average that are tried.")
-    debounce: str = option(metavar="1,2", help="Windows that must agree, tried.")
-    refractory: str = option(metavar="0,30s", help="Times without a further alarm, tried.")
-    kind: str = option(help="Source or public set of the recordings; the run's own, or by the path.")
-    target: str = option(help="Column of the labels, where the run does not say it.")
-    group: str = option(help="Column of the person or machine, where the run does not say it.")
-    form: str | None = option(metavar="NAME", help="float or int8; the package's default when left out.")
-    device: str = option(metavar="PROFILE", help="Device whose memory the smoothing must fit.")
+    smoothing: str = option(metavar="1,3,8", help="Numbers of windows to average.")
+    debounce: str = option(metavar="1,2", help="Numbers of windows that must agree.")
+    refractory: str = option(metavar="0,30s", help="Times after an alarm without a further alarm.")
+    kind: str = option(
+        help="Kind of source or public set of the recordings; the run's own, or detected from the path, by default."
+    )
+    target: str = option(help="Column with the labels, if the run does not name it.")
+    group: str = option(help="Column with the person or machine, if the run does not name it.")
+    form: str | None = option(metavar="NAME", help="float or int8; the package's default form by default.")
+    device: str = option(metavar="PROFILE", help="Device whose memory limits the smoothing.")
     out: Path | None = option(help="New folder. [default: RUN-tuned, the next free number]")
     as_json: bool = option("--json", help="Print the record as JSON.")
 
@@ -52,12 +56,12 @@ class TuneOptions:
     "tune", epilog="Example: edgewright tune runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20"
 )
 def command(options: TuneOptions) -> None:
-    """Choose how answers become alarms, by false alarms a day and missed events.
+    """Choose how answers become alarms: trade false alarms a day against missed events.
 
     Whole recordings are answered window by window as on the device; every combination of smoothing, debounce, threshold
-    and refractory time is tried with the decider that runs there. The cheapest point of the curve, or the one that
-    --point or --alarms-per-day takes, goes into a new package in a new folder, with the curve (tune.json, tune.html).
-    The old package stays as it is.
+    and refractory time is evaluated with the device's own decision code. The cheapest point of the curve, or the one
+    that --point or --alarms-per-day selects, goes into a new package in a new folder, with the curve (tune.json,
+    tune.html). The old package does not change.
     """
     with loading():
         from edgewright.cli.lessons import show_blocks

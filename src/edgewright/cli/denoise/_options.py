@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class CleanOptions:
     """Options that say how CLEAN is read."""
 
-    kind: str = option(help="Source or public set of CLEAN; judged by the path when left out.")
+    kind: str = option(help="Kind of source or public set of CLEAN; detected from the path by default.")
     group: str = option(help="Column with the person or machine of a row.")
     session: str = option(help="Column with the session of a row.")
     time: str = option(help="Column with the time of a row.")
-    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is no measurement; may be repeated.")
+    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
     pattern: str = option(metavar="TEXT", help="Parts of WAV names: {label}_{speaker}_{index}.")
-    columns: str = option(metavar="A,B", help="Channels that are taken. [default: all]")
+    columns: str = option(metavar="A,B", help="Channels to use. [default: all]")
 
     def read(self, place: str) -> DataSet:
         """Read clean signals at a path.

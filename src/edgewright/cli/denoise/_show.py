@@ -56,7 +56,7 @@ def print_trained(made: Trained, out: Path, size: int) -> None:
     word = "people or machines" if learnt.held_by == "group" else "recordings"
     for note in made.notes:
         click.echo(note)
-    click.echo(f"{learnt.rows / spec.rate:,.0f} s of clean signal of {len(learnt.trained)} {word}; "
+    click.echo(f"{learnt.rows / spec.rate:,.0f} s of clean signal from {len(learnt.trained)} {word}; "
                f"{len(learnt.validated)} validate, {len(learnt.held_out)} are held out")  # fmt: skip
     click.echo(f"{spec.parameters:,} parameters, {spec.macs:,.0f} multiply-accumulates a sample, "
                f"{1000 * (spec.delay + spec.hop) / spec.rate:.3g} ms late")  # fmt: skip

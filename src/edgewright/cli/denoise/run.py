@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @click.command("run", epilog="Example: edgewright denoise run voice.denoiser --wav noisy.wav --out clean.wav")
 @click.argument("model", metavar="DENOISER", type=click.Path(path_type=Path))
-@click.option("--wav", type=click.Path(path_type=Path), help="Sound at the denoiser's rate.")
-@click.option("--csv", "table", type=click.Path(path_type=Path), help="Rows with the denoiser's columns.")
+@click.option("--wav", type=click.Path(path_type=Path), help="Sound file at the denoiser's rate.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), help="CSV file with the denoiser's columns.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="FILE.wav or FILE.csv.")
 @click.option("--force", is_flag=True, help="Replace the file.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(model: Path, wav: Path | None, table: Path | None, out: Path, force: bool, as_json: bool) -> None:
-    """Take the noise off a WAV or a CSV file, by the int8 network, as a stream.
+    """Remove the noise from a WAV or CSV file with the int8 network, as a stream.
 
-    Every row stays in its place: the delay of the stream is taken out. Other columns of a CSV go through as they are;
-    a missing value stays missing.
+    Rows keep their place: the delay of the stream is compensated. Other columns of a CSV file stay as they are; a
+    missing value stays missing.
     """
     from edgewright.core.files import write_atomic
     from edgewright.graph.denoising import read_denoiser
@@ -61,10 +61,10 @@ def _sound(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
                          "Resample it first")  # fmt: skip
     if sound.values.shape[1] != len(spec.columns):
         raise InputError(f"{len(spec.columns)} channels", f"{sound.values.shape[1]}", str(place),
-                         "Mix the channels, or train on sound with as many")  # fmt: skip
+                         "Mix the channels, or train on sound with the same number")  # fmt: skip
     given = made.start().whole(sound.values)
     beyond = int((np.abs(given) > 1.0).sum())
-    notes = [f"{beyond:,} samples beyond full scale are cut off"] if beyond else []
+    notes = [f"{beyond:,} samples above full scale are clipped"] if beyond else []
     return wav_bytes(given, sound.rate), _told(sound.values, given, notes)
 
 
@@ -89,7 +89,7 @@ def _rows(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
     made_columns |= {name: rows.text[name].tolist() for name in others}
     writer.writerows(zip(*(made_columns[name] for name in first.columns), strict=True))
     missing = int(np.isnan(values).sum())
-    notes = [f"{missing:,} values are missing and stay so"] if missing else []
+    notes = [f"{missing:,} missing values stay missing"] if missing else []
     return text.getvalue().encode(), _told(values, given, notes)
 
 

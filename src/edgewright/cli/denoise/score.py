@@ -18,20 +18,23 @@ def command(
     model: Path = argument(metavar="DENOISER"),
     clean: str = argument(metavar="CLEAN"),
     read: CleanOptions,
-    noise: tuple[str, ...] = option(metavar="KIND|WAV|FOLDER", help="Other noise than that of the training."),
-    snr: str = option(metavar="LOW:HIGH", help="Other ratios than those of the training."),
+    noise: tuple[str, ...] = option(metavar="KIND|WAV|FOLDER", help="Noise to use instead of the training noise."),
+    snr: str = option(metavar="LOW:HIGH", help="Signal-to-noise ratios in decibels instead of those of the training."),
     most: int = option(
-        type=click.IntRange(0), default=0, show_default=False, help="Held-out recordings at most. [default: all]"
+        type=click.IntRange(0),
+        default=0,
+        show_default=False,
+        help="Largest number of held-out recordings. [default: all]",
     ),
-    seed: int = option(type=click.IntRange(0), default=0, help="Of the noise."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Seed of the noise."),
     as_json: bool = option("--json", help="Print the figures as JSON."),
 ) -> None:
     """Measure a denoiser on recordings of CLEAN that it was not trained on.
 
-    Those that trained are left out by their names. Recorded noise keeps a part that never trained; drawn noise is
-    drawn anew. Baselines are a moving average, Savitzky-Golay and a spectral Wiener filter, with the settings that are
-    best on validation recordings; they may see the whole recording, the denoiser only what came before. Exit code 0
-    whatever comes out.
+    Training recordings are excluded by name. Of recorded noise, a part never used in training is mixed in; generated
+    noise is drawn again. The baselines are a moving average, Savitzky-Golay and a spectral Wiener filter, with the
+    settings that are best on validation recordings; they may use the whole recording, the denoiser only the past. The
+    exit code does not depend on the result.
     """
     from edgewright.cli.denoise._show import print_score
 

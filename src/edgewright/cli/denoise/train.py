@@ -25,26 +25,29 @@ def command(
         metavar="KIND|WAV|FOLDER",
         help="Kind of noise, such as white or hum, or recorded noise; may be repeated.",
     ),
-    snr: str = option(default="0:20", metavar="LOW:HIGH", help="Signal to noise in decibels."),
+    snr: str = option(default="0:20", metavar="LOW:HIGH", help="Range of signal-to-noise ratios in decibels."),
     out: Path = option(required=True, help="FILE.denoiser."),
-    hold_out: str = option(metavar="A,B", help="People or recordings that are left out. [default: drawn]"),
+    hold_out: str = option(metavar="A,B", help="People or recordings to hold out. [default: random]"),
     sizes: tuple[str, ...] = option(
         "--set", metavar="KEY=N", help="Size: hop, delay (frames), filters, blocks, kernel, first; may be repeated."
     ),
-    windows: int = option(type=click.IntRange(16, 200_000), default=4000, help="Noisy windows."),
-    epochs: int = option(type=click.IntRange(1, 1000), default=20, help="Passes over them."),
+    windows: int = option(type=click.IntRange(16, 200_000), default=4000, help="Number of noisy training windows."),
+    epochs: int = option(type=click.IntRange(1, 1000), default=20, help="Training epochs."),
     rounding: str = option(
-        type=click.Choice(["litert", "tflm"]), default="litert", show_default=False, help="Kernels that int8 equals."
+        type=click.Choice(["litert", "tflm"]),
+        default="litert",
+        show_default=False,
+        help="Kernels whose int8 results to match bit by bit.",
     ),
-    seed: int = option(type=click.IntRange(0), default=0, help="Of all that is drawn."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
     force: bool = option(help="Replace the file."),
-    as_json: bool = option("--json", help="Print what was trained as JSON."),
+    as_json: bool = option("--json", help="Print a summary as JSON."),
 ) -> None:
     """Train a denoiser on CLEAN (a file, a folder, or --kind of a public set) with noise mixed in.
 
-    People (or recordings, where nobody is named) stand on one side only: some train, some validate, and a quarter is
-    left out for `denoise score`. The noisy signals are synthetic and are kept nowhere. The file holds the float and
-    the int8 network, runs with the base install, and goes to firmware by `edgewright export FILE --to c99`.
+    Each person (or recording, if no person is named) is used for one purpose only: training, validation, or, for a
+    quarter of them, `denoise score`. The noisy signals are synthetic and are not stored. The output file holds the
+    float and the int8 network, runs with the base install, and becomes firmware with `edgewright export FILE --to c99`.
     """
     from edgewright.cli.denoise._show import print_epochs, print_trained, told
 

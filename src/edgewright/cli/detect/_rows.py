@@ -30,7 +30,7 @@ def opened(path: Path) -> DetectorFile:
     inside = detectors_in(read_package(package).files)
     found = {IN_PACKAGE.format(name=name): inside[name] for name in sorted(inside)}
     if len(found) != 1:
-        do = "Put one in with: edgewright detect fit ROWS --package PACKAGE --into NEW.edge" if not found else ""
+        do = "Add one with: edgewright detect fit ROWS --package PACKAGE --into NEW.edge" if not found else ""
         raise InputError("one detector in the package", ", ".join(found) or "none", str(package), do)
     ((name, content),) = found.items()
     return parse_detector(content, f"{package.name}, {name}")

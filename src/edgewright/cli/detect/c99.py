@@ -9,15 +9,17 @@ import click
 
 @click.command("c99", epilog="Example: edgewright detect c99 pump.detector --out firmware")
 @click.argument("file", metavar="FILE.detector|PACKAGE", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Folder.")
-@click.option("--name", default="", help="Prefix of names in C; the file's own name when left out.")
-@click.option("--force", is_flag=True, help="Replace files of these names.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Output folder."
+)
+@click.option("--name", default="", help="Prefix of names in C; the file's own name by default.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> None:
     """Write a detector as portable C99: NAME_detect(&context, row, &anomaly), float32.
 
-    A detector of windows cuts them of the rows. An autoencoder comes with its network, NAME_net. A package's model and
-    its detectors together: edgewright export PACKAGE --to c99.
+    A detector of windows builds them from the rows. An autoencoder comes with its network, NAME_net. To write a
+    package's model together with its detectors, use edgewright export PACKAGE --to c99.
     """
     from edgewright.cli.detect._rows import opened
     from edgewright.cli.export_files import write_export

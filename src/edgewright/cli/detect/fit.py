@@ -27,29 +27,31 @@ if TYPE_CHECKING:
 )
 @click.option("--time", default="", help="Column with the time of a row.")
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Column to watch; may be repeated.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is left out; may be repeated.")
-@click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
-@click.option("--package", default="", metavar="RUN|PACKAGE", help="Watch the columns and windows of this package.")
-@click.option("--into", type=FILE, help="Also write --package with it: NEW.edge.")
-@click.option("--window", type=click.IntRange(min=2), help="Rows of a window; the detector sees its features.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be repeated.")
+@click.option("--kind", default="", help="Kind of source or public set; detected from the path by default.")
+@click.option("--package", default="", metavar="RUN|PACKAGE", help="Use the columns and windows of this package.")
+@click.option("--into", type=FILE, help="Also write --package with the detector in it: NEW.edge.")
+@click.option(
+    "--window", type=click.IntRange(min=2), help="Rows in a window; the detector then sees features of the window."
+)
 @click.option("--step", type=click.IntRange(min=1), help="Rows from one window to the next. [default: half a window]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting of the detector; may be repeated.")
 @click.option("--false-alarms", type=click.FloatRange(min=0), default=1.0, show_default=True,
-              help="Accepted a day; in 1,000 rows where no time is known.")  # fmt: skip
-@click.option("--quantile", type=float, help="Threshold at this quantile of the training scores instead.")
-@click.option("--margin", type=float, default=1.0, show_default=True, help="Factor on that quantile.")
-@click.option("--threshold", type=float, help="Threshold itself instead.")
+              help="Acceptable false alarms a day, or in 1,000 rows if no time is known.")  # fmt: skip
+@click.option("--quantile", type=float, help="Set the threshold to this quantile of the training scores.")
+@click.option("--margin", type=float, default=1.0, show_default=True, help="Factor to apply to that quantile.")
+@click.option("--threshold", type=float, help="Set the threshold itself.")
 @click.option("--refractory", default="0", metavar="ROWS|5%",
-              help="Rows after an alarm without another, or a share of those seen.")  # fmt: skip
+              help="Rows after an alarm without a further alarm, or a share of the rows seen.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file of this name.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Fit a detector on DATA: a file, a folder, or a run folder with its own data and windows.
 
-    Rows are taken as mostly normal; with --target nothing is learnt from rows labelled odd, and the threshold is the
-    one with the best F1 of events. Without, it is the lowest that keeps to --false-alarms on rows the detector was not
-    fitted on. auto compares all detectors on parts in time that are held out, by labels or by injected anomalies, and
-    takes the smallest of those that may be as good as the best.
+    The rows count as mostly normal. With --target, rows labelled odd are not learnt from, and the threshold is the one
+    with the best F1 of events. Without it, the threshold is the lowest that keeps to --false-alarms on rows that the
+    detector was not fitted on. `auto` compares all detectors on held-out parts in time, by labels or by injected
+    anomalies, and takes the smallest whose score is not significantly below the best.
     """
     from edgewright.core.package import read_package, write_package
     from edgewright.core.predictor import package_path
@@ -150,6 +152,6 @@ def _print(record: dict[str, Any], made: Fitted) -> None:
     if record["fitted_on"]:
         held = record["fitted_on"]
         span = f"{held['f1']:.2f} ({held['low']:.2f} to {held['high']:.2f})"
-        click.echo(f"  events F1 {span} on {held['events']} events of the rows it was fitted on, which flatters")
+        click.echo(f"  events F1 {span} on {held['events']} events of its training rows, so the score is too high")
     click.echo(f"  learnt {record['learnt_bytes']:,} bytes, state {record['state_bytes']:,} bytes a stream")
     click.echo(f"  wrote {click.format_filename(record['file'])}, {record['bytes']:,} bytes")

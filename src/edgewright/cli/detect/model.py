@@ -17,7 +17,7 @@ from edgewright.schema.errors import InputError
 @click.option("--force", is_flag=True, help="Replace a file of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, force: bool, as_json: bool) -> None:
-    """Write the int8 network of an autoencoder as ONNX; `edgewright export FILE.onnx --to c99` takes it from there."""
+    """Write the int8 network of an autoencoder as ONNX, for `edgewright export FILE.onnx --to c99`."""
     import numpy as np
 
     from edgewright.cli.detect._rows import opened

@@ -15,13 +15,13 @@ from edgewright.schema.errors import InputError
 @click.argument("file", metavar="FILE.detector|PACKAGE", type=click.Path(path_type=Path))
 @click.argument("standard_input", metavar="[-]", required=False, type=click.Choice(["-"]))
 @click.option("--csv", "csv_path", metavar="FILE", help="CSV file with the detector's columns ('-': standard input).")
-@click.option("--alarms", is_flag=True, help="Only rows that begin an alarm.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, as always.")
+@click.option("--alarms", is_flag=True, help="Print only rows that begin an alarm.")
+@click.option("--json", "as_json", is_flag=True, help="Accepted for consistency; the output is always JSON lines.")
 def command(file: Path, standard_input: str | None, csv_path: str | None, alarms: bool, as_json: bool) -> None:
-    """Judge rows with a detector, offline, with the base install alone: one JSON line a row (or window).
+    """Score rows with a detector, offline, with the base install: one JSON line per row (or window).
 
-    score is null while the detector is learning; odd says whether it reached the threshold, alarm whether an alarm
-    begins, channel which column is to blame.
+    `score` is null while the detector is learning; `odd` says whether it reached the threshold, `alarm` whether an
+    alarm begins, `channel` which column contributed most.
     """
     from edgewright.cli.detect._rows import judged, opened
 

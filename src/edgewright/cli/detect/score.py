@@ -17,16 +17,16 @@ from edgewright.cli.output import print_json
 @click.option(
     "--normal", multiple=True, metavar="LABEL", help="Label of normal rows; may be repeated. [default: 0, ok]"
 )
-@click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
+@click.option("--kind", default="", help="Kind of source or public set; detected from the path by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(file: Path, data: str, target: str, normal: tuple[str, ...], kind: str, as_json: bool) -> None:
-    """Judge a detector by labelled DATA: events found, false alarms a day, normal time in alarm.
+    """Evaluate a detector on labelled DATA: events found, false alarms a day, normal time in alarm.
 
-    A run of rows labelled odd is an event; it is found when an alarm begins in it (or a tenth of its length before, 1
-    to 10 rows): one that was on already finds nothing. Every other alarm is false, and so is one that covers more
-    normal rows than odd ones, beyond 60 rows. Recall is found of all events, precision found of found events and
-    false alarms, F1 their harmonic mean. Intervals are of 95 %: Wilson's for shares, Byar's for the rate of false
-    alarms, drawn anew over pieces of the data for F1.
+    A series of rows labelled odd is an event. It is found if an alarm begins in it (or up to a tenth of its length
+    before, 1 to 10 rows); an alarm that was already on does not count. Every other alarm is false, and so is one that
+    covers more normal rows than odd ones, beyond 60 rows. Recall is the share of events found, precision the share of
+    alarms that are not false, F1 their harmonic mean. The 95 % intervals are Wilson's for shares, Byar's for the rate
+    of false alarms, and a block bootstrap for F1.
     """
     from edgewright.cli.detect._rows import opened
     from edgewright.workflows.detection.fit import judge
@@ -59,6 +59,6 @@ def _print(found: dict[str, Any]) -> None:
     per = "a day" if rate["per"] == "day" else f"in 1,000 {judged}"
     click.echo(f"  false alarms {rate['value']:.3g} {per} ({rate['low']:.3g} to {rate['high']:.3g})")
     share = 100 * found["row_false"]
-    click.echo(f"  {judged:<10} F1 {found['row_f1']:.2f}, {share:.1f} % of normal {judged} called odd")
+    click.echo(f"  {judged:<10} F1 {found['row_f1']:.2f}, {share:.1f} % of normal {judged} flagged")
     if found["row_false"] > _MUCH:
-        click.echo("  most of what is normal is called odd: an alarm that never ends finds no event")
+        click.echo("  most normal rows are flagged: an alarm that never ends finds no event")

@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 class FollowOptions:
     """Options of a device that follows a fleet."""
 
-    fleet: str = option(metavar="URL", help="Follow a fleet: signed releases from this address.")
-    token: str = option(envvar="EDGEWRIGHT_TOKEN", metavar="T", help="With --fleet, once: the enrolment token.")
-    name: str = option(metavar="NAME", help="With --fleet: of the device, for people.")
+    fleet: str = option(metavar="URL", help="Follow the signed releases of the fleet at this address.")
+    token: str = option(
+        envvar="EDGEWRIGHT_TOKEN", metavar="T", help="With --fleet, the first time: the enrolment token."
+    )
+    name: str = option(metavar="NAME", help="With --fleet: name of the device.")
     profile: str = option(metavar="NAME", help="With --fleet: hardware profile.")
-    ca: str = option(metavar="FILE", help="With --fleet: certificates to trust, in PEM.")
-    broker: str = option(metavar="URL", help="With --fleet: MQTT broker that announces news.")
+    ca: str = option(metavar="FILE", help="With --fleet: CA certificates to trust, in PEM.")
+    broker: str = option(metavar="URL", help="With --fleet: MQTT broker that announces updates.")
     stick: str = option(metavar="DIR", help="With --fleet: where USB sticks are mounted.")
     poll: float = option(
         type=click.FloatRange(1.0, 86_400.0), default=60.0, metavar="SECONDS",
-        help="With --fleet: between two looks for news.",
+        help="With --fleet: time between two checks for updates.",
     )  # fmt: skip
 
 

@@ -5,6 +5,6 @@ from edgewright.cli.folder import FolderOfCommands
 command = FolderOfCommands(
     "board",
     before="device board ",
-    help="Look at a microcontroller over its serial line, and bring it new weights.",
+    help="Inspect a microcontroller over its serial line, and update its weights.",
     epilog="Example: edgewright device board update /dev/ttyACM0 pump.weights",
 )

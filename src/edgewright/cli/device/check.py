@@ -13,7 +13,8 @@ import msgspec
 def command(config: Path) -> None:
     """Check a device.toml: keys, values, packages with their test vectors, detectors, state tables and sinks.
 
-    Nothing is written or sent, and no source is opened. Exit code 1: a package's test vectors give other answers here.
+    Nothing is written or sent, and no source is opened. Exits with 1 if a package's test vectors give other answers on
+    this device.
     """
     from edgewright.device.agent.plan import make_plan
     from edgewright.device.agent.settings import read_settings
@@ -40,7 +41,7 @@ def command(config: Path) -> None:
     click.echo(f"sinks: {', '.join(way.kind for way in configured.ways) or 'none, everything stays here'}")
     read_boards(config)  # that no rows come over the line of a board
     for board in settings.boards:
-        click.echo(f"board {board.name}: {board.link}, {board.trial:g} s of trial; asked where the device has a fleet")
+        click.echo(f"board {board.name}: {board.link}, {board.trial:g} s of trial; queried if the device has a fleet")
     named = settings.packages or settings.detectors or settings.rules
-    more = "" if named else " with a package on the command line: it names nothing to do"
+    more = "" if named else " with a package on the command line: it configures no work"
     click.echo(f"{config.name} can be run{more}")

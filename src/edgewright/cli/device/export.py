@@ -24,35 +24,35 @@ _ALL = 1 << 60
 @declare("export", epilog="Example: edgewright device export --store DIR --rows --column ax --column ay --out rows.csv")
 def command(
     store: Path = option(required=True, metavar="DIR", help="Folder of the store."),
-    out: Path = option(required=True, help="File that is written: .csv or .jsonl."),
-    raw: bool = option("--rows", help="Raw rows instead of events; only columns that are named leave."),
-    columns: tuple[str, ...] = option("--column", metavar="NAME", help="Column that leaves; may be repeated."),
-    detail: tuple[str, ...] = option(metavar="NAME", help="Key of events' detail that leaves; may be repeated."),
-    stream: str | None = option(help="Whose rows."),
-    since: float | None = option(type=Moment(), help="2026-11-20T13:00, or 12h, 7d ago."),
-    until: float | None = option(type=Moment(), help="The same."),
+    out: Path = option(required=True, help="Output file: .csv or .jsonl."),
+    raw: bool = option("--rows", help="Export raw rows instead of events; name their columns."),
+    columns: tuple[str, ...] = option("--column", metavar="NAME", help="Column to export; may be repeated."),
+    detail: tuple[str, ...] = option(metavar="NAME", help="Key of events' detail to export; may be repeated."),
+    stream: str | None = option(help="Only this stream."),
+    since: float | None = option(type=Moment(), help="Start: 2026-11-20T13:00, or 12h, 7d ago."),
+    until: float | None = option(type=Moment(), help="End, in the same form."),
     key: Path | None = option(help="File with the key of encrypted columns."),
     force: bool = option(help="Overwrite the file."),
     as_json: bool = option("--json", help="Print what was written as JSON."),
 ) -> None:
-    """Write events, or raw rows, of a store to a file.
+    """Export events, or raw rows, of a store to a file.
 
-    What leaves is named: of raw rows the columns given by --column and nothing else; of events their own fields and
-    the keys of their detail given by --detail.
+    Only what you name leaves the store: of raw rows the columns given by --column; of events their own fields and the
+    keys of their detail given by --detail.
     """
     from edgewright.device.store import reader
 
     if out.suffix not in {".csv", ".jsonl"}:
         raise InputError("a file that ends in .csv or .jsonl", repr(out.name), "--out")
     if out.exists() and not force:
-        raise InputError("a file that is not there yet", str(out), "--out", "Name another, or add --force")
+        raise InputError("a new file", str(out), "--out", "Choose another, or add --force")
     with reader.look(store) as database:
         count = _write(out, _lines(database, store, out.suffix[1:], raw, columns, detail, stream, since, until, key))
     count -= out.suffix == ".csv"
     if as_json:
         click.echo(msgspec.json.encode({"file": str(out), "lines": count, "bytes": out.stat().st_size}))
         return
-    none = "" if count else ": the store has none of that stream and time"
+    none = "" if count else ": the store has none for this stream and time"
     click.echo(f"{count:,} {'rows' if raw else 'events'} in {click.format_filename(out)}{none}")
 
 
@@ -72,7 +72,7 @@ def _lines(
         # Without any row nobody knows which columns there are, and a file without rows would look like an answer.
         if columns and not export.rows_kept(database):
             raise InputError("a store that keeps raw rows", "none", str(folder),
-                             "[agent] keep = \"alarm\" or \"all\" in device.toml keeps them")  # fmt: skip
+                             "Keep them with [agent] keep = \"alarm\" or \"all\" in device.toml")  # fmt: skip
         found = reader.rows(database, device, stream, since, until, _ALL, secret)
         return export.row_lines(device, found, kind, columns)
     events = reader.events(database, stream=stream, since=since, until=until, limit=_ALL, newest=False)

@@ -17,21 +17,21 @@ from edgewright.schema.errors import InputError
     "--table", "tables", multiple=True, metavar="NAME", help="events, rows, outbox or learnt; may be repeated."
 )
 @click.option("--days", type=click.FloatRange(min=0), default=0.0, show_default=True,
-              help="Only what is older than so many days of running time; 0: all.")  # fmt: skip
+              help="Only what is older than this many days of running time; 0 deletes all.")  # fmt: skip
 @click.option("--set-aside", "aside", is_flag=True, help="Delete files that were set aside as damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_json: bool) -> None:
-    """Delete from a store; what is deleted is overwritten in the file. The agent must not be running.
+    """Delete data from a store and overwrite it in the file. Stop the agent first.
 
-    What the agent has learnt of its streams (`learnt`) is made of rows and events: it goes with all of either, and
-    stays where --days keeps some.
+    What the agent has learnt of its streams (`learnt`) comes from rows and events: deleting all of either deletes it
+    too; with --days it stays.
     """
     from edgewright.device.store import purge, reader
     from edgewright.device.store.store import Store
 
     if not tables and not aside:
         raise InputError(
-            "what to delete", "nothing", "--table", "Name --table events, rows, outbox or learnt, or --set-aside"
+            "what to delete", "nothing", "--table", "Set --table events, rows, outbox or learnt, or --set-aside"
         )
     gone: dict[str, int] = {}
     freed = reader.held(store)

@@ -14,18 +14,18 @@ from edgewright.schema.errors import UnknownNameError
 
 @click.command("query", epilog="Example: edgewright device query --store DIR --kind alarm --since 7d")
 @store_option
-@click.option("--kind", default="", help="decision, alarm, anomaly, health, drift, state or summary.")
-@click.option("--label", default="", help="Answer, alarm or channel by name.")
-@click.option("--stream", default=None, help="Whose rows.")
-@click.option("--since", type=Moment(), default=None, help="2026-11-20T13:00, or 12h, 7d ago.")
-@click.option("--until", type=Moment(), default=None, help="The same.")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--kind", default="", help="Kind of event: decision, alarm, anomaly, health, drift, state or summary.")
+@click.option("--label", default="", help="Answer, alarm or channel, by name.")
+@click.option("--stream", default=None, help="Only this stream.")
+@click.option("--since", type=Moment(), default=None, help="Start: 2026-11-20T13:00, or 12h, 7d ago.")
+@click.option("--until", type=Moment(), default=None, help="End, in the same form.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Largest number of events.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def command(
     store: Path, kind: str, label: str, stream: str | None, since: float | None, until: float | None, limit: int,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Print events of a store, the newest first; another process may write it meanwhile."""
+    """Print events of a store, newest first; the agent may be running."""
     from edgewright.device.store import reader
     from edgewright.schema.device import Kind
 

@@ -24,20 +24,24 @@ if TYPE_CHECKING:
     "record",
     epilog="Example: edgewright device record --source serial:/dev/ttyACM0 --label walking --person 7 --seconds 10",
 )
-@click.option("--source", required=True, metavar="KIND:PLACE", help="Where rows come from, as for `device run`.")
-@click.option("--label", required=True, help="What is being done or heard.")
-@click.option("--person", required=True, help="Who, or which machine: a split keeps a person's recordings together.")
-@click.option("--seconds", type=click.FloatRange(0.0, 1e6, min_open=True), help="How long; without it, until Ctrl-C.")
+@click.option("--source", required=True, metavar="KIND:PLACE", help="Source of the rows, as for `device run`.")
+@click.option("--label", required=True, help="Activity or sound that is recorded.")
+@click.option("--person", required=True, help="Person or machine; splits keep each one's recordings together.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.0, 1e6, min_open=True), help="Duration; without it, record until Ctrl-C."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("recordings"), show_default=True,
     help="Folder of recordings.",
 )  # fmt: skip
-@click.option("--columns", default="", metavar="A,B,...", help="Channels, in order; all there are when left out.")
+@click.option("--columns", default="", metavar="A,B,...", help="Channels, in order; all by default.")
 @click.option(
-    "--rate", type=click.FloatRange(0.0, 1e6, min_open=True), help="Rows a second, where the source does not say."
+    "--rate", type=click.FloatRange(0.0, 1e6, min_open=True), help="Rows a second, if the source does not say."
 )
-@click.option("--stream", default="", help="Which stream, of a source of many.")
-@click.option("--count-down", "wait", type=click.IntRange(0, 60), help="Seconds before it begins; 3 on a terminal.")
+@click.option("--stream", default="", help="Stream to record, if the source has several.")
+@click.option(
+    "--count-down", "wait", type=click.IntRange(0, 60), help="Seconds before the recording begins; 3 on a terminal."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     source: str, label: str, person: str, seconds: float | None, out: Path, columns: str, rate: float | None,
@@ -45,10 +49,10 @@ def command(
 ) -> None:  # fmt: skip
     """Record rows of a source under a label.
 
-    The recording becomes the next LABEL_PERSON_NNN.csv of the folder, with its label and person in labels.csv, and a
-    pipeline.toml to begin with where there is none. With --seconds it is whole or not there: Ctrl-C keeps nothing.
-    Without, Ctrl-C ends it and keeps it. Exit code 1 when the check finds gaps, another rate or a channel that
-    stands still; the recording is kept then too.
+    The recording becomes the next LABEL_PERSON_NNN.csv of the folder. Its label and person go into labels.csv, and a
+    first pipeline.toml is written if there is none. With --seconds, Ctrl-C discards the recording; without, Ctrl-C ends
+    and keeps it. Exits with 1 if the check finds gaps, another rate or a channel that never changes; the recording is
+    kept then too.
     """
     from edgewright.cli.device._live import Live, count_down
     from edgewright.device.recording import Recorder, probe_source, take
@@ -95,13 +99,13 @@ def _tell(result: Take, as_json: bool) -> None:
     else:
         click.echo(f"{result.file}: {result.rows:,} rows, {result.seconds:.1f} s at {result.rate:.4g} Hz")
         for note in result.notes:
-            click.echo(f"  put right: {note}")
+            click.echo(f"  corrected: {note}")
         for problem in result.problems:
             click.echo(f"  problem: {problem}")
         if not result.problems:
-            click.echo("  no gap, and the rate is right")
+            click.echo("  no gaps, correct rate")
     if result.problems:
         raise CheckFailedError(
             f"{len(result.problems)} problem{'s' if len(result.problems) > 1 else ''} in {result.file}",
-            "It was kept: delete it and its line in labels.csv, or record again",
+            "The file was kept: delete it and its line in labels.csv, or record again",
         )

@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 def command(
     *,
     package: str = argument(required=False, default="", metavar="[PACKAGE]"),
-    source: str = option(metavar="KIND:REST", help="Where rows come from: csv:FILE, replay:FILE, ..."),
+    source: str = option(metavar="KIND:REST", help="Source of the rows: csv:FILE, replay:FILE, ..."),
     store: Path | None = option(metavar="DIR", help="Folder of the store."),
     config: Path | None = option(metavar="FILE", help="device.toml."),
-    as_json: bool = option("--json", help="Print every event as one JSON object a line."),
-    quiet: bool = option(help="Print nothing but trouble."),
+    as_json: bool = option("--json", help="Print every event as one JSON object per line."),
+    quiet: bool = option(help="Print only warnings and errors."),
     fleet: FollowOptions,
 ) -> None:
-    """Read a stream, answer it with PACKAGE (a .edge file or a run folder), decide, raise alarms and store.
+    """Read a stream, predict with PACKAGE (a .edge file or a run folder), raise alarms and store events.
 
-    Runs until the source ends, or until Ctrl-C (exit code 130) or a signal to end (0); everything is stored then. A
-    package whose test vectors give other answers here is not used: the last one of its name that was proven here stays
-    at work, and where there is none the exit code is 1.
+    Runs until the source ends, Ctrl-C (exit code 130) or SIGTERM (exit code 0); everything is stored then. If a
+    package's test vectors give other answers on this device, the device uses the last package of that name that passed
+    here, or exits with 1 if there is none.
 
-    With --fleet it follows signed releases: fetched, tested, tried and taken back by itself. PACKAGE is then the one
-    that the device begins with, and may be left out.
+    With --fleet the device follows signed releases: it downloads, tests, tries and, if necessary, reverts them
+    automatically. PACKAGE is then the first package, and optional.
     """
     if fleet.fleet:
         more = (*(["--json"] if as_json else []), *(["--quiet"] if quiet else []))

@@ -33,16 +33,14 @@ def clock_lines(store: Path, now: float) -> list[str]:
         return []
     from edgewright.fleet.protocol.plans.formatting import day, lasting
 
-    said = f"  its fleet signed last on {day(found.signed)}, and the clock here says {day(now)}: "
+    said = f"  last signature of the fleet: {day(found.signed)}; device clock: {day(now)}; "
     if now < found.signed - _SLACK:
         late = lasting(found.signed - now)
-        said += (
-            f"the clock is {late} behind or more. Set it; over TLS no server is reached before its certificate begins"
-        )
-        return [f"{said} to hold, and maintenance windows go by the signed time"]
+        said += f"the clock is at least {late} behind. Set it: TLS fails before the certificate of the server starts"
+        return [f"{said}, and maintenance windows use the signed time"]
     if now >= found.expires:
-        said += "that word has expired, so nothing new begins. Set the clock if it is wrong; "
-        return [f"{said}if it is right, the fleet is not reached, or has signed nothing since"]
+        said += "this signature has expired, so nothing new starts. Set the clock if it is wrong; "
+        return [f"{said}if it is right, the fleet is unreachable or has signed nothing since"]
     return []
 
 
@@ -67,10 +65,10 @@ def _word(store: Path) -> Any:  # noqa: ANN401 - trust.memory.Word
 
 @click.command("status", epilog="Example: edgewright device status --store /var/lib/edgewright")
 @store_option
-@click.option("--check", is_flag=True, help="Read every page too; exit code 1 where one is damaged.")
+@click.option("--check", is_flag=True, help="Also read every page; exits with 1 if one is damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(store: Path, check: bool, as_json: bool) -> None:
-    """Show what a store holds; another process may write it meanwhile."""
+    """Show what a store holds; the agent may be running."""
     from edgewright.device.store import reader, recovery, status
 
     problem = ""
@@ -80,7 +78,7 @@ def command(store: Path, check: bool, as_json: bool) -> None:
         if problem:
             raise CheckFailedError(
                 f"{store} is damaged: {problem}",
-                "The next start of `edgewright device run` sets it aside and saves what can be read",
+                "The next `edgewright device run` moves it aside and recovers readable entries",
             )
     state, fleet = status.beside(store), followed(store)
     if as_json:
@@ -89,7 +87,7 @@ def command(store: Path, check: bool, as_json: bool) -> None:
     for line in [*_lines(state), *fleet_lines(fleet), *(clock_lines(store, time.time()) if fleet else [])]:
         click.echo(line)
     if check:
-        click.echo("every page was read: sound")
+        click.echo("every page was read, no damage")
 
 
 def _lines(state: StoreState) -> list[str]:
@@ -110,14 +108,14 @@ def _lines(state: StoreState) -> list[str]:
     lines.append(f"waiting to leave: {waiting or 'nothing'}")
     if state.aside:
         aside = ", ".join(f"{count:,} {names.get(p, f'priority {p}')}" for p, count in sorted(state.aside.items()))
-        lines.append(f"  refused by the fleet, kept here: {aside}; the last: {state.aside_why or 'not said why'}")
+        lines.append(f"  refused by the fleet, kept here: {aside}; last reason: {state.aside_why or 'no reason given'}")
     lines += [
         f"  dropped ({lost.reason}): {lost.items:,} {names.get(lost.priority, f'priority {lost.priority}')}, "
         f"{amount(lost.bytes)}"
         for lost in state.dropped
     ]
     if state.withheld:
-        lines.append(f"  kept back: {state.withheld:,} values whose names are not in send_detail")
+        lines.append(f"  not sent: {state.withheld:,} values whose names are not in send_detail")
     lines.append(
         f"written: {amount(state.written_today)} in the last day of running, {amount(state.written_ever)} ever"
     )

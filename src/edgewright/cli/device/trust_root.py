@@ -16,12 +16,12 @@ _LARGEST = 1 << 20
 @click.command("trust-root", epilog="Example: edgewright device trust-root new.root.json --store /var/lib/edgewright")
 @click.argument("file", type=click.Path(path_type=Path))
 @store_option
-@click.option("--stick", is_flag=True, help="The root of USB sticks, beside that of the network.")
+@click.option("--stick", is_flag=True, help="Replace the root of USB sticks instead of the network's.")
 def command(file: Path, store: Path, stick: bool) -> None:
     """Trust the root in FILE from now on, instead of the one that was pinned at enrolment.
 
-    Whoever holds its keys decides what this device runs: take the file from the people of the fleet and compare its
-    hash. The lowest release that the device takes, and the releases that failed here, stay as they are. Stop
+    Whoever holds its keys decides what this device runs: get the file from the operators of the fleet and compare its
+    hash. The lowest release that the device accepts, and the releases that failed here, stay as they are. Stop
     `edgewright device run` first.
     """
     from edgewright.core.files import os_errors
@@ -33,7 +33,7 @@ def command(file: Path, store: Path, stick: bool) -> None:
     with os_errors(InputError, "a root", file), file.open("rb") as opened:
         content = opened.read(_LARGEST)
     if not store.is_dir():
-        raise InputError("the folder of a store", "none", str(store), "Name it with --store")
+        raise InputError("the folder of a store", "none", str(store), "Set it with --store")
     with locked(store):
         version = recover(store / (FOLDER if stick else TRUST_FOLDER), content, str(file))
-    click.echo(f"root {version} is trusted, SHA-256 {hashlib.sha256(content).hexdigest()}; floors are as they were")
+    click.echo(f"root {version} is trusted, SHA-256 {hashlib.sha256(content).hexdigest()}; floors are unchanged")

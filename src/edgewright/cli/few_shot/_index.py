@@ -36,7 +36,7 @@ def told(made: Neighbours, path: Path, size: int, as_json: bool) -> None:
         click.echo(f"{label}: {count} example{'s' if count > 1 else ''}")
     if min(counts.values()) < 2:
         click.echo(
-            "note: of a label with one example it is not known how far apart its samples lie; others stand for it"
+            "note: one example does not show how far apart samples of a label are; other labels provide the distance"
         )
     width = made.vectors.shape[1]
     click.echo(

@@ -16,17 +16,23 @@ from edgewright.schema.errors import InputError
 )
 @click.argument("package", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
 @click.option("--examples", required=True, type=click.Path(path_type=Path), metavar="FOLDER|FILE.csv",
-              help="A CSV file or a folder of such for each label; or one file with --label-column.")  # fmt: skip
-@click.option("--label-column", default="", metavar="NAME", help="Column of the labels, where examples are one file.")
+              help="One CSV file or folder per label, or one file with --label-column.")  # fmt: skip
+@click.option(
+    "--label-column", default="", metavar="NAME", help="Column with the labels, if the examples are in one file."
+)
 @click.option("--out", required=True, type=FILE, help="FILE.neighbours.")
 @click.option("--space", type=click.Choice(["network", "features"]), default="network", show_default=True,
-              help="What is compared: the network's last hidden layer, or the features before it.")  # fmt: skip
+              help="Vectors to compare: the network's last hidden layer, or the features before it.")  # fmt: skip
 @click.option("--most", type=click.IntRange(1, 10_000), default=100, show_default=True,
-              help="Examples of a label at most; of more, some at even distances.")  # fmt: skip
-@click.option("--limit", type=click.FloatRange(0, 1000, min_open=True), metavar="TIMES",
-              help="Of a label's usual distance, from which on it is none. [default: 1.5; features 1]")  # fmt: skip
+              help="Largest number of examples per label; of more, an evenly spaced subset is taken.")  # fmt: skip
+@click.option(
+    "--limit",
+    type=click.FloatRange(0, 1000, min_open=True),
+    metavar="TIMES",
+    help="Distance, relative to a label's usual one, beyond which no label is given. [default: 1.5; features 1]",
+)
 @click.option("--force", is_flag=True, help="Replace the file.")
-@click.option("--json", "as_json", is_flag=True, help="Print what the index holds as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary of the index as JSON.")
 def command(
     package: Path,
     examples: Path,
@@ -38,10 +44,11 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Store examples as vectors of the PACKAGE's own features; nothing is trained, the base install is enough.
+    """Store examples as vectors of the PACKAGE's own features; nothing is trained.
 
-    How far apart a label's samples lie is judged by its examples: take them from several occasions and people, or give
-    a larger --limit. Ones from a single stretch lie closer together than what comes later.
+    The base install is enough. The examples also determine how far apart samples of a label may be: take them from
+    several occasions and people, or give a larger --limit, since examples from a single stretch are closer together
+    than later samples.
     """
     from edgewright.cli.few_shot._index import few, told
     from edgewright.core.neighbours.examples import read_examples

@@ -11,10 +11,10 @@ import msgspec
 @click.command("predict", epilog="Example: edgewright few-shot predict hapt.neighbours --csv today.csv")
 @click.argument("index", metavar="INDEX", type=click.Path(path_type=Path))
 @click.option("--csv", "csv_path", required=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="With the package's columns.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, one an answer.")
+              help="CSV file with the package's columns.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one per answer.")
 def command(index: Path, csv_path: Path, as_json: bool) -> None:
-    """Label the rows or windows of a CSV file, or say 'none of these' beyond a distance that is told."""
+    """Label the rows or windows of a CSV file, or report 'none of these' beyond the distance limit."""
     from edgewright.core.neighbours.examples import read_samples
     from edgewright.core.neighbours.index_file import read_index
 
@@ -25,5 +25,5 @@ def command(index: Path, csv_path: Path, as_json: bool) -> None:
             click.echo(msgspec.json.encode(one).decode())
             continue
         near = f"too far from {one.nearest}, the nearest: " if one.nearest != one.label else ""
-        far = f"({near}distance {one.distance:.3f}, at most {one.limit:.3f} is near enough)"
+        far = f"({near}distance {one.distance:.3f}, limit {one.limit:.3f})"
         click.echo(f"{one.place}: {one.label}, {100 * one.confidence:.0f} % {far}")

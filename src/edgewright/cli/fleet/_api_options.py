@@ -27,9 +27,9 @@ class ApiOptions:
     """The control plane that --fleet, --url, --token-file and --ca-file name."""
 
     fleet: Path = option(default=Path(), show_default="this folder", help="Folder of the fleet.")
-    url: str = option(help="Address of a control plane elsewhere.")
+    url: str = option(help="Address of a remote control plane.")
     token_file: Path | None = option(help="File with an operator's token, for --url.")
-    ca_file: Path | None = option(help="Certificates to trust, for --url.")
+    ca_file: Path | None = option(help="CA certificates to trust, for --url.")
 
     @contextmanager
     def connect(self) -> Iterator[ApiClient]:
@@ -46,7 +46,7 @@ class ApiOptions:
             return
         if self.token_file is None:
             raise InputError(
-                "--token-file with --url", "none", do="An administrator makes one: edgewright fleet operator add"
+                "--token-file with --url", "none", do="An administrator creates one with: edgewright fleet operator add"
             )
         try:
             token = self.token_file.read_text(encoding="ascii").strip()

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 FLEET: Any = option(
     "--fleet", default=Path(), show_default=False, metavar="DIR",
-    help="Folder of the fleet; the current one when left out.",
+    help="Folder of the fleet; the current folder by default.",
 )  # fmt: skip
-KEYS: Any = option(metavar="PATH", help="Folder or file with more keys, such as a stick; may be given several times.")
+KEYS: Any = option(metavar="PATH", help="Folder or file with more keys, such as a USB stick; may be repeated.")
 PASSPHRASES: Any = option(
     "--passphrase-file", metavar="FILE",
-    help="File with a passphrase of offline keys in its first line; may be given several times.",
+    help="File with a passphrase of offline keys in its first line; may be repeated.",
 )  # fmt: skip
 PREPARE: Any = option(
     metavar="FILE", help="Do not publish: write the change to FILE for others to sign (fleet key sign FILE)."
@@ -62,7 +62,7 @@ def say(settled: Settled, folder: Path) -> None:
     if settled.state == "published":
         click.echo("published")
     elif settled.state == "waiting":
-        click.echo(f"signed; `edgewright fleet serve {folder}` takes it in and publishes it")
+        click.echo(f"signed; `edgewright fleet serve {folder}` imports and publishes it")
     else:
         for line in settled.lacking:
             click.echo(f"  {line}")

@@ -117,7 +117,7 @@ def _rollout(one: RolloutSeen, now: float) -> list[str]:
         rows.append((">" if here else " ", stage.name, f"{stage.percent:g} %", bar(share, 20), word))
     said += [f"  {line}" for line in table(("", "stage", "devices", "time", ""), rows, frozenset({2}))]
     ended = ", ".join(f"{count:,} {what}" for what, count in sorted(one.outcomes.items()))
-    said.append(f"  {one.allowed:,} given leave, {one.running:,} have it" + (f"; {ended}" if ended else ""))
+    said.append(f"  {one.allowed:,} allowed, {one.running:,} running it" + (f"; {ended}" if ended else ""))
     said += [f"  gate {gate.said:<4}  {gate.why}" for gate in one.gates]
     if one.holds:
         said.append(f"  holds: {one.holds}")

@@ -18,11 +18,11 @@ def command() -> None:
 @declare("show", of=command, epilog="Example: edgewright fleet audit show --last 20 --fleet my-fleet")
 def show(
     *,
-    last: int = option(type=click.IntRange(1, 1000), default=50, help="How many rows."),
+    last: int = option(type=click.IntRange(1, 1000), default=50, help="Number of entries."),
     as_json: bool = option("--json", help="Print JSON."),
     api: ApiOptions,
 ) -> None:
-    """Show the newest rows, the newest last."""
+    """Show the newest entries of the audit log, the newest last."""
     from edgewright.schema.fleet_api import AuditPage
 
     found = api.ask(AuditPage, "GET", f"/v1/fleet/audit?limit={last}")
@@ -36,9 +36,9 @@ def show(
 
 @declare("verify", of=command, epilog="Example: edgewright fleet audit verify --fleet my-fleet")
 def verify(*, as_json: bool = option("--json", help="Print JSON."), api: ApiOptions) -> None:
-    """Check the whole chain; exit code 1 where a row was changed or is missing.
+    """Verify the whole hash chain; exits with 1 if an entry was changed or is missing.
 
-    Note the last hash elsewhere from time to time: a chain that was cut off at its end is found only by it.
+    Store the last hash elsewhere from time to time: only this detects a chain whose end was cut off.
     """
     from edgewright.schema.fleet_api import AuditVerified
 
@@ -46,6 +46,6 @@ def verify(*, as_json: bool = option("--json", help="Print JSON."), api: ApiOpti
     if as_json:
         print_json(found)
     if found.problem:
-        raise CheckFailedError(f"the audit log is broken: {found.problem}; {found.rows:,} rows before it hold")
+        raise CheckFailedError(f"the audit log is broken: {found.problem}; {found.rows:,} rows before it are valid")
     if not as_json:
-        click.echo(f"{found.rows:,} rows hold; the last hash is {found.last}")
+        click.echo(f"{found.rows:,} rows are valid; the last hash is {found.last}")

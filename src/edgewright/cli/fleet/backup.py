@@ -16,9 +16,9 @@ _FILE = click.Path(path_type=Path)
 @click.argument("file", metavar="FILE", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, file: Path, as_json: bool) -> None:
-    """Copy the database of the fleet in DIR to FILE, as it is at one moment; keys and signed files are not in it.
+    """Copy the database of the fleet in DIR to FILE, as a consistent snapshot without keys or signed files.
 
-    The copy is a SQLite file, whichever database the fleet has.
+    The copy is a SQLite file, whichever database the fleet uses.
     """
     from edgewright.fleet.server.database.copy import backup
 

@@ -14,10 +14,10 @@ from edgewright.cli.fleet._api_options import print_json
 @click.option("--to", "address", default="", metavar="URL", help="Move everything to this empty PostgreSQL database.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, address: str, as_json: bool) -> None:
-    """Say which database the fleet in DIR has; with --to, copy all of it to PostgreSQL and use that from now on.
+    """Show which database the fleet in DIR uses; with --to, move it to PostgreSQL.
 
-    One SQLite file is enough until one machine is not (docs/scale.md says when). No server may run while it moves. The
-    SQLite file is left where it is, under another name: nothing of it is lost.
+    One SQLite file is enough until one machine is not (see docs/scale.md). Stop all servers first. The SQLite file is
+    kept under another name.
     """
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.server.database import copy, postgres, sqlite
@@ -37,4 +37,4 @@ def command(folder: Path, address: str, as_json: bool) -> None:
         return
     total = sum(counts.values())
     click.echo(f"{postgres.shown(address)}: {total:,} rows in {len(counts)} tables; the audit log is whole")
-    click.echo(f"go on with: edgewright fleet serve {click.format_filename(folder)}")
+    click.echo(f"next: edgewright fleet serve {click.format_filename(folder)}")

@@ -32,25 +32,27 @@ _SORTS = ("name", "-name", "counter", "-counter", "seen", "-seen", "enrolled", "
 class DeviceQuery:
     """Options that say which devices are listed, and in which order."""
 
-    product: str = option(help="Of this product only.")
-    tag: str = option(help="With this tag.")
-    profile: str = option(help="Of this hardware profile.")
-    counter: int | None = option(type=click.IntRange(0), help="That run this release.")
+    product: str = option(help="Only devices of this product.")
+    tag: str = option(help="Only devices with this tag.")
+    profile: str = option(help="Only devices with this hardware profile.")
+    counter: int | None = option(type=click.IntRange(0), help="Only devices that run this release.")
     phase: str = option(
         type=click.Choice(["", "idle", "download", "ready", "intent", "trial"]), metavar="PHASE",
-        help="idle, download, ready, intent or trial.",
+        help="Only devices in this phase: idle, download, ready, intent or trial.",
     )  # fmt: skip
-    plan: str = option(help="That follow this rollout.")
-    name: str = option(help="Whose name begins so.")
-    quarantined: bool | None = option("--quarantined/--not-quarantined", help="In quarantine, or not.")
-    silent: str | None = option(metavar="TIME", help="That said nothing for so long, such as 2h.")
+    plan: str = option(help="Only devices that follow this rollout.")
+    name: str = option(help="Only devices whose name begins with this.")
+    quarantined: bool | None = option(
+        "--quarantined/--not-quarantined", help="Only devices in quarantine, or only those that are not."
+    )
+    silent: str | None = option(metavar="TIME", help="Only devices that have not reported for this long, such as 2h.")
     sort: str = option(
         type=click.Choice(_SORTS), default="name", metavar="COLUMN",
-        help="name, counter, seen or enrolled; with - in front the largest first.",
+        help="name, counter, seen or enrolled; a leading - sorts in descending order.",
     )  # fmt: skip
-    limit: int = option(type=click.IntRange(1, 1000), default=100, help="How many at once.")
+    limit: int = option(type=click.IntRange(1, 1000), default=100, help="Largest number of devices.")
     after: int = option(
-        type=click.IntRange(0), default=0, show_default=False, help="Leave out so many; the last line says which."
+        type=click.IntRange(0), default=0, show_default=False, help="Number of devices to skip; the last line names it."
     )
 
     def address(self) -> str:
@@ -77,9 +79,9 @@ def command(
 ) -> None:
     """List devices, or show one: DEVICE is its id or its name.
 
-    The list says of each what it runs, its floor, where its agent is, which rollout it follows, when it was heard, and
-    in its own words why it is where it is. One device is shown with what every rollout says to it, what it asked, its
-    outcomes, alarms and reports. Text of devices is shown without control characters.
+    The list shows what each device runs, the lowest release it accepts, the state of its agent, the rollout it follows,
+    when it last reported, and the reason it gives for its state. For one device, it shows what every rollout decides
+    about it, its requests, outcomes, alarms and reports. Control characters in text from devices are removed.
     """
     if device is not None:
         with api.connect() as client:
@@ -124,15 +126,15 @@ def why(one: DeviceSeen) -> str:
     if one.quarantined:
         return f"quarantined: {one.quarantine_reason}"
     if one.last is None:
-        return "enrolled, and has never reported"
+        return "enrolled, never reported"
     return one.why or "-"
 
 
 def _count(page: DevicePage, after: int) -> None:
     if not page.devices:
-        click.echo("no device is like that" if page.total == 0 else f"only {page.total:,} are like that")
+        click.echo("no device matches" if page.total == 0 else f"only {page.total:,} match")
     elif page.next is not None:
-        click.echo(f"{after + 1:,} to {page.next:,} of {page.total:,}; go on with --after {page.next}")
+        click.echo(f"{after + 1:,} to {page.next:,} of {page.total:,}; next page: --after {page.next}")
     else:
         click.echo(f"{page.total:,} device{'s' if page.total != 1 else ''}")
 
@@ -184,9 +186,9 @@ def _named(api: ApiClient, name: str) -> str:
     if len(same) == 1:
         return str(same[0])
     if same:
-        raise InputError("the id of a device", f"a name that {len(same)} or more have", ", ".join(same))
+        raise InputError("the id of a device", f"a name of {len(same)} or more devices", ", ".join(same))
     near = ", ".join(f"{one.name} ({one.id})" for one in page.devices[:3])
-    raise InputError("a device's id or whole name", repr(name), near, "edgewright fleet devices lists them")
+    raise InputError("a device's id or whole name", repr(name), near, "List them with edgewright fleet devices")
 
 
 def detail_lines(one: DeviceDetails, now: float) -> list[str]:
@@ -205,7 +207,7 @@ def detail_lines(one: DeviceDetails, now: float) -> list[str]:
         said.append(f"  its clock is {elapsed_text(abs(device.skew))} {'ahead' if device.skew > 0 else 'behind'}")
     said += [f"  rollout {w.plan} of release {w.counter}, {w.state}: {w.why}" for w in one.whereabouts.rollouts]
     for intent in one.whereabouts.intents:
-        answer = "may activate" if intent.go else f"is to wait: {intent.why}"
+        answer = "may activate" if intent.go else f"must wait: {intent.why}"
         said.append(f"  asked for release {intent.counter} at {when(intent.asked_at)}: {answer}")
     if device.boards:
         said += ["", *_boards(device.boards)]

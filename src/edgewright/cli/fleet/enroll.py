@@ -19,16 +19,16 @@ _FILE = click.Path(path_type=Path)
 @click.argument("url", metavar="URL")
 @click.option("--token", required=True, envvar="EDGEWRIGHT_TOKEN", metavar="T", help="The enrolment token.")
 @click.option(
-    "--store", type=_FILE, metavar="DIR", help="Folder of the device's store; by default as device run has it."
+    "--store", type=_FILE, metavar="DIR", help="Folder of the device's store; the one of device run by default."
 )
-@click.option("--name", default="", metavar="NAME", help="Of the device, for people; the machine's name by default.")
+@click.option("--name", default="", metavar="NAME", help="Name of the device; the machine's name by default.")
 @click.option("--profile", default="", metavar="NAME", help="Hardware profile.")
-@click.option("--ca", default="", metavar="FILE", help="Certificates to trust, in PEM.")
+@click.option("--ca", default="", metavar="FILE", help="CA certificates to trust, in PEM.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(url: str, token: str, store: Path | None, name: str, profile: str, ca: str, as_json: bool) -> None:
-    """Join the fleet at URL: make this device's key, pin the root that the token names, and get an id.
+    """Join the fleet at URL: create this device's key, pin the root that the token names, and get an id.
 
-    `edgewright device run --fleet URL` follows the fleet from then on, without a token.
+    After that, `edgewright device run --fleet URL` follows the fleet without a token.
     """
     from importlib.metadata import version
 
@@ -45,14 +45,12 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
     state = State.open(folder)
     try:
         if state.link.device:
-            raise InputError(
-                "a device that is in no fleet", f"device {state.link.device}", click.format_filename(folder)
-            )
+            raise InputError("a device without a fleet", f"device {state.link.device}", click.format_filename(folder))
         joined = enrol(folder, state, transport, asked, name=name, profile=profile, version=version("edgewright"))
         state.change(product=asked.product)
     except Unreachable as error:
-        do = "Name who signed it with --ca FILE" if "certificate" in str(error) else "Ask again later"
-        raise OutputError("an answer of the fleet", str(error), url, f"{do}; the token still holds") from None
+        do = "Set the CA certificate with --ca FILE" if "certificate" in str(error) else "Ask again later"
+        raise OutputError("an answer of the fleet", str(error), url, f"{do}; the token is still valid") from None
     finally:
         state.close()
         transport.close()

@@ -16,11 +16,11 @@ from edgewright.cli.output import print_json
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(folder: Path, out: Path, as_json: bool) -> None:
-    """Copy everything that devices of the fleet in DIR may ask for to OUT, the timestamp last.
+    """Copy all files that devices of the fleet in DIR request to OUT, the timestamp last.
 
-    Files with a version or hash in their names never change and may be cached for ever; OUT/CACHING.md says how long
-    the rest may be. What is in OUT already stays, so that a device in the middle of an update finds it. Exit code 1:
-    the timestamp has expired.
+    Files with a version or hash in their names never change and can be cached for ever; OUT/CACHING.md says how long
+    the others can be. Files already in OUT stay, so that a device in the middle of an update finds them. Exits with 1
+    if the timestamp has expired.
     """
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.static_export import NOTE, export
@@ -31,8 +31,8 @@ def command(folder: Path, out: Path, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    click.echo(f"{told.written} files written ({amount(told.bytes)}), {told.kept} were there already")
-    click.echo(f"the timestamp holds until {told.expires}; export again before")
+    click.echo(f"{told.written} files written ({amount(told.bytes)}), {told.kept} existed already")
+    click.echo(f"the timestamp is valid until {told.expires}; export again before then")
     for kind, value in told.cache.items():
         click.echo(f"  {kind:<44} Cache-Control: {value}")
     click.echo(f"also written to {click.format_filename(out / NOTE)}")

@@ -18,9 +18,9 @@ def command(
     signing: KeyOptions,
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
-    """Publish a change that `--prepare FILE` wrote, once as many have signed it as its roles ask for.
+    """Publish a change that `--prepare FILE` wrote, once it has enough signatures.
 
-    Keys that are at hand here sign it too.
+    Keys that are available here sign it too.
     """
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.changes import read_change

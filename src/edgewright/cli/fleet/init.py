@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _count(role: str, what: str, usual: int) -> Any:  # noqa: ANN401 - a field
-    words = f"Keys of {role}." if what == "keys" else f"Signatures {role} needs."
+    words = f"Number of {role} keys." if what == "keys" else f"Signatures that {role} needs."
     return option(type=click.IntRange(1, 16), metavar="N", help=f"{words}  [default: {usual}]")
 
 
@@ -52,21 +52,21 @@ class QuorumOptions:
 def command(
     *,
     folder: Path = argument(metavar="DIR"),
-    name: str = option(help="Of the fleet, for people; the folder's name when left out."),
+    name: str = option(help="Name of the fleet; the folder's name by default."),
     products: tuple[str, ...] = option(
         "--product",
         metavar="NAME",
-        help="Line of packages that devices follow; may be given several times.  [default: main]",
+        help="Product (a line of packages) that devices follow; may be repeated. [default: main]",
     ),
-    address: str = option(metavar="URL", help="Under which devices will reach the fleet."),
+    address: str = option(metavar="URL", help="Address at which devices will reach the fleet."),
     quorums: QuorumOptions,
     passphrase_files: tuple[Path, ...] = PASSPHRASES,
     as_json: bool = option("--json", help="Print the ceremony as JSON."),
 ) -> None:
-    """Make a fleet in DIR: keys, signed metadata, and a list of what to do with the keys.
+    """Create a fleet in DIR: keys, signed metadata, and instructions for storing the keys.
 
-    Offline keys (root, targets, releases) are meant to leave this machine; the printed steps say which goes where and
-    how to check it. Online keys (rollouts, snapshot, timestamp) stay with `fleet serve`.
+    Move the offline keys (root, targets, releases) off this machine; the printed steps say which goes where and how to
+    check it. The online keys (rollouts, snapshot, timestamp) stay with `fleet serve`.
     """
     from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
     from edgewright.fleet.protocol.wire.transport import checked_address

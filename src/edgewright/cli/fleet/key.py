@@ -6,6 +6,6 @@ command = FolderOfCommands(
     "key",
     package="edgewright.cli.keys",
     before="fleet key ",
-    help="List, sign with, rotate and revoke the keys that a fleet's devices believe.",
+    help="List, rotate and revoke the keys that a fleet's devices trust, and sign with them.",
     epilog="Example: edgewright fleet key list my-fleet",
 )

@@ -21,9 +21,9 @@ def add(
     as_json: bool = option("--json", help="Print JSON."),
     api: ApiOptions,
 ) -> None:
-    """Add an operator and print the token; it is not shown again.
+    """Add an operator and print the token, which is not shown again.
 
-    A viewer reads; an operator also steers rollouts and makes tokens; an admin also makes operators and lifts
+    A viewer reads; an operator also controls rollouts and creates tokens; an admin also manages operators and lifts
     quarantines.
     """
     from edgewright.schema.fleet_api import OperatorMade
@@ -34,7 +34,7 @@ def add(
 
 @declare("remove", of=command, epilog="Example: edgewright fleet operator remove ada --fleet my-fleet")
 def remove(*, name: str = argument(), api: ApiOptions) -> None:
-    """Remove an operator; the token holds no longer."""
+    """Remove an operator; the token stops working."""
     from edgewright.schema.fleet_api import Done
 
     api.ask(Done, "DELETE", f"/v1/fleet/operators/{part(name)}")

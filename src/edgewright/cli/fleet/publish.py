@@ -17,18 +17,22 @@ def command(
     *,
     package: str = argument(metavar="PACKAGE"),
     folder: Path = FLEET,
-    product: str | None = option(metavar="NAME", help="Line of packages; needed where the fleet has several."),
-    profiles: tuple[str, ...] = option(
-        "--profile", metavar="NAME", help="Hardware profile that it is for; several may be given, none means all."
+    product: str | None = option(
+        metavar="NAME", help="Product (a line of packages); required if the fleet has several."
     ),
-    least: str = option(metavar="VERSION", help="Oldest Edgewright on a device that may run it."),
-    notes: str = option(help="For people; devices do not read it."),
-    counter: int | None = option(type=click.IntRange(1), metavar="N", help="Its number; the next one when left out."),
+    profiles: tuple[str, ...] = option(
+        "--profile", metavar="NAME", help="Hardware profile that the release is for; may be repeated. [default: all]"
+    ),
+    least: str = option(metavar="VERSION", help="Lowest version of Edgewright that a device needs to run it."),
+    notes: str = option(help="Release notes; devices do not read them."),
+    counter: int | None = option(
+        type=click.IntRange(1), metavar="N", help="Number of the release; the next one by default."
+    ),
     back: int | None = option(
         "--back-to",
         type=click.IntRange(1),
         metavar="N",
-        help="Release whose bytes the way back carries; the newest not aborted when left out.",
+        help="Release to which a rollback returns; by default the newest whose rollout was not aborted.",
     ),
     signing: KeyOptions,
     prepare: Path | None = PREPARE,
@@ -36,9 +40,9 @@ def command(
 ) -> None:
     """Check PACKAGE (a .edge file or a run folder), and sign it as the next release of a product.
 
-    Its test vectors must give the promised answers here. Beside it a dormant release is signed, with the next number
-    and the bytes of the newest one before whose rollout was not aborted: an aborted rollout can send devices back to it
-    without any offline key. No device runs it before a rollout says so (edgewright fleet rollout start).
+    Its test vectors must pass on this machine. A dormant release is signed too, with the next number and the bytes of
+    the newest earlier release whose rollout was not aborted: an aborted rollout can then send devices back to it
+    without an offline key. No device runs the release before a rollout says so (edgewright fleet rollout start).
     """
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing

@@ -14,10 +14,10 @@ from edgewright.cli.output import print_json
 @declare("releases", epilog="Example: edgewright fleet releases --fleet my-fleet")
 def command(
     folder: Path = FLEET,
-    product: str | None = option(metavar="NAME", help="Only of this line of packages."),
+    product: str | None = option(metavar="NAME", help="Only releases of this product."),
     as_json: bool = option("--json", help="Print JSON."),
 ) -> None:
-    """List signed releases, by product and number; a way back stands below the release it leads from."""
+    """List signed releases, by product and number; each rollback release follows its release."""
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.changes import plain
     from edgewright.fleet.repository.folder import open_fleet
@@ -36,4 +36,4 @@ def command(
         text = f"{one.release.product} {one.release.counter:>5}  {one.release.package}{way}{profiles}{notes}"
         click.echo(plain(text))
     if not found:
-        click.echo("nothing is published yet: edgewright fleet publish PACKAGE")
+        click.echo("no releases yet: edgewright fleet publish PACKAGE")

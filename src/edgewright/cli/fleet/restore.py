@@ -20,16 +20,16 @@ _FILE = click.Path(path_type=Path)
 def command(
     folder: Path = FLEET,
     backup: Path | None = option(metavar="FILE", help="Copy of the database that `fleet backup` made."),
-    address: str = option("--from", metavar="URL", help="Where devices read, where DIR/public is lost too."),
-    ca_file: Path | None = option(help="Certificates to trust, for --from."),
+    address: str = option("--from", metavar="URL", help="Address at which devices read, if DIR/public is lost too."),
+    ca_file: Path | None = option(help="CA certificates to trust, for --from."),
     as_json: bool = option("--json", help="Print JSON."),
 ) -> None:
-    """Take up what is published, so that the control plane goes on above it.
+    """Restore the control plane from a backup and from what is published.
 
-    A backup is older than what devices have seen: versions would come twice, and an abort would be forgotten. So the
-    server refuses to start on it until this has run. Rollouts then stand where devices know them to be, and the next
-    report of each device is taken whatever its nonce. With --from, packages that the folder lacks are fetched, too. No
-    server may run meanwhile.
+    A backup is older than what devices have seen: version numbers would repeat, and an abort would be forgotten.
+    Therefore the server refuses to start on a backup until this command has run. Rollouts are then in the state that
+    devices know, and the next report of each device is accepted whatever its nonce. With --from, missing packages are
+    downloaded too. Stop all servers first.
     """
     from sqlalchemy import Connection
 
@@ -47,7 +47,7 @@ def command(
     fleet = open_fleet(folder)
     there = _signer(fleet.online / SOCKET)
     if there:
-        raise InputError("a fleet that nobody serves", f"a signer: {there}", str(folder), "End fleet serve first")
+        raise InputError("a fleet that is not served", f"a signer: {there}", str(folder), "Stop fleet serve first")
     if backup is not None:
         _lay(backup, folder)
     transport = HttpTransport(address, str(ca_file or "")) if address else None
@@ -82,16 +82,16 @@ def command(
 
 def _say(record: dict[str, Any], folder: Path, address: str) -> None:
     said = ", ".join(f"{role} {version}" for role, version in record["versions"].items())
-    click.echo(f"{'taken up' if record['news'] else 'nothing new'}: {said}; {len(record['rollouts'])} rollouts")
+    click.echo(f"{'restored' if record['news'] else 'nothing new'}: {said}; {len(record['rollouts'])} rollouts")
     for one in record["rollouts"]:
         click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
     if record["brought"]:
-        click.echo(f"files that the folder did not have, from {address}: {len(record['brought'])}")
+        click.echo(f"files downloaded from {address}: {len(record['brought'])}")
     for name in record["missing"]:
-        click.echo(f"warning: targets/{name} is missing or altered: put it back from another backup or export")
+        click.echo(f"warning: targets/{name} is missing or altered; restore it from another backup or export")
     for role in record["keyless"]:
         click.echo(f"warning: no key of {role} is here: edgewright fleet key rotate {role} --fleet {folder}")
-    click.echo(f"go on with: edgewright fleet serve {folder}")
+    click.echo(f"next: edgewright fleet serve {folder}")
 
 
 def _signer(socket: Path, patience: float = 10.0) -> str:
@@ -101,7 +101,7 @@ def _signer(socket: Path, patience: float = 10.0) -> str:
     until = time.monotonic() + patience
     while (found := heard(socket)).how != "gone":
         if time.monotonic() > until:
-            return f"process {found.pid}" + (", which hangs: kill -9 ends it" if found.how == "silent" else "")
+            return f"process {found.pid}" + (", which hangs: stop it with kill -9" if found.how == "silent" else "")
         time.sleep(0.1)
     return ""
 
@@ -124,8 +124,8 @@ def _lay(backup: Path, folder: Path) -> None:
         return
     place = folder / NAME
     if place.exists():
-        do = f"Look whether it can still be used; else move it away: mv {place} {place}.old"
-        raise InputError("no database where the backup is to go", "one", str(place), do)
+        do = f"Check if it is still usable; if not, move it away: mv {place} {place}.old"
+        raise InputError("no database at the target of the backup", "one", str(place), do)
     for left in folder.glob(f"{NAME}-*"):  # of the database that was there: they would be read into the backup
         left.unlink()
     copy(backup, place)

@@ -6,6 +6,6 @@ command = FolderOfCommands(
     "rollout",
     package="edgewright.cli.rollouts",
     before="fleet rollout ",
-    help="Bring a signed release to devices in stages, and pause, resume, abort or look at it.",
+    help="Start, pause, resume, abort or show the staged rollout of a signed release.",
     epilog="Example: edgewright fleet rollout start --fleet my-fleet --stages canary:1%,10%,100% --dwell 1h",
 )

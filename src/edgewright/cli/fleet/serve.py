@@ -19,33 +19,36 @@ _FILE = click.Path(path_type=Path)
 @declare("serve", epilog="Example: edgewright fleet serve my-fleet --port 8798")
 def command(
     folder: Path = argument(metavar="[DIR]", default=Path()),
-    host: str = option(default="127.0.0.1", help="Address to listen at."),
-    port: int = option(type=click.IntRange(0, 65535), default=8798, help="Port; 0: any free."),
+    host: str = option(default="127.0.0.1", help="Address to listen on."),
+    port: int = option(type=click.IntRange(0, 65535), default=8798, help="Port to listen on; 0 takes a free one."),
     tls_cert: Path | None = option(help="Certificate chain in PEM."),
-    tls_key: Path | None = option(help="Its key in PEM."),
-    behind_proxy: bool = option(help="Another program speaks TLS in front of this one."),
-    database: str = option(metavar="URL", help="PostgreSQL that the fleet is moved to, if it is not there."),
+    tls_key: Path | None = option(help="Private key in PEM."),
+    behind_proxy: bool = option(help="A reverse proxy terminates TLS."),
+    database: str = option(
+        metavar="URL", help="PostgreSQL database that the fleet was moved to, if at another address now."
+    ),
     report_every: float = option(
         type=click.FloatRange(5.0, 86_400.0),
         default=60.0,
         metavar="SECONDS",
-        help="How often devices are asked to report while nothing happens to them.",
+        help="How often devices report while nothing happens to them.",
     ),
     keep: float = option(
         type=click.FloatRange(2.0, 3660.0),
         default=30.0,
         metavar="DAYS",
-        help="How long reports and the items that came with them are kept.",
+        help="How long to keep reports and their items.",
     ),
-    broker: str = option(metavar="URL", help="MQTT broker through which devices hear of news."),
-    broker_ca: Path | None = option(help="Certificates to trust at the broker, in PEM."),
+    broker: str = option(metavar="URL", help="MQTT broker that announces updates to devices."),
+    broker_ca: Path | None = option(help="CA certificates to trust for the broker, in PEM."),
 ) -> int:
-    """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the API of operators.
+    """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the operators' API.
 
-    One process and one SQLite file, nothing else to install. Only this machine reaches it unless TLS is given. The log
-    is JSON lines on standard error. Ctrl-C ends it after what it has begun. Where the database is PostgreSQL, several
-    servers may serve the same DIR, behind one address or several: devices do not notice which of them answers. All of
-    them are to be given the same --report-every and --keep.
+    One process and one SQLite file, nothing else to install. Only this machine can reach it unless TLS is configured.
+    The log is JSON lines on standard error. Ctrl-C finishes the requests in progress and stops.
+
+    With PostgreSQL, several servers can serve the same DIR, behind one address or several: devices do not notice which
+    server answers. Give all of them the same --report-every and --keep.
     """
     with loading():
         from edgewright.fleet.repository.folder import open_fleet

@@ -24,26 +24,42 @@ _PARTS = 1000
 
 @click.command("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model --break lossy=0.1")
 @click.argument("number", metavar="[N]", type=int, default=100)
-@click.option("--days", type=float, metavar="D", help="Days to simulate; as many as the fault needs when left out.")
-@click.option("--break", "broken", multiple=True, default=("none",), show_default="none", metavar="FAULT[=RATE]",
-              help="What is broken, and for which share, such as lossy=0.1 or liars=40%; may be said several times; "
-                   "--faults names them.")  # fmt: skip
-@click.option("--report-every", "wait", type=click.FloatRange(10.0, 86_400.0), default=1800.0, show_default=True,
-              metavar="S", help="Seconds between two reports of a device to which nothing happens.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another story.")
+@click.option("--days", type=float, metavar="D", help="Days to simulate; as many as the fault needs by default.")
+@click.option(
+    "--break",
+    "broken",
+    multiple=True,
+    default=("none",),
+    show_default="none",
+    metavar="FAULT[=RATE]",
+    help=(
+        "Fault and the share of devices it affects, such as lossy=0.1 or liars=40%; may be repeated; --faults lists "
+        "them."
+    ),
+)
+@click.option(
+    "--report-every",
+    "wait",
+    type=click.FloatRange(10.0, 86_400.0),
+    default=1800.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between reports of a device to which nothing happens.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-              help="Also write simulation.json and simulation.html with charts there.")  # fmt: skip
-@click.option("--faults", "--list", "listed", is_flag=True, help="Print what can be broken, and end.")
+              help="Folder for simulation.json and simulation.html with charts.")  # fmt: skip
+@click.option("--faults", "--list", "listed", is_flag=True, help="List the faults and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     number: int, days: float | None, broken: tuple[str, ...], wait: float, seed: int, out: Path | None, listed: bool,
     as_json: bool,
 ) -> int:  # fmt: skip
-    """Roll a new release out to N simulated devices, with something broken, and say what happened.
+    """Simulate the rollout of a new release to N devices with injected faults, and report the outcome.
 
-    The agents are the real ones, and so are the control plane, its gates and the signed metadata; network, disk, clocks
-    and the models' behaviour are simulated. The same seed gives the same story, byte for byte. Exit code 1: something
-    that must hold did not.
+    The agents, the control plane, its gates and the signed metadata are the real ones; network, disk, clocks and the
+    models' behaviour are simulated. The same seed gives the same result, byte for byte. Exits with 1 if an invariant is
+    violated.
     """
     with loading():
         from edgewright.fleet.simulator.fault import check_days, known_faults

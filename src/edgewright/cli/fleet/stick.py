@@ -16,9 +16,9 @@ from edgewright.cli.output import print_json
 
 @click.group("stick", epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet")
 def command() -> None:
-    """Carry rollouts by USB stick to devices without a network.
+    """Update devices without a network by USB stick.
 
-    What lies on a stick is signed by keys of its own, for 90 days, and counts only when it is mounted on the device.
+    Files on a stick are signed by their own keys, for 90 days, and count only while the stick is mounted on the device.
     """
 
 
@@ -30,7 +30,7 @@ def init(
     passphrase_files: tuple[Path, ...] = PASSPHRASES,
     as_json: bool = option("--json", help="Print the ceremony as JSON."),
 ) -> None:
-    """Make the keys and the repository for sticks, in DIR/stick; all its keys are offline keys."""
+    """Create the offline keys and the repository for sticks, in DIR/stick."""
     from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.offline import role_keys
@@ -58,7 +58,7 @@ def write(
     signing: KeyOptions,
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
-    """Sign the fleet's rollouts, plans and packages for sticks and write them to the stick mounted at MOUNT."""
+    """Sign the fleet's rollouts, plans and packages for sticks and write them to the stick at MOUNT."""
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.usb_repository import open_stick, write_stick
 
@@ -69,5 +69,5 @@ def write(
     if as_json:
         print_json(told)
         return
-    click.echo(f"{told.written} files written to {told.folder} ({amount(told.bytes)}), {told.kept} were there already")
-    click.echo(f"devices believe it until {told.expires}")
+    click.echo(f"{told.written} files written to {told.folder} ({amount(told.bytes)}), {told.kept} existed already")
+    click.echo(f"devices trust it until {told.expires}")

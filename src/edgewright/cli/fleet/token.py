@@ -10,21 +10,21 @@ from edgewright.cli.options import argument, declare, option
 
 @click.group("token", epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --uses 1 --expires 7d")
 def command() -> None:
-    """Make, list and revoke the tokens that devices enrol with."""
+    """Create, list and revoke the tokens that devices enrol with."""
 
 
 @declare("new", of=command, epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --expires 7d")
 def new(
     *,
-    product: str = option(help="Line of packages; may be left out where the fleet has one."),
-    tags: tuple[str, ...] = option("--tag", help="That its devices get; may be given again."),
-    batch: str = option(help="Whose votes are capped together; by default the token's own devices."),
-    uses: int = option(type=click.IntRange(1, 1_000_000), default=1, help="Devices that may enrol."),
-    expires: str = option(default="7d", help="Time for which it holds: 15m, 12h, 7d."),
+    product: str = option(help="Product (a line of packages); optional if the fleet has one."),
+    tags: tuple[str, ...] = option("--tag", help="Tag for the devices that use it; may be repeated."),
+    batch: str = option(help="Batch whose votes on a gate are capped together; by default the token's own devices."),
+    uses: int = option(type=click.IntRange(1, 1_000_000), default=1, help="Number of devices that may enrol."),
+    expires: str = option(default="7d", help="Time until the token expires: 15m, 12h, 7d."),
     as_json: bool = option("--json", help="Print JSON."),
     api: ApiOptions,
 ) -> None:
-    """Make a token and print it; it is not shown again."""
+    """Create a token and print it; it is not shown again."""
     from edgewright.schema.fleet_api import NewToken, TokenMade
 
     life = seconds(expires, "--expires")
@@ -39,13 +39,13 @@ def new(
         return
     click.echo(made.token)
     click.echo(
-        f"holds until {when(made.expires)} for {uses} device{'s' if uses > 1 else ''}, batch {made.batch}", err=True
+        f"valid until {when(made.expires)} for {uses} device{'s' if uses > 1 else ''}, batch {made.batch}", err=True
     )
 
 
 @declare("list", of=command, epilog="Example: edgewright fleet token list --fleet my-fleet")
 def show(*, as_json: bool = option("--json", help="Print JSON."), api: ApiOptions) -> None:
-    """List the tokens that can still be used, without their secrets."""
+    """List the tokens that are still valid, without their secrets."""
     from edgewright.schema.fleet_api import Tokens
 
     found = api.ask(Tokens, "GET", "/v1/fleet/tokens")
@@ -58,12 +58,12 @@ def show(*, as_json: bool = option("--json", help="Print JSON."), api: ApiOption
             f"{one.id}  {one.product}  tags {tags}  uses {one.uses}  until {when(one.expires)}  by {one.made_by}"
         )
     if not found.tokens:
-        click.echo("no token can be used")
+        click.echo("no valid tokens")
 
 
 @declare("revoke", of=command, epilog="Example: edgewright fleet token revoke 0123456789abcdef --fleet my-fleet")
 def revoke(*, name: str = argument(metavar="ID"), api: ApiOptions) -> None:
-    """Make the token with this ID useless; devices that enrolled with it stay."""
+    """Revoke the token with this ID; devices that enrolled with it stay."""
     from edgewright.schema.fleet_api import Done
 
     api.ask(Done, "DELETE", f"/v1/fleet/tokens/{part(name)}")

@@ -14,12 +14,13 @@ from edgewright.cli.output import print_json
 @declare("waiting", epilog="Example: edgewright fleet waiting --fleet my-fleet")
 def command(
     folder: Path = FLEET,
-    withdraw: int | None = option(type=click.IntRange(1), metavar="N", help="Take back change N and those after it."),
+    withdraw: int | None = option(type=click.IntRange(1), metavar="N", help="Withdraw change N and those after it."),
     as_json: bool = option("--json", help="Print JSON."),
 ) -> None:
-    """List changes that are signed and wait to be published, or take some back.
+    """List changes that are signed and wait to be published, or withdraw some.
 
-    The control plane takes them in as soon as it runs. One that it refuses (its log says why) holds up those after it.
+    The control plane publishes them as soon as it runs. If it refuses one (its log says why), the changes after it wait
+    too.
     """
     from edgewright.fleet.repository import acceptance
     from edgewright.fleet.repository.changes import plain

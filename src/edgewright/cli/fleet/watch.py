@@ -24,19 +24,21 @@ if TYPE_CHECKING:
 @declare("watch", epilog="Example: edgewright fleet watch --fleet my-fleet --every 5s")
 def command(
     *,
-    every: str = option(default="2s", metavar="TIME", help="How often to look, such as 5s."),
-    silence: str = option(default="1d", metavar="TIME", help="Silent is who said nothing so long."),
-    once: bool = option(help="Look once and end."),
-    until_over: bool = option(help="End when no rollout is under way; exit code 1 if one was aborted."),
-    plan: str = option(metavar="ID", help="End when this rollout is over, or was; exit code 1 if aborted."),
-    as_json: bool = option("--json", help="Print each look as a line of JSON."),
+    every: str = option(default="2s", metavar="TIME", help="Time between refreshes, such as 5s."),
+    silence: str = option(
+        default="1d", metavar="TIME", help="Time without a report after which a device counts as silent."
+    ),
+    once: bool = option(help="Print the state once and exit."),
+    until_over: bool = option(help="Exit when no rollout is in progress; the exit code is 1 if one was aborted."),
+    plan: str = option(metavar="ID", help="Exit when this rollout is over; the exit code is 1 if it was aborted."),
+    as_json: bool = option("--json", help="Print each refresh as a line of JSON."),
     api: ApiOptions,
 ) -> None:
     """Watch rollouts, gates and versions until Ctrl-C.
 
-    On a terminal the picture is drawn in place; into a file or a pipe goes one line for each change. A control plane
-    that does not answer is asked again. --until-over knows only of what was under way at its first look: a script that
-    starts a rollout names it with --plan, since it may be halted before anybody looks.
+    On a terminal the view is updated in place; in a file or a pipe, each change is one line. If a control plane does
+    not answer, the command retries. --until-over only knows rollouts that were in progress when it started: a script
+    that starts a rollout names it with --plan, since the rollout may be halted before then.
     """
     pace, quiet = max(0.2, seconds(every, "--every")), seconds(silence, "--silence")
     screen = Screen(sys.stdout.isatty() and not as_json)
@@ -78,7 +80,7 @@ def looks(api: ApiClient, silence: float, screen: Screen) -> Iterator[Snapshot |
             if not answered:
                 raise
             if not noted:
-                screen.note(f"no answer, asking again: {error}")
+                screen.note(f"no answer, retrying: {error}")
             noted = True
             yield None
         else:
@@ -96,7 +98,7 @@ def _over(seen: Snapshot, changes: Changes, until_over: bool, plan: str) -> bool
         return bool(until_over and changes.over(seen))
     found = next((one for one in seen.rollouts if one.plan == plan), None)
     if found is None:
-        raise InputError("a rollout", f"{plan!r}", "--plan", "edgewright fleet rollout status --all lists them")
+        raise InputError("a rollout", f"{plan!r}", "--plan", "List them with edgewright fleet rollout status --all")
     if found.state == "aborted":
         changes.aborted.add(plan)
     return not found.under_way

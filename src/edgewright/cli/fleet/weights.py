@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 def command(
     place: Path = argument(metavar="RUN|PACKAGE"),
     layout_file: Path = option(
-        "--layout", required=True, metavar="FILE", help="NAME_layout.json beside the code that the boards run."
+        "--layout", required=True, metavar="FILE", help="NAME_layout.json next to the code that the boards run."
     ),
     key: Path = option(required=True, metavar="FILE", help="Private half of the key that the code was exported with."),
     counter: int = option(
         required=True,
         type=click.IntRange(1, 2**32 - 1),
         metavar="N",
-        help="Above those of all weights before: boards take nothing older.",
+        help="Number above that of all earlier weights: boards accept nothing older.",
     ),
-    out: Path | None = option(type=FILE, metavar="FILE", help="The file; NAME.weights when left out."),
+    out: Path | None = option(type=FILE, metavar="FILE", help="Output file; NAME.weights by default."),
     into: Path | None = option(
         type=FILE,
         metavar="PACKAGE",
-        help="Write this package with the weights in it: it takes them to gateways.",
+        help="Write this package with the weights in it, to deliver them to gateways.",
     ),
     back_to: Path | None = option(
         type=FILE,
         metavar="PACKAGE|WEIGHTS",
-        help="With --into: what boards have now; signed again as N + 1, it is the way back.",
+        help="With --into: the weights that boards have now; signed again as N + 1 for a rollback.",
     ),
     force: bool = option(help="Replace the file."),
     passphrase_files: tuple[Path, ...] = PASSPHRASES,
@@ -54,11 +54,10 @@ def command(
 ) -> None:
     """Sign the constants of RUN for boards whose code was exported with --slots.
 
-    With them go test vectors, which each board answers before it swaps the weights in. Where the run needs other code
-    than the boards have, that is a firmware update: nothing is written, and the exit code is 1.
-
-    A board that has confirmed weights takes nothing older: --back-to gives a rollout that is aborted the weights to
-    which gateways take their boards back.
+    The file includes test vectors, which each board answers before it uses the weights. If the run needs other code
+    than the boards have, a firmware update is necessary: nothing is written, and the exit code is 1. A board that has
+    confirmed weights accepts nothing older; --back-to provides the weights to which gateways return their boards if a
+    rollout is aborted.
     """
     with loading():
         from edgewright.core.files import write_atomic
@@ -72,9 +71,9 @@ def command(
     path = out or Path(f"{layout.name}.weights" if into is None else f"{into.stem}-{layout.name}.edge")
     carrier = None if into is None else read_package(into)
     if back_to is not None and carrier is None:
-        raise InputError("--into beside --back-to", "none", "--back-to", "Only packages carry a way back")
+        raise InputError("--into beside --back-to", "none", "--back-to", "Only packages support rollback weights")
     if path.exists() and not force:
-        raise InputError("a name that is free", "a file", str(path), "Use --force to replace it")
+        raise InputError("an unused name", "a file", str(path), "Use --force to replace it")
     package = read_package(package_path(place))
     # A package that does not prove itself here is nothing to send to a board.
     Predictor(package, form=layout.form, rows=1)
@@ -100,7 +99,7 @@ def command(
     if back is not None:
         click.echo(f"  way back: the weights of {back_to} as {counter + 1}; the next ones need {counter + 2} or more")
     elif carrier is not None:
-        click.echo("  no way back: boards that confirm them keep them when the release is called back (--back-to)")
+        click.echo("  no rollback: boards that confirm them keep them when the release is recalled (--back-to)")
 
 
 def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, ...]) -> tuple[Layout, CryptoSigner]:

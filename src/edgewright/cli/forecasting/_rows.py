@@ -50,7 +50,7 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
                 if whole < 1 and number == 0:
                     continue  # rows that the forecaster was fitted on
                 if whole < 1 or abs(steps - whole) > 0.2 or whole > _LONGEST_GAP:
-                    got = "a time that goes back" if whole < 1 else f"{steps:.4g} steps after the row before"
+                    got = "a decreasing time" if whole < 1 else f"{steps:.4g} steps after the row before"
                     raise InputError(f"a row every {spec.step:g} s", got, f"{name} line {int(lines[row])}")
                 for k in range(1, whole):
                     yield math.nan, last + k * spec.step
@@ -58,4 +58,4 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
             number += 1
             yield value, last
     if number == 0:
-        raise InputError("rows after the last one that the forecaster knows", "none", name)
+        raise InputError("rows after the last training row of the forecaster", "none", name)

@@ -62,7 +62,7 @@ def print_fit(made: ForecasterFile, series: Series, found: str) -> None:
     click.echo(f"  {'':<34} {'MASE':>6}  {'95 % interval':<15} {'sMAPE':>6}  numbers")
     for one in spec.tried:
         if one.why:
-            click.echo(f"  {one.name:<34} left out: {one.why}")
+            click.echo(f"  {one.name:<34} skipped: {one.why}")
             continue
         span = f"{one.low:.3f} to {one.high:.3f}"
         held = f"{one.numbers or '-'}" if one.device else "referee"
@@ -82,9 +82,9 @@ def print_fit(made: ForecasterFile, series: Series, found: str) -> None:
 def coverage(spec: ForecasterSpec) -> list[str]:
     """One sentence a level."""
     return [
-        f"{one.level:g} % interval held {100 * one.held / one.of:.0f} % of {one.of:,} values of later folds"
+        f"{one.level:g} % interval covered {100 * one.held / one.of:.0f} % of {one.of:,} values of later folds"
         if one.of
-        else f"{one.level:g} % interval: too few rows to check whether it holds"
+        else f"{one.level:g} % interval: too few rows to check its coverage"
         for one in spec.coverage
     ]
 

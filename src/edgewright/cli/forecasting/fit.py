@@ -18,25 +18,37 @@ if TYPE_CHECKING:
 
 @click.command("fit", epilog="Example: edgewright forecast load.csv --column kW --horizon 48 --out load.forecaster")
 @click.argument("data", metavar="DATA")
-@click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Rows ahead.")
-@click.option("--column", default="", metavar="NAME", help="Column of the values, where there is more than one.")
-@click.option("--time", default="", metavar="NAME", help="Column of the times; found by name or values when left out.")
-@click.option("--season", default="", metavar="N[,N]", help="Rows after which it repeats, or none. [default: found]")
-@click.option("--levels", default="80,95", show_default=True, metavar="P[,P]", help="Intervals, in per cent.")
-@click.option("--resample", type=click.FloatRange(0, min_open=True), help="Average rows onto steps of so many seconds.")
-@click.option("--chronos", type=click.Path(path_type=Path), metavar="DIR", help="A Chronos model as a further referee.")
-@click.option("--pooled", type=click.Path(path_type=Path), metavar="POOL|FORECASTER",
-              help="Fit nothing: use what `forecast pool` learnt on other series, or another's recursion.")  # fmt: skip
+@click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Number of rows to forecast.")
+@click.option("--column", default="", metavar="NAME", help="Column with the values, if there are several.")
+@click.option(
+    "--time", default="", metavar="NAME", help="Column with the times; detected by name or values by default."
+)
+@click.option(
+    "--season", default="", metavar="N[,N]", help="Rows after which the series repeats, or none. [default: detected]"
+)
+@click.option(
+    "--levels", default="80,95", show_default=True, metavar="P[,P]", help="Coverage of the intervals, in per cent."
+)
+@click.option("--resample", type=click.FloatRange(0, min_open=True), help="Average rows to steps of this many seconds.")
+@click.option(
+    "--chronos", type=click.Path(path_type=Path), metavar="DIR", help="A Chronos model as a further reference."
+)
+@click.option(
+    "--pooled",
+    type=click.Path(path_type=Path),
+    metavar="POOL|FORECASTER",
+    help="Do not fit: use what `forecast pool` learnt on other series, or another forecaster's recursion.",
+)
 @click.option("--out", type=FILE, help="FILE.forecaster.")
 @click.option("--page", type=FILE, help="FILE.html with the chart and tables.")
-@click.option("--force", is_flag=True, help="Replace files of these names.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options
-    """Fit a forecaster on one column of DATA (CSV or Parquet) and say how good it is.
+    """Fit a forecaster on one column of DATA (CSV or Parquet) and measure its accuracy.
 
-    Candidates that a microcontroller holds (seasonal naive, ridge autoregressions of about 13 numbers) and referees
-    (Theta, exponential smoothing) are judged by a rolling backtest within DATA; intervals come from its residuals, and
-    whether they hold is counted on later folds. Rows must come at even steps; rows that are missing are said.
+    Models that fit a microcontroller (seasonal naive, ridge autoregression of about 13 numbers) and reference models
+    (Theta, exponential smoothing) are compared in a rolling backtest within DATA. Intervals come from its residuals,
+    and later folds measure their coverage. Rows must come at even steps; missing rows are reported.
     """
     from edgewright.cli.forecasting._show import print_fit, told, write_page
 
@@ -122,7 +134,7 @@ def _seasons(text: str, series: Series, horizon: int) -> tuple[tuple[int, ...], 
     if text:
         asked = asked_seasons(text)
         if not asked:
-            return (), "no season, as asked"
-        return asked, f"season of {' and '.join(map(str, asked))} rows, as asked"
+            return (), "no season (--season none)"
+        return asked, f"season of {' and '.join(map(str, asked))} rows (--season)"
     chosen = choose_seasons(filled(series, 1)[0].values, horizon, series.step)
     return chosen.rows, chosen.reason

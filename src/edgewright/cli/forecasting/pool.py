@@ -23,19 +23,21 @@ _SUFFIXES = (".csv", ".parquet")
 @click.command("pool", epilog="Example: edgewright forecast pool m/ --season 24,168 --horizon 48 --out hourly.pool")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--season", required=True, metavar="N[,N]", help="Rows after which the series repeat, or none.")
-@click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Rows ahead.")
-@click.option("--column", default="", metavar="NAME", help="Column of the values, where there is more than one.")
-@click.option("--time", default="", metavar="NAME", help="Column of the times; found by name or values when left out.")
+@click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Number of rows to forecast.")
+@click.option("--column", default="", metavar="NAME", help="Column with the values, if there are several.")
+@click.option(
+    "--time", default="", metavar="NAME", help="Column with the times; detected by name or values by default."
+)
 @click.option("--out", type=FILE, required=True, help="FILE.pool.")
 @click.option("--force", is_flag=True, help="Replace the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was learnt as JSON.")
 def command(
     folder: Path, season: str, horizon: int, column: str, time: str, out: Path, force: bool, as_json: bool
 ) -> None:
-    """Learn recursions on the series of a FOLDER (a CSV or Parquet file each), all at the same steps.
+    """Learn recursions from the series in FOLDER (one CSV or Parquet file each), all with the same step.
 
-    `edgewright forecast NEW.csv --pooled FILE.pool` then forecasts a series without fitting on it: only how much of
-    each recursion is mixed in is judged by the series' own past.
+    `edgewright forecast NEW.csv --pooled FILE.pool` then forecasts a series without fitting on it; the series' own past
+    only decides how the recursions are weighted.
     """
     with loading():
         from edgewright.cli.forecasting.fit import asked_seasons
@@ -52,7 +54,7 @@ def command(
         return
     for note in notes:
         click.echo(f"note: {note}")
-    click.echo(f"learnt on {pool.series:,} of {len(series):,} series, {pool.rows:,} rows")
+    click.echo(f"trained on {pool.series:,} of {len(series):,} series, {pool.rows:,} rows")
     for one in pool.members:
         click.echo(f"  {one.name:<34} {one.series:>6,} series, {len(one.weights)} weights")
     click.echo(f"wrote {click.format_filename(str(out))}, {size:,} bytes")
@@ -73,7 +75,7 @@ def _series(
             series = read_series(str(path), column=column, time=time)
             whole, _ = filled(series, seasons[-1] if seasons else 1)
         except InputError as error:
-            notes.append(f"{path.name} was left out: {error}")
+            notes.append(f"skipped {path.name}: {error}")
             continue
         if series.step:
             steps.setdefault(series.step, path.name)
@@ -82,5 +84,5 @@ def _series(
         raise InputError("a folder of series (.csv, .parquet)", notes[0] if notes else "none in it", str(folder))
     if len(steps) > 1:
         text = " and ".join(f"{step:g} s ({name})" for step, name in list(steps.items())[:2])
-        raise InputError("series at the same steps", text, str(folder), "Pool series of one step at a time")
+        raise InputError("series at the same steps", text, str(folder), "Pool only series with the same step")
     return made, notes

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @click.command("run", epilog="Example: edgewright forecast run load.forecaster --csv today.csv --horizon 24")
 @click.argument("file", metavar="FORECASTER", type=click.Path(path_type=Path))
-@click.option("--csv", "csv_path", metavar="FILE", help="Rows after those it was fitted on ('-': standard input).")
-@click.option("--horizon", type=click.IntRange(min=1), help="Rows ahead. [default: all]")
-@click.option("--every", type=click.IntRange(min=1), help="A forecast after every so many rows, not at the end only.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")
+@click.option("--csv", "csv_path", metavar="FILE", help="Rows after those that it was fitted on ('-': standard input).")
+@click.option("--horizon", type=click.IntRange(min=1), help="Number of rows to forecast. [default: all]")
+@click.option("--every", type=click.IntRange(min=1), help="Forecast after every N rows, not only at the end.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of a table.")
 def command(file: Path, csv_path: str | None, horizon: int | None, every: int | None, as_json: bool) -> None:
-    """Forecast with the base install alone; without --csv, from the rows it was fitted on.
+    """Forecast with the base install, by default from the rows that the forecaster was fitted on.
 
-    A row without a value, or one that is not there, counts as it was forecast; how many there were, and how many of
-    them came last, is said. Rows that the forecaster knows already are passed over by their time.
+    A missing row or value counts as it was forecast; the output says how many there were, and how many of them came
+    last. Rows that the forecaster already knows are skipped by their time.
     """
     from edgewright.cli.forecasting._rows import coming_rows
     from edgewright.monitor.forecaster import read_forecaster
@@ -60,7 +60,7 @@ def _print(
         click.echo(msgspec.json.encode(record).decode())
         return
     stale = f", the last {coming.stale:,} among them" if coming.stale else ""
-    missing = f"; {lost:,} had no value and stand as forecast{stale}" if lost else ""
+    missing = f"; {lost:,} had no value and use the forecast{stale}" if lost else ""
     click.echo(f"{made.spec.column} after {count:,} new rows{missing}")
     names = list(rows[0])
     click.echo("  " + "  ".join(f"{name:>12}" for name in names))

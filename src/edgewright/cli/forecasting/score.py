@@ -11,12 +11,15 @@ from edgewright.cli.output import print_json
 
 @click.command("score", epilog="Example: edgewright forecast score load.forecaster --csv next-month.csv")
 @click.argument("file", metavar="FORECASTER", type=click.Path(path_type=Path))
-@click.option("--csv", "csv_path", required=True, type=click.Path(path_type=Path), help="Rows after those it knows.")
+@click.option(
+    "--csv", "csv_path", required=True, type=click.Path(path_type=Path), help="Rows after those that it was fitted on."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(file: Path, csv_path: Path, as_json: bool) -> None:
-    """Forecast from every row of FILE, go on with what came, and compare: MASE, sMAPE, share within the intervals.
+    """Forecast from every row of FILE and compare with what followed: MASE, sMAPE, interval coverage.
 
-    Values that are missing are not judged. MASE is in units of the seasonal naive error of the rows it was fitted on.
+    Missing values are not scored. MASE is in units of the seasonal naive error on the rows that the forecaster was
+    fitted on.
     """
     import numpy as np
 
@@ -35,4 +38,4 @@ def command(file: Path, csv_path: Path, as_json: bool) -> None:
     click.echo(f"  MASE {answer['mase']:.3f}, sMAPE {answer['smape']:.2f} %")
     for row in answer["coverage"]:
         held, of = row["held"], row["of"]
-        click.echo(f"  {row['level']:g} % interval held {100 * held / of:.0f} % of {of:,} values")
+        click.echo(f"  {row['level']:g} % interval covered {100 * held / of:.0f} % of {of:,} values")

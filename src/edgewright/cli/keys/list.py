@@ -14,7 +14,7 @@ from edgewright.cli.output import print_json
 
 @declare("list", epilog="Example: edgewright fleet key list --fleet my-fleet --keys /media/usb")
 def command(*, folder: Path = FLEET, signing: KeyOptions, as_json: bool = option("--json", help="Print JSON.")) -> None:
-    """List roles, thresholds, keys, where their files are, and until when what they signed holds."""
+    """List roles, thresholds, keys, their files, and when the signed metadata expires."""
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.offline import role_keys

@@ -18,9 +18,9 @@ def command(
     passphrase_files: tuple[Path, ...] = PASSPHRASES,
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
-    """Make an Ed25519 key in FILE (mode 0600), and its public half beside it, FILE with .pub.
+    """Create an Ed25519 key in FILE (mode 0600), and its public half in FILE.pub.
 
-    The public half becomes a key of a role with `edgewright fleet key rotate ROLE --keep --add FILE.pub`.
+    To give the key to a role: `edgewright fleet key rotate ROLE --keep --add FILE.pub`.
     """
     from edgewright.fleet.protocol.keys.files import PRIVATE, PUBLIC, make_key
 
@@ -31,4 +31,4 @@ def command(
     if as_json:
         print_json({"key": signer.public_key.keyid, "file": str(file), "public": str(public)})
     else:
-        click.echo(f"key {signer.public_key.keyid}\n{file} is yours alone; give away {public}")
+        click.echo(f"key {signer.public_key.keyid}\n{file} is private; share {public}")

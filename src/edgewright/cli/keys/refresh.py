@@ -17,17 +17,17 @@ def command(
     *,
     folder: Path = FLEET,
     within: float = option(
-        type=click.FloatRange(0), default=30.0, metavar="DAYS", help="Sign what expires in so many days."
+        type=click.FloatRange(0), default=30.0, metavar="DAYS", help="Re-sign what expires within this many days."
     ),
-    everything: bool = option("--all", help="Sign every offline role."),
+    everything: bool = option("--all", help="Re-sign every offline role."),
     signing: KeyOptions,
     prepare: Path | None = PREPARE,
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
-    """Sign root, targets and releases anew where they are about to expire.
+    """Re-sign root, targets and releases if they are about to expire.
 
-    Where no control plane runs, rollouts, snapshot and timestamp are signed anew too: once a day, for a fleet that is
-    nothing but static files.
+    If no control plane runs, rollouts, snapshot and timestamp are re-signed too: do this once a day for a fleet of
+    static files.
     """
     from edgewright.fleet.repository import offline
     from edgewright.fleet.repository.acceptance import publish, read_held, settle, writing
@@ -43,7 +43,7 @@ def command(
         if roles:
             settled = settle(fleet, refresh(fleet, roles, now), ring, now, prepare)
         elif fleet.managed():
-            settled = Settled(about="nothing expires soon; the control plane signs the rest", state="waiting")
+            settled = Settled(about="no offline role expires soon; the control plane signs the rest", state="waiting")
         else:
             publish(fleet, {}, now, ring)
             settled = Settled(about="rollouts, snapshot and timestamp for longer", state="published")

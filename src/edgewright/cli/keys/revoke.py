@@ -14,15 +14,16 @@ def command(
     *,
     key: str = argument(metavar="KEYID"),
     folder: Path = FLEET,
-    alone: bool = option("--without-replacement", help="Make no key in its place."),
+    alone: bool = option("--without-replacement", help="Do not create a new key."),
     signing: KeyOptions,
     prepare: Path | None = PREPARE,
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
-    """Take the key that begins with KEYID away from its role, and put a new one in its place.
+    """Revoke the key whose id begins with KEYID, and replace it by a new one.
 
-    What the role signs is signed anew at once. Where one online key was stolen, take it that all three were, and
-    rotate rollouts, snapshot and timestamp: devices then also forget versions that a thief may have run ahead to.
+    Everything that the role signs is re-signed at once. If one online key was stolen, assume that all three were, and
+    rotate rollouts, snapshot and timestamp: devices then also forget version numbers that an attacker may have
+    advanced.
     """
     from edgewright.cli.keys.rotate import change_keys
     from edgewright.fleet.repository.acceptance import read_held, writing

@@ -50,9 +50,9 @@ def change_keys(
         click.echo(f"made {key.key[:16]}  {key.file}{' (move it offline)' if key.offline else ''}")
     say(settled, fleet.folder)
     for file in gone:
-        click.echo(f"no longer believed, delete it once this is published: {file}")
+        click.echo(f"no longer trusted; delete it after publishing: {file}")
     if role == "timestamp" and settled.state != "prepared":
-        click.echo("devices forget their signed time and take it anew from the new key")
+        click.echo("devices reset their signed time and set it from the new key")
 
 
 @declare("rotate", epilog="Example: edgewright fleet key rotate timestamp --fleet my-fleet --keys /media/usb")
@@ -60,13 +60,15 @@ def command(
     *,
     role: str = argument(metavar="ROLE"),
     folder: Path = FLEET,
-    named: tuple[str, ...] = option("--key", metavar="KEYID", help="Only this key goes; all of the role otherwise."),
-    keep: bool = option(help="No key goes: one is added."),
+    named: tuple[str, ...] = option(
+        "--key", metavar="KEYID", help="Replace only this key; all keys of the role by default."
+    ),
+    keep: bool = option(help="Add a key and keep the others."),
     files: tuple[Path, ...] = option(
         "--add",
         type=click.Path(path_type=Path),
         metavar="FILE.pub",
-        help="Public half of a key that somebody made (fleet key new), instead of making one here.",
+        help="Public half of an existing key (fleet key new), instead of creating one here.",
     ),
     threshold: int | None = option(
         type=click.IntRange(1), metavar="N", help="Signatures that the role needs from now on."
@@ -77,9 +79,9 @@ def command(
 ) -> None:
     """Give ROLE (root, targets, releases, rollouts, snapshot or timestamp) new keys.
 
-    Keys of root sign a change of root, targets, snapshot and timestamp; keys of targets one of releases and rollouts.
-    A new root is signed by the old keys and the new ones, and every version of it is kept, so that a device that was
-    away for years can follow.
+    Root keys sign a change of root, targets, snapshot and timestamp; targets keys one of releases and rollouts. A new
+    root is signed by the old and the new keys, and every version of it is kept, so that a device that was offline for
+    years can follow.
     """
     pass
     from edgewright.fleet.protocol.keys.files import read_public

@@ -17,15 +17,15 @@ def command(
     *,
     file: Path = argument(metavar="FILE"),
     signing: KeyOptions,
-    root: str = option(metavar="SHA256", help="Fingerprint of the root that it must build upon."),
-    look: bool = option(help="Only show what it changes."),
+    root: str = option(metavar="SHA256", help="Fingerprint of the root that the change must build on."),
+    look: bool = option(help="Only show what it changes; do not sign."),
     as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> None:
-    """Show what the change in FILE changes, and add the signatures of the keys at --keys to it.
+    """Show what the change in FILE changes, and sign it with the keys at --keys.
 
-    This works on a machine without a network and without the fleet's folder. What is shown is right where the printed
-    fingerprint is that of the fleet's newest root (fleet key list); --root compares it. Exit code 1: it is another one,
-    or none of the keys may sign.
+    This works on a machine without a network and without the fleet's folder. Trust what is shown only if the printed
+    fingerprint is that of the fleet's newest root (fleet key list); --root compares it. Exits with 1 if it differs, or
+    if none of the keys may sign.
     """
     from edgewright.fleet.protocol.keys.files import Ring
     from edgewright.fleet.repository import changes
@@ -34,14 +34,14 @@ def command(
     asked = changes.read_change(file)
     before, fingerprint = changes.base(asked), changes.check_base(asked)
     if root and fingerprint != root.lower():
-        raise CheckFailedError(f"the change builds upon another root, {fingerprint}", "Ask who prepared it")
+        raise CheckFailedError(f"a change for another root, {fingerprint}", "Ask who prepared it")
     lines = describe(before, asked)
     signed = asked
     if not look:
         ring = Ring(signing.keys or (Path(),), passphrases(signing.passphrase_files))
         signed = changes.sign(before, asked, ring)
         if signed.roles == asked.roles:
-            raise CheckFailedError("none of the keys may sign this, or they have", ring.why())
+            raise CheckFailedError("no key can sign this, or all have signed", ring.why())
         changes.save_change(file, signed)
     lacking = changes.lacking(before, signed)
     if as_json:
@@ -50,5 +50,5 @@ def command(
     click.echo(f"builds upon the root with fingerprint {fingerprint}")
     for line in lines:
         click.echo(line)
-    for line in lacking or ["every signature is there: edgewright fleet finish FILE"]:
+    for line in lacking or ["all signatures are present: edgewright fleet finish FILE"]:
         click.echo(line)

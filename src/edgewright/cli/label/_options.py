@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 PROJECT: Any = argument(metavar="PROJECT")
 JSON: Any = option("--json", help="Print JSON.")
 ENCODER: Any = option(
-    metavar="DIR", help="Directory of an encoder of texts, or of pictures; without one words or colours count."
+    metavar="DIR", help="Directory of an encoder of texts or pictures; without one, words or colours are counted."
 )
 REVIEWER: Any = option(
     "--as", default=lambda: account("reviewer"), show_default=False, metavar="NAME",
-    help="Who reviews. [default: name of the account]",
+    help="Name of the reviewer. [default: name of the account]",
 )  # fmt: skip
 
 

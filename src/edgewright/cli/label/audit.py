@@ -25,29 +25,29 @@ def command(
         "--draw",
         type=click.IntRange(1, 100_000),
         metavar="N",
-        help="Draw a sample of N, or make the answered one longer.",
+        help="Draw a sample of N, or extend the answered one.",
     ),
     each: int = option(
         type=click.IntRange(0, 10_000),
         default=0,
-        help="And N of every class, for its own interval.",
+        help="Also draw N of every class, for its own interval.",
         show_default=False,
     ),
     limit: float = option(
         type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
         default=0.05,
-        help="Error rate that training allows.",
+        help="Error rate that training accepts.",
     ),
     expect: float | None = option(
-        type=click.FloatRange(0.0, 1.0), help="True error rate to plan for. [default: a fifth of the limit]"
+        type=click.FloatRange(0.0, 1.0), help="Assumed error rate for planning. [default: a fifth of the limit]"
     ),
-    seed: int | None = option(type=click.IntRange(0), help="Of the sample. [default: from the system]"),
+    seed: int | None = option(type=click.IntRange(0), help="Seed of the sample. [default: from the system]"),
     as_json: bool = JSON,
 ) -> None:
-    """Draw a sample of the machine's labels, or say what its answers mean, or how many to draw.
+    """Sample the machine's labels for people to check, or report the result, or the sample size needed.
 
-    People answer with `label review PROJECT --audit`, without seeing the machine's labels. Every further sample makes
-    the interval stricter, so that asking again until it suits does not help. Exit code 1: the limit is not met (yet).
+    People answer with `label review PROJECT --audit`, without seeing the machine's labels. Every further sample widens
+    the interval, so repeating the audit until it passes does not help. Exits with 1 if the limit is not met (yet).
     """
     with loading():
         from edgewright.language.labelling import audit
@@ -69,7 +69,7 @@ def command(
             )
     if count is None and found.state != "done":
         raise CheckFailedError(
-            {"none": "no audit yet", "open": "the audit lacks answers", "stale": "the labels are others than audited"}[
+            {"none": "no audit yet", "open": "the audit is incomplete", "stale": "the labels changed after the audit"}[
                 found.state
             ],
             do={"open": "edgewright label review PROJECT --audit"}.get(found.state, "Draw a sample: --draw N"),
@@ -97,7 +97,7 @@ def _tell(found: LabelAudit, project: str, limit: float) -> None:
         click.echo(f"  edgewright label review {project} --audit")
         return
     if found.state == "stale":
-        click.echo("  the machine's labels changed since; an audit says nothing of labels that it did not see")
+        click.echo("  the machine labels changed after this audit, so it does not cover them")
         return
     rate = found.errors / max(1, found.answered)
     click.echo(

@@ -16,14 +16,14 @@ from edgewright.cli.output import print_json
 def command(
     project: Path = PROJECT,
     encoder: Path | None = ENCODER,
-    machine: bool = option(help="Also look at labels that nobody reviewed."),
-    top: int = option(type=click.IntRange(1), default=20, help="How many are shown."),
-    seed: int = option(type=click.IntRange(0), default=0, help="Of the folds."),
+    machine: bool = option(help="Include labels that nobody reviewed."),
+    top: int = option(type=click.IntRange(1), default=20, help="Number of labels to show."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Seed of the folds."),
     as_json: bool = JSON,
 ) -> None:
-    """List labels that are likely slips, by confident learning with probabilities from people who were left out.
+    """List labels that are probably wrong, by confident learning with out-of-group probabilities.
 
-    It finds slips, not classes that are mixed up throughout, and hardly any error of labels that a machine gave.
+    Finds individual slips, but not classes that are mixed up throughout, and few errors in labels that a machine gave.
     """
     with loading():
         import numpy as np
@@ -51,8 +51,8 @@ def command(
     if as_json:
         print_json({"looked_at": len(places), "found": len(found), "errors": listed[:top], "cannot": CANNOT})
         return
-    click.echo(f"{len(found):,} of {len(places):,} labels are likely wrong; the likeliest first:")
+    click.echo(f"{len(found):,} of {len(places):,} labels are likely wrong, most likely first:")
     for one in listed[:top]:
         click.echo(f"  {one['item']:>6} {one['label']} (rather {one['likelier']}): {plain(str(one['content']), 80)}")
-    click.echo(f"look again at one: edgewright label review {project} --item NUMBER")
+    click.echo(f"review one: edgewright label review {project} --item NUMBER")
     click.echo(f"note: {CANNOT}")

@@ -17,13 +17,13 @@ from edgewright.cli.output import print_json
 def command(
     project: Path = PROJECT,
     out: Path = option(required=True, help="File .csv, or .parquet for recordings."),
-    human: bool = option(help="Only labels by people; such need no audit."),
+    human: bool = option(help="Only labels by people, which need no audit."),
     force: bool = option(help="Replace the files."),
     as_json: bool = JSON,
 ) -> None:
-    """Write labelled items, who each label is from, and FILE.labels.json with the audit.
+    """Write the labelled items, the source of each label, and FILE.labels.json with the audit.
 
-    `run` and `language train` refuse data with a machine's labels whose audit is missing, unfinished, of other labels,
+    `run` and `language train` refuse data with a machine's labels if the audit is missing, unfinished, of other labels,
     or above the limit.
     """
     with loading():

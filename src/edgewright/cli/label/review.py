@@ -24,15 +24,16 @@ def command(
     project: Path = PROJECT,
     reviewer: str = REVIEWER,
     audit: bool = option(help="Answer the audit's sample; the machine's labels are hidden."),
-    second: bool = option(help="Label what others labelled, for agreement; settles where two differ."),
-    item: int | None = option(type=click.IntRange(1), help="One item by its number, again."),
-    count: int | None = option(type=click.IntRange(1), help="Stop after so many."),
+    second: bool = option(help="Label what others labelled, to measure agreement; settles items where two differ."),
+    item: int | None = option(type=click.IntRange(1), help="Review one item again, by its number."),
+    count: int | None = option(type=click.IntRange(1), help="Stop after this many items."),
     as_json: bool = JSON,
 ) -> None:
-    """Label items one after the other. Each label is on the disk before the next item is shown.
+    """Label items one after the other.
 
-    Ctrl-C, /quit or the end of the input stop; the next review goes on there. Over a pipe each line is an answer; a
-    line that means nothing ends the review with exit code 2, so that no answer slips to another item.
+    Each label is stored before the next item is shown. Ctrl-C, /quit or the end of the input stop; the next review
+    continues there. In a pipe each line is an answer; an invalid line ends the review with exit code 2, so that no
+    answer goes to the wrong item.
     """
     from edgewright.language.labelling.project import Project, refuse_reviewer
     from edgewright.language.labelling.review import todo
@@ -67,7 +68,7 @@ class _Session:
     def run(self, work: list[int]) -> None:
         """Ask for one after the other; `/undo` goes back to the one that was labelled last."""
         if not work:
-            self.say("nothing to label here")
+            self.say("no items to label")
             return
         self.say(_KEYS)
         place = 0
@@ -78,10 +79,10 @@ class _Session:
             if answer == "undo":
                 back = self.project.undo(self.reviewer)
                 if back is None:
-                    self.say("nothing to take back")
+                    self.say("nothing to undo")
                     continue
                 self.labelled = max(0, self.labelled - 1)
-                self.say(f"took back {back.label or 'none'} of item {back.item}")
+                self.say(f"removed {back.label or 'none'} from item {back.item}")
                 if back.item in work:
                     place = work.index(back.item)
                 else:

@@ -14,7 +14,7 @@ from edgewright.cli.output import print_json
 
 @declare("status", epilog="Example: edgewright label status calls.labelling")
 def command(project: Path = PROJECT, as_json: bool = JSON) -> None:
-    """Count labels by whom they are from, list equal texts with two labels, and tell Cohen's kappa of reviewers."""
+    """Count labels by source, list equal texts with different labels, and report Cohen's kappa of reviewers."""
     from edgewright.language.labelling.agreement import contradictions, decided, kappas
     from edgewright.language.labelling.export import labels_of
     from edgewright.language.labelling.project import Project

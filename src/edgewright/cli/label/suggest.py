@@ -24,35 +24,35 @@ _EXAMPLE = "Example: edgewright label suggest calls.csv --out calls.labelling --
 @declare("suggest", epilog=_EXAMPLE)
 def command(
     data: Path = argument(),
-    out: Path | None = option(metavar="PROJECT", help="New label project, where DATA is none."),
+    out: Path | None = option(metavar="PROJECT", help="New label project, if DATA is not one."),
     classes: tuple[str, ...] = option(
-        "--class", metavar="NAME[=LINE]", help="A class, with one line that describes it; may be repeated."
+        "--class", metavar="NAME[=LINE]", help="A class with a one-line description; may be repeated."
     ),
     encoder: Path | None = ENCODER,
-    by: str = option(metavar="NAME", help="Suggester; an unknown name lists all. [default: the likeliest]"),
+    by: str = option(metavar="NAME", help="Suggester; an unknown name lists all. [default: automatic]"),
     least: float = option(
-        type=click.FloatRange(0.0, 1.0), default=0.7, help="Confidence below which an item is left empty."
+        type=click.FloatRange(0.0, 1.0), default=0.7, help="Lowest confidence; items below it stay empty."
     ),
     count: int = option(
-        "--next", type=click.IntRange(1, 500), default=20, help="Items that are chosen to be labelled next."
+        "--next", type=click.IntRange(1, 500), default=20, help="Number of items to select for labelling."
     ),
-    text: str = option(help="Column of the texts."),
-    target: str = option(help="Column of labels that are there already."),
+    text: str = option(help="Column with the texts."),
+    target: str = option(help="Column with existing labels."),
     window: int | None = option(type=click.IntRange(2), help="Rows in a window of recordings."),
-    rows: bool = option(help="Each row of recordings is an item."),
-    kind: str = option(help="Source or public set of recordings; judged by the path when left out."),
+    rows: bool = option(help="Treat each row of the recordings as an item."),
+    kind: str = option(help="Kind of source or public set of the recordings; detected from the path by default."),
     group: str = option(help="Column with the person or machine of a row."),
     session: str = option(help="Column with the session of a row."),
     time: str = option(help="Column with the time of a row."),
-    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is no measurement; may be repeated."),
+    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated."),
     rate: float | None = option(type=click.FloatRange(0.0, min_open=True), help="Samples a second."),
-    seed: int = option(type=click.IntRange(0), default=0, help="Of all that is drawn."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
     as_json: bool = JSON,
 ) -> None:
-    """Suggest labels for DATA (texts, recordings, pictures: --out makes the project) or for a label project.
+    """Suggest labels for DATA (texts, recordings, pictures: --out creates the project) or for a label project.
 
-    From one-line descriptions of the classes (with an encoder), or from what people labelled so far; what is not sure
-    is left empty. Then it chooses what to label next: uncertain items that differ from each other.
+    Suggestions come from one-line descriptions of the classes (with an encoder), or from the labels that people gave so
+    far; uncertain items stay empty. Then it selects what to label next: uncertain items that differ from each other.
     """
     with loading():
         from edgewright.language.labelling.items import changed, make, read_items
@@ -63,7 +63,7 @@ def command(
     place = data
     if out is not None:
         if out.exists():
-            raise InputError("a new file", "one that is there", str(out), f"Go on with it: label suggest {out}")
+            raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
         table: dict[str, object] = {"kind": kind, "group": group, "session": session, "time": time, "rate": rate,
                                     "ignore": list(ignore)}  # fmt: skip
         made = read_items(data, text=text, target=target, window=window or 0, rows=rows, table=table)
@@ -99,23 +99,19 @@ def _tell(project: Project, found: Round, note: str, as_json: bool) -> None:
     name = click.format_filename(str(project.path))
     click.echo(f"{name}: {found.items:,} items ({project.kind}), {found.labelled:,} labelled by people")
     if not found.suggester:
-        click.echo("  nothing to suggest from yet: label some, or describe classes (--class NAME=LINE --encoder DIR)")
+        click.echo("  no suggestions yet: label some items, or describe classes (--class NAME=LINE --encoder DIR)")
     else:
         sure = (
-            f"fitted on {found.labelled:,} labels"
-            if found.fitted
-            else "not fitted yet: they order, they do not promise"
+            f"fitted on {found.labelled:,} labels" if found.fitted else "not calibrated yet: use them only for ranking"
         )
         click.echo(
             f"  {found.suggester}: {found.suggested:,} suggested, {found.unsure:,} left empty; confidences are {sure}"
         )
         if found.right >= 0:
-            click.echo(
-                f"  agrees with {100 * found.right:.1f} % of the labels by people that it is sure of and did not see"
-            )
+            click.echo(f"  agrees with {100 * found.right:.1f} % of held-out human labels where it is confident")
     if found.absent:
         names = plain(", ".join(found.absent), 200)
-        click.echo(f"  nobody labelled any of {names}: such items are taken for something else, or left empty")
+        click.echo(f"  {names} have no labels, so such items get another label or none")
     click.echo(f"  next: {found.queued:,} items; edgewright label review {name}")
     if found.suggested:
         click.echo(f"  before training: edgewright label audit {name}")

@@ -22,22 +22,25 @@ if TYPE_CHECKING:
 @declare("ask", epilog='Example: edgewright language ask "How do I change the batteries?" --index manual.index')
 def command(
     question: str = argument(default=""),
-    index: Path = option(required=True, metavar="INDEX", help="File that `language index` made."),
-    encoder: Path | None = option(
-        metavar="DIR", help="Directory of the index's encoder: what is said in other words is found, too."
+    index: Path = option(required=True, metavar="INDEX", help="Index file from `language index`."),
+    encoder: Path | None = option(metavar="DIR", help="Directory of the index's encoder, to find other wordings too."),
+    like: Path | None = option(
+        metavar="FILE", help="Search with a picture or sound instead of a question, in an index of such."
     ),
-    like: Path | None = option(metavar="FILE", help="Instead of a question: a picture or sound, to an index of such."),
-    top: int = option(type=click.IntRange(1, 20), default=3, help="Passages."),
+    top: int = option(type=click.IntRange(1, 20), default=3, help="Number of passages."),
     phrase: str | None = option(
         metavar="URL", help="Let a language model on this server phrase the answer, and check it."
     ),
-    model: str = option(metavar="NAME", help="Name of the model on that server, where it needs one."),
-    wait: float = option(type=click.FloatRange(1.0, 3600.0), default=60.0, metavar="SECONDS", help="For that server."),
+    model: str = option(metavar="NAME", help="Name of the model on that server, if it needs one."),
+    wait: float = option(
+        type=click.FloatRange(1.0, 3600.0), default=60.0, metavar="SECONDS", help="Time-out for that server."
+    ),
     as_json: bool = option("--json", help="Print JSON."),
 ) -> None:
-    """Answer a question from documents: section, page, and the sentence that answers, marked.
+    """Answer a question from documents: section, page, and the sentence with the answer highlighted.
 
-    Exit code 1: the answer is not in the documents, or the language model said what the passages do not carry.
+    Exits with 1 if the documents do not contain the answer, or if the language model's answer is not supported by the
+    passages.
     """
     from edgewright.nlp.documents.search import DocumentIndex, check
 
@@ -65,7 +68,7 @@ def command(
     if not answer.answered:
         raise CheckFailedError("not in this document" + _unknown(answer), do=_instead(answer, unused))
     if phrased is not None and not phrased.carried:
-        raise CheckFailedError("the phrased answer is refused: the passages do not carry it", do="Read the passages")
+        raise CheckFailedError("the phrased answer is refused: the passages do not support it", do="Read the passages")
 
 
 def _nearest(
@@ -98,7 +101,7 @@ def _nearest(
     for number, one in enumerate(found, 1):
         name = "".join(c for c in one.path[-1] if c.isprintable())
         click.echo(f"[{number}] {one.score:5.2f}  {name}")
-    click.echo(f"the nearest by {held.encoder}; whether they show what was asked for is not judged")
+    click.echo(f"nearest by {held.encoder}; check that they show what you asked for")
 
 
 def _phrased(answer: Answer, url: str | None, model: str, wait: float, as_json: bool) -> Phrased | None:
@@ -127,7 +130,7 @@ def _print_json(answer: Answer, phrased: Phrased | None) -> None:
 
 def _show(answer: Answer, unused: bool) -> None:
     if not answer.answered and answer.found:
-        click.echo("not in this document, as far as can be told; the nearest passages:\n")
+        click.echo("probably not in this document; the nearest passages:\n")
     for number, one in enumerate(answer.found, 1):
         page = f", page {one.page}" if one.page else ""
         where = _plain(" > ".join(one.path)) or "-"
@@ -135,9 +138,9 @@ def _show(answer: Answer, unused: bool) -> None:
         click.echo(_marked(one) + "\n")
     if answer.found:
         way = "words and vectors" if answer.hybrid else "words"
-        hint = "; the index has vectors: --encoder DIR uses them" if unused else ""
+        hint = "; use the vectors of the index with --encoder DIR" if unused else ""
         sure, limit = (f"{100 * share:.0f} %" for share in (answer.confidence, answer.threshold))
-        click.echo(f"by {way}; probability that the answer is there: {sure}, at least {limit} is needed{hint}")
+        click.echo(f"by {way}; probability of an answer: {sure}, required {limit}{hint}")
 
 
 def _marked(one: Found) -> str:
@@ -152,12 +155,12 @@ def _show_phrased(phrased: Phrased) -> None:
     name = _plain(phrased.model)
     if phrased.carried:
         click.echo(f"\n{name} says: {_plain(phrased.text)}")
-        click.echo(f"rests on {', '.join(f'[{n}]' for n in phrased.citations)}; its words and numbers stand there")
+        click.echo(f"rests on {', '.join(f'[{n}]' for n in phrased.citations)}; it has their words and numbers")
         return
-    click.echo(f"\nwhat {name} said is not shown:")
+    click.echo(f"\nthe answer of {name} is hidden:")
     for claim, lacking in phrased.unsupported.items():
         said = f' of "{_plain(claim)[:80]}"' if claim else ""
-        click.echo(f"  not carried{said}: {'; '.join(_plain(one) for one in lacking)}")
+        click.echo(f"  not supported{said}: {'; '.join(_plain(one) for one in lacking)}")
 
 
 def _unknown(answer: Answer) -> str:
@@ -167,8 +170,8 @@ def _unknown(answer: Answer) -> str:
 def _instead(answer: Answer, unused: bool) -> str:
     """Return what may help where nothing answers."""
     if answer.found:
-        return "Ask in other words, or see the nearest"
-    return "Ask in other words" + (", or name the index's encoder: --encoder DIR" if unused else "")
+        return "Rephrase the question, or read the nearest"
+    return "Rephrase the question" + (", or set the encoder of the index with --encoder DIR" if unused else "")
 
 
 def _plain(text: str) -> str:

@@ -26,15 +26,16 @@ _EXAMPLE = "Example: edgewright language chat docs/examples/vending.toml --model
 
 @click.command("chat", epilog=_EXAMPLE)
 @click.argument("dialogue", type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="File that `language train` wrote.")
+@click.option("--model", type=click.Path(path_type=Path), help="Model file from `language train`.")
 @click.option("--least", type=click.FloatRange(0.0, 1.0), default=0.0, show_default=True,
-              help="Confidence below which an utterance counts as out of scope.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the transcript as JSON, a line a step.")
+              help="Confidence below which an utterance is out of scope.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the transcript as JSON, one line per step.")
 def command(dialogue: Path, model: Path | None, least: float, as_json: bool) -> None:
-    """Hold the DIALOGUE: what is typed is parsed by the model, its intent is the event, its slots are kept.
+    """Run the DIALOGUE interactively: the model parses what you type; intents are events, slots are kept.
 
-    `/dispense_drink drink=cola` is an intent without the model, `/wait 30` lets seconds pass, `/quit` ends. In a
-    terminal time passes by itself; over a pipe only `/wait` lets it pass, so that the same lines give the same answers.
+    `/dispense_drink drink=cola` sends an intent without the model, `/wait 30` advances the time by 30 seconds, `/quit`
+    ends. On a terminal time passes by itself; in a pipe only `/wait` advances it, so that the same lines give the same
+    answers.
     """
     from edgewright.language.dialogue.validation import read_dialogue, vocabulary
     from edgewright.nlp.dialogue import Dialogue
@@ -65,7 +66,7 @@ def _noted(checked: CheckedTable, line: str) -> None:
     """Say that an intent was given that no step waits for: `*` takes it."""
     event = line[1:].split(None, 1)[0] if line[1:].strip() else ""
     if line.startswith("/") and event not in (*checked.events, "wait", "timeout", "late", "out_of_scope", ""):
-        click.echo(f"note: no step of the dialogue waits for {event!r}", err=True)
+        click.echo(f"note: no step of the dialogue handles {event!r}", err=True)
 
 
 class _Clock:
@@ -137,7 +138,7 @@ def _answer(
         return talk.event(event, slots, now)
     if understanding is None:
         raise InputError("an intent such as /yes or /dispense_drink drink=cola", repr(line), "language chat",
-                         "Give --model to have sentences understood")  # fmt: skip
+                         "Set --model to parse sentences")  # fmt: skip
     try:
         parsed = understanding.parse(line)
     except InputError as error:

@@ -16,41 +16,43 @@ if TYPE_CHECKING:
     from edgewright.core.state_machine.validation import CheckedTable
     from edgewright.language.dialogue.validation import DialogueSummary
 
-_MODEL = click.option("--model", type=click.Path(path_type=Path), help="File that `language train` wrote: its intents "
-                      "and slots are the ones that are known.")  # fmt: skip
+_MODEL = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Model file from `language train`, whose intents and slots the dialogue may use.",
+)
 
 
 @click.group("dialogue", epilog="Example: edgewright language dialogue check docs/examples/vending.toml")
 def command() -> None:
-    """Dialogues: state tables with intents as events, checked, drawn as a diagram and written as C."""
+    """Check dialogues (state tables with intents as events), draw them and write them as C."""
 
 
 @command.command("check", epilog="Example: edgewright language dialogue check vending.toml --model vending.language")
 @click.argument("dialogue", type=click.Path(path_type=Path))
 @_MODEL
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
-    """Refuse a DIALOGUE with a dead end, a state that is never reached, or something that would stay unanswered."""
+    """Check a DIALOGUE for dead ends, unreachable states and unanswered events."""
     _, told = _read(dialogue, model)
     if as_json:
         print_json(told)
         return
-    click.echo(f"{told.name}: {told.states} states, {told.steps} steps; every state is reached, left and answers")
+    click.echo(f"{told.name}: {told.states} states, {told.steps} steps; every state can be reached, left and answered")
     click.echo(f"events: {', '.join(told.events)}")
     click.echo(f"slots: {', '.join(told.slots) or 'none'}")
     for finding in told.findings:
         click.echo(f"note: {finding}")
     if model is None:
-        click.echo("note: intents and slots were not checked: give --model")
+        click.echo("note: set --model to check intents and slots")
 
 
 @command.command("draw", epilog="Example: edgewright language dialogue draw vending.toml --out vending.svg")
 @click.argument("dialogue", type=click.Path(path_type=Path))
-@click.option("--out", type=FILE, help="FILE.svg or FILE.mmd; Mermaid text is "
-              "printed when left out.")  # fmt: skip
+@click.option("--out", type=FILE, help="FILE.svg or FILE.mmd; by default Mermaid text is printed.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace the file.")
 def draw(dialogue: Path, out: Path | None, force: bool) -> None:
-    """Draw a DIALOGUE as a diagram: SVG, or text for Mermaid."""
+    """Draw a DIALOGUE as an SVG diagram or as Mermaid text."""
     from edgewright.core.files import write_atomic
     from edgewright.language.dialogue.diagram import mermaid, svg
 
@@ -69,17 +71,23 @@ def draw(dialogue: Path, out: Path | None, force: bool) -> None:
 @command.command("c", epilog="Example: edgewright language dialogue c vending.toml --with vending.language --out src")
 @click.argument("dialogue", type=click.Path(path_type=Path))
 @_MODEL
-@click.option("--with", "ears", type=click.Path(path_type=Path), metavar="MODEL", help="Write this model's student and "
-              "slots beside it, and NAME_hear that joins them: text in, actions out.")  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for NAME.h and "
-              "NAME.c.")  # fmt: skip
+@click.option(
+    "--with",
+    "ears",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Also write this model's classifier and slots, and NAME_hear, which takes text and returns actions.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for NAME.h and NAME.c."
+)
 @click.option("--name", help="Prefix of all names in C.  [default: the dialogue's name]")
-@click.option("--force", is_flag=True, help="Replace files of these names.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def as_c(
     dialogue: Path, model: Path | None, ears: Path | None, out: Path, name: str | None, force: bool, as_json: bool
 ) -> None:
-    """Write a DIALOGUE as C99: constant tables and a machine without a heap that takes the same steps."""
+    """Write a DIALOGUE as C99: constant tables and a state machine without a heap."""
     from edgewright.cli.export_files import read_for_device, write_export
     from edgewright.export.c99_language.dialogue import dialogue_files
     from edgewright.export.c99_language.hear import hearing_files

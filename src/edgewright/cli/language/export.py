@@ -11,17 +11,23 @@ import click
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option("--to", "target", required=True, metavar="TARGET", help="c99, tflite, onnx or another target.")
 @click.option("--form", default="", metavar="NAME", help="float or int8 of a network. [default: int8]")
-@click.option("--rounding", type=click.Choice(["litert", "tflm"]), help="Kernels that int8 equals. [default: litert]")
-@click.option("--name", default="", help="Name of the files; the model's own when left out.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Folder.")
-@click.option("--force", is_flag=True, help="Replace files of these names.")
+@click.option(
+    "--rounding",
+    type=click.Choice(["litert", "tflm"]),
+    help="Kernels whose int8 results to match bit by bit. [default: litert]",
+)
+@click.option("--name", default="", help="Name of the files; the model's own by default.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Output folder."
+)
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(
     model: Path, target: str, form: str, rounding: str | None, name: str, out: Path, force: bool, as_json: bool
 ) -> None:
-    """Write MODEL for a device, as `edgewright export` does: all of it in C99, or its network for an interpreter.
+    """Export MODEL for a device, as `edgewright export` does: as C99, or its network for an interpreter.
 
-    --to tflite and --to onnx give the student's network, from hashed words to intents, and C that makes its input.
+    --to tflite and --to onnx write the network from hashed words to intents, and C code that computes its input.
     """
     from edgewright.cli.export_files import export_language
 

@@ -16,23 +16,23 @@ from edgewright.schema.errors import InputError
 @declare("index", epilog="Example: edgewright language index manual.pdf notes.md --out manual.index")
 def command(
     documents: tuple[Path, ...] = argument(metavar="DOCUMENT...", nargs=-1),
-    out: Path = option(required=True, metavar="INDEX", help="File of the index."),
+    out: Path = option(required=True, metavar="INDEX", help="Index file to write."),
     encoder: Path | None = option(
-        metavar="DIR", help="Directory of a sentence encoder: its vectors find what is said in other words."
+        metavar="DIR", help="Directory of a sentence encoder, whose vectors find other wordings."
     ),
     pictures: Path | None = option(
-        metavar="DIR", help="Index the pictures below this folder instead, by an encoder of pictures."
+        metavar="DIR", help="Index the pictures in this folder instead, with an encoder of pictures."
     ),
     sounds: Path | None = option(
-        metavar="DIR", help="Index the WAV files below this folder instead, by an encoder of sounds."
+        metavar="DIR", help="Index the WAV files in this folder instead, with an encoder of sounds."
     ),
-    force: bool = option(help="Replace an index that is there."),
-    as_json: bool = option("--json", help="Print what the index holds as JSON."),
+    force: bool = option(help="Replace an existing index."),
+    as_json: bool = option("--json", help="Print a summary of the index as JSON."),
 ) -> None:
-    """Read documents (.pdf, .md, .html, .txt) and write one file that `language ask` searches.
+    """Build a search index of documents (.pdf, .md, .html, .txt) for `language ask`.
 
-    It is searched with the base install alone, on a small board too; vectors of an encoder are optional. Pictures and
-    sounds need an ONNX encoder of theirs, such as an export of CLIP with its text_model.onnx.
+    Searching needs only the base install, also on a small board; vectors of an encoder are optional. Pictures and
+    sounds need an ONNX encoder, such as an export of CLIP with its text_model.onnx.
     """
     refuse_existing(out, force)
     if sum((bool(documents), pictures is not None, sounds is not None)) != 1:

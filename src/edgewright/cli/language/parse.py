@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 
 @click.command("parse", epilog='Example: edgewright language parse "I want a soda please" --model drinks.language')
 @click.argument("text", metavar="TEXT|-")
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="File that `language train` wrote.")
-@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help='What "tomorrow" counts from. [default: today]')
-@click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR", help="Of a model --for gateway.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, a line a sentence.")
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model file from `language train`.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help='Reference date for "tomorrow". [default: today]')
+@click.option(
+    "--encoder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Encoder of a model that was trained with --for gateway.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, one line per sentence.")
 def command(text: str, model: Path, today: datetime | None, encoder: Path | None, as_json: bool) -> None:
     """Parse TEXT, or the lines of standard input for -, into intent, confidence and slots.
 
-    An utterance that the model knows nothing about is out of scope, and why is said; no intent is guessed for it.
+    An utterance that matches nothing the model knows is reported as out of scope, with the reason, and gets no intent.
     """
     from edgewright.nlp.utterance.parse import Understanding
 

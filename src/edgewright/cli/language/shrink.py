@@ -15,9 +15,9 @@ from edgewright.cli.output import print_json
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(encoder: Path, out: Path, as_json: bool) -> None:
-    """Write the sentence encoder of DIR with int8 weights, as a directory that every --teacher and --encoder takes.
+    """Write the sentence encoder of DIR with int8 weights, for use with --teacher and --encoder.
 
-    How near its vectors stay to those of the whole encoder is measured on a few sentences and told.
+    Reports how close its vectors are to those of the original encoder, on a few sentences.
     """
     with loading():
         from edgewright.language.embedding import load

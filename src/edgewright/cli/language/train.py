@@ -20,47 +20,51 @@ if TYPE_CHECKING:
 @declare("train", epilog="Example: edgewright language train drinks.toml --out drinks.language --slots")
 def command(
     utterances: Path = argument(metavar="UTTERANCES"),
-    out: Path = option(required=True, help="File of the model."),
+    out: Path = option(required=True, help="Model file to write."),
     validation: Path | None = option(
         metavar="FILE",
-        help="Utterances to judge, calibrate and set the limit of scope by. [default: a fifth of each intent]",
+        help="Utterances to evaluate, calibrate and set the out-of-scope limit with. [default: a fifth of each intent]",
     ),
-    size: str = option(default="64kB", help="Bytes of the student's arrays at most."),
+    size: str = option(default="64kB", help="Largest size of the model's arrays in bytes."),
     reject: str | None = option(
         metavar="SHARE",
-        help="Largest share of the right answers that may be refused, such as 2%. "
-        "[default: 2% with examples out of scope, 0.5% without]",
+        help=(
+            "Largest share of right answers that may be refused, such as 2%. [default: 2% with out-of-scope examples, "
+            "0.5% without]"
+        ),
     ),
-    slots: bool = option(help="Train a tagger of the slots that the utterances mark."),
+    slots: bool = option(help="Train a tagger for the slots that the utterances mark."),
     teacher: Path | None = option(metavar="DIR", help="Directory of a sentence encoder."),
-    unlabelled: Path | None = option(metavar="FILE", help="A text a line, for the teacher."),
+    unlabelled: Path | None = option(metavar="FILE", help="File with one text per line, for the teacher."),
     form: str = option(
         "--for",
         type=click.Choice(["device", "gateway"]),
         default="device",
-        help="An int8 student, or a linear head that needs --teacher's encoder wherever it runs.",
+        help="device: an int8 network; gateway: a linear classifier that needs --teacher's encoder at run time.",
     ),
     contradictions: str = option(
-        type=click.Choice(["refuse", "drop"]), default="refuse", help="What becomes of a sentence under two intents."
+        type=click.Choice(["refuse", "drop"]), default="refuse", help="What to do with a sentence that has two intents."
     ),
     label_errors: float = option(
         type=click.FloatRange(0.0, 1.0),
         default=0.05,
-        help="Error rate that an audit must hold a machine's labels below.",
+        help="Largest error rate of a machine's labels that an audit must confirm.",
     ),
-    seed: int = option(type=click.IntRange(0), default=0, help="Of all that is drawn."),
+    seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
     force: bool = option(help="Replace the file."),
-    as_json: bool = option("--json", help="Print what was measured as JSON."),
+    as_json: bool = option("--json", help="Print the measurements as JSON."),
 ) -> None:
     """Train intents and slots from UTTERANCES (.toml, .json, .csv, or files as SNIPS and CLINC publish them).
 
-    A fifth of each intent is held out to judge, calibrate and set the limit of scope by; the model that is written was
-    fitted on all. With --validation, those utterances do that, and nothing is held out. Few examples are judged by
-    leaving each out in turn, and a linear model is taken unless the network makes clearly fewer mistakes.
-    An utterance that matches no intent well enough is refused as out of scope. --reject limits the share of the right
-    answers that this may cost. A text without any n-gram of the training is always refused.
-    With --teacher, the student also learns the answers of a linear head on that encoder's vectors, to new sentences
-    and to texts without labels: ten utterances an intent then go a long way.
+    A fifth of each intent is held out to evaluate, calibrate and set the out-of-scope limit; the final model is fitted
+    on all utterances. With --validation, those utterances do this instead. Few examples are evaluated by leaving each
+    out in turn, and a linear model is used unless the network makes clearly fewer errors.
+
+    An utterance that matches no intent well enough is refused as out of scope. --reject limits the share of right
+    answers that this may cost. A text without any n-gram of the training data is always refused.
+
+    With --teacher, the model also learns from a linear classifier on that encoder's vectors, on new sentences and texts
+    without labels: ten utterances per intent then give good results.
     """
     _check(out, force, form, teacher, unlabelled)
     with loading():
@@ -125,5 +129,5 @@ def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Lab
     kept = tuple(one for one in labelled.utterances if id(one) in places)
     judging = tuple(one for one in labelled.validation if id(one) in places)
     lost = count - len(kept)
-    said = [f"{lost:,} utterances whose sentence has two intents were left out"] if lost else []
+    said = [f"{lost:,} utterances dropped, because their sentence has two intents"] if lost else []
     return msgspec.structs.replace(labelled, utterances=kept, validation=judging), said

@@ -24,16 +24,26 @@ _EXAMPLE = 'edgewright language zero-shot "will it rain" --labels labels.toml --
 @click.argument("thing", metavar="TEXT|FILE|FOLDER|-")
 @click.option("--labels", "labels_path", required=True, type=click.Path(path_type=Path), metavar="LABELS.toml|.csv",
               help="Labels and their descriptions.")  # fmt: skip
-@click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR",
-              help="Of sentences, or of pictures or sounds with text beside it, as exports of CLIP.")  # fmt: skip
-@click.option("--strict", type=click.FloatRange(-10, 10), default=0.0, show_default=True, metavar="DEVIATIONS",
-              help="More says 'none of these' more often.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON a text, picture or sound.")
+@click.option(
+    "--encoder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Encoder of sentences, or of pictures or sounds together with text, such as an export of CLIP.",
+)
+@click.option(
+    "--strict",
+    type=click.FloatRange(-10, 10),
+    default=0.0,
+    show_default=True,
+    metavar="DEVIATIONS",
+    help="Higher values answer 'none of these' more often.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON per text, picture or sound.")
 def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, as_json: bool) -> None:
-    """Label a TEXT, the lines of a text FILE, a picture, a WAV file, or all in a FOLDER, without any example.
+    """Label a TEXT, the lines of a text FILE, a picture, a WAV file, or a FOLDER, without any examples.
 
-    The label is that of the nearest description by the encoder, or 'none of these' below a limit that is told. LABELS
-    is TOML with a table [labels] of name = "description" or a list of such, or CSV with columns label and description.
+    The label is that of the nearest description by the encoder, or 'none of these' below a limit. LABELS is TOML with a
+    table [labels] of name = "description" (or a list of descriptions), or CSV with columns label and description.
     """
     with loading():
         from edgewright.language.zero_shot.labels import read_labels
@@ -43,7 +53,7 @@ def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, 
     labels = read_labels(labels_path)
     if encoder is None:
         raise InputError("the --encoder that compares descriptions", "none", "--encoder",
-                         "There is nothing else to compare by: name the directory of a sentence encoder")  # fmt: skip
+                         "Pass the directory of a sentence encoder")  # fmt: skip
     names = ("vision_model.onnx", "audio_model.onnx")
     media = any((encoder / above / name).is_file() for name in names for above in ("", "onnx"))
     answers = _media(thing, labels, encoder, strict) if media else _texts(thing, labels, encoder, strict)
@@ -58,7 +68,7 @@ def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, 
         else:
             click.echo(_sentence(name, found))
     if media and not as_json:
-        click.echo("confidences were calibrated on English sentences, not on pictures or sounds")
+        click.echo("confidences are calibrated on English sentences, not on pictures or sounds")
     if lost:
         raise CheckFailedError(f"{lost} files could not be read and have no label")
 
@@ -89,7 +99,7 @@ def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterat
     else:
         texts = check_texts([thing], "the text")
     if not texts:
-        raise InputError("a text a line", "none", "standard input")
+        raise InputError("one text per line", "none", "standard input")
     loaded = load(directory)
     chooser = text_chooser(labels, loaded, strict)
     # Encoded in parts, so that answers to a long file come as they are made.
@@ -109,6 +119,6 @@ def _is_file(thing: str) -> bool:
 
 def _sentence(name: str, found: Choice) -> str:
     shown = "".join(c for c in name if c.isprintable())
-    near = f"too unlike {found.nearest!r}, the nearest" if found.none else f"like {found.description!r}"
+    near = f"unlike {found.nearest!r}, the nearest" if found.none else f"like {found.description!r}"
     return (f"{shown}: {found.label}, {100 * found.confidence:.0f} % "
-            f"({near}: cosine {found.cosine:.2f}, at least {found.limit:.2f} is needed)")  # fmt: skip
+            f"({near}: cosine {found.cosine:.2f}, required {found.limit:.2f})")  # fmt: skip

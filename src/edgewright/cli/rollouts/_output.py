@@ -30,7 +30,7 @@ def find(client: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - `api.c
     known = client.ask(RolloutsSeen, "GET", PATH).rollouts
     going = [one for one in known if one.under_way]
     if len(going) > 1:
-        raise InputError("the name of a rollout", "none, and several are under way", ", ".join(o.plan for o in going))
+        raise InputError("the name of a rollout", "none, and several are running", ", ".join(o.plan for o in going))
     if not going and not known:
         raise InputError("a rollout", "none was started yet", do="Start one: edgewright fleet rollout start")
     newest: RolloutSeen = (going or known)[0]
@@ -59,13 +59,13 @@ def steering_command(name: str, effect: str) -> click.Command:
     """
 
     @declare(
-        name, help=f"{effect}\n\nPLAN may be left out where one rollout is under way.",
+        name, help=f"{effect}\n\nPLAN is optional if one rollout is in progress.",
         epilog=f"Example: edgewright fleet rollout {name} --fleet my-fleet --why 'looked at it'",
     )  # fmt: skip
     def command(
         *,
         plan: str | None = argument(required=False),
-        why: str = option(help="For the audit log."),
+        why: str = option(help="Reason, for the audit log."),
         as_json: bool = option("--json", help="Print JSON."),
         api: ApiOptions,
     ) -> None:
@@ -88,10 +88,10 @@ def say(seen: RolloutSeen) -> None:
     if seen.holds:
         click.echo(f"  holds: {seen.holds}")
     if seen.signer:
-        click.echo(f"  signer is away: {seen.signer}")
+        click.echo(f"  signer is unavailable: {seen.signer}")
     for gate in seen.gates:
         click.echo(f"  gate {gate.said:<4}  {gate.why}")
     ended = ", ".join(f"{count} {what}" for what, count in sorted(seen.outcomes.items())) or "nothing yet"
-    click.echo(f"  devices: {seen.allowed} given leave, {seen.running} have it; reported: {ended}")
+    click.echo(f"  devices: {seen.allowed} allowed, {seen.running} running it; reported: {ended}")
     if seen.state == "running":
-        click.echo(f"  not over before {when(seen.ends)} UTC; the plan expires {when(seen.expires)} UTC")
+        click.echo(f"  ends at {when(seen.ends)} UTC at the earliest; the plan expires {when(seen.expires)} UTC")

@@ -10,15 +10,15 @@ from edgewright.cli.options import argument, declare, option
 def command(
     *,
     plan: str | None = argument(required=False),
-    revert: bool = option(help="Call devices that have the release back to the bytes before it."),
-    why: str = option(help="For the audit log."),
+    revert: bool = option(help="Also send devices that have the release back to the previous bytes."),
+    why: str = option(help="Reason, for the audit log."),
     as_json: bool = option("--json", help="Print JSON."),
     api: ApiOptions,
 ) -> None:
-    """End a rollout for ever. It cannot be resumed; the next try is a new release.
+    """Abort a rollout for good; the next attempt is a new release.
 
-    PLAN may be left out where one rollout is under way. With --revert devices go back even where they have been offline
-    for so long that all else has expired, and outside of maintenance windows too.
+    PLAN is optional if one rollout is in progress. With --revert, devices go back even if they were offline for so long
+    that everything else has expired, and outside of maintenance windows.
     """
     from edgewright.cli.rollouts._output import steer
     from edgewright.schema.fleet_watch import AbortRollout

@@ -3,5 +3,5 @@
 from edgewright.cli.rollouts._output import steering_command
 
 command = steering_command(
-    "pause", "Let nobody begin until a person resumes it; devices that have the release keep it."
+    "pause", "Pause a rollout until an operator resumes it; devices that have the release keep it."
 )

@@ -2,4 +2,4 @@
 
 from edgewright.cli.rollouts._output import steering_command
 
-command = steering_command("resume", "Go on after a pause. Only a person does this; an aborted rollout never goes on.")
+command = steering_command("resume", "Resume a paused rollout; an aborted one cannot be resumed.")

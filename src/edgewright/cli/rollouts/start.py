@@ -33,42 +33,44 @@ class StartOptions:
         help="Release, such as pump:7, pump:latest or latest.",
     )  # fmt: skip
     file: Path | None = option(
-        "--plan", metavar="FILE", help="Stages, gates, cohorts, windows and trial as TOML; options come on top."
+        "--plan", metavar="FILE", help="Stages, gates, cohorts, windows and trial as TOML; options override it."
     )
-    name: str | None = option("--id", metavar="ID", help="Name of the plan; made from the release when left out.")
-    stages: str | None = option(metavar="TEXT", help="Such as canary:1%,10%,50%@6h,100%: name, percent, time.")
-    dwell: str = option(default="1h", help="Time that a stage lasts at least.")
+    name: str | None = option("--id", metavar="ID", help="Name of the plan; derived from the release by default.")
+    stages: str | None = option(metavar="TEXT", help="Stages as name, percent, time: canary:1%,10%,50%@6h,100%.")
+    dwell: str = option(default="1h", help="Shortest duration of a stage.")
     open_ones: tuple[str, ...] = option(
-        "--open", metavar="STAGE", help="Stage in which devices activate without asking; may be given again."
+        "--open", metavar="STAGE", help="Stage in which devices activate without asking; may be repeated."
     )
     gates: tuple[str, ...] = option(
         "--gate", metavar="TEXT",
-        help="Such as alarms<=5, failed<=30% or latency<=x2 (against devices with the old release).",
+        help="Condition such as alarms<=5, failed<=30% or latency<=x2 (relative to devices with the old release).",
     )  # fmt: skip
-    quorum: int = option(type=click.IntRange(1), default=5, help="Devices a gate needs.")
+    quorum: int = option(type=click.IntRange(1), default=5, help="Devices that a gate needs before it decides.")
     cohorts: tuple[str, ...] = option(
         "--cohort", metavar="TEXT",
-        help="Only devices with tag=A,B, profile=P, counter=3-5 or device=ID; all that are given.",
+        help="Only devices with tag=A,B, profile=P, counter=3-5 or device=ID; all conditions must hold.",
     )  # fmt: skip
     windows: tuple[str, ...] = option(
         "--window", metavar="TEXT", help="When devices may activate, in UTC, such as 'sat,sun 02:00-05:00'."
     )
-    pace: str | None = option(metavar="N/h", help="Devices an hour that may begin.")
-    holdout: str | None = option(metavar="PERCENT", help="Devices that keep the old release until the last stage.")
-    expires: float | None = option(
-        metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days for which the plan holds."
+    pace: str | None = option(metavar="N/h", help="Largest number of devices that start per hour.")
+    holdout: str | None = option(
+        metavar="PERCENT", help="Percentage of devices that keep the old release until the last stage."
     )
-    sign_only: bool = option(help="Sign and publish the plan, and begin it later with --signed.")
+    expires: float | None = option(
+        metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days until the plan expires."
+    )
+    sign_only: bool = option(help="Sign and publish the plan; start it later with --signed.")
     signed: str | None = option(
-        metavar="ID", help="Begin this plan, which is signed already: needs no keys and, with --url, no folder."
+        metavar="ID", help="Start this plan, which is already signed: needs no keys and, with --url, no folder."
     )
     folder: Path = option(
         "--fleet", default=Path(), show_default=False, metavar="DIR",
-        help="Folder of the fleet, in which the plan is signed; the current one when left out.",
+        help="Folder of the fleet, in which the plan is signed; the current folder by default.",
     )  # fmt: skip
-    url: str = option(help="Address of a control plane that serves this folder elsewhere.")
+    url: str = option(help="Address of a remote control plane that serves this folder.")
     token_file: Path | None = option(help="File with an operator's token, for --url.")
-    ca_file: Path | None = option(help="Certificates to trust, for --url.")
+    ca_file: Path | None = option(help="CA certificates to trust, for --url.")
     keys: tuple[Path, ...] = KEYS
     passphrase_files: tuple[Path, ...] = PASSPHRASES
     as_json: bool = option("--json", help="Print JSON.")
@@ -165,23 +167,23 @@ def _on_top(said: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
 @declare("start", epilog="Example: edgewright fleet rollout start --fleet my-fleet --release pump:latest "
          "--stages canary:1%,10%,50%,100% --dwell 1h --gate 'failed<=30%' --gate 'latency<=x2'")  # fmt: skip
 def command(options: StartOptions) -> None:
-    """Sign a plan for a release with the offline keys, and begin its first stage.
+    """Sign the plan of a release with the offline keys, and start its first stage.
 
-    The plan is the most that the rollout may ever do: the control plane picks a stage of it, pauses and aborts. Stages
-    go on by themselves when their time is over and every gate passes; a gate that surely fails halts the rollout and
-    calls devices back. A plan never changes: to change one, abort it and start another.
+    The plan limits what the rollout can do: the control plane only advances, pauses and aborts it. A stage ends when
+    its time is over and every gate passes; a gate that fails with certainty halts the rollout and sends devices back. A
+    plan cannot change: abort it and start another.
 
-    Signing needs the fleet's folder and its offline keys. Whoever has neither begins, with --url and --signed, a plan
-    that was signed where they are.
+    Signing needs the fleet's folder and its offline keys. Without them, use --url and --signed to start a plan that was
+    signed elsewhere.
     """
     folder, name, plan = options.folder, options.signed, None
     if name is None:
         plan = _sign(options)
         name = plan.id
     elif options.sign_only or options.file is not None or options.name is not None or options.which != "latest":
-        raise click.UsageError("--signed begins a plan as it was signed: leave out what makes another one")
+        raise click.UsageError("--signed starts a plan exactly as signed; omit options that change it")
     if options.sign_only:
-        click.echo(f"signed {name}; begin it: edgewright fleet rollout start --signed {name} --fleet {folder}")
+        click.echo(f"signed {name}; start it: edgewright fleet rollout start --signed {name} --fleet {folder}")
         return
     api = ApiOptions(fleet=folder, url=options.url, token_file=options.token_file, ca_file=options.ca_file)
     with api.connect() as client:
@@ -198,8 +200,8 @@ def _sign(options: StartOptions) -> Plan:
     folder, url = options.folder, options.url
     if url and not (folder / SETTINGS).is_file():
         raise InputError(
-            "the folder of the fleet, since a plan is signed with its offline keys", f"--url {url} alone", str(folder),
-            "Name it with --fleet; or let the plan be signed where it lies (--sign-only), and begin it: --signed ID",
+            "the folder of the fleet, which has the offline keys to sign a plan", f"--url {url} alone", str(folder),
+            "Set it with --fleet; or sign the plan on that machine (--sign-only) and start it with --signed ID",
         )  # fmt: skip
     plan = _planned(options)
     publish_plan(folder, plan, keys=options.keys, passphrases=passphrases(options.passphrase_files))
@@ -229,6 +231,6 @@ def _warn(plan: Plan, devices: int) -> None:
     if within < quorum:
         click.echo(
             f"note: stage {stage.name!r} has about {within:.3g} of {devices} devices and its gates need {quorum}: it "
-            "holds until there are more; for a small fleet begin with a larger share, or give --quorum",
+            "waits for more devices; for a small fleet start with a larger share, or set --quorum",
             err=True,
         )

@@ -12,11 +12,11 @@ from edgewright.cli.options import argument, declare, option
 def command(
     *,
     plan: str | None = argument(required=False),
-    everything: bool = option("--all", help="Those that are over, too."),
+    everything: bool = option("--all", help="Include finished rollouts."),
     as_json: bool = option("--json", help="Print JSON."),
     api: ApiOptions,
 ) -> None:
-    """Show where a rollout stands: why it holds, its gates with numbers, and before when it is not over."""
+    """Show the state of a rollout: why it waits, its gates with numbers, and the earliest time it can end."""
     from edgewright.cli.rollouts._output import PATH, find, say
     from edgewright.schema.fleet_watch import RolloutsSeen
 

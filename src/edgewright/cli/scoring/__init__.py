@@ -60,7 +60,7 @@ def kind_of(place: Path) -> tuple[str, Scored]:
             return name, scored
     whats = ", ".join(scored.what for scored in known.values())
     got = f"a {place.suffix or 'file'} of another kind" if place.is_file() else "a folder without a package"
-    raise InputError(f"one of: {whats}", got, str(place), "A model alone has no labels of its own: package it first")
+    raise InputError(f"one of: {whats}", got, str(place), "A model alone has no labels; package it first")
 
 
 def refuse_options(scored: Scored, request: ScoreRequest) -> None:
@@ -72,7 +72,7 @@ def refuse_options(scored: Scored, request: ScoreRequest) -> None:
     for key, option in OPTIONS.items():
         if getattr(request, key) and key not in scored.takes:
             known = ", ".join(name for one, name in OPTIONS.items() if one in scored.takes)
-            raise InputError(f"options of {scored.what} (--data, {known})", option, "edgewright score", "Leave it out")
+            raise InputError(f"options of {scored.what} (--data, {known})", option, "edgewright score", "Omit it")
 
 
 def _marks(place: Path) -> Iterator[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 _METHODS = {
-    "recall": "Wilson", "precision": "Wilson", "f1": "pieces of the data drawn anew", "false_alarms": "Byar",
+    "recall": "Wilson", "precision": "Wilson", "f1": "bootstrap over pieces of the data", "false_alarms": "Byar",
 }  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.workflows.scoring.rows import set_of
 
     if not request.data:
-        raise InputError("rows with labels", "none", "--data", "Name a file, a folder or a public set: --data DATA")
+        raise InputError("rows with labels", "none", "--data", "Pass a file, folder or public set: --data DATA")
     named = set_of(request)
     found = judge(
         read_detector(place),
@@ -44,7 +44,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
         unit=found["judged"].removesuffix("s"), figures=figures,
         notes=(
             f"{found['events']:,} events, {found['found']:,} found; {found['alarms']:,} alarms, {found['false']:,} "
-            f"false; false_alarms are {per}, row_false is the share of normal {found['judged']} called odd",
+            f"false; false_alarms are {per}, row_false is the share of flagged normal {found['judged']}",
         ),
         details=found,
     )  # fmt: skip

@@ -20,7 +20,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.nlp.documents.search import DocumentIndex
 
     if not request.data:
-        raise InputError("questions with answers", "none", "--data", "Name a CSV or JSON file: --data FILE")
+        raise InputError("questions with answers", "none", "--data", "Pass a CSV or JSON file with --data FILE")
     questions = read_questions(folder_of_set(request))
     with DocumentIndex(place) as index:
         return score_index(index, questions, load(Path(request.encoder)) if request.encoder else None, request.data)

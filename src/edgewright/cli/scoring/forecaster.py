@@ -31,18 +31,18 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     if not path.is_file():
         got = "none" if not request.data else "no file"
         raise InputError(
-            "a CSV file with the rows that came", got, request.data or "--data", "Name it: --data FILE.csv"
+            "a CSV file with the rows that came", got, request.data or "--data", "Pass it with --data FILE.csv"
         )
     header = read_columns(path, path.name)
     check_names(request.names, header, (spec.column, spec.time))
     column = request.target or find_names([spec.column], header, request.names, path.name)[0]
     time = (request.time or find_name(spec.time, header, request.names) or spec.time) if spec.time else ""
     if column not in header:
-        raise InputError(f"a column {column!r}", ", ".join(header), path.name, "Name it: --target COLUMN")
+        raise InputError(f"a column {column!r}", ", ".join(header), path.name, "Set it with --target COLUMN")
     renamed = msgspec.structs.replace(spec, column=column, time=time)
     values = np.array([value for value, _ in coming_rows(renamed, path, path.name)])
     found = score_forecaster(made, values, path.name)
-    figures = {"mase": Interval(value=found["mase"], low=found["low"], high=found["high"], method="origins drawn anew")}
+    figures = {"mase": Interval(value=found["mase"], low=found["low"], high=found["high"], method="origin bootstrap")}
     for name in ("smape", "mae"):
         figures[name] = Interval(value=found[name], low=found[name], high=found[name], method="")
     for row in found["coverage"]:

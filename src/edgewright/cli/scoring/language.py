@@ -25,7 +25,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.nlp.utterance.parse import Understanding
 
     if not request.data:
-        raise InputError("labelled utterances", "none", "--data", "Name a file, a folder or a public set: --data DATA")
+        raise InputError("labelled utterances", "none", "--data", "Pass a file, folder or public set: --data DATA")
     utterances, part = read_judged(folder_of_set(request), request.part)
     understanding = Understanding.load(place, load(Path(request.encoder)) if request.encoder else None)
     found = score_language(understanding, utterances, request.names, request.data)

@@ -23,7 +23,7 @@ class MethodOptions(Columns):
         "--set", metavar="KEY=VALUE", help="Setting of the method, such as degrees=30; may be repeated."
     )
     copies: int = option(type=click.IntRange(1, 100), default=1, help="Copies of each recording.")
-    seed: int = option(type=click.IntRange(0), default=0, help="Seed of everything random.")
+    seed: int = option(type=click.IntRange(0), default=0, help="Random seed.")
 
     def read(self) -> DataSet:
         """Read the data set.

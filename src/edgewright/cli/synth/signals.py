@@ -28,17 +28,17 @@ class SignalOptions(MethodOptions):
 
     window: int = option(type=click.IntRange(0), default=0, help="Rows in a window, for `generate`.")
     out: Path = option(required=True, type=FILE, help="FILE.parquet or FILE.csv.")
-    measured: bool = option(help="Write the measured rows in front of the synthetic ones.")
+    measured: bool = option(help="Also write the measured rows, before the synthetic ones.")
     force: bool = option(help="Replace the file.")
-    as_json: bool = option("--json", help="Print what was made as JSON.")
+    as_json: bool = option("--json", help="Print a summary as JSON.")
 
 
 @declare("signals", epilog=_EXAMPLE)
 def command(options: SignalOptions) -> None:
-    """Make synthetic signals of DATA (a file, or a folder with --kind of a public set).
+    """Generate synthetic signals from DATA (a file, or a folder with --kind of a public set).
 
-    Sessions of synthetic rows begin with `synthetic/`: name the column `session` in [data] when a pipeline reads them.
-    A split then never tests on them, and trains only on those made of people who train.
+    Sessions of synthetic rows begin with `synthetic/`: set `session` to that column in [data] when a pipeline reads
+    them. A split then never tests on them, and trains only on those derived from training people.
     """
     out, method = options.out, options.method
     refuse_existing(out, options.force)

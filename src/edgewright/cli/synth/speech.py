@@ -17,21 +17,25 @@ from edgewright.schema.errors import InputError
 @click.command("speech", epilog="Example: edgewright synth speech stop go --voice en-us --copies 5 --out prompts")
 @click.argument("words", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="A new folder.")
-@click.option("--voice", "voices", multiple=True, help="Of espeak-ng; may be repeated. [default: five of English]")
-@click.option("--copies", type=click.IntRange(1, 1000), default=3, show_default=True, help="Of a word in a voice.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of speeds and pitches.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+@click.option(
+    "--voice", "voices", multiple=True, help="Voice of espeak-ng; may be repeated. [default: five English voices]"
+)
+@click.option(
+    "--copies", type=click.IntRange(1, 1000), default=3, show_default=True, help="Copies of each word in each voice."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of speeds and pitches.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(words: tuple[str, ...], out: Path, voices: tuple[str, ...], copies: int, seed: int, as_json: bool) -> None:
-    """Have WORDS said, each in several voices, at random speeds and pitches, into WAV files.
+    """Synthesise WORDS in several voices, at random speeds and pitches, as WAV files.
 
-    `labels.csv` in the folder names the word, the voice and, as its session, that the file is synthetic.
+    `labels.csv` in the folder has the word, the voice and, as the session, the mark that the file is synthetic.
     """
     from edgewright.language.synthesis.speech import VOICES, speak
 
     if out.exists():
-        raise InputError("a new folder", "one that is there", str(out))
+        raise InputError("a new folder", "an existing one", str(out))
     if not out.parent.is_dir():
-        raise InputError("a folder in one that is there", "no such folder", str(out.parent))
+        raise InputError("a folder in an existing one", "no such folder", str(out.parent))
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         made = speak(list(words), voices or VOICES, copies, seed, folder)

@@ -20,16 +20,16 @@ class UtilityOptions(MethodOptions):
 
     window: int = option(type=click.IntRange(8), required=True, help="Rows in a window.")
     every: int = option(type=click.IntRange(1), default=1, help="Take every n-th window.")
-    people: int = option(type=click.IntRange(0), default=0, help="People who train in each fold; 0: all others.")
-    folds: int = option(type=click.IntRange(2, 100), default=5, help="Parts of the people.")
+    people: int = option(type=click.IntRange(0), default=0, help="Training people in each fold; 0 uses all others.")
+    folds: int = option(type=click.IntRange(2, 100), default=5, help="Number of folds of people.")
     as_json: bool = option("--json", help="Print the figures as JSON.")
 
 
 @declare("utility", epilog=_EXAMPLE)
 def command(options: UtilityOptions) -> None:
-    """Train with and without synthetic windows of DATA and test both on real people who were left out.
+    """Train with and without synthetic windows of DATA and test both on real, held-out people.
 
-    The interval resamples whole people. Exit code 0 whatever comes out: that a method gains nothing is an answer.
+    The interval resamples whole people. The exit code does not depend on the result.
     """
     with loading():
         from edgewright.language.synthesis.utility_test import measure_utility, windows_of
@@ -44,13 +44,13 @@ def command(options: UtilityOptions) -> None:
         return
     trained = f"{people} people" if people else "all others"
     real = f"{found.windows:,} real windows of {found.people} people"
-    click.echo(f"Simulated copies beside {real}, {found.folds} folds, trained on {trained}")
+    click.echo(f"Simulated copies added to {real}, {found.folds} folds, trained on {trained}")
     for name, figure in (("without", found.without), (f"with {method}", found.beside)):
         click.echo(
             f"  {name:<16} {100 * figure.value:5.1f} % right ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
         )
     gain = found.gain
-    clear = "a gain" if gain.low > 0 else "does harm" if gain.high < 0 else "none that could be told"
+    clear = "a gain" if gain.low > 0 else "does harm" if gain.high < 0 else "not significant"
     click.echo(
         f"  {'difference':<16} {100 * gain.value:+5.1f} points "
         f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}): {clear}"

@@ -16,14 +16,14 @@ from edgewright.schema.errors import InputError
 @click.command("utterances", epilog="Example: edgewright synth utterances grammar.toml --count 200 --out more.csv")
 @click.argument("grammar", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=FILE, help="FILE.csv")
-@click.option("--count", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Sentences an intent.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
+@click.option("--count", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Sentences per intent.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
 @click.option("--force", is_flag=True, help="Replace the file.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(grammar: Path, out: Path, count: int, seed: int, force: bool, as_json: bool) -> None:
-    """Draw sentences of the templates, rules and paraphrases of GRAMMAR; slots stay marked.
+    """Generate sentences from the templates, rules and paraphrases of GRAMMAR, with marked slots.
 
-    The column `provenance` says `synthetic/grammar` of every sentence.
+    The column `provenance` has `synthetic/grammar` for every sentence.
     """
     from edgewright.core.files import write_atomic
     from edgewright.language.synthesis.grammar import METHOD, read_grammar, sentences

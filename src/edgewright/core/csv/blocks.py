@@ -97,7 +97,7 @@ def _clean(data: bytes, line: int, name: str) -> Block:
             ) from None
     at = data.find(b"\0")
     if at >= 0:
-        do = "This is not a CSV file, or it was cut while it was written"
+        do = "This is not a CSV file, or writing it was interrupted"
         raise InputError("text", "a NUL byte", _where(data, at, line, name), do)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -179,7 +179,7 @@ def _shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     """Shape of every value that one sample gives, without the batch axis."""
     source = graph.inputs[0]
     if any(length < 1 for length in source.shape):
-        raise InputError("an input whose lengths are fixed", f"shape {source.shape}", f"graph {graph.name}")
+        raise InputError("an input of fixed shape", f"shape {source.shape}", f"graph {graph.name}")
     names = tuple(node.outputs[0] for node in graph.nodes)
     made = compile_graph(graph, names)(np.zeros((1, *source.shape), source.dtype))
     return {source.name: tuple(source.shape), **{name: tuple(array.shape[1:]) for name, array in made.items()}}

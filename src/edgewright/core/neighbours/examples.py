@@ -75,7 +75,7 @@ def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[st
     if bad.any():
         line = int(rows.lines[int(bad.argmax())])
         raise InputError("a number in every cell", "a missing or infinite one", f"{path.name} line {line}",
-                         "Examples are whole: take such rows out")  # fmt: skip
+                         "Examples must be complete: remove such rows")  # fmt: skip
     labels = np.char.strip(rows.text[column]) if column else np.full(len(values), "")
     starts = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
     whole = 0

@@ -115,7 +115,7 @@ class Parser:
     def _turned(self) -> Tree:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise self._wrong(f"at most {_DEEPEST} brackets and nots within one another")
+            raise self._wrong(f"at most {_DEEPEST} nested brackets and nots")
         try:
             if self._next_is("not"):
                 self._at += 1

@@ -128,7 +128,7 @@ def _known(table: StateTable, where: str) -> None:
             raise UnknownNameError("state", name, table.states, f"{where} {key}")
     if bool(table.safe) != bool(table.patience):
         missing, there = ("safe", "patience") if table.patience else ("patience", "safe")
-        text = "the state it goes to" if missing == "safe" else "after how many seconds it calls"
+        text = "its target state" if missing == "safe" else "a number of seconds after which it fires"
         raise InputError(f"`{missing}` beside `{there}`", "none", where, f"The watchdog must know {text}")
 
 

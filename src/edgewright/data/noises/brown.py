@@ -14,4 +14,4 @@ def draw(shape: tuple[int, ...], rate: float, rng: np.random.Generator) -> Drawn
     return coloured(rng.standard_normal(shape), 2.0)
 
 
-NOISE = Noise(description="power falls by 1 / f squared: wind, a base line that wanders", draw=draw)
+NOISE = Noise(description="power falls by 1 / f squared: wind, baseline drift", draw=draw)

@@ -61,7 +61,7 @@ SET = PublicSet(
     licence="no licence file in the repository; UCI states CC BY 4.0 for its collection (unverified)",
     citation="Candanedo, Feldheim: Accurate occupancy detection of an office room from light, temperature, humidity "
     "and CO2 measurements using statistical learning models. Energy and Buildings 112 (2016) 28-39.",
-    task="is somebody in the room: 2 classes, five readings in a row, a row a minute, split by recording",
+    task="room occupancy: 2 classes, five readings in a row, a row a minute, split by recording",
     loader=_load,
     folder="occupancy",
     file="datatest.txt",

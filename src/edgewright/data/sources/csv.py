@@ -65,7 +65,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     except InputError as error:
         if error.expected == "a number" and error.do.startswith("Correct or empty"):
             column = error.where.rpartition("column ")[2]
-            part = "as time" if _DATE.match(error.got) else "in ignore when it is no measurement"
+            part = "as time" if _DATE.match(error.got) else "in ignore if it is not a measurement"
             do = f"Correct or empty the cell, or name the column {column!r} {part}"
             raise InputError(error.expected, error.got, error.where, do) from None
         raise

@@ -79,7 +79,7 @@ def _numbers(kinds: pl.Schema, config: TableConfig, name: str) -> list[str]:
         if not (kind.is_numeric() or kind == pl.Boolean):
             raise InputError(
                 "a column of numbers", f"{kind}", f"{name} column {column}",
-                f"Name {column!r} in ignore when it is no measurement",
+                f"Name {column!r} in ignore if it is not a measurement",
             )  # fmt: skip
     return numbers
 

@@ -152,7 +152,7 @@ class Agent:
         touched[state.name] = state
         if state.silent and len(packet.values):
             state.silent = False
-            text = f"back after {arrived - state.arrived:.3g} s"
+            text = f"returned after {arrived - state.arrived:.3g} s"
             state.tell(Health(time=_moment(packet), what="back", text=text, amount=arrived - state.arrived))
         try:
             state.take(packet, arrived)

@@ -67,7 +67,7 @@ def prove(entry: PackageEntry, store: Path, keep_old: bool) -> VerifiedPackage:
 
 
 def _refused(error: EdgewrightError, name: str, there: bool) -> EdgewrightError:
-    stays = f"The package {name!r} that was proven here before stays" if there else ""
+    stays = f"The package {name!r}, verified here earlier, stays in use" if there else ""
     if isinstance(error, CheckFailedError):
         told = str(error).rstrip(".")
         return CheckFailedError(f"refused: {told}", stays)

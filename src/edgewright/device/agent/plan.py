@@ -188,8 +188,8 @@ def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) 
         if before == column.name:
             plan.columns[place] = name
         elif name not in (before, column.name):
-            raise InputError(f"the column as {before}, as another one asks for it", name, who,
-                             "Run them in two processes")  # fmt: skip
+            raise InputError(f"the column as {before}, as another one requires it", name, who,
+                             "Run them in separate processes")  # fmt: skip
 
 
 def _unique(names: Sequence[str], what: str) -> None:

@@ -120,6 +120,6 @@ def _check_command(name: str, command: CommandEntry, where: str) -> None:
     at = f"{where} commands.{name}.run"
     program = Path(command.run[0])
     if not program.is_absolute():
-        raise InputError("the whole path of a program", repr(command.run[0]), at, "Nothing is looked for in PATH")
+        raise InputError("the whole path of a program", repr(command.run[0]), at, "PATH is not searched")
     if any("\0" in word for word in command.run):
         raise InputError("arguments without a zero byte", "one", at)

@@ -88,12 +88,12 @@ class Delivery:
         try:
             done = deliver(self._store, sink)
         except EdgewrightError as error:
-            self._tell(f"{error}. What was sent may be sent twice")
+            self._tell(f"{error}. Items may be sent twice")
             return False
         self.sent += done.arrived
         if done.problem:
             self._at = (self._at + 1) % len(self._sinks)
-            self._tell(f"sink {kind}: {done.problem}. What waits stays in the outbox and is sent later")
+            self._tell(f"sink {kind}: {done.problem}. Items stay in the outbox and are sent later")
         return done.arrived > 0 and not done.problem
 
     def _tell(self, text: str) -> None:

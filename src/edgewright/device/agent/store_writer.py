@@ -123,4 +123,4 @@ class StoreWriter:
             now = time.monotonic()
             if now - self._said >= _REMIND:
                 self._said = now
-                self._say(f"{error}. What was measured waits in memory and is tried again")
+                self._say(f"{error}. Measurements wait in memory and are retried")

@@ -222,7 +222,7 @@ class StreamState:
         moment = float(asked.cut.times[-1])
         if asked.answered is None:
             unit.judge.gap()
-            text = f"model: {unit.answerer.name} does not answer: {asked.failed}"
+            text = f"model: {unit.answerer.name} does not respond: {asked.failed}"
             self.tell(Health(time=moment, what="model", text=text))
             return
         found, health, summaries = unit.judge.take(asked.answered)

@@ -64,7 +64,7 @@ def open_link(link: str) -> Iterator[Port]:
     try:
         yield opened if kind == "serial" else _Tcp(opened)
     except OSError as error:
-        raise OutputError("the line to stay", _said(error), link, "The next try goes on where it was") from None
+        raise OutputError("the line to stay open", _said(error), link, "The next attempt resumes there") from None
     finally:
         opened.close()
 
@@ -88,15 +88,15 @@ _LONGEST = 4096
 OK, ORDER, TOO_LONG, GAP, FLASH, DAMAGED, FORMAT, LAYOUT, OLDER, SIGNATURE, ANSWERS, TRIAL, NONE = range(13)
 CODES = {
     OK: "done",
-    ORDER: "another step comes first",
+    ORDER: "an earlier step is missing",
     TOO_LONG: "longer than a slot of the board, or too short",
     GAP: "bytes before these are missing",
     FLASH: "its flash could not be erased, written or read",
-    DAMAGED: "other bytes arrived than were announced",
+    DAMAGED: "the received bytes differ from the announced ones",
     FORMAT: "not weights, or of a format that the board does not know",
-    LAYOUT: "made for other code: that is a firmware update, left to the boot loader",
-    OLDER: "not newer than what the board has had",
-    SIGNATURE: "not signed with the key that the board knows",
+    LAYOUT: "made for other code: update the firmware with the boot loader",
+    OLDER: "not newer than the board's latest weights",
+    SIGNATURE: "not signed with the board's key",
     ANSWERS: "the test vectors give other answers on the board",
     TRIAL: "the board has weights on trial: confirm or revert them first",
     NONE: "the board has no weights",

@@ -25,7 +25,7 @@ _STATES: dict[int, BoardState] = {
     link.GAP: "trouble", link.TRIAL: "trouble",
 }  # fmt: skip
 """What a refusal says; all others are the board's word about the weights."""
-_FIRMWARE = "it runs other code than the weights are for: that is a firmware update, left to its boot loader"
+_FIRMWARE = "it runs other code than the weights need: update its firmware with the boot loader"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _too_old(check: BoardCheck, status: BoardAnswer, counter: int) -> BoardSeen:
     if status.counter < counter <= status.floor:
         why = f"it went back from weights {counter} and takes them no more"
         return _board_seen(check, status, "reverted", why, wanted=counter)
-    why = f"weights {counter} are not newer than what it has had: they need a number above {status.floor}"
+    why = f"weights {counter} are not newer than its latest: they need a number above {status.floor}"
     return _board_seen(check, status, "refused", why, wanted=counter)
 
 

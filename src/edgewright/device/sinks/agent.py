@@ -106,7 +106,7 @@ def _wrong(item: OutboxItem) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"expected an item as JSON, got {error}"[:200]
     if (found.boot, found.sequence) != tuple(item.place) or b"\n" in item.body:
-        return "expected an item of one line that names its own place, got another"
+        return "expected an item of one line with its own position, got another"
     return ""
 
 

@@ -107,7 +107,7 @@ class LineReader:
         cut = held.rfind(b"\n") + 1
         self._held = held[cut:]
         if len(self._held) > LONGEST_LINE:
-            self._notices.append(f"a line of more than {LONGEST_LINE} bytes was passed over")
+            self._notices.append(f"a line of more than {LONGEST_LINE} bytes was skipped")
             self._held, self._skip = b"", True
         return self._arrived(self._parts(_tidy(held[:cut])) if cut else [])
 
@@ -207,7 +207,7 @@ class LineReader:
         if not given:
             if self._wanted:
                 wanted = f"{len(self._wanted)} columns are wanted"
-                self._notices.append(f"{len(cells)} cells without names where {wanted}: a header must say them")
+                self._notices.append(f"{len(cells)} cells without names, but {wanted}: add a header")
                 return []
             given = tuple(f"c{i + 1}" for i in range(len(cells)))
         self._planned(given, delimiter)
@@ -295,4 +295,4 @@ def _counted(notices: list[str]) -> list[str]:
     """Many lines that are no rows become the first of them and a number."""
     if len(notices) <= 3:
         return notices
-    return [notices[0], f"and {len(notices) - 1} more lines that were passed over"]
+    return [notices[0], f"and {len(notices) - 1} more skipped lines"]

@@ -85,9 +85,7 @@ class FrameReader:
         if self._match is None and not self._given:
             if self._wanted and len(self._wanted) != channels:
                 if channels != self._width:
-                    self._notices.append(
-                        f"{channels} channels where {len(self._wanted)} are wanted: their names are waited for"
-                    )
+                    self._notices.append(f"{channels} channels, expected {len(self._wanted)}: waiting for their names")
                 self._width = channels
                 return None
             self._named(self._wanted or tuple(f"c{i + 1}" for i in range(channels)))

@@ -61,7 +61,7 @@ class HttpPush(Stream):
             self._server = Server((config.host, config.port), type("Handler", (Handler,), {"source": self}))
         except (OSError, OverflowError) as error:
             reason, where = getattr(error, "strerror", None) or str(error), f"{config.host}:{config.port}"
-            do = "Take another port, or end who has it"
+            do = "Use another port, or free this one"
             raise InputError("an address to listen at", reason, where, do) from None
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
@@ -77,7 +77,7 @@ class HttpPush(Stream):
             self._packets.clear()
             self._rows = 0
             if self._refused:
-                text = f"{self._refused} requests were refused: rows came faster than they were read"
+                text = f"{self._refused} requests were refused: rows arrived faster than they were read"
                 packets.append(notice_of(text, len(self.columns)))
                 self._refused = 0
             return packets
@@ -102,7 +102,7 @@ class HttpPush(Stream):
             if self._rows >= self._config.waiting:
                 self._refused += 1
                 self._ready.notify()
-                return 429, {"error": "rows come faster than they are read"}
+                return 429, {"error": "rows arrive faster than they are read"}
             if stream not in self._readers:
                 if len(self._readers) >= self._config.streams:
                     return 429, {"error": f"more than {self._config.streams} streams"}
@@ -132,7 +132,7 @@ class HttpPush(Stream):
 def _token(config: HttpConfig) -> bytes | None:
     if not config.token_file:
         if not _only_here(config.host):
-            raise InputError("a token where others can reach the host", "none", f"http:{config.host}", "Set token_file")
+            raise InputError("a token on a reachable host", "none", f"http:{config.host}", "Set token_file")
         return None
     try:
         token = Path(config.token_file).read_bytes().partition(b"\n")[0].strip()

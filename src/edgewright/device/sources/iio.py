@@ -98,7 +98,7 @@ class IioBuffer(PolledSource):
         try:
             self._handle = os.open(Path(self._config.dev) / where, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            do = "Run as a user who may read it: a udev rule, or a group"
+            do = "Run as a user who can read it (udev rule or group)"
             raise InputError(
                 "a buffer that can be read", error.strerror or str(error), f"{self._config.dev}/{where}", do
             ) from None
@@ -136,7 +136,7 @@ class IioBuffer(PolledSource):
         except OSError as error:
             # What is already as it should be need not be written.
             if must and read(file, "") != text:
-                do = "Run as a user who may write it: a udev rule, or a group"
+                do = "Run as a user who can write it (udev rule or group)"
                 raise InputError("to set up the device", error.strerror or str(error), str(file), do) from None
 
     def _taken(self, wait: float) -> Arrived | None:

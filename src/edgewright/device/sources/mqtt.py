@@ -167,7 +167,7 @@ class MqttTopics(Stream):
         if message.retain:
             return  # kept by the broker from some earlier time, and given again at every connection
         if len(message.payload) > self._config.largest:
-            self._say(f"a message of {len(message.payload)} bytes was passed over", stream)
+            self._say(f"a message of {len(message.payload)} bytes was skipped", stream)
             return
         reader, stamper = self._of(stream, message.topic)
         try:

@@ -158,7 +158,7 @@ class Replay(Stream):
                     "a time in every row: seconds, or a date such as 2026-11-20T13:00:00",
                     got,
                     f"{file.name} line {block.lines[row]}, column {name}",
-                    "Write every time so, or do without: time=- and a rate",
+                    "Write every time so, or set time=- and a rate",
                 )
             if offset is None:
                 # The first recording keeps its own time; the next ones follow it, so that time never falls back.
@@ -178,7 +178,7 @@ def _of_replay(error: InputError, file: Path, found: Match) -> InputError:
     if found.time >= 0 and column == _beginning(file)[0][found.time]:
         return InputError("seconds in every row, or dates in every row", error.got, error.where)
     if np.isfinite(TimeColumn.dates([error.got.strip("'")])).all():
-        do = f"If it is the time of the rows, say so: time={column}; a column of dates is no channel"
+        do = f"If it is the time of the rows, set time={column}; a column of dates is not a channel"
         return InputError(error.expected, f"the date {error.got}", error.where, do)
     return InputError(error.expected, error.got, error.where, "Correct or empty the cell, or leave the column out")
 

@@ -125,7 +125,7 @@ class SerialLine(PolledSource):
             self._without = now
         elif bytes_came and not self._doubted and now - self._without > _STARTS_SOON:
             self._doubted = True
-            self._notice = f"bytes come and no rows: is it {self._config.baud} baud, and form {self._config.form!r}?"
+            self._notice = f"bytes but no rows: is it {self._config.baud} baud, and form {self._config.form!r}?"
 
 
 def _reader(config: SerialConfig, columns: tuple[str, ...]) -> LineReader | FrameReader:

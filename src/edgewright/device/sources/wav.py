@@ -156,7 +156,7 @@ class Microphone(PolledSource):
             return Arrived(np.ascontiguousarray(self._handle.read(wait)[:, self._places]))
         except Overrun:
             # How much is missing shows in the time: the clock jumps to the arrival.
-            self._notice = "sound was lost: it was not read in time"
+            self._notice = "sound was lost: it was read too late"
         except Gone as error:
             self.close()
             self._told = True

@@ -68,7 +68,7 @@ def row_lines(device: str, found: Iterable[Stretch], form: Form, columns: Sequen
     """
     if not columns:
         raise InputError("the raw columns that may leave, by name", "none", "--column",
-                         "Raw data stays on the device unless a column is named")  # fmt: skip
+                         "Raw data stays on the device unless you name a column")  # fmt: skip
     if form == "csv":
         yield _csv(["device", "boot", "sequence", "stream", "time", *columns])
     known: set[str] = set()

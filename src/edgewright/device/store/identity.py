@@ -18,7 +18,7 @@ IDENTITY_FILE = "identity.sqlite"
 _VERSION = 1
 _PUT = "INSERT OR REPLACE INTO identity(key, value) VALUES (?, ?)"
 _DO = (
-    "It is left as it is, and none is made in its place: names of items would be given twice. Move the whole folder "
+    "It is not replaced, because item names would repeat. Move the whole folder "
     "away and start with an empty one under another `device` name: docs/device.md, 'Damage that is mended by hand'"
 )
 

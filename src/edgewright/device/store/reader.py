@@ -46,7 +46,7 @@ def look(folder: Path) -> Iterator[Database]:
             raise
         except sqlite3.DatabaseError as error:
             raise OutputError("a store that can be read", str(error), str(place),
-                              "A start of `edgewright device run` checks and repairs it") from error  # fmt: skip
+                              "Start `edgewright device run` to check and repair it") from error  # fmt: skip
 
 
 def _reader(path: Path, spare: Path) -> Connection:

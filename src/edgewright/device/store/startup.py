@@ -73,7 +73,7 @@ def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: 
         raise
     except Exception as error:
         raise OutputError("to open the store", f"{trouble(error)}: {error}", str(folder),
-                          "Is the disk full, or mounted read-only?") from error  # fmt: skip
+                          "Check that the disk has space and is not read-only") from error  # fmt: skip
 
 
 def _begun(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: Connect) -> tuple[Identity, Database]:

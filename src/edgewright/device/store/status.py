@@ -14,7 +14,7 @@ from edgewright.schema.store import ASIDE, Lost, StoreState, TableState
 
 START, REFUSED = "start", "refused"
 """Labels of health events with which an agent begins."""
-INSTEAD = "the last one that was proven here is at work"
+INSTEAD = "the last verified one is in use"
 """What is said of a package that was refused."""
 _MOST_PACKAGES = 1000
 

@@ -78,7 +78,7 @@ class Store:
         config = config or StoreConfig()
         clock = clock or SystemClock()
         if config.encrypt and not config.key_file:
-            raise InputError("a key_file beside 'encrypt'", "none", "[store]", "Name a file of 32 bytes")
+            raise InputError("a key_file with 'encrypt'", "none", "[store]", "Name a file of 32 bytes")
         key = read_key(Path(config.key_file)) if config.key_file else None
         lock = startup.lock(folder)
         try:
@@ -211,7 +211,7 @@ class Store:
                 raise
             except Exception as error:
                 raise OutputError("to close the store in order", str(error), str(self.folder),
-                                  "What was committed is there; the next start looks closely") from error  # fmt: skip
+                                  "Committed data is safe; the next start checks the store") from error  # fmt: skip
             finally:
                 with suppress(Exception):
                     self.database.close()

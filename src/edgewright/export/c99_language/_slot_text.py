@@ -7,7 +7,7 @@ HEADER = """\
 #define @@_SLOTS %(slots)d
 /* Slots of an utterance at most: the first of the text. */
 #define @@_MOST_SLOTS %(most)d
-/* `today` where nobody knows it: "tomorrow" and names of weekdays then stay words. */
+/* `today` if unknown: "tomorrow" and names of weekdays then stay words. */
 #define @@_NO_DATE INT32_MIN
 /* What found a slot. */
 #define @@_TAGGER 0

@@ -87,9 +87,9 @@ def _note(subject: Subject) -> str:
     if subject.stream is not None:
         kind = "decisions and alarms" if subject.stream.labels else "answers"
         also = f", and anomalies by {names}" if names else ""
-        lines.append(f"{word}_push of {word}_stream.h takes the rows of a stream one by one and tells {kind}{also}")
+        lines.append(f"{word}_push of {word}_stream.h takes the rows of a stream one by one and reports {kind}{also}")
     else:
-        lines += [f"{w.prefix}_detect of {w.prefix}_detect.h takes rows and tells anomalies" for w in watchers.all]
+        lines += [f"{w.prefix}_detect of {w.prefix}_detect.h takes rows and reports anomalies" for w in watchers.all]
     lines += [f"left out, because C cannot say it: detector {name}: {why}" for name, why in watchers.refused.items()]
     return "; ".join(lines)
 

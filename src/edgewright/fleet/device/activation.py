@@ -62,7 +62,7 @@ class Activator:
         now = self._clock.monotonic()
         self._asked = (plan.id, release.counter)
         if self._control is None:
-            self.why = f"release {release.counter} needs the leave of a control plane, and this device has none"
+            self.why = f"release {release.counter} needs permission from a control plane, and this device has none"
             self.pace.bad(now)
             return False
         intent = Intent(
@@ -71,7 +71,7 @@ class Activator:
         try:
             allowed = self._control.intent(intent)
         except Unreachable as error:
-            self.why = f"release {release.counter} waits for the leave of the control plane: {error}"
+            self.why = f"release {release.counter} waits for permission from the control plane: {error}"
             self.pace.away(now, error.wait)
             return False
         except InputError as error:

@@ -55,7 +55,7 @@ class BoardProcess:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
             )
         except OSError as error:
-            self._why = f"the process that asks boards cannot be started: {error.strerror or error}"
+            self._why = f"the board process cannot start: {error.strerror or error}"
             return
         self._process = process
         self._thread = threading.Thread(
@@ -108,7 +108,7 @@ class BoardProcess:
                     self._wake()
             said = process.stderr.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
             if said:
-                self._why = f"the process that asks boards ended: {said[-1][:200]}"
+                self._why = f"the board process exited: {said[-1][:200]}"
         self._wake()
 
 
@@ -165,7 +165,7 @@ class Boards:
             return ""
         said = "; ".join(f"{one.name} {WORDS[one.state]}{f' ({one.why})' if one.why else ''}" for one in odd[:3])
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
-        return f"{len(seen) - len(odd)} of {len(seen)} boards have what they should: {said}{more}"[:300]
+        return f"{len(seen) - len(odd)} of {len(seen)} boards are up to date: {said}{more}"[:300]
 
     def seen(self) -> tuple[BoardSeen, ...]:
         """How they are now, for a report."""
@@ -241,7 +241,7 @@ class Boards:
             return
         self._listen()  # it may have said something, and ended, since it was listened to
         for name in sorted(self._asked):
-            said = why or "the process that asks boards ended without a word of this one"
+            said = why or "the board process exited without reporting this board"
             self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=said))
         self._asked = set()
 

@@ -62,7 +62,7 @@ class HttpControl:
             try:
                 return msgspec.json.decode(content, type=kind)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise Unreachable(f"{path}: an answer that is none: {error}", _LONG) from None
+                raise Unreachable(f"{path}: an invalid answer: {error}", _LONG) from None
         try:
             problem = msgspec.json.decode(content, type=Problem)
         except (msgspec.DecodeError, UnicodeDecodeError):  # it says nothing that is understood

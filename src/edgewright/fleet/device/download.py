@@ -113,7 +113,7 @@ class Downloader:
     def _damaged(self, release: Release, plan: Plan) -> None:
         """Drop bytes that differ from the signed ones; download them again later, log it once."""
         held = self._state.held
-        detail = "the bytes that came are not those that were signed"
+        detail = "the received bytes differ from the signed ones"
         before = any(
             (one.what, one.counter, one.because) == ("refused", release.counter, "damaged")
             for one in self._state.outcomes

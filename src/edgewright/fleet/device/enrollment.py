@@ -143,7 +143,7 @@ def device_key(store: Path) -> Ed25519PrivateKey:
     if not isinstance(found, Ed25519PrivateKey):
         raise InputError(
             "an Ed25519 key in PEM", reason[:100], str(path),
-            "Take the file away and enrol the device again: it will be another device to the fleet",
+            "Remove the file and enrol the device again: the fleet then sees a new device",
         )  # fmt: skip
     return found
 

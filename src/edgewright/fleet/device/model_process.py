@@ -138,7 +138,7 @@ class ModelProcess:
         if code is None and silent > (self._sign if self._is_ready else self._ready):
             process.kill()
             process.wait()
-            self._line = f"gave no sign of life for {silent:.0f} s"
+            self._line = f"did not respond for {silent:.0f} s"
         elif code:
             self._line = self._how(code)
         return self._line

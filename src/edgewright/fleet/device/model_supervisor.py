@@ -66,7 +66,7 @@ def _sound(state: State, slots: Slots, wall: float) -> str:
         return "the package on trial was damaged on this device"
     told = state.tell("refused", held.counter, held.plan, wall, "damaged", "the active slot's bytes have changed")
     state.change([told], active="", counter=0, plan="", fetched=None)
-    return "the active package was damaged on this device; it is fetched again"
+    return "the active package was damaged on this device; downloading it again"
 
 
 def _cut_off(state: State) -> str:
@@ -176,7 +176,7 @@ class ModelSupervisor:
             self.start()
         else:
             self._runner.stop()
-        self.why = f"went back: {why}"
+        self.why = f"rolled back: {why}"
 
     def keep(self) -> Trial | None:
         """Return the trial with its counts up to now, for the next writing."""

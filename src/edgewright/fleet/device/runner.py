@@ -226,7 +226,7 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
         return
     found = sorted(package.glob("*.edge")) if package.is_dir() else [package]
     if len(found) != 1:
-        raise InputError("one package", f"{len(found)}", str(package), "Name the file itself")
+        raise InputError("one package", f"{len(found)}", str(package), "Name the file directly")
     with os_errors(InputError, "a package file", found[0]), found[0].open("rb") as file:
         data = file.read(_LARGEST)
     release = Release(

@@ -207,8 +207,8 @@ _TABLES = (
 )
 _WHAT = "which package this device runs"
 _DO = (
-    "It guards against older packages, so it is not made anew by itself. Take it away by hand to begin anew: "
-    "the floor is then taken from the slots"
+    "It guards against older packages, so it is not recreated automatically. Delete it to start over: "
+    "the floor then comes from the slots"
 )
 _PUT = "INSERT OR REPLACE INTO kept(key, value) VALUES (?, ?)"
 

@@ -67,7 +67,7 @@ def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
 
 def _ended(trial: Trial) -> TrialVerdict | None:
     if trial.crashes > trial.limits.crashes:
-        return _back("crash", f"ended by itself {trial.crashes} times, {trial.limits.crashes} allowed")
+        return _back("crash", f"exited {trial.crashes} times, {trial.limits.crashes} allowed")
     if trial.boots > trial.limits.boots:
         return _back("boots", f"cut off {trial.boots} times, {trial.limits.boots} allowed")
     return None

@@ -101,7 +101,7 @@ def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -
     for role in files:
         if held.get(role) != files[role] and metadata.version(files, role) != metadata.version(held, role) + 1:
             expected, got = metadata.version(held, role) + 1, metadata.version(files, role)
-            do = "Something was published since it was prepared; prepare it again"
+            do = "Something was published after you prepared it; prepare it again"
             raise InputError(f"version {expected} of {role}", str(got), change.about, do)
         check_role_file(held, role, {**held, **files})
     for name in change.targets:
@@ -230,7 +230,7 @@ def online_signers(fleet: Fleet, held: dict[str, bytes], ring: Ring | None = Non
         signer = next(iter(ring.signers(keys)), None)
         if signer is None:
             named = ", ".join(key.keyid[:16] for key in keys)
-            do = "Put its file there, or rotate the role: edgewright fleet key rotate " + role
+            do = "Restore its file, or rotate the role: edgewright fleet key rotate " + role
             raise InputError(f"the key {named} of the online role {role}", ring.why() or "none", str(fleet.online), do)
         found[role] = signer
     return found

@@ -60,8 +60,8 @@ def _keys(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - Root or Targets
     lines = []
     for role, (threshold, keys) in after.items():
         was, had = before.get(role, (0, set()))
-        lines += [f"{key[:_SHORT]} may sign {role} from now on" for key in sorted(keys - had)]
-        lines += [f"{key[:_SHORT]} may no longer sign {role}" for key in sorted(had - keys)]
+        lines += [f"{key[:_SHORT]} can now sign {role}" for key in sorted(keys - had)]
+        lines += [f"{key[:_SHORT]} can no longer sign {role}" for key in sorted(had - keys)]
         if threshold != was:
             lines.append(f"{role} needs {threshold} of {len(keys)} signatures" + (f", before {was}" if was else ""))
     return lines

@@ -82,7 +82,7 @@ def create_fleet(
 def _check(folder: Path, quorums: Mapping[str, Quorum]) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         got = "one that holds something" if folder.is_dir() else "a file"
-        raise InputError("a new or empty folder", got, str(folder), "Choose another one; keys are never written over")
+        raise InputError("a new or empty folder", got, str(folder), "Choose another one; keys are never overwritten")
     for role, quorum in quorums.items():
         if not 1 <= quorum.threshold <= quorum.keys <= MOST_KEYS:
             got = f"{quorum.threshold} of {quorum.keys}"

@@ -134,5 +134,5 @@ def locked(fleet: Fleet) -> Iterator[None]:
         raise OutputError("a folder that can be written", error.strerror or str(error), str(fleet.folder), do) from None
     with handle:
         if not lock_within(handle, _WAIT):
-            raise InputError("a fleet that nobody writes", "one that another process writes", str(fleet.folder))
+            raise InputError("a fleet that is not in use", "one in use by another process", str(fleet.folder))
         yield

@@ -62,7 +62,7 @@ def check_package(path: Path) -> tuple[Package, bytes]:
     package = read_package(path)
     data = path.read_bytes()
     if metadata.sha256(data) != package.sha256:
-        raise InputError("a file that nobody writes", "one that changed while it was read", str(path))
+        raise InputError("a file that no process is writing", "one that changed while it was read", str(path))
     for form in package.manifest.forms:
         Predictor(package, form=form, rows=1)
     return package, data
@@ -139,7 +139,7 @@ def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
     """
     held = read_held(fleet)
     if plan.id in releases.plans(held):
-        raise InputError("a plan's id that is not in use", plan.id, do="Plans are for ever: choose another name")
+        raise InputError("a plan's id that is not in use", plan.id, do="Plan ids are permanent: choose another name")
     signed = {(p.release.product, p.release.counter): p.release for p in releases.listed(held)}
     for release in (plan.release, *([plan.revert] if plan.revert else [])):
         if signed.get((release.product, release.counter)) != release:

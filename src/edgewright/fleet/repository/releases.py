@@ -110,7 +110,7 @@ def with_targets(held: Mapping[str, bytes], files: Iterable[TargetFile], now: fl
             role = releases.delegations.succinct_roles.get_role_for_target(file.path)
             place = roles[role] if role in roles else offline.next_signed(held, role, now)
         if file.path in place.targets:
-            raise InputError("a name that is not in use", file.path, do="Released names and counters are for ever")
+            raise InputError("a name that is not in use", file.path, do="Released names and counters cannot be reused")
         place.targets[file.path] = file
         roles[role] = place
     return {role: metadata.sign(signed, []) for role, signed in roles.items()}

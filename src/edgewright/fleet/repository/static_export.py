@@ -109,8 +109,8 @@ def note(held: Mapping[str, bytes]) -> str:
         "# Static files of a fleet",
         "",
         "Devices ask for `/metadata/*` and `/targets/*` below one address. Any web server, object store or CDN serves"
-        " them; no query, no cookie, no redirect, no compression on the fly. Range requests let a download go on where"
-        " it broke off. Every file is signed: the server cannot change one without being noticed.",
+        " them; no query, no cookie, no redirect, no compression on the fly. Range requests let a download resume."
+        " Every file is signed: the server cannot change one without being noticed.",
         "",
         f"Copy `metadata/timestamp.json` last.{until}",
         "",

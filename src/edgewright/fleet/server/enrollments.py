@@ -14,7 +14,7 @@ from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.tables import devices, tokens
 from edgewright.schema.fleet_report import Enrolled, Enrolment
 
-FORKED = "two devices have this key: a report came with a nonce that another report had used up"
+FORKED = "two devices have this key: a report came with a nonce that another report had already used"
 
 
 def quarantine(connection: sa.Connection, device: str, reason: str, now: float) -> None:
@@ -100,7 +100,7 @@ def enrol(connection: sa.Connection, enrolment: Enrolment, *, now: float, device
     token = connection.execute(_TOKEN, {"mark": mark}).one_or_none()
     if token is None or token.uses < 1 or token.expires <= now:
         raise RefusedError(
-            403, "an enrolment token that holds", "one that is unknown, used or over", "token",
+            403, "a valid enrolment token", "one that is unknown, used or expired", "token",
             "Make one: edgewright fleet token new",
         )  # fmt: skip
     if token.product != enrolment.product:

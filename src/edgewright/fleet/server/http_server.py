@@ -62,7 +62,7 @@ class Listening:
         if not (self.certificate or self.behind_proxy or _local(self.host)):
             raise InputError(
                 "TLS, for an address that other machines reach", f"--host {self.host} without it", "",
-                "Give --tls-cert and --tls-key; or --behind-proxy where another program speaks TLS in front",
+                "Set --tls-cert and --tls-key, or --behind-proxy if a proxy in front handles TLS",
             )  # fmt: skip
         port = _free(self.host, self.port)
         return Listening(self.host, port, self.certificate, self.key, self.behind_proxy)
@@ -177,7 +177,7 @@ async def _answers(where: Listening, serving: asyncio.Task[None]) -> None:
         writer.close()
         return
     reason = serving.exception()
-    raise InputError("a server that begins", str(reason or "one that ended"), where.address, "Look at the certificate")
+    raise InputError("a server that begins", str(reason or "one that ended"), where.address, "Check the certificate")
 
 
 Stop = Callable[[], None]

@@ -66,7 +66,7 @@ class _Open:
             try:
                 connection.commit()
             except sa.exc.OperationalError as error:
-                do = "Free some space, or name another folder in TMPDIR"
+                do = "Free some space, or set TMPDIR to another folder"
                 raise OutputError("to write the database of a simulation", str(error.orig), do=do) from None
 
 

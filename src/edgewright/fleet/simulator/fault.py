@@ -14,12 +14,12 @@ from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
 from edgewright.schema.errors import InputError, UnknownNameError
 
 FOLDER = "edgewright.fleet.simulator.faults"
-ALWAYS = ("nobody is bricked", "only signed releases", "never an older release", "nobody honest is shut out",
-          "nothing acknowledged is lost")  # fmt: skip
+ALWAYS = ("no device is bricked", "only signed releases", "never an older release",
+          "no legitimate device is quarantined", "no acknowledged data is lost")  # fmt: skip
 """Rules that hold in every simulation."""
-TAKEN_BACK = ("halted", "in time", "exposed", "nobody begins after the halt", "all back")
+TAKEN_BACK = ("halted", "in time", "exposed", "no start after the halt", "all back")
 """Rules of a bad release."""
-GETS_THERE = ("a good release goes on", "everybody gets there", "the plan's pace")
+GETS_THERE = ("a good release continues", "all devices update", "the plan's pace")
 """Rules of a good one."""
 SHORTEST = 0.1
 """Days of any simulation at least: a canary has begun, and what is bad about its release is found."""
@@ -49,7 +49,7 @@ class Fault:
     rate = 0.0
     bad = False
     calm = True
-    did = "devices that ever began the new release"
+    did = "devices that started the new release"
     name = ""
 
     def at(self, name: str, rate: float | None) -> Self:
@@ -128,7 +128,7 @@ class FaultSet:
     @property
     def least(self) -> float:
         """Days of the longest at least; and where everybody is to get there, those of the plan."""
-        whole = [least_days()] if "everybody gets there" in self.holds else []
+        whole = [least_days()] if "all devices update" in self.holds else []
         return max(*(one.least for one in self.each), *whole, 0.0)
 
     @property
@@ -178,7 +178,7 @@ def check(settings: Settings) -> None:
     known = known_faults()
     for name, rate in settings.faults:
         if rate is not None and "{rate}" not in known[name].broken:
-            raise InputError("no share: it is about all devices", f"{rate:g}", f"--break {name}", "Leave it out")
+            raise InputError("no share: it affects all devices", f"{rate:g}", f"--break {name}", "Omit it")
 
 
 def check_days(settings: Settings) -> None:

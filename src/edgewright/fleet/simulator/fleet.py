@@ -191,12 +191,12 @@ class Observer:
         now = self._fleet.events.now
         if happened.what == "halted":
             self.halted = now
-            self.say(f"the rollout is HALTED and devices are called back: {happened.why}")
+            self.say(f"the rollout is HALTED and devices are rolled back: {happened.why}")
         elif happened.what == "finished":
             self.finished = now
             self.say(f"the rollout is finished; {happened.why.partition(' is over')[0]} was its last")
         elif happened.what == "stage":
-            self.say(f"all gates say well and the next stage begins, after {happened.why.partition(' is over')[0]}")
+            self.say(f"all gates pass; the next stage begins, after {happened.why.partition(' is over')[0]}")
         elif happened.what == "failed" and self.first(happened.why):
             self.say(f"the control plane could not do something: {happened.why}")
 
@@ -223,7 +223,7 @@ class Observer:
                                               self._fleet.back) if one is not None}  # fmt: skip
         signed = known.get(outcome.counter)
         if release is None or signed is None or device.disk.digests[held.active] != signed.sha256:
-            self.wrong.setdefault("signed", []).append(f"{said}, which nobody signed")
+            self.wrong.setdefault("signed", []).append(f"{said}, which is not signed")
         if outcome.counter < self._floors.get(device.number, 1):
             self.wrong.setdefault("older", []).append(f"{said} after {self._floors[device.number]}")
 
@@ -232,13 +232,13 @@ class Observer:
         what = ""
         if new is not None and outcome.counter == new.counter:
             what = {
-                "activated": "began release {counter}",
+                "activated": "started release {counter}",
                 "confirmed": "confirmed release {counter} after their trial",
-                "reverted": "went back from release {counter} ({because})",
+                "reverted": "rolled back from release {counter} ({because})",
                 "refused": "refused release {counter} ({because})",
             }.get(outcome.what, "").format(counter=outcome.counter, because=outcome.because)  # fmt: skip
         elif outcome.what == "activated":
-            what = f"were called back to the old bytes, release {outcome.counter}"
+            what = f"were rolled back to the old bytes, release {outcome.counter}"
         if not what:
             return
         now = self._fleet.events.elapsed

@@ -35,7 +35,7 @@ def _some(what: Iterable[Device], none: str) -> tuple[bool, str]:
     return not names, f"{', '.join(names[:_FIRST])}{more}" if names else none
 
 
-@_rule("nobody is bricked", "every device has an active package whose bytes are right")
+@_rule("no device is bricked", "every device has an intact active package")
 def _bricked(fleet: SimulatedFleet) -> tuple[bool, str]:
     dead = []
     for device in fleet.devices:
@@ -46,13 +46,13 @@ def _bricked(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some(dead, f"{len(fleet.devices):,} devices run a package")
 
 
-@_rule("only signed releases", "nobody ever activates bytes that the offline keys did not sign")
+@_rule("only signed releases", "no device activates bytes that the offline keys did not sign")
 def _signed(fleet: SimulatedFleet) -> tuple[bool, str]:
     wrong = fleet.observer.wrong.get("signed", [])
     return not wrong, "; ".join(wrong[:_FIRST]) or f"{fleet.observer.outcomes['activated']:,} activations"
 
 
-@_rule("never an older release", "nobody ever activates a release below what was confirmed there")
+@_rule("never an older release", "no device activates a release older than the one it confirmed")
 def _older(fleet: SimulatedFleet) -> tuple[bool, str]:
     wrong = fleet.observer.wrong.get("older", [])
     return not wrong, "; ".join(wrong[:_FIRST]) or f"{fleet.observer.outcomes['activated']:,} activations"
@@ -72,11 +72,11 @@ def _in_time(fleet: SimulatedFleet) -> tuple[bool, str]:
     reported = [at for number, at in observer.ended.items() if number in observer.canary() and at <= observer.halted]
     last = max(reported, default=None)
     if last is None:
-        return False, "halted before anybody reported"
+        return False, "halted before any device reported"
     return observer.halted - last <= 2 * POLL, f"{observer.halted - last:.0f} s after the report that decided"
 
 
-@_rule("exposed", "at most the canary, and who was under way when it was halted, ever ran the bad release")
+@_rule("exposed", "only the canary, and devices already updating at the halt, ran the bad release")
 def _exposed(fleet: SimulatedFleet) -> tuple[bool, str]:
     observer = fleet.observer
     halted = fleet.end if observer.halted is None else observer.halted
@@ -87,7 +87,7 @@ def _exposed(fleet: SimulatedFleet) -> tuple[bool, str]:
     return before <= canary, found
 
 
-@_rule("nobody begins after the halt", "two poll periods after the halt nobody activates the release any more")
+@_rule("no start after the halt", "two poll periods after the halt, no device activates the release")
 def _after(fleet: SimulatedFleet) -> tuple[bool, str]:
     observer = fleet.observer
     halted = observer.halted
@@ -96,7 +96,7 @@ def _after(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some((device for at, device in observer.begun if at > halted + 2 * POLL), "nobody did")
 
 
-@_rule("all back", "everybody that ran the bad release runs the old bytes again, who was away too")
+@_rule("all back", "all devices that ran the bad release, offline ones too, run the old bytes again")
 def _back(fleet: SimulatedFleet) -> tuple[bool, str]:
     old = fleet.served.old.sha256
     exposed = [device for device in fleet.devices if device.number in fleet.observer.exposed]
@@ -109,7 +109,7 @@ def _back(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some(stuck, f"{len(exposed):,} of {len(exposed):,}")
 
 
-@_rule("everybody gets there", "in the end every device that can runs the new release, confirmed")
+@_rule("all devices update", "at the end every capable device has confirmed the new release")
 def _arrived(fleet: SimulatedFleet) -> tuple[bool, str]:
     new = fleet.new
     wanted = [device for device in fleet.devices if device.number not in fleet.excluded]
@@ -120,12 +120,12 @@ def _arrived(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some(late, f"{len(wanted):,} devices")
 
 
-@_rule("a good release goes on", "a release that is good is not halted")
+@_rule("a good release continues", "a good release is not halted")
 def _goes_on(fleet: SimulatedFleet) -> tuple[bool, str]:
     return fleet.observer.halted is None, "not halted" if fleet.observer.halted is None else "halted"
 
 
-@_rule("the plan's pace", "nobody begins before the offline plan's own time for its stage")
+@_rule("the plan's pace", "no device starts before its stage's time in the offline plan")
 def _pace(fleet: SimulatedFleet) -> tuple[bool, str]:
     plan, stages = fleet.plan, fleet.observer.stages()
     if plan is None:
@@ -135,46 +135,46 @@ def _pace(fleet: SimulatedFleet) -> tuple[bool, str]:
         stage = stages.get(device.number)
         if stage is None or at < plan.starts + earliest(plan, stage):
             early.append(device)
-    return _some(early, f"{len(fleet.observer.begun):,} activations in their time")
+    return _some(early, f"{len(fleet.observer.begun):,} activations on time")
 
 
-@_rule("nobody begins without leave", "while the control plane is dead nobody begins that it had not allowed")
+@_rule("no start without permission", "while the control plane is down, only devices it had permitted start")
 def _allowed(fleet: SimulatedFleet) -> tuple[bool, str]:
     dead = [(begin + UNTIL, end) for begin, end in fleet.served.dead]  # a leave holds for a while
     begun = fleet.observer.begun
     early = [device for at, device in begun if any(begin < at < end for begin, end in dead)]
-    return _some(early, f"{len(begun):,} activations with leave")
+    return _some(early, f"{len(begun):,} permitted activations")
 
 
-@_rule("who began ends the trial", "a device ends its trial by itself, also where nobody answers")
+@_rule("every started trial ends", "a device ends its trial even if no server answers")
 def _ended(fleet: SimulatedFleet) -> tuple[bool, str]:
     exposed = [device for device in fleet.devices if device.number in fleet.observer.exposed]
     return _some((device for device in exposed if device.held.trial is not None), f"{len(exposed):,} did")
 
 
-@_rule("nothing beyond the stage", "nobody outside the stage that the operator allowed ever runs the release")
+@_rule("nothing beyond the stage", "no device outside the stage that the operator allowed runs the release")
 def _beyond(fleet: SimulatedFleet) -> tuple[bool, str]:
     canary = fleet.observer.canary()
     beyond = [device for _, device in fleet.observer.begun if device.number not in canary]
-    return _some(beyond, f"{len(fleet.observer.exposed):,} of {len(canary):,} canaries, nobody else")
+    return _some(beyond, f"{len(fleet.observer.exposed):,} of {len(canary):,} canaries, no others")
 
 
-@_rule("clones are shut out", "every device whose key another one uses is in quarantine, and so is the other one")
+@_rule("clones are quarantined", "all devices that share a key are in quarantine")
 def _clones(fleet: SimulatedFleet) -> tuple[bool, str]:
     shut_out = fleet.served.quarantined()
     free = [device for device in fleet.devices if device.twins and device.id not in shut_out]
     count = len({device.id for device in fleet.devices if device.id in shut_out})
-    return _some(free, f"{count:,} keys shut out")
+    return _some(free, f"{count:,} keys quarantined")
 
 
-@_rule("nobody honest is shut out", "no device whose key is its own alone is taken for a clone")
+@_rule("no legitimate device is quarantined", "no device with a unique key is mistaken for a clone")
 def _honest(fleet: SimulatedFleet) -> tuple[bool, str]:
     shut_out = fleet.served.quarantined()
     taken = [device for device in fleet.devices if device.id in shut_out and not device.twins]
     return _some(taken, "nobody is")
 
 
-@_rule("nothing acknowledged is lost", "every outcome and item whose acknowledgement a device has is in the database")
+@_rule("no acknowledged data is lost", "the database has every outcome and item that a device knows to be acknowledged")
 def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
     told, sent = fleet.served.kept()
     lost, count = [], 0
@@ -191,7 +191,7 @@ def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some(lost, f"{count:,} records are there")
 
 
-@_rule("drained after an outage", "5 minutes after an outage everything that waited is durable in the control plane")
+@_rule("drained after an outage", "5 minutes after an outage, the control plane has stored everything that waited")
 def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
     limit = 300.0  # while nobody answers a device tries again every two minutes at most; who is shut out stays so
     boxes = [(device, box) for device in fleet.devices
@@ -201,7 +201,7 @@ def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
     late = [device for device, box in boxes if box.drained[1] is None or box.drained[1] - box.until > limit]
     dropped = sum(box.dropped for _, box in boxes)
     found = f"half after {took[len(took) // 2]:.0f} s, the last after {took[-1]:.0f} s" if took else "nothing was"
-    return _some(late, f"{found}; {dropped:,} older ones had not fitted any more")
+    return _some(late, f"{found}; {dropped:,} older ones were dropped")
 
 
 @_rule("alarms first", "no device's alarms come after its other items")

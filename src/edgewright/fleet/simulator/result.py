@@ -132,7 +132,7 @@ _NAME = 9
 
 def lines(result: Result, width: int = 80) -> Iterator[str]:
     """Yield everything that is printed of a result, in lines of so many letters at most."""
-    what = f"Simulated: {result.devices:,} devices, {result.spell}, seed {result.seed}. Broken: {result.broken}"
+    what = f"Simulated: {result.devices:,} devices, {result.spell}, seed {result.seed}. Faults: {result.broken}"
     yield from _wrapped("", what, width)
     yield ""
     for line in result.story:

@@ -163,7 +163,7 @@ class Draft:
                              f"{f' and {len(names) - 3} more' if len(names) > 3 else ''})"
                              for op, names in list(unknown.items())[:4])  # fmt: skip
             raise InputError(
-                "operators that can be brought into the dialect (docs/adr/0014-models-from-elsewhere.md)",
+                "operators that can be converted to the dialect (docs/adr/0014-models-from-elsewhere.md)",
                 got,
                 f"model {self.name}",
                 "Leave that part out of the export, or replace it by other operators",

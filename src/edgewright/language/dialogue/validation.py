@@ -100,11 +100,11 @@ def _fallbacks(checked: CheckedTable, where: str) -> None:
     table = checked.table
     if table.fallback == "stay":
         raise InputError("fallback = 'step' in a dialogue", "'stay'", where,
-                         "Whatever a person says is answered: give every state a step with event = '*'")  # fmt: skip
+                         "A dialogue must answer any input: add a step with event = '*' to every state")  # fmt: skip
     for state in table.states:
         last = next((row for row in checked.rows.get((state, EVERY), ()) if not row.step.when.strip()), None)
         if last is not None and not any(action.say for action in last.step.actions):
-            raise InputError(f"a fallback of state {state!r} that says something", "none",
+            raise InputError(f"a fallback with an answer in state {state!r}", "none",
                              f"{where} steps[{last.place}].actions", 'Add { say = "..." }')  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def _rounds(checked: CheckedTable, where: str) -> None:
             state = after[state]
         if state in way:
             text = " -> ".join([*way[way.index(state) :], state])
-            raise InputError("time-outs that come to an end", f"a round: {text}", where,
+            raise InputError("time-outs that end", f"a cycle: {text}", where,
                              "Let one of these states wait, or end the dialogue after silence")  # fmt: skip
 
 
@@ -142,13 +142,13 @@ def _known(checked: CheckedTable, asked: Collection[str], known: Vocabulary, whe
 def _findings(checked: CheckedTable, known: Vocabulary | None) -> list[str]:
     table = checked.table
     found = [
-        f"steps[{place}] ({step.event} in {', '.join(states_of(step, table)[:3])}) says nothing"
+        f"steps[{place}] ({step.event} in {', '.join(states_of(step, table)[:3])}) has no answer"
         for place, step in enumerate(table.steps)
         if step.event != TIMEOUT and not any(action.say for action in step.actions)
     ]
     if known is not None:
-        found += [f"intent {name!r} of the model is used by no step" for name in sorted(known.intents - checked.events)]
+        found += [f"no step uses intent {name!r} of the model" for name in sorted(known.intents - checked.events)]
     waiting = [s for s in table.states if s not in checked.timeouts and s not in table.final and s != table.initial]
     if waiting:
-        found.append(f"after silence nothing happens in {', '.join(waiting)}: no time-out")
+        found.append(f"{', '.join(waiting)} wait forever: no time-out")
     return found

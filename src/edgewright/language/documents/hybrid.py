@@ -21,7 +21,7 @@ def vector_of(index: DocumentIndex, encoder: Path, question: str) -> NDArray[np.
     held = index.held
     if not held.encoder:
         raise InputError("an index with vectors", "one without", str(index.path),
-                         "Make it with: edgewright language index ... --encoder DIR")  # fmt: skip
+                         "Create it with: edgewright language index ... --encoder DIR")  # fmt: skip
     loaded = load(encoder)
     if (loaded.name, loaded.dimensions) != (held.encoder, held.dimensions):
         got = f"{loaded.name!r} with vectors of length {loaded.dimensions}"

@@ -89,7 +89,7 @@ def _refuse_foreign(path: Path) -> None:
         if head in (b"", b"SQLite format 3\x00"):
             return
         got = "another file"
-    raise InputError("an index, or a name that is free", got, str(path), "Choose another --out")
+    raise InputError("an index or an unused name", got, str(path), "Choose another --out")
 
 
 def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, media: str) -> Indexed:
@@ -139,7 +139,7 @@ class _Writer:
             self._passage(section, title, passage)
         told = document.document()
         if self._passages == before:
-            told = msgspec.structs.replace(told, notes=(*told.notes, "no text was found in it"))
+            told = msgspec.structs.replace(told, notes=(*told.notes, "it has no text"))
         self._documents.append(told)
 
     def finish(self, media: str) -> Indexed:
@@ -151,7 +151,7 @@ class _Writer:
         if not self._words:
             names = ", ".join(d.name for d in self._documents) or "none"
             raise InputError("documents with words", "none at all", names,
-                             "A scanned document needs text recognition first")  # fmt: skip
+                             "Run text recognition (OCR) on scanned documents first")  # fmt: skip
         for texts in self._texts.values():
             texts.flush()
         rows = ((number, term, self._sentence_counts[number], self._passage_counts[number])

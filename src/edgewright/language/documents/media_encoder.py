@@ -102,8 +102,8 @@ class MediaEncoder:
             InputError: there is no encoder of text beside it.
         """
         if self._text is None:
-            raise InputError("text_model.onnx and tokenizer.json beside the encoder", "none", str(self._directory),
-                             "Ask by an example: --like FILE")  # fmt: skip
+            raise InputError("text_model.onnx and tokenizer.json next to the encoder", "none", str(self._directory),
+                             "Search by example with --like FILE")  # fmt: skip
         return self._text.encode(texts)
 
     def encode_file(self, path: Path) -> NDArray[np.float32]:
@@ -134,7 +134,7 @@ class MediaEncoder:
         ) as error:  # fmt: skip
             why = " ".join(str(error).split())[:120] or type(error).__name__
             if isinstance(error, UnidentifiedImageError):
-                why = "a file that is none, or a damaged one"
+                why = "a damaged file or another format"
             raise InputError(f"a {self.kind} that can be read", why, str(path)) from None
 
     def _run(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -208,7 +208,7 @@ def _preprocessing(path: Path, shape: Sequence[int | str | None]) -> _Preprocess
     edges = _edges(how.crop_size or how.size)
     if not (sensible(min(edges), 4096) and sensible(max(edges), 4096) and sensible(how.sampling_rate, 200_000)
             and sensible(how.max_length_s, 120) and min(how.image_std) > 0):  # fmt: skip
-        raise InputError("sensible sizes and rates", "others", str(path))
+        raise InputError("valid sizes and rates", "others", str(path))
     return how
 
 

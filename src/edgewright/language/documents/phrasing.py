@@ -86,7 +86,7 @@ def missing(claim: Claim, answer: Answer) -> tuple[str, ...]:
     elif not held.intersection(words) and not _numbers(claim.bare):
         lacking.append("anything of its own")
     if bool(_DENIAL.search(claim.bare)) != _denied(claim, cited):
-        lacking.append("whether it is so or not so")
+        lacking.append("whether it is affirmed or negated")
     return tuple(lacking)
 
 
@@ -223,7 +223,7 @@ def _post(address: SplitResult, path: str, order: dict[str, Any], deadline: floa
     host = address.hostname or ""
     left = deadline - time.monotonic()
     if left <= 0:
-        raise _failed(address, "nothing in time")
+        raise _failed(address, "no answer in time")
     connection: http.client.HTTPConnection
     if address.scheme == "https":
         connection = http.client.HTTPSConnection(host, address.port, timeout=left, context=ssl.create_default_context())
@@ -244,7 +244,7 @@ def _post(address: SplitResult, path: str, order: dict[str, Any], deadline: floa
                 connection.sock.settimeout(left)
         return answer.status, content
     except TimeoutError:
-        raise _failed(address, "nothing in time") from None
+        raise _failed(address, "no answer in time") from None
     except (OSError, http.client.HTTPException) as error:
         raise _failed(address, getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
     finally:
@@ -253,4 +253,4 @@ def _post(address: SplitResult, path: str, order: dict[str, Any], deadline: floa
 
 def _failed(address: SplitResult, got: str) -> OutputError:
     return OutputError("an answer of a language model", got, f"{address.scheme}://{address.netloc}",
-                       "Start the server, or leave --phrase out: the passages above answer")  # fmt: skip
+                       "Start the server, or omit --phrase and read the passages above")  # fmt: skip

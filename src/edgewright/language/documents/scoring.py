@@ -107,9 +107,9 @@ def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: En
     return Score(
         kind="documents", name=index.path.name, data=where, samples=len(asked), unit="question", figures=figures,
         notes=(
-            f"{int(there.sum()):,} questions that the documents answer, {int((~there).sum()):,} that they do not; by "
+            f"{int(there.sum()):,} answerable questions, {int((~there).sum()):,} unanswerable; by "
             + ("words and vectors" if encoder is not None else "words")
-            + ("; the index has vectors: --encoder DIR uses them" if held.encoder and encoder is None else ""),
+            + ("; use the vectors of the index with --encoder DIR" if held.encoder and encoder is None else ""),
         ),
     )  # fmt: skip
 

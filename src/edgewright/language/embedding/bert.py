@@ -25,7 +25,7 @@ _TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1", "U8": "|u1",
     "BOOL": "|b1", "BF16": "<u2",
 }  # fmt: skip
-_DO = "Fetch the model again: the file was damaged, or is of a newer format"
+_DO = "Download the model again; the file is damaged or has a newer format"
 
 
 class _Entry(msgspec.Struct):
@@ -153,7 +153,7 @@ def bert_onnx(weights: Weights, config: BertConfig, pooling: Pooling, where: str
 
 
 def _check(config: BertConfig, where: str) -> None:
-    do = "Export it as model.onnx, which is run as it is"
+    do = "Export it as model.onnx"
     if config.model_type not in ("bert", "roberta", "xlm-roberta"):
         raise InputError("a model_type of bert, roberta or xlm-roberta", describe(config.model_type), where, do)
     if config.hidden_act not in _ACTIVATIONS or config.position_embedding_type != "absolute":
@@ -161,7 +161,7 @@ def _check(config: BertConfig, where: str) -> None:
         raise InputError("GELU and absolute positions", got, where, do)
     heads = config.num_attention_heads
     if not (heads > 0 and 0 < config.hidden_size <= 1 << 14 and 0 < config.num_hidden_layers <= 200):
-        raise InputError("an encoder of sensible size", describe(config), where)
+        raise InputError("an encoder of valid size", describe(config), where)
     if config.hidden_size % heads:
         raise InputError("a width that the heads divide", f"{config.hidden_size} by {heads}", where)
 

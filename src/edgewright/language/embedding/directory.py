@@ -75,7 +75,7 @@ def look(path: Path) -> Directory:
     tokenizer = path / "tokenizer.json"
     model = _model(path)
     if not tokenizer.is_file():
-        raise InputError("a tokenizer.json beside the weights", "none", str(path), _DO)
+        raise InputError("a tokenizer.json next to the weights", "none", str(path), _DO)
     config = _read(path / "config.json", BertConfig, None)
     lengths = _read(path / "sentence_bert_config.json", _Lengths, _Lengths())
     longest = (lengths.max_seq_length if lengths else None) or (config.max_position_embeddings if config else _LONGEST)
@@ -100,7 +100,7 @@ def _model(path: Path) -> Path:
     if others:
         raise InputError(
             "weights as model.safetensors or model.onnx", others[0], str(path),
-            "Such files can hold code and are not read: save the model as safetensors or ONNX",
+            "Such files can contain code and are not read; save the model as safetensors or ONNX",
         )  # fmt: skip
     raise InputError("weights (model.onnx or model.safetensors)", "a directory without any", str(path), _DO)
 

@@ -48,7 +48,7 @@ def graph_of(path: Path) -> bytes:
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", f"{error.name}, which writes graphs,") from None
     if found.config is None:
-        raise InputError("a config.json beside model.safetensors", "none", str(path))
+        raise InputError("a config.json next to model.safetensors", "none", str(path))
     if found.model.stat().st_size > _LARGEST:
         raise InputError("weights of at most 2 GB", f"{found.model.stat().st_size >> 20} MB", str(found.model))
     model = bert_onnx(read_safetensors(found.model), found.config, found.pooling, str(path))

@@ -31,7 +31,7 @@ def write_int8(source: Path, out: Path) -> int:
     """
     found = look(source)
     if out.exists():
-        raise InputError("a new directory", "one that is there", str(out), "Name another --out")
+        raise InputError("a new directory", "an existing one", str(out), "Choose another --out")
     graph = found.model.read_bytes() if found.model.suffix == ".onnx" else graph_of(source)
     with tempfile.TemporaryDirectory() as folder:
         small = _quantised(graph, Path(folder))

@@ -35,7 +35,7 @@ def chronos(directory: Path) -> Referee:
     if not (directory / "config.json").is_file():
         raise InputError("a model's directory with config.json", "none", str(directory), "Download the model first")
     if not any(directory.glob("*.safetensors")) and not any(directory.glob("*.bin")):
-        raise InputError("weights (*.safetensors) beside config.json", "none", str(directory))
+        raise InputError("weights (*.safetensors) next to config.json", "none", str(directory))
     name = f"Chronos, {directory.name}"
     there = importlib.util.find_spec(_PACKAGE) is not None
     held: list[Any] = []

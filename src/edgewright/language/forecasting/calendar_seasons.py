@@ -136,7 +136,7 @@ def choose_seasons(values: Floats, horizon: int, step: float = 0.0) -> ChosenSea
     calendar = by_clock or _by_rows(shown, len(values))
     first, reason = shown, _words_found(found)
     if calendar:
-        seen = f"what repeats after {' and '.join(map(str, shown))} rows is taken for it"
+        seen = f"using the period of {' and '.join(map(str, shown))} rows instead"
         first = calendar
         reason = f"season of the calendar: {_rows(calendar)} ({f'every {step:g} s' if by_clock else seen})"
     if len(values) < max(LEAST_ROWS, 3 * horizon):
@@ -206,7 +206,7 @@ def _rows(seasons: Sequence[int]) -> str:
 def _words_found(found: Sequence[Season]) -> str:
     if not found:
         limits = f"{LEAST:g} in the values or {LEAST_OF_CHANGES:g} in their changes"
-        return f"no season found: no peak of the autocorrelation of at least {limits} (name one with --season)"
+        return f"no season found: no peak of the autocorrelation of at least {limits} (set one with --season)"
     where = " of the changes from row to row" if found[0].of_changes else ""
     text = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f}{where})" for one in found)
     return f"season found: {text}"

@@ -24,7 +24,7 @@ from edgewright.pipeline.duration_estimate import Ahead, told_by_first
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import POOL_VERSION, ForecastPool, LinearModel, PoolMember
 
-_DO = "Make it anew with: edgewright forecast pool FOLDER --season N --horizon N --out FILE"
+_DO = "Rebuild it with: edgewright forecast pool FOLDER --season N --horizon N --out FILE"
 _LARGEST, _MOST_LAG, _MOST_LAGS, _MOST_MEMBERS, _MOST_HORIZON = 1 << 20, 1 << 20, 64, 12, 10_000
 
 

@@ -86,7 +86,7 @@ def fit_forecaster(
     least = max(LEAST_ROWS, 3 * request.horizon)
     if rows < least:
         longest = max(1, rows // 3)
-        do = f"Give more rows, or ask for --horizon {longest}" if rows >= LEAST_ROWS else "Give more rows"
+        do = f"Add rows, or use --horizon {longest}" if rows >= LEAST_ROWS else "Give more rows"
         raise InputError(
             f"at least {least} rows for a horizon of {request.horizon}", f"{rows}", f"column {about.column}", do
         )
@@ -148,7 +148,7 @@ def choose(judged: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
     margin = MARGIN if best.form is None or best.form.fitted else MARGIN_NAIVE
     if best.score.mase < (1 - margin) * first.score.mase:
         return best, f"its MASE is more than {100 * margin:.0f} % below that of {first.score.name}, the default"
-    return first, f"the default; no other is {100 * MARGIN:.0f} % better, and less than that folds this few do not show"
+    return first, f"the default; none is {100 * MARGIN:.0f} % better, the smallest gain that so few folds can show"
 
 
 def _candidates(values: Floats, request: ForecastRequest, folds: Folds) -> list[BacktestResult]:

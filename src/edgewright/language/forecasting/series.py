@@ -77,7 +77,7 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
         got = f"{values[far[0]]:g}"
         raise InputError(f"numbers up to {_LARGEST:g}", got, f"{name} row {far[0] + 1}, column {column}", "Correct it")
     if not time:
-        return Series(values, column, notes=("no column of times: rows are taken to come at even steps",))
+        return Series(values, column, notes=("no time column; even steps between rows are assumed",))
     clock = read_clock(text, column=time, unit="auto", place=lambda row: f"{name} row {row + 1}")
     series = Series(values, column, time)
     if resample:
@@ -113,11 +113,11 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
     for begin, end in runs:
         if end - begin > most or begin == 0:
             start = end
-            notes.append(f"only the {len(values) - end:,} rows after a hole of {end - begin:,} rows are used")
+            notes.append(f"only the {len(values) - end:,} rows after a gap of {end - begin:,} rows are used")
     if start >= len(values):
         raise InputError(
             f"values in the last {most} rows", f"none since row {runs[-1][0]}", f"column {series.column}",
-            "Leave the rows without values at the end out",
+            "Remove the rows without values at the end",
         )  # fmt: skip
     made = values.copy()
     known = np.flatnonzero(~gone)
@@ -128,7 +128,7 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
             made[row] = line[row] if end - begin <= _SHORT or not np.isfinite(before) else before
     inside = int(gone[start:].sum())
     if inside:
-        how = "on the line between their neighbours" + (", longer holes as a season before" if season > 1 else "")
+        how = "by linear interpolation" + (", longer gaps from one season before" if season > 1 else "")
         notes.append(f"{inside:,} rows without a value were filled: {how}")
     return replace(series, values=made[start:], notes=tuple(notes)), missing
 
@@ -136,7 +136,7 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
 def _only(columns: list[str], name: str) -> str:
     if len(columns) != 1:
         told = ", ".join(columns[:12]) or "none"
-        raise InputError("one column of values", told, name, "Name one with --column")
+        raise InputError("one column of values", told, name, "Choose one with --column")
     return columns[0]
 
 
@@ -175,7 +175,7 @@ def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:
     if (steps <= 0).any():
         row = int(np.flatnonzero(steps <= 0)[0]) + 1
         what = "the same time twice" if steps[row - 1] == 0 else "a step back"
-        raise InputError("times that go on", what, f"{name} row {row + 1}, column {series.time}", "Sort the rows")
+        raise InputError("increasing times", what, f"{name} row {row + 1}, column {series.time}", "Sort the rows")
     step = float(np.median(steps))
     parts = steps / step
     odd = np.abs(parts - np.maximum(np.round(parts), 1)) > _JITTER
@@ -191,7 +191,7 @@ def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:
     values[places] = series.values
     notes = [f"a row every {step:g} s"]
     if length > len(seconds):
-        notes.append(f"{length - len(seconds):,} rows are not there and count as missing")
+        notes.append(f"{length - len(seconds):,} rows are absent and count as missing")
     last = origin + float(seconds[-1])
     return replace(series, values=values, step=step, last=last, notes=(*series.notes, *notes))
 
@@ -205,7 +205,7 @@ def _resampled(series: Series, seconds: Floats, origin: float, step: float, name
     sums = np.bincount(place[there], series.values[order][there], minlength=length)
     values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     last = origin + float(seconds[order[0]]) + step * (length - 1)
-    note = f"{len(seconds):,} rows averaged onto {length:,} steps of {step:g} s, as asked"
+    note = f"{len(seconds):,} rows averaged onto {length:,} steps of {step:g} s (--resample)"
     return replace(series, values=values, step=step, last=last, notes=(*series.notes, note))
 
 

@@ -66,7 +66,7 @@ def adopt_pool(
     final = judge_model(first.score.name, model, values, far) if len(far.origins) > len(folds.origins) else first
     used = far if final is not first else folds
     scores = sorted([first.score, *(one.score for one in judged)], key=lambda one: one.mase)
-    reason = f"its recursions were learnt on {pool.series:,} other series; only their shares are this one's"
+    reason = f"its recursions come from {pool.series:,} other series; this series sets only their weights"
     used = replace(used, unit=folds.unit)
     return finished(values, model, request, about, scores, reason, used, final.residuals, first.score.name)
 
@@ -108,5 +108,5 @@ def adopt(model: LinearModel, values: Floats, request: ForecastRequest, *, name:
     # Nothing is fitted, so every origin that the recursion reaches is one it has not seen.
     folds = replace(folds, origins=folds.origins[folds.origins >= reach])
     judged = judge_model(f"{name}, not fitted here", mine, values, folds)
-    reason, score = "its recursion was learnt on other series", judged.score
+    reason, score = "its recursion comes from other series", judged.score
     return finished(values, mine, request, about, [score], reason, folds, judged.residuals, score.name)

@@ -47,7 +47,7 @@ def shape_for(size: int, classes: int) -> tuple[int, int]:
         hidden -= 8
     rest = size - hidden * classes - 4 * (classes + hidden)
     if rest < size // 2:
-        raise InputError(f"room for {classes} intents", f"{size} bytes", "--size", "Give it more bytes")
+        raise InputError(f"room for {classes} intents", f"{size} bytes", "--size", "Allow more bytes")
     return rest // hidden, hidden
 
 

@@ -163,7 +163,7 @@ def taught(
     pool, names = [*texts, *others], [str(k) for k in (*targets.tolist(), *answers.tolist())]
     new = _new(pool, names, min(_MOST, _MADE * len(pool)), synonyms(teacher.encoder, pool), seed)
     if say:
-        say(f"the teacher answers {len(others):,} texts without labels and {len(new):,} new sentences")
+        say(f"the teacher labels {len(others):,} texts without labels and {len(new):,} new sentences")
     new_vectors = teacher.encode(new) if new else known[:0]
     vectors = np.concatenate([known, other_vectors, new_vectors])
     soft = softmax(teacher.logits(vectors[len(texts) :]))

@@ -90,8 +90,8 @@ def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], see
     held = held_sentences([u.text for u in inside], targets, seed) & ~np.array([u.synthetic for u in inside], np.bool_)
     if not held.any():
         raise InputError(
-            "sentences that people said, to judge by", "synthetic ones alone", "the utterances",
-            "Add some that people said",
+            "real sentences for validation", "only synthetic ones", "the utterances",
+            "Add some real sentences",
         )  # fmt: skip
     kept = [u.text for u, out in zip(inside, held, strict=True) if not out]
     judges = [u.text for u, out in zip(inside, held, strict=True) if out]

@@ -94,7 +94,7 @@ def auroc_interval(inside: Scores, outside: Scores) -> Interval:
             for _ in range(_DRAWS)
         ]  # fmt: skip
         low, high = np.quantile(found, [0.025, 0.975])
-        return Interval(value=area, low=float(low), high=float(high), method="both sides drawn anew")
+        return Interval(value=area, low=float(low), high=float(high), method="bootstrap of both sides")
     _, own, _ = jackknife(lambda rows: auroc(inside[rows], outside), np.arange(len(inside)))
     _, other, _ = jackknife(lambda rows: auroc(inside, outside[rows]), np.arange(len(outside)))
     half = student_t(few - 1) * math.hypot(own, other)

@@ -174,7 +174,7 @@ def train_student(
         return _laddered(parts, everything, targets, how, rows, network, say)
     if say:
         held = "a fifth of each intent is held out" if parts.held else "the validation"
-        say(f"{held}: {len(parts.truth):,} to judge by")
+        say(f"{held}: {len(parts.truth):,} for validation")
     spec, arrays = network(parts.texts, parts.targets, say=say)
     raw, outside, unknown = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside, [""]))
     found, heat = judged(raw, outside, parts.truth, how.reject, parts.held, unknown[0])
@@ -230,7 +230,7 @@ def _laddered(
     if say:
         text = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right{_tested(rung)}" for rung in rungs)
         name = "linear" if fit is linear else "network"
-        say(f"few examples, so each is judged by models that did not see it: {text}; {name} is taken")
+        say(f"few examples, so cross-validation compares models: {text}; {name} is chosen")
     fitted = fit(texts, targets)
     truth = targets if parts.held else parts.truth
     raw = crossed if parts.held else _scaled(fitted, parts.judges)

@@ -56,9 +56,9 @@ def export(project: Project, out: Path, *, force: bool = False, human_only: bool
         raise InputError(f"a file {' or '.join(endings)}", out.name, "--out")
     for path in (out, beside(out)):
         if path.exists() and not force:
-            raise InputError("a new file", "one that is there", str(path), "Use --force to replace it")
+            raise InputError("a new file", "an existing one", str(path), "Use --force to replace it")
     if not out.parent.is_dir():
-        raise InputError("a file in a folder that is there", str(out.parent), "--out")
+        raise InputError("a file in an existing folder", str(out.parent), "--out")
     items = project.items()
     if project.kind == "text":
         _refuse_contradictions(project, items)
@@ -101,9 +101,9 @@ def _refuse_contradictions(project: Project, items: list[Item]) -> None:
     odd = contradictions(items, decided(project.said()))
     if odd:
         first, other, label, second = odd[0]
-        more = f"; {len(odd) - 1} more texts are so" if odd[1:] else ""
+        more = f"; {len(odd) - 1} more such texts" if odd[1:] else ""
         raise InputError(
-            "one label a text", f"{first.content[:60]!r} as {label!r} and as {second!r}{more}",
+            "one label per text", f"{first.content[:60]!r} as {label!r} and as {second!r}{more}",
             f"{first.place} and {other.place}", f"Decide: edgewright label review PROJECT --item {other.id}",
         )  # fmt: skip
 
@@ -123,7 +123,7 @@ def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str
                 except OSError as error:
                     raise InputError("the picture that was labelled", error.strerror or str(error), str(path)) from None
                 if not same:
-                    raise InputError("the picture that was labelled", "another one", str(path), "Put it back")
+                    raise InputError("the picture that was labelled", "another one", str(path), "Restore it")
             label, source, sure = labels[item.id]
             writer.writerow([item.content, label, source, f"{sure:.4f}"])
     return text.getvalue().encode()

@@ -42,7 +42,7 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> No
         OutputError: it cannot be written.
     """
     if path.exists():
-        raise InputError("a new file", "one that is there", str(path), "Name another one with --out")
+        raise InputError("a new file", "an existing one", str(path), "Choose another with --out")
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)
@@ -91,8 +91,8 @@ def changed(project: Project) -> str:
     try:
         same = hash_of(source) == project.meta("hash")
     except OSError:
-        return f"{source} is there no more; the project keeps its items"
-    return "" if same else f"{source} was changed since; the project keeps the items that it was made from"
+        return f"{source} does not exist any more; the project keeps its items"
+    return "" if same else f"{source} has changed; the project keeps its original items"
 
 
 Kind = Literal["text", "windows", "rows", "pictures"]
@@ -146,7 +146,7 @@ def read_items(
     if target and marked(path):
         raise InputError(
             "labels by people, or none", f"labels of a label project (column {LABEL_FROM})", str(path),
-            "Go on with that project, so that a machine's labels stay known as such, or leave --target out",
+            "Continue that project, which keeps machine labels marked, or omit --target",
         )  # fmt: skip
     if path.is_dir() and not window and not rows and any(p.suffix.lower() in _PICTURES for p in path.rglob("*")):
         found = Read("pictures", list(_pictures(path)))
@@ -155,16 +155,16 @@ def read_items(
     elif not window and not rows:
         raise InputError(
             "texts, pictures, or --window ROWS or --rows for recordings", path.name, str(path),
-            "A CSV of texts has a column 'text', or name it with --text",
+            "A CSV of texts needs a column 'text'; set another with --text",
         )  # fmt: skip
     else:
         found = _recorded(path, target, window, table or {})
     if not found.items:
-        raise InputError("something to label", "nothing", str(path))
+        raise InputError("items to label", "nothing", str(path))
     size = sum(one.data.nbytes for one in found.items if one.data is not None)
     if len(found.items) > MOST or size > MOST_BYTES:
         raise InputError(f"at most {MOST:,} items and {MOST_BYTES >> 20:,} MB", f"{len(found.items):,} items, "
-                         f"{size >> 20:,} MB", str(path), "Take a part, or longer windows")  # fmt: skip
+                         f"{size >> 20:,} MB", str(path), "Use fewer items or longer windows")  # fmt: skip
     return found
 
 
@@ -213,7 +213,7 @@ def _texts(path: Path, column: str, target: str) -> Iterator[NewItem]:
 def _text(text: str, place: str, label: str = "") -> NewItem:
     if len(text) > LONGEST:
         raise InputError(
-            f"texts of at most {LONGEST:,} characters", f"{len(text):,}", place, "Cut it into passages, or leave it out"
+            f"texts of at most {LONGEST:,} characters", f"{len(text):,}", place, "Split it into passages, or remove it"
         )
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise InputError("whole characters of text", "a null or half a character", place)

@@ -16,8 +16,8 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
 CANNOT = (
-    "finds slips of the hand, not classes that are mixed up throughout; labels that a machine gave from the same "
-    "vectors agree with themselves: only an audit tells their error rate (edgewright label audit)"
+    "finds single mistakes, not classes that are confused throughout; machine labels from the same "
+    "vectors agree with themselves, so only edgewright label audit shows their error rate"
 )
 FEWEST = 5
 
@@ -53,7 +53,7 @@ def likely_errors(
         raise InputError(f"two classes of at least {FEWEST} labelled items", got, "label errors", "Label more first")
     of = np.arange(len(targets)) if groups is None else np.unique(groups, return_inverse=True)[1]
     if len(np.unique(of)) < 2:
-        raise InputError("items of two groups at least", "one", "label errors", "Leave the group out")
+        raise InputError("items of two groups at least", "one", "label errors", "Omit the group")
     scores = out_of_fold(vectors, numbers, len(kinds), of, seed)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares = powers / powers.sum(axis=1, keepdims=True)

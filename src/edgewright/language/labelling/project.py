@@ -17,7 +17,7 @@ from edgewright.device.store.database import Connect, Database, connect, trouble
 from edgewright.schema.errors import InputError, OutputError
 
 FORMAT, VERSION = 0x45574C42, 1
-_MAKE = "Make one with: edgewright label suggest DATA --out PROJECT"
+_MAKE = "Create one with: edgewright label suggest DATA --out PROJECT"
 _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     "CREATE TABLE classes (name TEXT PRIMARY KEY, description TEXT NOT NULL DEFAULT '') STRICT",
@@ -108,9 +108,9 @@ class Project:
             OutputError: it cannot be written.
         """
         if path.exists():
-            raise InputError("a new file", "one that is there", str(path), "Name another one with --out")
+            raise InputError("a new file", "an existing one", str(path), "Choose another with --out")
         if not path.parent.is_dir():
-            raise InputError("a file in a folder that is there", str(path.parent), "--out")
+            raise InputError("a file in an existing folder", str(path.parent), "--out")
         try:
             base = Database(path, opener)
             base.execute("PRAGMA journal_mode = WAL")
@@ -146,7 +146,7 @@ class Project:
             raise InputError("a label project", error.strerror or str(error), str(self.path), _MAKE) from None
         version, kind = (int.from_bytes(head[at : at + 4], "big") for at in (60, 68))
         if kind != FORMAT or not head.startswith(b"SQLite format 3\0"):
-            got = "an SQLite file of something else" if head.startswith(b"SQLite") else "another file"
+            got = "an SQLite file of another program" if head.startswith(b"SQLite") else "another file"
             raise InputError("a label project", got, str(self.path), _MAKE)
         if version > VERSION:
             raise InputError(
@@ -160,7 +160,7 @@ class Project:
             yield
         except sqlite3.Error as error:
             what = trouble(error)
-            do = {"full": "Free some space", "busy": "Somebody else writes: try again"}.get(what, "Restore a copy")
+            do = {"full": "Free some space", "busy": "It is in use: try again"}.get(what, "Restore a copy")
             raise OutputError("a label project that can be read and written", str(error), str(self.path), do) from None
 
     def execute(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -87,7 +87,7 @@ def meant(line: str, classes: list[str], suggested: str) -> str:
     if not typed:
         if suggested:
             return suggested
-        raise InputError("a class", "an empty line where nothing is suggested", do="Type a class, /none or /skip")
+        raise InputError("a class", "an empty line without a suggestion", do="Type a class, /none or /skip")
     if typed == NONE:
         return ""
     if typed in classes:
@@ -100,7 +100,7 @@ def meant(line: str, classes: list[str], suggested: str) -> str:
     near = difflib.get_close_matches(typed, classes, n=1)
     text = f"Did you mean {near[0]!r}? " if near else ""
     got = f"{typed[:60]!r}, which {len(begun)} begin with" if begun else repr(typed[:60])
-    raise InputError("a class", got, do=f"{text}A new class is +NAME; /classes lists them")
+    raise InputError("a class", got, do=f"{text}Add a class with +NAME; list classes with /classes")
 
 
 _BARS = " ▁▂▃▄▅▆▇█"

@@ -126,5 +126,5 @@ def _colours(path: Path) -> Floats:
         with Image.open(path) as picture:
             small = picture.convert("RGB").resize((_GRID, _GRID), Image.Resampling.BOX)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError("a picture that can be read", str(error)[:100], str(path), "Leave it out") from None
+        raise InputError("a picture that can be read", str(error)[:100], str(path), "Omit it") from None
     return unit(np.asarray(small, np.float32).reshape(-1) / 255.0 - 0.5)

@@ -110,7 +110,7 @@ def _uses(grammar: Grammar, form: str, where: str) -> Iterator[str]:
 def _depth(grammar: Grammar, name: str, above: tuple[str, ...], where: str, depths: dict[str, int]) -> int:
     """Rules below one another, each looked at once; `depths` holds those that are known."""
     if name in above:
-        raise InputError("rules without a round", " -> ".join([*above[above.index(name) :], name]), f"{where} rules")
+        raise InputError("rules without a cycle", " -> ".join([*above[above.index(name) :], name]), f"{where} rules")
     if name in depths:
         return depths[name]
     used = {other for form in grammar.rules[name] for other in _uses(grammar, form, f"{where} rules.{name}")}
@@ -131,7 +131,7 @@ def _filled(grammar: Grammar, form: str, rng: np.random.Generator, where: str) -
             break
     if len(form) > _LONGEST or pieces > _PIECES:
         raise InputError(f"sentences of at most {_LONGEST} characters", f"{form[:40]!r}...", where,
-                         "The rules grow one another: shorten them")  # fmt: skip
+                         "The rules expand each other; shorten them")  # fmt: skip
     return form
 
 

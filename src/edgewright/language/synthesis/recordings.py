@@ -52,12 +52,10 @@ def synthetic(
     """
     method, config = method_of(name, options)
     if not data.rate:
-        raise InputError("recordings with a rate", "a table of rows", data.name, "Name the column of time")
+        raise InputError("recordings with a rate", "a table of rows", data.name, "Set the column of time")
     for recording in data.recordings:
         if is_synthetic(np.array([recording.name]) if recording.sessions is None else recording.sessions).any():
-            raise InputError(
-                "measured recordings", "synthetic ones", recording.name, "Make copies of what was measured"
-            )
+            raise InputError("measured recordings", "synthetic ones", recording.name, "Use measured recordings")
     made: list[Recording] = []
     for number in range(1, copies + 1):
         rng = np.random.default_rng([seed, number])
@@ -112,7 +110,7 @@ def _drawn(
 ) -> Iterator[Recording]:
     if window < SHORTEST:
         raise InputError(f"a window of at least {SHORTEST} rows", str(window), "--window",
-                         "A model is fitted on windows: say how long they are")  # fmt: skip
+                         "Set the length of the windows")  # fmt: skip
     x, y, people = [], [], set()
     for recording in data.recordings:
         if recording.target is None:

@@ -55,8 +55,8 @@ def speak(words: list[str], voices: tuple[str, ...], copies: int, seed: int, fol
                 _say(program, voice, [*settings, "--", word])
                 sound = read_wav(file.read_bytes(), file.name)
                 if np.abs(sound.values).max() < _HEARD:
-                    raise InputError("words that can be said", f"silence for {word!r}", f"{PROGRAM} {voice}",
-                                     "Write it as it is spoken")  # fmt: skip
+                    raise InputError("words that can be spoken", f"silence for {word!r}", f"{PROGRAM} {voice}",
+                                     "Spell it as it sounds")  # fmt: skip
                 if rate and sound.rate != rate:
                     raise InputError(f"sound at {rate} Hz", f"{sound.rate} Hz", file.name)
                 rate = sound.rate
@@ -80,11 +80,11 @@ def _check(words: list[str], voices: tuple[str, ...]) -> None:
             raise InputError("words to say", repr(word[:60]), "synth speech")
         other = seen.setdefault(_plain(word), word)
         if other != word or words.count(word) > 1:
-            raise InputError("different words", f"{other!r} and {word!r}", "synth speech", "--copies says it again")
+            raise InputError("different words", f"{other!r} and {word!r}", "synth speech", "Repeat it with --copies")
     for voice in voices:
         if not _VOICE.fullmatch(voice) or voices.count(voice) > 1:
             raise InputError(
-                "names of voices, each once", repr(voice[:60]), "--voice", f"{PROGRAM} --voices lists them"
+                "names of voices, each once", repr(voice[:60]), "--voice", f"List them with {PROGRAM} --voices"
             )
 
 
@@ -100,4 +100,4 @@ def _say(program: str, voice: str, arguments: list[str]) -> None:
         raise InputError(f"a prompt within {_SECONDS:g} s", "none", PROGRAM) from None
     if done.returncode:
         said = " ".join(done.stderr.split())[:300] or f"exit code {done.returncode}"
-        raise InputError("a prompt", said, f"{PROGRAM} {voice}", f"{PROGRAM} --voices lists those that are there")
+        raise InputError("a prompt", said, f"{PROGRAM} {voice}", f"List installed voices with {PROGRAM} --voices")

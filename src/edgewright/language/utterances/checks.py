@@ -33,7 +33,7 @@ def check(utterances: Sequence[Utterance]) -> tuple[str, ...]:
         raise InputError(
             f"at least {FEWEST} different utterances an intent",
             f"{kinds[few[0]]} of {few[0]!r}" + (f", and {len(few) - 1} more such intents" if few[1:] else ""),
-            do="Write more examples; ten an intent and texts without labels (--unlabelled) go a long way",
+            do="Add examples; about ten per intent plus unlabelled texts (--unlabelled) are often enough",
         )
     return tuple(sorted(kinds))
 
@@ -53,16 +53,17 @@ def check_validation(utterances: Sequence[Utterance], validation: Sequence[Utter
     strange = next((one for one in validation if one.intent not in known), None)
     if strange is not None:
         raise InputError("intents of the training", repr(strange.intent), strange.where or "the validation",
-                         "Leave it out, or add examples of it to the training")  # fmt: skip
+                         "Remove it, or add training examples of it")  # fmt: skip
     if all(one.intent == OUT_OF_SCOPE or one.synthetic for one in validation):
-        raise InputError("utterances in scope that people said, to judge by", "none", "the validation")
+        raise InputError("real utterances in scope for validation", "none", "the validation")
     _contradictions((*utterances, *validation))
     learnt = {normalised(one.text) for one in utterances}
     both = sum(normalised(one.text) in learnt for one in validation)
     lacking = sorted(known - {one.intent for one in validation} - {OUT_OF_SCOPE})
-    found = [f"{both:,} of {len(validation):,} utterances to judge by are in the training, too"] if both else []
+    found = [f"{both:,} of {len(validation):,} validation utterances are also in the training"] if both else []
     if lacking:
-        found.append(f"nothing judges {', '.join(lacking[:5])}" + (f" and {len(lacking) - 5} more" * bool(lacking[5:])))
+        more = f" and {len(lacking) - 5} more" * bool(lacking[5:])
+        found.append(f"no validation utterances for {', '.join(lacking[:5])}{more}")
     return found
 
 
@@ -79,7 +80,7 @@ def findings(utterances: Sequence[Utterance]) -> list[str]:
         least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
         found.append(f"{most} has {sizes[most]:,} utterances and {least} {sizes[least]:,}")
     if not outside:
-        found.append("no utterance is marked out of scope: the limit is set by the intents' own utterances alone")
+        found.append("no utterance is marked out of scope, so only utterances of the intents set the limit")
     return found
 
 
@@ -92,10 +93,10 @@ def _contradictions(utterances: Sequence[Utterance]) -> None:
             odd.append((first, one))
     if odd:
         first, one = odd[0]
-        more = f"; {len(odd) - 1} more sentences are so" if odd[1:] else ""
+        more = f"; {len(odd) - 1} more such sentences" if odd[1:] else ""
         raise InputError(
-            "one intent a sentence", f"{one.text[:60]!r} as {first.intent!r} and as {one.intent!r}{more}",
-            f"{first.where} and {one.where}".strip(), "Decide which it is; --contradictions drop leaves all such out",
+            "one intent per sentence", f"{one.text[:60]!r} as {first.intent!r} and as {one.intent!r}{more}",
+            f"{first.where} and {one.where}".strip(), "Keep one, or drop all with --contradictions drop",
         )  # fmt: skip
 
 

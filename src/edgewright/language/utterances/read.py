@@ -53,7 +53,7 @@ def read_judged(path: Path, part: str = "") -> tuple[tuple[Utterance, ...], str]
     labelled = read(path)
     found = [one for one in (*labelled.utterances, *labelled.validation) if not one.synthetic]
     if not found:
-        raise InputError("utterances that people said", "none", str(path))
+        raise InputError("real utterances", "none", str(path))
     return tuple(found), ""
 
 
@@ -75,7 +75,7 @@ def _pairs(by_part: _BY_PART, part: str, path: Path) -> Iterable[Utterance]:
 def _known(part: str, parts: Iterable[str], path: Path) -> str:
     known = tuple(parts)
     if part not in known:
-        raise InputError(f"one of the parts {', '.join(known)}", repr(part), str(path), "Name it with --part")
+        raise InputError(f"one of the parts {', '.join(known)}", repr(part), str(path), "Set it with --part")
     return part
 
 
@@ -149,7 +149,7 @@ def read_lines(path: Path) -> tuple[str, ...]:
     """
     lines = tuple(line.strip() for line in read_utf8(path, "a file of utterances", _DO).splitlines() if line.strip())
     if not lines:
-        raise InputError("a text a line", "an empty file", str(path))
+        raise InputError("one text per line", "an empty file", str(path))
     return lines
 
 

@@ -114,7 +114,7 @@ class Chooser:
         # What cosines are counted in.
         self._mean, self._deviation = float(between.mean()), float(between.std())
         if not (np.isfinite(vectors).all() and self._deviation > 1e-6):
-            raise InputError("an encoder that tells descriptions apart", "one to which all are alike", "encoder")
+            raise InputError("an encoder that separates descriptions", "equal vectors for all", "encoder")
         near = (around @ np.concatenate([vectors, others]).T).max(axis=1) > _SAME
         self._around = around[~near]
         self._others = others

@@ -59,7 +59,7 @@ def labels_of(found: dict[str, list[str]], others: list[str], where: str = "labe
     """
     if len(found) < 2:
         got = "one label" if found else "none"
-        raise InputError("at least two labels", got, where, "With one label there is nothing to choose between. " + _DO)
+        raise InputError("at least two labels", got, where, "Add a second label. " + _DO)
     seen: dict[str, str] = {}
     texts, owners = [], []
     for number, (name, lines) in enumerate(found.items()):
@@ -82,7 +82,7 @@ def _checked(line: str, name: str, seen: dict[str, str], where: str) -> str:
     key = unicodedata.normalize("NFKC", text).casefold()
     if key in seen:
         twice = f"{text!r} under {seen[key]!r} and {name!r}"
-        raise InputError("each description once", twice, where, "Take it away from one of them")
+        raise InputError("each description once", twice, where, "Remove it from one of them")
     seen[key] = name
     return text
 

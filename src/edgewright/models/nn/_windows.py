@@ -64,7 +64,7 @@ def window_shape(shape: Shape, kind: str) -> tuple[int, int]:
             "windows of shape (channels, samples)",
             f"shape {shape}",
             f"model.layers {kind}",
-            "Cut recordings to windows",
+            "Cut recordings into windows",
         )
     return shape[0], shape[1]
 
@@ -87,7 +87,7 @@ def span(config: KernelConfig, shape: Shape, kind: str) -> tuple[int, int, int]:
         if config.stride > min(samples, covered):
             raise InputError(
                 f"a stride of at most {min(samples, covered)} samples", str(config.stride), f"model.layers {kind}",
-                "A causal kernel covers every sample that comes, and the window one stride",
+                "A causal kernel must cover every sample, and the window at least one stride",
             )  # fmt: skip
         return samples // config.stride, covered - config.stride, 0
     if covered > samples:
@@ -95,7 +95,7 @@ def span(config: KernelConfig, shape: Shape, kind: str) -> tuple[int, int, int]:
             f"a kernel of at most {samples} samples",
             str(covered),
             f"model.layers {kind}",
-            "Take a shorter kernel, or padding = 'same'",
+            "Use a shorter kernel, or padding = 'same'",
         )
     return (samples - covered) // config.stride + 1, 0, 0
 

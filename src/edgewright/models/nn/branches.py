@@ -86,7 +86,7 @@ class _Part:
                 self.shapes.append(layer.out_shape(config, self.shapes[-1]))
             except InputError as error:
                 row = len(self.shapes[-1]) == 1 and "windows" in error.expected
-                do = "Say in how many channels its columns stand, such as channels = 1" if row else error.do
+                do = "Set the number of channels of its columns, such as channels = 1" if row else error.do
                 raise InputError(error.expected, error.got, f"{_WHERE}, part {number + 1}, layer {index}", do) from None
 
     def _taken(self) -> Shape:
@@ -94,13 +94,13 @@ class _Part:
         branch, where = self.branch, f"{_WHERE}, part {self.number + 1}"
         if len(self.whole) == 1:
             if branch.last:
-                raise InputError("'last' with windows", "rows", where, "Leave last out")
+                raise InputError("'last' with windows", "rows", where, "Remove last")
             if branch.channels and branch.inputs % branch.channels:
                 text = f"{branch.inputs} inputs in {branch.channels} channels"
                 raise InputError("as many samples in each channel", text, where)
             return (branch.channels, branch.inputs // branch.channels) if branch.channels else (branch.inputs,)
         if branch.channels:
-            raise InputError("'channels' with rows", "windows, which have channels", where, "Leave channels out")
+            raise InputError("'channels' with rows", "windows, which have channels", where, "Remove channels")
         return (branch.inputs,) if branch.last else (branch.inputs, *self.whole[1:])
 
     @property

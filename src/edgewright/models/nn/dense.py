@@ -37,7 +37,7 @@ def out_shape(config: DenseConfig, shape: Shape) -> Shape:
             "a row of at least one feature",
             f"shape {shape}",
             "model.layers dense",
-            "Put a layer of kind 'flatten' or 'global_average_pool' before it",
+            "Add a layer of kind 'flatten' or 'global_average_pool' before it",
         )
     return (config.units,)
 

@@ -234,7 +234,7 @@ class JointMonitor:
         rows, blocks, held = _HEAD.unpack_from(data) if len(data) >= _HEAD.size else (0, 0, 0)
         length = held & 0x7FFF
         if len(data) != _HEAD.size + 12 * size + 4 * wide * length or length > RHYTHM:
-            raise InputError("what channels together remember", f"{len(data)} bytes", "drift")
+            raise InputError("the state of a cross-channel monitor", f"{len(data)} bytes", "drift")
         at = _HEAD.size
         self._rows, self._blocks, self.told = rows, blocks, bool(held >> 15)
         self._sums = np.frombuffer(data, "<f8", size, at).copy()

@@ -285,7 +285,7 @@ class DriftWatch:
             InputError: no state, a damaged one, or that of a watch of other channels, another rate or rhythm.
         """
         start = _HEAD.size + 8
-        wrong = InputError("what a watch of drift remembers", f"{len(data):,} bytes of something else, or damaged",
+        wrong = InputError("the state of a drift monitor", f"{len(data):,} bytes of something else, or damaged",
                            "drift")  # fmt: skip
         if len(data) < start + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             raise wrong

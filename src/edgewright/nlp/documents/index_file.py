@@ -146,12 +146,12 @@ def open_index(path: Path) -> tuple[sqlite3.Connection, Meta]:
 
 def _checked(record: dict[str, Any], path: Path) -> Meta:
     if record.get("format") != INDEX_FORMAT:
-        raise InputError("an index of documents", "an SQLite file of something else", str(path), _MAKE)
+        raise InputError("an index of documents", "an SQLite file of another program", str(path), _MAKE)
     version = str(record.get("version", ""))
     if not version.isdigit() or int(version) != INDEX_VERSION:
         raise InputError(
             f"an index of version {INDEX_VERSION}", f"version {version}", str(path),
-            "Make it anew from the documents, or install the Edgewright that made it",
+            "Rebuild it from the documents, or install the Edgewright version that built it",
         )  # fmt: skip
     try:
         return msgspec.json.decode(record["figures"], type=Meta)
@@ -162,5 +162,5 @@ def _checked(record: dict[str, Any], path: Path) -> Meta:
 def damaged(path: Path, why: str) -> OutputError:
     """Return an index that opens but does not hold together."""
     return OutputError(
-        "an index that can be read", " ".join(why.split())[:200], str(path), "Make it anew from the documents"
+        "an index that can be read", " ".join(why.split())[:200], str(path), "Rebuild it from the documents"
     )

@@ -177,7 +177,7 @@ class DocumentIndex:
 
     def _check(self, vector: Vectors) -> None:
         if vector.shape != (self.held.dimensions,) or not self.held.dimensions:
-            made = f"of length {self.held.dimensions}" if self.held.dimensions else "for no encoder: it has no vectors"
+            made = f"of length {self.held.dimensions}" if self.held.dimensions else "an index without vectors"
             raise InputError(f"a vector of the index's encoder, {made}", f"shape {vector.shape}", str(self.path))
 
     def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:

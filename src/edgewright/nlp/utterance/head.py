@@ -55,7 +55,7 @@ class Head:
         if encoder.dimensions != spec.dimensions:
             raise InputError(
                 f"the encoder {spec.encoder} with vectors of {spec.dimensions}",
-                f"{encoder.name} with {encoder.dimensions}", where, "Name the directory that it was trained with",
+                f"{encoder.name} with {encoder.dimensions}", where, "Pass the directory used in training",
             )  # fmt: skip
         if not math.isfinite(spec.scale) or spec.scale <= 0:
             raise InputError("a positive scale", str(spec.scale), where)

@@ -18,7 +18,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import LANGUAGE_VERSION, OUT_OF_SCOPE, LanguageSpec
 
 SPEC = "language.json"
-_DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
+_DAMAGED = "Download the file again; it was damaged or changed"
 _MAKE = "Make one with: edgewright language train UTTERANCES --out MODEL"
 Arrays = dict[str, NDArray[Any]]
 
@@ -69,13 +69,13 @@ def form_of(spec: LanguageSpec, arrays: Arrays, where: str, encoder: Encodes | N
     student = student_of(spec, arrays, where)
     if student is not None:
         if encoder is not None:
-            raise InputError("no encoder: this model reads words itself", "one", where, "Leave --encoder out")
+            raise InputError("no encoder, because this model reads words itself", "one", where, "Omit --encoder")
         return student
     if spec.head is None:
         raise InputError("a model with a student or a head", "one without", where)
     if encoder is None:
         raise InputError(
-            f"the encoder {spec.head.encoder}, which this model needs", "none", where, "Name it: --encoder DIR"
+            f"the encoder {spec.head.encoder}, which this model needs", "none", where, "Set it with --encoder DIR"
         )
     return Head(spec.head, arrays, len(spec.intents), encoder, where)
 
@@ -109,5 +109,5 @@ def prove(spec: LanguageSpec, form: Student | Head, where: str) -> None:
     for vector in spec.vectors:
         found, wanted = form.logits(vector.text), np.array(vector.logits, np.int64)
         if found.shape != wanted.shape or np.abs(found - wanted).max() > allowed:
-            do = "Name the encoder that it was trained with" if allowed else _DAMAGED
+            do = "Use the encoder that it was trained with" if allowed else _DAMAGED
             raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, do)

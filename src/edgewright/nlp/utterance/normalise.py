@@ -78,14 +78,14 @@ def checked(text: str, where: str = "the utterance") -> str:
     """
     if len(text) > LONGEST:
         raise InputError(
-            f"at most {LONGEST:,} characters", f"{len(text):,}", where, "An utterance is a sentence or two: cut it"
+            f"at most {LONGEST:,} characters", f"{len(text):,}", where, "Shorten it to one or two sentences"
         )
     if not text.strip():
         raise InputError("some text", "an empty utterance", where)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError("text in UTF-8", "bytes that are none, or half a character", where) from None
+        raise InputError("text in UTF-8", "invalid bytes or half a character", where) from None
     return compose(text)
 
 

@@ -78,7 +78,7 @@ class Understanding:
         text = checked(text, where)
         if normalised(text) == " ":
             return Parsed(
-                text=text, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0, why="there is no word in it, only signs"
+                text=text, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0, why="it has no words, only punctuation"
             )
         number, logits = self.intent(text)
         chances = probabilities(logits, self._form.scale)
@@ -86,7 +86,7 @@ class Understanding:
         scale, best = self._form.scale, others[0]
         score, limit = float(logits.max()) * scale, float(self.limits[int(logits.argmax())]) * scale
         if number < 0:
-            why = f"too unlike the examples of every intent; {best.intent} is nearest"
+            why = f"unlike the examples of every intent; {best.intent} is closest"
             return Parsed(
                 text=text, intent=OUT_OF_SCOPE, confidence=best.confidence, score=score, limit=limit, others=others,
                 why=why,
@@ -94,7 +94,7 @@ class Understanding:
         return Parsed(
             text=text, intent=best.intent, confidence=best.confidence, score=score, limit=limit,
             slots=self._slots(text, best.intent, today), others=others[1:],
-            why=f"like the examples of {best.intent}; next is {others[1].intent} with "
+            why=f"similar to the examples of {best.intent}; second is {others[1].intent} with "
                 f"{100 * others[1].confidence:.0f} %",
         )  # fmt: skip
 

@@ -145,10 +145,10 @@ def _refused(rules: Rules, operator: Operator) -> str:
     if operator.name not in rules.operators:
         return "not in the list of operators"
     if operator.dtype not in rules.types:
-        return f"{operator.dtype}, which is none of {', '.join(rules.types)}"
+        return f"{operator.dtype}, not one of {', '.join(rules.types)}"
     limit = rules.limits.get(operator.name, Limit())
     if limit.ranks and operator.rank not in limit.ranks:
-        return f"{operator.rank} axes, where {' or '.join(map(str, limit.ranks))} are taken"
+        return f"{operator.rank} axes, expected {' or '.join(map(str, limit.ranks))}"
     loose = [n for n in limit.constants if n < len(operator.constants) and not operator.constants[n]]
     if loose:
         return f"input {loose[0]} must be a constant"

@@ -42,7 +42,7 @@ def framing_of(seen: Look, request: AdviceRequest) -> Framing:
     known = "" if request.kind or ".zip" not in seen.endings else set_of(seen.place)
     if known and not is_read(known):
         raise InputError(f"an unpacked copy of the public set {known}", "archives (.zip)", request.data,
-                         "Unpack them, and name the folder with what was in them")  # fmt: skip
+                         "Unpack them and pass the folder with the contents")  # fmt: skip
     fitting = [framing for framing in framings() if framing.fits(seen, request)]
     able = [framing for framing in fitting if request.task == "auto" or request.task in framing.tasks]
     if not able:
@@ -52,11 +52,11 @@ def framing_of(seen: Look, request: AdviceRequest) -> Framing:
             many = ", ".join(ending or "no ending" for ending, _ in seen.endings.most_common(4))
             raise InputError(
                 "readings, sentences, documents or pictures", f"files of {many}" if many else "an empty folder",
-                request.data, "Unpack archives, and name the file or the folder that holds them",
+                request.data, "Unpack archives and pass the file or folder with the data",
             )  # fmt: skip
         raise InputError(
-            f"data for {request.task}", f"data for {', '.join(offered) or 'nothing that is known'}", request.data,
-            "Name a target with --target, or leave --task out",
+            f"data for {request.task}", f"data for {', '.join(offered) or 'no known task'}", request.data,
+            "Set the target with --target, or omit --task",
         )  # fmt: skip
     return able[0]
 
@@ -150,7 +150,7 @@ class Found:
     least_bytes: float = 0.0
     least_why: str = ""
     changes: float = 1.0
-    changes_how: str = "every answer is sent: how often answers change is not known"
+    changes_how: str = "every answer is sent, because it is unknown how often answers change"
     existing: tuple[Existing, ...] = ()
     ladder: LadderRecord | None = None
     measured: tuple[tuple[str, str], ...] = ()
@@ -184,10 +184,10 @@ class Framing:
 def capabilities(**needed: str) -> tuple[Capability, ...]:
     """All four; those named are needed, for the reason given, with '_' for '-'."""
     why = {
-        "zero-shot": "labels or rules are known beforehand",
-        "reasoning": "an answer follows from readings at once, in no steps of thought",
-        "retrieval": "nothing has to be looked up in documents",
-        "generation": "an answer is a class or a number, not a text",
+        "zero-shot": "labels or rules exist already",
+        "reasoning": "an answer follows directly from the readings",
+        "retrieval": "no documents are searched",
+        "generation": "an answer is a class or a number, not text",
     }
     found = {name.replace("_", "-"): said for name, said in needed.items()}
     return tuple(Capability(name=name, needed=name in found, why=found.get(name, why[name])) for name in CAPABILITIES)

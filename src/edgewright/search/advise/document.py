@@ -103,21 +103,21 @@ def _frame(record: Advice) -> tuple[Block, ...]:
     rows = tuple((one.name, "yes" if one.needed else "no", one.why) for one in frame.capabilities)
     blocks: list[Block] = [
         Heading(text="1. Frame"),
-        Paragraph(text=f"A problem of {frame.task}. " + _sentences(frame.why)),
-        Paragraph(text=f"Of the four capabilities of large models it needs {', '.join(needed) or 'none'}."),
+        Paragraph(text=f"Task: {frame.task}. " + _sentences(frame.why)),
+        Paragraph(text=f"Large-model capabilities needed: {', '.join(needed) or 'none'}."),
         Grid(headers=("capability", "needed", "why"), rows=rows),
     ]
     if frame.left_out:
-        blocks += [Paragraph(text="Columns that were left out:"), Facts(rows=frame.left_out)]
+        blocks += [Paragraph(text="Columns left out:"), Facts(rows=frame.left_out)]
     return tuple(blocks)
 
 
 def _constraints(record: Advice) -> tuple[Block, ...]:
     traffic = record.traffic
-    asked = ", ".join(need.text for need in record.needs) or "none were named"
+    asked = ", ".join(need.text for need in record.needs) or "none"
     text = (
         f"Needs: {asked}. {count(traffic.answers_day)} answers a day; {amount_bytes(traffic.raw_bytes_day)} of "
-        f"readings a day, {count(traffic.told_day)} answers a day that say something new. " + _sentences(traffic.how)
+        f"readings a day, {count(traffic.told_day)} answers a day carry new information. " + _sentences(traffic.how)
     )
     missed = tuple((place.name, "; ".join(place.misses)) for place in record.places if place.misses)
     leaves = next((place.leaves for place in record.places if place.name == SERVER), "")
@@ -125,14 +125,14 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
         Heading(text="2. Constraints"),
         Paragraph(text=text),
         Grid(
-            headers=("a day, for one device", *(place.name for place in record.places)),
+            headers=("per day and device", *(place.name for place in record.places)),
             rows=(
                 *((name, *(write(place) for place in record.places)) for name, write in _PLACE_ROWS),
                 ("battery lasts", *(battery_text(place, record.battery) for place in record.places)),
             ),
             caption=f"Link: {record.radio}. Device: {record.device}. Modelled; figures and sources are below.",
         ),
-        Facts(rows=(*missed, ("to a server goes", leaves))),
+        Facts(rows=(*missed, ("sent to a server", leaves))),
     )
 
 
@@ -155,22 +155,22 @@ def computing_text(place: Place) -> str:
 
 _PLACE_ROWS: tuple[tuple[str, Callable[[Place], str]], ...] = (
     ("runs on", lambda p: p.runs_on),
-    ("sent, with headers", lambda p: f"{amount_bytes(p.bytes_day)} in {count(p.messages_day)} messages"),
+    ("sent, including headers", lambda p: f"{amount_bytes(p.bytes_day)} in {count(p.messages_day)} messages"),
     ("device: radio", lambda p: joules(p.radio_j_day)),
     ("device: computing", computing_text),
     ("device: sleeping", lambda p: joules(p.sleep_j_day)),
-    ("device: energy in all", lambda p: joules(p.energy_j_day)),
-    ("energy elsewhere", lambda p: joules(p.elsewhere_j_day)),
-    ("latency of an answer", latency_text),
-    ("without answers", lambda p: f"{p.silent_hours_day:.2g} h"),
-    ("cost a year", lambda p: dollars(p.cost_year)),
-    ("leaves the device", lambda p: "answers" if p.name == DEVICE else "every reading"),
-    ("needs missed", lambda p: str(len(p.misses)) if p.misses else "none"),
+    ("device: total energy", lambda p: joules(p.energy_j_day)),
+    ("gateway and server energy", lambda p: joules(p.elsewhere_j_day)),
+    ("answer latency", latency_text),
+    ("downtime", lambda p: f"{p.silent_hours_day:.2g} h"),
+    ("cost per year", lambda p: dollars(p.cost_year)),
+    ("data leaving the device", lambda p: "answers" if p.name == DEVICE else "every reading"),
+    ("needs not met", lambda p: str(len(p.misses)) if p.misses else "none"),
 )
 
 
 def _existing(record: Advice) -> tuple[Block, ...]:
-    blocks: list[Block] = [Heading(text="3. What exists, or needs no learning")]
+    blocks: list[Block] = [Heading(text="3. Existing solutions and simple rules")]
     rows = tuple(
         (one.name, "; ".join(filter(None, (one.measured or "not measured", one.what, one.command))))
         for one in record.existing
@@ -178,22 +178,22 @@ def _existing(record: Advice) -> tuple[Block, ...]:
     if rows:
         blocks.append(Facts(rows=rows))
     else:
-        blocks.append(Paragraph(text="No public set, pipeline or detector is known for such data."))
+        blocks.append(Paragraph(text="No known public data set, pipeline or detector fits this data."))
     return tuple(blocks)
 
 
 def _options(record: Advice) -> tuple[Block, ...]:
-    blocks: list[Block] = [Heading(text="4 and 5. As simple as it may be, more only where that surely pays")]
+    blocks: list[Block] = [Heading(text="4 and 5. The simplest model that is good enough")]
     ladder = record.ladder
     if ladder is None:
         blocks.append(Grid(headers=("option", "measured"), rows=record.measured))
         return tuple(blocks)
-    kept = "rows, each for itself" if ladder.kept == "row" else f"{ladder.units:,} whole {ladder.kept}s"
-    judged = f"{ladder.metric_title}: {ladder.metric_why}"
+    kept = "single rows" if ladder.kept == "row" else f"{ladder.units:,} whole {ladder.kept}s"
+    judged = f"{ladder.metric_title}; {ladder.metric_why}"
     blocks += [
-        Paragraph(text=f"{ladder.samples:,} samples, {ladder.folds} folds of {kept}. Judged by {judged}."),
+        Paragraph(text=f"{ladder.samples:,} samples, {ladder.folds} folds of {kept}. Metric: {judged}."),
         Grid(
-            headers=("rung", "score, 95 %", "gain", "taken"),
+            headers=("rung", "score (95 % CI)", "gain", "taken"),
             rows=(*(_rung(rung, ladder.rungs) for rung in ladder.rungs), *(_peer(peer) for peer in ladder.peers)),
             caption=_caption(ladder),
         ),
@@ -202,7 +202,7 @@ def _options(record: Advice) -> tuple[Block, ...]:
             headers=(f"on {ladder.profile}", "flash", "RAM", "latency"),
             rows=tuple(_price(rung) for rung in ladder.rungs if rung.score),
             figures=(1, 2, 3),
-            caption="Estimated before anything is compiled; latency is modelled, unverified on silicon.",
+            caption="Estimated without compiling; latency is modelled, unverified on silicon.",
         ),
     ]
     if record.curve_note:
@@ -214,11 +214,11 @@ def _caption(ladder: LadderRecord) -> str:
     """Return what the intervals and probabilities of gains are."""
     if ladder.power:
         return (
-            f"p is exact: answers of two rungs are exchanged for whole {ladder.kept}s; it is corrected for all rungs. "
-            "Intervals are of 95 %."
+            f"Exact permutation p: swaps the answers of two rungs by whole {ladder.kept}s, corrected for all rungs. "
+            "Intervals: 95 % CI."
         )
     level = 100 * (1 - 0.05 / ladder.looks)
-    return f"The interval of a gain is one of {level:.2f} %, corrected for {ladder.looks} looks."
+    return f"Gains are shown with a {level:.2f} % CI, corrected for {ladder.looks} comparisons."
 
 
 def _rung(rung: RungRecord, rungs: tuple[RungRecord, ...]) -> tuple[str, ...]:
@@ -260,20 +260,20 @@ def _decision(record: Advice) -> tuple[Block, ...]:
 
 
 def _consequences(record: Advice) -> tuple[Block, ...]:
-    blocks: list[Block] = [Heading(text="What it will cost"), Facts(rows=record.costs)]
+    blocks: list[Block] = [Heading(text="Costs"), Facts(rows=record.costs)]
     if record.flips:
         rows = tuple((flip.when, flip.then) for flip in record.flips)
-        blocks += [Heading(text="What would change it"), Facts(rows=rows)]
+        blocks += [Heading(text="What would change the decision"), Facts(rows=rows)]
     if record.notes:
-        blocks += [Heading(text="What to know"), *(Paragraph(text=note) for note in record.notes)]
-    blocks += [Heading(text="How to go on"), Code(text="\n".join(record.commands), language="shell")]
+        blocks += [Heading(text="Notes"), *(Paragraph(text=note) for note in record.notes)]
+    blocks += [Heading(text="Next steps"), Code(text="\n".join(record.commands), language="shell")]
     return tuple(blocks)
 
 
 def _figures(record: Advice) -> tuple[Block, ...]:
     rows = tuple((one.name, f"{number(one.value)} {one.unit}; {one.source}") for one in record.parameters)
     return (
-        Paragraph(text="Each may be set with --price NAME=VALUE. Power and speed are those of the profiles."),
+        Paragraph(text="Change a figure with --price NAME=VALUE. Power and speed come from the device profiles."),
         Facts(rows=rows),
     )
 

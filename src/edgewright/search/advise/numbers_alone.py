@@ -87,7 +87,7 @@ def read_rows(seen: Look, request: AdviceRequest) -> Rows:
     table = {"kind": request.kind, "path": request.data} if request.kind else guess(request.data)
     time = request.time or find_time({**table, "target": request.target, "ignore": [*request.ignore]})
     parts = {time, labels, request.group, request.session, *request.ignore, ""}
-    left = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
+    left = [(name, "it holds text, not measurements") for name in seen.words if name not in parts]
     left += [(name, "it counts rows") for name in seen.counters if name not in parts]
     named = {"group": request.group, "session": request.session, "time": time, "target": labels,
              "ignore": [*request.ignore, *(name for name, _ in left)]}  # fmt: skip

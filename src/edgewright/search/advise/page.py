@@ -27,7 +27,7 @@ def scores(record: LadderRecord, choice: str) -> Markup:
         return round(_LEFT + (value - low) / wide * (_WIDTH - _LEFT - _RIGHT), 1)
 
     height = _ROW * len(lines) + 26
-    label = f"{record.metric_title} with intervals of 95 %: " + ", ".join(
+    label = f"{record.metric_title} with 95 % CI: " + ", ".join(
         f"{name} {figure(score.value)}" for name, score, _ in lines
     )
     parts = [_open(height, label)]
@@ -50,7 +50,7 @@ def energy(places: Sequence[Place], chosen: str) -> Markup:
     most = max(place.energy_j_day for place in places) or 1.0
     height = 30.0 * len(places) + 6
     said = ", ".join(f"{p.name} {joules(p.energy_j_day)}" for p in places)
-    parts = [_open(height, f"Energy of the device a day by place: {said}")]
+    parts = [_open(height, f"Device energy per day by place: {said}")]
     for number, place in enumerate(places):
         x, y = _LEFT, 30.0 * number + 4
         parts.append(_text(_LEFT - 8, y + 15, place.name, "end", bold=place.name == chosen))
@@ -83,14 +83,14 @@ def advice_page(record: Advice) -> str:
         if name == CONTEXT:
             html += _figure(
                 energy(record.places, record.place),
-                "Energy of the device a day: radio, then computing, then sleeping, by where the model runs.",
+                "Device energy per day by place of the model: radio, computing, sleeping.",
             )
         if name == OPTIONS and record.ladder is not None:
             words = "more is better" if record.ladder.higher else "less is better"
             html = (
                 _figure(
                     scores(record.ladder, record.choice),
-                    f"{record.ladder.metric_title} ({words}), intervals of 95 %; dashed: the choice.",
+                    f"{record.ladder.metric_title} ({words}), 95 % CI; dashed: the choice.",
                 )
                 + html
             )

@@ -34,12 +34,12 @@ def _by_needs(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[
     if "latency" not in names and place.latency_s > 0 and place.computing:
         limit = place.latency_s
         then = _left(setting, needs, Need(name="latency", text="latency", limit=limit * 0.99))
-        lines.append(Flip(when=f"with a latency need below {seconds(limit)}", then=then))
+        lines.append(Flip(when=f"if latency must be below {seconds(limit)}", then=then))
     known = place.computing or place.name != DEVICE
     if "battery" not in names and setting.battery and known and math.isfinite(place.battery_days):
         limit = place.battery_days
         then = _left(setting, needs, Need(name="battery", text="battery", limit=limit * 1.01))
-        lines.append(Flip(when=f"with a battery need above {days(limit)}", then=then))
+        lines.append(Flip(when=f"if the battery must last more than {days(limit)}", then=then))
     if place.name != DEVICE and "privacy" not in names:
         lines.append(Flip(when="if readings may not leave the device (privacy)",
                          then=_left(setting, needs, Need(name="privacy", text="privacy"))))  # fmt: skip
@@ -51,8 +51,8 @@ def _left(setting: Setting, needs: tuple[Need, ...], more: Need) -> str:
     found = places(setting, (*needs, more))
     best, _ = choose(found)
     if best.misses:
-        return "no place would meet it with this model: a faster device, a larger cell or a smaller model would have to"
-    return f"the {best.name} would be advised"
+        return "no place meets it with this model; choose a faster device, a larger cell or a smaller model"
+    return f"the advice changes to the {best.name}"
 
 
 def _by_figures(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[Flip, ...]:
@@ -71,9 +71,9 @@ def _by_figures(setting: Setting, needs: tuple[Need, ...], place: Place) -> tupl
         side = "above" if up else "below"
         lines.append(
             Flip(
-                when=f"with {name} {side} {limit:.3g} {unit} (now {setting.figures[name]:.3g}, {factor:.2g} times that "
-                "far)",
-                then=f"the {instead} would be the cheapest that meets every need",
+                when=f"if {name} is {side} {limit:.3g} {unit} (now {setting.figures[name]:.3g}, a factor of "
+                f"{factor:.2g})",
+                then=f"the {instead} is the cheapest place that meets every need",
             )
         )
     return tuple(lines)
@@ -229,7 +229,7 @@ def _leaves(name: str, setting: Setting) -> str:
     if name == DEVICE:
         return "answers"
     some = ", ".join(setting.columns[:6]) + (" and more" if len(setting.columns) > 6 else "")
-    return f"every reading of {some}" + (", as far as the gateway" if name == GATEWAY else "")
+    return f"every reading of {some}" + (", to the gateway only" if name == GATEWAY else "")
 
 
 def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
@@ -246,10 +246,10 @@ def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
         if need.name in figures and need.limit is not None:
             value, more_is_better, words = figures[need.name]
             factor = need.limit / value if more_is_better else value / need.limit
-            side = "short of it" if more_is_better else "beyond it"
+            side = "too short" if more_is_better else "too much"
             said = f"{need.text}: {words(value)}, {side} by {words(abs(value - need.limit))}"
         elif need.name == "offline" and place.name == SERVER:
-            factor, said = math.inf, "offline: it is silent without internet"
+            factor, said = math.inf, "offline: it gives no answers without internet"
         elif need.name == "privacy" and place.name != DEVICE:
             factor, said = math.inf, f"privacy: {place.leaves}"
         if factor <= 1 and (unknown := _unknown(place, need)):
@@ -269,7 +269,7 @@ def _unknown(place: Place, need: Need) -> str:
     """Why nobody can confirm that a need is met: it depends on how long an answer takes, which is not known there."""
     if place.computing or need.name not in (("latency", "battery", "price") if place.name == DEVICE else ("latency",)):
         return ""
-    return f"{need.text}: cannot be confirmed, how long {place.runs_on} takes for an answer is not known"
+    return f"{need.text}: not confirmed, because the time of an answer on {place.runs_on} is unknown"
 
 
 def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
@@ -285,17 +285,17 @@ def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
     others = [place for place in able if place is not best]
     if not others:
         out = "; ".join(f"{p.name}: {p.misses[0]}" for p in found if p.misses)
-        return best, f"it alone meets every need ({out})"
+        return best, f"only it meets every need ({out})"
     second = min(others, key=lambda place: place.cost_year)
-    text = f"{dollars(best.cost_year)} a year and device against {dollars(second.cost_year)} with the {second.name}"
+    text = f"{dollars(best.cost_year)} per device and year; the {second.name} costs {dollars(second.cost_year)}"
     out = "".join(f"; not the {p.name}: {p.misses[0]}" for p in found if p.misses)
-    return best, f"it is the cheapest that meets every need: {text}, {ratio(second.cost_year, best.cost_year)}{out}"
+    return best, f"it meets every need at the lowest cost: {text}, {ratio(second.cost_year, best.cost_year)}{out}"
 
 
 def ratio(more: float, less: float) -> str:
     """How many times more, in words."""
     if less <= 0 or more / less > 1e4:
-        return "ten thousand times more or beyond"
+        return "more than 10,000 times as much"
     return f"{more / less:.2g} times as much" if more / less >= 1.05 else "about as much"
 
 

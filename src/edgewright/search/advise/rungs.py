@@ -56,10 +56,10 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
         why = _why(record, rung)
     elif fitting:
         rung = max(fitting, key=lambda one: _worth(one, record))
-        why = f"the best of the rungs that are within the budget: {_why(record, rung)}"
+        why = f"the best rung within the budget: {_why(record, rung)}"
     else:
         rung = min(measured, key=lambda one: (len(beyond[one.name]), _size(one)))
-        why = f"no rung is within the budget; {rung.title} comes nearest"
+        why = f"no rung is within the budget; {rung.title} is closest"
     wanted = limit_of(needs, "score")
     unmet = list(beyond[rung.name])
     if (
@@ -71,7 +71,7 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
         text = f"score: {record.metric_title} {figure(rung.score.value)} is {figure(abs(wanted - rung.score.value))} "
         text += f"short of {figure(wanted)}"
         if best.score is not None and best.name != rung.name:
-            text += f"; the nearest measured is {best.title} with {figure(best.score.value)}"
+            text += f"; the closest is {best.title} with {figure(best.score.value)}"
         unmet.append(text)
     return Chosen(rung, why, tuple(unmet))
 
@@ -94,7 +94,7 @@ def _why(record: LadderRecord, rung: RungRecord) -> str:
         said += f", {change(rung)} over {before.title if before else rung.against}"
     above = _above(record, rung)
     if above and above[0].gain is not None:
-        many = f"the best of {len(above)} tried above it" if len(above) > 1 else "tried above it"
+        many = f"the best of {len(above)} rungs tried above it" if len(above) > 1 else "tried above it"
         said += f"; {above[0].title}, {many}, changes {change(above[0])}"
         said += f", {_verdict(above[0].gain)}" if above[0].p is None else ""
     return f"{said}. {record.stopped}. {record.power}" if record.power else said
@@ -102,8 +102,8 @@ def _why(record: LadderRecord, rung: RungRecord) -> str:
 
 def _verdict(gain: Interval) -> str:
     if gain.high < 0:
-        return "which is surely worse"
-    return "an interval that includes zero" if gain.low <= 0 else "which is beyond the budget"
+        return "which is significantly worse"
+    return "an interval that includes zero" if gain.low <= 0 else "which exceeds the budget"
 
 
 def _above(record: LadderRecord, rung: RungRecord) -> list[RungRecord]:
@@ -121,31 +121,30 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
         assert one.gain is not None  # noqa: S101 - as above
         half = one.gain.value - one.gain.low
         if one.gain.low > 0:
-            then = f"{one.title} would be taken: {signed(one.gain.value)} ({span(one.gain)})"
-            told.append(Flip(when=f"on a device that holds its {one.beyond or 'size'}", then=then))
+            then = f"{one.title} would be chosen: {signed(one.gain.value)} ({span(one.gain)})"
+            told.append(Flip(when=f"on a device with enough {one.beyond or 'memory'}", then=then))
             continue
         units = math.ceil(record.units * (half / one.gain.value) ** 2)
         many = f"{units:,} {record.kept}s instead of {record.units:,}"
         told.append(
             Flip(
                 when=f"if {one.title} kept its gain of {signed(one.gain.value)} over {many}",
-                then=f"that gain would be sure, and {one.title} be taken: intervals narrow as the root of what is kept "
-                "whole",
+                then=f"the gain would be significant and {one.title} chosen (interval width falls as 1/sqrt(n))",
             )
         )
     surely = above[0].gain if not able and above else None
     if surely is not None and surely.high <= 0:
-        told.append(Flip(when="with more such data", then="no rung tried above is likely to: all are surely worse"))
+        told.append(Flip(when="with more such data", then="no change likely: all rungs above are significantly worse"))
     elif surely is not None:
         best = surely
         told.append(
             Flip(
-                when=f"if a rung above gained what its interval allows at most ({signed(best.high)})",
-                then=f"it would be taken; measured, {above[0].title}, the best of them, changes {signed(best.value)}",
+                when=f"if a rung above reached the upper end of its interval ({signed(best.high)})",
+                then=f"it would be chosen; the best of them, {above[0].title}, measured {signed(best.value)}",
             )
         )
     told += [
-        Flip(when=f"on a device with more {one.beyond}", then=f"{one.title} could be weighed")
+        Flip(when=f"on a device with more {one.beyond}", then=f"{one.title} could be compared")
         for one in record.rungs
         if one.beyond
     ]
@@ -154,8 +153,8 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
         told.append(
             Flip(
                 when=f"with --patience 0 the ladder also tries {', '.join(untried)}",
-                then=f"they were left out because {record.patience} rungs in a row brought no "
-                f"{'better score' if record.power else 'sure gain'}",
+                then=f"they were left out because {record.patience} rungs in a row gave no "
+                f"{'better score' if record.power else 'significant gain'}",
             )
         )
     return tuple(told)

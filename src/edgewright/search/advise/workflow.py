@@ -90,9 +90,9 @@ def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint 
     if footprint is not None:
         told += over_budget(footprint, Budget(**{name: int(limit) for name, limit in limits.items()}))
     elif limits:
-        told += [f"{name}: what it takes is not known before the model is made" for name in limits]
+        told += [f"{name}: unknown until the model exists" for name in limits]
     if limit_of(needs, "score") is not None:
-        told.append(f"score: no score of {found.frame.task} is compared with one that was asked for")
+        told.append(f"score: the advice cannot check a score for {found.frame.task}")
     return tuple(told)
 
 
@@ -129,12 +129,12 @@ def _setting(
 def _rows(found: Found, figures: Figures) -> tuple[float, str]:
     """Return rows a day, and who says so."""
     if figures.is_given("rows"):
-        return figures["rows"], "as given"
+        return figures["rows"], "set with --price"
     if found.rate:
-        return found.rate * placement.DAY, "by the rate of the data"
+        return found.rate * placement.DAY, "from the rate of the data"
     if found.usual_rows is not None:
-        return found.usual_rows, "assumption; --price rows=N sets it"
-    return figures["rows"], "assumption, as the data has no rate; --price rows=N sets it"
+        return found.usual_rows, "assumption; set it with --price rows=N"
+    return figures["rows"], "assumption, because the data has no rate; set it with --price rows=N"
 
 
 def _cannot(found: Found, profile: Profile) -> dict[str, str]:
@@ -143,7 +143,7 @@ def _cannot(found: Found, profile: Profile) -> dict[str, str]:
     if found.least_bytes <= held:
         return {}
     least, has = placement.amount_bytes(found.least_bytes), placement.amount_bytes(held)
-    return {placement.DEVICE: f"{found.least_why} takes at least {least} of memory: {profile.name} has {has}"}
+    return {placement.DEVICE: f"{found.least_why} needs at least {least} of memory; {profile.name} has {has}"}
 
 
 def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small: bool) -> placement.Work:
@@ -171,7 +171,7 @@ def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) 
             value = rung.score.value
             text = f"{rung.title} on the {best.name} meets them, with {ladder.metric_title} {figure(value)}"
             able.append((value if ladder.higher else -value, text))
-    return (f"the nearest that was measured: {max(able)[1]}",) if able else ()
+    return (f"the closest measured option: {max(able)[1]}",) if able else ()
 
 
 def _nearest(found: Found, request: AdviceRequest, profile: Profile) -> tuple[str, ...]:
@@ -191,9 +191,9 @@ def _nearest(found: Found, request: AdviceRequest, profile: Profile) -> tuple[st
         if print_ is not None and time is not None and not over_budget(print_, Budget(latency_us=latency * 1e6)):
             able.append((time.value, name, time.value / 1e6))
     if not able:
-        return ("no microcontroller of `edgewright profiles` answers that soon with this model",)
+        return ("no microcontroller in `edgewright profiles` is fast enough for this model",)
     _, name, value = max(able)
-    return (f"the nearest device that answers in time: {name}, {placement.seconds(value)} (modelled)",)
+    return (f"the closest device that is fast enough: {name}, {placement.seconds(value)} (modelled)",)
 
 
 def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
@@ -207,11 +207,11 @@ def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting
         lines.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
     known = place.computing or place.name != placement.DEVICE
     least, most = ("", "") if known else ("at least ", "at most ")
-    lines.append(("energy of the device", f"{least}{placement.joules(place.energy_j_day)} a day"))
+    lines.append(("device energy", f"{least}{placement.joules(place.energy_j_day)} a day"))
     if setting.battery:
         cell = placement.joules(setting.figures["cell"])
         lines.append(("battery", f"{most}{placement.days(place.battery_days)} from a cell of {cell}"))
-    lines.append(("money", f"{placement.dollars(place.cost_year)} a year and device"))
+    lines.append(("money", f"{placement.dollars(place.cost_year)} per device and year"))
     return tuple(lines)
 
 
@@ -219,14 +219,14 @@ def _notes(found: Found, profile: Profile, footprint: Footprint | None, radio: s
     told = []
     if footprint is None:
         told.append(
-            "what one answer takes of a processor is not known before the model is made: places are compared by what "
-            "is sent, and computing counts as nothing"
+            "the compute time of an answer is unknown until the model exists, so places are compared by the data sent; "
+            "computing counts as zero"
         )
     else:
         told += footprint.notes
     if profile.active is None:
-        told.append(f"the profile {profile.name} knows no power: the figures active and sleep are assumed")
+        told.append(f"the profile {profile.name} has no power figures; active and sleep are assumed")
     if radio == "ble":
-        told.append("a phone or hub that passes on what comes over ble is taken to be there, and costs nothing here")
-    told.append("the sensor's own energy is the same in every place, and is not counted")
+        told.append("the estimate assumes that a phone or hub relays ble messages at no cost")
+    told.append("sensor energy is the same in every place and not counted")
     return tuple(dict.fromkeys(told))

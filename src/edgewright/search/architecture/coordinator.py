@@ -88,7 +88,7 @@ class Search:
             if other is None:
                 going.append(msgspec.structs.replace(trial, folds=(errors[0],)))
                 continue
-            reason = f"trial {other.number} costs no more and was better on the first fold"
+            reason = f"trial {other.number} costs no more and scored better on the first fold"
             error = combined(errors, self.task)
             made[trial.number] = msgspec.structs.replace(
                 trial, state="stopped", folds=(errors[0],), error=error, reason=reason
@@ -112,7 +112,7 @@ class Search:
         if lost and len(lost) == len(tried) and not any(trial.state == "done" for trial in before):
             raise CheckFailedError(
                 f"no worker could do its work: {lost[0]}",
-                do="See that each can read the data under the same path; nothing of it was kept as a trial",
+                do="Give every worker the data at the same path; this trial was not kept",
             )
 
     def _folds(self) -> int:
@@ -190,13 +190,13 @@ class Search:
         # Where the profile knows no power, no budget with a limit of energy can be met.
         fits = f"It fits --budget {least}; or " if estimate.violation(parse_budget(least)) == 0 else "Allow more, "
         raise CheckFailedError(
-            f"nothing in this search is within the budget: the nearest, {described(self.space, point)}, has {beyond}",
-            do=f"{fits}choose another --device, or let [search] vary more",
+            f"no point of this search fits the budget: the closest, {described(self.space, point)}, has {beyond}",
+            do=f"{fits}choose another --device, or widen the ranges in [search]",
         )
 
 
 def _failed(trial: Tried, given: object) -> Tried:
-    reason = str(given) if isinstance(given, Exception) else "the loss was no number"
+    reason = str(given) if isinstance(given, Exception) else "the loss is not a number"
     return msgspec.structs.replace(trial, state="failed", reason=reason)
 
 

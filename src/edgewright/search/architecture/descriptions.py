@@ -40,7 +40,7 @@ def point_text(space: Space, trial: Tried, judged: TrialScore | None, data: str 
     lines.append(f"# {error}; estimated flash {trial.estimate.flash:,.0f} B, RAM {trial.estimate.ram:,.0f} B")
     if judged is not None:
         interval = f"{judged.low:.4f} to {judged.high:.4f}"
-        lines.append(f"# leaving {judged.units} units out: error {judged.error:.4f} ({interval})")
+        lines.append(f"# cross-validation over {judged.units} units: error {judged.error:.4f} ({interval})")
     return "\n".join(lines) + "\n" + toml_text(table)
 
 
@@ -83,7 +83,7 @@ def misses(estimate: Estimate, budget: Budget) -> list[str]:
                 f"({100 * (value / limit - 1):.0f} %) more than {amount(limit, unit)}"
             )
         elif limit is not None and value is None:
-            lines.append(f"no {name.partition('_')[0]} that the profile knows")
+            lines.append(f"no {name.partition('_')[0]} in the profile")
     return lines
 
 

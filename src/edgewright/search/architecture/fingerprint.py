@@ -86,7 +86,7 @@ def kept(folder: Path) -> Kept:
     except (OSError, msgspec.DecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error).replace("`", "'")
         raise InputError(
-            "the pipeline of a study", said or "nothing", str(folder / KEPT), "Going on with --resume writes it again"
+            "the pipeline of a study", said or "nothing", str(folder / KEPT), "Restore it with --resume"
         ) from None
 
 
@@ -108,7 +108,7 @@ def go_on(folder: Path, own: Identity, config: PipelineConfig) -> Study:
         try:
             changed = changes(kept(folder).pipeline, config)
         except InputError:
-            changed = ["what cannot be told any more"]
+            changed = ["unknown changes"]
         # A later version may hash the same pipeline otherwise: contents count.
         same = not changed
     if _limits(found.budget) == _limits(own.budget):
@@ -118,9 +118,9 @@ def go_on(folder: Path, own: Identity, config: PipelineConfig) -> Study:
         study.close()
         more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
         raise InputError(
-            f"the pipeline {found.pipeline!r} as it was when the study began",
+            f"the pipeline {found.pipeline!r} unchanged since the start of the study",
             f"changes in {', '.join(changed[:MOST_NAMED])}{more}", str(folder / FILE),
-            "Take them back to go on, or name another --out to begin anew",
+            "Restore them to continue, or set another --out to start over",
         )  # fmt: skip
     return study
 

@@ -202,8 +202,8 @@ def comparison_text(found: Result) -> str:
     enough = f"trial {told.enough} is the smallest that is within one standard error of the best, trial {told.best}"
     if told.enough == told.best:
         enough = f"no smaller point than trial {told.best}, the best, is within one standard error of it"
-    exact = f"; p is of an exact test against trial {told.best}: {told.power}" if told.power else ""
-    return f"Leaving units out, {enough}{exact}."
+    exact = f"; p from an exact test against trial {told.best}: {told.power}" if told.power else ""
+    return f"In cross-validation over units, {enough}{exact}."
 
 
 def legend(found: Result) -> list[list[str]]:

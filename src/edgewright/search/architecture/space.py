@@ -80,7 +80,7 @@ def space_of(config: PipelineConfig) -> Space:
     """
     if config.model.kind != "network":
         raise InputError(
-            "a network", repr(config.model.kind), f"{config.name} [model] kind", "A search is over networks"
+            "a network", repr(config.model.kind), f"{config.name} [model] kind", "A search needs a network"
         )
     asked = config.search if isinstance(config.search, SearchConfig) else SearchConfig()
     place, count = _union(config)
@@ -101,7 +101,7 @@ def space_of(config: PipelineConfig) -> Space:
     for axis in axes:
         if not axis.choices and not 0 < axis.low <= axis.high:
             raise InputError(
-                "the smaller number first, above 0", f"{axis.low:g}, {axis.high:g}", f"[search] {axis.name}"
+                "two numbers above 0, the smaller first", f"{axis.low:g}, {axis.high:g}", f"[search] {axis.name}"
             )
     return Space(config, tuple(axes), (place, count))
 
@@ -125,7 +125,7 @@ def _network_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
         if deep > shallow:
             axes.append(Axis("depth", tuple(range(shallow, deep + 1))))
         elif deep < shallow:
-            raise InputError("the smaller number first", f"{shallow}, {deep}", "[search] depth")
+            raise InputError("two numbers, the smaller first", f"{shallow}, {deep}", "[search] depth")
         widest = max((width for _, width in widths), default=32)
         widths = [(n, widest) for n in range(1, deep + 1)]
     for number, width in widths:

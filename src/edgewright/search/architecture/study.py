@@ -165,7 +165,7 @@ def create(folder: Path, identity: Identity) -> Study:
     if (folder / FILE).exists():
         raise InputError(
             "a folder without a study", f"one of pipeline {read_identity(folder).pipeline!r}", str(folder),
-            "Add --resume to go on with it, or name another --out",
+            "Continue it with --resume, or set another --out",
         )  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -198,7 +198,7 @@ def resume(folder: Path, identity: Identity) -> Study:
             raise InputError(
                 f"a study of the {word} {ours!r}" if named else f"a study of the same {word}",
                 f"one of {theirs!r}" if named else "another", str(folder / FILE),
-                f"It was made for pipeline {found.pipeline!r}: name another --out, or go on with what it was made for",
+                f"It belongs to pipeline {found.pipeline!r}. Set another --out, or continue with that pipeline",
             )  # fmt: skip
     return open_study(folder)
 
@@ -243,5 +243,5 @@ def read_identity(folder: Path) -> Identity:
 def _unwritten(folder: Path, error: Exception) -> OutputError:
     return OutputError(
         "to write the study", str(error), str(folder / FILE),
-        "Free some space: what was kept before stands, and --resume goes on with it",
+        "Free some space. Finished trials are kept; continue with --resume",
     )  # fmt: skip

@@ -205,10 +205,10 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
     made.reverse()
     if len(made) < 3:
         raise InputError(
-            "data for three sizes",
+            "enough data for three training sizes",
             f"{learner.samples * pool:.0f} samples in {learner.pieces * pool:.0f} pieces",
             "learning curve",
-            "Record more, or name sessions or shorter days as what stays together",
+            "Record more, or group by sessions or shorter days",
         )  # fmt: skip
     return made
 

@@ -16,7 +16,7 @@ LEVEL = 0.8
 # Intervals of the weighed laws, widened until 80 of 100 held on other curves: the quantile that split conformal
 # prediction owes, of 32 predictions on five other sets of data (docs/adr/0045-learning-curves.md).
 WIDER = 1.18
-METHOD = "weighed power laws, 80 %, widened by what other curves needed"
+METHOD = "weighted power laws, 80 %, widened to match other measured curves"
 # An answer that leaves a third of the error open decides nothing.
 WIDEST = 1 / 3
 # So many wrong answers know their own error rate to within a third: 2 * 1.645 / root(98) = 1/3.
@@ -44,9 +44,9 @@ def why_unanswerable(told: Interval, wrong: float | None) -> str:
         wrong: wrong answers at the largest size; None where errors are no counts.
     """
     if wrong is not None and wrong < FEWEST_WRONG:
-        return f"{wrong:.0f} wrong answers judge it, {FEWEST_WRONG} are needed"
+        return f"{wrong:.0f} wrong answers measure it; at least {FEWEST_WRONG} are needed"
     width = (told.high - told.low) / told.value
-    return f"its interval is {width:.2f} of the error wide, {WIDEST:.2f} at most is needed" if width > WIDEST else ""
+    return f"its interval is {width:.2f} of the error wide; at most {WIDEST:.2f} is allowed" if width > WIDEST else ""
 
 
 Floats = NDArray[np.float64]

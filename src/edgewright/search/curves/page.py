@@ -71,7 +71,7 @@ def _section(record: CurveRecord, what: str, curves: Curves) -> Markup:
     said = "; ".join(filter(None, (law_words(record, what, curves.share), single_words(record, curves.share))))
     law = f"{said[:1].upper()}{said[1:]}."
     if record.unanswerable:
-        law = f"Cannot be answered: {record.unanswerable}. {law}"
+        law = f"No prediction: {record.unanswerable}. {law}"
     blocks = (
         Grid(headers=(what, curves.error, "repeats", ""), rows=tuple(rows), figures=(0, 1, 2)),
         Paragraph(text=law),

@@ -14,7 +14,7 @@ def verdict(curves: Curves) -> Curves:
     times = data.at / data.points[-1].size
     text = f"{_times(times)} the data ({data.at:,.0f} samples)"
     if data.unanswerable:
-        lines = [f"what {text} is worth cannot be answered: {data.unanswerable}"]
+        lines = [f"the gain from {text} is unknown: {data.unanswerable}"]
     else:
         nothing = "" if data.gain.low > 0 else ", which may be nothing"
         lines = [f"{text} is worth {worth(data.gain, curves.share)}{nothing}"]
@@ -23,7 +23,7 @@ def verdict(curves: Curves) -> Curves:
         lines.append(_which(data, parameters))
     if data.measured is not None:
         inside = "inside the interval" if data.inside else "OUTSIDE the interval"
-        said = "nothing was promised" if data.unanswerable else inside
+        said = "no interval was predicted" if data.unanswerable else inside
         lines.append(f"measured afterwards: {figure(data.measured, curves.share)}, {said}")
     return msgspec.structs.replace(curves, verdict="; ".join(lines))
 
@@ -38,7 +38,7 @@ def law_words(record: CurveRecord, what: str, share: bool) -> str:
 def single_words(record: CurveRecord, share: bool) -> str:
     """How far one training lies from the mean that is predicted; empty where the model has nothing random."""
     return (
-        f"a single training lies within {figure(record.single, share)} of that mean, in 9 of 10"
+        f"a single training lies within {figure(record.single, share)} of that mean in 9 of 10 cases"
         if record.single
         else ""
     )

@@ -83,7 +83,7 @@ def engine_for(address: str = "local", workers: int = 0) -> Engine:
         InputError: an unknown scheme, or a negative number of workers.
     """
     if workers < 0:
-        raise InputError("a number of workers from 0 on", str(workers), "--workers")
+        raise InputError("a number of workers of at least 0", str(workers), "--workers")
     scheme, _, rest = address.partition("://")
     make: Make = find(PACKAGE, scheme, "ENGINE", "engine", "--engine")
     return make(rest, workers)

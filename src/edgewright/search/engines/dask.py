@@ -168,7 +168,7 @@ class DaskEngine:
         try:
             yield from self._go(work, shared, going)
         except (OSError, TimeoutError):
-            raise self._gone("the scheduler is gone") from None
+            raise self._gone("the scheduler stopped responding") from None
         finally:
             left = [job.future for job in going.busy.values() if job.future is not None]
             if left and self.client is not None and self.client.status == "running":
@@ -224,7 +224,7 @@ class DaskEngine:
                 self.workers = min(len(usable), self.most or len(usable))
                 return set(usable)
             if time.monotonic() > until:
-                raise self._gone("its last worker is gone")
+                raise self._gone("its last worker disconnected")
             time.sleep(ASK_SECONDS)
 
     def _give(self, work: str, digest: str, going: _Going, there: set[str]) -> None:
@@ -261,12 +261,12 @@ class DaskEngine:
         if job.tried < 2:
             going.again.append(job)
             return None
-        return job.place, BatchError("two workers died of it")
+        return job.place, BatchError("it crashed two workers")
 
     def _gone(self, what: str) -> OutputError:
         return OutputError(
-            "the cluster to stay until the end", what, f"--engine dask://{self.address}",
-            "What came before is kept: go on with --resume, on a cluster again or here with --engine local",
+            "a cluster that runs until the end", what, f"--engine dask://{self.address}",
+            "Finished trials are kept. Continue with --resume, on a cluster or here with --engine local",
         )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ class LocalEngine:
                     again.append((place, batch, 2))
                 else:
                     worker.end()
-                    yield place, BatchError(f"two workers died of it (exit status {worker.process.returncode})")
+                    yield place, BatchError(f"it crashed two workers (exit status {worker.process.returncode})")
         finally:
             for worker in busy:
                 worker.end()

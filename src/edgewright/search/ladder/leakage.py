@@ -42,12 +42,12 @@ def refuse_random(problem: Problem, do: str = "") -> None:
     if found is not None and found.difference.low > 0:
         gain = found.difference
         raise CheckFailedError(
-            f"folds of rows leak: rows that follow each other in {problem.name} know each other; a random split "
-            f"flatters by {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), "
+            f"folds of single rows leak: neighbouring rows of {problem.name} are alike; a random split "
+            f"inflates the score by {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), "
             f"measured with {found.model}",
             do=do
-            or "Name what stays together with --group, --session or --time; --by block keeps blocks of the file's "
-            "order whole; --by row goes on all the same",
+            or "Set --group, --session or --time to keep related rows together; --by block keeps blocks of the file's "
+            "order whole; --by row ignores this check",
         )
     _, counts = np.unique(digests(samples.X), return_counts=True)
     repeated = float(counts[counts > 1].sum() / len(samples.X))
@@ -55,10 +55,10 @@ def refuse_random(problem: Problem, do: str = "") -> None:
         _values(samples, place) > len(samples.y) // 10 for place in range(samples.X.shape[1])
     ):
         raise CheckFailedError(
-            f"folds of rows leak: {100 * repeated:.0f} % of the samples of {problem.name} stand in it more than once",
-            do=f"Take the copies out. {do}"
+            f"folds of rows leak: {100 * repeated:.0f} % of the samples of {problem.name} are duplicates",
+            do=f"Remove the duplicates. {do}"
             if do
-            else "Take the copies out, or name what stays together with --group; --by row goes on all the same",
+            else "Remove the duplicates, or set --group to keep them together; --by row ignores this check",
         )
 
 

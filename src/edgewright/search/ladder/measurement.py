@@ -56,7 +56,7 @@ def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Pro
     """
     steps = list(fitted.steps())
     if not isinstance(steps[-1][1], Emitting):
-        return None, "it cannot say itself in ONNX"
+        return None, "it has no ONNX form"
     shape = tuple(int(n) for n in problem.samples.X.shape[1:])
     buffer = 4 * int(problem.samples.X[0].size) if problem.window is not None else 0
     try:
@@ -109,7 +109,7 @@ class Ladder:
         self.offered = {name: rung for name, rung in self.rungs.items() if not rung.lacks(problem)}
         units = int(problem.units.max()) + 1
         self.folds = folds(problem, FOLDS, seed=config.seed, leave_one_out=units <= FEW_GROUPS)
-        kept = problem.by if units <= 50 else f"fifty lots of {problem.by}s"
+        kept = problem.by if units <= 50 else f"fifty random sets of {problem.by}s"
         self.judge = Judge(self.metric, codes(problem), groups_of(problem), kept, max(1, len(self.offered) - 1))
         self._parts: dict[bytes, tuple[Part, ...]] = {}
         self.answers: dict[str, Floats] = {}

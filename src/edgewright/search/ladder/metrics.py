@@ -111,21 +111,21 @@ def choose(problem: Problem, name: str = "") -> tuple[Metric, str]:
     if name:
         if name not in fits:
             raise UnknownNameError("metric", name, fits, "--metric")
-        return METRICS[name], "as asked for"
+        return METRICS[name], "set with --metric"
     if problem.task == "regression":
-        return METRICS["mae"], "an amount: an error counts as large as it is"
+        return METRICS["mae"], "the target is a number, and errors count by their size"
     shares = np.bincount(codes(problem), minlength=classes) / len(problem.y)
     if classes == TWO and shares.min() < RARE:
         rare = problem.classes[int(np.argmin(shares))]
         return METRICS[
             "average-precision"
-        ], f"{rare!r} is rare ({100 * shares.min():.1f} %): it is to be found among others"
+        ], f"{rare!r} is rare ({100 * shares.min():.1f} %), and the task is to find it"
     if shares.max() > UNEVEN / classes:
         common = problem.classes[int(np.argmax(shares))]
         return METRICS[
             "balanced-accuracy"
-        ], f"classes are uneven ({common!r}: {100 * shares.max():.0f} %): each counts alike"
-    return METRICS["accuracy"], "classes are about even"
+        ], f"classes are uneven ({common!r}: {100 * shares.max():.0f} %), so every class has the same weight"
+    return METRICS["accuracy"], "classes are about balanced"
 
 
 def groups_of(problem: Problem) -> NDArray[np.int64]:

@@ -34,7 +34,7 @@ def rung_config(ladder: Ladder, name: str) -> PipelineConfig:
     rung = ladder_rungs((name,))[name]
     lacks = rung.lacks(ladder.problem)
     if lacks:
-        raise InputError("a rung that this problem can have", f"{name}: {lacks}", "--run")
+        raise InputError("a rung that fits this problem", f"{name}: {lacks}", "--run")
     config = rung.tail(config_of(ladder.config, ladder.problem, rung.columns))
     held = bool(ladder.problem.held)
     split = msgspec.structs.replace(config.split, validation=0.0, validation_groups=())

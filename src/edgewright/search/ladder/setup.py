@@ -83,8 +83,8 @@ def _framed(dataset: DataSet, window: WindowConfig | None) -> tuple[WindowConfig
     """Return the window that is asked for; of sound one by itself, and sounds that are shorter are filled up."""
     sound, why = sound_window(dataset)
     if sound is None or window is None:
-        return (window, ()) if sound is None else (sound, (f"{why}; --window N says otherwise",))
-    return msgspec.structs.replace(window, pad=True), ("sounds shorter than a window are filled up with zeros",)
+        return (window, ()) if sound is None else (sound, (f"{why}; change it with --window N",))
+    return msgspec.structs.replace(window, pad=True), ("sounds shorter than a window are padded with zeros",)
 
 
 def _config(
@@ -125,8 +125,8 @@ def _refuse_columns(named: Mapping[str, object]) -> None:
     for key in COLUMNS:
         if key in named and key not in known:
             raise InputError(
-                f"no --{key} with data of the kind {kind!r}, which name it themselves", repr(named[key]), f"--{key}",
-                f"Leave --{key} out, or name a file instead",
+                f"no --{key} with data of kind {kind!r}, which sets it itself", repr(named[key]), f"--{key}",
+                f"Omit --{key}, or pass a file instead",
             )  # fmt: skip
 
 

@@ -30,23 +30,23 @@ def verdict(
         many = f"of the {len(tried)} rungs tried above it the best" if len(tried) > 1 else "the rung tried above it"
         lines.append(f"{many}, {best.title}, changes {change(best)}")
     for peer in peers:
-        sure = "" if peer.gain.low > 0 or peer.gain.high < 0 else ", which chance may have done"
+        sure = "" if peer.gain.low > 0 or peer.gain.high < 0 else ", which may be chance"
         lines.append(
             f"{peer.title}: {figure(peer.score.value)}; the rung '{chosen.title}' gains {signed(peer.gain.value)} "
             f"({span(peer.gain)}){sure}"
         )
     untried = [rung.title for rung in rungs if rung.left_out == "not tried"]
     if interrupted:
-        stopped = "interrupted: what was measured stands"
+        stopped = "interrupted: the results so far are valid"
     elif untried and judge.few:
         stopped = f"{climb.idle} rungs in a row scored no better: {', '.join(untried)} not tried"
     elif untried:
         stopped = (
-            f"{climb.idle} rungs in a row brought no sure gain over {chosen.title} (each interval "
-            f"{100 * judge.level:.2f} %, corrected for {judge.looks} looks): {', '.join(untried)} not tried"
+            f"{climb.idle} rungs in a row gave no significant gain over {chosen.title} (each interval "
+            f"{100 * judge.level:.2f} %, corrected for {judge.looks} comparisons): {', '.join(untried)} not tried"
         )
     else:
-        stopped = "the top was reached"
+        stopped = "every rung was tried"
     if judge.few and not interrupted:
         stopped += f"; {_rule(chosen, rungs, climb)}"
     return {"verdict": "; ".join(lines), "stopped": stopped}
@@ -61,7 +61,7 @@ def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: Climb) -> str:
     if best == chosen.name:
         return f"'{chosen.title}' scored best, and no lower rung comes within a standard error of it"
     if climb.judge.behind(climb.answers, climb.tried[best].answers) > 1:
-        return f"'{chosen.title}' is the lowest rung that the device holds"
+        return f"'{chosen.title}' is the lowest rung that fits the device"
     return f"'{chosen.title}' is the lowest rung within a standard error of the best, '{titles[best]}'"
 
 

@@ -21,7 +21,7 @@ MOST = 6
 def _answer(request: Request) -> Response:
     root = studio_of(request).folder
     places = list(dict.fromkeys(place for place in request.query_params.getlist("run") if place))
-    problems = [f"At most {MOST} runs are put side by side; the others are left out."] if len(places) > MOST else []
+    problems = [f"The page compares at most {MOST} runs; the others are not shown."] if len(places) > MOST else []
     read: list[tuple[str, Trace]] = []
     for place in places[:MOST]:
         try:

@@ -40,7 +40,7 @@ def origin_of(request: Request) -> Origin:
     if request.path_params["kind"] == "run":
         return of_run(root, place)
     if request.path_params["kind"] != "at":
-        raise HTTPException(404, "There is no such page.")
+        raise HTTPException(404, "Page not found.")
     return at_path(root, place, request.query_params)
 
 

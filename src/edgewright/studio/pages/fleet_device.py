@@ -29,7 +29,7 @@ _REPORTS, _SHOWN = 500, 25
 def _answer(request: Request, api: ApiClient) -> Response:
     name = str(request.path_params["id"])
     if not re.fullmatch(r"[0-9a-f]{32}", name):
-        raise HTTPException(404, "There is no device of that id in this fleet.")
+        raise HTTPException(404, "This fleet has no device with that id.")
     path = f"/v1/fleet/devices/{name}"
     try:
         history = api.ask(DeviceHistory, "GET", f"{path}?limit={_REPORTS}")

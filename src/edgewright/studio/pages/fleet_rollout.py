@@ -35,7 +35,7 @@ def _seen(request: Request, api: ApiClient) -> RolloutSeen:
     """
     plan = str(request.path_params["plan"])
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", plan):
-        raise HTTPException(404, "There is no rollout of that name in this fleet.")
+        raise HTTPException(404, "This fleet has no rollout with that name.")
     try:
         return api.ask(RolloutSeen, "GET", f"/v1/fleet/rollouts/{plan}")
     except InputError as error:
@@ -66,7 +66,7 @@ def _sure(request: Request, api: ApiClient, problem: str = "", why: str = "", *,
 def _act_of(request: Request) -> str:
     act = str(request.path_params["act"])
     if act not in ACTS:
-        raise HTTPException(404, "There is no such page.")
+        raise HTTPException(404, "Page not found.")
     return act
 
 

@@ -88,9 +88,9 @@ def _opened(path: Path) -> Project:
         with path.open("rb") as file:
             head = file.read(72)
     except OSError:
-        raise HTTPException(404, "There is no such label project.") from None
+        raise HTTPException(404, "Label project not found.") from None
     if head[68:72] != FORMAT.to_bytes(4, "big"):
-        raise HTTPException(404, "This file is no label project.")
+        raise HTTPException(404, "This file is not a label project.")
     return Project(path)
 
 
@@ -126,10 +126,10 @@ def _picture(request: Request, project: Project) -> Response:
     number = request.query_params["picture"]
     item = project.item(int(number)) if number.isdecimal() and len(number) < 12 else None
     if item is None or project.kind != "pictures":
-        raise HTTPException(404, "There is no such picture.")
+        raise HTTPException(404, "Picture not found.")
     path = (Path(str(project.meta("source"))) / item.content).resolve()
     if not path.is_relative_to(root.resolve()) or path.suffix.lower() not in _TYPES or not path.is_file():
-        raise HTTPException(404, "The picture lies outside the studio's folder, or is there no more.")
+        raise HTTPException(404, "The picture is outside the studio's folder or was deleted.")
     return Response(path.read_bytes(), media_type=_TYPES[path.suffix.lower()])
 
 
@@ -140,7 +140,7 @@ def _sent(request: Request, form: FormData) -> Response:
             refuse_reviewer(asked.reviewer)
             if text_of(form, "do") == "undo":
                 back = project.undo(asked.reviewer)
-                said = f"Took back {back.label or 'none of them'}." if back else "There is nothing to take back."
+                said = f"Undid {back.label or 'none of them'}." if back else "There is nothing to undo."
                 return RedirectResponse(asked.to(item=back.item if back else 0, said=said), 303)
             return _label(request, project, asked, form)
         except (InputError, sqlite3.IntegrityError) as error:

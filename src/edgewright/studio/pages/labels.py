@@ -38,8 +38,8 @@ from edgewright.studio.view.views import moves
 
 _SAID = {
     "1": "Saved. A run on this folder learns from these labels.",
-    "2": "Saved. Events of other recordings had been changed meanwhile, elsewhere; they are kept.",
-    "3": "The earlier version is back. What it replaced is kept among the earlier versions.",
+    "2": "Saved. Events of other recordings were changed elsewhere in the meantime; those changes are kept.",
+    "3": "The earlier version is restored. The version it replaced is kept in the list.",
 }
 
 
@@ -53,7 +53,7 @@ def _desk(request: Request) -> tuple[LabelFolder | None, str, DataRequest]:
 
 def _recording(at: LabelFolder, name: str) -> str:
     if name not in at.names:
-        raise HTTPException(404, "There is no such recording in this folder.")
+        raise HTTPException(404, "Recording not found in this folder.")
     return name
 
 
@@ -100,8 +100,8 @@ def _asked(request: Request, sent: FormData) -> Response:
     except EdgewrightError as error:
         return _page(request, at, asked, form, problem=told(error), unsaved=True, status=400)
     if wrong:
-        count = f"{len(wrong)} events are not right; nothing is saved." if len(wrong) > 1 else ""
-        said = count or "One event is not right; nothing is saved."
+        count = f"{len(wrong)} events are invalid; nothing is saved." if len(wrong) > 1 else ""
+        said = count or "One event is invalid; nothing is saved."
         return _page(request, at, asked, form, problem=said, wrong=wrong, unsaved=True, status=400)
     kept = {key: asked.said[key] for key in ("from", "to", "channels") if key in asked.said}
     address = asked.to("", "", recording=form.recording, first=form.first or "", saved=2 if merged else 1, **kept)
@@ -145,7 +145,7 @@ def _restore(at: LabelFolder, request: DataRequest, name: str, base: str) -> Res
     """Return an earlier version of the whole labels file comes back."""
     content = label_file.content_of(at.past, name)
     if at.file.mark != base:
-        raise InputError("the labels this page was made from", "others", at.path.name, "Load the page again")
+        raise InputError("the labels this page was made from", "others", at.path.name, "Reload the page")
     save(at.path, content, base, at.past)
     return RedirectResponse(request.to("", "", saved=3), 303)
 

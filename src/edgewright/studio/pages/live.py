@@ -35,7 +35,7 @@ _BEFORE, _AFTER = 120.0, 5.0
 
 def _journal(request: Request, identity: str) -> Path:
     if "/" in identity or "\0" in identity or identity.startswith("."):
-        raise HTTPException(404, "There is no such run.")
+        raise HTTPException(404, "Run not found.")
     return journals(studio_of(request).folder) / f"{identity}.jsonl"
 
 
@@ -79,7 +79,7 @@ def _answer(request: Request) -> Response:
     if not path.exists():
         place = finished_place(request, identity)
         if not place:
-            raise HTTPException(404, "This run is over, and its journal is gone. The list of runs has what is left.")
+            raise HTTPException(404, "This run has ended and its journal is gone. See the list of runs.")
         return RedirectResponse(studio_of(request).templates.filters["path"](f"/page/{place}"), 303)
     progress = read_progress(path)
     return render(request, "live.html", title=progress.opening.name, identity=identity, **_view(progress))
@@ -93,7 +93,7 @@ async def _events(request: Request) -> Response:
         # Kept open: a run that finishes removes its journal, and its last lines can still be read.
         journal = path.open("rb")
     except OSError:
-        raise HTTPException(404, "This run is over.") from None
+        raise HTTPException(404, "This run has ended.") from None
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(_stream(request, journal, path), media_type="text/event-stream", headers=headers)
 
@@ -143,7 +143,7 @@ def _cancel(request: Request, form: FormData) -> Response:
     identity = text_of(form, "run")
     path = _journal(request, identity)
     if not path.exists():
-        raise HTTPException(404, "This run is over.")
+        raise HTTPException(404, "This run has ended.")
     progress = read_progress(path)
     if progress.state == "running":
         cancel(progress.opening)

@@ -36,7 +36,7 @@ def _learn(request: Request) -> Response:
     known = {name: mode for name, mode in modes().items() if name not in _ELSEWHERE}
     name = request.query_params.get("mode") or next(iter(known), "")
     if name not in known:
-        raise HTTPException(404, f"There is no learning mode of that name. Known: {', '.join(known)}.")
+        raise HTTPException(404, f"Learning mode not found. Available: {', '.join(known)}.")
     quote = studio_of(request).templates.filters["path"]
     body = blocks_html(known[name].tell(trace), level=3, page=f"/page/{quote(place)}")
     return render(

@@ -49,7 +49,7 @@ def _file(request: Request, name: str) -> Path:
         HTTPException: 404 for another file.
     """
     if name not in _names(request):
-        raise HTTPException(404, "There is no pipeline of that name in the studio's folder.")
+        raise HTTPException(404, "The studio's folder has no pipeline with that name.")
     folder, _, last = name.rpartition("/")
     return below(_own(request), last) if folder else below(studio_of(request).folder, last)
 
@@ -82,11 +82,11 @@ def _recorded(request: Request, key: str, place: str) -> dict[str, Any]:
     if key == "like":
         config = dict(read_trace(run_folder(root, place) / RECORD).config)
         if not config:
-            raise InputError("a run that says its configuration", "a record of an older version", place)
+            raise InputError("a run with its configuration", "a record of an older version", place)
         return config
     path = journals(root) / f"{place}.jsonl"
     if "/" in place or not path.is_file():
-        raise HTTPException(404, "The journal of that run is gone.")
+        raise HTTPException(404, "The journal of that run is deleted.")
     return dict(read_progress(path).opening.config)
 
 

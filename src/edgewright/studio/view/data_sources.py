@@ -19,7 +19,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.paths import RECORD, below, run_folder
 from edgewright.trace.record import read_trace
 
-_WHAT = "The editor changes the labels file of a folder of recordings"
+_WHAT = "The editor edits the labels file of a folder of recordings"
 
 
 def editable(origin: Origin, root: Path) -> tuple[FolderConfig | None, str]:
@@ -35,7 +35,7 @@ def editable(origin: Origin, root: Path) -> tuple[FolderConfig | None, str]:
     if not origin.inside:
         above = path if path.is_dir() else path.parent
         return None, (
-            f"These data lie outside the studio's folder, where nothing is written. To edit their labels, start it "
+            f"This data is outside the studio's folder, so it is read-only. To edit their labels, start it "
             f"with a folder that holds both, or with: edgewright studio {above}"
         )
     if not path.is_dir():
@@ -55,20 +55,20 @@ def _folder(origin: Origin, path: Path, root: Path) -> tuple[FolderConfig | None
         return None, str(error)
     if config.target and not config.labels:
         return None, (
-            f"The labels stand in the column {config.target!r} of each file, and a labels file is not looked at. "
+            f"The labels stand in the column {config.target!r} of each file, and a labels file is ignored. "
             f"{_WHAT}: leave target out."
         )
     labels = labels_file(config).absolute()
     try:
         parent = labels.parent.resolve(strict=True)
     except OSError:
-        return None, f"The labels file {labels} is in no folder that exists."
+        return None, f"The folder of the labels file {labels} does not exist."
     if (
         labels.is_symlink()
         or not parent.is_relative_to(root.resolve())
         or labels.suffix.lower() not in (".csv", ".tsv")
     ):
-        return None, f"The labels file {labels} is no CSV in the studio's folder; it is left as it is."
+        return None, f"The labels file {labels} is not a CSV file in the studio's folder; it is unchanged."
     return msgspec.structs.replace(config, labels=str(parent / labels.name) if config.labels else ""), ""
 
 
@@ -156,13 +156,13 @@ def of_run(root: Path, place: str) -> Origin:
     folder = run_folder(root, place)
     trace = read_trace(folder / RECORD)
     if not trace.config:
-        raise InputError("a record with its settings", f"one of version {trace.version}", place, "Run it again")
+        raise InputError("a trace with its settings", f"one of version {trace.version}", place, "Run it again")
     config = convert_table(trace.config, PipelineConfig, place)
     said = trace.provenance.data_path or config.data.get("path")
     path = str(Path(said).absolute()) if isinstance(said, str) and said else None
     if path is not None and not Path(path).exists():
         raise InputError(
-            "the data the run was fitted on", "no such file or folder any more", path, "Put them back, or run it again"
+            "the data the run was fitted on", "no such file or folder", path, "Restore them, or run it again"
         )
     return Origin(
         kind="run", place=place, table=dict(config.data), path=path, seed=config.seed, window=config.window,
@@ -186,7 +186,7 @@ def at_path(root: Path, place: str, said: Mapping[str, str], kind: str = "") -> 
     """
     found = below(root, place) if place else root.resolve()
     if any(part.is_dir() and (part / RECORD).is_file() for part in (found, *found.parents) if part != root.parent):
-        raise HTTPException(404, "This is the folder of a run; its data have a page of their own.")
+        raise HTTPException(404, "This is a run folder; its data has its own page.")
     refuse_links(found, root)
     table: dict[str, object] = {"kind": kind} if kind else guess(str(found))
     table.pop("path", None)
@@ -213,10 +213,10 @@ def refuse_links(found: Path, root: Path) -> None:
         return
     for number, path in enumerate(found.rglob("*")):
         if number >= MOST_FILES:
-            raise InputError(f"a folder of at most {MOST_FILES:,} files", "more", str(found), "Open one further down")
+            raise InputError(f"a folder of at most {MOST_FILES:,} files", "more", str(found), "Open a subfolder")
         if path.is_symlink() and not _inside(path, root):
             text = f"the link {path.name!r}, which leads out of it"
-            raise InputError("files in the studio's folder", text, str(found), "Copy what it leads to")
+            raise InputError("files in the studio's folder", text, str(found), "Copy its target")
 
 
 def _inside(path: Path, root: Path) -> bool:
@@ -233,7 +233,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - as the key needs it
         try:
             return float(text)
         except ValueError:
-            raise InputError("a number", repr(text), "rate", "Say samples a second, such as 50") from None
+            raise InputError("a number", repr(text), "rate", "Set samples per second, such as 50") from None
     return text
 
 

@@ -128,7 +128,7 @@ def draw_map(opened: Opened, samples: Samples) -> Map:
         try:
             features, told = _of_run(opened.origin.run, X)
         except EdgewrightError as error:
-            note = f"The run's own features could not be made: {error}"
+            note = f"The run's own features could not be computed: {error}"
     if features is None:
         features, told = statistics(X)
     places, shares = plane(features)

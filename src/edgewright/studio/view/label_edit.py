@@ -126,7 +126,7 @@ def _alone(place: int, event: Event, here: Ground) -> list[Problem]:
 
 def _label_problem(label: str) -> str:
     if not label:
-        return "expected a label, got nothing; delete the event where nothing is to be labelled"
+        return "expected a label, got nothing; delete the event to label nothing"
     if label.lower() in MISSING:
         return f"expected a label, got {label!r}, which counts as none"
     if len(label) > LONGEST:

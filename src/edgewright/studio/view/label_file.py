@@ -71,7 +71,7 @@ def content_of(folder: Path, name: str) -> bytes | None:
         InputError: there is no such version.
     """
     if not _NAME.fullmatch(name) or not (folder / name).is_file():
-        raise InputError("a version that was kept", "none", name[:40], "Choose one of the list")
+        raise InputError("a kept version", "none", name[:40], "Choose one from the list")
     return None if name.endswith(".absent") else (folder / name).read_bytes()
 
 
@@ -180,7 +180,7 @@ def parse(content: bytes, mark: str, name: str) -> LabelFile:
 def _bytes(path: Path) -> bytes:
     with os_errors(InputError, "a labels file that can be read", path.name):
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError("a labels file", "no regular file", path.name)
+            raise InputError("a labels file", "not a regular file", path.name)
         return path.read_bytes()
 
 
@@ -208,7 +208,7 @@ def refuse_shared(file: LabelFile, names: Sequence[str]) -> None:
     for name in names:
         alike.setdefault(name_in(name), []).append(name)
     if len(names) > 1 and file.rows and not any(file.cell(row, "file") for row in file.rows):
-        raise InputError("a column file that says which recording is labelled", "none", "the labels file")
+        raise InputError("a column file that names the labelled recording", "none", "the labels file")
     for said in dict.fromkeys(file.cell(row, "file") for row in file.rows):
         meant = [name for name in alike.get(name_in(said), []) if names_recording(said, name)]
         if len(meant) > 1:
@@ -258,7 +258,7 @@ def save(path: Path, content: bytes | None, base: str, history: Path) -> str:
     with _alone(history):
         mark, before = now(path)
         if mark != base:
-            raise ChangedError("the labels this form was made from", "others", path.name, "See what changed")
+            raise ChangedError("the labels this form was made from", "others", path.name, "Compare the changes")
         if content == before:
             return mark
         keep(history, before)

@@ -149,7 +149,7 @@ def store(at: LabelFolder, form: Form, here: Ground) -> tuple[list[Any], bool]:
         OutputError: it cannot be written.
     """
     if at.file.part_mark(form.recording) != form.part:
-        raise ChangedError("the events this form was made from", "others", at.path.name, "See what changed")
+        raise ChangedError("the events this form was made from", "others", at.path.name, "Compare the changes")
     everything = whole(at, form)
     wrong = problems(everything, here)
     if wrong:

@@ -96,12 +96,8 @@ def through(names: Sequence[str]) -> list[str]:
 def tell(trace: Trace) -> tuple[Block, ...]:
     """Return a heading and a listing a stage."""
     if not trace.config:
-        return (
-            Paragraph(text="This record does not carry its configuration: run the pipeline again to see its code."),
-        )
-    blocks: list[Block] = [
-        Paragraph(text="Each listing runs as it stands where edgewright[train,engines] is installed.")
-    ]
+        return (Paragraph(text="This trace has no configuration: run the pipeline again to see its code."),)
+    blocks: list[Block] = [Paragraph(text="Each listing runs as is if edgewright[train,engines] is installed.")]
     for place, stage in enumerate(trace.stages, 1):
         lines = _ENDS.get(stage.kind, _middle)(trace, stage)
         if lines:
@@ -204,4 +200,4 @@ _ENDS: dict[str, Callable[[Trace, StageRecord], list[str]]] = {
     "package": _package,
     "predict": _predict,
 }
-MODE = Mode(rank=50, title="Code", purpose="The Python that does each stage.", tell=tell)
+MODE = Mode(rank=50, title="Code", purpose="The Python code of each stage.", tell=tell)

@@ -29,9 +29,9 @@ def tell(trace: Trace) -> tuple[Block, ...]:
             f"edgewright compare runs/{trace.name} runs/{trace.name}-2",
         ),
         Paragraph(
-            text="Where the data hashes differ, accuracies were measured on other samples and compare less surely."
+            text="If the data hashes differ, accuracies were measured on different samples and compare only roughly."
         ),
     )
 
 
-MODE = Mode(rank=70, title="Compare", purpose="This run beside others.", tell=tell)
+MODE = Mode(rank=70, title="Compare", purpose="Compare this run with others.", tell=tell)

@@ -197,7 +197,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
     for title, anchor, formulas in parts:
         if formulas:
             blocks += [Heading(text=title, anchor=anchor), *formulas]
-    return tuple(blocks) or (Paragraph(text="This record carries no formula."),)
+    return tuple(blocks) or (Paragraph(text="This trace has no formulas."),)
 
 
 def _stage(stage: StageRecord, names: tuple[str, ...]) -> Formula:

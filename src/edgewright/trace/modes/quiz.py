@@ -11,7 +11,7 @@ from edgewright.trace.modes import Mode
 def tell(trace: Trace) -> tuple[Block, ...]:
     """Return the questions, or a sentence where the record gives none."""
     asked = questions.quiz(trace)
-    return asked or (Paragraph(text="This record has too little in it to ask about."),)
+    return asked or (Paragraph(text="This trace has too little data for questions."),)
 
 
 MODE = Mode(rank=80, title="Quiz", purpose="Questions made from this run, with reasons.", tell=tell)

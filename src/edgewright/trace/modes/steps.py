@@ -29,7 +29,7 @@ def tell(trace: Trace) -> tuple[Block, ...]:
         first = trace.predictions[0]
         blocks += [Heading(text=f"Inside the network: {prediction_title(first)}", anchor="prediction")]
         blocks += prediction_blocks(first)
-    return tuple(blocks) or (Paragraph(text="This record carries no stage."),)
+    return tuple(blocks) or (Paragraph(text="This trace has no stages."),)
 
 
 def _training(trace: Trace) -> list[Block]:

@@ -73,4 +73,4 @@ def _form(trace: Trace) -> list[tuple[str, str]]:
     return rows
 
 
-MODE = Mode(rank=20, title="Quick summary", purpose="What one has to know, on one screen.", tell=tell)
+MODE = Mode(rank=20, title="Quick summary", purpose="The key facts on one screen.", tell=tell)

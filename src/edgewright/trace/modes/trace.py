@@ -46,7 +46,7 @@ def _training(trace: Trace) -> list[Block]:
     folded = len(training.epochs) - len(shown)
     blocks: list[Block] = [epoch_grid(shown)]
     if folded:
-        blocks.append(Paragraph(text=f"{folded:,} further epochs without an event are left out (over {FOLD_ABOVE})."))
+        blocks.append(Paragraph(text=f"{folded:,} further epochs without an event are hidden (over {FOLD_ABOVE})."))
     blocks.append(
         Paragraph(text=f"Training ended: {training.stopped}. Kept: the weights of epoch {training.best_epoch}.")
     )

@@ -12,21 +12,21 @@ def tell(trace: Trace) -> tuple[Block, ...]:
     """Return the values that can be changed by a short name, and the command."""
     found = knobs(trace.config) if trace.config else {}
     if not found:
-        return (Paragraph(text="This record does not carry its configuration: run the pipeline again to change it."),)
+        return (Paragraph(text="This trace has no configuration: run the pipeline again to change it."),)
     rows = tuple((name, knob.what, knob.now, f"--set {name}={knob.other}") for name, knob in found.items())
     name, first = next(iter(found.items()))
     blocks: list[Block] = [
-        Paragraph(text="Change one thing, run again, and see what it does to accuracy, bytes and latency."),
+        Paragraph(text="Change one setting, run again, and see the effect on accuracy, bytes and latency."),
         Grid(headers=("name", "what", "now", "try"), rows=rows),
         Code(
             language="shell",
             text=f"edgewright learn runs/{trace.name} --mode what-if --set {name}={first.other}",
-            caption="the new run gets the next number beside this one",
+            caption="the new run gets the next number in this folder",
         ),
         Paragraph(text="Any key of the pipeline can be set as well, for example --set training.learning_rate=0.01."),
     ]
     if trace.scaling is not None:
-        blocks.append(Paragraph(text="The comparison over data sizes is left out of such a run."))
+        blocks.append(Paragraph(text="Such a run skips the comparison of data sizes."))
     return tuple(blocks)
 
 

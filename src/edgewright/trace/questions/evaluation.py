@@ -54,7 +54,7 @@ def _one_group(evaluation: EvaluationRecord, found: Interval) -> list[str]:
     return [
         "For every single person or machine the accuracy lies between "
         f"{percent(found.low, 1)} and {percent(found.high, 1)}",
-        f"It is about the mean of all; '{short(far)}' alone has {percent(share, 1)}.",
+        f"The interval is for the mean of all; '{short(far)}' alone has {percent(share, 1)}.",
     ]
 
 
@@ -97,7 +97,7 @@ def confused(trace: Trace) -> Draft | None:
 
 
 def _mistake(truth: str, answer: str) -> str:
-    return f"'{short(truth)}' taken for '{short(answer)}'"
+    return f"'{short(truth)}' mistaken for '{short(answer)}'"
 
 
 @rule("split")
@@ -112,9 +112,9 @@ def split(trace: Trace) -> Draft | None:
     return Draft(
         52,
         f"Why is no {kept} of this run on both sides of the split?",
-        f"So that the {count} used for evaluation say how well the model does for {new}",
-        f"{count}{of} were held back. Samples of one {kept} are alike: with some of them in training the figures "
-        "would look better than they are.",
+        f"So that the {count} used for evaluation show how well the model works for {new}",
+        f"{count}{of} were held back. Samples of one {kept} are alike: with some of them in training, the figures "
+        "would be too optimistic.",
         (
             "So that training is faster, as fewer samples are read",
             "A share sets how many samples train, whatever the split.",
@@ -137,12 +137,12 @@ def majority(trace: Trace) -> Draft | None:
     base, classes = percent(found.majority, 1), len(found.labels)
     even = (
         percent(1 / classes, 1),
-        f"That is the share of right answers when one of {classes} classes is guessed at random; the most frequent "
+        f"That is the accuracy of guessing one of {classes} classes at random; the most frequent "
         f"one does better, {base}.",
     )
     wrong = [
         percent(0.0, 1),
-        "Being always wrong is as hard as being always right.",
+        "It takes as much knowledge to be always wrong as to be always right.",
         *([] if abs(found.majority - 1 / classes) < 0.02 else even),
         percent(1.0, 1),
         "That is the maximum, not what a model without knowledge reaches.",
@@ -154,7 +154,7 @@ def majority(trace: Trace) -> Draft | None:
     ]
     return Draft(
         53,
-        f"{percent(found.accuracy.value, 1)} of the test samples are right. What would always answering the most "
+        f"{percent(found.accuracy.value, 1)} of the test samples are right. What does always predicting the most "
         "frequent class reach, without learning anything?",
         base,
         f"That class makes up {base} of the {found.samples:,} test samples.",
@@ -177,9 +177,9 @@ def r2(trace: Trace) -> Draft | None:
         f"r2 = 1 - mean squared error / variance of the target, on {trace.evaluation.samples:,} test samples.",
         (
             f"{percent(value, 1)} of the answers are right",
-            "An amount is hardly ever met exactly; nothing is counted as right or wrong.",
+            "A regression rarely predicts the exact value, so answers are not counted as right or wrong.",
             f"Each answer is off by {percent(1 - value, 1)} of its value",
-            "The mean absolute error says how far answers are off, in the unit of the target.",
+            "The mean absolute error measures how far answers are off, in the unit of the target.",
             f"The model has seen {percent(value, 1)} of the test samples before",
             "It has seen none of them: they were held back.",
         ),

@@ -57,7 +57,7 @@ def _dense(trace: Trace, names: tuple[str, ...]) -> bool:
 def _cost(small: ScalingPoint, large: ScalingPoint) -> str:
     """Return what was measured at the largest size, where it is long enough to be compared."""
     if min(small.cpu_seconds, large.cpu_seconds) < _SHORT:
-        return "Measured times grow less at small sizes, where starting takes most of the time."
+        return "Measured times grow less at small sizes, where startup dominates."
     ratio = f"{large.cpu_seconds / small.cpu_seconds:.3g}"
     return f"Measured at {large.rows:,} rows: {ratio} times the processor time (starting and early stopping included)."
 

@@ -18,12 +18,12 @@ def confidence(trace: Trace) -> Draft | None:
     return Draft(
         70,
         f"The model answers '{label}, {share}'. What does {share} mean?",
-        f"Of all answers with such a confidence about {share} are right",
+        f"About {share} of all answers with this confidence are right",
         f"Confidence and share of right answers differ by {percent(error, 1)} on average here (the calibration "
         "error, over ten bins of confidence).",
         (
             f"The sample is '{label}' to {share} and something else to the rest",
-            "A sample has one class. The figure says how sure the model may be, not how much of it there is.",
+            "A sample has one class. The figure is a confidence, not a proportion of the sample.",
             f"{share} of the training samples were '{label}'",
             "How frequent a class is in training does not depend on the sample; the confidence does.",
             f"{share} of the values of the hidden layers voted for '{label}'",

@@ -126,7 +126,7 @@ def _flips(form: VariantRecord) -> str:
     changed = ", ".join(f"{label} ({count:,})" for label, count in form.flips_by_class if count)
     if not changed:
         return ""
-    return f"{form.name} gives another class than float for {plural(form.flips, 'sample')}: {changed}"
+    return f"{form.name} predicts a different class than float for {plural(form.flips, 'sample')}: {changed}"
 
 
 SECTION = Section(

@@ -50,5 +50,5 @@ def budget_share(row: BudgetRow) -> str:
 
 
 SECTION = Section(
-    80, "Device fit", lambda trace: device_blocks(trace.device), missing="No device was judged in this run."
+    80, "Device fit", lambda trace: device_blocks(trace.device), missing="This run did not check a device."
 )

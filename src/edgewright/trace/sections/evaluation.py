@@ -131,5 +131,5 @@ SECTION = Section(
     50,
     "Evaluation",
     lambda trace: evaluation_blocks(trace.evaluation, trace.refit),
-    missing="Nothing was evaluated in this run.",
+    missing="This run has no evaluation.",
 )

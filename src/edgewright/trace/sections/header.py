@@ -51,8 +51,8 @@ def written(name: str, value: float) -> tuple[str, str]:
 
 _STATES = {
     "running": "This run is in progress; the page shows what it has done so far.",
-    "cancelled": "This run was cancelled; the page shows what it had done by then.",
-    "failed": "This run failed; the page shows what it had done by then.",
+    "cancelled": "This run was cancelled; the page shows its progress up to then.",
+    "failed": "This run failed; the page shows its progress up to then.",
 }
 
 

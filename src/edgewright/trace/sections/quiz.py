@@ -16,4 +16,4 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
     return (Template("quiz.html", {"questions": found}),) if found else ()
 
 
-SECTION = Section(90, "Quiz", blocks, missing="This record has too little in it to make questions from.")
+SECTION = Section(90, "Quiz", blocks, missing="This trace has too little data for questions.")

@@ -103,5 +103,5 @@ SECTION = Section(
     30,
     "Training trace",
     lambda trace: training_blocks(trace.training),
-    missing="Nothing was trained by epochs in this run.",
+    missing="This run has no training epochs.",
 )

@@ -52,7 +52,7 @@ def compare_places(places: Sequence[Path]) -> Comparison:
         InputError: fewer than two, or no run at one of them.
     """
     if len(places) < 2:
-        raise InputError("two runs or more", str(len(places)), "edgewright compare", "Name their folders")
+        raise InputError("two runs or more", str(len(places)), "edgewright compare", "Pass their folders")
     found = [read_run(place) for place in places]
     labels = _labels([folder for folder, _ in found])
     entries = [

@@ -69,8 +69,8 @@ class Maker:
         self.subject, self.wanted, self.listener = subject, wanted, listener
         if subject.model is None and wanted.trains:
             raise InputError(
-                "a run, which can be trained further", "a model from elsewhere",
-                f"edgewright compress {' '.join(wanted.trains)}", "Such a model can be given --int8 alone",
+                "a run, which can be trained further", "an imported model",
+                f"edgewright compress {' '.join(wanted.trains)}", "An imported model supports only --int8",
             )  # fmt: skip
         self.calibration = subject.calibration
         self.epochs = wanted.epochs or subject.config.training.epochs
@@ -196,7 +196,7 @@ def _own(base: Base) -> tuple[Network, Lesson]:
         InputError: a model from elsewhere has neither.
     """
     if base.model is None or base.lesson is None:
-        raise InputError("a run, which can be trained further", "a model from elsewhere", base.name)
+        raise InputError("a run, which can be trained further", "an imported model", base.name)
     return base.model, base.lesson
 
 

@@ -195,7 +195,7 @@ class Subject:
 
     def _flow(self) -> Flow:
         if self.flow is None:
-            raise InputError("a run, which can be trained further", "a model from elsewhere", self.config.name)
+            raise InputError("a run, which can be trained further", "an imported model", self.config.name)
         return self.flow
 
 
@@ -220,7 +220,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
             "the data the run was fitted on",
             "others" if data else "samples that have changed since",
             data or known.path or str(index.config.data.get("kind")),
-            "Its training samples could be among those that judge; name its own with --data",
+            "Its training samples could be in the test set; pass its own data with --data",
         )
     _refuse_no_validation(material, index.config.name)
     shape = tuple(material.samples.X.shape[1:])
@@ -256,8 +256,8 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     graph = read_model(path)
     if not data or not target:
         raise InputError(
-            "data to calibrate and judge on", "none" if not data else "no target", "edgewright compress",
-            "A run knows its data; for a model from elsewhere give --data FILE --target COLUMN [--group COLUMN]",
+            "data for calibration and testing", "none" if not data else "no target", "edgewright compress",
+            "For an imported model set --data FILE --target COLUMN [--group COLUMN]",
         )  # fmt: skip
     shape = graph.inputs[0].shape
     table: dict[str, Any] = {**guess(data), "target": target, **({"group": group} if group else {})}
@@ -286,7 +286,7 @@ def _columns(graph: Graph, path: Path) -> int:
     outputs = {value.name: value for value in graph.outputs}
     chosen = outputs.get("probabilities") or outputs.get("prediction")
     if chosen is None or len(chosen.shape) > 1:
-        raise InputError("one answer of a number, or of one number a class", ", ".join(outputs), path.name)
+        raise InputError("one output with one number, or one number per class", ", ".join(outputs), path.name)
     return chosen.shape[0] if chosen.shape else 1
 
 
@@ -306,6 +306,6 @@ def _labelled(graph: Graph, material: Material, path: Path) -> Graph:
 def _refuse_no_validation(material: Material, name: str) -> None:
     if not len(material.sides.validation):
         raise InputError(
-            "validation samples, on which a form is chosen", "none", f"{name} [split] validation",
+            "validation samples to choose a form", "none", f"{name} [split] validation",
             "Run the pipeline again with --set split.validation=0.2",
         )  # fmt: skip

@@ -38,7 +38,7 @@ def teacher_answers(place: str, raw: Floats, features: Floats, labels: tuple[str
     try:
         ask = choose(None).load(content)
     except InputError:
-        raise InputError("a run folder, a package or an ONNX file", "a file that no engine takes", place) from None
+        raise InputError("a run folder, a package or an ONNX file", "a file that no engine can load", place) from None
     rows = next((rows for rows in (raw, features) if _takes(ask, rows)), None)
     if rows is None:
         raise InputError(
@@ -62,7 +62,7 @@ def _read(place: str) -> tuple[bytes, tuple[str, ...]]:
     except OSError as error:
         raise InputError(
             "a run folder, a package or an ONNX file", error.strerror or str(error), str(file),
-            "Name the teacher after --distil",
+            "Pass the teacher after --distil",
         ) from None  # fmt: skip
     try:
         return content, read_onnx(content).labels

@@ -69,7 +69,7 @@ def compress(
         InputError: nothing was asked for, or the source or its data are wrong; nothing is left behind.
     """
     if not (wanted.int8 or wanted.trains):
-        raise InputError("something to make", "no form", "edgewright compress", "Ask for --int8, --qat or --prune")
+        raise InputError("a form to create", "no form", "edgewright compress", "Set --int8, --qat or --prune")
     known = names(wanted)[1:]
     if wanted.keep and wanted.keep not in known:
         raise InputError(f"one of {', '.join(known)}", repr(wanted.keep), "--keep")
@@ -94,12 +94,12 @@ def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
         if not path.exists() or path.suffix != ".onnx":
             got = "no such file" if not path.exists() else f"{path.name!r}"
             raise InputError(
-                "a run folder or an .onnx file", got, str(path), "A run is left by: edgewright run activity"
+                "a run folder or an .onnx file", got, str(path), "Create a run with: edgewright run activity"
             )
         return open_model(path, data, target, group)
     if target or group:
         raise InputError(
-            "a model from elsewhere with --target and --group", "a run, which knows its own", "edgewright compress"
+            "an imported model with --target and --group", "a run, which has its own", "edgewright compress"
         )
     return open_run(path, data)
 
@@ -176,8 +176,8 @@ def _write(
         refused=refused,
         device=device.profile,
         budget=device.rows,
-        split=f"by {sides.by}: {len(sides.train):,} samples train and calibrate, {len(sides.validation):,} choose, "
-        f"{len(sides.test):,} are looked at once for the table",
+        split=f"by {sides.by}: {len(sides.train):,} samples train and calibrate, {len(sides.validation):,} select, "
+        f"{len(sides.test):,} are evaluated once for the table",
         data_hash=subject.material.sha256,
         data_path=subject.data_path,
         notes=(*_notes(wanted, rows[0].engine, source), *_power(subject)),
@@ -243,16 +243,16 @@ def _power(subject: Subject) -> tuple[str, ...]:
     count = 0 if groups is None else len(np.unique(groups))
     if not 2 <= count <= FEW_GROUPS:
         return ()
-    return (f"p is of an exact test over the {count} groups of the test samples: {power(count, 'group')}.",)
+    return (f"p comes from an exact test over the {count} test groups: {power(count, 'group')}.",)
 
 
 def _notes(wanted: Wanted, engine: str, source: str) -> tuple[str, ...]:
     """Return what the table does not say by itself."""
     notes = [
-        "Pareto front (*): no other form is at least as good in accuracy on the validation samples, bytes of file, "
-        "compressed bytes and multiply-accumulates, and better in one.",
-        "File and zlib are of the whole ONNX model with its preprocessing, weights and .tflite of the network alone; "
-        f"one sample was timed here with {engine}.",
+        "Pareto front (*): no other form is at least as good in validation accuracy, file size, "
+        "compressed size and multiply-accumulates, and better in one of them.",
+        "File and zlib: whole ONNX model with preprocessing. Weights and .tflite: the network alone. "
+        f"Time: one sample on this machine with {engine}.",
     ]
     if any(cut.kind == "magnitude" for cut in wanted.prune):
         notes.append(
@@ -261,7 +261,6 @@ def _notes(wanted: Wanted, engine: str, source: str) -> tuple[str, ...]:
         )
     if source == "model":
         notes.append(
-            "The model does not say which samples it was trained on: where they are among these, its accuracy is "
-            "flattered."
+            "The training samples of the model are unknown: if they are among these, its accuracy is too high."
         )
     return tuple(notes)

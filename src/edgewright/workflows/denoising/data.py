@@ -72,7 +72,7 @@ def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
         InputError: no rate, missing values, or nothing but silence.
     """
     if not data.rate:
-        raise InputError("recordings with a rate", "rows without a time", data.name, "Name the column with --time")
+        raise InputError("recordings with a rate", "rows without a time", data.name, "Set the column with --time")
     made: list[Clean] = []
     silent = drawn = clipped = 0
     grouped = all(recording.groups is not None for recording in data.recordings)
@@ -94,7 +94,7 @@ def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
     if not made:
         raise InputError("clean signals", "nothing but silence" if silent else "none that was measured", data.name)
     told = [(silent, "silent: left out"), (drawn, "synthetic: left out"), (clipped, "clipped: what is cut off there "
-             "is learnt as clean")]  # fmt: skip
+             "is learned as clean")]  # fmt: skip
     return tuple(made), "group" if grouped else "recording", [f"{n} recordings are {what}" for n, what in told if n]
 
 
@@ -137,7 +137,7 @@ def sides_of(recordings: tuple[Clean, ...], held_by: str, hold_out: tuple[str, .
     if len(units) < 3:
         raise InputError(
             f"at least three {word}", str(len(units)), "the clean signals",
-            "Some train, some validate and some are held out: give more recordings, or name the person of each",
+            "Training, validation and test each need one: add recordings, or set the person of each",
         )  # fmt: skip
     absent = sorted(set(hold_out) - set(units))
     if absent:

@@ -101,7 +101,7 @@ def score_denoiser(
         who = {"group": "the person or machine of each recording", "recording": "recordings without names of people"}
         raise InputError(
             f"{who[spec.learnt.held_by]}, as in the training", who[held_by], data.name,
-            "Name people as there (--pattern, --group): else some who trained would be measured",
+            "Use the same names (--pattern, --group); otherwise the test could include training people",
         )  # fmt: skip
     known = {*spec.learnt.trained, *spec.learnt.validated}
     held = tuple(clean for clean in recordings if clean.unit not in known)
@@ -113,7 +113,7 @@ def score_denoiser(
     recorded = [name for name in spec.learnt.noise.kinds if name not in kinds()]
     if recorded and not noise:
         raise InputError(f"--noise with the recorded noise {', '.join(recorded)} of the training", "none", "--noise",
-                         "The file keeps its name alone: name it, and other noise, again")  # fmt: skip
+                         "The denoiser stores only its name: pass it again, with any other noise")  # fmt: skip
     sources = noise_sources(noise or spec.learnt.noise.kinds, spec.rate, spec.reach)
     validation = tuple(clean for clean in recordings if clean.unit in spec.learnt.validated)
     methods = _methods(made, validation or held[:1], sources, (low, high), seed)

@@ -104,7 +104,7 @@ def train_denoiser(data: DataSet, request: DenoiserRequest, on_epoch: OnEpoch | 
     longest = max(clean.values.shape[1] for clean in recordings)
     if longest < config.reach:
         raise InputError(f"a clean signal of at least {config.reach:,} samples", f"{longest:,}", data.name,
-                         f"An answer depends on {config.reach:,}: take fewer blocks, or a shorter hop")  # fmt: skip
+                         f"An answer depends on {config.reach:,}: use fewer blocks or a shorter hop")  # fmt: skip
     short = sum(clean.values.shape[1] < config.reach for clean in recordings)
     if short:
         notes.append(f"{short} recordings are shorter than the {config.reach:,} samples that an answer depends on")

@@ -60,7 +60,7 @@ def judge(
     )  # fmt: skip
     if not watched.labelled:
         raise InputError(
-            "rows labelled odd", "none", data, "Name the column with --target, the normal label by --normal"
+            "rows labelled as anomalies", "none", data, "Set the column (--target) and normal label (--normal)"
         )
     parts: list[Counts] = []
     right = np.zeros(4, np.int64)

@@ -132,12 +132,12 @@ def read_watched(
     if target and all(s.odd is not None and bool(s.odd.all()) for s in taken):
         known = ", ".join(normal or NORMAL)
         raise InputError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
-                         "Name the normal label: --normal LABEL")  # fmt: skip
+                         "Set the normal label with --normal LABEL")  # fmt: skip
     stretches = taken if spec is None else [_windowed(s, spec) for t in taken for s in _without_gaps(t, dataset.rate)]
     if not sum(len(s.values) for s in stretches):
         longest = max((len(s.values) for s in taken), default=0)
         if spec is None or not longest:
-            raise InputError("rows", "none", dataset.name, "Name a file or folder that has some")
+            raise InputError("rows", "none", dataset.name, "Pass a file or folder that has some")
         raise InputError(
             f"a recording of at least {spec.samples} rows without a gap, as the window needs",
             f"{longest} rows in the longest", dataset.name, "Give longer recordings, or a shorter window",
@@ -150,8 +150,8 @@ def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...
     """Return the data set, and the window of a run."""
     place = Path(data)
     if place.suffix == ".edge":
-        raise InputError("rows, or a run folder", "a package, which carries none", data,
-                         f"Name the rows: edgewright detect fit ROWS --package {place.name}")  # fmt: skip
+        raise InputError("rows, or a run folder", "a package, which has none", data,
+                         f"Pass the rows: edgewright detect fit ROWS --package {place.name}")  # fmt: skip
     if (place / "pipeline.toml").is_file() or (place / "trace.json").is_file():
         config = _config(place)
         dataset = load_data(config.data, seed=config.seed, path=remembered(place).place())
@@ -170,7 +170,7 @@ def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...
 def _config(place: Path) -> Any:  # noqa: ANN401 - a PipelineConfig
     pipeline = read_subject(place).pipeline
     if pipeline is None:
-        raise InputError("a run folder that knows its data", "one without its pipeline", str(place))
+        raise InputError("a run folder with a record of its data", "one without its pipeline", str(place))
     return pipeline.config
 
 

@@ -105,11 +105,8 @@ MOST = 12_000
 # CPU seconds of a two-core x86 machine that one detector takes for a row and for a value of it, with one part held out.
 # Fitted to a stream of NAB, ETT, SKAB and WISDM (1 to 43 columns, 3 to 5 parts): all eight detectors within 25 %.
 _ROW_S, _VALUE_S = 2.2e-5, 2.2e-6
-_LABELLED = "event F1 on labelled rows, {parts} blocks in time, each judged by a fit and a threshold on the others"
-_INJECTED = (
-    "event F1 on anomalies put into rows without labels ({kinds}), {parts} blocks in time, each judged by a fit and a "
-    "threshold on the others"
-)
+_LABELLED = "event F1 on labelled rows, cross-validated over {parts} blocks in time"
+_INJECTED = "event F1 on anomalies injected into unlabelled rows ({kinds}), cross-validated over {parts} blocks in time"
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,7 @@ def choose(watched: Watched, request: ThresholdRequest, ahead: Ahead = lambda _:
         rows = sum(len(s.values) for s in some.stretches)
         what = "rows" if watched.window is None else "windows"
         raise InputError(f"some {2 * BLOCKS * APART:,} {what} to choose a detector on", f"{rows}", watched.name,
-                         "Give more, or name one with --detector")  # fmt: skip
+                         "Add rows, or set --detector")  # fmt: skip
     best = max(tried, key=lambda t: (_f1(t), -t.bytes))
     draws = {t.name: bootstrap(t.counts) for t in tried}
     equal = [t for t in tried if _may_be_equal(t, best, draws)]
@@ -189,7 +186,7 @@ def _try(
             counts += counted(odd, judged.odd, request.refractory)
         size = max(size, state_bytes(learnt) + state_bytes(kind(name).start(learnt).state()))
     if not sum(c.found + c.missed for c in counts):
-        raise InputError("at least one event in the rows that are compared", "none")
+        raise InputError("at least one event in the compared rows", "none")
     return _Tried(name, tuple(counts), size)
 
 
@@ -213,7 +210,7 @@ def _reason(taken: _Tried, best: _Tried, equal: list[_Tried]) -> str:
     count = sum(c.found + c.missed for c in taken.counts)
     events = f"{count} event{'s' if count > 1 else ''}"
     if not _f1(best):
-        return f"no detector found any of {events}; {taken.name} is the smallest ({size}): give more, or name one"
+        return f"no detector found any of {events}; {taken.name} is the smallest ({size}). Add rows, or set --detector"
     if taken is best and len(equal) == 1:
         return f"{taken.name} is the best by more than a standard error (F1 {_f1(taken):.2f}, {size}, {events})"
     if taken is best:

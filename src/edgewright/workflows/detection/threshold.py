@@ -205,7 +205,7 @@ def threshold(pairs: Sequence[tuple[Stretch, Array]], request: ThresholdRequest,
     """
     scores = np.concatenate([s[np.isfinite(s)] for _, s in pairs]) if pairs else np.zeros(0)
     if not len(scores):
-        raise InputError("rows that the detector gives a score for", "none", do="Give more rows, or a shorter warm-up")
+        raise InputError("rows that get a score from the detector", "none", do="Give more rows, or a shorter warm-up")
     labels = any(s.odd is not None and bool(s.odd.any()) for s, _ in pairs)
     if request.threshold is not None:
         value, by, quantile = request.threshold, "given", 0.0

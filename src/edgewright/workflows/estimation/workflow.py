@@ -156,7 +156,7 @@ def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, not
     if missing and compiled:
         raise CheckFailedError(f"compiling needs {', '.join(missing)}", f"apt-get install {PACKAGES}")
     if profile.core not in devices():
-        what = f"{profile.core or profile.instruction_set} is not among the emulated cores: {', '.join(devices())}"
+        what = f"{profile.core or profile.instruction_set} is not an emulated core ({', '.join(devices())})"
         if compiled:
             raise InputError("an emulated core", what, "--compile")
         notes.append(f"not compiled: {what}")
@@ -176,7 +176,7 @@ def _compiled(profile: Profile, before: Footprint, truth: Truth, buffer: int, kn
         before,
         notes=(UNVERIFIED,) if before.latency_us is None else before.notes,
         flash=_exact(truth.flash, "B", "compiled", size),
-        ram=_exact(truth.ram + buffer, "B", "compiled", f"{size}, stack seen under emulation"),
+        ram=_exact(truth.ram + buffer, "B", "compiled", f"{size}, stack measured under emulation"),
         instructions=instructions,
         latency_us=latency,
         energy_uj=energy(profile, latency),
@@ -254,15 +254,15 @@ def _helps(subject: Subject, profile: Profile, over: tuple[str, ...], parts: tup
     if parts and "RAM" in quantities:
         largest = max(parts, key=lambda part: part.values)
         helps.append(
-            f"RAM: the largest value, {largest.values:,} bytes, is of the stage {largest.name!r}; a shorter window "
-            "or fewer channels make it smaller"
+            f"RAM: the stage {largest.name!r} has the largest value, {largest.values:,} bytes; a shorter window "
+            "or fewer channels reduce it"
         )
     if parts and quantities & {"latency", "energy"}:
         largest = max(parts, key=lambda part: part.macs)
         if largest.macs:
-            helps.append(f"time: the stage {largest.name!r} multiplies {largest.macs:,} times an answer")
+            helps.append(f"time: the stage {largest.name!r} needs {largest.macs:,} multiplications per answer")
     if subject.form == "float" and subject.graph.boundary:
         helps.append("the int8 form of the network takes about a quarter of its weights and values")
     if takes_programs(profile):
-        helps.append("edgewright search finds other windows, features and layers within a budget")
+        helps.append("use edgewright search to find windows, features and layers within a budget")
     return helps

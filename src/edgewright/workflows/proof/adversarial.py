@@ -90,7 +90,7 @@ class _Channels:
         """One channel far beyond the data, and all of them; of windows also moving as they do, and far wider."""
         if self.base.ndim > 1:
             middle = self.base.mean(axis=tuple(range(1, self.base.ndim)), keepdims=True)
-            yield "every channel moving far too wide", middle + np.float32(_WIDER) * (self.base - middle)
+            yield "every channel with far too large changes", middle + np.float32(_WIDER) * (self.base - middle)
         for name, values in (("high", self.top), ("low", self.bottom)):
             yield f"every channel far too {name}", self._filled(values)
             for channel, value in enumerate(values):

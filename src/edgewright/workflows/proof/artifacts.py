@@ -178,7 +178,7 @@ def read_artefacts(place: Path, package: Package | None, models: Mapping[str, by
             made.files.append(_record(f"{PIPELINE}/", b"".join(n.encode() + c for n, c in sorted(parts.items()))))
         judged = place / JUDGED
         if judged.is_dir():
-            made.unproven(f"{JUDGED}/", b"", f"the fit that was judged: edgewright prove {judged}")
+            made.unproven(f"{JUDGED}/", b"", f"the tested fit: edgewright prove {judged}")
         made.folder(place, "", skip=(*own, fitted, judged))
     elif package is not None and place.suffix == ".onnx":
         made.file(place, place.name)
@@ -193,7 +193,7 @@ def read_artefacts(place: Path, package: Package | None, models: Mapping[str, by
             made.file(path, text)
         if before == (len(made.artefacts), sum(bool(file.same) for file in made.files)):
             raise InputError(
-                "generated C, .tflite, .onnx, .edge or a compiled extension", "nothing that can be run", text,
+                "generated C, .tflite, .onnx, .edge or a compiled extension", "no file that can run", text,
                 "Export it again: edgewright export",
             )  # fmt: skip
     return made
@@ -210,7 +210,7 @@ def _no_form(name: str) -> str:
         return "the self-test of the model for a board, which runs it there"
     if name.endswith((".c", ".h")):
         return "no function that answers samples or takes a stream"
-    return f"nothing here runs {Path(name).suffix or 'it'} files" if Path(name).suffix else "nothing here runs it"
+    return f"no engine runs {Path(name).suffix or 'such'} files" if Path(name).suffix else "no engine runs it"
 
 
 def _bytes(path: Path) -> bytes:

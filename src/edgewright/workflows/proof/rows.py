@@ -102,9 +102,9 @@ def _tested(config: PipelineConfig, data: str | None, known: Remembered, *, seen
     if known.changed(sha256(whole)):
         source = f"test samples of {path or config.data.get('kind')}"
         since = "are not those of the run" if data else "have changed since the run"
-        notes = (f"these data {since}: the samples are others than it was judged on",)
+        notes = (f"these data {since}; the samples differ from those of its test",)
     if seen:
-        notes += ("the package was fitted on these samples too: its forms are compared on them, nothing is judged",)
+        notes += ("the package was also fitted on these samples: forms are compared, accuracy is not measured",)
     origins = tuple(f"test sample {i}" for i in range(len(rows)))
     return Chosen(np.ascontiguousarray(samples.X[rows], np.float32), origins, source, notes)
 
@@ -143,11 +143,11 @@ def _drawn(subject: Subject, count: int, seed: int) -> Chosen:
     """Return rows for a model that comes alone: within the declared ranges, normal where none is declared."""
     shape = tuple(subject.reference.inputs[0].shape)
     if any(length < 1 for length in shape):
-        raise InputError("an input whose lengths are fixed", f"shape {shape}", subject.name, "Name rows with --data")
+        raise InputError("an input of fixed shape", f"shape {shape}", subject.name, "Pass rows with --data")
     generator = np.random.default_rng(seed)
     samples = generator.standard_normal((count, *shape)).astype(np.float32)
     for column, (_, low, high) in enumerate(subject.ranges):
         if low is not None and high is not None:
             samples[:, column] = generator.uniform(low, high, samples[:, column].shape)
     origins = tuple(f"drawn row {i}" for i in range(count))
-    return Chosen(samples, origins, "rows drawn at random", ("no rows were named (--data): these are drawn",))
+    return Chosen(samples, origins, "random rows", ("no --data was set; these rows are random",))

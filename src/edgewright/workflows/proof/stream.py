@@ -49,7 +49,7 @@ _WINDOWED, _SINGLE, _WATCHED = 20_000, 3_000, 4_000
 _OF_ANOMALIES = ("score", "threshold", "channel", "detector")
 # Samples by which the range of predictions is measured.
 _RANGED = 256
-_SAME = "the same events at the same rows, decided over the same answers"
+_SAME = "the same events at the same rows from the same answers"
 
 
 def stream_proof(subject: Subject, place: str, chosen: Chosen, change: Change | None = None) -> ProofRecord | None:
@@ -263,7 +263,7 @@ class _Proof:
             detector = importlib.import_module("edgewright.export._c_probe").CDetector(files, watcher.prefix, command)
             tied = with_tie(self.rows, watcher.places, detector, file)
             if tied is None:
-                notes.append(f"no row was found at which detector {watcher.name} just reaches its threshold")
+                notes.append(f"no row has a score exactly at the threshold of detector {watcher.name}")
             else:
                 self.rows = tied
         if self.manifest.labels:
@@ -275,7 +275,7 @@ class _Proof:
             elif alarms:
                 notes.append("no two alarms of a label could be made of these samples")
             if not decided(self.rows, self.manifest, theirs):
-                notes.append("nothing is decided over these rows: events are not tried. Name others with --data")
+                notes.append("these rows cause no events, so events are not tested. Pass others with --data")
         self.notes = tuple(notes)
 
 

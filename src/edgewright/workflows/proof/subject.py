@@ -166,6 +166,6 @@ def _packed(package: Package, pipeline: Pipeline | None, device: str) -> Subject
         if graph.labels and graph.labels != own:
             raise InputError(
                 f"the class names of its {form} model ({', '.join(graph.labels)})", ", ".join(own) or "none",
-                f"{package.manifest.name}.edge, manifest", "What answers gives the names of the manifest",
+                f"{package.manifest.name}.edge, manifest", "Predictions use the names of the manifest",
             )  # fmt: skip
     return subject_of(package.manifest.name, graphs, models, pipeline=pipeline, package=package, device=device)

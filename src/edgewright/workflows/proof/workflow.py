@@ -75,7 +75,7 @@ def prove_place(
     prover = prover_of(Path(place))
     if prover is not None:
         if given:
-            raise InputError("--with a run, a package or a model", given[0], place, "Leave --with out")
+            raise InputError("--with a run, a package or a model", given[0], place, "Omit --with")
         return prover.prove(ProofRequest(Path(place), data or "", rows, device))
     subject = with_artefacts(read_subject(Path(place), device), Path(place), given)
     chosen = choose_rows(subject, Path(place), data, rows, seed)
@@ -257,6 +257,6 @@ def _bounded(subject: Subject, chosen: Chosen) -> tuple[Chosen, tuple[str, ...]]
     most = max(1, _VALUES // each)
     if len(chosen.samples) <= most:
         return chosen, ()
-    note = f"{each:,} values a sample: the first {most:,} of {len(chosen.samples):,} samples are taken"
+    note = f"{each:,} values a sample: the first {most:,} of {len(chosen.samples):,} samples are used"
     made = None if chosen.constructed is None else chosen.constructed[:most]
     return replace(chosen, samples=chosen.samples[:most], origins=chosen.origins[:most], constructed=made), (note,)

@@ -90,7 +90,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     if kind in listing(public.SETS, "TEXT"):
         raise InputError(
             f"rows, as the package {manifest.name!r} reads them", f"{kind}, a set of texts", "--data",
-            "Score a language model or an index of documents on it",
+            "Use it to score a language model or a document index",
         )  # fmt: skip
     table: dict[str, object] = {"kind": kind} if kind else guess(request.data)
     keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
@@ -102,7 +102,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
         if "part" not in keys:
             raise InputError(
                 "data with parts", f"{table['kind']!r}, which has none", "--part",
-                "Parts are those of public sets; without --data those of a run folder's own split",
+                "Only public sets have parts; without --data, a run folder has those of its split",
             )  # fmt: skip
         table["part"] = request.part
     if "columns" in keys:
@@ -141,7 +141,7 @@ def refuse_columns(request: ScoreRequest, reader: str, do: str) -> None:
     """
     for key in _PARTS:
         if said := getattr(request, key):
-            raise InputError(f"no --{key} with {reader}, which knows its columns", repr(said), f"--{key}", do)
+            raise InputError(f"no --{key} with {reader}, which sets its own columns", repr(said), f"--{key}", do)
 
 
 def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     if rate and dataset.rate and abs(dataset.rate / rate - 1) > 0.01:
         raise InputError(
             f"{rate:g} rows a second, as in training", f"{dataset.rate:g}", dataset.name,
-            "Resample the rows, or set their rate with --set rate=VALUE where it is wrong",
+            "Resample the rows, or correct their rate with --set rate=VALUE",
         )  # fmt: skip
     labels = {} if manifest.task == "regression" else _labels(dataset, manifest, request)
     same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
@@ -201,7 +201,7 @@ def _labels(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> dict
     if not sum(len(recording.values) for recording in dataset.recordings):
         raise InputError("labelled rows", "a table without rows", dataset.name)
     if not there - {""}:
-        raise InputError("labelled rows", "none", dataset.name, "Name the column with the labels: --target COLUMN")
+        raise InputError("labelled rows", "none", dataset.name, "Set the column of labels with --target COLUMN")
     where = f"{dataset.name}, {dataset.target_name or 'labels'}"
     return find_labels(manifest.labels, sorted(there), request.names, where)
 
@@ -216,7 +216,7 @@ def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str],
         example = next((str(one) for one in target if one), "")
         raise InputError(
             f"numbers, as the package predicts ({manifest.target or 'an amount'})", f"text such as {example!r}",
-            f"{where}, {recording.name}", "Name the column with the amounts: --target COLUMN",
+            f"{where}, {recording.name}", "Set the column of numbers with --target COLUMN",
         )  # fmt: skip
     return target
 
@@ -277,7 +277,7 @@ def _named(
     if "target" not in made:
         raise InputError(
             f"a column with labels{f', such as {manifest.target!r}' if manifest.target else ''}",
-            ", ".join(header), request.data, "Name it: --target COLUMN",
+            ", ".join(header), request.data, "Set it with --target COLUMN",
         )  # fmt: skip
     wanted = [column.name for column in manifest.columns]
     made["columns"] = find_names(

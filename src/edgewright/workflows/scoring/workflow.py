@@ -124,18 +124,18 @@ def score_package(place: Path, request: ScoreRequest) -> Score:
         else:
             own, rows, name, part = _own_part(run, config, request, Path(room))
             if place != run:
-                notes.append("the figures are of the judged fit; the package was fitted again, on these samples too")
+                notes.append("these figures belong to the tested fit; the package was refitted, also on these samples")
             if part == "validation":
-                notes.append("training was stopped and confidence calibrated by these samples: flattered")
+                notes.append("these samples selected the epoch and calibrated confidence, so the score is too high")
             pieces = (part_of(own, some) for some in _ranges(len(own.X), _most(manifest)))
         told = _answered(package, pieces, request, rows)
     if told.seen:
         share = 100 * told.seen / told.comparable
-        notes.append(f"the package was fitted on these samples, on about {share:.0f} % of them: flattered")
+        notes.append(f"the package was fitted on about {share:.0f} % of these samples, so the score is too high")
     if told.missing:
-        notes.append(f"{told.missing:,} samples with too many missing values got no answer and are not judged")
+        notes.append(f"{told.missing:,} samples with too many missing values have no answer and are not scored")
     if told.unlabelled:
-        notes.append(f"{told.unlabelled:,} samples without a label that the package knows are left out")
+        notes.append(f"{told.unlabelled:,} samples without a known label are not scored")
     if not told.truth or not sum(map(len, told.truth)):
         raise InputError("samples with a label and an answer", "none", name)
     return _score(manifest, told, name=name, part=part, notes=notes)
@@ -173,23 +173,21 @@ def _own_part(
     Raises:
         InputError: a package alone, another part, or data that changed since.
     """
-    refuse_columns(request, "the run's own data", "Name other data with --data")
+    refuse_columns(request, "the run's own data", "Pass other data with --data")
     for option, given in (("--kind", request.kind), ("--map", request.names), ("--set", request.settings)):
         if given:
-            raise InputError(
-                "data that are not the run's own", "none", option, "Name them with --data, or leave it out"
-            )
+            raise InputError("data that are not the run's own", "none", option, "Pass them with --data, or omit it")
     part = request.part or "test"
     if config is None:
-        raise InputError("labelled data", "none", "--data", "Name a file, a folder or a public set: --data DATA")
+        raise InputError("labelled data", "none", "--data", "Pass a file, folder or public set: --data DATA")
     if part not in _OWN_PARTS:
         raise InputError(f"one of {', '.join(_OWN_PARTS)}", repr(part), "--part")
     known = remembered(run.parent if run.name == JUDGED else run)
     material = prepare(config, known.place(), spool=spool)
     if known.changed(material.sha256):
         raise InputError(
-            "the data of the run, as they were", "others", known.place() or str(config.data.get("kind")),
-            "Name what to score on with --data, or run the pipeline again",
+            "the unchanged data of the run", "others", known.place() or str(config.data.get("kind")),
+            "Set --data, or run the pipeline again",
         )  # fmt: skip
     rows = getattr(material.sides, part)
     return part_of(material.samples, rows), rows, material.dataset.name, part

@@ -18,7 +18,7 @@ from edgewright.schema.package import Manifest
 from edgewright.workflows.detection.rows import NORMAL
 from edgewright.workflows.proof.subject import read_subject
 
-_DO = "Name recordings the run has not seen: --data RECORDINGS"
+_DO = "Pass recordings that the run has not seen with --data RECORDINGS"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def tune_data(
     config = _config(place)
     if config is None or (kind and data is not None):
         if data is None:
-            raise InputError("recordings with labels", "a package, which carries none", str(place), _DO)
+            raise InputError("recordings with labels", "a package, which has none", str(place), _DO)
         named = {key: value for key, value in (("kind", kind), ("target", target), ("group", group)) if value}
         dataset = load_data({**({"path": data} if kind else guess(data)), **named}, seed=0)
         return TuneData(dataset, _known(dataset, people), f"all of {dataset.name}", ())
@@ -71,7 +71,7 @@ def tune_data(
         try:
             dataset = load_data(table, seed=config.seed, path=data)
         except InputError as error:
-            hint = error.do or f"They were read as the run's own data, {table['kind']}: --kind names another"
+            hint = error.do or f"They were read as {table['kind']}, the kind of the run; change it with --kind"
             raise InputError(error.expected, error.got, error.where, hint) from None
         return TuneData(dataset, _known(dataset, people), f"all of {Path(data).name}", ())
     return _of_run(config, table, data or own.place(), people)
@@ -100,17 +100,17 @@ def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, 
     if not chosen:
         chosen = tuple(sorted({str(name) for name in np.unique(groups[sides.validation])}))
         if not chosen:
-            raise InputError("validation people, on whom is tuned", "none", f"{config.name} [split] validation", _DO)
+            raise InputError("validation people for tuning", "none", f"{config.name} [split] validation", _DO)
     notes = []
     for what, names in side.items():
         here = sorted(set(chosen) & names)
         if here:
-            notes.append(f"{', '.join(here)}: people the model was {what}; the figures flatter what strangers will get")
+            notes.append(f"{', '.join(here)}: people the model was {what}; expect worse results for new people")
     text = f"{len(chosen)} people of {dataset.name}" + ("" if people else ", who validated the run")
     if not people:
         notes.append(
-            "The validation people chose the epoch and set the confidence, so they are not quite strangers; recordings "
-            "the run has not seen are better: --data"
+            "The validation people selected the epoch and calibrated confidence, so they are not new; recordings "
+            "that the run has not seen are better (--data)"
         )
     return TuneData(dataset, chosen, text, tuple(notes), own=True)
 
@@ -138,7 +138,7 @@ def alarm_labels(manifest: Manifest, given: tuple[str, ...]) -> tuple[str, ...]:
         UnknownNameError: a label that the model does not have.
     """
     if manifest.task != "classification":
-        raise InputError("a model of classes", "one of amounts, which raises no alarms", manifest.name)
+        raise InputError("a model of classes", "a regression model, which raises no alarms", manifest.name)
     for label in given:
         if label not in manifest.labels:
             raise UnknownNameError("label", label, manifest.labels, "--alarm")
@@ -146,6 +146,6 @@ def alarm_labels(manifest: Manifest, given: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(given))
     found = tuple(label for label in manifest.labels if label.lower() not in NORMAL)
     if len(found) == len(manifest.labels) or not found:
-        raise InputError("the labels that call for somebody", "none", "edgewright tune",
-                         f"Name them with --alarm, of {', '.join(manifest.labels)}")  # fmt: skip
+        raise InputError("the labels that raise an alarm", "none", "edgewright tune",
+                         f"Set them with --alarm, from {', '.join(manifest.labels)}")  # fmt: skip
     return found

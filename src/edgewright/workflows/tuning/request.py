@@ -72,14 +72,14 @@ def refuse(tapes: list[Tape], alarms: tuple[str, ...], tolerance: float, found: 
     where = found.dataset.name
     events = sum(len(tape.events) for tape in tapes)
     if not any(r.target is not None for r in found.dataset.recordings):
-        raise InputError("labelled recordings", "no labels", where, "Name the column of the labels with --target")
+        raise InputError("labelled recordings", "no labels", where, "Set the column of labels with --target")
     if events < 2:
-        got = "none" if not events else "one, from which nothing can be told"
+        got = "none" if not events else "one, which is too few"
         raise InputError(f"at least two events of {', '.join(alarms)}", got, where,
-                         "Record more of them, or name other labels with --alarm")  # fmt: skip
+                         "Record more of them, or set other labels with --alarm")  # fmt: skip
     if not any(tape.exposure(tolerance) > 0 for tape in tapes):
-        raise InputError("time outside of events, in which an alarm would be false", "none", where,
-                         "Add recordings of ordinary hours")  # fmt: skip
+        raise InputError("time outside events, to count false alarms", "none", where,
+                         "Add recordings without events")  # fmt: skip
 
 
 def within(grid: Grid, tapes: list[Tape]) -> tuple[Grid, str]:
@@ -88,7 +88,7 @@ def within(grid: Grid, tapes: list[Tape]) -> tuple[Grid, str]:
     if windows * len(grid) // len(grid.refractory) <= _MOST:
         return grid, ""
     few = Grid(grid.smoothing[::2], grid.debounce[::2], grid.thresholds[::2], grid.refractory)
-    return few, f"{windows:,} windows are many: every other setting was tried"
+    return few, f"{windows:,} windows: only every second setting was tried"
 
 
 def fits(request: TuningRequest, manifest: Manifest) -> str:
@@ -135,7 +135,7 @@ def taken(tried: Sequence[Tried], places: Sequence[int], request: TuningRequest,
     if request.most is not None:
         if day is None:
             raise InputError("recordings whose rate is known, to count alarms a day", "rows without time or rate",
-                             "--alarms-per-day", "Name a point of the curve instead: --point")  # fmt: skip
+                             "--alarms-per-day", "Choose a point of the curve with --point")  # fmt: skip
         rule = within = AtMost(request.most / day)
         least = tried[places[-1]].tallies
         if not within.keeps(least):

@@ -69,7 +69,7 @@ def tune(
     alarms = alarm_labels(package.manifest, request.alarms)
     device_note = fits(request, package.manifest)
     if out is not None and Path(out).exists():
-        raise InputError("a folder that does not exist yet", "one that does", str(out), "Name another with --out")
+        raise InputError("a folder that does not exist yet", "one that does", str(out), "Choose another with --out")
     with hears.doing("Reading recordings"):
         found = tune_data(place, data, kind=kind, target=target, group=group, people=request.people)
     # The same in each run, whatever this machine measures.
@@ -129,13 +129,13 @@ def _record(answers: _Answers, request: TuningRequest, found: ByLabel, hears: Li
         places = front(tried)
         rule, at = taken(tried, places, request, unit if answers.per_second else None)
     folds = folds_of(groups)
-    with hears.doing("Judging on others", folds) as advance:
-        advance = told_by_first(advance, hears.ahead, "Judging on others", folds)
+    with hears.doing("Testing on others", folds) as advance:
+        advance = told_by_first(advance, hears.ahead, "Testing on others", folds)
         others = held_out(found, rule, groups, advance)
     chosen, before = tried[places[at]].spec, answers.before()
     notes = _edges(chosen, request.grid)
     if others is None:
-        notes.append("Only one person or recording is known: how the choice does on others could not be judged")
+        notes.append("There is only one person or recording, so the choice could not be tested on others")
     return TuneRecord(
         name=answers.package.manifest.name,
         package_hash=answers.package.sha256,
@@ -167,7 +167,7 @@ def _edges(spec: DecisionSpec, grid: Grid) -> list[str]:
     """Return settings that were chosen at the upper end of what was tried: beyond it may be a better one."""
     ends = (("smoothing", spec.smoothing, grid.smoothing), ("debounce", spec.debounce, grid.debounce))
     return [
-        f"The chosen {name} of {value} is the largest that was tried: --{name} {value},{2 * value} would look further"
+        f"The chosen {name} of {value} is the largest value tried; try larger ones with --{name} {value},{2 * value}"
         for name, value, tried in ends
         if len(tried) > 1 and value == max(tried)
     ]
@@ -178,7 +178,7 @@ def _written(package: Package, record: TuneRecord, place: Path, out: Path | None
     parent, name = _beside(place, record.name) if out is None else (out.parent, out.name)
     with new_run_folder(parent, name) as made:
         if out is not None and made.final != out:
-            raise InputError("a folder that does not exist yet", "one that does", str(out), "Name another with --out")
+            raise InputError("a folder that does not exist yet", "one that does", str(out), "Choose another with --out")
         write_package(made.work / f"{record.name}.edge", _decided(package, record.decision, record), package.files)
         text = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2) + b"\n"
         (made.work / RECORD).write_bytes(text)
@@ -200,7 +200,7 @@ def _decided(package: Package, decision: DecisionSpec, record: TuneRecord) -> Ma
     by = {
         "cost": f"costs {record.false_alarm_cost:g} and {record.miss_cost:g}",
         "point": f"point {record.chosen + 1} of the curve",
-        "most": f"at most {record.most or 0:g} a day accepted",
+        "most": f"at most {record.most or 0:g} accepted per day",
     }
     text = (
         f"{chosen.missed} of {chosen.events} events missed, {chosen.false_rate.value:.4g} false alarms a {record.per}, "

@@ -101,7 +101,7 @@ class Client:
             self._keep_plan(kept, content)
         plan = _decode(content, Plan, f"plan {name}")
         if plan.id != name:
-            raise Refused(f"plan {name!r} calls itself {plan.id!r}", "mixed")
+            raise Refused(f"plan {name!r} has the id {plan.id!r}", "mixed")
         return plan, content
 
     def check(self, release: Release) -> None:
@@ -174,7 +174,7 @@ class Client:
         if error.what != "expired":
             return error
         signed = self._memory.word.signed
-        last = f"its word of {day(signed)} was the last that was taken" if signed else "no word of it was ever taken"
+        last = f"the last accepted one is of {day(signed)}" if signed else "none was ever accepted"
         return Refused(
             f"{error} by this device's clock, {day(self._clock.wall())}; {last}. Is the clock right?", "expired"
         )
@@ -206,13 +206,13 @@ class Client:
         resting = min(expiry for role, expiry in expiries.items() if role != RELEASES)
         if signed > resting:
             # Nor may an online key move time beyond what the offline keys vouch for: all would be expired from then on.
-            text = f"rollouts signed on {day(signed)}, when metadata that they rest on has expired ({day(resting)})"
+            text = f"rollouts signed on {day(signed)}, after metadata they depend on had expired ({day(resting)})"
             raise Refused(f"{text}: is the fleet's clock right?", "lifetime")
         now = max(self._clock.wall(), signed)
         for role, expires in expiries.items():
             if expires > now + self._longest[role] + _SLACK:
                 days = (expires - now) / 86_400
-                raise Refused(f"{role} wants to hold for {days:.1f} days, more than it may", "lifetime")
+                raise Refused(f"{role} is valid for {days:.1f} days, more than allowed", "lifetime")
         versions = {role: int(checker.role(role).version) for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
         return VerifiedMetadata(
             index=index, expires=resting, signed=signed, timekeys=timekeys, versions=versions, etag=etag
@@ -233,7 +233,7 @@ class Client:
         path = _place(target, sha256)
         content = self._whole(path, length)
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise Refused(f"{target}: {len(content)} bytes that are not those that were signed", "hash")
+            raise Refused(f"{target}: {len(content)} bytes that differ from the signed ones", "hash")
         return content
 
     def _whole(self, path: str, limit: int) -> bytes:

@@ -26,7 +26,7 @@ _TABLES = (
     "CREATE TABLE words(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 )
 _WHAT = "what this device knows of signed metadata"
-_DO = "It guards against older releases and is made anew only by `edgewright device trust-root`"
+_DO = "It guards against older releases; only this command recreates it: `edgewright device trust-root`"
 _WORD = "word"
 
 
@@ -154,7 +154,7 @@ def pin(folder: Path, content: bytes, sha256: str) -> None:
     path = folder / PINNED
     if path.exists() and path.read_bytes() != content:
         raise InputError(
-            "a device without a root", "one that trusts another", str(path),
+            "a device without a root", "one that trusts another root", str(path),
             "To move it to another fleet, use `edgewright device trust-root` before the device",
         )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)

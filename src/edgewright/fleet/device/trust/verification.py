@@ -44,7 +44,7 @@ def told(error: Exception) -> Refused | Unreachable:
     if isinstance(cause, Unreachable):
         return cause
     if isinstance(error, DownloadLengthMismatchError):
-        return Refused(f"a file is longer than it may be: {error}", "length")
+        return Refused(f"a file is too long: {error}", "length")
     if isinstance(error, DownloadError):
         return Unreachable(str(error))
     for kind, word in (

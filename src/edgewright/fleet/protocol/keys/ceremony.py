@@ -10,19 +10,19 @@ from edgewright.schema.fleet_folder import Ceremony, KeyMade, RoleKeys
 
 SHORT = 16
 _FOR = {
-    ROOT: "says whose keys count at all; once a year, and when a key is lost or stolen",
-    TARGETS: "says who may publish packages and who may steer rollouts; hardly ever",
+    ROOT: "defines which keys are trusted; once a year, and when a key is lost or stolen",
+    TARGETS: "defines who may publish packages and control rollouts; rarely",
     RELEASES: "signs packages and plans; with each of them, at least every 90 days",
     "rollouts": "picks the stage of a rollout within its signed plan; the control plane, daily",
-    "snapshot": "says which metadata belong together; the control plane, daily",
-    "timestamp": "says that this is the newest; the control plane, daily",
+    "snapshot": "defines which metadata belong together; the control plane, daily",
+    "timestamp": "states which version is newest; the control plane, daily",
 }
 
 _FOR_STICKS = _FOR | {
     RELEASES: "signs packages and plans for sticks; with each stick that carries new ones",
-    "rollouts": "says on a stick where rollouts stand; with each stick",
-    "snapshot": "says which metadata of a stick belong together; with each stick",
-    "timestamp": "says which stick is newer; with each stick",
+    "rollouts": "states the rollout stages on a stick; with each stick",
+    "snapshot": "defines which metadata of a stick belong together; with each stick",
+    "timestamp": "states which stick is newer; with each stick",
 }
 
 
@@ -48,28 +48,28 @@ def _steps(folder: Path, root: str, roles: Sequence[RoleKeys], stick: bool) -> t
     counts = {role.role: len(role.keys) for role in roles if role.role in OFFLINE}
     most = max(counts.values())
     online = (
-        f"{folder}/keys/online goes with a releases key to whoever writes sticks: all of them sign every stick."
+        f"{folder}/keys/online and a releases key go to the person who writes sticks: all of them sign every stick."
         if stick
-        else f"{folder}/keys/online stays where the control plane runs, readable for its user alone. Encrypt"
-        " every backup that holds it; a lost online key is replaced with `edgewright fleet key rotate`."
+        else f"{folder}/keys/online stays on the control plane's machine, readable only by its user. Encrypt"
+        " every backup that contains it; replace a lost online key with `edgewright fleet key rotate`."
     )
     believed = (
         f"A device takes {folder}/public/metadata/1.root.json with `edgewright device trust-root --stick`, and"
-        " believes no other stick."
+        " trusts no other stick."
         if stick
-        else "A device that is told this fingerprint at enrolment follows nobody else."
+        else "A device that enrols with this fingerprint trusts no other root."
     )
     return (
-        f"Write down the root's fingerprint, on paper, and check it: sha256sum {folder}/public/metadata/1.root.json"
+        f"Write the root's fingerprint on paper and check it: sha256sum {folder}/public/metadata/1.root.json"
         f" must say {root}. {believed}",
         f"Take {most} media (USB sticks, or encrypted disks of different people). From {folder}/keys/offline copy, each"
         f" with its .pub file, {'; '.join(_onto(number, counts) for number in range(1, most + 1))}.",
         "Check each copy on another machine: sha256sum of both files must agree, and"
-        f" `edgewright fleet key list --fleet {folder} --keys MEDIUM` must say 'at hand' beside the medium's keys.",
-        f"Delete the copied files from {folder}/keys/offline. Keys of root and targets go into safes in different"
-        f" places; a releases key stays with whoever {'writes sticks' if stick else 'publishes'}.",
+        f" `edgewright fleet key list --fleet {folder} --keys MEDIUM` must show 'at hand' for the medium's keys.",
+        f"Delete the copied files from {folder}/keys/offline. Store the keys of root and targets in safes in different"
+        f" places; a releases key stays with the person who {'writes sticks' if stick else 'publishes'}.",
         online,
-        f"Back up {folder}/public: every version of the root must be {'kept' if stick else 'served'} for ever.",
+        f"Back up {folder}/public: every version of the root must be {'kept' if stick else 'served'} permanently.",
     )
 
 
@@ -81,17 +81,15 @@ def _onto(medium: int, counts: Mapping[str, int]) -> str:
 
 
 def _warnings(roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> tuple[str, ...]:
-    lines = ["All keys lie on this machine: whoever has it has the fleet. That is for trying out; do the steps above"
+    lines = ["All keys are on this machine: whoever has it has the fleet. Use this for tests only; do the steps above"
             " before the first real device enrols."]  # fmt: skip
     if not any(key.encrypted for key in made):
         lines.append("The offline keys have no passphrase; --passphrase-file FILE gives them one.")
     for role in roles:
         if role.role in (ROOT, TARGETS) and role.threshold == 1:
-            lines.append(f"One key alone signs {role.role}: a thief of it can replace everything below.")
+            lines.append(f"A single key signs {role.role}: whoever steals it can replace everything below.")
         if role.role == ROOT and role.threshold == len(role.keys):
-            lines.append(
-                "No key of the root may be lost: every device would need a visit (edgewright device trust-root)."
-            )
+            lines.append("Do not lose any root key: every device would need a visit (edgewright device trust-root).")
     return tuple(lines)
 
 
@@ -110,7 +108,7 @@ def lines(told: Ceremony) -> list[str]:
                 kind = "offline" if key.offline else "online "
                 shut = "with passphrase" if key.encrypted else "no passphrase"
                 text.append(f"  {kind} {key.key[:SHORT]}  {key.file}  ({shut})")
-    text += ["", "What to do now:"]
+    text += ["", "Next steps:"]
     text += [f"  {number}. {step}" for number, step in enumerate(told.steps, 1)]
     text += ["", *(f"warning: {warning}" for warning in told.warnings)]
     then = f"publish PACKAGE --fleet {told.folder}"

@@ -222,7 +222,7 @@ def read_public(path: Path) -> Key:
         name = str(told.pop("keyid"))
         key = Key.from_dict(name, told)
         if not isinstance(key, SSlibKey) or key.keytype != "ed25519":
-            raise ValueError("no Ed25519 key")
+            raise ValueError("not an Ed25519 key")
         # A key id is the hash of the key: nobody can put another key under a known name.
         raw = bytes.fromhex(str(key.keyval["public"]))
         honest = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(raw))
@@ -265,7 +265,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         _name(temporary, path)
     except FileExistsError:
         raise InputError(
-            "a name that no key has", "an existing file", str(path), "Keys are never written over; choose another name"
+            "a name that no key has", "an existing file", str(path), "Keys are never overwritten; choose another name"
         ) from None
     except OSError as error:
         where = "Choose a folder that can be written and has room"

@@ -201,11 +201,11 @@ def _aborted(plan: Plan, standing: Standing, traits: Traits) -> Verdict:
     if traits.counter != number:
         return Verdict(stage=standing.stage, why=f"rollout of release {number} was aborted; it is not active here")
     if not standing.revert or plan.revert is None:
-        return Verdict(stage=standing.stage, why=f"rollout of release {number} was aborted, and calls nobody back")
+        return Verdict(stage=standing.stage, why=f"rollout of release {number} was aborted, and rolls no device back")
     refusal = _unfit(plan.revert, traits)
     if refusal is not None:
         return refusal
-    why = f"release {number} was aborted: back to the bytes before it, as release {plan.revert.counter}"
+    why = f"release {number} was aborted: back to the previous bytes, as release {plan.revert.counter}"
     return Verdict(target=plan.revert, go=True, back=True, stage=standing.stage, why=why)
 
 
@@ -247,19 +247,19 @@ def _not_now(plan: Plan, standing: Standing, moment: Moment) -> Verdict | None:
 def _placed(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Verdict:
     """Return whether the stage that holds has come to this device."""
     if not traits.device:
-        return Verdict(stage=standing.stage, why="not enrolled yet: without an id a device has no place")
+        return Verdict(stage=standing.stage, why="not enrolled yet: a device without an id has no place in the rollout")
     allowed = min(standing.stage, reached(plan, moment))
     mine = first_stage(plan, traits)
     if mine is None or mine > standing.stage:
         return Verdict(stage=allowed, why=_outside(plan, standing.stage, mine, traits))
     if mine > allowed:
         wait = until(plan, mine, moment)
-        why = f"stage {_name(plan, mine)} may not begin before {lasting(wait)} have passed, whatever is said online"
+        why = f"stage {_name(plan, mine)} may not begin for {lasting(wait)}, regardless of online metadata"
         return Verdict(stage=allowed, wait=wait, why=why)
     release, gated = plan.release, plan.stages[allowed].gated
     held = Verdict(target=release, gated=gated, stage=allowed, why="")
     if not moment.fresh:
-        return _but(held, "the word about rollouts has expired: nothing begins until there is news")
+        return _but(held, "the rollout metadata has expired: nothing starts until it is renewed")
     # Without a clock of its own that can be true, a device goes by the latest signed time.
     wall = moment.wall if moment.trusted else moment.now
     if not is_open(plan.windows, wall):
@@ -283,8 +283,8 @@ def _outside(plan: Plan, stage: int, mine: int | None, traits: Traits) -> str:
     here = place(plan.salt, plan.id, traits.device)
     waits = held_out(plan.salt, plan.id, traits.device, plan.holdout)
     if waits and stage < len(plan.stages) - 1 and here < plan.stages[stage].percent:
-        return f"among the {percent(plan.holdout)} that keep the old release until the last stage, to compare with"
-    later = f"; its turn is stage {_name(plan, mine)}" if mine is not None else "; no stage of the plan reaches it"
+        return f"among the {percent(plan.holdout)} that keep the old release until the last stage, for comparison"
+    later = f"; it starts at stage {_name(plan, mine)}" if mine is not None else "; no stage of the plan reaches it"
     return f"place {percent(here)} is beyond the {percent(plan.stages[stage].percent)} of stage {name}{later}"
 
 

@@ -171,7 +171,7 @@ def judge(gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] 
     counted = weigh([voice for voice in new if voice.enrolled <= enrolled], gate.batch, gate.quorum)
     heard = len(counted.values)
     if heard < gate.quorum:
-        why = f"{gate.measure}: {heard} of the {gate.quorum} devices needed have said something"
+        why = f"{gate.measure}: {heard} of the {gate.quorum} required devices have reported"
         return GateSeen(measure=gate.measure, said="hold", heard=heard, needed=gate.quorum, why=why)
     value, low, high = _measured(gate, counted)
     kind, strict = gate.limit, gate.limit
@@ -209,9 +209,9 @@ def _measured(gate: Gate, counted: WeightedVotes) -> tuple[float, float, float]:
 def _alone(gate: Gate, heard: int, others: int, value: tuple[float, float, float], last: bool) -> GateSeen:
     """Return a ratio with too few to compare with."""
     said: Said = "pass" if last else "hold"
-    why = f"{gate.measure}: {others} of the {gate.quorum} devices needed still have the old release to compare with"
+    why = f"{gate.measure}: {others} of the {gate.quorum} devices needed still have the old release for comparison"
     if last:
-        why += "; in the last stage that is no obstacle"
+        why += "; the last stage allows that"
     return GateSeen(
         measure=gate.measure, said=said, value=value[0], low=value[1], high=value[2], heard=heard,
         needed=gate.quorum, why=why,
@@ -231,5 +231,5 @@ def _say(gate: Gate, said: Said, value: tuple[float, float, float], allowed: flo
         limit = f"{allowed:.4g}{unit}"
     if gate.ratio:
         limit += f", {gate.ratio:g} times that of the old release"
-    ends = {"fail": "above", "hold": "above, but not surely,", "pass": "within"}
+    ends = {"fail": "above", "hold": "above, but not significantly,", "pass": "within"}
     return f"{what}, {ends[said]} the limit {limit}"

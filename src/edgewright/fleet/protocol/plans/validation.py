@@ -90,7 +90,7 @@ def _stages(plan: Plan) -> Iterator[tuple[str, str, str]]:
         if cohort.counters is not None and cohort.counters[0] > cohort.counters[1]:
             yield "counters as (lowest, highest)", str(cohort.counters), f"cohort {name}"
     if plan.holdout and len(plan.stages) < 2:
-        yield "two stages at least: the hold-out waits for the last one", "one", "holdout"
+        yield "at least two stages: the hold-out waits for the last one", "one", "holdout"
     if plan.holdout > 50.0:
         yield "a hold-out of at most 50 %", percent(plan.holdout), "holdout"
 
@@ -104,8 +104,8 @@ def _gate(plan: Plan, gate: Gate, fleet: int | None) -> Iterator[tuple[str, str,
     if gate.measure in SHARES and gate.limit >= 1.0 and not gate.ratio:
         yield "a share below 1", f"{gate.limit:g}, which no fleet exceeds", where
     if gate.measure not in SHARES and not STEADY[0] <= gate.quantile <= STEADY[1]:
-        yield f"a quantile from {STEADY[0]} to {STEADY[1]}, which a few liars cannot move", f"{gate.quantile:g}", where
+        yield f"a quantile from {STEADY[0]} to {STEADY[1]}, robust to false reports", f"{gate.quantile:g}", where
     if gate.ratio and gate.measure in SHARES:
-        yield "a limit: who keeps the old release neither fails nor falls silent over the new one", "a ratio", where
+        yield "a limit: the new release makes no device on the old one fail or fall silent", "a ratio", where
     if gate.ratio and len(plan.stages) < 2:
-        yield "two stages at least, so that somebody keeps the old release meanwhile", "one", where
+        yield "at least two stages, so that some devices keep the old release meanwhile", "one", where

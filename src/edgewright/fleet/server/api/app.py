@@ -62,7 +62,7 @@ class RequestHandler:
                 await self._pass_over(request, _PASSED_OVER)
         except Exception as error:  # noqa: BLE001 - a mistake of ours: told in the log, never to the other side
             log.broken(error, endpoint.path)
-            response = problem(Problem(status=500, expected="an answer", got="a mistake of the server"))
+            response = problem(Problem(status=500, expected="an answer", got="an error of the server"))
         seconds = time.perf_counter() - began
         counted = self.plane.counted
         counted.requests.labels(f"{endpoint.method} {endpoint.path}", str(response.status_code)).inc()
@@ -165,7 +165,7 @@ def _query(kind: Any, request: Request) -> Any:  # noqa: ANN401 - a type and a v
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise InputError("parameters as the description says", str(error)[:300], "the query") from None
+        raise InputError("parameters as in the API description", str(error)[:300], "the query") from None
 
 
 def refusal(error: EdgewrightError) -> Response:

@@ -62,7 +62,7 @@ def verify(connection: sa.Connection) -> tuple[int, str, str]:
         if row["number"] != count + 1:
             return count, before, f"row {count + 1} is missing"
         if row["before"] != before:
-            return count, before, f"row {row['number']} does not follow the one before it"
+            return count, before, f"row {row['number']} does not follow the previous row"
         if digest(row) != row["hash"]:
             return count, before, f"row {row['number']} was changed"
         before, count = row["hash"], count + 1

@@ -100,7 +100,7 @@ def backup(folder: Path, file: Path) -> int:
     if not postgres.address(folder):
         return sqlite.backup(folder / sqlite.NAME, file)
     if file.exists():
-        raise InputError("a file that is not there yet", "one that is", str(file), "Name another")
+        raise InputError("a file that does not exist yet", "one that is", str(file), "Name another")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as place:
             copied = Path(place) / sqlite.NAME

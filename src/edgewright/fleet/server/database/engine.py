@@ -50,7 +50,7 @@ def migrate(engine: sa.Engine, where: str) -> None:
         elif present not in {script.revision for script in scripts.walk_revisions()}:
             raise InputError(
                 f"a database of revision {newest}", f"revision {present}, made by a newer Edgewright or before 0.1.0",
-                where, "Install that version, or restore a backup from before it",
+                where, "Install that version, or restore an earlier backup",
             )  # fmt: skip
         elif present != newest:
             command.upgrade(settings, "head")
@@ -127,7 +127,7 @@ def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | Outpu
     if "does not exist" in said or "authentication" in said:
         do = "Make it: createdb NAME; or name another with --database"
         return InputError("a database and a role that may write it", said, where, do)
-    return OutputError("a server of databases that answers", said, where, "Start it, or look at the address")
+    return OutputError("a server of databases that answers", said, where, "Start it, or check the address")
 
 
 def open_file(path: Path) -> Database:

@@ -50,7 +50,7 @@ def backup(source: Path, target: Path) -> int:
     if not source.is_file():
         raise InputError("a fleet's database", "none", str(source))
     if target.exists():
-        raise InputError("a file that is not there yet", "one that is", str(target), "Name another")
+        raise InputError("a file that does not exist yet", "one that is", str(target), "Name another")
     partial = target.with_name(f".{target.name}.partial")
     try:
         with (

@@ -126,9 +126,9 @@ def _rollouts(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
                 [((row.plan,), float(row.stage)) for row in rows]),
         _family("rollout_stage_seconds", "Time since the stage began, of rollouts that are not over", ("plan",),
                 [((row.plan,), max(0.0, now - row.entered)) for row in under_way]),
-        _family("rollout_holds", "Whether something keeps a rollout from going on", ("plan",),
+        _family("rollout_holds", "Whether something blocks a rollout", ("plan",),
                 [((row.plan,), float(bool(row.holds))) for row in under_way]),
-        _family("rollout_judged_seconds", "Time since its gates were asked", ("plan",),
+        _family("rollout_judged_seconds", "Time since its gates were evaluated", ("plan",),
                 [((row.plan,), max(0.0, now - row.judged_at)) for row in under_way if row.judged_at is not None]),
     ]  # fmt: skip
 
@@ -152,7 +152,7 @@ def _parts(plane: Plane) -> list[GaugeMetricFamily]:
 
 def _files(plane: Plane) -> list[GaugeMetricFamily]:
     found = [one.kind for one in plane.extra.get(integrity_scan.NAME, ())]
-    about = "Published files that are missing, altered or foreign, by the last look"
+    about = "Published files that were missing, altered or foreign at the last check"
     return [
         _family("files_wrong", about, ("kind",), [((kind,), float(found.count(kind))) for kind in integrity_scan.KINDS])
     ]

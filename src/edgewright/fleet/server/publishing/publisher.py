@@ -24,8 +24,8 @@ from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.schema.errors import InputError
 
 DO = (
-    "A backup was restored, or two control planes publish: edgewright fleet restore takes up what is published. "
-    "Where an online key may be stolen, rotate all three first: edgewright fleet key rotate timestamp"
+    "A backup was restored, or two control planes publish: edgewright fleet restore adopts what is published. "
+    "If an online key may be stolen, rotate all three first: edgewright fleet key rotate timestamp"
 )
 
 

@@ -235,7 +235,7 @@ def check(database: Database, found: Published) -> None:
         there, here = metadata.version(found.held, role), metadata.version(held, role)
         same = there != here or role not in held or held[role] == found.held[role]
         if there > here or not same:
-            do = "Take up what is published first: edgewright fleet restore"
+            do = "Adopt what is published first: edgewright fleet restore"
             raise InputError(
                 f"a database that knows version {there} of {role}", f"one that knows {here}", "restore", do
             )

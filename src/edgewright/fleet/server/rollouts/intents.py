@@ -91,7 +91,7 @@ def _over_pace(connection: sa.Connection, device: str, plan: Plan, now: float) -
     if count < plan.pace:
         return "", 0.0
     wait = max(1.0, first + HOUR - now)
-    return f"{count} devices began within an hour, the pace is {plan.pace:g}; next in {lasting(wait)}", wait
+    return f"{count} devices started within an hour, the pace is {plan.pace:g}; next in {lasting(wait)}", wait
 
 
 _LARGEST = 2**53
@@ -124,7 +124,7 @@ def ask(connection: sa.Connection, device: str, intent: Intent, now: float) -> A
     if row["nonce"] and intent.nonce != row["nonce"]:
         if intent.nonce != row["nonce_before"]:
             raise RefusedError(409, "the nonce of the last acknowledgement", "another", "nonce", "Report first")
-        why = "repeat the last report first: its acknowledgement was lost"
+        why = "send the last report again first: its acknowledgement was lost"
         return Allowed(nonce=intent.nonce, go=False, why=why, wait=1.0)
     decision = decide_intent(connection, row, intent, now)
     place = {"device": device, "plan": intent.plan, "counter": intent.counter}

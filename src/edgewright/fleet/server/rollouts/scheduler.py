@@ -171,8 +171,8 @@ class Scheduler:
             held = {role: data for role, data in heads.held(connection).items() if role in ONLINE}
         ahead = max((metadata.signed_at(data, role) - now for role, data in held.items()), default=0.0)
         if ahead > SLACK:
-            why = f"by the server's clock the last signature is made {lasting(ahead)} from now: nothing can be signed"
-            do = "set the clock; where it is right: edgewright fleet key rotate timestamp"
+            why = f"by the server's clock, the last signature is {lasting(ahead)} in the future: nothing can be signed"
+            do = "set the clock; if it is right: edgewright fleet key rotate timestamp"
             return SchedulerEvent(what="stale", why=f"{why}; {do}")
         due = [
             role

@@ -28,7 +28,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing, State
 
 ATTEMPTS = 5
-WHY = "signed before, by a server that ended or was overtaken before it had written it down"
+WHY = "already signed, by a server that stopped or was superseded before recording it"
 _SIGNER = "signer"
 _STRICTNESS = tuple(TRANSITIONS)
 
@@ -120,7 +120,7 @@ class Rollouts:
         def step(connection: sa.Connection) -> Step | None:
             row = need(connection, plan)
             if revert and plan_of(row["body"]).revert is None:
-                raise InputError("a plan with a way back", "one without: nothing good came before it", f"plan {plan}")
+                raise InputError("a plan with a way back", "one without: no good release preceded it", f"plan {plan}")
             if row["state"] == state and (row["revert"] or not revert):
                 return None
             if row["state"] != state and state not in TRANSITIONS[row["state"]]:

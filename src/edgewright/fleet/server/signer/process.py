@@ -94,10 +94,10 @@ def check_given(fleet: Fleet, versions: Mapping[str, int]) -> None:
     for role, version in versions.items():
         if version > given.get(role, version):
             do = (
-                "Somebody else signed with the online keys: rotate all three first, edgewright fleet key rotate "
+                "Another party signed with the online keys: rotate all three first, edgewright fleet key rotate "
                 f"timestamp. Was it you, on a copy of this folder or without its database: mv {path} {path}.old"
             )
-            wanted = f"{role} of version {given[role]} or below, which the signer gave away"
+            wanted = f"{role} of version {given[role]} or below, which the signer issued"
             raise InputError(wanted, f"version {version}", "restore", do)
 
 

@@ -60,7 +60,7 @@ def alone(path: Path) -> Iterator[None]:
         handle = path.with_suffix(".lock").open("a")
     with handle:
         if not lock_within(handle, _OTHERS):
-            got, do = "one that another signer keeps", "End that process: it hangs"
+            got, do = "one that another signer keeps", "Kill that process: it hangs"
             raise OutputError("the signer's record for itself", got, str(path), do)
         yield
 
@@ -188,7 +188,7 @@ class LocalSigner:
         # As devices do it: a time that was signed with keys that no longer count is forgotten.
         if signing == before.timekeys and now < before.issued:
             behind = lasting(before.issued - now)
-            do = "Set the clock; where the last signature was ahead: edgewright fleet key rotate timestamp"
+            do = "Set the clock; if the last signature was ahead: edgewright fleet key rotate timestamp"
             raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer", do)
         fresh = _fresh(before, {**offline, ROOT: root})
         plans = {s.plan: _plan(s, before, request.plans, offline, now) for s in request.standings}

@@ -45,11 +45,11 @@ class Heard(NamedTuple):
         """What is wrong with it, for people; empty where it answers."""
         if self.how == "answers":
             return ""
-        still = "rollouts stand still, and what is published expires"
+        still = "rollouts stop, and published metadata expires"
         if self.how == "gone":
-            return f"it does not listen: {still}; the log says why it ended"
+            return f"it does not listen: {still}; the log says why it exited"
         named = f" (process {self.pid})" if self.pid else ""
-        return f"it listens and does not answer{named}: {still}; within a minute a server ends it for another"
+        return f"it listens but does not answer{named}: {still}; a server replaces it within a minute"
 
 
 def listen(path: Path) -> socket.socket:
@@ -138,10 +138,10 @@ def sign_through(path: Path, request: SigningRequest) -> SignedFiles:
             stream.sendall(msgspec.json.encode(request) + b"\n")
             said = msgspec.json.decode(read_line(stream, PATIENCE), type=SignerAnswer)
     except TimeoutError:
-        do = f"It hangs: a server ends it for another; where none runs, kill -9 {pid or 'its process'}"
+        do = f"It hangs: a server replaces it; if none runs, kill -9 {pid or 'its process'}"
         raise OutputError("an answer of the signer", f"none within {PATIENCE:.0f} s", where, do) from None
     except (OSError, EOFError, msgspec.DecodeError) as error:
-        text = str(error) or "it ended in the middle"
+        text = str(error) or "it exited before answering"
         raise OutputError("an answer of the signer", text, where, "Nothing was signed") from None
     if said.refused is not None:
         raise InputError(*said.refused)

@@ -107,7 +107,7 @@ class SignerProcess:
 
     def _end_hung(self) -> None:
         """End a process that does not answer, which would not end by being asked to."""
-        log.line("warning", "signer.hangs", why=f"no answer for {self._hung:.0f} s: it is ended for another")
+        log.line("warning", "signer.hangs", why=f"no answer for {self._hung:.0f} s: the server restarts it")
         if self._listener != self.pid and _is_signer(self._listener):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(self._listener, signal.SIGKILL)
@@ -126,7 +126,7 @@ class SignerProcess:
         while True:
             ended = self._child is not None and self.pid is None
             if ended or time.monotonic() > until:
-                raise OutputError("a signer that answers", "none", str(self._socket), "Look at what it printed")
+                raise OutputError("a signer that answers", "none", str(self._socket), "Check its output")
             if self.watch().how == "answers":
                 return
             time.sleep(0.02)

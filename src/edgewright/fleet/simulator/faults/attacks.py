@@ -73,7 +73,7 @@ class Liars(FalseReports):
     holds = TAKEN_BACK
     bad = True
     rate = 0.2
-    did = "reports that were lies so far"
+    did = "false reports so far"
 
     def behaviour(self, device: Device) -> Behaviour:
         """Return a behaviour that is bad at once."""
@@ -88,9 +88,9 @@ class Slander(FalseReports):
     """What was confirmed they report as failed: a few must not stop a good release."""
 
     broken = "the new model is good, and {rate} of the devices report that it failed"
-    holds = ("a good release goes on",)
+    holds = ("a good release continues",)
     rate = 0.05
-    did = "reports that were lies so far"
+    did = "false reports so far"
 
     def falsified(self, device: Device, report: Report) -> Report:
         """Return a report that says nothing good."""
@@ -100,7 +100,7 @@ class Slander(FalseReports):
 class FalseFigures(FalseReports):
     """Each of their reports says something else: nothing, less than nothing, the largest numbers, or anything."""
 
-    broken = "the new model is good, and {rate} of the devices report figures that make no sense"
+    broken = "the new model is good, and {rate} of the devices report impossible figures"
     holds = GETS_THERE
     rate = 0.05
     did = "reports with false figures so far"
@@ -119,8 +119,8 @@ class Grinders(Fault):
     """They can be made only once the plan's salt is known; then they say the contrary of what is true."""
 
     broken = (
-        "somebody enrols as many ids as {rate} of the devices once the plan is there, keeps those of its canary and "
-        "has them say the contrary of what is true"
+        "an attacker enrols as many ids as {rate} of the devices once the plan exists, keeps those in its "
+        "canary and makes them report the opposite"
     )
     holds = GETS_THERE
     rate = 1.0
@@ -160,17 +160,17 @@ class Grinders(Fault):
             fleet.excluded.add(device.number)
             device.wake(60.0)
             self.kept += 1
-        fleet.observer.say(f"somebody makes {count:,} ids and keeps {self.kept:,} that the plan puts into its canary")
+        fleet.observer.say(f"an attacker gets {count:,} ids, keeps {self.kept:,} that the plan puts into its canary")
 
 
 class Clones(Fault):
     """Some devices are copied, disk and all, half an hour after the beginning."""
 
     broken = "{rate} of the devices are copied, key and all"
-    holds = ("clones are shut out", *GETS_THERE[:2])
+    holds = ("clones are quarantined", *GETS_THERE[:2])
     rate = 0.05
     calm = False
-    did = "devices, originals and copies, that know that they are shut out"
+    did = "devices, originals and copies, that know of their quarantine"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
         """Plan the copying."""
@@ -194,9 +194,7 @@ class Clones(Fault):
 class StolenOnlineKey(Fault):
     """An operator pauses the canary; then the thief signs that everybody may begin, and a plan that nobody signed."""
 
-    broken = (
-        "a thief with all online keys publishes that the paused rollout is in its last stage, and a plan of his own"
-    )
+    broken = "a thief with all online keys publishes that the paused rollout is in its last stage, and a forged plan"
     holds = ("nothing beyond the stage", "the plan's pace")
     spoils = TAKEN_BACK
     days = 0.5
@@ -249,7 +247,7 @@ def _drawn(device: Device) -> Vitals:
 
 def _pause(fleet: SimulatedFleet) -> None:
     assert fleet.plan is not None  # noqa: S101 - it has started
-    fleet.served.rollouts.steer(fleet.plan.id, "operator", "paused", "to look at the canary over night")
+    fleet.served.rollouts.steer(fleet.plan.id, "operator", "paused", "to watch the canary overnight")
     fleet.served.look()
     fleet.observer.say("an operator pauses the rollout at the canary")
 
@@ -268,7 +266,7 @@ def _push(fleet: SimulatedFleet) -> None:
     index = msgspec.json.encode(Standings(issued=now, rollouts=(forged, pushed)))
     publish(fleet.served.fleet, {}, now, index=index)
     if fleet.observer.first("thief"):
-        fleet.observer.say("a thief signs with the online keys: last stage, for everybody, and a plan of his own")
+        fleet.observer.say("a thief signs with the online keys: last stage, for all devices, and a forged plan")
     fleet.served.look()
     fleet.events.after(_SIX_HOURS, lambda: _push(fleet))
 

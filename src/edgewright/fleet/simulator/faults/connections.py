@@ -54,7 +54,7 @@ class ControlPlaneFault(Fault):
     """The control plane answers nothing for a while, or never again; published files are served all the same."""
 
     calm = False
-    did = "reports and intents that found nobody so far"
+    did = "reports and intents without an answer so far"
 
     def count(self, fleet: SimulatedFleet) -> int:
         """Count unanswered requests."""
@@ -65,14 +65,14 @@ class ControlPlaneDown(ControlPlaneFault):
     """It dies in the canary for a day and a half: longer than the signature on standings lasts."""
 
     broken = "the control plane is dead for 36 hours, from the middle of the canary on"
-    holds = (*GETS_THERE, "nobody begins without leave")
+    holds = (*GETS_THERE, "no start without permission")
     spoils = ("in time",)
     days = 3.0
     least = 2.0
 
     def started(self, fleet: SimulatedFleet) -> None:
         """Plan its end and its return."""
-        said = "the control plane is dead", "the control plane is there again"
+        said = "the control plane is down", "the control plane is back"
         _take_down(fleet, fleet.events.now + _DOWN_AFTER, _DOWN, said)
 
 
@@ -80,8 +80,8 @@ class ControlPlaneDead(ControlPlaneFault):
     """Who has the release goes on with it; nobody else begins."""
 
     broken = "the control plane dies for good when {rate} of the devices have begun"
-    holds = ("the plan's pace", "nobody begins without leave", "who began ends the trial")
-    spoils = (*TAKEN_BACK, *GETS_THERE[:2], "clones are shut out")
+    holds = ("the plan's pace", "no start without permission", "every started trial ends")
+    spoils = (*TAKEN_BACK, *GETS_THERE[:2], "clones are quarantined")
     rate = 0.1
 
     def activated(self, fleet: SimulatedFleet, device: Device) -> None:
@@ -104,7 +104,7 @@ class Outage(Fault):
     rate = 1.0
     least = 0.6
     calm = False
-    did = "items that wait in outboxes"
+    did = "items waiting in outboxes"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
         """Give every device an outbox before its agent begins, and plan the outage."""
@@ -117,7 +117,7 @@ class Outage(Fault):
                 outbox.until = end - BEGIN
                 device.link.away.append((begin, end))
         if self.rate >= 1.0:
-            said = "everything is away", "everything is there again, for everybody at once"
+            said = "everything is away", "everything is back, for all devices at once"
             _take_down(fleet, begin, _OUTAGE, said)
 
     def count(self, fleet: SimulatedFleet) -> int:

@@ -25,7 +25,7 @@ class WrongClocks(Fault):
     broken = "{rate} of the devices have clocks that are 400 days behind or ahead"
     holds = GETS_THERE
     rate = 0.3
-    did = "devices whose clock is wrong that run the new release"
+    did = "devices with a wrong clock that run the new release"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
         """Choose devices and set their clocks wrong."""
@@ -47,13 +47,12 @@ class CorrectedClocks(Fault):
     """A third of them each; once right, each of them gets there."""
 
     broken = (
-        "{rate} of the devices have clocks that stand at 1970 or are 400 days behind or ahead, and are set right 2 to "
-        "8 hours later"
+        "{rate} of the devices have clocks at 1970 or 400 days behind or ahead, and are set right 2 to 8 hours later"
     )
     holds = GETS_THERE
     least = 0.5
     rate = 0.3
-    did = "devices whose clock is wrong now"
+    did = "devices with a wrong clock now"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
         """Choose devices, how their clocks are wrong, and for how long."""
@@ -72,8 +71,8 @@ class CorrectedClocks(Fault):
 class PowerCuts(Fault):
     """At each durable write the power goes with this chance, before or after it."""
 
-    broken = "at {rate} of all durable writes the power goes, just before or just after"
-    holds = ("everybody gets there", "the plan's pace")
+    broken = "power fails just before or after {rate} of all durable writes"
+    holds = ("all devices update", "the plan's pace")
     spoils = ("in time",)
     rate = 0.01
     did = "power cuts so far"

@@ -13,7 +13,7 @@ from edgewright.fleet.simulator.fleet import SimulatedFleet
 _LATE = 0.2
 """Share of the devices on which the bad model passes its trial, and is bad only `_TRIAL_AND_MORE` seconds later."""
 _TRIAL_AND_MORE, _MINUTES_15 = 900.0, 900.0
-_CALLED_BACK = ("halted", "exposed", "nobody begins after the halt", "all back")
+_CALLED_BACK = ("halted", "exposed", "no start after the halt", "all back")
 
 
 class GoodRelease(Fault):
@@ -88,7 +88,7 @@ def _hungry(device: Device) -> Behaviour:
 FAULTS: dict[str, Fault] = {
     "none": GoodRelease(),
     "bad-model": BadRelease(
-        "the new model is wrong: unsure in 45 % of its answers, alarms all day; on a fifth of the devices only later",
+        "the new model is bad: 45 % unsure answers and alarms all day, on a fifth of the devices only later",
         _unsure,
     ),
     "slow-model": BadRelease(
@@ -99,7 +99,7 @@ FAULTS: dict[str, Fault] = {
         "the new model takes 400 MB where 200 MB are allowed; on half of the devices the system ends it", _hungry
     ),
     "crash-loop": BadRelease(
-        "the new release ends with a fault of memory access 15 to 90 seconds after each start",
+        "the new release crashes with a segmentation fault 15 to 90 seconds after each start",
         lambda device: Behaviour(crashes=device.chance.between(15.0, 90.0)),
     ),
     "dead-silent": BadRelease(

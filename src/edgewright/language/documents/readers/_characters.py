@@ -32,7 +32,7 @@ def pieces(reading: Reading, declared: bool = False) -> Iterator[str]:
             reading.go_on()
             text = decoder.decode(data)
             if "\x00" in text:
-                raise reading.wrong("text", "bytes of something else", "Name the document in its real format")
+                raise reading.wrong("text", "another format", "Rename the document to match its format")
             yield text
     yield decoder.decode(b"", final=True)
 
@@ -66,7 +66,7 @@ def _encoding(reading: Reading, declared: bool) -> str:
                 if found._is_text_encoding and found.name not in ("utf-16", "utf-32"):
                     return found.name
             except (LookupError, ValueError):
-                reading.notes.append(f"an encoding that is not known: {match.group(1).decode('ascii', 'replace')}")
+                reading.notes.append(f"an unknown encoding: {match.group(1).decode('ascii', 'replace')}")
         decoder = codecs.getincrementaldecoder("utf-8")()
         file.seek(0)
         try:

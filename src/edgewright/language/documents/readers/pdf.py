@@ -31,8 +31,8 @@ _ITEM = re.compile(r"\s*(?:[-*\u2022\u25cf\u25aa\u2013]|\d{1,3}[.)]|\([a-z0-9]\)
 _LEADERS = re.compile(r"(?:\.\s?){5,}\s*\w{1,6}\s*$")
 _STOPS = (".", "!", "?", ":")
 _DO = {
-    "encrypted": "Save it without its password first",
-    "broken": "Open and save it with another program, or take another copy",
+    "encrypted": "Save it without a password first",
+    "broken": "Save it again with another program, or use another copy",
     "memory": "Split it, or save it as text",
 }
 
@@ -48,14 +48,14 @@ def read(reading: Reading) -> Iterator[Block]:
     reading.pages = len(pages)
     empty = [page.number for page in pages if not any(line.text.strip() for line in page.lines)]
     if len(empty) == len(pages):
-        got = "pictures of pages alone" if any(page.pictures for page in pages) else "pages without text"
-        raise reading.wrong("a PDF with text", got, "Recognise its text first (OCR), then index that")
+        got = "only images of pages" if any(page.pictures for page in pages) else "pages without text"
+        raise reading.wrong("a PDF with text", got, "Run text recognition (OCR) first, then index the result")
     if empty:
         some = ", ".join(map(str, empty[:10])) + (" ..." if len(empty) > 10 else "")
-        reading.notes.append(f"{len(empty)} of {len(pages)} pages hold no text and are not found: {some}")
+        reading.notes.append(f"{len(empty)} of {len(pages)} pages have no text and cannot be found: {some}")
     lost = sum(line.text.count("\ufffd") for page in pages for line in page.lines)
     if lost:
-        reading.notes.append(f"{lost} characters could not be read: their font does not say what they are")
+        reading.notes.append(f"{lost} characters were skipped: their font has no character mapping")
     yield from _blocks(pages)
 
 
@@ -80,7 +80,7 @@ def _pages(reading: Reading) -> list[Page]:
                 if told.page is not None:
                     pages.append(told.page)
         except msgspec.DecodeError:
-            raise reading.wrong("a PDF that can be read", "one that ends its reader", _DO["broken"]) from None
+            raise reading.wrong("a PDF that can be read", "one that crashes the reader", _DO["broken"]) from None
         finally:
             late.cancel()
             process.kill()
@@ -88,14 +88,14 @@ def _pages(reading: Reading) -> list[Page]:
             process.stdout.close() if process.stdout else None
     reading.go_on()
     if not pages or code not in (0, -9):
-        raise reading.wrong("a PDF that can be read", "one that ends its reader", _DO["broken"])
+        raise reading.wrong("a PDF that can be read", "one that crashes the reader", _DO["broken"])
     return pages
 
 
 def _trouble(reading: Reading, told: PdfLine) -> Exception:
     if told.trouble == "missing":
         return MissingExtraError("language", "pypdf, which reads PDF,")
-    expected = {"encrypted": "a PDF that anybody may read", "memory": "a PDF of bearable size"}
+    expected = {"encrypted": "a PDF without a password", "memory": "a PDF that fits in memory"}
     got = {"encrypted": "an encrypted one", "memory": "one that needs more than 2 GB of memory"}
     return reading.wrong(
         expected.get(told.trouble, "a PDF that can be read"),

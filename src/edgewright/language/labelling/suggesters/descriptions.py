@@ -10,7 +10,7 @@ from edgewright.schema.errors import InputError
 
 def _scores(given: Given) -> Scores:
     if given.encoder is None:
-        raise InputError("an encoder of text for descriptions", "none", "--encoder", "Name its directory")
+        raise InputError("an encoder of text for descriptions", "none", "--encoder", "Pass its directory")
     lines = [line or name.replace("_", " ") for name, line in zip(given.classes, given.descriptions, strict=True)]
     return np.asarray(given.vectors @ given.encoder.encode(lines).T, np.float64)
 

@@ -40,39 +40,36 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
         frame=Frame(
             task="retrieval",
             why=(
-                f"{kinds}: {size:,} bytes of text to be read, and no reading of a sensor",
-                "a question is answered by the section that says it: nothing is to be learnt from labels",
+                f"{kinds}: {size:,} bytes of text and no sensor readings",
+                "a section of a document answers each question, so no labels are needed",
             ),
-            capabilities=capabilities(retrieval="the answer stands in a document and must be found, with its place"),
+            capabilities=capabilities(retrieval="the answer and its location must be found in a document"),
             commands=index,
         ),
         columns=("question",),
         usual_rows=50.0,
         least_bytes=_LEAST,
-        least_why="an index in SQLite and the Python that asks it",
+        least_why="a SQLite index and the Python code that queries it",
         bytes_row=_QUESTION,
-        changes_how="every question has an answer of its own; it is shown where it was asked",
+        changes_how="every question has its own answer, shown where it was asked",
         existing=(
             Existing(
                 name="full text search",
-                what="words and their stems, with the base install alone, on a small board too",
+                what="matches words and their stems; needs only the base install, runs on small boards",
                 command=index[0],
             ),
             Existing(
                 name="vectors of a sentence encoder",
-                what="finds what is said in other words; only where words alone do not do: --encoder DIR",
+                what="finds paraphrases, where word matching is not enough: --encoder DIR",
                 command=index[0].replace(" --out", " --encoder DIR --out"),
             ),
         ),
         choice="full text search",
-        choice_why="it is the simplest that can answer; whether it does is measured with questions of your own",
-        measured=(("full text search", "not measured: that needs questions whose answers are known"),),
+        choice_why="it is the simplest option that can answer; test it with your own questions",
+        measured=(("full text search", "not measured: this needs questions with known answers"),),
         curve_note="not measured: nothing is trained",
         commands=index,
-        notes=(
-            "a language model that puts the answer into words is not needed to find it: `language ask` cites the "
-            "sentence itself",
-        ),
+        notes=("finding the answer needs no language model to phrase it: `language ask` cites the sentence itself",),
     )
 
 

@@ -45,12 +45,12 @@ def _target(problem: Problem) -> str:
     name = f"the target {problem.dataset.target_name}".rstrip()
     if problem.task == "regression":
         low, high = float(np.min(problem.y)), float(np.max(problem.y))
-        return f"{name} is an amount ({len(np.unique(problem.y)):,} values from {low:.5g} to {high:.5g}): a regression"
+        return f"{name} is a number ({len(np.unique(problem.y)):,} values from {low:.5g} to {high:.5g})"
     counts = np.unique(problem.y, return_counts=True)[1]
     shares = sorted(zip(problem.classes, counts / counts.sum(), strict=True), key=lambda pair: (-pair[1], pair[0]))
     some = ", ".join(f"{label} {100 * share:.3g} %" for label, share in shares[:6])
     more = " and more" if len(shares) > 6 else ""
-    return f"{name} has {len(shares)} values ({some}{more}): a classification"
+    return f"{name} has {len(shares)} values ({some}{more})"
 
 
 def _share(problem: Problem) -> str:
@@ -61,22 +61,22 @@ def _share(problem: Problem) -> str:
     share = known / rows if rows else 0.0
     said = f"{100 * share:.3g} % of {rows:,} rows are labelled"
     if problem.held:
-        said += f", without those of {', '.join(problem.held)}, which are held back for the report of a run"
+        said += f", not counting {', '.join(problem.held)}, held out for the test report of a run"
     if share < 0.2:
-        said += "; `edgewright label suggest` would make more of the rest"
+        said += "; `edgewright label suggest` proposes labels for the rest"
     return said
 
 
 def _kept(problem: Problem, by: str) -> str:
     units = int(problem.units.max()) + 1
     if problem.by == "row" and by == "row":
-        return "each row is judged for itself, as --by row says that rows do not know each other"
+        return "--by row treats every row as independent"
     if problem.by == "row":
-        return "rows that follow each other do not know each other (measured): each is judged for itself"
+        return "consecutive rows are independent (measured), so folds split single rows"
     what = {
         "group": "people or machines", "session": "sessions", "day": "days", "block": "blocks of time"
     }.get(problem.by, f"{problem.by}s")  # fmt: skip
-    return f"{units:,} {what} stay whole in every fold: a model is judged on those that it has not seen"
+    return f"{units:,} {what} stay whole in every fold: a model is tested on ones it has not seen"
 
 
 FOLDS = 3
@@ -95,7 +95,7 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead
         doing: shows progress.
         ahead: gets the estimate of long work before it begins.
     """
-    later = "edgewright curve measures it"
+    later = "measure it with edgewright curve"
     if wanted is False:
         return None, f"not measured (--no-curve): {later}"
     if rung == "majority":
@@ -104,13 +104,13 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead
     cells = ladder.parts(chosen.columns)[-1].X.size
     most = next(limit for rank, limit in _MOST if chosen.rank < rank)
     if wanted is None and cells > most:
-        return None, f"not measured: {cells:,} cells take long with a {chosen.title} (--curve insists); {later}"
+        return None, f"not measured: {cells:,} cells take long with a {chosen.title} (--curve measures anyway)"
     learner = OfSamples(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
     try:
         found = measure(learner, CurveRequest(parameters=False), doing, ahead)
     except InputError as error:
         return None, f"not measured: {error}"
-    return found, f"{found.verdict} (error: {found.error}, with a {found.model}; interval of 80 %)"
+    return found, f"{found.verdict} (error: {found.error}, with a {found.model}; 80 % interval)"
 
 
 _TASKS = ("classification", "regression")
@@ -148,7 +148,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     curve, curve_note = curve_of(ladder, chosen.rung.name, request.curve, doing, ahead)
     window = problem.window
     changes, how = _changes(problem)
-    sentences = (f"columns of sentences are left out: {', '.join(seen.sentences)}",) if seen.sentences else ()
+    sentences = (f"ignored text columns: {', '.join(seen.sentences)}",) if seen.sentences else ()
     return Found(
         name=problem.name,
         target=problem.dataset.target_name,
@@ -200,7 +200,7 @@ def _setup(seen: Look, request: AdviceRequest) -> Setup:
     if pipeline or names_pipeline(request.data, request.path):
         data, path = (pipeline, request.data) if pipeline else (request.data, request.path)
         if pipeline:
-            why.append(f"the folder is the public set {known}, for which the pipeline {pipeline} is ready")
+            why.append(f"the folder is the public set {known}; use its pipeline {pipeline}")
         problem, config, _ = problem_and_config(data, {}, path=path, by=request.by)
         where = f"{data} --data {shlex.quote(path)}" if path else data
         named: dict[str, object] = {}
@@ -215,7 +215,7 @@ def _setup(seen: Look, request: AdviceRequest) -> Setup:
         has = problem.dataset.target_name
         if request.target and has.lower() != request.target.lower():
             raise InputError(f"the target {has!r} of {known}", repr(request.target), "--target",
-                             "Leave --target out, or name a file instead")  # fmt: skip
+                             "Omit --target, or pass a file instead")  # fmt: skip
         where = shlex.quote(request.data)
     return Setup(problem, config, where, known, tuple(why), tuple(left), named)
 
@@ -243,7 +243,7 @@ def _problem(
         left += knowing.items()
         named["ignore"] = [*ignored, *knowing]
     assert made is not None  # noqa: S101 - the loop ran
-    left += [(name, "it never changes, or has no value") for name in made[2]]
+    left += [(name, "it is constant or empty") for name in made[2]]
     return made[0], made[1]
 
 
@@ -258,7 +258,7 @@ def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
         name = next((name for name in names if sentence.startswith(f"{name} ")), "")
         if name and name not in kept and _OWN_RANGE not in sentence:
             said = sentence.split(": is it known")[0].removeprefix(f"{name} ")
-            found[name] = f"it may know the target already ({said}); --keep {shlex.quote(name)} takes it in"
+            found[name] = f"it may leak the target ({said}); include it with --keep {shlex.quote(name)}"
     return found
 
 
@@ -281,13 +281,13 @@ def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str])
     }
     if "time" not in named and (time := find_time(table)):
         named["time"] = time
-        why.append(f"the column {time} holds the times of rows: whole days or blocks of time are judged, not rows")
+        why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
 
 
 def _no_measurement(seen: Look, request: AdviceRequest, time: str) -> list[tuple[str, str]]:
     """Return columns of text, and counters of rows, that have no part."""
     parts = {request.target, request.group, request.session, time, *request.ignore, *request.keep, ""}
-    found = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
+    found = [(name, "it holds text, not measurements") for name in seen.words if name not in parts]
     return found + [(name, "it counts rows") for name in seen.counters if name not in parts]
 
 
@@ -299,7 +299,7 @@ def _window(seen: Look, request: AdviceRequest, named: dict[str, object], why: l
     table = {key: value for key, value in table.items() if value}
     dataset = load_data({**table, "path": request.data}, seed=request.seed)
     if all(recording.target is None for recording in dataset.recordings):
-        raise InputError("a target", "none in the data", request.data, "Name its column with --target")
+        raise InputError("a target", "none in the data", request.data, "Set its column with --target")
     window, said = window_for(dataset)
     why.append(said)
     if window is not None and window.pad:
@@ -324,17 +324,17 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     if sound is not None:
         return sound, why
     if rate is None:
-        return None, "rows carry no time: each is judged by itself"
+        return None, "rows have no time, so each is predicted alone"
     if rate < FASTEST_ROWS:
-        return None, f"{pace(rate)}: each row is a state of its own, and is judged by itself"
+        return None, f"{pace(rate)}: slow enough to predict each row alone"
     runs = stretches(dataset)
     lasts = float(np.median(runs)) if runs else 0.0
     wanted = min(SECONDS * rate, lasts / 2) if lasts else SECONDS * rate
     samples = 2 ** round(math.log2(max(_SHORTEST, wanted)))
     if lasts and samples > lasts:
         samples //= 2
-    why = f"{rate:g} rows a second are parts of a movement: windows of {samples} rows, {samples / rate:.3g} s"
-    text = f", as a label lasts {lasts / rate:.3g} s in the median" if lasts else ""
+    why = f"{rate:g} rows a second need windows: {samples} rows, {samples / rate:.3g} s"
+    text = f" (median length of a label: {lasts / rate:.3g} s)" if lasts else ""
     return WindowConfig(samples=samples), why + text
 
 
@@ -342,16 +342,16 @@ def _changes(problem: Problem) -> tuple[float, str]:
     """Return share of the samples whose label is another than that of the one before, in the same session."""
     samples = problem.samples
     if problem.task != "classification" or samples.rate is None:
-        return 1.0, "every answer is sent: how often answers change is not known"
+        return 1.0, "every answer is sent, because it is unknown how often answers change"
     codes = np.unique(samples.sessions, return_inverse=True)[1]
     order = np.lexsort((samples.starts, codes))
     same = np.diff(codes[order]) == 0
     if not same.any():
-        return 1.0, "every answer is sent: each session has one sample"
+        return 1.0, "every answer is sent, because each session has one sample"
     y = np.asarray(problem.y)[order]
     share = float((y[1:] != y[:-1])[same].mean())
     share = max(share, 1.0 / len(y))
-    return share, f"only answers that differ from the one before are sent: {100 * share:.2g} % of the labels do"
+    return share, f"only changed answers are sent: {100 * share:.2g} % of the labels differ from the one before"
 
 
 def _priced(ladder: Ladder, chosen: Chosen, config: PipelineConfig) -> Callable[[Profile], Footprint | None]:
@@ -373,7 +373,7 @@ def _simple(record: LadderRecord, problem: Problem) -> tuple[Existing, ...]:
     if problem.task == "classification" and len(problem.classes) == 2:
         share = float(min(np.unique(problem.y, return_counts=True)[1]) / len(problem.y))
         if share < 0.1:
-            what = f"one class is rare ({100 * share:.1f} %): a detector learns the usual and needs no examples of it"
+            what = f"one class is rare ({100 * share:.1f} %): a detector learns normal rows and needs no examples of it"
             lines.append(Existing(name="shipped detectors", what=what, command="edgewright detect fit --help"))
     return tuple(lines)
 
@@ -381,14 +381,14 @@ def _simple(record: LadderRecord, problem: Problem) -> tuple[Existing, ...]:
 def _costs(record: LadderRecord, chosen: Chosen) -> tuple[tuple[str, str], ...]:
     spent = chosen.rung.cpu_seconds / (record.folds + 1)
     return (
-        ("labels", f"{record.samples:,} samples in {record.units:,} {record.kept}s, as there are"),
-        ("training", f"{spent:.1f} s of CPU a fit (measured here; another machine, another figure)"),
-        ("this advice", f"{record.cpu_seconds:.0f} s of CPU for the ladder (measured here)"),
+        ("labels", f"{record.samples:,} samples in {record.units:,} {record.kept}s (already available)"),
+        ("training", f"{spent:.1f} s of CPU per fit (measured on this machine)"),
+        ("this advice", f"{record.cpu_seconds:.0f} s of CPU for the ladder (measured on this machine)"),
     )
 
 
 def _notes(record: LadderRecord) -> tuple[str, ...]:
-    held = (f"left out from the beginning, for a run to report on: {', '.join(record.held)}",) if record.held else ()
+    held = (f"held out for the test report of a run: {', '.join(record.held)}",) if record.held else ()
     return (*record.notes, *held)
 
 

@@ -12,7 +12,7 @@ from edgewright.search.advise.inspection import Look
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # Published for MobileCLIP-S0: 11.4 million parameters of its pictures' side, a byte each; recalled, not looked up.
 _LEAST = 11.4e6
-_NEEDED = "there is no network of pictures to train here: labels come from descriptions by an encoder that is ready"
+_NEEDED = "Edgewright trains no picture network; a pretrained encoder assigns labels from descriptions"
 
 
 def _fits(seen: Look, request: AdviceRequest) -> bool:
@@ -31,19 +31,19 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     place = shlex.quote(str(seen.place))
     zero = f"edgewright language zero-shot {place} --labels labels.toml --encoder DIR"
     index = f"edgewright language index --pictures DIR {place} --out pictures.index"
-    why = [f"{len(files):,} pictures of {size:,.0f} bytes in the mean"]
+    why = [f"{len(files):,} pictures of {size:,.0f} bytes on average"]
     if len(folders) > 1:
         why.append(f"{len(folders)} folders ({', '.join(folders[:6])}{' and more' if len(folders) > 6 else ''}) could "
-                   "be classes: a classification of pictures")  # fmt: skip
+                   "be classes")  # fmt: skip
     task = "classification" if len(folders) > 1 else "retrieval"
     needed = {"zero_shot": _NEEDED} if len(folders) > 1 else {
-        "zero_shot": _NEEDED, "retrieval": "pictures without labels are found by what they show"}  # fmt: skip
+        "zero_shot": _NEEDED, "retrieval": "unlabelled pictures can be searched by content"}  # fmt: skip
     return Found(
         name=seen.place.stem,
         target="",
         frame=Frame(
             task=task,
-            why=(*why, "rungs of the ladder are for readings; for pictures a ready encoder is the simple solution"),
+            why=(*why, "the ladder compares models of sensor readings; for pictures a pretrained encoder is simplest"),
             capabilities=capabilities(**needed),
             commands=(zero, index),
         ),
@@ -54,22 +54,22 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
         bytes_row=size,
         existing=(
             Existing(
-                name="an encoder of pictures and text", what="labels by descriptions, without any example", command=zero
+                name="an encoder of pictures and text", what="labels from descriptions, without examples", command=zero
             ),
             Existing(
                 name="the same encoder as an index",
-                what="a picture like this one, or one of what is described",
+                what="finds similar pictures, or pictures that match a description",
                 command=index,
             ),
             Existing(
-                name="a model from elsewhere",
-                what="ONNX or .tflite is brought into the dialect, made int8 and exported",
+                name="an imported model",
+                what="import .onnx or .tflite, quantize to int8 and export",
                 command="edgewright compress MODEL.onnx --int8 --data DATA --target LABEL",
             ),
         ),
-        choice="a ready encoder with descriptions of the labels",
-        choice_why="nothing has to be trained; whether it is good enough is seen on labelled pictures",
-        measured=(("a ready encoder", "not measured: --encoder names one, and none comes with Edgewright"),),
+        choice="a pretrained encoder with descriptions of the labels",
+        choice_why="it needs no training; test its accuracy on labelled pictures",
+        measured=(("a pretrained encoder", "not measured: set one with --encoder; Edgewright includes none"),),
         curve_note="not measured: nothing is trained",
         commands=(zero, index),
     )

@@ -50,7 +50,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     task, why = _task(rows, request, season, kinds, apart)
     could = ", ".join(seen.few_valued())
     notes = (
-        (f"no --target was named; columns of few values that could be one: {could}",)
+        (f"no --target is set; columns with few values that could be one: {could}",)
         if could and not request.target
         else ()
     )
@@ -89,25 +89,25 @@ def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, apart: fl
     """Return the framing, and why."""
     rate = rows.dataset.rate
     lines = [
-        "no target is named: nothing says what is right" if not request.target else
-        f"{request.target} says which rows are odd" if request.task == "anomaly" else
+        "no target is set, so there are no correct answers to learn" if not request.target else
+        f"{request.target} marks the anomalous rows" if request.task == "anomaly" else
         f"{request.target} is to be forecast"
     ]  # fmt: skip
     if rate is not None:
-        lines.append(f"rows come in order of time, one every {1 / rate:.4g} s")
-        lines.append(f"the column {rows.name} repeats itself every {season} rows" if season else
+        lines.append(f"rows are in time order, one every {1 / rate:.4g} s")
+        lines.append(f"the column {rows.name} repeats every {season} rows" if season else
                     f"the column {rows.name} shows no season")  # fmt: skip
     lines.append(
-        f"rows fall into {kinds} kinds (silhouette {apart:.2f})" if kinds else
-        f"rows fall into no kinds that lie apart (silhouette at best {apart:.2f})"
+        f"rows form {kinds} clusters (silhouette {apart:.2f})" if kinds else
+        f"rows form no separate clusters (best silhouette {apart:.2f})"
     )  # fmt: skip
     if request.task != "auto":
-        return request.task, (*lines, f"{request.task} was asked for")
+        return request.task, (*lines, f"--task {request.task} is set")
     if rate is None and kinds:
-        return "clustering", (*lines, "without time or labels, kinds that lie apart are what can be found")
+        return "clustering", (*lines, "without time or labels, only separate clusters can be found")
     return "anomaly", (
         *lines,
-        "what is usual can be learnt without labels, and what is not be told from it: anomalies",
+        "normal rows can be learned without labels; rows that differ are anomalies",
     )
 
 
@@ -136,15 +136,15 @@ def _anomaly(seen: _Seen) -> Found:
     measured, name, said = _judged(choice, reason)
     flips = [] if asked.target else [
         Flip(
-            when="with some rows labelled as odd (--target), as few as there are",
-            then="detectors are judged by true events, and a threshold is set by their costs: edgewright tune",
+            when="with some anomalous rows labelled (--target), even a few",
+            then="true events then score the detectors, and their costs set the threshold: edgewright tune",
         )
     ]  # fmt: skip
     if seen.season:
         commands.append(_forecast(rows, asked, seen.season))
         flips.append(
             Flip(
-                when="if what comes next is what matters (--task forecasting)",
+                when="if you need a forecast (--task forecasting)",
                 then=f"a forecaster is measured instead: {rows.name} repeats every {seen.season} rows",
             )
         )
@@ -152,7 +152,7 @@ def _anomaly(seen: _Seen) -> Found:
         commands,
         target=asked.target,
         changes=min(1.0, (1.0 / 86_400.0) / rows.dataset.rate) if rows.dataset.rate else 1.0,
-        changes_how="only alarms are sent: one a day is accepted as false",
+        changes_how="only alarms are sent; one false alarm a day is accepted",
         existing=_limits(rows),
         measured=measured,
         choice=name,
@@ -160,7 +160,7 @@ def _anomaly(seen: _Seen) -> Found:
         price=price,
         curve_note="not measured for detectors"
         if asked.target
-        else "not measured: without labels nothing says how good a detector is on true events",
+        else "not measured: scoring a detector on true events needs labels",
         flips=tuple(flips),
         costs=(("labels", f"those in {asked.target}" if asked.target else "none"),),
     )
@@ -192,9 +192,9 @@ def _limits(rows: Rows) -> tuple[Existing, ...]:
                      list(zip(rows.names, low, high, strict=True))[:4])  # fmt: skip
     return (
         Existing(
-            name="a limit a column",
-            what=f"{some}: rules of a device, without learning",
-            measured="2 of 1,000 rows lie outside, of each column, by how the limits were taken",
+            name="one limit per column",
+            what=f"{some}: fixed rules on the device, no training",
+            measured="2 of 1,000 rows are outside in each column, by construction",
         ),
     )
 
@@ -226,10 +226,8 @@ def _forecasting(seen: _Seen) -> Found:
         commands,
         target=rows.name,
         rows_an_answer=float(horizon),
-        changes_how="every forecast is sent, one a horizon",
-        existing=(
-            Existing(name="the value of a season ago", what="nothing is learnt; a MASE of 1 is as good as that"),
-        ),
+        changes_how="every forecast is sent, one per horizon",
+        existing=(Existing(name="the value one season ago", what="no training; MASE 1 means as good as this"),),
         measured=measured,
         choice=spec.name,
         choice_why=spec.reason,
@@ -243,17 +241,17 @@ def _clustering(seen: _Seen) -> Found:
     kinds, apart = seen.kinds, seen.apart
     fit = f"edgewright detect fit {_common(rows, asked)} --detector k_means --out kinds.detector"
     commands = (fit, "edgewright label --help", f"edgewright advise {shlex.quote(asked.data)} --target LABEL")
-    count = f"{kinds} kinds" if kinds else "no kinds that lie apart"
+    count = f"{kinds} kinds" if kinds else "no separate clusters"
     return seen.found(
         commands,
         target="",
         existing=_limits(rows),
-        measured=(("k-means", f"{count}, silhouette {apart:.2f} (1 is far apart, 0 is none)"),),
+        measured=(("k-means", f"{count}, silhouette {apart:.2f} (1: far apart, 0: overlapping)"),),
         choice="distances to k-means centres",
-        choice_why=f"{count} were found; a person has to say what they mean, and then it is a classification",
+        choice_why=f"{count} were found; once a person names them, the task is classification",
         curve_note="not measured: there are no labels",
-        flips=(Flip(when="once the kinds have names (--target)", then="the ladder measures a classification"),),
-        costs=(("labels", "none; a name a kind"),),
+        flips=(Flip(when="once the clusters have names (--target)", then="the ladder compares classifiers"),),
+        costs=(("labels", "none; one name per cluster"),),
     )
 
 

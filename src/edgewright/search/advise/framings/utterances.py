@@ -62,9 +62,9 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     inside = [one for one in found.utterances if one.intent != OUT_OF_SCOPE]
     counts = Counter(one.intent for one in inside)
     if len(counts) < 2:
-        raise InputError("at least two different intents", str(len(counts)), request.data, "Label more than one thing")
+        raise InputError("at least two different intents", str(len(counts)), request.data, "Label at least two intents")
     if len(inside) < _FEWEST:
-        raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), request.data, "Write down more of them")
+        raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), request.data, "Add utterances")
     with doing("Intents", 3) as advance:
         learner = OfText(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=request.seed)
         most = max(counts.values()) / len(inside)
@@ -80,34 +80,34 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
              'edgewright language parse "..." --model text.language',
              "edgewright language export text.language --to c99 --out firmware")  # fmt: skip
     choice = "a student of intents of at most 64 kB"
-    text = "word counts (naive Bayes) come within chance of it, but only the student comes with C99 and test vectors"
+    text = "word counts (naive Bayes) are as accurate within chance, but only the student has C99 and test vectors"
     return Found(
         name=seen.place.stem if seen.place else "text",
         target=request.target,
         frame=Frame(
             task="intent",
-            why=(f"{found.said}: {len(inside):,} sentences with {len(counts)} labels, text with labels is an intent",
-                 f"the rarest label has {min(counts.values())}, the most frequent {max(counts.values())} sentences"),
+            why=(f"{found.said}: {len(inside):,} sentences with {len(counts)} labels, so each label is an intent",
+                 f"labels have {min(counts.values())} to {max(counts.values())} sentences"),
             capabilities=capabilities(),
             commands=train,
         ),
         columns=("sentence",),
         usual_rows=50.0,
         bytes_row=float(np.mean([len(one.text.encode()) for one in inside])),
-        changes_how="every sentence has an answer of its own",
+        changes_how="every sentence has its own answer",
         existing=(Existing(name="labels from descriptions", what="an encoder and a description of each label, without "
                            "examples; with labelled ones the student is smaller",
                            command='edgewright language zero-shot "..." --labels labels.toml --encoder DIR'),),
         choice=choice,
-        choice_why=f"accuracy {student:.3f} on a fifth of each label that was held out, {gain:+.3f} against word counts"
+        choice_why=f"accuracy {student:.3f} on a held-out fifth of each label, {gain:+.3f} over word counts"
         + ("" if taken else f" (within ±{sure:.3f}: {text})"),
         measured=(("most frequent label", f"accuracy {most:.3f}"),
                   ("word counts, naive Bayes", f"accuracy {words:.3f}"),
                   ("student, int8, at most 64 kB", f"accuracy {student:.3f} ± {sure:.3f}")),
-        curve_note=f"not measured: edgewright curve {found.ready} --utterances measures it",
-        costs=(("flash", "64 kB at most for the student's tables (--size)"), ("labels", f"{len(inside):,} sentences")),
+        curve_note=f"not measured: measure it with edgewright curve {found.ready} --utterances",
+        costs=(("flash", "at most 64 kB for the student's tables (--size)"), ("labels", f"{len(inside):,} sentences")),
         commands=(*train, f"edgewright curve {found.ready} --utterances"),
-        notes=("sentences of one speaker stay in one part only where the file says who spoke; here they are dealt one "
+        notes=("the file names no speakers, so sentences of one speaker can be in both parts; they are split one "
                "by one",),
     )  # fmt: skip
 
@@ -124,7 +124,7 @@ def _read(seen: Look, request: AdviceRequest) -> _Read | None:
         return None
     if target not in seen.header:
         raise InputError(
-            f"one of the columns {', '.join(seen.header)}", repr(target), request.data, "Name it in --target"
+            f"one of the columns {', '.join(seen.header)}", repr(target), request.data, "Set it with --target"
         )
     column = names.get("text") or max((n for n in seen.sentences if n != target), key=lambda n: seen.words[n])
     pairs = zip(seen.column(column), seen.column(target), strict=True)
@@ -159,7 +159,7 @@ def _unlabelled(seen: Look) -> Found:
         frame=Frame(
             task="intent",
             why=(f"sentences in {', '.join(seen.sentences)}, and no label was named with --target",),
-            capabilities=capabilities(zero_shot="without labels, descriptions of them are all there is"),
+            capabilities=capabilities(zero_shot="without labelled sentences, only descriptions of labels remain"),
             commands=commands,
         ),
         columns=("sentence",),
@@ -169,7 +169,7 @@ def _unlabelled(seen: Look) -> Found:
         least_why="an encoder of sentences",
         measured=(("anything", "not measured: nothing is labelled"),),
         choice="labels from descriptions, then a student",
-        choice_why="nothing can be measured without labels: some dozens of each are enough to begin with",
+        choice_why="measuring needs labels; start with a few dozen sentences per label",
         curve_note="not measured: there are no labels",
         commands=commands,
     )
@@ -186,20 +186,20 @@ def _questions(seen: Look) -> Found:
         frame=Frame(
             task="retrieval",
             why=(
-                f"columns of questions and answers, {len(seen.rows):,} rows: an answer stands in a document, and is "
-                "no class that comes again",
+                f"columns of questions and answers, {len(seen.rows):,} rows: answers come from documents and "
+                "are not recurring classes",
             ),
-            capabilities=capabilities(retrieval="the answer must be found in the documents, with its place"),
+            capabilities=capabilities(retrieval="the answer and its location must be found in the documents"),
             commands=commands,
         ),
         columns=("question",),
         usual_rows=50.0,
         bytes_row=60.0,
         least_bytes=_ASKING,
-        least_why="an index in SQLite and the Python that asks it",
-        measured=(("full text search", "not measured: the documents that the answers stand in are needed"),),
+        least_why="a SQLite index and the Python code that queries it",
+        measured=(("full text search", "not measured: this needs the documents that contain the answers"),),
         choice="full text search",
-        choice_why="it is the simplest that can answer; these questions then say how often it does",
+        choice_why="it is the simplest option that can answer; test it with these questions",
         curve_note="not measured: nothing is trained",
         commands=commands,
     )

@@ -140,11 +140,11 @@ def _tried(
 
 def _lacks(problem: Problem) -> str:
     if problem.task != "classification" or len(problem.classes) != _TWO:
-        return "it tells two classes apart"
+        return "it supports only two classes"
     if problem.samples.rate is None:
-        return "the order of the samples in time is not known"
+        return "the time order of the samples is unknown"
     if problem.window is not None and problem.window.within == "label":
-        return "windows cut within labels would tell it where a label ends"
+        return "windows cut at label boundaries would leak where a label ends"
     return ""
 
 

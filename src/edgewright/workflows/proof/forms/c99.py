@@ -96,9 +96,9 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
     if compiler is None:
         subject.missing(name, "no C compiler: apt-get install gcc")
     elif f"{word}_context;" not in files[f"{word}.h"]:
-        subject.missing(name, "it takes no context, as what older versions exported: export it again")
+        subject.missing(name, "an older version exported it without a context; export it again")
     elif numbers not in subject.graphs or (numbers == "int8" and subject.network is None):
-        subject.missing(name, f"it is {numbers}, which {subject.name} has no network of")
+        subject.missing(name, f"it is {numbers}, and {subject.name} has no {numbers} network")
     else:
         note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
         labels = _labels(files[f"{word}.h"], subject.graphs[numbers].labels)

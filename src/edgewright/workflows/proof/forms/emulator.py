@@ -56,7 +56,7 @@ def _run(
             # The stages need memory of their own: a small device answers without showing them.
             seen = {}
             done, answer = _call(tools, files, subject, rows, seen)
-            said.append(f"its stages do not fit beside it ({error})")
+            said.append(f"not enough memory to check stages ({error})")
         said.append(
             f"{done.instructions:,} instructions, {done.flash:,} bytes of flash, {done.ram:,} of RAM and "
             f"{done.stack:,} of stack{', stages included' if seen else ''}"

@@ -163,7 +163,7 @@ def _make(subject: Subject) -> Iterator[Form]:
     for one in networks(subject):
         yield from _whole_forms(subject, one)
         if one.network is None:
-            subject.missing(f"{one.numbers} .tflite", "there is no network after the boundary that .tflite holds")
+            subject.missing(f"{one.numbers} .tflite", "no network after the boundary fits .tflite")
             continue
         for reference in (True, False):
             name = f"{one.numbers} .tflite in LiteRT {_path(reference)}"

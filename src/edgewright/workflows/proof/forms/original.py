@@ -31,9 +31,7 @@ def _make(subject: Subject) -> Iterator[Form]:
     if not engine.available():
         subject.missing(_TFLITE if tflite else _ONNX, f"pip install 'edgewright[{engine.extra}]'")
     elif tflite and subject.network is None and _hybrid(subject.original):
-        subject.missing(
-            _TFLITE, "its weights are int8 and its activations float: LiteRT rounds them anew for every row"
-        )
+        subject.missing(_TFLITE, "its weights are int8 and its activations float; LiteRT quantizes them for every row")
     elif tflite:
         yield Form(name=f"{_TFLITE} reference", numbers=numbers, run=_tflite(subject), files=files)
     else:
@@ -64,7 +62,7 @@ def _onnx(subject: Subject) -> Run:
             if fitting:
                 made[stage] = fitting[-1].reshape(len(samples), -1)
         if not made:
-            raise InputError("an output that holds the same numbers", ", ".join(given), subject.name)
+            raise InputError("an output with the same numbers", ", ".join(given), subject.name)
         if PROBABILITIES in made:
             made[LABEL] = np.argmax(made[PROBABILITIES], axis=1).astype(np.int64)
             own = _labels(given.values(), subject.reference.labels)

@@ -22,7 +22,7 @@ from edgewright.workflows.proof.forms import Forms, Run, Subject
 
 def _make(subject: Subject) -> Iterator[Form]:
     if subject.pipeline is None:
-        subject.missing("Python pipeline", "only a run folder holds it; this is a package or a model")
+        subject.missing("Python pipeline", "only a run folder has it; this is a package or a model")
     else:
         classes = getattr(subject.pipeline.steps[-1][1], "classes_", ())
         labels = tuple(str(label) for label in classes)

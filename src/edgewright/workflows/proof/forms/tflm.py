@@ -70,7 +70,7 @@ def _network(one: Network) -> Run:
     """
     network = one.network
     if network is None:
-        raise InputError("a whole pipeline or a network that .tflite holds", "neither", f"the {one.numbers} form")
+        raise InputError("a whole pipeline or a network that .tflite supports", "neither", f"the {one.numbers} form")
     model = network_file(network)
     places, made = network_places(model, network), interpreter(model)
     if not places:

@@ -24,7 +24,7 @@ _BLAME = 1e-3
 # Rows behind which a row is made that just reaches the threshold; so many neighbours in float32 are tried, up to so
 # many last digits away.
 _PREFIX, _TRIED, _NEAR = 300, 100, 20
-_KINDS = "an anomaly at the same rows, by the same threshold, judged over the same scores"
+_KINDS = "anomalies at the same rows, from the same threshold and scores"
 
 
 def detector_rules(name: str, threshold: float) -> dict[str, Rule]:
@@ -35,7 +35,7 @@ def detector_rules(name: str, threshold: float) -> dict[str, Rule]:
         threshold: by which small scores are measured.
     """
     score, odd, channel = stages_of(name)
-    words = f"float32 beside float64: relative {SCORE:g} + {SCORE:g} of the threshold"
+    words = f"float32 against float64: relative {SCORE:g} + {SCORE:g} of the threshold"
     return {
         score: Rule(words, relative=SCORE, absolute=SCORE * abs(threshold)),
         odd: Rule(_KINDS, numbers="label", kinds=True),

@@ -44,7 +44,7 @@ def prove_denoiser(request: ProofRequest) -> ProofRecord:
     """
     made = read_denoiser(request.place)
     signals, source = (
-        _heard(made, request) if request.data else (drawn_windows(made), "drawn noise of changing loudness")
+        _heard(made, request) if request.data else (drawn_windows(made), "random noise of changing loudness")
     )
     graphs = {form: noise_graph(read_onnx(model)) for form, model in
               (("float", made.float_model), ("int8", made.int8_model))}  # fmt: skip

@@ -50,7 +50,7 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
     if built:
         tied = with_tie(rows, places, built[0][1], file)
         rows = rows if tied is None else tied
-        notes += () if tied is not None else ("no row was found at which the score just reaches the threshold",)
+        notes += () if tied is not None else ("no row has a score exactly at the threshold",)
 
     def form(name: str, detector: Any, note: str) -> StreamForm:  # noqa: ANN401 - `_c_probe.CDetector`
         return StreamForm(f"C99 by {name}", lambda: _both(file, rows, detector), note)
@@ -99,9 +99,9 @@ def _drawn(file: DetectorFile, count: int) -> Chosen:
     level, unit = (_learnt(file, names, default) for names, default in ((_LEVELS, 0.0), (_UNITS, 1.0)))
     made = rng.standard_normal((count, channels)) * unit + level
     made[_ODD // 2 :: _ODD] += 8 * unit * rng.choice([-1, 1], (len(made[_ODD // 2 :: _ODD]), channels))
-    notes = ("no rows were named (--data): these are drawn",)
+    notes = ("no --data was set; these rows are random",)
     origins = tuple(f"drawn row {i}" for i in range(count))
-    return Chosen(np.asarray(made, np.float32), origins, "rows drawn at random", notes)
+    return Chosen(np.asarray(made, np.float32), origins, "random rows", notes)
 
 
 def _learnt(file: DetectorFile, names: tuple[str, ...], default: float) -> Floats:

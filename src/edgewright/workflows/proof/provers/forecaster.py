@@ -98,7 +98,7 @@ def _values(file: ForecasterFile, request: ProofRequest) -> tuple[Floats, tuple[
     values[-_DRAWN // 2 :: 9][: len(_ODD)] = _ODD
     own = len(file.test_rows)
     origins = tuple(f"test row {i}" if i < own else f"drawn row {i - own}" for i in range(len(values)))
-    return values, origins, "its own test rows, and rows drawn at random", ()
+    return values, origins, "its own test rows and random rows", ()
 
 
 PROVER = Prover(SPEC, prove_forecaster)

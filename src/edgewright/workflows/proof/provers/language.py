@@ -81,7 +81,7 @@ def prove_language(request: ProofRequest) -> ProofRecord:
             GRAMS: exact,
             LOGITS: exact,
             INTENT: exact,
-            CONFIDENCE: Rule("exp of float32 beside float64: relative 1e-4", relative=1e-4),
+            CONFIDENCE: Rule("exp in float32 against float64: relative 1e-4", relative=1e-4),
             SLOTS: Rule("the same slots with the same values", numbers="label", kinds=True),
         },
         names={

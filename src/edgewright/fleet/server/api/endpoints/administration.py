@@ -143,7 +143,7 @@ async def _add(call: Call) -> OperatorMade:
 
     def add(connection: sa.Connection) -> None:
         if connection.execute(sa.select(operators.c.name).where(operators.c.name == asked.name)).first():
-            raise RefusedError(409, "a name that is free", repr(asked.name), "name", "Remove that operator first")
+            raise RefusedError(409, "an unused name", repr(asked.name), "name", "Remove that operator first")
         connection.execute(sa.insert(operators).values(row))
 
     await call.act("operator.added", asked.name, add, {"role": asked.role})
@@ -178,7 +178,7 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/v1/fleet/tokens", "Tokens that can be used, without their secrets.", "viewer", _tokens, Tokens),
     Endpoint(
-        "DELETE", "/v1/fleet/tokens/{id}", "Makes a token useless.", "operator", _revoke, Done, parameters={"id": _ID}
+        "DELETE", "/v1/fleet/tokens/{id}", "Revokes a token.", "operator", _revoke, Done, parameters={"id": _ID}
     ),
     Endpoint(
         "POST", "/v1/fleet/operators", "Adds an operator; the token is shown this once.",
@@ -186,7 +186,7 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/v1/fleet/operators", "All operators.", "viewer", _list, Operators),
     Endpoint(
-        "DELETE", "/v1/fleet/operators/{name}", "Removes an operator; the token holds no longer.",
+        "DELETE", "/v1/fleet/operators/{name}", "Removes an operator; the token becomes invalid.",
         "admin", _remove, Done, parameters={"name": _NAME},
     ),
 )  # fmt: skip

@@ -244,7 +244,7 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/fleet/devices", "Devices, filtered and in order.", "viewer", _list, DevicePage, query=Wanted),
     Endpoint("GET", "/v1/fleet/overview", "Counts over the fleet.", "viewer", _overview, Overview),
     Endpoint(
-        "GET", "/v1/fleet/devices/{id}", "A device with what it told.",
+        "GET", "/v1/fleet/devices/{id}", "A device with its reports.",
         "viewer", _one, DeviceHistory, query=Depth, parameters=_ID,
     ),
     Endpoint(

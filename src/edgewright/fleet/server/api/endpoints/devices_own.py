@@ -37,11 +37,11 @@ async def _intent(call: Call) -> Allowed:
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/v1/enroll", "Takes a device in; the request is signed with the key that it names, as 'new'.",
+        "POST", "/v1/enroll", "Enrols a device; the request is signed with the key that it names, as 'new'.",
         "enrolling", _enrol, Enrolled, takes=Enrolment, errors=(409,), largest=4096,
     ),
     Endpoint(
-        "POST", "/v1/report", "Takes a report; the answer comes when it is durable.",
+        "POST", "/v1/report", "Accepts a report; answers once it is durable.",
         "device", _report, Acknowledged, takes=Report, errors=(409,),
     ),
     Endpoint(

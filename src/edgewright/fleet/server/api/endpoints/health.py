@@ -17,17 +17,17 @@ from edgewright.schema.fleet_api import Health, Problem
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _WHY = {
-    400: "What was sent is not what the description says.",
+    400: "The request does not match the API description.",
     401: "Not signed by an enrolled device, or without an operator's token.",
     403: "Not allowed: the role, a token that is used up, or a device in quarantine.",
     404: "Not here.",
     405: "Another method.",
     408: "The body came too slowly.",
-    409: "In conflict with what holds.",
+    409: "Conflicts with the current state.",
     413: "The body is too large.",
     415: "Another content type, or compressed.",
-    429: "Too many requests; Retry-After says when to come again.",
-    503: "Not now: the queue is full, the disk failed or the server ends; Retry-After says when to come again.",
+    429: "Too many requests; Retry-After says when to retry.",
+    503: "Not now: the queue is full, the disk failed or the server ends; Retry-After says when to retry.",
 }
 _OF_ALL = (400, 404, 408, 413, 415, 503)
 _OF_KNOWN = (401, 403, 429)
@@ -147,8 +147,8 @@ async def _description(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/healthz", "Whether the process lives.", "anyone", _lives, Health),
-    Endpoint("GET", "/readyz", "Whether requests are welcome now.", "anyone", _ready, Health),
+    Endpoint("GET", "/healthz", "Whether the process is alive.", "anyone", _lives, Health),
+    Endpoint("GET", "/readyz", "Whether the server accepts requests now.", "anyone", _ready, Health),
     Endpoint("GET", "/metrics", "Metrics in Prometheus' form.", "viewer", _metrics, Raw),
     Endpoint("GET", "/openapi.json", "This description.", "anyone", _description, Raw),
 )

@@ -72,14 +72,14 @@ async def _whereabouts(call: Call) -> Whereabouts:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/v1/fleet/spread", "Where versions are, by a trait.", "viewer", _spread, Spread, query=By),
+    Endpoint("GET", "/v1/fleet/spread", "Versions by a trait.", "viewer", _spread, Spread, query=By),
     Endpoint(
-        "GET", "/v1/fleet/attention", "Devices that drift, alarm, crash, are silent or shut out.",
+        "GET", "/v1/fleet/attention", "Devices that drift, alarm, crash, are silent or in quarantine.",
         "viewer", _attention, Attention, query=Look,
     ),
-    Endpoint("GET", "/v1/fleet/events", "What happened last.", "viewer", _events, Events, query=Last),
+    Endpoint("GET", "/v1/fleet/events", "Recent events.", "viewer", _events, Events, query=Last),
     Endpoint(
-        "GET", "/v1/fleet/devices/{id}/whereabouts", "Why a device is where it is.",
+        "GET", "/v1/fleet/devices/{id}/whereabouts", "Why a device is in its phase.",
         "viewer", _whereabouts, Whereabouts, parameters={"id": r"[0-9a-f]{32}"}, errors=(404,),
     ),
 )  # fmt: skip

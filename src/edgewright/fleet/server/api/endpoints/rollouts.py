@@ -137,7 +137,7 @@ ENDPOINTS = (
         "POST", _PATH, "Begins the rollout of a signed plan.", "operator", _start, RolloutSeen, StartRollout,
         errors=(404, 409, 503),
     ),
-    _steering("pause", "Nobody begins until it is resumed.", "paused", SteerRollout),
-    _steering("resume", "Goes on after a pause.", "running", SteerRollout),
-    _steering("abort", "Ends a rollout for ever, and may call devices back.", "aborted", AbortRollout),
+    _steering("pause", "Pauses a rollout: no device starts until it is resumed.", "paused", SteerRollout),
+    _steering("resume", "Resumes a rollout after a pause.", "running", SteerRollout),
+    _steering("abort", "Aborts a rollout permanently, and may roll devices back.", "aborted", AbortRollout),
 )  # fmt: skip
