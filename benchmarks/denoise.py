@@ -49,7 +49,7 @@ TASKS = (
 
 def main(names: Sequence[str]) -> int:
     """Print the tables; 1 where the denoiser is not better than every baseline where it must be."""
-    told = Told()
+    report = Told()
     edgewright = str(Path(python()).with_name("edgewright"))
     with tempfile.TemporaryDirectory() as folder:
         for task in TASKS:
@@ -67,11 +67,11 @@ def main(names: Sequence[str]) -> int:
             for sentence in score["loses"]:
                 print(f"\nworse: {sentence}")
             for kind in task.wins:
-                _judge(told, task.name, kind, score["rows"])
+                _judge(report, task.name, kind, score["rows"])
             _device(read_denoiser(file))
     print()
-    print(markdown(["SNR improvement over the best baseline", "measured", "at least", ""], told.rows))
-    return 0 if told.reached else 1
+    print(markdown(["SNR improvement over the best baseline", "measured", "at least", ""], report.rows))
+    return 0 if report.reached else 1
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

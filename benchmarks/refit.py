@@ -45,10 +45,10 @@ profile = "cortex-m4"
 
 def main() -> int:
     """Print both figures for each draw, and the mean of their differences with its standard error."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--data", required=True, help="ai4i2020.csv, or its folder")
-    place = Path(asked.parse_args().data)
-    with (place / "ai4i2020.csv" if place.is_dir() else place).open(encoding="utf-8-sig", newline="") as file:
+    argument_parser = argparse.ArgumentParser(description=__doc__)
+    argument_parser.add_argument("--data", required=True, help="ai4i2020.csv, or its folder")
+    path = Path(argument_parser.parse_args().data)
+    with (path / "ai4i2020.csv" if path.is_dir() else path).open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     figures = np.array([_draw(rows, seed) for seed in range(DRAWS)])
     gains = figures[:, 1] - figures[:, 0]

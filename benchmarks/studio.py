@@ -37,12 +37,12 @@ class Took(NamedTuple):
 
 def main() -> int:
     """Print the table; 1 when a target is missed."""
-    with tempfile.TemporaryDirectory() as place:
-        runs = Path(place) / "runs"
+    with tempfile.TemporaryDirectory() as location:
+        runs = Path(location) / "runs"
         size = _thousand(runs)
         index = median([_timed(lambda: Runs(runs).finished()) for _ in range(REPEATS)]) * 1e3
         starts, firsts, later = zip(*(_served(runs) for _ in range(3)), strict=True)
-        epoch = _epoch(Path(place) / "other") * 1e6
+        epoch = _epoch(Path(location) / "other") * 1e6
     start, first, again = (min(measured) for measured in (starts, firsts, later))
     rows = [
         [

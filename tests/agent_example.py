@@ -107,9 +107,9 @@ def signal(seconds: float, period: float = 8.0, seed: int = 0) -> Floats:
 def recording(path: Path, values: Floats, *, begin: float = 0.0, header: str = "time,level,heat") -> Path:
     """Return a CSV file of rows with their time."""
     lines = [header]
-    for place, row in enumerate(values.tolist()):
+    for index, row in enumerate(values.tolist()):
         cells = ["" if value != value else f"{value:.5f}" for value in row]
-        lines.append(",".join([f"{begin + place / RATE:.3f}", *cells]))
+        lines.append(",".join([f"{begin + index / RATE:.3f}", *cells]))
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -85,8 +85,8 @@ class Gateway:
         """Start the agent's process."""
         command = [COMMAND, "device", "run", *more, "--fleet", self.url, "--store", "dev", "--source", "csv:rows.csv"]
         command += ["--config", "device.toml", "--poll", "1"]
-        with (self.folder / "said").open("ab") as said:
-            self.device = subprocess.Popen(command, cwd=self.folder, stdout=said, stderr=said)
+        with (self.folder / "said").open("ab") as output:
+            self.device = subprocess.Popen(command, cwd=self.folder, stdout=output, stderr=output)
 
     def kill(self) -> None:
         """As a power cut: nothing is said any more."""
@@ -108,24 +108,24 @@ class Gateway:
     def roll_out(self, *gates: str, trial: float = 2.0) -> str:
         """Begin the rollout of the newest release; its plan."""
         (self.folder / "plan.toml").write_text(f"[trial]\nseconds = {trial}\n")
-        told = self.run(
+        text = self.run(
             "fleet", "rollout", "start", "--fleet", "fleet", "--plan", "plan.toml", "--stages", "all:100%",
             "--open", "all", "--dwell", "0s",
             *[word for gate in gates for word in ("--gate", gate)], "--quorum", "1" if gates else "5",
         )  # fmt: skip
-        found = re.search(r"pump-\d+-[0-9a-f]+", told)
-        assert found, told
+        found = re.search(r"pump-\d+-[0-9a-f]+", text)
+        assert found, text
         return found.group()
 
     def state(self, plan: str) -> str:
         """Where a rollout is."""
-        told = json.loads(self.run("fleet", "rollout", "status", plan, "--fleet", "fleet", "--json"))
-        return str(told)
+        record = json.loads(self.run("fleet", "rollout", "status", plan, "--fleet", "fleet", "--json"))
+        return str(record)
 
     def seen(self) -> dict[str, Any]:
         """Return the gateway, as the control plane has it."""
-        told = json.loads(self.run("fleet", "devices", "gateway", "--fleet", "fleet", "--json"))
-        found: dict[str, Any] = told["history"]
+        record = json.loads(self.run("fleet", "devices", "gateway", "--fleet", "fleet", "--json"))
+        found: dict[str, Any] = record["history"]
         return found
 
     def boards(self) -> dict[str, dict[str, Any]]:

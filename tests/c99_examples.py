@@ -171,9 +171,9 @@ def compile_together(
 def call(folder: Path, *command: str) -> str:
     """Return what a program says on both streams; fails with it."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    told = done.stdout + done.stderr
-    assert done.returncode == 0, told[-4000:]
-    return told
+    message = done.stdout + done.stderr
+    assert done.returncode == 0, message[-4000:]
+    return message
 
 
 def sizes_of(folder: Path, header: str, *kinds: str) -> list[int]:

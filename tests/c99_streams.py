@@ -60,9 +60,9 @@ def said(program: Path, given: bytes) -> bytes:
 def threshold_of(scores: NDArray[np.float64]) -> float:
     """Between two scores that are far apart: neither changes its side with the last digit."""
     known = np.unique(scores[np.isfinite(scores)])
-    place = min(int(np.searchsorted(known, np.nanquantile(scores, 0.96))), len(known) - 2)
-    place += int(np.diff(known[place : place + 12]).argmax())
-    return float(known[place : place + 2].mean())
+    index = min(int(np.searchsorted(known, np.nanquantile(scores, 0.96))), len(known) - 2)
+    index += int(np.diff(known[index : index + 12]).argmax())
+    return float(known[index : index + 2].mean())
 
 
 def rows_main(name: str, files: Mapping[str, str]) -> str:

@@ -89,9 +89,9 @@ class Unit:
         """Begin, or begins again."""
         command = [COMMAND, "device", "run", *more, "--fleet", self.fleet.url, "--store", "store", "--poll", "1"]
         command += ["--source", f"csv:{self.fleet.folder / 'rows.csv'}", "--name", self.name]
-        with (self.folder / "said").open("ab") as said:
+        with (self.folder / "said").open("ab") as output:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, stdout=said, stderr=said, env=self.clock.environment
+                command, cwd=self.folder, stdout=output, stderr=output, env=self.clock.environment
             )  # fmt: skip
 
     def end(self) -> None:
@@ -218,9 +218,9 @@ class ClockFleet:
         """Publish a package and begin its rollout; the plan's name."""
         run(self.folder, "fleet", "publish", f"r{number}.edge", "--fleet", "fleet", env=self.clock.environment)
         (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
-        said = self.ask("fleet", "rollout", "start", "--plan", "plan.toml", "--json", *more)
-        found = re.search(r'"(pump-[0-9]+-[0-9a-f]+)"', said)
-        assert found, said
+        text = self.ask("fleet", "rollout", "start", "--plan", "plan.toml", "--json", *more)
+        found = re.search(r'"(pump-[0-9]+-[0-9a-f]+)"', text)
+        assert found, text
         return found.group(1)
 
     def rollout(self, plan: str) -> tuple[str, int]:

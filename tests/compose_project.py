@@ -123,14 +123,14 @@ class Project:
                 self._until_healthy(one)
         assert not (self._fixed(name) and name in self.running), f"the address of {name} is in use"
         self.runs += 1
-        place = f"{name}-run-{self.runs}"
+        location = f"{name}-run-{self.runs}"
         mounts = [Mount(Path(source), target, read_only=True) for source, target in more]
-        made = self._start(name, command=command, address=f"172.30.87.{200 + self.runs}", place=place, more=mounts)
+        made = self._start(name, command=command, address=f"172.30.87.{200 + self.runs}", place=location, more=mounts)
         try:
             code = made.process.wait(PATIENCE)
         finally:
             made.kill()
-        return code, self.log(place)
+        return code, self.log(location)
 
     def again(self, name: str) -> None:
         """Start a service that has ended by itself or was killed, as an engine does: without those it depends on."""
@@ -158,11 +158,11 @@ class Project:
 
     def publish(self, *ports: str) -> None:
         """Publish the ports that the file names, on the host's own addresses."""
-        said = [
+        reported = [
             (one.rpartition(":")[0].rpartition(":")[2], f"{self.address[name]}:{one.rpartition(':')[2]}")
             for name in self.address for one in self.said["services"][name].get("ports", ())
         ]  # fmt: skip
-        self._relay([f"{port}={target}" for port, target in said if port not in ports])
+        self._relay([f"{port}={target}" for port, target in reported if port not in ports])
 
     def reach(self, name: str, port: int) -> str:
         """`127.0.0.1:PORT` on this machine for any port of a service, for a test that looks from without."""
@@ -189,14 +189,14 @@ class Project:
         self, name: str, command: Sequence[str] = (), address: str = "", place: str = "",
         more: Sequence[Mount] = (),
     ) -> Container:  # fmt: skip
-        said = self.said["services"][name]
-        image = IMAGES[said["image"].rpartition(":")[0]]
-        told = [*image.program, *(command or said.get("command", ()))] or list(image.alone)
+        record = self.said["services"][name]
+        image = IMAGES[record["image"].rpartition(":")[0]]
+        records = [*image.program, *(command or record.get("command", ()))] or list(image.alone)
         what = Started(
-            name=name, address=address or self.address[name], command=told, hosts=self._hosts(name),
-            log=self.kept / f"{place or name}.log", user=str(said.get("user", image.user)),
-            mounts=[*self._mounts(name, said), *more], settings=said.get("environment", {}), script=image.script,
-            files=int(said.get("ulimits", {}).get("nofile", 0)),
+            name=name, address=address or self.address[name], command=records, hosts=self._hosts(name),
+            log=self.kept / f"{place or name}.log", user=str(record.get("user", image.user)),
+            mounts=[*self._mounts(name, record), *more], settings=record.get("environment", {}), script=image.script,
+            files=int(record.get("ulimits", {}).get("nofile", 0)),
         )  # fmt: skip
         return Container(self.host, what, self.kept / (place or name))
 

@@ -23,28 +23,28 @@ COMMAND = str(Path(sys.executable).with_name("edgewright"))
 
 def update(fleet: Composed) -> None:
     """Enrol a device and update it by the commands of the document."""
-    place = fleet.place / "device"
-    place.mkdir()
+    path = fleet.place / "device"
+    path.mkdir()
     package(fleet.deploy / "pump.edge", provenance={"seed": "1"})
     (fleet.media / "plan.toml").write_text("[trial]\nseconds = 4.0\n")
     ticket = token(fleet)
-    rows = Rows(place / "rows.csv")
+    rows = Rows(path / "rows.csv")
     # It asks by itself once an hour: what comes sooner came because the broker said so.
     line = [
         COMMAND, "device", "run", "--fleet", f"https://{NAME}", "--ca", str(fleet.deploy / "secrets/ca.pem"),
-        "--broker", f"mqtts://{NAME}", "--token", ticket, "--store", str(place / "store"), "--poll", "3600",
-        "--source", f"csv:{place / 'rows.csv'}",
+        "--broker", f"mqtts://{NAME}", "--token", ticket, "--store", str(path / "store"), "--poll", "3600",
+        "--source", f"csv:{path / 'rows.csv'}",
     ]  # fmt: skip
-    said = place / "said"
-    with said.open("w") as out:
+    path = path / "said"
+    with path.open("w") as out:
         device = fleet.outside(*line, stdout=out, stderr=out)
     try:
-        until(lambda: "no rollout" in said.read_text() or device.poll() is not None, said.read_text)
+        until(lambda: "no rollout" in path.read_text() or device.poll() is not None, path.read_text)
         fleet.type("use", {
             "/media/usb": str(fleet.media),
             "--stages canary:1%,100% --dwell 1h": "--plan /keys/plan.toml --stages all:100% --open all --dwell 0s",
         })  # fmt: skip
-        until(lambda: "release 1, idle: confirmed" in said.read_text(), said.read_text)
+        until(lambda: "release 1, idle: confirmed" in path.read_text(), path.read_text)
     finally:
         rows.close()
         device.terminate()

@@ -63,29 +63,33 @@ class Composed:
             names: words of the document -> of this test.
         """
         script = blocks()[name]
-        for said, meant in (names or {}).items():
-            assert said in script, said
-            script = script.replace(said, meant)
-        place = self.place if name == "begin" else self.deploy
-        asked, answered, answer = os.pipe(), os.pipe(), self.place / "answer"
+        for message, meant in (names or {}).items():
+            assert message in script, message
+            script = script.replace(message, meant)
+        file_path = self.place if name == "begin" else self.deploy
+        requested, answered, answer = os.pipe(), os.pipe(), self.place / "answer"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        with tempfile.TemporaryFile("w+") as told:
+        with tempfile.TemporaryFile("w+") as output:
             shell = subprocess.Popen(
-                ["bash", "-euo", "pipefail", "-c", f"exec 3>&{asked[1]} 4<&{answered[0]}\n{_SHELL}{script}"], cwd=place,
-                stdin=subprocess.DEVNULL, stdout=told, stderr=told, pass_fds=(asked[1], answered[0]),
+                ["bash", "-euo", "pipefail", "-c", f"exec 3>&{requested[1]} 4<&{answered[0]}\n{_SHELL}{script}"],
+                cwd=file_path,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(requested[1], answered[0]),
                 env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src"), "ANSWER": str(answer)},
-            )  # fmt: skip
-            os.close(asked[1])
+            )
+            os.close(requested[1])
             os.close(answered[0])
-            with open(asked[0], encoding="utf-8") as questions, open(answered[1], "w", encoding="utf-8") as answers:  # noqa: PTH123 - numbers
+            with open(requested[0], encoding="utf-8") as questions, open(answered[1], "w", encoding="utf-8") as answers:  # noqa: PTH123 - numbers
                 for line in questions:
                     code, text = self._docker(line.rstrip("\n").split("\0")[:-1])
                     answer.write_text(text)
                     answers.write(f"{code}\n")
                     answers.flush()
             code = shell.wait(120)
-            told.seek(0)
-            text = told.read()
+            output.seek(0)
+            text = output.read()
         assert code == 0, text
         return text
 

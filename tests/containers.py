@@ -136,8 +136,8 @@ class Container:
     @property
     def first(self) -> int:
         """Number, on this machine, of the process that is 1 within."""
-        told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(told[0]) if told else 0
+        lines = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(lines[0]) if lines else 0
 
     def ask(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Another command within, as whoever runs there; refused until the container has its file system."""

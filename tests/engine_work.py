@@ -32,10 +32,10 @@ def assert_a_death_costs_its_batch(engine: Engine, folder: Path) -> set[bytes]:
     batches = [b"a", b"die " + str(folder / "died").encode(), b"fail", b"die", b"b"]
     found = dict(engine.run("engine_work:work", b"x", batches))
     assert sorted(found) == [0, 1, 2, 3, 4]
-    told = {place: answer for place, answer in found.items() if isinstance(answer, bytes)}
-    assert {place: answer.rstrip(b"0123456789") for place, answer in told.items()} == {0: b"xa", 1: b"xdie", 4: b"xb"}
+    record = {place: answer for place, answer in found.items() if isinstance(answer, bytes)}
+    assert {place: answer.rstrip(b"0123456789") for place, answer in record.items()} == {0: b"xa", 1: b"xdie", 4: b"xb"}
     assert isinstance(found[2], BatchError)
     assert found[2].reason == "ValueError: no good"
     assert isinstance(found[3], BatchError)
     assert "crashed two workers" in found[3].reason
-    return {answer.lstrip(b"xabdie") for answer in told.values()}
+    return {answer.lstrip(b"xabdie") for answer in record.values()}

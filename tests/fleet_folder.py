@@ -43,8 +43,8 @@ def apply(made: Fleet, asked: Change, now: float) -> bool:
 
 def publish(made: Fleet, path: Path, now: float, product: str = "main") -> tuple[Published, ...]:
     """Publish a package."""
-    asked, published = prepare_release(made, path, now, product=product)
-    assert apply(made, asked, now)
+    change, published = prepare_release(made, path, now, product=product)
+    assert apply(made, change, now)
     return published
 
 

@@ -88,7 +88,7 @@ class Device:
 
     async def enrol(self, token: str, **more: Any) -> httpx.Response:
         """Ask to be taken in and keep the answer."""
-        said = {
+        record = {
             "token": token,
             "key": public_text(self.key),
             "name": "one",
@@ -96,7 +96,7 @@ class Device:
             "product": PRODUCT,
             **more,
         }
-        answer = await self.send("enroll", msgspec.json.encode(said), "new")
+        answer = await self.send("enroll", msgspec.json.encode(record), "new")
         if answer.status_code == 200:
             found = msgspec.json.decode(answer.content, type=Enrolled)
             self.id, self.nonce = found.device, found.nonce

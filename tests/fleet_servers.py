@@ -115,11 +115,11 @@ class Signed:
         self.folder = self.made.folder
         publish(self.made, _package(folder, 0), now)
         self.plans: list[Plan] = []
-        for number, said in enumerate(plans, 1):
+        for number, record in enumerate(plans, 1):
             release, back = publish(self.made, _package(folder, number), now)
             made = plan(
                 release=release.release, revert=back.release,
-                **{"id": f"plan-{number}", "starts": now - 1.0, "expires": now + 86_400.0, "enrolled": now, **said},
+                **{"id": f"plan-{number}", "starts": now - 1.0, "expires": now + 86_400.0, "enrolled": now, **record},
             )  # fmt: skip
             publish_plan(self.folder, made, now=now)
             self.plans.append(made)
@@ -171,14 +171,14 @@ class Signed:
     def told(self) -> tuple[dict[str, list[int]], dict[str, list[int]], list[str]]:
         """By device: numbers of its items and of its reports as they came; and who is in quarantine."""
         with self.database() as found, found.reading() as connection:
-            said: list[dict[str, list[int]]] = []
+            records: list[dict[str, list[int]]] = []
             for table in (items, reports):
                 numbers: dict[str, list[int]] = {}
                 for device, number in connection.execute(sa.select(table.c.device, table.c.sequence)):
                     numbers.setdefault(device, []).append(number)
-                said.append({device: sorted(known) for device, known in numbers.items()})
+                records.append({device: sorted(known) for device, known in numbers.items()})
             shut_out = connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).scalars()
-            return said[0], said[1], list(shut_out)
+            return records[0], records[1], list(shut_out)
 
     def devices(self, count: int) -> list[str]:
         """Return rows of devices that were enrolled before everything."""

@@ -50,16 +50,16 @@ def absent_forms(data: bytes, folder: Path, rows: int = 12) -> dict[str, str]:
 
     need_litert()
     need_tflm()
-    place = folder / "model.onnx"
-    place.write_bytes(data)
+    path = folder / "model.onnx"
+    path.write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
         use_one_compiler(patch)
-        record = prove_place(str(place), rows=rows)
+        record = prove_place(str(path), rows=rows)
     assert record.passed, (record.broken, record.breaks)
     names = [form.name for form in record.forms]
     lacking = [form for form in FORMS if not any(name.startswith(form) for name in names)]
-    told = {absent.name: absent.reason for absent in record.absent}
-    return {form: next((told[name] for name in told if form.startswith(name)), "") for form in lacking}
+    answer = {absent.name: absent.reason for absent in record.absent}
+    return {form: next((answer[name] for name in answer if form.startswith(name)), "") for form in lacking}
 
 
 def model(

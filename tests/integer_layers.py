@@ -48,8 +48,8 @@ def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True) -> NDArr
     output = made.get_output_details()[0]["index"]
     answers = []
     for row in zip(*inputs, strict=True):
-        for place, part in zip(places, row, strict=True):
-            made.set_tensor(place, part[None])
+        for location, part in zip(places, row, strict=True):
+            made.set_tensor(location, part[None])
         made.invoke()
         answers.append(made.get_tensor(output)[0].copy())
     return np.stack(answers)
@@ -62,8 +62,8 @@ def tflm(model: bytes, *inputs: NDArray[Any]) -> NDArray[Any]:
     made = runtime.Interpreter.from_bytes(model, arena_size=4_000_000)
     answers = []
     for row in zip(*inputs, strict=True):
-        for place, part in enumerate(row):
-            made.set_input(part[None], place)
+        for index, part in enumerate(row):
+            made.set_input(part[None], index)
         made.invoke()
         answers.append(made.get_output(0)[0].copy())
     return np.stack(answers)

@@ -24,14 +24,14 @@ def table(path: Path, count: int = 400, kind: str = "threshold") -> Path:
     rng = np.random.default_rng(3)
     a, b = rng.uniform(1, 2, count), rng.uniform(1, 2, count)
     rows = []
-    for place in range(count):
-        product = a[place] * b[place]
+    for index in range(count):
+        product = a[index] * b[index]
         label = {
-            "threshold": "on" if a[place] + rng.normal() * 0.02 > 1.5 else "off",
+            "threshold": "on" if a[index] + rng.normal() * 0.02 > 1.5 else "off",
             "product": "hot" if product > 3.2 else "fine",
             "amount": f"{product:.4f}",
         }[kind]
-        rows.append([f"{a[place]:.4f}", f"{b[place]:.4f}", label])
+        rows.append([f"{a[index]:.4f}", f"{b[index]:.4f}", label])
     return write_rows(path, rows, header="a,b,y")
 
 

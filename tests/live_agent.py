@@ -60,8 +60,8 @@ class Notes(Outbox):
 
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
         with self._lock:
-            for place in durable:
-                self._waiting.pop(place, None)
+            for position in durable:
+                self._waiting.pop(position, None)
 
     def refuse(self, place: tuple[int, int], why: str) -> None:
         raise AssertionError(f"{place} was refused: {why}")

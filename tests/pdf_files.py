@@ -45,8 +45,8 @@ def _content(lines: Sequence[Line]) -> bytes:
     parts, height = [], 800.0
     for size, text in lines:
         height -= size * 1.4
-        said = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)").encode("cp1252")
-        parts.append(f"BT /F1 {size} Tf 1 0 0 1 50 {height:.1f} Tm (".encode() + said + b") Tj ET")
+        data = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)").encode("cp1252")
+        parts.append(f"BT /F1 {size} Tf 1 0 0 1 50 {height:.1f} Tm (".encode() + data + b") Tj ET")
     return b"\n".join(parts)
 
 

@@ -54,11 +54,16 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         as_owner = ["runuser", "-u", _OWNER, "--"] if os.getuid() == 0 else []
-        with (self._folder.parent / "told").open("ab") as told:
+        with (self._folder.parent / "told").open("ab") as output:
             done = subprocess.run(
-                [*as_owner, str(self._binaries / program), *arguments], cwd="/", stdin=subprocess.DEVNULL, stdout=told,
-                stderr=told, timeout=240, check=False,
-            )  # fmt: skip
+                [*as_owner, str(self._binaries / program), *arguments],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                timeout=240,
+                check=False,
+            )
         assert done.returncode == 0, (self._folder.parent / "told").read_text(errors="replace")
 
 
@@ -69,10 +74,10 @@ def own_cluster() -> Iterator[Cluster]:
     if binaries is None:
         left_out("PostgreSQL is not installed here")
         raise AssertionError
-    place = Path(tempfile.mkdtemp(prefix="edgewright-postgres-"))
+    path = Path(tempfile.mkdtemp(prefix="edgewright-postgres-"))
     try:
-        place.chmod(0o755)
-        folder = place / "cluster"
+        path.chmod(0o755)
+        folder = path / "cluster"
         folder.mkdir(mode=0o700)
         if os.getuid() == 0:
             shutil.chown(folder, _OWNER)
@@ -83,4 +88,4 @@ def own_cluster() -> Iterator[Cluster]:
             with suppress(AssertionError):
                 made.stop()
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)

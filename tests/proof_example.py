@@ -74,10 +74,10 @@ def _once(run: Callable[[Samples, Samples], Stages]) -> Callable[[Samples, Sampl
     kept: dict[tuple[bytes, bytes], Stages] = {}
 
     def answer(rows: Samples, boundary: Samples) -> Stages:
-        asked = rows.tobytes(), boundary.tobytes()
-        if asked not in kept:
-            kept[asked] = run(rows, boundary)
-        return {stage: values.copy() for stage, values in kept[asked].items()}
+        requested = rows.tobytes(), boundary.tobytes()
+        if requested not in kept:
+            kept[requested] = run(rows, boundary)
+        return {stage: values.copy() for stage, values in kept[requested].items()}
 
     return answer
 

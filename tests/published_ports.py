@@ -41,12 +41,12 @@ async def _serve(listening: socket.socket, host: str, port: int) -> None:
 async def _all(said: list[str]) -> None:
     serving = []
     for one in said:
-        place, _, target = one.partition("=")
+        location, _, target = one.partition("=")
         host, _, port = target.rpartition(":")
-        if place.startswith("fd"):
-            listening = socket.socket(fileno=int(place[2:]))
+        if location.startswith("fd"):
+            listening = socket.socket(fileno=int(location[2:]))
         else:
-            listening = socket.create_server(("0.0.0.0", int(place)))  # noqa: S104 - in a network of its own
+            listening = socket.create_server(("0.0.0.0", int(location)))  # noqa: S104 - in a network of its own
         serving.append(_serve(listening, host, int(port)))
     sys.stdout.write("ready\n")
     sys.stdout.flush()

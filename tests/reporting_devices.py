@@ -39,13 +39,13 @@ class Reporting:
         mine = Enrolment(
             token=self.token, key=public_text(self.key), name=f"r{self.number}", profile="pi", product="pump"
         )
-        told = self.control.enrol(mine)
-        self.device, nonce = told.device, told.nonce
+        enrolled = self.control.enrol(mine)
+        self.device, nonce = enrolled.device, enrolled.nonce
         while not ended.wait(_PAUSE):
-            place = self.acknowledged
-            item = {"device": "d", "boot": 1, "sequence": place, "kind": "event", "put": time.time() - 1.0, "body": {}}
+            index = self.acknowledged
+            item = {"device": "d", "boot": 1, "sequence": index, "kind": "event", "put": time.time() - 1.0, "body": {}}
             report = Report(
-                sequence=place, nonce=nonce, clock=time.time(), counter=0, floor=0, phase="idle",
+                sequence=index, nonce=nonce, clock=time.time(), counter=0, floor=0, phase="idle",
                 items=(msgspec.Raw(msgspec.json.encode(item)),),
             )  # fmt: skip
             try:

@@ -32,10 +32,10 @@ def classifier(widths: tuple[int, ...] = (10, 64, 64, 3)) -> Graph:
     value = builder.op("Mul", builder.op("Sub", filled, builder.constant(numbers(first, seed=4))), builder.number(0.5))
     builder.stage("Normalise", value)
     builder.boundary(value)
-    for place, (a, b) in enumerate(itertools.pairwise(widths)):
-        weights, bias = numbers(a, b, seed=10 + place) / np.float32(np.sqrt(a)), numbers(b, seed=20 + place)
+    for index, (a, b) in enumerate(itertools.pairwise(widths)):
+        weights, bias = numbers(a, b, seed=10 + index) / np.float32(np.sqrt(a)), numbers(b, seed=20 + index)
         value = builder.op("Gemm", value, builder.constant(weights), builder.constant(bias))
-        if place < len(widths) - 2:
+        if index < len(widths) - 2:
             value = builder.op("Relu", value)
     builder.stage("Network", value)
     probabilities = builder.op("Softmax", builder.op("Mul", value, builder.number(0.8)), axis=-1)

@@ -7,6 +7,6 @@ from cli_runner import Cli
 
 def refused(cli: Cli, *words: str) -> str:
     """Return what a score that ends with 2 says: one line."""
-    said = cli("score", *words, code=2)
-    assert said.count("\n") == 1
-    return said
+    text = cli("score", *words, code=2)
+    assert text.count("\n") == 1
+    return text

@@ -36,22 +36,22 @@ def in_python(
         answer: windows (n, channels, samples), or rows, to probabilities (n, labels).
         rate: rows a second.
     """
-    told: list[Told] = []
+    reported: list[Told] = []
     means: list[Floats] = []
     number = 0
     windower = Windower(window.samples, window.step, rows.shape[1]) if window else None
-    for place, row in enumerate(rows):
-        if place in gaps:
-            number += gaps[place]
+    for index, row in enumerate(rows):
+        if index in gaps:
+            number += gaps[index]
             decider.gap()
             windower = Windower(window.samples, window.step, rows.shape[1]) if window else None
         for sample in windower.push(row) if windower else [row]:
             decision = decider.push(answer(sample[None])[0], number / rate)
             means.append(decider.means.copy())
             if decision is not None:
-                told.append((number, decision.label, decision.alarm, bits(decision.confidence)))
+                reported.append((number, decision.label, decision.alarm, bits(decision.confidence)))
         number += 1
-    return told, means
+    return reported, means
 
 
 class CStream:
@@ -69,17 +69,17 @@ class CStream:
     def run(self, rows: Floats, gaps: Mapping[int, int]) -> tuple[list[Told], list[Floats]]:
         """Decisions, and the means whenever they are others."""
         event = _Event()
-        told: list[Told] = []
+        reported: list[Told] = []
         means: list[Floats] = []
         self._init(self._context)
         rows = np.ascontiguousarray(rows, np.float32)
-        for place, row in enumerate(rows):
-            if place in gaps:
-                self._gap(self._context, ctypes.c_uint32(gaps[place]))
+        for index, row in enumerate(rows):
+            if index in gaps:
+                self._gap(self._context, ctypes.c_uint32(gaps[index]))
             if self._push(self._context, row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(event)):
-                told.append((event.row, event.label, event.kind == 2, bits(event.confidence)))
+                reported.append((event.row, event.label, event.kind == 2, bits(event.confidence)))
             means.append(np.ctypeslib.as_array(self._means(self._context), (self._labels,)).copy())
-        return told, means
+        return reported, means
 
 
 class _Event(ctypes.Structure):

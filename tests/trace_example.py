@@ -116,10 +116,10 @@ def epochs(count: int = 20) -> tuple[EpochRecord, ...]:
 
 def training(count: int = 20) -> TrainingRecord:
     """Training with observations."""
-    told = observe(epochs(count), classes=3)
-    best = min(told, key=lambda e: e.validation_loss or 0.0).epoch
+    epoch_records = observe(epochs(count), classes=3)
+    best = min(epoch_records, key=lambda e: e.validation_loss or 0.0).epoch
     return TrainingRecord(samples=6_400, validation_samples=1_600, batch=64, optimiser="adam",
-                          loss_name="cross-entropy", epochs=told, best_epoch=best,
+                          loss_name="cross-entropy", epochs=epoch_records, best_epoch=best,
                           stopped=f"all {count} epochs done", temperature=1.08, seconds=1.02, cpu_seconds=1.3,
                           compile_seconds=0.6)  # fmt: skip
 

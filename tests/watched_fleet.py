@@ -145,8 +145,8 @@ class Watched:
     def take(self, devices: list[Device]) -> None:
         """Ask for leave, activates and confirms."""
         for one in devices:
-            said = {"nonce": one.nonce, "plan": PLAN, "counter": self.new.counter, "stage": 0}
-            answer = awaited(one.send("intent", msgspec.json.encode(said)))
+            record = {"nonce": one.nonce, "plan": PLAN, "counter": self.new.counter, "stage": 0}
+            answer = awaited(one.send("intent", msgspec.json.encode(record)))
             assert answer.status_code == 200, answer.text
             assert answer.json()["go"], answer.text
 

@@ -36,13 +36,13 @@ CLASSES = frozenset(
 def story_names(source: Path) -> Iterator[str]:
     """Yield one line for each module or class below `source` whose name is on a list."""
     for path in sorted(source.rglob("*.py")):
-        place = path.relative_to(source)
+        file_path = path.relative_to(source)
         name = path.parent.name if path.stem == "__init__" else path.stem
         if name.lstrip("_") in MODULES:
-            yield f"{place}: expected a noun that says what the module holds, got {name!r}"
+            yield f"{file_path}: expected a noun that says what the module holds, got {name!r}"
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef) and node.name.lstrip("_") in CLASSES:
-                yield f"{place}:{node.lineno}: expected a noun that says what the class is, got {node.name!r}"
+                yield f"{file_path}:{node.lineno}: expected a noun that says what the class is, got {node.name!r}"
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ def wanted() -> list[str]:
 def main() -> int:
     """Resolve and write; give the resolver's exit code."""
     with tempfile.TemporaryDirectory() as folder:
-        asked = Path(folder) / "requirements.in"
-        asked.write_text("\n".join(wanted()) + "\n", encoding="utf-8")
+        path = Path(folder) / "requirements.in"
+        path.write_text("\n".join(wanted()) + "\n", encoding="utf-8")
         command = [sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--allow-unsafe"]
         command += ["--strip-extras", "--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
-        command += ["--no-emit-trusted-host", "--output-file", str(Path(folder) / "lock.txt"), str(asked)]
+        command += ["--no-emit-trusted-host", "--output-file", str(Path(folder) / "lock.txt"), str(path)]
         settings = {key: value for key, value in os.environ.items() if key not in PLACES}
         done = subprocess.run(command, env=settings, check=False)
         if done.returncode == 0:

@@ -175,7 +175,7 @@ def key_table(struct: type) -> list[str]:
     rows = list(fields(struct))
     if not rows:
         return ["No keys.", ""]
-    told = meanings(struct)
+    record = meanings(struct)
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for field, default in rows:
         if default is NO_DEFAULT:
@@ -184,7 +184,7 @@ def key_table(struct: type) -> list[str]:
             shown = "left out"
         else:
             shown = "a table of defaults" if isinstance(default, msgspec.Struct) else f"`{_toml(default)}`"
-        cells = (f"`{field.encode_name}`", type_text(field.type), shown, told.get(field.name, ""))
+        cells = (f"`{field.encode_name}`", type_text(field.type), shown, record.get(field.name, ""))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return [*lines, ""]
 
@@ -195,10 +195,10 @@ def _comment(text: str) -> list[str]:
 
 def example(struct: type = PipelineConfig, path: str = "") -> list[str]:
     """Return the TOML with every key of the schema at its default, plain values first because TOML wants it so."""
-    told, plain, tables = meanings(struct), [], []
+    record, plain, tables = meanings(struct), [], []
     for field, default in fields(struct):
         name = f"{path}.{field.encode_name}".lstrip(".")
-        meaning = told.get(field.name, "")
+        meaning = record.get(field.name, "")
         value = EXAMPLE.get(name, default)
         inner = _struct(field.type)
         if inner is not None:
@@ -208,9 +208,9 @@ def example(struct: type = PipelineConfig, path: str = "") -> list[str]:
         elif name == "stages":
             tables += ["", *_comment(meaning), *_stages(value)]
         else:
-            said = f" Default: {_toml(default)}." if name in EXAMPLE and default not in (NO_DEFAULT, None) else ""
-            said = " Left out by default." if default is None else said
-            plain += [*_comment(f"{type_text(field.type)}: {meaning}{said}"), f"{field.encode_name} = {_toml(value)}"]
+            text = f" Default: {_toml(default)}." if name in EXAMPLE and default not in (NO_DEFAULT, None) else ""
+            text = " Left out by default." if default is None else text
+            plain += [*_comment(f"{type_text(field.type)}: {meaning}{text}"), f"{field.encode_name} = {_toml(value)}"]
     return [*plain, *tables]
 
 
@@ -221,11 +221,11 @@ def _stages(stages: Sequence[dict[str, Any]]) -> list[str]:
         room = next(r for r, a, *_ in ROOMS if a == "STAGE" and stage["kind"] in listing(r, a))
         lines += ["", "[[stages]]", f"kind = {_toml(stage['kind'])}"]
         struct = find(room, stage["kind"], "STAGE", "stage").config
-        told = meanings(struct)
+        record = meanings(struct)
         for field, default in fields(struct):
             value = stage.get(field.encode_name, default)
             if value is not None and value is not NO_DEFAULT:
-                meaning = f"{type_text(field.type)}: {told.get(field.name, '')}"
+                meaning = f"{type_text(field.type)}: {record.get(field.name, '')}"
                 lines += [*_comment(meaning), f"{field.encode_name} = {_toml(value)}"]
     return lines
 

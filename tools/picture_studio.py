@@ -66,8 +66,8 @@ def _look(address: str) -> None:
         page.goto(address)
         link = page.locator("a[href^='/live/']").first
         link.wait_for()
-        place = link.get_attribute("href") or ""
-        page.goto(address.rstrip("/") + place)
+        location = link.get_attribute("href") or ""
+        page.goto(address.rstrip("/") + location)
         page.locator("#epochs tbody tr").nth(34).wait_for(timeout=60_000)
         page.evaluate(_SHORT)
         page.screenshot(path=f"{folder}/live.png", clip={"x": 0, "y": 0, "width": 1180, "height": 560})

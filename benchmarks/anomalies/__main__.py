@@ -89,9 +89,9 @@ def _scorer(given: list[nab.Series], profiles: dict[str, nab.Weights]) -> float:
     worst = 0.0
     for profile, weights in profiles.items():
         with (nab.FOLDER / f"windowedGaussian_{profile}_scores.csv").open(newline="") as file:
-            told = {row["File"]: float(row["Score"]) for row in csv.DictReader(file)}
+            record = {row["File"]: float(row["Score"]) for row in csv.DictReader(file)}
         each = nab.benchmark_score(found, given, weights)[1]
-        worst = max(worst, *(abs(each[name] - told[name]) for name in each))
+        worst = max(worst, *(abs(each[name] - record[name]) for name in each))
     return worst
 
 
@@ -104,8 +104,8 @@ def _skab() -> int:
             called = [_trained(one, settings, quantile, margin) for one in given]
         else:
             called = [skab.flags(one, name, settings, quantile, margin) for one in given]
-        told = ", ".join(f"{key} {value}" for key, value in settings.items())
-        results.append((f"{name}{f' ({told})' if told else ''}, {margin:g} x largest score", skab.judge(called, given)))
+        text = ", ".join(f"{key} {value}" for key, value in settings.items())
+        results.append((f"{name}{f' ({text})' if text else ''}, {margin:g} x largest score", skab.judge(called, given)))
     apart, each = skab.left_out(given)
     results.append(("each group by the setting chosen on the other two", apart))
     results += [(f"{group}: {setting}", result) for group, (result, setting) in each.items()]

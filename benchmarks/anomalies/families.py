@@ -101,8 +101,8 @@ def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], held: s
         mean += _FORMS[form] * (table[:, others].sum(1) + count) / count
     by_limit = mean.reshape(-1, len(LIMITS))
     smooth = (by_limit[:, :-2] + by_limit[:, 1:-1] + by_limit[:, 2:]) / 3
-    row, place = np.unravel_index(int(smooth.argmax()), smooth.shape)
-    return int(row) * len(LIMITS) + int(place) + 1
+    row, location = np.unravel_index(int(smooth.argmax()), smooth.shape)
+    return int(row) * len(LIMITS) + int(location) + 1
 
 
 def _as(series: Series, form: str) -> Series:

@@ -71,10 +71,10 @@ class Worth:
 
 def profiles(folder: Path = FOLDER) -> dict[str, Weights]:
     """Return the profiles of the benchmark: 'standard', 'reward_low_FP_rate', 'reward_low_FN_rate'."""
-    told = json.loads((folder / "config" / "profiles.json").read_text())
+    record = json.loads((folder / "config" / "profiles.json").read_text())
     return {
         name: Weights(m["CostMatrix"]["tpWeight"], m["CostMatrix"]["fpWeight"], m["CostMatrix"]["fnWeight"])
-        for name, m in told.items()
+        for name, m in record.items()
     }
 
 
@@ -116,11 +116,11 @@ def worth(rows: int, windows: Sequence[tuple[int, int]], weights: Weights) -> Wo
         weights: of the profile.
     """
     gain, window = np.full(rows, -weights.false), np.full(rows, -1, np.int64)
-    most = _sigmoid(-1.0)
+    maximum = _sigmoid(-1.0)
     for index, (first, last) in enumerate(windows):
         width = last - first + 1
         for row in range(first, last + 1):
-            gain[row] = _sigmoid(-(last - row + 1) / width) * weights.found / most
+            gain[row] = _sigmoid(-(last - row + 1) / width) * weights.found / maximum
             window[row] = index
         following = windows[index + 1][0] if index + 1 < len(windows) else rows
         for row in range(last + 1, following):

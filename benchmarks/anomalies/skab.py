@@ -93,8 +93,8 @@ def left_out(given: list[Experiment]) -> tuple[Result, dict[str, tuple[Result, s
         for margin in MARGINS:
             called = [scores >= margin * limit for scores, limit in zip(found, limits, strict=True)]
             tables.append(_counts(called, given))
-            told = ", ".join(f"{key} {value:g}" for key, value in {**settings, "mean": mean}.items())
-            names.append(f"{name} ({told}), {margin:g} x largest score")
+            text = ", ".join(f"{key} {value:g}" for key, value in {**settings, "mean": mean}.items())
+            names.append(f"{name} ({text}), {margin:g} x largest score")
     table = np.stack(tables)
     groups = np.array([one.name.split("/")[0] for one in given])
     parts, each = [], {}

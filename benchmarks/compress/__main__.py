@@ -64,11 +64,11 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def _sizes() -> bool:
     rows, reached = [], True
-    for widths, (least, least_tflite) in RATIOS.items():
+    for widths, (minimum, least_tflite) in RATIOS.items():
         found = sizes(widths)
         name = f"{'-'.join(map(str, widths))}, {found.parameters:,} parameters"
         for kind, (before, after), least_ratio in (
-            ("compact ONNX", found.onnx, least),
+            ("compact ONNX", found.onnx, minimum),
             (".tflite, float ends", found.tflite, least_tflite),
         ):
             good = before / after >= least_ratio
@@ -105,8 +105,8 @@ def _people(forms: dict[str, Form]) -> bool:
             ]
         )
     people = len(np.unique(first.people))
-    told = f"{len(first.right):,} windows of {people} people"
-    print(f"\n`hapt`, {told}, each answered by networks that have not seen them:\n")
+    text = f"{len(first.right):,} windows of {people} people"
+    print(f"\n`hapt`, {text}, each answered by networks that have not seen them:\n")
     print(markdown(["form", "accuracy", "points lost", "flips", "multiply-accumulates", "asked"], rows))
     return reached
 

@@ -24,36 +24,36 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of the gateway and of the delay")
     parser.add_argument("--day", type=int, default=DAY, help="rows of the recording that is replayed twice")
     given = parser.parse_args(arguments)
-    told = Told()
+    report = Told()
     with tempfile.TemporaryDirectory() as folder:
         subject = prepare(Path(folder), given.package)
         for engine in ("extension", "numpy"):
             done = replayed(subject, engine, 400_000)
             used = f"{done.windows:,.0f} windows/s, {done.peak / 1e6:.0f} MB"
             within = done.windows >= WINDOWS and done.peak <= MEMORY
-            told(f"replay of 400,000 rows, engine {engine}", used, f"{WINDOWS:,.0f}, {MEMORY / 1e6:.0f} MB", within)
+            report(f"replay of 400,000 rows, engine {engine}", used, f"{WINDOWS:,.0f}, {MEMORY / 1e6:.0f} MB", within)
         for new in (True, False):
-            first, least = first_answer(subject, new)
+            first, minimum = first_answer(subject, new)
             what = f"process start to first decision, {'a new' if new else 'its own'} store"
-            told(what, f"{first * 1e3:.0f} ms, least {least * 1e3:.0f}", f"{START * 1e3:.0f} ms", first <= START)
+            report(what, f"{first * 1e3:.0f} ms, least {minimum * 1e3:.0f}", f"{START * 1e3:.0f} ms", first <= START)
         for a_second, packages in ((1, 1), (5, 1), (1, 20)):
             found = gateway(subject, 100, given.seconds, a_second, packages)
             what = f"100 devices x 6 x 50 Hz, {a_second} posts/s each, {packages} package{'s' * (packages > 1)}"
             used = f"{found.core:.0%} of a core, {found.peak / 1e6:.0f} MB, {found.rows:,.0f} rows/s"
             within = found.core <= CORE and found.peak <= MEMORY and not found.refused
-            told(what, used, f"{CORE:.0%}, {MEMORY / 1e6:.0f} MB", within)
+            report(what, used, f"{CORE:.0%}, {MEMORY / 1e6:.0f} MB", within)
         bare = echoed(subject, given.seconds / 2)
         machine = f"{bare[int(0.99 * len(bare))] * 1e3:.2f} ms"
         late = delays(subject, given.seconds, 2)
         p50, p99 = late[len(late) // 2], late[int(0.99 * len(late))]
         shown = f"p50 {p50 * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms of {len(late)}"
         shown += f"; a bare echo p99 {machine}"
-        told("row written to answer printed, another process", shown, f"{DELAY * 1e3:.0f} ms", p99 < DELAY)
+        report("row written to answer printed, another process", shown, f"{DELAY * 1e3:.0f} ms", p99 < DELAY)
         same, events, seconds = same_events(subject, given.day)
         shown = f"{'the same' if same else 'other'} bytes, {events:,} events, {seconds:.0f} s a replay"
-        told(f"{given.day / RATE / 3600:.1f} h at 50 Hz, replayed twice", shown, "the same", same)
-    print(markdown(["agent", "measured", "target", ""], told.rows))
-    return 0 if told.reached else 1
+        report(f"{given.day / RATE / 3600:.1f} h at 50 Hz, replayed twice", shown, "the same", same)
+    print(markdown(["agent", "measured", "target", ""], report.rows))
+    return 0 if report.reached else 1
 
 
 if __name__ == "__main__":

@@ -72,9 +72,9 @@ def _send(process: subprocess.Popen[bytes], subject: Subject, seconds: float) ->
     lines = [",".join(f"{value:.6g}" for value in row) for row in subject.rows.tolist()]
     time.sleep(1.0)
     began = time.monotonic()
-    for place in range(int(seconds * RATE)):
-        time.sleep(max(0.0, began + place / RATE - time.monotonic()))
-        process.stdin.write(f"{time.monotonic():.6f},{lines[place % len(lines)]}\n".encode())
+    for index in range(int(seconds * RATE)):
+        time.sleep(max(0.0, began + index / RATE - time.monotonic()))
+        process.stdin.write(f"{time.monotonic():.6f},{lines[index % len(lines)]}\n".encode())
         process.stdin.flush()
     process.stdin.close()
 

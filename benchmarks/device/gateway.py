@@ -64,13 +64,13 @@ def gateway(subject: Subject, devices: int, seconds: float, a_second: int, packa
     time.sleep(seconds)
     used, took = cpu_seconds(process.pid) - before, time.monotonic() - began
     came = (counts["rows"] - rows) / took
-    most = peak(process.pid)
+    maximum = peak(process.pid)
     stop.set()
     for thread in threads:
         thread.join()
     process.terminate()
     process.wait(30)
-    return Cost(used / took, most, came, counts["refused"])
+    return Cost(used / took, maximum, came, counts["refused"])
 
 
 def _bodies(subject: Subject, rows: int) -> list[bytes]:
@@ -90,10 +90,10 @@ def _post(
     rows = int(RATE) // a_second
     began, turn = time.monotonic(), 0
     while not stop.is_set():
-        for place, name in enumerate(names):
-            due = began + (turn + place / len(names)) / a_second
+        for index, name in enumerate(names):
+            due = began + (turn + index / len(names)) / a_second
             time.sleep(max(0.0, due - time.monotonic()))
-            connection.request("POST", f"/{name}", bodies[(turn + place * 7) % len(bodies)])
+            connection.request("POST", f"/{name}", bodies[(turn + index * 7) % len(bodies)])
             answer = connection.getresponse()
             answer.read()
             if answer.status // 100 == 2:

@@ -30,14 +30,14 @@ def replayed(subject: Subject, engine: str, count: int) -> Replayed:
     command = agent(subject.folder, "--quiet", "--config", str(config), "--source", f"replay:{rows}")
     started = time.perf_counter()
     process = subprocess.Popen(command, env={**os.environ, **ONE_THREAD})
-    most = 0
+    maximum = 0
     # Of the process itself: what the kernel tells at its end includes the memory of the one that started it.
     while process.poll() is None:
-        most = max(most, peak(process.pid))
+        maximum = max(maximum, peak(process.pid))
         time.sleep(0.02)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Replayed((count - 128) / 64 / (time.perf_counter() - started), most)
+    return Replayed((count - 128) / 64 / (time.perf_counter() - started), maximum)
 
 
 def first_answer(subject: Subject, new: bool) -> tuple[float, float]:

@@ -42,17 +42,17 @@ def prepare(folder: Path, package: Path | None) -> Subject:
     data = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "har-hapt"
     if not data.is_dir():
         raise SystemExit("left out: no public data set 'har-hapt' beside the repository")
-    place = folder / "hapt.edge"
+    path = folder / "hapt.edge"
     if package is None:
         run([EDGEWRIGHT, "run", "hapt", "--data", str(data), "--out", str(folder / "runs")])
         (package,) = (folder / "runs").glob("*/*.edge")
-    shutil.copyfile(package, place)
-    read = read_package(place)
+    shutil.copyfile(package, path)
+    read = read_package(path)
     # The module that `edgewright predict` would compile: found by the bytes of the form that answers.
     build_extension(read.model(read.manifest.default))
     with gzip.open(data / "exp01_user01.csv.gz", "rt") as file:
         rows = np.loadtxt(file, delimiter=",", skiprows=1, usecols=range(6), dtype=np.float32)
-    return Subject(folder, place, rows)
+    return Subject(folder, path, rows)
 
 
 def run(command: Sequence[str]) -> None:

@@ -118,11 +118,11 @@ def faults(manifest: Manifest, dataset: DataSet, people: set[str]) -> None:
             if named:
                 delays.append(named[0].time - half / RATE)
                 offs.append(abs(named[0].detail["since"] - half / RATE))
-        told = f"{len(delays)} of {ORDERS}"
+        text = f"{len(delays)} of {ORDERS}"
         if delays:
-            told += f", {np.median(delays) / 60:.0f} min ({np.median(delays) * RATE:,.0f} rows), began "
-            told += f"{np.median(offs) / 60:.1f} min off"
-        print(f"{name}: {told}; other channels {others}")
+            text += f", {np.median(delays) / 60:.0f} min ({np.median(delays) * RATE:,.0f} rows), began "
+            text += f"{np.median(offs) / 60:.1f} min off"
+        print(f"{name}: {text}; other channels {others}")
 
 
 def main() -> None:
@@ -130,9 +130,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", required=True)
-    asked = parser.parse_args()
-    config = load_fitted(asked.run / "pipeline")[0].config
-    material = prepare(config, asked.data)
+    options = parser.parse_args()
+    config = load_fitted(options.run / "pipeline")[0].config
+    material = prepare(config, options.data)
     groups = material.samples.groups
     if groups is None:
         raise SystemExit("a run that knows its people is needed")
@@ -140,7 +140,7 @@ def main() -> None:
         name: {str(g) for g in np.unique(groups[rows])}
         for name, rows in (("training", material.sides.train), ("validation", material.sides.validation))
     }
-    manifest = read_package(package_path(judged_of(asked.run))).manifest
+    manifest = read_package(package_path(judged_of(options.run))).manifest
     for name, people in side.items():
         control(manifest, material.dataset, people, f"{len(people)} {name} people")
     faults(manifest, material.dataset, side["training"])

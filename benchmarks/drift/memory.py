@@ -99,18 +99,18 @@ def real(folder: Path, times: int) -> None:
                 found += alarms(column[:, None], reference(column[:, None]), rhythm)
                 allowed += len(column) / rhythm / RHYTHMS_AN_ALARM
                 streams += 1
-        told = f"{kind}, rhythm {times} memories: {found} alarms of {allowed:.0f} allowed, {streams} channels"
-        print(told, flush=True)
+        text = f"{kind}, rhythm {times} memories: {found} alarms of {allowed:.0f} allowed, {streams} channels"
+        print(text, flush=True)
 
 
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     simulated()
-    if asked.data is not None:
-        real(asked.data, 4)
+    if options.data is not None:
+        real(options.data, 4)
 
 
 if __name__ == "__main__":

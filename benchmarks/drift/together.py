@@ -65,9 +65,9 @@ class Fault:
 def faults() -> Iterator[tuple[str, Fault]]:
     """All that are tried, by name."""
     for unit, three in (("acc", (0, 1, 2)), ("gyro", (3, 4, 5))):
-        told = ", ".join(NAMES[i] for i in three)
+        text = ", ".join(NAMES[i] for i in three)
         for factor in (1.1, 0.9):
-            yield f"gain {factor} of {unit}", Fault(f"gain of {told}", three, common(three, factor))
+            yield f"gain {factor} of {unit}", Fault(f"gain of {text}", three, common(three, factor))
         for i, j in itertools.combinations(three, 2):
             told_two = f"{NAMES[i]} and {NAMES[j]} swapped"
             yield told_two, Fault(told_two, (i, j), swapped(i, j))
@@ -107,15 +107,15 @@ def measured(
         for name, fault in faults():
             rows_now = stream.copy()
             rows_now[half:] = fault.change(rows_now[half:])
-            told = [
+            reported = [
                 (e.time - half / RATE, e)
                 for e in events_of(rows_now, columns, JointMonitor(joint, samples.columns, RHYTHM))
                 if half / RATE < e.time <= half / RATE + HOUR
             ]
             wanted = [NAMES[i] for i in fault.channels]
-            together = [(delay, e) for delay, e in told if e.detail["test"] == "together"]
+            together = [(delay, e) for delay, e in reported if e.detail["test"] == "together"]
             right = [d for d, e in together if fault.said in e.detail["change"].split(", or ")]
-            alone = [d for d, e in told if e.detail["test"] != "together" and e.label in wanted]
+            alone = [d for d, e in reported if e.detail["test"] != "together" and e.label in wanted]
             kind = "named" if right else "seen" if together else "channel" if alone else "missed"
             found.setdefault(name, []).append(
                 f"{kind} {min([*right, *(d for d, _ in together), *alone, HOUR]) / 60:.0f}"
@@ -128,20 +128,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--look", action="store_true")
-    asked = parser.parse_args()
-    dataset = load_data({"kind": "hapt", "path": asked.data}, seed=0)
+    options = parser.parse_args()
+    dataset = load_data({"kind": "hapt", "path": options.data}, seed=0)
     samples = cut(dataset, WindowConfig(samples=128))
     everybody = sorted({str(r.groups[0]) for r in dataset.recordings if r.groups is not None}, key=int)
     people = [p for p in everybody if p not in TEST]
-    parts = [set(TEST)] if asked.look else [set(people[at::FOLDS]) for at in range(FOLDS)]
+    parts = [set(TEST)] if options.look else [set(people[at::FOLDS]) for at in range(FOLDS)]
     found: dict[str, list[str]] = {}
     alarms = sum(measured(dataset, samples, set(people) - part, part, found) for part in parts)
     print(f"{len(parts) * ORDERS} streams without a fault: {alarms} alarms")
-    for name, told in found.items():
-        kinds = [one.split()[0] for one in told]
+    for name, lines in found.items():
+        kinds = [one.split()[0] for one in lines]
         counts = ", ".join(f"{kind} {kinds.count(kind)}" for kind in ("named", "seen", "channel", "missed"))
-        delay = np.median([float(one.split()[1]) for one in told])
-        print(f"{name}: {counts}, of {len(told)}; {delay:.0f} min in the median", flush=True)
+        delay = np.median([float(one.split()[1]) for one in lines])
+        print(f"{name}: {counts}, of {len(lines)}; {delay:.0f} min in the median", flush=True)
 
 
 if __name__ == "__main__":

@@ -51,16 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing_tools():
         print(f"needs {', '.join(missing_tools())}", file=sys.stderr)
         return 2
-    told = Told()
+    report = Told()
     for core in given.core or CORES:
         if given.write:
             if not given.detectors:
                 _write_programs(core, given.truths)
             _write_detectors(core, given.truths)
         if not given.fit_only:
-            _judge(told, core, given.truths)
-    print(markdown(["estimate before compiling", "found", "target", ""], told.rows))
-    return 0 if told.reached else 1
+            _judge(report, core, given.truths)
+    print(markdown(["estimate before compiling", "found", "target", ""], report.rows))
+    return 0 if report.reached else 1
 
 
 def _write_programs(core: str, kept: Path | None) -> None:
@@ -148,8 +148,8 @@ def _by_family(core: str, misses: Sequence[Miss]) -> None:
 
 
 def _version(tool: str) -> str:
-    said = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
-    return said.splitlines()[0]
+    message = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
+    return message.splitlines()[0]
 
 
 def _quantities(core: cores.Core, program: Program, truth: Truth) -> list[tuple[str, float, float, int]]:
@@ -184,10 +184,10 @@ def _judge(told: Told, core: str, kept: Path | None) -> None:
     print(markdown([core, "flash", "RAM", "instructions", ""], rows), end="\n\n")
     for name, (middle, worst) in LIMITS.items():
         each = np.abs(misses[name])
-        median, most = float(np.median(each)), float(each.max())
-        shown = f"median {median:.1%}, nine of ten {np.quantile(each, 0.9):.1%}, worst {most:.1%} of {len(each)}"
+        median, maximum = float(np.median(each)), float(each.max())
+        shown = f"median {median:.1%}, nine of ten {np.quantile(each, 0.9):.1%}, worst {maximum:.1%} of {len(each)}"
         limit = f"median {middle:.0%}" + (f", worst {worst:.0%}" if worst else "")
-        told(f"{core}, {name}", shown, limit, median <= middle and (worst is None or most <= worst))
+        told(f"{core}, {name}", shown, limit, median <= middle and (worst is None or maximum <= worst))
         share = within[name] / len(each)
         told(f"{core}, bars of {name}", f"true for {within[name]} of {len(each)}", f"{TRUE:.0%}", share >= TRUE)
     unknown = len(rows) - len(misses["instructions"])

@@ -45,8 +45,8 @@ def _rows(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.flo
     """Made-up rows, (n, columns), and the amount that some of them tell, with noise."""
     X = rng.normal(0.0, 1.0, (int(rng.integers(_FEWEST, _MOST)), int(rng.integers(2, 13)))).astype(np.float32)
     some = rng.choice(X.shape[1], min(X.shape[1], int(rng.integers(1, 4))), replace=False)
-    told = X[:, some].sum(axis=1) + (X[:, some[0]] * X[:, some[-1]] if rng.random() < 0.5 else 0.0)
-    return X, told + rng.normal(0.0, rng.uniform(0.05, 0.8), len(X))
+    record = X[:, some].sum(axis=1) + (X[:, some[0]] * X[:, some[-1]] if rng.random() < 0.5 else 0.0)
+    return X, record + rng.normal(0.0, rng.uniform(0.05, 0.8), len(X))
 
 
 def fitted_model(

@@ -49,8 +49,8 @@ def main(
     some = [(places[fault], program) for fault in _of(faults, chosen) for program in _of(programs, chosen)]
     started = time.perf_counter()
     # Forked while this process has one thread: a case forks too.
-    with tempfile.TemporaryDirectory() as place:
-        tempfile.tempdir = place  # what workers keep there goes with it: they are ended without a word
+    with tempfile.TemporaryDirectory() as location:
+        tempfile.tempdir = location  # what workers keep there goes with it: they are ended without a word
         with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
             rows = [row for found in pool.imap(partial(_run, kind=kind, share=share), some) for row in found]
         tempfile.tempdir = None

@@ -64,18 +64,18 @@ class Recorder(apsw.VFS):
 
     def name_of(self, path: Path | str) -> str | None:
         """Name within the folder ('' for the folder itself); None for what is not in it."""
-        place = Path(os.path.abspath(path))  # noqa: PTH100 - a link is what it is
-        if place == self.folder:
+        file_path = Path(os.path.abspath(path))  # noqa: PTH100 - a link is what it is
+        if file_path == self.folder:
             return ""
-        return str(place.relative_to(self.folder)) if place.is_relative_to(self.folder) else None
+        return str(file_path.relative_to(self.folder)) if file_path.is_relative_to(self.folder) else None
 
     def free(self) -> int:
         """Return bytes left on the disk."""
         used = 0
-        for place, _, files in os.walk(self.folder):
+        for location, _, files in os.walk(self.folder):
             for file in files:
                 if not file.endswith("-shm"):
-                    used += -(-os.stat(f"{place}/{file}").st_size // _BLOCK) * _BLOCK  # noqa: PTH116 - at every write
+                    used += -(-os.stat(f"{location}/{file}").st_size // _BLOCK) * _BLOCK  # noqa: PTH116 - at every write
         return max(0, self.disk - used)
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: ANN401, N802 - apsw's names

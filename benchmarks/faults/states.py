@@ -97,13 +97,13 @@ def check_all(found: Iterator[State], check: Callable[[Path, Any, Any], str]) ->
     result = Result()
     with scratch() as folder:
         for number, state in enumerate(found):
-            place = folder / str(number)
-            lay(state.files, place)
+            path = folder / str(number)
+            lay(state.files, path)
             try:
-                problem = check(place, state.before, state.after)
+                problem = check(path, state.before, state.after)
             except Exception as error:  # noqa: BLE001 - that is what is looked for
                 problem = f"{type(error).__name__}: {error}"
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
             result.add(state.way, f"step {state.point}, {state.way}: {problem}" if problem else "")
     return result
 

@@ -46,14 +46,14 @@ _DEVICES = 2
 @functools.cache
 def made() -> dict[str, bytes]:
     """Return files of a fleet with two releases and their ways back; its keys are made once in a process."""
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as location:
         clock = HandClock()
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), Quorum(keys=1, threshold=1))
-        folder = Path(place) / "fleet"
+        folder = Path(location) / "fleet"
         fleet, _ = create_fleet(folder, FleetSettings(name="faults", products=(PRODUCT,)), quorums, None, clock.day)
         for counter in (1, 3):
             _release(fleet, counter, clock.day)
-        return files_of(Path(place))
+        return files_of(Path(location))
 
 
 def lay_fleet(folder: Path) -> None:
@@ -127,7 +127,7 @@ class Control:
             "made_at": now, "made_by": "tester", "expires": now + HOUR,
         }  # fmt: skip
         self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
-        asked = [
+        enrolments = [
             Enrolment(token=_SECRET, key=(f"{number}" * 43) + "=", name="d", profile="pi", product=PRODUCT)
             for number in range(1, _DEVICES + 1)
         ]
@@ -141,16 +141,16 @@ class Control:
                     nonce=self._random(16).hex(),
                 )
             ).result()
-            for one in asked
+            for one in enrolments
         ]
 
     def report(self, device: str, nonce: str, sequence: int) -> Acknowledged:
         """One report with an outcome and an item, acknowledged."""
         now = self.clock.day
         item = Item(device="d", boot=1, sequence=sequence, kind="event", put=now, body={"priority": 1})
-        told = Outcome(number=sequence + 1, what="tested", counter=1, plan="", at=now)
+        outcome = Outcome(number=sequence + 1, what="tested", counter=1, plan="", at=now)
         said = Report(
-            nonce=nonce, sequence=sequence, counter=1, floor=0, phase="idle", outcomes=(told,),
+            nonce=nonce, sequence=sequence, counter=1, floor=0, phase="idle", outcomes=(outcome,),
             items=(msgspec.to_builtins(item),),
         )  # fmt: skip
         digest = hashlib.sha256(msgspec.json.encode(said)).hexdigest()
@@ -213,5 +213,5 @@ class Watcher:
         return self._version(), msgspec.json.decode(Path(updater.download_target(found)).read_bytes(), type=Standings)
 
     def _version(self) -> int:
-        said = msgspec.json.decode((self._folder / f"{TIMESTAMP}.json").read_bytes())
-        return int(said["signed"]["version"])
+        record = msgspec.json.decode((self._folder / f"{TIMESTAMP}.json").read_bytes())
+        return int(record["signed"]["version"])

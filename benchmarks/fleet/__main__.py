@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="of polling, after one period of warming up")
     parser.add_argument("--packages", type=int, default=1000)
     given = parser.parse_args(arguments)
-    told = Told()
+    report = Told()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found = polled(_new(folder, "polls"), given.devices, given.period, given.seconds)
@@ -35,13 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
         got += f"{found.cores:.0%} of a core, {found.resident / 1e6:.0f} MB"
         within = found.errors == 0 and found.p99 < P99 and found.answers > 0
         what = f"{given.devices:,} devices poll every {given.period:g} s"
-        told(what, got, f"0 errors, p99 {P99 * 1e3:.0f} ms", within)
+        report(what, got, f"0 errors, p99 {P99 * 1e3:.0f} ms", within)
         for late in (0, _SLOW_US):
             rate = reported(_new(folder, f"reports{late}"), late)
             times = rate.grouped / rate.each
             got = f"{rate.grouped:,.0f}/s against {rate.each:,.0f}/s, {times:.0f}x; a flush takes "
             what = f"durable reports, group commit, {'this disk' if not late else 'every flush made 6 ms longer'}"
-            told(what, got + f"{rate.flush * 1e3:.1f} ms", f"{TIMES:.0f}x", times >= TIMES)
+            report(what, got + f"{rate.flush * 1e3:.1f} ms", f"{TIMES:.0f}x", times >= TIMES)
         fresh = refreshed(_new(folder, "refresh"), given.packages)
         among = f"at {given.packages:,} packages"
         for what, took, target in (
@@ -51,12 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
         ):
             got = f"median {took.middle * 1e3:.1f} ms, worst {took.worst * 1e3:.1f} ms; "
             got += f"{took.cpu * 1e3:.1f} ms of the device's processor"
-            told(what, got, f"{target * 1e3:.0f} ms", took.middle < target)
+            report(what, got, f"{target * 1e3:.0f} ms", took.middle < target)
         held = resident(_new(folder, "agent"))
-        told("agent without the model engine", f"{held / 1e6:.1f} MB", f"{RESIDENT / 1e6:.0f} MB", held <= RESIDENT)
-    print(markdown(["what", "here", "target", ""], told.rows))
+        report("agent without the model engine", f"{held / 1e6:.1f} MB", f"{RESIDENT / 1e6:.0f} MB", held <= RESIDENT)
+    print(markdown(["what", "here", "target", ""], report.rows))
     print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; server and generator on one machine")
-    return 0 if told.reached else 1
+    return 0 if report.reached else 1
 
 
 def _new(folder: Path, name: str) -> Path:

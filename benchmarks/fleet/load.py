@@ -79,18 +79,18 @@ def _polled(devices: list[_Device], period: float, seconds: float) -> Counted:
     for number in by_file:
         waiting.register(number, select.EPOLLIN)
     began = time.perf_counter() + 0.2
-    for place, device in enumerate(devices):
-        device.due = began + period * place / len(devices)
-    count_from, until, place = began + period, began + period + seconds, 0
+    for index, device in enumerate(devices):
+        device.due = began + period * index / len(devices)
+    count_from, until, index = began + period, began + period + seconds, 0
     # Due times rise along the list and each rises by the period: the next one due is always the next in the circle.
     while (now := time.perf_counter()) < until + 5.0:
-        while devices[place].due <= now and devices[place].due < until:
-            _ask(devices[place], counted)
-            place = (place + 1) % len(devices)
-        over = devices[place].due >= until
+        while devices[index].due <= now and devices[index].due < until:
+            _ask(devices[index], counted)
+            index = (index + 1) % len(devices)
+        over = devices[index].due >= until
         if over and not any(device.asked for device in devices):
             break
-        pause = max(0.0, min(_HURRY, devices[place].due - time.perf_counter())) if not over else _HURRY
+        pause = max(0.0, min(_HURRY, devices[index].due - time.perf_counter())) if not over else _HURRY
         for number, _ in waiting.poll(pause, len(devices)):
             _hear(by_file[number], counted, count_from, period)
     for device in devices:

@@ -78,14 +78,14 @@ def _rate(folder: Path, *, group: int, waiting: int, seconds: float) -> float:
     with database.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(name) for name in names])
     committer = Committer(database.writing, waiting=waiting + 1, group=group)
-    nonces, sequence, done, place = ["start"] * DEVICES, [0] * DEVICES, 0, 0
+    nonces, sequence, done, index = ["start"] * DEVICES, [0] * DEVICES, 0, 0
     open_ones: deque[tuple[int, Future[bytes]]] = deque()
     began = time.perf_counter()
     while time.perf_counter() - began < seconds or open_ones:
         while len(open_ones) < waiting and time.perf_counter() - began < seconds:
-            open_ones.append((place, _put(committer, names[place], nonces[place], sequence[place])))
-            sequence[place] += 1
-            place = (place + 1) % DEVICES
+            open_ones.append((index, _put(committer, names[index], nonces[index], sequence[index])))
+            sequence[index] += 1
+            index = (index + 1) % DEVICES
         if open_ones:
             device, answer = open_ones.popleft()
             nonces[device] = msgspec.json.decode(answer.result(), type=Acknowledged).nonce

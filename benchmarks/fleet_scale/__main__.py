@@ -22,12 +22,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet_scale")
     parser.add_argument("part", nargs="*", choices=[[], *parts()], help="all when left out")
     given = parser.parse_args(arguments)
-    told = Told()
+    report = Told()
     for name in given.part or parts():
-        importlib.import_module(f"benchmarks.fleet_scale.{name}").measure(told)
-    print(markdown(["what", "here", "target", ""], told.rows))
+        importlib.import_module(f"benchmarks.fleet_scale.{name}").measure(report)
+    print(markdown(["what", "here", "target", ""], report.rows))
     print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")
-    return 0 if told.reached else 1
+    return 0 if report.reached else 1
 
 
 if __name__ == "__main__":

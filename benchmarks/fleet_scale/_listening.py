@@ -123,9 +123,9 @@ class Listener:
             snapshot = json.loads(self._file(f"metadata/{version}.snapshot.json"))
             version = snapshot["signed"]["meta"]["rollouts.json"]["version"]
             rollouts = json.loads(self._file(f"metadata/{version}.rollouts.json"))
-            target, said = next(iter(rollouts["signed"]["targets"].items()))
+            target, record = next(iter(rollouts["signed"]["targets"].items()))
             folder, _, name = target.rpartition("/")
-            self._file(f"targets/{folder}/{said['hashes']['sha256']}.{name}")
+            self._file(f"targets/{folder}/{record['hashes']['sha256']}.{name}")
         except (Unreachable, ValueError, KeyError) as error:
             self._told.wrong(f"server: {error}"[:80])
         self._told.asked.append(time.time())
@@ -140,18 +140,18 @@ def main() -> None:
     first, count, broker, server = map(int, sys.argv[1:5])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    hub, told = Hub(), Told()
+    hub, report = Hub(), Told()
     for number in range(first, first + count):
-        hub.start(partial(_late, hub, (number - first) / 1000.0, Listener(number, hub, broker, server, told)))
-    hub.run(lambda: told.listening == count or bool(told.errors))
-    print(json.dumps({"listening": told.listening, "errors": told.errors}), flush=True)
+        hub.start(partial(_late, hub, (number - first) / 1000.0, Listener(number, hub, broker, server, report)))
+    hub.run(lambda: report.listening == count or bool(report.errors))
+    print(json.dumps({"listening": report.listening, "errors": report.errors}), flush=True)
     while True:
         hub.run(lambda: bool(select.select([sys.stdin], [], [], 0.0)[0]), every=0.05)
         if not sys.stdin.readline():
             return
-        found = {name: getattr(told, name) for name in ("heard", "asked", "latencies", "statuses", "errors")}
+        found = {name: getattr(report, name) for name in ("heard", "asked", "latencies", "statuses", "errors")}
         print(json.dumps(found), flush=True)
-        told.clear()
+        report.clear()
 
 
 def _late(hub: Hub, seconds: float, one: Listener) -> None:

@@ -256,8 +256,8 @@ def main() -> None:
     woken = float(sys.argv[5]) if len(sys.argv) > 5 else None
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    hub, world, told = Hub(), World(), Told()
-    devices = [Device(n, key, items, hub, port, world, told) for n, key in enumerate(keys(seed, count))]
+    hub, world, report = Hub(), World(), Told()
+    devices = [Device(n, key, items, hub, port, world, report) for n, key in enumerate(keys(seed, count))]
     for device in devices:
         while device.due < AWAY:
             world.now = device.due
@@ -270,8 +270,8 @@ def main() -> None:
         later = None if woken is None else woken * random.random()  # noqa: S311 - no secret
         hub.start(partial(device.live, later))
     began, used = time.monotonic(), time.process_time()
-    hub.run(lambda: len(told.drained) == count or time.monotonic() > began + _PATIENCE)
-    found = {name: getattr(told, name) for name in ("latencies", "statuses", "errors", "begun", "alarms", "drained")}
+    hub.run(lambda: len(report.drained) == count or time.monotonic() > began + _PATIENCE)
+    found = {name: getattr(report, name) for name in ("latencies", "statuses", "errors", "begun", "alarms", "drained")}
     print(json.dumps({**found, "used": time.process_time() - used, "took": time.monotonic() - began}))
 
 

@@ -126,31 +126,31 @@ def _stretch(speakers: deque[Speaker], ports: list[int], seconds: float, what: s
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         lines[made.fileno()] = _Line(made)
         waiting.register(made.fileno(), select.EPOLLIN)
-    told, began, used = _Told(), time.perf_counter(), time.process_time()
-    until, asked = began + seconds, 0
+    report, began, used = _Told(), time.perf_counter(), time.process_time()
+    until, requested = began + seconds, 0
     for line in lines.values():
-        asked += _ask(line, speakers, told, what)
+        requested += _ask(line, speakers, report, what)
     open_ones = len(lines)
     while open_ones:
         if time.perf_counter() > until + 60.0:
-            told.count("no answer within 60 s")
+            report.count("no answer within 60 s")
             break
         for number, _ in waiting.poll(1.0):
             line = lines[number]
-            if not _heard(line, speakers, told, what):
+            if not _heard(line, speakers, report, what):
                 continue
-            over = asked >= each if each else time.perf_counter() >= until
+            over = requested >= each if each else time.perf_counter() >= until
             open_ones -= over
             if not over:
-                asked += _ask(line, speakers, told, what)
+                requested += _ask(line, speakers, report, what)
     took = time.perf_counter() - began
     for line in lines.values():
         line.socket.close()
-    late = sorted(told.latencies)
+    late = sorted(report.latencies)
     return {
-        "done": len(late), "seconds": took, "cpu": time.process_time() - used, "wrong": told.wrong,
+        "done": len(late), "seconds": took, "cpu": time.process_time() - used, "wrong": report.wrong,
         "p50": late[len(late) // 2] if late else 0.0, "p99": late[int(len(late) * 0.99)] if late else 0.0,
-        "sent": told.sent, "received": told.received,
+        "sent": report.sent, "received": report.received,
     }  # fmt: skip
 
 

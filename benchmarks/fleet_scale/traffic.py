@@ -114,8 +114,8 @@ def measure(told: Told) -> None:
         plane = open_plane(fleet.folder, thread=False)
         try:
             with served(fleet.folder) as (server, _), relayed(server) as (port, relay):
-                for what, (asked, answered) in _exchanges(fleet, found[-1], plane, folder / "device", port, relay):
-                    told(f"bytes of {what}", f"{asked:,} asked, {answered:,} answered", "-", True)
+                for what, (requested, answered) in _exchanges(fleet, found[-1], plane, folder / "device", port, relay):
+                    told(f"bytes of {what}", f"{requested:,} asked, {answered:,} answered", "-", True)
                 before = _files(fleet)
                 conductor(plane).rollouts.steer(_PLAN, "benchmark", "paused")
                 told("files that a step of a rollout adds", f"{_files(fleet) - before}, beside {before}", "-", True)

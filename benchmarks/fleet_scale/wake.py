@@ -77,7 +77,7 @@ def _step(
     used = [cpu(pid) - was for pid, was in zip(pids, before, strict=True)]
     found = _asked(listening)
     heard = sorted(moment - at for one in found for moment in one["heard"])
-    asked = sorted(moment - at for one in found for moment in one["asked"])
+    requests = sorted(moment - at for one in found for moment in one["asked"])
     times = sorted(took for one in found for took in one["latencies"])
     wrong = {name: n for one in found for name, n in one["errors"].items()}
     real = sorted(moment - at for one in waked for moment in one.times)
@@ -89,10 +89,10 @@ def _step(
     got = f"{len(heard):,} heard it, the first {heard[0]:.2f} s and the last {last:.2f} s after the step's commit; "
     got += f"{_REAL} wakers of the agent's own {real[0]:.2f} to {real[-1]:.2f} s" if real else "no real waker did"
     told(what, got, f"{WITHIN:g} s", right and max(last, real[-1]) < WITHIN)
-    got = f"{len(times):,} files for {len(asked):,} devices, the last {asked[-1]:.1f} s after the commit; "
+    got = f"{len(times):,} files for {len(requests):,} devices, the last {requests[-1]:.1f} s after the commit; "
     got += f"p50 {times[len(times) // 2] * 1e3:.0f} ms, p99 {times[int(len(times) * 0.99)] * 1e3:.0f} ms, "
     got += f"errors {wrong or 'none'}; server {used[0]:.1f} s of a core, Mosquitto {used[1]:.1f} s"
-    told(f"step {step + 1}: they ask within {SPREAD:g} s", got, "no error", not wrong and len(asked) >= DEVICES)
+    told(f"step {step + 1}: they ask within {SPREAD:g} s", got, "no error", not wrong and len(requests) >= DEVICES)
 
 
 def _committed(folder: Path, since: float) -> float:
@@ -177,9 +177,9 @@ def _devices(number: int, broker: int, server: int) -> Iterator[subprocess.Popen
     process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None  # noqa: S101
     try:
-        said = msgspec.json.decode(process.stdout.readline() or "{}")
-        if said.get("listening") != count:
-            raise RuntimeError(f"not all listen: {said}")
+        record = msgspec.json.decode(process.stdout.readline() or "{}")
+        if record.get("listening") != count:
+            raise RuntimeError(f"not all listen: {record}")
         yield process
     finally:
         process.stdin.close()

@@ -64,13 +64,13 @@ def _cross_validation(given: argparse.Namespace, changes: tuple[str, ...], seed:
     forms = cross_validate(
         given.data, changes=changes, seed=seed, every=given.every, told=_note, pipeline=given.pipeline
     )
-    int8, least = forms["int8"], LEAST_ACCURACY.get(given.pipeline, 0.0)
-    within = int8.accuracy().value >= least
+    int8, minimum = forms["int8"], LEAST_ACCURACY.get(given.pipeline, 0.0)
+    within = int8.accuracy().value >= minimum
     people = len(set(int8.people.tolist()))
     print(
         f"\nCross-validation over {people} people, each answered by a network that has not seen them (seed {seed}):\n"
     )
-    print(_figures(forms, f"int8 accuracy at least {least}: {verdict(within)}"))
+    print(_figures(forms, f"int8 accuracy at least {minimum}: {verdict(within)}"))
     print(f"\nint8 by person: {_by_person(int8.by_person(share_right))}")
     print(f"\nint8, rows are the truth ({', '.join(int8.labels)}):\n\n{int8.confusion()}")
     _note(f"{time.process_time() - began:.0f} CPU-seconds")

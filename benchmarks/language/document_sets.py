@@ -119,12 +119,12 @@ def xquad(folder: Path) -> tuple[list[Block], list[Question]]:
     blocks, questions = [], []
     for article in articles:
         for number, paragraph in enumerate(article["paragraphs"], 1):
-            place = f"{article['title']} {number}"
+            location = f"{article['title']} {number}"
             blocks.append(Block((article["title"].replace("_", " "),), number, paragraph["context"]))
-            for asked in paragraph["qas"]:
+            for request in paragraph["qas"]:
                 # In the paragraph as the index holds it, single spaces and all.
-                at = len(clean(paragraph["context"][: asked["answers"][0]["answer_start"]] + "|")) - 1
-                questions.append(Question(asked["question"], "plain", article["title"], True, place, at))
+                at = len(clean(paragraph["context"][: request["answers"][0]["answer_start"]] + "|")) - 1
+                questions.append(Question(request["question"], "plain", article["title"], True, location, at))
     return blocks, questions
 
 
@@ -150,12 +150,12 @@ def leaflets(
 ) -> Iterator[tuple[list[Block], list[Question], list[Question]]]:
     """Small documents: some blocks in a row, the questions they answer, and as many that others answer."""
     parts = [list(blocks[n : n + LEAFLET]) for n in range(0, len(blocks), LEAFLET)]
-    asked = [[q for q in questions if q.place in {place_of(block) for block in part}] for part in parts]
+    requested = [[q for q in questions if q.place in {place_of(block) for block in part}] for part in parts]
     for number, part in enumerate(parts):
         # Half of the document away: neighbours are of the same chapter.
-        others = asked[(number + len(parts) // 2) % len(parts)]
-        if asked[number] and others:
-            yield part, asked[number], others[: len(asked[number])]
+        others = requested[(number + len(parts) // 2) % len(parts)]
+        if requested[number] and others:
+            yield part, requested[number], others[: len(requested[number])]
 
 
 def truths(index: Path, questions: Sequence[Question]) -> list[set[int]]:
@@ -170,10 +170,10 @@ def truths(index: Path, questions: Sequence[Question]) -> list[set[int]]:
     before: dict[str, int] = defaultdict(int)
     for path, page, text, spans, first in rows:
         title = json.loads(path)[0]
-        place = place_of(Block((title,), page, ""))
+        location = place_of(Block((title,), page, ""))
         for number, (begin, end) in enumerate(unpacked(spans).reshape(-1, 2)):
-            sentences[place].append((first + number, before[place] + int(begin), before[place] + int(end)))
-        before[place] += len(text) + 1
+            sentences[location].append((first + number, before[location] + int(begin), before[location] + int(end)))
+        before[location] += len(text) + 1
     return [{number for number, begin, end in sentences[q.place] if q.at < 0 or begin <= q.at < end} for q in questions]
 
 

@@ -142,9 +142,9 @@ def _measure(fold: Fold, vectors: Floats, key: tuple[Space, int], random: np.ran
     into.new.append((fold.number, float(np.mean(whole[0][new] == truth[new]))))
     into.rest.append((fold.number, float(np.mean(whole[0][~new] == truth[~new]))))
     known = {name: places for name, places in drawn.items() if name != fold.out}
-    _, said, ratio = _answers(vectors, known, np.flatnonzero(test), space)
-    into.kept.append((fold.number, float(np.mean(said[~new] != NONE))))
-    into.refused.append((fold.number, float(np.mean(said[new] == NONE))))
+    _, values, ratio = _answers(vectors, known, np.flatnonzero(test), space)
+    into.kept.append((fold.number, float(np.mean(values[~new] != NONE))))
+    into.refused.append((fold.number, float(np.mean(values[new] == NONE))))
     into.area.append((fold.number, auroc(-ratio[~new], -ratio[new])))
     for person in fold.left:
         own = np.flatnonzero((fold.people == person) & (fold.truth == fold.out))

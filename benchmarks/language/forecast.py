@@ -86,7 +86,7 @@ def rows() -> list[Row]:
 
 def _m4(part: Part) -> list[Row]:
     train, test = series(part, "train"), series(part, "test")
-    asked, task = ForecastRequest(part.horizon, part.seasons), f"M4 {part.name.lower()}, {len(train)} series, MASE"
+    request, task = ForecastRequest(part.horizon, part.seasons), f"M4 {part.name.lower()}, {len(train)} series, MASE"
     found: dict[str, list[tuple[float, float, float]]] = {}
     held, sizes = np.zeros(2), []
 
@@ -112,7 +112,7 @@ def _m4(part: Part) -> list[Row]:
             question = {"values": values.tolist(), "horizon": part.horizon, "season": part.unit}
             for name, (forecast, seconds) in peers(question).items():
                 add(f"{name}, statsforecast", number, np.array(forecast), seconds)
-    for number, made, seconds in _zero_shot(part, train, asked):
+    for number, made, seconds in _zero_shot(part, train, request):
         add("ours, zero-shot: learnt on other series", number, made.start().forecast(part.horizon).middle, seconds)
     made_rows = [
         _row(task, name, scores, part, f"; intervals held {held[0]:.0%}, {held[1]:.0%} of 80, 95 %; "
@@ -180,12 +180,12 @@ def _peers() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
     ) as process:
         assert process.stdin is not None  # noqa: S101 - it was asked for
         assert process.stdout is not None  # noqa: S101
-        given, told = process.stdin, process.stdout
+        given, reported = process.stdin, process.stdout
 
         def ask(question: dict[str, Any]) -> dict[str, Any]:
             given.write(json.dumps(question) + "\n")
             given.flush()
-            answer: dict[str, Any] = json.loads(told.readline())
+            answer: dict[str, Any] = json.loads(reported.readline())
             return answer
 
         yield ask

@@ -30,11 +30,11 @@ def main() -> None:
     """Until its input ends; the first answer is asked twice, so that nothing is compiled within a measurement."""
     first = True
     for line in sys.stdin:
-        asked = json.loads(line)
+        request = json.loads(line)
         if first:
-            answer(asked)
+            answer(request)
             first = False
-        print(json.dumps(answer(asked)), flush=True)
+        print(json.dumps(answer(request)), flush=True)
 
 
 if __name__ == "__main__":

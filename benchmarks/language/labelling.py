@@ -132,11 +132,11 @@ def _sure(one: Set, by: Suggester) -> Row:
         if sure.any():
             right.append(float(np.mean(shares[sure].argmax(axis=1) == one.targets[judges][sure])))
             promised.append(float(shares[sure].max(axis=1).mean()))
-    told = f"{100 * np.mean(covered):.0f} % suggested, " + (
+    text = f"{100 * np.mean(covered):.0f} % suggested, " + (
         f"{100 * np.mean(right):.1f} % of these right, {100 * np.mean(promised):.1f} % promised" if right else "none"
     )
     return Row(
-        f"{one.name}, suggestions after {BUDGET} chosen labels, {LEAST:g} or surer", by.what, told, f"{SEEDS} seeds"
+        f"{one.name}, suggestions after {BUDGET} chosen labels, {LEAST:g} or surer", by.what, text, f"{SEEDS} seeds"
     )
 
 
@@ -170,9 +170,9 @@ def _flips(one: Set) -> Row:
         hit = len(np.intersect1d(found, turned))
         precision.append(hit / max(1, len(found)))
         recall.append(hit / len(turned))
-    told = f"precision {100 * np.mean(precision):.1f} %, recall {100 * np.mean(recall):.1f} %"
+    text = f"precision {100 * np.mean(precision):.1f} %, recall {100 * np.mean(recall):.1f} %"
     return Row(
-        f"{one.name}, 5 % of labels turned at random", "likely errors", told, f"{len(one.targets):,} items, 3 seeds"
+        f"{one.name}, 5 % of labels turned at random", "likely errors", text, f"{len(one.targets):,} items, 3 seeds"
     )
 
 
@@ -187,8 +187,8 @@ def _structured(one: Set, encoder: Encoder) -> Row:
     found = [mistake.place for mistake in likely_errors(one.vectors[kept], labels[kept])]
     hit = len(np.intersect1d(found, wrong))
     rate = f"{100 * len(wrong) / len(kept):.1f} % wrong"
-    told = f"precision {100 * hit / max(1, len(found)):.1f} %, recall {100 * hit / len(wrong):.1f} %"
-    return Row(f"{one.name}, labels by the names of intents ({rate})", "likely errors", told, f"{len(kept):,} items")
+    text = f"precision {100 * hit / max(1, len(found)):.1f} %, recall {100 * hit / len(wrong):.1f} %"
+    return Row(f"{one.name}, labels by the names of intents ({rate})", "likely errors", text, f"{len(kept):,} items")
 
 
 def _audit() -> Row:

@@ -49,5 +49,5 @@ def _spent(parse: Callable[[str], object], texts: list[str]) -> NDArray[np.float
 
 def _told(spent: NDArray[np.float64]) -> str:
     """Over utterances, each by its least disturbed pass: other processes share the machine. Then over all parses."""
-    middle, most = np.quantile(spent.min(axis=0), (0.5, 0.99))
-    return f"{middle:.0f} / {most:.0f} µs (p99 as disturbed {np.quantile(spent, 0.99):.0f})"
+    middle, maximum = np.quantile(spent.min(axis=0), (0.5, 0.99))
+    return f"{middle:.0f} / {maximum:.0f} µs (p99 as disturbed {np.quantile(spent, 0.99):.0f})"

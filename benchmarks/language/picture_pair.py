@@ -65,9 +65,9 @@ def rows() -> list[Row]:
             chooser, right = media_chooser(labels, encoder), []
             for file, truth in zip(val.files, val.truth, strict=True):
                 if among[truth]:
-                    place = Path(folder) / "one.jpg"
-                    place.write_bytes(file)
-                    choice = chooser.choose(encoder.encode_file(place)[None])[0]
+                    file_path = Path(folder) / "one.jpg"
+                    file_path.write_bytes(file)
+                    choice = chooser.choose(encoder.encode_file(file_path)[None])[0]
                     right.append(choice.nearest == names[truth])
             reached = f"{share(np.array(right))} of {len(right)}, by chance {100 / len(numbers):.1f} %"
             made.append(Row(TASK, f"{len(numbers)} classes {what}", reached, ""))

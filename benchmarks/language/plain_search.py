@@ -23,6 +23,6 @@ class PlainSearch:
     def best(self, question: str, top: int) -> list[int]:
         """Return numbers of the best texts."""
         words = dict.fromkeys(re.findall(r"\w+", question.lower()))
-        asked = " OR ".join(f'"{word}"' for word in words)
+        requested = " OR ".join(f'"{word}"' for word in words)
         sql = "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rank LIMIT ?"
-        return [int(row) for (row,) in self._connection.execute(sql, (asked, top))]
+        return [int(row) for (row,) in self._connection.execute(sql, (requested, top))]

@@ -23,7 +23,7 @@ def rows() -> list[Row]:
     given = utterances()
     names, targets = np.unique([one.intent for one in given], return_inverse=True)
     understood: list[Counts] = []
-    told: list[Counts] = []
+    reported: list[Counts] = []
     size = 0
     for train, test in folds([one.intent for one in given]):
         learnt = [given[k] for k in train]
@@ -34,12 +34,12 @@ def rows() -> list[Row]:
         judges = [given[k] for k in test]
         guessed = logits_of(spec, arrays, [one.text for one in judges]).argmax(axis=1)
         understood.append(_counts(tagger, judges, [str(names[k]) for k in guessed]))
-        told.append(_counts(tagger, judges, [one.intent for one in judges]))
+        reported.append(_counts(tagger, judges, [one.intent for one in judges]))
     takes = f"{size / 1000:.0f} kB"
     return [
         Row(TASK, "pruned CRF, int8, with the student's intent", _told(understood), takes, "93.0; 1.6 MB",
             float(np.mean([_f1(found) for found in understood])) >= LEAST and size <= MOST),
-        Row(TASK, "the same with the true intent", _told(told), takes),
+        Row(TASK, "the same with the true intent", _told(reported), takes),
     ]  # fmt: skip
 
 

@@ -151,8 +151,8 @@ def _there(name: str, folder: Path, encoder: Encodes | None, learnt: Floats, col
         for answerable in (True, False):
             some = (kind == source_name) & (right == answerable)
             if some.any():
-                told = f"{source_name}, {'answerable' if answerable else 'not'}"
-                print(f"# {told}: {np.mean(sure[some] < limit):.3f} refused")
+                text = f"{source_name}, {'answerable' if answerable else 'not'}"
+                print(f"# {text}: {np.mean(sure[some] < limit):.3f} refused")
     model = _fitted(table, right, kind)
     made = np.zeros(len(NAMES) + 2)
     made[:columns], made[-2:] = model.coef_[0][:-1], (model.coef_[0][-1], model.intercept_[0])

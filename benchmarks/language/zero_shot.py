@@ -88,12 +88,12 @@ def _row(task: str, model: str, known: list[Choice], outside: list[Choice], trut
     kept, held = ~np.array([one.none for one in known]), np.array([one.none for one in outside])
     sure = np.array([one.cosine - one.limit for one in known]), np.array([one.cosine - one.limit for one in outside])
     area = auroc_interval(*sure)
-    said = np.array([one.confidence for one in known])
+    values = np.array([one.confidence for one in known])
     right = np.where(kept, nearest, False)
     reached = (
         f"{share(nearest)} nearest; with 'none of these' {share(right)} right, {share(held)} of others refused, "
         f"AUROC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}); of labels said {share(nearest[kept])} right "
-        f"where {100 * said[kept].mean():.0f} % were said"
+        f"where {100 * values[kept].mean():.0f} % were said"
     )
     return Row(task, model, reached, "")
 

@@ -45,10 +45,10 @@ def cold(record: Path) -> tuple[float, float, float]:
     found: list[tuple[float, float, float]] = []
     for _ in range(COLD):
         begun = time.perf_counter()
-        told = subprocess.run(
+        lines = subprocess.run(
             [python(), "-c", _COLD, str(record)], capture_output=True, text=True, check=True, env=_environment()
         ).stdout.split()
-        found.append((time.perf_counter() - begun, float(told[0]), float(told[1])))
+        found.append((time.perf_counter() - begun, float(lines[0]), float(lines[1])))
     return min(found)
 
 

@@ -42,10 +42,10 @@ def _table() -> int:
         chosen, fastest = engines.choose(model=to_onnx(timed.graph)).name, min(ratios, key=ratios.__getitem__)
         chosen_fastest.append(chosen == fastest)
         lite, alone, onnx = (ratio(found, "extension", name) for name in ("litert", "litert network", "onnxruntime"))
-        said, within = _target(timed, lite, alone, onnx)
+        text, within = _target(timed, lite, alone, onnx)
         reached.append(within)
         shown = [f"{times[name]:.2f}" for name in _SHOWN]
-        rows.append([timed.name, *shown, f"{lite:.2f} / {alone:.2f} / {onnx:.3f}", f"{chosen} / {fastest}", said])
+        rows.append([timed.name, *shown, f"{lite:.2f} / {alone:.2f} / {onnx:.3f}", f"{chosen} / {fastest}", text])
     best = next((name for name in ("avx512_vnni", "avx_vnni", "avx512f", "avx2", "sse4_1") if name in features), "")
     print(f"\nBest instructions of the processor: {best or 'unknown'}\n")
     headers = ["µs a row, p50", "extension", "LiteRT", "LiteRT, network alone", "ONNX Runtime", "NumPy"]

@@ -54,9 +54,9 @@ class Net:
 
     def dense(self, *widths: int) -> None:
         """Dense layers with ReLU between them."""
-        for place, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        for index, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
             self.op("Gemm", *self.weights(outputs, inputs), transB=1)
-            if place < len(widths) - 2:
+            if index < len(widths) - 2:
                 self.op("Relu")
 
     def finish(self) -> Graph:

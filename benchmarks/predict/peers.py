@@ -64,11 +64,11 @@ def _litert(timed: Timed, whole: bool) -> Call:
     ends = {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
     end = ends["probabilities"] if whole else next(iter(ends.values()))
     x = timed.samples[:1] if whole else np.zeros(source["shape"], source["dtype"])
-    place = source["index"]
+    location = source["index"]
     put, invoke, take = interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
 
     def call() -> Any:  # noqa: ANN401 - an array
-        put(place, x)
+        put(location, x)
         invoke()
         return take(end)
 

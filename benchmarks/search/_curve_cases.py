@@ -92,8 +92,8 @@ def _table(folder: str, file: str, **table: object) -> Case:
 
 def _text(folder: str, *files: str) -> Case:
     def learner() -> Learner:
-        place = DATA / folder
-        found = [read(path) for file in files for path in sorted(place.glob(file))]
+        file_path = DATA / folder
+        found = [read(path) for file in files for path in sorted(file_path.glob(file))]
         judges = tuple(one for part in found for one in part.validation)
         return OfText(folder, tuple(one for part in found for one in part.utterances), judges, size=STUDENT)
 

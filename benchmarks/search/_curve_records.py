@@ -17,10 +17,10 @@ def kept(arguments: list[str]) -> tuple[list[str], Path | None]:
     """Return what is named besides `--keep DIR`, and that folder."""
     if "--keep" not in arguments:
         return arguments, None
-    place = arguments.index("--keep")
-    folder = Path(arguments[place + 1])
+    position = arguments.index("--keep")
+    folder = Path(arguments[position + 1])
     folder.mkdir(parents=True, exist_ok=True)
-    return arguments[:place] + arguments[place + 2 :], folder
+    return arguments[:position] + arguments[position + 2 :], folder
 
 
 def curve(folder: Path | None, name: str, pool: float, make: Callable[[], Learner]) -> Curves:

@@ -104,18 +104,20 @@ def main(wanted: list[str]) -> int:
 def _of_set(
     entry: tuple[str, str, dict[str, object], WindowConfig | None, tuple[str, ...]], folder: Path | None
 ) -> list[Tried]:
-    group, place, table, window, rungs = entry
+    group, location, table, window, rungs = entry
     made = []
     for rung in rungs:
         for pool in POOLS:
-            title = f"{group}{', few' if place == 'few' else ''}, {rung}, {pool:g} to {2 * pool:g}"
+            title = f"{group}{', few' if location == 'few' else ''}, {rung}, {pool:g} to {2 * pool:g}"
             try:
-                record = curve(folder, title, pool, partial(_learner, place, table, window, rung))
+                record = curve(folder, title, pool, partial(_learner, location, table, window, rung))
             except InputError:  # too few people or blocks for three sizes
                 continue
-            told, last = record.data.predicted, record.data.points[-1].mean
-            low, high = (math.log(end / told.value) / WIDER for end in (told.low, told.high))
-            made.append(Tried(group, title, told.value, record.data.measured or 0.0, low, high, last * record.judges))
+            interval, last = record.data.predicted, record.data.points[-1].mean
+            low, high = (math.log(end / interval.value) / WIDER for end in (interval.low, interval.high))
+            made.append(
+                Tried(group, title, interval.value, record.data.measured or 0.0, low, high, last * record.judges)
+            )
     return made
 
 

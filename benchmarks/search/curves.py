@@ -41,13 +41,19 @@ def row_of(case: Case, folder: Path | None) -> tuple[CurveRecord | None, list[st
     spent = record.cpu_seconds if there else time.process_time() - began
     judges = record.judges
     data, share = record.data, record.share
-    told, last = data.predicted, data.points[-1].mean
+    interval, last = data.predicted, data.points[-1].mean
     row = [
-        case.name, f"{record.model}, {record.error}", figure(last, share), f"{last * judges:,.0f}" if judges else "",
-        f"{figure(told.value, share)} ({figure(told.low, share)} to {figure(told.high, share)})", f"{width(data):.2f}",
-        data.unanswerable or "yes", figure(data.measured or 0.0, share), "inside" if data.inside else "outside",
+        case.name,
+        f"{record.model}, {record.error}",
+        figure(last, share),
+        f"{last * judges:,.0f}" if judges else "",
+        f"{figure(interval.value, share)} ({figure(interval.low, share)} to {figure(interval.high, share)})",
+        f"{width(data):.2f}",
+        data.unanswerable or "yes",
+        figure(data.measured or 0.0, share),
+        "inside" if data.inside else "outside",
         f"{spent:.0f} s",
-    ]  # fmt: skip
+    ]
     print("  " + " | ".join(row), file=sys.stderr, flush=True)
     return data if case.counted and rung != MAJORITY else None, row
 

@@ -87,8 +87,8 @@ def main(wanted: list[str]) -> int:
         found = [row for people in PEOPLE for draw in range(DRAWS[name])
                  if (row := row_of(problem, config, people, draw)) is not None]  # fmt: skip
         table = np.array(found)
-        told = [f"{table[:, k, 0].mean():.3f}, {np.median(table[:, k, 1]):.1f} kB" for k in range(3)]
-        print(f"| {name} | {len(found)} | {' | '.join(told)} |", flush=True)
+        lines = [f"{table[:, k, 0].mean():.3f}, {np.median(table[:, k, 1]):.1f} kB" for k in range(3)]
+        print(f"| {name} | {len(found)} | {' | '.join(lines)} |", flush=True)
         worse += table[:, 1, 0].mean() < table[:, 0, 0].mean()
     return int(worse > 0)
 

@@ -66,13 +66,13 @@ def main(arguments: list[str]) -> int:
         print(f"{given.sampler}: {_volume(trials):.5f} of error times bytes in {searched:.0f} CPU-s")
         return 0
     reached, table = True, []
-    for most, accuracy, _ in TARGETS:
-        points = _best(trials, most)
+    for maximum, accuracy, _ in TARGETS:
+        points = _best(trials, maximum)
         judged = search.judge(points)
         for point in points:
             found = judged[point.number]
             table.append([
-                f"{most / 1e3:.0f} kB", str(point.number), f"{point.estimate.network:,}",
+                f"{maximum / 1e3:.0f} kB", str(point.number), f"{point.estimate.network:,}",
                 f"{point.estimate.flash:,.0f}", f"{1 - (point.error or 0):.4f}", f"{1 - found.error:.4f}",
                 f"{1 - found.high:.4f} to {1 - found.low:.4f}", f"{found.macro_f1:.4f}", described(space, point.point),
             ])  # fmt: skip
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
         reached &= 1 - judged[chosen.number].error >= accuracy
         text = point_text(space, chosen, judged[chosen.number], given.data)
         (folder / POINTS).mkdir(exist_ok=True)
-        (folder / POINTS / f"{most}.toml").write_text(text, encoding="utf-8")
+        (folder / POINTS / f"{maximum}.toml").write_text(text, encoding="utf-8")
     head = ["size", "trial", "network B", "flash B", "3 folds", "people left out", "95 %", "macro-F1", "point"]
     print(markdown(head, table))
     spent = time.process_time() - began
@@ -122,8 +122,8 @@ def _volume(trials: list[Tried]) -> float:
 def _look(study: Study, data: str, folder: Path) -> int:
     """One look at people 26-30 by the run that a user would make of each chosen point."""
     reached, table = True, []
-    for most, _, least in TARGETS:
-        config = read_config(str(folder / POINTS / f"{most}.toml"), ("refit=false",))
+    for maximum, _, minimum in TARGETS:
+        config = read_config(str(folder / POINTS / f"{maximum}.toml"), ("refit=false",))
         with tempfile.TemporaryDirectory() as out:
             made = run_pipeline(config, data=data, out=out, command="python -m benchmarks.search front --look")
             model = (made.folder / "model.int8.onnx").read_bytes()
@@ -133,9 +133,9 @@ def _look(study: Study, data: str, folder: Path) -> int:
         answer = labels[np.argmax(asked(model)(material.samples.X[test]), axis=1)]
         truth, people = np.asarray(material.samples.y[test]), np.asarray(material.samples.groups)[test]
         found = Answers(truth, answer, people)
-        reached &= found.macro_f1().value >= least
+        reached &= found.macro_f1().value >= minimum
         figures = [f"{found.macro_f1().value:.4f}", f"{found.accuracy().value:.4f}"]
-        table.append([f"{most / 1e3:.0f} kB", config.name, *figures, str(least)])
+        table.append([f"{maximum / 1e3:.0f} kB", config.name, *figures, str(minimum)])
     study.close()
     print(markdown(["size", "point", "macro-F1 int8", "accuracy", "at least"], table))
     return 0 if reached else 1

@@ -35,10 +35,10 @@ def ours() -> float:
     x, y = data([10, 64, 64, 3], 8000)
     began = time.process_time()
     samples = Sampled(ArrayRows(x), y.astype(np.float32), np.ones(len(x), np.float32))
-    asked = Settings("softmax_cross_entropy", epochs=EPOCHS, batch=BATCH, learning_rate=LEARNING_RATE)
+    settings = Settings("softmax_cross_entropy", epochs=EPOCHS, batch=BATCH, learning_rate=LEARNING_RATE)
     networks = [architecture([{"kind": "dense", "units": u} for u in widths], (10,), 3) for widths in ARCHITECTURES]
     for network in networks:
-        fit_padded(network.initialise(np.random.default_rng(0)), samples, asked)
+        fit_padded(network.initialise(np.random.default_rng(0)), samples, settings)
     return time.process_time() - began
 
 
@@ -56,8 +56,8 @@ def main(rest: list[str]) -> int:
             # The first loads what all need and is not counted, as imports of ours are not.
             sizes = [[10, *widths, 3] for widths in (ARCHITECTURES[0], *OF_PEERS)]
             case = json.dumps({"sizes": sizes[0], "rows": 8000, "sweep": sizes})
-            told = [interpreter(peer), script(short), case]
-            ended = subprocess.run(told, check=True, capture_output=True, text=True, env=settings, cwd=ROOT)
+            lines = [interpreter(peer), script(short), case]
+            ended = subprocess.run(lines, check=True, capture_output=True, text=True, env=settings, cwd=ROOT)
             rates[short] = 60 * len(OF_PEERS) / sum(json.loads(ended.stdout.splitlines()[-1])["sweep"][1:])
     own = rates["edgewright"]
     kept = [own >= TARGET, own >= OF_SKLEARN * rates["sklearn"], own >= OF_KERAS * rates["keras"]]

@@ -84,9 +84,9 @@ def main() -> int:
 def one_process(case: Case, tool: str, interpreter_path: str, cache: dict[str, str]) -> None:
     """Run one tool on one case in a process of its own and add its figures to the case."""
     warm = 2 if max(case.sizes[1:]) > 100 else 5
-    told = json.dumps({"sizes": case.sizes, "rows": case.rows, "warm": warm, "again": tool == AGAIN})
+    message = json.dumps({"sizes": case.sizes, "rows": case.rows, "warm": warm, "again": tool == AGAIN})
     environment = {**os.environ, **THREADS, **cache}
-    command = [interpreter_path, script(short(tool)), told]
+    command = [interpreter_path, script(short(tool)), message]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=ROOT)
     found = json.loads(done.stdout.splitlines()[-1])
     case.first.setdefault(tool, []).append(found["first"])

@@ -47,10 +47,10 @@ def test_every_page_is_accessible_and_fits_a_phone(opener: Opener) -> None:
 
 def test_it_goes_by_keyboard_alone_and_without_script(root: Path, opener: Opener) -> None:
     page = opener(REVIEW.replace("ann", "kim"))
-    for key, told in (("Enter", "Saved: lamp."), ("1", "Saved: food."), ("u", "Undid food.")):
+    for key, text in (("Enter", "Saved: lamp."), ("1", "Saved: food."), ("u", "Undid food.")):
         page.wait_for_load_state()  # what listens to the keys comes after the text
         page.keyboard.press(key)
-        page.get_by_text(told).wait_for()
+        page.get_by_text(text).wait_for()
     plain = opener(REVIEW.replace("ann", "eve"), java_script_enabled=False)
     plain.get_by_role("button", name="None of them").click()
     plain.get_by_text("Saved: none of them.").wait_for()

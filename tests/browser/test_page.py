@@ -59,8 +59,8 @@ def test_every_section_stands_with_the_numbers_of_the_record(name: str, lesson: 
     assert page.locator(".verdict").inner_text() == trace.verdict
     for anchor in page.eval_on_selector_all("a[href^='#']", "all => all.map(e => e.hash.slice(1))"):
         assert page.locator(f"[id='{anchor}']").count() == 1, anchor
-    for place, stage in enumerate(trace.stages, 1):
-        card = page.locator(f"#data_flow-{place}")
+    for index, stage in enumerate(trace.stages, 1):
+        card = page.locator(f"#data_flow-{index}")
         assert stage.name in card.locator("h3").inner_text()
         assert shape_text(stage.shape_out) in card.locator("header").inner_text()
     assert trace.training is not None

@@ -141,8 +141,8 @@ def test_the_second_of_two_tabs_is_told(root: Path, opener: Opener) -> None:
     content = (root / "moves" / "labels.csv").read_bytes()
     second.get_by_label("Label of event 1").fill(HOSTILE)
     second.get_by_role("button", name="Save", exact=True).click()
-    told = second.get_by_role("alert").inner_text()
-    assert "Your changes are not saved" in told
+    text = second.get_by_role("alert").inner_text()
+    assert "Your changes are not saved" in text
     assert (root / "moves" / "labels.csv").read_bytes() == content
     assert "mine" in second.locator("[aria-labelledby=theirs]").inner_text()
     assert HOSTILE in second.locator("[aria-labelledby=mine]").inner_text()

@@ -156,9 +156,9 @@ def test_exports_are_downloaded(opener: Opener, runs: Path) -> None:
 
 
 def test_the_quiz_is_answered_by_keyboard(opener: Opener) -> None:
-    asked = quiz(msgspec.structs.replace(trace(), name="lesson"))
+    questions = quiz(msgspec.structs.replace(trace(), name="lesson"))
     page = opener("/quiz/lesson")
-    for number, question in enumerate(asked, start=1):
+    for number, question in enumerate(questions, start=1):
         right = next(i for i, option in enumerate(question.options) if option.right)
         page.locator(f"input[name=q{number}]").first.focus()
         page.keyboard.press("Space")
@@ -167,7 +167,7 @@ def test_the_quiz_is_answered_by_keyboard(opener: Opener) -> None:
     page.get_by_role("button", name="Score my answers").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**q1=**")
-    assert f"{len(asked)} of {len(asked)} right." in page.locator("[role=status]").inner_text()
+    assert f"{len(questions)} of {len(questions)} right." in page.locator("[role=status]").inner_text()
 
 
 def test_the_lesson_of_a_run_is_told(lesson: Callable[[str], Lesson], browser: Browser) -> None:

@@ -143,8 +143,8 @@ def test_a_mistake_of_the_server_tells_nothing(
 
         monkeypatch.setattr(intents, "decide_intent", broken)
         device = await enrolled(client)
-        said = {"nonce": device.nonce, "plan": "p", "counter": 1, "stage": 0}
-        answer = await device.send("intent", msgspec.json.encode(said))
+        record = {"nonce": device.nonce, "plan": "p", "counter": 1, "stage": 0}
+        answer = await device.send("intent", msgspec.json.encode(record))
         refused(answer, 500)
         assert "secret" not in answer.text
 
@@ -216,11 +216,11 @@ def test_the_description_names_every_endpoint_and_its_refusals() -> None:
     found = health.document(ALL)
     assert found["openapi"].startswith("3.1")
     for endpoint in ALL:
-        said = found["paths"][endpoint.path][endpoint.method.lower()]
-        assert str(endpoint.status) in said["responses"]
-        assert said["summary"].endswith(".")
-        assert ("security" in said) == (endpoint.who != "anyone")
-        assert ("401" in said["responses"]) == (endpoint.who != "anyone")
+        record = found["paths"][endpoint.path][endpoint.method.lower()]
+        assert str(endpoint.status) in record["responses"]
+        assert record["summary"].endswith(".")
+        assert ("security" in record) == (endpoint.who != "anyone")
+        assert ("401" in record["responses"]) == (endpoint.who != "anyone")
     text = msgspec.json.encode(found).decode()
     for part in text.split('"$ref":"#/components/schemas/')[1:]:
         assert part.split('"')[0] in found["components"]["schemas"]

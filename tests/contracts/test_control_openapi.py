@@ -54,12 +54,12 @@ def test_no_answer_is_a_mistake_of_the_server(tmp_path: Path, monkeypatch: pytes
         # The loader leaves out the path that it loads from.
         missing = {f"{e.method} {e.path}" for e in endpoints()} - {found.label for found in operations}
         assert missing <= {"GET /openapi.json"}
-        each, asked, statuses = SECONDS / len(operations), 0, set()
+        each, requested, statuses = SECONDS / len(operations), 0, set()
         for operation in operations:
             answers = _fuzzed(operation, each)
-            asked += len(answers)
+            requested += len(answers)
             statuses |= set(answers)
-        assert asked > 20 * len(operations)
+        assert requested > 20 * len(operations)
         assert {200, 400} <= statuses
 
 
@@ -95,9 +95,9 @@ def _round(operation: Any, once: Callable[[Any], None], number: int) -> None:  #
     )  # fmt: skip
     for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
         try:
-            asked = given(case=operation.as_strategy(generation_mode=mode))(once)
+            ask = given(case=operation.as_strategy(generation_mode=mode))(once)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                seed(number)(quiet(asked))()
+                seed(number)(quiet(ask))()
         except (Unsatisfiable, schemathesis.errors.InvalidSchema):
             continue  # nothing can be wrong about a request without parameters

@@ -24,9 +24,9 @@ FAR = 1 << 30
 
 def rotate(example: Example, roles: tuple[str, ...]) -> None:
     for role in roles:
-        asked, keys = key_rotation.rotate(example.fleet, role, example.now)
+        change, keys = key_rotation.rotate(example.fleet, role, example.now)
         with key_rotation.kept_when_done(example.fleet, keys):
-            assert not apply(example.fleet, asked, example.now)
+            assert not apply(example.fleet, change, example.now)
 
 
 def stolen(example: Example) -> None:
@@ -96,13 +96,13 @@ def test_a_change_that_cannot_be_taken_in_keeps_none_of_those_before_it(example:
 def test_what_the_signer_never_gave_away_is_not_taken_up_by_a_restore(example: Example) -> None:
     example.started()
     example.close()
-    asked = ["fleet", "restore", "--fleet", str(example.fleet.folder)]
-    assert "nothing new" in CliRunner().invoke(cli, asked).output
+    requested = ["fleet", "restore", "--fleet", str(example.fleet.folder)]
+    assert "nothing new" in CliRunner().invoke(cli, requested).output
     stolen(example)
-    refused = CliRunner().invoke(cli, asked).exception
+    refused = CliRunner().invoke(cli, requested).exception
     assert isinstance(refused, InputError)
     assert "rotate all three first" in str(refused)
     record = example.fleet.online / "signed.json"
     record.rename(record.with_suffix(".old"))  # who says that it was no thief
-    assert "taken up" in CliRunner().invoke(cli, asked).output
+    assert "taken up" in CliRunner().invoke(cli, requested).output
     example.open()

@@ -52,8 +52,8 @@ def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) ->
     graph = graph_of(steps, (2,), "rung", problem.problem.samples.columns)
     key = "probabilities" if classify else "prediction"
     read = read_onnx(to_onnx(graph))
-    told = np.asarray(compile_graph(read, [key])(problem.problem.samples.X)[key]).reshape(len(rows), -1)
-    assert np.allclose(told, answers, atol=2e-3 if name == "neighbours" else 1e-5)
+    values = np.asarray(compile_graph(read, [key])(problem.problem.samples.X)[key]).reshape(len(rows), -1)
+    assert np.allclose(values, answers, atol=2e-3 if name == "neighbours" else 1e-5)
     footprint, why = price(fitted, problem.problem, quick, problem.profile)
     assert not why
     assert footprint is not None

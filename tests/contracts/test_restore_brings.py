@@ -72,14 +72,14 @@ def packages(public: Path) -> dict[str, bytes]:
 def test_what_was_published_after_the_backup_is_fetched_and_a_lost_key_is_named(lost: Path, tmp_path: Path) -> None:
     before = packages(lost / "public")
     with cached(tmp_path / "www") as address:
-        said = ask("restore", "--fleet", str(lost), "--from", address)
+        text = ask("restore", "--fleet", str(lost), "--from", address)
     brought = packages(lost / "public")
     assert len(brought) > len(before)
     assert brought == packages(tmp_path / "burnt" / "public")
-    assert f"files downloaded from {address}" in said
-    assert f"warning: no key of snapshot is here: edgewright fleet key rotate snapshot --fleet {lost}" in said
-    assert "no key of timestamp" not in said
-    assert "missing" not in said
+    assert f"files downloaded from {address}" in text
+    assert f"warning: no key of snapshot is here: edgewright fleet key rotate snapshot --fleet {lost}" in text
+    assert "no key of timestamp" not in text
+    assert "missing" not in text
 
 
 def test_what_is_damaged_there_is_not_taken_and_told(lost: Path, tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_what_is_damaged_there_is_not_taken_and_told(lost: Path, tmp_path: Path)
         if path.name not in before:
             path.write_bytes(b"other bytes")
     with cached(tmp_path / "www") as address:
-        told = json.loads(ask("restore", "--fleet", str(lost), "--from", address, "--json"))
+        record = json.loads(ask("restore", "--fleet", str(lost), "--from", address, "--json"))
     new = packages(tmp_path / "burnt" / "public").keys() - before.keys()
-    assert {name.removeprefix("packages/") for name in told["missing"]} == new
+    assert {name.removeprefix("packages/") for name in record["missing"]} == new
     assert new
     assert not packages(lost / "public").keys() & new
-    assert told["keyless"] == ["snapshot"]
+    assert record["keyless"] == ["snapshot"]

@@ -62,10 +62,10 @@ def test_a_device_whose_board_refuses_has_failed_though_it_had_confirmed(example
     example.allow(names)
     example.end(names, "confirmed")
     behind(example, names[:8], "confirmed", "refused")
-    told = {"plan": "first", "counter": 2, "detail": "b1: other answers", "clock": example.now, "at": example.now}
+    record = {"plan": "first", "counter": 2, "detail": "b1: other answers", "clock": example.now, "at": example.now}
     example.write(
         outcomes,
-        *({"device": name, "number": 2, "what": "refused", "because": "boards", **told} for name in names[:8]),
+        *({"device": name, "number": 2, "what": "refused", "because": "boards", **record} for name in names[:8]),
     )
     assert said(example, FAILED) == [("fail", 10)]
     assert [h.what for h in example.scheduler.tick()] == ["halted"]

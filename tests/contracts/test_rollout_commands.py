@@ -146,8 +146,8 @@ def test_restore_takes_up_the_abort_that_the_backup_does_not_know(folder: Path, 
 def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_keys(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ask("rollout", "start", "--sign-only", "--id", "spring", "--fleet", str(folder)).output
-    assert "--signed spring" in said
+    text = ask("rollout", "start", "--sign-only", "--id", "spring", "--fleet", str(folder)).output
+    assert "--signed spring" in text
     with local_client(folder) as desk:
         made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="operator"))
     token = tmp_path / "ada.token"
@@ -177,6 +177,6 @@ def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_k
     "words", [("publish", "x.edge"), ("releases",), ("key", "rotate", "root"), ("stick", "write", "x")]
 )
 def test_a_command_that_needs_the_folder_says_so(words: tuple[str, ...], cli: Cli) -> None:
-    said = cli("fleet", *words, "--url", "https://fleet.example", code=2)
-    assert "expected the fleet's own folder, got --url - at fleet " in said
-    assert "run it on that machine" in said
+    text = cli("fleet", *words, "--url", "https://fleet.example", code=2)
+    assert "expected the fleet's own folder, got --url - at fleet " in text
+    assert "run it on that machine" in text

@@ -53,8 +53,8 @@ def test_a_model_that_passes_its_trials_but_tells_too_much_is_halted(example: Ex
     example.now += 600.0
     example.report(names[:10], 2, alarms=1)
     example.report(names[10:], 1)
-    said = {one["measure"]: one["said"] for one in _judged(example)}
-    assert said == {"failed": "pass", "alarms": "fail", "latency": "pass"}
+    record = {one["measure"]: one["said"] for one in _judged(example)}
+    assert record == {"failed": "pass", "alarms": "fail", "latency": "pass"}
     assert row(example).state == "aborted"
 
 
@@ -121,10 +121,10 @@ def test_clones_newcomers_and_other_products_do_not_count(example: Example) -> N
     example.end([*clones, *late, *others], "reverted", "crash")
     example.report([*clones, *late, *others], 2, alarms=900)
     with example.database.reading() as connection:
-        said = judge_all(
+        gate_seens = judge_all(
             connection, plan(gates=(FAILED, Gate(measure="alarms", limit=1.0))), NOW - 1.0, NOW + 1.0
         )  # fmt: skip
-    assert [(one.said, one.heard) for one in said] == [("pass", 10), ("hold", 0)]
+    assert [(one.said, one.heard) for one in gate_seens] == [("pass", 10), ("hold", 0)]
 
 
 def test_an_abort_is_nobodys_failure_and_a_late_confirmation_takes_none_back(example: Example) -> None:
@@ -147,9 +147,9 @@ def test_classes_are_compared_with_the_devices_own_answers_before(example: Examp
     example.report(names, 2, detail='{"classes": {"walk": 100}}')
     gates = (Gate(measure="classes", limit=0.3), Gate(measure="drift", limit=0.5), Gate(measure="memory", limit=1e6))
     with example.database.reading() as connection:
-        said = judge_all(connection, plan(gates=gates), NOW - 1.0, example.now)
-    assert [one.said for one in said] == ["fail", "pass", "pass"]
-    assert said[0].value == pytest.approx(0.5)
+        gate_seens = judge_all(connection, plan(gates=gates), NOW - 1.0, example.now)
+    assert [one.said for one in gate_seens] == ["fail", "pass", "pass"]
+    assert gate_seens[0].value == pytest.approx(0.5)
 
 
 def ask_for(example: Example, device: str, **said: Any) -> Allowed:  # noqa: ANN401 - fields of Intent

@@ -88,9 +88,9 @@ def test_an_abort_is_for_ever_and_no_rollout_is_forgotten(example: Example, body
     stopped = asked(example, body, state="aborted", revert=True)
     example.signer.sign(stopped)
     signer = example.new_signer()  # as after a start of its process
-    for said in ({"state": "running"}, {"state": "paused"}, {"state": "finished"}, {"state": "aborted"}):
+    for record in ({"state": "running"}, {"state": "paused"}, {"state": "finished"}, {"state": "aborted"}):
         with pytest.raises(InputError):
-            signer.sign(asked(example, body, **said))
+            signer.sign(asked(example, body, **record))
     with pytest.raises(InputError, match="a word about rollout"):
         signer.sign(msgspec.structs.replace(stopped, standings=()))
     signer.sign(stopped)

@@ -48,8 +48,15 @@ def test_a_rollout_goes_through_its_stages_and_devices_see_each(example: Example
     assert seen(example)[0].state == "finished"
     with example.database.reading() as connection:
         assert audit_chain.verify(connection)[2] == ""
-        told = list(connection.execute(sa.select(audit.c.what).order_by(audit.c.number)).scalars())
-    assert told == ["begun", "metadata.taken", "rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
+        records = list(connection.execute(sa.select(audit.c.what).order_by(audit.c.number)).scalars())
+    assert records == [
+        "begun",
+        "metadata.taken",
+        "rollout.started",
+        "rollout.stage",
+        "rollout.stage",
+        "rollout.finished",
+    ]
 
 
 def test_start_pause_and_abort_again_change_nothing(example: Example) -> None:

@@ -106,9 +106,9 @@ def test_a_package_is_answered_there_offline_as_on_the_desk(board: Path, package
     write_rows(tmp_path / "new.csv", given)
     here = load(package, engine="numpy").predict([[float(a), float(b)] for a, b, _ in given])
     for arguments in (["--csv", "new.csv", "--json"], ["--csv", "new.csv", "--json", "--engine", "numpy"]):
-        said = answer(board, tmp_path, "predict", str(package), *arguments)
-        assert (said.returncode, said.stderr) == (0, "")
-        there = [json.loads(line) for line in said.stdout.splitlines()]
+        completed = answer(board, tmp_path, "predict", str(package), *arguments)
+        assert (completed.returncode, completed.stderr) == (0, "")
+        there = [json.loads(line) for line in completed.stdout.splitlines()]
         assert [line["label"] for line in there] == list(here.labels)
         assert [line["confidence"] for line in there] == pytest.approx(list(here.confidence), abs=1e-6)
 
@@ -137,9 +137,9 @@ def test_the_runtime_loads_no_library_of_the_desk(board: Path, package: Path, tm
 def test_commands_that_need_an_extra_say_which(board: Path, tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.csv")
     for arguments in (["run", "activity"], ["demo"], ["check", "rows.csv", "--target", "label"]):
-        said = answer(board, tmp_path, *arguments)
-        assert said.returncode == 2, said.stderr
-        assert said.stderr.count("\n") == 1
-        assert "pip install 'edgewright[train]'" in said.stderr
+        completed = answer(board, tmp_path, *arguments)
+        assert completed.returncode == 2, completed.stderr
+        assert completed.stderr.count("\n") == 1
+        assert "pip install 'edgewright[train]'" in completed.stderr
         assert not (tmp_path / "runs").exists()
     assert answer(board, tmp_path, "--help").returncode == 0

@@ -44,16 +44,16 @@ def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str
 @pytest.mark.parametrize("fault", ["bad-model", "dead-silent"])
 def test_gates_that_fail_are_never_glanced_over(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked in every round all the same: where the glance says no, the gates do not fail."""
-    wanted, said = DirtyCheck.wanted, {True: 0, False: 0}
+    wanted, record = DirtyCheck.wanted, {True: 0, False: 0}
 
     def both(glance: DirtyCheck, connection, plan, row, now, listening, every):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         found = wanted(glance, connection, plan, row, now, listening, every)
         judged = judge_all(connection, plan, row["started_at"], now, listening=listening, every=every)
         assert found or together(judged) != "fail"
-        said[found] += 1
+        record[found] += 1
         return found
 
     monkeypatch.setattr(DirtyCheck, "wanted", both)
     simulate(Settings(devices=16, days=0.15, fault=fault))
-    assert said[True]
-    assert said[False]
+    assert record[True]
+    assert record[False]

@@ -31,8 +31,8 @@ HIDDEN = (
 
 def test_a_device_joins_is_woken_and_takes_a_release(updated: Composed) -> None:
     """All of it is in the fixture; here is what the fleet and the files then say."""
-    said = json.loads(updated.ask("edgewright", "fleet", "devices", "--fleet", "/fleet", "--json"))
-    assert [one["counter"] for one in said["devices"] if one["counter"]] == [1]
+    record = json.loads(updated.ask("edgewright", "fleet", "devices", "--fleet", "/fleet", "--json"))
+    assert [one["counter"] for one in record["devices"] if one["counter"]] == [1]
     assert (updated.deploy / "fleet" / "monday.sqlite").stat().st_uid == 10001
     assert "rows are valid" in updated.ask("edgewright", "fleet", "audit", "verify", "--fleet", "/fleet")
     owners = {one.stat().st_uid for one in (updated.deploy / "fleet").rglob("*")}
@@ -43,7 +43,7 @@ def test_files_come_from_the_disk_as_the_document_promises(updated: Composed) ->
     public = updated.deploy / "fleet" / "public"
     large = next((public / "targets").rglob("*.edge"))
     role = max(one.name for one in (public / "metadata").glob("*.snapshot.json"))
-    asked = {
+    request = {
         "metadata/timestamp.json": ("/metadata/timestamp.json", 200),
         "metadata/root.json": ("/metadata/root.json", 200),
         "metadata/N.ROLE.json": (f"/metadata/{role}", 200),
@@ -51,10 +51,10 @@ def test_files_come_from_the_disk_as_the_document_promises(updated: Composed) ->
         "status 404 below metadata/ (the next root)": ("/metadata/99.root.json", 404),
         "status 404 below targets/": (f"/targets/pump/{'0' * 64}.pump-9.edge", 404),
     }
-    assert asked.keys() == CACHE.keys()
+    assert request.keys() == CACHE.keys()
     served = f"http://{updated.engine.reach('server-1', 8798)}"
     with updated.web() as web, httpx.Client(base_url=served, trust_env=False, timeout=60) as server:
-        for kind, (path, status) in asked.items():
+        for kind, (path, status) in request.items():
             answer, ours = web.get(path), server.get(path)
             assert answer.status_code == ours.status_code == status, kind
             assert answer.headers["cache-control"] == ours.headers["cache-control"] == CACHE[kind], kind
@@ -113,9 +113,9 @@ def test_nobody_believes_an_address_that_a_stranger_writes(fleet: Composed) -> N
             headers |= {"authorization": f"Bearer ewo.ada.{'x' * 32}"}
             codes.append(web.get("/v1/fleet/devices", headers=headers).status_code)
     assert set(codes) == {401, 429}, "the limit is by operator, whatever address is named"
-    told = fleet.engine.log("nginx")
-    assert '"GET /v1/fleet/devices" 401' in told
-    for text in (told, fleet.engine.log("server-1"), fleet.engine.log("server-2"),
+    message = fleet.engine.log("nginx")
+    assert '"GET /v1/fleet/devices" 401' in message
+    for text in (message, fleet.engine.log("server-1"), fleet.engine.log("server-2"),
                  fleet.ask("edgewright", "fleet", "audit", "show", "--fleet", "/fleet", "--json")):  # fmt: skip
         assert "203.0.113." not in text
 

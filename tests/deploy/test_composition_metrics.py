@@ -37,10 +37,10 @@ def test_prometheus_hears_of_everything_that_rules_dashboard_and_document_name(u
         for name in documented():
             found = prometheus.get("/series", params={"match[]": f'{{__name__=~"{name}(_bucket)?"}}'}).json()["data"]
             assert {one["instance"] for one in found} == servers, name
-        said = [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
-        assert {rule["name"] for rule in said} == {name for name, _ in rules()}
+        records = [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
+        assert {rule["name"] for rule in records} == {name for name, _ in rules()}
         until(lambda: _healthy(prometheus), lambda: prometheus.get("/rules").text)
-        firing = [rule["name"] for rule in said if rule.get("state") == "firing"]
+        firing = [rule["name"] for rule in records if rule.get("state") == "firing"]
         assert firing == [], "an alert in a fleet in which all is well"
         devices.go_on()
     checked = updated.ask("promtool", "check", "config", "/etc/prometheus/prometheus.yml", service="prometheus")
@@ -52,8 +52,8 @@ def test_prometheus_hears_of_everything_that_rules_dashboard_and_document_name(u
 
 
 def _healthy(prometheus: httpx.Client) -> bool:
-    said = [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
-    return {rule["health"] for rule in said} == {"ok"} and not any(rule.get("lastError") for rule in said)
+    records = [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
+    return {rule["health"] for rule in records} == {"ok"} and not any(rule.get("lastError") for rule in records)
 
 
 def _figure(rows: Callable[[str], list[float]], query: str) -> bool:

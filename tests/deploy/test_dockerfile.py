@@ -88,16 +88,16 @@ def test_what_the_dockerfile_installs_serves_a_fleet_as_a_user_without_rights(tm
     def begun(*words: str) -> Container:
         nonlocal number
         number += 1
-        place = tmp_path / f"run-{number}"
-        place.mkdir()
-        (place / "hosts").write_text("127.0.0.1 localhost\n")
+        path = tmp_path / f"run-{number}"
+        path.mkdir()
+        (path / "hosts").write_text("127.0.0.1 localhost\n")
         mounts = [Mount(tmp_path / "venv", str(tmp_path / "venv"), True), Mount(tmp_path / "source", "/source", True)]
         what = Started(
-            name="image", address=f"172.30.87.{number + 10}", command=[*entry, *words], hosts=place / "hosts",
-            log=place / "log", user=user, account=last["USER"], mounts=[*mounts, Mount(fleet, "/fleet")],
+            name="image", address=f"172.30.87.{number + 10}", command=[*entry, *words], hosts=path / "hosts",
+            log=path / "log", user=user, account=last["USER"], mounts=[*mounts, Mount(fleet, "/fleet")],
             settings={"PATH": f"{tmp_path / 'venv' / 'bin'}:/usr/bin:/bin", "PYTHONPATH": ""},
         )  # fmt: skip
-        return Container(host, what, place)
+        return Container(host, what, path)
 
     try:
         for words in (("fleet", "--help"), ("fleet", "init", "/fleet/mine", "--product", "pump")):
@@ -106,9 +106,9 @@ def test_what_the_dockerfile_installs_serves_a_fleet_as_a_user_without_rights(tm
         serving = begun("fleet", "serve", "/fleet/mine", "--host=0.0.0.0", "--port=8798", "--behind-proxy")
         try:
             until(lambda: '"serving"' in serving.said() or not serving.alive(), serving.said)
-            told = serving.ask(*entry, "fleet", "token", "new", "--fleet", "/fleet/mine")
-            assert told.returncode == 0, told.stderr
-            assert "ew1." in told.stdout
+            completed = serving.ask(*entry, "fleet", "token", "new", "--fleet", "/fleet/mine")
+            assert completed.returncode == 0, completed.stderr
+            assert "ew1." in completed.stdout
             assert serving.ask("id", "-u").stdout.strip() == "10001"
             assert serving.ask("sh", "-c", "touch /source/src/x").returncode != 0
             assert serving.ask("python", "-c", "import jax").returncode != 0, "the image holds what trains"

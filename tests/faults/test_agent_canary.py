@@ -48,9 +48,9 @@ def left(folder: Path, **settings: Any) -> tuple[bytes, str]:  # noqa: ANN401
     }  # fmt: skip
     # A live reader tells of what it cannot read; standard input would do the same.
     source = f"csv:{folder / 'rows.csv'}?begin=start"
-    said: list[str] = []
-    events = _until_quiet(folder, source, table, said)
-    return b"".join(path.read_bytes() for path in (folder / "out").iterdir()), "\n".join(said + lines(events))
+    messages: list[str] = []
+    events = _until_quiet(folder, source, table, messages)
+    return b"".join(path.read_bytes() for path in (folder / "out").iterdir()), "\n".join(messages + lines(events))
 
 
 def _until_quiet(folder: Path, source: str, table: dict[str, Any], said: list[str]) -> list[Any]:

@@ -101,10 +101,10 @@ def test_killed_again_and_again_it_loses_no_alarm_and_nothing_it_sent(folder: Pa
             alarms = (folder / "printed").read_text().count('"alarm"') - seen
         process.send_signal(signal.SIGKILL)
         process.wait()
-    told = [event for event in printed(folder) if event["kind"] == "alarm"]
-    assert len(told) > 20
+    records = [event for event in printed(folder) if event["kind"] == "alarm"]
+    assert len(records) > 20
     kept = stored(folder)
-    missing = [one for one in told if ("alarm", one["label"], one["time"]) not in kept]
+    missing = [one for one in records if ("alarm", one["label"], one["time"]) not in kept]
     assert missing == []
     sent: set[tuple[int, int]] = set()
     for path in (folder / "out").iterdir():
@@ -127,10 +127,10 @@ def test_told_to_end_it_stores_everything(folder: Path, number: signal.Signals, 
     process.send_signal(number)
     assert process.wait(20) == code
     assert (folder / "said").read_text() == ""
-    told = printed(folder)
-    assert {event["kind"] for event in told} >= {"health", "decision", "alarm", "summary"}
+    records = printed(folder)
+    assert {event["kind"] for event in records} >= {"health", "decision", "alarm", "summary"}
     # An alarm is printed when it is on the disk; what came meanwhile is printed before it.
-    assert sorted((e["kind"], e["label"], e.get("time", 0.0)) for e in told) == sorted(stored(folder))
+    assert sorted((e["kind"], e["label"], e.get("time", 0.0)) for e in records) == sorted(stored(folder))
 
 
 def test_a_source_that_vanishes_and_comes_back_is_read_on(folder: Path) -> None:
@@ -163,13 +163,13 @@ def test_a_refused_package_leaves_the_old_one_at_work_and_everybody_is_told(fold
             [COMMAND, "device", *run], cwd=folder, capture_output=True, text=True, timeout=60, check=False
         )
         assert (done.returncode, " decision " in done.stdout) == (0, True)
-    said = "package 'switch' was refused, the last verified one is in use: self-test of switch"
-    assert done.stderr.startswith(f"edgewright: {said}")
+    message = "package 'switch' was refused, the last verified one is in use: self-test of switch"
+    assert done.stderr.startswith(f"edgewright: {message}")
     assert done.stderr.count("\n") == 1
     state = subprocess.run(
         [COMMAND, "device", "status", "--store", "store"], cwd=folder, capture_output=True, text=True, check=True
     )
-    assert f"{said.replace('refused,', 'refused at the last start,')}" in state.stdout
+    assert f"{message.replace('refused,', 'refused at the last start,')}" in state.stdout
     (folder / "switch.edge").write_bytes(b"")
     (folder / "store" / "packages" / "switch" / "current.edge").unlink()
     assert refused(folder, *run)[0] == 2

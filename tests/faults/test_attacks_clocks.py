@@ -67,9 +67,9 @@ def test_a_server_whose_clock_was_wrong_goes_on_once_it_is_right(tmp_path: Path,
             with pytest.raises(EdgewrightError, match="rotate timestamp"):
                 made.server.rollouts.refresh()
             apply(made.fleet, key_rotation.refresh(made.fleet, ["releases"], made.clock.now), made.clock.now)
-            asked, keys = key_rotation.rotate(made.fleet, "timestamp", made.clock.now)
+            change, keys = key_rotation.rotate(made.fleet, "timestamp", made.clock.now)
             with key_rotation.kept_when_done(made.fleet, keys):
-                apply(made.fleet, asked, made.clock.now)
+                apply(made.fleet, change, made.clock.now)
             made.run(HOUR)
             made.server.rollouts.refresh()
             made.run(HOUR)

@@ -125,8 +125,8 @@ def test_an_old_backup_forgets_no_abort_and_goes_on_above_what_devices_saw(tmp_p
 
 def publish_waiting(made: Town, seed: str) -> tuple[Published, ...]:
     """Return a release that is signed offline and taken in by the control plane."""
-    asked, published = prepare_release(made.fleet, package(made.folder, seed), made.clock.now, product="main")
-    assert not apply(made.fleet, asked, made.clock.now)
+    change, published = prepare_release(made.fleet, package(made.folder, seed), made.clock.now, product="main")
+    assert not apply(made.fleet, change, made.clock.now)
     assert made.server is not None
     made.happened += made.server.tick()
     return published
@@ -157,9 +157,9 @@ def test_a_whole_machine_from_an_old_copy_is_refused_by_devices_until_its_keys_a
         assert made.counters() == known
         assert all("older" in unit.agent.why or "version" in unit.agent.why for unit in made.units)
         for role in ONLINE:
-            asked, keys = key_rotation.rotate(made.fleet, role, made.clock.now)
+            change, keys = key_rotation.rotate(made.fleet, role, made.clock.now)
             with key_rotation.kept_when_done(made.fleet, keys):
-                apply(made.fleet, asked, made.clock.now)
+                apply(made.fleet, change, made.clock.now)
         made.run(HOUR)
         assert all(unit.trust.held().fresh for unit in made.units)
         assert {unit.counter for unit in made.within(plan, 10.0)} == {made.back.counter}

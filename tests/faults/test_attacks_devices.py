@@ -102,8 +102,8 @@ def lie(made: Town, plan: Plan, who: list[Device], word: str) -> int:
     async def go() -> int:
         count = 0
         for one in who:
-            asked = {"nonce": one.nonce, "plan": plan.id, "counter": made.new.counter, "stage": 0}
-            answer = await one.send("intent", msgspec.json.encode(asked))
+            request = {"nonce": one.nonce, "plan": plan.id, "counter": made.new.counter, "stage": 0}
+            answer = await one.send("intent", msgspec.json.encode(request))
             if answer.status_code == 200:
                 count += bool(answer.json()["go"])
                 one.nonce = answer.json()["nonce"]

@@ -36,12 +36,12 @@ class Thief:
     def push(self, plan: Plan, body: bytes, ahead: float = 0.0, above: int = FAR) -> None:
         """Say that the last stage has begun, as late as he likes, under versions as high as he likes."""
         now = self.made.clock.now + ahead
-        said = Standing(
+        standing = Standing(
             plan=plan.id, sha256=hashlib.sha256(body).hexdigest(), product="main", state="running",
             stage=len(plan.stages) - 1, entered=now,
         )  # fmt: skip
-        own = msgspec.structs.replace(said, plan="of-the-thief", sha256="0" * 64)
-        targets = {INDEX: msgspec.json.encode(Standings(issued=now, rollouts=(own, said)))}
+        own = msgspec.structs.replace(standing, plan="of-the-thief", sha256="0" * 64)
+        targets = {INDEX: msgspec.json.encode(Standings(issued=now, rollouts=(own, standing)))}
         write_targets(self.made.fleet, targets)
         counted = dict.fromkeys(ONLINE, above)
         write_roles(self.made.fleet, sign_online(self.held, targets, self.signers, now, {}, above=counted))
@@ -50,9 +50,9 @@ class Thief:
 def rotate(made: Town, roles: tuple[str, ...]) -> None:
     """As `edgewright fleet key rotate ROLE` for each; a control plane takes the changes in."""
     for role in roles:
-        asked, keys = key_rotation.rotate(made.fleet, role, made.clock.now)
+        change, keys = key_rotation.rotate(made.fleet, role, made.clock.now)
         with key_rotation.kept_when_done(made.fleet, keys):
-            apply(made.fleet, asked, made.clock.now)
+            apply(made.fleet, change, made.clock.now)
 
 
 @pytest.mark.parametrize("served", [True, False])

@@ -26,9 +26,9 @@ ALL = (Stage(name="all", percent=100.0, gated=False),)
 def month(made: Town, repository: Fleet) -> None:
     """Other keys for root, and for the online roles; what expires is signed again."""
     for role in ("root", *ONLINE):
-        asked, keys = key_rotation.rotate(repository, role, made.clock.now)
+        change, keys = key_rotation.rotate(repository, role, made.clock.now)
         with key_rotation.kept_when_done(repository, keys):
-            apply(repository, asked, made.clock.now)
+            apply(repository, change, made.clock.now)
     again = key_rotation.refresh(repository, offline.offline_roles(read_published(repository)), made.clock.now)
     apply(repository, again, made.clock.now)
 
@@ -52,8 +52,8 @@ def thirteen_months(made: Town, *repositories: Fleet) -> None:
 
 def last(made: Town) -> Plan:
     """Return a release of these days, for everybody at once."""
-    asked, published = prepare_release(made.fleet, package(made.folder, "2"), made.clock.now, product="main")
-    apply(made.fleet, asked, made.clock.now)
+    change, published = prepare_release(made.fleet, package(made.folder, "2"), made.clock.now, product="main")
+    apply(made.fleet, change, made.clock.now)
     assert made.server is not None
     made.happened += made.server.tick()
     made.new, made.back = (one.release for one in published)

@@ -111,10 +111,10 @@ def refused(capsys: Capture, out: Path, arguments: list[str], told: tuple[str, .
 
 @pytest.mark.parametrize("case", CASES, ids=lambda name: str(name).replace(" ", "-"))
 def test_bad_tables(case: str, toml: Path, tmp_path: Path, capsys: Capture) -> None:
-    write, changes, told = CASES[case]
+    write, changes, lines = CASES[case]
     write(tmp_path / "bad.csv")
     options = [option for change in changes for option in ("--set", change)]
-    refused(capsys, tmp_path / "runs", ["run", str(toml), "--out", str(tmp_path / "runs"), *options], told)
+    refused(capsys, tmp_path / "runs", ["run", str(toml), "--out", str(tmp_path / "runs"), *options], lines)
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,10 @@ def test_whoever_is_sent_away_hears_when_to_come_and_keeps_its_connection(tmp_pa
     with server(tmp_path, 0) as transport:
         control = HttpControl(transport, Ed25519PrivateKey.generate(), "ab" * 16)
         for _ in range(3):
-            with pytest.raises(Unreachable, match="fewer devices at once") as told:
+            with pytest.raises(Unreachable, match="fewer devices at once") as exception_info:
                 control.report(report(length))
-            assert told.value.wait is not None
-            assert told.value.wait >= 2.0
+            assert exception_info.value.wait is not None
+            assert exception_info.value.wait >= 2.0
             assert transport._connection is not None  # neither side had to close it
 
 

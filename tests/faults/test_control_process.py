@@ -92,18 +92,18 @@ def one_device(folder: Path) -> Device:
 
 @pytest.mark.slow
 def test_a_report_whose_answer_was_lost_in_a_kill_is_acknowledged_again_and_none_is_lost(tmp_path: Path) -> None:
-    device, said = one_device(tmp_path), 0
+    device, reported = one_device(tmp_path), 0
     acknowledged: list[int] = []
     for falls in (1, 2, 4):
         with serving(tmp_path, falls=falls) as (address, process):
             for number in range(falls):
-                item = {"device": "d", "boot": 1, "sequence": said, "kind": "event", "put": 1.0, "body": {}}
+                item = {"device": "d", "boot": 1, "sequence": reported, "kind": "event", "put": 1.0, "body": {}}
                 body = device.body(items=[item])
                 if number + 1 < falls:
                     status, content = post(address, device, body)
                     assert status == 200
                     answer = msgspec.json.decode(content, type=Acknowledged)
-                    device.nonce, device.sequence, said = answer.nonce, device.sequence + 1, said + 1
+                    device.nonce, device.sequence, reported = answer.nonce, device.sequence + 1, reported + 1
                     acknowledged += [sequence for _, sequence in answer.durable]
                     continue
                 with pytest.raises(httpx.TransportError):
@@ -113,7 +113,7 @@ def test_a_report_whose_answer_was_lost_in_a_kill_is_acknowledged_again_and_none
             status, content = post(address, device, body)  # the very same bytes: written before the kill, told now
             assert status == 200
             answer = msgspec.json.decode(content, type=Acknowledged)
-            device.nonce, device.sequence, said = answer.nonce, device.sequence + 1, said + 1
+            device.nonce, device.sequence, reported = answer.nonce, device.sequence + 1, reported + 1
             acknowledged += [sequence for _, sequence in answer.durable]
     database = open_database(tmp_path)
     with database.reading() as connection:
@@ -121,8 +121,8 @@ def test_a_report_whose_answer_was_lost_in_a_kill_is_acknowledged_again_and_none
         sequences = connection.execute(sa.select(reports.c.sequence).order_by(reports.c.id)).scalars().all()
     database.close()
     assert set(acknowledged) <= there
-    assert acknowledged == list(range(said))
-    assert sequences == list(range(said))
+    assert acknowledged == list(range(reported))
+    assert sequences == list(range(reported))
 
 
 @pytest.mark.slow

@@ -41,19 +41,19 @@ def test_the_worked_example_of_boards_runs(tmp_path: Path) -> None:
     need_compiler()
     shutil.copy(DOCS / "examples" / "board.c", tmp_path)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with (tmp_path / "said").open("wb") as said:
+    with (tmp_path / "said").open("wb") as output:
         shell = subprocess.Popen(
-            ["bash", "-c", commands()], cwd=tmp_path, env={**os.environ, "PATH": path}, stdout=said, stderr=said,
+            ["bash", "-c", commands()], cwd=tmp_path, env={**os.environ, "PATH": path}, stdout=output, stderr=output,
             start_new_session=True,
         )  # fmt: skip
         try:
             end = time.monotonic() + 900.0
             while shell.poll() is None and time.monotonic() < end:
                 time.sleep(0.5)
-            told = (tmp_path / "said").read_text()
-            assert shell.poll() == 0, told[-4000:]
+            text = (tmp_path / "said").read_text()
+            assert shell.poll() == 0, text[-4000:]
         finally:
             # Everything that the example has left in the background is of this session.
             os.killpg(shell.pid, 15)
             shell.wait()
-    assert re.findall(r"^feed-pump +(\d)", told, re.MULTILINE) == ["1", "2", "3"], told
+    assert re.findall(r"^feed-pump +(\d)", text, re.MULTILINE) == ["1", "2", "3"], text

@@ -106,12 +106,12 @@ def test_every_cut_of_a_foreign_model_is_one_line(tmp_path: Path, capsys: Captur
 
 
 def test_outputs_that_are_in_the_way_are_kept(good: Path, capsys: Capture) -> None:
-    place = good.parent
-    (place / "file").write_text("kept")
-    refused(capsys, "File exists", good, "--to", "c99", "--out", place / "file", code=74)
-    refused(capsys, "Not a directory", good, "--to", "c99", "--out", place / "file" / "deeper", code=74)
-    assert (place / "file").read_text() == "kept"
-    out = place / "out"
+    path = good.parent
+    (path / "file").write_text("kept")
+    refused(capsys, "File exists", good, "--to", "c99", "--out", path / "file", code=74)
+    refused(capsys, "Not a directory", good, "--to", "c99", "--out", path / "file" / "deeper", code=74)
+    assert (path / "file").read_text() == "kept"
+    out = path / "out"
     out.mkdir()
     (out / "good.h").write_text("mine")
     refused(capsys, "Use --force to replace it", good, "--to", "c99", "--out", out)

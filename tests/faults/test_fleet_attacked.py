@@ -126,13 +126,13 @@ def test_one_seed_tells_the_same_story_in_another_process() -> None:
     import subprocess
     import sys
 
-    asked = ["fleet", "simulate", "16", "--days", "0.25", "--break", "liars", "--break", "lossy=0.1", "--json"]
-    told = [
+    requested = ["fleet", "simulate", "16", "--days", "0.25", "--break", "liars", "--break", "lossy=0.1", "--json"]
+    reported = [
         subprocess.run(
-            [sys.executable, "-c", "from edgewright.cli.main import main; main()", *asked],
+            [sys.executable, "-c", "from edgewright.cli.main import main; main()", *requested],
             capture_output=True, check=True, timeout=600, env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
         ).stdout
         for seed in ("1", "2")
     ]  # fmt: skip
-    assert told[0] == told[1]
-    assert b'"fault": "liars + lossy"' in told[0]
+    assert reported[0] == reported[1]
+    assert b'"fault": "liars + lossy"' in reported[0]

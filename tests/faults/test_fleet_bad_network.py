@@ -39,15 +39,17 @@ class Place:
 
     def roll_out(self, number: int) -> int:
         """Start a plan, on the server's own side of the network; the release's number."""
-        said = []
+        records = []
 
         def taken() -> bool:
             """Return the rollout before ends a moment after its last device."""
             with self.made.operator() as operator:
-                said.append(operator.post(f"{self.server.address}/v1/fleet/rollouts", json={"plan": f"plan-{number}"}))
-            return said[-1].status_code == 200
+                records.append(
+                    operator.post(f"{self.server.address}/v1/fleet/rollouts", json={"plan": f"plan-{number}"})
+                )
+            return records[-1].status_code == 200
 
-        until(taken, lambda: said[-1].text)
+        until(taken, lambda: records[-1].text)
         return self.made.plans[number - 1].release.counter
 
     def confirmed(self, counter: int) -> None:

@@ -30,8 +30,8 @@ def ask(operator: httpx.Client, address: str, number: int, act: str) -> int:
     where = f"{address}/v1/fleet/rollouts"
     if act == "started":
         return operator.post(where, json={"plan": f"plan-{number}"}).status_code
-    word, said = {"paused": ("pause", {}), "resumed": ("resume", {}), "aborted": ("abort", {"revert": True})}[act]
-    return operator.post(f"{where}/plan-{number}/{word}", json=said).status_code
+    word, record = {"paused": ("pause", {}), "resumed": ("resume", {}), "aborted": ("abort", {"revert": True})}[act]
+    return operator.post(f"{where}/plan-{number}/{word}", json=record).status_code
 
 
 def killed_at_each(
@@ -46,8 +46,8 @@ def killed_at_each(
     again: tuple[int, str] | None = None
     with ExitStack() as stack:
         operator = stack.enter_context(made.operator())
-        for place, (number, act, person) in enumerate(steps):
-            fall = f"rollout.{act}:{moments[place % len(moments)]}"
+        for index, (number, act, person) in enumerate(steps):
+            fall = f"rollout.{act}:{moments[index % len(moments)]}"
             server = Server(made.folder, command=FALLING, FALL=fall)
             stack.callback(server.end, signal.SIGKILL)
             if again is not None or person:
@@ -62,8 +62,8 @@ def killed_at_each(
             assert server.died() == -signal.SIGKILL, (fall, server.log)
             again = (number, act) if person else None
             done = made.acts()
-            assert done in (expected[:place], expected[: place + 1]), fall
-            assert set(made.seen()) <= {name for name, _ in expected[: place + 1]}, fall
+            assert done in (expected[:index], expected[: index + 1]), fall
+            assert set(made.seen()) <= {name for name, _ in expected[: index + 1]}, fall
         server = Server(made.folder).wait()
         stack.callback(server.end, signal.SIGKILL)
         if again is not None:

@@ -20,9 +20,9 @@ from rollout_example import NOW
 def test_a_damaged_database_is_told(tmp_path: Path, words: tuple[str, ...], cli: Cli) -> None:
     made = fleet(tmp_path / "fleet", NOW)
     (made.folder / sqlite.NAME).write_bytes(b"no database at all" * 100)
-    said = cli("fleet", *words, "--fleet", made.folder, code=2)
-    assert said.startswith("edgewright: expected the fleet's database, got file is not a database")
-    assert "fleet restore --backup" in said
+    text = cli("fleet", *words, "--fleet", made.folder, code=2)
+    assert text.startswith("edgewright: expected the fleet's database, got file is not a database")
+    assert "fleet restore --backup" in text
 
 
 def test_a_locked_database_is_told(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

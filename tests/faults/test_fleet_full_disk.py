@@ -37,8 +37,8 @@ def start(made: Signed, server: Server, number: int, over: int = 0) -> int:
         if over:
             where = f"{server.address}/v1/fleet/rollouts/plan-{over}/abort"
             assert operator.post(where, json={"revert": False}).status_code == 200
-        said = operator.post(f"{server.address}/v1/fleet/rollouts", json={"plan": f"plan-{number}"})
-    assert said.status_code == 200, said.text
+        response = operator.post(f"{server.address}/v1/fleet/rollouts", json={"plan": f"plan-{number}"})
+    assert response.status_code == 200, response.text
     return made.plans[number - 1].release.counter
 
 

@@ -72,8 +72,8 @@ class Fleet:
 
     def start(self, *more: str) -> subprocess.Popen[bytes]:
         command = [COMMAND, "device", "run", *more, "--fleet", self.url, "--store", "dev", "--source", "csv:rows.csv"]
-        with (self.folder / "said").open("ab") as said:
-            self.device = subprocess.Popen([*command, "--poll", "1"], cwd=self.folder, stdout=said, stderr=said)
+        with (self.folder / "said").open("ab") as output:
+            self.device = subprocess.Popen([*command, "--poll", "1"], cwd=self.folder, stdout=output, stderr=output)
         return self.device
 
     def said(self) -> str:
@@ -158,14 +158,14 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
 
 
 def plan_of(fleet: Fleet) -> list[str]:
-    told = run(fleet.folder, "fleet", "rollout", "status", "--fleet", "fleet", "--json")
-    found = re.search(r'"(pump-1-[0-9a-f]+)"', told)
-    assert found, told
+    text = run(fleet.folder, "fleet", "rollout", "status", "--fleet", "fleet", "--json")
+    found = re.search(r'"(pump-1-[0-9a-f]+)"', text)
+    assert found, text
     return [found.group(1)]
 
 
 def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
-    for arguments, told in (
+    for arguments, message in (
         (["--fleet", "http://127.0.0.1:9"], "an enrolment token"),
         (["--fleet", "http://fleet.example", "--token", "x"], "an enrolment token ew1."),
         (["--fleet", "http://fleet.example", "--token", f"ew1.{'a' * 16}.1.{'0' * 64}.pump"], "expected TLS"),
@@ -176,7 +176,7 @@ def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
-        assert told in done.stderr
+        assert message in done.stderr
 
 
 @contextmanager

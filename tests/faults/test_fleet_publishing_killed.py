@@ -30,16 +30,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 def release(made: Fleet, path: Path) -> None:
     """Publish a package, as the command does."""
     with writing(made, NOW):
-        asked, _ = prepare_release(made, path, NOW, product="main")
-        settle(made, asked, made.ring(), NOW)
+        change, _ = prepare_release(made, path, NOW, product="main")
+        settle(made, change, made.ring(), NOW)
 
 
 def rotate(made: Fleet, role: str) -> None:
     """Rotate the keys of a role by the command."""
     with writing(made, NOW):
-        asked, keys = key_rotation.rotate(made, role, NOW)
+        change, keys = key_rotation.rotate(made, role, NOW)
         with key_rotation.kept_when_done(made, keys):
-            settle(made, asked, made.ring(), NOW)
+            settle(made, change, made.ring(), NOW)
 
 
 def killed_at(step: int, work: Callable[[], None]) -> int:

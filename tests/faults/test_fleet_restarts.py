@@ -35,8 +35,8 @@ def _plan() -> dict[str, Any]:
 
 def started(made: Signed, server: Server) -> int:
     with made.operator() as operator:
-        said = operator.post(f"{server.address}/v1/fleet/rollouts", json={"plan": "plan-1"})
-    assert said.status_code == 200, said.text
+        response = operator.post(f"{server.address}/v1/fleet/rollouts", json={"plan": "plan-1"})
+    assert response.status_code == 200, response.text
     return made.plans[0].release.counter
 
 
@@ -121,8 +121,8 @@ def test_the_broker_crashes_in_the_middle_of_a_rollout_and_is_used_again_when_it
         # What is said from now on is heard again.
         before = {agent.id: agent.woken for agent in agents}
         with made.operator() as operator:
-            said = operator.post(f"{server.address}/v1/fleet/rollouts/plan-1/abort", json={"revert": True})
-        assert said.status_code == 200, said.text
+            response = operator.post(f"{server.address}/v1/fleet/rollouts/plan-1/abort", json={"revert": True})
+        assert response.status_code == 200, response.text
         until(lambda: gathered(agents, lambda one: one.woken > before[one.id]))
         back = made.plans[0].revert
         assert back is not None

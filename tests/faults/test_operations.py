@@ -51,15 +51,19 @@ def run(name: str, folder: Path, names: dict[str, str] | None = None) -> str:
         names: of the document -> of this test.
     """
     script = blocks()[name]
-    for said, meant in (names or {}).items():
-        assert said in script
-        script = script.replace(said, meant)
+    for message, meant in (names or {}).items():
+        assert message in script
+        script = script.replace(message, meant)
     parts = urlsplit(database_server())
-    place = {"PGHOST": parts.hostname or "", "PGPORT": str(parts.port or 5432), "PGUSER": parts.username or "postgres"}
-    place |= {"PGPASSWORD": parts.password} if parts.password else {}
+    location = {
+        "PGHOST": parts.hostname or "",
+        "PGPORT": str(parts.port or 5432),
+        "PGUSER": parts.username or "postgres",
+    }
+    location |= {"PGPASSWORD": parts.password} if parts.password else {}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     found = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**environment(), **place, "PATH": path},
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**environment(), **location, "PATH": path},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert found.returncode == 0, f"{name}: {found.stdout}{found.stderr}"
@@ -209,10 +213,10 @@ def test_a_lost_machine_comes_back_from_its_backup_and_what_devices_read(tmp_pat
     thread = threading.Thread(target=cache.serve_forever, daemon=True)
     thread.start()
     try:
-        said = run("restore-machine", tmp_path, {"https://fleet.example": f"http://127.0.0.1:{cache.server_port}"})
+        text = run("restore-machine", tmp_path, {"https://fleet.example": f"http://127.0.0.1:{cache.server_port}"})
     finally:
         cache.shutdown()
         cache.server_close()
         thread.join(30)
-    assert "paused" in said
+    assert "paused" in text
     goes_on(folder, device)

@@ -94,8 +94,10 @@ def test_a_run_ends_with_one_sentence_when_the_disk_is_full(here: Path) -> None:
 
 @pytest.mark.heavy
 def test_an_interrupt_in_a_long_training_leaves_nothing(here: Path) -> None:
-    with (here / "told").open("w") as told:
-        process = subprocess.Popen([sys.executable, "-c", CODE, "0"], cwd=here, stdout=subprocess.DEVNULL, stderr=told)
+    with (here / "told").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CODE, "0"], cwd=here, stdout=subprocess.DEVNULL, stderr=output
+        )
         try:
             until = time.monotonic() + 400
             while not any('"epoch"' in path.read_text() for path in here.glob("runs/.edgewright/journals/*.jsonl")):
@@ -106,6 +108,6 @@ def test_an_interrupt_in_a_long_training_leaves_nothing(here: Path) -> None:
         finally:
             process.kill()
             process.wait()
-    said = (here / "told").read_text(encoding="utf-8")
-    assert "interrupted; no partial files were left" in said and "Traceback" not in said
+    text = (here / "told").read_text(encoding="utf-8")
+    assert "interrupted; no partial files were left" in text and "Traceback" not in text
     assert _left(here) == []

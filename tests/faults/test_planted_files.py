@@ -121,9 +121,9 @@ def test_a_changed_byte_of_a_bias_in_tflite(monkeypatch: pytest.MonkeyPatch) -> 
 
     def damaged(given: IntegerNetwork, **options: Any) -> bytes:  # noqa: ANN401
         file = write(given, **options)
-        place = file.find(bias.tobytes())
+        index = file.find(bias.tobytes())
         # A network that ends before the second layer does not hold it.
-        return file if place < 0 else file[: place + 22] + bytes([file[place + 22] ^ 0x01]) + file[place + 23 :]
+        return file if index < 0 else file[: index + 22] + bytes([file[index + 22] ^ 0x01]) + file[index + 23 :]
 
     def run(rows: Samples, boundary: Samples) -> Stages:
         with monkeypatch.context() as patched:

@@ -40,8 +40,8 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("shipped")
-    return run_small(write_toml(place / "small.toml", write_rows(place / "rows.csv")), place / "runs", *CHANGES).folder
+    path = tmp_path_factory.mktemp("shipped")
+    return run_small(write_toml(path / "small.toml", write_rows(path / "rows.csv")), path / "runs", *CHANGES).folder
 
 
 @pytest.fixture
@@ -149,12 +149,12 @@ def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, 
 def test_faults_in_firmware_that_only_rows_by_construction_meet(
     folder: Path, tmp_path: Path, pattern: str, new: str, stage: str, origin: str
 ) -> None:
-    place = firmware(folder, tmp_path / "firmware")
-    source = place / "small.c"
+    path = firmware(folder, tmp_path / "firmware")
+    source = path / "small.c"
     text = source.read_text()
     assert re.search(pattern, text)
     source.write_text(re.sub(pattern, new, text, count=1))
-    found = blamed(proof(folder, place), "small.c", stage)
+    found = blamed(proof(folder, path), "small.c", stage)
     assert origin in found.origin
 
 
@@ -167,19 +167,19 @@ def test_an_old_firmware_folder(folder: Path, tmp_path: Path) -> None:
 
 
 def test_sources_that_do_not_compile_are_not_proven(folder: Path, tmp_path: Path, capsys: Capture) -> None:
-    place = firmware(folder, tmp_path / "firmware")
-    edit(place / "small.c", r'#include "small.h"', "#error old")
-    assert run(["prove", str(folder), "--rows", "20", "--with", str(place)]) == 1
+    path = firmware(folder, tmp_path / "firmware")
+    edit(path / "small.c", r'#include "small.h"', "#error old")
+    assert run(["prove", str(folder), "--rows", "20", "--with", str(path)]) == 1
     out, err = capsys.readouterr()
     assert "NOT PROVEN" in out and "small.c was not proven: expected C that compiles" in err and err.count("\n") == 1
 
 
 def test_labels_swapped_in_a_header(folder: Path, tmp_path: Path) -> None:
-    place = firmware(folder, tmp_path / "firmware")
-    labels = re.findall(r"/\* Label \d+: (.*) \*/", (place / "small.h").read_text())
-    edit(place / "small.h", rf"/\* Label 0: {labels[0]} \*/", f"/* Label 0: {labels[1]} */")
-    edit(place / "small.h", rf"/\* Label 1: {labels[1]} \*/", f"/* Label 1: {labels[0]} */")
-    blamed(proof(folder, place), "small.c", CLASSES)
+    path = firmware(folder, tmp_path / "firmware")
+    labels = re.findall(r"/\* Label \d+: (.*) \*/", (path / "small.h").read_text())
+    edit(path / "small.h", rf"/\* Label 0: {labels[0]} \*/", f"/* Label 0: {labels[1]} */")
+    edit(path / "small.h", rf"/\* Label 1: {labels[1]} \*/", f"/* Label 1: {labels[0]} */")
+    blamed(proof(folder, path), "small.c", CLASSES)
 
 
 def test_labels_swapped_in_the_metadata_of_a_tflite(folder: Path, tmp_path: Path) -> None:
@@ -208,9 +208,9 @@ def test_a_changed_weight_of_a_tflite(folder: Path, tmp_path: Path, name: str) -
 
 def test_what_holds_no_model_is_refused(folder: Path, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "notes.txt").write_text("none")
-    for place, told in ((tmp_path / "notes.txt", "no file that can run"), (tmp_path / "gone", "no such file")):
-        err = cli("prove", folder, "--with", place, code=2)
-        assert told in err and err.count("\n") == 1
+    for path, text in ((tmp_path / "notes.txt", "no file that can run"), (tmp_path / "gone", "no such file")):
+        err = cli("prove", folder, "--with", path, code=2)
+        assert text in err and err.count("\n") == 1
 
 
 def test_a_tflite_of_another_model_is_not_proven(folder: Path, tmp_path: Path) -> None:

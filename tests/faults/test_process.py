@@ -53,14 +53,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_predict_answers_in_words_json_and_exit_codes(model: Path) -> None:
-    said = ask("predict", str(model), "--values", "1,2")
-    assert (said.returncode, said.stderr) == (0, "")
-    assert said.stdout.endswith(" %\n")
-    said = ask("predict", str(model), "--values", "1,2", "--json")
-    assert set(json.loads(said.stdout)) == {"label", "confidence", "unsure", "probabilities"}
-    said = ask("predict", str(model), "--values", "1,abc")
-    assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr == "edgewright: expected a number, got 'abc' - at --values place 2, column b\n"
+    completed = ask("predict", str(model), "--values", "1,2")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout.endswith(" %\n")
+    completed = ask("predict", str(model), "--values", "1,2", "--json")
+    assert set(json.loads(completed.stdout)) == {"label", "confidence", "unsure", "probabilities"}
+    completed = ask("predict", str(model), "--values", "1,abc")
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert completed.stderr == "edgewright: expected a number, got 'abc' - at --values place 2, column b\n"
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, tmp_path: Path) -> None:
@@ -124,9 +124,9 @@ def test_a_file_that_may_not_grow_ends_the_run_and_leaves_nothing(small: Path, t
 @pytest.mark.parametrize("size", ["8k", "24k", "40k"])
 def test_a_full_disk_ends_the_run_and_leaves_nothing(small: Path, tmp_path: Path, size: str, cli: Cli) -> None:
     with small_disk(tmp_path / "disk", size) as disk:
-        said = cli("run", small, "--out", disk, code=74)
-        assert said.count("\n") == 1
-        assert "No space left on device" in said
+        text = cli("run", small, "--out", disk, code=74)
+        assert text.count("\n") == 1
+        assert "No space left on device" in text
         assert names(disk) == []
 
 

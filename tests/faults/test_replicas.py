@@ -99,7 +99,7 @@ def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
     """Report once, to whichever server answers, the same bytes again where one died; how many were asked."""
     item = {"device": "d", "boot": 1, "sequence": device.sequence, "kind": "event", "put": 1.0, "body": {}}
     body = device.body(items=[item])
-    for asked, address in enumerate(addresses * 20, 1):
+    for requested, address in enumerate(addresses * 20, 1):
         try:
             status, content = post(address, device, body, client)
         except httpx.TransportError:
@@ -111,7 +111,7 @@ def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
         assert status == 200, content
         answer = msgspec.json.decode(content, type=Acknowledged)
         device.nonce, device.sequence = answer.nonce, device.sequence + 1
-        return asked
+        return requested
     raise AssertionError("no server answered")
 
 
@@ -132,9 +132,9 @@ def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_i
         client = stack.enter_context(httpx.Client(timeout=10, trust_env=False))
         rounds, began = 0, time.monotonic()
         while time.monotonic() - began < 60:
-            for place, device in enumerate(found):
+            for index, device in enumerate(found):
                 addresses = [server.address for server in servers]
-                heard(addresses if (rounds + place) % 2 else addresses[::-1], device, client)
+                heard(addresses if (rounds + index) % 2 else addresses[::-1], device, client)
             rounds += 1
             with example.database.reading() as connection:
                 state = connection.execute(sa.text("SELECT state FROM rollouts")).scalar_one()

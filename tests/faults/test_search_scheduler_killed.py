@@ -71,17 +71,17 @@ def test_a_killed_scheduler_costs_one_batch_and_the_study_goes_on(
         finally:
             process.kill()
             process.wait()
-    told = (tmp_path / "told").read_text(encoding="utf-8")
+    text = (tmp_path / "told").read_text(encoding="utf-8")
     kept = kept_trials(out)
-    assert kept % 16 == 0 and f"{kept} trials are kept. Continue with: edgewright search small.toml" in told
-    assert "the scheduler stopped responding" in told and "Traceback" not in told
+    assert kept % 16 == 0 and f"{kept} trials are kept. Continue with: edgewright search small.toml" in text
+    assert "the scheduler stopped responding" in text and "Traceback" not in text
     # Gone on with here, then on a cluster again.
     assert run([*words, "--trials", str(kept + 1), "--resume"]) == 0
     with _cluster(port, tmp_path / "elsewhere"):
         until = time.monotonic() + 300
         while run([*there, "--trials", str(kept + 2), "--resume"]) != 0:  # no worker yet
-            said = capsys.readouterr().err
-            assert time.monotonic() < until and "expected a Dask" in said, said
+            text = capsys.readouterr().err
+            assert time.monotonic() < until and "expected a Dask" in text, text
     assert kept_trials(out) == kept + 2
 
 
@@ -89,13 +89,13 @@ def _begun(words: list[str], folder: Path) -> subprocess.Popen[bytes]:
     """Return the search in a process of its own; it waits for the worker, which may take a while to come."""
     until = time.monotonic() + 300
     while True:
-        with (folder / "told").open("wb") as told:
+        with (folder / "told").open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", CODE, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=told,
+                [sys.executable, "-c", CODE, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=output,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
         while not kept_trials(folder / "study") and process.poll() is None:
             time.sleep(0.1)
-        said = (folder / "told").read_text(encoding="utf-8")
-        if process.poll() is None or "expected a Dask" not in said or time.monotonic() > until:
+        text = (folder / "told").read_text(encoding="utf-8")
+        if process.poll() is None or "expected a Dask" not in text or time.monotonic() > until:
             return process

@@ -45,13 +45,13 @@ def ready(server: Server) -> tuple[int, str]:
 def signers(folder: Path) -> list[int]:
     """Return process that hold the online keys; two for a moment where two servers miss one at the same time."""
     found = []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = place.read_bytes().split(b"\0")
+            words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if any(word.endswith(b"signer.process") for word in words) and str(folder).encode() in words:
-            found.append(int(place.parent.name))
+            found.append(int(path.parent.name))
     return found
 
 

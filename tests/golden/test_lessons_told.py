@@ -71,13 +71,13 @@ def test_the_code_of_every_stage_runs_as_it_stands(lesson: Ask, tmp_path: Path) 
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=480, check=False)
     assert done.returncode == 0, done.stderr
     for name, trace in traces.items():
-        told = "".join(part for part in done.stdout.split("ran ") if part.startswith(f"{tmp_path / name}_"))
+        message = "".join(part for part in done.stdout.split("ran ") if part.startswith(f"{tmp_path / name}_"))
         shapes = [
             "({}, {})".format(*stage.shape_out) for stage in trace.stages if stage.kind not in ("model", "package")
         ]
-        assert shapes[0] in told
+        assert shapes[0] in message
         assert trace.evaluation is not None
         assert trace.evaluation.accuracy is not None
-        found = re.search(r"accuracy ([\d.]+)", told)
+        found = re.search(r"accuracy ([\d.]+)", message)
         assert found is not None
         assert float(found[1]) == pytest.approx(trace.evaluation.accuracy.value, abs=0.02)

@@ -31,16 +31,16 @@ def _read(folder: Path) -> Advice:
 
 def test_a_threshold_is_advised_and_the_record_is_the_same_again(here: Path, cli: Cli) -> None:
     table(here / "rows.csv", count=120)
-    asked = ["advise", "rows.csv", "--target", "y", "--by", "row", "--need", "offline,latency=5ms"]
-    out = cli(*asked)
+    requested = ["advise", "rows.csv", "--target", "y", "--by", "row", "--need", "offline,latency=5ms"]
+    out = cli(*requested)
     for part in ("rows: threshold, on the device", "1 frame", "2 constraints (needs: offline, latency=5ms; link ble",
                  "3 what exists", "4 and 5 measured", "  > threshold", "decision", "what would change it",
                  "edgewright ladder rows.csv --target y --by row --run threshold"):  # fmt: skip
         assert part in out
     assert names(here / "advice" / "rows") == ["advice.html", "advice.json", "advice.md"]
-    told = msgspec.json.decode(cli(*asked, "--json"), type=Advice)
+    advice = msgspec.json.decode(cli(*requested, "--json"), type=Advice)
     first, second = _read(here / "advice" / "rows"), _read(here / "advice" / "rows-2")
-    assert told == second
+    assert advice == second
     assert without_times(first) == without_times(second)
     assert (first.version, first.choice, first.place, first.met) == (ADVICE_VERSION, "threshold", "device", True)
     assert first.footprint is not None
@@ -52,8 +52,8 @@ def test_needs_that_nothing_meets_are_said_with_the_nearest(here: Path, capsys: 
     table(here / "rows.csv", count=120)
     own = here / "board.toml"
     own.write_text('name = "board"\ninherits = "nrf52840"\n', encoding="utf-8")
-    asked = ["advise", "rows.csv", "--target", "y", "--by", "row", "--no-curve", "--device", "board.toml"]
-    assert run([*asked, "--need", "flash=1B,score=0.9999", "--out", "tight"]) == 1
+    requested = ["advise", "rows.csv", "--target", "y", "--by", "row", "--no-curve", "--device", "board.toml"]
+    assert run([*requested, "--need", "flash=1B,score=0.9999", "--out", "tight"]) == 1
     out = capsys.readouterr().out
     assert "NOT MET: flash" in out
     assert "beyond 1 B" in out
@@ -83,7 +83,7 @@ def test_wrong_input_is_one_line(here: Path, capsys: Capture) -> None:
     write_rows(here / "good.csv", rows, header="a,b,y")
     write_rows(here / "few.csv", rows[:12], header="a,b,y")
     write_rows(here / "one.csv", [[*row[:2], "x"] for row in rows], header="a,b,y")
-    for asked, code, said in (
+    for requested, code, text in (
         (["none.csv"], 2, "no such file"),
         (["few.csv", "--target", "y"], 2, "at least 30 labelled samples, got 12"),
         (["one.csv", "--target", "y"], 2, "at least two different values"),
@@ -94,9 +94,9 @@ def test_wrong_input_is_one_line(here: Path, capsys: Capture) -> None:
         (["good.csv", "--target", "y", "--radio", "smoke"], 2, "no radio 'smoke'. Known: ble"),
         (["good.csv", "--task", "poetry"], 2, "no task 'poetry'. Known: anomaly"),
     ):
-        assert run(["advise", *asked, "--out", "bad"]) == code
+        assert run(["advise", *requested, "--out", "bad"]) == code
         found = capsys.readouterr()
-        assert said in found.err
+        assert text in found.err
         assert "Traceback" not in found.err
     assert not (here / "bad").exists()
 

@@ -20,8 +20,8 @@ from small_pipeline import write_rows
 
 
 def test_text_with_labels_is_an_intent(tmp_path: Path) -> None:
-    said = {"light": "please switch the lamp number {} on", "heat": "make room {} a little warmer"}
-    rows = [[text.format(n), label] for n in range(30) for label, text in said.items()]
+    answer = {"light": "please switch the lamp number {} on", "heat": "make room {} a little warmer"}
+    rows = [[text.format(n), label] for n in range(30) for label, text in answer.items()]
     file = write_rows(tmp_path / "said.csv", rows, header="said,what")
     record = advise(AdviceRequest(data=str(file), target="what"), silent)
     assert (record.frame.task, record.place) == ("intent", "device")
@@ -31,10 +31,10 @@ def test_text_with_labels_is_an_intent(tmp_path: Path) -> None:
     unlabelled = advise(AdviceRequest(data=str(file)), silent)
     assert [one.name for one in unlabelled.frame.capabilities if one.needed] == ["zero-shot"]
     assert unlabelled.place != "device"
-    asked = write_rows(
+    path = write_rows(
         tmp_path / "qa.csv", [[f"how do I do {n}", "press a button"] for n in range(9)], header="question,answer"
     )
-    assert advise(AdviceRequest(data=str(asked)), silent).frame.task == "retrieval"
+    assert advise(AdviceRequest(data=str(path)), silent).frame.task == "retrieval"
     one = write_rows(tmp_path / "one.csv", [[row[0], "x"] for row in rows], header="text,intent")
     with pytest.raises(InputError, match="two different intents"):
         advise(AdviceRequest(data=str(one)), silent)

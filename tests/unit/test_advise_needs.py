@@ -45,17 +45,17 @@ def test_what_is_no_need(text: str, said: str) -> None:
 def test_figures_that_are_set() -> None:
     found = parse_prices("bandwidth=0.5, cell=1Wh, radio_bit=100nJ/bit, internet=20ms", "ble")
     assert found == pytest.approx({"bandwidth": 0.5, "cell": 3600.0, "radio_bit": 1e-7, "internet": 0.02})
-    for text, said in (("cell", "figures such as"), ("cel=1", "Did you mean 'cell'"),
+    for text, message in (("cell", "figures such as"), ("cel=1", "Did you mean 'cell'"),
                        ("cell=1kg", "a number above zero in J"), ("cell=0J", "above zero"),
                        ("cell=1,cell=2", "one cell, got two"), ("radio_most=1", "no figure 'radio_most'")):  # fmt: skip
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             parse_prices(text, "ble")
 
 
 def test_markdown_shows_what_columns_are_called() -> None:
-    said = Paragraph(text="1. a|b_c <b>`x`</b>\n# no heading")
+    paragraph = Paragraph(text="1. a|b_c <b>`x`</b>\n# no heading")
     grid = Grid(headers=("a|b", "n"), rows=(("- c", "1"),), figures=(1,), caption="> said")
-    assert written(said) == ["1\\. a\\|b\\_c \\<b>\\`x\\`\\</b> # no heading"]
+    assert written(paragraph) == ["1\\. a\\|b\\_c \\<b>\\`x\\`\\</b> # no heading"]
     assert written(Paragraph(text="# no heading")) == ["\\# no heading"]
     assert written(Heading(text="1. Frame")) == ["### 1. Frame"]
     assert written(grid) == ["| a\\|b | n |", "|---|--:|", "| - c | 1 |", "", "\\> said"]

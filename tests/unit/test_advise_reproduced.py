@@ -43,8 +43,8 @@ def test_the_next_command_gives_the_score_that_the_advice_showed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names = _few_people(tmp_path / "steps.csv", 6)
-    asked = "advise steps.csv --target class --group user --no-curve --metric balanced-accuracy --out advice"
-    cli(*asked.split())
+    requested = "advise steps.csv --target class --group user --no-curve --metric balanced-accuracy --out advice"
+    cli(*requested.split())
     advice = msgspec.json.decode((tmp_path / "advice" / "advice.json").read_bytes(), type=Advice)
     assert advice.ladder is not None
     shown = rung_of(advice.ladder, advice.ladder.chosen)

@@ -95,8 +95,8 @@ def test_a_detector_that_cannot_be_counted_is_unknown() -> None:
     assert "estimate --compile" not in unseen.notes[0]
     loop = ("while (total < row[0]) {", "    total += 1.0f;", "}")
     assert program_footprint(profile, _new(*loop), form="float").instructions is None
-    said = program_footprint(profile, _new(*loop, often={"while (total": 20.0}), form="float")
-    assert said.instructions is not None
+    footprint = program_footprint(profile, _new(*loop, often={"while (total": 20.0}), form="float")
+    assert footprint.instructions is not None
 
 
 def test_a_branch_counts_as_often_as_the_detector_says() -> None:

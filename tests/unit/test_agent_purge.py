@@ -50,8 +50,8 @@ def test_after_a_purge_of_everything_no_trace_of_the_data_remains(
     left = store / f".{STATE_FILE}.killed"
     left.write_bytes(CANARY.tobytes())
     assert purged(store, "--table", "rows", "--table", "events", "--table", "outbox", "--set-aside", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["deleted"]["learnt"] == 2
+    record = json.loads(capsys.readouterr().out)
+    assert record["deleted"]["learnt"] == 2
     assert holding(store, *words) == set()
     assert not (store / STATE_FILE).exists()
     assert not left.exists()

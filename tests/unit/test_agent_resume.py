@@ -124,14 +124,14 @@ def test_a_damaged_state_is_as_none(tmp_path: Path, damage: bytes | None) -> Non
     detector(tmp_path, "own_past")
     settings = {"detectors": [{"path": "odd.detector"}]}
     given(tmp_path, packets(signal(4.0)), settings=settings, live=True)
-    place = tmp_path / "store" / STATE_FILE
-    data = place.read_bytes()
-    place.write_bytes(damage if damage is not None else data[:90] + bytes([data[90] ^ 1]) + data[91:])
+    path = tmp_path / "store" / STATE_FILE
+    data = path.read_bytes()
+    path.write_bytes(damage if damage is not None else data[:90] + bytes([data[90] ^ 1]) + data[91:])
     with Store.open(tmp_path / "store") as store:
         assert Checkpoint(store).take("stream\n") is None
     _, report = given(tmp_path, packets(signal(4.0), begin=4.0), settings=settings, live=True)
     assert report.rows == 200
-    assert place.read_bytes() != damage
+    assert path.read_bytes() != damage
 
 
 def test_times_that_begin_anew_are_another_stream() -> None:

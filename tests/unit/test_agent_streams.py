@@ -159,9 +159,9 @@ def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(
     assert "self-test" in refused.detail["notice"]
     assert [event for event in events if event.kind == "decision"]
     assert (slot / "current.edge").read_bytes() == good
-    told = status.beside(folder / "store").refused
-    assert list(told) == ["switch"]
-    assert "self-test" in told["switch"]
+    record = status.beside(folder / "store").refused
+    assert list(record) == ["switch"]
+    assert "self-test" in record["switch"]
     # Without one that was proven before, it is the test vectors that failed, not the configuration.
     entry = {"path": "switch.edge", "name": "never-proven"}
     with pytest.raises(CheckFailedError, match=r"refused: self-test of switch"):
@@ -246,16 +246,16 @@ def test_what_is_sent_is_gone_from_the_outbox(folder: Path, tmp_path: Path) -> N
 
 def test_a_sink_that_fails_delays_nothing_and_loses_nothing(folder: Path) -> None:
     settings = {"sink": [{"kind": "folder", "path": str(folder / "not-mounted")}]}
-    said: list[str] = []
-    events = given(folder, packets(signal(20.0)), settings=settings, said=said)[0]
-    assert "sink folder" in said[0]
+    lines: list[str] = []
+    events = given(folder, packets(signal(20.0)), settings=settings, said=lines)[0]
+    assert "sink folder" in lines[0]
     with reader.look(folder / "store") as database:
         assert database.value("SELECT count(*) FROM outbox") == len(events)
     # The next start finds the stick.
     (folder / "not-mounted").mkdir()
     configured = check_settings(settings, folder, "here")
     with Store.open(folder / "store") as store:
-        delivery = Delivery(store, configured.ways, said.append)
+        delivery = Delivery(store, configured.ways, lines.append)
         delivery.start()
         delivery.close(5.0)
     with reader.look(folder / "store") as database:
@@ -287,8 +287,8 @@ def test_a_source_that_complains_of_every_line_is_told_once(folder: Path) -> Non
     empty = np.empty((0, 2), np.float32)
     noise = [Packet(values=empty, time=np.empty(0), notice=f"a line that is no header: 'noise {n}'") for n in range(50)]
     events = given(folder, [*noise, *packets(signal(2.0))], live=True)[0]
-    said = [event.detail["notice"] for event in events if event.label == "source"]
-    assert said == ["a line that is no header: 'noise 0'"]
+    records = [event.detail["notice"] for event in events if event.label == "source"]
+    assert records == ["a line that is no header: 'noise 0'"]
 
 
 def test_notices_of_a_kind_are_counted_and_others_pass() -> None:

@@ -20,13 +20,13 @@ def test_figures_are_of_the_samples_that_have_an_answer(tmp_path: Path) -> None:
     data = write_rows(tmp_path / "rows.csv", emptied(rows(), 6))
     result = run_small(write_toml(tmp_path / "small.toml", data), tmp_path / "runs")
     assert not result.refused and result.package is not None
-    (told,) = [text for text in result.trace.warnings if "have no answer" in text]
-    count, total = int(told.split()[0]), int(told.split()[2])
-    assert 0 < count < total and "lack more than 50 % of a row's values" in told
+    (message,) = [text for text in result.trace.warnings if "have no answer" in text]
+    count, total = int(message.split()[0]), int(message.split()[2])
+    assert 0 < count < total and "lack more than 50 % of a row's values" in message
     evaluation = result.trace.evaluation
     assert evaluation is not None and sum(map(sum, evaluation.confusion)) == total - count
-    said = Predictor(result.package, engine="numpy").predict([[float("nan")] * 2, [0.5, float("nan")]])
-    assert said.missing.tolist() == [True, False]
+    answers = Predictor(result.package, engine="numpy").predict([[float("nan")] * 2, [0.5, float("nan")]])
+    assert answers.missing.tolist() == [True, False]
 
 
 def test_data_whose_every_test_sample_misses_too_much_is_refused(tmp_path: Path) -> None:

@@ -251,8 +251,8 @@ def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(small: Path, t
     small.write_text(without, encoding="utf-8")
     head, *lines = text.splitlines()
     rows.write_text("\n".join([head, *lines, *lines[:40]]), encoding="utf-8")
-    told = cli("search", small, "--out", tmp_path / "s", code=1)
-    assert "are duplicates" in told and "[split] allow_leakage = true" in told
+    message = cli("search", small, "--out", tmp_path / "s", code=1)
+    assert "are duplicates" in message and "[split] allow_leakage = true" in message
     assert not (tmp_path / "s" / FILE).exists()
     small.write_text(PIPELINE, encoding="utf-8")
     rows.write_text(text.replace(",up", ",down"), encoding="utf-8")

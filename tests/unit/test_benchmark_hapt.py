@@ -65,9 +65,9 @@ def test_people_who_evaluate_take_no_part_in_choosing() -> None:
 @pytest.mark.needs_data
 @pytest.mark.heavy
 def test_two_folds_reach_people_never_seen() -> None:
-    told: list[str] = []
-    made = cross_validate(str(shared_data("har-hapt")), seed=7, only=2, told=told.append)
-    assert len(told) == 2
+    lines: list[str] = []
+    made = cross_validate(str(shared_data("har-hapt")), seed=7, only=2, told=lines.append)
+    assert len(lines) == 2
     assert set(made["int8"].people.tolist()) == {"1", "3"}
     assert made["int8"].accuracy().value > 0.96
     assert abs(made["int8"].accuracy().value - made["float"].accuracy().value) < 0.005

@@ -71,10 +71,10 @@ class Desk:
 
     def look(self, of: Package, *, confirm: bool = False, send: bool = True, **entry: str) -> BoardSeen:
         with open_link(self.wire.link) as port:
-            asked = BoardCheck(
+            board_check = BoardCheck(
                 msgspec.structs.replace(self.entry, **entry), 5, of, self.ways, confirm=confirm, send=send
             )
-            return look(BoardLine(port), asked)
+            return look(BoardLine(port), board_check)
 
     def bring(self, data: bytes) -> BoardSeen:
         of = self.package(data)
@@ -286,7 +286,7 @@ def test_boards_of_a_configuration(tmp_path: Path) -> None:
     found = read_boards(path)
     assert [checked_link(one.link, "x") for one in found] == [("serial", "/dev/ttyACM0", 9600), ("tcp", "::1", 70)]
     assert read_boards(None) == ()
-    for text, told in (
+    for text, message in (
         ('[[boards]]\nname = "a"\nlink = "usb"\n', "serial:PORT"),
         ('[[boards]]\nname = "a"\nlink = "tcp:h:1"\nspeed = 1\n', "no key 'speed'"),
         ('[[boards]]\nname = "a"\nlink = "tcp:h:1"\n[[boards]]\nname = "a"\nlink = "tcp:h:2"\n', "'a' twice"),
@@ -294,7 +294,7 @@ def test_boards_of_a_configuration(tmp_path: Path) -> None:
         ("[[boards]\n", "TOML"),
     ):
         path.write_text(text)
-        with pytest.raises(InputError, match=told.replace("[", r"\[")):
+        with pytest.raises(InputError, match=message.replace("[", r"\[")):
             read_boards(path)
 
 
@@ -308,9 +308,9 @@ def test_a_line_over_which_rows_come_is_no_line_of_a_board(tmp_path: Path, capsy
     for source in ("", f"serial:{port}2@115200", "csv:rows.csv", "mqtt:h:1883/x"):
         assert [one.name for one in read_boards(path, source)] == ["pump"]
     for source in (f"serial:{port}", f"serial:{port}@115200?form=framed", f"serial:{alias}@9600"):
-        with pytest.raises(InputError, match="the board 'pump' over which no rows come") as told:
+        with pytest.raises(InputError, match="the board 'pump' over which no rows come") as exception_info:
             read_boards(path, source)
-        assert "device board update" in told.value.do
+        assert "device board update" in exception_info.value.do
     path.write_text(f'{boards}[source]\nkind = "serial"\nport = "{port}"\n')
     with pytest.raises(InputError, match="the port of the source"):
         read_boards(path)

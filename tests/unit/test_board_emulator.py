@@ -109,13 +109,13 @@ def test_an_emulated_cortex_m4_verifies_tests_and_swaps_weights(tmp_path: Path) 
     entry = Entry("stdint.h", "void scenario(const void *, void *); scenario(in, out);", 12, 16)
     texts = {name: text for name, text in files.items() if name.endswith((".c", ".h"))}
     run = run_on_device(texts, entry, "cortex-m4", tasks)
-    told = run.outputs.view(np.float32)
-    assert told[0].tolist() == [12.0, 0.0, 0.0, 0.0]
-    for name, answers in (("two", told[1 : len(rows) + 1]), ("one", told[len(rows) + 2 :])):
+    values = run.outputs.view(np.float32)
+    assert values[0].tolist() == [12.0, 0.0, 0.0, 0.0]
+    for name, answers in (("two", values[1 : len(rows) + 1]), ("one", values[len(rows) + 2 :])):
         wanted = compile_graph(read_onnx(packages[name].model("int8")))(rows)["probabilities"]
         np.testing.assert_allclose(answers[:, :2], wanted, atol=2e-6)
     # Back from the trial, and what was on trial is never taken again.
-    assert told[len(rows) + 1, :2].tolist() == [0.0, 8.0]
+    assert values[len(rows) + 1, :2].tolist() == [0.0, 8.0]
 
 
 @pytest.mark.parametrize("name", ["dense", "separable", "pools", "picture"])
@@ -126,8 +126,8 @@ def test_code_with_slots_gives_the_bytes_of_the_code_that_holds_its_weights(name
     plain, code = write_c99(graph, subject.integers, name="net"), slot_code(subject)
     first = ctypes.CDLL(str(compile_c99(plain, tmp_path / "plain", flags=(*FLAGS[:1], "-O1"), taps=False)))
     second = ctypes.CDLL(str(compile_c99(code.files, tmp_path / "slots", flags=(*FLAGS[:1], "-O1"), taps=False)))
-    place = np.frombuffer(code.constants, np.uint8).copy()
-    ctypes.c_void_p.in_dll(second, "net_constants").value = place.ctypes.data
+    location = np.frombuffer(code.constants, np.uint8).copy()
+    ctypes.c_void_p.in_dll(second, "net_constants").value = location.ctypes.data
     assert ctypes.c_uint32.in_dll(second, "net_constants_length").value == len(code.constants)
 
     def asked(library: ctypes.CDLL, row: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> tuple[int, bytes]:

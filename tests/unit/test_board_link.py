@@ -95,8 +95,8 @@ def test_a_gateway_brings_weights_to_a_board(board: Board, tmp_path: Path, cli: 
     files = {n: board.file(f"link{n}.bin", board.weights(run, n)) for n, run in ((1, "one"), (2, "two"))}
     with wired(board, tmp_path / "flash") as wire:
         assert cli("device", "board", "status", wire.port).startswith("no weights\n")
-        told = cli.json("device", "board", "update", wire.port, files[1])
-        assert (told["counter"], told["floor"], told["starts_left"]) == (1, 1, None)
+        record = cli.json("device", "board", "update", wire.port, files[1])
+        assert (record["counter"], record["floor"], record["starts_left"]) == (1, 1, None)
         assert "weights 2 in slot 1, on trial, 3 starts left" in cli(
             "device", "board", "update", wire.port, files[2], "--on-trial"
         )
@@ -151,9 +151,9 @@ def test_a_transfer_goes_on_after_a_lost_link_and_begins_anew_after_a_lost_board
         wire.cut()
         wire.start()
         again: list[int] = []
-        told = update(BoardLine(port), data, "file", progress=lambda at, _: again.append(at))
+        answer = update(BoardLine(port), data, "file", progress=lambda at, _: again.append(at))
         assert again[0] == 0
-        assert (told.counter, told.trial) == (1, None)
+        assert (answer.counter, answer.trial) == (1, None)
 
 
 def test_a_board_that_loses_power_meanwhile_is_begun_anew(board: Board, tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_a_board_that_loses_power_meanwhile_is_begun_anew(board: Board, tmp_path
 def test_lost_and_damaged_frames_are_sent_again(board: Board, tmp_path: Path) -> None:
     with wired(board, tmp_path / "flash") as wire, serial.Serial(wire.port, timeout=0.02) as port:
         bad = Bad(port, 4)
-        told = update(BoardLine(bad, patience=0.3), board.weights("one", 1), "file")
-        assert (told.counter, told.trial) == (1, None)
+        answer = update(BoardLine(bad, patience=0.3), board.weights("one", 1), "file")
+        assert (answer.counter, answer.trial) == (1, None)
         assert bad.sent > 8
 
 

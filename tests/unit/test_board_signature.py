@@ -107,11 +107,11 @@ def right(program: Path, *cases: tuple[bytes, bytes, bytes]) -> list[bool]:
 
     lines = "".join(f"{(s + k + m).hex()}\n" for s, k, m in cases)
     done = subprocess.run([str(program)], input=lines, capture_output=True, text=True, check=True, timeout=60)
-    told = done.stdout.split()
-    assert len(told) == len(cases)
-    for line, (signature, key, message) in zip(told, cases, strict=True):
+    messages = done.stdout.split()
+    assert len(messages) == len(cases)
+    for line, (signature, key, message) in zip(messages, cases, strict=True):
         assert line[1:] == hashlib.sha512(signature[:32] + key + message).hexdigest()
-    return [line[0] == "1" for line in told]
+    return [line[0] == "1" for line in messages]
 
 
 def test_rfc_8032(program: Path) -> None:
@@ -131,9 +131,9 @@ def test_as_cryptography_for_random_messages_and_single_bits(program: Path) -> N
         message = rng.bytes(length)
         signature, key = private.sign(message), private.public_key().public_bytes_raw()
         good.append((signature, key, message))
-        place = int(rng.integers(0, 512))
+        index = int(rng.integers(0, 512))
         flipped = bytearray(signature)
-        flipped[place // 8] ^= 1 << (place % 8)
+        flipped[index // 8] ^= 1 << (index % 8)
         bad.append((bytes(flipped), key, message))
     assert all(right(program, *good))
     assert not any(right(program, *bad))

@@ -47,8 +47,8 @@ def test_what_is_newer_signed_and_right_is_swapped_in(board: Board, tmp_path: Pa
     one, two = (board.file(f"{name}.bin", board.weights(name, n)) for n, name in ((1, "one"), (2, "two")))
     flash = tmp_path / "flash"
     assert codes(board, flash)[1] == [0, 0, -1]
-    said, after = codes(board, flash, one)
-    assert said == [NONE, OK]
+    reported, after = codes(board, flash, one)
+    assert reported == [NONE, OK]
     assert after[:2] == [1, 4]
     assert after[2] >= 0
     assert codes(board, flash, two)[0] == [OK, TRIAL]
@@ -58,8 +58,8 @@ def test_what_is_newer_signed_and_right_is_swapped_in(board: Board, tmp_path: Pa
     assert codes(board, flash, one, two, "start", one)[0] == [OK, OLDER, OLDER, OK, OLDER]
     # The way back is a higher number.
     back = board.file("back.bin", board.weights("one", 3))
-    said, after = codes(board, flash, back, "confirm")
-    assert said == [OK, OK, OK]
+    reported, after = codes(board, flash, back, "confirm")
+    assert reported == [OK, OK, OK]
     assert after[:2] == [3, 0]
 
 
@@ -77,8 +77,8 @@ def test_a_trial_that_nobody_confirms_ends_where_it_began_and_is_never_repeated(
 
 def test_a_power_cut_at_every_flash_operation_leaves_the_old_or_the_new_weights(board: Board, tmp_path: Path) -> None:
     one, two = (board.file(f"{name}.bin", board.weights(name, n)) for n, name in ((1, "one"), (2, "two")))
-    told = board.told(tmp_path / "flash", "cuts", one, two)
-    operations, states = int(told.split()[0]), int(told.split()[2])
+    text = board.told(tmp_path / "flash", "cuts", one, two)
+    operations, states = int(text.split()[0]), int(text.split()[2])
     # Each operation torn in five ways, and each of those cut again at the first two operations behind it, or not.
     assert operations >= 15
     assert states == operations * 5 * 3
@@ -113,8 +113,8 @@ def test_each_refusal_has_a_code_of_its_own(board: Board, tmp_path: Path) -> Non
         "wrong.bin": (signed(wrong), ANSWERS), "nan.bin": (signed(nothing), ANSWERS),
     }  # fmt: skip
     files = [board.file(name, bytes(data)) for name, (data, _) in cases.items()]
-    said, after = codes(board, flash, *files)
-    assert dict(zip(cases, said[1:], strict=True)) == {name: code for name, (_, code) in cases.items()}
+    reported, after = codes(board, flash, *files)
+    assert dict(zip(cases, reported[1:], strict=True)) == {name: code for name, (_, code) in cases.items()}
     assert after[:2] == [1, 0]
     assert codes(board, flash, board.file("good.bin", good))[0] == [OK, OK]
 
@@ -128,8 +128,8 @@ def test_weights_of_another_architecture_are_refused_on_both_sides(board: Board,
     swapped = board.file("swapped.bin", signed(weights_body(wide, package, own, 2)))
     flash = tmp_path / "flash"
     codes(board, flash, board.file("one.bin", board.weights("one", 1)), "confirm")
-    said, after = codes(board, flash, swapped)
-    assert said == [OK, LAYOUT]
+    reported, after = codes(board, flash, swapped)
+    assert reported == [OK, LAYOUT]
     assert after[:2] == [1, 0]
 
 

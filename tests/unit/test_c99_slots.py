@@ -170,8 +170,8 @@ def test_a_microcontroller_finds_the_same_slots() -> None:
         assert intent == int(understanding.intent(text)[1].argmax())
         wanted = in_python(understanding, text, intent, today)
         assert count == len(wanted) > 1
-        for place, (name, begin, end, value, _) in enumerate(wanted):
-            cells = answer[8 + 16 * place : 24 + 16 * place]
+        for position, (name, begin, end, value, _) in enumerate(wanted):
+            cells = answer[8 + 16 * position : 24 + 16 * position]
             assert cells[:6].view(np.int16).tolist() == [
                 names.index(name), len(text[:begin].encode()), len(text[:end].encode())
             ]  # fmt: skip

@@ -28,15 +28,15 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """good.csv without labels, faulty.csv with two events labelled in `fault`."""
-    place = tmp_path_factory.mktemp("detect")
-    _write(place / "good.csv", *rows(600))
+    path = tmp_path_factory.mktemp("detect")
+    _write(path / "good.csv", *rows(600))
     values, time = rows(600, seed=1)
     fault = np.zeros(600, np.int64)
     for start in (200, 450):
         values[start : start + 20, 1] += 8
         fault[start : start + 20] = 1
-    _write(place / "faulty.csv", values, time, fault)
-    return place
+    _write(path / "faulty.csv", values, time, fault)
+    return path
 
 
 def _write(path: Path, values: Floats, time: NDArray[np.float64], fault: NDArray[np.int64] | None = None) -> None:
@@ -63,12 +63,12 @@ def _lines(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
 def test_fit_says_threshold_and_sizes(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "a.detector"
     arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "var", "--out", str(out)]
-    told = cli.json(*arguments)
-    assert (told["kind"], told["rows"], told["rate"]) == ("var", 600, 0.1)
-    assert told["threshold"]["per"] == "day"
-    assert told["bytes"] == out.stat().st_size
-    assert told["columns"] == ["a", "b", "c"]
-    assert read_detector(out).spec.threshold.value == told["threshold"]["value"]
+    record = cli.json(*arguments)
+    assert (record["kind"], record["rows"], record["rate"]) == ("var", 600, 0.1)
+    assert record["threshold"]["per"] == "day"
+    assert record["bytes"] == out.stat().st_size
+    assert record["columns"] == ["a", "b", "c"]
+    assert read_detector(out).spec.threshold.value == record["threshold"]["value"]
     assert "--force" in cli(*arguments, code=2)
     assert "false alarms there" in cli(*arguments, "--force")
 
@@ -111,10 +111,10 @@ def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path
     always = str(tmp_path / "always.detector")
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "robust", "--out", always]
     assert run([*fit, "--threshold", "0"]) == 0
-    told = cli("detect", "score", always, "--data", folder / "faulty.csv", "--target", "fault")
-    assert "an alarm that never ends" in told
-    assert "events found 0, missed 2; false alarms 1" in told
-    assert "100.0 % of normal rows" in told
+    text = cli("detect", "score", always, "--data", folder / "faulty.csv", "--target", "fault")
+    assert "an alarm that never ends" in text
+    assert "events found 0, missed 2; false alarms 1" in text
+    assert "100.0 % of normal rows" in text
 
 
 def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(
@@ -122,8 +122,8 @@ def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(
 ) -> None:
     out = tmp_path / "paused.detector"
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "own_past", "--threshold", "1"]
-    for asked, kept in (("150", 150.0), ("5%", 0.05), ("0", 0.0)):
-        assert run([*fit, "--out", str(out), "--force", "--refractory", asked]) == 0
+    for requested, kept in (("150", 150.0), ("5%", 0.05), ("0", 0.0)):
+        assert run([*fit, "--out", str(out), "--force", "--refractory", requested]) == 0
         assert read_detector(out).spec.refractory == kept
     capsys.readouterr()
     for wrong in ("0.05", "100%", "-3", "inf", "nan", "many"):
@@ -234,17 +234,17 @@ def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(folder: Pa
 @pytest.mark.slow
 @pytest.mark.needs_data
 def test_a_public_set_brings_its_own_labels(tmp_path: Path, cli: Cli) -> None:
-    place, out = str(shared_data("skab")), str(tmp_path / "s.detector")
-    arguments = ["detect", "fit", place, "--kind", "skab", "--detector", "k_means", "--out", out]
+    location, out = str(shared_data("skab")), str(tmp_path / "s.detector")
+    arguments = ["detect", "fit", location, "--kind", "skab", "--detector", "k_means", "--out", out]
     assert "no column of labels 'anomaly'. Known: state" in cli(*arguments, "--target", "anomaly", code=2)
     cli(*arguments, "--target", "state")
-    assert cli.json("detect", "score", out, "--data", place, "--kind", "skab", "--target", "state")["events"] == 23
+    assert cli.json("detect", "score", out, "--data", location, "--kind", "skab", "--target", "state")["events"] == 23
 
 
 def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_path: Path, cli: Cli) -> None:
     arguments = ["detect", "c99", str(detector), "--out", str(tmp_path / "c")]
-    told = cli.json(*arguments)
-    assert [Path(file["path"]).name for file in told["files"]] == ["good_detect.c", "good_detect.h"]
+    record = cli.json(*arguments)
+    assert [Path(file["path"]).name for file in record["files"]] == ["good_detect.c", "good_detect.h"]
     assert (
         "int good_detect(good_detect_context *context, const float row["
         in (tmp_path / "c" / "good_detect.h").read_text()

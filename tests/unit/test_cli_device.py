@@ -25,20 +25,20 @@ def test_status_in_words_and_as_json(store: Path, cli: Cli) -> None:
     assert "of 21.0 MB" in words
     assert "waiting to leave: 1 alarm, 1 decision" in words
     assert "every page was read, no damage" in words
-    told = cli.json("device", "status", "--store", store)
-    assert told["tables"]["events"]["entries"] == 2
-    assert told["written_ever"] > 8000
-    assert told["damage"] == []
+    record = cli.json("device", "status", "--store", store)
+    assert record["tables"]["events"]["entries"] == 2
+    assert record["written_ever"] > 8000
+    assert record["damage"] == []
 
 
 def test_the_ballast_counts_in_what_is_on_the_disk_as_it_does_in_the_quota(tmp_path: Path, cli: Cli) -> None:
     with opened(tmp_path / "s", quota=40 << 20, ballast=8_000_000) as one:
         one.append_events([event("alarm", "fall", 1)])
-    told = cli.json("device", "status", "--store", tmp_path / "s")
-    assert told["ballast_bytes"] == 8_000_000
-    assert told["disk_bytes"] < 1_000_000
+    record = cli.json("device", "status", "--store", tmp_path / "s")
+    assert record["ballast_bytes"] == 8_000_000
+    assert record["disk_bytes"] < 1_000_000
     words = cli("device", "status", "--store", tmp_path / "s")
-    assert f"on the disk {(told['disk_bytes'] + 8_000_000) / 1e6:.1f} MB of 41.9 MB, 8.0 MB of it ballast" in words
+    assert f"on the disk {(record['disk_bytes'] + 8_000_000) / 1e6:.1f} MB of 41.9 MB, 8.0 MB of it ballast" in words
 
 
 def test_rows_of_a_store_that_keeps_none_are_refused(store: Path, tmp_path: Path, cli: Cli) -> None:
@@ -46,9 +46,9 @@ def test_rows_of_a_store_that_keeps_none_are_refused(store: Path, tmp_path: Path
     export = ("export", "--rows", "--out", out, "--column")
     with opened(tmp_path / "none") as one:
         one.append_events([event("alarm", "fall", 1)])
-    told = cli("device", *export, "nope", "--store", tmp_path / "none", code=2)
-    assert "expected a store that keeps raw rows, got none" in told
-    assert 'keep = "alarm"' in told
+    text = cli("device", *export, "nope", "--store", tmp_path / "none", code=2)
+    assert "expected a store that keeps raw rows, got none" in text
+    assert 'keep = "alarm"' in text
     assert not Path(out).exists()
     assert "Known: ax, ay" in cli("device", *export, "nope", "--store", store, code=2)
     assert cli("device", *export, "ax", "--store", store).startswith("50 rows in")
@@ -79,9 +79,9 @@ def test_query_while_the_store_is_written(store: Path, cli: Cli) -> None:
 
 def test_purge_deletes_what_is_named_and_keeps_the_rest(store: Path, cli: Cli) -> None:
     (store / "store.damaged-boot000001-1.sqlite").write_bytes(b"x")
-    told = cli.json("device", "purge", "--store", store, "--table", "rows", "--set-aside")
-    assert told["deleted"] == {"rows": 1}
-    assert told["files"] == ["store.damaged-boot000001-1.sqlite"]
+    record = cli.json("device", "purge", "--store", store, "--table", "rows", "--set-aside")
+    assert record["deleted"] == {"rows": 1}
+    assert record["files"] == ["store.damaged-boot000001-1.sqlite"]
     state = cli.json("device", "status", "--store", store)
     assert (state["tables"]["rows"]["entries"], state["tables"]["events"]["entries"]) == (0, 2)
     assert state["quota"] == 20 << 20

@@ -49,12 +49,12 @@ def test_a_budget_that_is_met_and_one_that_is_not(model: str, cli: Cli) -> None:
 
 
 def test_json_has_everything(model: str, cli: Cli) -> None:
-    told = cli.json("estimate", model, "--device", "coral-edge-tpu")
-    assert told["found"]["flash"]["unit"] == "B"
-    assert told["found"]["latency_us"]["low"] < told["found"]["latency_us"]["value"]
-    assert told["accelerators"][0]["how"] == "checked by rule, not run"
-    assert {"operator", "place", "supported", "why"} == set(told["accelerators"][0]["verdicts"][0])
-    assert told["parts"][0]["name"] == "scale"
+    record = cli.json("estimate", model, "--device", "coral-edge-tpu")
+    assert record["found"]["flash"]["unit"] == "B"
+    assert record["found"]["latency_us"]["low"] < record["found"]["latency_us"]["value"]
+    assert record["accelerators"][0]["how"] == "checked by rule, not run"
+    assert {"operator", "place", "supported", "why"} == set(record["accelerators"][0]["verdicts"][0])
+    assert record["parts"][0]["name"] == "scale"
 
 
 def test_a_board_of_ones_own(model: str, tmp_path: Path, cli: Cli) -> None:
@@ -89,7 +89,7 @@ def test_profiles_with_a_name_print_every_source(cli: Cli) -> None:
     out = cli("profiles", "stm32h7")
     for word in ("inherits        cortex-m7", "480 MHz", "region DTCM", "DS12110", "assumption:"):
         assert word in out
-    (told,) = cli.json("profiles", "coral-edge-tpu")
-    assert told["accelerators"][0]["rules"] == "edge-tpu"
+    (record,) = cli.json("profiles", "coral-edge-tpu")
+    assert record["accelerators"][0]["rules"] == "edge-tpu"
     assert "flash           1 TB" in cli("profiles", "server-gpu")
     assert "Known: coral-edge-tpu" in cli("profiles", "coral", code=2)

@@ -29,27 +29,27 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("model")
-    toml = write_toml(place / "small.toml", write_rows(place / "rows.csv"))
-    return run_small(toml, place / "runs", "training.epochs=5", "compression.max_drop=0.5").folder
+    path = tmp_path_factory.mktemp("model")
+    toml = write_toml(path / "small.toml", write_rows(path / "rows.csv"))
+    return run_small(toml, path / "runs", "training.epochs=5", "compression.max_drop=0.5").folder
 
 
 def exported(capsys: Capture, *arguments: str) -> dict[str, Any]:
     assert run(["export", *arguments, "--json"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    told: dict[str, Any] = msgspec.json.decode(out)
-    for file in told["files"]:
+    record: dict[str, Any] = msgspec.json.decode(out)
+    for file in record["files"]:
         assert Path(file["path"]).stat().st_size == file["bytes"]
-    return told
+    return record
 
 
 def test_a_run_becomes_onnx_with_its_rounding(folder: Path, tmp_path: Path, capsys: Capture) -> None:
-    told = exported(capsys, str(folder), "--to", "onnx", "--out", str(tmp_path), "--rounding", "tflm")
-    assert (told["name"], told["form"], told["rounding"]) == ("small", "int8", "tflm")
-    assert told["labels"] == ["off", "on"]
-    assert [column["name"] for column in told["input"]["columns"]] == ["a", "b"]
-    assert [file["path"] for file in told["files"]] == [str(tmp_path / "small.onnx")]
+    record = exported(capsys, str(folder), "--to", "onnx", "--out", str(tmp_path), "--rounding", "tflm")
+    assert (record["name"], record["form"], record["rounding"]) == ("small", "int8", "tflm")
+    assert record["labels"] == ["off", "on"]
+    assert [column["name"] for column in record["input"]["columns"]] == ["a", "b"]
+    assert [file["path"] for file in record["files"]] == [str(tmp_path / "small.onnx")]
     graph = read_onnx((tmp_path / "small.onnx").read_bytes())
     assert graph.metadata["edgewright.rounding"] == "tflm"
     assert exported(capsys, str(tmp_path / "small.onnx"), "--to", "c99", "--out", str(tmp_path))["rounding"] == "tflm"
@@ -57,16 +57,18 @@ def test_a_run_becomes_onnx_with_its_rounding(folder: Path, tmp_path: Path, caps
 
 def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     package = str(folder / "small.edge")
-    told = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--device", "cortex-m4", "--form", "float")
-    assert [Path(file["path"]).name for file in told["files"]] == [
+    record = exported(
+        capsys, package, "--to", "c99", "--out", str(tmp_path), "--device", "cortex-m4", "--form", "float"
+    )
+    assert [Path(file["path"]).name for file in record["files"]] == [
         *("small.c", "small.h", "small_self_test.c", "small_self_test.h", "small_stream.c", "small_stream.h"),
     ]
     assert (
-        told["note"]
+        record["note"]
         == "small_push of small_stream.h takes the rows of a stream one by one and reports decisions and alarms"
     )
-    assert told["form"] == "float"
-    assert told["device"]["fits"]
+    assert record["form"] == "float"
+    assert record["device"]["fits"]
     assert "int small_predict" in (tmp_path / "small.h").read_text()
     other = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--name", "2nd-one")
     assert [Path(file["path"]).name for file in other["files"]] == [
@@ -77,9 +79,9 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
 def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(
     folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
-    told = exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))
-    assert [Path(file["path"]).name for file in told["files"]] == ["small.network.tflite", "small.tflite"]
-    note = told["note"]
+    record = exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))
+    assert [Path(file["path"]).name for file in record["files"]] == ["small.network.tflite", "small.tflite"]
+    note = record["note"]
     assert note.startswith(
         "small.tflite is the whole pipeline: raw float32 values in, label (int32), probabilities, confidence"
     )
@@ -92,16 +94,16 @@ def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(
     network = read_tflite(tmp_path / "small.network.tflite")
     assert network.values[network.output].scale > 0
     # And back to ONNX, from the file alone.
-    told = exported(capsys, str(tmp_path / "small.network.tflite"), "--to", "onnx", "--out", str(tmp_path))
-    assert told["form"] == "int8"
+    record = exported(capsys, str(tmp_path / "small.network.tflite"), "--to", "onnx", "--out", str(tmp_path))
+    assert record["form"] == "int8"
 
 
 def test_a_run_becomes_a_module(folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     if not can_build():
         left_out("a C compiler and Python's headers")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    told = exported(capsys, str(folder), "--to", "extension", "--form", "float", "--out", str(tmp_path / "out"))
-    (file,) = told["files"]
+    record = exported(capsys, str(folder), "--to", "extension", "--form", "float", "--out", str(tmp_path / "out"))
+    (file,) = record["files"]
     assert Path(file["path"]).name.startswith("edgewright_model.")
     # The engines find it from then on, for both forms, by the bytes that the package holds.
     exported(capsys, str(folder), "--to", "extension", "--form", "int8", "--out", str(tmp_path / "int8"))
@@ -128,9 +130,9 @@ def test_a_run_becomes_a_module(folder: Path, tmp_path: Path, capsys: Capture, m
 
 @pytest.mark.parametrize("name", ["torch-conv2d-script", "sklearn-mlp", "sklearn-forest", "lightgbm"])
 def test_models_from_elsewhere_are_exported_in_the_dialect(name: str, tmp_path: Path, capsys: Capture) -> None:
-    told = exported(capsys, str(MODELS / f"{name}.onnx"), "--to", "onnx", "--out", str(tmp_path))
+    record = exported(capsys, str(MODELS / f"{name}.onnx"), "--to", "onnx", "--out", str(tmp_path))
     kept = np.load(MODELS / f"{name}.npz")
-    graph = read_onnx(Path(told["files"][0]["path"]).read_bytes())
+    graph = read_onnx(Path(record["files"][0]["path"]).read_bytes())
     value = "probabilities" if graph.labels else "prediction"
     np.testing.assert_allclose(compile_graph(graph)(kept["x"])[value], kept["y"], atol=2e-5)
 
@@ -153,13 +155,13 @@ def test_models_from_elsewhere_answer_in_c_as_they_did(name: str, tmp_path: Path
 
 
 def test_an_open_axis_is_closed_with_a_shape(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
-    place = tmp_path / "open.onnx"
-    place.write_bytes(model([node("Relu", ["x"], ["y"])], ["n", "time", 3]))
+    path = tmp_path / "open.onnx"
+    path.write_bytes(model([node("Relu", ["x"], ["y"])], ["n", "time", 3]))
     assert "Give the shape of one sample, such as --shape 100,3" in cli(
-        "export", place, "--to", "onnx", "--out", tmp_path / "out", code=2
+        "export", path, "--to", "onnx", "--out", tmp_path / "out", code=2
     )
-    told = exported(capsys, str(place), "--to", "onnx", "--out", str(tmp_path / "out"), "--shape", "20,3")
-    assert told["input"]["shape"] == [20, 3]
+    record = exported(capsys, str(path), "--to", "onnx", "--out", str(tmp_path / "out"), "--shape", "20,3")
+    assert record["input"]["shape"] == [20, 3]
 
 
 def test_what_is_printed_names_shapes_units_bytes_and_the_device(folder: Path, tmp_path: Path, cli: Cli) -> None:
@@ -174,9 +176,9 @@ def test_what_is_printed_names_shapes_units_bytes_and_the_device(folder: Path, t
 
 def test_a_model_beyond_the_device_is_exit_code_1(tmp_path: Path, capsys: Capture) -> None:
     weights = np.ones((1000, 2000), np.float32)
-    place = tmp_path / "wide.onnx"
-    place.write_bytes(model([node("Gemm", ["x", "w"], ["y"])], ["n", 1000], constants={"w": weights}))
-    arguments = ["export", str(place), "--to", "onnx", "--device", "cortex-m4", "--out", str(tmp_path / "out")]
+    path = tmp_path / "wide.onnx"
+    path.write_bytes(model([node("Gemm", ["x", "w"], ["y"])], ["n", 1000], constants={"w": weights}))
+    arguments = ["export", str(path), "--to", "onnx", "--device", "cortex-m4", "--out", str(tmp_path / "out")]
     assert run(arguments) == 1
     out, err = capsys.readouterr()
     assert "wrote" in out
@@ -204,8 +206,8 @@ def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, cli: C
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], told: str, tmp_path: Path, capsys: Capture) -> None:
-    place = MODELS / "sklearn-mlp.onnx"
-    assert run(["export", str(place), *arguments, "--out", str(tmp_path)]) == 2
+    path = MODELS / "sklearn-mlp.onnx"
+    assert run(["export", str(path), *arguments, "--out", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert told in err
     assert (out, err.count("\n")) == ("", 1)
@@ -225,10 +227,10 @@ def test_wrong_use_is_one_line(arguments: list[str], told: str, tmp_path: Path, 
 def test_bad_models_are_refused_in_one_line(
     name: str, data: bytes | None, told: str, tmp_path: Path, capsys: Capture
 ) -> None:
-    place = tmp_path / name
+    path = tmp_path / name
     if data is not None:
-        place.write_bytes(data)
-    assert run(["export", str(place), "--to", "onnx", "--out", str(tmp_path / "out")]) == 2
+        path.write_bytes(data)
+    assert run(["export", str(path), "--to", "onnx", "--out", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
     assert told in err
     assert (out, err.count("\n")) == ("", 1)

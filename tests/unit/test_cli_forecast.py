@@ -39,25 +39,25 @@ def load(rows: int, first: int = 0) -> list[float | str]:
 def fitted(folder: Path, capsys: Capture, *options: str) -> dict[str, Any]:
     """Return what `forecast DATA --json` says of 600 rows."""
     data = write(folder / "load.csv", load(600))
-    place = folder / "load.forecaster"
-    assert run(["forecast", str(data), "--column", "load", "--horizon", "24", "--out", str(place), "--json",
+    path = folder / "load.forecaster"
+    assert run(["forecast", str(data), "--column", "load", "--horizon", "24", "--out", str(path), "--json",
                 *options]) == 0  # fmt: skip
-    said: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
-    return said
+    record: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
+    return record
 
 
 def refused(cli: Cli, *command: str) -> str:
     """Return what a command that ends with 2 says."""
-    said = cli("forecast", *command, code=2)
-    assert "Traceback" not in said
-    return said
+    text = cli("forecast", *command, code=2)
+    assert "Traceback" not in text
+    return text
 
 
 def test_a_file_is_fitted_run_and_scored(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
-    said = fitted(tmp_path, capsys)
-    assert said["seasons"] == [24, 168], "the times say that rows come every hour"
-    assert said["forecast"][0]["time"] == "2024-01-26T00:00:00Z"
-    assert {one["name"] for one in said["tried"]} >= {"Theta", "naive (the last value)"}
+    record = fitted(tmp_path, capsys)
+    assert record["seasons"] == [24, 168], "the times say that rows come every hour"
+    assert record["forecast"][0]["time"] == "2024-01-26T00:00:00Z"
+    assert {one["name"] for one in record["tried"]} >= {"Theta", "naive (the last value)"}
     file = str(tmp_path / "load.forecaster")
     new = write(tmp_path / "new.csv", load(100, 600), first=600, skip=(10, 11))
     lines = [
@@ -85,10 +85,10 @@ def test_rows_that_the_forecaster_knows_are_passed_over(tmp_path: Path, cli: Cli
 def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: Path, cli: Cli) -> None:
     data = write(tmp_path / "load.csv", load(600))
     page = tmp_path / "load.html"
-    said = cli("forecast", data, "--column", "load", "--horizon", "12", "--page", page)
-    assert "season of the calendar: 24 and 168 rows (every 3600 s)" in said
-    assert "80 % interval covered" in said
-    assert "rows from the last one" in said
+    text = cli("forecast", data, "--column", "load", "--horizon", "12", "--page", page)
+    assert "season of the calendar: 24 and 168 rows (every 3600 s)" in text
+    assert "80 % interval covered" in text
+    assert "rows from the last one" in text
     assert '<span class="key k2">forecast</span>' in page.read_text(), "colours are named"
     assert "(chosen)" in page.read_text()
     assert "--force" in refused(cli, str(data), "--column", "load", "--horizon", "12", "--page", str(page))
@@ -98,19 +98,19 @@ def test_gaps_are_filled_and_said(tmp_path: Path, cli: Cli) -> None:
     values = load(600)
     values[100], values[200:210] = "", [""] * 10
     data = write(tmp_path / "gaps.csv", values, skip=(300, 301, 302))
-    said = cli.json("forecast", data, "--column", "load", "--horizon", "24")
-    assert said["missing"] == 14
-    assert any("3 rows are absent" in note for note in said["notes"])
-    assert any("14 rows without a value were filled" in note for note in said["notes"])
+    record = cli.json("forecast", data, "--column", "load", "--horizon", "24")
+    assert record["missing"] == 14
+    assert any("3 rows are absent" in note for note in record["notes"])
+    assert any("14 rows without a value were filled" in note for note in record["notes"])
 
 
 def test_of_a_series_with_a_long_hole_the_rows_after_it_are_used(tmp_path: Path, cli: Cli) -> None:
     values = load(700)
     values[100:450] = [""] * 350
     data = write(tmp_path / "hole.csv", values)
-    said = cli.json("forecast", data, "--column", "load", "--horizon", "24")
-    assert said["rows"] == 250
-    assert any("after a gap of 350 rows" in note for note in said["notes"])
+    record = cli.json("forecast", data, "--column", "load", "--horizon", "24")
+    assert record["rows"] == 250
+    assert any("after a gap of 350 rows" in note for note in record["notes"])
 
 
 def test_uneven_times_are_averaged_only_when_asked(tmp_path: Path, cli: Cli) -> None:
@@ -119,8 +119,8 @@ def test_uneven_times_are_averaged_only_when_asked(tmp_path: Path, cli: Cli) -> 
     data = tmp_path / "uneven.csv"
     data.write_text("time,v\n" + "".join(f"{s:.1f},{np.sin(s / 3000):.4f}\n" for s in seconds))
     assert "--resample" in refused(cli, str(data), "--horizon", "10")
-    said = cli.json("forecast", data, "--horizon", "10", "--resample", "300")
-    assert any("as asked" in note for note in said["notes"])
+    record = cli.json("forecast", data, "--horizon", "10", "--resample", "300")
+    assert any("as asked" in note for note in record["notes"])
 
 
 def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, cli: Cli) -> None:
@@ -151,19 +151,19 @@ def test_a_chronos_directory_without_weights_is_refused_and_a_missing_package_is
     model = tmp_path / "chronos-bolt"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    asked = (data, "--column", "load", "--horizon", "12", "--chronos", str(model))
-    assert "weights" in refused(cli, *asked)
+    requested = (data, "--column", "load", "--horizon", "12", "--chronos", str(model))
+    assert "weights" in refused(cli, *requested)
     (model / "model.safetensors").write_bytes(b"")
-    tried = cli.json("forecast", *asked)["tried"]
+    tried = cli.json("forecast", *requested)["tried"]
     assert next(one["why"] for one in tried if one["name"].startswith("Chronos")).endswith("chronos-forecasting)")
 
 
 def test_parquet_gives_the_same_forecaster_as_csv(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
-    said = fitted(tmp_path, capsys)
+    record = fitted(tmp_path, capsys)
     frame = pl.read_csv(tmp_path / "load.csv", try_parse_dates=True)
     frame.write_parquet(tmp_path / "load.parquet")
     other = cli.json("forecast", tmp_path / "load.parquet", "--column", "load", "--horizon", "24")
-    assert other["forecast"] == said["forecast"]
+    assert other["forecast"] == record["forecast"]
 
 
 def test_another_forecasters_recursion_is_used_without_fitting(tmp_path: Path, cli: Cli, capsys: Capture) -> None:
@@ -171,6 +171,6 @@ def test_another_forecasters_recursion_is_used_without_fitting(tmp_path: Path, c
     values = [round(float(v) * 7, 3) for v in load(300, 50)]
     data = str(write(tmp_path / "other.csv", values))
     pooled = str(tmp_path / "load.forecaster")
-    said = cli.json("forecast", data, "--column", "load", "--horizon", "24", "--pooled", pooled)
-    assert said["name"].endswith("not fitted here")
-    assert said["tried"][0]["mase"] < 2
+    record = cli.json("forecast", data, "--column", "load", "--horizon", "24", "--pooled", pooled)
+    assert record["name"].endswith("not fitted here")
+    assert record["tried"][0]["mase"] < 2

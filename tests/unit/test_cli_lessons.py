@@ -201,10 +201,10 @@ def test_pipelines_runs_and_predictions_show_themselves(made: RunResult) -> None
     shown = made._repr_html_()
     assert shown is not None
     assert made.trace.verdict.split(":")[0] in shown
-    told = fitted.explain([0.5, float("nan")])
-    cell = told._repr_html_()
+    explanation = fitted.explain([0.5, float("nan")])
+    cell = explanation._repr_html_()
     assert cell is not None
-    assert told.record.prediction.answer in cell
+    assert explanation.record.prediction.answer in cell
     for text in (html, shown, cell):
         assert "://" not in text
         assert "<script" not in text

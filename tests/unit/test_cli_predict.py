@@ -38,17 +38,17 @@ def test_one_sample_is_said_to_be_one_and_a_file_many(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     """The engine is chosen by it: a single answer does not wait for a large import."""
-    asked: list[float] = []
+    requested: list[float] = []
     choose = engines.choose
 
     def seen(preferred: str | None = None, model: bytes | None = None, rows: float = 0) -> engines.Engine:
-        asked.append(rows)
+        requested.append(rows)
         return choose("numpy")
 
     monkeypatch.setattr(engines, "choose", seen)
     cli.rows("predict", model, "--values", "2.5,")
     cli.rows("predict", model, "--csv", write_rows(tmp_path / "new.csv"))
-    assert asked == [1, engines.MANY_ROWS]
+    assert requested == [1, engines.MANY_ROWS]
 
 
 def test_json_holds_every_probability(model: Path, cli: Cli) -> None:
@@ -83,21 +83,21 @@ def test_a_stream_goes_on_behind_wrong_rows(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\ninf,inf\nx,nan\n5\n-1,-2\n"))
     assert run(["predict", str(model), "-"]) == 0
-    said = capsys.readouterr()
-    found = [json.loads(line) for line in said.out.splitlines()]
+    captured = capsys.readouterr()
+    found = [json.loads(line) for line in captured.out.splitlines()]
     assert [answer["label"] for answer in found] == ["on", None, None, None, "off"]
     assert [answer.get("missing", False) for answer in found] == [answer["unsure"] for answer in found]
     for line, text in ((3, "'inf'"), (4, "'x'"), (5, "2 cells")):
-        assert any(f"line {line}" in told and text in told for told in said.err.splitlines()), said.err
+        assert any(f"line {line}" in told and text in told for told in captured.err.splitlines()), captured.err
 
 
 def test_many_wrong_rows_are_counted(capsys: Capture) -> None:
     tell = BadRows()
     for number in range(1000):
         tell(f"row {number}")
-    told = capsys.readouterr().err.splitlines()
-    assert told[0] == "row 0; treated as missing" and len(told) == 12
-    assert told[-1] == "1,000 invalid cells or lines so far, treated as missing"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "row 0; treated as missing" and len(lines) == 12
+    assert lines[-1] == "1,000 invalid cells or lines so far, treated as missing"
 
 
 def test_values_that_are_not_finite_are_missing(model: Path, cli: Cli) -> None:
@@ -106,15 +106,15 @@ def test_values_that_are_not_finite_are_missing(model: Path, cli: Cli) -> None:
 
 
 def test_engines_and_forms_agree(model: Path, cli: Cli) -> None:
-    said = {
+    record = {
         (engine, form): cli.rows("predict", model, "--values", "0.3,0.4", "--engine", engine, "--form", form)[0]
         for engine in ("numpy", "onnxruntime")
         for form in ("float", "int8")
     }
-    one = said["numpy", "float"]["confidence"]
-    assert said["onnxruntime", "float"]["confidence"] == pytest.approx(one, abs=1e-5)
+    one = record["numpy", "float"]["confidence"]
+    assert record["onnxruntime", "float"]["confidence"] == pytest.approx(one, abs=1e-5)
     for engine in ("numpy", "onnxruntime"):
-        assert said[engine, "int8"]["confidence"] == pytest.approx(one, abs=0.08)
+        assert record[engine, "int8"]["confidence"] == pytest.approx(one, abs=0.08)
 
 
 def test_an_unsure_answer_says_so(tmp_path: Path, cli: Cli) -> None:

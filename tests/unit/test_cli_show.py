@@ -29,11 +29,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_page_that_is_absent_is_made(folder: Path, cli: Cli) -> None:
-    told = cli("show", folder)
+    text = cli("show", folder)
     page = folder / PAGE_FILE
     assert page_version(page) == page_file.PAGE_VERSION
-    assert f"page {page}" in told
-    assert f"no browser was found; open {page.as_uri()}" in told
+    assert f"page {page}" in text
+    assert f"no browser was found; open {page.as_uri()}" in text
 
 
 def test_a_fresh_page_stays_and_an_older_one_is_made_anew(folder: Path) -> None:
@@ -50,9 +50,9 @@ def test_a_fresh_page_stays_and_an_older_one_is_made_anew(folder: Path) -> None:
 
 def test_the_page_goes_where_it_is_asked(folder: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "other.html"
-    told = json.loads(cli("show", folder, "--json", "--out", out))
-    assert told["page"] == str(out)
-    assert told["bytes"] == out.stat().st_size
+    record = json.loads(cli("show", folder, "--json", "--out", out))
+    assert record["page"] == str(out)
+    assert record["bytes"] == out.stat().st_size
     assert not (folder / PAGE_FILE).exists()
     # A page alone, without its record, is shown as it is.
     assert run(["show", str(out), "--no-open"]) == 0
@@ -74,7 +74,7 @@ def test_a_newer_record_a_cut_one_and_strangers_are_refused(folder: Path, tmp_pa
     stranger = tmp_path / "other.html"
     stranger.write_text("<p>hello", encoding="utf-8")
     newer = msgspec.json.encode({**json.loads(whole), "version": TRACE_VERSION + 1})
-    for content, path, told in (
+    for content, path, text in (
         (newer, folder, f"version {TRACE_VERSION + 1}"),
         (whole[:500], folder, "whole trace.json"),
         (whole, tmp_path / "none", "no such file"),
@@ -82,9 +82,9 @@ def test_a_newer_record_a_cut_one_and_strangers_are_refused(folder: Path, tmp_pa
         (whole, tmp_path, "a folder without one"),
     ):
         record.write_bytes(content)
-        said = cli("show", path, "--no-open", code=2)
-        assert told in said
-        assert said.count("\n") == 1
+        text = cli("show", path, "--no-open", code=2)
+        assert text in text
+        assert text.count("\n") == 1
     assert not (folder / PAGE_FILE).exists()
 
 

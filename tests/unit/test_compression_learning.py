@@ -69,8 +69,8 @@ def test_every_layer_with_weights_says_which_axes_are_channels() -> None:
 def test_leaving_out_units_that_say_nothing_changes_no_answer(windows: NetworkClassifier) -> None:
     model = with_parameters(windows, [dict(own) for own in windows.parameters_], windows.layers)
     dead = {0: (1, 4, 5), 2: (0, 3, 6, 7), 5: (0, 1, 2, 8, 9)}
-    for place, units in dead.items():
-        own, layer = model.parameters_[place], model.network().layers[place]
+    for index, units in dead.items():
+        own, layer = model.parameters_[index], model.network().layers[index]
         for name, axis in layer.outputs.items():
             changed = np.array(own[name])
             np.moveaxis(changed, axis, 0)[list(units)] = 0

@@ -23,9 +23,9 @@ from support import shared_data
 @pytest.mark.parametrize(("widths", "parameters"), [(SMALL, 5_059), (LARGE, 2_397_578)])
 def test_int8_is_as_much_smaller_as_was_asked(widths: tuple[int, ...], parameters: int) -> None:
     found: Sizes = sizes(widths)
-    least, least_tflite = RATIOS[widths]
+    minimum, least_tflite = RATIOS[widths]
     assert found.parameters == parameters
-    assert found.onnx[0] / found.onnx[1] >= least
+    assert found.onnx[0] / found.onnx[1] >= minimum
     assert found.tflite[0] / found.tflite[1] >= least_tflite
     assert found.tflite_int8_ends < found.tflite[1]
 

@@ -77,9 +77,9 @@ def test_a_changed_log_is_a_check_that_says_no(fleet: str, cli: Cli) -> None:
 def test_wrong_use_is_told_in_one_line(fleet: str, tmp_path: Path, cli: Cli, arguments: list[str], words: str) -> None:
     (tmp_path / "token").write_text("ewo.ada.x")
     given = [str(tmp_path / "token") if a == "TOKEN" else a for a in arguments]
-    told = cli("fleet", *given, "--fleet", fleet, code=2)
-    assert words in told
-    assert len(told.strip().splitlines()) == 1
+    text = cli("fleet", *given, "--fleet", fleet, code=2)
+    assert words in text
+    assert len(text.strip().splitlines()) == 1
 
 
 def test_where_no_fleet_is_and_where_none_answers(tmp_path: Path, cli: Cli) -> None:

@@ -55,7 +55,7 @@ def held_up(committer: Committer) -> threading.Event:
 
 def test_one_that_raises_is_undone_alone(database: Database) -> None:
     sizes: list[int] = []
-    committer = Committer(database.writing, told=lambda count, seconds: sizes.append(count))
+    committer = Committer(database.writing, reported=lambda count, seconds: sizes.append(count))
     go = held_up(committer)
     futures = [committer.submit(partial(add, what=what)) for what in ("a", "bad", "b")]
     go.set()
@@ -157,9 +157,9 @@ def test_a_full_disk_is_told_until_something_is_written_again(
     assert committer.submit(partial(add, what="bad")).exception(10)  # refused, and no matter of the disk
     assert committer.trouble == ""
     committer.close()
-    said = [line for line in capsys.readouterr().err.splitlines() if '"commit.' in line]
-    assert ["commit.failed" in line for line in said] == [True, False]
-    assert "full" in said[0]
+    lines = [line for line in capsys.readouterr().err.splitlines() if '"commit.' in line]
+    assert ["commit.failed" in line for line in lines] == [True, False]
+    assert "full" in lines[0]
 
 
 def test_a_write_that_failed_long_ago_is_not_told_any_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,8 +80,8 @@ async def test_an_enrolment_is_signed_with_the_key_that_it_names(plane: Plane) -
     client = Client(plane)
     token = await client.token()
     one, other = Device(client), Device(client)
-    said = {"token": token, "key": public_text(other.key), "name": "n", "profile": "p", "product": "pump"}
-    assert (await one.send("enroll", msgspec.json.encode(said), "new")).status_code == 401
+    record = {"token": token, "key": public_text(other.key), "name": "n", "profile": "p", "product": "pump"}
+    assert (await one.send("enroll", msgspec.json.encode(record), "new")).status_code == 401
     assert (await one.enrol(token, product="valve")).status_code == 403
     assert not rows(plane, devices)
 
@@ -101,7 +101,7 @@ async def test_what_is_not_signed_by_the_device_is_not_heard(plane: Plane) -> No
 
 async def test_a_report_is_written_once_however_often_it_is_sent(plane: Plane) -> None:
     one = await enrolled(Client(plane))
-    said = {
+    record = {
         "number": 1,
         "plan": "p",
         "counter": 2,
@@ -110,7 +110,7 @@ async def test_a_report_is_written_once_however_often_it_is_sent(plane: Plane) -
         "detail": "x",
         "at": 5.0,
     }
-    body = one.body(vitals={"windows": 7, "classes": {"ok": 7}}, outcomes=[said], items=[item(0), item(1)])
+    body = one.body(vitals={"windows": 7, "classes": {"ok": 7}}, outcomes=[record], items=[item(0), item(1)])
     first = await one.send("report", body)
     again = await one.send("report", body)
     assert first.status_code == again.status_code == 200
@@ -119,7 +119,7 @@ async def test_a_report_is_written_once_however_often_it_is_sent(plane: Plane) -
     assert first.json()["outcomes"] == 1
     assert [len(rows(plane, t)) for t in (history, outcomes, items, vitals)] == [1, 1, 2, 1]
     one.nonce, one.sequence = first.json()["nonce"], 0
-    more = await one.report(outcomes=[said], items=[item(1), item(2)])  # some of it was there already
+    more = await one.report(outcomes=[record], items=[item(1), item(2)])  # some of it was there already
     assert more.json()["durable"] == [[1, 1], [1, 2]]
     assert [len(rows(plane, t)) for t in (history, outcomes, items)] == [2, 1, 3]
 
@@ -181,10 +181,10 @@ async def test_reports_of_one_device_in_one_group_are_each_judged(tmp_path: Path
         one = await enrolled(Client(plane))
 
         def arrived(sequence: int, nonce: str, digest: str, new: str) -> reports.ReceivedReport:
-            said = msgspec.convert(
+            report = msgspec.convert(
                 {"nonce": nonce, "sequence": sequence, "counter": 1, "floor": 0, "phase": "idle"}, Report
             )
-            return reports.arrived(one.id, said, digest, at=1.0, nonce=new, wait=1.0)
+            return reports.arrived(one.id, report, digest, at=1.0, nonce=new, wait=1.0)
 
         group = [arrived(0, one.nonce, "a", "n1"), arrived(1, "n1", "b", "n2"), arrived(0, one.nonce, "a", "n3")]
         group += [arrived(2, "n1", "c", "n4"), arrived(2, "n2", "d", "n5")]
@@ -235,8 +235,8 @@ async def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path, m
         one = await enrolled(Client(plane))
 
         async def ask(counter: int, nonce: str = "") -> Any:  # noqa: ANN401 - JSON
-            said = {"nonce": nonce or one.nonce, "plan": "plan-1", "counter": counter, "stage": 0}
-            answer = await one.send("intent", msgspec.json.encode(said))
+            record = {"nonce": nonce or one.nonce, "plan": "plan-1", "counter": counter, "stage": 0}
+            answer = await one.send("intent", msgspec.json.encode(record))
             return answer.status_code, answer.json()
 
         assert await ask(3) == (

@@ -26,9 +26,9 @@ class Hand:
 
 
 def refused(crowd: ConcurrencyLimit) -> float:
-    with pytest.raises(CrowdedError) as told, crowd.one(0):
+    with pytest.raises(CrowdedError) as exception_info, crowd.one(0):
         pass
-    return told.value.wait
+    return exception_info.value.wait
 
 
 def test_so_many_come_in_and_so_many_bytes_and_all_room_is_given_back() -> None:
@@ -76,9 +76,9 @@ def test_a_crowd_is_told_when_to_come_and_keeps_no_operator_away(tmp_path: Path)
                 listed = await client.ask("GET", "/v1/fleet/devices", local=True)
                 assert listed.status_code == 200
             assert b'status="503"' in plane.counted.text()
-            said = await device.report()
-            assert said.status_code == 200
-            assert msgspec.json.decode(said.content, type=Acknowledged).more >= plane.limits.apart
+            response = await device.report()
+            assert response.status_code == 200
+            assert msgspec.json.decode(response.content, type=Acknowledged).more >= plane.limits.apart
             assert plane.crowd.here == 0
 
     asyncio.run(talk())

@@ -54,20 +54,22 @@ def _device(name: str) -> dict[str, object]:
 
 
 def _arrived(name: str, sequence: int, nonce: str, following: str) -> reports.ReceivedReport:
-    said = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
-    return reports.arrived(name, said, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0)
+    report = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
+    return reports.arrived(
+        name, report, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0
+    )
 
 
 def test_the_largest_figures_that_a_report_may_have_are_added_up(database: Database) -> None:
     """One device that lies must not end the look at all of them: here numbers beyond their range are errors."""
     name = f"{1:032x}"
-    most = Vitals(
+    largest = Vitals(
         seconds=2.0**53, windows=2**40, unsure=2**40, alarms=2**40, crashes=2**40, anomalies=2**40,
         latency=(2.0**53, 2.0**53), memory=2**40, channels=2**30,
     )  # fmt: skip
-    asked = []
+    requests = []
     for sequence in range(1, 4):
-        said = Report(
+        report = Report(
             sequence=sequence,
             nonce=f"{sequence}",
             clock=1.0,
@@ -75,13 +77,13 @@ def test_the_largest_figures_that_a_report_may_have_are_added_up(database: Datab
             floor=0,
             phase="idle",
             stage=2**30,
-            vitals=most,
+            vitals=largest,
         )
-        found = reports.arrived(name, said, f"{sequence:064x}", at=2.0, nonce=f"{sequence + 1}", wait=60.0)
-        asked.append(found)
+        found = reports.arrived(name, report, f"{sequence:064x}", at=2.0, nonce=f"{sequence + 1}", wait=60.0)
+        requests.append(found)
     with database.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(name) | {"nonce": "1"}])
-        for one in asked:
+        for one in requests:
             assert isinstance(reports.take(connection, [one])[0], bytes)
     gates = tuple(Gate(measure=measure, limit=1.0, quorum=1) for measure in ("unsure", "latency", "crashes", "memory"))
     with database.reading() as connection:
@@ -99,8 +101,11 @@ def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Dat
 
     def ask(server: int) -> None:
         for name in names if server else reversed(names):
-            asked = [_arrived(name, 1, f"{name}-0", f"{name}-1"), _arrived(name, 2, f"{name}-1", f"{name}-2")]
-            futures = [committers[server].submit_to(reports.take, one) for one in asked]
+            received_reports = [
+                _arrived(name, 1, f"{name}-0", f"{name}-1"),
+                _arrived(name, 2, f"{name}-1", f"{name}-2"),
+            ]
+            futures = [committers[server].submit_to(reports.take, one) for one in received_reports]
             answers[server, name] = [future.exception(20) or future.result() for future in futures]
 
     threads = [threading.Thread(target=ask, args=(server,)) for server in range(2)]

@@ -64,8 +64,8 @@ def test_what_has_not_changed_is_not_sent(tmp_path: Path) -> None:
 def test_downloads_resume(tmp_path: Path, path: str) -> None:
     whole = ask(tmp_path, path).content
     size = len(whole)
-    for asked, first, after in (("4-", 4, size), ("2-5", 2, 6), ("-3", size - 3, size), (f"3-{size + 9}", 3, size)):
-        part = ask(tmp_path, path, range=f"bytes={asked}")
+    for requested, first, after in (("4-", 4, size), ("2-5", 2, 6), ("-3", size - 3, size), (f"3-{size + 9}", 3, size)):
+        part = ask(tmp_path, path, range=f"bytes={requested}")
         assert part.status_code == 206
         assert part.content == whole[first:after]
         assert part.headers["content-range"] == f"bytes {first}-{after - 1}/{size}"

@@ -19,26 +19,26 @@ def test_reports_of_older_and_newer_devices_are_both_taken(tmp_path: Path) -> No
         async def go() -> None:
             device = await enrolled(Client(plane))
             needed = {"sequence": 0, "counter": 1, "floor": 0, "phase": "idle"}
-            told = await device.send("report", msgspec.json.encode({**needed, "nonce": device.nonce}))
-            assert told.status_code == 200, told.text
-            nonce = msgspec.json.decode(told.content, type=Acknowledged).nonce
+            response = await device.send("report", msgspec.json.encode({**needed, "nonce": device.nonce}))
+            assert response.status_code == 200, response.text
+            nonce = msgspec.json.decode(response.content, type=Acknowledged).nonce
             newer = {
                 **needed, "sequence": 1, "nonce": nonce, "mood": "calm", "vitals": {"windows": 5, "humidity": 0.4},
                 "outcomes": [{"number": 1, "plan": "", "counter": 1, "what": "tested", "how": {"long": 3}}],
                 "boards": [{"name": "b1", "state": "idle", "colour": "green"}],
             }  # fmt: skip
-            told = await device.send("report", msgspec.json.encode(newer))
-            assert told.status_code == 200, told.text
-            last = msgspec.json.decode(told.content, type=Acknowledged)
+            response = await device.send("report", msgspec.json.encode(newer))
+            assert response.status_code == 200, response.text
+            last = msgspec.json.decode(response.content, type=Acknowledged)
             assert last.outcomes == 1
             # A reason that this server does not know is refused whole, in words, and nothing of it is acknowledged.
             unknown = {"number": 2, "plan": "", "counter": 1, "what": "reverted", "because": "humidity"}
             newest = {**newer, "sequence": 2, "nonce": last.nonce, "outcomes": [unknown]}
-            told = await device.send("report", msgspec.json.encode(newest))
-            assert told.status_code == 400, told.text
-            assert "humidity" in told.text or "enum" in told.text
-            told = await device.send("report", msgspec.json.encode({**newest, "outcomes": []}))
-            assert told.status_code == 200, told.text  # the refusal has shut nobody out
+            response = await device.send("report", msgspec.json.encode(newest))
+            assert response.status_code == 400, response.text
+            assert "humidity" in response.text or "enum" in response.text
+            response = await device.send("report", msgspec.json.encode({**newest, "outcomes": []}))
+            assert response.status_code == 200, response.text  # the refusal has shut nobody out
 
         asyncio.run(go())
         with plane.database.reading() as connection:

@@ -52,12 +52,12 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     few = str(write_rows(tmp_path / "few.csv", rows[:12], header="a,b,y"))
     one = str(write_rows(tmp_path / "one.csv", [[*r[:2], "x"] for r in rows], header="a,b,y"))
     small = str(write_rows(tmp_path / "small.csv", rows[:40], header="a,b,y"))
-    told = [[f"{n % 2}", row[1], row[2]] for n, row in enumerate(rows)]
-    easy = str(write_rows(tmp_path / "easy.csv", told, header="a,b,y"))
+    reported = [[f"{n % 2}", row[1], row[2]] for n, row in enumerate(rows)]
+    easy = str(write_rows(tmp_path / "easy.csv", reported, header="a,b,y"))
     good = str(table(tmp_path / "good.csv"))
     none = tmp_path / "none.json"
     none.write_text("{}")
-    for asked, said in (
+    for requested, text in (
         ([few], "at least 30 labelled samples, got 12"),
         ([one], "at least two different values in the target"),
         ([small], "enough data for three training sizes"),
@@ -69,9 +69,9 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([good, "--against", str(tmp_path / "missing.json")], "No such file"),
         ([str(tmp_path / "none.csv")], "no such file"),
     ):
-        assert run(["curve", asked[0], *QUICK, *asked[1:]]) == 2
+        assert run(["curve", requested[0], *QUICK, *requested[1:]]) == 2
         found = capsys.readouterr()
-        assert said in found.err
+        assert text in found.err
         assert "Traceback" not in found.err
 
 

@@ -93,11 +93,11 @@ def _file(server: Server, sha256: str = SHA) -> RemoteFile:
 
 
 def test_fetches_verifies_and_tells_progress(serve: type[Server], tmp_path: Path) -> None:
-    server, told = serve(), []
-    path = fetch(_file(server), tmp_path / "a" / "b", progress=lambda done, total: told.append((done, total)))
+    server, records = serve(), []
+    path = fetch(_file(server), tmp_path / "a" / "b", progress=lambda done, total: records.append((done, total)))
     assert path.read_bytes() == BODY
-    assert told[-1] == (len(BODY), len(BODY))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert records[-1] == (len(BODY), len(BODY))
+    assert [done for done, _ in records] == sorted(done for done, _ in records)
     assert [p.name for p in path.parent.iterdir()] == ["set.bin"]
     assert fetch(_file(server), path.parent) == path
     assert len(server.asked) == 1, "a file that is there is not fetched again"
@@ -137,11 +137,11 @@ def test_a_part_longer_than_the_file_begins_again(serve: type[Server], tmp_path:
 
 
 def test_a_server_that_does_not_say_the_size(serve: type[Server], tmp_path: Path) -> None:
-    told: list[tuple[int, int | None]] = []
+    reported: list[tuple[int, int | None]] = []
     server = serve(sized=False)
-    path = fetch(_file(server), tmp_path, progress=lambda done, total: told.append((done, total)))
+    path = fetch(_file(server), tmp_path, progress=lambda done, total: reported.append((done, total)))
     assert path.read_bytes() == BODY
-    assert told[-1] == (len(BODY), None)
+    assert reported[-1] == (len(BODY), None)
 
 
 def test_another_hash_is_refused_and_removed(serve: type[Server], tmp_path: Path) -> None:

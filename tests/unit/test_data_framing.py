@@ -84,12 +84,12 @@ def test_check_and_advice_say_the_same_pace(tmp_path: Path, cli: Cli, monkeypatc
         rows.append([stamp, f"{on * 2 + rng.normal():.3f}", "yes" if on else "no"])
     write_rows(tmp_path / "room.csv", rows, header="date,light,occupied")
     assert "a row every 1680 s" in cli("check", "room.csv", "--target", "occupied")
-    asked = AdviceAsked(data="room.csv", target="occupied")
-    setup = labelled._setup(look("room.csv"), asked)
+    request = AdviceAsked(data="room.csv", target="occupied")
+    setup = labelled._setup(look("room.csv"), request)
     assert setup.why[0].startswith("the column date holds the times of rows")
     assert setup.why[1].startswith("a row every 1680 s")
     assert (setup.problem.by, int(setup.problem.units.max()) + 1) == ("day", 6)
-    assert "--target occupied --time date --run rules" in commands(setup, asked, "rules")[0]
+    assert "--target occupied --time date --run rules" in commands(setup, request, "rules")[0]
 
 
 def test_a_rate_is_the_median_of_the_recordings() -> None:

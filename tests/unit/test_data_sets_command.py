@@ -71,7 +71,7 @@ def test_get_writes_rows(copy: Path, tmp_path: Path, ending: str) -> None:
 
 
 def test_get_refuses_before_it_works(copy: Path, tmp_path: Path) -> None:
-    for arguments, error, said in (
+    for arguments, error, text in (
         (("nope",), UnknownNameError, "no public set 'nope'"),
         (("ocupancy", "--from", str(copy)), UnknownNameError, "Did you mean 'occupancy'"),
         (("occupancy", "--from", str(tmp_path / "absent")), InputError, "no such path"),
@@ -81,7 +81,7 @@ def test_get_refuses_before_it_works(copy: Path, tmp_path: Path) -> None:
     ):
         result = _run("get", *arguments)
         assert isinstance(result.exception, error), arguments
-        assert said in str(result.exception)
+        assert text in str(result.exception)
 
 
 def test_get_reads_an_archive(copy: Path, tmp_path: Path) -> None:

@@ -114,10 +114,10 @@ def test_fsdd_official_test_is_the_first_tenth(tmp_path: Path) -> None:
     with zipfile.ZipFile(shared_data("fsdd") / "recordings.zip") as archive:
         (wav,) = (name for name in archive.namelist() if name.endswith("7_theo_5.wav"))
         sound = archive.read(wav)
-    place = tmp_path / "free-spoken-digit-dataset-master" / "recordings"
-    place.mkdir(parents=True)
+    path = tmp_path / "free-spoken-digit-dataset-master" / "recordings"
+    path.mkdir(parents=True)
     for index in (0, 4, 5, 49):
-        (place / f"7_theo_{index}.wav").write_bytes(sound)
+        (path / f"7_theo_{index}.wav").write_bytes(sound)
     parts = {
         part: [r.name for r in fsdd.SET.load(tmp_path, fsdd.Config(part=part)).recordings] for part in ("train", "test")
     }

@@ -41,13 +41,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     folder = tmp_path_factory.mktemp("denoise")
     clean = voices(folder / "voices")
     out = folder / "v.denoiser"
-    told = asked("train", clean, "--noise", "white", "--noise", "hum", "--snr", "0:10", "--epochs", "2", *SMALL,
+    text = asked("train", clean, "--noise", "white", "--noise", "hum", "--snr", "0:10", "--epochs", "2", *SMALL,
                  "--out", out, "--json")  # fmt: skip
-    return clean, out, json.loads(told)
+    return clean, out, json.loads(text)
 
 
 def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, dict[str, object]]) -> None:
-    clean, out, told = trained
+    clean, out, record = trained
     again = out.parent / "again" / out.name
     again.parent.mkdir()
     noise = ["--noise", "white", "--noise", "hum", "--snr", "0:10"]
@@ -58,7 +58,7 @@ def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, 
     sides = [set(side) for side in (learnt.trained, learnt.validated, learnt.held_out)]
     assert all(sides)
     assert sum(map(len, sides)) == len(set.union(*sides)) == 6
-    assert [row["epoch"] for row in told["history"]] == [1, 2]  # type: ignore[attr-defined]
+    assert [row["epoch"] for row in record["history"]] == [1, 2]  # type: ignore[attr-defined]
     with pytest.raises(EdgewrightError, match="new file"):
         asked("train", clean, "--noise", "white", *SMALL, "--out", out)
 
@@ -120,9 +120,9 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
 
 
 def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
-    place = tmp_path / "tiny.denoiser"
-    write_denoiser(place, random_denoiser(channels=2))
-    done = CliRunner().invoke(prove_module.command, [str(place), "--json"])
+    path = tmp_path / "tiny.denoiser"
+    write_denoiser(path, random_denoiser(channels=2))
+    done = CliRunner().invoke(prove_module.command, [str(path), "--json"])
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
     assert record["passed"]
@@ -134,16 +134,16 @@ def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
 
 
 def test_export_writes_stream_and_window_forms(tmp_path: Path) -> None:
-    place = tmp_path / "tiny.denoiser"
-    write_denoiser(place, random_denoiser())
+    path = tmp_path / "tiny.denoiser"
+    write_denoiser(path, random_denoiser())
     for target, files in (("c99", {"tiny.c", "tiny.h"}), ("onnx", {"tiny.onnx"}),
                           ("tflite", {"tiny.tflite", "tiny.network.tflite"})):  # fmt: skip
         done = CliRunner().invoke(
-            export_module.command, [str(place), "--to", target, "--out", str(tmp_path / target), "--json"]
+            export_module.command, [str(path), "--to", target, "--out", str(tmp_path / target), "--json"]
         )
         assert done.exit_code == 0, done.output
         assert {Path(file["path"]).name for file in json.loads(done.output)["files"]} == files
-    done = CliRunner().invoke(export_module.command, [str(place), "--to", "extension", "--out", str(tmp_path / "x")])
+    done = CliRunner().invoke(export_module.command, [str(path), "--to", "extension", "--out", str(tmp_path / "x")])
     assert isinstance(done.exception, EdgewrightError)
 
 
@@ -179,25 +179,25 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(EdgewrightError, match="missing value"):
         asked("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
     table.write_text(table.read_text().replace("t,", "label,t,", 1).replace("\n", "\nwalk,").removesuffix("walk,"))
-    for ignored, told in ((), "name the column 'label' in ignore"), (("--ignore", "label"), "missing value"):
-        with pytest.raises(EdgewrightError, match=told):
+    for ignored, text in ((), "name the column 'label' in ignore"), (("--ignore", "label"), "missing value"):
+        with pytest.raises(EdgewrightError, match=text):
             asked("train", table, "--time", "t", *ignored, "--noise", "white", *SMALL, "--out", out)
 
 
 def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None:
-    place, wav = tmp_path / "tiny.denoiser", tmp_path / "in.wav"
-    write_denoiser(place, random_denoiser())
-    for values, rate, told in ((np.zeros((50, 2)), RATE, "1 channels"), (np.zeros((50, 1)), 8000, "8000 Hz")):
+    path, wav = tmp_path / "tiny.denoiser", tmp_path / "in.wav"
+    write_denoiser(path, random_denoiser())
+    for values, rate, text in ((np.zeros((50, 2)), RATE, "1 channels"), (np.zeros((50, 1)), 8000, "8000 Hz")):
         wav.write_bytes(wav_bytes(values, rate))
-        with pytest.raises(EdgewrightError, match=told):
-            asked("run", place, "--wav", wav, "--out", tmp_path / "out.wav")
+        with pytest.raises(EdgewrightError, match=text):
+            asked("run", path, "--wav", wav, "--out", tmp_path / "out.wav")
     # Shorter than what an answer depends on, silent, and clipped sound goes through.
     for values in (np.zeros((3, 1)), np.ones((7, 1))):
         wav.write_bytes(wav_bytes(values, RATE))
-        asked("run", place, "--wav", wav, "--out", tmp_path / "out.wav", "--force")
+        asked("run", path, "--wav", wav, "--out", tmp_path / "out.wav", "--force")
         assert len(read_wav((tmp_path / "out.wav").read_bytes(), "out.wav").values) == len(values)
     with pytest.raises(EdgewrightError, match="--wav FILE or --csv FILE"):
-        asked("run", place, "--out", tmp_path / "y.wav")
+        asked("run", path, "--out", tmp_path / "y.wav")
 
 
 @pytest.mark.parametrize("kind", kinds())

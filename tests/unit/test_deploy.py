@@ -40,13 +40,13 @@ _TOKEN = re.compile(
 
 
 def tokens(query: str) -> list[tuple[str, str]]:
-    found, place = [], 0
+    found, index = [], 0
     query = query.strip()
-    while place < len(query):
-        matched = _TOKEN.match(query, place)
-        assert matched, f"no PromQL: {query[place:]!r}"
+    while index < len(query):
+        matched = _TOKEN.match(query, index)
+        assert matched, f"no PromQL: {query[index:]!r}"
         found.append((str(matched.lastgroup), matched.group(str(matched.lastgroup))))
-        place = matched.end()
+        index = matched.end()
     return found
 
 
@@ -195,9 +195,9 @@ def test_files_that_the_composition_mounts_are_there() -> None:
                 assert (DEPLOY / source).exists(), f"{name}: {source}"
             assert source.startswith("./") or source in compose()["volumes"], f"{name}: {source}"
     jobs = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
-    asked = {target.partition(":")[0] for job in jobs for one in job["static_configs"] for target in one["targets"]}
-    assert asked == {name for name in compose()["services"] if name.startswith("server-")}
-    assert set(re.findall(r"server (server-\d):8798", (DEPLOY / "nginx.conf").read_text())) == asked
+    requests = {target.partition(":")[0] for job in jobs for one in job["static_configs"] for target in one["targets"]}
+    assert requests == {name for name in compose()["services"] if name.startswith("server-")}
+    assert set(re.findall(r"server (server-\d):8798", (DEPLOY / "nginx.conf").read_text())) == requests
 
 
 def test_nginx_says_the_same_lifetimes_as_the_server() -> None:
@@ -212,7 +212,7 @@ def test_nginx_says_the_same_lifetimes_as_the_server() -> None:
         "status 404 below targets/": "404 /targets/packages/x.edge",
     }
     assert examples.keys() == CACHE.keys()
-    for kind, asked in examples.items():
-        fitting = [said for pattern, said in found if pattern != "default" and re.search(pattern[1:], asked)]
+    for kind, requested in examples.items():
+        fitting = [said for pattern, said in found if pattern != "default" and re.search(pattern[1:], requested)]
         assert fitting, kind
         assert fitting[0] == CACHE[kind], kind

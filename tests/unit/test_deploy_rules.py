@@ -38,7 +38,7 @@ def test_each_alert_fires_when_it_should_and_not_otherwise() -> None:
 
 
 def test_there_is_a_case_of_each_alert_for_both() -> None:
-    asked = [one for case in cases() for one in case.get("alert_rule_test", ())]
+    requests = [one for case in cases() for one in case.get("alert_rule_test", ())]
     alerts = {name for name, rule in rules() if "alert" in rule}
-    assert {one["alertname"] for one in asked if one["exp_alerts"]} == alerts
-    assert {one["alertname"] for one in asked if not one["exp_alerts"]} == alerts
+    assert {one["alertname"] for one in requests if one["exp_alerts"]} == alerts
+    assert {one["alertname"] for one in requests if not one["exp_alerts"]} == alerts

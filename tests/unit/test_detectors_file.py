@@ -47,8 +47,8 @@ def test_the_same_detector_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_damage_is_refused_wherever_it_is() -> None:
     data = detector_bytes(_spec(), _learnt())
-    for place in range(0, len(data), 37):
-        broken = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    for index in range(0, len(data), 37):
+        broken = data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :]
         with pytest.raises(InputError):
             parse_detector(broken, "x.detector")
     for length in (0, 1, 30, len(data) - 1):

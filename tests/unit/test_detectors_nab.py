@@ -73,8 +73,8 @@ def test_the_published_scores_of_every_row_are_reproduced() -> None:
         np.testing.assert_allclose(windowed_gaussian(series[name].values), found, atol=2e-12)
         for profile, own in weights.items():
             value = nab.worth(len(found), series[name].windows, own)
-            told = float(_published(folder, profile)[name]["Score"])
-            assert nab.score(found >= 1, value, own) == pytest.approx(told, abs=5e-12)
+            reported = float(_published(folder, profile)[name]["Score"])
+            assert nab.score(found >= 1, value, own) == pytest.approx(reported, abs=5e-12)
             seen += 1
     assert seen == 9
 
@@ -176,10 +176,10 @@ def test_own_past_in_c_raises_the_same_alarms_as_python_on_nab(bins: int, reache
         library.u_detect_init(context)
         rows = series.values.astype(np.float32)
         found = []
-        for place, time in enumerate(series.time):
+        for index, time in enumerate(series.time):
             if bins:
                 library.u_detect_time(context, ctypes.c_int64(round(time * 1e6)))
-            found.append(bool(library.u_detect(context, ctypes.c_void_p(rows.ctypes.data + 4 * place), told)))
+            found.append(bool(library.u_detect(context, ctypes.c_void_p(rows.ctypes.data + 4 * index), told)))
         alarms[series.name] = np.array(found)
         np.testing.assert_array_equal(alarms[series.name], families.alarms(families.scores(series, config)))
     weights = nab.profiles(folder)["standard"]

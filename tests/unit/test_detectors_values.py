@@ -104,19 +104,19 @@ def test_the_distances_are_judged_by_the_formula() -> None:
     found = part.start(part.fit(config, values[:, None], np.zeros(300))).update(values[:, None], np.zeros(300))
     near = fast = slow = float(values[0])
     level, shift = [], []
-    for place, x in enumerate(values.astype(np.float64)):
+    for index, x in enumerate(values.astype(np.float64)):
         level.append(abs(x - near))
-        near += max(0.5, 1 / (place + 1)) * (x - near)
-        fast += max(1 / 50, 1 / (place + 1)) * (x - fast)
+        near += max(0.5, 1 / (index + 1)) * (x - near)
+        fast += max(1 / 50, 1 / (index + 1)) * (x - fast)
         shift.append(abs(fast - slow))
-        slow += max(1 / 2000, 1 / (place + 1)) * (x - slow)
+        slow += max(1 / 2000, 1 / (index + 1)) * (x - slow)
 
     def unusual(distances: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         short = 0.0
         means: list[float] = []
         out: list[float] = []
-        for place, distance in enumerate(distances):
-            short += max(0.1, 1 / (place + 1)) * (distance - short)
+        for index, distance in enumerate(distances):
+            short += max(0.1, 1 / (index + 1)) * (distance - short)
             # Within the past all count alike: mean and deviation of all short means before.
             deviation = float(np.std(means)) if means else 0.0
             out.append(max(0.0, (short - float(np.mean(means))) / deviation) if deviation > 0 else 0.0)

@@ -158,8 +158,8 @@ def in_python(checked: CheckedTable, seed: int, steps: int) -> str:
                     kind = 1 if action.event else 2 if action.alarm else 3
                     lines.append(f"{step.place} {kind} {next(doings)}")
         due = dialogue.due
-        place = checked.table.states.index(dialogue.machine.state)
-        lines.append(f"= {len(said)} {place} {dialogue.over:d} {-1 if due == float('inf') else due:.17g}")
+        position = checked.table.states.index(dialogue.machine.state)
+        lines.append(f"= {len(said)} {position} {dialogue.over:d} {-1 if due == float('inf') else due:.17g}")
 
     told(dialogue.begin(0.0))
     for event, time, slots in script(checked, seed, steps):
@@ -199,9 +199,9 @@ def test_the_same_steps(tmp_path: Path, compiler: str, which: str) -> None:
     assert done.returncode == 0, done.stderr
     states = set()
     for seed in range(40):
-        told = for_c(checked, files[f"{which}.h"], seed, 100)
+        message = for_c(checked, files[f"{which}.h"], seed, 100)
         ran = subprocess.run(
-            [str(tmp_path / "main")], input=told, capture_output=True, text=True, timeout=60, check=False
+            [str(tmp_path / "main")], input=message, capture_output=True, text=True, timeout=60, check=False
         )
         assert ran.returncode == 0, ran.stderr
         expected = in_python(checked, seed, 100)
@@ -243,8 +243,8 @@ def test_numbers_are_written_alike(tmp_path: Path) -> None:
     given = [0.0, -0.0, 999999.5, 1e-5, 1e-4, -1.5e308, 5e-324, float("inf"), float("-inf"), 99999.95, 1e100]
     given += [rng.choice([rng.randint(-(10**7), 10**7) / 100, rng.random() * 10.0 ** rng.randint(-300, 300)])
               for _ in range(3000)]  # fmt: skip
-    told = struct.pack(f"{len(given)}d", *given)
-    ran = subprocess.run([str(tmp_path / "main")], input=told, capture_output=True, timeout=60, check=True)
+    data = struct.pack(f"{len(given)}d", *given)
+    ran = subprocess.run([str(tmp_path / "main")], input=data, capture_output=True, timeout=60, check=True)
     assert ran.stdout.decode().splitlines() == [spoken(number) for number in given]
     # As %g but for halves, which go away from zero.
     assert all(float(spoken(n)) == pytest.approx(n, rel=5.1e-6) for n in given if abs(n) > 1e-300)

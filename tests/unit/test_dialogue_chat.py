@@ -85,8 +85,8 @@ def test_slips_in_a_terminal_end_no_conversation(monkeypatch: Patch, capsys: Cap
     assert run(["language", "chat", VENDING]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "You chose soda. Shall I take it out?"
-    for told in ("seconds from 0", "Set --model", "=VALUE", "no step of the dialogue handles 'dispnse_drink'"):
-        assert told in err
+    for reported in ("seconds from 0", "Set --model", "=VALUE", "no step of the dialogue handles 'dispnse_drink'"):
+        assert reported in err
 
 
 def test_no_dialogue(tmp_path: Path, cli: Cli) -> None:

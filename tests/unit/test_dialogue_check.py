@@ -32,17 +32,17 @@ def door(folder: Path, text: str) -> Path:
 
 
 def test_the_shipped_dialogue_can_be_held() -> None:
-    checked, told = read_dialogue(VENDING, KNOWN)
-    assert (told.states, told.slots) == (5, ("drink", "food"))
-    assert told.findings == ()
+    checked, dialogue_summary = read_dialogue(VENDING, KNOWN)
+    assert (dialogue_summary.states, dialogue_summary.slots) == (5, ("drink", "food"))
+    assert dialogue_summary.findings == ()
     assert checked.table.initial == "idle"
 
 
 def test_what_is_allowed_and_perhaps_not_meant_is_told(tmp_path: Path) -> None:
     text = HEAD + ELSE + OPENS.replace('actions = [{ say = "Open." }]\n', "") + SHUTS
     wide = Vocabulary(DOOR.intents | {"dance"}, DOOR.slots)
-    _, told = read_dialogue(door(tmp_path, text), wide)
-    assert told.findings == (
+    _, dialogue_summary = read_dialogue(door(tmp_path, text), wide)
+    assert dialogue_summary.findings == (
         "steps[1] (open_it in shut) has no answer",
         "no step uses intent 'dance' of the model",
         "open wait forever: no time-out",

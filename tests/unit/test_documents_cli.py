@@ -38,11 +38,11 @@ def test_index_tells_what_it_holds_and_replaces_only_by_force(tmp_path: Path, cl
 
 def test_ask_marks_the_sentence_and_says_where(tmp_path: Path, cli: Cli) -> None:
     index = indexed(tmp_path, cli)
-    said = cli("language", "ask", QUESTION, "--index", index, "--top", "1")
-    assert "[1] drill.md: Drill X200 > Warranty" in said
-    assert f"»{SENTENCE}«" in said
-    told = cli.json("language", "ask", QUESTION, "--index", index)
-    assert (told["answered"], told["found"][0]["sentence"]) == (True, SENTENCE)
+    text = cli("language", "ask", QUESTION, "--index", index, "--top", "1")
+    assert "[1] drill.md: Drill X200 > Warranty" in text
+    assert f"»{SENTENCE}«" in text
+    record = cli.json("language", "ask", QUESTION, "--index", index)
+    assert (record["answered"], record["found"][0]["sentence"]) == (True, SENTENCE)
 
 
 @pytest.mark.slow
@@ -59,9 +59,11 @@ def test_not_in_this_document_is_exit_code_1(tmp_path: Path, cli: Cli, capsys: p
     assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["answered"] is False
     assert run(["language", "ask", "Who painted pictures of zebras?", "--index", index]) == 1
-    told = capsys.readouterr()
-    assert "(no word like painted, pictures, zebras). Rephrase the question\n" in told.err, "words as they were asked"
-    assert told.out == "", "there is no nearest to see"
+    captured = capsys.readouterr()
+    assert "(no word like painted, pictures, zebras). Rephrase the question\n" in captured.err, (
+        "words as they were asked"
+    )
+    assert captured.out == "", "there is no nearest to see"
 
 
 @pytest.mark.parametrize("question", ["", "🙂", "x" * 100_000])
@@ -91,9 +93,9 @@ def test_a_phrased_answer_is_shown_or_refused(tmp_path: Path, cli: Cli, capsys: 
     with language_model() as model:
         command = ["language", "ask", QUESTION, "--index", index, "--phrase", model.url]
         model.says = "The warranty lasts 24 months [1]."
-        said = cli(*command)
-        assert "tiny says: The warranty lasts 24 months [1]." in said
-        assert f"»{SENTENCE}«" in said
+        text = cli(*command)
+        assert "tiny says: The warranty lasts 24 months [1]." in text
+        assert f"»{SENTENCE}«" in text
         model.says = "The warranty lasts 10 years [1]."
         assert run(command) == 1
         captured = capsys.readouterr()
@@ -104,9 +106,9 @@ def test_a_phrased_answer_is_shown_or_refused(tmp_path: Path, cli: Cli, capsys: 
         model.manner = "garbage"
         assert run(command) == 74
         assert SENTENCE in capsys.readouterr().out
-        asked = len(model.asked)
+        requested = len(model.asked)
         assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index, "--phrase", model.url]) == 1
-        assert len(model.asked) == asked
+        assert len(model.asked) == requested
 
 
 def test_a_document_cannot_write_to_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,15 +116,15 @@ def test_a_document_cannot_write_to_the_terminal(tmp_path: Path, capsys: pytest.
     index = str(tmp_path / "evil.index")
     assert run(["language", "index", str(manual(tmp_path, evil)), "--out", index]) == 0
     run(["language", "ask", QUESTION, "--index", index])
-    said = capsys.readouterr().out
-    assert "24 months" in said
-    assert not {"\x1b", "\x07", "\u202e"} & set(said)
+    text = capsys.readouterr().out
+    assert "24 months" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
 def test_a_question_loads_the_base_install_alone(tmp_path: Path, cli: Cli) -> None:
     index = indexed(tmp_path, cli)
-    asked = ["language", "ask", QUESTION, "--index", index]
-    code = f"import sys; from edgewright.cli.main import run; run({asked!r}); print(*sys.modules)"
+    requested = ["language", "ask", QUESTION, "--index", index]
+    code = f"import sys; from edgewright.cli.main import run; run({requested!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert SENTENCE in done.stdout
     loaded = {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}

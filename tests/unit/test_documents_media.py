@@ -95,15 +95,15 @@ def test_the_commands(tmp_path: Path, cli: Cli) -> None:
     shelf, encoder = str(pictures(tmp_path)), str(picture_encoder(tmp_path / "tiny"))
     index = str(tmp_path / "shelf.index")
     command = ["language", "index", "--pictures", shelf, "--encoder", encoder, "--out", index]
-    said = cli(*command)
-    assert "3 pictures" in said
-    assert "note:" in said
-    asked = ["language", "ask", "--index", index, "--encoder", encoder]
-    assert cli.json(*asked, "red")[0]["file"] == "red/a red thing.png", "the name that the file has"
-    assert "blue/a blue thing.png" in cli(*asked, "--like", f"{shelf}/blue/a blue thing.png", "--top", "1")
+    text = cli(*command)
+    assert "3 pictures" in text
+    assert "note:" in text
+    requested = ["language", "ask", "--index", index, "--encoder", encoder]
+    assert cli.json(*requested, "red")[0]["file"] == "red/a red thing.png", "the name that the file has"
+    assert "blue/a blue thing.png" in cli(*requested, "--like", f"{shelf}/blue/a blue thing.png", "--top", "1")
     ears = str(sound_encoder(tmp_path / "ears"))
     for wrong in (
-        [*asked, "red", "--like", f"{shelf}/broken.jpg"],
+        [*requested, "red", "--like", f"{shelf}/broken.jpg"],
         ["language", "ask", "red", "--index", index, "--encoder", ears],
         ["language", "ask", "--index", index, "--like", f"{shelf}/broken.jpg"],
         ["language", "index", "--pictures", shelf, "--out", f"{index}2"],

@@ -43,8 +43,8 @@ def csv(path: Path, *, moved: bool, rows: int = 3000, dates: bool = False) -> Pa
         values[rows // 2 :, 3] += 2
     head = [f"c{i}" for i in range(10)]
     lines = [",".join([*(["when"] if dates else []), *head])]
-    for place, row in enumerate(values):
-        day = f"2026-01-{1 + place // 1440:02d}T{place % 1440 // 60:02d}:{place % 60:02d}:00"
+    for index, row in enumerate(values):
+        day = f"2026-01-{1 + index // 1440:02d}T{index % 1440 // 60:02d}:{index % 60:02d}:00"
         lines.append(",".join([*([day] if dates else []), *(f"{v:.5f}" for v in row)]))
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -53,10 +53,10 @@ def csv(path: Path, *, moved: bool, rows: int = 3000, dates: bool = False) -> Pa
 def test_the_channel_that_moved_is_named_with_its_time(package: Path, tmp_path: Path, capsys: Capture) -> None:
     data = csv(tmp_path / "rows.csv", moved=True, dates=True)
     assert run(["drift", str(package), "--csv", str(data), "--time", "when", *ASK]) == 1
-    told = capsys.readouterr().out
-    assert "c3 drifts, shape" in told
-    assert "since 2026-01-02 01:00:00" in told  # row 1,500 of one a minute
-    assert told.count("as trained") == 9
+    text = capsys.readouterr().out
+    assert "c3 drifts, shape" in text
+    assert "since 2026-01-02 01:00:00" in text  # row 1,500 of one a minute
+    assert text.count("as trained") == 9
 
 
 def test_the_same_rows_again_drift_nowhere_and_few_rows_are_not_judged(package: Path, tmp_path: Path, cli: Cli) -> None:
@@ -90,9 +90,9 @@ def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none
     assert run([*base, "--rhythm", "80"]) == 0
     kept = state.read_bytes()
     capsys.readouterr()
-    said = cli(*base, "--rhythm", "160", code=2)
-    assert "expected a state in blocks of 20 rows, got blocks of 10 - at --state" in said
-    assert "drift.bin. Give the rhythm it was made with" in said
+    text = cli(*base, "--rhythm", "160", code=2)
+    assert "expected a state in blocks of 20 rows, got blocks of 10 - at --state" in text
+    assert "drift.bin. Give the rhythm it was made with" in text
     assert state.read_bytes() == kept
 
 

@@ -53,7 +53,7 @@ def _oracle() -> tuple[Any, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["step", "bits", "ramp", "calm"])
 def test_adwin_cuts_where_river_cuts(name: str) -> None:
-    module, told = _oracle()
+    module, record = _oracle()
     adwin = Adwin(levels=16)
     cuts: list[tuple[int, int, float]] = []
     for index, value in enumerate(module.series(name)):
@@ -61,17 +61,17 @@ def test_adwin_cuts_where_river_cuts(name: str) -> None:
             adwin = Adwin(levels=16)  # River begins anew after a change
         if adwin.update(value):
             cuts.append((index, adwin.width, adwin.mean))
-    assert [(i, w) for i, w, _ in cuts] == [(i, int(w)) for i, w, _ in told[name]["adwin"]]
-    assert [m for *_, m in cuts] == pytest.approx([m for *_, m in told[name]["adwin"]], abs=1e-6)
-    assert adwin.width == told[name]["width"]
-    assert adwin.mean == pytest.approx(told[name]["mean"], abs=1e-6)
+    assert [(i, w) for i, w, _ in cuts] == [(i, int(w)) for i, w, _ in record[name]["adwin"]]
+    assert [m for *_, m in cuts] == pytest.approx([m for *_, m in record[name]["adwin"]], abs=1e-6)
+    assert adwin.width == record[name]["width"]
+    assert adwin.mean == pytest.approx(record[name]["mean"], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["step", "bits", "ramp", "calm"])
 def test_page_hinkley_changes_where_river_does(name: str) -> None:
-    module, told = _oracle()
+    module, record = _oracle()
     page = PageHinkley(threshold=5.0)
-    assert [i for i, x in enumerate(module.series(name)) if page.update(x)] == told[name]["page_hinkley"]
+    assert [i for i, x in enumerate(module.series(name)) if page.update(x)] == record[name]["page_hinkley"]
 
 
 def test_adwin_with_few_levels_forgets_the_oldest_and_goes_on_from_its_bytes() -> None:

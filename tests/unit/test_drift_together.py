@@ -100,16 +100,16 @@ def test_faults_that_channels_share_are_named_with_their_time(
 
 def test_a_gain_of_all_axes_is_no_drift_of_any_one(known: tuple[DataSet, Samples, JointReference]) -> None:
     """Nor are two axes that look alike and are swapped."""
-    for said in ("gain of x, y, z", "y and z swapped"):
-        rows = FAULTS[said](_stream())
+    for reported in ("gain of x, y, z", "y and z swapped"):
+        rows = FAULTS[reported](_stream())
         assert _told(_watch(known, alone=True), rows) == []
         assert [event.detail["test"] for event in _told(_watch(known), rows)] == ["together"]
 
 
 def test_people_the_reference_has_not_seen_are_no_drift(known: tuple[DataSet, Samples, JointReference]) -> None:
-    told = [event for seed in range(200, 260, 10) for event in _told(_watch(known), _stream(seed))]
+    events = [event for seed in range(200, 260, 10) for event in _told(_watch(known), _stream(seed))]
     # Of six streams of five people, each of whom may lie beyond the limit once in a hundred.
-    assert len([event for event in told if event.detail["test"] == "together"]) == 0
+    assert len([event for event in events if event.detail["test"] == "together"]) == 0
 
 
 def test_how_rows_come_and_a_state_between_them_change_nothing(

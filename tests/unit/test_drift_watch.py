@@ -165,8 +165,8 @@ def test_a_damaged_state_is_refused() -> None:
     refused = 0
     for _ in range(300):
         bad = bytearray(state)
-        for place in draw.integers(0, len(bad), 3):
-            bad[place] = int(draw.integers(256))
+        for location in draw.integers(0, len(bad), 3):
+            bad[location] = int(draw.integers(256))
         cut = bytes(bad[: int(draw.integers(1, len(bad) + 1))]) if draw.random() < 0.3 else bytes(bad)
         if cut != state:
             with pytest.raises(InputError):

@@ -57,9 +57,9 @@ class Bench:
 
             return answer
 
-        least, call = declared
+        minimum, call = declared
         self.made.append(
-            Engine(name=name, available=lambda: True, load=load, start=least, call=call, version=lambda _: version)
+            Engine(name=name, available=lambda: True, load=load, start=minimum, call=call, version=lambda _: version)
         )
 
     def choose(self, rows: float = engines.MANY_ROWS, model: bytes = MODEL) -> tuple[str, list[str]]:

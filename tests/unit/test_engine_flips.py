@@ -71,11 +71,11 @@ def test_they_stand_on_the_page_and_in_the_terminal() -> None:
     first, second = record.compression.variants[:2]
     counted = msgspec.structs.replace(second, engine_flips=(EngineFlips(engine="onnxruntime", flips=12, samples=300),))
     compression = msgspec.structs.replace(record.compression, variants=(first, counted))
-    said = "int8 labels that differ from generated C: onnxruntime 12 of 300 (4.0 %)"
-    assert engine_flips_text(counted) == said and engine_flips_text(first) == ""
-    assert said in page_html(msgspec.structs.replace(record, compression=compression))
+    text = "int8 labels that differ from generated C: onnxruntime 12 of 300 (4.0 %)"
+    assert engine_flips_text(counted) == text and engine_flips_text(first) == ""
+    assert text in page_html(msgspec.structs.replace(record, compression=compression))
     parts = blocks_parts(compression_blocks(compression), page_of(Console(file=io.StringIO(), width=80)))
-    assert said in [str(part) for part in parts]
+    assert text in [str(part) for part in parts]
 
 
 def test_a_proof_lists_every_engine_with_a_rounding_of_its_own_beside_the_reference() -> None:
@@ -96,9 +96,9 @@ def test_a_proof_lists_every_engine_with_a_rounding_of_its_own_beside_the_refere
         name="images", subject="images.onnx", source="300 images", samples=300, shape=(3, 32, 32),
         labels=("walking", "running"), forms=forms, absent=(), pairs=pairs, passed=True,
     )  # fmt: skip
-    said = "labels that differ from integer reference: ONNX Runtime 12 of 300 (4.0 %), LiteRT 0 of 300 (0.0 %)"
+    text = "labels that differ from integer reference: ONNX Runtime 12 of 300 (4.0 %), LiteRT 0 of 300 (0.0 %)"
     page = page_of(Console(file=io.StringIO(), width=80))
-    told = [str(part) for part in proof_parts(record, page)]
-    assert said in told and not any("every form gives every sample the same label" in line for line in told)
+    lines = [str(part) for part in proof_parts(record, page)]
+    assert text in lines and not any("every form gives every sample the same label" in line for line in lines)
     equal = msgspec.structs.replace(record, pairs=pairs[:1])
     assert "every form gives every sample the same label" in [str(part) for part in proof_parts(equal, page)]

@@ -223,8 +223,8 @@ def test_samples_of_another_size_are_refused(tmp_path: Path) -> None:
 
 def test_far_out_numbers_neither_crash_a_choice_nor_a_conversion(tmp_path: Path) -> None:
     builder = Builder("far", (3,))
-    place = builder.op("Cast", builder.input, to=6)
-    value = builder.op("Gather", builder.constant(np.arange(5, dtype=np.float32)), place, axis=0)
+    location = builder.op("Cast", builder.input, to=6)
+    value = builder.op("Gather", builder.constant(np.arange(5, dtype=np.float32)), location, axis=0)
     graph = builder.finish({"prediction": (value, "float32", (3,))})
     flags = (*FLAGS, "-fsanitize=undefined", "-fno-sanitize-recover=all")
     model = load_c99(write_c99(graph, name="far"), tmp_path, flags=flags)

@@ -138,9 +138,9 @@ def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(fold
     # An optimiser puts the numbers of a small table into the code: all tables are in the object made without.
     tables, values = (sizes(folder, *of) for of in (("taps.o", "rR", _TABLES), ("sizes.o", "bBdDC", "ram")))
     for name, files in everything().items():
-        said = memory(files, name)
+        reported = memory(files, name)
         # No structure of C is empty; that of a pipeline with integers holds four bytes at least.
-        assert (values[name] if said[0] else 0, tables[name]) == said, name
+        assert (values[name] if reported[0] else 0, tables[name]) == reported, name
     assert not re.search(r" [bBdD] ", call(folder, "nm", plain))
 
 
@@ -157,9 +157,9 @@ def sizes(folder: Path, file: str, kinds: str, names: str) -> dict[str, int]:
 
 def memory(files: Files, name: str) -> tuple[int, int]:
     """Return bytes of RAM and of constants, as the header says."""
-    said = re.search(r"Memory: (\d+) bytes of RAM.*\n.* (\d+) bytes of constants", files[f"{name}.h"])
-    assert said is not None, name
-    return int(said[1]), int(said[2])
+    match = re.search(r"Memory: (\d+) bytes of RAM.*\n.* (\d+) bytes of constants", files[f"{name}.h"])
+    assert match is not None, name
+    return int(match[1]), int(match[2])
 
 
 @pytest.mark.slow

@@ -91,9 +91,9 @@ def written(kind: str, number: int, refractory: int) -> tuple[str, dict[str, str
     learnt, _, scores = fitted(kind, number)
     # Between two scores that are apart: neither changes its side with the last digit.
     known = np.unique(scores[np.isfinite(scores)])
-    place = int(np.searchsorted(known, np.nanquantile(scores, 0.9)))
-    place += int(np.diff(known[place : place + 9]).argmax())
-    name, threshold = f"{kind}{number}_{refractory}", float(known[place : place + 2].mean())
+    index = int(np.searchsorted(known, np.nanquantile(scores, 0.9)))
+    index += int(np.diff(known[index : index + 9]).argmax())
+    name, threshold = f"{kind}{number}_{refractory}", float(known[index : index + 2].mean())
     files = write_detector_c99(
         kind, learnt, name=name, columns=tuple("abcd"), threshold=threshold, refractory=refractory
     )
@@ -135,7 +135,7 @@ def test_anomalies_begin_at_the_rows_where_python_has_them(
     name, _, threshold = written(kind, number, refractory)
     there = _Timed(library / "all.so", name)
     anomaly = _Anomaly()
-    told = [
+    reported = [
         (anomaly.row, anomaly.channel)
         for row, time in zip(seen, TIMES[600:], strict=True)
         if there.call("detect", row, time, ctypes.byref(anomaly))
@@ -145,13 +145,13 @@ def test_anomalies_begin_at_the_rows_where_python_has_them(
         if row >= free if refractory else not (row and odd[row - 1]):
             wanted.append(row)
             free = row + 1 + refractory
-    assert [row for row, _ in told] == wanted and len(wanted) > 3
+    assert [row for row, _ in reported] == wanted and len(wanted) > 3
     running = detector(kind).start(learnt)
     blamed = {}
     for number_of, row in enumerate(seen):
         running.update(row[None], TIMES[600 + number_of : 601 + number_of])
         blamed[number_of] = running.blame()
-    for row, channel in told:
+    for row, channel in reported:
         assert blamed[row][channel] > 0.999 * blamed[row].max()
 
 
@@ -178,13 +178,13 @@ def test_memory_of_windows_is_what_the_header_says(samples: int, step: int, held
 def _memory(name: str, files: dict[str, str], library: Path) -> None:
     call(library, "gcc", "-std=c99", "-O0", "-c", f"{name}_detect.c")
     sizes = [line.split() for line in call(library, "nm", "-S", f"{name}_detect.o").splitlines()]
-    said = re.search(r"Memory: (\d+) bytes of RAM.*; (\d+) of constants", files[f"{name}_detect.h"])
-    assert said is not None
+    match = re.search(r"Memory: (\d+) bytes of RAM.*; (\d+) of constants", files[f"{name}_detect.h"])
+    assert match is not None
     inside = [f"{name}_net_context"] if f"{name}_net.h" in files else []
     whole, *net = sizes_of(library, f"{name}_detect.h", f"{name}_detect_context", *inside)
-    assert whole - sum(net) == int(said[1])
+    assert whole - sum(net) == int(match[1])
     assert not [w for w in sizes if len(w) == 4 and w[2] in "bBdD"], "nothing is static"
-    assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "rR") == int(said[2])
+    assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "rR") == int(match[2])
     needed = {w[-1] for w in sizes if w[-2] == "U"}
     assert needed <= {"memcpy", "memmove", "memset", "sqrtf", "logf", "expf", "sqrt", f"{name}_net_predict"}
 

@@ -51,8 +51,8 @@ class _Stream:
     def push(self, row: Floats) -> bytes:
         """Return the event of a row, or what stood there before."""
         event = ctypes.create_string_buffer(_EVENT)
-        told = self._push(self._context, row.ctypes.data_as(ctypes.c_void_p), event)
-        return bytes([told]) + event.raw
+        record = self._push(self._context, row.ctypes.data_as(ctypes.c_void_p), event)
+        return bytes([record]) + event.raw
 
 
 @pytest.mark.parametrize(("kind", "name", "channels"), [("rows", "and", 10), ("windows", "export", 2)])

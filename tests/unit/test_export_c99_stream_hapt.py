@@ -135,8 +135,8 @@ def test_the_same_events_at_the_same_rows(
     # Engines of Python work out the features and the last softmax in another order: the last digits are counted.
     for name, wanted in decided.items():
         others = apart(found, wanted)
-        told = f"{len(others)} of other bits, by {others.max(initial=0):.1e} at most"
-        print(f"{compiler}, {name}: {len(rows)} rows, {len(found)} decisions, {told}")
+        text = f"{len(others)} of other bits, by {others.max(initial=0):.1e} at most"
+        print(f"{compiler}, {name}: {len(rows)} rows, {len(found)} decisions, {text}")
         # A digit of the softmax; more only where the last digit moves a feature across a step of its grid.
         assert (others > 1e-6).sum() <= 2
 
@@ -166,12 +166,12 @@ def test_a_microcontroller_decides_at_the_same_rows(made: tuple[Graph, Floats], 
     events = words[1:].reshape(_MOST, 5)[: words[0]]
     found = [(int(row), int(label), bool(kind == 2), int(np.uint32(p))) for kind, label, p, row, _ in events.tolist()]
     others = apart(found, wanted)
-    told = f"{len(others)} of other bits, by {others.max(initial=0):.1e} at most"
-    print(f"cortex-m4: {len(few)} rows, {len(found)} decisions, {told}; stack {run.stack}")
+    text = f"{len(others)} of other bits, by {others.max(initial=0):.1e} at most"
+    print(f"cortex-m4: {len(few)} rows, {len(found)} decisions, {text}; stack {run.stack}")
     assert (others > 1e-6).sum() <= 1
-    said = [re.search(r"Memory: (\d+) bytes", files[name]) for name in ("hapt.h", "hapt_stream.h")]
+    reported = [re.search(r"Memory: (\d+) bytes", files[name]) for name in ("hapt.h", "hapt_stream.h")]
     # 96 bytes of newlib's errno, both ends at multiples of 8.
-    assert abs(run.ram - sum(int(found[1]) for found in said if found) - 96) <= 16
+    assert abs(run.ram - sum(int(found[1]) for found in reported if found) - 96) <= 16
 
 
 _MOST = 64

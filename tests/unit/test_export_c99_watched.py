@@ -100,9 +100,9 @@ def package(name: str, extra: bool = False) -> tuple[dict[str, bytes], Any, dict
     names = [column.name for column in manifest.columns]
     rows = stream(len(names))
     made: dict[str, bytes] = {}
-    for told, kind, settings, columns, window in KEPT[name]:
+    for text, kind, settings, columns, window in KEPT[name]:
         own = Rows(rows.values[:, [names.index(column) for column in columns]], rows.time, rows.gap)
-        made[told] = detector_bytes(*fitted(kind, settings, columns, window, own))
+        made[text] = detector_bytes(*fitted(kind, settings, columns, window, own))
     if extra:
         spec, learnt = fitted("robust", {"season": 60.0}, ("x", "y"), None, rows)
         made["odd"] = detector_bytes(spec, {**learnt, "season": 60.0000001})
@@ -123,32 +123,32 @@ def in_python(name: str) -> tuple[list[Told], list[float]]:
     """All events, and the scores of the anomalies."""
     detectors, manifest, _ = package(name)
     names = [column.name for column in manifest.columns]
-    rows, told, scores = stream(len(names)), [], []
+    rows, records, scores = stream(len(names)), [], []
     watches = [Watch(parse_detector(data, "")) for _, data in sorted(detectors.items())]
     own = [[names.index(column.name) for column in watch.spec.columns] for watch in watches]
     window, decider = manifest.window, Decider(manifest.decision, manifest.labels) if manifest.labels else None
     run_model = compile_graph(regressor() if name == "level" else classifier())
     windower, lost = None, 0
-    for place, (row, time) in enumerate(zip(rows.values, rows.time, strict=True)):
-        if rows.gap[place] or not place:
-            lost += LOST if rows.gap[place] else 0
+    for position, (row, time) in enumerate(zip(rows.values, rows.time, strict=True)):
+        if rows.gap[position] or not position:
+            lost += LOST if rows.gap[position] else 0
             windower = Windower(window.samples, window.step, len(names)) if window else None
             if decider is not None:
                 decider.gap()
         for sample in windower.push(row) if windower else [row]:
             answer = run_model(sample[None])
             if decider is None:
-                told.append((1, place + lost, -1, -1))
+                records.append((1, position + lost, -1, -1))
                 continue
             decision = decider.push(np.asarray(answer["probabilities"][0], np.float32), time)
             if decision is not None:
-                told.append((2 if decision.alarm else 1, place + lost, -1, -1))
+                records.append((2 if decision.alarm else 1, position + lost, -1, -1))
         for number, watch in enumerate(watches):
             for one in watch.push(row[None, own[number]], np.array([time])):
                 if one.alarm:
-                    told.append((3, place + lost, number, own[number][one.channel]))
+                    records.append((3, position + lost, number, own[number][one.channel]))
                     scores.append(one.score)
-    return told, scores
+    return records, scores
 
 
 @pytest.mark.slow
@@ -207,13 +207,13 @@ int main(void) {
 
 
 def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place, out = put("level", tmp_path, extra=True), tmp_path / "c"
-    assert run(["export", str(place), "--to", "c99", "--out", str(out), "--json"]) == 0
-    told = msgspec.json.decode(capsys.readouterr().out)
-    assert "anomalies by a-shape, b-own, c_day, d_near, e_net" in told["note"]
+    file_path, out = put("level", tmp_path, extra=True), tmp_path / "c"
+    assert run(["export", str(file_path), "--to", "c99", "--out", str(out), "--json"]) == 0
+    record = msgspec.json.decode(capsys.readouterr().out)
+    assert "anomalies by a-shape, b-own, c_day, d_near, e_net" in record["note"]
     header = (out / "level_stream.h").read_text()
     for name, why in (("odd", "whole microseconds"), ("else", "z"), ("newer", "newer")):
-        assert re.search(f"C cannot say it: detector {name}: .*{why}", told["note"]), name
+        assert re.search(f"C cannot say it: detector {name}: .*{why}", record["note"]), name
         assert re.search(rf"Not in this code: detector {name}: .*{why}", header), name
     assert "#define LEVEL_DETECTORS 5" in header
     assert "Detector 0, a-shape: pca over x, y, windows of 8 rows" in header
@@ -226,8 +226,8 @@ def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys
 
 
 def test_another_target_says_that_detectors_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place = put("level", tmp_path)
-    assert run(["export", str(place), "--to", "onnx", "--out", str(tmp_path / "o"), "--json"]) == 0
+    path = put("level", tmp_path)
+    assert run(["export", str(path), "--to", "onnx", "--out", str(tmp_path / "o"), "--json"]) == 0
     assert "skipped: detector a-shape" in msgspec.json.decode(capsys.readouterr().out)["note"]
 
 

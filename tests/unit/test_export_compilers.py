@@ -74,8 +74,8 @@ def test_a_missing_compiler_is_one_line_and_no_failure(tmp_path: Path, monkeypat
     real(tmp_path / "gcc", "gcc")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
-    said = cli("prove", model, "--rows", "10")
-    assert said.count("clang is not installed") == 1 and "C99 by clang - clang is not installed" in said
+    text = cli("prove", model, "--rows", "10")
+    assert text.count("clang is not installed") == 1 and "C99 by clang - clang is not installed" in text
     (tmp_path / "gcc").unlink()
     assert "C99 by gcc - gcc is not installed" in cli("prove", model, "--rows", "10")
 

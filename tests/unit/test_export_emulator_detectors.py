@@ -40,10 +40,10 @@ def test_a_microcontroller_scores_as_python_does(kind: str) -> None:
     streams = (rng.normal(size=(STREAMS, ROWS, CHANNELS)) * [1.0, 9.0, 0.1] + [0.0, 40.0, -2.0]).astype(np.float32)
     streams[rng.uniform(size=streams.shape) < 0.03] = np.nan
     streams[:, 60:63, 1] += 200
-    told = f"d_detect_time(&context, INT64_C({int(START)}000000) + INT64_C({EVERY}000000) * i);"
+    message = f"d_detect_time(&context, INT64_C({int(START)}000000) + INT64_C({EVERY}000000) * i);"
     call = (
         f"static d_detect_context context; d_detect_init(&context); for (int i = 0; i < {ROWS}; ++i) {{ "
-        f"{told if 'd_detect_time' in files['d_detect.h'] else ''} "
+        f"{message if 'd_detect_time' in files['d_detect.h'] else ''} "
         f"((float *)out)[i] = d_detect_score(&context, (const float *)in + {CHANNELS} * i); }}"
     )
     run = run_on_device(
@@ -56,7 +56,7 @@ def test_a_microcontroller_scores_as_python_does(kind: str) -> None:
         np.testing.assert_allclose(scores, wanted, rtol=1e-4, atol=1e-4 * float(np.nanmedian(wanted)))
         assert np.nanmax(wanted) > 0
     headers = "".join(text for file, text in files.items() if file.endswith(".h"))
-    said = sum(map(int, re.findall(r"Memory: (\d+) bytes of RAM", headers)))
+    reported = sum(map(int, re.findall(r"Memory: (\d+) bytes of RAM", headers)))
     # Both ends of memory lie at multiples of 8; newlib keeps 96 bytes for errno once a function of <math.h> is called.
     library = 96 if re.search(r"\b(expf|sqrtf|logf)\(", files["d_detect.c"]) else 0
-    assert abs(run.ram - said - library) <= 16
+    assert abs(run.ram - reported - library) <= 16

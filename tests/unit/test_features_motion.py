@@ -54,10 +54,10 @@ def test_movement_along_gravity_is_vertical_and_across_it_horizontal() -> None:
 def test_drift_and_body_make_up_the_acceleration() -> None:
     X = bounce(0.3, 3.0, 0)
     made = channels(build(gravity.STAGE, {"acceleration": ACC, "cutoff": 0.5}), X)
-    for place, name in enumerate(ACC):
-        level = X[:, place].astype(np.float64).mean()
-        np.testing.assert_allclose(made[f"{name} drift"] + made[f"{name} body"] + level, X[:, place], atol=1e-6)
-        np.testing.assert_array_equal(made[name], X[:, place])
+    for index, name in enumerate(ACC):
+        level = X[:, index].astype(np.float64).mean()
+        np.testing.assert_allclose(made[f"{name} drift"] + made[f"{name} body"] + level, X[:, index], atol=1e-6)
+        np.testing.assert_array_equal(made[name], X[:, index])
 
 
 def test_the_smoother_keeps_lines_and_halves_the_cutoff() -> None:

@@ -133,10 +133,10 @@ def test_examples_come_from_a_folder_or_a_column(tmp_path: Path) -> None:
     assert {label: len(samples) for label, samples in read_examples(whole, manifest, "kind").items()} == {
         "still": 2, "slow": 1,
     }  # fmt: skip
-    for place, column, message in ((whole, "", "--label-column"), (whole, "none", "no none"),
+    for path, column, message in ((whole, "", "--label-column"), (whole, "none", "no none"),
                                    (tmp_path / "no", "", "no such file")):  # fmt: skip
         with pytest.raises(InputError, match=message):
-            read_examples(place, manifest, column)
+            read_examples(path, manifest, column)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="one row each at least"):
         read_examples(tmp_path / "empty", manifest)
@@ -174,9 +174,9 @@ def test_commands_learn_add_and_answer_with_the_base_install(tmp_path: Path, cli
     assert cli("few-shot", "predict", out, "--csv", fast).count(NONE) == 6
     assert cli.json("few-shot", "add", out, "--csv", fast, "--label", "fast")["examples"]["fast"] == 6
     more = str(write(tmp_path / "more.csv", near("fast", 4, seed=7)))
-    told = [json.loads(line) for line in cli("few-shot", "predict", out, "--csv", more, "--json").splitlines()]
-    assert [one["nearest"] for one in told] == ["fast"] * 4
-    assert told[0]["place"] == "line 2"
+    records = [json.loads(line) for line in cli("few-shot", "predict", out, "--csv", more, "--json").splitlines()]
+    assert [one["nearest"] for one in records] == ["fast"] * 4
+    assert records[0]["place"] == "line 2"
     (tmp_path / "one").mkdir()
     write(tmp_path / "one" / "still.csv", near("still", 3))
     for wrong, message in ((["learn", str(edge), "--examples", str(tmp_path / "one"), "--out", out, "--force"], "two"),

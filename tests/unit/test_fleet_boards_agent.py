@@ -34,8 +34,8 @@ class Recorded(BoardProcess):
         self.ended = None
 
     def heard(self) -> list[BoardSeen]:
-        said, self.said = self.said, []
-        return said
+        board_seens, self.said = self.said, []
+        return board_seens
 
     def busy(self) -> str | None:
         return self.ended
@@ -60,8 +60,8 @@ class Site:
         )  # fmt: skip
 
     def hear(self, name: str, state: str, counter: int = 1, **more: object) -> None:
-        said = {"name": name, "state": state, "release": self.state.held.counter, "counter": counter, **more}
-        self.hand.said.append(msgspec.convert({"layout": "c0de", **said}, BoardSeen))
+        record = {"name": name, "state": state, "release": self.state.held.counter, "counter": counter, **more}
+        self.hand.said.append(msgspec.convert({"layout": "c0de", **record}, BoardSeen))
         self.boards.look()
 
     def states(self) -> list[str]:
@@ -77,9 +77,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def test_a_round_asks_all_and_each_has_its_own_time_after_it(site: Site) -> None:
     site.boards.look()
-    asked = site.hand.rounds[0]
-    assert (asked.release, asked.package, asked.trial) == (1, str(site.folder / "a"), False)
-    assert [(one.entry.name, one.confirm, one.send) for one in asked.boards] == [("a", False, True), ("b", False, True)]
+    board_round = site.hand.rounds[0]
+    assert (board_round.release, board_round.package, board_round.trial) == (1, str(site.folder / "a"), False)
+    assert [(one.entry.name, one.confirm, one.send) for one in board_round.boards] == [
+        ("a", False, True),
+        ("b", False, True),
+    ]
     assert site.states() == ["waiting", "waiting"]
     site.hear("a", "sending", 0, why="20 %")
     assert site.states() == ["sending", "waiting"]
@@ -105,9 +108,9 @@ def test_a_refusal_is_told_once_and_not_tried_again_until_the_next_release(site:
     site.boards.look()
     site.hear("a", "refused", 0, why="other answers")
     site.hear("b", "firmware", 3)
-    (told,) = site.state.outcomes
-    assert (told.what, told.because, told.counter, told.plan) == ("refused", "boards", 1, "plan-1")
-    assert told.detail == "a: other answers"
+    (outcome,) = site.state.outcomes
+    assert (outcome.what, outcome.because, outcome.counter, outcome.plan) == ("refused", "boards", 1, "plan-1")
+    assert outcome.detail == "a: other answers"
     site.clock.now += 400.0
     site.boards.look()
     assert [(one.entry.name, one.send) for one in site.hand.rounds[1].boards] == [("a", False), ("b", True)]
@@ -133,8 +136,12 @@ def test_boards_wait_for_the_trial_of_their_gateway(site: Site) -> None:
     trial = Trial(plan="plan-2", stage=0, counter=2, previous="a", before=1, plan_before="plan-1", limits=TrialLimits())
     site.state.change(counter=2, plan="plan-2", active="b", trial=trial)
     site.boards.look()
-    asked = site.hand.rounds[1]
-    assert (asked.trial, asked.package, asked.before) == (True, str(site.folder / "b"), str(site.folder / "a"))
+    board_round = site.hand.rounds[1]
+    assert (board_round.trial, board_round.package, board_round.before) == (
+        True,
+        str(site.folder / "b"),
+        str(site.folder / "a"),
+    )
     for name in "ab":
         site.hear(name, "waiting", 0, layout="")
     # What they have is still known, and nobody is asked until the trial is over.

@@ -43,8 +43,8 @@ def test_status_tells_of_the_trial_and_of_what_failed(tmp_path: Path, capfd: pyt
     assert "failed here: release 1" in out
     assert "not reported yet: release 1 reverted (crash: exited 1 times, 0 allowed)" in out
     assert run(["device", "status", "--store", str(tmp_path), "--json"]) == 0
-    told = json.loads(capfd.readouterr().out)["fleet"]
-    assert (told["active"], told["counter"], told["burned"], told["phase"]) == ("b", 2, [1], "trial")
+    record = json.loads(capfd.readouterr().out)["fleet"]
+    assert (record["active"], record["counter"], record["burned"], record["phase"]) == ("b", 2, [1], "trial")
 
 
 def test_another_root_is_trusted_and_floors_stay(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -72,9 +72,9 @@ def test_another_root_is_trusted_and_floors_stay(tmp_path: Path, capfd: pytest.C
 
 
 def test_a_store_has_one_agent(tmp_path: Path) -> None:
-    told = RunnerOptions(url="http://127.0.0.1:9", token="", store=tmp_path, package=None, arguments=())
+    options = RunnerOptions(url="http://127.0.0.1:9", token="", store=tmp_path, package=None, arguments=())
     with locked(tmp_path), pytest.raises(InputError, match="in use"):
-        follow(told, lambda: True, print, print)
+        follow(options, lambda: True, print, print)
     assert (tmp_path / LOCK_FILE).exists()
 
 
@@ -98,17 +98,17 @@ def test_vitals_are_said_over_the_socket(tmp_path: Path) -> None:
             [Event(kind="alarm", label="x"), Event(kind="drift", label="level"), Event(kind="drift", label="level")]
         )
         heard.setblocking(False)
-        said = []
+        records = []
         for second in range(1, 30):
             pulse.beat(float(second), second < 10, second, latency)
             with suppress(BlockingIOError):
-                said.append(heard.recv(65536))
+                records.append(heard.recv(65536))
         # Nobody listens any more: nothing waits for that.
         for second in range(30, 131):
             pulse.beat(float(second), False, second, latency)
-    assert 14 <= len(said) <= 16
-    assert said[-1].startswith(b"X_VITALS=")
-    found = msgspec.json.decode(said[-1].removeprefix(b"X_VITALS="), type=Vitals)
+    assert 14 <= len(records) <= 16
+    assert records[-1].startswith(b"X_VITALS=")
+    found = msgspec.json.decode(records[-1].removeprefix(b"X_VITALS="), type=Vitals)
     assert (found.windows, found.alarms, found.drifting) == (29, 1, ("level",))
     assert found.latency == pytest.approx((0.01, 0.01), rel=0.15)
     # Rows came for nine seconds, and ten more without one still count.

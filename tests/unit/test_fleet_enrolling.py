@@ -43,10 +43,10 @@ class Plane(Served):
             yield Answer(status=self.status, headers=self.headers, body=iter([self.said]))
             return
         if path == "/v1/enroll":
-            asked = msgspec.json.decode(body, type=Enrolment)
-            verify(method, path, headers, body, lambda _: public_bytes(asked.key))
-            device = hashlib.sha256(asked.key.encode()).hexdigest()[:32]
-            self.keys[device] = public_bytes(asked.key)
+            enrolment = msgspec.json.decode(body, type=Enrolment)
+            verify(method, path, headers, body, lambda _: public_bytes(enrolment.key))
+            device = hashlib.sha256(enrolment.key.encode()).hexdigest()[:32]
+            self.keys[device] = public_bytes(enrolment.key)
             given = Enrolled(device=device, tags=("site-4",), batch="b7", at=1.0, nonce="first")
             yield Answer(status=200, headers={}, body=iter([msgspec.json.encode(given)]))
             return

@@ -73,8 +73,8 @@ def served(folder: Path) -> Iterator[str]:
 
 def test_python_tuf_updates_from_an_export_on_a_plain_web_server(made: Fleet, tmp_path: Path) -> None:
     apply(made, key_rotation.rotate(made, "root", NOW)[0], NOW)
-    told = export(made, tmp_path / "www", NOW)
-    assert told.written > 0 and told.kept == 0
+    export_result = export(made, tmp_path / "www", NOW)
+    assert export_result.written > 0 and export_result.kept == 0
     here = tmp_path / "device"
     here.mkdir()
     root = (made.metadata / "1.root.json").read_bytes()
@@ -141,9 +141,9 @@ def test_what_must_not_be_exported_is_refused(made: Fleet, tmp_path: Path) -> No
     with pytest.raises(CheckFailedError, match="the timestamp expired"):
         export(made, tmp_path / "www", NOW + 2 * 86_400)
     assert not (tmp_path / "www").exists()
-    for place in (made.folder, made.metadata.parent, package(tmp_path)):
+    for path in (made.folder, made.metadata.parent, package(tmp_path)):
         with pytest.raises(InputError, match="folder for static files"):
-            export(made, place, NOW)
+            export(made, path, NOW)
     next(made.targets.rglob("*main-2.edge")).write_bytes(b"other")
     with pytest.raises(InputError, match="SHA-256"):
         export(made, tmp_path / "www", NOW)
@@ -155,8 +155,8 @@ def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path
     assert {key.role for key in keys} >= set(ONLINE) and all(key.offline for key in keys)
     mount = tmp_path / "usb"
     mount.mkdir()
-    told = usb_repository.write_stick(made, mount, own.ring(), NOW)
-    assert told.folder == str(mount / "edgewright")
+    export_result = usb_repository.write_stick(made, mount, own.ring(), NOW)
+    assert export_result.folder == str(mount / "edgewright")
     root = (own.metadata / "1.root.json").read_bytes()
     assert root != (made.metadata / "1.root.json").read_bytes()
     device = Judge(mount / "edgewright", root)
@@ -203,10 +203,10 @@ def test_a_stick_without_mount_rollout_or_keys_is_refused(made: Fleet, tmp_path:
     mount = tmp_path / "usb"
     assert "fleet stick init" in cli("fleet", "stick", "write", mount, *where, code=2)
     few = ["--root-keys", "1", "--targets-keys", "1", "--releases-keys", "1"]
-    said = cli("fleet", "stick", "init", *where, *few)
-    assert "root fingerprint" in said
-    assert "control plane" not in said and "fleet publish" not in said
-    assert said.rstrip().endswith(f"Next: edgewright fleet stick write MOUNT --fleet {made.folder}")
+    text = cli("fleet", "stick", "init", *where, *few)
+    assert "root fingerprint" in text
+    assert "control plane" not in text and "fleet publish" not in text
+    assert text.rstrip().endswith(f"Next: edgewright fleet stick write MOUNT --fleet {made.folder}")
     assert run(["fleet", "stick", "init", *where]) == 2
     assert "Mount it first" in cli("fleet", "stick", "write", mount, *where, code=2)
     mount.mkdir()

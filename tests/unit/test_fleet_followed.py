@@ -117,10 +117,10 @@ def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(m
     own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
-    told = usb_repository.write_stick(made, mount, own.ring(), NOW)
-    client = device(own, tmp_path / "device", Path(told.folder), STICK_LONGEST)
+    export_result = usb_repository.write_stick(made, mount, own.ring(), NOW)
+    client = device(own, tmp_path / "device", Path(export_result.folder), STICK_LONGEST)
     follow(client, plan, data)
-    strict = device(own, tmp_path / "strict", Path(told.folder))
+    strict = device(own, tmp_path / "strict", Path(export_result.folder))
     with pytest.raises(Refused, match="valid for 9"):
         strict.refresh()
 

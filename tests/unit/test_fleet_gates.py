@@ -32,9 +32,9 @@ def voices(values: list[float], batches: int = 50, enrolled: float = 0.0) -> lis
 
 
 def test_below_the_quorum_a_gate_holds() -> None:
-    said = judge(ALARMS, 0.0, voices([900.0] * 4))
-    assert (said.said, said.heard, said.needed) == ("hold", 4, 5)
-    assert "4 of the 5" in said.why
+    gate_seen = judge(ALARMS, 0.0, voices([900.0] * 4))
+    assert (gate_seen.said, gate_seen.heard, gate_seen.needed) == ("hold", 4, 5)
+    assert "4 of the 5" in gate_seen.why
 
 
 @pytest.mark.parametrize("gate", [FAILED, ALARMS])
@@ -153,8 +153,8 @@ def test_values_that_are_no_numbers_are_no_votes() -> None:
 
 def test_the_strictest_word_counts() -> None:
     good, bad, few = voices([0.0] * 9), voices([1e6] * 9), voices([0.0])
-    said = [judge(ALARMS, 0.0, crowd) for crowd in (good, few, bad)]
-    assert [together(said[:n]) for n in (0, 1, 2, 3)] == ["pass", "pass", "hold", "fail"]
+    gate_seens = [judge(ALARMS, 0.0, crowd) for crowd in (good, few, bad)]
+    assert [together(gate_seens[:n]) for n in (0, 1, 2, 3)] == ["pass", "pass", "hold", "fail"]
 
 
 def test_measures_are_rates_and_shares() -> None:

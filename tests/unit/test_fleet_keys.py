@@ -84,11 +84,11 @@ def test_openssl_reads_an_encrypted_key(tmp_path: Path) -> None:
         left_out("no openssl")
     path = tmp_path / "root-1.key"
     signer = make_key(path, b"correct horse")
-    told = subprocess.run(
+    message = subprocess.run(
         [str(openssl), "pkey", "-in", str(path), "-passin", "pass:correct horse", "-noout", "-text"],
         capture_output=True, text=True, check=True, timeout=30,
     ).stdout  # fmt: skip
-    public = "".join(told.split("pub:")[1].split()).replace(":", "")
+    public = "".join(message.split("pub:")[1].split()).replace(":", "")
     assert public == signer.public_key.keyval["public"]
 
 
@@ -104,9 +104,9 @@ def test_a_public_half_that_was_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "root-1.key"
     make_key(path)
     other = make_key(tmp_path / "root-2.key")
-    told = msgspec.json.decode(path.with_suffix(".pub").read_bytes())
-    told["keyval"] = other.public_key.keyval
-    path.with_suffix(".pub").write_bytes(msgspec.json.encode(told))
+    record = msgspec.json.decode(path.with_suffix(".pub").read_bytes())
+    record["keyval"] = other.public_key.keyval
+    path.with_suffix(".pub").write_bytes(msgspec.json.encode(record))
     with pytest.raises(InputError, match="The file was changed"):
         read_public(path.with_suffix(".pub"))
 

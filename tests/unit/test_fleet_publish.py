@@ -186,23 +186,23 @@ def test_a_signer_is_not_shown_a_change_that_builds_upon_something_forged(home: 
     """The machine that publishes hides a package in what it says was there before."""
     file = tmp_path / "release.json"
     cli.json("fleet", "publish", package(tmp_path, "1"), "--fleet", home, "--prepare", file)
-    asked = json.loads(file.read_text(encoding="utf-8"))
-    honest = json.dumps(asked)
+    request = json.loads(file.read_text(encoding="utf-8"))
+    honest = json.dumps(request)
     root = root_hash(open_fleet(home))
     seen = cli.json("fleet", "key", "sign", file, "--look", "--root", root)
     assert seen["root"] == root
     refused(cli, "fleet", "key", "sign", file, "--look", "--root", "ab" * 32, code=1)
-    asked["base"]["releases"] = asked["roles"]["releases"].replace("main-1", "main-7")
-    file.write_text(json.dumps(asked), encoding="utf-8")
+    request["base"]["releases"] = request["roles"]["releases"].replace("main-1", "main-7")
+    file.write_text(json.dumps(request), encoding="utf-8")
     assert "releases signed by the keys" in refused(cli, "fleet", "key", "sign", file, "--keys", home / "keys")
-    del asked["base"]["root"]
-    file.write_text(json.dumps(asked), encoding="utf-8")
+    del request["base"]["root"]
+    file.write_text(json.dumps(request), encoding="utf-8")
     assert "metadata of root" in refused(cli, "fleet", "key", "sign", file, "--keys", home / "keys")
     other = tmp_path / "other"
     cli.json("fleet", "init", other)
-    asked = json.loads(honest)
-    asked["base"]["root"] = (other / "public" / "metadata" / "1.root.json").read_text(encoding="utf-8")
-    file.write_text(json.dumps(asked), encoding="utf-8")
+    request = json.loads(honest)
+    request["base"]["root"] = (other / "public" / "metadata" / "1.root.json").read_text(encoding="utf-8")
+    file.write_text(json.dumps(request), encoding="utf-8")
     assert "targets signed by the keys" in refused(cli, "fleet", "key", "sign", file, "--keys", home / "keys")
 
 

@@ -48,9 +48,9 @@ class Way:
             self.statuses.append(given)
             yield Answer(status=given, headers={}, body=iter([b"{}"]))
             return
-        said = asyncio.run(self.client.ask(method, path, content=body, headers=dict(headers)))
-        self.statuses.append(said.status_code)
-        yield Answer(status=said.status_code, headers=dict(said.headers), body=iter([said.content]))
+        response = asyncio.run(self.client.ask(method, path, content=body, headers=dict(headers)))
+        self.statuses.append(response.status_code)
+        yield Answer(status=response.status_code, headers=dict(response.headers), body=iter([response.content]))
 
 
 class World:
@@ -144,8 +144,8 @@ def test_a_line_that_this_version_cannot_read_does_not_stay_for_ever(
         assert state.aside == ({4: 1} if why else {})
         assert why in state.aside_why
         assert (numbers[2] in arrived) != bool(why)
-        said = "\n".join(_lines(state))
-        assert ("refused by the fleet, kept here: 1 decision" in said) == bool(why)
+        text = "\n".join(_lines(state))
+        assert ("refused by the fleet, kept here: 1 decision" in text) == bool(why)
 
 
 def test_one_item_that_is_refused_is_set_aside_and_all_the_others_arrive(world: World, tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_one_item_that_is_refused_is_set_aside_and_all_the_others_arrive(world: 
                 break
         assert state.waiting == {} and state.aside == {4: 1, 15: 1} and "body of at most" in state.aside_why
         assert alarm in first
-        told = set(world.arrived())
-        assert told >= {*numbers, alarm} - {numbers[11]} and not told & {numbers[11], large}
+        reported = set(world.arrived())
+        assert reported >= {*numbers, alarm} - {numbers[11]} and not reported & {numbers[11], large}
         assert len(world.way.statuses) < 60 and {200, 400, 413} == set(world.way.statuses)
         line = next(line for line in _lines(state) if "refused by the fleet" in line)
         assert line.startswith("  refused by the fleet, kept here: 1 decision") and "1 priority 15" in line

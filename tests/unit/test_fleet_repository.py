@@ -196,8 +196,8 @@ def test_two_who_publish_at_once_both_do(made: Fleet, tmp_path: Path) -> None:
 
     def one(path: Path) -> str:
         with writing(made, NOW):
-            asked, _ = prepare_release(made, path, NOW, product="main")
-            return settle(made, asked, made.ring(), NOW).state
+            change, _ = prepare_release(made, path, NOW, product="main")
+            return settle(made, change, made.ring(), NOW).state
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(one, paths)) == ["published"] * 4
@@ -217,8 +217,8 @@ def test_a_clock_that_fell_back_signs_nothing_until_the_timestamp_has_new_keys(m
     acceptance.publish(made, {}, NOW + 4900)
     index = judge(made).read(INDEX)
     assert index is not None and msgspec.json.decode(index, type=Standings).issued == NOW + 5000
-    asked, _ = key_rotation.rotate(made, "timestamp", NOW)
-    assert apply(made, asked, NOW)
+    change, _ = key_rotation.rotate(made, "timestamp", NOW)
+    assert apply(made, change, NOW)
     index = judge(made).read(INDEX)
     assert index is not None and msgspec.json.decode(index, type=Standings).issued == NOW
 

@@ -30,9 +30,9 @@ def made(tmp_path: Path) -> Fleet:
 
 
 def rotate(made: Fleet, role: str, **how: object) -> list[KeyMade]:
-    asked, keys = key_rotation.rotate(made, role, NOW, **how)  # type: ignore[arg-type]
+    change, keys = key_rotation.rotate(made, role, NOW, **how)  # type: ignore[arg-type]
     with key_rotation.kept_when_done(made, keys):
-        assert apply(made, asked, NOW)
+        assert apply(made, change, NOW)
     return keys
 
 
@@ -118,9 +118,9 @@ def test_below_the_threshold_nothing_is_published_and_no_key_is_left_behind(made
     next(p for p in made.offline.glob("root-*.pub") if read_public(p).keyid == lost).with_suffix(".key").unlink()
     before = {p: p.read_bytes() for p in made.folder.rglob("*") if p.is_file() and p.name != ".lock"}
     for role in ("root", "timestamp", "targets", "snapshot"):
-        asked, keys = key_rotation.rotate(made, role, NOW)
+        change, keys = key_rotation.rotate(made, role, NOW)
         with pytest.raises(InputError, match="root has 1 of 2 signatures"), key_rotation.kept_when_done(made, keys):
-            settle(made, asked, made.ring(), NOW)
+            settle(made, change, made.ring(), NOW)
     assert {p: p.read_bytes() for p in made.folder.rglob("*") if p.is_file() and p.name != ".lock"} == before
     rotate(made, "rollouts")
     assert judge(made).read(INDEX) is not None
@@ -180,11 +180,11 @@ def test_a_rotation_cut_off_between_its_files_is_finished_by_the_next_change(
         written.append(path.name)
         path.write_bytes(data)
 
-    asked, keys = key_rotation.rotate(made, "timestamp", NOW)
+    change, keys = key_rotation.rotate(made, "timestamp", NOW)
     with monkeypatch.context() as patched:
         patched.setattr(public_files, "write_atomic", cut)
         with pytest.raises(KeyboardInterrupt), key_rotation.kept_when_done(made, keys):
-            apply(made, asked, NOW)
+            apply(made, change, NOW)
     assert "2.root.json" in written
     assert Path(keys[0].file).exists()
     assert len(acceptance.waiting(made)) == 1

@@ -97,7 +97,7 @@ def test_chance_belongs_to_a_name() -> None:
 def test_a_power_cut_before_a_commit_loses_it_and_after_it_does_not() -> None:
     disk = Disk()
     state = KeptState(disk)
-    told = Outcome(number=0, plan="p", counter=4, what="tested")
+    outcome = Outcome(number=0, plan="p", counter=4, what="tested")
     for cuts, kept in ((1, 0), (2, 1)):
         count = 0
 
@@ -109,7 +109,7 @@ def test_a_power_cut_before_a_commit_loses_it_and_after_it_does_not() -> None:
 
         disk.cut = cut
         with pytest.raises(PowerCut):
-            state.change([told], product="pump", active="b")
+            state.change([outcome], product="pump", active="b")
         disk.cut = None
         state = KeptState(disk)
         assert len(state.outcomes) == kept
@@ -185,8 +185,8 @@ def test_a_clock_that_is_wrong_makes_nobody_a_clone_and_a_lie_sent_again_is_the_
 
 @pytest.mark.slow
 def test_several_faults_at_once_are_told_one_by_one(tmp_path: Path) -> None:
-    asked = ["16", "--break", "bad-model", "--break", "lossy=20%", "--days", "0.1", "--out", str(tmp_path)]
-    done = CliRunner().invoke(command, asked, standalone_mode=False)
+    requested = ["16", "--break", "bad-model", "--break", "lossy=20%", "--days", "0.1", "--out", str(tmp_path)]
+    done = CliRunner().invoke(command, requested, standalone_mode=False)
     assert done.return_value == 0, done.output
     assert "lossy: requests and answers that were lost so far" in done.output
     found = msgspec.json.decode((tmp_path / "simulation.json").read_bytes(), type=Result)

@@ -21,8 +21,8 @@ from edgewright.schema.fleet_report import Acknowledged, Enrolled
 def test_everything_is_there_again(tmp_path: Path) -> None:
     state = State.open(tmp_path)
     state.enrol(Enrolled(device="f" * 32, tags=("north",), batch="b", at=5.0, nonce="n1"))
-    told = state.tell("refused", 3, "plan", 7.0, "vectors", "x" * 1000)
-    state.change([told, told], active="b", floors={"pump": 4}, burned=(3,))
+    outcome = state.tell("refused", 3, "plan", 7.0, "vectors", "x" * 1000)
+    state.change([outcome, outcome], active="b", floors={"pump": 4}, burned=(3,))
     assert state.next_sequence() == 1
     state.set_nonce("n2")
     before = (state.held, state.link, state.outcomes)
@@ -36,7 +36,7 @@ def test_everything_is_there_again(tmp_path: Path) -> None:
     assert [one.number for one in again.outcomes] == [2]
     # A number that was acknowledged is not given again.
     again.acknowledge(Acknowledged(nonce="n4", outcomes=2))
-    again.change([told])
+    again.change([outcome])
     assert [one.number for one in again.outcomes] == [3]
     again.close()
 

@@ -128,8 +128,8 @@ def test_the_signer_forgets_a_rollout_of_which_nothing_can_come(example: Example
     example.now += 500 * DAY
     example.rollouts.refresh()
     assert known() == [plan]  # the last of its product stays
-    asked, (release, back) = prepare_release(example.fleet, package(example.folder, "2"), example.now, product="main")
-    apply(example.fleet, asked, example.now)
+    change, (release, back) = prepare_release(example.fleet, package(example.folder, "2"), example.now, product="main")
+    apply(example.fleet, change, example.now)
     following = rollout_plan(
         id="second", release=release.release, revert=back.release, starts=example.now, enrolled=example.now,
         expires=example.now + DAY,

@@ -85,8 +85,8 @@ class Desk:
         self.teller = ReportSender(self.state, self.plane, self.clock, chance or Even(), outbox=self.box, every=900.0)
 
     def tell(self, urgent: bool = False, heard: bool = False, counter: int = 3) -> float:
-        said = Report(nonce="", sequence=0, counter=counter, floor=2, phase="idle", why="all is well")
-        return self.teller.tell(said, urgent, heard)
+        report = Report(nonce="", sequence=0, counter=counter, floor=2, phase="idle", why="all is well")
+        return self.teller.tell(report, urgent, heard)
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_before_enrolment_nothing_is_said(tmp_path: Path) -> None:
 
 
 def item(number: int, kind: str = "summary") -> OutboxItem:
-    said = {
+    record = {
         "format": 1,
         "device": "d",
         "boot": 2,
@@ -283,7 +283,7 @@ def item(number: int, kind: str = "summary") -> OutboxItem:
         "put": 1.0,
         "body": {"kind": kind},
     }
-    return OutboxItem((2, number), 0, msgspec.json.encode(said))
+    return OutboxItem((2, number), 0, msgspec.json.encode(record))
 
 
 @pytest.fixture

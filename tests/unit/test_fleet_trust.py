@@ -147,10 +147,10 @@ def test_mixed_files_are_refused_and_nothing_of_them_is_kept(bench: Bench) -> No
     bench.client.refresh()
     before = {path.name: path.read_bytes() for path in bench.folder.glob("*.json")}
     bench.fleet.standings(bench.standing(1))
-    place = next(
+    location = next(
         path for path in bench.fleet.files if path.endswith(".rollouts.json") and path.startswith("/metadata/2")
     )
-    bench.fleet.files[place] = bench.fleet.files[place.replace("/2.", "/1.")]
+    bench.fleet.files[location] = bench.fleet.files[location.replace("/2.", "/1.")]
     with pytest.raises(Refused):
         bench.client.refresh()
     assert {path.name: path.read_bytes() for path in bench.folder.glob("*.json")} == before
@@ -276,8 +276,8 @@ def test_an_answer_that_never_ends_is_cut_off(bench: Bench) -> None:
 
 
 def test_a_larger_snapshot_than_may_be_is_refused(bench: Bench) -> None:
-    place = f"/metadata/{bench.fleet.version['snapshot']}.snapshot.json"
-    bench.fleet.files[place] += b" " * 3_000_000
+    location = f"/metadata/{bench.fleet.version['snapshot']}.snapshot.json"
+    bench.fleet.files[location] += b" " * 3_000_000
     refused(bench.client.refresh, "length")
 
 

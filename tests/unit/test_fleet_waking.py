@@ -115,14 +115,16 @@ def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_p
 
 
 def test_devices_that_lost_their_broker_do_not_come_back_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[tuple[float, float]] = []
-    monkeypatch.setattr(mqtt.Client, "reconnect_delay_set", lambda self, first, longest: said.append((first, longest)))
+    reported: list[tuple[float, float]] = []
+    monkeypatch.setattr(
+        mqtt.Client, "reconnect_delay_set", lambda self, first, longest: reported.append((first, longest))
+    )
     monkeypatch.setattr(mqtt.Client, "loop_start", lambda self: None)
     wakers = [NewsSubscriber("mqtt://127.0.0.1:1", "pump", lambda: None, f"{number:032x}") for number in range(8)]
     for waker in wakers:
         waker.close()
-    assert len(set(said)) == len(wakers)
-    assert all(1.0 <= first <= 5.0 and 60.0 <= longest <= 120.0 for first, longest in said)
+    assert len(set(reported)) == len(wakers)
+    assert all(1.0 <= first <= 5.0 and 60.0 <= longest <= 120.0 for first, longest in reported)
 
 
 def test_without_a_broker_nothing_breaks() -> None:

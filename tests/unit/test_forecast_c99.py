@@ -135,13 +135,11 @@ def test_a_microcontroller_forecasts_what_python_does() -> None:
 
 def test_export_writes_c_of_a_forecasters_file_and_no_other_form(tmp_path: Path) -> None:
     values = np.sin(np.arange(200) * 2 * np.pi / 12) + 0.1 * np.random.default_rng(0).normal(size=200)
-    place = tmp_path / "wave.forecaster"
-    write_forecaster(place, fit_forecaster(values, ForecastRequest(6, (12,))))
-    made = CliRunner().invoke(
-        export_module.command, [str(place), "--to", "c99", "--out", str(tmp_path / "c"), "--json"]
-    )
+    path = tmp_path / "wave.forecaster"
+    write_forecaster(path, fit_forecaster(values, ForecastRequest(6, (12,))))
+    made = CliRunner().invoke(export_module.command, [str(path), "--to", "c99", "--out", str(tmp_path / "c"), "--json"])
     assert made.exit_code == 0, made.output
     assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["wave_forecast.c", "wave_forecast.h"]
-    refused = CliRunner().invoke(export_module.command, [str(place), "--to", "onnx", "--out", str(tmp_path / "d")])
+    refused = CliRunner().invoke(export_module.command, [str(path), "--to", "onnx", "--out", str(tmp_path / "d")])
     assert "c99" in str(refused.exception)
     assert not (tmp_path / "d").exists()

@@ -96,15 +96,15 @@ def test_the_same_series_give_the_same_file_and_bad_files_are_refused(tmp_path: 
     assert pool_bytes(pool) == pool_bytes(fit_pool(others(), (24,), 24))
     write_pool(tmp_path / "a.pool", pool)
     assert read_pool(tmp_path / "a.pool") == pool
-    told: dict[str, Any] = msgspec.to_builtins(pool)
-    first = told["members"][0]
+    record: dict[str, Any] = msgspec.to_builtins(pool)
+    first = record["members"][0]
     for change, message in (
         ({"version": 2}, "newer than this"), ({"members": []}, "recursions"), ({"seasons": [24, 3]}, "in order"),
         ({"members": [{**first, "lags": first["lags"][::-1]}]}, "lags in order"),
         ({"members": [{**first, "weights": [2 * w for w in first["weights"]]}]}, "sum to 1"),
         ({"horizon": "x"}, "JSON file of a pool"),
     ):  # fmt: skip
-        (tmp_path / "b.pool").write_bytes(msgspec.json.encode({**told, **change}))
+        (tmp_path / "b.pool").write_bytes(msgspec.json.encode({**record, **change}))
         with pytest.raises(InputError, match=message):
             read_pool(tmp_path / "b.pool")
     (tmp_path / "b.pool").write_bytes(b'{"version": 1, "name": "\xff\xfe"}')
@@ -122,16 +122,16 @@ def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, cli: Cli) -> No
     (folder / "broken.csv").write_text("kW\nabc\n")
     out = str(tmp_path / "m.pool")
     pooling = ["forecast", "pool", str(folder), "--season", "24", "--horizon", "24", "--out", out]
-    said = cli.json(*pooling)
-    assert said["series"] == 6
-    assert "skipped broken.csv" in said["notes"][0]
+    record = cli.json(*pooling)
+    assert record["series"] == 6
+    assert "skipped broken.csv" in record["notes"][0]
     assert "--force" in cli(*pooling, code=2)
     new, made = tmp_path / "new.csv", tmp_path / "new.forecaster"
     new.write_text("kW\n" + "\n".join(f"{v:.5g}" for v in rhythm(0, 300, seed=7)) + "\n")
-    asked = ["forecast", str(new), "--horizon", "24", "--pooled", out, "--out", str(made)]
-    said = cli.json(*asked)
-    assert said["seasons"] == [24]
-    assert said["tried"][0]["mase"] < 1
+    requested = ["forecast", str(new), "--horizon", "24", "--pooled", out, "--out", str(made)]
+    record = cli.json(*requested)
+    assert record["seasons"] == [24]
+    assert record["tried"][0]["mase"] < 1
     assert run(["forecast", "run", str(made), "--horizon", "3"]) == 0
     assert read_forecaster(made).spec.reason.startswith("its recursions come from 6 other series")
     (tmp_path / "bad.pool").write_text("{")

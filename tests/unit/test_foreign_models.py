@@ -185,8 +185,8 @@ def test_gelu_of_onnx_leaves_in_every_form(approximate: str, tmp_path: Path) -> 
 def test_gelu_of_tflite_enters_and_leaves(approximate: int, tmp_path: Path) -> None:
     need_litert()
     file = to_tflite(network(approximate))
-    place = tmp_path / "gelu.tflite"
-    place.write_bytes(file)
+    path = tmp_path / "gelu.tflite"
+    path.write_bytes(file)
     read = read_tflite(file, "g")
     assert [operator.kind for operator in read.operators] == ["dense", "gelu", "dense"]
     assert to_tflite(read) == file
@@ -195,7 +195,7 @@ def test_gelu_of_tflite_enters_and_leaves(approximate: int, tmp_path: Path) -> N
     expected = litert(file, x)
     np.testing.assert_allclose(compile_graph(graph)(x)["prediction"], expected, atol=3e-6)
     np.testing.assert_allclose(litert(file, x, reference=False), expected, atol=3e-6)
-    record = prove_place(str(place), rows=20)
+    record = prove_place(str(path), rows=20)
     names = {form.name for form in record.forms}
     assert record.passed, record.breaks
     assert {"the .tflite file itself in LiteRT reference", "float whole .tflite in LiteRT reference"} <= names

@@ -17,8 +17,8 @@ def test_damaged_onnx_is_a_model_or_a_refusal() -> None:
     read = 0
     for _ in range(150):
         data = bytearray(models[chance.integers(len(models))])
-        for place in chance.integers(len(data), size=chance.choice((1, 2, 8))):
-            data[place] = chance.integers(256)
+        for location in chance.integers(len(data), size=chance.choice((1, 2, 8))):
+            data[location] = chance.integers(256)
         try:
             integer_network(read_model(bytes(data)))
             read += 1

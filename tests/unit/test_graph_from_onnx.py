@@ -133,9 +133,9 @@ def test_columns_in_several_inputs_become_one() -> None:
 
 
 def test_metadata_say_where_a_model_came_from() -> None:
-    told = msgspec.json.decode(read_model(MODELS / "torch-dense-dynamo.onnx").metadata["source"])
-    assert told["format"] == "onnx"
-    assert told["producer"] == "pytorch"
+    record = msgspec.json.decode(read_model(MODELS / "torch-dense-dynamo.onnx").metadata["source"])
+    assert record["format"] == "onnx"
+    assert record["producer"] == "pytorch"
 
 
 _W = np.ones((4, 3), np.float32)

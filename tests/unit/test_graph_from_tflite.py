@@ -84,12 +84,12 @@ def test_the_float_models_of_mlperf_tiny_answer_as_litert(name: str) -> None:
 def test_bytes_as_weights_of_a_float_model_are_the_numbers_they_stand_for() -> None:
     """LiteRT rounds what such a layer receives while it runs; its own two paths differ by up to 0.15 here."""
     need_litert()
-    place = file("kws_ref_model_float32")
+    path = file("kws_ref_model_float32")
     kept = np.load(shared_data("mlperf-tiny") / "kws01" / "kws01.npz")
     x = ((kept["x"][:60].astype(np.float32) - 83) * np.float32(0.5847))[..., None]
-    graph = network_graph(read_tflite(place, "kws"))
+    graph = network_graph(read_tflite(path, "kws"))
     ours = compile_graph(graph)(x)
-    theirs = litert(place.read_bytes(), x)
+    theirs = litert(path.read_bytes(), x)
     assert (ours["label"] != theirs.argmax(axis=1)).sum() <= 1
     assert np.median(np.abs(ours["probabilities"] - theirs).max(axis=1)) < 2e-3
     assert (ours["label"] == kept["y"][:60]).mean() > 0.85
@@ -180,20 +180,20 @@ def test_odd_files_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.needs_data
 def test_unknown_operators_are_named_with_what_they_give() -> None:
-    place = shared_data("mlperf-tiny") / "micro_speech" / "audio_preprocessor_float.tflite"
+    path = shared_data("mlperf-tiny") / "micro_speech" / "audio_preprocessor_float.tflite"
     with pytest.raises(InputError, match=r"got CUSTOM SignalWindow \(gives 'signal_window'\); CUSTOM") as caught:
-        read_tflite(place)
+        read_tflite(path)
     assert "\n" not in str(caught.value)
 
 
 def test_weights_that_are_not_numbers_are_named() -> None:
     network = networks()["float"]
-    place = next(i for i, operator in enumerate(network.operators) if "weights" in operator.arrays)
-    one = network.operators[place]
+    index = next(i for i, operator in enumerate(network.operators) if "weights" in operator.arrays)
+    one = network.operators[index]
     bad = one.arrays["weights"].copy()
     bad.ravel()[0] = np.nan
     spoiled = msgspec.structs.replace(one, arrays={**one.arrays, "weights": bad})
-    operators = (*network.operators[:place], spoiled, *network.operators[place + 1 :])
+    operators = (*network.operators[:index], spoiled, *network.operators[index + 1 :])
     data = to_tflite(msgspec.structs.replace(network, operators=operators))
     with pytest.raises(InputError, match=r"weights that are numbers, got 1 that are not \(NaN or infinite\)"):
         read_tflite(data)

@@ -129,15 +129,15 @@ def test_grids_that_a_graph_does_not_say_alike_are_refused(
 ) -> None:
     """Read as if they were alike, the network would be another one than the graph."""
     graph = small("dense")
-    place = [i for i, n in enumerate(graph.nodes) if n.op == op and n.inputs[0] not in graph.constants][1]
-    node = graph.nodes[place]
+    index = [i for i, n in enumerate(graph.nodes) if n.op == op and n.inputs[0] not in graph.constants][1]
+    node = graph.nodes[index]
     scale, zero = (new if new is not None else old for new, old in zip(inputs, node.inputs[1:], strict=True))
     kept = (node.inputs[0], scale, zero) if zero else (node.inputs[0], scale)
     first = (
         Node(op="ReduceMax", inputs=(graph.inputs[0].name,), outputs=("computed",), attributes={"keepdims": 0}),
         Node(op="Cast", inputs=("computed",), outputs=("whole",), attributes={"to": 3}),
     )
-    nodes = (*first, *graph.nodes[:place], msgspec.structs.replace(node, inputs=kept), *graph.nodes[place + 1 :])
+    nodes = (*first, *graph.nodes[:index], msgspec.structs.replace(node, inputs=kept), *graph.nodes[index + 1 :])
     constants = {**graph.constants, "other": np.asarray(0.25, np.float32)}
     with pytest.raises(InputError, match=message):
         integer_network(msgspec.structs.replace(graph, nodes=nodes, constants=constants))

@@ -80,17 +80,17 @@ def test_sums_at_every_half_are_rounded_twice_as_integers_are(power: int) -> Non
     for reach in (10, 18, 24, 31):
         real = np.array([2.0**power, 2.0**power * 0.75, 2.0**power * rng.uniform(0.5, 1.0), 0.0])
         multiplier, shift = quantise_multiplier(real)
-        zero, most = int(rng.integers(-128, 128)), int(min(2**reach, 2 ** (31 - max(power + 1, 0)))) - 1
+        zero, maximum = int(rng.integers(-128, 128)), int(min(2**reach, 2 ** (31 - max(power + 1, 0)))) - 1
         operator = IntegerOperator(
             kind="conv", inputs=(), output=-1, low=int(rng.choice([-128, zero])),
             arrays={"multiplier": multiplier, "shift": shift},
         )  # fmt: skip
         value = IntegerValue(shape=(4,), scale=1.0, zero=zero)
         halves = np.rint((np.arange(-300, 300)[:, None] + 0.5) / np.where(real > 0, real, 1.0))
-        near = np.clip(np.concatenate([halves + k for k in (-1, 0, 1)]), -most, most).astype(np.int64)
-        sums = np.concatenate([near, np.tile([[most], [-most], [0], [1], [-1]], 4)])
-        offset = rng.integers(-most // 2, most // 2 + 1, 4)
-        made = rounded_twice(operator, value, offset, np.full(4, most))((sums - offset).astype(np.float64))
+        near = np.clip(np.concatenate([halves + k for k in (-1, 0, 1)]), -maximum, maximum).astype(np.int64)
+        sums = np.concatenate([near, np.tile([[maximum], [-maximum], [0], [1], [-1]], 4)])
+        offset = rng.integers(-maximum // 2, maximum // 2 + 1, 4)
+        made = rounded_twice(operator, value, offset, np.full(4, maximum))((sums - offset).astype(np.float64))
         np.testing.assert_array_equal(made, finished(twice(sums, multiplier, shift), operator, value))
 
 
@@ -254,12 +254,12 @@ def test_rounding_twice_is_within_one_of_the_real_number(x: int, real: float) ->
 )
 @settings(max_examples=150, deadline=None)
 def test_rounding_once_equals_float64_for_every_sum(real: float, start: int, width: int, zero: int) -> None:
-    least, most = start, start + width
-    multiplier, shift = exact_once(real, least, most, -128 - zero, 127 - zero)
-    sums = np.unique(np.concatenate([np.linspace(least, most, 2000).astype(np.int64), [least, most]]))
+    minimum, maximum = start, start + width
+    multiplier, shift = exact_once(real, minimum, maximum, -128 - zero, 127 - zero)
+    sums = np.unique(np.concatenate([np.linspace(minimum, maximum, 2000).astype(np.int64), [minimum, maximum]]))
     steps = (np.arange(-128 - zero, 128 - zero) + 0.5) / real
-    steps = np.floor(np.clip(steps, least, most)).astype(np.int64)
-    sums = np.concatenate([sums, *(np.clip(steps + k, least, most) for k in (-1, 0, 1, 2))])
+    steps = np.floor(np.clip(steps, minimum, maximum)).astype(np.int64)
+    sums = np.concatenate([sums, *(np.clip(steps + k, minimum, maximum) for k in (-1, 0, 1, 2))])
     wanted = np.clip(half_away(sums * real), -128 - zero, 127 - zero)
     made = np.clip(once(sums, multiplier, shift), -128 - zero, 127 - zero)
     np.testing.assert_array_equal(made, wanted)

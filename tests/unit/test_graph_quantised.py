@@ -136,8 +136,8 @@ def refused(graph: Graph) -> str:
 
 def test_what_has_no_integers_is_refused_by_name() -> None:
     scaled = [node("Mul", ["x1", "s"], ["a"]), node("Conv", ["a", "real"], ["b"]), node("Exp", ["b"], ["m"])]
-    told = refused(chain(scaled, constants={"real": np.ones((3, 3, 1), np.float32)}))
-    assert "a quantised model whose layers are one network, got Exp (gives" in told and "compress --int8" in told
+    text = refused(chain(scaled, constants={"real": np.ones((3, 3, 1), np.float32)}))
+    assert "a quantised model whose layers are one network, got Exp (gives" in text and "compress --int8" in text
     pooled = [
         node("MaxPool", ["x1"], ["p0"], kernel_shape=[2]),
         node("QuantizeLinear", ["p0", "t", "u"], ["p1"]),

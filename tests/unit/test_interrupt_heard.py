@@ -34,8 +34,8 @@ def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFix
 
 
 def test_other_dropped_exceptions_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[type[BaseException] | None] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_type))
+    reported: list[type[BaseException] | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: reported.append(what.exc_type))
 
     class Fails:
         def __del__(self) -> None:
@@ -44,4 +44,4 @@ def test_other_dropped_exceptions_are_told_as_ever(monkeypatch: pytest.MonkeyPat
     with heard():
         fails = Fails()
         del fails
-    assert told == [ValueError]
+    assert reported == [ValueError]

@@ -123,6 +123,6 @@ def test_windows_keep_sessions_apart_and_bring_their_labels(tmp_path: Path) -> N
     assert found.rate == pytest.approx(10.0)
     with pytest.raises(InputError, match="--window ROWS"):
         read_items(path)
-    asked = ["label", "suggest", str(path), "--out", str(tmp_path / "w.labelling"), "--window", "10", "--time", "t"]
-    assert run([*asked, "--group", "who"]) == 2
-    assert run([*asked, "--group", "who", "--ignore", "what"]) == 0
+    requested = ["label", "suggest", str(path), "--out", str(tmp_path / "w.labelling"), "--window", "10", "--time", "t"]
+    assert run([*requested, "--group", "who"]) == 2
+    assert run([*requested, "--group", "who", "--ignore", "what"]) == 0

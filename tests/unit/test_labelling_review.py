@@ -54,10 +54,10 @@ def test_a_line_that_means_nothing_ends_a_piped_review_and_keeps_what_was_said(
 ) -> None:
     path = write_project(tmp_path)
     assert piped(monkeypatch, path, "lamp\nfod\nlamp\n") == 2
-    told = capsys.readouterr()
-    assert "line 2" in told.err
-    assert "Did you mean 'food'" in told.err
-    assert "1 labelled by ann" in told.out
+    captured = capsys.readouterr()
+    assert "line 2" in captured.err
+    assert "Did you mean 'food'" in captured.err
+    assert "1 labelled by ann" in captured.out
     assert labels(path) == [("lamp", "typed")]
     # An empty line takes nothing where nothing is suggested.
     assert piped(monkeypatch, path, "\n") == 2
@@ -86,8 +86,8 @@ def test_an_audit_says_what_its_answers_mean(
     assert piped(monkeypatch, path, answers + "\n", "--audit") == 0
     capsys.readouterr()
     assert run(["label", "audit", str(path), "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["state"], told["errors"], told["high"]) == ("done", 4, 1.0)
+    record = json.loads(capsys.readouterr().out)
+    assert (record["state"], record["errors"], record["high"]) == ("done", 4, 1.0)
     assert run(["label", "audit", str(path), "--draw", "3"]) == 2
 
 
@@ -101,9 +101,9 @@ def test_two_people_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert piped(monkeypatch, path, "lamp\nfood\n") == 0
     monkeypatch.setattr(sys, "stdin", io.StringIO("lamp\nlamp\n"))
     cli("label", "review", path, "--as", "bob", "--second")
-    said = cli("label", "status", path)
-    assert "ann and bob agree on 1 of 2: Cohen's kappa 0.00" in said
-    assert "one item with two labels" in said
+    text = cli("label", "status", path)
+    assert "ann and bob agree on 1 of 2: Cohen's kappa 0.00" in text
+    assert "one item with two labels" in text
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def test_few_labels_suggest_the_rest_and_people_are_left_alone(tmp_path: Path, b
         answer(project, list(range(1, 80, 3)))
         found = suggest(project, by=by, least=0.6)
         assert (found.labelled, found.fitted) == (27, True)
-        said = {one.item for one in project.said()}
+        reported = {one.item for one in project.said()}
         suggestions = project.suggestions()
-        assert not said & suggestions.keys()
+        assert not reported & suggestions.keys()
         texts = {item.id: item.content for item in project.items()}
         given = [one.label == TRUTH[texts[n]] for n, one in suggestions.items() if one.label]
         assert len(given) > 30
@@ -160,9 +160,9 @@ def test_likely_errors_say_what_they_cannot_do(tmp_path: Path, cli: Cli) -> None
     with Project(path) as project:
         answer(project, list(range(1, 81)))
         project.say(1, "food", "ann", "typed")
-    said = cli("label", "errors", path)
-    assert "1 food (rather lamp)" in said
-    assert "only edgewright label audit shows their error rate" in said
+    text = cli("label", "errors", path)
+    assert "1 food (rather lamp)" in text
+    assert "only edgewright label audit shows their error rate" in text
 
 
 def test_pictures_by_an_encoder_or_by_their_colours(tmp_path: Path, cli: Cli) -> None:

@@ -89,8 +89,8 @@ def test_scores_are_scikit_learns() -> None:
     score = np.round(rng.random(500) + 0.3 * y, 1).astype(np.float32)
     answers = np.stack([1.4 - score, score], axis=1)
     assert average_precision(y, answers) == pytest.approx(average_precision_score(y, score))
-    told = METRICS["balanced-accuracy"].score(y, answers)
-    assert told == pytest.approx(balanced_accuracy_score(y, np.argmax(answers, axis=1)))
+    reported = METRICS["balanced-accuracy"].score(y, answers)
+    assert reported == pytest.approx(balanced_accuracy_score(y, np.argmax(answers, axis=1)))
 
 
 def test_the_metric_follows_the_target(tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_the_metric_follows_the_target(tmp_path: Path) -> None:
 
 
 def test_a_product_is_found_and_a_threshold_is_enough(tmp_path: Path) -> None:
-    asked = ("majority", "threshold", "rules", "linear", "tree")
-    record = ladder(table(tmp_path / "product.csv", kind="product"), asked).climb()
+    requested = ("majority", "threshold", "rules", "linear", "tree")
+    record = ladder(table(tmp_path / "product.csv", kind="product"), requested).climb()
     rules = record.rungs[2]
     assert rules.chosen
     assert "a x b >= 3.2" in rules.says or "b x a >= 3.2" in rules.says
     assert record.stopped == "every rung was tried"
-    simple = ladder(table(tmp_path / "simple.csv"), asked).climb()
+    simple = ladder(table(tmp_path / "simple.csv"), requested).climb()
     assert simple.chosen == "threshold"
     assert simple.rungs[1].says.startswith("a >= 1.5") or simple.rungs[1].says.startswith("a <= 1.5")
     assert simple.rungs[1].gain is not None
@@ -147,21 +147,21 @@ def test_the_machine_beside_a_package_does_what_was_measured(tmp_path: Path) -> 
     result = run_rung(made, "state_machine", out=tmp_path / "runs", record=record)
     assert (result.folder / "ladder.json").exists()
     checked = read_table(result.folder / "state-table.toml")
-    machine, told = StateMachine(checked), []
+    machine, records = StateMachine(checked), []
     for n, v in enumerate(made.problem.samples.X[:, 0]):
         machine.push("row", {"level": float(v)}, 2.0 * n)
         machine.tick(2.0 * n + 1.5)
-        told.append(machine.state in {"on", "perhaps_off"})
+        records.append(machine.state in {"on", "perhaps_off"})
     fitted = MACHINE.fit(made.parts("plain")[-1], MACHINE.tail(made.configs["plain"]))
     assert isinstance(fitted, Machine)
     answers = fitted.answers(np.arange(480, dtype=np.int64))
     wanted = np.argmax(answers, axis=1) == np.argmax(fitted.base.model.table.answers[0])
-    assert np.mean(wanted == np.array(told)) > 0.99
+    assert np.mean(wanted == np.array(records)) > 0.99
 
 
 def test_a_machine_waits_and_remembers() -> None:
     value = np.array([0, 3, 0, 3, 3, 1.5, 1.5, 0, 3, 0, 0, 3], np.float32)
     first = np.zeros(len(value), bool)
     first[[0, 11]] = True
-    told = states(value, first, on=2.0, off=1.0, duration=2)
-    assert told.tolist() == [False, False, False, False, True, True, True, True, True, True, False, True]
+    values = states(value, first, on=2.0, off=1.0, duration=2)
+    assert values.tolist() == [False, False, False, False, True, True, True, True, True, True, False, True]

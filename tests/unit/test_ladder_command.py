@@ -30,8 +30,8 @@ def test_the_table_says_what_is_enough(tmp_path: Path, cli: Cli) -> None:
 
 def test_the_chosen_rung_becomes_a_package(tmp_path: Path, cli: Cli) -> None:
     file, out = table(tmp_path / "rows.csv"), tmp_path / "runs"
-    asked = ["ladder", str(file), "--target", "y", *QUICK, "--json", "--run", "chosen", "--out", str(out)]
-    record = msgspec.json.decode(cli(*asked), type=LadderRecord)
+    requested = ["ladder", str(file), "--target", "y", *QUICK, "--json", "--run", "chosen", "--out", str(out)]
+    record = msgspec.json.decode(cli(*requested), type=LadderRecord)
     assert (record.version, record.chosen) == (LADDER_VERSION, "threshold")
     folder = out / "rows-threshold"
     kept = msgspec.json.decode((folder / "ladder.json").read_bytes(), type=LadderRecord)
@@ -47,7 +47,7 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     text = str(write_rows(tmp_path / "text.csv", [[r[0], "word", r[2]] for r in rows], header="a,b,y"))
     empty = str(write_rows(tmp_path / "empty.csv", [[r[0], "", r[2]] for r in rows], header="a,b,y"))
     good = str(write_rows(tmp_path / "good.csv", rows, header="a,b,y"))
-    for asked, said in (
+    for requested, message in (
         ([few], "at least 30 labelled samples, got 12"),
         ([one], "at least two different values in the target"),
         ([text], "expected a number, got 'word'"),
@@ -60,9 +60,9 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([good, "--by", "row", "--run", "tre"], "Did you mean 'tree'?"),
         ([good, "--by", "row", "--run", "state_machine"], "the time order of the samples is unknown"),
     ):
-        assert run(["ladder", *asked, "--target", "y"]) == 2
+        assert run(["ladder", *requested, "--target", "y"]) == 2
         found = capsys.readouterr()
-        assert said in found.err
+        assert message in found.err
         assert "Traceback" not in found.err
 
 

@@ -36,14 +36,14 @@ def sixteen() -> tuple[Utterance, ...]:
 
 
 def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
-    said: list[str] = []
-    made = train(Labelled(sixteen()), How(size=16_000), name="drinks", say=said.append)
+    lines: list[str] = []
+    made = train(Labelled(sixteen()), How(size=16_000), name="drinks", say=lines.append)
     one = Understanding(made.spec, made.arrays)
     assert {text: one.parse(text).intent for text in NEW} == NEW
     assert made.spec.student is not None
     assert made.spec.student.hidden == 2
     assert made.spec.trained["ladder"][0]["name"] == "linear"
-    assert any("linear is taken" in line for line in said)
+    assert any("linear is taken" in line for line in lines)
     # All are judged, each by a student that did not see it.
     assert made.spec.trained["judged"] == 16
     assert made.spec.trained["as_answered"]["value"] <= made.spec.trained["accuracy"]["value"]

@@ -118,13 +118,13 @@ def test_onnx_runtime_runs_both_forms() -> None:
 
 def test_the_commands_write_them(tmp_path: Path, cli: Cli) -> None:
     need_litert()
-    place = tmp_path / "words.language"
-    write_language(place, *example())
+    path = tmp_path / "words.language"
+    write_language(path, *example())
     for target, file in (("tflite", "words.network.tflite"), ("onnx", "words.onnx"), ("c99", "words.c")):
         out = tmp_path / target
-        told = cli.json("language", "export", place, "--to", target, "--out", out)
-        assert str(out / file) in {one["path"] for one in told["files"]}
-        assert "words" in cli("export", place, "--to", target, "--out", out)
+        record = cli.json("language", "export", path, "--to", target, "--out", out)
+        assert str(out / file) in {one["path"] for one in record["files"]}
+        assert "words" in cli("export", path, "--to", target, "--out", out)
     for wrong in (["--to", "tflit"], ["--to", "onnx", "--form", "half"], ["--to", "c99", "--form", "float"]):
-        assert run(["language", "export", str(place), *wrong, "--out", str(tmp_path / "no")]) == 2
+        assert run(["language", "export", str(path), *wrong, "--out", str(tmp_path / "no")]) == 2
     assert not (tmp_path / "no").exists()

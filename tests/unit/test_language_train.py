@@ -115,9 +115,9 @@ def test_the_file_comes_back_and_damage_is_noticed(understood: Understood, tmp_p
     assert all(np.array_equal(arrays[name], value) for name, value in understood.arrays.items())
     data = path.read_bytes()
     random = np.random.default_rng(0)
-    for place in random.integers(0, len(data), 40).tolist():
+    for location in random.integers(0, len(data), 40).tolist():
         broken = bytearray(data)
-        broken[place] ^= 1 << int(random.integers(8))
+        broken[location] ^= 1 << int(random.integers(8))
         with pytest.raises(InputError):
             parse_language(bytes(broken), "here")
     for length in (0, 10, len(data) // 2):
@@ -155,12 +155,12 @@ def test_a_device_loads_the_base_install_only(understood: Understood, tmp_path: 
 
 
 def test_a_teacher_and_texts_without_labels() -> None:
-    said: list[str] = []
+    lines: list[str] = []
     made = train(
         Labelled(utterances()), How(size=8_000), name="taught", teacher=Teacher(Letters()),
-        unlabelled=["may I have lemonade", "a wrap for me", "a wrap for me"], say=said.append,
+        unlabelled=["may I have lemonade", "a wrap for me", "a wrap for me"], say=lines.append,
     )  # fmt: skip
-    assert any("2 texts without labels" in line for line in said)
+    assert any("2 texts without labels" in line for line in lines)
     assert Understanding(made.spec, made.arrays).parse("I want a soda please").intent == "drink"
 
 
@@ -226,9 +226,9 @@ def test_the_commands(
     lines = [f'"{one.text}",{one.intent}' for one in utterances()]
     (tmp_path / "u.csv").write_text("text,intent\n" + "\n".join(lines))
     model = str(tmp_path / "m.language")
-    told = cli.json("language", "train", tmp_path / "u.csv", "--out", model, "--size", "8kB")
-    assert told["bytes"] <= 8000
-    assert {one["intent"] for one in told["intents"]} == {"drink", "food", "stop"}
+    record = cli.json("language", "train", tmp_path / "u.csv", "--out", model, "--size", "8kB")
+    assert record["bytes"] <= 8000
+    assert {one["intent"] for one in record["intents"]} == {"drink", "food", "stop"}
     assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model]) == 2
     assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model, "--force", "--slots"]) == 2
     cli("language", "train", tmp_path / "u.csv", "--out", tmp_path / "n", "--unlabelled", "x", code=2)
@@ -255,13 +255,13 @@ def test_utterances_to_judge_by_come_from_a_file(tmp_path: Path, cli: Cli) -> No
     judges = [("may I have the cola", "drink"), ("one wrap for me", "food"), ("what time is it", "oos"),
               ("cancel", "stop"), (utterances()[0].text, "drink")]  # fmt: skip
     model = ["--out", str(tmp_path / "m.language"), "--size", "4kB", "--force"]
-    told = cli.json("language", "train", training, "--validation", written("v.csv", judges), *model)
-    assert told["judged"] == 4
-    assert told["out_of_scope"]["judged"] == len(OTHERS) + 1
-    assert any("1 of 5 validation utterances are also in the training" in one for one in told["findings"])
-    for wrong, said in (([("soda", "drinks")], "intents of the training"), ([("sing", "oos")], "in scope"),
+    record = cli.json("language", "train", training, "--validation", written("v.csv", judges), *model)
+    assert record["judged"] == 4
+    assert record["out_of_scope"]["judged"] == len(OTHERS) + 1
+    assert any("1 of 5 validation utterances are also in the training" in one for one in record["findings"])
+    for wrong, message in (([("soda", "drinks")], "intents of the training"), ([("sing", "oos")], "in scope"),
                         ([(utterances()[0].text, "food")], "one intent per sentence")):  # fmt: skip
-        assert said in cli("language", "train", training, "--validation", written("w.csv", wrong), *model, code=2)
+        assert message in cli("language", "train", training, "--validation", written("w.csv", wrong), *model, code=2)
     assert run(["language", "train", training, "--validation", str(tmp_path / "none.csv"), *model]) == 2
     dropping = [*model, "--contradictions", "drop"]
     mixed = [*judges[:4], (utterances()[0].text, "food")]

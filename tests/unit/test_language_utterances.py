@@ -145,9 +145,9 @@ def test_contradictions_can_be_left_out_and_repeats_are_told() -> None:
     assert (len(kept), lost) == (6, 2)
     kept = (*kept, *labelled(("four", "a")))
     assert check(kept) == ("a", "b")
-    told = findings(kept)
-    assert any("repeated" in one for one in told)
-    assert any("out of scope" in one for one in told)
+    lines = findings(kept)
+    assert any("repeated" in one for one in lines)
+    assert any("out of scope" in one for one in lines)
 
 
 REAL = [("one coffee please", "drink"), ("a tea", "drink"), ("some bread", "food"), ("a roll", "food")]

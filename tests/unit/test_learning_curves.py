@@ -71,8 +71,8 @@ def test_a_known_curve_is_predicted_and_comes_true() -> None:
     record = _measured(Known(), pool=0.5, check=True)
     assert record.data.at == 1000
     assert record.data.inside
-    told = record.data.predicted
-    assert (told.high - told.low) / told.value < 1 / 3
+    interval = record.data.predicted
+    assert (interval.high - interval.low) / interval.value < 1 / 3
     assert "inside the interval" in record.verdict
     assert record.data.exponent.low <= 0.5 < record.data.exponent.high
 
@@ -240,18 +240,18 @@ def test_features_of_windows_are_worked_out_once(tmp_path: Path) -> None:
 
 def test_utterances_judge_students_and_made_up_ones_do_not() -> None:
     words = {"light": ("lamp", "bright", "dark"), "heat": ("warm", "cold", "radiator")}
-    said = [
+    utterances = [
         Utterance(text=f"make it {word} {n}", intent=intent, synthetic=n >= 12)
         for intent, some in words.items()
         for word in some
         for n in range(14)
     ]
-    learner = OfText("house", said, size=4_000)
+    learner = OfText("house", utterances, size=4_000)
     assert learner.samples >= 66
     assert not any(text.endswith((" 12", " 13")) for text in learner._judges)
     assert learner.judge(1.0, 0) < 0.2
     with pytest.raises(InputError, match="at least two intents"):
-        OfText("one", said[:10])
+        OfText("one", utterances[:10])
 
 
 @pytest.mark.parametrize(("samples", "pieces"), [(40.0, 40), (4000.0, 2)])

@@ -72,9 +72,9 @@ def test_markup_in_names_is_text() -> None:
 
 
 def test_summary_says_the_figures() -> None:
-    said = text_of(mode("summary").tell(lesson_example.classifier()))
+    text = text_of(mode("summary").tell(lesson_example.classifier()))
     for figure in ("5,059 parameters", "87.9 % (95 %: 84.2 % to 91.1 %)", "10,000 x 20 -> 10,000 x 10", "phone-arm64"):
-        assert figure in said
+        assert figure in text
     cancelled = msgspec.structs.replace(example.trace(), state="cancelled", reason="Ctrl-C")
     assert "This run is cancelled: Ctrl-C." in text_of(mode("summary").tell(cancelled))
 
@@ -87,14 +87,14 @@ def test_formulas_hold_the_numbers_of_the_run() -> None:
     assert "1,759 / 2,000 = " in examples
     assert "-ln(0.8500) = 0.1625" in examples
     assert "4 x 5,059 = 20,236" in examples
-    told = " ".join(b.text for b in mode("formulas").tell(lesson_example.regression()) if isinstance(b, Formula))
-    assert "r2 = 1 - " in told
+    message = " ".join(b.text for b in mode("formulas").tell(lesson_example.regression()) if isinstance(b, Formula))
+    assert "r2 = 1 - " in message
 
 
 def test_rows_are_counted_from_one() -> None:
-    said = text_of(mode("trace").tell(lesson_example.classifier()))
-    assert "row 813" in said
-    assert "Row 18 of the data" in said
+    text = text_of(mode("trace").tell(lesson_example.classifier()))
+    assert "row 813" in text
+    assert "Row 18 of the data" in text
 
 
 def test_steps_have_a_heading_a_stage() -> None:

@@ -37,11 +37,11 @@ def rolled_out(seed: int, rate: float, gate: Gate, sizes: tuple[int, ...], *, ba
     before = gate.quorum
     for stage, size in enumerate(sizes):
         for heard in range(before, size + 1, max(1, (size - before) // 5) if stage else 1):
-            said = judge(gate, 0.0, voices[:heard]).said
-            if said == "fail":
-                return said, stage
-        if said != "pass":
-            return said, stage
+            text = judge(gate, 0.0, voices[:heard]).said
+            if text == "fail":
+                return text, stage
+        if text != "pass":
+            return text, stage
         before = size
     return "pass", len(sizes)
 

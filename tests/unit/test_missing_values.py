@@ -112,12 +112,12 @@ def damaged() -> tuple[Floats, list[bool]]:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_form_answers_a_damaged_window_as_python_does(engine: str) -> None:
     samples, answered = damaged()
-    said = answer(engine, samples)
+    record = answer(engine, samples)
     chance = np.asarray(Pipeline(list(steps())).predict_proba(samples))
-    assert np.isfinite(said["probabilities"]).all() and np.allclose(said["probabilities"], chance, atol=1e-5)
-    assert (said["confidence"] > 0).tolist() == answered == (said["label"] >= 0).tolist()
-    assert np.array_equal(said["label"][answered], chance[answered].argmax(axis=1))
-    assert not said["probabilities"][~np.array(answered)].any()
+    assert np.isfinite(record["probabilities"]).all() and np.allclose(record["probabilities"], chance, atol=1e-5)
+    assert (record["confidence"] > 0).tolist() == answered == (record["label"] >= 0).tolist()
+    assert np.array_equal(record["label"][answered], chance[answered].argmax(axis=1))
+    assert not record["probabilities"][~np.array(answered)].any()
 
 
 def test_c_flags_what_is_no_answer_and_what_is_not_sure(tmp_path: Path) -> None:
@@ -125,21 +125,21 @@ def test_c_flags_what_is_no_answer_and_what_is_not_sure(tmp_path: Path) -> None:
     samples, answered = damaged()
     wanted = answer("numpy", samples)
     between = float(np.sort(wanted["confidence"][answered])[1:3].mean())
-    said = load_c99(write_c99(graph(), name="waves", confidence=between), tmp_path).predict(samples)
-    assert np.array_equal(said.outputs["label"], wanted["label"])
-    assert np.allclose(said.outputs["confidence"], wanted["confidence"], atol=1e-5)
+    canswer = load_c99(write_c99(graph(), name="waves", confidence=between), tmp_path).predict(samples)
+    assert np.array_equal(canswer.outputs["label"], wanted["label"])
+    assert np.allclose(canswer.outputs["confidence"], wanted["confidence"], atol=1e-5)
     unsure = ~(wanted["confidence"] >= between)
     assert unsure[answered].sum() == 2
-    assert ((said.flags & MISSING) > 0).tolist() == [not one for one in answered]
-    assert np.array_equal((said.flags & UNSURE) > 0, unsure)
+    assert ((canswer.flags & MISSING) > 0).tolist() == [not one for one in answered]
+    assert np.array_equal((canswer.flags & UNSURE) > 0, unsure)
 
 
 def test_c_flags_a_sample_without_any_value_to_a_model_that_does_not_ask(tmp_path: Path) -> None:
     need_compiler()
     samples, _ = damaged()
     bare, _ = without_mask(graph())
-    said = load_c99(write_c99(bare, name="bare"), tmp_path).predict(samples)
-    assert ((said.flags & MISSING) > 0).tolist() == [n in (6, 7) for n in range(9)]
+    answer = load_c99(write_c99(bare, name="bare"), tmp_path).predict(samples)
+    assert ((answer.flags & MISSING) > 0).tolist() == [n in (6, 7) for n in range(9)]
 
 
 def test_an_infinity_is_not_out_of_range(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_an_infinity_is_not_out_of_range(tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_number_where_too_much_is_missing_is_no_number(engine: str) -> None:
     samples, answered = damaged()
-    said = answer(engine, samples, "regression")["prediction"].reshape(-1)
-    assert np.isfinite(said).tolist() == answered
+    values = answer(engine, samples, "regression")["prediction"].reshape(-1)
+    assert np.isfinite(values).tolist() == answered
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -210,21 +210,21 @@ def test_a_row_without_a_stage_that_fills_has_no_answer_where_a_value_is_missing
     made = graph_of([("scale", scale), ("model", model)], (CHANNELS,), "rows")
     rows = X[:4].copy()
     rows[1, 0], rows[2, 2] = np.nan, np.inf
-    said = compile_graph(made)(rows)
-    assert (said["label"] >= 0).tolist() == [True, False, False, True] == (said["confidence"] > 0).tolist()
+    record = compile_graph(made)(rows)
+    assert (record["label"] >= 0).tolist() == [True, False, False, True] == (record["confidence"] > 0).tolist()
 
 
 def test_a_row_is_answered_up_to_the_share_that_its_imputer_states() -> None:
     X = np.concatenate([windows()[0][:, :, 0], windows()[0][:, :, 1]], axis=1)
-    for limit, most in ((0.5, 3), (0.1, 0), (1.0, 5)):
+    for limit, maximum in ((0.5, 3), (0.1, 0), (1.0, 5)):
         impute = Impute(limit=limit).fit(X)
         model = NetworkClassifier(({"kind": "dense", "units": 4},), epochs=1).fit(X, windows()[1])
         run = compile_graph(graph_of([("impute", impute), ("model", model)], (6,), "rows"))
         rows = np.repeat(X[:1], 7, axis=0)
         for missing in range(7):
             rows[missing, :missing] = (np.nan, np.inf)[missing % 2]
-        assert (run(rows)["label"] >= 0).tolist() == [n <= most for n in range(7)]
-        assert unanswered(rows, limit).tolist() == [n > most for n in range(7)]
+        assert (run(rows)["label"] >= 0).tolist() == [n <= maximum for n in range(7)]
+        assert unanswered(rows, limit).tolist() == [n > maximum for n in range(7)]
 
 
 def test_what_stands_before_the_imputer_cannot_make_a_number_of_an_infinity() -> None:
@@ -306,18 +306,18 @@ def predictor_of(probabilities: list[float]) -> Predictor:
 
 
 def test_a_confidence_that_is_no_number_is_never_sure() -> None:
-    said = predictor_of([float("nan")] * 3).predict(np.zeros((2, 10), np.float32))
-    assert said.unsure.all() and said.missing.all() and said.labels.tolist() == ["", ""]
-    assert not said.probabilities.any() and not said.confidence.any()
+    answers = predictor_of([float("nan")] * 3).predict(np.zeros((2, 10), np.float32))
+    assert answers.unsure.all() and answers.missing.all() and answers.labels.tolist() == ["", ""]
+    assert not answers.probabilities.any() and not answers.confidence.any()
 
 
 def test_an_older_package_has_no_answer_to_a_row_without_any_value() -> None:
     rows = np.zeros((3, 10), np.float32)
     rows[1] = np.nan
     rows[2, 1:] = np.inf
-    said = predictor_of([0.9, 0.05, 0.05]).predict(rows)
-    assert said.missing.tolist() == said.unsure.tolist() == [False, True, False]
-    assert said.labels.tolist() == ["walking", "", "walking"]
+    answers = predictor_of([0.9, 0.05, 0.05]).predict(rows)
+    assert answers.missing.tolist() == answers.unsure.tolist() == [False, True, False]
+    assert answers.labels.tolist() == ["walking", "", "walking"]
 
 
 def test_no_answer_is_a_hole_for_decisions() -> None:

@@ -23,9 +23,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", ["ladder", "curve", "advise"])
 def test_a_folder_named_as_a_pipeline_is_not_taken_for_it(here: Path, command: str, cli: Cli) -> None:
-    told = cli(command, "hapt", "--target", "label", code=2)
-    assert "either the pipeline 'hapt' or the folder './hapt', got a name that matches both" in told
-    assert "For the folder write ./hapt" in told and "set its data with --data" in told
+    text = cli(command, "hapt", "--target", "label", code=2)
+    assert "either the pipeline 'hapt' or the folder './hapt', got a name that matches both" in text
+    assert "For the folder write ./hapt" in text and "set its data with --data" in text
     # With --data the pipeline is meant, and the folder of that name is not looked at.
     assert "elsewhere" in cli(command, "hapt", "--data", here / "elsewhere", code=2)
 

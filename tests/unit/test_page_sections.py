@@ -86,12 +86,12 @@ def test_the_header_links_the_insight_to_its_numbers() -> None:
 
 def test_a_card_tells_what_was_dropped_filled_and_fitted() -> None:
     flow = text(section(example.trace(), "data_flow"))
-    for told in (
+    for reported in (
         "10,000 x 20 → 10,000 x 10", "fitted on 8,000 training samples", "filled 3,812 missing values",
         "dropped 10 columns", "tells little about the class", "y = (x - min) * (1 / (max - min))", "memory +1.6 MB",
         "time 43.0 ms", "Statistics of 20 columns", "motion_intensity", "missing",
     ):  # fmt: skip
-        assert told in flow, told
+        assert reported in flow, reported
 
 
 def test_the_model_counts_and_gives_its_formulas() -> None:
@@ -132,10 +132,10 @@ def test_the_evaluation_shades_by_the_share_of_the_row() -> None:
     evaluation = section(example.trace(), "evaluation")
     assert re.search(r'<td class="f cell right s8">560 <small>90 %</small>', evaluation)
     assert re.search(r'<td class="f cell wrong s1">4 <small>&lt; 1 %</small>', evaluation)
-    told = text(evaluation)
+    message = text(evaluation)
     for part in ("accuracy 87.9 % (95 % CI 84.2 % to 91.1 %)", "bootstrap by group", "running .836 .896 (.870 to .918)",
                  "813 walking running 97 % person 21", "person 21 .830", "calibration error 2.1 %"):  # fmt: skip
-        assert part.replace("( ", "(") in told.replace("( ", "("), part
+        assert part.replace("( ", "(") in message.replace("( ", "("), part
 
 
 def test_regression_has_its_own_figures() -> None:
@@ -150,11 +150,11 @@ def test_regression_has_its_own_figures() -> None:
 
 def test_a_prediction_is_told_layer_by_layer() -> None:
     trace = example.trace()
-    told = text(section(trace, "prediction"))
+    message = text(section(trace, "prediction"))
     active = trace.predictions[0].layers[0].active
-    assert f"hidden 1 (relu) {active} of 64 active" in told
-    assert "walking, 85 % right" in told
-    assert "wrong: it is running" in told
+    assert f"hidden 1 (relu) {active} of 64 active" in message
+    assert "walking, 85 % right" in message
+    assert "wrong: it is running" in message
     assert 'class="bars" role="img" aria-label="hidden 1: ' in section(trace, "prediction")
 
 

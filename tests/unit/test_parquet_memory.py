@@ -60,8 +60,8 @@ def _measure(toml: Path) -> tuple[int, float]:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    most, accuracy = json.loads(done.stdout)
-    return most, accuracy
+    maximum, accuracy = json.loads(done.stdout)
+    return maximum, accuracy
 
 
 @pytest.mark.slow

@@ -142,9 +142,9 @@ def test_a_loss_beyond_the_limit_leaves_no_package_and_ends_with_1(
 
 
 def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, tmp_path: Path, cli: Cli) -> None:
-    asked = [str(trained), "--int8", "--prune", "structured:0.5", "--epochs", "1", "--device", "cortex-m4"]
+    requested = [str(trained), "--int8", "--prune", "structured:0.5", "--epochs", "1", "--device", "cortex-m4"]
     kept = tmp_path / "kept"
-    out = cli("compress", *asked, "--keep", "structured-50", "--max-drop", "100%", "--out", kept)
+    out = cli("compress", *requested, "--keep", "structured-50", "--max-drop", "100%", "--out", kept)
     assert "chosen: structured-50, as set by --keep" in out and "structured-50 on cortex-m4, estimated: flash" in out
     assert "*structured-50" in out and "fine-tuned" in out and "Pareto front" in out and "by row" in out
     assert all(line == line.rstrip() and len(line) <= 120 for line in out.splitlines())
@@ -152,10 +152,10 @@ def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, t
     assert record.chosen == "structured-50" and record.device == "cortex-m4"
     assert load(kept).form == "float" and load(kept).manifest.provenance["form"] == "structured-50"
     assert "int8, structured-50, structured-50-int8" in cli(
-        "compress", *asked, "--keep", "structured-50-qat", "--out", tmp_path / "no", code=2
+        "compress", *requested, "--keep", "structured-50-qat", "--out", tmp_path / "no", code=2
     )
     assert (
-        "cortex-m4" in cli("compress", *asked, "--device", "cortex-m99", "--out", tmp_path / "no", code=2)
+        "cortex-m4" in cli("compress", *requested, "--device", "cortex-m99", "--out", tmp_path / "no", code=2)
         and not (tmp_path / "no").exists()
     )
     hard = ["compress", str(trained), "--prune", "magnitude:0.99", "--prune", "magnitude:0.1", "--epochs", "1"]
@@ -166,8 +166,8 @@ def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, t
 
 def test_a_package_teaches_as_its_run_does(trained: Path, tmp_path: Path) -> None:
     forms = []
-    for place, name in ((trained, "run"), (trained / "small.edge", "package")):
-        done = compress(trained, Wanted(distil=str(place), max_drop=1.0, epochs=1), out=tmp_path / name)
+    for path, name in ((trained, "run"), (trained / "small.edge", "package")):
+        done = compress(trained, Wanted(distil=str(path), max_drop=1.0, epochs=1), out=tmp_path / name)
         forms.append((done.folder / "model.distilled.onnx").read_bytes())
     assert forms[0] == forms[1]
 
@@ -267,7 +267,7 @@ def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, cli: Cli) -> No
     wide.write_text("a,b,c,label\n" + "".join(f"{i},{i},{i},{CLASSES[i % 3]}\n" for i in range(60)))
     model, known = str(tmp_path / "net.onnx"), ["--data", data, "--target", "label"]
     out = ["--out", str(tmp_path / "o")]
-    for given, told in (
+    for given, text in (
         ([model, "--int8"], "for an imported model set --data"),
         ([model, "--int8", *known, "--qat", "--prune", "structured:0.5"], "--qat --prune"),
         ([model, "--int8", "--data", two, "--target", "label"], "the classes of net.onnx (3 outputs without names)"),
@@ -277,7 +277,7 @@ def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, cli: Cli) -> No
         ([data, "--int8", *known], "ONNX"),
     ):
         err = cli("compress", *given, *out, code=2)
-        assert told.lower() in err.lower() and err.count("\n") == 1, (told, err)
+        assert text.lower() in err.lower() and err.count("\n") == 1, (text, err)
     assert names(tmp_path / "o") == []
 
 
@@ -306,7 +306,7 @@ def test_damaged_sources_are_one_line(trained: Path, tmp_path: Path, cli: Cli) -
     known = ["--data", str(write_rows(tmp_path / "rows.csv", rows(CLASSES, 300))), "--target", "label"]
     empty = tmp_path / "empty"
     empty.mkdir()
-    for given, told in (
+    for given, text in (
         ([str(broken), "--int8"], "finite activations"),
         ([str(broken), "--qat"], "finite"),
         ([str(tmp_path / "short.onnx"), "--int8", *known], "expected"),
@@ -315,7 +315,7 @@ def test_damaged_sources_are_one_line(trained: Path, tmp_path: Path, cli: Cli) -
         ([str(trained), "--prune", "structured:0.999"], "one unit a layer"),
     ):
         err = cli("compress", *given, "--out", tmp_path / "o", code=2)
-        assert told in err.lower() and err.count("\n") == 1, (told, err)
+        assert text in err.lower() and err.count("\n") == 1, (text, err)
     assert not (tmp_path / "o").exists()
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
@@ -347,11 +347,11 @@ def test_the_choice_is_made_on_validation() -> None:
 
 def test_damaged_records_are_refused(everything: tuple[Path, CompressRecord], tmp_path: Path) -> None:
     content = (everything[0] / "compress.json").read_bytes()
-    for damaged, told in (
+    for damaged, text in (
         (content[:200], "undamaged"),
         (content.replace(b'"version": 1', b'"version": 9'), "Upgrade"),
         (b"[]", "undamaged"),
     ):
         (tmp_path / "compress.json").write_bytes(damaged)
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=text):
             read_record(tmp_path)

@@ -16,10 +16,10 @@ from small_pipeline import names
 
 
 def fill(parent: Path, text: str, *, force: bool = False) -> Path:
-    with new_run_folder(parent, "run", force=force) as place:
-        (place.work / "deep").mkdir()
-        (place.work / "deep" / "file").write_text(text)
-    return place.final
+    with new_run_folder(parent, "run", force=force) as location:
+        (location.work / "deep").mkdir()
+        (location.work / "deep" / "file").write_text(text)
+    return location.final
 
 
 def test_a_taken_name_gets_the_next_number(tmp_path: Path) -> None:
@@ -44,25 +44,25 @@ def test_force_replaces_the_folder_and_leaves_nothing_of_the_old_one(tmp_path: P
 @pytest.mark.parametrize("error", [ValueError("defect"), KeyboardInterrupt(), InputError("x"), SystemExit(3)])
 def test_whatever_ends_a_run_nothing_is_left_and_the_old_run_stays(tmp_path: Path, error: BaseException) -> None:
     fill(tmp_path, "old")
-    with pytest.raises(type(error)), new_run_folder(tmp_path, "run", force=True) as place:
-        (place.work / "half").write_text("half")
+    with pytest.raises(type(error)), new_run_folder(tmp_path, "run", force=True) as location:
+        (location.work / "half").write_text("half")
         raise error
     assert names(tmp_path) == ["run"]
     assert (tmp_path / "run" / "deep" / "file").read_text() == "old"
 
 
 def test_a_name_taken_while_the_run_went_on_is_not_overwritten(tmp_path: Path) -> None:
-    with new_run_folder(tmp_path, "run") as place:
-        (place.work / "file").write_text("slow")
+    with new_run_folder(tmp_path, "run") as location:
+        (location.work / "file").write_text("slow")
         fill(tmp_path, "quick")
-    assert place.final == tmp_path / "run-2"
+    assert location.final == tmp_path / "run-2"
     assert (tmp_path / "run" / "deep" / "file").read_text() == "quick"
     assert (tmp_path / "run-2" / "file").read_text() == "slow"
 
 
 def test_a_full_disk_is_an_output_error_and_other_errors_stay_what_they_are(tmp_path: Path) -> None:
-    told = "expected room to write the run, got No space left"
-    with pytest.raises(OutputError, match=told), new_run_folder(tmp_path, "run"):
+    text = "expected room to write the run, got No space left"
+    with pytest.raises(OutputError, match=text), new_run_folder(tmp_path, "run"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(ConnectionError), new_run_folder(tmp_path, "run"):
         raise ConnectionError(errno.ECONNRESET, "reset")
@@ -90,8 +90,8 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     other = tmp_path / f".pump-2-{done.stdout.strip()}-abc.tmp"
     for folder in (dead, alive, other):
         folder.mkdir()
-    with new_run_folder(tmp_path, "pump") as place:
-        (place.work / "file").write_text("x")
+    with new_run_folder(tmp_path, "pump") as location:
+        (location.work / "file").write_text("x")
     assert not dead.exists()
     assert alive.exists()
     assert other.exists()

@@ -106,10 +106,10 @@ def test_slower_cores_take_longer() -> None:
 def test_by_how_much_it_is_beyond() -> None:
     found = footprint(load_profile("cortex-m4"), SUBJECTS["5.0"].graph)
     assert over_budget(found, Budget()) == ()
-    told = over_budget(found, Budget(flash=1000, ram=1000, latency_us=1.0, energy_uj=1.0))
-    assert [sentence.split()[0] for sentence in told] == ["flash", "RAM", "latency", "energy"]
-    assert "beyond 1.00 kB" in told[0]
-    assert "no active power" in told[3]
+    lines = over_budget(found, Budget(flash=1000, ram=1000, latency_us=1.0, energy_uj=1.0))
+    assert [sentence.split()[0] for sentence in lines] == ["flash", "RAM", "latency", "energy"]
+    assert "beyond 1.00 kB" in lines[0]
+    assert "no active power" in lines[3]
 
 
 def test_what_has_no_c_form_is_estimated_roughly() -> None:
@@ -134,8 +134,8 @@ def test_estimates_are_near_what_is_compiled_and_counted(core: str, tmp_path: Pa
         assert made.before.flash.value == pytest.approx(made.found.flash.value, rel=0.1)
         assert made.before.ram.value == pytest.approx(made.found.ram.value, rel=0.05)
         assert _known(made.before.instructions).value == pytest.approx(_known(made.found.instructions).value, rel=0.15)
-    kept, said = own()
-    assert said == ""
+    kept, text = own()
+    assert text == ""
     assert {(m.kind, m.quantity) for m in kept} == {(f"{core} network", q) for q in ("flash", "ram", "instructions")}
     assert len(kept) == 6
 

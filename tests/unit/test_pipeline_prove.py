@@ -37,10 +37,10 @@ RANGES = "\n[data.ranges]\na = [-1.5, 1.5]\n"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("proof")
-    toml = write_toml(place / "small.toml", write_rows(place / "rows.csv"))
+    path = tmp_path_factory.mktemp("proof")
+    toml = write_toml(path / "small.toml", write_rows(path / "rows.csv"))
     changes = ("training.epochs=20", "compression.max_drop=0.3", "data.ranges.a=[-1.5, 1.5]")
-    return run_small(toml, place / "runs", *changes).folder
+    return run_small(toml, path / "runs", *changes).folder
 
 
 @pytest.fixture(scope="module")
@@ -99,18 +99,18 @@ def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
 ) -> None:
     from edgewright.graph.onnx_writer import to_onnx
 
-    place = tmp_path / "changed"
-    (place / "pipeline").mkdir(parents=True)
+    path = tmp_path / "changed"
+    (path / "pipeline").mkdir(parents=True)
     for file in (folder / "pipeline").iterdir():
-        (place / "pipeline" / file.name).write_bytes(file.read_bytes())
+        (path / "pipeline" / file.name).write_bytes(file.read_bytes())
     graph = read_onnx((folder / "model.onnx").read_bytes())
     node = next(n for n in graph.nodes if n.op == "Mul" and any(name in graph.constants for name in n.inputs))
     name = next(name for name in node.inputs if name in graph.constants)
     constants = {**graph.constants, name: graph.constants[name] * np.float32(1.01)}
-    (place / "model.onnx").write_bytes(to_onnx(msgspec.structs.replace(graph, constants=constants)))
-    cli("prove", place, "--data", folder.parent.parent / "rows.csv", code=2)
+    (path / "model.onnx").write_bytes(to_onnx(msgspec.structs.replace(graph, constants=constants)))
+    cli("prove", path, "--data", folder.parent.parent / "rows.csv", code=2)
     np.save(tmp_path / "rows.npy", np.ones((3, 2), np.float32))
-    assert run(["prove", str(place), "--data", str(tmp_path / "rows.npy")]) == 1
+    assert run(["prove", str(path), "--data", str(tmp_path / "rows.npy")]) == 1
     out, err = capsys.readouterr()
     assert "NOT PROVEN" in out and "First difference: stage scale" in out and "the form that differs" in out
     assert re.search("differ at stage scale, row 0, [ab]: ", err) and err.count("\n") == 1

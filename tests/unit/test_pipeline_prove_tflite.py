@@ -53,16 +53,16 @@ def test_the_kernels_the_graph_names_are_bit_exact_and_the_others_a_step_away(ro
     assert about.network is not None and about.network.rounding == rounding
     record = proven(about, fast(about))
     assert record.passed, record.breaks
-    said = {form.name: form for form in record.forms}
+    answer = {form.name: form for form in record.forms}
     ours, other = (WHOLE, TFLM) if rounding == "litert" else (TFLM, WHOLE)
-    assert said[ours].rounding == "ours" and said[other].rounding == "own" == said[OWN].rounding
+    assert answer[ours].rounding == "ours" and answer[other].rounding == "own" == answer[OWN].rounding
     assert verdicts(record)[ours]
     for name in (WHOLE, OWN, TFLM, "float whole .tflite in LiteRT reference", "float .tflite in TFLM"):
-        assert said[name].begins == "raw rows"
-        stages = said[name].stages
+        assert answer[name].begins == "raw rows"
+        stages = answer[name].stages
         assert stages[:3] == ("impute", "spectral", "scale") and stages[-2:] == ("probabilities", "label")
         assert (BYTES in stages) == name.startswith("int8") and "layer 1 dense" in stages
-    assert said["int8 .tflite in LiteRT reference"].begins == "the boundary"
+    assert answer["int8 .tflite in LiteRT reference"].begins == "the boundary"
 
 
 @pytest.mark.parametrize("name", ["float whole .tflite in LiteRT reference", "float .tflite in TFLM"])
@@ -101,12 +101,12 @@ def test_where_tflm_lacks_an_operator_the_network_alone_runs() -> None:
     sign = msgspec.structs.replace(graph.nodes[0], op="Sign", inputs=(graph.boundary,), outputs=("s",), attributes={})
     size = msgspec.structs.replace(sign, op="Abs", outputs=("a",))
     both = msgspec.structs.replace(sign, op="Mul", inputs=("s", "a"), outputs=("end",))
-    place = next(i for i, node in enumerate(graph.nodes) if graph.boundary in node.outputs) + 1
+    index = next(i for i, node in enumerate(graph.nodes) if graph.boundary in node.outputs) + 1
     after = tuple(
         msgspec.structs.replace(n, inputs=tuple("end" if i == graph.boundary else i for i in n.inputs))
-        for n in graph.nodes[place:]
+        for n in graph.nodes[index:]
     )
-    nodes = (*graph.nodes[:place], sign, size, both, *after)
+    nodes = (*graph.nodes[:index], sign, size, both, *after)
     other = msgspec.structs.replace(graph, nodes=nodes, boundary="end", stages=graph.stages)
     (form,) = made(subject_of("example", {"float": other}))
     assert not form.whole and form.note.startswith("the network alone")

@@ -19,9 +19,9 @@ def _curve(sizes: np.ndarray, exponent: float, floor: float) -> np.ndarray:
 def test_a_clean_curve_is_continued() -> None:
     errors = _curve(SIZES, 0.3, 0.0)
     law = fit_power_law(SIZES, errors, 0.005 * errors)
-    told, truth = law.at(2000.0), float(_curve(np.array([2000.0]), 0.3, 0.0)[0])
-    assert told.low < truth < told.high
-    assert abs(told.value / truth - 1) < 0.05
+    prediction, truth = law.at(2000.0), float(_curve(np.array([2000.0]), 0.3, 0.0)[0])
+    assert prediction.low < truth < prediction.high
+    assert abs(prediction.value / truth - 1) < 0.05
     low, high = law.exponents()
     assert low <= 0.31
     assert high >= 0.3
@@ -34,10 +34,10 @@ def test_intervals_hold_on_noisy_curves_of_many_kinds() -> None:
         exponent, floor = rng.uniform(0.05, 0.7), rng.uniform(0.0, 0.7)
         relative = 0.04 / np.sqrt(np.array([5, 5, 5, 3, 2]))
         errors = _curve(SIZES, exponent, floor) * np.exp(rng.normal(0, relative))
-        told = fit_power_law(SIZES, errors, relative * errors).at(2000.0)
+        prediction = fit_power_law(SIZES, errors, relative * errors).at(2000.0)
         truth = float(_curve(np.array([2000.0]), exponent, floor)[0] * np.exp(rng.normal(0, relative[-1])))
-        inside += told.low <= truth <= told.high
-        widths.append((told.high - told.low) / told.value)
+        inside += prediction.low <= truth <= prediction.high
+        widths.append((prediction.high - prediction.low) / prediction.value)
     assert inside >= 85
     assert np.mean(widths) < 1 / 3
 
@@ -46,8 +46,8 @@ def test_more_noise_and_further_sizes_make_it_wider() -> None:
     errors = _curve(SIZES, 0.3, 0.2)
 
     def width(deviation: float, size: float) -> float:
-        told = fit_power_law(SIZES, errors, deviation * errors).at(size)
-        return told.high / told.low
+        prediction = fit_power_law(SIZES, errors, deviation * errors).at(size)
+        return prediction.high / prediction.low
 
     assert width(0.01, 2000) < width(0.1, 2000)
     assert width(0.01, 2000) < width(0.01, 16_000)

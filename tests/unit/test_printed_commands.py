@@ -39,10 +39,10 @@ def test_the_printed_ladder_command_is_whole_and_gives_the_shown_score(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     table(tmp_path / "my rows.csv")
-    asked = ["ladder", "my rows.csv", "--target", "y", "--by", "row", "--patience", "1", "--metric", "macro-f1"]
-    out = cli(*asked, "--seed", "3")
+    requested = ["ladder", "my rows.csv", "--target", "y", "--by", "row", "--patience", "1", "--metric", "macro-f1"]
+    out = cli(*requested, "--seed", "3")
     command = out.split("create a run from it: ")[1].splitlines()[0]
-    assert sorted(shlex.split(command)[1:]) == sorted([*asked, "--run", "threshold", "--seed", "3"])
+    assert sorted(shlex.split(command)[1:]) == sorted([*requested, "--run", "threshold", "--seed", "3"])
     assert run(shlex.split(command)[1:]) == 0
     [folder] = (tmp_path / "runs").iterdir()
     trace = msgspec.json.decode((folder / "trace.json").read_bytes(), type=Trace)
@@ -57,11 +57,11 @@ def test_commands_of_an_advice_mean_the_new_run_where_an_older_one_lies(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     table(tmp_path / "rows.csv")
-    asked = ["advise", "rows.csv", "--target", "y", "--by", "row", "--no-curve"]
-    assert run([*asked, "--out", "first"]) == 0
+    requested = ["advise", "rows.csv", "--target", "y", "--by", "row", "--no-curve"]
+    assert run([*requested, "--out", "first"]) == 0
     old = shlex.split(_advice(tmp_path / "first").commands[1])[-1]
     (tmp_path / old).mkdir(parents=True)
-    assert run([*asked, "--out", "second"]) == 0
+    assert run([*requested, "--out", "second"]) == 0
     commands = _advice(tmp_path / "second").commands
     assert shlex.split(commands[1])[-1] == f"{old}-2"
     for command in commands[:2]:
@@ -85,7 +85,7 @@ def test_commands_for_rows_without_labels_run(
 
 
 def test_a_command_is_written_as_it_was_typed() -> None:
-    said: list[str] = []
+    lines: list[str] = []
 
     @click.command()
     @click.argument("data")
@@ -94,8 +94,8 @@ def test_a_command_is_written_as_it_was_typed() -> None:
     @click.option("--all", "everything", is_flag=True)
     @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"))
     def look(**_: object) -> None:
-        said.append(command_line())
-        said.append(command_line(rows=9, everything=True, column=()))
+        lines.append(command_line())
+        lines.append(command_line(rows=9, everything=True, column=()))
 
     look.main(["my data", "--column", "a", "--column", "b c", "--rows", "7"], prog_name="look", standalone_mode=False)
-    assert said == ["look 'my data' --column a --column 'b c' --rows 7", "look 'my data' --rows 9 --all"]
+    assert lines == ["look 'my data' --column a --column 'b c' --rows 7", "look 'my data' --rows 9 --all"]

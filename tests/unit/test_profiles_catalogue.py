@@ -36,8 +36,8 @@ def test_the_three_that_are_promised() -> None:
 def test_every_figure_has_its_unit_and_an_honest_source(name: str) -> None:
     profile = load_profile(name)
     assert profile.name == name
-    asked = UNITS | {key: UNITS_BESIDE[key] for key in UNITS_BESIDE if getattr(profile, key)}
-    assert {key: figure.unit for key, figure in figures(profile).items()} == asked
+    request = UNITS | {key: UNITS_BESIDE[key] for key in UNITS_BESIDE if getattr(profile, key)}
+    assert {key: figure.unit for key, figure in figures(profile).items()} == request
     for key, figure in figures(profile).items():
         assert figure.source.startswith(KINDS), key
         assert len(figure.source) > 20, key

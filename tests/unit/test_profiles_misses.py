@@ -79,9 +79,9 @@ def test_ones_own_misses_are_kept_and_bounded() -> None:
 def test_a_damaged_file_is_left_out_with_a_word(data: bytes) -> None:
     own_file().parent.mkdir(parents=True)
     own_file().write_bytes(data)
-    kept, said = own()
+    kept, text = own()
     assert kept == ()
-    assert "are left out" in said
+    assert "are left out" in text
     assert "are left out" in remember([miss(0.1)])
     assert len(own()[0]) == 1
 

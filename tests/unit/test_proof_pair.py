@@ -62,8 +62,8 @@ def pair(
 def changed(stages: Stages, **values: tuple[tuple[int, ...], float]) -> Stages:
     """Return a copy with one value of some stages moved by an amount."""
     made = {name: array.copy() for name, array in stages.items()}
-    for stage, (place, amount) in values.items():
-        made[stage][place] += np.asarray(amount).astype(made[stage].dtype)
+    for stage, (position, amount) in values.items():
+        made[stage][position] += np.asarray(amount).astype(made[stage].dtype)
     return made
 
 

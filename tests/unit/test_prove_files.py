@@ -67,9 +67,9 @@ def detector(folder: Path, kind: str, window: WindowSpec | None = None, refracto
         kind=kind, config=SETTINGS.get(kind, {}), columns=columns, rate=0.1, threshold=limit, refractory=refractory,
         window=window,
     )  # fmt: skip
-    place = folder / f"{kind}.detector"
-    write_detector(place, spec, fitted(kind))
-    return place
+    path = folder / f"{kind}.detector"
+    write_detector(path, spec, fitted(kind))
+    return path
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,32 +80,32 @@ def test_a_detector_is_proven(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_threshold_that_must_be_passed_and_not_reached_is_named(tmp_path: Path) -> None:
-    place = detector(tmp_path, "robust")
-    found = named(proof(place, "detector_detect.c", lambda text: text.replace("score >= 2", "score > 2")),
+    path = detector(tmp_path, "robust")
+    found = named(proof(path, "detector_detect.c", lambda text: text.replace("score >= 2", "score > 2")),
                   "detector anomalies")  # fmt: skip
     assert "made for a score of 2" in found.origin and (found.first, found.second) == (1.0, 0.0)
 
 
 def test_a_refractory_time_of_a_detector_is_named(tmp_path: Path) -> None:
-    place = detector(tmp_path, "pca")
+    path = detector(tmp_path, "pca")
     values = rows(300)[0]
     values[100:110] += 30
     data = tmp_path / "rows.csv"
     np.savetxt(data, values, delimiter=",", header="a,b,c", comments="")
-    assert proof(place, data=str(data)).passed
+    assert proof(path, data=str(data)).passed
     change: Change = lambda text: text.replace("quiet = 3u;", "quiet = 2u;")  # noqa: E731
-    assert named(proof(place, "detector_detect.c", change, str(data)), "detector anomalies").origin.startswith("line")
+    assert named(proof(path, "detector_detect.c", change, str(data)), "detector anomalies").origin.startswith("line")
 
 
 def test_a_pause_that_is_a_share_of_the_rows_is_proven_and_named_where_it_is_another(tmp_path: Path) -> None:
-    place = detector(tmp_path, "pca", refractory=0.05)
+    path = detector(tmp_path, "pca", refractory=0.05)
     values = rows(300)[0]
     values[100:140] += 30
     data = tmp_path / "rows.csv"
     np.savetxt(data, values, delimiter=",", header="a,b,c", comments="")
-    assert proof(place, data=str(data)).passed
+    assert proof(path, data=str(data)).passed
     change: Change = lambda text: text.replace("50u / 1000u", "70u / 1000u")  # noqa: E731
-    named(proof(place, "detector_detect.c", change, str(data)), "detector anomalies")
+    named(proof(path, "detector_detect.c", change, str(data)), "detector anomalies")
 
 
 def test_another_number_that_was_learnt_is_named_at_the_score(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_a_row_is_found_whose_score_is_the_limit_to_the_bit() -> None:
 @pytest.fixture
 def forecaster(tmp_path: Path) -> Path:
     values = np.sin(np.arange(200) * 2 * np.pi / 12) + 0.1 * np.random.default_rng(0).normal(size=200)
-    place = tmp_path / "wave.forecaster"
-    write_forecaster(place, fit_forecaster(values, Wanted(6, (12,))))
-    return place
+    path = tmp_path / "wave.forecaster"
+    write_forecaster(path, fit_forecaster(values, Wanted(6, (12,))))
+    return path
 
 
 def test_a_forecaster_is_proven(forecaster: Path, tmp_path: Path, cli: Cli) -> None:
@@ -166,9 +166,9 @@ def test_a_missing_value_that_is_taken_for_a_number_is_named(forecaster: Path) -
 
 @pytest.fixture(scope="module", params=[True, False], ids=["tagger", "rules"])
 def language(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("language") / "drinks.language"
-    write_language(place, *language_model(jumble(1, 150), tagger=request.param))
-    return place
+    path = tmp_path_factory.mktemp("language") / "drinks.language"
+    write_language(path, *language_model(jumble(1, 150), tagger=request.param))
+    return path
 
 
 def test_a_language_model_is_proven(language: Path, tmp_path: Path) -> None:
@@ -195,14 +195,14 @@ def test_a_fault_in_the_c_of_a_language_model_is_named(old: str, new: str, stage
 
 
 def test_a_denoiser_is_proven_and_a_weight_of_its_c_named(tmp_path: Path) -> None:
-    place = tmp_path / "tiny.denoiser"
-    write_denoiser(place, random_denoiser())
+    path = tmp_path / "tiny.denoiser"
+    write_denoiser(path, random_denoiser())
 
     def change(text: str) -> str:
         found = re.search(r"static const int8_t \w+\[\d+\] = \{\s*(-?\d+)", text)
         assert found is not None
         return text[: found.start(1)] + str(int(found[1]) ^ 64) + text[found.end(1) :]
 
-    record = proof(place, "stream.c", change)
+    record = proof(path, "stream.c", change)
     assert "stream" in "".join(record.broken)
     named(record, "raw output")

@@ -91,9 +91,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
         threshold=Threshold(value=1.7, by="given"), refractory=5,
     )  # fmt: skip
     files[IN_PACKAGE.format(name="odd")] = detector_bytes(spec, learnt)
-    place = tmp_path_factory.mktemp("stream") / "a.edge"
-    write_package(place, manifest, files)
-    return parse_package(place.read_bytes(), "a.edge")
+    path = tmp_path_factory.mktemp("stream") / "a.edge"
+    write_package(path, manifest, files)
+    return parse_package(path.read_bytes(), "a.edge")
 
 
 @pytest.fixture(scope="module")
@@ -216,12 +216,12 @@ def test_the_stream_of_a_firmware_folder_is_proven_as_it_lies(package: Package, 
     (tmp_path / "firmware").mkdir()
     for name, content in files.items():
         (tmp_path / "firmware" / name).write_bytes(content)
-    place, folder = tmp_path / "a.edge", str(tmp_path / "firmware")
-    write_package(place, package.manifest, dict(package.files))
+    path, folder = tmp_path / "a.edge", str(tmp_path / "firmware")
+    write_package(path, package.manifest, dict(package.files))
     np.save(tmp_path / "rows.npy", samples().samples)
-    asked: dict[str, Any] = {"data": str(tmp_path / "rows.npy"), "given": [folder]}
-    assert prove_place(str(place)).parts[0].notes[-1].startswith("these rows cause no events")
-    record = prove_place(str(place), **asked)
+    request: dict[str, Any] = {"data": str(tmp_path / "rows.npy"), "given": [folder]}
+    assert prove_place(str(path)).parts[0].notes[-1].startswith("these rows cause no events")
+    record = prove_place(str(path), **request)
     (stream,) = record.parts
     shipped = [form.name for form in stream.forms if form.name.startswith(f"{folder}/activity_stream.c by")]
     assert record.passed and shipped, (record.breaks, record.broken, record.failed, stream.absent)
@@ -231,9 +231,9 @@ def test_the_stream_of_a_firmware_folder_is_proven_as_it_lies(package: Package, 
     assert left == {f"{folder}/activity_self_test.c", f"{folder}/activity_self_test.h"}
     source = tmp_path / "firmware" / "activity_stream.c"
     source.write_text(source.read_text().replace("% 4", "% 3"))
-    broken = prove_place(str(place), **asked)
+    broken = prove_place(str(path), **request)
     assert not broken.passed and broken.breaks is not None and broken.breaks.stage == MEANS
     assert broken.broken[1] == shipped[0]
     source.write_text("int nothing;")
-    gone = prove_place(str(place), **asked)
+    gone = prove_place(str(path), **request)
     assert not gone.passed and gone.failed == (f"{folder}/activity_stream.c",)

@@ -92,8 +92,8 @@ def test_overfitting_is_asked_only_where_the_rule_found_it() -> None:
     assert "overfitting" not in asked(lesson_example.classifier())
     trace = lesson_example.overfitted()
     assert trace.training is not None
-    said = next(e.observation for e in trace.training.epochs if "overfitting since" in e.observation)
-    epoch = said.rsplit(" ", 1)[1]
+    message = next(e.observation for e in trace.training.epochs if "overfitting since" in e.observation)
+    epoch = message.rsplit(" ", 1)[1]
     question = asked(trace)["overfitting"]
     assert right(question).startswith(f"Since epoch {epoch}:")
     assert not any(text.startswith(f"Since epoch {epoch}:") for text in wrong(question))

@@ -81,9 +81,9 @@ def test_recordings_are_numbered_labelled_and_never_overwritten(
 def test_gaps_are_told_and_the_exit_code_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = source_file(tmp_path / "a.csv", 12.0, 1.0, 0, lose=(100, 160))
     assert record(f"replay:{file}", tmp_path / "rec", "walking", "7", "--seconds", "8") == 1
-    said = capsys.readouterr()
-    assert "problem: gap of 2.44 s at 4.0 s" in said.out
-    assert "The file was kept" in said.err
+    captured = capsys.readouterr()
+    assert "problem: gap of 2.44 s at 4.0 s" in captured.out
+    assert "The file was kept" in captured.err
     assert "walking_7_001.csv" in names(tmp_path / "rec")
 
 

@@ -92,12 +92,12 @@ def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, 
     changes = [part for change in TREE for part in ("--set", change)]
     shown = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs").split())
     fitted = len(_material(small).sides.train)
-    told = (
+    text = (
         f"he figures come from a fit on {fitted} samples; the package has one on all 120, including evaluation samples"
     )
-    assert shown.count(told) == 2  # card and end
+    assert shown.count(text) == 2  # card and end
     folder = tmp_path / "runs" / "small"
-    assert told in " ".join((folder / "trace.html").read_text().split())
+    assert text in " ".join((folder / "trace.html").read_text().split())
     assert json.loads((folder / "trace.json").read_text())["refit"]["samples"] == 120
     assert "the package has one on all 120" in " ".join(cli("learn", folder, "--mode", "summary").split())
 

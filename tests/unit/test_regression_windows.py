@@ -157,11 +157,11 @@ def _shown(evaluation: EvaluationRecord) -> str:
 def test_the_terminal_shows_both() -> None:
     truth, answer, groups = _errors()
     found = evaluate_numbers(truth, answer, groups, split_by="group")
-    told = _shown(found)
-    assert "jackknife by group" in told
-    assert span(found.intervals["rmse"]) in told
-    assert "engine-9" in told
-    assert "2 groups with smaller errors" in told
+    text = _shown(found)
+    assert "jackknife by group" in text
+    assert span(found.intervals["rmse"]) in text
+    assert "engine-9" in text
+    assert "2 groups with smaller errors" in text
 
 
 def test_the_page_shows_both(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ def told(spec: DecisionSpec, *answers: tuple[float, ...], every: float = 1.0) ->
     """Return the label decided at each answer, '!' behind alarms, '-' for no change."""
     decider = Decider(spec, LABELS)
     found = []
-    for place, answer in enumerate(answers):
-        made = decider.push(np.array(answer, np.float32), place * every)
+    for index, answer in enumerate(answers):
+        made = decider.push(np.array(answer, np.float32), index * every)
         found.append("-" if made is None else LABELS[made.label] + "!" * made.alarm)
     return found
 
@@ -34,9 +34,9 @@ def test_without_settings_every_change_of_the_likeliest_label_is_a_decision() ->
 def test_means_are_added_from_the_oldest_and_divided_once() -> None:
     decider = Decider(DecisionSpec(smoothing=3), LABELS)
     values = np.random.default_rng(0).dirichlet((1, 1, 1), 7).astype(np.float32)
-    for place, row in enumerate(values):
-        decider.push(row, float(place))
-        last = values[max(0, place - 2) : place + 1]
+    for index, row in enumerate(values):
+        decider.push(row, float(index))
+        last = values[max(0, index - 2) : index + 1]
         total = last[0]
         for one in last[1:]:
             total = total + one

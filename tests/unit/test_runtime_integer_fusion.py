@@ -128,8 +128,8 @@ def test_an_operator_without_an_integer_form_runs_in_float_and_is_named() -> Non
     graph = small("dense")
     nodes = tuple(Node(op="Tanh", inputs=n.inputs, outputs=n.outputs) if n.op == "Relu" else n for n in graph.nodes)
     other = msgspec.structs.replace(graph, nodes=nodes)
-    said = NUMPY.note(to_onnx(other))
-    assert said.startswith("its int8 network in float32, which may give another label than C") and "Tanh" in said
+    text = NUMPY.note(to_onnx(other))
+    assert text.startswith("its int8 network in float32, which may give another label than C") and "Tanh" in text
     x = samples_of(graph)[:20]
     np.testing.assert_array_equal(NUMPY.load(to_onnx(other))(x)["label"], compile_graph(other)(x)["label"])
 
@@ -146,21 +146,21 @@ def test_a_value_inside_the_network_that_is_an_output_too_keeps_it_in_float() ->
 def _damaged(graph: Graph, rng: np.random.Generator) -> Graph:
     """Return the graph with an input of a node taken away, exchanged, or a constant of another type or sign."""
     nodes, constants = list(graph.nodes), dict(graph.constants)
-    place, name = int(rng.integers(len(nodes))), str(rng.choice(list(constants)))
-    node, kind = nodes[place], int(rng.integers(5))
+    index, name = int(rng.integers(len(nodes))), str(rng.choice(list(constants)))
+    node, kind = nodes[index], int(rng.integers(5))
     if kind == 0:
-        nodes[place] = msgspec.structs.replace(node, inputs=node.inputs[:-1])
+        nodes[index] = msgspec.structs.replace(node, inputs=node.inputs[:-1])
     elif kind == 1:
         values = [*constants, *(output for other in nodes for output in other.outputs)]
         inputs = list(node.inputs)
         inputs[int(rng.integers(len(inputs)))] = str(rng.choice(values))
-        nodes[place] = msgspec.structs.replace(node, inputs=tuple(inputs))
+        nodes[index] = msgspec.structs.replace(node, inputs=tuple(inputs))
     elif kind == 2:
         constants[name] = -constants[name]
     elif kind == 3:
         constants[name] = constants[name].astype(str(rng.choice(["float32", "int8", "uint8", "int64"])))
     else:
-        nodes.pop(place)
+        nodes.pop(index)
     return msgspec.structs.replace(graph, nodes=tuple(nodes), constants=constants)
 
 

@@ -185,16 +185,16 @@ def test_names_that_are_not_known() -> None:
 
 
 def test_the_engine_is_chosen_for_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    requests = []
 
     def choose(preferred: str | None, model: bytes, rows: float) -> Engine:
-        asked.append((preferred, model, rows))
+        requests.append((preferred, model, rows))
         return engines.get("numpy")
 
     monkeypatch.setattr(engines, "choose", choose)
     made = package()
     assert Predictor(made, rows=3).engine.name == "numpy"
-    assert asked == [(None, made.model("float"), 3)]
+    assert requests == [(None, made.model("float"), 3)]
     assert [engine.name for engine in engines.known()] == ["extension", "litert", "onnxruntime", "numpy"]
 
 

@@ -65,12 +65,12 @@ def test_numpy_knows_nothing_here_that_linux_does_not_show() -> None:
     """NumPy's names are translated: a wrong name would take every real processor for an emulated one."""
     if not Path("/proc/cpuinfo").exists():
         left_out("Linux's list of features")
-    asked = processor._asked()
-    if "sse2" in asked and platform.machine() == "x86_64":
+    request = processor._asked()
+    if "sse2" in request and platform.machine() == "x86_64":
         # NumPy's own levels and groups (X86_V3, AVX512_ICL) are no features of Linux.
-        groups = {name for name in asked if name.startswith("x86_v") or name in {"avx512_skx", "avx512_clx"}}
+        groups = {name for name in request if name.startswith("x86_v") or name in {"avx512_skx", "avx512_clx"}}
         groups |= {"avx512_cnl", "avx512_icl", "avx512_spr", "avx512_knl", "avx512_knm"}
-        present = {name for name, here in asked.items() if here} - groups
+        present = {name for name, here in request.items() if here} - groups
         assert present and present <= processor.cpu_features()
 
 
@@ -81,5 +81,5 @@ def test_modules_are_compiled_for_the_features_that_are_named(monkeypatch: pytes
 
 @pytest.mark.parametrize(("name", "has", "lacks"), [("Haswell", "avx2", "avx512_vnni"), ("Nehalem", "sse4_2", "avx2")])
 def test_features_under_an_emulator_are_the_emulated_ones(name: str, has: str, lacks: str) -> None:
-    said = on_processor(name, "from edgewright.core.processor import cpu_features; print(*cpu_features())").split()
-    assert has in said and lacks not in said
+    lines = on_processor(name, "from edgewright.core.processor import cpu_features; print(*cpu_features())").split()
+    assert has in lines and lacks not in lines

@@ -81,13 +81,13 @@ def test_the_page_and_the_terminal_say_it() -> None:
     assert exponent_text(record, "large", "time") == "1.02"
     assert exponent_text(record, "large", "memory") == "-"
     assert law_rows(record)[0][0] == "small"
-    said = (
+    text = (
         "The largest architecture overtakes the smallest at 12,000 rows (90 % CI: 9,000 to more than the largest size)."
     )
-    assert break_even_text(record.break_even) == said
+    assert break_even_text(record.break_even) == text
     assert "do not cross" in break_even_text(BreakEven(rows=None, low=None, high=None))
     html = page_html(msgspec.structs.replace(example.trace(20), scaling=record))
-    assert said in html
+    assert text in html
     assert "0.98 (0.95 to 1.01)" in html
     assert "error ~ rows^-exponent" in html
 

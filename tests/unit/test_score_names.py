@@ -66,13 +66,13 @@ def test_units_are_converted(column: Column, other: str, value: float, is_: floa
 def test_a_packed_file_of_a_set_is_read_whatever_its_name(tmp_path: Path) -> None:
     header = "UDI,Product ID,Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm],"
     rows = [f"{n},x,{'LMH'[n % 3]},300,310,1500,{40 + n},5,{n % 2}" for n in range(4)]
-    place = tmp_path / "may.csv.gz"
-    place.write_bytes(gzip.compress("\n".join([header + "Tool wear [min],Machine failure", *rows, ""]).encode()))
-    data = load_data({"kind": "ai4i2020"}, seed=0, path=str(place))
+    file_path = tmp_path / "may.csv.gz"
+    file_path.write_bytes(gzip.compress("\n".join([header + "Tool wear [min],Machine failure", *rows, ""]).encode()))
+    data = load_data({"kind": "ai4i2020"}, seed=0, path=str(file_path))
     assert data.recordings[0].target.tolist() == ["no", "yes", "no", "yes"]
-    place.write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    file_path.write_bytes(gzip.compress(b"a,b\n1,2\n"))
     with pytest.raises(InputError, match=r"Air temperature.*may\.csv\.gz"):
-        load_data({"kind": "ai4i2020"}, seed=0, path=str(place))
+        load_data({"kind": "ai4i2020"}, seed=0, path=str(file_path))
 
 
 def test_another_quantity_is_refused() -> None:

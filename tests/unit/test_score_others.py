@@ -33,17 +33,17 @@ def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, cli: Cli) ->
     made, data = str(tmp_path / "d.detector"), str(tmp_path / "test.csv")
     cli("detect", "fit", tmp_path / "calm.csv", "--out", made, "--detector", "robust")
     theirs = cli.json("detect", "score", made, "--data", data, "--target", "odd")
-    told = cli.json("score", made, "--data", data, "--target", "odd", "--need", "recall>=.1")
+    record = cli.json("score", made, "--data", data, "--target", "odd", "--need", "recall>=.1")
     for name in ("recall", "precision", "f1", "false_alarms"):
-        assert {key: told["figures"][name][key] for key in ("value", "low", "high")} == {
+        assert {key: record["figures"][name][key] for key in ("value", "low", "high")} == {
             key: theirs[name][key] for key in ("value", "low", "high")
         }
-    assert told["figures"]["row_false"]["value"] == theirs["row_false"]
+    assert record["figures"]["row_false"]["value"] == theirs["row_false"]
     cli.json("score", made, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
     for words in (("--map", "foo=bar"), ("--group", "v"), ("--encoder", "x"), ("--set", "a=b"), ("--last",)):
-        said = refused(cli, made, "--data", data, "--target", "odd", *words)
-        assert "options of a detector (--data, --kind, --target, --normal)" in said
-        assert f"got {words[0]}" in said
+        text = refused(cli, made, "--data", data, "--target", "odd", *words)
+        assert "options of a detector (--data, --kind, --target, --normal)" in text
+        assert f"got {words[0]}" in text
     assert "rows with labels" in refused(cli, made)
     assert "odd" in refused(cli, made, "--data", data, "--target", "broken")
 
@@ -58,11 +58,11 @@ def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, cli: Cli
     fit = ["forecast", str(tmp_path / "known.csv"), "--column", "load", "--horizon", "12", "--season", "24"]
     cli(*fit, "--out", made)
     theirs = cli.json("forecast", "score", made, "--csv", tmp_path / "next.csv")
-    told = cli.json("score", made, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
-    assert told["figures"]["mase"]["value"] == theirs["mase"]
-    assert told["figures"]["mase"]["low"] < theirs["mase"] < told["figures"]["mase"]["high"]
-    assert told["samples"] == theirs["origins"] == 200 - 12 + 1
-    assert cli.json("score", made, "--data", str(tmp_path / "other.csv"))["figures"] == told["figures"]
+    record = cli.json("score", made, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
+    assert record["figures"]["mase"]["value"] == theirs["mase"]
+    assert record["figures"]["mase"]["low"] < theirs["mase"] < record["figures"]["mase"]["high"]
+    assert record["samples"] == theirs["origins"] == 200 - 12 + 1
+    assert cli.json("score", made, "--data", str(tmp_path / "other.csv"))["figures"] == record["figures"]
     assert "a CSV file with the rows that came" in refused(cli, made, "--data", "m4")
 
 
@@ -98,34 +98,34 @@ def _clinc(path: Path) -> Path:
 def test_what_a_user_gets_counts_refusals(
     language: Path, tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = _clinc(tmp_path / "data_full.json")
-    told = cli.json("score", str(language), "--data", str(place), "--kind", "clinc150")
+    path = _clinc(tmp_path / "data_full.json")
+    record = cli.json("score", str(language), "--data", str(path), "--kind", "clinc150")
     understanding = Understanding.load(language)
     answers = [understanding.parse(text).intent == name for name, texts in SAID.items() for text in texts]
-    figures = told["figures"]
-    assert told["part"] == "test"
-    assert told["samples"] == 14
+    figures = record["figures"]
+    assert record["part"] == "test"
+    assert record["samples"] == 14
     assert figures["accuracy"]["value"] == pytest.approx(np.mean(answers))
     assert figures["accuracy"]["value"] <= figures["argmax"]["value"]
     assert figures["refused_out_of_scope"]["value"] in (0.5, 1.0)
-    assert any("too high" in note for note in told["notes"])
-    assert cli.json("score", str(language), "--data", str(place), "--part", "val")["samples"] == 2
-    assert "one of the parts" in refused(cli, str(language), "--data", str(place), "--part", "dev")
-    assert run(["score", str(language), "--data", str(place), "--need", "accuracy>1"]) == 1
+    assert any("too high" in note for note in record["notes"])
+    assert cli.json("score", str(language), "--data", str(path), "--part", "val")["samples"] == 2
+    assert "one of the parts" in refused(cli, str(language), "--data", str(path), "--part", "dev")
+    assert run(["score", str(language), "--data", str(path), "--need", "accuracy>1"]) == 1
     assert "missed" in capsys.readouterr().out
 
 
 def test_intents_that_the_model_does_not_know(language: Path, tmp_path: Path, cli: Cli) -> None:
-    place = tmp_path / "more.csv"
-    place.write_text("text,intent\na soda please,drink\nbring a chair,furniture\n")
-    assert "'furniture'" in refused(cli, str(language), "--data", str(place))
-    told = cli.json("score", str(language), "--data", str(place), "--map", "furniture=out of scope")
-    assert told["figures"]["refused_out_of_scope"]["value"] in (0.0, 1.0)
-    assert "utterances with parts" in refused(cli, str(language), "--data", str(place), "--part", "test")
+    path = tmp_path / "more.csv"
+    path.write_text("text,intent\na soda please,drink\nbring a chair,furniture\n")
+    assert "'furniture'" in refused(cli, str(language), "--data", str(path))
+    record = cli.json("score", str(language), "--data", str(path), "--map", "furniture=out of scope")
+    assert record["figures"]["refused_out_of_scope"]["value"] in (0.0, 1.0)
+    assert "utterances with parts" in refused(cli, str(language), "--data", str(path), "--part", "test")
     assert "no column or label of the data 'chairs'" in refused(
-        cli, str(language), "--data", str(place), "--map", "chairs=drink"
+        cli, str(language), "--data", str(path), "--map", "chairs=drink"
     )
-    assert "options of a language model" in refused(cli, str(language), "--data", str(place), "--normal", "0")
+    assert "options of a language model" in refused(cli, str(language), "--data", str(path), "--normal", "0")
 
 
 def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:
@@ -144,19 +144,19 @@ def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:
 
 def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, cli: Cli) -> None:
     index = str(manual_index(tmp_path))
-    place = tmp_path / "questions.csv"
-    place.write_text(
+    path = tmp_path / "questions.csv"
+    path.write_text(
         "question,answer,group\nHow long does the warranty last?,24 months,w\n"
         "Which batteries does it take?,two AAA cells,p\n"
         "Who is the president of France?,,x\n"
     )
-    told = cli.json("score", index, "--data", str(place), "--need", "recall@1>=.5")
-    assert told["figures"]["recall@10"]["value"] == 1.0
-    assert told["figures"]["refused_unanswerable"]["value"] == 1.0
-    assert told["figures"]["answered"]["value"] <= told["figures"]["recall@1"]["value"]
+    record = cli.json("score", index, "--data", str(path), "--need", "recall@1>=.5")
+    assert record["figures"]["recall@10"]["value"] == 1.0
+    assert record["figures"]["refused_unanswerable"]["value"] == 1.0
+    assert record["figures"]["answered"]["value"] <= record["figures"]["recall@1"]["value"]
     squad = tmp_path / "squad.json"
-    asked = [{"question": "How long is the warranty?", "answers": [{"text": "24 months"}]},
+    requests = [{"question": "How long is the warranty?", "answers": [{"text": "24 months"}]},
              {"question": "Who won the cup in 1954?", "answers": [], "is_impossible": True}]  # fmt: skip
-    squad.write_bytes(msgspec.json.encode({"data": [{"title": "t", "paragraphs": [{"qas": asked}]}]}))
+    squad.write_bytes(msgspec.json.encode({"data": [{"title": "t", "paragraphs": [{"qas": requests}]}]}))
     assert cli.json("score", index, "--data", str(squad))["samples"] == 2
     assert "the columns question and answer" in refused(cli, index, "--data", str(tmp_path / "drill.md"))

@@ -29,31 +29,31 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult, cli: Cli) -> None:
-    told = cli.json("score", str(made.folder))
+    answer = cli.json("score", str(made.folder))
     record, compression = made.trace.evaluation, made.trace.compression
     assert record is not None
     assert compression is not None
-    assert told["part"] == "test"
-    assert told["samples"] == record.samples
+    assert answer["part"] == "test"
+    assert answer["samples"] == record.samples
     by_name = {variant.name: variant for variant in compression.variants}
-    assert [form["name"] for form in told["forms"]] == list(by_name)
-    for form in told["forms"]:
+    assert [form["name"] for form in answer["forms"]] == list(by_name)
+    for form in answer["forms"]:
         accuracy = by_name[form["name"]].accuracy
         assert accuracy is not None
         assert form["figure"] == pytest.approx(accuracy.value)
         assert form["flips"] == by_name[form["name"]].flips
     default = by_name["int8"].accuracy
     assert default is not None
-    assert told["figures"]["accuracy"]["low"] == pytest.approx(default.low)
-    assert np.sum(told["evaluation"]["confusion"]) == record.samples
+    assert answer["figures"]["accuracy"]["low"] == pytest.approx(default.low)
+    assert np.sum(answer["evaluation"]["confusion"]) == record.samples
 
 
 def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     plain = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "plain.csv")))
     other = [[label.upper(), "7", b, a] for a, b, label in rows()]
-    place = write_rows(tmp_path / "other.csv", other, header="Label,extra,B [V],A")
+    path = write_rows(tmp_path / "other.csv", other, header="Label,extra,B [V],A")
     package = str(next(made.folder.glob("*.edge")))
-    assert cli.json("score", package, "--data", str(place))["figures"] == plain["figures"]
+    assert cli.json("score", package, "--data", str(path))["figures"] == plain["figures"]
     mapped = write_rows(tmp_path / "mapped.csv", [[b, a, "x" + label] for a, b, label in rows()], header="q,p,truth")
     words = ("--target", "truth", "--map", "p=a", "--map", "q=b", "--map", "xon=on", "--map", "xoff=off")
     assert cli.json("score", package, "--data", str(mapped), *words)["figures"] == plain["figures"]
@@ -70,32 +70,32 @@ def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path:
 
 def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(made.folder)
-    told = cli.json("score", folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
-    assert [row["met"] for row in told["needs"]] == [True, True, True]
-    told = cli.json("score", folder, "--need", "accuracy>=0.1", "--need", "accuracy>1", code=1)
-    assert [row["met"] for row in told["needs"]] == [True, False]
+    record = cli.json("score", folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
+    assert [row["met"] for row in record["needs"]] == [True, True, True]
+    record = cli.json("score", folder, "--need", "accuracy>=0.1", "--need", "accuracy>1", code=1)
+    assert [row["met"] for row in record["needs"]] == [True, False]
     assert run(["score", folder, "--need", "accuracy>1"]) == 1
-    said = capsys.readouterr().out
-    assert "need accuracy>1: missed" in said
-    assert "truth \\ answer" in said
-    assert "evaluated once" not in said
+    text = capsys.readouterr().out
+    assert "need accuracy>1: missed" in text
+    assert "truth \\ answer" in text
+    assert "evaluated once" not in text
     assert "no figure 'acuracy'" in refused(cli, folder, "--need", "acuracy>=.5")
     assert "accuracy>=0.9" in refused(cli, folder, "--need", "accuracy=.5")
 
 
 def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     ones = [row for row in rows() if row[-1] == "on"]
-    told = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "ones.csv", ones)))
-    assert told["samples"] == len(ones)
-    assert told["figures"]["accuracy"]["value"] == told["figures"]["recall.on"]["value"]
-    assert "recall.off" not in told["figures"]
+    record = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "ones.csv", ones)))
+    assert record["samples"] == len(ones)
+    assert record["figures"]["accuracy"]["value"] == record["figures"]["recall.on"]["value"]
+    assert "recall.off" not in record["figures"]
 
 
 def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     table = [*rows(), ["0", "0", "broken"]]
-    place = str(write_rows(tmp_path / "more.csv", table))
-    assert "'broken'" in refused(cli, str(made.folder), "--data", place)
-    assert cli.json("score", str(made.folder), "--data", place, "--map", "broken=")["samples"] == len(table) - 1
+    location = str(write_rows(tmp_path / "more.csv", table))
+    assert "'broken'" in refused(cli, str(made.folder), "--data", location)
+    assert cli.json("score", str(made.folder), "--data", location, "--map", "broken=")["samples"] == len(table) - 1
 
 
 def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli) -> None:
@@ -141,12 +141,14 @@ def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, cli:
     )
     record = cli.json("run", toml, "--data", data, "--out", tmp_path / "runs")
     package = str(tmp_path / "runs" / "left" / "left.edge")
-    told = cli.json("score", str(tmp_path / "runs" / "left"))
+    answer = cli.json("score", str(tmp_path / "runs" / "left"))
     variants = {one["name"]: one["error"] for one in record["compression"]["variants"]}
-    assert {form["name"]: form["figure"] for form in told["forms"]} == pytest.approx(variants)
-    assert "by group" in told["figures"]["rmse"]["method"]
-    assert told["notes"] == ["these figures belong to the tested fit; the package was refitted, also on these samples"]
-    assert cli.json("score", str(tmp_path / "runs" / "left" / "judged"))["figures"] == told["figures"]
+    assert {form["name"]: form["figure"] for form in answer["forms"]} == pytest.approx(variants)
+    assert "by group" in answer["figures"]["rmse"]["method"]
+    assert answer["notes"] == [
+        "these figures belong to the tested fit; the package was refitted, also on these samples"
+    ]
+    assert cli.json("score", str(tmp_path / "runs" / "left" / "judged"))["figures"] == answer["figures"]
     whole = cli.json("score", package, "--data", str(data), "--group", "unit", "--session", "unit")
     assert whole["samples"] == 6 * 17
     assert any("on about 100 % of these samples, so the score is too high" in note for note in whole["notes"])
@@ -208,9 +210,9 @@ def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, cli: Cli) -
     )
     cli("run", toml, "--data", folder, "--out", tmp_path / "runs", "--json")
     package = str(tmp_path / "runs" / "left" / "left.edge")
-    told = cli.json("score", package, "--data", str(folder), "--part", "test", "--last", "--need", "rmse<3")
-    assert told["samples"] == 4
-    assert {row["group"] for row in told["evaluation"]["groups"]} == {f"test-engine-{n}" for n in range(1, 5)}
+    record = cli.json("score", package, "--data", str(folder), "--part", "test", "--last", "--need", "rmse<3")
+    assert record["samples"] == 4
+    assert {row["group"] for row in record["evaluation"]["groups"]} == {f"test-engine-{n}" for n in range(1, 5)}
     assert cli.json("score", package, "--data", str(folder), "--part", "test")["samples"] == 4 * 8
     assert "Known: FD001, FD002" in refused(cli, package, "--data", str(folder), "--set", "subset=FD009")
 
@@ -220,8 +222,8 @@ def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: 
     assert own
     assert all(rows()[row["row"]][2] == row["truth"] for row in own)
     turned = [[a, b, {"on": "off", "off": "on"}[label]] for a, b, label in rows()]
-    place = write_rows(tmp_path / "turned.csv", turned)
-    worst = cli.json("score", str(made.folder), "--data", str(place))["evaluation"]["mistakes"]
+    path = write_rows(tmp_path / "turned.csv", turned)
+    worst = cli.json("score", str(made.folder), "--data", str(path))["evaluation"]["mistakes"]
     assert worst
     assert all(turned[row["row"]][2] == row["truth"] for row in worst)
 

@@ -57,11 +57,11 @@ def test_an_interrupt_is_heard_while_workers_work(tmp_path: Path, monkeypatch: p
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         # Neither batch ever ends: without hearing it the process would not either.
-        told = process.communicate(timeout=60)[1]
+        message = process.communicate(timeout=60)[1]
     finally:
         process.kill()
         process.wait()
-    assert told.rstrip().endswith("KeyboardInterrupt")
+    assert message.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_one_worker_is_this_process() -> None:

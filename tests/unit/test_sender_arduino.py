@@ -74,8 +74,8 @@ def uno(tmp_path_factory: pytest.TempPathFactory) -> Uno:
     for name in ("avr-g++", "gcc"):
         if shutil.which(name) is None:
             left_out(f"{name} is not installed")
-    for place, package in ((AVR, "arduino-core-avr"), (SIMAVR, "libsimavr-dev")):
-        if not place.exists():
+    for path, package in ((AVR, "arduino-core-avr"), (SIMAVR, "libsimavr-dev")):
+        if not path.exists():
             left_out(f"{package} is not installed")
     if importlib.util.find_spec("serial") is None:
         left_out("pyserial is not installed")
@@ -126,15 +126,15 @@ def test_rows_for_which_the_line_is_too_slow_are_counted_and_known_to_be_lost(un
     assert sketch.count("Serial.begin(115200)") == 1
     # A row of 39 bytes takes 41 ms at 9,600 baud, and one is due every 20.
     sent = uno.sent(sketch.replace("Serial.begin(115200)", "Serial.begin(9600)"))
-    most = SECONDS * 9600 // 10 // 39
+    maximum = SECONDS * 9600 // 10 // 39
     packets = received(line, sent)
     count, when = counts(packets), times(packets)
-    assert 0.7 * most < len(count) <= most
+    assert 0.7 * maximum < len(count) <= maximum
     assert np.all(np.diff(count) > 0)
     # What came keeps its time, whatever was left out before it.
     assert when - when[0] == pytest.approx((count - count[0]) / RATE, abs=1e-3)
     timeline = Timeline(RATE, ["a0", "a1", "a2"], TimelineConfig())
-    told = [health for packet in packets for health in timeline.push(packet)[1]] + timeline.flush()[1]
+    health_events = [health for packet in packets for health in timeline.push(packet)[1]] + timeline.flush()[1]
     lost = int(np.sum(np.diff(count) - 1))
     assert lost > SECONDS * RATE * 0.3
-    assert sum(health.amount for health in told if health.what == "filled") == lost
+    assert sum(health.amount for health in health_events if health.what == "filled") == lost

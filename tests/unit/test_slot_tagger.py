@@ -37,27 +37,27 @@ def travels() -> list[Utterance]:
 
 def test_training_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pycrfsuite")
-    said: list[str] = []
+    lines: list[str] = []
     monkeypatch.setattr("edgewright.language.slots.train._SILENT_S", 0.0)
-    train_tagger(travels()[::2], Slotting(iterations=20), said.append)
-    assert said[0].startswith("  slots: iteration 1 of 20, loss ")
-    assert "iteration 20 of 20" in said[-1]
-    assert said[-1].endswith("at most 0 s left")
+    train_tagger(travels()[::2], Slotting(iterations=20), lines.append)
+    assert lines[0].startswith("  slots: iteration 1 of 20, loss ")
+    assert "iteration 20 of 20" in lines[-1]
+    assert lines[-1].endswith("at most 0 s left")
 
 
 def test_a_line_comes_every_ten_seconds() -> None:
-    seconds, said = itertools.count(0.0, 3.0), list[str]()
-    iterations = Iterations(100, said.append, lambda: next(seconds))
+    seconds, lines = itertools.count(0.0, 3.0), list[str]()
+    iterations = Iterations(100, lines.append, lambda: next(seconds))
     for number in range(1, 10):
         for line in (f"***** Iteration #{number} *****\n", "Loss: 12.5\n", "Feature norm: 1.0\n", "\n"):
             iterations.hear(line)
-    assert [line.split()[2] for line in said] == ["1", "5", "9"]
+    assert [line.split()[2] for line in lines] == ["1", "5", "9"]
     quick = itertools.count(0.0, 0.01)
-    iterations = Iterations(100, said.append, lambda: next(quick))
+    iterations = Iterations(100, lines.append, lambda: next(quick))
     for number in range(1, 101):
         iterations.hear(f"***** Iteration #{number} *****\n")
         iterations.hear("Loss: 12.5\n")
-    assert len(said) == 3
+    assert len(lines) == 3
 
 
 def test_the_tagger_answers_as_crfsuite_does() -> None:

@@ -90,8 +90,8 @@ def test_a_folder_takes_files_and_no_canary(tmp_path: Path) -> None:
     with opened(tmp_path / "s", send_columns=("allowed",)) as store:
         fill(store)
         assert status.of(store).withheld >= 6
-        said = deliver(store, open_sink("folder", path=str(tmp_path / "stick")))
-        assert (said.sent, said.arrived, said.problem) == (3, 3, "")
+        delivery = deliver(store, open_sink("folder", path=str(tmp_path / "stick")))
+        assert (delivery.sent, delivery.arrived, delivery.problem) == (3, 3, "")
         assert status.of(store).waiting == {}
     (file,) = (tmp_path / "stick").iterdir()
     content = file.read_bytes()
@@ -107,8 +107,8 @@ def test_a_folder_takes_files_and_no_canary(tmp_path: Path) -> None:
 def test_http_takes_batches_and_no_canary(tmp_path: Path) -> None:
     with http_receiver() as (url, heard), opened(tmp_path / "s") as store:
         fill(store)
-        said = deliver(store, open_sink("http", url=url))
-        assert (said.sent, said.arrived) == (2, 2)
+        delivery = deliver(store, open_sink("http", url=url))
+        assert (delivery.sent, delivery.arrived) == (2, 2)
     assert b"Edgewright-Device: device-1" in heard[0]
     no_canary(b"".join(heard))
 
@@ -140,9 +140,9 @@ def test_exports_hold_named_columns_and_no_canary(
     assert "Raw data stays on the device unless you name a column" in cli(
         *base, "--rows", "--out", tmp_path / f"none.{form}", code=2
     )
-    said = cli(*base, "--rows", "--column", "alowed", "--out", tmp_path / f"none.{form}", code=2)
-    assert "no column 'alowed'. Known: " in said
-    assert "Did you mean 'allowed'?" in said
+    text = cli(*base, "--rows", "--column", "alowed", "--out", tmp_path / f"none.{form}", code=2)
+    assert "no column 'alowed'. Known: " in text
+    assert "Did you mean 'allowed'?" in text
     assert "one of boot, sequence" in cli(*base, "--column", "alowed", "--out", tmp_path / f"none.{form}", code=2)
     assert "--force" in cli(*base, "--rows", "--column", "ay", "--out", rows, code=2)
     assert not (tmp_path / f"none.{form}").exists()
@@ -180,10 +180,10 @@ def test_an_acknowledgement_says_durable_or_nothing() -> None:
 def test_a_stick_that_is_not_there_is_no_error_of_the_store(tmp_path: Path) -> None:
     with opened(tmp_path / "s", HandClock()) as store:
         fill(store)
-        said = deliver(store, open_sink("folder", path=str(tmp_path / "stick")))
-        assert said.arrived == 0
-        assert "Is the stick plugged in" in said.problem
-        assert sum(status.of(store).waiting.values()) == said.sent
+        delivery = deliver(store, open_sink("folder", path=str(tmp_path / "stick")))
+        assert delivery.arrived == 0
+        assert "Is the stick plugged in" in delivery.problem
+        assert sum(status.of(store).waiting.values()) == delivery.sent
 
 
 def test_a_receiver_that_keeps_half_gets_the_rest_again(tmp_path: Path) -> None:

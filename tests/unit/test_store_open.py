@@ -35,10 +35,10 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
         other.execute("PRAGMA user_version=2")
     other.close()
     before = files(tmp_path / "s")
-    told = "expected a store of version 1 or older, got version 2"
-    with pytest.raises(InputError, match=told):
+    text = "expected a store of version 1 or older, got version 2"
+    with pytest.raises(InputError, match=text):
         Store.open(tmp_path / "s")
-    with pytest.raises(InputError, match=told), reader.look(tmp_path / "s"):
+    with pytest.raises(InputError, match=text), reader.look(tmp_path / "s"):
         pass
     assert files(tmp_path / "s") == before
 
@@ -72,11 +72,11 @@ def test_a_folder_belongs_to_one_device_and_one_process(tmp_path: Path) -> None:
 
 def test_a_damaged_page_costs_what_was_on_it(tmp_path: Path) -> None:
     full(tmp_path / "s")
-    place = tmp_path / "s" / "store.sqlite"
-    whole = place.read_bytes()
+    path = tmp_path / "s" / "store.sqlite"
+    whole = path.read_bytes()
     page = whole.rfind(b"walking") // 4096
     bad = whole[: page * 4096] + b"\xff" * 4096 + whole[(page + 1) * 4096 :]
-    place.write_bytes(bad)
+    path.write_bytes(bad)
     not_closed(tmp_path / "s")
     with opened(tmp_path / "s") as store:
         state = status.of(store)
@@ -93,10 +93,10 @@ def test_a_damaged_page_costs_what_was_on_it(tmp_path: Path) -> None:
 
 def test_a_page_that_went_bad_after_an_orderly_end_is_met_when_it_is_read(tmp_path: Path) -> None:
     full(tmp_path / "s")
-    place = tmp_path / "s" / "store.sqlite"
-    whole = place.read_bytes()
+    path = tmp_path / "s" / "store.sqlite"
+    whole = path.read_bytes()
     bad = whole[:4096] + b"\x55" * 8192 + whole[3 * 4096 :]
-    place.write_bytes(bad)
+    path.write_bytes(bad)
     with opened(tmp_path / "s") as store:
         (told,) = status.of(store).damage
         assert told.boot == 2
@@ -168,10 +168,10 @@ def test_what_the_message_of_a_damaged_identity_says_can_be_done(tmp_path: Path)
     (tmp_path / "s" / "identity.sqlite").write_bytes(b"\xff" * 8192)
     with pytest.raises(OutputError) as caught:
         opened(tmp_path / "s")
-    told = str(caught.value)
-    assert str(tmp_path / "s" / "identity.sqlite") in told
-    assert "It is not replaced" in told
-    section = re.search(r"docs/device\.md, '(.+)'", told)
+    text = str(caught.value)
+    assert str(tmp_path / "s" / "identity.sqlite") in text
+    assert "It is not replaced" in text
+    section = re.search(r"docs/device\.md, '(.+)'", text)
     assert section is not None
     assert f"**{section[1]}**" in (ROOT / "docs" / "device.md").read_text()
     (tmp_path / "s").rename(tmp_path / "s.damaged")

@@ -114,9 +114,9 @@ def test_failures_let_the_outbox_rest_longer_and_longer(tmp_path: Path) -> None:
         sink.down = True
         rests = []
         for _ in range(14):
-            said = deliver(store, sink)
-            assert (said.sent, said.arrived) == (1, 0)
-            assert "silence" in said.problem
+            delivery = deliver(store, sink)
+            assert (delivery.sent, delivery.arrived) == (1, 0)
+            assert "silence" in delivery.problem
             assert take_all(store) == []
             rests.append(store.outbox.rest())
             clock.forward(store.outbox.rest() + 0.001)
@@ -202,8 +202,8 @@ def test_the_quota_takes_the_least_urgent_oldest_first_and_says_so(tmp_path: Pat
         decisions = [item.body["time"] for item in items if item.body.get("kind") == "decision"]
         assert decisions == [float(n) for n in range(200 - len(decisions), 200)]
         assert kinds.count("dropped") == 1
-        (told,) = [item.body["dropped"] for item in items if item.kind == "dropped"]
-        assert {(d["priority"], d["reason"], d["items"]) for d in told} == {
+        (record,) = [item.body["dropped"] for item in items if item.kind == "dropped"]
+        assert {(d["priority"], d["reason"], d["items"]) for d in record} == {
             (6, "quota", 200), (4, "quota", 200 - len(decisions)),
         }  # fmt: skip
 

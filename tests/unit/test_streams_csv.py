@@ -143,9 +143,9 @@ def test_standard_input_ends() -> None:
 
 def test_a_line_without_end_fills_no_memory() -> None:
     reader = LineReader(["x"], name="noise")
-    said = [text for _ in range(20) for text in reader.feed(b"1" * (LONGEST_LINE // 2)).notices]
+    lines = [text for _ in range(20) for text in reader.feed(b"1" * (LONGEST_LINE // 2)).notices]
     assert len(reader._held) <= LONGEST_LINE
-    assert len(said) == 1
+    assert len(lines) == 1
     assert reader.feed(b"\nx\n5\n").values.tolist() == [[5]]
 
 

@@ -84,9 +84,9 @@ def test_frames_and_single_rows_are_taken(push: HttpPush) -> None:
     ],
 )
 def test_rubbish_is_answered_with_400_and_the_reason(push: HttpPush, body: str, said: str) -> None:
-    status, told, _ = post(push, "/x", body)
+    status, record, _ = post(push, "/x", body)
     assert status == 400
-    assert said in told["error"]
+    assert said in record["error"]
     assert post(push, "/x", '{"a": 1, "b": 2}')[0] == 202
 
 

@@ -109,10 +109,10 @@ def test_no_broker_is_waited_for_and_said_once() -> None:
         port = free.getsockname()[1]
     stream = opened(f"mqtt:127.0.0.1:{port}/t", "a")
     begun = time.monotonic()
-    said = [text for _ in range(6) for text in notices(stream.read(0.1))]
+    lines = [text for _ in range(6) for text in notices(stream.read(0.1))]
     assert time.monotonic() - begun > 0.4
-    assert len(said) == 1
-    assert "no broker at 127.0.0.1" in said[0]
+    assert len(lines) == 1
+    assert "no broker at 127.0.0.1" in lines[0]
     stream.close()
 
 

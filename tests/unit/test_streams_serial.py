@@ -131,14 +131,14 @@ def test_noise_makes_the_baud_rate_doubted(line: Line, monkeypatch: pytest.Monke
     monkeypatch.setattr(serial_stream, "_STARTS_SOON", 0.2)
     stream = opened(f"serial:{line.name}@9600?form=framed", "a")
     stream.read(0.0)
-    said = ""
+    text = ""
     for _ in range(40):
         line.send(b"\x80\xfe\x00\x80" * 8)
-        said += " ".join(notices(stream.read(0.02)))
+        text += " ".join(notices(stream.read(0.02)))
         time.sleep(0.02)
-        if "baud" in said:
+        if "baud" in text:
             break
-    assert "is it 9600 baud, and form 'framed'?" in said
+    assert "is it 9600 baud, and form 'framed'?" in text
     stream.close()
 
 

@@ -119,9 +119,9 @@ def test_capture_through_libasound_gives_the_samples_of_the_device(tmp_path: Pat
 def test_a_microphone_that_is_not_there_is_waited_for_and_said_once() -> None:
     alsa()
     stream = opened("wav:alsa:hw:7,0", "sound")
-    said = notices(until_notice(stream, "cannot be opened"))
-    assert len(said) == 1
-    assert "alsa hw:7,0" in said[0]
+    lines = notices(until_notice(stream, "cannot be opened"))
+    assert len(lines) == 1
+    assert "alsa hw:7,0" in lines[0]
     assert [p for _ in range(5) for p in stream.read(0.1)] == []
     stream.close()
 

@@ -159,7 +159,7 @@ def test_opened_data_are_kept_until_they_change_and_up_to_a_bound(tmp_path: Path
     root = tmp_path / "studio"
     write_labels(write_recordings(root / "moves"))
     write_recordings(root / "others")
-    shelf = Shelf(most=ROWS)
+    shelf = Shelf(maximum=ROWS)
     origin = at_path(root, "moves", {"rate": "50"})
     first = shelf.open(origin)
     assert shelf.open(origin) is first
@@ -264,8 +264,8 @@ def test_a_large_data_set_gives_fewer_windows_and_says_so(tmp_path: Path, monkey
     assert why == ""
     assert opened.every > 1
     assert samples.X.nbytes <= 2 * 20_000
-    told = client(root).get("/data/at/moves?rate=50&window=50&step=5&view=map").text
-    assert f"the map uses one in {opened.every}" in told
+    message = client(root).get("/data/at/moves?rate=50&window=50&step=5&view=map").text
+    assert f"the map uses one in {opened.every}" in message
 
 
 def test_the_folder_source_reads_as_before(tmp_path: Path) -> None:

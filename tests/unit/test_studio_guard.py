@@ -97,9 +97,9 @@ def test_nothing_outside_the_folder_is_served(tmp_path: Path, page: str) -> None
     (runs / "outside-record").mkdir()
     (runs / "outside-record" / "trace.json").symlink_to(tmp_path / "secret" / "trace.json")
     studio = client(runs)
-    for place in OUTSIDE:
-        answer = studio.get(f"/{page}/{place}")
-        assert answer.status_code == 404, place
+    for location in OUTSIDE:
+        answer = studio.get(f"/{page}/{location}")
+        assert answer.status_code == 404, location
         assert "secret title" not in answer.text
     assert "secret title" not in studio.get("/").text
 

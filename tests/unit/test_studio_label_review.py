@@ -108,8 +108,8 @@ def test_it_leads_nowhere_else_and_takes_forms_from_its_own_pages_only(root: Pat
     write_project(root.parent / "out", "secret.labelling")
     (root / "link.labelling").symlink_to(root.parent / "out" / "secret.labelling")
     sqlite3.connect(root / "other.db").execute("CREATE TABLE t (x)").connection.close()
-    for place in ("link.labelling", "../out/secret.labelling", "other.db", "absent.labelling"):
-        assert studio.get(f"/label/{place}?as=ann").status_code == 404, place
+    for location in ("link.labelling", "../out/secret.labelling", "other.db", "absent.labelling"):
+        assert studio.get(f"/label/{location}?as=ann").status_code == 404, location
     assert "secret" not in studio.get("/label").text
     fields = form(studio.get(AT).text)
     assert (

@@ -106,9 +106,9 @@ def test_what_the_loader_would_refuse_is_said_beside_the_field(
     content = (root / "moves" / "labels.csv").read_bytes()
     answer = studio.post(AT, data={**form(studio.get(AT).text), **change, "do": "save"})
     assert answer.status_code == 400
-    said = re.search(rf'id="{field}-told">([^<]*)<', answer.text)
-    assert said, re.findall(r'-told">[^<]*<', answer.text)
-    assert told in unescape(said[1])
+    match = re.search(rf'id="{field}-told">([^<]*)<', answer.text)
+    assert match, re.findall(r'-told">[^<]*<', answer.text)
+    assert told in unescape(match[1])
     kept = form(answer.text)
     assert all(kept[name] == value for name, value in change.items() if "\x00" not in value)
     assert (root / "moves" / "labels.csv").read_bytes() == content

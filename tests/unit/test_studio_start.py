@@ -52,12 +52,12 @@ def controls(groups: Any) -> dict[str, str]:  # noqa: ANN401 - groups or setting
 @pytest.mark.parametrize("name", shipped())
 def test_a_form_that_nobody_changed_is_the_pipeline_itself(name: str) -> None:
     table = table_of(name)
-    said = controls(form(table))
-    asked = read(table, said.get, f"{name}.toml")
-    assert asked.errors == {}
-    assert asked.table == table
-    assert asked.config == parse(source_text(name)[0], name)
-    assert parse(toml_text(asked.table), name) == asked.config
+    record = controls(form(table))
+    settings = read(table, record.get, f"{name}.toml")
+    assert settings.errors == {}
+    assert settings.table == table
+    assert settings.config == parse(source_text(name)[0], name)
+    assert parse(toml_text(settings.table), name) == settings.config
 
 
 def test_every_key_of_the_schema_has_a_field_with_its_meaning() -> None:
@@ -77,29 +77,33 @@ def test_every_key_of_the_schema_has_a_field_with_its_meaning() -> None:
 
 def test_changes_reach_the_table() -> None:
     table = table_of("activity")
-    said = controls(form(table)) | {
+    record = controls(form(table)) | {
         "training-epochs": "3", "name": "mine", "window-samples": "20", "data-kind": "csv", "data-path": "rows.csv",
         "data-more": '{ target = "label" }', "stages": '[{ kind = "impute" }]',
     }  # fmt: skip
-    del said["compression-int8"]
-    asked = read(table, said.get, "activity.toml")
-    assert asked.config is not None
-    assert (asked.config.name, asked.config.training.epochs, asked.config.compression.int8) == ("mine", 3, False)
-    assert asked.config.window is not None
-    assert asked.config.data == {"kind": "csv", "path": "rows.csv", "target": "label"}
-    assert asked.config.stages == ({"kind": "impute"},)
-    assert parse(toml_text(asked.table), "x") == asked.config
+    del record["compression-int8"]
+    settings = read(table, record.get, "activity.toml")
+    assert settings.config is not None
+    assert (settings.config.name, settings.config.training.epochs, settings.config.compression.int8) == (
+        "mine",
+        3,
+        False,
+    )
+    assert settings.config.window is not None
+    assert settings.config.data == {"kind": "csv", "path": "rows.csv", "target": "label"}
+    assert settings.config.stages == ({"kind": "impute"},)
+    assert parse(toml_text(settings.table), "x") == settings.config
 
 
 def test_every_mistake_stands_beside_its_field_and_input_is_kept() -> None:
     table = table_of("activity")
-    said = controls(form(table)) | {
+    record = controls(form(table)) | {
         "name": "a b", "seed": "-1", "training-epochs": "many", "split-test": "2", "split-by": "moon",
         "stages": "[{ kind = ", "data-kind": "", "training-batch": "",
     }  # fmt: skip
-    asked = read(table, said.get, "activity.toml")
-    assert asked.config is None
-    fields = {f.key: f for group in asked.groups for f in group.fields}
+    settings = read(table, record.get, "activity.toml")
+    assert settings.config is None
+    fields = {f.key: f for group in settings.groups for f in group.fields}
     wrong = {key: f.error for key, f in fields.items() if f.error}
     assert set(wrong) == {"name", "seed", "training.epochs", "split.test", "split.by", "stages"}
     assert wrong["training.epochs"] == "Expected a whole number, got 'many' - at activity.toml training.epochs"
@@ -127,8 +131,8 @@ def filled(studio: Client, address: str) -> dict[str, str]:
 
 def test_a_wrong_form_starts_nothing(tmp_path: Path) -> None:
     studio = client(tmp_path)
-    said = filled(studio, "/start?pipeline=latency") | {"training-epochs": HOSTILE}
-    answer = studio.post("/start", data=said)
+    record = filled(studio, "/start?pipeline=latency") | {"training-epochs": HOSTILE}
+    answer = studio.post("/start", data=record)
     assert answer.status_code == 400
     assert "Nothing was started" in answer.text
     assert "<img" not in answer.text
@@ -144,19 +148,19 @@ def test_a_run_is_started_watched_and_found(tmp_path: Path, small: Path) -> None
     brought = studio.post("/bring", files={"file": ("my pipe.toml", small.read_bytes())})
     assert brought.status_code == 303
     assert re.fullmatch(r"/start\?pipeline=pipelines/my-pipe-[0-9a-f]{8}\.toml", brought.headers["location"])
-    said = filled(studio, brought.headers["location"])
-    assert said["data-kind"] == "csv"
-    address = studio.post("/start", data=said | {"name": "mine"}).headers["location"]
+    record = filled(studio, brought.headers["location"])
+    assert record["data-kind"] == "csv"
+    address = studio.post("/start", data=record | {"name": "mine"}).headers["location"]
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         answer = studio.get(address)
-        place = answer.headers.get("location", address)
-        if place.startswith("/page/"):
+        location = answer.headers.get("location", address)
+        if location.startswith("/page/"):
             break
-        address = place if place.startswith("/live/") else address
+        address = location if location.startswith("/live/") else address
         time.sleep(0.1)
-    assert place == "/page/mine"
-    assert "mine" in studio.get(place).text
+    assert location == "/page/mine"
+    assert "mine" in studio.get(location).text
     again = filled(studio, "/start?like=mine")
     assert (again["name"], again["data-kind"]) == ("mine", "csv")
     refused = studio.post("/start", data=again | {"data-path": "nowhere.csv", "training-epochs": "1"})
@@ -176,12 +180,12 @@ def test_a_run_is_started_watched_and_found(tmp_path: Path, small: Path) -> None
 def test_no_more_runs_than_may_go_on_at_once_and_all_end_with_the_studio(tmp_path: Path, small: Path) -> None:
     studio = client(tmp_path / "runs")
     name = studio.post("/bring", files={"file": ("long.toml", small.read_bytes())}).headers["location"]
-    said = filled(studio, name) | {"training-epochs": "100000"}
+    record = filled(studio, name) | {"training-epochs": "100000"}
     jobs = studio.app.state.studio.jobs
     try:
-        assert studio.post("/start", data=said).status_code == 303
-        assert studio.post("/start", data=said).status_code == 303
-        third = studio.post("/start", data=said)
+        assert studio.post("/start", data=record).status_code == 303
+        assert studio.post("/start", data=record).status_code == 303
+        third = studio.post("/start", data=record)
         assert third.status_code == 409
         assert "Expected at most 2 runs at once, got 2 running or waiting" in third.text
         assert 'value="100000"' in third.text

@@ -183,12 +183,12 @@ def test_speech_by_espeak_ng(tmp_path: Path) -> None:
     assert all(0.2 < len(sound) / made.rate < 1.5 and 0.3 < np.abs(sound).max() <= 1 for sound in sounds)
     assert len({sound.tobytes() for sound in sounds}) == 8
     assert all(np.flatnonzero(np.abs(sound) > 0.01)[-1] > 0.75 * len(sound) for sound in sounds)
-    for words, voices, told in (
+    for words, voices, text in (
         (["stop"], ("xx",), "voice"), (["stop"], ("../x",), "names of voices"), (["--version"], ("en-gb",), "to say"),
         (["stop", "stop"], ("en-gb",), "different words"), (["go on", "go-on"], ("en-gb",), "different words"),
         (["?!"], ("en-gb",), "words to say"), (["_"], ("en-gb",), "silence"),
     ):  # fmt: skip
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=text):
             speak(words, voices, 1, 0, tmp_path)
 
 

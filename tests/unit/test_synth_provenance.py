@@ -143,8 +143,8 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, cli: Cli, capsys:
     assert not made[sides.test].any()
     assert "--force" in cli(*call, "--out", out, code=2)
     assert run([*call, "--force", "--out", str(out)]) == 0
-    told = 'target = "activity"; group = "person"; session = "session"; time = "time"; ignore = ["recording"]'
-    assert told in capsys.readouterr().out, "what reads it is said"
+    text = 'target = "activity"; group = "person"; session = "session"; time = "time"; ignore = ["recording"]'
+    assert text in capsys.readouterr().out, "what reads it is said"
     alone = ["synth", "signals", str(source), "--time", "t", "--ignore", "activity", "--ignore", "person"]
     free = [*alone, "--ignore", "visit", "--method", "jitter", "--out", str(tmp_path / f"j{ending}"), "--json"]
     assert json.loads(cli(*free))["rows"] == 1200

@@ -31,9 +31,9 @@ def tables(text: str) -> list[list[str]]:
 def wrong(text: str, there: set[str]) -> list[str]:
     """Return what is not as it must be: rows without a test, tests that are gone, attacks without a row."""
     threats, attacks = tables(text)
-    told = [f"no test: {row}" for row in (*threats, *attacks) if not re.findall(r"`(test_\w+)`", row)]
-    told += [f"gone: {name}" for name in sorted(set(re.findall(r"`(test_\w+)`", "".join(threats + attacks))) - there)]
-    return told + [f"no row: {name}" for name in END_TO_END if not any(row.startswith(f"| {name}") for row in attacks)]
+    lines = [f"no test: {row}" for row in (*threats, *attacks) if not re.findall(r"`(test_\w+)`", row)]
+    lines += [f"gone: {name}" for name in sorted(set(re.findall(r"`(test_\w+)`", "".join(threats + attacks))) - there)]
+    return lines + [f"no row: {name}" for name in END_TO_END if not any(row.startswith(f"| {name}") for row in attacks)]
 
 
 @pytest.fixture(scope="module")

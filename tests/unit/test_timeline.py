@@ -46,26 +46,26 @@ def play(
     line = Timeline(RATE, ["a", "b"][: values.shape[1]], TimelineConfig(**settings))
     whole = packet(values, time, sequence)
     ready: list[Ready] = []
-    told: list[Health] = []
+    health_events: list[Health] = []
     edges = [0, *cuts, len(values)]
     for a, b in pairwise(edges):
         part = packet(whole.values[a:b], whole.time[a:b], None if sequence is None else np.asarray(sequence)[a:b])
         one, two = line.push(part)
         ready += one
-        told += two
+        health_events += two
     one, two = line.flush()
-    ready, told = ready + one, told + two
-    gaps, place = [], 0
+    ready, health_events = ready + one, health_events + two
+    gaps, index = [], 0
     for piece in ready:
         if piece.gap_before:
-            gaps.append(place)
-        place += len(piece.values)
+            gaps.append(index)
+        index += len(piece.values)
     return (
         np.concatenate([p.values for p in ready]),
         np.concatenate([p.time for p in ready]),
         gaps,
         np.concatenate([p.healthy for p in ready]),
-        told,
+        health_events,
     )
 
 
@@ -75,10 +75,10 @@ def texts(told: list[Health]) -> list[str]:
 
 def test_rows_that_come_as_they_should_pass_unchanged() -> None:
     values, time = moving(500), np.arange(500) / RATE
-    got, moments, gaps, healthy, told = play(values, time)
+    got, moments, gaps, healthy, health_events = play(values, time)
     assert np.array_equal(got, values)
     assert np.array_equal(moments, time)
-    assert (gaps, told) == ([0], [])
+    assert (gaps, health_events) == ([0], [])
     assert healthy.all()
 
 
@@ -86,54 +86,54 @@ def test_jitter_and_a_clock_two_percent_off_change_no_row() -> None:
     rng = np.random.default_rng(1)
     values = moving(2000)
     time = np.arange(2000) / (RATE * 1.02) + rng.uniform(-0.006, 0.006, 2000)
-    got, _, gaps, _, told = play(values, time)
+    got, _, gaps, _, health_events = play(values, time)
     assert np.array_equal(got, values)
-    assert (gaps, told) == ([0], [])
+    assert (gaps, health_events) == ([0], [])
 
 
 def test_a_few_lost_rows_are_a_straight_line_and_many_are_a_gap() -> None:
     values = np.arange(100, dtype=np.float32)[:, None]
     time = np.arange(100) / RATE
     kept = np.r_[0:20, 23:60, 80:100]
-    got, moments, gaps, _, told = play(values[kept], time[kept])
+    got, moments, gaps, _, health_events = play(values[kept], time[kept])
     assert got[:60, 0].tolist() == pytest.approx(list(range(60)))
     assert moments[:60].tolist() == pytest.approx(time[:60].tolist())
     assert gaps == [0, 60]
     assert got[60, 0] == 80
-    assert texts(told) == ["filled: 3 rows", "gap of 0.42 s"]
+    assert texts(health_events) == ["filled: 3 rows", "gap of 0.42 s"]
 
 
 def test_the_senders_count_says_what_is_lost_whatever_the_clock_says() -> None:
     values = np.arange(100, dtype=np.float32)[:, None]
     kept = np.r_[0:20, 22:60, 80:100]
     arrival = np.cumsum(np.full(len(kept), 1 / RATE))  # stamped at arrival: nothing seems to be missing
-    got, _, gaps, _, told = play(values[kept], arrival, kept)
+    got, _, gaps, _, health_events = play(values[kept], arrival, kept)
     assert got[:60, 0].tolist() == pytest.approx(list(range(60)))
     assert gaps == [0, 60]
-    assert [health.what for health in told] == ["filled", "gap"]
+    assert [health.what for health in health_events] == ["filled", "gap"]
 
 
 @pytest.mark.parametrize("sequence", [None, True])
 def test_duplicates_are_left_out(sequence: bool | None) -> None:
     values, time = moving(50), np.arange(50) / RATE
     twice = np.repeat(np.arange(50), 2)
-    got, _, gaps, _, told = play(values[twice], time[twice], twice if sequence else None)
+    got, _, gaps, _, health_events = play(values[twice], time[twice], twice if sequence else None)
     assert np.array_equal(got, values)
     assert gaps == [0]
-    assert texts(told) == ["duplicate: 1 row", "duplicate: 49 rows"]
+    assert texts(health_events) == ["duplicate: 1 row", "duplicate: 49 rows"]
 
 
 def test_late_rows_find_their_place_where_there_is_time_to_wait_and_are_left_out_else() -> None:
     values, time = moving(100), np.arange(100) / RATE
     order = np.arange(100)
     order[[10, 12]], order[[50, 53]] = order[[12, 10]], order[[53, 50]]
-    got, moments, gaps, _, told = play(values[order], time[order], wait=0.2)
+    got, moments, gaps, _, health_events = play(values[order], time[order], wait=0.2)
     assert np.array_equal(got, values)
     assert np.array_equal(moments, time)
-    assert (gaps, told) == ([0], [])
-    got, moments, _, _, told = play(values[order], time[order])
+    assert (gaps, health_events) == ([0], [])
+    got, moments, _, _, health_events = play(values[order], time[order])
     assert (np.diff(moments) > 0).all()
-    assert {"late", "filled"} <= {health.what for health in told}
+    assert {"late", "filled"} <= {health.what for health in health_events}
 
 
 def test_a_clock_that_jumps_by_four_hundred_days_costs_no_row_where_rows_are_counted() -> None:
@@ -141,12 +141,12 @@ def test_a_clock_that_jumps_by_four_hundred_days_costs_no_row_where_rows_are_cou
     for days in (400, -400):
         time = np.arange(300) / RATE
         time[150:] += days * 86400.0
-        got, moments, gaps, _, told = play(values, time, np.arange(300))
+        got, moments, gaps, _, health_events = play(values, time, np.arange(300))
         assert np.array_equal(got, values)
         assert gaps == [0]
         assert np.diff(moments) == pytest.approx(np.full(299, 1 / RATE))
-        assert [health.what for health in told] == ["clock"]
-        assert told[0].amount == pytest.approx(days * 86400.0)
+        assert [health.what for health in health_events] == ["clock"]
+        assert health_events[0].amount == pytest.approx(days * 86400.0)
 
 
 def test_a_clock_that_jumps_is_a_gap_where_rows_are_not_counted_and_time_never_falls_back() -> None:
@@ -154,40 +154,40 @@ def test_a_clock_that_jumps_is_a_gap_where_rows_are_not_counted_and_time_never_f
     for days in (400, -400):
         time = np.arange(300) / RATE
         time[150:] += days * 86400.0
-        got, moments, gaps, _, told = play(values, time)
+        got, moments, gaps, _, health_events = play(values, time)
         assert np.array_equal(got, values)
         assert gaps == [0, 150]
         assert (np.diff(moments) > 0).all()
-        assert [health.what for health in told] == ["clock"]
+        assert [health.what for health in health_events] == ["clock"]
 
 
 def test_one_row_with_a_wild_time_is_left_out_and_nothing_else_happens() -> None:
     values, time = moving(100), np.arange(100) / RATE
     time[40] += 1e6
-    got, _, gaps, _, told = play(values, time)
+    got, _, gaps, _, health_events = play(values, time)
     assert len(got) == 100
     assert np.array_equal(np.delete(got, 40, 0), np.delete(values, 40, 0))
     assert gaps == [0]
-    assert sorted(health.what for health in told) == ["filled", "stray"]
+    assert sorted(health.what for health in health_events) == ["filled", "stray"]
 
 
 def test_a_board_that_starts_anew_is_a_gap_and_goes_on() -> None:
     values, time = moving(800), np.arange(800) / RATE
     time[400:] -= time[400]
     count = np.r_[0:400, 0:400]
-    got, moments, gaps, _, told = play(values, time, count)
+    got, moments, gaps, _, health_events = play(values, time, count)
     assert np.array_equal(got, values)
     assert gaps == [0, 400]
     assert (np.diff(moments) > 0).all()
-    assert told[0].text.startswith("the sender restarted")
+    assert health_events[0].text.startswith("the sender restarted")
 
 
 def test_a_stuck_channel_is_told_of_and_its_rows_are_doubted() -> None:
     values, time = moving(4000), np.arange(4000) / RATE
     values[500:2500, 0] = values[499, 0]
     values[3000:3100, 1] = values[2999, 1]  # two seconds: no sensor is stuck yet
-    _, _, _, healthy, told = play(values, time)
-    assert texts(told) == ["stuck: a 30 s", "well: a after 40 s stuck"]
+    _, _, _, healthy, health_events = play(values, time)
+    assert texts(health_events) == ["stuck: a 30 s", "well: a after 40 s stuck"]
     assert np.flatnonzero(~healthy).tolist() == list(range(499 + 1499, 2500))
     assert play(values, time, rests=("a",))[4] == []
 
@@ -196,8 +196,8 @@ def test_a_channel_without_values_is_told_of_and_infinite_counts_as_none() -> No
     values, time = moving(600), np.arange(600) / RATE
     values[100:300, 1] = np.nan
     values[300:350, 1] = np.inf
-    got, _, _, healthy, told = play(values, time)
-    assert texts(told) == ["missing: b 2 s", "well: b after 5 s missing"]
+    got, _, _, healthy, health_events = play(values, time)
+    assert texts(health_events) == ["missing: b 2 s", "well: b after 5 s missing"]
     assert np.flatnonzero(~healthy).tolist() == list(range(199, 350))
     assert not np.isinf(got).any()
 
@@ -205,8 +205,8 @@ def test_a_channel_without_values_is_told_of_and_infinite_counts_as_none() -> No
 @pytest.mark.parametrize("rate", [25.0, 41.3, 60.0, 100.0])
 def test_another_rate_is_told_and_rows_keep_to_the_nominal_one(rate: float) -> None:
     values = moving(2000)
-    got, moments, gaps, healthy, told = play(values, np.arange(2000) / rate)
-    said = next(health for health in told if health.what == "rate")
+    got, moments, gaps, healthy, health_events = play(values, np.arange(2000) / rate)
+    said = next(health for health in health_events if health.what == "rate")
     assert said.text == f"rate {rate:.3g} instead of 50 Hz"
     assert len(got) / (moments[-1] - moments[0]) == pytest.approx(RATE, rel=0.08)
     assert gaps == [0]
@@ -215,8 +215,8 @@ def test_another_rate_is_told_and_rows_keep_to_the_nominal_one(rate: float) -> N
 
 def test_a_rate_that_is_right_again_is_told() -> None:
     time = np.r_[np.arange(400) / 40.0, 10.0 + np.arange(800) / RATE]
-    _, _, _, healthy, told = play(moving(1200), time)
-    assert [health.what for health in told if health.what in ("rate", "well")] == ["rate", "well"]
+    _, _, _, healthy, health_events = play(moving(1200), time)
+    assert [health.what for health in health_events if health.what in ("rate", "well")] == ["rate", "well"]
     assert healthy[-1]
 
 
@@ -225,10 +225,10 @@ def test_times_that_are_missing_count_as_the_next_row() -> None:
     time[[0, 30, 31]] = np.nan
     got, moments, gaps, _, _ = play(values[30:], time[30:])
     assert len(got) == 70
-    got, moments, gaps, _, told = play(values[1:], time[1:])
+    got, moments, gaps, _, health_events = play(values[1:], time[1:])
     assert np.array_equal(got, values[1:])
     assert np.isfinite(moments).all()
-    assert (gaps, told) == ([0], [])
+    assert (gaps, health_events) == ([0], [])
 
 
 def test_memory_stays_bounded_where_time_stands_still() -> None:
@@ -310,17 +310,17 @@ def test_time_rises_and_a_stretch_keeps_about_to_the_rate(stream: Stream) -> Non
 @pytest.mark.parametrize(("rate", "wait"), [(1.0, 0.0), (5.0, 0.0), (0.1, 0.0), (1.0, 0.2)])
 def test_a_source_that_is_far_too_slow_is_one_wrong_rate_and_its_gaps_are_counted(rate: float, wait: float) -> None:
     time = np.arange(299) / rate
-    _, _, gaps, healthy, told = play(moving(299), time, wait=wait)
-    assert [health.text for health in told if health.what == "rate"] == [f"rate {rate:.3g} instead of 50 Hz"]
+    _, _, gaps, healthy, health_events = play(moving(299), time, wait=wait)
+    assert [health.text for health in health_events if health.what == "rate"] == [f"rate {rate:.3g} instead of 50 Hz"]
     assert len(gaps) == 299
-    counted = [health for health in told if health.what == "gap"]
+    counted = [health for health in health_events if health.what == "gap"]
     # One at once, and then one in ten seconds; all of the time without rows is in them.
     assert len(counted) <= 2 + min(298, time[-1] / 10.0)
     assert sum(health.amount for health in counted) == pytest.approx(time[-1])
-    assert len(told) == len(counted) + 1
+    assert len(health_events) == len(counted) + 1
     assert not healthy[20:].any()
     for cuts in (list(range(1, 299)), [5, 11, 12, 13, 140]):
-        assert play(moving(299), time, wait=wait, cuts=cuts)[4] == told
+        assert play(moving(299), time, wait=wait, cuts=cuts)[4] == health_events
 
 
 def test_a_source_with_pauses_or_counted_losses_has_its_own_rate_and_a_slow_one_that_recovers_is_well() -> None:
@@ -329,24 +329,24 @@ def test_a_source_with_pauses_or_counted_losses_has_its_own_rate_and_a_slow_one_
     lost = np.arange(300) * 50
     assert {health.what for health in play(moving(300), lost / RATE, lost)[4]} == {"gap"}
     better = np.r_[np.arange(30), 30 + np.arange(400) / RATE]
-    _, _, _, healthy, told = play(moving(430), better)
-    assert [health.what for health in told if health.what in ("rate", "well")] == ["rate", "well"]
+    _, _, _, healthy, health_events = play(moving(430), better)
+    assert [health.what for health in health_events if health.what in ("rate", "well")] == ["rate", "well"]
     assert healthy[-1]
 
 
 def test_a_clock_that_is_set_again_and_again_is_told_now_and_then() -> None:
     time = np.arange(1000) * 3.0
-    got, _, gaps, _, told = play(moving(1000), time, np.arange(1000))
+    got, _, gaps, _, health_events = play(moving(1000), time, np.arange(1000))
     assert (len(got), gaps) == (1000, [0])
-    assert {health.what for health in told} == {"clock"}
-    assert len(told) <= 4
-    assert told[1].text.startswith("clock jumped ")
-    assert " times, by +" in told[1].text
+    assert {health.what for health in health_events} == {"clock"}
+    assert len(health_events) <= 4
+    assert health_events[1].text.startswith("clock jumped ")
+    assert " times, by +" in health_events[1].text
 
 
 def test_counted_rows_that_are_lost_in_a_gap_are_no_wrong_rate() -> None:
     kept = np.r_[0:200, 225:425, 500:700]
-    _, _, gaps, healthy, told = play(moving(len(kept)), kept / RATE, kept)
+    _, _, gaps, healthy, health_events = play(moving(len(kept)), kept / RATE, kept)
     assert gaps == [0, 200, 400]
-    assert {health.what for health in told} == {"gap"}
+    assert {health.what for health in health_events} == {"gap"}
     assert healthy.all()

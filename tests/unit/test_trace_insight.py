@@ -32,8 +32,8 @@ def test_growth_is_told_from_three_sizes_on() -> None:
     points = tuple(msgspec.structs.replace(p, cpu_seconds=p.cpu_seconds + 0.1) for p in example.scaling().points)
     known = {"small": {"cpu_seconds": 0.98}, "large": {"cpu_seconds": 1.02}}
     record = msgspec.structs.replace(example.scaling(), points=points, exponents=known)
-    said = key_insight(scaling=record).sentence
-    assert said.endswith("; processor time grows as rows to the power 1.02 ('large') and 0.98 ('small')")
+    text = key_insight(scaling=record).sentence
+    assert text.endswith("; processor time grows as rows to the power 1.02 ('large') and 0.98 ('small')")
     short = tuple(msgspec.structs.replace(p, cpu_seconds=1e-6) for p in points)
     assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=short)).sentence
     clock = {name: {"cpu_seconds": 4.1, "seconds": 1.02} for name in ("small", "large")}
@@ -70,9 +70,9 @@ def test_reduction_is_the_stage_that_drops_most() -> None:
 
 
 def test_verdict_ready() -> None:
-    said = verdict(evaluation=example.evaluation(), compression=example.compression(), device=example.device())
-    assert said.startswith("ready for phone-arm64: 87.9 % right (95 %: 84.2 % to 91.1 %), int8 within the limit")
-    assert "fits every budget, but swapped axes costs 26.5 points" in said
+    text = verdict(evaluation=example.evaluation(), compression=example.compression(), device=example.device())
+    assert text.startswith("ready for phone-arm64: 87.9 % right (95 %: 84.2 % to 91.1 %), int8 within the limit")
+    assert "fits every budget, but swapped axes costs 26.5 points" in text
 
 
 def test_verdict_names_every_problem() -> None:
@@ -81,11 +81,11 @@ def test_verdict_names_every_problem() -> None:
     compression = msgspec.structs.replace(example.compression(), drop=0.05, within=False)
     row = msgspec.structs.replace(example.device().rows[0], used=2e9)
     device = msgspec.structs.replace(example.device(), rows=(row,), fits=False)
-    said = verdict(evaluation=evaluation, compression=compression, device=device)
-    assert said.startswith("not ready for phone-arm64: ")
-    assert "not significantly better than always predicting the most frequent class" in said
-    assert "int8 loses 5 points of accuracy, the limit is 2 points" in said
-    assert "flash 2 GB of 64 MB" in said
+    text = verdict(evaluation=evaluation, compression=compression, device=device)
+    assert text.startswith("not ready for phone-arm64: ")
+    assert "not significantly better than always predicting the most frequent class" in text
+    assert "int8 loses 5 points of accuracy, the limit is 2 points" in text
+    assert "flash 2 GB of 64 MB" in text
 
 
 def test_verdict_without_parts() -> None:

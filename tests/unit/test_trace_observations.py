@@ -43,14 +43,14 @@ def losses(values: list[float], validation: list[float] | None = None) -> tuple[
     ],
 )
 def test_the_last_epoch_has_the_sentence_of_its_rule(made: tuple[EpochRecord, ...], facts: tuple[str, ...]) -> None:
-    said = observe(made)[-1].observation
-    assert all(fact in said for fact in facts), said
+    text = observe(made)[-1].observation
+    assert all(fact in text for fact in facts), text
 
 
 def test_the_first_epoch_is_compared_with_chance() -> None:
     first = EpochRecord(epoch=1, loss=0.75, accuracy=0.55, validation_loss=None, validation_accuracy=None)
-    said = observe([first], classes=3)[0].observation
-    assert "55 % accuracy" in said and "33 %" in said
+    text = observe([first], classes=3)[0].observation
+    assert "55 % accuracy" in text and "33 %" in text
 
 
 def test_an_event_is_one_once() -> None:

@@ -51,13 +51,13 @@ def test_nothing_is_said_of_epochs_and_int8(tmp_path: Path, kind: str) -> None:
     with console.capture() as held:
         print_trace(trace, console, "runs/small")
     text = held.get()
-    told = text[text.index("\nTraining trace") : text.index("\nEvaluation")]
-    told += text[text.index("\nCompression") : text.index("\nDevice fit")]
-    assert [word for word in UNTRUE if word in told] == []
-    assert f"{kind} · fitted at once" in told
-    assert "float with disturbed samples" in told
-    assert max(map(len, told.splitlines())) <= 80
-    assert "program on cortex-m4" in told
+    message = text[text.index("\nTraining trace") : text.index("\nEvaluation")]
+    message += text[text.index("\nCompression") : text.index("\nDevice fit")]
+    assert [word for word in UNTRUE if word in message] == []
+    assert f"{kind} · fitted at once" in message
+    assert "float with disturbed samples" in message
+    assert max(map(len, message.splitlines())) <= 80
+    assert "program on cortex-m4" in message
     page = page_html(trace)
     assert "int8 with disturbed samples" not in page
     assert "float with disturbed samples" in page

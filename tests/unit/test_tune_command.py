@@ -48,10 +48,10 @@ def test_a_package_with_the_chosen_decision_is_written_beside_the_run(
 ) -> None:
     data = recordings(tmp_path / "rows.csv")
     before = package_path(model).read_bytes()
-    asked = ["tune", str(model), "--data", str(data), "--alarm", "on", "--cost", "false-alarm=1,miss=20"]
-    told = cli(*asked, "--device", "cortex-m4")
-    assert "0 of 8" in told
-    assert "cortex-m4" in told
+    requested = ["tune", str(model), "--data", str(data), "--alarm", "on", "--cost", "false-alarm=1,miss=20"]
+    text = cli(*requested, "--device", "cortex-m4")
+    assert "0 of 8" in text
+    assert "cortex-m4" in text
     folder = model.parent / "small-tuned"
     assert sorted(p.name for p in folder.iterdir()) == ["small.edge", "tune.html", "tune.json"]
     assert package_path(model).read_bytes() == before
@@ -70,7 +70,7 @@ def test_a_package_with_the_chosen_decision_is_written_beside_the_run(
     assert record.exposure == pytest.approx((8 * 150 - 8 * 2) / 1000, abs=0.01)
     assert load(folder).check() < 1e-6
     assert load(folder).predict(np.array([[2.5, 2.5]], np.float32)).labels[0] == "on"
-    assert run([*asked, "--json"]) == 0
+    assert run([*requested, "--json"]) == 0
     assert (model.parent / "small-tuned-2").is_dir()
     again = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
     assert again.decision == record.decision
@@ -86,26 +86,28 @@ def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, t
     sure = [draw.normal(-0.1 if i % 50 >= 47 else -1.0, 0.7, 2) for i in range(2000)]
     table = [[f"{a:.4f}", f"{b:.4f}", "on" if i % 50 >= 47 else "off"] for i, (a, b) in enumerate(sure)]
     data = write_rows(tmp_path / "rows.csv", table, header="a,b,label")
-    asked = ["tune", str(model), "--data", str(data), "--alarm", "on"]
-    asked += ["--smoothing", "1", "--debounce", "1", "--refractory", "0", "--json"]
-    first = msgspec.json.decode(cli(*asked, "--out", tmp_path / "first"), type=TuneRecord)
+    requested = ["tune", str(model), "--data", str(data), "--alarm", "on"]
+    requested += ["--smoothing", "1", "--debounce", "1", "--refractory", "0", "--json"]
+    first = msgspec.json.decode(cli(*requested, "--out", tmp_path / "first"), type=TuneRecord)
     assert len(first.points) > 1
     last = len(first.points)
-    named = msgspec.json.decode(cli(*asked, "--out", tmp_path / "named", "--point", last), type=TuneRecord)
+    named = msgspec.json.decode(cli(*requested, "--out", tmp_path / "named", "--point", last), type=TuneRecord)
     assert named.points == first.points
     assert (named.chosen, named.taken) == (last - 1, "point")
     decision = read_package(tmp_path / "named" / "small.edge").manifest.decision
     assert decision == named.decision
     assert decision.thresholds["on"] == first.points[last - 1].threshold
-    told = cli(*asked[:-1], "--out", tmp_path / "shown", "--point", last)
-    assert f"{last} chosen" in told
-    assert f"point {last}, set by --point" in told
+    text = cli(*requested[:-1], "--out", tmp_path / "shown", "--point", last)
+    assert f"{last} chosen" in text
+    assert f"point {last}, set by --point" in text
     assert (
         read_package(tmp_path / "shown" / "small.edge").sha256 == read_package(tmp_path / "named" / "small.edge").sha256
     )
-    assert f"a point of the curve, 1 to {last}" in cli(*asked, "--out", tmp_path / "no", "--point", last + 1, code=2)
+    assert f"a point of the curve, 1 to {last}" in cli(
+        *requested, "--out", tmp_path / "no", "--point", last + 1, code=2
+    )
     # These rows have no rate.
-    assert "--point" in cli(*asked, "--out", tmp_path / "no", "--alarms-per-day", "5", code=2)
+    assert "--point" in cli(*requested, "--out", tmp_path / "no", "--alarms-per-day", "5", code=2)
     assert not (tmp_path / "no").exists()
 
 
@@ -115,22 +117,22 @@ def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_
 ) -> None:
     data = recordings(tmp_path / "rows.csv")
     names = sorted(p.name for p in model.iterdir())
-    asked = ["--data", str(data), "--alarm", "on", "--json"]
-    assert run(["tune", str(package_path(model)), *asked, "--target", "label"]) == 0
+    requested = ["--data", str(data), "--alarm", "on", "--json"]
+    assert run(["tune", str(package_path(model)), *requested, "--target", "label"]) == 0
     assert sorted(p.name for p in model.iterdir()) == names
     first = capsys.readouterr().out
     folder = tmp_path / "folder"
     (folder / "ward").mkdir(parents=True)
     rows = data.read_text().splitlines()
     (folder / "ward" / "one.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
-    asked[1] = str(folder)
-    assert "the kind of the run; change it with --kind" in cli("tune", model, *asked, code=2)
+    requested[1] = str(folder)
+    assert "the kind of the run; change it with --kind" in cli("tune", model, *requested, code=2)
     labels = [row.rpartition(",")[2] for row in rows[1:]]
     starts = [place for place, label in enumerate(labels) if not place or labels[place - 1] != label]
     lines = [f"one.csv,{a},{b},{labels[a]}" for a, b in zip(starts, [*starts[1:], len(labels)], strict=True)]
     (folder / "ward" / "labels.csv").write_text("\n".join(["file,start_sample,end_sample,label", *lines]) + "\n")
     (folder / "ward" / "labels.csv").rename(folder / "labels.csv")
-    second = msgspec.json.decode(cli("tune", model, *asked, "--kind", "folder"), type=TuneRecord)
+    second = msgspec.json.decode(cli("tune", model, *requested, "--kind", "folder"), type=TuneRecord)
     assert second.decision == msgspec.json.decode(first, type=TuneRecord).decision
 
 
@@ -139,11 +141,11 @@ def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
 ) -> None:
     data = recordings(tmp_path / "rows.csv", header="a,b,state")
     out = tmp_path / "mine"
-    asked = ["tune", str(package_path(model)), "--alarm", "on", "--out", str(out), "--smoothing", "1,4"]
-    cli(*asked, "--data", data, "--target", "state", "--debounce", "1", "--refractory", "0,30s")
+    requested = ["tune", str(package_path(model)), "--alarm", "on", "--out", str(out), "--smoothing", "1,4"]
+    cli(*requested, "--data", data, "--target", "state", "--debounce", "1", "--refractory", "0,30s")
     assert read_package(out / "small.edge").manifest.decision.smoothing in (1, 4)
     kept = (out / "small.edge").read_bytes()
-    assert "does not exist yet" in cli(*asked, "--data", data, "--target", "state", code=2)
+    assert "does not exist yet" in cli(*requested, "--data", data, "--target", "state", code=2)
     assert (out / "small.edge").read_bytes() == kept
 
 

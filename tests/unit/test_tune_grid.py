@@ -266,10 +266,10 @@ def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
         points=(shown,), chosen=0, held_out=point(others, Cost(), groups, DAY), before=shown,
         decision=all_of[0].spec, notes=("A note",),
     )  # fmt: skip
-    told = " ".join(getattr(block, "text", "") for block in tuning_blocks(record))
-    assert "no better than before, which cost 12" in told
-    assert "8 of 30 events missed" in told
-    assert "A note." in told
+    text = " ".join(getattr(block, "text", "") for block in tuning_blocks(record))
+    assert "no better than before, which cost 12" in text
+    assert "8 of 30 events missed" in text
+    assert "A note." in text
     better = msgspec.structs.replace(record, before=msgspec.structs.replace(shown, cost=40.0))
     assert "no better" not in " ".join(getattr(block, "text", "") for block in tuning_blocks(better))
     page = tuning_page(record)

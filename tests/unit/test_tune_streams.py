@@ -74,12 +74,12 @@ def streamed(predictor: Predictor, one: Recording, gap: int) -> list[tuple[int, 
     decider, windower = Decider(decision(("fall",), 2, 1, 0.6, 0.3), LABELS), Windower(8, 3, 2)
     assert one.time is not None
     made = []
-    for place, row in enumerate(one.values[:, [2, 0]]):
-        if gap and place == gap:
+    for index, row in enumerate(one.values[:, [2, 0]]):
+        if gap and index == gap:
             decider.gap()
             windower = Windower(8, 3, 2)
         for window in windower.push(row):
-            found = decider.push(predictor.predict(window[None]).probabilities[0], float(one.time[place]))
+            found = decider.push(predictor.predict(window[None]).probabilities[0], float(one.time[index]))
             if found is not None:
                 made.append((found.label, found.time, found.confidence))
     return made

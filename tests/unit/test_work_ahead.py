@@ -78,11 +78,11 @@ def test_growing_sizes_are_told_before_the_first_training(tmp_path: Path, monkey
 
 @pytest.mark.slow
 def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
-    for epochs, told in ((1, 0), (100_000, 1)):
+    for epochs, reported in ((1, 0), (100_000, 1)):
         heard = Heard()
         changes = ("data.rows=400", f"training.epochs={epochs}", "training.schedule=constant")
         run_pipeline(read_config("activity", changes), out=tmp_path, listener=heard)
-        assert len(heard.sentences) == told
+        assert len(heard.sentences) == reported
 
 
 @pytest.fixture

@@ -56,8 +56,8 @@ def chosen(labels: Labels, *texts: str, strict: float = 0.0) -> list[str]:
 
 def test_texts_get_the_nearest_label_or_none() -> None:
     labels = labels_of({"tea": ["brew green tea"], "light": ["switch lamp", "turn lamp on"]}, ["stock market"])
-    said = chosen(labels, "please brew tea", "turn the lamp on now", "zebra quarks", "the stock market today")
-    assert said == ["tea", "light", NONE, NONE]
+    lines = chosen(labels, "please brew tea", "turn the lamp on now", "zebra quarks", "the stock market today")
+    assert lines == ["tea", "light", NONE, NONE]
     bag = Bag()
     found = text_chooser(labels, bag).choose(bag.encode(["turn the lamp on now", "zebra quarks"]))
     assert found[0].description == "turn lamp on"
@@ -179,39 +179,39 @@ def test_the_command_labels_a_folder_and_tells_what_is_broken(
 ) -> None:
     pair, shelf = word_pair(tmp_path / "pair"), pictures(tmp_path)
     (tmp_path / "labels.toml").write_text(LABELS)
-    asked = ["language", "zero-shot", "--labels", str(tmp_path / "labels.toml"), "--encoder", str(pair)]
-    assert "got an empty one" in cli(*asked, " ", code=2)
-    assert run([*asked, str(shelf), "--json"]) == 1
+    requested = ["language", "zero-shot", "--labels", str(tmp_path / "labels.toml"), "--encoder", str(pair)]
+    assert "got an empty one" in cli(*requested, " ", code=2)
+    assert run([*requested, str(shelf), "--json"]) == 1
     out, err = capsys.readouterr()
-    told = {Path(one["file"]).parent.name: one["label"] for one in map(json.loads, out.splitlines())}
+    record = {Path(one["file"]).parent.name: one["label"] for one in map(json.loads, out.splitlines())}
     # Blue is what the file of labels calls none of these.
-    assert told == {"red": "red", "green": "green", "blue": NONE}
+    assert record == {"red": "red", "green": "green", "blue": NONE}
     assert "broken.jpg" in err
     assert "1 files could not be read" in err
-    assert "red, " in cli(*asked, shelf / "red" / "a red thing.png")
+    assert "red, " in cli(*requested, shelf / "red" / "a red thing.png")
     claim_size(tmp_path / "huge.png", 20_000, 6_000)
     claim_size(tmp_path / "huger.png", 20_000, 20_000)
-    for place, message in ((shelf / "broken.jpg", "a picture that can be read"), (tmp_path / "no.png", "no such file"),
+    for path, message in ((shelf / "broken.jpg", "a picture that can be read"), (tmp_path / "no.png", "no such file"),
                            (tmp_path / "huge.png", "pixels"), (tmp_path / "huger.png", "pixels")):  # fmt: skip
-        assert message in cli(*asked, place, code=2)
+        assert message in cli(*requested, path, code=2)
     (tmp_path / "empty").mkdir()
     for encoder, message in ((None, "--encoder"), (tmp_path / "empty", "weights"), (tmp_path / "none", "no such")):
-        given = asked[:4] + ([] if encoder is None else ["--encoder", str(encoder)])
+        given = requested[:4] + ([] if encoder is None else ["--encoder", str(encoder)])
         assert message in cli(*given, "a text", code=2)
     (pair / "text_model.onnx").unlink()
-    assert "text_model.onnx" in cli(*asked, shelf, code=2)
+    assert "text_model.onnx" in cli(*requested, shelf, code=2)
 
 
 def test_a_wav_that_is_none_is_told(tmp_path: Path, cli: Cli) -> None:
     pair = word_pair(tmp_path / "pair", "sound")
     (tmp_path / "labels.toml").write_text('[labels]\nearly = "early"\nlate = "late"\n')
-    asked = ["language", "zero-shot", "--labels", str(tmp_path / "labels.toml"), "--encoder", str(pair)]
+    requested = ["language", "zero-shot", "--labels", str(tmp_path / "labels.toml"), "--encoder", str(pair)]
     folder = sounds(tmp_path)
-    assert cli(*asked, folder).count("early.wav: early") == 1
+    assert cli(*requested, folder).count("early.wav: early") == 1
     (tmp_path / "bad.wav").write_bytes(b"RIFF1234WAVEnothing")
-    assert "bad.wav" in cli(*asked, tmp_path / "bad.wav", code=2)
+    assert "bad.wav" in cli(*requested, tmp_path / "bad.wav", code=2)
     Image.new("RGB", (8, 8)).save(tmp_path / "picture.png")
-    assert "picture.png" in cli(*asked, tmp_path / "picture.png", code=2)
+    assert "picture.png" in cli(*requested, tmp_path / "picture.png", code=2)
 
 
 def test_sounds_are_looked_up_by_words(tmp_path: Path, cli: Cli) -> None:
@@ -228,7 +228,7 @@ def test_an_encoder_as_published_labels_sentences(tmp_path: Path, cli: Cli) -> N
     (tmp_path / "l.toml").write_text('[labels]\nweather = "somebody asks about the weather"\nmusic = "playing songs"\n')
     (tmp_path / "t.txt").write_text("will it rain in Paris\n\nput on something by Miles Davis\nmy head hurts\n")
     encoder = str(Path(found.origin).parent / "model")
-    asked = ["language", "zero-shot", str(tmp_path / "t.txt"), "--labels", str(tmp_path / "l.toml")]
-    told = [json.loads(line) for line in cli(*asked, "--encoder", encoder, "--json").splitlines()]
-    assert [one["label"] for one in told] == ["weather", "music", NONE]
-    assert [one["none"] for one in told] == [False, False, True]
+    requested = ["language", "zero-shot", str(tmp_path / "t.txt"), "--labels", str(tmp_path / "l.toml")]
+    records = [json.loads(line) for line in cli(*requested, "--encoder", encoder, "--json").splitlines()]
+    assert [one["label"] for one in records] == ["weather", "music", NONE]
+    assert [one["none"] for one in records] == [False, False, True]

@@ -24,15 +24,15 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
     result = Result()
     with scratch() as folder:
         for step in fatal:
-            place = folder / str(step)
-            place.mkdir()
-            heard = _killed(workload, place, step)
+            path = folder / str(step)
+            path.mkdir()
+            heard = _killed(workload, path, step)
             before, after = ([None, *promises, None][heard + shift] for shift in (0, 1))
             try:
-                problem = workload.check(place, before, after or before)
+                problem = workload.check(path, before, after or before)
             except Exception as error:  # noqa: BLE001 - that is what is looked for
                 problem = f"{type(error).__name__}: {error}"
-            shutil.rmtree(place)
+            shutil.rmtree(path)
             result.add("killed", f"step {step}: {problem}" if problem else "")
     yield f"{workload.what}: kill -9 at {len(fatal):,} of {len(steps):,} steps", result
 

@@ -31,11 +31,11 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
     again = Result()
     chosen = chosen[: round(_MOST * max(share, 0.1))]
     for number, state in enumerate(chosen):
-        told = [Operation("mark", promise=state.before), *recovery(workload, state)]
-        some_of_them = min(0.5, _STATES * share / len(chosen) / len(told) / len(WAYS))
+        operations = [Operation("mark", promise=state.before), *recovery(workload, state)]
+        some_of_them = min(0.5, _STATES * share / len(chosen) / len(operations) / len(WAYS))
         cut = (
             State(s.point, s.way, s.files, state.before, state.after)
-            for s in states(state.files, told, _SEED + number, some_of_them)
+            for s in states(state.files, operations, _SEED + number, some_of_them)
         )
         again.join(check_all(cut, workload.check))
     yield f"{workload.what}: power cut again while it recovers", again

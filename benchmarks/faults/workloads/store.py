@@ -137,9 +137,9 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     with Store.open(folder, CONFIG) as store:
         if aside := list(folder.glob("store.damaged-*")):
             return f"{aside[0].name} was set aside"
-        said = store.database.value("PRAGMA integrity_check")
-        if said != "ok":
-            return str(said)
+        record = store.database.value("PRAGMA integrity_check")
+        if record != "ok":
+            return str(record)
         if before is not None:
             if store.device != before.device:
                 return "another device"

@@ -25,12 +25,12 @@ def damaged() -> dict[str, bytes]:
     """Return a store of which half a page in the middle was overwritten, not closed; its files by name."""
     with scratch() as folder:
         work(folder, connect, lambda _: None, boots=1)
-        place = folder / STORE_FILE
-        sound = place.read_bytes()
+        path = folder / STORE_FILE
+        sound = path.read_bytes()
         # A page that is in use, far behind: what lies there may as well be free.
         for page in range(len(sound) - 4096, 4096, -4096):
-            place.write_bytes(sound[:page] + _MARK + sound[page + len(_MARK) :])
-            if b"label" in sound[page : page + 4096] and not _sound(place):
+            path.write_bytes(sound[:page] + _MARK + sound[page + len(_MARK) :])
+            if b"label" in sound[page : page + 4096] and not _sound(path):
                 break
         # As if the power had been cut: the next start looks closely.
         with sqlite3.connect(folder / "identity.sqlite") as identity:

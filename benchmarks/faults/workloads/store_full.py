@@ -61,9 +61,9 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     with recorded(folder, disk=DISK) as recorder, Store.open(folder, CONFIG, opener=recorder.connect) as store:
         if list(folder.glob("store.damaged-*")):
             return "a file was set aside"
-        said = store.database.value("PRAGMA integrity_check")
-        if said != "ok":
-            return str(said)
+        record = store.database.value("PRAGMA integrity_check")
+        if record != "ok":
+            return str(record)
         for table, where in (("events", "kind = 'alarm'"), ("outbox", "priority = 0")):
             found = set(store.database.execute(f"SELECT boot, sequence FROM {table} WHERE {where}"))  # noqa: S608
             if missing := known - found:

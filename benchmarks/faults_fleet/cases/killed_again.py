@@ -32,11 +32,11 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
         for number, state in enumerate(chosen):
             count = len(recovery(workload, state))
             for step in sorted(chance.sample(range(count), min(count, max(2, round(_SECOND * share))))):
-                place = folder / f"{number}-{step}"
-                lay(state.files, place)
-                _die(workload, place, step)
-                problem = _wrong(workload, place, state)
-                shutil.rmtree(place)
+                path = folder / f"{number}-{step}"
+                lay(state.files, path)
+                _die(workload, path, step)
+                problem = _wrong(workload, path, state)
+                shutil.rmtree(path)
                 result.add("killed twice", f"step {state.point}, then {step}: {problem}" if problem else "")
     yield f"{workload.what}: kill -9, and again while it recovers", result
 

@@ -53,12 +53,12 @@ class Promise(NamedTuple):
 @functools.cache
 def publications() -> tuple[Publication, ...]:
     """Return a fleet through two rollouts and new keys for the timestamp and for the root; once in a process."""
-    place = Path(tempfile.mkdtemp(prefix="edgewright-published-"))
-    lay_fleet(place)
-    control, found = Control(place), list[Publication]()
+    file_path = Path(tempfile.mkdtemp(prefix="edgewright-published-"))
+    lay_fleet(file_path)
+    control, found = Control(file_path), list[Publication]()
 
     def publish() -> None:
-        folder = place / f"{len(found)}"
+        folder = file_path / f"{len(found)}"
         shutil.copytree(control.fleet.metadata.parent, folder)
         control.clock.forward(60.0)
         files = sorted((folder / "targets" / "rollouts").glob("*"), key=lambda path: _issued(path.read_bytes()))
@@ -75,9 +75,9 @@ def publications() -> tuple[Publication, ...]:
     publish()
     for role in (TIMESTAMP, ROOT):
         with writing(control.fleet, control.clock.day):
-            asked, keys = key_rotation.rotate(control.fleet, role, control.clock.day)
+            change, keys = key_rotation.rotate(control.fleet, role, control.clock.day)
             with key_rotation.kept_when_done(control.fleet, keys):
-                settle(control.fleet, asked, control.fleet.ring(), control.clock.day)
+                settle(control.fleet, change, control.fleet.ring(), control.clock.day)
         control.scheduler.tick()
         publish()
     control.rollouts.steer("plan-1", "ada", "aborted", revert=True)

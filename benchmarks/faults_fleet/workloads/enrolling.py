@@ -60,8 +60,8 @@ class Fleet:
         with self._engine.begin() as connection:
             connection.execute(sa.insert(tokens).values(row))
         if heard:
-            said = {"token": _SECRET, "key": heard, "name": "d", "profile": "pi", "product": PRODUCT}
-            self._enrol(msgspec.convert(said, Enrolment))
+            record = {"token": _SECRET, "key": heard, "name": "d", "profile": "pi", "product": PRODUCT}
+            self._enrol(msgspec.convert(record, Enrolment))
 
     @contextmanager
     def exchange(
@@ -72,11 +72,11 @@ class Fleet:
             with self._files.exchange(method, path, headers, body, seconds=seconds) as answer:
                 yield answer
             return
-        asked = msgspec.json.decode(body, type=Enrolment)
+        enrolment = msgspec.json.decode(body, type=Enrolment)
         if self._recorder is not None:
             self._recorder.promise(Promise(True, False))
         try:
-            yield Answer(status=200, headers={}, body=iter([self._enrol(asked)]))
+            yield Answer(status=200, headers={}, body=iter([self._enrol(enrolment)]))
         except EdgewrightError as error:
             yield Answer(status=403, headers={}, body=iter([str(error).encode()]))
 

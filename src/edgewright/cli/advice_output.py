@@ -33,8 +33,8 @@ def advice_lines(record: Advice) -> list[str]:
     needed = [one.name for one in record.frame.capabilities if one.needed]
     lines += _points([f"needed of zero-shot, reasoning, retrieval, generation: {', '.join(needed) or 'none'}"])
     lines += _points([f"left out: {name}: {why}" for name, why in record.frame.left_out])
-    asked = ", ".join(need.text for need in record.needs) or "none named"
-    lines += ["", f"2 constraints (needs: {asked}; link {record.radio}; modelled)", *_places(record)]
+    requested = ", ".join(need.text for need in record.needs) or "none named"
+    lines += ["", f"2 constraints (needs: {requested}; link {record.radio}; modelled)", *_places(record)]
     lines += ["", "3 what exists"]
     lines += _points([f"{one.name}: {shorten(one.what, _SAID, ' ...')}{' - ' + one.measured if one.measured else ''}"
                       for one in record.existing] or ["no known solution for this data"])  # fmt: skip
@@ -93,11 +93,11 @@ def stored(out: Path | None, record: Advice) -> Path:
     """Write record, Markdown and page into a new folder; a number is added to its name where it is taken."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", record.name).strip("-.")[:40] or "data"
     parent, folder = (Path("advice"), name) if out is None else (out.parent, out.name)
-    with new_run_folder(parent, folder) as place:
-        (place.work / "advice.json").write_bytes(encode_record(record))
-        (place.work / "advice.md").write_text(markdown(record), encoding="utf-8")
-        (place.work / "advice.html").write_text(advice_page(record), encoding="utf-8")
-    return place.final
+    with new_run_folder(parent, folder) as location:
+        (location.work / "advice.json").write_bytes(encode_record(record))
+        (location.work / "advice.md").write_text(markdown(record), encoding="utf-8")
+        (location.work / "advice.html").write_text(advice_page(record), encoding="utf-8")
+    return location.final
 
 
 def ask(question: str, default: str, read: Callable[[str], T]) -> T:

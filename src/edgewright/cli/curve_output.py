@@ -28,17 +28,20 @@ def curve_lines(record: Curves, later: Curves | None = None) -> list[str]:
 
 
 def _table(record: CurveRecord, what: str, share: bool) -> list[str]:
-    most = max(max(point.errors) for point in record.points)
+    maximum = max(max(point.errors) for point in record.points)
     lines = [f"  {what:>12}  {'error':<9}"]
     for point in record.points:
-        bar = "#" * max(1, round(point.mean / most * _BAR))
+        bar = "#" * max(1, round(point.mean / maximum * _BAR))
         times = plural(len(point.errors), "time")
         lines.append(f"  {point.size:>12,.0f}  {figure(point.mean, share):<9} {bar:<{_BAR}}  {times}")
-    told = record.predicted
-    span = f"{figure(told.low, share)} to {figure(told.high, share)}{', too wide' if record.unanswerable else ''}"
-    bar = "." * max(1, round(told.value / most * _BAR))
+    interval = record.predicted
+    span = (
+        f"{figure(interval.low, share)} to {figure(interval.high, share)}{', too wide' if record.unanswerable else ''}"
+    )
+    bar = "." * max(1, round(interval.value / maximum * _BAR))
     lines.append(
-        f"  {record.at:>12,.0f}  {figure(told.value, share):<9} {bar:<{_BAR}}  predicted, {100 * LEVEL:.0f} %: {span}"
+        f"  {record.at:>12,.0f}  {figure(interval.value, share):<9} {bar:<{_BAR}}  predicted, {100 * LEVEL:.0f} %: "
+        f"{span}"
     )
     if record.measured is not None:
         lines.append(f"  {record.at:>12,.0f}  {figure(record.measured, share):<9} measured afterwards")
@@ -48,7 +51,7 @@ def _table(record: CurveRecord, what: str, share: bool) -> list[str]:
 
 def stored(out: Path, record: Curves, later: Curves | None) -> Path:
     """Write the record and its page into a new folder; a number is added to its name where it is taken."""
-    with new_run_folder(out.parent, out.name) as place:
-        (place.work / "curve.json").write_bytes(encode_record(record))
-        (place.work / "curve.html").write_text(curves_page(record, later), encoding="utf-8")
-    return place.final
+    with new_run_folder(out.parent, out.name) as location:
+        (location.work / "curve.json").write_bytes(encode_record(record))
+        (location.work / "curve.html").write_text(curves_page(record, later), encoding="utf-8")
+    return location.final

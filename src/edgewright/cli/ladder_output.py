@@ -91,9 +91,9 @@ def _peer(peer: PeerRecord, low: float, high: float) -> list[str]:
     return [line.rstrip(), f"    {peer.title}"]
 
 
-def _wrapped(text: str, indent: str, most: int | None = None) -> list[str]:
+def _wrapped(text: str, indent: str, maximum: int | None = None) -> list[str]:
     width = max(60, min(110, shutil.get_terminal_size().columns))
     lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
-    if most is not None and len(lines) > most:
-        return [*lines[: most - 1], lines[most - 1][: width - 4] + " ..."]
+    if maximum is not None and len(lines) > maximum:
+        return [*lines[: maximum - 1], lines[maximum - 1][: width - 4] + " ..."]
     return lines

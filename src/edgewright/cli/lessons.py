@@ -24,16 +24,16 @@ def show_blocks(console: Console, blocks: Sequence[Block]) -> None:
 def step_through(console: Console, blocks: Sequence[Block]) -> None:
     """One heading's blocks at a time: any key goes on, p goes back, q ends."""
     steps = _steps(blocks)
-    place = 0
-    while 0 <= place < len(steps):
-        show_blocks(console, steps[place])
-        if place + 1 == len(steps):
+    index = 0
+    while 0 <= index < len(steps):
+        show_blocks(console, steps[index])
+        if index + 1 == len(steps):
             return
-        console.print(Text(f"{place + 1} of {len(steps)} - space: next, p: back, q: quit", style=QUIET))
+        console.print(Text(f"{index + 1} of {len(steps)} - space: next, p: back, q: quit", style=QUIET))
         key = click.getchar().lower()
         if key == "q":
             return
-        place = max(0, place - 1) if key in ("p", "b", "\x1b[d", "\x7f") else place + 1
+        index = max(0, index - 1) if key in ("p", "b", "\x1b[d", "\x7f") else index + 1
 
 
 def _steps(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -66,9 +66,9 @@ def _key(options: int) -> int | None:
         key = click.getchar().lower()
         if key == "q":
             return None
-        place = LETTERS.find(key) if key in LETTERS and key else int(key) - 1 if key.isdecimal() else -1
-        if 0 <= place < options:
-            return place
+        index = LETTERS.find(key) if key in LETTERS and key else int(key) - 1 if key.isdecimal() else -1
+        if 0 <= index < options:
+            return index
 
 
 def judged(question: Question, choice: int) -> list[RenderableType]:
@@ -96,10 +96,10 @@ def read_answers(text: str, questions: Sequence[Question]) -> list[int]:
     made = []
     for number, (part, question) in enumerate(zip(given, questions, strict=False), 1):
         known = LETTERS[: len(question.options)]
-        place = known.find(part) if len(part) == 1 and part in known else -1
-        if place < 0 and part.isdecimal() and 1 <= int(part) <= len(known):
-            place = int(part) - 1
-        if place < 0:
+        index = known.find(part) if len(part) == 1 and part in known else -1
+        if index < 0 and part.isdecimal() and 1 <= int(part) <= len(known):
+            index = int(part) - 1
+        if index < 0:
             raise InputError(f"a letter from a to {known[-1]}", repr(part), f"--answers, question {number}")
-        made.append(place)
+        made.append(index)
     return made

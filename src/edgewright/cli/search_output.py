@@ -108,10 +108,10 @@ def search(options: SearchOptions) -> None:
 def _go(options: SearchOptions, run: Search, profile: Profile) -> None:
     quiet = options.as_json
     before = len(run.study.trials())
-    with _progress(options.trials, before, quiet) as told:
+    with _progress(options.trials, before, quiet) as record:
         if options.engine == "local" and options.workers == 1 and not quiet:
-            told = _ahead(told, options.trials - before)
-        run = Search(run.space, run.budget, run.estimator, run.shared, run.study, run.engine, told)
+            record = _ahead(record, options.trials - before)
+        run = Search(run.space, run.budget, run.estimator, run.shared, run.study, run.engine, record)
         trials = run.run(options.trials)
     front = front_of(trials)
     if options.judge and front:
@@ -148,15 +148,15 @@ def _show(found: Result, task: str, options: SearchOptions, profile: Profile) ->
             "Batches are reported in the order of requests, so the order of results has no effect; a batch that a "
             "cluster loses does, and other processors round differently."
         )
-    told = comparison_text(found)
-    if told:
-        click.echo(told)
+    text = comparison_text(found)
+    if text:
+        click.echo(text)
     best = min(found.front, key=lambda point: math.inf if point.error is None else point.error, default=None)
     take = found.comparison.enough if found.comparison is not None else None if best is None else best.number
     click.echo(f"{Path(found.study) / 'front.html'}")
     if take is not None:
-        place = shlex.quote(f"{found.study}/{POINTS}/{take}.toml")
-        click.echo(f"train, test and package trial {take}: edgewright run {place}")
+        location = shlex.quote(f"{found.study}/{POINTS}/{take}.toml")
+        click.echo(f"train, test and package trial {take}: edgewright run {location}")
 
 
 def _take(options: SearchOptions, folder: Path) -> None:
@@ -237,13 +237,13 @@ def _progress(total: int, before: int, quiet: bool) -> Iterator[Any]:
         bar.stop()
 
 
-def _ahead(told: Callable[[Sequence[Tried]], None], trials: int) -> Callable[[Sequence[Tried]], None]:
+def _ahead(report: Callable[[Sequence[Tried]], None], trials: int) -> Callable[[Sequence[Tried]], None]:
     """Print what all trials take, by the first batch of them."""
     step = told_by_first(lambda _: None, print_ahead, "The search", trials)
 
     def heard(made: Sequence[Tried]) -> None:
         step(len(made))
-        told(made)
+        report(made)
 
     return heard
 

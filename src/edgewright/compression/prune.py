@@ -44,10 +44,10 @@ def structured(model: Network, share: float) -> Network:
         raise InputError("a layer with units to leave out", "a network without hidden units", "--prune structured")
     limit = (1.0 - share) * macs(model)
     strengths = {i: _strengths(network, model.parameters_, i) for i in places}
-    most = max(len(found) for found in strengths.values())
+    maximum = max(len(found) for found in strengths.values())
     # One unit less of the widest layer at a time: the first width that is small enough is the largest such.
-    for step in range(most, 0, -1):
-        counts = {i: max(1, math.ceil(len(found) * step / most)) for i, found in strengths.items()}
+    for step in range(maximum, 0, -1):
+        counts = {i: max(1, math.ceil(len(found) * step / maximum)) for i, found in strengths.items()}
         made = _cut(model, network, {i: _strongest(strengths[i], count) for i, count in counts.items()})
         if macs(made) <= limit:
             return made
@@ -59,20 +59,20 @@ def structured(model: Network, share: float) -> Network:
     )
 
 
-def _unmapped(network: Architecture, parameters: Sequence[Parameters], place: int) -> bool:
-    return bool(parameters[place]) and not network.layers[place].inputs
+def _unmapped(network: Architecture, parameters: Sequence[Parameters], index: int) -> bool:
+    return bool(parameters[index]) and not network.layers[index].inputs
 
 
 def _strongest(strengths: NDArray[np.float64], count: int) -> Kept:
     return np.sort(np.argsort(-strengths, kind="stable")[:count])
 
 
-def _strengths(network: Architecture, parameters: Sequence[Parameters], place: int) -> NDArray[np.float64]:
+def _strengths(network: Architecture, parameters: Sequence[Parameters], index: int) -> NDArray[np.float64]:
     """Strength of each unit of a layer."""
-    layer, own = network.layers[place], parameters[place]
-    units = network.shapes[place + 1][0]
+    layer, own = network.layers[index], parameters[index]
+    units = network.shapes[index + 1][0]
     coming = np.sqrt(sum((_power(own[name], axis, units) for name, axis in layer.outputs.items()), np.zeros(units)))
-    for later in range(place + 1, len(network.layers)):
+    for later in range(index + 1, len(network.layers)):
         found = network.layers[later].inputs
         if found:
             # Behind a flatten one unit is several inputs, one after the other.
@@ -91,14 +91,14 @@ def _cut(model: Network, network: Architecture, kept: dict[int, Kept]) -> Networ
     coming: Kept = np.arange(network.shapes[0][0])
     tables = [dict(table) for table in model.layers]
     parameters: list[Parameters] = []
-    for place, layer in enumerate(network.layers):
-        own = _taken(layer.inputs, dict(model.parameters_[place]), coming)
-        before, after = network.shapes[place][0], network.shapes[place + 1][0]
-        if place in kept:
-            own = _taken(layer.outputs, own, kept[place])
-            tables[place][layer.width] = len(kept[place])
-            coming = kept[place]
-        elif layer.width or _unmapped(network, model.parameters_, place):
+    for index, layer in enumerate(network.layers):
+        own = _taken(layer.inputs, dict(model.parameters_[index]), coming)
+        before, after = network.shapes[index][0], network.shapes[index + 1][0]
+        if index in kept:
+            own = _taken(layer.outputs, own, kept[index])
+            tables[index][layer.width] = len(kept[index])
+            coming = kept[index]
+        elif layer.width or _unmapped(network, model.parameters_, index):
             coming = np.arange(after)
         else:
             coming = _through(coming, after // before)

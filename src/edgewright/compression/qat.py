@@ -82,13 +82,13 @@ def rounding_of(model: Network, found: Ranges, *, per_channel: PerChannel = "aut
     network = model.network()
     _, nodes = alone(model)
     made = []
-    for place, (layer, own) in enumerate(zip(network.layers, model.parameters_, strict=True)):
-        last = place == len(nodes) - 1
+    for index, (layer, own) in enumerate(zip(network.layers, model.parameters_, strict=True)):
+        last = index == len(nodes) - 1
         made.append(
             LayerRounding(
                 weights=_weights(layer, own, per_channel, levels),
-                between=_between(layer, nodes[place], found.ranges),
-                after=None if last else _after(nodes[place], found.ranges),
+                between=_between(layer, nodes[index], found.ranges),
+                after=None if last else _after(nodes[index], found.ranges),
             )
         )
     return Rounding(grid(*found.ranges[found.values[0]]), tuple(made))

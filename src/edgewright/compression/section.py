@@ -53,26 +53,26 @@ def network_section(graph: Graph) -> Section:
     """
     reached = {graph.boundary} if graph.boundary else set()
     places: list[int] = []
-    for place, node in enumerate(graph.nodes):
+    for index, node in enumerate(graph.nodes):
         if reached.intersection(node.inputs):
             reached.update(node.outputs)
-            places.append(place)
+            places.append(index)
     weighted = [place for place in places if graph.nodes[place].op in WEIGHTED]
     if not weighted:
         raise InputError("a graph with a network after its boundary", _without_network(graph), f"graph {graph.name}")
     last = graph.nodes[weighted[-1]]
     needed = set(last.outputs)
     chosen: set[int] = set()
-    for place in reversed(places):
-        node = graph.nodes[place]
+    for index in reversed(places):
+        node = graph.nodes[index]
         if needed.intersection(node.outputs):
-            chosen.add(place)
+            chosen.add(index)
             needed.update(node.inputs)
-    for place in chosen:
-        if graph.nodes[place].op not in KNOWN:
+    for index in chosen:
+        if graph.nodes[index].op not in KNOWN:
             raise InputError(
                 f"operators with an integer form ({', '.join(sorted(KNOWN))})",
-                f"the operator {graph.nodes[place].op}",
+                f"the operator {graph.nodes[index].op}",
                 f"graph {graph.name}",
             )
     return Section(

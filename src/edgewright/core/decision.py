@@ -186,8 +186,8 @@ def check_decision(spec: DecisionSpec, labels: Sequence[str], where: str = "deci
     for name, listed in (("thresholds", tuple(spec.thresholds)), ("alarms", spec.alarms)):
         unknown = [label for label in listed if label not in labels]
         if unknown:
-            told = ", ".join(labels) or "none, as the model has no classes"
-            raise InputError(f"labels of the model ({told})", repr(unknown[0]), f"{where}.{name}")
+            text = ", ".join(labels) or "none, as the model has no classes"
+            raise InputError(f"labels of the model ({text})", repr(unknown[0]), f"{where}.{name}")
     for label, value in spec.thresholds.items():
         if not (value <= 1 and np.float32(value) > 0):
             raise InputError("a threshold above 0, at most 1", f"{value:g}", f"{where}.thresholds.{label}")

@@ -86,8 +86,8 @@ def duration_text(seconds: float) -> str:
     if abs(seconds) < 60:
         return f"{seconds:.3g} s"
     whole = round(abs(seconds))
-    place = next(place for place, (size, _) in enumerate(_UNITS) if whole >= size)
-    (large, first), (small, second) = _UNITS[place : place + 2]
+    index = next(place for place, (size, _) in enumerate(_UNITS) if whole >= size)
+    (large, first), (small, second) = _UNITS[index : index + 2]
     rest = whole % large // small
     text = f"{whole // large:,} {first}" + (f" {rest} {second}" if rest else "")
     return f"-{text}" if seconds < 0 else text

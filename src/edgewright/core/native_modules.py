@@ -68,6 +68,6 @@ def load_module(path: Path) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         loader.exec_module(module)
     except ImportError as error:
-        said = " ".join(str(error).split())
-        raise InputError("a compiled module of this machine", said[:200], str(path), "Remove it") from None
+        text = " ".join(str(error).split())
+        raise InputError("a compiled module of this machine", text[:200], str(path), "Remove it") from None
     return module

@@ -104,8 +104,8 @@ def _columns(chunk: Rows, wanted: list[str], name: str) -> NDArray[np.float32]:
 def _answered(predictor: Predictor, samples: NDArray[np.float32], places: list[str]) -> Iterator[Answer]:
     """One answer a sample, as JSON knows it."""
     answers = predictor.predict(samples)
-    for index, place in enumerate(places):
-        answer: Answer = {"place": place} if place else {}
+    for index, location in enumerate(places):
+        answer: Answer = {"place": location} if location else {}
         absent = bool(answers.missing[index])
         if answers.predictions is None:
             answer["label"] = None if absent else str(answers.labels[index])
@@ -124,12 +124,12 @@ def _answered(predictor: Predictor, samples: NDArray[np.float32], places: list[s
         yield answer
 
 
-def _number(cell: str, place: int, columns: tuple[Any, ...]) -> float:
+def _number(cell: str, index: int, columns: tuple[Any, ...]) -> float:
     if cell.lower() in MISSING:
         return float("nan")
     try:
         value = float(cell)
     except ValueError:
-        column = columns[place % len(columns)].name
-        raise InputError("a number", repr(cell), f"--values place {place + 1}, column {column}") from None
+        column = columns[index % len(columns)].name
+        raise InputError("a number", repr(cell), f"--values place {index + 1}, column {column}") from None
     return value

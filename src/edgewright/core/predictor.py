@@ -17,13 +17,13 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError
 
 
-def package_path(place: str | Path) -> Path:
+def package_path(file_path: str | Path) -> Path:
     """Return the package of a run folder, or the path itself when it is a file.
 
     Raises:
         InputError: nothing there, or a run folder without a package (one that was refused).
     """
-    path = Path(place)
+    path = Path(file_path)
     if not path.exists():
         raise InputError(
             "a run folder or a package", "no such file", str(path), "Make one with: edgewright run activity"
@@ -40,13 +40,11 @@ def package_path(place: str | Path) -> Path:
     raise InputError("a run folder with a package", "a folder without one", str(path))
 
 
-def load(
-    place: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS
-) -> Predictor:
+def load(path: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS) -> Predictor:
     """Open a package, run its test vectors through the engine, and gives what answers.
 
     Args:
-        place: a run folder or a `.edge` file.
+        path: a run folder or a `.edge` file.
         form: 'float' or 'int8'; the package's default when None.
         engine: a file of `core/engines`; the fastest for this model on this machine when None.
         rows: how many rows it is going to answer.
@@ -55,7 +53,7 @@ def load(
         InputError: damaged, altered, or of a newer format.
         CheckFailedError: the test vectors give other answers here.
     """
-    return Predictor(read_package(package_path(place)), form=form, engine=engine, rows=rows)
+    return Predictor(read_package(package_path(path)), form=form, engine=engine, rows=rows)
 
 
 # Beyond it a batch is run in parts, so that windows of convolutions stay within tens of megabytes.

@@ -49,9 +49,9 @@ def is_host() -> bool:
 def _found() -> frozenset[str]:
     """Return the list of Linux, or NumPy's where the processor denies a part of it."""
     shown = _shown()
-    asked = _asked()
-    found = frozenset(name for name, present in asked.items() if present)
-    denied = frozenset(asked) - found
+    request = _asked()
+    found = frozenset(name for name, present in request.items() if present)
+    denied = frozenset(request) - found
     return shown if shown and not denied & shown else found
 
 

@@ -91,20 +91,20 @@ def explain(error: msgspec.ValidationError, table: object, config_type: Any, whe
     found = _PLACE.match(message)
     what, path = (found["what"], found["path"]) if found else (message, "")
     steps = [name or index for name, index in _STEP.findall(path)]
-    place = _place(where, steps)
+    location = _place(where, steps)
     value, kind = _walk(table, config_type, steps)
     if unknown := _UNKNOWN.match(what):
-        return UnknownNameError("key", unknown[1], known_keys(kind), place)
+        return UnknownNameError("key", unknown[1], known_keys(kind), location)
     if missing := _MISSING.match(what):
-        return InputError(f"the key `{missing[1]}`", "none", place, f"Add {missing[1]} = ... there")
+        return InputError(f"the key `{missing[1]}`", "none", location, f"Add {missing[1]} = ... there")
     if _ENUM.match(what) and (known := _literals(kind)):
-        return UnknownNameError(f"value of `{steps[-1] if steps else 'it'}`", str(value), known, place)
+        return UnknownNameError(f"value of `{steps[-1] if steps else 'it'}`", str(value), known, location)
     if expected := _EXPECTED.match(what):
         # A key that is no text stands for all keys of its table; of a value that was not found its kind is known.
         seen = value is not None and found is not None and not found["key"]
         got = _shown(value) if seen else _in_words(expected["got"] or "")
-        return InputError(_in_words(expected["expected"]), got, place)
-    return InputError("a valid table", what, place)
+        return InputError(_in_words(expected["expected"]), got, location)
+    return InputError("a valid table", what, location)
 
 
 def known_keys(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form

@@ -76,8 +76,8 @@ def records(path: str | Path | None, limit: float) -> tuple[LabelRecord, ...]:
     """
     if not path:
         return ()
-    place = Path(path)
-    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    file_path = Path(path)
+    files = sorted(file_path.rglob("*")) if file_path.is_dir() else [file_path]
     found = [
         _checked(file, limit)
         for file in files

@@ -60,14 +60,14 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
 
 def _count_times(cells: Sequence[str]) -> int:
     """Count different times in cells that are all ISO dates or all epochs and hardly ever go back; else 0."""
-    told = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
-    if all(_DATE.match(cell) for cell in told):
+    lines = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
+    if all(_DATE.match(cell) for cell in lines):
         try:
-            times = [_iso(cell, 0, "", str) for cell in told]
+            times = [_iso(cell, 0, "", str) for cell in lines]
         except InputError:
             return 0
-    elif all(_EPOCH.fullmatch(cell) for cell in told):
-        times = [float(cell) for cell in told]
+    elif all(_EPOCH.fullmatch(cell) for cell in lines):
+        times = [float(cell) for cell in lines]
     else:
         return 0
     back = sum(later < earlier for earlier, later in pairwise(times))
@@ -182,12 +182,14 @@ def _unit(numbers: NDArray[np.float64], column: str, unit: TimeUnit) -> str:
     return next((name for bound, name in _MAGNITUDES if largest > bound), "s")
 
 
-def _iso(value: str, index: int, column: str, place: Callable[[int], str]) -> float:
+def _iso(value: str, index: int, column: str, location: Callable[[int], str]) -> float:
     """Epoch seconds of an ISO date; a date without a zone counts as UTC, which leaves differences as they are."""
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
         raise InputError(
-            "a time such as 2024-05-01T12:00:00 or a number of seconds", repr(value), f"{place(index)}, column {column}"
+            "a time such as 2024-05-01T12:00:00 or a number of seconds",
+            repr(value),
+            f"{location(index)}, column {column}",
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -143,9 +143,9 @@ def _place(answer: Any, have: int) -> tuple[int, int | None]:  # noqa: ANN401 - 
     A server that does not know ranges answers 200 with the whole file, and then nothing precedes.
     """
     if getattr(answer, "status", None) == 206:
-        place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-        if place and int(place.group(1)) == have:
-            return have, None if place.group(2) == "*" else int(place.group(2))
+        location = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+        if location and int(location.group(1)) == have:
+            return have, None if location.group(2) == "*" else int(location.group(2))
         raise http.client.HTTPException(f"another range than requested: {answer.headers.get('Content-Range')}")
     length = answer.headers.get("Content-Length")
     return 0, int(length) if length else None

@@ -67,7 +67,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %"
 
 
-def few(names: list[str], most: int = 5) -> str:
+def few(names: list[str], maximum: int = 5) -> str:
     """Return names in a sentence: the first ones and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - maximum} more" if len(names) > maximum else ""
+    return ", ".join(names[:maximum]) + more

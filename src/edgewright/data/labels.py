@@ -241,7 +241,7 @@ def span_of(mark: Mark, origin: float, counted: bool) -> tuple[float, float]:
     return start, end
 
 
-def _moment(text: str, place: str, origin: float, counted: bool) -> float:
+def _moment(text: str, location: str, origin: float, counted: bool) -> float:
     """Return a number of samples or seconds, or a date, relative to the first row."""
     try:
         number = float(text)
@@ -249,9 +249,9 @@ def _moment(text: str, place: str, origin: float, counted: bool) -> float:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise InputError("a number or a date", repr(text), place) from None
+            raise InputError("a number or a date", repr(text), location) from None
         number = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         return number - origin
     if not np.isfinite(number):
-        raise InputError("a finite number or a date", repr(text), place)
+        raise InputError("a finite number or a date", repr(text), location)
     return number - origin if not counted and number > _EPOCH and origin > _EPOCH else number

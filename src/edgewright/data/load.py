@@ -62,12 +62,12 @@ def _loaded(
     if isinstance(part, Source):
         spooled = part.in_parts(config, seed, spool) if spool is not None and part.in_parts is not None else None
         return part.load(config, seed) if spooled is None else spooled
-    place = folder_of(kind, part, config.path)
-    with opened(place, part) as folder:
+    file_path = folder_of(kind, part, config.path)
+    with opened(file_path, part) as folder:
         dataset = part.load(folder, config)
     if not any(len(recording.values) for recording in dataset.recordings):
         raise InputError(
-            f"recordings of the public set {kind!r}", "none", str(place),
+            f"recordings of the public set {kind!r}", "none", str(file_path),
             f"Name the folder of the whole set, or read a file of your own as a table instead of --kind {kind}",
         )  # fmt: skip
     return dataset
@@ -82,8 +82,13 @@ def simulated_title(title: str, table: dict[str, object]) -> str:
 
 def _without_marks(keys: dict[str, object]) -> dict[str, object]:
     """Return the column of labelled data that says who a label is from is no measurement."""
-    place, ignored = keys.get("path"), keys.get("ignore") or ()
-    if not isinstance(place, str) or not place or not marked(Path(place)) or not isinstance(ignored, list | tuple):
+    location, ignored = keys.get("path"), keys.get("ignore") or ()
+    if (
+        not isinstance(location, str)
+        or not location
+        or not marked(Path(location))
+        or not isinstance(ignored, list | tuple)
+    ):
         return keys
     return {**keys, "ignore": [*ignored, *([] if LABEL_FROM in ignored else [LABEL_FROM])]}
 
@@ -113,21 +118,21 @@ def guess(path: str) -> dict[str, object]:
     Raises:
         InputError: when the path does not exist or nothing reads it.
     """
-    place = Path(path)
-    if not place.exists():
+    file_path = Path(path)
+    if not file_path.exists():
         raise InputError("a file or a folder", "no such file", path, "Check the path")
-    if place.is_file():
-        kind = _by_suffix(place.name)
+    if file_path.is_file():
+        kind = _by_suffix(file_path.name)
         if not kind:
-            raise InputError("a file that a source reads", f"{place.name!r}", path, f"Known endings: {_endings()}")
+            raise InputError("a file that a source reads", f"{file_path.name!r}", path, f"Known endings: {_endings()}")
         return {"kind": kind, "path": path}
-    if any((place / name).is_file() for name in ("info.labels", "training/info.labels")):
+    if any((file_path / name).is_file() for name in ("info.labels", "training/info.labels")):
         return {"kind": "edge_impulse", "path": path}
-    files = [p for p in sorted(place.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    files = [p for p in sorted(file_path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
     kinds = [(_by_suffix(p.name), p) for p in files]
-    flat = {kind for kind, p in kinds if kind and p.parent == place and p.suffix.lower() != ".txt"}
-    nested = any(kind and p.parent != place for kind, p in kinds)
-    if not nested and len(flat) == 1 and not (place / "labels.csv").is_file() and flat <= {"csv", "parquet", "wav"}:
+    flat = {kind for kind, p in kinds if kind and p.parent == file_path and p.suffix.lower() != ".txt"}
+    nested = any(kind and p.parent != file_path for kind, p in kinds)
+    if not nested and len(flat) == 1 and not (file_path / "labels.csv").is_file() and flat <= {"csv", "parquet", "wav"}:
         return {"kind": flat.pop(), "path": path}
     if nested or flat:
         return {"kind": "folder", "path": path}
@@ -152,8 +157,8 @@ def find_time(table: dict[str, object]) -> str:
     ignored = table.get("ignore")
     taken = {table.get(key) for key in ("target", "group", "session")}
     taken |= set(ignored) if isinstance(ignored, list | tuple) else set()
-    place = Path(str(table["path"]))
-    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if not p.name.startswith("."))
+    path = Path(str(table["path"]))
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if not p.name.startswith("."))
     first = next((file for file in files if file.is_file() and _by_suffix(file.name) == "csv"), None)
     if first is None:
         return ""

@@ -45,9 +45,9 @@ def find_name(wanted: str, there: Sequence[str], given: Mapping[str, str]) -> st
         there: names of the file.
         given: names of the file that a person said, and the name each stands for.
     """
-    said = [name for name in there if given.get(name) == wanted]
-    if said or wanted in there:
-        return said[0] if said else wanted
+    lines = [name for name in there if given.get(name) == wanted]
+    if lines or wanted in there:
+        return lines[0] if lines else wanted
     alike = [name for name in there if name not in given and plain(name) == plain(wanted)]
     return alike[0] if len(alike) == 1 and plain(wanted) else None
 

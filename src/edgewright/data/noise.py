@@ -48,13 +48,13 @@ def noise_of(kind: str) -> Noise:
     return made
 
 
-def read_noise(file: str, rate: float, least: int) -> Drawn:
+def read_noise(file: str, rate: float, minimum: int) -> Drawn:
     """Read recorded noise and average its channels: shape (samples,).
 
     Args:
         file: WAV.
         rate: samples a second that it must have.
-        least: samples that it must have.
+        minimum: samples that it must have.
 
     Raises:
         InputError: no such file, of another rate, too short, or silent.
@@ -65,8 +65,8 @@ def read_noise(file: str, rate: float, least: int) -> Drawn:
         raise InputError("a WAV file of noise", error.strerror or str(error), file) from None
     if sound.rate != rate:
         raise InputError(f"noise at {rate:g} Hz", f"{sound.rate} Hz", file, "Resample it first")
-    if len(sound.values) < least:
-        raise InputError(f"noise of at least {least:,} samples", f"{len(sound.values):,}", file)
+    if len(sound.values) < minimum:
+        raise InputError(f"noise of at least {minimum:,} samples", f"{len(sound.values):,}", file)
     mono = np.asarray(sound.values.mean(axis=1), np.float64)
     if float(mono.std()) == 0.0:
         raise InputError("noise", "silence", file)

@@ -25,8 +25,8 @@ _GAP_BYTES = 16_384
 
 def piece_rows(row_bytes: int) -> int:
     """How many rows are read, transformed or answered at once: a power of two."""
-    most = max(1, min(PIECE_ROWS, PIECE_BYTES // max(1, row_bytes)))
-    return 1 << (most.bit_length() - 1)
+    maximum = max(1, min(PIECE_ROWS, PIECE_BYTES // max(1, row_bytes)))
+    return 1 << (maximum.bit_length() - 1)
 
 
 class _File:

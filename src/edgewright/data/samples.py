@@ -77,13 +77,15 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
     return samples
 
 
-def cut_in_parts(dataset: DataSet, window: WindowConfig | None, most: int, *, last: bool = False) -> Iterator[Samples]:
+def cut_in_parts(
+    dataset: DataSet, window: WindowConfig | None, maximum: int, *, last: bool = False
+) -> Iterator[Samples]:
     """Yield windows in parts: they overlap, and together can be far larger than the rows.
 
     Args:
         dataset: with a target, which may be one label throughout.
         window: as of `cut`.
-        most: samples in a part.
+        maximum: samples in a part.
         last: only the last sample of each session, which ends with the session.
 
     Raises:
@@ -92,11 +94,11 @@ def cut_in_parts(dataset: DataSet, window: WindowConfig | None, most: int, *, la
     recordings = _prepared(dataset)
     if window is not None:
         found = _windows(recordings, dataset, window, last=last)
-        return (_filled(bunch, dataset) for bunch in _bunches(found, most))
+        return (_filled(bunch, dataset) for bunch in _bunches(found, maximum))
     samples = _rows(recordings, dataset)
     ends = np.flatnonzero(np.append(samples.sessions[1:] != samples.sessions[:-1], True))
     chosen = ends if last else np.arange(len(samples.y))
-    return (part_of(samples, chosen[start : start + most]) for start in range(0, len(chosen), most))
+    return (part_of(samples, chosen[start : start + maximum]) for start in range(0, len(chosen), maximum))
 
 
 def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
@@ -135,19 +137,19 @@ def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: d
         y = as_text(recording.target) if text else np.asarray(recording.target, dtype=np.float64)
     if recording.sessions is None:
         sessions = np.broadcast_to(np.array(recording.name), rows)
-        place = seen[recording.name] + np.arange(rows, dtype=np.int64)
+        location = seen[recording.name] + np.arange(rows, dtype=np.int64)
         seen[recording.name] += rows
     else:
         sessions = recording.sessions
         names, inverse, counts = np.unique(sessions, return_inverse=True, return_counts=True)
         order = np.argsort(inverse, kind="stable")
         before = np.array([seen[str(name)] for name in names], dtype=np.int64) - (np.cumsum(counts) - counts)
-        place = np.empty(rows, dtype=np.int64)
-        place[order] = np.arange(rows) + before[inverse[order]]
+        location = np.empty(rows, dtype=np.int64)
+        location[order] = np.arange(rows) + before[inverse[order]]
         for name, count in zip(names, counts, strict=True):
             seen[str(name)] += int(count)
     groups = recording.groups if grouped else None
-    return _Rows(recording.values, y, labelled(y), groups, sessions, place, _gaps(recording.time), amounts)
+    return _Rows(recording.values, y, labelled(y), groups, sessions, location, _gaps(recording.time), amounts)
 
 
 def _gaps(time: NDArray[np.float64] | None) -> NDArray[np.bool_] | None:
@@ -202,10 +204,10 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
     return found
 
 
-def _bunches(found: list[_Cut], most: int) -> Iterator[list[_Cut]]:
+def _bunches(found: list[_Cut], maximum: int) -> Iterator[list[_Cut]]:
     """Yield the windows in their order, at most so many at a time."""
     bunch: list[_Cut] = []
-    room = most
+    room = maximum
     for one in found:
         at = 0
         while at < len(one.first):
@@ -214,7 +216,7 @@ def _bunches(found: list[_Cut], most: int) -> Iterator[list[_Cut]]:
             at, room = at + len(bunch[-1].first), room - len(bunch[-1].first)
             if not room:
                 yield bunch
-                bunch, room = [], most
+                bunch, room = [], maximum
     if bunch:
         yield bunch
 
@@ -285,6 +287,6 @@ def _amount(y: NDArray[np.float64], known: NDArray[np.bool_], target: WindowTarg
     elif target == "max":
         made = np.where(known, y, -np.inf).max(axis=1)
     else:
-        place = known.argmax(axis=1) if target == "first" else known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-        made = y[np.arange(len(y)), place]
+        location = known.argmax(axis=1) if target == "first" else known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+        made = y[np.arange(len(y)), location]
     return np.where(known.any(axis=1), made, 0.0).astype(np.float64)

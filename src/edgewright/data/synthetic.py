@@ -82,12 +82,12 @@ def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) ->
     return Split(train=train, validation=places[sides.validation], test=places[sides.test], by=sides.by)
 
 
-def _of(samples: Samples, place: int, by: str) -> set[str]:
+def _of(samples: Samples, index: int, by: str) -> set[str]:
     """Return the people, or sessions, that a synthetic sample was made of."""
-    source = origin(str(samples.sessions[place]))
+    source = origin(str(samples.sessions[index]))
     if source.startswith(OF):
         # A model that was fitted on people says nothing of sessions: it is kept out of a split by them.
         return set(source.removeprefix(OF).split("+"))
     if by == "group" and samples.groups is not None:
-        return {str(samples.groups[place])}
+        return {str(samples.groups[index])}
     return {source}

@@ -147,13 +147,13 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
     )
 
 
-def refuse_infinite(values: Floats, names: Sequence[str], place: Callable[[int], str]) -> None:
+def refuse_infinite(values: Floats, names: Sequence[str], location: Callable[[int], str]) -> None:
     """Raise `InputError` with row and column of the first infinite value of a (rows, columns) matrix."""
     infinite = np.isinf(values)
     if infinite.any():
         row, column = (int(i) for i in np.argwhere(infinite)[0])
         raise InputError(
-            "finite numbers (within float32)", "an infinite value", f"{place(row)}, column {names[column]}",
+            "finite numbers (within float32)", "an infinite value", f"{location(row)}, column {names[column]}",
             "Leave the field empty if nothing was measured",
         )  # fmt: skip
 

@@ -97,6 +97,6 @@ def class_codes(y: Any, classes: tuple[str, ...]) -> NDArray[np.int64]:  # noqa:
     if not classes:
         return np.full(len(text), -1, dtype=np.int64)
     order = np.argsort(np.array(classes))
-    place = np.searchsorted(np.array(classes)[order], text).clip(0, len(classes) - 1)
-    codes = order[place]
+    location = np.searchsorted(np.array(classes)[order], text).clip(0, len(classes) - 1)
+    codes = order[location]
     return np.where(np.array(classes)[codes] == text, codes, -1).astype(np.int64)

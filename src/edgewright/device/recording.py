@@ -62,8 +62,8 @@ def probe_source(stream: Stream, rate: float | None, *, stream_name: str = "") -
         if len(moments) and (known or spans or stream.ended()):
             break
         if stream.ended() or time.monotonic() - heard > SILENT:
-            said = next((p.notice for p in reversed(packets) if p.notice), "none")
-            raise InputError("rows from the source", said, "--source", "Look at its name and settings")
+            text = next((p.notice for p in reversed(packets) if p.notice), "none")
+            raise InputError("rows from the source", text, "--source", "Look at its name and settings")
     names = {p.stream for p in packets if len(p.values)}
     if len(names) > 1:
         raise InputError(

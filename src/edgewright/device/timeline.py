@@ -91,8 +91,10 @@ class Timeline:
         self.config = config or TimelineConfig()
         self._rate, self._period, self._channels = rate, 1.0 / rate, len(channels)
         self._fill = max(1, round(self.config.fill * rate))
-        said = self.config
-        self._sensors = SensorHealth(channels, rate, stuck=said.stuck, missing=said.missing, rests=said.rests)
+        timeline_config = self.config
+        self._sensors = SensorHealth(
+            channels, rate, stuck=timeline_config.stuck, missing=timeline_config.missing, rests=timeline_config.rests
+        )
         self._speed = RateCheck(rate, self.config.tolerance)
         self._held: list[tuple[float, int, int | None, Floats]] = []
         self._arrived, self._newest = 0, -math.inf
@@ -101,7 +103,7 @@ class Timeline:
         self._due = self._last = self._offset = 0.0
         self._count: int | None = None
         self._suspect: tuple[float, int | None, Floats] | None = None
-        self._notices = RowNotices(said.report)
+        self._notices = RowNotices(timeline_config.report)
         self._gap = True
         self._run: list[tuple[Floats, list[float], NDArray[np.bool_]]] = []
         self._ready: list[Ready] = []
@@ -289,8 +291,8 @@ class Timeline:
         time = given + self._offset
         off = time - self._due
         began = count is not None and self._count is not None and count <= self._count
-        said = "the sender restarted, " if began else ""
-        self._tell("clock", f"{said}clock jumped by {off:+.3g} s, or rows are missing", amount=off)
+        text = "the sender restarted, " if began else ""
+        self._tell("clock", f"{text}clock jumped by {off:+.3g} s, or rows are missing", amount=off)
         if time <= self._last:
             # Time within the timeline never falls back: from here on it is the sender's and an offset.
             self._offset -= off

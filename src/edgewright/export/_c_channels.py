@@ -33,12 +33,12 @@ class _Loop:
     pointers: dict[tuple[int, str], tuple[Buffer, Buffer, str]] = field(default_factory=dict)
     places: list[str] = field(default_factory=list)
 
-    def pointer(self, base: Buffer, place: str) -> Buffer:
+    def pointer(self, base: Buffer, location: str) -> Buffer:
         """Return what stands for a buffer from a place on."""
-        key = base.key, place
+        key = base.key, location
         if key not in self.pointers:
             made = self.unit.buffer(base.size, base.kind, f"r{len(self.pointers)}")
-            self.pointers[key] = made, base, place
+            self.pointers[key] = made, base, location
             self.unit.use(base)
         return self.pointers[key][0]
 
@@ -58,14 +58,14 @@ class _Loop:
     def placed(self, source: Source, starts: Sequence[int], rows: Sequence[int], rest: tuple[int, ...]) -> Source:
         """One row, of shape `rest`, of a value whose parts, so many rows each, begin at these places of a buffer."""
         leaf, each = source.leaves[0], math.prod(rest)
-        place = _times(each)
+        location = _times(each)
         if len(starts) > 1:
-            text = f"{COUNTER} < {rows[0]} ? {place} : {place} + {starts[1] - starts[0] - rows[0] * each}"
+            text = f"{COUNTER} < {rows[0]} ? {location} : {location} + {starts[1] - starts[0] - rows[0] * each}"
             if text not in self.places:
                 self.places.append(text)
-            place = f"place{self.places.index(text)}"
+            location = f"place{self.places.index(text)}"
         base = leaf.offset + starts[0]
-        pointer = self.pointer(leaf.buffer, f"{base} + {place}" if base else place)
+        pointer = self.pointer(leaf.buffer, f"{base} + {location}" if base else location)
         return Source(
             (1, 1, *rest), source.kind, (Leaf(pointer, leaf.base, leaf.base[:each].reshape(1, 1, *rest)),), "{0}"
         )
@@ -75,9 +75,9 @@ class _Loop:
         own = {made.key: base for made, base, _ in self.pointers.values()}
         written = {b.key for step in inner for b in step.writes}
         lines = [head, *(f"    const int place{n} = {text};" for n, text in enumerate(self.places))]
-        for made, base, place in self.pointers.values():
+        for made, base, location in self.pointers.values():
             constant = "" if made.key in written else "const "
-            lines.append(f"    {constant}{TYPES[base.kind]} *const {made.name} = {base.name} + {place};")
+            lines.append(f"    {constant}{TYPES[base.kind]} *const {made.name} = {base.name} + {location};")
         reads = {b.key: b for key, b in own.items() if key not in written}
         writes = {b.key: b for key, b in own.items() if key in written}
         return Step(tuple(lines), tuple(reads.values()), tuple(writes.values()), inner=tuple(inner))
@@ -130,8 +130,8 @@ class LoopWriter:
             made.append((node.op, tuple(sorted(node.attributes.items())), text, shape[2:], name in group.given))
         return tuple(made)
 
-    def _said(self, group: Group, own: Mapping[str, int], node: Node, place: int) -> object:
-        name, constants = node.inputs[place], self.plan.constants
+    def _said(self, group: Group, own: Mapping[str, int], node: Node, index: int) -> object:
+        name, constants = node.inputs[index], self.plan.constants
         if not name or name in own:
             return own.get(name, -1)
         picks = channels_of(node, constants, self.plan.shapes) is not None
@@ -139,7 +139,7 @@ class LoopWriter:
             array = constants[name]
             if picks:
                 return "places"
-            if self.rows.constant_rows(node, place):
+            if self.rows.constant_rows(node, index):
                 return "rows", array.dtype.str, array.ndim
             return array.dtype.str, array.shape, array.tobytes()
         if picks:
@@ -236,19 +236,19 @@ class _LoopBody:
         # What rows are picked of has to lie in memory: it is written before the loop.
         picked = self._stored()
         before, unit.steps = unit.steps, []
-        for place, node in enumerate(self.first.nodes):
+        for index, node in enumerate(self.first.nodes):
             unit.place = self.writer.names.get(node.outputs[0], "")
-            output = outputs.get(place)
-            self._node(place, node, None if output is None else output.row(self.loop), picked)
+            output = outputs.get(index)
+            self._node(index, node, None if output is None else output.row(self.loop), picked)
         step = self.loop.step(f"for (int {COUNTER} = 0; {COUNTER} < {self.rows}; ++{COUNTER}) {{", unit.steps)
         unit.steps = [*outer, *before, step]
-        for place, output in outputs.items():
+        for index, output in outputs.items():
             for group, source in zip(self.groups, output.parts(), strict=True):
-                self.writer.values[group.nodes[place].outputs[0]] = source
+                self.writer.values[group.nodes[index].outputs[0]] = source
 
-    def _output(self, place: int) -> _Output:
+    def _output(self, index: int) -> _Output:
         """Where the loop leaves a value of each group: among others it is put together with, or by itself."""
-        names = [group.nodes[place].outputs[0] for group in self.groups]
+        names = [group.nodes[index].outputs[0] for group in self.groups]
         rows, shape = tuple(group.rows for group in self.groups), self.plan.shapes[names[0]]
         reserved = self.writer.reserved(names)
         if reserved is not None:
@@ -258,24 +258,24 @@ class _LoopBody:
     def _stored(self) -> dict[int, list[Source]]:
         """By place of a pick, what the groups pick of, in memory; banks give rows of their own."""
         picked: dict[int, list[Source]] = {}
-        for place, node in enumerate(self.first.nodes):
+        for index, node in enumerate(self.first.nodes):
             name = node.inputs[0]
             if channels_of(node, self.plan.constants, self.plan.shapes) is None or name in self.writer.banks:
                 continue
-            picked[place] = [self.unit.stored(self.writer.values[g.nodes[place].inputs[0]]) for g in self.groups]
+            picked[index] = [self.unit.stored(self.writer.values[g.nodes[index].inputs[0]]) for g in self.groups]
         return picked
 
-    def _node(self, place: int, node: Node, row: Source | None, picked: Mapping[int, list[Source]]) -> None:
+    def _node(self, index: int, node: Node, row: Source | None, picked: Mapping[int, list[Source]]) -> None:
         name, shape = node.outputs[0], self.plan.shapes[node.outputs[0]]
         if channels_of(node, self.plan.constants, self.plan.shapes) is not None:
-            source = self._picked(place, node, picked)
+            source = self._picked(index, node, picked)
         else:
             constants = [self.plan.constants.get(given) for given in node.inputs]
             sources: list[Source | None] = []
             for at, given in enumerate(node.inputs):
                 own = constants[at] is not None and not self.writer.rows.constant_rows(node, at)
                 written = own and at > 0 and node.op in ("MatMul", "PowerSpectrum")
-                sources.append(self._given(place, node, at) if given and not written else None)
+                sources.append(self._given(index, node, at) if given and not written else None)
                 if constants[at] is not None and not own:
                     constants[at] = None
             source = write_float(
@@ -300,7 +300,7 @@ class _LoopBody:
             return source
         return self.unit.stored(source)
 
-    def _given(self, place: int, node: Node, at: int) -> Source:
+    def _given(self, index: int, node: Node, at: int) -> Source:
         name, plan = node.inputs[at], self.plan
         if name in self.known:
             return self.known[name]
@@ -308,14 +308,14 @@ class _LoopBody:
             if not self.writer.rows.constant_rows(node, at):
                 return self.unit.constant(plan.constants[name])
             axis = plan.constants[name].ndim - (len(plan.shapes[node.outputs[0]]) - 1)
-            parts = [plan.constants[group.nodes[place].inputs[at]] for group in self.groups]
+            parts = [plan.constants[group.nodes[index].inputs[at]] for group in self.groups]
             return self.loop.row(self.unit.constant(np.concatenate(parts, axis=axis)), axis)
         source = self.writer.values[plan.alias.get(name, name)]
         return self.loop.row(source) if len(source.shape) > 1 else source
 
-    def _picked(self, place: int, node: Node, picked: Mapping[int, list[Source]]) -> Source:
+    def _picked(self, index: int, node: Node, picked: Mapping[int, list[Source]]) -> Source:
         unit, name = self.unit, node.inputs[0]
-        places = [self._places(group.nodes[place]) for group in self.groups]
+        places = [self._places(group.nodes[index]) for group in self.groups]
         all_of_them = [p for part in places for p in part]
         bank = self.writer.banks.get(name)
         if bank is not None:
@@ -329,7 +329,7 @@ class _LoopBody:
             line = f"{routine.name}({routine.arguments}, {row}[{COUNTER}], {target.leaves[0].buffer.name});"
             unit.steps.append(Step((line,), routine.buffers, (target.leaves[0].buffer,)))
             return target
-        leaves = [source.leaves[0] for source in picked[place]]
+        leaves = [source.leaves[0] for source in picked[index]]
         first = leaves[0]
         stride = first.view.strides[1]
         offsets = [leaf.offset + stride * p for leaf, part in zip(leaves, places, strict=True) for p in part]

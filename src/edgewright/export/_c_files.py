@@ -35,18 +35,18 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
     calls: list[str] = []
     values = "context->values.arena" if face.network is not None else "context->arena"
-    place = partial(_place, arena, values)
-    functions = [_routine(unit, routine, place) for routine in unit.routines]
+    location = partial(_place, arena, values)
+    functions = [_routine(unit, routine, location) for routine in unit.routines]
     for label, steps in _pieces(parts):
         if label == "network":
             functions.append(_network(unit, steps, arena))
-            first, last = (place(buffer, buffer is face.ends[0]) for buffer in face.ends)
+            first, last = (location(buffer, buffer is face.ends[0]) for buffer in face.ends)
             calls.append(f"    (void){name}_network(&context->values.network, {first}, {last});")
             continue
         uses = any(buffer.name == "input" for step in steps for buffer in step.buffers)
         functions.append(_function(unit, label, steps, arena, values, "const float *input" if uses else ""))
         calls.append(f"    {name}_{label}(context{', input' if uses else ''});")
-    lines = [*_checks(unit, face), *calls, *_answer(face, place), *_doubts(unit, face)]
+    lines = [*_checks(unit, face), *calls, *_answer(face, location), *_doubts(unit, face)]
     # An answer that is a constant, or one of the input alone.
     unused = [word for word in ("context", "input") if not any(word in line for line in lines)]
     body = [
@@ -114,18 +114,18 @@ def _place(arena: Arena, values: str, buffer: Buffer, constant: bool) -> str:
     return f"({'const ' if constant else ''}{kind} *){values} + {offset}"
 
 
-def _pointer(buffer: Buffer, place: str, constant: bool) -> str:
-    return f"{'const ' if constant else ''}{TYPES[buffer.kind]} *const {buffer.name} = {place};"
+def _pointer(buffer: Buffer, location: str, constant: bool) -> str:
+    return f"{'const ' if constant else ''}{TYPES[buffer.kind]} *const {buffer.name} = {location};"
 
 
 def _function(unit: Unit, label: str, steps: Sequence[Step], arena: Arena, values: str, argument: str) -> str:
     # One that is called once would be put back where it was cut out.
     apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == STEPS else ""
-    place = partial(_place, arena, values)
+    location = partial(_place, arena, values)
     words = ["context", *(["input"] if argument else [])]
     arguments = ", ".join([f"{unit.name}_context *context", *([argument] if argument else [])])
     head = f"{apart}static void {unit.name}_{label}({arguments}) {{"
-    return "\n".join([head, *_unused(words, steps, place), *_blocks(steps, place), "}"])
+    return "\n".join([head, *_unused(words, steps, location), *_blocks(steps, location), "}"])
 
 
 def _network(unit: Unit, steps: Sequence[Step], arena: Arena) -> str:
@@ -147,36 +147,36 @@ def _network(unit: Unit, steps: Sequence[Step], arena: Arena) -> str:
     return "\n".join(lines)
 
 
-def _unused(words: Sequence[str], steps: Sequence[Step], place: Place) -> list[str]:
+def _unused(words: Sequence[str], steps: Sequence[Step], location: Place) -> list[str]:
     """Return lines for arguments that no code reads but that for taps."""
-    body = " ".join(_blocks([step for step in steps if not step.condition], place))
+    body = " ".join(_blocks([step for step in steps if not step.condition], location))
     return [f"    (void){word};" for word in words if not re.search(rf"\b{word}\b", body)]
 
 
-def _blocks(steps: Sequence[Step], place: Place) -> list[str]:
+def _blocks(steps: Sequence[Step], location: Place) -> list[str]:
     """Return the steps between braces, each with pointers to what it uses."""
     lines = []
     for step in steps:
-        block = ["    {", *("        " + line for line in _block(step, place)), "    }"]
+        block = ["    {", *("        " + line for line in _block(step, location)), "    }"]
         lines += [f"#ifdef {step.condition}", *block, "#endif"] if step.condition else block
     return lines
 
 
-def _block(step: Step, place: Place) -> list[str]:
+def _block(step: Step, location: Place) -> list[str]:
     """Return the lines of a step after pointers to what they name."""
     written = {buffer.key for buffer in step.writes}
     used = {b.key: b for b in (*step.writes, *step.reads) if not b.fixed}
     text = " ".join(step.lines)
     named = [b for b in used.values() if re.search(rf"\b{b.name}\b", text)]
-    pointers = [_pointer(b, place(b, b.key not in written), b.key not in written) for b in named]
-    return [*pointers, *step.lines, *_blocks(step.inner, place), *(["}"] if step.inner else [])]
+    pointers = [_pointer(b, location(b, b.key not in written), b.key not in written) for b in named]
+    return [*pointers, *step.lines, *_blocks(step.inner, location), *(["}"] if step.inner else [])]
 
 
-def _routine(unit: Unit, routine: Routine, place: Place) -> str:
+def _routine(unit: Unit, routine: Routine, location: Place) -> str:
     """Return a function that works out one row."""
     lines, last = [], len(routine.parts) - 1
     for part, (rows, step) in enumerate(routine.parts):
-        block = ["    " + line for line in _block(step, place)]
+        block = ["    " + line for line in _block(step, location)]
         if part < last:
             block = [f"    if ({COUNTER} < {rows}) {{", *("    " + line for line in block), "        return;", "    }"]
             block.append(f"    {COUNTER} -= {rows};")
@@ -201,11 +201,11 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
     low, high = (unit.table(np.asarray(values, np.float32), role) for role, values in named.items())
     shape = face.graph.inputs[0].shape
     each = int(np.prod(shape[1:]))
-    place = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"
+    column = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"
     flag = f"{unit.name.upper()}_OUT_OF_RANGE"
     return [
         f"    for (int i = 0; i < {unit.name.upper()}_INPUTS; ++i) {{",
-        f"        if (input[i] - input[i] == 0.0f && (input[i] < {low}[{place}] || input[i] > {high}[{place}])) {{",
+        f"        if (input[i] - input[i] == 0.0f && (input[i] < {low}[{column}] || input[i] > {high}[{column}])) {{",
         f"            flags |= {flag};",
         "        }",
         "    }",
@@ -244,12 +244,12 @@ def _number(face: Interface) -> str:
     return "prediction" if counts == [1] else ""
 
 
-def _answer(face: Interface, place: Place) -> list[str]:
+def _answer(face: Interface, location: Place) -> list[str]:
     lines = []
     for source in face.outputs.values():
         buffer = source.leaves[0].buffer
         if not buffer.fixed:
-            lines.append("    " + _pointer(buffer, place(buffer, True), True))
+            lines.append("    " + _pointer(buffer, location(buffer, True), True))
     # Two outputs may be one value.
     lines = list(dict.fromkeys(lines))
     for name, source in face.outputs.items():

@@ -152,13 +152,13 @@ def _input(face: Interface) -> list[str]:
     if (mask := without_mask(face.graph)[1]) is not None:
         of = "each channel" if mask.channels > 1 else "the columns" if len(shape) == 1 else "the channel"
         lines.append(f" * There is no answer where fewer than {mask.needed} of the {mask.readings} of {of} are there.")
-    for place in range(shape[0] if shape and face.image != "last" else 0):
-        column = face.columns[place] if place < len(face.columns) else str(place)
-        unit = f" in {face.units[place]}" if place < len(face.units) and face.units[place] else ""
-        limit = face.limits[place] if place < len(face.limits) else None
+    for index in range(shape[0] if shape and face.image != "last" else 0):
+        column = face.columns[index] if index < len(face.columns) else str(index)
+        unit = f" in {face.units[index]}" if index < len(face.units) and face.units[index] else ""
+        limit = face.limits[index] if index < len(face.limits) else None
         span = f", from {limit[0]:.9g} to {limit[1]:.9g}" if limit else ""
-        if place < len(face.columns) or limit:
-            lines.append(f" *   {place}: {comment(column + unit + span)}")
+        if index < len(face.columns) or limit:
+            lines.append(f" *   {index}: {comment(column + unit + span)}")
     if any(face.limits):
         lines.append(" * Numbers outside these ranges set OUT_OF_RANGE in the answer.")
     return lines

@@ -125,14 +125,14 @@ class CStream:
             times: of each row in seconds since 1970, shape (n,).
         """
         n, width = len(rows), len(self.fields) + 1
-        most = n * (1 + self._detectors)
-        text, means = np.zeros((most, width)), np.zeros((n, self._classes), np.float32)
+        maximum = n * (1 + self._detectors)
+        text, means = np.zeros((maximum, width)), np.zeros((n, self._classes), np.float32)
         scores = np.full((n, max(1, self._detectors)), np.nan)
         count = self._run(
-            *_given(rows, lost, times), pointer(text), ctypes.c_int(most), pointer(means), pointer(scores)
+            *_given(rows, lost, times), pointer(text), ctypes.c_int(maximum), pointer(means), pointer(scores)
         )
-        if count > most:
-            raise InputError(f"at most {most} events of {n} rows", f"{count}", "the stream in C")
+        if count > maximum:
+            raise InputError(f"at most {maximum} events of {n} rows", f"{count}", "the stream in C")
         events = [(int(one[0]), dict(zip(self.fields, one[1:].tolist(), strict=True))) for one in text[:count]]
         return StreamTold(events, means, scores[:, : self._detectors])
 

@@ -86,20 +86,20 @@ class CLanguage:
         InputError: the compiler refuses the code.
     """
 
-    def __init__(self, files: Files, name: str, intents: int, most: int, compiler: str) -> None:
+    def __init__(self, files: Files, name: str, intents: int, maximum: int, compiler: str) -> None:
         text = filled(_LANGUAGE, {"$$": name.upper(), "$": name})
         with compiled({**files, "probe.c": text}, compiler, [f"-D{name.upper()}_TAPS"]) as path:
             self._run = ctypes.CDLL(str(path)).probe_language
-        self._intents, self._slots = intents, (_Slot * most)()
+        self._intents, self._slots = intents, (_Slot * maximum)()
 
     def parse(self, text: str, today: int) -> Understood:
         """Return what it says of an utterance; `today` counts days since 1970-01-01."""
-        data, told, logits = text.encode(), np.zeros(6), np.zeros(self._intents, np.int32)
+        data, values, logits = text.encode(), np.zeros(6), np.zeros(self._intents, np.int32)
         count = self._run(
-            data, ctypes.c_size_t(len(data)), ctypes.c_int32(today), pointer(told), pointer(logits), self._slots
+            data, ctypes.c_size_t(len(data)), ctypes.c_int32(today), pointer(values), pointer(logits), self._slots
         )
         slots = tuple(_found(slot) for slot in self._slots[: max(0, count)])
-        status, intent, nearest, confidence, *grams = told.tolist()
+        status, intent, nearest, confidence, *grams = values.tolist()
         return Understood(
             int(status), int(intent), int(nearest), confidence, (int(grams[0]), int(grams[1])), logits, slots
         )  # fmt: skip

@@ -212,9 +212,9 @@ class Rows:
             axes = tuple(int(a) for a in np.ravel(self.constants[node.inputs[1]]))
         return [int(a) % rank for a in axes] if isinstance(axes, tuple) else []
 
-    def constant_rows(self, node: Node, place: int) -> bool:
+    def constant_rows(self, node: Node, index: int) -> bool:
         """Return whether a constant input has numbers of its own for every row of the output."""
-        array, rank = self.constants[node.inputs[place]], len(self.shapes[node.outputs[0]])
+        array, rank = self.constants[node.inputs[index]], len(self.shapes[node.outputs[0]])
         if node.op not in VALUE_BY_VALUE:
             return False
         axis = array.ndim - (rank - 1)

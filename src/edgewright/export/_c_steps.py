@@ -76,22 +76,22 @@ def lives(steps: Sequence[Step], inside: range) -> tuple[dict[int, int], dict[in
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     loops: list[tuple[int, int, tuple[Buffer, ...]]] = []
-    place, starts = 0, []
+    index, starts = 0, []
     for step in steps:
-        starts.append(place)
+        starts.append(index)
         for part in step.inner or (step,):
             for buffer in part.buffers:
-                first.setdefault(buffer.key, place)
-                last[buffer.key] = place
-            place += 1
+                first.setdefault(buffer.key, index)
+                last[buffer.key] = index
+            index += 1
         if step.inner:
             for buffer in (*step.writes, *step.reads):
                 first[buffer.key] = min(first.get(buffer.key, starts[-1]), starts[-1])
-                last[buffer.key] = place - 1
-            loops.append((starts[-1], place - 1, step.buffers))
+                last[buffer.key] = index - 1
+            loops.append((starts[-1], index - 1, step.buffers))
     for start, end, buffers in loops:
         for key in {buffer.key for buffer in buffers}:
             if first[key] < start or last[key] > end:
                 first[key], last[key] = min(first[key], start), max(last[key], end)
-    starts.append(place)
+    starts.append(index)
     return first, last, range(starts[inside.start], starts[inside.stop]) if inside else range(0)

@@ -116,13 +116,13 @@ def _watcher(
 def told_of(watchers: Watchers) -> list[str]:
     """Return lines of the header's comment."""
     lines = []
-    for place, watcher in enumerate(watchers.all):
+    for index, watcher in enumerate(watchers.all):
         form = watcher.form
         over = template_comment(", ".join(form.columns))
         each = f"windows of {form.window.samples} rows" if form.window is not None else "rows"
         limit = f"{np.float32(form.threshold):.9g}"
         name = template_comment(watcher.name)
-        lines.append(f" * Detector {place}, {name}: {form.kind} over {over}, {each}, odd from {limit} on.")
+        lines.append(f" * Detector {index}, {name}: {form.kind} over {over}, {each}, odd from {limit} on.")
     for name, why in watchers.refused.items():
         text = template_comment(f"Not in this code: detector {name}: {why}")
         lines.append(f" * {text}")
@@ -228,7 +228,7 @@ int @_next(@_stream_context *context, @_event *event) {
 
 def _watch(function: str, argument: str, watchers: Sequence[tuple[int, Watcher]]) -> str:
     lines = [f"static void @_{function}(@_stream_context *context, const float *{argument}) {{"]
-    for place, watcher in watchers:
+    for index, watcher in watchers:
         seen, channel = argument, "anomaly.channel"
         call = f"{watcher.prefix}_detect{'_window' if watcher.given else ''}"
         lines += ["    {", f"        {watcher.prefix}_anomaly anomaly;"]
@@ -240,8 +240,8 @@ def _watch(function: str, argument: str, watchers: Sequence[tuple[int, Watcher]]
             lines.append(f"        static const int places[{count}] = {{{', '.join(map(str, watcher.places))}}};")
             channel = "anomaly.channel < 0 ? -1 : places[anomaly.channel]"
         lines += [
-            f"        if ({call}(&context->detector{place}, {seen}, &anomaly)) {{",
-            f"            @_keep(context, {place}, anomaly.score, {channel});",
+            f"        if ({call}(&context->detector{index}, {seen}, &anomaly)) {{",
+            f"            @_keep(context, {index}, anomaly.score, {channel});",
             "        }",
             "    }",
         ]

@@ -37,10 +37,10 @@ def slide_code(channels: int, samples: int, step: int) -> list[str]:
     if kept <= 0:
         made = ["    context->filled = 0;"]
         return [*made, f"    context->skip = {-kept};"] if kept else made
-    place = f"{samples} * i"
+    begin = f"{samples} * i"
     return [
         f"    for (int i = 0; i < {channels}; ++i) {{",
-        f"        memmove(context->window + {place}, context->window + {place} + {step}, {kept}u * sizeof(float));",
+        f"        memmove(context->window + {begin}, context->window + {begin} + {step}, {kept}u * sizeof(float));",
         "    }",
         f"    context->filled = {kept};",
     ]

@@ -44,16 +44,14 @@ def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
     return find_module(model) is not None
 
 
-def load(
-    place: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS
-) -> Predictor:
+def load(path: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS) -> Predictor:
     """Open a package, run its test vectors through the engine, and return the predictor.
 
     Where a C compiler is, the model is compiled for this machine the first time; without one, or where an engine is
     named, nothing is built.
 
     Args:
-        place: a run folder or a `.edge` file.
+        path: a run folder or a `.edge` file.
         form: 'float' or 'int8'; the package's default when None.
         engine: a file of `core/engines`; the fastest for this model on this machine when None.
         rows: how many rows it is going to answer.
@@ -62,7 +60,7 @@ def load(
         InputError: damaged, altered, or of a newer format.
         CheckFailedError: the test vectors give other answers here.
     """
-    package = read_package(package_path(place))
+    package = read_package(package_path(path))
     if engine is None:
         ensure_extension(package.model(form or package.manifest.default))
     return Predictor(package, form=form, engine=engine, rows=rows)

@@ -270,10 +270,10 @@ class _Reader:
 def _closing(text: str, start: int) -> int:
     """Where the bracket closes that was opened before `start`."""
     depth = 1
-    for place in range(start, len(text)):
-        depth += (text[place] == "(") - (text[place] == ")")
+    for index in range(start, len(text)):
+        depth += (text[index] == "(") - (text[index] == ")")
         if not depth:
-            return place
+            return index
     return len(text)
 
 

@@ -42,9 +42,9 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
     tally = Tally(unit.name, unit.table_sizes)
     for routine in unit.routines:
         tally.routine(routine.name, [(rows, step.text) for rows, step in routine.parts])
-    for place, step in enumerate(unit.steps):
+    for index, step in enumerate(unit.steps):
         if not step.condition:
-            tally.step(step.text, place in inside, step.work)
+            tally.step(step.text, index in inside, step.work)
     texts = [line for step in unit.steps for line in step.text]
     texts += [line for routine in unit.routines for _, step in routine.parts for line in step.text]
     tally.functions("\n".join([*unit.helpers(), *texts]))
@@ -273,18 +273,18 @@ def _calls(text: str) -> list[tuple[str, list[str]]]:
         if match[1] in _WORDS or match[1].endswith("_C"):
             continue
         depth, start, arguments = 0, match.end(), []
-        for place in range(match.end(), len(text)):
-            character = text[place]
+        for index in range(match.end(), len(text)):
+            character = text[index]
             if character in "([{":
                 depth += 1
             elif character in ")]}":
                 if not depth:
-                    arguments.append(text[start:place])
+                    arguments.append(text[start:index])
                     break
                 depth -= 1
             elif character == "," and not depth:
-                arguments.append(text[start:place])
-                start = place + 1
+                arguments.append(text[start:index])
+                start = index + 1
         found.append((match[1], [argument.strip() for argument in arguments]))
     return found
 

@@ -91,7 +91,7 @@ def slot_code(subject: Subject) -> SlotCode:
         raise InputError("a model that gives probabilities or numbers", "a label alone", subject.name)
     outputs = int(np.prod(face.outputs[field].shape))
     member = "probabilities" if field == "probabilities" else "prediction"
-    said = {
+    record = {
         "generator": GENERATOR,
         "code": {name: body for name, body in sorted(text.items()) if name.endswith(".c")},
         "labels": subject.graph.labels,
@@ -101,7 +101,7 @@ def slot_code(subject: Subject) -> SlotCode:
     return SlotCode(
         files=text,
         constants=slot_bytes(unit.contents()),
-        layout=hashlib.sha256(msgspec.json.encode(said)).digest(),
+        layout=hashlib.sha256(msgspec.json.encode(record)).digest(),
         inputs=int(np.prod(subject.graph.inputs[0].shape)),
         outputs=outputs,
         values=f"answer->{member}" if outputs > 1 or member == "probabilities" else "&answer->prediction",

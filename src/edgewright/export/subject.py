@@ -24,12 +24,12 @@ _PACKAGES = ("", ".edge", ".zip")
 
 
 def read_subject(
-    place: Path, *, form: str = "", rounding: Rounding | None = None, shape: tuple[int, ...] | None = None
+    path: Path, *, form: str = "", rounding: Rounding | None = None, shape: tuple[int, ...] | None = None
 ) -> Subject:
     """Read what is to be exported.
 
     Args:
-        place: run folder, `.edge` package, `.onnx` or `.tflite` file, or boosted trees of LightGBM or XGBoost.
+        path: run folder, `.edge` package, `.onnx` or `.tflite` file, or boosted trees of LightGBM or XGBoost.
         form: 'float' or 'int8' of a package; its default when empty.
         rounding: of int8 networks; what the model says, else 'litert', when None.
         shape: of one sample of an ONNX model that leaves its axes open.
@@ -37,25 +37,25 @@ def read_subject(
     Raises:
         InputError: nothing there, damaged, of another kind, or asked for a form or shape that it does not have.
     """
-    if not place.exists():
-        raise InputError("a run folder, a package, or a model", "no such file", str(place), "Check the path")
-    mark = _mark(place)
-    if place.suffix == ".tflite" or mark[4:] == b"TFL3":
-        _none_of(place, {"--form": form, "--shape": shape})
-        network = read_tflite(place, rounding=rounding or "litert")
-        return Subject(place.stem, network_graph(network), rounding or "litert", read=network)
-    if place.suffix == ".onnx" or is_ensemble(place):
-        _none_of(place, {"--form": form})
-        graph = read_model(place, shape=shape)
+    if not path.exists():
+        raise InputError("a run folder, a package, or a model", "no such file", str(path), "Check the path")
+    mark = _mark(path)
+    if path.suffix == ".tflite" or mark[4:] == b"TFL3":
+        _none_of(path, {"--form": form, "--shape": shape})
+        network = read_tflite(path, rounding=rounding or "litert")
+        return Subject(path.stem, network_graph(network), rounding or "litert", read=network)
+    if path.suffix == ".onnx" or is_ensemble(path):
+        _none_of(path, {"--form": form})
+        graph = read_model(path, shape=shape)
         columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
-        return Subject(place.stem, graph, rounding or rounding_of(graph), columns)
-    _none_of(place, {"--shape": shape})
-    if place.is_file() and (place.suffix not in _PACKAGES or mark[:2] != b"PK"):
+        return Subject(path.stem, graph, rounding or rounding_of(graph), columns)
+    _none_of(path, {"--shape": shape})
+    if path.is_file() and (path.suffix not in _PACKAGES or mark[:2] != b"PK"):
         raise InputError(
             "a run folder, a package (.edge), or a model (.onnx, .tflite, LightGBM, XGBoost)", "a file of another kind",
-            str(place), "Export a model of another kind to ONNX first",
+            str(path), "Export a model of another kind to ONNX first",
         )  # fmt: skip
-    return package_subject(read_package(package_path(place)), form=form, rounding=rounding)
+    return package_subject(read_package(package_path(path)), form=form, rounding=rounding)
 
 
 def package_subject(package: Package, *, form: str = "", rounding: Rounding | None = None) -> Subject:
@@ -87,17 +87,17 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
     )
 
 
-def _none_of(place: Path, options: dict[str, object]) -> None:
+def _none_of(path: Path, options: dict[str, object]) -> None:
     """Refuse options that say nothing about what was read, instead of leaving them out unseen."""
     for option, value in options.items():
         if value:
             of = "a run or a package, which have forms" if option == "--form" else "an ONNX model"
-            raise InputError(f"{option} with {of}", str(value), str(place), f"Omit {option}")
+            raise InputError(f"{option} with {of}", str(value), str(path), f"Omit {option}")
 
 
-def _mark(place: Path) -> bytes:
+def _mark(path: Path) -> bytes:
     """Return the first eight bytes of a file."""
-    if not place.is_file():
+    if not path.is_file():
         return b""
-    with place.open("rb") as file:
+    with path.open("rb") as file:
         return file.read(8)

@@ -59,10 +59,10 @@ class Pca(SampleTransformer):
         return matmul(x - np.asarray(self.mean_, np.float32), np.asarray(self.components_, np.float32))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
-        most = min(X.shape)
-        if isinstance(self.components, int) and self.components > most:
+        maximum = min(X.shape)
+        if isinstance(self.components, int) and self.components > maximum:
             raise InputError(
-                f"at most {most} components of {X.shape[0]} samples of {X.shape[1]} columns",
+                f"at most {maximum} components of {X.shape[0]} samples of {X.shape[1]} columns",
                 str(self.components),
                 self._where(),
             )

@@ -71,9 +71,9 @@ class Select(SampleTransformer):
         """Name of each column left out, with its score as text, best first."""
         names = tuple(self.names) or tuple(f"x{i}" for i in range(len(self.scores_)))
         scores = np.asarray(self.scores_, np.float64)
-        least = float(scores[np.asarray(self.kept_)].min())
+        minimum = float(scores[np.asarray(self.kept_)].min())
         out = sorted(set(range(len(scores))) - {int(i) for i in self.kept_}, key=lambda i: -scores[i])
-        return tuple((names[i], f"score {_score(scores[i])}, the least kept has {_score(least)}") for i in out)
+        return tuple((names[i], f"score {_score(scores[i])}, the least kept has {_score(minimum)}") for i in out)
 
     def formula(self, x: Value) -> Value:
         """Return the kept columns."""

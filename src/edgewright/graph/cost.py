@@ -148,10 +148,10 @@ def _after(graph: Graph) -> list[bool]:
 
 def _stages(graph: Graph) -> list[str]:
     """Return the stage of each node: the first whose end has not been passed."""
-    place = {output: i for i, node in enumerate(graph.nodes) for output in node.outputs}
+    location = {output: i for i, node in enumerate(graph.nodes) for output in node.outputs}
     names, last = [], -1
     for mark in graph.stages:
-        end = place.get(mark.value, last)
+        end = location.get(mark.value, last)
         names += [mark.stage] * (end - last)
         last = max(last, end)
     return names + ["answer"] * (len(graph.nodes) - len(names))

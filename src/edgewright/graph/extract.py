@@ -58,10 +58,10 @@ class Floats(Reader):
     def read(self) -> IntegerNetwork:
         boundary = self.graph.boundary
         reached, last = {boundary}, -1
-        for place, node in enumerate(self.graph.nodes):
+        for index, node in enumerate(self.graph.nodes):
             if boundary and reached.intersection(node.inputs):
                 reached.update(node.outputs)
-                last = place if node.op in WEIGHTED else last
+                last = index if node.op in WEIGHTED else last
         if last >= 0:
             self.known[boundary] = self.start(boundary, (0.0, 0))
         done: set[str] = set()

@@ -333,10 +333,10 @@ def dequantise(walk: Walk, operator: Operator) -> None:
     walk.alias(operator.outputs[0], walk.value(operator.inputs[0]))
 
 
-def _integers(walk: Walk, operator: Operator, place: int) -> tuple[int, ...]:
+def _integers(walk: Walk, operator: Operator, index: int) -> tuple[int, ...]:
     found: Array | None = None
-    if len(operator.inputs) > place and operator.inputs[place] >= 0:
-        found = walk.file.tensors[operator.inputs[place]].array
+    if len(operator.inputs) > index and operator.inputs[index] >= 0:
+        found = walk.file.tensors[operator.inputs[index]].array
     if found is None or found.dtype.kind != "i" or found.size > 64:
-        raise InputError("constant integers", "computed ones", f"{operator.name}, input {place}")
+        raise InputError("constant integers", "computed ones", f"{operator.name}, input {index}")
     return tuple(int(n) for n in found.ravel())

@@ -36,8 +36,8 @@ class Table:
 
     def value(self, field: int, kind: str, default: float = 0) -> float:
         """Return a number; the default when it is left out."""
-        place = self._place(field)
-        return number(self._data, place, kind) if place else default
+        index = self._place(field)
+        return number(self._data, index, kind) if index else default
 
     def integer(self, field: int, kind: str = "i32", default: int = 0) -> int:
         """Return a whole number."""
@@ -45,8 +45,8 @@ class Table:
 
     def table(self, field: int) -> Table | None:
         """Return a table, None when it is left out."""
-        place = self._place(field)
-        return Table(self._data, place + number(self._data, place, "u32")) if place else None
+        index = self._place(field)
+        return Table(self._data, index + number(self._data, index, "u32")) if index else None
 
     def text(self, field: int) -> str:
         """Return a string, cut at 200 characters; empty when it is left out."""
@@ -58,24 +58,24 @@ class Table:
         start, count = self._vector(field, kind.itemsize)
         return np.frombuffer(self._data, kind, count, start) if count else np.zeros(0, kind)
 
-    def tables(self, field: int, most: int) -> list[Table]:
+    def tables(self, field: int, maximum: int) -> list[Table]:
         """Return a vector of tables.
 
         Raises:
-            InputError: for more than `most`.
+            InputError: for more than `maximum`.
         """
         start, count = self._vector(field, 4)
-        if count > most:
-            raise damaged(f"a list has {count} entries, more than {most}")
+        if count > maximum:
+            raise damaged(f"a list has {count} entries, more than {maximum}")
         places = (start + 4 * i for i in range(count))
         return [Table(self._data, place + number(self._data, place, "u32")) for place in places]
 
     def _vector(self, field: int, size: int) -> tuple[int, int]:
         """Where the entries of a vector begin, and how many there are."""
-        place = self._place(field)
-        if not place:
+        index = self._place(field)
+        if not index:
             return 0, 0
-        start = place + number(self._data, place, "u32")
+        start = index + number(self._data, index, "u32")
         count = number(self._data, start, "u32")
         if start + 4 + count * size > len(self._data):
             raise damaged("a list ends after the file")

@@ -113,10 +113,10 @@ def parse_tflite(data: bytes) -> TfliteFile:
 def _metadata(model: Table, buffers: list[Table]) -> dict[str, bytes]:
     made = {}
     for entry in model.tables(6, 1_000):
-        place = entry.integer(1, "u32")
-        if place >= len(buffers):
+        index = entry.integer(1, "u32")
+        if index >= len(buffers):
             raise damaged("metadata lie in no buffer")
-        made[entry.text(0)] = buffers[place].numbers(0, "u1").tobytes()
+        made[entry.text(0)] = buffers[index].numbers(0, "u1").tobytes()
     return made
 
 
@@ -150,15 +150,15 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     shape = tuple(int(n) for n in table.numbers(0, "<i4")[: _MOST_AXES + 1])
     if len(shape) > _MOST_AXES or any(not 0 <= n <= _LARGEST for n in shape) or math.prod(shape) > _LARGEST:
         raise InputError("a shape of sensible size", str(shape), f".tflite tensor {name!r}")
-    kind, place = table.integer(1, "i8"), table.integer(2, "u32")
-    if place >= len(buffers) or table.table(6) is not None:
+    kind, index = table.integer(1, "i8"), table.integer(2, "u32")
+    if index >= len(buffers) or table.table(6) is not None:
         raise InputError("dense constants inside the file", "others", f".tflite tensor {name!r}")
     dtype = TYPES.get(kind)
     quantised = table.table(4)
     scale = np.zeros(0, np.float32) if quantised is None else quantised.numbers(2, "<f4")
     zero = np.zeros(0, np.int64) if quantised is None else quantised.numbers(3, "<i8")
     axis = 0 if quantised is None else quantised.integer(6)
-    raw = buffers[place].numbers(0, "u1")
+    raw = buffers[index].numbers(0, "u1")
     array: Array | None = None
     if len(raw) and dtype is not None:
         if len(raw) != math.prod(shape) * dtype.itemsize:

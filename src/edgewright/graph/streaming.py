@@ -161,11 +161,11 @@ class NetworkStream:
         if not count:
             return np.zeros((0, steps.outputs), np.int8)
         values: dict[int, Int8] = {steps.source: np.asarray(x, np.int8)[None, None]}
-        for place, moment in enumerate(steps.moments):
+        for index, moment in enumerate(steps.moments):
             arrays: Sequence[Int8] = [values[i] for i in moment.operator.inputs]
             if moment.kept:
-                seen = np.concatenate([self._memory[place], arrays[0]], axis=2)
-                self._memory[place] = seen[:, :, seen.shape[2] - moment.kept :].copy()
+                seen = np.concatenate([self._memory[index], arrays[0]], axis=2)
+                self._memory[index] = seen[:, :, seen.shape[2] - moment.kept :].copy()
                 arrays = [seen]
-            values[moment.operator.output] = self._functions[place](*arrays)
+            values[moment.operator.output] = self._functions[index](*arrays)
         return np.asarray(values[steps.target].reshape(count, steps.outputs), np.int8)

@@ -218,8 +218,8 @@ def _tagger(
         spec, arrays = train_tagger(inside, how, say)
         return spec, arrays, _judged(spec, arrays, judges)
     kinds = np.unique([one.intent for one in inside], return_inverse=True)[1]
-    said = np.array([not one.synthetic for one in inside], np.bool_)
-    held = held_sentences([one.text for one in inside], np.asarray(kinds, np.int64), seed) & said
+    values = np.array([not one.synthetic for one in inside], np.bool_)
+    held = held_sentences([one.text for one in inside], np.asarray(kinds, np.int64), seed) & values
     spec, arrays = train_tagger([one for one, out in zip(inside, held, strict=True) if not out], how, say)
     found = _judged(spec, arrays, [one for one, out in zip(inside, held, strict=True) if out])
     if say:

@@ -105,10 +105,10 @@ def grow(terms: Terms, wanted: Flags, rest: Flags) -> tuple[list[Condition], Fla
         found = _best(terms, wanted, held)
         if found is None:
             break
-        gain, condition, place = found
+        gain, condition, index = found
         if gain <= terms.price:
             break
-        value = terms.values[place]
+        value = terms.values[index]
         held &= (value >= condition.threshold) if condition.at_least else (value <= condition.threshold)
         conditions.append(condition)
         if wanted[held].all():
@@ -143,8 +143,8 @@ def _best(terms: Terms, wanted: Flags, held: Flags) -> tuple[float, Condition, i
         n = (total - below) if at_least else below
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = np.where(cut & (n >= FEWEST) & (p > 0), p * (np.log2(p / n) - base), -np.inf)
-        place = int(np.argmax(gain))
-        term, position = divmod(place, gain.shape[1])
+        index = int(np.argmax(gain))
+        term, position = divmod(index, gain.shape[1])
         value = float(gain[term, position])
         if np.isfinite(value) and (best is None or value > best[0]):
             low, high = float(last[term, position]), float(following[term, position])

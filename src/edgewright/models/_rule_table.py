@@ -74,10 +74,10 @@ class RuleTable:
             lines.append(f"{' and '.join(parts)} -> {answers[rule]}")
         return "; ".join([*lines, f"else {answers[-1]}" if lines else f"always {answers[-1]}"])
 
-    def _condition(self, place: int, names: tuple[str, ...]) -> str:
-        kind, left, right = (int(n) for n in self.terms[place])
+    def _condition(self, index: int, names: tuple[str, ...]) -> str:
+        kind, left, right = (int(n) for n in self.terms[index])
         term = names[left] if kind == COLUMN else f"{names[left]} {_SIGNS[kind]} {names[right]}"
-        return f"{term} {'>=' if self.at_least[place] else '<='} {float(self.thresholds[place]):.5g}"
+        return f"{term} {'>=' if self.at_least[index] else '<='} {float(self.thresholds[index]):.5g}"
 
     def emit(self, builder: Builder, value: str) -> str:
         """Return answers of shape (n, outputs): conditions, rules that hold, the first of them, its answer."""

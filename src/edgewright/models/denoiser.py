@@ -134,8 +134,8 @@ class Denoising:
         shapes = self.shapes(self.config.hop)
         return sum(layer.macs(config, shape) for (config, layer), shape in zip(self._parts, shapes, strict=False))
 
-    def _adds(self, place: int) -> bool:
-        return 0 < place < len(self._parts) - 1
+    def _adds(self, index: int) -> bool:
+        return 0 < index < len(self._parts) - 1
 
 
 class RoundedDenoising(Denoising):

@@ -62,10 +62,10 @@ class Rules(PlainModel):
             found += self._covering(terms, amount > cut if level > 0.5 else amount < cut, rest, 1)
         return found[: self.most]
 
-    def _covering(self, terms: Terms, wanted: Flags, rest: Flags, most: int = MOST_RULES) -> list[list[Condition]]:
+    def _covering(self, terms: Terms, wanted: Flags, rest: Flags, maximum: int = MOST_RULES) -> list[list[Condition]]:
         """Rules one after the other; takes what they hold for out of `rest`."""
         found = []
-        for _ in range(most):
+        for _ in range(maximum):
             if (wanted & rest).sum() < FEWEST:
                 break
             conditions, held = grow(terms, wanted, rest)

@@ -39,11 +39,11 @@ def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[N
         if len(classes) < 2:
             raise TargetError("at least two classes", f"one class, {classes[0]!s}", "the target", "Add others")
         return classes, numbered.astype(np.float32)
-    place = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-    unknown = classes[place] != labels
+    location = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    unknown = classes[location] != labels
     if unknown.any():
         raise TargetError("validation labels that also occur in training", repr(str(labels[unknown][0])), "the target")
-    return classes, place.astype(np.float32)
+    return classes, location.astype(np.float32)
 
 
 def numbers(y: Any, samples: int) -> NDArray[np.float64]:  # noqa: ANN401 - any array-like

@@ -69,8 +69,8 @@ class Watch:
             if state is not None:
                 self._running.resume(state["detector"])
         except _MISFIT as error:
-            told = " ".join(str(error).split())[:120]
-            raise InputError(f"what a detector {file.spec.kind} learns", told, "the detector's file") from None
+            text = " ".join(str(error).split())[:120]
+            raise InputError(f"what a detector {file.spec.kind} learns", text, "the detector's file") from None
         self._channels = len(file.spec.columns)
         window = file.spec.window
         self._held: deque[NDArray[np.float32]] = deque(maxlen=window.samples if window else 1)

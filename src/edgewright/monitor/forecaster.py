@@ -83,9 +83,9 @@ class Forecaster:
         Raises:
             InputError: more rows than the intervals were made for.
         """
-        most = self._widths.shape[1]
-        if not 1 <= horizon <= most:
-            raise InputError(f"a horizon from 1 to {most}", str(horizon), "forecaster", "Fit one with --horizon")
+        maximum = self._widths.shape[1]
+        if not 1 <= horizon <= maximum:
+            raise InputError(f"a horizon from 1 to {maximum}", str(horizon), "forecaster", "Fit one with --horizon")
         path = self._path(horizon)
         halves = self._widths[:, :horizon]
         ends = (path[None, :] - halves, path[None, :] + halves)

@@ -80,12 +80,12 @@ class SensorHealth:
         rows = len(values)
         if rows == 1 and not self._unwell and self._single(values[0]):
             return np.ones(1, np.bool_)
-        place = np.arange(rows, dtype=np.int64)[:, None]
+        location = np.arange(rows, dtype=np.int64)[:, None]
         same = values == np.concatenate([self.last[None], values[:-1]])
         known = ~np.isnan(values)
         # Rows since the last change, itself included, and rows since the last value.
-        still = place + 1 - np.maximum.accumulate(np.where(same, -self._same, place), axis=0)
-        absent = place - np.maximum.accumulate(np.where(known, place, -1 - self._absent), axis=0)
+        still = location + 1 - np.maximum.accumulate(np.where(same, -self._same, location), axis=0)
+        absent = location - np.maximum.accumulate(np.where(known, location, -1 - self._absent), axis=0)
         bad = (still >= self._limit) | (absent >= self._missing_rows)
         if self._unwell or bad.any():
             self._tell(still, absent, times, found)

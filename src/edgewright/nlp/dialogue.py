@@ -82,8 +82,8 @@ class Dialogue:
         Returns:
             Time-outs that were due before, and what the event did.
         """
-        told = self.wait(time)
-        return [*told, *self._said(self.machine.push(name, slots, time))]
+        dialogue_outputs = self.wait(time)
+        return [*dialogue_outputs, *self._said(self.machine.push(name, slots, time))]
 
     def wait(self, time: float) -> list[DialogueOutput]:
         """Return time goes on without a word."""

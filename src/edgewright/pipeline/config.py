@@ -67,16 +67,16 @@ def names_pipeline(name: str, data: str | None = None) -> bool:
     Raises:
         InputError: a shipped pipeline has the name, and so has something in the working directory.
     """
-    place = Path(name)
-    if name in shipped() and place.exists():
+    path = Path(name)
+    if name in shipped() and path.exists():
         if data is not None:
             return True
-        what = "folder" if place.is_dir() else "file"
+        what = "folder" if path.is_dir() else "file"
         raise InputError(
             f"either the pipeline {name!r} or the {what} './{name}'", "a name that matches both", name,
             f"For the {what} write ./{name}; for the included pipeline set its data with --data",
         )  # fmt: skip
-    return place.suffix == ".toml" or not (place.exists() or place.suffix or len(place.parts) > 1)
+    return path.suffix == ".toml" or not (path.exists() or path.suffix or len(path.parts) > 1)
 
 
 def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
@@ -163,24 +163,24 @@ def _apply(table: dict[str, Any], change: str) -> None:
     if not equals or not key.strip():
         raise InputError("key=value", repr(change), "--set", "For example: --set training.epochs=30")
     *parents, last = key.strip().split(".")
-    place: Any = table
+    location: Any = table
     for name in parents:
-        place = _enter(place, name, where)
+        location = _enter(location, name, where)
     value = _value(text.strip(), where)
-    if isinstance(place, list):
-        place[_index(place, last, where)] = value
-    elif isinstance(place, dict):
-        place[last] = value
+    if isinstance(location, list):
+        location[_index(location, last, where)] = value
+    elif isinstance(location, dict):
+        location[last] = value
     else:
-        raise InputError("a table or a list", repr(place), where)
+        raise InputError("a table or a list", repr(location), where)
 
 
-def _enter(place: Any, name: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any type
-    if isinstance(place, list):
-        return place[_index(place, name, where)]
-    if isinstance(place, dict):
-        return place.setdefault(name, {})
-    raise InputError("a table or a list", repr(place), where)
+def _enter(location: Any, name: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any type
+    if isinstance(location, list):
+        return location[_index(location, name, where)]
+    if isinstance(location, dict):
+        return location.setdefault(name, {})
+    raise InputError("a table or a list", repr(location), where)
 
 
 def _index(entries: list[Any], name: str, where: str) -> int:
@@ -222,5 +222,5 @@ def _encodable(change: str) -> None:
     try:
         change.encode()
     except UnicodeEncodeError as error:
-        place = f"--set character {error.start + 1}"
-        raise InputError("text in UTF-8", repr(change[error.start]), place) from None
+        location = f"--set character {error.start + 1}"
+        raise InputError("text in UTF-8", repr(change[error.start]), location) from None

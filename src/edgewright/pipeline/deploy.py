@@ -81,8 +81,8 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     if config.cards.package:
         names = judged.predictions[0].feature_names
         record = package_card(config, material, forms, compression, packed.cost, path, names)
-        told = () if again is None else (refit_text(again),)
-        job.card(msgspec.structs.replace(record, notes=told))
+        reported = () if again is None else (refit_text(again),)
+        job.card(msgspec.structs.replace(record, notes=reported))
     job.listener.device(device)
     if refused:
         path.unlink(missing_ok=True)

@@ -41,8 +41,8 @@ def tell_ahead(ahead: Ahead, work: str, seconds: float) -> None:
         seconds: of a processor, at most.
     """
     if seconds > LONG_S:
-        told = duration_text(float(f"{seconds:.2g}"))
-        ahead(f"{work} takes up to about {told} of CPU time (estimated; press Ctrl-C to stop)")
+        text = duration_text(float(f"{seconds:.2g}"))
+        ahead(f"{work} takes up to about {text} of CPU time (estimated; press Ctrl-C to stop)")
 
 
 def told_by_first(

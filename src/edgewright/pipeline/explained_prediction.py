@@ -105,13 +105,13 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     return _told(fitted, samples, row - 1, f"{unit} {row:,} of the data", notes)
 
 
-def explain_csv(folder: Path, csv: Path, most: int = CSV_MOST) -> tuple[tuple[Explained, ...], int]:
+def explain_csv(folder: Path, csv: Path, maximum: int = CSV_MOST) -> tuple[tuple[Explained, ...], int]:
     """Trace the first rows or windows of a CSV file with the columns of the run.
 
     Args:
         folder: of the run.
         csv: file with a header line; windows are cut from it as `edgewright predict` does.
-        most: how many are traced.
+        maximum: how many are traced.
 
     Returns:
         The traced predictions, and how many rows or windows the file holds.
@@ -126,8 +126,8 @@ def explain_csv(folder: Path, csv: Path, most: int = CSV_MOST) -> tuple[tuple[Ex
     rows = read_csv(csv, name=csv.name, only_columns=names)
     X, places = _samples(rows, names, index, csv.name)
     unknown = _unlabelled(X, fitted.columns, csv.name)
-    told = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(most, len(X))))
-    return told, len(X)
+    explaineds = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(maximum, len(X))))
+    return explaineds, len(X)
 
 
 def explain_sample(pipeline: Any, sample: Any) -> Explanation:  # noqa: ANN401 - our pipeline, and anything like an array
@@ -164,11 +164,11 @@ def _unlabelled(X: Floats, columns: tuple[Column, ...], session: str) -> Samples
     )  # fmt: skip
 
 
-def _told(fitted: Fitted, samples: Samples, row: int, place: str, notes: tuple[str, ...]) -> Explained:
+def _told(fitted: Fitted, samples: Samples, row: int, location: str, notes: tuple[str, ...]) -> Explained:
     """One sample through stages and network."""
     features: Floats = np.asarray(samples.X[row : row + 1], np.float32)
     if features.shape[1:] != fitted.shape:
-        raise InputError(f"samples of shape {fitted.shape}", f"{features.shape[1:]}", place)
+        raise InputError(f"samples of shape {fitted.shape}", f"{features.shape[1:]}", location)
     names = tuple(column.name for column in samples.columns)
     for _, stage in fitted.steps[:-1]:
         features = np.asarray(stage.transform(features), np.float32)
@@ -176,7 +176,7 @@ def _told(fitted: Fitted, samples: Samples, row: int, place: str, notes: tuple[s
     prediction = explain(samples, row, features, fitted.steps[-1][1], feature_names=names)
     return Explained(
         run=fitted.name,
-        place=place,
+        place=location,
         prediction=prediction,
         outside=_outside(samples.X[row], fitted.columns),
         notes=notes,
@@ -187,13 +187,13 @@ def _outside(sample: Floats, columns: tuple[Column, ...]) -> tuple[str, ...]:
     """Return a sentence for every column with a value outside its declared range."""
     ranges = tuple((column.name, column.minimum, column.maximum) for column in columns)
     flags = outside(sample[np.newaxis], ranges)[0]
-    told = []
+    records = []
     for (name, low, high), flag, values in zip(ranges, flags, sample, strict=True):
         if flag:
             bad = [v for v in np.ravel(values) if (low is not None and v < low) or (high is not None and v > high)]
             limits = f"{number(low) if low is not None else 'any'} to {number(high) if high is not None else 'any'}"
-            told.append(f"{name}: {number(float(bad[0]))} is outside the declared range {limits}")
-    return tuple(told)
+            records.append(f"{name}: {number(float(bad[0]))} is outside the declared range {limits}")
+    return tuple(records)
 
 
 def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> tuple[Floats, list[str]]:

@@ -229,15 +229,15 @@ def fit_stages(
 
 def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) -> None:  # noqa: ANN401
     """Fit on all training samples where they fit in memory or the stage learns piece by piece, else on some."""
-    most, step = _STREAM_FIT, flow.piece()
+    maximum, step = _STREAM_FIT, flow.piece()
     if isinstance(flow.X, SpooledRows):
-        most = min(most, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(flow.context.shape)))))
-    if len(train) <= most:
+        maximum = min(maximum, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(flow.context.shape)))))
+    if len(train) <= maximum:
         estimator.fit(flow.array(train), y[train])
     elif getattr(estimator, "in_pieces", False) and isinstance(flow.X, SpooledRows):
         estimator.fit_pieces(lambda: (flow.array(train[at : at + step]) for at in range(0, len(train), step)))
     else:
-        chosen = np.sort(np.random.default_rng(flow.context.seed).choice(train, most, replace=False))
+        chosen = np.sort(np.random.default_rng(flow.context.seed).choice(train, maximum, replace=False))
         estimator.fit(flow.array(chosen), y[chosen])
 
 
@@ -260,9 +260,9 @@ def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[
     except EdgewrightError:
         raise
     except ValueError as error:
-        said = str(error).split("\n")[0]
-        do = "Add an impute stage before it: [[stages]] kind = 'impute'" if "contains NaN" in said else ""
-        raise InputError(f"samples the stage {part.name!r} can take", said, f"stage {part.name}", do) from None
+        text = str(error).split("\n")[0]
+        do = "Add an impute stage before it: [[stages]] kind = 'impute'" if "contains NaN" in text else ""
+        raise InputError(f"samples the stage {part.name!r} can take", text, f"stage {part.name}", do) from None
     flow.contexts.append(flow.context)
     flow.steps.append((part.name, estimator))
     flow.context = next_context(flow.context, estimator, shape)

@@ -65,11 +65,11 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[
         work = Path(tempfile.mkdtemp(prefix=f".{name}-{os.getpid()}-", suffix=".tmp", dir=parent))
     except OSError as error:
         raise _translate(error, parent) from None
-    place = Place(work, parent / name if force else free_name(parent, name))
+    location = Place(work, parent / name if force else free_name(parent, name))
     try:
-        yield place
+        yield location
         work.chmod(0o755)
-        place.final = _publish(work, place.final, parent, name, force=force)
+        location.final = _publish(work, location.final, parent, name, force=force)
     except OSError as error:
         if error.errno in _FULL:
             raise _translate(error, parent) from None
@@ -122,8 +122,8 @@ def _publish(work: Path, final: Path, parent: Path, name: str, *, force: bool) -
             return final
 
 
-def _translate(error: OSError, place: Path) -> InputError | OutputError:
+def _translate(error: OSError, path: Path) -> InputError | OutputError:
     reason = error.strerror or str(error)
     if error.errno in _FULL:
-        return OutputError("room to write the run", reason, str(place), "No files were left. Free some space")
-    return InputError("a folder that can be written", reason, str(place), "Choose another with --out")
+        return OutputError("room to write the run", reason, str(path), "No files were left. Free some space")
+    return InputError("a folder that can be written", reason, str(path), "Choose another with --out")

@@ -147,8 +147,8 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
 
 def answers_of(model: Any, flow: Flow, rows: NDArray[np.int64], task: str) -> Floats:  # noqa: ANN401
     """Return a model's probabilities (n, classes), or amounts (n, 1), for the samples at `rows`."""
-    asked = model.predict_proba if task == "classification" else model.predict
-    return _answered(asked, flow, rows).reshape(len(rows), -1)
+    request = model.predict_proba if task == "classification" else model.predict
+    return _answered(request, flow, rows).reshape(len(rows), -1)
 
 
 def _answered(answer: Callable[[Any], Any], flow: Flow, rows: NDArray[np.int64]) -> Floats:
@@ -189,8 +189,8 @@ def _why(job: Job, material: Material, flow: Flow, model: Any) -> str:  # noqa: 
     sides, classify = material.sides, material.task == "classification"
     if not model.training_.epochs and hasattr(model, "says"):
         says = str(model.says(tuple(flow.context.names)))
-        said = says if len(says) <= _SAID else f"{says[:_SAID]} ..."
-        return f"Found in {len(sides.train):,} training samples: {said}. {len(sides.test):,} others evaluate it."
+        text = says if len(says) <= _SAID else f"{says[:_SAID]} ..."
+        return f"Found in {len(sides.train):,} training samples: {text}. {len(sides.test):,} others evaluate it."
     count = sum(layer.parameters for layer in model.layer_records())
     return (
         f"A network of {count:,} parameters learns from {len(sides.train):,} of the training samples; "

@@ -75,10 +75,10 @@ def every_sample(config: PipelineConfig, material: Material) -> Material:
 
 def drawn(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return some of the rows where samples are read in parts, in order; all of them otherwise."""
-    most = min(_DRAWN, max(_FEWEST, _DRAWN_BYTES // (4 * samples.X.shape[1])))
-    if in_file(samples.X) is None or len(rows) <= most:
+    maximum = min(_DRAWN, max(_FEWEST, _DRAWN_BYTES // (4 * samples.X.shape[1])))
+    if in_file(samples.X) is None or len(rows) <= maximum:
         return rows
-    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+    return np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))
 
 
 def prepare(
@@ -96,8 +96,8 @@ def prepare(
         InputError: whatever is wrong with the data, with its place.
         CheckFailedError: labels by a machine whose audit is missing, of other labels, or above `[data] label_errors`.
     """
-    place = data or config.data.get("path")
-    labels = records(place, limit_of(config.data)) if dataset is None and isinstance(place, str) else ()
+    location = data or config.data.get("path")
+    labels = records(location, limit_of(config.data)) if dataset is None and isinstance(location, str) else ()
     read = measured(lambda: _read(config, data, dataset, spool))
     dataset, samples, task = read.value
     if task == "classification" and len(np.unique(samples.y)) < 2:

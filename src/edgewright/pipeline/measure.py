@@ -60,19 +60,19 @@ def together(*costs: Cost) -> Cost:
     )
 
 
-def latency(answer: Callable[[], object], *, seconds: float = 0.25, most: int = 5000) -> tuple[float, float]:
+def latency(answer: Callable[[], object], *, seconds: float = 0.25, maximum: int = 5000) -> tuple[float, float]:
     """Median and 99th percentile of one call, in microseconds, after a warm-up of a tenth of the calls.
 
     Args:
         answer: the call.
         seconds: budget of the measurement.
-        most: largest number of calls.
+        maximum: largest number of calls.
     """
     clock = time.perf_counter_ns
     start = clock()
     answer()
     once = max(clock() - start, 1)
-    calls = int(min(most, max(20, seconds * 1e9 / once)))
+    calls = int(min(maximum, max(20, seconds * 1e9 / once)))
     for _ in range(calls // 10):
         answer()
     taken = np.empty(calls)

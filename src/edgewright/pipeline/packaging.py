@@ -210,8 +210,8 @@ def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColum
     X: Any = samples.X
     if isinstance(X, SpooledRows):
         # Of so many rows the median lies within a quarter of a percent of the ranks of all.
-        most = min(len(rows), _DRAWN, max(2000, _DRAWN_BYTES // (4 * len(samples.columns))))
-        rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+        maximum = min(len(rows), _DRAWN, max(2000, _DRAWN_BYTES // (4 * len(samples.columns))))
+        rows = np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))
         X, rows = X[rows], np.arange(len(rows))
     for index, column in enumerate(samples.columns):
         values = np.asarray(X[rows, index], np.float64).ravel()

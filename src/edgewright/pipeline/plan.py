@@ -59,15 +59,18 @@ def parts(tables: Sequence[dict[str, Any]], where: str) -> tuple[Part, ...]:
         rest = dict(table)
         kind = rest.pop("kind", None)
         title = rest.pop("title", "")
-        place = f"{where} stages[{number}]"
+        location = f"{where} stages[{number}]"
         if not isinstance(kind, str):
             raise InputError(
-                "a `kind`", "none" if kind is None else repr(kind), place, "Set the stage kind, such as kind = 'scale'"
+                "a `kind`",
+                "none" if kind is None else repr(kind),
+                location,
+                "Set the stage kind, such as kind = 'scale'",
             )
         if not isinstance(title, str):
-            raise InputError("text", repr(title), f"{place} title")
-        stage = find_stage(kind, place)
-        config = convert_table(rest, stage.config, f"{place} ({kind})")
+            raise InputError("text", repr(title), f"{location} title")
+        stage = find_stage(kind, location)
+        config = convert_table(rest, stage.config, f"{location} ({kind})")
         taken = sum(part.kind == kind for part in made)
         name = kind if not taken else f"{kind}-{taken + 1}"
         made.append(

@@ -126,8 +126,8 @@ def run_pipeline(
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     plan = resolve(config)
     job = Job(plan, listener or Listener(), crossed=crossed)
-    with new_run_folder(Path(out), config.name, force=force) as place:
-        folder = place.work
+    with new_run_folder(Path(out), config.name, force=force) as location:
+        folder = location.work
         job.listener.start(config.name, plan.title, config.device.profile)
         with job.listener.doing("Reading data"):
             material = prepare(config, data, spool=folder)
@@ -175,10 +175,10 @@ def run_pipeline(
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
     # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
-    page = leave_page(trace, place.final)
-    job.listener.finish(trace, place.final)
-    package = None if deployed.refused else place.final / deployed.package.name
-    return RunResult(place.final, trace, package, deployed.refused, page)
+    page = leave_page(trace, location.final)
+    job.listener.finish(trace, location.final)
+    package = None if deployed.refused else location.final / deployed.package.name
+    return RunResult(location.final, trace, package, deployed.refused, page)
 
 
 def _refuse_leaks(job: Job, material: Material) -> None:
@@ -191,18 +191,18 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     found = shared(material.samples, material.sides, window)
     if not found:
         return
-    told = "the split leaks: " + "; ".join(finding.sentence for finding in found)
+    text = "the split leaks: " + "; ".join(finding.sentence for finding in found)
     with job.listener.doing("Measuring the effect of the leak"):
         measured_gain = inflation(material.samples, material.task, job.config.seed)
     if measured_gain is not None:
         gain = measured_gain.difference
-        told += (
+        text += (
             f"; this inflates accuracy by {100 * gain.value:+.1f} points "
             f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
         )
     if not job.config.split.allow_leakage:
-        raise CheckFailedError(told, do="Split by group, or set split.allow_leakage = true to continue anyway")
-    job.warnings.append(told)
+        raise CheckFailedError(text, do="Split by group, or set split.allow_leakage = true to continue anyway")
+    job.warnings.append(text)
 
 
 def _check_layers(plan: Plan, task: str, flow: Flow) -> None:

@@ -112,10 +112,10 @@ class Several(Listener):
     def doing(self, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
         """Work that may take a while, for all of them."""
         with ExitStack() as stack:
-            told = [stack.enter_context(listener.doing(label, total)) for listener in self.listeners]
+            reported = [stack.enter_context(listener.doing(label, total)) for listener in self.listeners]
 
             def advance(amount: int) -> None:
-                for one in told:
+                for one in reported:
                     one(amount)
 
             yield advance

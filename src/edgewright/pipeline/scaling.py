@@ -191,10 +191,10 @@ def _sentence(names: list[str], sizes: list[int], points: list[ScalingPoint], pa
         return f"{names[0]} was trained at {len(sizes)} sizes."
     small, large = names[0], names[-1]
     at = {(p.architecture, p.rows): p for p in points}
-    most = sizes[-1]
-    times = at[large, most].cpu_seconds / max(at[small, most].cpu_seconds, 1e-9)
-    gain = (at[large, most].accuracy - at[small, most].accuracy) * 100
-    text = f"at {most:,} rows '{large}' trains {times:.1f} times as long as '{small}' for {gain:+.1f} points"
+    maximum = sizes[-1]
+    times = at[large, maximum].cpu_seconds / max(at[small, maximum].cpu_seconds, 1e-9)
+    gain = (at[large, maximum].accuracy - at[small, maximum].accuracy) * 100
+    text = f"at {maximum:,} rows '{large}' trains {times:.1f} times as long as '{small}' for {gain:+.1f} points"
     if pays is None:
         return f"{text}; it is not worth it up to there."
     return f"{text}; it is worth it from {pays:,} rows."

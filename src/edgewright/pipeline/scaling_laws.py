@@ -67,14 +67,14 @@ def error_law(sizes: Sequence[int], right: Sequence[Floats]) -> ErrorLaw | None:
     # Every size is judged by the same samples, but trained once: another training would differ by about as much.
     deviations = np.array([float(one.std(ddof=1)) / math.sqrt(len(one)) for one in wrong])
     law = fit_power_law(np.asarray(sizes, np.float64), errors, deviations)
-    told = law.at(2.0 * law.last, _LEVEL)
+    prediction = law.at(2.0 * law.last, _LEVEL)
     low, high = law.exponents(_LEVEL)
     method = "weighted power laws, 90 %"
     return ErrorLaw(
         exponent=Interval(value=law.exponent, low=low, high=high, method=method),
         floor=law.floor,
-        at=told.size,
-        predicted=Interval(value=told.value, low=told.low, high=told.high, method=method),
+        at=prediction.size,
+        predicted=Interval(value=prediction.value, low=prediction.low, high=prediction.high, method=method),
     )
 
 

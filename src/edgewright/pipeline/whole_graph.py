@@ -39,7 +39,7 @@ def graph_of(
     labels = tuple(str(label) for label in getattr(model, "classes_", ()))
     builder = Builder(name, tuple(shape), labels=labels)
     limit = limit_of(steps)
-    asked = answerable(builder, tuple(shape), limit)
+    requested = answerable(builder, tuple(shape), limit)
     value = builder.input
     if limit and not _fills(steps[0][1]):
         # What a stage before the one that fills would make of an infinity may be finite.
@@ -51,7 +51,7 @@ def graph_of(
     builder.boundary(value)
     value = emit(model, builder, value)
     builder.stage("model", value)
-    outputs = model.outputs(builder, masked_value(builder, asked, value, len(labels)))
+    outputs = model.outputs(builder, masked_value(builder, requested, value, len(labels)))
     if "label" in outputs:
         label, *kind = outputs["label"]
         outputs["label"] = (masked_label(builder, label, outputs["confidence"][0]), *kind)

@@ -64,20 +64,20 @@ class Resample(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         arriving = X.shape[2]
         wanted = self.samples or max(1, round(arriving * self.rate_out / self.rate_in))
-        place = np.arange(wanted) * (self.rate_in / self.rate_out)
+        location = np.arange(wanted) * (self.rate_in / self.rate_out)
         # The last instant may lie up to one period behind the last sample, which is then held.
-        if place[-1] >= arriving:
+        if location[-1] >= arriving:
             longest = int(np.floor((arriving - 1) * self.rate_out / self.rate_in)) + 1
             raise InputError(
                 f"at most {longest} samples out of {arriving} at {self.rate_in:g} Hz", str(wanted), self._where()
             )
-        place = np.minimum(place, arriving - 1)
+        location = np.minimum(location, arriving - 1)
         # Rates such as 52 and 26 meet exactly: rounding off 1e-9 keeps such an instant on its sample.
-        nearest = np.rint(place)
-        place = np.where(np.abs(place - nearest) < 1e-9, nearest, place)
-        self.left_ = np.floor(place).astype(np.int64)
-        self.right_ = np.ceil(place).astype(np.int64)
-        self.weight_ = (place - self.left_).astype(np.float32)
+        nearest = np.rint(location)
+        location = np.where(np.abs(location - nearest) < 1e-9, nearest, location)
+        self.left_ = np.floor(location).astype(np.int64)
+        self.right_ = np.ceil(location).astype(np.int64)
+        self.weight_ = (location - self.left_).astype(np.float32)
 
 
 def _build(config: ResampleConfig, context: Context) -> Resample:

@@ -95,9 +95,9 @@ class Scale(SampleTransformer):
         high: NDArray[np.float32] | None = None
         for piece in pieces():
             scaler.partial_fit(piece.astype(np.float64))
-            least, most = np.fmin.reduce(piece, axis=0), np.fmax.reduce(piece, axis=0)
-            low = least if low is None else np.fmin(low, least)
-            high = most if high is None else np.fmax(high, most)
+            minimum, upper = np.fmin.reduce(piece, axis=0), np.fmax.reduce(piece, axis=0)
+            low = minimum if low is None else np.fmin(low, minimum)
+            high = upper if high is None else np.fmax(high, upper)
         if low is None or high is None:
             raise InputError("at least one sample", "none", self._where())
         self.shape_ = [len(low)]

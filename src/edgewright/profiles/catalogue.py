@@ -65,8 +65,8 @@ def read_profile(path: Path) -> Profile:
                 f"the unit {unit!r}", repr(figure.unit), f"{where}, key {key}.unit", f"Give the value in {unit}"
             )
         # A core that waits for nothing waits 0 cycles.
-        least = 0.0 if key in _FROM_NOTHING else np.nextafter(0.0, 1.0)
-        if not least <= figure.value < float("inf"):
+        smallest = 0.0 if key in _FROM_NOTHING else np.nextafter(0.0, 1.0)
+        if not smallest <= figure.value < float("inf"):
             raise InputError("a figure above zero", str(figure.value), f"{where}, key {key}.value")
     return profile
 

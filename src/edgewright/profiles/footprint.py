@@ -158,8 +158,8 @@ def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, w
     count = "" if _of_detector(program) else "; `edgewright estimate --compile` counts them"
     source = f"tables and values alone; code and stack are unknown: {why}"
 
-    def beside(exact: int, most: float) -> Spread:
-        return Spread(value=exact, low=exact, high=exact + most, unit="B", how="at least", source=source)
+    def beside(exact: int, maximum: float) -> Spread:
+        return Spread(value=exact, low=exact, high=exact + maximum, unit="B", how="at least", source=source)
 
     return Footprint(
         profile=profile.name,

@@ -219,8 +219,8 @@ class _Pair:
         """Return the real numbers behind the bytes of a sample that differ most."""
         if self.last is None or self.last[0][row].size != a[row].size:
             return ()
-        place = int(np.argmax(distance(a[row], b[row])))
-        return tuple(float(values[row].reshape(-1)[place]) for values in self.last)
+        index = int(np.argmax(distance(a[row], b[row])))
+        return tuple(float(values[row].reshape(-1)[index]) for values in self.last)
 
     def _label(self, a: NDArray[Any], b: NDArray[Any]) -> None:
         if np.array_equal(a, b):

@@ -73,8 +73,8 @@ def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yard
     for form in forms:
         started = time.perf_counter()
         try:
-            most = form.most or len(samples)
-            stages = form.run(samples[:most], boundary[:most])
+            maximum = form.most or len(samples)
+            stages = form.run(samples[:maximum], boundary[:maximum])
         except (InputError, CheckFailedError) as error:
             absent.append(AbsentForm(name=form.name, reason=str(error)))
             continue

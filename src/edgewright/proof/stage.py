@@ -120,29 +120,35 @@ def shown(
     row = int(rows[0])
     difference, limit = compared.difference[row], np.maximum(compared.allowed[row], np.finfo(np.float64).tiny)
     with np.errstate(all="ignore"):
-        place = np.unravel_index(int(np.argmax(difference / limit)), difference.shape)
+        location = np.unravel_index(int(np.argmax(difference / limit)), difference.shape)
     stage = compared.verdict.stage
     return Difference(
         stage=stage,
         sample=row,
         origin=yard.origins[row],
-        place=place_text(stage, tuple(int(i) for i in place), yard),
-        first=_finite(float(first[row][place])),
-        second=_finite(float(second[row][place])),
-        allowed=_finite(float(compared.allowed[row][place])),
+        place=place_text(stage, tuple(int(i) for i in location), yard),
+        first=_finite(float(first[row][location])),
+        second=_finite(float(second[row][location])),
+        allowed=_finite(float(compared.allowed[row][location])),
     )
 
 
-def place_text(stage: str, place: tuple[int, ...], yard: Yardstick) -> str:
+def place_text(stage: str, position: tuple[int, ...], yard: Yardstick) -> str:
     """'acc_x, sample 17' of a window, 'acc_x std' of a row, 'value 3' where values have no names."""
-    if not place:
+    if not position:
         return ""
     names = yard.names.get(stage, ())
-    head = names[place[0]] if place[0] < len(names) else f"value {place[0]}" if len(place) == 1 else f"row {place[0]}"
-    if len(place) == 1:
+    head = (
+        names[position[0]]
+        if position[0] < len(names)
+        else f"value {position[0]}"
+        if len(position) == 1
+        else f"row {position[0]}"
+    )
+    if len(position) == 1:
         return head
-    rest = ", ".join(str(i) for i in place[1:])
-    return f"{head}, sample {rest}" if names and len(place) == 2 else f"{head}, place {rest}"
+    rest = ", ".join(str(i) for i in position[1:])
+    return f"{head}, sample {rest}" if names and len(position) == 2 else f"{head}, place {rest}"
 
 
 def _finite(value: float) -> float:

@@ -124,14 +124,14 @@ def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
     for stage, values in given.items():
         if values.dtype.kind != "f":
             continue
-        most = np.zeros(values.shape)
+        upper = np.zeros(values.shape)
         for other in moved:
             if stage not in other:
                 continue
             with np.errstate(all="ignore"):
                 change = np.abs(other[stage].astype(np.float64) - values) * (LAST_DIGITS / DIGIT_STEP)
-            most = np.maximum(most, np.nan_to_num(change, posinf=0.0))
-        made[stage] = most
+            upper = np.maximum(upper, np.nan_to_num(change, posinf=0.0))
+        made[stage] = upper
     return made
 
 

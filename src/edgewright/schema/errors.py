@@ -45,9 +45,9 @@ def located(where: str) -> Iterator[None]:
     try:
         yield
     except EdgewrightError as error:
-        place = f"{where} {error.where}".rstrip()
-        error.args = (str(error).replace(f" - at {error.where}", f" - at {place}"),)
-        error.where = place
+        location = f"{where} {error.where}".rstrip()
+        error.args = (str(error).replace(f" - at {error.where}", f" - at {location}"),)
+        error.where = location
         raise
 
 

@@ -100,8 +100,8 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
         InputError: the data cannot be read, have no target, one value of it, or too few samples.
         CheckFailedError: labels by a machine without an audit that holds their error rate below the limit.
     """
-    place = data or config.data.get("path")
-    records(place if isinstance(place, str) else None, limit_of(config.data))
+    location = data or config.data.get("path")
+    records(location if isinstance(location, str) else None, limit_of(config.data))
     dataset = dataset or load_data(config.data, seed=config.seed, path=data)
     held = tuple(config.split.test_groups)
     if held:
@@ -183,7 +183,7 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
         )
     number = len(sizes) if leave_one_out else max(2, min(count, len(sizes)))
     if problem.by == "row":
-        place = dealt_rows(problem, number, rng)
+        location = dealt_rows(problem, number, rng)
     else:
         order = rng.permutation(len(sizes))
         order = order[np.argsort(-sizes[order], kind="stable")]
@@ -191,11 +191,11 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
         for unit in order:
             smallest = int(np.argmin(totals))
             dealt[unit], totals[smallest] = smallest, totals[smallest] + sizes[unit]
-        place = dealt[units]
+        location = dealt[units]
     length = problem.window.samples if problem.window else 1
     made = []
     for fold in range(number):
-        test, train = np.flatnonzero(place == fold), np.flatnonzero(place != fold)
+        test, train = np.flatnonzero(location == fold), np.flatnonzero(location != fold)
         if length > 1:
             train = train[~touching(problem.samples, train, test, length)]
         made.append(Fold(train, test))
@@ -206,6 +206,6 @@ def dealt_rows(problem: Problem, number: int, rng: np.random.Generator) -> Indic
     """Return the fold of each row: shuffled within its class, or along the sorted amounts, and dealt in turn."""
     order = rng.permutation(len(problem.y))
     order = order[np.argsort(problem.y[order], kind="stable")]
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order)) % number
-    return place
+    location = np.empty(len(order), np.int64)
+    location[order] = np.arange(len(order)) % number
+    return location

@@ -149,10 +149,10 @@ def described(struct: type) -> Iterator[tuple[msgspec.inspect.Field, str]]:
     info = msgspec.inspect.type_info(struct)
     if not isinstance(info, msgspec.inspect.StructType):
         return
-    said: dict[str, str] = {}
+    record: dict[str, str] = {}
     block = inspect.cleandoc(struct.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
     for entry in re.split(r"\n(?=    \S)", "\n" + block):
         name, _, text = " ".join(entry.split()).partition(": ")
-        said[name] = text
+        record[name] = text
     for one in info.fields:
-        yield one, said.get(one.name, "").replace("`", "'")
+        yield one, record.get(one.name, "").replace("`", "'")

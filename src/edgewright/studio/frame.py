@@ -156,9 +156,9 @@ def run_of(request: Request) -> tuple[str, Path, Trace]:
         HTTPException: 404 where there is none.
         InputError: a record that cannot be read.
     """
-    place = str(request.path_params["run"])
-    folder = run_folder(studio_of(request).folder, place)
-    return place, folder, read_trace(folder / RECORD)
+    location = str(request.path_params["run"])
+    folder = run_folder(studio_of(request).folder, location)
+    return location, folder, read_trace(folder / RECORD)
 
 
 def page_of(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -189,9 +189,9 @@ def text_of(form: FormData, name: str) -> str:
 async def not_found(request: Request, error: Exception) -> Response:
     """Return the page of a wrong address."""
     known = error if isinstance(error, HTTPException) else HTTPException(404)
-    told = known.detail or "Page not found."
+    text = known.detail or "Page not found."
     titles = {404: "Not found", 405: "Method not allowed"}
-    return render(request, "error.html", status=known.status_code, title=titles.get(known.status_code, "No"), told=told)
+    return render(request, "error.html", status=known.status_code, title=titles.get(known.status_code, "No"), told=text)
 
 
 async def mistaken(request: Request, error: Exception) -> Response:

@@ -114,19 +114,19 @@ def _checked(
 
 def _value(table: Table, key: str) -> Any:  # noqa: ANN401 - TOML values of any type
     """Return the value at a key; None where there is none."""
-    place: Any = table
+    location: Any = table
     for name in key.split("."):
-        place = place.get(name) if isinstance(place, dict) else None
-    return place
+        location = location.get(name) if isinstance(location, dict) else None
+    return location
 
 
 def _blamed(error: InputError, where: str, raw: Mapping[str, str]) -> str:
     """Return the field that a message is about: the longest key that its place begins with; empty for none."""
-    place = error.where.removeprefix(where).strip()
+    location = error.where.removeprefix(where).strip()
     missing = re.match(r"the key `(\w+)`", error.expected)
     if missing:
-        place = f"{place}.{missing[1]}".strip(".")
-    fitting = [key for key in raw if re.match(rf"{re.escape(key)}(?![\w])", place)]
+        location = f"{location}.{missing[1]}".strip(".")
+    fitting = [key for key in raw if re.match(rf"{re.escape(key)}(?![\w])", location)]
     return max(fitting, key=len, default="")
 
 

@@ -100,17 +100,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return self.accuracy.value if self.accuracy is not None else self.regression.get("r2")
 
 
-def summarise(content: bytes, place: str) -> Summary:
+def summarise(content: bytes, location: str) -> Summary:
     """Return the line of one record; a record that cannot be read is a line that says so."""
-    name = place.rpartition("/")[2]
+    name = location.rpartition("/")[2]
     try:
         version = msgspec.json.decode(content, type=_Version).version
         if version > TRACE_VERSION:
             text = f"expected a record of version {TRACE_VERSION} or older, got version {version}. Update edgewright"
-            return Summary(place=place, name=name, unreadable=text)
+            return Summary(place=location, name=name, unreadable=text)
         brief = msgspec.json.decode(content, type=_Brief)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Summary(place=place, name=name, unreadable=f"no whole record: {error}")
+        return Summary(place=location, name=name, unreadable=f"no whole record: {error}")
     evaluation, compression = brief.evaluation or _Evaluation(), brief.compression
     variants = {variant.name: variant for variant in compression.variants} if compression else {}
     int8 = variants.get("int8")
@@ -118,7 +118,7 @@ def summarise(content: bytes, place: str) -> Summary:
     if not sizes and "float" in variants:
         sizes = [variants["float"].file_bytes]
     return Summary(
-        place=place,
+        place=location,
         name=brief.name,
         title=brief.title,
         task=brief.task,
@@ -179,18 +179,18 @@ class Runs:
         """All runs with a record, in the order of the folder."""
         with self._lock:
             kept: dict[str, tuple[tuple[int, int], Summary]] = {}
-            for place, state in _folders(self.root):
+            for location, state in _folders(self.root):
                 mark = (state.st_mtime_ns, state.st_size)
-                old = self._kept.get(place)
+                old = self._kept.get(location)
                 if old is not None and old[0] == mark:
-                    kept[place] = old
+                    kept[location] = old
                     continue
                 try:
-                    with open(os.path.join(self.root, place, RECORD), "rb") as file:  # noqa: PTH118, PTH123 - 1,000 of them
-                        kept[place] = (mark, summarise(file.read(), place))
+                    with open(os.path.join(self.root, location, RECORD), "rb") as file:  # noqa: PTH118, PTH123 - 1,000 of them
+                        kept[location] = (mark, summarise(file.read(), location))
                 except OSError as error:
-                    told = error.strerror or str(error)
-                    kept[place] = (mark, Summary(place=place, name=place, unreadable=told))
+                    text = error.strerror or str(error)
+                    kept[location] = (mark, Summary(place=location, name=location, unreadable=text))
             self._kept = kept
             return [summary for _, summary in kept.values()]
 

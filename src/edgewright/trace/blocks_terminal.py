@@ -226,8 +226,8 @@ def _samples(block: view.Samples, page: Page, room: int) -> RichTable:
     cut = [n if len(n) <= cell else f"{n[: cell - 4]}{page.ellipsis}{n[-3:]}" for n in block.names[:shown]]
     more = [f"+{block.total - shown:,}"] if block.total > shown else []
     made = table([title, *(cut if known else [""] * shown), *more], range(1, shown + 2), gap=1)
-    for place in range(len(block.rows)):
-        values = (values[place] for _, values in columns)
+    for index in range(len(block.rows)):
+        values = (values[index] for _, values in columns)
         texts = (Text(text, style=WARN if missing else "") for text, missing in values)
         add(made, "", *texts, *([page.ellipsis] if more else []))
     return made

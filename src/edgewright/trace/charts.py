@@ -137,12 +137,12 @@ def _apart(values: Sequence[float], low: float, high: float) -> tuple[float, ...
     return tuple(kept)
 
 
-def sampled(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> tuple[tuple[float, float], ...]:
-    """At most `most` of the points, evenly spaced, the first and the last among them: the same ones every time."""
-    if len(points) <= most:
+def sampled(points: Sequence[tuple[float, float]], maximum: int = MOST_POINTS) -> tuple[tuple[float, float], ...]:
+    """At most `maximum` of the points, evenly spaced, the first and the last among them: the same ones every time."""
+    if len(points) <= maximum:
         return tuple(points)
     last = len(points) - 1
-    return tuple(points[round(i * last / (most - 1))] for i in range(most))
+    return tuple(points[round(i * last / (maximum - 1))] for i in range(maximum))
 
 
 def draw(chart: Chart) -> Markup:
@@ -155,8 +155,8 @@ def draw(chart: Chart) -> Markup:
     parts = [*_frame(chart, x_axis, y_axis, left)]
     if chart.mark_x is not None:
         parts.append(_line(x_axis.at(chart.mark_x), _TOP, x_axis.at(chart.mark_x), HEIGHT - _BOTTOM, "quiet", "2 3"))
-    for place, curve in enumerate(chart.curves):
-        parts += _curve(curve, place % CURVES, x_axis, y_axis, dots=chart.dots)
+    for index, curve in enumerate(chart.curves):
+        parts += _curve(curve, index % CURVES, x_axis, y_axis, dots=chart.dots)
     head = (
         f'<svg class="chart" role="img" aria-label="{escape(chart.label)}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" '
         f'font-size="11">'

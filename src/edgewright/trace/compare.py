@@ -78,8 +78,8 @@ def _flat(table: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN
         for key, value in table.items():
             yield from _flat(value, f"{path}.{key}" if path else str(key))
     elif isinstance(table, list | tuple) and any(isinstance(entry, Mapping) for entry in table):
-        for place, entry in enumerate(table):
-            yield from _flat(entry, f"{path}.{place}")
+        for index, entry in enumerate(table):
+            yield from _flat(entry, f"{path}.{index}")
     else:
         yield path, table if isinstance(table, str) else msgspec.json.encode(table).decode()
 
@@ -143,11 +143,11 @@ def _texts(name: str, texts: Sequence[str]) -> ResultRow:
 
 
 def _figures(
-    name: str, values: Sequence[float | None], told: Callable[[float], str], how: How | None = None
+    name: str, values: Sequence[float | None], report: Callable[[float], str], how: How | None = None
 ) -> ResultRow:
     return ResultRow(
         name=name,
-        texts=tuple(NONE if value is None else told(value) for value in values),
+        texts=tuple(NONE if value is None else report(value) for value in values),
         values=tuple(values),
         differences=tuple("" if i == 0 else _change(values[0], value) for i, value in enumerate(values)),
         how=how,
@@ -204,10 +204,10 @@ def comparison_blocks(record: Comparison) -> tuple[Block, ...]:
     blocks += [Heading(text="Data"), *_tables(["", *labels], [(row.name, *row.texts) for row in record.data])]
     short = [row for row in record.results if row.name != "verdict"]
     blocks += [Heading(text="Result"), *_tables(["", *labels], [(_name(row), *row.texts) for row in short])]
-    for place, label in enumerate(labels[1:], 1):
-        told = tuple((row.name, row.differences[place]) for row in short if row.differences[place] != "same")
+    for index, label in enumerate(labels[1:], 1):
+        reported = tuple((row.name, row.differences[index]) for row in short if row.differences[index] != "same")
         blocks.append(Paragraph(text=f"{label} against {labels[0]}:"))
-        blocks.append(Facts(rows=told) if told else Paragraph(text="all figures are equal"))
+        blocks.append(Facts(rows=reported) if reported else Paragraph(text="all figures are equal"))
     blocks += [Heading(text="Verdict"), Facts(rows=tuple((run.label, run.verdict or NONE) for run in record.runs))]
     blocks += [Paragraph(text=f"Note: {text}") for text in record.notes]
     return tuple(blocks)

@@ -54,10 +54,10 @@ def _answers(record: CompressRecord) -> RenderableType:
 def _lost(row: CompressRow, classes: bool) -> str:
     """'+0.42 points (-0.10 to +0.94), p 0.25'."""
     digits, unit = (2, " points") if classes else (1, " %")
-    told, found = f"{100 * row.drop:+.{digits}f}{unit}", row.drop_interval
+    text, found = f"{100 * row.drop:+.{digits}f}{unit}", row.drop_interval
     if found is not None:
-        told += f" ({100 * found.low:+.{digits}f} to {100 * found.high:+.{digits}f})"
-    return told if row.p is None else f"{told}, p {row.p:.2g}"
+        text += f" ({100 * found.low:+.{digits}f} to {100 * found.high:+.{digits}f})"
+    return text if row.p is None else f"{text}, p {row.p:.2g}"
 
 
 def _costs(record: CompressRecord) -> RenderableType:

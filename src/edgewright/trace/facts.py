@@ -28,8 +28,8 @@ def span(interval: Interval) -> str:
 
 def measured(evaluation: EvaluationRecord, name: str) -> str:
     """Return a regression measure with its interval: '13.6 (95 %: 12 to 15, bootstrap by group)'."""
-    told, found = number(evaluation.regression[name]), evaluation.intervals.get(name)
-    return told if found is None else f"{told} (95 %: {span(found)}, {found.method})"
+    text, found = number(evaluation.regression[name]), evaluation.intervals.get(name)
+    return text if found is None else f"{text} (95 %: {span(found)}, {found.method})"
 
 
 def scores_text(scores: dict[str, Interval], folds: int) -> str:

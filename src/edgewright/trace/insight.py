@@ -49,10 +49,10 @@ def key_insight(
         _features_clause(stages, layers, evaluation, numbers),
         _int8_clause(compression, numbers),
     ]
-    said = [clause for clause in clauses if clause]
-    if not said:
-        said = [_size_clause(stages, layers, numbers)]
-    sentence = "; ".join(said)
+    lines = [clause for clause in clauses if clause]
+    if not lines:
+        lines = [_size_clause(stages, layers, numbers)]
+    sentence = "; ".join(lines)
     return Insight(sentence=sentence[:1].upper() + sentence[1:], numbers=numbers)
 
 
@@ -234,21 +234,21 @@ def verdict(
         if evaluation is not None and evaluation.scores:
             problems.append(scores_text(evaluation.scores, evaluation.folds))
         return f"not ready{where}: {'; '.join(problems)}"
-    said = []
+    records = []
     if evaluation is not None and evaluation.accuracy is not None:
         a = evaluation.accuracy
-        said.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
+        records.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
     elif evaluation is not None and evaluation.regression:
-        said.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
+        records.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
     if evaluation is not None and evaluation.scores:
-        said.append(scores_text(evaluation.scores, evaluation.folds))
+        records.append(scores_text(evaluation.scores, evaluation.folds))
     if compression is not None and _variant(compression, "int8") is not None:
-        said.append("int8 within the limit")
+        records.append("int8 within the limit")
     if device is not None:
-        said.append("fits every budget")
+        records.append("fits every budget")
     if compression is not None:
-        said += _fragile(compression)
-    return f"ready{where}: {', '.join(said)}" if said else f"built{where}; nothing was measured"
+        records += _fragile(compression)
+    return f"ready{where}: {', '.join(records)}" if records else f"built{where}; nothing was measured"
 
 
 def _fragile(compression: CompressionRecord) -> list[str]:

@@ -230,9 +230,9 @@ _NOTES: dict[str, Callable[[Progress, Data], None]] = {
 
 def _task(progress: Progress) -> str:
     """Return what the configuration says, else what training was begun with; empty before that."""
-    said = progress.opening.config.get("task")
-    if isinstance(said, str) and said != "auto":
-        return said
+    record = progress.opening.config.get("task")
+    if isinstance(record, str) and record != "auto":
+        return record
     if progress.classes:
         return "classification"
     # Without classes and epochs, training has not begun, or the model has no epochs.

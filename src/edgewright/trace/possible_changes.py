@@ -60,14 +60,14 @@ def _count(name: str, text: str) -> int:
 
 
 def _features(config: Config) -> Knob | None:
-    for place, stage in enumerate(config.get("stages", ())):
+    for index, stage in enumerate(config.get("stages", ())):
         key = _COLUMNS.get(stage.get("kind", ""))
         if key is not None and key in stage:
             now = stage[key]
             half = max(1, now // 2) if isinstance(now, int) else 3
 
-            def sets(text: str, place: int = place, key: str = key) -> tuple[str, ...]:
-                return (f"stages.{place}.{key}={_count('features', text)}",)
+            def sets(text: str, index: int = index, key: str = key) -> tuple[str, ...]:
+                return (f"stages.{index}.{key}={_count('features', text)}",)
 
             return Knob(what="columns passed to the network", now=str(now), other=str(half), sets=sets)
     return None

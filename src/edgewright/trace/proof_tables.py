@@ -18,11 +18,11 @@ _MOST_COLUMNS, _COLUMNS = 9, 7
 def forms_table(record: ProofRecord) -> RenderableType:
     """Return the forms that ran."""
     made = table(["", "form", "network in", "rounding", "begins at", "took"], (0, 5))
-    for place, form in enumerate(record.forms, 1):
+    for index, form in enumerate(record.forms, 1):
         rounding = {"ours": "defined once", "own": "its own", "": ""}[form.rounding]
         add(
             made,
-            f"{place}",
+            f"{index}",
             Text(form.name, style="bold"),
             form.numbers,
             rounding,

@@ -60,10 +60,10 @@ def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     yield from _files(record, page)
     yield page.heading("Forms")
     yield forms_table(record)
-    for place, form in enumerate(record.forms, 1):
+    for index, form in enumerate(record.forms, 1):
         if form.note and form.begins == "raw rows":
             few = f"{form.samples:,} samples; " if form.samples < record.samples + record.constructed else ""
-            yield note(f"{place}: {few}{form.note}")
+            yield note(f"{index}: {few}{form.note}")
     yield from _hidden(record)
     yield from _absent(record)
     for numbers in ("float", "int8"):
@@ -103,9 +103,9 @@ def _files(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 def _hidden(record: ProofRecord) -> Iterator[RenderableType]:
     """Yield what forms do not show, those that hide the same together."""
     groups: dict[tuple[str, ...], list[int]] = {}
-    for place, form in enumerate(record.forms, 1):
+    for index, form in enumerate(record.forms, 1):
         if form.hidden:
-            groups.setdefault(form.hidden, []).append(place)
+            groups.setdefault(form.hidden, []).append(index)
     for stages, places in groups.items():
         few = ", ".join(stages[:_TOLD]) + (f" and {len(stages) - _TOLD} more" if len(stages) > _TOLD else "")
         yield note(f"not shown by {', '.join(map(str, places))}: {few}; checked by later stages")
@@ -149,9 +149,9 @@ def _moves(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
 
 def told(found: Difference, forms: Sequence[str]) -> str:
     """Return a difference between two forms in a sentence."""
-    place = f", {found.place}" if found.place else ""
+    location = f", {found.place}" if found.place else ""
     return (
-        f"{found.stage}, {found.origin}{place}: {found.first:.9g} in {forms[0]}, "
+        f"{found.stage}, {found.origin}{location}: {found.first:.9g} in {forms[0]}, "
         f"{found.second:.9g} in {forms[1]}{f' (allowed {found.allowed:.3g})' if found.allowed < _ANY else ''}"
     )
 
@@ -213,10 +213,10 @@ def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     if not broken:
         exact = sum(pair.exact_from_boundary is True for pair in record.pairs)
         own = sum(pair.exact_from_boundary is False for pair in record.pairs)
-        said = f"; {exact} int8 pairs bit-exact from the boundary on" if exact else ""
-        said += f", {own} apart by an engine's own rounding" if own else ""
+        text = f"; {exact} int8 pairs bit-exact from the boundary on" if exact else ""
+        text += f", {own} apart by an engine's own rounding" if own else ""
         yield Text.assemble(
-            ("PROVEN", GOOD), _uncompared(record), f"no tolerance is broken in {plural(count, 'pair')}{said}"
+            ("PROVEN", GOOD), _uncompared(record), f"no tolerance is broken in {plural(count, 'pair')}{text}"
         )
         return
     yield Text.assemble(("NOT PROVEN", BAD), f"  {len(broken)} of {plural(count, 'pair')} break a tolerance")

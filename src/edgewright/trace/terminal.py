@@ -100,16 +100,16 @@ def epoch_table(epochs: Sequence[EpochRecord], page: Page) -> list[RenderableTyp
         return []
     shown = notable(epochs)
     parts: list[RenderableType] = [epoch_head(epochs[0], page)]
-    place = {epoch.epoch: i for i, epoch in enumerate(epochs)}
+    location = {epoch.epoch: i for i, epoch in enumerate(epochs)}
     last = -1
     for epoch in shown:
-        skipped = place[epoch.epoch] - last - 1
+        skipped = location[epoch.epoch] - last - 1
         if skipped == 1:
             parts.append(epoch_row(epochs[last + 1], page))
         elif skipped:
             parts.append(fold_line(skipped))
         parts.append(epoch_row(epoch, page))
-        last = place[epoch.epoch]
+        last = location[epoch.epoch]
     return parts
 
 
@@ -179,15 +179,15 @@ class TerminalTrace:
         """One epoch, as soon as it has ended."""
         if not self._epochs:
             self._print(epoch_head(record, self.page))
-        said = observe_next(self._epochs, record, self.classes)
+        epoch_record = observe_next(self._epochs, record, self.classes)
         last = record.epoch == self._total_epochs
         keep = self._total_epochs <= FOLD_ABOVE or last or is_event(self._epochs, record, self.classes)
-        self._epochs.append(said)
+        self._epochs.append(epoch_record)
         if not keep:
-            self._folded.append(said)
+            self._folded.append(epoch_record)
             return
         self._unfold()
-        self._print(epoch_row(said, self.page))
+        self._print(epoch_row(epoch_record, self.page))
 
     def _unfold(self) -> None:
         if len(self._folded) == 1:

@@ -202,9 +202,9 @@ def _chunks(samples: Sampled, settings: Settings, epoch: int) -> Iterator[tuple[
     """Shuffled batches, a chunk at a time, each with its number of steps; the last batch is filled with weight 0."""
     total, batch = len(samples.rows), settings.batch
     shape = tuple(samples.rows.shape[1:])
-    most = min(settings.chunk_rows, CHUNK_BYTES // (4 * math.prod(shape)))
+    maximum = min(settings.chunk_rows, CHUNK_BYTES // (4 * math.prod(shape)))
     # A power of two: data sets of similar length share a program, and the steps beyond the data are not run.
-    capacity = min(1 << (-(-total // batch) - 1).bit_length(), max(1, most // batch))
+    capacity = min(1 << (-(-total // batch) - 1).bit_length(), max(1, maximum // batch))
     order = shuffled(samples.rows, np.random.default_rng([settings.seed, epoch]), capacity * batch)
     extra = np.random.default_rng([settings.seed, epoch, 1])
     for start in range(0, total, capacity * batch):

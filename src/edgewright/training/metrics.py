@@ -208,10 +208,10 @@ def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]
     """Compute the expected calibration error over bins of confidence (Naeini et al., 2015)."""
     if len(right) == 0:
         return 0.0
-    place = np.minimum((np.asarray(confidence, np.float64) * BINS).astype(np.int64), BINS - 1)
-    total = np.bincount(place, minlength=BINS)
-    confident = np.bincount(place, weights=confidence, minlength=BINS)
-    correct = np.bincount(place, weights=right, minlength=BINS)
+    location = np.minimum((np.asarray(confidence, np.float64) * BINS).astype(np.int64), BINS - 1)
+    total = np.bincount(location, minlength=BINS)
+    confident = np.bincount(location, weights=confidence, minlength=BINS)
+    correct = np.bincount(location, weights=right, minlength=BINS)
     return float(np.abs(confident - correct)[total > 0].sum() / len(right))
 
 

@@ -13,7 +13,7 @@ def command(options: LineOptions) -> None:
     from edgewright.device.boards.link import CODES, REVERT
 
     with options.open() as line:
-        told = line.ask(REVERT)
-    if told.code:
-        raise CheckFailedError(f"the board did not revert: {CODES.get(told.code, told.code)}")
-    tell(told, options.as_json)
+        answer = line.ask(REVERT)
+    if answer.code:
+        raise CheckFailedError(f"the board did not revert: {CODES.get(answer.code, answer.code)}")
+    tell(answer, options.as_json)

@@ -49,7 +49,7 @@ def command(
                     "For other firmware, update the board through its boot loader",
                 )
             data = found
-        told = update(line, data, str(file), confirm=not on_trial, progress=progress)
+        answer = update(line, data, str(file), confirm=not on_trial, progress=progress)
     if shown:
         click.echo("\r     \r", nl=False, err=True)
-    tell(told, options.as_json)
+    tell(answer, options.as_json)

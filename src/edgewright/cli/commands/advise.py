@@ -70,13 +70,13 @@ def command(options: AdviceOptions) -> int:
     request = _request(_answered(options) if options.interactive else options)
     listener = working(options.as_json, stderr=True)
     record = advise(request, listener.doing, listener.ahead)
-    place = stored(options.out, record)
+    path = stored(options.out, record)
     if options.as_json:
         print_json(record)
     else:
         for line in advice_lines(record):
             click.echo(line)
-        click.echo(f"\nwrote {click.format_filename(place)}: advice.md, advice.html, advice.json")
+        click.echo(f"\nwrote {click.format_filename(path)}: advice.md, advice.html, advice.json")
     return DONE if record.met else CHECK_SAID_NO
 
 
@@ -140,19 +140,19 @@ def _answered(options: AdviceOptions) -> AdviceOptions:
             load_radio(text)
         return "" if text == "usual" else text
 
-    asked: list[tuple[str, str, str, Callable[[str], str]]] = []
+    requested: list[tuple[str, str, str, Callable[[str], str]]] = []
     if seen.header:
         clock = find_time_column({name: seen.column(name) for name in seen.header})
-        asked = [
+        requested = [
             ("target", "which column is to be predicted", "", column),
             ("group", "which column names the person or machine", "", column),
             ("time", "which column holds the time", clock, column),
         ]
-    asked += [
+    requested += [
         ("device", "on which device (edgewright profiles lists them)", "cortex-m4", profile),
         ("radio", "by which link (ble, wifi, lte-m, lorawan, ethernet)", "usual", link),
         ("need", "what it needs (latency=5ms,offline,privacy,battery=1y,...)", "", needs),
     ]
-    missing = [one for one in asked if getattr(options, one[0]) in ("", None)]
+    missing = [one for one in requested if getattr(options, one[0]) in ("", None)]
     answers: dict[str, Any] = {name: ask(question, default, read) for name, question, default, read in missing}
     return replace(options, **answers)

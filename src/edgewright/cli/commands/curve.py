@@ -68,14 +68,14 @@ def command(options: CurveOptions) -> int:
         comparable(before, learner.fingerprint, shares_of(learner, request.pool)[-1][0] * learner.samples)
     record = measure(learner, request, listener.doing, listener.ahead)
     later = came_true(before, record) if before is not None else None
-    place = stored(options.out, record, later) if options.out is not None else None
+    path = stored(options.out, record, later) if options.out is not None else None
     if options.as_json:
         print_json(record if later is None else later)
     else:
         for line in curve_lines(record, later):
             click.echo(line)
-        if place is not None:
-            click.echo(f"wrote {click.format_filename(place)}")
+        if path is not None:
+            click.echo(f"wrote {click.format_filename(path)}")
     return CHECK_SAID_NO if (later or record).data.broken else DONE
 
 

@@ -93,8 +93,8 @@ def get(
     if source is not None and not source.exists():
         raise InputError(f"a folder or archive of {name!r}", "no such path", str(source), "Check --from")
     folder = source if source is not None else download(name, part, _bar)
-    with opened(folder) as place:
-        data = part.load(place)
+    with opened(folder) as path:
+        data = part.load(path)
     found = counts(data)
     copy = verify(part, found)
     if out is not None:

@@ -116,12 +116,12 @@ def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
     head = ("channel", "mean", "trained", "deviation", "trained", "psi", "score", "")
     cells = []
     for row in _rows(watch)[: len(watch.channels)]:
-        said = "as trained"
+        text = "as trained"
         if "since" in row:
-            said = f"drifts since {told_time(row['since'], watch, dated)} ({row['test']})"
+            text = f"drifts since {told_time(row['since'], watch, dated)} ({row['test']})"
         cells.append((
             row["channel"], number(row["mean"]), number(row["trained_mean"]), number(row["deviation"]),
-            number(row["trained_deviation"]), f"{row.get('psi', 0.0):.2f}", f"{row.get('score', 0.0):.2f}", said,
+            number(row["trained_deviation"]), f"{row.get('psi', 0.0):.2f}", f"{row.get('score', 0.0):.2f}", text,
         ))  # fmt: skip
     for line in table(head, cells, frozenset(range(1, 7))):
         click.echo(line)

@@ -121,15 +121,15 @@ def _row(name: str, spread: Spread | None, limit: float | None, timed: bool = Fa
         why = "unknown, because the profile has no power figures" if timed else "unknown"
         return f"  {name:<13} {why}"
     if spread.how == "at least":
-        most = "" if limit is None else f" of {amount(limit, spread.unit)}"
-        return f"  {name:<13} at least {amount(spread.value, spread.unit)}{most}, the rest is unknown"
+        largest = "" if limit is None else f" of {amount(limit, spread.unit)}"
+        return f"  {name:<13} at least {amount(spread.value, spread.unit)}{largest}, the rest is unknown"
     span = (
         ""
         if spread.low == spread.high
         else f" ({amount(spread.low, spread.unit)} to {amount(spread.high, spread.unit)})"
     )
-    most = "" if limit is None else f" of {amount(limit, spread.unit)}"
-    return f"  {name:<13} {amount(spread.value, spread.unit)}{span}{most}, {spread.how}"
+    largest = "" if limit is None else f" of {amount(limit, spread.unit)}"
+    return f"  {name:<13} {amount(spread.value, spread.unit)}{span}{largest}, {spread.how}"
 
 
 def _before(made: Estimate) -> str:

@@ -56,20 +56,20 @@ def command(options: ExportOptions) -> None:
     """
     from edgewright.cli import export_files
 
-    place, target, out, slots = options.place, options.target, options.out, options.slots
+    path, target, out, slots = options.place, options.target, options.out, options.slots
     name, force, as_json = options.name, options.force, options.as_json
-    kind = export_files.kind_of(place)
+    kind = export_files.kind_of(path)
     if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser")):
-        raise InputError("--slots with --to c99 and a run, package or model", target, str(place), "Omit --slots")
+        raise InputError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")
     if kind == "forecaster":
-        export_files.export_forecaster(place, target, out, name=name, force=force, as_json=as_json)
+        export_files.export_forecaster(path, target, out, name=name, force=force, as_json=as_json)
         return
     if kind == "denoiser":
-        export_files.export_denoiser(place, target, out, form=options.form, name=name, force=force, as_json=as_json)
+        export_files.export_denoiser(path, target, out, form=options.form, name=name, force=force, as_json=as_json)
         return
     if kind:
         others = {f"--{one}": getattr(options, one) for one in ("slots", "form", "device", "rounding", "shape")}
-        export_files.export_language(place, target, others, name=name, out=out, force=force, as_json=as_json)
+        export_files.export_language(path, target, others, name=name, out=out, force=force, as_json=as_json)
         return
     with loading():
         from edgewright.export.contract import find_target
@@ -84,7 +84,7 @@ def command(options: ExportOptions) -> None:
     chosen = find_target(target)
     profile = load_profile(options.device) if options.device else None
     rounding: Any = options.rounding  # one of two words, which click has checked
-    subject = read_subject(place, form=options.form, rounding=rounding, shape=sample_shape(options.shape))
+    subject = read_subject(path, form=options.form, rounding=rounding, shape=sample_shape(options.shape))
     if name:
         subject = replace(subject, name=name)
     if slots is None:

@@ -36,10 +36,10 @@ class Fleet(FolderOfCommands):
             named = error.ctx.command_path.removeprefix("edgewright ")
             raise InputError("the fleet's own folder", error.option_name, named, do) from None
         except Exception as error:
-            told = _of_database(error)
-            if told is None:
+            reported = _of_database(error)
+            if reported is None:
                 raise
-            raise told from None
+            raise reported from None
 
 
 def _of_database(error: Exception) -> InputError | OutputError | None:

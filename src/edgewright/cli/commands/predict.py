@@ -64,12 +64,12 @@ def _print(answers: Iterator[dict[str, Any]], as_json: bool) -> None:
 
 def _sentence(answer: dict[str, Any]) -> str:
     """Return an answer as text: 'walking, 85 %'."""
-    place = f"{answer['place']}: " if answer.get("place") else ""
+    location = f"{answer['place']}: " if answer.get("place") else ""
     if answer.get("missing"):
-        return f"{place}no answer, because too many values are missing"
+        return f"{location}no answer, because too many values are missing"
     if "label" not in answer:
-        return f"{place}{answer['prediction']:.6g}"
-    text = f"{place}{answer['label']}, {percent(answer['confidence'])}"
+        return f"{location}{answer['prediction']:.6g}"
+    text = f"{location}{answer['label']}, {percent(answer['confidence'])}"
     if answer.get("unsure"):
         text += " (unsure)"
     if answer.get("out_of_range"):

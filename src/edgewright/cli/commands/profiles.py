@@ -123,11 +123,11 @@ def _table(fits: list[Fit], context: int) -> None:
             fitting = [need for need in fit.needs if name in need.devices]
             if fitting:
                 # The widest weights that fit come first in the list of needs.
-                said = [
+                lines = [
                     f"{need.bits}: {need.tokens[name]:.1f}" if name in need.tokens else str(need.bits)
                     for need in fitting
                 ]
-                held.append(f"{name} ({', '.join(said)})")
+                held.append(f"{name} ({', '.join(lines)})")
         model = fit.model
         line = f"{model.name:<19} {model.parameters / 1e6:>7,.0f}M {bytes_text(needs[16].cache):>8}"
         click.echo(f"{line} {cells[0]:>8} {cells[1]:>8} {cells[2]:>8}  {'; '.join(held) or 'none of these'}")

@@ -73,9 +73,9 @@ def _page_of(run: Path, out: Path | None) -> Path:
     html = render_page(_read(record))
     if html is None:
         raise MissingExtraError("trace", "what draws the page")
-    place = out or (beside if os.access(beside.parent, os.W_OK) else _elsewhere(record))
-    write_whole(place, html, "the page")
-    return place
+    path = out or (beside if os.access(beside.parent, os.W_OK) else _elsewhere(record))
+    write_whole(path, html, "the page")
+    return path
 
 
 def _source(run: Path) -> tuple[Path | None, Path]:

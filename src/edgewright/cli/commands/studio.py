@@ -34,8 +34,8 @@ def command(
         parent = click.format_filename(folder.parent)
         raise InputError("a folder of runs", "a run", click.format_filename(folder), f"Give {parent}")
     if fleet is not None and not (fleet / "fleet.toml").is_file():
-        place = click.format_filename(fleet)
-        raise InputError("the folder of a fleet", "none", place, f"Make one: edgewright fleet init {place}")
+        location = click.format_filename(fleet)
+        raise InputError("the folder of a fleet", "none", location, f"Make one: edgewright fleet init {location}")
     chosen = free_port(port)
     folder.mkdir(parents=True, exist_ok=True)
 

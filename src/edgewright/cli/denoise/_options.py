@@ -26,7 +26,7 @@ class CleanOptions:
     pattern: str = option(metavar="TEXT", help="Parts of WAV names: {label}_{speaker}_{index}.")
     columns: str = option(metavar="A,B", help="Channels to use. [default: all]")
 
-    def read(self, place: str) -> DataSet:
+    def read(self, location: str) -> DataSet:
         """Read clean signals at a path.
 
         Raises:
@@ -36,7 +36,7 @@ class CleanOptions:
 
         from edgewright.data.load import guess, load_data
 
-        table: dict[str, object] = {"kind": self.kind, "path": place} if self.kind else guess(place)
+        table: dict[str, object] = {"kind": self.kind, "path": location} if self.kind else guess(location)
         named = {key: getattr(self, key) for key in ("group", "session", "time", "ignore", "pattern")}
         table |= {key: list(value) if isinstance(value, tuple) else value for key, value in named.items() if value}
         data = load_data(table, seed=0, where="denoise")

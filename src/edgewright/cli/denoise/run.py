@@ -49,18 +49,18 @@ def command(model: Path, wav: Path | None, table: Path | None, out: Path, force:
     click.echo(f"wrote {click.format_filename(str(out))}: {record['rows']:,} rows, {record['taken']:+.1f} dB of power")
 
 
-def _sound(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
+def _sound(made: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]:
     from edgewright.core.files import os_errors
     from edgewright.core.riff import read_wav, wav_bytes
 
     spec = made.spec
-    with os_errors(InputError, "a WAV file", place):
-        sound = read_wav(place.read_bytes(), str(place))
+    with os_errors(InputError, "a WAV file", path):
+        sound = read_wav(path.read_bytes(), str(path))
     if sound.rate != spec.rate:
-        raise InputError(f"sound at {spec.rate:g} Hz, as the denoiser was trained", f"{sound.rate} Hz", str(place),
+        raise InputError(f"sound at {spec.rate:g} Hz, as the denoiser was trained", f"{sound.rate} Hz", str(path),
                          "Resample it first")  # fmt: skip
     if sound.values.shape[1] != len(spec.columns):
-        raise InputError(f"{len(spec.columns)} channels", f"{sound.values.shape[1]}", str(place),
+        raise InputError(f"{len(spec.columns)} channels", f"{sound.values.shape[1]}", str(path),
                          "Mix the channels, or train on sound with the same number")  # fmt: skip
     given = made.start().whole(sound.values)
     beyond = int((np.abs(given) > 1.0).sum())
@@ -68,18 +68,18 @@ def _sound(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
     return wav_bytes(given, sound.rate), _told(sound.values, given, notes)
 
 
-def _rows(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
+def _rows(made: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]:
     from edgewright.core.csv.rows import read_csv
 
     columns = list(made.spec.columns)
-    if not place.is_file():
-        raise InputError("a CSV file", "no such file", str(place))
-    first = read_csv(place, name=place.name, only_columns=columns)
+    if not path.is_file():
+        raise InputError("a CSV file", "no such file", str(path))
+    first = read_csv(path, name=path.name, only_columns=columns)
     absent = [name for name in columns if name not in first.names]
     if absent:
-        raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", str(place))
+        raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", str(path))
     others = [name for name in first.columns if name not in columns]
-    rows = read_csv(place, name=place.name, text_columns=others) if others else first
+    rows = read_csv(path, name=path.name, text_columns=others) if others else first
     values = np.ascontiguousarray(rows.values[:, [rows.names.index(name) for name in columns]])
     given = made.start().whole(values)
     text = io.StringIO()

@@ -89,11 +89,11 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
         whole = read_package(package_path(options["package"]))
         inside = IN_PACKAGE.format(name=out.name.split(".")[0])
         write_package(options["into"], whole.manifest, {**whole.files, inside: out.read_bytes()})
-    told = _told(made, out, size)
+    record = _told(made, out, size)
     if as_json:
-        print_json(told)
+        print_json(record)
         return
-    _print(told, made)
+    _print(record, made)
 
 
 def _refractory(text: str) -> float:
@@ -141,8 +141,8 @@ def _print(record: dict[str, Any], made: Fitted) -> None:
     if choice is not None:
         click.echo(f"compared by {choice.measure}")
         for one in choice.tried:
-            said = f"left out: {one.why}" if one.why else f"F1 {one.skill:.2f} ({one.low:.2f} to {one.high:.2f})"
-            click.echo(f"  {one.kind:<18} {said}{'' if one.why else f', {one.bytes:,} bytes'}")
+            text = f"left out: {one.why}" if one.why else f"F1 {one.skill:.2f} ({one.low:.2f} to {one.high:.2f})"
+            click.echo(f"  {one.kind:<18} {text}{'' if one.why else f', {one.bytes:,} bytes'}")
         click.echo(choice.reason)
     watched = "windows" if made.spec.window else "rows"
     click.echo(f"{record['kind']} on {record['rows']:,} {watched} of {', '.join(record['columns'][:12])}")

@@ -28,7 +28,7 @@ def command(file: Path, standard_input: str | None, csv_path: str | None, alarms
     if bool(standard_input) == bool(csv_path):
         raise InputError("either --csv FILE or -", "both" if standard_input else "neither", "edgewright detect run")
     detector = opened(file)
-    place = Path(str(csv_path)) if csv_path and csv_path != "-" else None
-    for answer in judged(detector, place or sys.stdin, "standard input" if place is None else place.name):
+    path = Path(str(csv_path)) if csv_path and csv_path != "-" else None
+    for answer in judged(detector, path or sys.stdin, "standard input" if path is None else path.name):
         if answer["alarm"] or not alarms:
             click.echo(msgspec.json.encode(answer).decode())

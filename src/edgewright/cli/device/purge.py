@@ -40,12 +40,12 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
             gone = purge.purge(opened, dict.fromkeys(tables), days)
         files = purge.remove_set_aside(store) if aside else []
     now = reader.held(store)
-    told = sum(freed.values()) - sum(now.values())
+    reported = sum(freed.values()) - sum(now.values())
     if as_json:
-        print_json({"deleted": gone, "files": files, "freed_bytes": told})
+        print_json({"deleted": gone, "files": files, "freed_bytes": reported})
         return
     for name, count in gone.items():
         click.echo(f"{name}: {count:,} {'file' if name == purge.LEARNT else 'entries'} deleted")
     for name in files:
         click.echo(f"deleted {name}")
-    click.echo(f"the files are {amount(max(0, told))} smaller")
+    click.echo(f"the files are {amount(max(0, reported))} smaller")

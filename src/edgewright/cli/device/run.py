@@ -99,10 +99,10 @@ def _words(event: Event) -> str:
     moment = when(event.wall) if event.wall is not None else f"{event.time:10.3f} s"
     stream = f" [{event.stream}]" if event.stream else ""
     if event.kind in ("health", "state"):
-        told = event.detail.get("reason", event.detail.get("notice", ""))
+        record = event.detail.get("reason", event.detail.get("notice", ""))
     else:
-        told = f"{event.score:.3g}"
-    return f"{moment}  {event.kind:<8} {event.label}{stream}  {told}".rstrip()
+        record = f"{event.score:.3g}"
+    return f"{moment}  {event.kind:<8} {event.label}{stream}  {record}".rstrip()
 
 
 def _end(report: Report) -> None:

@@ -33,14 +33,14 @@ def clock_lines(store: Path, now: float) -> list[str]:
         return []
     from edgewright.fleet.protocol.plans.formatting import day, lasting
 
-    said = f"  last signature of the fleet: {day(found.signed)}; device clock: {day(now)}; "
+    text = f"  last signature of the fleet: {day(found.signed)}; device clock: {day(now)}; "
     if now < found.signed - _SLACK:
         late = lasting(found.signed - now)
-        said += f"the clock is at least {late} behind. Set it: TLS fails before the certificate of the server starts"
-        return [f"{said}, and maintenance windows use the signed time"]
+        text += f"the clock is at least {late} behind. Set it: TLS fails before the certificate of the server starts"
+        return [f"{text}, and maintenance windows use the signed time"]
     if now >= found.expires:
-        said += "this signature has expired, so nothing new starts. Set the clock if it is wrong; "
-        return [f"{said}if it is right, the fleet is unreachable or has signed nothing since"]
+        text += "this signature has expired, so nothing new starts. Set the clock if it is wrong; "
+        return [f"{text}if it is right, the fleet is unreachable or has signed nothing since"]
     return []
 
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from edgewright.core.neighbours.index_file import Neighbours
 
 
-def few(samples: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+def few(samples: NDArray[np.float32], maximum: int) -> NDArray[np.float32]:
     """At most so many of the samples, at even distances."""
     import numpy as np
 
-    if len(samples) <= most:
+    if len(samples) <= maximum:
         return samples
-    return np.take(samples, np.linspace(0, len(samples) - 1, most).round().astype(int), axis=0)
+    return np.take(samples, np.linspace(0, len(samples) - 1, maximum).round().astype(int), axis=0)
 
 
 def told(made: Neighbours, path: Path, size: int, as_json: bool) -> None:

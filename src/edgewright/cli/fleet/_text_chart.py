@@ -54,17 +54,17 @@ def shown(rollouts: tuple[RolloutSeen, ...]) -> tuple[RolloutSeen, ...]:
 
 def picture(of: Snapshot, width: int, height: int) -> list[str]:
     """Return lines that fit a screen of so many columns and rows; the oldest events go first."""
-    said = [*_head(of), "", *_versions(of.overview)]
+    lines = [*_head(of), "", *_versions(of.overview)]
     for one in shown(of.rollouts):
-        said += ["", *_rollout(one, of.at)]
+        lines += ["", *_rollout(one, of.at)]
     if not of.rollouts:
-        said += ["", "no rollout was started yet"]
+        lines += ["", "no rollout was started yet"]
     words = (("drifting", "drift"), ("alarming", "raise alarms"), ("crashing", "crash"), ("silent", "are silent"))
     noted = [f"{of.attention.totals[kind]:,} {word}" for kind, word in words if of.attention.totals.get(kind)]
-    said += ["", "look at: " + ", ".join(noted)] if noted else []
+    lines += ["", "look at: " + ", ".join(noted)] if noted else []
     if of.events:
-        said += ["", *table(("ago", "what", "", ""), [_event(one, of.at) for one in of.events])]
-    return [fitting(plain(line), width) for line in said[: max(1, height)]]
+        lines += ["", *table(("ago", "what", "", ""), [_event(one, of.at) for one in of.events])]
+    return [fitting(plain(line), width) for line in lines[: max(1, height)]]
 
 
 def bar(share: float, width: int = _BAR) -> str:
@@ -83,7 +83,7 @@ def _head(of: Snapshot) -> list[str]:
 
 
 def _versions(of: Overview) -> list[str]:
-    said = []
+    records = []
     for product, counters in sorted(of.counters.items()):
         total = sum(counters.values())
         newest = sorted(counters.items(), reverse=True)
@@ -95,13 +95,13 @@ def _versions(of: Overview) -> list[str]:
             mark * max(1, round(_BAR * number / total)) for mark, (_, number) in zip(marks, parts, strict=True)
         )
         legend = "  ".join(f"{mark} {name}: {number:,}" for mark, (name, number) in zip(marks, parts, strict=True))
-        said.append(f"{product}  {drawn}  {legend}")
-    return said
+        records.append(f"{product}  {drawn}  {legend}")
+    return records
 
 
 def _rollout(one: RolloutSeen, now: float) -> list[str]:
     back = ", devices are called back" if one.revert else ""
-    said = [f"{one.plan}: {one.product} {one.counter} ({one.package or 'no name'})  {one.state.upper()}{back}"]
+    lines = [f"{one.plan}: {one.product} {one.counter} ({one.package or 'no name'})  {one.state.upper()}{back}"]
     rows = []
     for index, stage in enumerate(one.stages):
         here = index == one.stage and one.under_way
@@ -115,15 +115,15 @@ def _rollout(one: RolloutSeen, now: float) -> list[str]:
         elif index == one.stage and one.state == "aborted":
             word = "ended here"
         rows.append((">" if here else " ", stage.name, f"{stage.percent:g} %", bar(share, 20), word))
-    said += [f"  {line}" for line in table(("", "stage", "devices", "time", ""), rows, frozenset({2}))]
+    lines += [f"  {line}" for line in table(("", "stage", "devices", "time", ""), rows, frozenset({2}))]
     ended = ", ".join(f"{count:,} {what}" for what, count in sorted(one.outcomes.items()))
-    said.append(f"  {one.allowed:,} allowed, {one.running:,} running it" + (f"; {ended}" if ended else ""))
-    said += [f"  gate {gate.said:<4}  {gate.why}" for gate in one.gates]
+    lines.append(f"  {one.allowed:,} allowed, {one.running:,} running it" + (f"; {ended}" if ended else ""))
+    lines += [f"  gate {gate.said:<4}  {gate.why}" for gate in one.gates]
     if one.holds:
-        said.append(f"  holds: {one.holds}")
+        lines.append(f"  holds: {one.holds}")
     elif one.state in ("paused", "aborted") and one.why:
-        said.append(f"  why: {one.why}")
-    return said
+        lines.append(f"  why: {one.why}")
+    return lines
 
 
 def _event(one: EventSeen, now: float) -> tuple[str, ...]:

@@ -22,16 +22,16 @@ def command(folder: Path, address: str, as_json: bool) -> None:
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.server.database import copy, postgres, sqlite
 
-    place = open_fleet(folder).folder
+    path = open_fleet(folder).folder
     if not address:
-        held = postgres.address(place)
-        shown = postgres.shown(held) if held else str(place / sqlite.NAME)
+        held = postgres.address(path)
+        shown = postgres.shown(held) if held else str(path / sqlite.NAME)
         if as_json:
             print_json({"database": shown})
         else:
             click.echo(shown)
         return
-    counts = copy.move(place, address)
+    counts = copy.move(path, address)
     if as_json:
         print_json({"database": postgres.shown(address), "rows": counts})
         return

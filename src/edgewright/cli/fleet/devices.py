@@ -180,8 +180,8 @@ def device_id(api: ApiClient, name: str) -> str:
 
 def _named(api: ApiClient, name: str) -> str:
     # In the order of names the exact one comes before those that only begin with it.
-    said = urlencode({"name": name[:64], "limit": 10})
-    page = api.ask(DevicePage, "GET", f"/v1/fleet/devices?{said}")
+    text = urlencode({"name": name[:64], "limit": 10})
+    page = api.ask(DevicePage, "GET", f"/v1/fleet/devices?{text}")
     same = [one.id for one in page.devices if one.name == name]
     if len(same) == 1:
         return str(same[0])
@@ -195,28 +195,28 @@ def detail_lines(one: DeviceDetails, now: float) -> list[str]:
     """Return everything, in parts."""
     device = one.history.device
     heard = "never" if device.last is None else f"{elapsed_text(now - device.last)} ago"
-    said = [
+    lines = [
         f"{device.name}  {device.id}",
         f"  {device.product}, {device.profile}, tags {', '.join(device.tags) or 'none'}, Edgewright {device.version}",
         f"  enrolled {when(device.enrolled)} UTC in batch {device.batch}; last heard {heard}",
         f"  runs release {device.counter}, floor {device.floor}, {device.phase}: {why(device)}",
     ]
     if device.vitals is not None:
-        said.append(f"  {vitals_text(device.vitals)}")
+        lines.append(f"  {vitals_text(device.vitals)}")
     if abs(device.skew) > 60.0:
-        said.append(f"  its clock is {elapsed_text(abs(device.skew))} {'ahead' if device.skew > 0 else 'behind'}")
-    said += [f"  rollout {w.plan} of release {w.counter}, {w.state}: {w.why}" for w in one.whereabouts.rollouts]
+        lines.append(f"  its clock is {elapsed_text(abs(device.skew))} {'ahead' if device.skew > 0 else 'behind'}")
+    lines += [f"  rollout {w.plan} of release {w.counter}, {w.state}: {w.why}" for w in one.whereabouts.rollouts]
     for intent in one.whereabouts.intents:
         answer = "may activate" if intent.go else f"must wait: {intent.why}"
-        said.append(f"  asked for release {intent.counter} at {when(intent.asked_at)}: {answer}")
+        lines.append(f"  asked for release {intent.counter} at {when(intent.asked_at)}: {answer}")
     if device.boards:
-        said += ["", *_boards(device.boards)]
+        lines += ["", *_boards(device.boards)]
     if one.events:
         rows = [(when(e.at), e.kind, e.text) for e in one.events]
-        said += ["", *table(("what happened, UTC", "kind", ""), rows)]
+        lines += ["", *table(("what happened, UTC", "kind", ""), rows)]
     if one.history.reports:
-        said += ["", *_reports(one.history)]
-    return said
+        lines += ["", *_reports(one.history)]
+    return lines
 
 
 def vitals_text(of: Vitals) -> str:

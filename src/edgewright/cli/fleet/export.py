@@ -27,12 +27,14 @@ def command(folder: Path, out: Path, as_json: bool) -> None:
 
     fleet = open_fleet(folder)
     with locked(fleet):
-        told = export(fleet, out, time.time())
+        export_result = export(fleet, out, time.time())
     if as_json:
-        print_json(told)
+        print_json(export_result)
         return
-    click.echo(f"{told.written} files written ({amount(told.bytes)}), {told.kept} existed already")
-    click.echo(f"the timestamp is valid until {told.expires}; export again before then")
-    for kind, value in told.cache.items():
+    click.echo(
+        f"{export_result.written} files written ({amount(export_result.bytes)}), {export_result.kept} existed already"
+    )
+    click.echo(f"the timestamp is valid until {export_result.expires}; export again before then")
+    for kind, value in export_result.cache.items():
         click.echo(f"  {kind:<44} Cache-Control: {value}")
     click.echo(f"also written to {click.format_filename(out / NOTE)}")

@@ -81,8 +81,8 @@ def command(
 
 
 def _say(record: dict[str, Any], folder: Path, address: str) -> None:
-    said = ", ".join(f"{role} {version}" for role, version in record["versions"].items())
-    click.echo(f"{'restored' if record['news'] else 'nothing new'}: {said}; {len(record['rollouts'])} rollouts")
+    text = ", ".join(f"{role} {version}" for role, version in record["versions"].items())
+    click.echo(f"{'restored' if record['news'] else 'nothing new'}: {text}; {len(record['rollouts'])} rollouts")
     for one in record["rollouts"]:
         click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
     if record["brought"]:
@@ -122,10 +122,10 @@ def _lay(backup: Path, folder: Path) -> None:
     if address:
         database_copy.fill(address, backup)
         return
-    place = folder / NAME
-    if place.exists():
-        do = f"Check if it is still usable; if not, move it away: mv {place} {place}.old"
-        raise InputError("no database at the target of the backup", "one", str(place), do)
+    path = folder / NAME
+    if path.exists():
+        do = f"Check if it is still usable; if not, move it away: mv {path} {path}.old"
+        raise InputError("no database at the target of the backup", "one", str(path), do)
     for left in folder.glob(f"{NAME}-*"):  # of the database that was there: they would be read into the backup
         left.unlink()
-    copy(backup, place)
+    copy(backup, path)

@@ -65,9 +65,12 @@ def write(
     fleet = open_fleet(folder)
     ring = open_stick(fleet).ring(signing.keys, passphrases(signing.passphrase_files))
     with locked(fleet):
-        told = write_stick(fleet, mount, ring, time.time())
+        exported = write_stick(fleet, mount, ring, time.time())
     if as_json:
-        print_json(told)
+        print_json(exported)
         return
-    click.echo(f"{told.written} files written to {told.folder} ({amount(told.bytes)}), {told.kept} existed already")
-    click.echo(f"devices trust it until {told.expires}")
+    click.echo(
+        f"{exported.written} files written to {exported.folder} ({amount(exported.bytes)}), "
+        f"{exported.kept} existed already"
+    )
+    click.echo(f"devices trust it until {exported.expires}")

@@ -40,8 +40,8 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
         values, times = chunk.wide[spec.column], np.full(len(chunk), math.nan)
         lines = chunk.lines
         if spec.time:
-            place = lambda row, lines=lines: f"{name} line {int(lines[row])}"  # noqa: E731
-            clock = read_clock(chunk.text[spec.time], column=spec.time, unit="auto", place=place)
+            location = lambda row, lines=lines: f"{name} line {int(lines[row])}"  # noqa: E731
+            clock = read_clock(chunk.text[spec.time], column=spec.time, unit="auto", place=location)
             times = clock.seconds + clock.origin
         for row, value in enumerate(values.tolist()):
             if spec.step:

@@ -65,9 +65,9 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
             refuse_existing(path, options["force"])
     levels = levels_of(options["levels"])
     series = read_series(data, column=options["column"], time=options["time"], resample=options["resample"] or 0.0)
-    place = options["pooled"]
-    pool = read_pool(place) if place and is_pool(place) else None
-    pooled = read_forecaster(place) if place and pool is None else None
+    location = options["pooled"]
+    pool = read_pool(location) if location and is_pool(location) else None
+    pooled = read_forecaster(location) if location and pool is None else None
     if pool is not None and not options["season"]:
         told_seasons = " and ".join(map(str, pool.seasons)) or "none"
         seasons, found = pool.seasons, f"season of the pool: {told_seasons} rows"
@@ -132,9 +132,9 @@ def _seasons(text: str, series: Series, horizon: int) -> tuple[tuple[int, ...], 
     from edgewright.language.forecasting.series import filled
 
     if text:
-        asked = asked_seasons(text)
-        if not asked:
+        requested = asked_seasons(text)
+        if not requested:
             return (), "no season (--season none)"
-        return asked, f"season of {' and '.join(map(str, asked))} rows (--season)"
+        return requested, f"season of {' and '.join(map(str, requested))} rows (--season)"
     chosen = choose_seasons(filled(series, 1)[0].values, horizon, series.step)
     return chosen.rows, chosen.reason

@@ -34,8 +34,8 @@ def command(file: Path, csv_path: str | None, horizon: int | None, every: int | 
     running.forecast(ahead)
     count, lost, last, fresh = 0, 0, spec.last, True
     if csv_path:
-        place = Path(csv_path) if csv_path != "-" else None
-        for value, time in coming_rows(spec, place or sys.stdin, "standard input" if place is None else place.name):
+        path = Path(csv_path) if csv_path != "-" else None
+        for value, time in coming_rows(spec, path or sys.stdin, "standard input" if path is None else path.name):
             running.push(value)
             # `stale` is above zero where the value could not be used and was forecast.
             count, lost, last, fresh = count + 1, lost + (running.stale > 0), time, True

@@ -37,11 +37,11 @@ def change_keys(
 
     opened, now = passphrases(signing.passphrase_files), time.time()
     before = offline.role_of(read_held(fleet), role).keyids
-    asked, made = rotate(fleet, role, now, passphrase=next(iter(opened), None), **how)
+    change, made = rotate(fleet, role, now, passphrase=next(iter(opened), None), **how)
     with kept_when_done(fleet, made):
-        settled = settle(fleet, asked, fleet.ring(signing.keys, opened), now, prepare)
+        settled = settle(fleet, change, fleet.ring(signing.keys, opened), now, prepare)
     ring = fleet.ring(signing.keys, opened)
-    after = {key for r in offline.role_keys({**read_held(fleet), **role_files(asked)}) for key in r.keys}
+    after = {key for r in offline.role_keys({**read_held(fleet), **role_files(change)}) for key in r.keys}
     gone = [str(ring.file(key)) for key in before if key not in after and ring.file(key) is not None]
     if as_json:
         print_json({"change": settled, "made": made, "old_files": gone})

@@ -31,16 +31,16 @@ def command(
     from edgewright.fleet.repository import changes
     from edgewright.fleet.repository.changes import describe
 
-    asked = changes.read_change(file)
-    before, fingerprint = changes.base(asked), changes.check_base(asked)
+    change = changes.read_change(file)
+    before, fingerprint = changes.base(change), changes.check_base(change)
     if root and fingerprint != root.lower():
         raise CheckFailedError(f"a change for another root, {fingerprint}", "Ask who prepared it")
-    lines = describe(before, asked)
-    signed = asked
+    lines = describe(before, change)
+    signed = change
     if not look:
         ring = Ring(signing.keys or (Path(),), passphrases(signing.passphrase_files))
-        signed = changes.sign(before, asked, ring)
-        if signed.roles == asked.roles:
+        signed = changes.sign(before, change, ring)
+        if signed.roles == change.roles:
             raise CheckFailedError("no key can sign this, or all have signed", ring.why())
         changes.save_change(file, signed)
     lacking = changes.lacking(before, signed)

@@ -44,7 +44,7 @@ def encoder_of(project: Project, directory: Path | None) -> Encodes | None:
     return found
 
 
-def plain(text: str, most: int = 400) -> str:
+def plain(text: str, maximum: int = 400) -> str:
     """Return text that cannot move the cursor, shortened, on one line."""
-    shown = "".join(c if c.isprintable() else " " for c in text[: most + 1])
-    return shown[:most] + f"... ({len(text):,} characters)" if len(text) > most else shown
+    shown = "".join(c if c.isprintable() else " " for c in text[: maximum + 1])
+    return shown[:maximum] + f"... ({len(text):,} characters)" if len(text) > maximum else shown

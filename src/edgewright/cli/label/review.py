@@ -71,9 +71,9 @@ class _Session:
             self.say("no items to label")
             return
         self.say(_KEYS)
-        place = 0
-        while place < len(work):
-            answer = self.ask(work[place], f"{place + 1}/{len(work)}")
+        position = 0
+        while position < len(work):
+            answer = self.ask(work[position], f"{position + 1}/{len(work)}")
             if answer == "quit":
                 return
             if answer == "undo":
@@ -84,11 +84,11 @@ class _Session:
                 self.labelled = max(0, self.labelled - 1)
                 self.say(f"removed {back.label or 'none'} from item {back.item}")
                 if back.item in work:
-                    place = work.index(back.item)
+                    position = work.index(back.item)
                 else:
-                    work.insert(place, back.item)
+                    work.insert(position, back.item)
                 continue
-            place += 1
+            position += 1
 
     def ask(self, number: int, of: str) -> str:
         """Show an item until it has an answer: 'labelled', 'skip', 'undo' or 'quit'."""

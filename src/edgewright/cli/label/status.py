@@ -20,14 +20,14 @@ def command(project: Path = PROJECT, as_json: bool = JSON) -> None:
     from edgewright.language.labelling.project import Project
 
     with Project(project) as opened:
-        said, items = opened.said(), opened.items()
-        humans, labels = decided(said), labels_of(opened)
+        review, items = opened.said(), opened.items()
+        humans, labels = decided(review), labels_of(opened)
         odd = contradictions(items, humans) if opened.kind == "text" else []
         kind, classes = opened.kind, opened.classes()
     by = Counter(source for _, source, _ in labels.values())
     counts = Counter(label for label, _, _ in labels.values())
     disputed = [item for item, one in humans.items() if one.disputed]
-    agreed = kappas(said)
+    agreed = kappas(review)
     if as_json:
         print_json({
             "items": len(items), "kind": kind, "by": dict(by), "classes": {name: counts[name] for name in classes},

@@ -60,7 +60,7 @@ def command(
         from edgewright.language.labelling.suggestion_round import suggest
 
     named = dict(_named(one) for one in classes)
-    place = data
+    path = data
     if out is not None:
         if out.exists():
             raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
@@ -68,9 +68,9 @@ def command(
                                     "ignore": list(ignore)}  # fmt: skip
         made = read_items(data, text=text, target=target, window=window or 0, rows=rows, table=table)
         make(out, data, made, named)
-        place = out
+        path = out
     try:
-        with Project(place) as project:
+        with Project(path) as project:
             for name, line in named.items():
                 project.add_class(name, line)
             used = encoder_of(project, encoder)
@@ -82,7 +82,7 @@ def command(
         if out is not None:
             out.unlink(missing_ok=True)
         raise
-    with Project(place) as project:
+    with Project(path) as project:
         _tell(project, found, note, as_json)
 
 

@@ -159,8 +159,8 @@ def _show_phrased(phrased: Phrased) -> None:
         return
     click.echo(f"\nthe answer of {name} is hidden:")
     for claim, lacking in phrased.unsupported.items():
-        said = f' of "{_plain(claim)[:80]}"' if claim else ""
-        click.echo(f"  not supported{said}: {'; '.join(_plain(one) for one in lacking)}")
+        message = f' of "{_plain(claim)[:80]}"' if claim else ""
+        click.echo(f"  not supported{message}: {'; '.join(_plain(one) for one in lacking)}")
 
 
 def _unknown(answer: Answer) -> str:

@@ -126,7 +126,7 @@ def _seconds(line: str) -> float:
 
 
 def _answer(
-    talk: Dialogue, line: str, now: float, understanding: Understanding | None, least: float
+    talk: Dialogue, line: str, now: float, understanding: Understanding | None, minimum: float
 ) -> list[DialogueOutput]:
 
     from edgewright.schema.language import OUT_OF_SCOPE
@@ -145,7 +145,7 @@ def _answer(
         # A sentence that cannot be read ends no conversation.
         click.echo(str(error), err=True)
         return talk.event("out_of_scope", {"confidence": 0.0}, now)
-    if not parsed.confidence >= least:
+    if not parsed.confidence >= minimum:
         parsed = msgspec.structs.replace(parsed, intent=OUT_OF_SCOPE, slots=())
     return talk.hear(parsed, now)
 

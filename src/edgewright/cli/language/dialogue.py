@@ -34,14 +34,16 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
     """Check a DIALOGUE for dead ends, unreachable states and unanswered events."""
-    _, told = _read(dialogue, model)
+    _, summary = _read(dialogue, model)
     if as_json:
-        print_json(told)
+        print_json(summary)
         return
-    click.echo(f"{told.name}: {told.states} states, {told.steps} steps; every state can be reached, left and answered")
-    click.echo(f"events: {', '.join(told.events)}")
-    click.echo(f"slots: {', '.join(told.slots) or 'none'}")
-    for finding in told.findings:
+    click.echo(
+        f"{summary.name}: {summary.states} states, {summary.steps} steps; every state can be reached, left and answered"
+    )
+    click.echo(f"events: {', '.join(summary.events)}")
+    click.echo(f"slots: {', '.join(summary.slots) or 'none'}")
+    for finding in summary.findings:
         click.echo(f"note: {finding}")
     if model is None:
         click.echo("note: set --model to check intents and slots")

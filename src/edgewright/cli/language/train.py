@@ -81,8 +81,8 @@ def command(
 
     given = (utterances,) if validation is None else (utterances, validation)
     records = [record for path in given for record in audited_labels.records(path, label_errors)]
-    labelled, said = _read(utterances, validation, contradictions)
-    said += [f"{record.file}: {audited_labels.told(record)}" for record in records]
+    labelled, messages = _read(utterances, validation, contradictions)
+    messages += [f"{record.file}: {audited_labels.told(record)}" for record in records]
     made = train(
         labelled,
         How(size=size_of(size), reject=None if reject is None else share_of(reject), seed=seed),
@@ -95,11 +95,11 @@ def command(
     )
     trained = {**made.spec.trained, **({"labels": msgspec.to_builtins(records)} if records else {})}
     length = write_language(out, msgspec.structs.replace(made.spec, trained=trained), made.arrays)
-    told = {"file": str(out), "file_bytes": length, **trained, "findings": [*said, *made.findings]}
+    answer = {"file": str(out), "file_bytes": length, **trained, "findings": [*messages, *made.findings]}
     if as_json:
-        print_json(told)
+        print_json(answer)
         return
-    click.echo("\n".join((*lines(made.spec.trained), *(f"note: {one}" for one in told["findings"]))))
+    click.echo("\n".join((*lines(made.spec.trained), *(f"note: {one}" for one in answer["findings"]))))
     click.echo(f"wrote {click.format_filename(str(out))}, {length:,} bytes; its arrays take {made.made.bytes:,}")
 
 
@@ -129,5 +129,5 @@ def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Lab
     kept = tuple(one for one in labelled.utterances if id(one) in places)
     judging = tuple(one for one in labelled.validation if id(one) in places)
     lost = count - len(kept)
-    said = [f"{lost:,} utterances dropped, because their sentence has two intents"] if lost else []
-    return msgspec.structs.replace(labelled, utterances=kept, validation=judging), said
+    lines = [f"{lost:,} utterances dropped, because their sentence has two intents"] if lost else []
+    return msgspec.structs.replace(labelled, utterances=kept, validation=judging), lines

@@ -37,13 +37,13 @@ def find(client: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - `api.c
     return newest
 
 
-def steer(api: ApiOptions, plan: str | None, act: str, said: object, as_json: bool) -> None:
+def steer(api: ApiOptions, plan: str | None, act: str, record: object, as_json: bool) -> None:
     """Do something to a rollout and tell where it stands then."""
     from edgewright.schema.fleet_watch import RolloutSeen
 
     with api.connect() as client:
         name = find(client, plan).plan
-        seen = client.ask(RolloutSeen, "POST", f"{PATH}/{part(name)}/{act}", said)
+        seen = client.ask(RolloutSeen, "POST", f"{PATH}/{part(name)}/{act}", record)
     if as_json:
         print_json(seen)
     else:

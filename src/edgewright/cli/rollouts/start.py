@@ -89,13 +89,24 @@ def _planned(options: StartOptions) -> Plan:
 
     release, back = _release(options.folder, options.which)
     salt, now = secrets.token_hex(32), time.time()
-    said = _on_top(_file(options.file), options, salt)
-    stages = said.stages or parser.stages(_USUAL_STAGES, parser.seconds(options.dwell, "--dwell"))
-    fields = {field: getattr(said, field) for field in said.__struct_fields__ if field not in ("days", "stages")}
+    plan_options = _on_top(_file(options.file), options, salt)
+    stages = plan_options.stages or parser.stages(_USUAL_STAGES, parser.seconds(options.dwell, "--dwell"))
+    fields = {
+        field: getattr(plan_options, field)
+        for field in plan_options.__struct_fields__
+        if field not in ("days", "stages")
+    }
     made = Plan(
-        id=options.name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}", release=release,
-        revert=back, salt=salt, stages=stages, starts=now, expires=now + said.days * DAY, enrolled=now, **fields,
-    )  # fmt: skip
+        id=options.name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}",
+        release=release,
+        revert=back,
+        salt=salt,
+        stages=stages,
+        starts=now,
+        expires=now + plan_options.days * DAY,
+        enrolled=now,
+        **fields,
+    )
     try:
         plan = msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # names and numbers are checked once more
     except msgspec.ValidationError as error:
@@ -134,7 +145,7 @@ def _file(path: Path | None) -> PlanOptions:
         raise InputError("a plan as TOML", str(error), str(path)) from None
 
 
-def _on_top(said: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
+def _on_top(plan_options: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
     """Return the file with the options on top."""
     from edgewright.fleet.protocol.plans import parser
 
@@ -145,14 +156,14 @@ def _on_top(said: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
         named = (parser.CHOSEN,) if cohort else ()
         changed["stages"] = parser.stages(options.stages, dwell, named, options.open_ones)
     elif cohort:
-        stages = said.stages or parser.stages(_USUAL_STAGES, dwell)
+        stages = plan_options.stages or parser.stages(_USUAL_STAGES, dwell)
         changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(parser.CHOSEN,)) for stage in stages)
     if cohort:
-        changed["cohorts"] = {**said.cohorts, parser.CHOSEN: cohort}
+        changed["cohorts"] = {**plan_options.cohorts, parser.CHOSEN: cohort}
     if options.gates:
         changed["gates"] = tuple(parser.gate(text, options.quorum) for text in options.gates)
-    elif said.gates is parser.USUAL_GATES:
-        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options.quorum) for gate in said.gates)
+    elif plan_options.gates is parser.USUAL_GATES:
+        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options.quorum) for gate in plan_options.gates)
     if options.windows:
         changed["windows"] = parser.windows(options.windows)
     if options.pace:
@@ -161,7 +172,7 @@ def _on_top(said: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
         changed["holdout"] = parser.share(options.holdout, "--holdout")
     if options.expires:
         changed["days"] = options.expires
-    return msgspec.structs.replace(said, **changed)
+    return msgspec.structs.replace(plan_options, **changed)
 
 
 @declare("start", epilog="Example: edgewright fleet rollout start --fleet my-fleet --release pump:latest "

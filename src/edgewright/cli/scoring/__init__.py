@@ -45,22 +45,22 @@ class Scored:
     show: Callable[[Terminal, Score], None] | None = None
 
 
-def kind_of(place: Path) -> tuple[str, Scored]:
+def kind_of(path: Path) -> tuple[str, Scored]:
     """Return what a file or folder holds.
 
     Raises:
         InputError: nothing there, or nothing that can be scored.
     """
-    if not place.exists():
-        raise InputError("a model to score", "no such file", str(place), "Check the path")
+    if not path.exists():
+        raise InputError("a model to score", "no such file", str(path), "Check the path")
     known = {name: find(__name__, name, "SCORED", "kind of model") for name in listing(__name__, "SCORED")}
-    marks = set(_marks(place))
+    marks = set(_marks(path))
     for name, scored in known.items():
         if scored.holds in marks:
             return name, scored
     whats = ", ".join(scored.what for scored in known.values())
-    got = f"a {place.suffix or 'file'} of another kind" if place.is_file() else "a folder without a package"
-    raise InputError(f"one of: {whats}", got, str(place), "A model alone has no labels; package it first")
+    got = f"a {path.suffix or 'file'} of another kind" if path.is_file() else "a folder without a package"
+    raise InputError(f"one of: {whats}", got, str(path), "A model alone has no labels; package it first")
 
 
 def refuse_options(scored: Scored, request: ScoreRequest) -> None:
@@ -75,20 +75,20 @@ def refuse_options(scored: Scored, request: ScoreRequest) -> None:
             raise InputError(f"options of {scored.what} (--data, {known})", option, "edgewright score", "Omit it")
 
 
-def _marks(place: Path) -> Iterator[str]:
+def _marks(path: Path) -> Iterator[str]:
     """By what a file or folder may be known."""
-    if place.is_dir() or place.suffix == ".edge":
+    if path.is_dir() or path.suffix == ".edge":
         # A run folder whose package was refused is one too: opening it says why it has none.
-        if place.is_file() or any(place.glob("*.edge")) or (place / "trace.json").is_file():
+        if path.is_file() or any(path.glob("*.edge")) or (path / "trace.json").is_file():
             yield ".edge"
         return
-    with place.open("rb") as stream:
+    with path.open("rb") as stream:
         begin = stream.read(len(_SQLITE))
     if begin == _SQLITE:
         yield "sqlite"
     if begin.startswith(b"PK"):
         try:
-            with zipfile.ZipFile(place) as archive:
+            with zipfile.ZipFile(path) as archive:
                 yield from archive.namelist()
         except zipfile.BadZipFile:
             return

@@ -18,7 +18,7 @@ _METHODS = {
 }  # fmt: skip
 
 
-def _score(place: Path, request: ScoreRequest) -> Score:
+def _score(path: Path, request: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
     from edgewright.monitor.detector_file import read_detector
     from edgewright.schema.score import Score
@@ -29,7 +29,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
         raise InputError("rows with labels", "none", "--data", "Pass a file, folder or public set: --data DATA")
     named = set_of(request)
     found = judge(
-        read_detector(place),
+        read_detector(path),
         str(folder_of_set(request)),
         target=request.target,
         normal=request.normal,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, request: ScoreRequest) -> Score:
+def _score(path: Path, request: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.documents.scoring import read_questions, score_index
     from edgewright.language.embedding import load
@@ -22,7 +22,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     if not request.data:
         raise InputError("questions with answers", "none", "--data", "Pass a CSV or JSON file with --data FILE")
     questions = read_questions(folder_of_set(request))
-    with DocumentIndex(place) as index:
+    with DocumentIndex(path) as index:
         return score_index(index, questions, load(Path(request.encoder)) if request.encoder else None, request.data)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, request: ScoreRequest) -> Score:
+def _score(file_path: Path, request: ScoreRequest) -> Score:
     import numpy as np
 
     from edgewright.cli.forecasting._rows import coming_rows
@@ -26,7 +26,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     from edgewright.schema.score import Score
     from edgewright.schema.trace import Interval
 
-    made = read_forecaster(place)
+    made = read_forecaster(file_path)
     spec, path = made.spec, Path(request.data)
     if not path.is_file():
         got = "none" if not request.data else "no file"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, request: ScoreRequest) -> Score:
+def _score(path: Path, request: ScoreRequest) -> Score:
 
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.embedding import load
@@ -27,7 +27,7 @@ def _score(place: Path, request: ScoreRequest) -> Score:
     if not request.data:
         raise InputError("labelled utterances", "none", "--data", "Pass a file, folder or public set: --data DATA")
     utterances, part = read_judged(folder_of_set(request), request.part)
-    understanding = Understanding.load(place, load(Path(request.encoder)) if request.encoder else None)
+    understanding = Understanding.load(path, load(Path(request.encoder)) if request.encoder else None)
     found = score_language(understanding, utterances, request.names, request.data)
     return msgspec.structs.replace(found, part=part)
 

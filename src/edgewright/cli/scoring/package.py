@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, request: ScoreRequest) -> Score:
+def _score(path: Path, request: ScoreRequest) -> Score:
     from edgewright.workflows.scoring.workflow import score_package
 
-    return score_package(place, request)
+    return score_package(path, request)
 
 
 def _show(console: Terminal, score: Score) -> None:

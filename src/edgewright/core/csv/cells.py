@@ -86,9 +86,9 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
     numbers = _matrix(_without(raw, starts, ends, wanted, width), plan.delimiter, (len(ends), len(wanted)))
     if numbers is None:
         return None
-    place = {column: i for i, column in enumerate(wanted)}
-    values = _narrow(numbers[:, [place[c] for c in plan.numbers]])
-    wide = numbers[:, [place[c] for c in plan.wide]]
+    location = {column: i for i, column in enumerate(wanted)}
+    values = _narrow(numbers[:, [location[c] for c in plan.numbers]])
+    wide = numbers[:, [location[c] for c in plan.wide]]
     if np.isinf(values).any() or np.isinf(wide).any():
         return None
     lines = block.line + np.arange(len(ends), dtype=np.int64)
@@ -163,8 +163,8 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
     wanted = sorted((*plan.numbers, *plan.wide))
     columns = list(zip(*rows, strict=True)) if rows else [()] * width
     parsed = {c: _column(columns[c], _LARGEST if c in plan.numbers else math.inf) for c in wanted}
-    for row, place in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
-        error = _error(rows[row][place], f"{plan.name} line {lines[row]}, column {plan.columns[place]}")
+    for row, index in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
+        error = _error(rows[row][index], f"{plan.name} line {lines[row]}, column {plan.columns[index]}")
         if tell is None:
             raise error
         tell(str(error))

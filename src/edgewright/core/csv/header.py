@@ -95,7 +95,7 @@ def _rest(block: Block, after: int | None) -> Block:
 
 def _sniff(block: Block, name: str, headless: bool) -> str:
     """Return the delimiter with which the first lines have equally many cells, at least two."""
-    good, most = [], {}
+    good, largest = [], {}
     for delimiter in DELIMITERS:
         try:
             widths = [len(cells) for _, cells in _first(block, delimiter, name, _SNIFFED_ROWS)]
@@ -103,7 +103,7 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
             continue
         if not widths:
             raise InputError("a header line and rows", "blank lines", name)
-        most[delimiter] = widths[0]
+        largest[delimiter] = widths[0]
         rows = set(widths) if headless else set(widths[1:]) or {widths[0]}
         if widths[0] > 1 and (rows == {widths[0]} or rows == {widths[0] + 1}):
             good.append(delimiter)
@@ -113,15 +113,15 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
         found = " and ".join(_SPOKEN[d] for d in good)
         raise InputError("one delimiter", f"{found}, which both fit", f"{name} line 1", "Name the delimiter")
     # None fits: a single column, or rows of unequal length, which the row itself is blamed for.
-    return max(most, key=lambda d: most[d]) if most else ","
+    return max(largest, key=lambda d: largest[d]) if largest else ","
 
 
 def _checked(names: tuple[str, ...], name: str, line: int) -> tuple[str, ...]:
     where = f"{name} line {line}"
-    for place, column in enumerate(names):
-        if not column and (place or len(names) == 1):
-            raise InputError("a name for every column", f"none for column {place + 1}", where, "Name it")
-        if column in names[:place]:
+    for index, column in enumerate(names):
+        if not column and (index or len(names) == 1):
+            raise InputError("a name for every column", f"none for column {index + 1}", where, "Name it")
+        if column in names[:index]:
             raise InputError("column names that differ", f"{column!r} twice", where, "Rename one of them")
     # pandas writes 0,1,2,... above unnamed columns: these are names, other numbers are a row of values.
     counted = names == tuple(str(i) for i in range(len(names)))

@@ -61,22 +61,22 @@ def fastest(engines: Sequence[Engine], model: bytes, rows: float) -> Engine:
     if len(engines) == 1:
         return engines[0]
     key = model_key(model)
-    place = caches.cache_folder("engines") / machine_tag() / f"{key}.json"
-    times = _times(place)
+    path = caches.cache_folder("engines") / machine_tag() / f"{key}.json"
+    times = _times(path)
     versions = {engine.name: engine.version(key) for engine in engines}
     known = {name for name, version in versions.items() if name in times and times[name].version == version}
-    best, least, new = engines[0], float("inf"), False
+    best, minimum, new = engines[0], float("inf"), False
     # What is known first, then what starts fast.
     for engine in sorted(engines, key=lambda engine: (engine.name not in known, engine.start)):
-        if engine.start + rows * engine.call >= least:
+        if engine.start + rows * engine.call >= minimum:
             continue
         if engine.name not in known:
             times[engine.name], new = measure(engine, model, versions[engine.name]), True
         found = times[engine.name]
-        if found.row is not None and max(found.start, engine.start) + rows * found.row < least:
-            best, least = engine, max(found.start, engine.start) + rows * found.row
+        if found.row is not None and max(found.start, engine.start) + rows * found.row < minimum:
+            best, minimum = engine, max(found.start, engine.start) + rows * found.row
     if new:
-        caches.write_own(place, msgspec.json.encode(_Record(engines=times)))
+        caches.write_own(path, msgspec.json.encode(_Record(engines=times)))
     return best
 
 
@@ -106,11 +106,11 @@ def _row(model: bytes) -> NDArray[np.float32]:
     return np.linspace(-1, 1, int(np.prod(shape)), dtype=np.float32).reshape(1, *shape)
 
 
-def _times(place: Path) -> dict[str, Times]:
+def _times(path: Path) -> dict[str, Times]:
     """Return what is known; nothing where the file is damaged or could be somebody else's."""
-    key = str(place)
+    key = str(path)
     if key not in _known:
-        data = caches.read_own(place)
+        data = caches.read_own(path)
         try:
             _known[key] = dict(msgspec.json.decode(data, type=_Record).engines) if data else {}
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -77,10 +77,10 @@ def answer_of(module: ModuleType) -> Answer:
     Raises:
         InputError: when the module is not one of ours.
     """
-    said, batch = describe(module), module.batch
-    by_name = {value.name: value for value in said.outputs}
-    names, shape, rank = tuple(by_name), said.input, len(said.input) + 1
-    values, width = said.values, by_name[said.values].shape
+    description, batch = describe(module), module.batch
+    by_name = {value.name: value for value in description.outputs}
+    names, shape, rank = tuple(by_name), description.input, len(description.input) + 1
+    values, width = description.values, by_name[description.values].shape
     classifies, single, empty = "label" in by_name, np.dtype(np.float32), np.empty
 
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

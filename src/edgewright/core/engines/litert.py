@@ -92,14 +92,14 @@ def _load(model: bytes) -> Answer:
     shape = tuple(int(length) for length in source["shape"])
     if not shape or shape[0] != 1 or min(shape) < 1:
         raise InputError("a model for one sample a run", f"input shape {shape}", "engine 'litert'")
-    place, places = source["index"], [(str(t["name"]), t["index"], t) for t in targets]
+    location, places = source["index"], [(str(t["name"]), t["index"], t) for t in targets]
 
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         if x.shape[1:] != shape[1:]:
             raise InputError(f"input of shape (n, {', '.join(map(str, shape[1:]))})", f"shape {x.shape}")
         made: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in places}
         for row in _quantised(np.asarray(x), source):
-            interpreter.set_tensor(place, row[None])
+            interpreter.set_tensor(location, row[None])
             interpreter.invoke()
             for name, index, target in places:
                 made[name].append(_real(interpreter.get_tensor(index), target))

@@ -126,13 +126,13 @@ class Integers(Reader):
         """Return the zero point of a QuantizeLinear or DequantizeLinear; None where it is left out."""
         return self.constant(node, 2) if len(node.inputs) > 2 and node.inputs[2] else None
 
-    def constant(self, node: Node, place: int) -> Array:
+    def constant(self, node: Node, index: int) -> Array:
         """Return an input that must be a constant.
 
         Raises:
             InputError: where it is none.
         """
-        name = node.inputs[place] if place < len(node.inputs) else ""
+        name = node.inputs[index] if index < len(node.inputs) else ""
         if name not in self.constants:
             raise InputError("a scale and zero point that are constants", repr(name), where(node))
         return self.constants[name]

@@ -70,7 +70,7 @@ def once(x: Any, multiplier: Any, shift: Any) -> Integers:  # noqa: ANN401 - arr
     return divide_by_power(x * np.asarray(multiplier, np.int64), shift)
 
 
-def exact_once(real: Any, least: Any, most: Any, low: int, high: int) -> tuple[Integers, Integers]:  # noqa: ANN401
+def exact_once(real: Any, minimum: Any, upper: Any, low: int, high: int) -> tuple[Integers, Integers]:  # noqa: ANN401
     """Return multipliers and shifts for `once` that equal round(x * real) in float64 for every sum that can occur.
 
     LiteRT's reference kernel of a fully connected layer multiplies the sum by a float64 factor. Neither that nor
@@ -80,8 +80,8 @@ def exact_once(real: Any, least: Any, most: Any, low: int, high: int) -> tuple[I
 
     Args:
         real: factors, float64, shape (channels,).
-        least: smallest sum a channel can reach, int, shape (channels,).
-        most: largest one.
+        minimum: smallest sum a channel can reach, int, shape (channels,).
+        upper: largest one.
         low: smallest result that is told apart, before the zero point.
         high: largest one.
 
@@ -89,7 +89,7 @@ def exact_once(real: Any, least: Any, most: Any, low: int, high: int) -> tuple[I
         InputError: when no multiplier passes whose product with the sums stays within 62 bits.
     """
     factors = np.atleast_1d(np.asarray(real, np.float64))
-    ends = [np.broadcast_to(np.asarray(end, np.int64), factors.shape) for end in (least, most)]
+    ends = [np.broadcast_to(np.asarray(end, np.int64), factors.shape) for end in (minimum, upper)]
     furthest = np.maximum(np.maximum(np.abs(ends[0]), np.abs(ends[1])), 1)
     shift = 31 - np.frexp(factors)[1].astype(np.int64)
     multiplier = np.floor(np.ldexp(factors, shift) + 0.5).astype(np.int64)
@@ -120,12 +120,12 @@ def _far_from_steps(
 
 
 def _exact(
-    real: NDArray[np.float64], least: Integers, most: Integers, low: int, high: int
+    real: NDArray[np.float64], lower: Integers, upper: Integers, low: int, high: int
 ) -> tuple[Integers, Integers]:
     """Return the same for a few channels at once."""
-    sums = _around_steps(real, least, most, low, high)
+    sums = _around_steps(real, lower, upper, low, high)
     wanted = np.clip(half_away(sums * real[:, None]), low, high)
-    furthest = np.maximum(np.maximum(np.abs(least), np.abs(most)), 1)
+    furthest = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), 1)
     longest = _PRODUCT_BITS - np.frexp(furthest.astype(np.float64))[1]
     exponent = np.frexp(real)[1].astype(np.int64)
     multiplier, shift = np.zeros(len(real), np.int64), np.zeros(len(real), np.int64)
@@ -146,17 +146,17 @@ def _exact(
     first = int(np.argmax(missing))
     raise InputError(
         "a factor between input and output that integers can hold",
-        f"{float(real[first])!r} for sums from {least[first]} to {most[first]}",
+        f"{float(real[first])!r} for sums from {lower[first]} to {upper[first]}",
         "requantisation",
     )
 
 
-def _around_steps(real: NDArray[np.float64], least: Integers, most: Integers, low: int, high: int) -> Integers:
+def _around_steps(real: NDArray[np.float64], minimum: Integers, maximum: Integers, low: int, high: int) -> Integers:
     """Sum on both sides of every step from one result to the next, and the ends; shape (channels, sum)."""
     steps = np.arange(low + 1, high + 1, dtype=np.float64) - 0.5
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         near = np.where(real[:, None] > 0, steps / real[:, None], np.inf)
-    ends = least[:, None], most[:, None]
+    ends = minimum[:, None], maximum[:, None]
     # Where a step lies beyond the sums that occur, both ends stand for it. A quotient is off by far less than one sum.
     whole = np.floor(np.clip(near, *ends)).astype(np.int64)
     around = (np.clip(whole + offset, *ends) for offset in (-1, 0, 1, 2))

@@ -114,8 +114,8 @@ def _build_depthwise(operator: IntegerOperator, inputs: Sequence[IntegerValue], 
         wide = wide.reshape(*weights.shape[:2], columns, filters)
         summed = np.zeros((len(x), rows, columns, filters), found.dtype)
         product = np.empty_like(summed)
-        for place, tap in taps(operator, x):
-            np.multiply(tap, wide[place], out=product)
+        for position, tap in taps(operator, x):
+            np.multiply(tap, wide[position], out=product)
             summed += product
         return finish(summed)
 

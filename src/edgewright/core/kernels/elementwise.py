@@ -39,9 +39,9 @@ def _prepare_add(
     """Return multipliers of the first, the second and the output, all from float64; the same for both roundings."""
     del rounding
     scales = [np.float64(np.float32(v.scale)) for v in inputs]
-    most = 2.0 * max(scales)
+    maximum = 2.0 * max(scales)
     target = np.float64(np.float32(output.scale)) * (1 << EXTRA_BITS)
-    multiplier, shift = quantise_multiplier(np.array([scales[0] / most, scales[1] / most, most / target]))
+    multiplier, shift = quantise_multiplier(np.array([scales[0] / maximum, scales[1] / maximum, maximum / target]))
     return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
 
 

@@ -59,10 +59,10 @@ def _read_slice(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     if not 0 <= begin < end or site.order is not None:
         raise InputError("a Slice of features or of a window", f"{begin} to {end} of {length}", where(site.node))
     # Channels first in the graph are the last axis here; a window of one row has its samples on the axis before.
-    place = axis if rank == 1 else (2 if axis == 0 else axis + 2 - rank)
+    index = axis if rank == 1 else (2 if axis == 0 else axis + 2 - rank)
     shape = list(site.source.shape)
-    shape[place] = end - begin
-    numbers: dict[str, tuple[int, ...]] = {"axis": (place,), "begin": (begin,), "end": (end,)}
+    shape[index] = end - begin
+    numbers: dict[str, tuple[int, ...]] = {"axis": (index,), "begin": (begin,), "end": (end,)}
     return IntegerOperator(kind="slice", inputs=(), output=-1, numbers=numbers), tuple(shape)
 
 

@@ -27,11 +27,11 @@ def read_samples(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
     return samples, places
 
 
-def read_examples(place: Path, manifest: Manifest, column: str = "") -> dict[str, Floats]:
+def read_examples(path: Path, manifest: Manifest, column: str = "") -> dict[str, Floats]:
     """Return samples by label: of a folder with a CSV file or sub-folder a label, or of a file with a column of labels.
 
     Args:
-        place: folder or file.
+        path: folder or file.
         manifest: of the package.
         column: of a file, that names the labels; windows are cut inside stretches of one.
 
@@ -39,24 +39,24 @@ def read_examples(place: Path, manifest: Manifest, column: str = "") -> dict[str
         InputError: as `read_samples`; no examples, no column of labels, or rows without a label alone.
     """
     found: dict[str, list[Floats]] = {}
-    if place.is_dir():
-        files = sorted(p for p in place.rglob("*") if p.name.lower().endswith(_SUFFIXES) and p.is_file())
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(_SUFFIXES) and p.is_file())
         for file in files:
-            inner = file.relative_to(place).parts
+            inner = file.relative_to(path).parts
             label = inner[0] if len(inner) > 1 else inner[0].lower().split(".csv")[0]
             found.setdefault(label, []).append(read_samples(file, manifest)[0])
-    elif not place.exists():
-        raise InputError("a folder or a file of examples", "no such file", str(place))
+    elif not path.exists():
+        raise InputError("a folder or a file of examples", "no such file", str(path))
     elif not column:
-        raise InputError("a folder with a file or folder a label, or --label-column of a file", "no column", str(place))
+        raise InputError("a folder with a file or folder a label, or --label-column of a file", "no column", str(path))
     else:
-        for label, samples, _ in _stretches(place, manifest, column):
+        for label, samples, _ in _stretches(path, manifest, column):
             if label:
                 found.setdefault(label, []).append(samples)
     made = {label: np.concatenate(parts) for label, parts in found.items()}
     made = {label: samples for label, samples in made.items() if len(samples)}
     if not made:
-        raise InputError(f"examples, {_unit(manifest)} each at least", "none", str(place))
+        raise InputError(f"examples, {_unit(manifest)} each at least", "none", str(path))
     return made
 
 

@@ -90,11 +90,11 @@ class Examples:
         distances = self.distances(things)
         chances = self.chances(distances)
         made = []
-        for place, apart, chance in zip(places, distances, chances, strict=True):
+        for location, apart, chance in zip(places, distances, chances, strict=True):
             nearest, chosen = int(apart.argmin()), int(chance.argmax())
             made.append(
                 Nearest(
-                    place=place, label=NONE if chosen == len(labels) else labels[chosen],
+                    place=location, label=NONE if chosen == len(labels) else labels[chosen],
                     confidence=float(chance[chosen]), nearest=labels[nearest], distance=float(apart[nearest]),
                     limit=float(self._limit * self.usual[nearest]),
                 )

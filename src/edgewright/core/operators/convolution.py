@@ -48,8 +48,8 @@ def _depthwise(x: Array, w: Array, plan: Geometry) -> Array:
     # Kernel axes first, so that one index picks a tap of every window and of every filter.
     taps = np.moveaxis(windows, range(2 + rank, 2 + 2 * rank), range(rank))
     filters = np.moveaxis(w[:, 0], range(1, 1 + rank), range(rank))
-    for place in itertools.product(*(range(k) for k in plan.kernel)):
-        y += taps[place] * filters[place].reshape(-1, *(1,) * rank)
+    for position in itertools.product(*(range(k) for k in plan.kernel)):
+        y += taps[position] * filters[position].reshape(-1, *(1,) * rank)
     return y
 
 

@@ -33,8 +33,8 @@ def max_pool(node: Node, constants: Sequence[Array | None]) -> Function:
     last = tuple(range(-len(plan.kernel), 0))
 
     def run(x: Array) -> Array:
-        least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-        return np.asarray(plan.windows(_spread(plan, x, least, least)).max(last))
+        smallest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        return np.asarray(plan.windows(_spread(plan, x, smallest, smallest)).max(last))
 
     return run
 

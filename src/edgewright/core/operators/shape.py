@@ -65,10 +65,10 @@ def slice_(node: Node, constants: Sequence[Array | None]) -> Function:
         cuts.append(slice(start, stop, step))
 
     def run(x: Array, *_: Array | None) -> Array:
-        place: list[slice] = [slice(None)] * x.ndim
+        location: list[slice] = [slice(None)] * x.ndim
         for axis, cut in zip(axes, cuts, strict=True):
-            place[axis] = cut
-        return np.asarray(x[tuple(place)])
+            location[axis] = cut
+        return np.asarray(x[tuple(location)])
 
     return run
 

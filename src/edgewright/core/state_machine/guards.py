@@ -71,21 +71,21 @@ class Parser:
         return tree
 
     def _split(self) -> list[_Token]:
-        tokens, place = [], 0
+        tokens, index = [], 0
         end = len(self._text.rstrip())
-        while place < end:
-            found = _TOKEN.match(self._text, place)
+        while index < end:
+            found = _TOKEN.match(self._text, index)
             if found is None or found.lastgroup is None:
-                left = self._text[place:].strip()
+                left = self._text[index:].strip()
                 raise InputError("a number, a name or a comparison", repr(left[:20]), f"{self._where}, {self._text!r}")
             tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
-            place = found.end()
+            index = found.end()
         return tokens
 
     def _wrong(self, expected: str) -> InputError:
         got = repr(self._tokens[self._at].text) if self._at < len(self._tokens) else "the end"
-        place = self._tokens[self._at].place + 1 if self._at < len(self._tokens) else len(self._text) + 1
-        return InputError(expected, got, f"{self._where}, {self._text!r} character {place}")
+        index = self._tokens[self._at].place + 1 if self._at < len(self._tokens) else len(self._text) + 1
+        return InputError(expected, got, f"{self._where}, {self._text!r} character {index}")
 
     def _next_is(self, *texts: str) -> bool:
         if self._at >= len(self._tokens):
@@ -185,9 +185,9 @@ class Parser:
             self._at += 1
             seconds = self._number()
         self._take(")")
-        asked = Rate(name, seconds)
-        self.rates.add(asked)
-        return ("name", asked.key)
+        rate = Rate(name, seconds)
+        self.rates.add(rate)
+        return ("name", rate.key)
 
     def _number(self) -> float:
         if self._at >= len(self._tokens) or self._tokens[self._at].kind != "number":

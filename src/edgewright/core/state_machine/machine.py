@@ -142,8 +142,8 @@ class Machine:
                 self._calm = False
                 if self.state != self.table.safe:
                     row = self._row(LATE)
-                    actions, place = (row.step.actions, row.place) if row else ((), -1)
-                    taken.append(self._go(self.table.safe, LATE, actions, place, due))
+                    actions, index = (row.step.actions, row.place) if row else ((), -1)
+                    taken.append(self._go(self.table.safe, LATE, actions, index, due))
                 continue
             row = self.checked.timeouts[self.state]
             to = row.step.to or self.state
@@ -167,11 +167,11 @@ class Machine:
             return None
         return next((row for row in rows.get((self.state, EVERY), ()) if row.guard.holds(self._names)), None)
 
-    def _go(self, to: str, event: str, actions: tuple[Action, ...], place: int, time: float) -> Transition:
+    def _go(self, to: str, event: str, actions: tuple[Action, ...], index: int, time: float) -> Transition:
         before = self.state
         if to:
             self.state, self.since = to, time
-        return Transition(time=time, event=event, before=before, after=self.state, actions=actions, place=place)
+        return Transition(time=time, event=event, before=before, after=self.state, actions=actions, place=index)
 
 
 class _Change:

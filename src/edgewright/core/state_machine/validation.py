@@ -92,13 +92,13 @@ def check_names(checked: CheckedTable, names: Collection[str], events: Collectio
         UnknownNameError: listing the known ones.
     """
     for guard in checked.guards:
-        asked = {*guard.names, *(rate.name for rate in guard.rates)}
-        for name in sorted(asked - set(names)):
+        requested = {*guard.names, *(rate.name for rate in guard.rates)}
+        for name in sorted(requested - set(names)):
             raise UnknownNameError("name for a guard", name, names, f"{where}, {guard.text!r}")
     allowed = {*events, TIMEOUT, LATE, EVERY}
-    for place, step in enumerate(table_steps(checked)):
+    for index, step in enumerate(table_steps(checked)):
         if step.event not in allowed:
-            raise UnknownNameError("event", step.event, allowed, f"{where} steps[{place}].event")
+            raise UnknownNameError("event", step.event, allowed, f"{where} steps[{index}].event")
 
 
 def table_steps(checked: CheckedTable) -> tuple[Step, ...]:
@@ -116,8 +116,8 @@ def _known(table: StateTable, where: str) -> None:
     named = [("initial", table.initial), *(("final", name) for name in table.final)]
     if table.safe:
         named.append(("safe", table.safe))
-    for place, step in enumerate(table.steps):
-        at = f"steps[{place}]"
+    for index, step in enumerate(table.steps):
+        at = f"steps[{index}]"
         states = (step.state,) if isinstance(step.state, str) else step.state
         if not states:
             raise InputError("a state", "none", f"{where} {at}.state")
@@ -137,9 +137,9 @@ def _sorted(
 ) -> tuple[dict[tuple[str, str], tuple[Row, ...]], dict[str, Row], tuple[Guard, ...]]:
     rows: dict[tuple[str, str], list[Row]] = {}
     timeouts: dict[str, Row] = {}
-    for place, step in enumerate(table.steps):
-        at = f"{where} steps[{place}]"
-        row = Row(place, step, read_guard(step.when, f"{at}.when"))
+    for index, step in enumerate(table.steps):
+        at = f"{where} steps[{index}]"
+        row = Row(index, step, read_guard(step.when, f"{at}.when"))
         for action in step.actions:
             given = [name for name in action.__struct_fields__ if getattr(action, name)]
             if len(given) != 1:
@@ -173,10 +173,10 @@ def _shadows(checked: CheckedTable, where: str) -> None:
                 before[row.place] = always.place
             elif not row.step.when.strip():
                 always = row
-    for place, once in taken.items():
+    for index, once in taken.items():
         if not once:
-            text = f"steps[{before[place]}], which has no guard, comes first"
-            raise InputError("a step that can be taken", text, f"{where} steps[{place}]", "Change their order")
+            text = f"steps[{before[index]}], which has no guard, comes first"
+            raise InputError("a step that can be taken", text, f"{where} steps[{index}]", "Change their order")
 
 
 def _fallbacks(checked: CheckedTable, where: str) -> None:

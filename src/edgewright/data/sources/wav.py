@@ -54,8 +54,8 @@ def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
         count = 1
         yield path.name, read_whole(path, str(path))
     else:
-        for place in zips:
-            for name, content in _zipped(place):
+        for file_path in zips:
+            for name, content in _zipped(file_path):
                 count += 1
                 yield name, content
     if not count:

@@ -173,10 +173,10 @@ def _from_ext(code: int, data: memoryview) -> Any:  # noqa: ANN401 - an array
     return np.frombuffer(bytes(data[end:]), dtype).reshape(shape).copy()
 
 
-def _read(path: Path, most: int) -> _File:
+def _read(path: Path, maximum: int) -> _File:
     nothing = _File(_VERSION, (0, 0), {}, {})
     try:
-        if path.stat().st_size > most:
+        if path.stat().st_size > maximum:
             return nothing
         data = path.read_bytes()
     except OSError:
@@ -190,13 +190,13 @@ def _read(path: Path, most: int) -> _File:
     return found if found.version == _VERSION else nothing
 
 
-def _since(store: Store, place: tuple[int, int]) -> dict[str, list[Event]]:
+def _since(store: Store, position: tuple[int, int]) -> dict[str, list[Event]]:
     """By stream: what was decided after a place, the oldest first."""
     found: dict[str, list[Event]] = {}
     try:
         with store.guard:
             for stored in reader.events(store.database, limit=_MOST):
-                if (stored.boot, stored.sequence) <= place:
+                if (stored.boot, stored.sequence) <= position:
                     break
                 if stored.event.kind in _DECIDED:
                     found.setdefault(stored.event.stream, []).insert(0, stored.event)

@@ -144,8 +144,8 @@ class WindowCutter:
         # The newest row that was not well, up to the end of each window.
         newest = np.full(len(ends), last_bad)
         if len(bad):
-            place = np.searchsorted(bad, ends, side="right")
-            newest = np.where(place > 0, bad[np.maximum(place, 1) - 1], last_bad)
+            location = np.searchsorted(bad, ends, side="right")
+            newest = np.where(location > 0, bad[np.maximum(location, 1) - 1], last_bad)
         return SampleBatch(
             samples=np.stack(windows), times=ready.time[ends - before], healthy=newest < starts, gap=self._gap
         )

@@ -192,18 +192,18 @@ class Agent:
     def _answer(self, states: Sequence[StreamState], arrived: float) -> None:
         """Answer what became ready, all streams of a package in one batch, and stores what comes of it."""
         for answerer in self._plan.answerers:
-            asked = [one for state in states for one in state.asked if one.unit.answerer is answerer]
-            if not asked:
+            pending_samples_list = [one for state in states for one in state.asked if one.unit.answerer is answerer]
+            if not pending_samples_list:
                 continue
             try:
-                answered = answerer.answer([one.cut for one in asked])
+                answered = answerer.answer([one.cut for one in pending_samples_list])
                 self._pulse.answered(answered)
-                for one, found in zip(asked, answered, strict=True):
+                for one, found in zip(pending_samples_list, answered, strict=True):
                     one.answered = found
             except Exception as error:  # noqa: BLE001 - an engine that fails must not end what still works
-                for one in asked:
+                for one in pending_samples_list:
                     one.failed = type(error).__name__
-            count = sum(len(one.cut.times) for one in asked)
+            count = sum(len(one.cut.times) for one in pending_samples_list)
             taken = time.monotonic() - arrived
             self.report.latency.add(taken, count)
             self.report.windows += count

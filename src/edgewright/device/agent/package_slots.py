@@ -69,8 +69,8 @@ def prove(entry: PackageEntry, store: Path, keep_old: bool) -> VerifiedPackage:
 def _refused(error: EdgewrightError, name: str, there: bool) -> EdgewrightError:
     stays = f"The package {name!r}, verified here earlier, stays in use" if there else ""
     if isinstance(error, CheckFailedError):
-        told = str(error).rstrip(".")
-        return CheckFailedError(f"refused: {told}", stays)
+        text = str(error).rstrip(".")
+        return CheckFailedError(f"refused: {text}", stays)
     if not stays:
         return error
     do = f"{error.do.rstrip('.')}. {stays}" if error.do else stays
@@ -81,8 +81,8 @@ def _predictor(package: Package, entry: PackageEntry) -> Predictor:
     return Predictor(package, form=entry.form or None, engine=entry.engine or None)
 
 
-def _bytes(place: Path) -> bytes:
-    path = package_path(place)
+def _bytes(file_path: Path) -> bytes:
+    path = package_path(file_path)
     try:
         return path.read_bytes()
     except OSError as error:

@@ -183,18 +183,18 @@ def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) 
             plan.places[column.name] = len(plan.columns)
             plan.columns.append(name)
             continue
-        place = plan.places[column.name]
-        before = plan.columns[place]
+        index = plan.places[column.name]
+        before = plan.columns[index]
         if before == column.name:
-            plan.columns[place] = name
+            plan.columns[index] = name
         elif name not in (before, column.name):
             raise InputError(f"the column as {before}, as another one requires it", name, who,
                              "Run them in separate processes")  # fmt: skip
 
 
 def _unique(names: Sequence[str], what: str) -> None:
-    for place, name in enumerate(names):
-        if name in names[:place]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
             raise InputError(f"every name among {what} once", f"{name!r} twice", f"[[{what}]]", "Give one a `name`")
 
 

@@ -35,16 +35,16 @@ class Latency:
 
     def add(self, seconds: float, times: int = 1) -> None:
         """Count a time."""
-        place = math.ceil(_A_DECADE * math.log10(max(seconds, _LEAST) / _LEAST))
-        self.bins[min(place, len(self.bins) - 1)] += times
+        index = math.ceil(_A_DECADE * math.log10(max(seconds, _LEAST) / _LEAST))
+        self.bins[min(index, len(self.bins) - 1)] += times
 
     def quantile(self, share: float) -> float:
         """Upper edge of the bin in which it lies, in seconds; 0 where nothing was counted."""
         total = self.bins.cumsum()
         if not total[-1]:
             return 0.0
-        place = int(np.searchsorted(total, share * total[-1]))
-        return float(f"{_LEAST * 10 ** (place / _A_DECADE):.3g}")
+        index = int(np.searchsorted(total, share * total[-1]))
+        return float(f"{_LEAST * 10 ** (index / _A_DECADE):.3g}")
 
     def since(self, before: Latency) -> Latency:
         """Return what was counted after a `copy`."""

@@ -71,9 +71,9 @@ class RuleRunner:
     def __init__(self, rule: Rule, commands: Commands) -> None:
         self.rule, self._commands = rule, commands
         self.machine = Machine(rule.checked)
-        asked = {name for guard in rule.checked.guards for name in guard.names}
-        asked |= {rate.name for guard in rule.checked.guards for rate in guard.rates}
-        self._columns = [(place, name) for place, name in enumerate(rule.columns) if name in asked]
+        requested = {name for guard in rule.checked.guards for name in guard.names}
+        requested |= {rate.name for guard in rule.checked.guards for rate in guard.rates}
+        self._columns = [(place, name) for place, name in enumerate(rule.columns) if name in requested]
         # Rows are looked at one by one only where the table asks for them or for a column.
         self._each_row = ROW in rule.checked.events
         self._forgotten = (*OWN_NAMES, *ANOMALY_NAMES)

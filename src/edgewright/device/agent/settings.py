@@ -78,10 +78,10 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
         part = _named(sources.kind, kind, f"{where} source.kind")
         source = sources.Source(kind, convert_table(rest, part.config, f"{where} source"))
     ways = []
-    for place, entry in enumerate(settings.sink):
-        kind, rest = _kind(entry, f"{where} sink[{place}]", "a sink")
-        sink = _named(sinks.kind, kind, f"{where} sink[{place}].kind")
-        ways.append(SinkEntry(kind, convert_table(rest, sink.config, f"{where} sink[{place}]")))
+    for index, entry in enumerate(settings.sink):
+        kind, rest = _kind(entry, f"{where} sink[{index}]", "a sink")
+        sink = _named(sinks.kind, kind, f"{where} sink[{index}].kind")
+        ways.append(SinkEntry(kind, convert_table(rest, sink.config, f"{where} sink[{index}]")))
     return Configured(
         settings=msgspec.structs.replace(
             settings,

@@ -142,8 +142,8 @@ class StreamState:
         events: list[_TimedEvent] = []
         seen: dict[str, list[StreamAnswer]] = {}
         alarms: list[tuple[Unit, StreamAnswer]] = []
-        for asked in self.asked:
-            self._judged(asked, seen, events, alarms)
+        for pending_samples in self.asked:
+            self._judged(pending_samples, seen, events, alarms)
         for unit in self.units:
             if unit.drift is not None:
                 # Those of a recording that fill no block say nothing any more.
@@ -213,23 +213,23 @@ class StreamState:
 
     def _judged(
         self,
-        asked: PendingSamples,
+        pending_samples: PendingSamples,
         seen: dict[str, list[StreamAnswer]],
         events: list[_TimedEvent],
         alarms: list[tuple[Unit, StreamAnswer]],
     ) -> None:
-        unit = asked.unit
-        moment = float(asked.cut.times[-1])
-        if asked.answered is None:
+        unit = pending_samples.unit
+        moment = float(pending_samples.cut.times[-1])
+        if pending_samples.answered is None:
             unit.judge.gap()
-            text = f"model: {unit.answerer.name} does not respond: {asked.failed}"
+            text = f"model: {unit.answerer.name} does not respond: {pending_samples.failed}"
             self.tell(Health(time=moment, what="model", text=text))
             return
-        found, health, summaries = unit.judge.take(asked.answered)
+        found, health, summaries = unit.judge.take(pending_samples.answered)
         for sick in health:
             self.tell(sick)
         if unit.drift is not None:
-            unit.drift.answered(asked.cut.times, asked.answered.answers.confidence)
+            unit.drift.answered(pending_samples.cut.times, pending_samples.answered.answers.confidence)
         seen.setdefault(unit.answerer.name, []).extend(found)
         events += [self._summary(unit, at, detail) for at, detail in summaries]
         detail = {"package": unit.answerer.name}

@@ -86,17 +86,17 @@ class ScaleWatch:
             self._row[:] = 0
             return []
         found: list[Health] = []
-        for place, time in enumerate(times):
-            self._row = np.where(odd[place], self._row + 1, 0)
+        for index, time in enumerate(times):
+            self._row = np.where(odd[index], self._row + 1, 0)
             begins = (self._row >= _WINDOWS) & ~self._told
             for channel in np.flatnonzero(begins).tolist():
-                one = self._tell(channel, float(size[place, channel]), time)
+                one = self._tell(channel, float(size[index, channel]), time)
                 found.append(one)
             self._told |= begins
-            for channel in np.flatnonzero(self._told & ~odd[place]).tolist():
+            for channel in np.flatnonzero(self._told & ~odd[index]).tolist():
                 name = self._names[channel]
                 found.append(Health(time=time, what="well", text=f"well: {name} after unit", channel=name))
-            self._told &= odd[place]
+            self._told &= odd[index]
         return found
 
     def _tell(self, channel: int, size: float, time: float) -> Health:
@@ -222,14 +222,14 @@ class DecisionStream:
         summaries = []
         self.tally.gaps += cut.gap
         start = 0
-        for place, time in enumerate(times):
+        for index, time in enumerate(times):
             if math.isnan(self.tally.begin):
                 self.tally.begin = time
             if time - self.tally.begin >= self._summary:
-                self._count(answered, well, start, place)
-                start = place
+                self._count(answered, well, start, index)
+                start = index
                 summaries.append((time, self.tally.detail(time)))
-            one = self._one(answered, place, time, bool(well[place]))
+            one = self._one(answered, index, time, bool(well[index]))
             if one is not None:
                 seen.append(one)
         self._count(answered, well, start, len(times))
@@ -250,13 +250,13 @@ class DecisionStream:
         if self._decider is not None and label in self._places:
             self._decider.recall(self._places[label], time, alarm=alarm)
 
-    def _one(self, answered: Answered, place: int, time: float, well: bool) -> StreamAnswer | None:
-        if answered.cut.gap and place == 0:
+    def _one(self, answered: Answered, index: int, time: float, well: bool) -> StreamAnswer | None:
+        if answered.cut.gap and index == 0:
             self.gap()
         decision = None
         if self._decider is not None:
             if well:
-                decision = self._decider.push(answered.answers.probabilities[place], time)
+                decision = self._decider.push(answered.answers.probabilities[index], time)
             else:
                 # A sensor that is not well decides nothing, and nothing is averaged over what it said.
                 self._decider.gap()
@@ -264,28 +264,28 @@ class DecisionStream:
             return None
         alarm = decision is not None and decision.alarm
         self.tally.alarms += alarm
-        sure = well and not bool(answered.answers.unsure[place])
+        sure = well and not bool(answered.answers.unsure[index])
         return StreamAnswer(
             time=time,
-            names=self._names(answered, place, well, sure) if self._ruled else {},
+            names=self._names(answered, index, well, sure) if self._ruled else {},
             sure=sure,
             decided=self._labels[decision.label] if decision else "",
             score=decision.confidence if decision else 0.0,
             alarm=alarm,
-            sample=answered.cut.samples[place].copy() if alarm else None,
+            sample=answered.cut.samples[index].copy() if alarm else None,
         )
 
-    def _names(self, answered: Answered, place: int, well: bool, sure: bool) -> dict[str, Value]:
+    def _names(self, answered: Answered, index: int, well: bool, sure: bool) -> dict[str, Value]:
         names: dict[str, Value] = {"package": self.package, "unsure": float(not sure)}
         if self._decider is None:
             predictions = answered.answers.predictions
-            names["prediction"] = float(predictions[place]) if predictions is not None and well else math.nan
+            names["prediction"] = float(predictions[index]) if predictions is not None and well else math.nan
             return names
         # What rests on a sensor that is not well is not known.
         means = self._decider.means.tolist() if well else [math.nan] * len(self._labels)
         names.update(zip(self._labels, means, strict=True))
-        names["label"] = str(answered.answers.labels[place]) if well else math.nan
-        names["confidence"] = float(answered.answers.confidence[place]) if well else math.nan
+        names["label"] = str(answered.answers.labels[index]) if well else math.nan
+        names["confidence"] = float(answered.answers.confidence[index]) if well else math.nan
         decided = self._decider.decided
         names["decided"] = self._labels[decided] if decided >= 0 else math.nan
         return names

@@ -52,9 +52,9 @@ def read_boards(path: Path | None, source: str = "") -> tuple[BoardEntry, ...]:
     found = convert_table({"boards": table.get("boards", [])}, _Boards, path.name).boards
     check_boards(found, path.name)
     rows = source.removeprefix("serial:").partition("?")[0].partition("@")[0] if source.startswith("serial:") else ""
-    told = table.get("source", {})
-    if not source and isinstance(told, dict) and told.get("kind") == "serial":
-        rows = str(told.get("port", ""))
+    record = table.get("source", {})
+    if not source and isinstance(record, dict) and record.get("kind") == "serial":
+        rows = str(record.get("port", ""))
     check_apart(found, rows, path.name)
     return found
 
@@ -70,12 +70,12 @@ def check_apart(entries: Sequence[BoardEntry], rows: str, where: str) -> None:
     Raises:
         InputError: rows come over the line of a board.
     """
-    for place, entry in enumerate(entries):
-        kind, port, _ = checked_link(entry.link, f"{where} boards[{place}].link")
+    for index, entry in enumerate(entries):
+        kind, port, _ = checked_link(entry.link, f"{where} boards[{index}].link")
         if rows and kind == "serial" and os.path.realpath(port) == os.path.realpath(rows):
             raise InputError(
                 f"a line for the board {entry.name!r} over which no rows come", f"{port}, the port of the source",
-                f"{where} boards[{place}].link",
+                f"{where} boards[{index}].link",
                 "Give rows a line of their own, such as a second UART or the second port of a USB device; or leave "
                 "[[boards]] out and bring weights by hand while `device run` is stopped: `device board update`",
             )  # fmt: skip
@@ -89,9 +89,9 @@ def check_boards(entries: Sequence[BoardEntry], where: str) -> None:
     """
     if len(entries) > MOST:
         raise InputError(f"at most {MOST} boards", str(len(entries)), f"{where} boards")
-    for place, entry in enumerate(entries):
-        checked_link(entry.link, f"{where} boards[{place}].link")
+    for index, entry in enumerate(entries):
+        checked_link(entry.link, f"{where} boards[{index}].link")
     for what in ("name", "link"):
-        most = Counter(getattr(entry, what) for entry in entries).most_common(1)
-        if most and most[0][1] > 1:
-            raise InputError(f"a {what} of its own for every board", f"{most[0][0]!r} twice", f"{where} boards")
+        largest = Counter(getattr(entry, what) for entry in entries).most_common(1)
+        if largest and largest[0][1] > 1:
+            raise InputError(f"a {what} of its own for every board", f"{largest[0][0]!r} twice", f"{where} boards")

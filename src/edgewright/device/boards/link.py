@@ -56,9 +56,11 @@ def open_link(link: str) -> Iterator[Port]:
         InputError: it cannot be opened: no such port, or another process holds it.
         OutputError: it vanishes meanwhile.
     """
-    kind, place, number = checked_link(link, "the line")
+    kind, location, number = checked_link(link, "the line")
     try:
-        opened: Any = _serial(place, number) if kind == "serial" else socket.create_connection((place, number), 5.0)
+        opened: Any = (
+            _serial(location, number) if kind == "serial" else socket.create_connection((location, number), 5.0)
+        )
     except (OSError, ValueError) as error:
         raise InputError("a line to a board", _said(error), link.partition(":")[2]) from None
     try:

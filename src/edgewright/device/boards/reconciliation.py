@@ -140,9 +140,9 @@ def _sent(line: BoardLine, check: BoardCheck, wanted: BoardSeen, data: bytes, *,
         status = update(line, data, "the package", confirm=back, progress=progress)
     except BoardRefusedError as error:
         # What it refused it has dropped; what it has now is asked again.
-        said = link.CODES.get(error.code, f"code {error.code}")
+        text = link.CODES.get(error.code, f"code {error.code}")
         now = msgspec.structs.replace(_board_seen(check, line.ask(link.ASK), "refused", ""), wanted=wanted.wanted)
-        return _with(now, _STATES.get(error.code, "refused"), f"weights {wanted.wanted}: {said}")
+        return _with(now, _STATES.get(error.code, "refused"), f"weights {wanted.wanted}: {text}")
     return _board_seen(check, status, "confirmed" if back else "trial", "", wanted=wanted.wanted)
 
 

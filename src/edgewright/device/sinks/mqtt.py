@@ -62,9 +62,9 @@ class _Mqtt(Sink):
         wanted = {item.place for item in batch}
         with self._heard:
             self._durable &= wanted
-            told = self._client.publish(f"{self._config.topic}/{device}/items", lines(batch), qos=1)
-            if told.rc != self._library.MQTT_ERR_SUCCESS:
-                raise OutputError("the broker to take a batch", self._library.error_string(told.rc), self._where())
+            record = self._client.publish(f"{self._config.topic}/{device}/items", lines(batch), qos=1)
+            if record.rc != self._library.MQTT_ERR_SUCCESS:
+                raise OutputError("the broker to take a batch", self._library.error_string(record.rc), self._where())
             self._heard.wait_for(lambda: wanted <= self._durable or not self._ready, self._config.timeout)
             arrived = sorted(wanted & self._durable)
             lost = not self._ready

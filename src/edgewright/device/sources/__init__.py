@@ -82,8 +82,8 @@ class StreamKind(Generic[C]):
             UnknownNameError: for a key that the source does not have, with the known ones.
             InputError: for a setting without a value, or a value that is none of its kind.
         """
-        place, _, query = rest.partition("?")
-        given = {self.place: place} if isinstance(self.place, str) else self.place(place)
+        location, _, query = rest.partition("?")
+        given = {self.place: location} if isinstance(self.place, str) else self.place(location)
         for part in query.split("&") if query else ():
             name, equals, value = part.partition("=")
             if not equals or not name:

@@ -123,5 +123,5 @@ _SILENT = ctypes.CFUNCTYPE(None)(lambda: None)
 
 
 def _text(code: int) -> str:
-    said: bytes = library().snd_strerror(ctypes.c_int(code))
-    return said.decode(errors="replace")
+    data: bytes = library().snd_strerror(ctypes.c_int(code))
+    return data.decode(errors="replace")

@@ -44,9 +44,9 @@ class Match:
     def chosen(self, rows: int, column: Callable[[int], ArrayLike]) -> Floats:
         """Return the wanted channels of so many rows, shape (rows, channels); `column` gives one by its place."""
         values = np.full((rows, len(self.places)), np.nan, np.float32)
-        for channel, place in enumerate(self.places):
-            if place >= 0:
-                values[:, channel] = column(place)
+        for channel, index in enumerate(self.places):
+            if index >= 0:
+                values[:, channel] = column(index)
         return values
 
 
@@ -91,14 +91,14 @@ def match(given: Sequence[str], wanted: Sequence[str], where: str, *, time: str 
 def _place(given: Sequence[str], name: str, where: str) -> int:
     if name in given:
         return list(given).index(name)
-    for place, other in enumerate(given):
+    for position, other in enumerate(given):
         if bare(other) == bare(name):
             want, got = unit_of(name), unit_of(other)
             if want and got and want != got:
                 raise InputError(
                     f"{bare(name)} in {want}", f"{bare(name)} in {got}", where, "Send that unit, or train on this one"
                 )
-            return place
+            return position
     return -1
 
 

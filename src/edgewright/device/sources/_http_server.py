@@ -57,8 +57,8 @@ class Handler(BaseHTTPRequestHandler):
         elif (body := self._body(int(length), until)) is None:
             self._answer(408, {"error": "expected the whole body within ten seconds"})
         else:
-            status, told = self.source.take(stream, body)
-            self._answer(status, told, keep=True)
+            status, record = self.source.take(stream, body)
+            self._answer(status, record, keep=True)
 
     def do_GET(self) -> None:
         """Say what this is."""

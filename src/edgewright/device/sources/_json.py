@@ -113,11 +113,11 @@ class JsonReader:
         shown = str(cell)[:40]
         raise InputError("a number", repr(shown), f"{self._name}, column {name[:60]}")
 
-    def _moments(self, rows: list[list[Any]], names: list[str], place: int) -> tuple[NDArray[np.float64] | None, str]:
+    def _moments(self, rows: list[list[Any]], names: list[str], index: int) -> tuple[NDArray[np.float64] | None, str]:
         """Return seconds of the rows, and what is to be told of cells that are no dates."""
-        if place < 0 or not rows:
+        if index < 0 or not rows:
             return None, ""
-        cells, name = [row[place] for row in rows], names[place]
+        cells, name = [row[index] for row in rows], names[index]
         # A name that a sender makes up for every message must not fill memory.
         if len(self._clocks) + len(self._dates) > 8:
             self._clocks.clear()
@@ -128,8 +128,8 @@ class JsonReader:
         clock = self._clocks.setdefault(name, TimeColumn(name))
         return clock.seconds(np.array([self._number(cell, name) for cell in cells], np.float64)), ""
 
-    def _counts(self, rows: list[list[Any]], place: int) -> NDArray[np.int64] | None:
-        cells = [row[place] for row in rows] if place >= 0 else []
+    def _counts(self, rows: list[list[Any]], index: int) -> NDArray[np.int64] | None:
+        cells = [row[index] for row in rows] if index >= 0 else []
         if not cells or not all(isinstance(cell, int) and abs(cell) < 1 << 53 for cell in cells):
             return None
         return np.array(cells, np.int64)

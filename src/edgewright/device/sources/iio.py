@@ -114,8 +114,8 @@ class IioBuffer(PolledSource):
         if self._config.rate and rate is not None:
             self._write(rate, f"{self._config.rate:g}")
         if rate is not None:
-            told = read(rate, "")
-            measured = float(told) if told.replace(".", "", 1).isdigit() else None
+            text = read(rate, "")
+            measured = float(text) if text.replace(".", "", 1).isdigit() else None
             if self._config.rate and measured and abs(measured - self._config.rate) > 0.02 * self._config.rate:
                 offered = read(folder / "sampling_frequency_available", "")
                 raise InputError(
@@ -161,8 +161,8 @@ class IioBuffer(PolledSource):
 
     def _decoded(self, raw: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Arrived:
         values = np.empty((len(raw), len(self._places)), np.float32)
-        for channel, place in enumerate(self._places):
-            element, start = self._scan[place], self._starts[place]
+        for channel, index in enumerate(self._places):
+            element, start = self._scan[index], self._starts[index]
             values[:, channel] = element.decode(raw[:, start : start + element.bytes])
         times = None
         if self._scan[-1].name == TIMESTAMP:

@@ -101,8 +101,8 @@ class SerialLine(PolledSource):
         try:
             self._handle = self._library.Serial(self._config.port, self._config.baud, timeout=0, exclusive=True)
         except (OSError, self._library.SerialException) as error:
-            told, self._was_there = self._was_there, True
-            self._failed("" if told else f"{self._config.port} cannot be opened ({_reason(error)}): retrying")
+            reported, self._was_there = self._was_there, True
+            self._failed("" if reported else f"{self._config.port} cannot be opened ({_reason(error)}): retrying")
             return False
         except ValueError as error:
             raise InputError(

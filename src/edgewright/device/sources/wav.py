@@ -77,7 +77,7 @@ class WavFile(Stream):
         if self.ended():
             return []
         rate = self._form.rate
-        most = _FRAMES
+        maximum = _FRAMES
         if self._speed:
             now = time.monotonic()
             self._start = self._start or now
@@ -88,8 +88,8 @@ class WavFile(Stream):
                 time.sleep(min(max(0.0, timeout), due - now))
             if due > time.monotonic():
                 return []
-            most = wanted - self._given
-        body = self._file.read(min(self._left, most * self._form.frame))
+            maximum = wanted - self._given
+        body = self._file.read(min(self._left, maximum * self._form.frame))
         body = body[: len(body) // self._form.frame * self._form.frame]
         self._left = self._left - len(body) if body else 0
         if self._left < self._form.frame:
@@ -138,15 +138,15 @@ class Microphone(PolledSource):
     def _open(self) -> bool:
         if self._backoff.wait():
             return False
-        told, self._told = self._told, True
+        reported, self._told = self._told, True
         try:
             self._handle = Capture(self._config.device, self._config.channels, self._rate)
         except Gone as error:
-            self._failed("" if told else f"alsa {self._config.device} cannot be opened ({error}): retrying")
+            self._failed("" if reported else f"alsa {self._config.device} cannot be opened ({error}): retrying")
             return False
         self._backoff.worked()
         self._told = False
-        self._notice = f"alsa {self._config.device} is there" if told else ""
+        self._notice = f"alsa {self._config.device} is there" if reported else ""
         return True
 
     def _taken(self, wait: float) -> Arrived | None:

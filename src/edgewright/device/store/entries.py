@@ -42,7 +42,7 @@ def pack(
     values: Floats,
     encrypt: Sequence[str],
     key: Key | None,
-    place: str,
+    location: str,
 ) -> Block:
     """Pack rows.
 
@@ -52,21 +52,21 @@ def pack(
         values: shape (rows, columns), float32.
         encrypt: columns to encrypt by name, '*' for all.
         key: to encrypt with; None encrypts nothing.
-        place: what the encrypted part is bound to: device, boot, sequence and stream.
+        location: what the encrypted part is bound to: device, boot, sequence and stream.
     """
     hidden = [name for name in names if key is not None and (ALL_COLUMNS in encrypt or name in encrypt)]
     clear = [name for name in names if name not in hidden]
     columns = {name: np.ascontiguousarray(values[:, index], dtype="<f4") for index, name in enumerate(names)}
-    told = msgspec.json.encode(_Names(tuple(clear), tuple(hidden))).decode()
+    text = msgspec.json.encode(_Names(tuple(clear), tuple(hidden))).decode()
     plain = _squeeze([np.ascontiguousarray(times, dtype="<f8"), *(columns[name] for name in clear)])
     if key is None or not hidden:
-        return Block(told, plain, b"", "")
-    sealed = key.seal(_squeeze([columns[name] for name in hidden]), f"{place}|{told}".encode())
-    return Block(told, plain, sealed, key.name)
+        return Block(text, plain, b"", "")
+    sealed = key.seal(_squeeze([columns[name] for name in hidden]), f"{location}|{text}".encode())
+    return Block(text, plain, sealed, key.name)
 
 
 def unpack(
-    block: Block, count: int, key: Key | None, place: str
+    block: Block, count: int, key: Key | None, location: str
 ) -> tuple[NDArray[np.float64], dict[str, Floats], tuple[str, ...]] | None:
     """Return time, columns by name, and names of columns that stay sealed; None where the bytes are damaged."""
     try:
@@ -78,7 +78,7 @@ def unpack(
     columns: dict[str, Floats] = dict(zip(names.plain, arrays[1:], strict=True))
     if not names.sealed:
         return times, columns, ()
-    opened = key.open(block.sealed, f"{place}|{block.names}".encode()) if key and key.name == block.key else None
+    opened = key.open(block.sealed, f"{location}|{block.names}".encode()) if key and key.name == block.key else None
     if opened is None:
         return times, columns, names.sealed
     columns |= dict(zip(names.sealed, _loosen(opened, count, ["<f4"] * len(names.sealed)), strict=True))
@@ -147,8 +147,8 @@ class Pending:
             rank = max(w.rank for w in self.writes)
             if rank <= _DELETION:
                 return
-            place = next(i for i, w in enumerate(self.writes) if w.rank == rank)
-            gone = self.writes.pop(place)
+            index = next(i for i, w in enumerate(self.writes) if w.rank == rank)
+            gone = self.writes.pop(index)
             self.bytes -= gone.size
             if gone.table == "outbox":
                 items, size = self.given_up.get(rank, (0, 0))
@@ -194,14 +194,14 @@ def place(device: str, boot: int, number: int, stream: str) -> str:
 
 
 def rows(
-    told: Item, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats, age: float,
+    item: Item, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats, age: float,
     encrypt: Sequence[str], key: Key | None,
 ) -> Write:  # fmt: skip
     """Pack a stretch of rows, times of shape (rows,) and values of shape (rows, columns), numbered as an item is."""
-    where = place(told.device, told.boot, told.sequence, stream)
+    where = place(item.device, item.boot, item.sequence, stream)
     block = pack(names, times, values, encrypt, key, where)
     size = _OVERHEAD + len(block.plain) + len(block.sealed) + len(block.names)
-    row = (told.boot, told.sequence, age, told.put, size, stream, block.names, float(times[0]), float(times[-1]),
+    row = (item.boot, item.sequence, age, item.put, size, stream, block.names, float(times[0]), float(times[-1]),
            len(times), block.plain, block.sealed, block.key)  # fmt: skip
     return Write(RAW_PRIORITY + 1, "rows", _ROWS, row, size)
 

@@ -79,8 +79,8 @@ def row_lines(device: str, found: Iterable[Stretch], form: Form, columns: Sequen
             raise InputError(f"the key of column {closed[0]!r}", "none that opens it", "--key")
         if not any(name in stretch.values for name in columns):
             continue
-        for place, time in enumerate(stretch.times.tolist()):
-            cells = [_value(stretch.values[n][place]) if n in stretch.values else None for n in columns]
+        for index, time in enumerate(stretch.times.tolist()):
+            cells = [_value(stretch.values[n][index]) if n in stretch.values else None for n in columns]
             head: list[Any] = [device, stretch.boot, stretch.sequence, stretch.stream, time]
             if form == "csv":
                 yield _csv([*head, *cells])

@@ -84,13 +84,13 @@ class Committer:
         made_room = False
         for attempt in range(_ATTEMPTS):
             try:
-                told = self._write()
+                reported = self._write()
                 break
             except Exception as error:
                 if attempt == _ATTEMPTS - 1 or not self._mend(trouble(error)):
                     raise OutputError("to store what was measured", str(error), str(self._folder)) from error
                 made_room = True
-        self._told = told
+        self._told = reported
         done = [write.done for write in self.pending.writes if write.done]
         self.pending.clear()
         for call in done:
@@ -141,7 +141,7 @@ class Committer:
     def _write(self) -> tuple[int, int] | None:
         """One transaction: what waits, retention where it is due, and a word about what was dropped."""
         self.refresh()
-        room, kept, told = self.room, self.room.copy(), self._told
+        room, kept, reported = self.room, self.room.copy(), self._told
         now = self.age()
         saved, trimmed = self._saved, self._trimmed
         try:
@@ -159,7 +159,7 @@ class Committer:
                     room.trim()
                     self._trimmed = now
                 if room.dropped_now:
-                    told = self._tell_dropped()
+                    reported = self._tell_dropped()
                 if now - self._saved >= _SAVE_SECONDS:
                     self.save()
         except BaseException:
@@ -167,7 +167,7 @@ class Committer:
             self._saved, self._trimmed = saved, trimmed
             raise
         room.dropped_now = False
-        return told
+        return reported
 
     def _tell_dropped(self) -> tuple[int, int]:
         """Return an item with the counters of all that was dropped takes the place of the last such item."""

@@ -48,9 +48,9 @@ def open_guarded(
         if found > version:
             raise InputError(f"{what} of version {version} or older", f"version {found}", str(path),
                              "Update Edgewright on this device")  # fmt: skip
-        said = database.value("PRAGMA quick_check(1)")
-        if said != "ok":
-            raise OutputError(what, f"a damaged file: {said}", str(path), do)
+        record = database.value("PRAGMA quick_check(1)")
+        if record != "ok":
+            raise OutputError(what, f"a damaged file: {record}", str(path), do)
         return database
     except (InputError, OutputError, MemoryError):
         _close(database)

@@ -113,9 +113,9 @@ class Outbox:
             if not durable:
                 self.release(known)
                 return 0
-            for place in known:
-                self._refused.pop(place, None)
-                self._forget(place, self._away.get(place))
+            for position in known:
+                self._refused.pop(position, None)
+                self._forget(position, self._away.get(position))
             if known:
                 self._failures, self._again = 0, 0.0
             return len(known)
@@ -165,8 +165,8 @@ class Outbox:
             found = [item for item in batch if item.place in refused]
             self.release([item.place for item in batch if item.place not in refused], failed=False)
             for item in found:
-                place = (item.priority + ASIDE, item.priority, *item.place)
-                write = Write(0, "", _PUT_ASIDE, place, 0, partial(self._gone, item.place))
+                position = (item.priority + ASIDE, item.priority, *item.place)
+                write = Write(0, "", _PUT_ASIDE, position, 0, partial(self._gone, item.place))
                 self._committer.pending.add(write, self._committer.age())
             self._append_events([
                 Event(kind="health", label=REFUSED_BY_FLEET, detail={
@@ -176,32 +176,32 @@ class Outbox:
                 for item in found
             ])  # fmt: skip
 
-    def _forget(self, place: Place, priority: int | None) -> None:
+    def _forget(self, position: Place, priority: int | None) -> None:
         """Queue the going of an item that arrived; of one whose priority nobody remembers, at every priority."""
-        self._leaving.add(place)
+        self._leaving.add(position)
         for rank in (priority,) if priority is not None else range(LOWEST_PRIORITY + 1):
             self._committer.pending.add(
-                Write(-1, "", "", (rank, *place), 0, partial(self._gone, place)), self._committer.age()
+                Write(-1, "", "", (rank, *position), 0, partial(self._gone, position)), self._committer.age()
             )
 
-    def _gone(self, place: Place) -> None:
+    def _gone(self, position: Place) -> None:
         """Remember nothing of an item that has left the table."""
-        self._leaving.discard(place)
-        self._away.pop(place, None)
+        self._leaving.discard(position)
+        self._away.pop(position, None)
 
     def _refuse(self, places: Iterable[Place]) -> None:
         now = self._committer.age()
-        for place in places:
-            self._away.pop(place, None)
-            tries = self._refused.pop(place, (0, 0.0))[0] + 1
-            self._refused[place] = (tries, now + _wait(tries))
+        for position in places:
+            self._away.pop(position, None)
+            tries = self._refused.pop(position, (0, 0.0))[0] + 1
+            self._refused[position] = (tries, now + _wait(tries))
         while len(self._refused) > _REMEMBERED:
             self._refused.pop(next(iter(self._refused)))
 
-    def _ready(self, place: Place, expires: float | None, now: float) -> bool:
-        if place in self._away or place in self._leaving:
+    def _ready(self, position: Place, expires: float | None, now: float) -> bool:
+        if position in self._away or position in self._leaving:
             return False
-        return now >= self._refused.get(place, (0, 0.0))[1] and (expires is None or expires > now)
+        return now >= self._refused.get(position, (0, 0.0))[1] and (expires is None or expires > now)
 
     def _leave(self, found: list[OutboxItem]) -> list[OutboxItem]:
         self._away.update({item.place: item.priority for item in found})

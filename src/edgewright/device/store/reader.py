@@ -30,13 +30,13 @@ def look(folder: Path) -> Iterator[Database]:
         InputError: there is no store, or one of a newer version.
         OutputError: it cannot be read, or is damaged; the next `edgewright device run` repairs it.
     """
-    place = folder / tables.STORE_FILE
-    if not place.is_file():
+    file_path = folder / tables.STORE_FILE
+    if not file_path.is_file():
         raise InputError("a folder with a store", "none", str(folder), "Name the folder that `run --store` was given")
-    tables.refuse_newer(place)
+    tables.refuse_newer(file_path)
     with tempfile.TemporaryDirectory(prefix="edgewright-store-") as spare:
         try:
-            database = Database(place, lambda path, _: _reader(path, Path(spare)), writable=False)
+            database = Database(file_path, lambda path, _: _reader(path, Path(spare)), writable=False)
             try:
                 tables.check_version(database)
                 yield database
@@ -45,7 +45,7 @@ def look(folder: Path) -> Iterator[Database]:
         except EdgewrightError:
             raise
         except sqlite3.DatabaseError as error:
-            raise OutputError("a store that can be read", str(error), str(place),
+            raise OutputError("a store that can be read", str(error), str(file_path),
                               "Start `edgewright device run` to check and repair it") from error  # fmt: skip
 
 
@@ -122,14 +122,14 @@ def _walk(
     database: Database, table: str, wanted: list[tuple[str, Any]], limit: int, newest: bool
 ) -> Iterator[tuple[Any, ...]]:
     """Yield rows in batches by their place, so that memory is bounded and no reader holds up the writer."""
-    asked = [(sql, value) for sql, value in wanted if value is not None]
+    requested = [(sql, value) for sql, value in wanted if value is not None]
     compare, order = ("<", "DESC") if newest else (">", "ASC")
     last: int | None = None
     given = 0
     while given < limit:
-        terms = [sql for sql, _ in asked] + ([f"id {compare} ?"] if last is not None else [])
+        terms = [sql for sql, _ in requested] + ([f"id {compare} ?"] if last is not None else [])
         where = f"WHERE {' AND '.join(terms)}" if terms else ""
-        arguments = [value for _, value in asked] + ([last] if last is not None else [])
+        arguments = [value for _, value in requested] + ([last] if last is not None else [])
         sql = f"SELECT * FROM {table} {where} ORDER BY id {order} LIMIT ?"  # noqa: S608 - our own words
         found = database.execute(sql, (*arguments, min(_BATCH if table == "events" else 8, limit - given)))
         if not found:

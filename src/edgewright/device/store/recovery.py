@@ -55,8 +55,8 @@ def sound(database: Database, deep: bool) -> str:
         if missing:
             return f"tables are missing: {', '.join(sorted(missing))}"
         if deep:
-            said = str(database.value("PRAGMA quick_check(1)"))
-            return "" if said == "ok" else said
+            text = str(database.value("PRAGMA quick_check(1)"))
+            return "" if text == "ok" else text
     except Exception as error:  # noqa: BLE001 - whatever the library of the connection raises
         return str(error)
     return ""
@@ -69,16 +69,16 @@ def _remove(folder: Path, name: str) -> None:
 
 def tidy(folder: Path, boot: int) -> None:
     """Finishes or undoes what a power cut interrupted: a file that was being made, or a rescue."""
-    place = folder / tables.STORE_FILE
+    path = folder / tables.STORE_FILE
     _remove(folder, NEW_FILE)
-    if place.exists():
+    if path.exists():
         _remove(folder, RESCUED_FILE)
         return
     # A log without its database belongs to one that was set aside; a new database must never meet it.
     _move(folder, _name(folder, boot), ("-wal", "-journal"))
     file_operations.remove(folder / f"{tables.STORE_FILE}-shm")
     if (folder / RESCUED_FILE).exists():
-        tables.adopt(folder / RESCUED_FILE, place)
+        tables.adopt(folder / RESCUED_FILE, path)
 
 
 def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) -> Damage:
@@ -87,12 +87,12 @@ def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) 
     The order makes every power cut harmless: the new file is whole before the old one moves, and `tidy` goes on from
     any state between. Nothing is deleted.
     """
-    place, rescued = folder / tables.STORE_FILE, folder / RESCUED_FILE
+    path, rescued = folder / tables.STORE_FILE, folder / RESCUED_FILE
     _remove(folder, RESCUED_FILE)
     new = tables.make(rescued, opener)
     counts: dict[str, int] = {}
     try:
-        old = Database(place, opener)
+        old = Database(path, opener)
     except Exception:  # noqa: BLE001 - not even that much is left
         old = None
     if old is not None:
@@ -108,10 +108,10 @@ def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) 
     file_operations.sync_folder(folder)
     _move(folder, name, ("-wal", "-journal"))
     file_operations.remove(folder / f"{tables.STORE_FILE}-shm")
-    tables.adopt(rescued, place)
-    told = Damage(boot=boot, wall=wall, what=what, file=name, rescued=counts)
-    note(folder, told)
-    return told
+    tables.adopt(rescued, path)
+    damage = Damage(boot=boot, wall=wall, what=what, file=name, rescued=counts)
+    note(folder, damage)
+    return damage
 
 
 def _name(folder: Path, boot: int) -> str:

@@ -150,18 +150,18 @@ class TableSizes:
                     break
                 free, before = int(self._database.value("PRAGMA freelist_count")), free
 
-    def drop(self, reason: str, count: int, least: int = 0) -> int:
+    def drop(self, reason: str, count: int, minimum: int = 0) -> int:
         """Return items of the lowest priority, the oldest first, leave the outbox unsent and are counted; their bytes.
 
         Args:
             reason: as in `schema.store.Lost`.
             count: at most so many.
-            least: items more urgent than this stay.
+            minimum: items more urgent than this stay.
         """
         found = self._database.execute(
             "SELECT priority, boot, sequence, size FROM outbox WHERE priority = (SELECT max(priority) FROM outbox) "
             "AND priority >= ? ORDER BY boot, sequence LIMIT ?",
-            (least, count),
+            (minimum, count),
         )
         return self._lose(found, reason)
 
@@ -211,10 +211,10 @@ class TableSizes:
             (older, _BATCH),
         )
         gone, last, count = 0, None, 0
-        for place, size in found:
+        for location, size in found:
             if gone >= excess:
                 break
-            gone, last, count = gone + size, place, count + 1
+            gone, last, count = gone + size, location, count + 1
         if last is not None:
             self._database.execute(f"DELETE FROM {table} WHERE id <= ?", (last,))  # noqa: S608
             self.removed(table, count, gone)

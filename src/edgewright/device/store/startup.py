@@ -96,11 +96,11 @@ def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
     Raises:
         InputError: a newer version, or no store.
     """
-    place = folder / tables.STORE_FILE
-    if not place.exists():
+    path = folder / tables.STORE_FILE
+    if not path.exists():
         tables.make(folder / recovery.NEW_FILE, opener).close()
-        tables.adopt(folder / recovery.NEW_FILE, place)
-    opened = Database(place, opener)
+        tables.adopt(folder / recovery.NEW_FILE, path)
+    opened = Database(path, opener)
     try:
         tables.check_version(opened)
         largest = config.quota - config.ballast - _LOG - stream_state.share(config, LEAST)

@@ -18,9 +18,9 @@ STATE_FILE = "learnt.state"
 LARGEST = 4 << 20
 
 
-def share(config: StoreConfig, least: int) -> int:
-    """Bytes of the quota that are its: `LARGEST`, or a quarter of what a small quota has beyond `least` bytes."""
-    return max(0, min(LARGEST, (config.quota - config.ballast - least) // 4))
+def share(config: StoreConfig, minimum: int) -> int:
+    """Bytes of the quota that are its: `LARGEST`, or a quarter of what a small quota has beyond `minimum` bytes."""
+    return max(0, min(LARGEST, (config.quota - config.ballast - minimum) // 4))
 
 
 def held(folder: Path) -> int:

@@ -50,27 +50,27 @@ def make(path: Path, opener: Connect) -> Database:
     return database
 
 
-def adopt(new: Path, place: Path) -> None:
+def adopt(new: Path, path: Path) -> None:
     """Give a finished file its name. Its write-ahead log comes into being when it is opened."""
-    file_operations.rename(new, place)
-    file_operations.sync_folder(place.parent)
+    file_operations.rename(new, path)
+    file_operations.sync_folder(path.parent)
 
 
-def refuse_newer(place: Path) -> None:
+def refuse_newer(path: Path) -> None:
     """Refuse what a newer Edgewright wrote, by the first bytes of the file, without opening it as a database.
 
     Raises:
         InputError: naming both versions.
     """
     try:
-        with place.open("rb") as file:
+        with path.open("rb") as file:
             header = file.read(100)
     except OSError:
         return
     # sqlite.org/fileformat.html, 1.3: the user version at 60, the application at 68.
     version, application = int.from_bytes(header[60:64], "big"), int.from_bytes(header[68:72], "big")
     if header.startswith(b"SQLite format 3\x00") and application == APPLICATION and version > VERSION:
-        raise _newer(version, place)
+        raise _newer(version, path)
 
 
 def check_version(database: Database) -> None:
@@ -101,10 +101,10 @@ def tune(database: Database, pages: int = 0) -> None:
         database.execute(f"PRAGMA max_page_count={pages}")
 
 
-def _newer(version: int, place: Path) -> InputError:
+def _newer(version: int, path: Path) -> InputError:
     return InputError(
         f"a store of version {VERSION} or older",
         f"version {version}",
-        str(place),
+        str(path),
         "Update Edgewright on this device, or name another folder; nothing was changed",
     )

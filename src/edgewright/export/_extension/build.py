@@ -72,14 +72,14 @@ def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds:
         raise CheckFailedError(
             "building the extension needs a C compiler and Python's headers", "apt-get install gcc python3-dev"
         )
-    with tempfile.TemporaryDirectory(prefix="edgewright-") as place:
+    with tempfile.TemporaryDirectory(prefix="edgewright-") as location:
         for name, data in files.items():
-            (Path(place) / name).write_bytes(data)
+            (Path(location) / name).write_bytes(data)
         include = "-I" + sysconfig.get_paths()["include"]
         command = [*found, *flags(), include, main, "-lm", "-o", "module.so"]
         try:
             done = subprocess.run(
-                command, cwd=place, capture_output=True, text=True, timeout=seconds, check=False, errors="replace"
+                command, cwd=location, capture_output=True, text=True, timeout=seconds, check=False, errors="replace"
             )
         except subprocess.TimeoutExpired:
             raise CheckFailedError(f"the compiler took longer than {seconds:g} s over the extension") from None
@@ -87,4 +87,4 @@ def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds:
             lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
             text = " ".join((lines or [f"status {done.returncode}"])[0].split())
             raise CheckFailedError(f"{Path(found[0]).name} could not compile the extension: {text[:_SAID]}")
-        write_atomic(target, (Path(place) / "module.so").read_bytes())
+        write_atomic(target, (Path(location) / "module.so").read_bytes())

@@ -89,7 +89,7 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
     else:
         body, kind = _whole(graph, network if quantised else None, files), "portable"
     body += _masked(mask, _classifies(graph))
-    said = Description(input=graph.inputs[0].shape, outputs=graph.outputs, values=values, network=kind)
+    description = Description(input=graph.inputs[0].shape, outputs=graph.outputs, values=values, network=kind)
     ends = (network.values[network.input], network.values[network.output]) if network and quantised else None
     definitions = [
         f"#define INPUTS {math.prod(graph.inputs[0].shape)}",
@@ -98,7 +98,7 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
         f"#define FEATURES {math.prod(network.values[network.input].shape) if network and kind != 'portable' else 0}",
         f"#define NETWORK_INPUTS {math.prod(ends[0].shape) if ends else 0}",
         f"#define NETWORK_OUTPUTS {math.prod(ends[1].shape) if ends else 0}",
-        f"#define DESCRIPTION {_quoted(msgspec.json.encode(said).decode())}",
+        f"#define DESCRIPTION {_quoted(msgspec.json.encode(description).decode())}",
     ]
     head = [
         "#define PY_SSIZE_T_CLEAN",

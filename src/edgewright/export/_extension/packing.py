@@ -26,11 +26,11 @@ class Blob:
     def add(self, array: Array) -> int:
         """Append an array; give its place in bytes, a multiple of 64."""
         data = np.ascontiguousarray(array).tobytes()
-        place = self.size
+        index = self.size
         data += bytes(-len(data) % _ALIGNMENT)
         self.parts.append(data)
         self.size += len(data)
-        return place
+        return index
 
     def bytes(self) -> bytes:
         """All parts; never empty, and with room behind, because kernels read whole vectors."""
@@ -45,10 +45,10 @@ def most_groups(integer: bool) -> int:
     return next(count for needed, count in _MOST_GROUPS.items() if needed in features or not needed)
 
 
-def blocks(outputs: int, most: int) -> list[tuple[int, int]]:
-    """First output and number of groups of each block that is computed at once, at most `most` groups, evenly."""
+def blocks(outputs: int, maximum: int) -> list[tuple[int, int]]:
+    """First output and number of groups of each block that is computed at once, at most `maximum` groups, evenly."""
     groups = -(-outputs // GROUP)
-    count = -(-groups // most)
+    count = -(-groups // maximum)
     sizes = [groups // count + (i < groups % count) for i in range(count)]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]) * GROUP
     return [(int(start), size) for start, size in zip(starts, sizes, strict=True)]
@@ -75,8 +75,8 @@ def within_bytes(weights: Array) -> tuple[Array, ...]:
     """Return weights as addends of at least -127, which the kernels can negate: itself, nearly always."""
     if weights.min(initial=0) > -128:
         return (weights,)
-    most = np.maximum(weights, -127)
-    return most, weights - most
+    upper = np.maximum(weights, -127)
+    return upper, weights - upper
 
 
 def tap_pairs(weights: Array) -> NDArray[np.int16]:

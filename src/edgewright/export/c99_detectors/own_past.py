@@ -28,7 +28,7 @@ def _write(learnt: Learnt) -> Score:
     )
     past = number(1 / config["past"])
     # Rows are counted as far as a rate or the warm-up asks; float32 holds them exactly.
-    most = min(2**24, max(config["past"], math.ceil(1 / config["slow"]), warm) + 2)
+    maximum = min(2**24, max(config["past"], math.ceil(1 / config["slow"]), warm) + 2)
     lines = (
         "float most = 0.0f;",
         "int learning = 1;",
@@ -43,7 +43,7 @@ def _write(learnt: Learnt) -> Score:
         "    }",
         "    /* No square passes float32: one broken number must not be remembered for ever. */",
         "    const float x = @_bounded(row[i] - context->first[i], 1e18f);",
-        f"    context->seen[i] += context->seen[i] < {most}.0f ? 1.0f : 0.0f;",
+        f"    context->seen[i] += context->seen[i] < {maximum}.0f ? 1.0f : 0.0f;",
         "    const float own = 1.0f / context->seen[i];",
         "    const float level = fabsf(x - context->near[i]);",
         f"    context->near[i] += (own > {near} ? own : {near}) * (x - context->near[i]);",
@@ -53,7 +53,7 @@ def _write(learnt: Learnt) -> Score:
         "    const float far = @_unusual(context->level + 3 * i, level, context->seen[i]);",
         "    const float moved = @_unusual(context->shift + 3 * i, shift, context->seen[i]);",
         "    float sum = far * far + moved * moved, known = 2.0f;",
-        *(_day(bins, number(float(config["forget"])), math.ceil(1 / config["forget"]), most) if bins else ()),
+        *(_day(bins, number(float(config["forget"])), math.ceil(1 / config["forget"]), maximum) if bins else ()),
         "    const float width = context->high[i] - context->low[i];",
         "    const float above = x - context->high[i], below = context->low[i] - x;",
         "    const float outside = above > 0.0f ? above : below > 0.0f ? below : 0.0f;",
@@ -82,7 +82,7 @@ def _write(learnt: Learnt) -> Score:
     return Score(lines, {}, state, helpers=helpers, season=season_of(_DAY, bins, "own_past"), often=first)
 
 
-def _day(bins: int, forget: str, enough: int, most: int) -> list[str]:
+def _day(bins: int, forget: str, enough: int, maximum: int) -> list[str]:
     """Return the value against others of its part of the day."""
     return [
         "    if (context->part != 0u) {",
@@ -93,7 +93,7 @@ def _day(bins: int, forget: str, enough: int, most: int) -> list[str]:
         "        const float part = 1.0f / context->counts[at];",
         f"        context->means[at] += (part > {forget} ? part : {forget}) * (x - context->means[at]);",
         "        if (before > 0.0f) {",
-        f"            context->timed[i] += context->timed[i] < {most}.0f ? 1.0f : 0.0f;",
+        f"            context->timed[i] += context->timed[i] < {maximum}.0f ? 1.0f : 0.0f;",
         "            const float odd = @_unusual(context->day + 3 * i, apart, context->timed[i]);",
         "            sum += odd * odd;",
         "            known = 3.0f;",

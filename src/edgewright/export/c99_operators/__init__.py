@@ -38,15 +38,15 @@ class Spot:
     shape: tuple[int, ...]
     kind: str
 
-    def source(self, place: int) -> Source:
+    def source(self, index: int) -> Source:
         """Return an input that is there.
 
         Raises:
             InputError: when it is left out.
         """
-        found = self.inputs[place]
+        found = self.inputs[index]
         if found is None:
-            raise InputError(f"input {place}", "none", where(self.node))
+            raise InputError(f"input {index}", "none", where(self.node))
         return found
 
 
@@ -76,9 +76,9 @@ class Site:
         """The output's grid and shape."""
         return self.values[-1]
 
-    def name(self, place: int = 0) -> str:
+    def name(self, index: int = 0) -> str:
         """Name of an input's buffer."""
-        return self.inputs[place].leaves[0].buffer.name
+        return self.inputs[index].leaves[0].buffer.name
 
     @property
     def result(self) -> str:

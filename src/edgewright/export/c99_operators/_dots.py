@@ -55,8 +55,8 @@ def dots(unit: Unit, count: int, zero: str) -> Callable[[str, str, str], str]:
     names = lanes(count)
     taken = " - zero" if zero else ""
 
-    def pair(place: int) -> list[str]:
-        return [f"v = x[{place}]{taken};", *(f"{name} += v * w[{place * count + k}];" for k, name in enumerate(names))]
+    def pair(index: int) -> list[str]:
+        return [f"v = x[{index}]{taken};", *(f"{name} += v * w[{index * count + k}];" for k, name in enumerate(names))]
 
     what = "(x - zero)" if zero else "x"
     lines = [

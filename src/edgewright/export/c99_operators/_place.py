@@ -106,19 +106,19 @@ def over_rows_of_taps(k: Kernel, body: list[str]) -> list[str]:
     return [f"for (int y = {y}; y < {last}; ++y) {{", *("    " + line for line in lines), "}"]
 
 
-def _cut(place: str, step: int) -> str:
+def _cut(location: str, step: int) -> str:
     """Return the number of the first tap that does not lie before the image."""
-    return f"{place} < 0 ? {f'({step - 1} - {place}) / {step}' if step > 1 else f'-{place}'} : 0"
+    return f"{location} < 0 ? {f'({step - 1} - {location}) / {step}' if step > 1 else f'-{location}'} : 0"
 
 
-def _until(place: str, step: int, length: int, taps: int) -> str:
+def _until(location: str, step: int, length: int, taps: int) -> str:
     """Return the number of the first tap behind the image, or of all."""
-    rest = f"({length + step - 1} - {place}) / {step}" if step > 1 else f"{length} - {place}"
+    rest = f"({length + step - 1} - {location}) / {step}" if step > 1 else f"{length} - {location}"
     return f"({rest} < {taps} ? {rest} : {taps})"
 
 
-def _first(place: str, stride: int, before: int) -> str:
-    text = f"({place}) * {stride}" if stride != 1 and not place.isalnum() else _times(place, stride)
+def _first(location: str, stride: int, before: int) -> str:
+    text = f"({location}) * {stride}" if stride != 1 and not location.isalnum() else _times(location, stride)
     return f"{text} - {before}" if before else text
 
 

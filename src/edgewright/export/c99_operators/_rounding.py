@@ -77,20 +77,20 @@ def divide(unit: Unit) -> str:
     return unit.helper("divide", _DIVIDE)
 
 
-def rescaled(site: Site, total: str, channel: str, most: int, entry: int | None = None) -> str:
+def rescaled(site: Site, total: str, channel: str, maximum: int, entry: int | None = None) -> str:
     """Expression of `total` times the operator's factor, rounded twice.
 
     Args:
         site: whose multipliers and shifts are meant.
         total: expression of an int32.
         channel: expression of the channel.
-        most: largest absolute value of the total.
+        maximum: largest absolute value of the total.
         entry: number of the factor; None where it is the channel's.
     """
     unit, own = site.unit, site.operator.arrays
     multiplier, shift = (own[name] if entry is None else own[name][entry] for name in ("multiplier", "shift"))
     # Adding half a step must not leave 32 bits.
-    if (shift < 0).all() and most < 2**30:
+    if (shift < 0).all() and maximum < 2**30:
         down = unit.helper("down", _DOWN)
         factor = f"{_entry(unit, multiplier, channel, 'multiplier')}, {_entry(unit, -shift, channel, 'shift')}"
         return f"{down}({total}, {factor})"
@@ -98,7 +98,7 @@ def rescaled(site: Site, total: str, channel: str, most: int, entry: int | None 
     return f"{twice(unit)}({total}, {factor})"
 
 
-def requantised(site: Site, total: str, channel: str, most: int) -> str:
+def requantised(site: Site, total: str, channel: str, maximum: int) -> str:
     """Expression of the output byte from a sum, for output channel `channel`.
 
     Multipliers and shifts that are the same for every channel are written as numbers, others as tables.
@@ -107,13 +107,13 @@ def requantised(site: Site, total: str, channel: str, most: int) -> str:
         site: with the operator.
         total: expression of an int32.
         channel: expression of the channel.
-        most: largest absolute value of the total.
+        maximum: largest absolute value of the total.
     """
     unit, operator = site.unit, site.operator
     multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
     function = clamp
     if not operator.numbers.get("single", (0,))[0]:
-        rounded = rescaled(site, total, channel, most)
+        rounded = rescaled(site, total, channel, maximum)
     else:
         m, s = _entry(unit, multiplier, channel, "multiplier"), _entry(unit, shift, channel, "shift")
         narrow = shift.min() > 31 and shift.max() < 63 and multiplier.max() < 2**31
@@ -164,11 +164,11 @@ def start_of(site: Site, axis: int, *, padded: bool = False) -> Start:
     rows = rows.reshape(len(rows), -1)
     size = np.abs(rows).sum(axis=1)
     bias = own["bias"].astype(np.int64).ravel() if "bias" in own else np.zeros(len(rows), np.int64)
-    most = int((np.abs(bias) + 255 * size).max())
+    maximum = int((np.abs(bias) + 255 * size).max())
     folded = bias - zero * rows.sum(axis=1)
     if padded or (np.abs(folded) + 128 * size).max() >= 2**31:
-        return Start(bias, site.unit.whole(zero) if zero or site.unit.slots else "", most)
-    return Start(folded, "", most)
+        return Start(bias, site.unit.whole(zero) if zero or site.unit.slots else "", maximum)
+    return Start(folded, "", maximum)
 
 
 _TO_BYTE = """\

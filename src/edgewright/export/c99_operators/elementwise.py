@@ -132,8 +132,8 @@ def extreme(spot: Spot) -> Source:
     """Return the largest or smallest of several values."""
     function = call(spot, spot.node.op)
     text, sources = "{0}", tuple(s for s in spot.inputs if s is not None)
-    for place in range(1, len(sources)):
-        text = f"{function}({text}, {{{place}}})"
+    for index in range(1, len(sources)):
+        text = f"{function}({text}, {{{index}}})"
     return made(spot, text, *sources)
 
 
@@ -141,10 +141,10 @@ def extreme(spot: Spot) -> Source:
 def clip(spot: Spot) -> Source:
     """Between two limits, each of which may be left out."""
     text, sources = "{0}", [spot.source(0)]
-    for place, op in ((1, "Max"), (2, "Min")):
-        if place < len(spot.inputs) and spot.inputs[place] is not None:
+    for index, op in ((1, "Max"), (2, "Min")):
+        if index < len(spot.inputs) and spot.inputs[index] is not None:
             text = f"{call(spot, op)}({text}, {{{len(sources)}}})"
-            sources.append(spot.source(place))
+            sources.append(spot.source(index))
     return made(spot, text, *sources)
 
 

@@ -56,10 +56,10 @@ def concat(site: Site) -> None:
     axis = site.operator.numbers["axis"][0]
     whole = int(np.prod(site.target.shape[axis:]))
     lines, start = [], 0
-    for place, value in enumerate(site.values[:-1]):
+    for index, value in enumerate(site.values[:-1]):
         part = int(np.prod(value.shape[axis:]))
         rows = int(np.prod(value.shape[:axis]))
-        line = f"memcpy({site.result} + i * {whole} + {start}, {site.name(place)} + i * {part}, {part});"
+        line = f"memcpy({site.result} + i * {whole} + {start}, {site.name(index)} + i * {part}, {part});"
         lines += nested((rows,), ("i",), [line])
         start += part
     site.step(lines)

@@ -35,13 +35,13 @@ def walk(spot: Spot) -> Source:
         reads.append(missing)
         test = f"({test} || (v != v && {missing.leaves[0].buffer.name}[n]))"
     count, offset = target.leaves[0].buffer.size, start.leaves[0].offset
-    place = f"{value.view.strides[-1]} * {names[0]}[n]" if value.view.strides[-1] != 1 else f"{names[0]}[n]"
+    location = f"{value.view.strides[-1]} * {names[0]}[n]" if value.view.strides[-1] != 1 else f"{names[0]}[n]"
     unit.step(
         [
             f"for (int i = 0; i < {count}; ++i) {{",
             f"    int32_t n = {start.leaves[0].buffer.name}[{f'{offset} + ' if offset else ''}i];",
             f"    for (int level = 0; level < {spot.node.attributes['depth']}; ++level) {{",
-            f"        const float v = {value.buffer.name}[{f'{value.offset} + ' if value.offset else ''}{place}];",
+            f"        const float v = {value.buffer.name}[{f'{value.offset} + ' if value.offset else ''}{location}];",
             f"        n = {test} ? {names[2]}[n] : {names[3]}[n];",
             "    }",
             f"    {target.leaves[0].buffer.name}[i] = n;",
@@ -193,8 +193,8 @@ def concat(spot: Spot) -> Source:
     axis = int(str(spot.node.attributes.get("axis", 0))) % rank
     target = spot.unit.reserved.get(spot.node.outputs[0]) or spot.unit.fresh(spot.shape, spot.kind)
     start = 0
-    for place in range(len(spot.inputs)):
-        source = spot.source(place)
+    for index in range(len(spot.inputs)):
+        source = spot.source(index)
         cut = (slice(None),) * axis + (slice(start, start + source.shape[axis]),)
         _into(spot, source, target, cut)
         start += source.shape[axis]
@@ -212,8 +212,8 @@ def pad(spot: Spot) -> Source:
     source = spot.source(0)
     order = range(len(source.shape)) if axes is None else [int(a) for a in np.ravel(axes)]
     cut = [slice(None)] * len(source.shape)
-    for place, axis in enumerate(order):
-        cut[axis] = slice(int(widths[place]), int(widths[place]) + source.shape[axis])
+    for index, axis in enumerate(order):
+        cut[axis] = slice(int(widths[index]), int(widths[index]) + source.shape[axis])
     filled = len(spot.inputs) > 2 and spot.inputs[2] is not None
     fill = spot.source(2) if filled else spot.unit.constant(np.zeros((), np.float32))
     target = spot.unit.fresh(spot.shape, spot.kind)

@@ -102,17 +102,17 @@ def _short(op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source
     if len(found) < count:
         return None
     text = "{0}"
-    for place in range(1, count):
-        text = f"({text} + {{{place}}})"
+    for index in range(1, count):
+        text = f"({text} + {{{index}}})"
     total = combined(text if op == "ReduceSum" else f"({text} / {number(float(count))})", "float32", tuple(found))
     return total if work(total) <= _CHEAP else None
 
 
-def _entry(turned: Source, place: tuple[int, ...], shape: tuple[int, ...]) -> Source | None:
+def _entry(turned: Source, position: tuple[int, ...], shape: tuple[int, ...]) -> Source | None:
     """Return what is reduced at one place of the reduced axes, which come last."""
 
     def change(view: Bytes) -> Bytes:
-        for index in reversed(place):
+        for index in reversed(position):
             view = view[..., index]
         return view.reshape(shape)
 

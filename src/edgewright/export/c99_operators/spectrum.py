@@ -88,11 +88,11 @@ def _scale(unit: Unit, power: Table, length: int) -> tuple[str, str, str]:
 
 def _fast(unit: Unit, radices: tuple[int, ...]) -> str:
     """Name of the function that runs the passes, with functions for these radices alone."""
-    most = max(radices) if set(radices) != {4} else 0
-    plain = next((limit for limit in _RADICES if most <= limit), most)
+    maximum = max(radices) if set(radices) != {4} else 0
+    plain = next((limit for limit in _RADICES if maximum <= limit), maximum)
     four = "@_pass4(a, b, n, s, quarter, turns, half);"
     other = f"@_pass_{plain}(a, b, *radices, n, s, quarter, turns, half);"
-    if not most:
+    if not maximum:
         word, lines = "transform4", [four]
     elif 4 not in radices:
         word, lines = f"transform{plain}", [other]
@@ -100,7 +100,7 @@ def _fast(unit: Unit, radices: tuple[int, ...]) -> str:
         word, lines = f"transform4_{plain}", ["if (*radices == 4) {", f"    {four}", "} else {", f"    {other}", "}"]
     if 4 in radices:
         unit.helper("pass4", _PASS4)
-    if most:
+    if maximum:
         unit.helper(f"pass_{plain}", _GENERAL.replace("NAME", f"pass_{plain}").replace("MOST", str(plain)))
     unit.helper(word, _TRANSFORM.replace("NAME", word).replace("CALL", "\n        ".join(lines)))
     return word

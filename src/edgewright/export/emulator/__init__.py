@@ -165,8 +165,8 @@ def run_on_device(
     data = np.ascontiguousarray(rows)
     if not len(data) or data.nbytes != len(data) * entry.input_bytes:
         raise InputError(f"rows of {entry.input_bytes} bytes", f"{data.nbytes} bytes in {len(data)} rows", device)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as location:
+        folder = Path(location)
         call = f'#include "{entry.header}"\n' + _IDLE % entry.call
         image = _build(folder / "model", {**files, _ADAPTER: call}, entry, target, optimise, counted)
         idle = _build(folder / "idle", {_ADAPTER: _IDLE % "(void)in; (void)out;"}, entry, target, optimise, counted)

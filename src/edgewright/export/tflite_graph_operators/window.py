@@ -66,7 +66,7 @@ def window(site: Site) -> None:
     four = reshaped(site, site.tensor(), site.source().shape, (1, *_two(shape)))
     turned = _turned(site, four, (1, *source.shape), (0, 2, 3, 1))
     made = site.builder.tensor((1, *places), "float32")
-    place = tflite_operators.Place(
+    location = tflite_operators.Place(
         builder=site.builder,
         operator=msgspec.structs.replace(operator, inputs=(0,), output=1),
         inputs=(turned,),
@@ -75,7 +75,7 @@ def window(site: Site) -> None:
         target=IntegerValue(shape=places),
     )
     try:
-        tflite_operators.write(place)
+        tflite_operators.write(location)
     except InputError as error:
         raise InputError(error.expected, error.got, site.where, error.do) from None
     first = _turned(site, made, (1, *_two(out)), (0, 3, 1, 2))

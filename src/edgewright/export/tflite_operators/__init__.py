@@ -98,16 +98,16 @@ writes = catalogue.Registry[Writer](__name__)
 """Registers the writer of kinds of operators."""
 
 
-def write(place: Place) -> None:
+def write(location: Place) -> None:
     """Append the operator to the file.
 
     Raises:
         UnknownNameError: for a kind that .tflite has no writer for.
     """
-    writer = writes.known.get(place.operator.kind)
+    writer = writes.known.get(location.operator.kind)
     if writer is None:
-        raise UnknownNameError("operator for .tflite", place.operator.kind, writes.known)
-    writer(place)
+        raise UnknownNameError("operator for .tflite", location.operator.kind, writes.known)
+    writer(location)
 
 
 def tensor_shape(value: IntegerValue) -> tuple[int, ...]:

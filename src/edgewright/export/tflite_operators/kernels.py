@@ -114,22 +114,22 @@ def depthwise(place: Place) -> None:
     place.end("DEPTHWISE_CONV_2D", (1, 3), source, *constants, **fields)
 
 
-def _biased(place: Place, constants: tuple[int, ...], filters: int) -> tuple[int, ...]:
+def _biased(location: Place, constants: tuple[int, ...], filters: int) -> tuple[int, ...]:
     """Weights and a bias: LiteRT refuses an int8 convolution without one, and XNNPACK crashes on a float depthwise."""
     if len(constants) > 1:
         return constants
-    if not place.integer:
-        return (*constants, place.builder.constant(np.zeros(filters, np.float32)))
+    if not location.integer:
+        return (*constants, location.builder.constant(np.zeros(filters, np.float32)))
     # As many scales as the weights have, or XNNPACK refuses the file.
-    product = np.float32(place.sources[0].scale) * np.asarray(place.operator.arrays["weight_scale"], np.float32)
-    return (*constants, place.builder.constant(np.zeros(filters, np.int32), product))
+    product = np.float32(location.sources[0].scale) * np.asarray(location.operator.arrays["weight_scale"], np.float32)
+    return (*constants, location.builder.constant(np.zeros(filters, np.int32), product))
 
 
-def _steps(place: Place) -> dict[str, int]:
-    numbers = place.operator.numbers
+def _steps(location: Place) -> dict[str, int]:
+    numbers = location.operator.numbers
     (down, right), (rows, columns) = numbers["strides"], numbers["dilations"]
     gaps = {"dilationHFactor": rows, "dilationWFactor": columns}
-    return {"fusedActivationFunction": activation(place), "strideH": down, "strideW": right, **gaps}
+    return {"fusedActivationFunction": activation(location), "strideH": down, "strideW": right, **gaps}
 
 
 _ACTIVATIONS = {
@@ -139,49 +139,49 @@ _ACTIVATIONS = {
 }
 
 
-def activation(place: Place) -> int:
+def activation(location: Place) -> int:
     """Return the schema's number of the fused activation."""
-    return int(_ACTIVATIONS[place.operator.activation])
+    return int(_ACTIVATIONS[location.operator.activation])
 
 
-def padding(place: Place) -> int | None:
+def padding(location: Place) -> int | None:
     """Return the schema's number for SAME or VALID; None for another padding."""
-    numbers = place.operator.numbers
+    numbers = location.operator.numbers
     if not any(numbers["pads"]):
         return int(schema.Padding.VALID)
     steps = (numbers["kernel"], numbers["strides"], numbers.get("dilations", (1, 1)))
-    wanted = [same_padding(*of_axis) for of_axis in zip(place.sources[0].shape, *steps, strict=False)]
+    wanted = [same_padding(*of_axis) for of_axis in zip(location.sources[0].shape, *steps, strict=False)]
     same = (wanted[0][0], wanted[1][0], wanted[0][1], wanted[1][1])
     return int(schema.Padding.SAME) if same == numbers["pads"] else None
 
 
-def padded_input(place: Place) -> tuple[int, int]:
+def padded_input(location: Place) -> tuple[int, int]:
     """Return the tensor to read, after a PAD where that is needed, and the padding to state."""
-    stated = padding(place)
+    stated = padding(location)
     if stated is not None:
-        return place.inputs[0], stated
-    around, made = padded_tensor(place)
-    place.builder.operator("PAD", place.version(1, 2), (place.inputs[0], around), (made,))
+        return location.inputs[0], stated
+    around, made = padded_tensor(location)
+    location.builder.operator("PAD", location.version(1, 2), (location.inputs[0], around), (made,))
     return made, int(schema.Padding.VALID)
 
 
-def padded_tensor(place: Place) -> tuple[int, int]:
+def padded_tensor(location: Place) -> tuple[int, int]:
     """Return numbers of the widths around the input, and of a new tensor for the input with its padding."""
-    top, left, bottom, right = place.operator.numbers["pads"]
-    height, width, channels = place.sources[0].shape
-    return _widths(place), between(place, (height + top + bottom, width + left + right, channels))
+    top, left, bottom, right = location.operator.numbers["pads"]
+    height, width, channels = location.sources[0].shape
+    return _widths(location), between(location, (height + top + bottom, width + left + right, channels))
 
 
-def _widths(place: Place) -> int:
-    top, left, bottom, right = place.operator.numbers["pads"]
-    return place.builder.constant(np.asarray([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
+def _widths(location: Place) -> int:
+    top, left, bottom, right = location.operator.numbers["pads"]
+    return location.builder.constant(np.asarray([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
 
 
-def between(place: Place, shape: tuple[int, ...]) -> int:
+def between(location: Place, shape: tuple[int, ...]) -> int:
     """Return a new tensor on the grid of the input."""
-    source = place.sources[0]
-    grid = (source.scale, source.zero) if place.integer else (None, 0)
-    return place.builder.tensor((1, *shape), "int8" if place.integer else "float32", *grid)
+    source = location.sources[0]
+    grid = (source.scale, source.zero) if location.integer else (None, 0)
+    return location.builder.tensor((1, *shape), "int8" if location.integer else "float32", *grid)
 
 
 _LOWEST = float(np.finfo(np.float32).min)
@@ -245,11 +245,11 @@ def average_pool(place: Place) -> None:
     place.end("STRIDED_SLICE", (1, 2), made, *parts)
 
 
-def _pool(place: Place, name: str, source: int, output: int, strides: tuple[int, ...], stated: int) -> None:
-    height, width = place.operator.numbers["kernel"]
-    place.builder.operator(
+def _pool(location: Place, name: str, source: int, output: int, strides: tuple[int, ...], stated: int) -> None:
+    height, width = location.operator.numbers["kernel"]
+    location.builder.operator(
         name,
-        place.version(1, 2),
+        location.version(1, 2),
         (source,),
         (output,),
         padding=stated,
@@ -257,7 +257,7 @@ def _pool(place: Place, name: str, source: int, output: int, strides: tuple[int,
         filterWidth=width,
         strideH=strides[0],
         strideW=strides[1],
-        fusedActivationFunction=activation(place),
+        fusedActivationFunction=activation(location),
     )
 
 

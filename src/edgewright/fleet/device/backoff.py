@@ -84,9 +84,9 @@ class Pace:
         """
         self.failures += 1
         wait = min(wait, _LONGEST_ASKED) if wait else None
-        least = wait or self._first / 2.0
-        most = max(2.0 * least, min(BACK, 3.0 * (self._pause or wait or self._first)))
-        self._pause = least + (most - least) * self._chance.share()
+        minimum = wait or self._first / 2.0
+        maximum = max(2.0 * minimum, min(BACK, 3.0 * (self._pause or wait or self._first)))
+        self._pause = minimum + (maximum - minimum) * self._chance.share()
         self._asked, self.due = now + (wait or 0.0), now + self._pause
 
     def heard(self, now: float) -> None:

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         ctypes.CDLL(None).prctl(1, 9)
         if os.getppid() != int(arguments[0]):
             return 3
-    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=BoardRound)
+    board_round = msgspec.json.decode(sys.stdin.buffer.read(), type=BoardRound)
     guard = threading.Lock()
 
     def tell(seen: BoardSeen) -> None:
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.buffer.write(msgspec.json.encode(seen) + b"\n")
             sys.stdout.buffer.flush()
 
-    carry_out(asked, tell)
+    carry_out(board_round, tell)
     return 0
 
 

@@ -96,19 +96,19 @@ class BoardProcess:
             self._process = None
         self.heard()
 
-    def _listen(self, process: subprocess.Popen[bytes], asked: bytes) -> None:
+    def _listen(self, process: subprocess.Popen[bytes], request: bytes) -> None:
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: S101
         with process.stdin, suppress(OSError):
-            process.stdin.write(asked)
+            process.stdin.write(request)
         with process.stdout, process.stderr:
             for line in process.stdout:
                 self._heard = time.monotonic()
                 with suppress(msgspec.DecodeError, msgspec.ValidationError):
                     self._said.put(msgspec.json.decode(line, type=BoardSeen))
                     self._wake()
-            said = process.stderr.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
-            if said:
-                self._why = f"the board process exited: {said[-1][:200]}"
+            lines = process.stderr.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
+            if lines:
+                self._why = f"the board process exited: {lines[-1][:200]}"
         self._wake()
 
 
@@ -163,9 +163,9 @@ class Boards:
         odd = [one for one in seen if one.state not in ("confirmed", "idle")]
         if not odd:
             return ""
-        said = "; ".join(f"{one.name} {WORDS[one.state]}{f' ({one.why})' if one.why else ''}" for one in odd[:3])
+        text = "; ".join(f"{one.name} {WORDS[one.state]}{f' ({one.why})' if one.why else ''}" for one in odd[:3])
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
-        return f"{len(seen) - len(odd)} of {len(seen)} boards are up to date: {said}{more}"[:300]
+        return f"{len(seen) - len(odd)} of {len(seen)} boards are up to date: {text}{more}"[:300]
 
     def seen(self) -> tuple[BoardSeen, ...]:
         """How they are now, for a report."""
@@ -241,8 +241,8 @@ class Boards:
             return
         self._listen()  # it may have said something, and ended, since it was listened to
         for name in sorted(self._asked):
-            said = why or "the board process exited without reporting this board"
-            self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=said))
+            text = why or "the board process exited without reporting this board"
+            self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=text))
         self._asked = set()
 
     def _hear(self, seen: BoardSeen) -> None:
@@ -280,7 +280,7 @@ class Boards:
         if plain == held.boards:
             return
         known = {one.name for one in held.boards if one.state in FAILED and one.release == held.counter}
-        told = [
+        outcomes = [
             self._state.tell(
                 "reverted" if one.state == "reverted" else "refused", held.counter, held.plan, self._clock.wall(),
                 "boards", f"{one.name}: {one.why}",
@@ -288,4 +288,4 @@ class Boards:
             for one in plain
             if one.state in FAILED and one.name not in known and held.plan
         ]  # fmt: skip
-        self._state.change(told, boards=plain)
+        self._state.change(outcomes, boards=plain)

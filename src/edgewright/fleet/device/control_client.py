@@ -52,8 +52,8 @@ class HttpControl:
         """Send a report."""
         return self._ask("report", report, Acknowledged, self._device)
 
-    def _ask(self, what: str, said: object, kind: type[A], name: str) -> A:
-        path, body = f"{API_PATH}/{what}", msgspec.json.encode(said)
+    def _ask(self, what: str, record: object, kind: type[A], name: str) -> A:
+        path, body = f"{API_PATH}/{what}", msgspec.json.encode(record)
         headers = {"Content-Type": "application/json", **sign("POST", path, body, self._key, name)}
         with self._transport.exchange("POST", path, headers, body) as answer:
             content = answer.whole(_LARGEST)

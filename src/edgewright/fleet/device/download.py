@@ -118,8 +118,8 @@ class Downloader:
             (one.what, one.counter, one.because) == ("refused", release.counter, "damaged")
             for one in self._state.outcomes
         )
-        told = self._state.tell("refused", release.counter, plan.id, self._clock.wall(), "damaged", detail)
-        self._state.change([] if before else [told], fetched=None, because=held.because or "damaged")
+        outcome = self._state.tell("refused", release.counter, plan.id, self._clock.wall(), "damaged", detail)
+        self._state.change([] if before else [outcome], fetched=None, because=held.because or "damaged")
         self._later(f"release {release.counter}: {detail}")
 
     def _tested(self, release: Release, plan: Plan) -> bool:
@@ -130,13 +130,13 @@ class Downloader:
         found = self._runner.test(held.other, plan.trial)
         wall = self._clock.wall()
         if found.ok:
-            told = self._state.tell("tested", release.counter, plan.id, wall)
-            self._state.change([told], fetched=msgspec.structs.replace(held.fetched, tested=True))
+            outcome = self._state.tell("tested", release.counter, plan.id, wall)
+            self._state.change([outcome], fetched=msgspec.structs.replace(held.fetched, tested=True))
             return True
         because = found.because or "vectors"
-        told = self._state.tell("refused", release.counter, plan.id, wall, because, found.detail)
+        outcome = self._state.tell("refused", release.counter, plan.id, wall, because, found.detail)
         self._sure = None
-        self._state.change([told], fetched=None, because=because, burned=(*held.burned, release.counter))
+        self._state.change([outcome], fetched=None, because=because, burned=(*held.burned, release.counter))
         self.why = f"release {release.counter} failed its test here: {found.detail}"
         return False
 

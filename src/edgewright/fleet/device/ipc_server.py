@@ -94,11 +94,11 @@ class IpcServer(Outbox):
                 self._durable = set(durable) & {place for place, _ in self._batch}
                 self._changed.notify_all()
 
-    def refuse(self, place: tuple[int, int], why: str) -> None:
+    def refuse(self, position: tuple[int, int], why: str) -> None:
         """Its sender is told that the fleet will never take this item; of the others nothing is known to be durable."""
         with self._changed:
-            if place in (known for known, _ in self._batch):
-                self._durable, self._refused = set(), {place: why}
+            if position in (known for known, _ in self._batch):
+                self._durable, self._refused = set(), {position: why}
                 self._changed.notify_all()
 
     def release(self) -> None:

@@ -99,9 +99,9 @@ class ModelProcess:
         assert self._process.stderr is not None  # noqa: S101 - it is a pipe
         os.set_blocking(self._process.stderr.fileno(), False)
         if limits is not None and limits.memory:
-            most = written(limits.memory)
+            maximum = written(limits.memory)
             with suppress(OSError, ValueError):
-                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (most, most))
+                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (maximum, maximum))
 
     def stop(self) -> None:
         """Ask the process to end; kill it after a while."""
@@ -150,12 +150,12 @@ class ModelProcess:
 
     def wait(self, seconds: float) -> None:
         """Until the process says something, somebody wakes the agent, or the time is over."""
-        asked: list[int] = [self._socket.fileno(), self._wake]
+        requested: list[int] = [self._socket.fileno(), self._wake]
         process = self._process
         if process is not None and process.stderr is not None and process.poll() is None:
-            asked.append(process.stderr.fileno())
+            requested.append(process.stderr.fileno())
         with suppress(InterruptedError):
-            select.select(asked, (), (), max(0.0, seconds))
+            select.select(requested, (), (), max(0.0, seconds))
         self._drain()
         with suppress(BlockingIOError):
             while os.read(self._wake, 4096):

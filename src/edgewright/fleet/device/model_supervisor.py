@@ -64,8 +64,8 @@ def _sound(state: State, slots: Slots, wall: float) -> str:
     if held.trial is not None:
         go_back(state, slots, "damaged", "the package in the active slot is damaged", wall)
         return "the package on trial was damaged on this device"
-    told = state.tell("refused", held.counter, held.plan, wall, "damaged", "the active slot's bytes have changed")
-    state.change([told], active="", counter=0, plan="", fetched=None)
+    outcome = state.tell("refused", held.counter, held.plan, wall, "damaged", "the active slot's bytes have changed")
+    state.change([outcome], active="", counter=0, plan="", fetched=None)
     return "the active package was damaged on this device; downloading it again"
 
 
@@ -87,9 +87,9 @@ def go_back(state: State, slots: Slots, because: str, detail: str, wall: float) 
     assert trial is not None  # noqa: S101 - callers have looked
     before = slots.holds(trial.previous) if trial.previous else None
     there = before is not None and before.counter == trial.before and trial.before >= held.floor
-    told = state.tell("reverted", trial.counter, trial.plan, wall, because, detail)  # type: ignore[arg-type]
+    outcome = state.tell("reverted", trial.counter, trial.plan, wall, because, detail)  # type: ignore[arg-type]
     state.change(
-        [told], active=trial.previous if there else "", counter=trial.before if there else 0,
+        [outcome], active=trial.previous if there else "", counter=trial.before if there else 0,
         plan=trial.plan_before if there else "", trial=None, fetched=None, because=because,
         burned=(*held.burned, trial.counter),
     )  # fmt: skip
@@ -235,8 +235,8 @@ class ModelSupervisor:
     def _confirm(self, trial: Trial) -> None:
         """Raise the floor with the confirmation in one transaction, then its copies."""
         held = self._state.held
-        told = self._state.tell("confirmed", trial.counter, trial.plan, self._clock.wall())
+        outcome = self._state.tell("confirmed", trial.counter, trial.plan, self._clock.wall())
         burned = tuple(counter for counter in held.burned if counter > trial.counter)
         floors = {held.product: trial.counter}
-        self._state.change([told], trial=None, floors=floors, burned=burned, because="")
+        self._state.change([outcome], trial=None, floors=floors, burned=burned, because="")
         self._slots.raise_floor(self._state.held.floor)

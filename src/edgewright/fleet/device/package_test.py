@@ -34,13 +34,13 @@ def limit(memory: int, seconds: int) -> None:
         memory: bytes that may be written to (`RLIMIT_DATA`).
         seconds: of processor time.
     """
-    for kind, most in (
+    for kind, maximum in (
         (resource.RLIMIT_AS, _ADDRESSES), (resource.RLIMIT_DATA, memory), (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, _FILES), (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, _processes() + _MORE_PROCESSES),
     ):  # fmt: skip
         _, hard = resource.getrlimit(kind)
-        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        value = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
         with suppress(ValueError, OSError):
             resource.setrlimit(kind, (value, value))
 
@@ -119,7 +119,7 @@ def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
             cwd="/", start_new_session=True,
         )  # fmt: skip
     try:
-        _, said = process.communicate(timeout=wall)
+        _, data = process.communicate(timeout=wall)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -128,11 +128,11 @@ def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
         if process.poll() is None:
             process.kill()
             process.wait()
-    return _meaning(process.returncode, said.decode("utf-8", "replace").strip())
+    return _meaning(process.returncode, data.decode("utf-8", "replace").strip())
 
 
-def _meaning(code: int, said: str) -> Tested:
-    last = said.splitlines()[-1][:400] if said else ""
+def _meaning(code: int, text: str) -> Tested:
+    last = text.splitlines()[-1][:400] if text else ""
     if code == OK:
         return Tested(ok=True)
     known: dict[int, Because] = {

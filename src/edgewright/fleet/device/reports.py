@@ -101,7 +101,7 @@ class Outbox:
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
         """(boot, sequence) of what is durable on the other side; what was offered and is not named waits on."""
 
-    def refuse(self, place: tuple[int, int], why: str) -> None:
+    def refuse(self, position: tuple[int, int], why: str) -> None:
         """Record that the item (boot, sequence) is never accepted, and why; its owner sets it aside."""
 
 

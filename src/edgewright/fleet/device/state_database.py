@@ -252,11 +252,11 @@ class State:
         """Those that were not acknowledged, oldest first; at most `OUTCOMES`."""
         return tuple(self._outcomes)
 
-    def change(self, told: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - fields of `DeviceState`
+    def change(self, outcomes: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - fields of `DeviceState`
         """Return a transition: all of it is durable when this returns, or nothing was done.
 
         Args:
-            told: outcomes; their numbers are given here.
+            outcomes: outcomes; their numbers are given here.
             fields: of `DeviceState`, new values. A floor never sinks and a burned counter stays burned.
 
         Raises:
@@ -271,7 +271,7 @@ class State:
         if "plans" in fields:
             fields["plans"] = tuple(fields["plans"])[-PLANS:]
         numbered = [
-            msgspec.structs.replace(one, number=before.outcome + place) for place, one in enumerate(told, start=1)
+            msgspec.structs.replace(one, number=before.outcome + place) for place, one in enumerate(outcomes, start=1)
         ]
         now = msgspec.structs.replace(before, outcome=before.outcome + len(numbered), **fields)
         over = max(0, len(self._outcomes) + len(numbered) - OUTCOMES)
@@ -323,12 +323,12 @@ class State:
         self._write({"link": link}, (), set())
         self.link = link
 
-    def _write(self, values: dict[str, Any], told: Sequence[Outcome], gone: set[int]) -> None:
+    def _write(self, values: dict[str, Any], outcomes: Sequence[Outcome], gone: set[int]) -> None:
         try:
             with self._database.transaction():
                 for key, value in values.items():
                     self._database.execute(_PUT, (key, msgspec.json.encode(value).decode()))
-                for one in told:
+                for one in outcomes:
                     content = msgspec.json.encode(one).decode()
                     self._database.execute("INSERT INTO outcomes(number, value) VALUES (?, ?)", (one.number, content))
                 for number in gone:

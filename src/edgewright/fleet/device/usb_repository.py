@@ -169,7 +169,7 @@ def _both(network: Seen, stick: Seen) -> Seen:
 
 def _is_remote(folder: Path, mounts: Path) -> bool:
     """Return whether a folder lies on another machine: a stick's word counts from this one alone."""
-    place, kind = "", ""
+    location, kind = "", ""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:
@@ -177,6 +177,6 @@ def _is_remote(folder: Path, mounts: Path) -> bool:
     for line in lines:
         _, where, found, *_ = line.split(" ")
         where = where.encode().decode("unicode_escape")
-        if folder.resolve().is_relative_to(where) and len(where) >= len(place):
-            place, kind = where, found
+        if folder.resolve().is_relative_to(where) and len(where) >= len(location):
+            location, kind = where, found
     return kind.startswith(_REMOTE)

@@ -93,8 +93,8 @@ def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None,
     made: list[KeyMade] = []
     keys: dict[str, list[Key]] = {}
     signers: dict[str, list[Signer]] = {}
-    for place in (fleet.offline, fleet.online):
-        place.mkdir(parents=True, mode=0o700)
+    for file_path in (fleet.offline, fleet.online):
+        file_path.mkdir(parents=True, mode=0o700)
     for role in offline.ROLES:
         away = fleet.away(role)
         for number in range(quorums[role].keys if role in quorums else 1):

@@ -63,9 +63,9 @@ def rotate(
     with kept_when_done(fleet, made):
         keys = [*add]
         for _ in range(count):
-            key, told = _make(fleet, role, passphrase)
+            key, key_made = _make(fleet, role, passphrase)
             keys.append(key)
-            made.append(told)
+            made.append(key_made)
         roles = offline.change_keys(held, role, remove=going, add=keys, threshold=threshold, now=now)
     about = f"{role}: {len(keys)} new, {len(going)} taken away"
     return changes.change(f"keys of {about}", roles), made
@@ -124,5 +124,5 @@ def _make(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key, KeyMa
     path = folder / f"{role}-{number}{PRIVATE}"
     signer = make_key(path, passphrase if away else None)
     name = signer.public_key.keyid
-    told = KeyMade(role=role, key=name, file=str(path), offline=away, encrypted=away and passphrase is not None)
-    return signer.public_key, told
+    key_made = KeyMade(role=role, key=name, file=str(path), offline=away, encrypted=away and passphrase is not None)
+    return signer.public_key, key_made

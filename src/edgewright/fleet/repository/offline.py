@@ -160,14 +160,14 @@ def _check_threshold(role: str, count: int, threshold: int) -> None:
 
 def role_keys(held: Mapping[str, bytes]) -> list[RoleKeys]:
     """Who may sign each of the six roles, and until when its metadata holds."""
-    told = []
+    records = []
     for role in ROLES:
         named = role_of(held, role)
         signed = metadata.read(held[role], role).signed if role in held else None
-        told.append(
+        records.append(
             RoleKeys(
                 role=role, threshold=named.threshold, keys=tuple(named.keyids),
                 version=signed.version if signed else 0, expires=signed.expires.isoformat() if signed else "",
             )
         )  # fmt: skip
-    return told
+    return records

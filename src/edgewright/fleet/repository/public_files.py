@@ -53,10 +53,10 @@ def read_target(fleet: Fleet, path: str, sha256: str) -> bytes:
     Raises:
         InputError: it is missing or altered.
     """
-    place = fleet.targets / metadata.prefixed(path, sha256)
-    data = _read(place)
+    file_path = fleet.targets / metadata.prefixed(path, sha256)
+    data = _read(file_path)
     if metadata.sha256(data) != sha256:
-        raise InputError(f"SHA-256 {sha256[:12]}...", "other bytes", str(place), "The file was changed or damaged")
+        raise InputError(f"SHA-256 {sha256[:12]}...", "other bytes", str(file_path), "The file was changed or damaged")
     return data
 
 
@@ -78,10 +78,10 @@ def write_targets(fleet: Fleet, files: Mapping[str, bytes]) -> tuple[str, ...]:
     written = []
     for path, data in files.items():
         name = metadata.prefixed(path, metadata.sha256(data))
-        place = fleet.targets / name
-        make_folder(place.parent)
-        if not (place.is_file() and place.stat().st_size == len(data) and place.read_bytes() == data):
-            write_atomic(place, data)
+        file_path = fleet.targets / name
+        make_folder(file_path.parent)
+        if not (file_path.is_file() and file_path.stat().st_size == len(data) and file_path.read_bytes() == data):
+            write_atomic(file_path, data)
         written.append(name)
     return tuple(written)
 

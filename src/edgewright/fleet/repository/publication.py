@@ -47,8 +47,8 @@ def publish_plan(
     fleet = open_fleet(folder)
     ring = fleet.ring(keys, passphrases)
     with writing(fleet, moment, ring):
-        asked, data = prepare_plan(fleet, plan, moment)
-        settle(fleet, asked, ring, moment)
+        change, data = prepare_plan(fleet, plan, moment)
+        settle(fleet, change, ring, moment)
     return data
 
 

@@ -105,14 +105,14 @@ def with_targets(held: Mapping[str, bytes], files: Iterable[TargetFile], now: fl
     if releases.delegations is None and held_packages + len(packages) > BINS_ABOVE:
         roles |= _split(held, releases, now)
     for file in new:
-        role, place = RELEASES, releases
+        role, location = RELEASES, releases
         if file in packages and releases.delegations is not None and releases.delegations.succinct_roles is not None:
             role = releases.delegations.succinct_roles.get_role_for_target(file.path)
-            place = roles[role] if role in roles else offline.next_signed(held, role, now)
-        if file.path in place.targets:
+            location = roles[role] if role in roles else offline.next_signed(held, role, now)
+        if file.path in location.targets:
             raise InputError("a name that is not in use", file.path, do="Released names and counters cannot be reused")
-        place.targets[file.path] = file
-        roles[role] = place
+        location.targets[file.path] = file
+        roles[role] = location
     return {role: metadata.sign(signed, []) for role, signed in roles.items()}
 
 
@@ -134,10 +134,10 @@ def _published(path: str, file: TargetFile) -> Published:
     if not isinstance(number, int) or number > FORMAT:
         do = "A newer Edgewright published it: upgrade"
         raise InputError(f"a release of format {FORMAT} or older", repr(number), path, do)
-    told = {name: custom[name] for name in ("product", "counter", "package", "profiles", "least") if name in custom}
+    record = {name: custom[name] for name in ("product", "counter", "package", "profiles", "least") if name in custom}
     try:
         release = msgspec.convert(
-            {**told, "target": path, "sha256": file.hashes["sha256"], "length": file.length}, type=Release
+            {**record, "target": path, "sha256": file.hashes["sha256"], "length": file.length}, type=Release
         )
         rest = {name: custom[name] for name in ("revert", "of", "notes") if name in custom}
         published = msgspec.convert({"of": release.counter, **rest, "release": release}, type=Published)

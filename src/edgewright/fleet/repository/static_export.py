@@ -74,12 +74,12 @@ def export(fleet: Fleet, out: Path, now: float) -> Exported:
         raise CheckFailedError(text, "Let the control plane run, or sign it: edgewright fleet key refresh")
     written = kept = count = 0
     for name, data in _files(fleet, held):
-        place = out / name
-        if place.is_file() and place.stat().st_size == len(data) and place.read_bytes() == data:
+        path = out / name
+        if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             kept += 1
             continue
-        make_folder(place.parent)
-        write_again(place, data)
+        make_folder(path.parent)
+        write_again(path, data)
         written, count = written + 1, count + len(data)
     return Exported(
         folder=str(out), written=written, kept=kept, bytes=count, expires=expires.isoformat(), cache=dict(CACHE)

@@ -14,8 +14,8 @@ def line(level: str, event: str, **more: Any) -> None:  # noqa: ANN401 - whateve
     """Write a line."""
     if sys.stderr is None:
         return
-    said = {"at": round(time.time(), 3), "level": level, "event": event, **more}
-    sys.stderr.write(msgspec.json.encode(said).decode() + "\n")
+    record = {"at": round(time.time(), 3), "level": level, "event": event, **more}
+    sys.stderr.write(msgspec.json.encode(record).decode() + "\n")
 
 
 def request(method: str, path: str, status: int, seconds: float, who: str) -> None:

@@ -201,11 +201,11 @@ def _write(
     changed = {one.device: known[one.device] for one in accepted}
     values = [(_WORDS.process_bind_param(r["tags"], dialect), *_VALUES(r), name) for name, r in changed.items()]
     update_rows(connection, devices, _CHANGED, values)
-    said = [(one, _counted(one.report.vitals)) for one in accepted]
-    write_rows(connection, reports, _HISTORY, [_history(one, counted) for one, counted in said])
+    reported = [(one, _counted(one.report.vitals)) for one in accepted]
+    write_rows(connection, reports, _HISTORY, [_history(one, counted) for one, counted in reported])
     latest = {
         one.device: (one.device, one.at, one.report.counter, *counted)
-        for one, counted in said
+        for one, counted in reported
         if one.report.vitals is not None
     }
     write_rows(connection, vitals, _VITALS, list(latest.values()), "replace")
@@ -224,15 +224,24 @@ def _history(one: ReceivedReport, counted: tuple[Any, ...]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _counted(said: Vitals | None) -> tuple[Any, ...]:
+def _counted(vitals: Vitals | None) -> tuple[Any, ...]:
     """Return values in the order of `_COUNTED`."""
-    said = said or Vitals()
-    detail = msgspec.json.encode({"drifting": said.drifting, "classes": said.classes})
+    vitals = vitals or Vitals()
+    detail = msgspec.json.encode({"drifting": vitals.drifting, "classes": vitals.classes})
     return (
-        said.seconds, said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.latency[0],
-        said.latency[1], said.memory, len(said.drifting), said.channels,
+        vitals.seconds,
+        vitals.windows,
+        vitals.unsure,
+        vitals.alarms,
+        vitals.anomalies,
+        vitals.crashes,
+        vitals.latency[0],
+        vitals.latency[1],
+        vitals.memory,
+        len(vitals.drifting),
+        vitals.channels,
         detail.decode() if len(detail) <= _DETAIL else "{}",
-    )  # fmt: skip
+    )
 
 
 def _outcome(one: ReceivedReport, outcome: Outcome) -> tuple[Any, ...]:

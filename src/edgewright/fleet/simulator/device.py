@@ -50,11 +50,11 @@ class Device:
 
     def __init__(
         self, number: int, events: EventQueue, served: Served, verifier: Verifier, chance: SeededRandom,
-        behaviour: Callable[[Device, Release], Behaviour], told: Callable[[Device, Outcome], None],
+        behaviour: Callable[[Device, Release], Behaviour], report: Callable[[Device, Outcome], None],
         heard: Callable[[Device, Report], None], calm: Callable[[], bool] | None = None,
     ) -> None:  # fmt: skip
         self.number, self._events, self._served, self._verifier = number, events, served, verifier
-        self.chance, self._behaviour, self._told, self._heard = chance, behaviour, told, heard
+        self.chance, self._behaviour, self._told, self._heard = chance, behaviour, report, heard
         self._calm = calm
         self.clock, self.disk, self.link = Clock(events), Disk(), Link(events, chance)
         self.tell: Callable[[Report], Report] | None = None
@@ -215,8 +215,8 @@ class Device:
         ordinary = not (link.away or link.loss or link.spoilt or self.clock.skew or self.twins)
         ordinary = ordinary and self.tell is None and self.disk.cut is None and self.outbox is None
         assert self.agent is not None and self.state is not None  # noqa: S101
-        said = not self.state.outcomes and self.agent.report_at > self.clock.monotonic() + SETTLED
-        return ordinary and said and self.agent.settled
+        reported = not self.state.outcomes and self.agent.report_at > self.clock.monotonic() + SETTLED
+        return ordinary and reported and self.agent.settled
 
 
 def copy_of(device: Device, twin: Device) -> None:

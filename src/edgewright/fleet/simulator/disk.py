@@ -74,18 +74,18 @@ class KeptState(State):
         self.link = disk.kept.get("link") or Link()
         self._outcomes = [disk.told[number] for number in sorted(disk.told)][: 2 * OUTCOMES]
 
-    def change(self, told: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - of `DeviceState`
+    def change(self, outcomes: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - of `DeviceState`
         """Make a transition, as `State.change`, and report its outcomes to whoever watches."""
         before = self.held.outcome
-        held = super().change(told, **fields)
-        for number, one in enumerate(told, start=before + 1):
+        held = super().change(outcomes, **fields)
+        for number, one in enumerate(outcomes, start=before + 1):
             self._watch(msgspec.structs.replace(one, number=number))
         return held
 
-    def _write(self, values: dict[str, Any], told: Sequence[Outcome], gone: set[int]) -> None:
+    def _write(self, values: dict[str, Any], outcomes: Sequence[Outcome], gone: set[int]) -> None:
         with self._disk.write():
             self._disk.kept.update(values)
-            self._disk.told.update({one.number: one for one in told})
+            self._disk.told.update({one.number: one for one in outcomes})
             for number in gone:
                 self._disk.told.pop(number, None)
 

@@ -217,15 +217,15 @@ class Observer:
 
     def _activated(self, device: Device, outcome: Outcome) -> None:
         """Note a release that this device may never run."""
-        held, said = device.held, f"{device.name} activated release {outcome.counter}"
+        held, text = device.held, f"{device.name} activated release {outcome.counter}"
         release = device.disk.slots[held.active]
         known = {one.counter: one for one in (self._fleet.served.old, self._fleet.new,
                                               self._fleet.back) if one is not None}  # fmt: skip
         signed = known.get(outcome.counter)
         if release is None or signed is None or device.disk.digests[held.active] != signed.sha256:
-            self.wrong.setdefault("signed", []).append(f"{said}, which is not signed")
+            self.wrong.setdefault("signed", []).append(f"{text}, which is not signed")
         if outcome.counter < self._floors.get(device.number, 1):
-            self.wrong.setdefault("older", []).append(f"{said} after {self._floors[device.number]}")
+            self.wrong.setdefault("older", []).append(f"{text} after {self._floors[device.number]}")
 
     def _note(self, outcome: Outcome) -> None:
         new = self._fleet.new

@@ -176,7 +176,7 @@ def _honest(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("no acknowledged data is lost", "the database has every outcome and item that a device knows to be acknowledged")
 def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
-    told, sent = fleet.served.kept()
+    record, sent = fleet.served.kept()
     lost, count = [], 0
     for device in fleet.devices:
         if device.twins:
@@ -186,7 +186,7 @@ def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
         gone = set(range(1, device.held.outcome + 1)) - waiting
         settled = device.outbox.settled if isinstance(device.outbox, SimulatedOutbox) else set()
         count += len(gone) + len(settled)
-        if not (gone <= told.get(device.id, set()) and settled <= sent.get(device.id, set())):
+        if not (gone <= record.get(device.id, set()) and settled <= sent.get(device.id, set())):
             lost.append(device)
     return _some(lost, f"{count:,} records are there")
 

@@ -68,9 +68,9 @@ class SimulatedOutbox(Outbox):
         if now < self.until or self.drained[1] is not None:
             return
         left = [one.kind for one in self._waiting.values() if self._since + one.sequence * EVERY < self.until]
-        for place, over in enumerate(("event" not in left, not left)):
-            if over and self.drained[place] is None:
-                self.drained[place] = now
+        for index, over in enumerate(("event" not in left, not left)):
+            if over and self.drained[index] is None:
+                self.drained[index] = now
 
     def _fill(self) -> None:
         due = int((self._clock.monotonic() - self._since) / EVERY)

@@ -67,17 +67,22 @@ class Hearing:
             self._known.pop(device, None)
             answer = bytes(plane.committer.submit_to(reports.take, one).result())
             self._known[device] = known
-            said = msgspec.json.decode(answer, type=Acknowledged)
+            acknowledged = msgspec.json.decode(answer, type=Acknowledged)
         else:
             highest = max([known.outcome, *(told.number for told in report.outcomes)])
             durable = tuple((i.boot, i.sequence) for i in one.items)
-            said = Acknowledged(nonce=one.nonce, outcomes=highest, wait=one.wait, durable=durable)
-            self._waiting.append((one, msgspec.json.encode(said)))
+            acknowledged = Acknowledged(nonce=one.nonce, outcomes=highest, wait=one.wait, durable=durable)
+            self._waiting.append((one, msgspec.json.encode(acknowledged)))
             self._speaking.add(device)
-        known.nonce, known.outcome, known.digest, known.said = said.nonce, said.outcomes, found.digest(), said
+        known.nonce, known.outcome, known.digest, known.said = (
+            acknowledged.nonce,
+            acknowledged.outcomes,
+            found.digest(),
+            acknowledged,
+        )
         if len(self._waiting) >= GROUP:
             self.write()
-        return said
+        return acknowledged
 
     def write_of(self, device: str) -> None:
         """Write what waits where that device's own is among it: for who reads rows of that device alone."""
@@ -104,6 +109,6 @@ class Hearing:
             arrived = [report for report, _ in group.values()]
             work = functools.partial(reports.take, group=arrived)
             answers = self._plane.committer.submit(work).result()
-            for (report, said), answer in zip(group.values(), answers, strict=True):
-                if answer != said:
-                    raise AssertionError(f"{report.device}: {answer!r} where {said!r} was said")
+            for (report, data), answer in zip(group.values(), answers, strict=True):
+                if answer != data:
+                    raise AssertionError(f"{report.device}: {answer!r} where {data!r} was said")

@@ -207,12 +207,12 @@ def _columns(result: Result) -> list[list[Point]]:
     columns: list[list[Point]] = [[] for _ in range(_WIDTH)]
     start, end = result.moving
     for point in result.timeline:
-        place = int((point.at - start) / (end - start) * _WIDTH)
-        if place < _WIDTH:
-            columns[max(0, place)].append(point)
-    for place, points in enumerate(columns):
+        index = int((point.at - start) / (end - start) * _WIDTH)
+        if index < _WIDTH:
+            columns[max(0, index)].append(point)
+    for index, points in enumerate(columns):
         if not points:
-            points.append(columns[place - 1][-1] if place else result.timeline[0])
+            points.append(columns[index - 1][-1] if index else result.timeline[0])
     return columns
 
 

@@ -222,14 +222,14 @@ class Served:
     def kept(self) -> tuple[dict[str, set[int]], dict[str, set[tuple[int, int]]]]:
         """By device: numbers of its outcomes, and places of its items, that are in the database."""
         self.hearing.write()
-        told: dict[str, set[int]] = {}
+        record: dict[str, set[int]] = {}
         sent: dict[str, set[tuple[int, int]]] = {}
         with self.plane.database.reading() as connection:
             for device, number in connection.execute(sa.select(outcomes.c.device, outcomes.c.number)):
-                told.setdefault(device, set()).add(number)
+                record.setdefault(device, set()).add(number)
             for device, boot, sequence in connection.execute(sa.select(items.c.device, items.c.boot, items.c.sequence)):
                 sent.setdefault(device, set()).add((boot, sequence))
-        return told, sent
+        return record, sent
 
     def close(self) -> None:
         """Let go of the database."""

@@ -73,9 +73,9 @@ class Verifier:
         except Refused as error:
             self._states.append(error)
             return
-        told = _FixedClock(now)
+        fixed_clock = _FixedClock(now)
         # It has read what was verified up to here, and reads it no more.
-        self._states.append((Client(self._folder / "trust", self._transport, told, opener=_quick), told))
+        self._states.append((Client(self._folder / "trust", self._transport, fixed_clock, opener=_quick), fixed_clock))
 
     def held(self, state: int, wall: float) -> Seen:
         """Return what a device knows that holds a state, by its own clock."""
@@ -87,11 +87,11 @@ class Verifier:
         found = self._states[state - 1]
         if isinstance(found, Refused):
             raise found
-        client, told = found
-        told.now = wall
+        client, fixed_clock = found
+        fixed_clock.now = wall
         seen = client.held()
         # What holds expires once, so where the same is said later it is said in between as well.
-        told.now = wall + _AHEAD
+        fixed_clock.now = wall + _AHEAD
         if client.held() == seen:
             self._seen[state] = (wall, wall + _AHEAD, seen)
         return seen

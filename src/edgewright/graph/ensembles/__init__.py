@@ -40,11 +40,11 @@ def format_of(data: bytes) -> Format | None:
     return next((known for known in found if known.fits(data[:_HEAD])), None)
 
 
-def is_ensemble(place: Path) -> bool:
+def is_ensemble(path: Path) -> bool:
     """Return whether a file holds boosted trees of another tool."""
-    if not place.is_file():
+    if not path.is_file():
         return False
-    with place.open("rb") as file:
+    with path.open("rb") as file:
         return format_of(file.read(_HEAD)) is not None
 
 

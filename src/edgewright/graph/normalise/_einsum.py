@@ -18,9 +18,9 @@ def _einsum(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
                for letter, n in zip(term, shape, strict=True)}  # fmt: skip
     batch = {terms[i][seen.grows(i)] for i in range(len(terms)) if seen.grows(i) >= 0}
     value, term = node.inputs[0], terms[0]
-    for place in range(1, len(terms)):
-        needed = set(out).union(*terms[place + 1 :])
-        value, term = _product(chain, (value, node.inputs[place]), (term, terms[place]), needed, lengths, batch)
+    for index in range(1, len(terms)):
+        needed = set(out).union(*terms[index + 1 :])
+        value, term = _product(chain, (value, node.inputs[index]), (term, terms[index]), needed, lengths, batch)
     value, term = _summed(chain, value, term, set(out))
     return _ordered(chain, value, term, out)
 

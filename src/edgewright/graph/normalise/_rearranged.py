@@ -50,9 +50,9 @@ def _widths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, int]]:
 
 def _places(node: DraftNode, length: int, before: int, after: int, mode: str) -> NDArray[np.int64]:
     """Which entries of an axis stand where after padding; a negative width leaves entries out."""
-    most = length - 1 if mode == "reflect" else length if mode == "wrap" else 1 << 20
-    if max(before, after) > most or length + min(0, before) + min(0, after) < 1:
-        raise InputError(f"at most {most} values more by {mode}", f"{before} and {after}", node.where)
+    maximum = length - 1 if mode == "reflect" else length if mode == "wrap" else 1 << 20
+    if max(before, after) > maximum or length + min(0, before) + min(0, after) < 1:
+        raise InputError(f"at most {maximum} values more by {mode}", f"{before} and {after}", node.where)
     inner = np.arange(length)[max(0, -before) : length + min(0, after)]
     around: NDArray[np.int64] = np.pad(inner, (max(0, before), max(0, after)), mode=mode)  # type: ignore[call-overload]
     return around

@@ -35,23 +35,23 @@ def run(draft: Draft) -> None:
     rewrite(draft, rules)
 
 
-def _given(node: DraftNode, place: int) -> str:
-    name = node.inputs[place] if place < len(node.inputs) else ""
+def _given(node: DraftNode, index: int) -> str:
+    name = node.inputs[index] if index < len(node.inputs) else ""
     if not name:
-        raise InputError("all inputs of an operator on bytes", f"input {place} left out", node.where)
+        raise InputError("all inputs of an operator on bytes", f"input {index} left out", node.where)
     return name
 
 
-def _read(chain: Chain, node: DraftNode, place: int, axis: int = 0) -> str:
-    """Return the real numbers of the bytes at `place`, whose scale and zero point follow them."""
-    scale = chain.draft.array(_given(node, place + 1))
+def _read(chain: Chain, node: DraftNode, index: int, axis: int = 0) -> str:
+    """Return the real numbers of the bytes at `index`, whose scale and zero point follow them."""
+    scale = chain.draft.array(_given(node, index + 1))
     along: dict[str, Any] = {"axis": axis} if scale is not None and scale.size > 1 else {}
-    return chain.op("DequantizeLinear", *(_given(node, place + i) for i in range(3)), **along)
+    return chain.op("DequantizeLinear", *(_given(node, index + i) for i in range(3)), **along)
 
 
-def _bias(chain: Chain, node: DraftNode, place: int, scales: tuple[int, int]) -> list[str]:
+def _bias(chain: Chain, node: DraftNode, index: int, scales: tuple[int, int]) -> list[str]:
     """Return the real numbers of an int32 bias, whose scale is the product of the two at `scales`."""
-    if place >= len(node.inputs) or not node.inputs[place]:
+    if index >= len(node.inputs) or not node.inputs[index]:
         return []
     found = [chain.draft.array(_given(node, at)) for at in scales]
     if found[0] is None or found[1] is None:
@@ -59,12 +59,12 @@ def _bias(chain: Chain, node: DraftNode, place: int, scales: tuple[int, int]) ->
     product = np.asarray(found[0].reshape(()) * found[1].reshape(-1), np.float32)
     along: dict[str, Any] = {"axis": 0} if product.size > 1 else {}
     scale = product if product.size > 1 else product.reshape(())
-    return [chain.op("DequantizeLinear", node.inputs[place], scale, **along)]
+    return [chain.op("DequantizeLinear", node.inputs[index], scale, **along)]
 
 
-def _round(chain: Chain, node: DraftNode, value: str, place: int) -> str:
-    """Return the bytes of a value; their scale and zero point stand at `place`."""
-    return chain.op("QuantizeLinear", value, _given(node, place), _given(node, place + 1))
+def _round(chain: Chain, node: DraftNode, value: str, index: int) -> str:
+    """Return the bytes of a value; their scale and zero point stand at `index`."""
+    return chain.op("QuantizeLinear", value, _given(node, index), _given(node, index + 1))
 
 
 def _convolution(chain: Chain, node: DraftNode) -> str:

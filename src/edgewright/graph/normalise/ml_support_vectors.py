@@ -151,9 +151,9 @@ def _weights(node: DraftNode, counts: tuple[int, ...]) -> Floats:
     ends = np.cumsum((0, *counts))
     pairs = list(itertools.combinations(range(classes), 2))
     made = np.zeros((whole, len(pairs)), np.float32)
-    for place, (i, j) in enumerate(pairs):
+    for index, (i, j) in enumerate(pairs):
         for own, row in ((i, j - 1), (j, i)):
-            made[ends[own] : ends[own + 1], place] = rows[row, ends[own] : ends[own + 1]]
+            made[ends[own] : ends[own + 1], index] = rows[row, ends[own] : ends[own + 1]]
     return made
 
 
@@ -161,8 +161,8 @@ def _votes(chain: Chain, scores: str, pairs: list[tuple[int, int]], classes: int
     """For each pair a vote for the first class where its score is above 0, else for the second: (n, classes)."""
     turned = np.zeros((len(pairs), classes), np.float32)
     second = np.zeros(classes, np.float32)
-    for place, (i, j) in enumerate(pairs):
-        turned[place, i], turned[place, j] = 1, -1
+    for index, (i, j) in enumerate(pairs):
+        turned[index, i], turned[index, j] = 1, -1
         second[j] += 1
     above = chain.op("Cast", chain.op("Greater", scores, 0.0), to=1)
     return chain.op("Add", chain.op("MatMul", above, turned), second)
@@ -180,8 +180,8 @@ def _probabilities(chain: Chain, node: DraftNode, scores: str, pairs: list[tuple
     # Row i of the table holds the probabilities of i against the others, column i those of the others against it.
     given = np.zeros((len(pairs), classes, classes), np.float32)
     start_at = np.zeros((classes, classes), np.float32)
-    for place, (i, j) in enumerate(pairs):
-        given[place, i, j], given[place, j, i] = 1, -1
+    for index, (i, j) in enumerate(pairs):
+        given[index, i, j], given[index, j, i] = 1, -1
         start_at[j, i] = 1
     flat = (len(pairs), classes * classes)
     table = chain.op("Add", chain.op("MatMul", first, given.reshape(flat)), start_at.ravel())

@@ -52,8 +52,8 @@ def _forest(node: DraftNode) -> _Forest:
     tables = {name: given.get(f"nodes_{name}", ()) for name in ("featureids", "values", "truenodeids", "falsenodeids")}
     if not count or any(len(t) != count for t in (trees, modes, *tables.values())):
         raise InputError("tables of one length for the nodes of the trees", "others", node.where)
-    place = {(int(t), int(i)): n for n, (t, i) in enumerate(zip(trees, ids, strict=True))}
-    if len(place) != count:
+    location = {(int(t), int(i)): n for n, (t, i) in enumerate(zip(trees, ids, strict=True))}
+    if len(location) != count:
         raise InputError("every node of a tree once", "one twice", node.where)
     here = np.arange(count, dtype=np.int32)
     feature = np.asarray(tables["featureids"], np.int64)
@@ -68,16 +68,16 @@ def _forest(node: DraftNode) -> _Forest:
             feature[n], missing[n] = 0, False
             threshold[n] = 0.0
             continue
-        pair = [place.get((int(trees[n]), int(tables[key][n]))) for key in ("truenodeids", "falsenodeids")]
+        pair = [location.get((int(trees[n]), int(tables[key][n]))) for key in ("truenodeids", "falsenodeids")]
         if pair[0] is None or pair[1] is None or np.isnan(threshold[n]):
             raise InputError("nodes that lead to nodes of their tree", f"node {ids[n]} of tree {trees[n]}", node.where)
         threshold[n], turned = _as_at_most(str(mode), threshold[n], node)
         yes[n], no[n] = (pair[1], pair[0]) if turned else (pair[0], pair[1])
         # A missing value answers no to every comparison unless it is said to answer yes.
         missing[n] = missing[n] != turned
-    roots = _roots(trees, place, yes, no, node)
+    roots = _roots(trees, location, yes, no, node)
     depth = _depth(yes, no, roots, node)
-    return _Forest(feature.astype(np.int32), threshold, yes, no, missing, roots, depth, place)
+    return _Forest(feature.astype(np.int32), threshold, yes, no, missing, roots, depth, location)
 
 
 def _as_at_most(mode: str, threshold: np.float32, node: DraftNode) -> tuple[np.float32, bool]:
@@ -96,7 +96,7 @@ def _as_at_most(mode: str, threshold: np.float32, node: DraftNode) -> tuple[np.f
 
 def _roots(
     trees: Sequence[int],
-    place: dict[tuple[int, int], int],
+    location: dict[tuple[int, int], int],
     yes: NDArray[np.int32],
     no: NDArray[np.int32],
     node: DraftNode,
@@ -109,7 +109,7 @@ def _roots(
     by_tree: dict[int, list[int]] = {}
     for n in np.flatnonzero(~led):
         by_tree.setdefault(int(trees[int(n)]), []).append(int(n))
-    if set(by_tree) != {tree for tree, _ in place} or any(len(found) != 1 for found in by_tree.values()):
+    if set(by_tree) != {tree for tree, _ in location} or any(len(found) != 1 for found in by_tree.values()):
         raise InputError("one root in each tree", "none or several", node.where)
     return np.asarray([found[0] for _, found in sorted(by_tree.items())], np.int32)
 

@@ -51,11 +51,11 @@ def run(draft: Draft) -> None:
 
 def _attributes_to_inputs(chain: Chain, node: DraftNode) -> list[DraftNode]:
     """Move the attributes that have become inputs to their places."""
-    for name, place, dtype in _INPUTS.get(node.op, (("scales", 1, np.float32),)):
+    for name, index, dtype in _INPUTS.get(node.op, (("scales", 1, np.float32),)):
         if name in node.attributes:
             value = node.attributes.pop(name)
-            node.inputs += [""] * (place + 1 - len(node.inputs))
-            node.inputs[place] = chain.draft.constant(np.asarray(value, dtype))
+            node.inputs += [""] * (index + 1 - len(node.inputs))
+            node.inputs[index] = chain.draft.constant(np.asarray(value, dtype))
     return [node]
 
 

@@ -29,8 +29,8 @@ def run(draft: Draft) -> None:
         source, between, end = first.inputs[0], draft.fresh("turned"), second.outputs[0]
         second.inputs, second.outputs = [source], [between]
         first.inputs[0], first.outputs = between, [end]
-        place, other = draft.nodes.index(first), draft.nodes.index(second)
-        draft.nodes[place], draft.nodes[other] = second, first
+        position, other = draft.nodes.index(first), draft.nodes.index(second)
+        draft.nodes[position], draft.nodes[other] = second, first
 
 
 def _pair(draft: Draft) -> tuple[DraftNode, DraftNode] | None:

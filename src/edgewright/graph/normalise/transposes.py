@@ -151,9 +151,9 @@ def _pad(draft: Draft) -> bool:
         if widths is None or widths.size != 2 * len(order) or pad.outputs[0] in draft.outputs:
             continue
         turned, both = draft.fresh("turned"), widths.reshape(2, -1)[:, list(order)]
-        place = draft.nodes.index(pad)
+        position = draft.nodes.index(pad)
         draft.nodes.remove(node)
-        draft.nodes.insert(place, DraftNode("Transpose", [pad.inputs[0]], [turned], {"perm": order}))
+        draft.nodes.insert(position, DraftNode("Transpose", [pad.inputs[0]], [turned], {"perm": order}))
         pad.inputs = [turned, draft.integers(int(n) for n in both.ravel()), *pad.inputs[2:]]
         pad.outputs = list(node.outputs)
         return True

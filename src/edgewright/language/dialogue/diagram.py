@@ -189,8 +189,8 @@ def _ends(boxes: dict[str, _Box], arrows: tuple[Arrow, ...]) -> list[tuple[float
         sides.setdefault((arrow.after, enter), []).append((a.x + a.wide / 2 + slack, number, 1))
     found = [[0.5, 0.5] for _ in arrows]
     for points in sides.values():
-        for place, (_, number, end) in enumerate(sorted(points), 1):
-            found[number][end] = place / (len(points) + 1)
+        for index, (_, number, end) in enumerate(sorted(points), 1):
+            found[number][end] = index / (len(points) + 1)
     return [(leave, enter) for leave, enter in found]
 
 

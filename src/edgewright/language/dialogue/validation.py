@@ -77,14 +77,14 @@ def read_dialogue(path: Path, known: Vocabulary | None = None) -> tuple[CheckedT
     _own(checked, where)
     _fallbacks(checked, where)
     _rounds(checked, where)
-    asked = _asked(checked)
+    requested = _asked(checked)
     if known is not None:
-        _known(checked, asked, known, where)
+        _known(checked, requested, known, where)
     findings = tuple(_findings(checked, known))
     events = tuple(sorted(checked.events - {EVERY}))
     table = checked.table
     return checked, DialogueSummary(name=table.name, states=len(table.states), steps=len(table.steps), events=events,
-                         slots=tuple(sorted(asked)), findings=findings)  # fmt: skip
+                         slots=tuple(sorted(requested)), findings=findings)  # fmt: skip
 
 
 def _own(checked: CheckedTable, where: str) -> None:
@@ -129,12 +129,12 @@ def _asked(checked: CheckedTable) -> set[str]:
     return names - {CONFIDENCE}
 
 
-def _known(checked: CheckedTable, asked: Collection[str], known: Vocabulary, where: str) -> None:
+def _known(checked: CheckedTable, requested: Collection[str], known: Vocabulary, where: str) -> None:
     allowed = {*known.intents, START, UNCLEAR, TIMEOUT, EVERY}
-    for place, step in enumerate(checked.table.steps):
+    for index, step in enumerate(checked.table.steps):
         if step.event not in allowed:
-            raise UnknownNameError("intent of the model", step.event, allowed, f"{where} steps[{place}].event")
-    for name in sorted(asked):
+            raise UnknownNameError("intent of the model", step.event, allowed, f"{where} steps[{index}].event")
+    for name in sorted(requested):
         if name not in known.slots:
             raise UnknownNameError("slot of the model", name, known.slots, where)
 

@@ -70,9 +70,9 @@ _PAGES = 20_000
 _DEEPEST, _ENTRIES = 12, 20_000
 
 
-def tell(told: PdfLine) -> None:
+def tell(pdf_line: PdfLine) -> None:
     """Write one line."""
-    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    sys.stdout.buffer.write(msgspec.json.encode(pdf_line) + b"\n")
     sys.stdout.buffer.flush()
 
 

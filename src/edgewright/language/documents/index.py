@@ -92,8 +92,8 @@ def _refuse_foreign(path: Path) -> None:
     raise InputError("an index or an unused name", got, str(path), "Choose another --out")
 
 
-def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, media: str) -> Indexed:
-    connection = sqlite3.connect(place, isolation_level=None)
+def _write(path: Path, documents: Iterable[Source], encoder: Encodes | None, media: str) -> Indexed:
+    connection = sqlite3.connect(path, isolation_level=None)
     try:
         # The file is thrown away when anything goes wrong, so it needs no journal.
         for sql in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA page_size=4096", "BEGIN", *TABLES):

@@ -57,11 +57,11 @@ def claims_of(text: str) -> list[Claim]:
     text = re.sub(r"([.!?])\s*((?:\[\s*\d[\d\s,;]*\]\s*)+)", r" \2\1 ", text)
     claims = []
     for begin, end in sentence_spans(text.strip()):
-        said = text.strip()[begin:end]
-        numbers = [int(n) for match in _CITATION.finditer(said) for n in re.findall(r"\d+", match.group(1))]
-        bare = " ".join(_CITATION.sub(" ", said).split())
+        message = text.strip()[begin:end]
+        numbers = [int(n) for match in _CITATION.finditer(message) for n in re.findall(r"\d+", match.group(1))]
+        bare = " ".join(_CITATION.sub(" ", message).split())
         if any(c.isalnum() for c in bare):
-            claims.append(Claim(" ".join(said.split()), bare, tuple(dict.fromkeys(numbers))))
+            claims.append(Claim(" ".join(message.split()), bare, tuple(dict.fromkeys(numbers))))
     return claims
 
 
@@ -78,9 +78,9 @@ def missing(claim: Claim, answer: Answer) -> tuple[str, ...]:
     held = set(stems(text))
     lacking += [f"the name {n}" for n in dict.fromkeys(_NAME.findall(claim.bare)) if not held.issuperset(stems(n))]
     # What was asked may be said again: it is no claim of the model.
-    asked = set(stems(answer.question))
+    requested = set(stems(answer.question))
     words = [w for w in dict.fromkeys(stems(claim.bare)) if w not in _SPOKEN and not w.isdigit()]
-    new = [w for w in words if w not in held and w not in asked and held.isdisjoint(others(w))]
+    new = [w for w in words if w not in held and w not in requested and held.isdisjoint(others(w))]
     if new:
         lacking.append(f"the words {', '.join(new[:6])}")
     elif not held.intersection(words) and not _numbers(claim.bare):
@@ -207,8 +207,8 @@ def _asked(address: SplitResult, messages: list[dict[str, str]], model: str, dea
             order = {"prompt": prompt, "temperature": 0, "n_predict": _TOKENS, "stream": False}
             status, reply = _post(address, f"{base}/completion", order, deadline)
             if status == 200:
-                told = msgspec.json.decode(reply, type=_Completion)
-                return told.content, told.model or model or "the server's model"
+                completion = msgspec.json.decode(reply, type=_Completion)
+                return completion.content, completion.model or model or "the server's model"
         if status == 200:
             chat = msgspec.json.decode(reply, type=_Chat)
             if chat.choices:

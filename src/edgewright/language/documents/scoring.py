@@ -66,7 +66,9 @@ def read_questions(path: Path) -> tuple[QuestionCase, ...]:
     )
 
 
-def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: Encodes | None, where: str) -> Score:
+def score_index(
+    index: DocumentIndex, question_cases: Sequence[QuestionCase], encoder: Encodes | None, where: str
+) -> Score:
     """Ask every question.
 
     A question counts as found when its answer stands in a passage. `recall@1` and `recall@10` are of the passages,
@@ -76,10 +78,10 @@ def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: En
     Raises:
         InputError: no question.
     """
-    if not asked:
+    if not question_cases:
         raise InputError("questions", "none", where)
     ranks, sentence, refused = [], [], []
-    for one in asked:
+    for one in question_cases:
         vector = None if encoder is None else encoder.encode([one.question])[0]
         answer = index.ask(one.question, vector, top=_TOP)
         wanted = _plain(one.answer)
@@ -87,9 +89,9 @@ def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: En
         ranks.append(places[0] if places else -1)
         sentence.append(bool(places) and places[0] == 0 and wanted in _plain(answer.found[0].sentence))
         refused.append(not answer.answered)
-    there = np.array([bool(one.answer) for one in asked])
+    there = np.array([bool(one.answer) for one in question_cases])
     rank, no = np.array(ranks), np.array(refused)
-    groups = np.array([one.group for one in asked])
+    groups = np.array([one.group for one in question_cases])
     figures: dict[str, Interval] = {}
     if there.any():
         of = {
@@ -105,13 +107,18 @@ def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: En
         figures["refused_unanswerable"] = _share(no[~there], groups[~there])
     held = index.held
     return Score(
-        kind="documents", name=index.path.name, data=where, samples=len(asked), unit="question", figures=figures,
+        kind="documents",
+        name=index.path.name,
+        data=where,
+        samples=len(question_cases),
+        unit="question",
+        figures=figures,
         notes=(
             f"{int(there.sum()):,} answerable questions, {int((~there).sum()):,} unanswerable; by "
             + ("words and vectors" if encoder is not None else "words")
             + ("; use the vectors of the index with --encoder DIR" if held.encoder and encoder is None else ""),
         ),
-    )  # fmt: skip
+    )
 
 
 def _share(hits: NDArray[np.bool_], groups: NDArray[np.str_]) -> Interval:

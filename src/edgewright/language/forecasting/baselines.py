@@ -87,8 +87,8 @@ def season_shape(values: Floats, season: int) -> Floats:
     kernel = np.r_[0.5, np.ones(season - 1), 0.5] / season if season % 2 == 0 else np.ones(season) / season
     half = len(kernel) // 2
     rest = values[half : rows - half] - np.convolve(values, kernel, mode="valid")
-    place = np.arange(half, rows - half) % season
-    figures = np.array([rest[place == k].mean() if (place == k).any() else 0.0 for k in range(season)])
+    location = np.arange(half, rows - half) % season
+    figures = np.array([rest[location == k].mean() if (location == k).any() else 0.0 for k in range(season)])
     return np.asarray(figures - figures.mean())
 
 
@@ -134,12 +134,12 @@ def smoothing(values: Floats, horizon: int, season: int) -> Floats:
     cost = np.zeros(many)
     for t, value in enumerate(values):
         moved = level + damping * trend
-        place = shape[t % length]
-        error = value - moved - place
+        location = shape[t % length]
+        error = value - moved - location
         cost += error * error
         trend = damping * trend + alpha * beta * error * (damping > 0)
         level = moved + alpha * error
-        shape[t % length] = place + gamma * error
+        shape[t % length] = location + gamma * error
     best = int(np.argmin(cost))
     growth = np.cumsum(damping[best] ** np.arange(1, horizon + 1)) if damping[best] else np.zeros(horizon)
     return np.asarray(level[best] + growth * trend[best] + shape[(rows + np.arange(horizon)) % length, best])

@@ -64,21 +64,21 @@ def find_seasons(values: NDArray[np.float64]) -> list[Season]:
     return [replace(season, of_changes=True) for season in changes]
 
 
-def _seasons(values: NDArray[np.float64], least: float) -> list[Season]:
-    most = min(len(values) // 3, _MOST)
-    if most < 4 or float(values.std()) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+def _seasons(values: NDArray[np.float64], minimum: float) -> list[Season]:
+    maximum = min(len(values) // 3, _MOST)
+    if maximum < 4 or float(values.std()) <= 1e-12 * max(1.0, float(np.abs(values).max())):
         return []
-    found = autocorrelation(values, most + 1)
-    peaks = [lag for lag in range(3, most + 1) if found[lag] >= found[lag - 1] and found[lag] > found[lag + 1]]
+    found = autocorrelation(values, maximum + 1)
+    peaks = [lag for lag in range(3, maximum + 1) if found[lag] >= found[lag - 1] and found[lag] > found[lag + 1]]
     # A smooth series has high values everywhere: a season comes after a valley.
-    peaks = [lag for lag in peaks if found[lag] >= least and found[lag] - found[1:lag].min() >= 0.2]
+    peaks = [lag for lag in peaks if found[lag] >= minimum and found[lag] - found[1:lag].min() >= 0.2]
     if not peaks:
         return []
     best = max(found[lag] for lag in peaks)
     first = next(lag for lag in peaks if found[lag] >= 0.7 * best)
     seasons = [Season(first, float(found[first]))]
     # A week stands out among the days: higher than every other number of days, and than the lowest before it.
-    days = {lag: float(found[lag]) for lag in range(2 * first, most + 1, first)}
+    days = {lag: float(found[lag]) for lag in range(2 * first, maximum + 1, first)}
     longer = max(days, key=lambda lag: (days[lag], -lag), default=0)
     if longer in peaks and longer > 2 * first and days[longer] - min(days.values()) >= _ABOVE:
         seasons.append(Season(longer, days[longer]))

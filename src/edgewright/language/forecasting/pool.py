@@ -124,10 +124,10 @@ def fit_pool(
         InputError: no series is long enough.
     """
     lags = lags_for(seasons, 1 << 20)
-    least = lags[-1] + 1 + len(lags) + 3 * horizon
-    usable = [np.asarray(values, np.float64) for values in series if len(values) >= least and np.ptp(values) > 0]
+    minimum = lags[-1] + 1 + len(lags) + 3 * horizon
+    usable = [np.asarray(values, np.float64) for values in series if len(values) >= minimum and np.ptp(values) > 0]
     if not usable:
-        raise InputError(f"a series of {least} rows that changes", "none", "pool")
+        raise InputError(f"a series of {minimum} rows that changes", "none", "pool")
     unit = seasons[0] if seasons else 1
     scaled = [(values - values.mean()) / naive_error(values, unit) for values in usable]
     base = max((s for s in seasons if s in lags), default=1)

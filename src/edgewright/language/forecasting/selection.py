@@ -83,12 +83,12 @@ def fit_forecaster(
     """
     about = about or About()
     rows = len(values)
-    least = max(LEAST_ROWS, 3 * request.horizon)
-    if rows < least:
+    minimum = max(LEAST_ROWS, 3 * request.horizon)
+    if rows < minimum:
         longest = max(1, rows // 3)
         do = f"Add rows, or use --horizon {longest}" if rows >= LEAST_ROWS else "Give more rows"
         raise InputError(
-            f"at least {least} rows for a horizon of {request.horizon}", f"{rows}", f"column {about.column}", do
+            f"at least {minimum} rows for a horizon of {request.horizon}", f"{rows}", f"column {about.column}", do
         )
     unit_season = request.seasons[0] if request.seasons else 1
     folds = folds_of(values, request.horizon, unit_season)

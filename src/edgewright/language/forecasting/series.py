@@ -109,14 +109,14 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
     notes = list(series.notes)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]]).astype(np.int8)))
     runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-    most, start = max(20, 2 * season), 0
+    maximum, start = max(20, 2 * season), 0
     for begin, end in runs:
-        if end - begin > most or begin == 0:
+        if end - begin > maximum or begin == 0:
             start = end
             notes.append(f"only the {len(values) - end:,} rows after a gap of {end - begin:,} rows are used")
     if start >= len(values):
         raise InputError(
-            f"values in the last {most} rows", f"none since row {runs[-1][0]}", f"column {series.column}",
+            f"values in the last {maximum} rows", f"none since row {runs[-1][0]}", f"column {series.column}",
             "Remove the rows without values at the end",
         )  # fmt: skip
     made = values.copy()
@@ -135,8 +135,8 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
 
 def _only(columns: list[str], name: str) -> str:
     if len(columns) != 1:
-        told = ", ".join(columns[:12]) or "none"
-        raise InputError("one column of values", told, name, "Choose one with --column")
+        text = ", ".join(columns[:12]) or "none"
+        raise InputError("one column of values", text, name, "Choose one with --column")
     return columns[0]
 
 
@@ -198,11 +198,11 @@ def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:
 
 def _resampled(series: Series, seconds: Floats, origin: float, step: float, name: str) -> Series:
     order = np.argsort(seconds, kind="stable")
-    place = np.floor((seconds[order] - seconds[order[0]]) / step).astype(np.int64)
-    length = _length(int(place[-1]) + 1, name)
+    location = np.floor((seconds[order] - seconds[order[0]]) / step).astype(np.int64)
+    length = _length(int(location[-1]) + 1, name)
     there = np.isfinite(series.values[order])
-    counts = np.bincount(place[there], minlength=length)
-    sums = np.bincount(place[there], series.values[order][there], minlength=length)
+    counts = np.bincount(location[there], minlength=length)
+    sums = np.bincount(location[there], series.values[order][there], minlength=length)
     values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     last = origin + float(seconds[order[0]]) + step * (length - 1)
     note = f"{len(seconds):,} rows averaged onto {length:,} steps of {step:g} s (--resample)"

@@ -37,15 +37,15 @@ def adopt_pool(
         InputError: fewer rows than three horizons, or other seasons than the pool's.
     """
     about = about or About()
-    least = max(LEAST_ROWS, 3 * request.horizon)
-    if len(values) < least:
-        raise InputError(f"at least {least} rows for a horizon of {request.horizon}", str(len(values)),
+    minimum = max(LEAST_ROWS, 3 * request.horizon)
+    if len(values) < minimum:
+        raise InputError(f"at least {minimum} rows for a horizon of {request.horizon}", str(len(values)),
                          f"column {about.column}", "Give more rows")  # fmt: skip
     seasons = request.seasons or pool.seasons
     if seasons != pool.seasons:
-        told = ", ".join(map(str, pool.seasons)) or "none"
+        text = ", ".join(map(str, pool.seasons)) or "none"
         got = ", ".join(map(str, seasons))
-        raise InputError(f"a series with the seasons of the pool, {told}", got, f"pool {pool.name}", f"--season {told}")
+        raise InputError(f"a series with the seasons of the pool, {text}", got, f"pool {pool.name}", f"--season {text}")
     request = replace(request, seasons=seasons)
     folds = folds_of(values, request.horizon, seasons[0] if seasons else 1)
     base = fit(Form("pooled", fitted=False), values)
@@ -96,9 +96,9 @@ def adopt(model: LinearModel, values: Floats, request: ForecastRequest, *, name:
     Raises:
         InputError: fewer rows than the recursion reaches back and a horizon more, or logarithms of what has none.
     """
-    least = model.reach + model.difference + request.horizon + 1
-    if len(values) < least:
-        raise InputError(f"at least {least} rows for this recursion", str(len(values)), "pooled forecaster")
+    minimum = model.reach + model.difference + request.horizon + 1
+    if len(values) < minimum:
+        raise InputError(f"at least {minimum} rows for this recursion", str(len(values)), "pooled forecaster")
     if model.scale == "log" and not (values > 0).all():
         raise InputError("values above 0 for a recursion on logarithms", "others", "pooled forecaster")
     own = fit(Form(name, model.scale, model.difference, (), 0, fitted=False), values)

@@ -41,10 +41,10 @@ def int8_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
         InputError: a model without a student.
     """
     student, (graph, sums, hidden, logits) = student_of(spec), _build(spec, arrays)
-    told = np.array([vector.logits for vector in spec.vectors], np.float64) * student.scale
+    values = np.array([vector.logits for vector in spec.vectors], np.float64) * student.scale
     ranges = {
         INPUT: (0.0, MOST / UNIT), sums: (0.0, 127.0), hidden: (0.0, 127.0),
-        logits: (float(told.min()) * _ROOM, float(told.max()) * _ROOM),
+        logits: (float(values.min()) * _ROOM, float(values.max()) * _ROOM),
     }  # fmt: skip
     empty = np.zeros((0, student.rows), np.float32)
     return quantise(graph, empty, per_channel="never", known=ranges)

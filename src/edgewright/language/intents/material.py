@@ -55,8 +55,8 @@ def _varied(own: list[str], near: list[str], far: list[str], random: np.random.G
     elif kind < _SPLICED:
         length = int(random.integers(1, 4))
         begin = int(random.integers(max(1, len(far) - length + 1)))
-        place, lost = int(random.integers(len(own) + 1)), int(random.integers(3))
-        new = own[:place] + far[begin : begin + length] + own[place + lost :]
+        index, lost = int(random.integers(len(own) + 1)), int(random.integers(3))
+        new = own[:index] + far[begin : begin + length] + own[index + lost :]
     elif kind < _MIXED:
         new = own[: int(random.integers(len(own)))] + far[int(random.integers(len(far))) :]
     kept = random.random(len(new)) > _LEFT_OUT
@@ -83,11 +83,11 @@ def synonyms(encoder: Encoder, texts: Sequence[str]) -> dict[str, list[str]]:
     own = sorted({word for text in texts for word in text.lower().split() if word.isalpha()})
     known = sorted({*own, *encoder.words()})
     vectors = encoder.encode(known)
-    place = {word: number for number, word in enumerate(known)}
+    location = {word: number for number, word in enumerate(known)}
     made: dict[str, list[str]] = {}
     for start in range(0, len(own), _BLOCK):
         block = own[start : start + _BLOCK]
-        near = vectors[[place[word] for word in block]] @ vectors.T
+        near = vectors[[location[word] for word in block]] @ vectors.T
         # One more than wanted: a word is its own nearest.
         count = min(_MOST + 1, len(known))
         top = np.argpartition(-near, count - 1, axis=1)[:, :count]

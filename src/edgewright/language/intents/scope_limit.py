@@ -44,9 +44,9 @@ def limit(inside: Scores, outside: Scores, share: float) -> float:
         outside: scores of utterances out of scope, shape (m,), may be none.
         share: of `inside` that may be refused, 0..1.
     """
-    place = int(share * (len(inside) + 1))
-    highest = float(np.sort(inside)[max(place, 1) - 1])
-    if place == 0:
+    index = int(share * (len(inside) + 1))
+    highest = float(np.sort(inside)[max(index, 1) - 1])
+    if index == 0:
         # Too few to see so small a share: below which a further one lies if scores are normal (prediction limit).
         count = len(inside)
         spread = float(inside.std(ddof=1)) * (1 + 1 / count) ** 0.5 if count > 1 else 0.0

@@ -29,11 +29,11 @@ class Kappa(NamedTuple):
     value: float
 
 
-def decided(said: Iterable[Review]) -> dict[int, Human]:
+def decided(review: Iterable[Review]) -> dict[int, Human]:
     """By item: the last word of who settled it, else what all reviewers agree on, else that they differ."""
     latest: dict[int, dict[str, Review]] = {}
     settled: dict[int, Review] = {}
-    for one in said:
+    for one in review:
         latest.setdefault(one.item, {})[one.reviewer] = one
         if one.how == "settled":
             settled[one.item] = one
@@ -49,17 +49,17 @@ def decided(said: Iterable[Review]) -> dict[int, Human]:
     return found
 
 
-def blind(said: Iterable[Review]) -> dict[int, Human]:
+def blind(review: Iterable[Review]) -> dict[int, Human]:
     """Return the decisions from answers given without sight of the machine's label."""
-    kept = list(said)
+    kept = list(review)
     seen = {one.item for one in kept if one.how == "blind"}
     return decided(one for one in kept if one.item in seen and one.how in ("blind", "settled"))
 
 
-def kappas(said: Iterable[Review]) -> list[Kappa]:
+def kappas(review: Iterable[Review]) -> list[Kappa]:
     """Each pair of reviewers who labelled the same items."""
     by: dict[str, dict[int, str]] = {}
-    for one in said:
+    for one in review:
         if one.how != "settled":
             by.setdefault(one.reviewer, {})[one.item] = one.label
     return [kappa(a, b, by[a], by[b]) for a, b in combinations(sorted(by), 2) if by[a].keys() & by[b].keys()]

@@ -150,35 +150,48 @@ def audited(project: Project) -> LabelAudit:
     answered = sum(item in answers for item in whole)
     complete = all(item in answers for item in (*whole, *more))
     level = level_of(looks)
-    told = LabelAudit(
+    label_audit = LabelAudit(
         state="done" if complete else "open", population=len(labels), drawn=len(whole), answered=answered,
         level=level, looks=looks, when=made,
     )  # fmt: skip
     if _machine(project).items() - labels.items():
-        return _counted(told, whole, more, labels, answers, "stale")
-    return _counted(told, whole, more, labels, answers, "done") if complete else told
+        return _counted(label_audit, whole, more, labels, answers, "stale")
+    return _counted(label_audit, whole, more, labels, answers, "done") if complete else label_audit
 
 
 def _counted(
-    told: LabelAudit, whole: list[int], more: list[int], labels: dict[int, str], answers: dict[int, Human], state: str
+    label_audit: LabelAudit,
+    whole: list[int],
+    more: list[int],
+    labels: dict[int, str],
+    answers: dict[int, Human],
+    state: str,
 ) -> LabelAudit:
     sample = [item for item in whole if item in answers]
     errors = sum(answers[item].label != labels[item] for item in sample)
-    low, high = clopper_pearson(errors, len(sample), told.level) if told.state == "done" else (0.0, 1.0)
+    low, high = clopper_pearson(errors, len(sample), label_audit.level) if label_audit.state == "done" else (0.0, 1.0)
     classes = []
     for name in sorted(set(labels.values())):
         own = [item for item in (*whole, *more) if labels[item] == name and item in answers]
         wrong = sum(answers[item].label != name for item in own)
         size = sum(label == name for label in labels.values())
-        bounds = clopper_pearson(wrong, len(own), told.level)
+        bounds = clopper_pearson(wrong, len(own), label_audit.level)
         classes.append(
             ClassAudit(label=name, population=size, answered=len(own), errors=wrong, low=bounds[0], high=bounds[1])
         )
     return LabelAudit(
-        state="stale" if state == "stale" else "done", population=told.population, drawn=told.drawn,
-        answered=told.answered, errors=errors, low=low, high=high, level=told.level, looks=told.looks,
-        classes=tuple(classes), when=told.when,
-    )  # fmt: skip
+        state="stale" if state == "stale" else "done",
+        population=label_audit.population,
+        drawn=label_audit.drawn,
+        answered=label_audit.answered,
+        errors=errors,
+        low=low,
+        high=high,
+        level=label_audit.level,
+        looks=label_audit.looks,
+        classes=tuple(classes),
+        when=label_audit.when,
+    )
 
 
 def _last(project: Project) -> int | None:
@@ -204,8 +217,8 @@ def _sampled(project: Project, audit: int) -> tuple[list[int], list[int]]:
     whole = [int(item) for item, _ in listed[:count]]
     seen: dict[str, int] = {}
     more = []
-    for place, (item, label) in enumerate(listed):
+    for index, (item, label) in enumerate(listed):
         seen[label] = seen.get(label, 0) + 1
-        if place >= count and seen[label] <= each:
+        if index >= count and seen[label] <= each:
             more.append(int(item))
     return whole, more

@@ -149,8 +149,8 @@ def _recordings(
     frame[names["session"]] = np.repeat(_sessions(items, window), window)
     if any(item.person for item in items):
         frame[names["person"]] = np.repeat([item.person for item in items], window)
-    for place, name in ((0, names["label"]), (1, LABEL_FROM)):
-        frame[name] = np.repeat([str(labels.get(item.id, ("", "", 0.0))[place]) for item in items], window)
+    for index, name in ((0, names["label"]), (1, LABEL_FROM)):
+        frame[name] = np.repeat([str(labels.get(item.id, ("", "", 0.0))[index]) for item in items], window)
     made = polars.DataFrame(frame)
     buffer = io.BytesIO()
     if out.suffix.lower() == ".parquet":

@@ -202,22 +202,25 @@ def _texts(path: Path, column: str, target: str) -> Iterator[NewItem]:
             if name not in names:
                 raise InputError(f"a column {name!r}", ", ".join(names) or "an empty file", str(path))
         for row in reader:
-            place = f"{path.name} line {reader.line_num}"
-            said = (row[names[wanted[0]]] or "").strip()
-            if said:
-                yield _text(said, place, (row[names[wanted[1]]] or "").strip() if target else "")
+            location = f"{path.name} line {reader.line_num}"
+            reported = (row[names[wanted[0]]] or "").strip()
+            if reported:
+                yield _text(reported, location, (row[names[wanted[1]]] or "").strip() if target else "")
     except csv.Error as error:
         raise InputError("a CSV file", str(error), str(path)) from None
 
 
-def _text(text: str, place: str, label: str = "") -> NewItem:
+def _text(text: str, location: str, label: str = "") -> NewItem:
     if len(text) > LONGEST:
         raise InputError(
-            f"texts of at most {LONGEST:,} characters", f"{len(text):,}", place, "Split it into passages, or remove it"
+            f"texts of at most {LONGEST:,} characters",
+            f"{len(text):,}",
+            location,
+            "Split it into passages, or remove it",
         )
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise InputError("whole characters of text", "a null or half a character", place)
-    return NewItem(text.strip(), place, "out_of_scope" if label == OUT_OF_SCOPE else label)
+        raise InputError("whole characters of text", "a null or half a character", location)
+    return NewItem(text.strip(), location, "out_of_scope" if label == OUT_OF_SCOPE else label)
 
 
 def _pictures(path: Path) -> Iterator[NewItem]:

@@ -33,11 +33,11 @@ def todo(project: Project, reviewer: str, *, audit: bool = False, second: bool =
         audit: the audit's sample, in its random order, and items of it on which reviewers differ.
         second: items that others labelled, for agreement of two people, and those on which they differ.
     """
-    said = project.said()
-    mine = {one.item for one in said if one.reviewer == reviewer}
+    review = project.said()
+    mine = {one.item for one in review if one.reviewer == reviewer}
     if audit:
         return [*asked(project), *disputed(project)]
-    humans = decided(said)
+    humans = decided(review)
     if second:
         return [item for item, one in humans.items() if one.disputed or item not in mine]
     queue = [row[0] for row in project.execute("SELECT item FROM queue ORDER BY rank")]

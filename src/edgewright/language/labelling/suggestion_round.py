@@ -132,8 +132,8 @@ def suggest(
         project.execute("DELETE FROM suggestions")
         suggested, unsure = _write(project, numbers, np.flatnonzero(~taken), given.classes, believed, least)
         project.execute("DELETE FROM queue")
-        for rank, place in enumerate(queued):
-            project.execute("INSERT INTO queue VALUES (?, ?)", (numbers[place], rank))
+        for rank, index in enumerate(queued):
+            project.execute("INSERT INTO queue VALUES (?, ?)", (numbers[index], rank))
     return Round(
         believed.name, len(items), int(taken.sum()), suggested, unsure, believed.heat, believed.fitted,
         _agreement(believed, targets, least), len(queued), _absent(given, believed.name),
@@ -149,29 +149,29 @@ def _absent(given: Given, name: str) -> tuple[str, ...]:
 
 def _write(
     project: Project, numbers: Sequence[int], places: NDArray[np.int64], classes: tuple[str, ...], believed: _Believed,
-    least: float,
+    minimum: float,
 ) -> tuple[int, int]:  # fmt: skip
     """Suggestions of items at `places`: how many are sure, and how many are left empty."""
     if believed.shares is None:
         return 0, 0
     labels, sure = believed.shares.argmax(axis=1), believed.shares.max(axis=1)
     made = now()
-    for place in places.tolist():
-        label = classes[int(labels[place])] if sure[place] >= least else ""
+    for location in places.tolist():
+        label = classes[int(labels[location])] if sure[location] >= minimum else ""
         project.execute(
             "INSERT INTO suggestions VALUES (?, ?, ?, ?, ?)",
-            (numbers[place], label, round(float(sure[place]), 6), f"{MACHINE}{believed.name}", made),
+            (numbers[location], label, round(float(sure[location]), 6), f"{MACHINE}{believed.name}", made),
         )
-    count = int((sure[places] >= least).sum())
+    count = int((sure[places] >= minimum).sum())
     return count, len(places) - count
 
 
-def _agreement(believed: _Believed, targets: NDArray[np.int64], least: float) -> float:
+def _agreement(believed: _Believed, targets: NDArray[np.int64], minimum: float) -> float:
     """Return share of the labels by people that sure suggestions agree with; -1 where too few are there to tell."""
     known = np.flatnonzero(targets >= 0)
     if believed.shares is None or len(known) < ENOUGH:
         return -1.0
-    kept = known[believed.shares[known].max(axis=1) >= least]
+    kept = known[believed.shares[known].max(axis=1) >= minimum]
     return float(np.mean(believed.shares[kept].argmax(axis=1) == targets[kept])) if len(kept) else -1.0
 
 

@@ -74,8 +74,8 @@ class Iterations:
         clock: seconds.
     """
 
-    def __init__(self, most: int, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._say, self._clock = most, say, clock
+    def __init__(self, maximum: int, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._say, self._clock = maximum, say, clock
         self._number, self._begun, self._told = 0, clock(), clock()
 
     def hear(self, message: str) -> None:
@@ -144,10 +144,10 @@ def train_tagger(
         """CRFsuite's, which tells of its iterations line by line."""
 
         def message(self, message: str) -> None:
-            if said is not None:
-                said.hear(message)
+            if reported is not None:
+                reported.hear(message)
 
-    said = None if say is None else Iterations(how.iterations, say)
+    reported = None if say is None else Iterations(how.iterations, say)
     trainer = Trainer("lbfgs", verbose=False)
     trainer.set_params({"c1": _L1, "c2": _L2, "max_iterations": how.iterations})
     neighbours: set[tuple[str, str]] = set()
@@ -222,8 +222,8 @@ def _kept(states: dict[tuple[str, str], float], room: int) -> list[tuple[int, st
     hashed = dict(zip(names, keys([names]).tolist(), strict=True)) if names else {}
     summed: dict[tuple[int, str], float] = {}
     for (name, label), weight in states.items():
-        place = (hashed[name], label)
-        summed[place] = summed.get(place, 0.0) + weight
+        location = (hashed[name], label)
+        summed[location] = summed.get(location, 0.0) + weight
     chosen: list[tuple[int, str, float]] = []
     seen: set[int] = set()
     for (key, label), weight in sorted(summed.items(), key=lambda item: (-abs(item[1]), item[0])):

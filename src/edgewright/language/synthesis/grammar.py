@@ -140,8 +140,8 @@ def _paraphrased(grammar: Grammar, text: str, rng: np.random.Generator) -> str:
     for phrase, others in grammar.paraphrases.items():
         pick = int(rng.integers(len(others) + 1))
         if pick:
-            said = others[pick - 1].replace("\\", r"\\")
-            text = re.sub(rf"(?<!\[)\b{re.escape(phrase)}\b(?![^\[]*\]\()", said, text)
+            message = others[pick - 1].replace("\\", r"\\")
+            text = re.sub(rf"(?<!\[)\b{re.escape(phrase)}\b(?![^\[]*\]\()", message, text)
     return text
 
 

@@ -139,11 +139,11 @@ def _drawn(
 
 def _marked(recording: Recording, name: str, number: int) -> Recording:
     """With a name and sessions that say how it was made."""
-    place, _, of = recording.name.rpartition("/") if "/of=" in recording.name else ("", "", recording.name)
+    location, _, of = recording.name.rpartition("/") if "/of=" in recording.name else ("", "", recording.name)
     mark = marked(name, number, of)
     if recording.sessions is None:
         sessions = np.broadcast_to(np.array(mark), len(recording.values))
     else:
         kinds, index = np.unique(recording.sessions, return_inverse=True)
         sessions = np.array([marked(name, number, str(kind)) for kind in kinds])[index]
-    return msgspec.structs.replace(recording, name=f"{mark}#{place}" if place else mark, sessions=sessions)
+    return msgspec.structs.replace(recording, name=f"{mark}#{location}" if location else mark, sessions=sessions)

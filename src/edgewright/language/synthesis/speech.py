@@ -99,5 +99,5 @@ def _say(program: str, voice: str, arguments: list[str]) -> None:
     except subprocess.TimeoutExpired:
         raise InputError(f"a prompt within {_SECONDS:g} s", "none", PROGRAM) from None
     if done.returncode:
-        said = " ".join(done.stderr.split())[:300] or f"exit code {done.returncode}"
-        raise InputError("a prompt", said, f"{PROGRAM} {voice}", f"List installed voices with {PROGRAM} --voices")
+        message = " ".join(done.stderr.split())[:300] or f"exit code {done.returncode}"
+        raise InputError("a prompt", message, f"{PROGRAM} {voice}", f"List installed voices with {PROGRAM} --voices")

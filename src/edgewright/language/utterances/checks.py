@@ -77,8 +77,8 @@ def findings(utterances: Sequence[Utterance]) -> list[str]:
     sizes = Counter(u.intent for u in utterances)
     outside = sizes.pop(OUT_OF_SCOPE, 0)
     if sizes and max(sizes.values()) > 10 * min(sizes.values()):
-        least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
-        found.append(f"{most} has {sizes[most]:,} utterances and {least} {sizes[least]:,}")
+        smallest, largest = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+        found.append(f"{largest} has {sizes[largest]:,} utterances and {smallest} {sizes[smallest]:,}")
     if not outside:
         found.append("no utterance is marked out of scope, so only utterances of the intents set the limit")
     return found

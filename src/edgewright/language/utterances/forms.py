@@ -99,8 +99,8 @@ def _own(found: _Own, where: str) -> Parts:
     made = Parts()
     for name, examples in [*found.intents.items(), (OUT_OF_SCOPE, found.out_of_scope)]:
         for number, text in enumerate(examples.examples, 1):
-            place = f"{where}, {name}, example {number}"
-            made.utterances.append(utterance(text, intent(name, place), place))
+            location = f"{where}, {name}, example {number}"
+            made.utterances.append(utterance(text, intent(name, location), location))
     for slot, entries in found.gazetteers.items():
         listed = entries if isinstance(entries, dict) else {entry: [] for entry in entries}
         made.gazetteers[slot] = {said: value for value, others in listed.items() for said in (value, *others)}
@@ -114,9 +114,9 @@ def _clinc(found: dict[str, list[tuple[str, str]]], where: str) -> Parts:
         into = {"train": made.utterances, "oos_train": made.utterances, "val": made.validation,
                 "oos_val": made.validation}.get(split)  # fmt: skip
         for number, (text, name) in enumerate(pairs if into is not None else (), 1):
-            place = f"{where}, {split}, entry {number}"
+            location = f"{where}, {split}, entry {number}"
             if into is not None:
-                into.append(Utterance(text=text, intent=intent(name, place), where=place))
+                into.append(Utterance(text=text, intent=intent(name, location), where=location))
     return made
 
 
@@ -124,15 +124,15 @@ def _snips(found: dict[str, list[Sentence]], where: str) -> Parts:
     made = Parts()
     for name, utterances in found.items():
         for number, pieces in enumerate(utterances, 1):
-            place = f"{where}, {name}, utterance {number}"
+            location = f"{where}, {name}, utterance {number}"
             text, slots = "", []
             for piece in pieces.data:
                 if piece.entity and piece.text.strip():
                     begin = len(text) + len(piece.text) - len(piece.text.lstrip())
-                    said = piece.text.strip()
-                    slots.append(Slot(name=piece.entity, begin=begin, end=begin + len(said), text=said))
+                    message = piece.text.strip()
+                    slots.append(Slot(name=piece.entity, begin=begin, end=begin + len(message), text=message))
                 text += piece.text
             made.utterances.append(
-                Utterance(text=text, intent=intent(name, place), slots=tuple(slots), where=place)
+                Utterance(text=text, intent=intent(name, location), slots=tuple(slots), where=location)
             )  # fmt: skip
     return made

@@ -68,8 +68,8 @@ def _decoded(path: Path) -> _BY_PART | None:
 def _pairs(by_part: _BY_PART, part: str, path: Path) -> Iterable[Utterance]:
     for name in (part, f"oos_{part}"):
         for number, (text, intent) in enumerate(by_part.get(name, ()), 1):
-            place = f"{path}, {name}, entry {number}"
-            yield Utterance(text=text, intent=forms.intent(intent, place), where=place)
+            location = f"{path}, {name}, entry {number}"
+            yield Utterance(text=text, intent=forms.intent(intent, location), where=location)
 
 
 def _known(part: str, parts: Iterable[str], path: Path) -> str:
@@ -174,10 +174,10 @@ def _csv(text: str, where: str) -> tuple[Utterance, ...]:
         rows.fieldnames = names
         made = []
         for row in rows:
-            place = f"{where} line {rows.line_num}"
+            location = f"{where} line {rows.line_num}"
             if None in row or row["text"] is None or row["intent"] is None:
-                raise InputError(f"{len(names)} cells", "another number", place, "Quote texts with commas in them")
-            one = utterance(row["text"], forms.intent(row["intent"], place), place)
+                raise InputError(f"{len(names)} cells", "another number", location, "Quote texts with commas in them")
+            one = utterance(row["text"], forms.intent(row["intent"], location), location)
             synthetic = (row.get("provenance") or "").startswith(PREFIX)
             made.append(msgspec.structs.replace(one, synthetic=synthetic))
         return tuple(made)

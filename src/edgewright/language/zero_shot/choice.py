@@ -42,11 +42,11 @@ def check_texts(texts: Sequence[str], where: str) -> list[str]:
     made = []
     for number, text in enumerate(texts, 1):
         one = text.strip()
-        place = f"{where} line {number}" if len(texts) > 1 else where
+        location = f"{where} line {number}" if len(texts) > 1 else where
         if not any(c.isalnum() for c in one):
-            raise InputError("a text with a word in it", repr(text)[:60], place)
+            raise InputError("a text with a word in it", repr(text)[:60], location)
         if len(one) > _LONGEST:
-            raise InputError(f"at most {_LONGEST:,} characters", f"{len(one):,}", place)
+            raise InputError(f"at most {_LONGEST:,} characters", f"{len(one):,}", location)
         made.append(one)
     return made
 

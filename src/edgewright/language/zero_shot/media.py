@@ -24,16 +24,18 @@ def media_chooser(labels: Labels, encoder: MediaEncoder, shift: float = 0.0) -> 
     return Chooser(labels, encoder.encode(list(labels.descriptions)), others, around, shift)
 
 
-def choose_files(place: Path, encoder: MediaEncoder, chooser: Chooser) -> Iterator[tuple[Path, Choice | InputError]]:
+def choose_files(
+    file_path: Path, encoder: MediaEncoder, chooser: Chooser
+) -> Iterator[tuple[Path, Choice | InputError]]:
     """Yield a choice for a file, or for each below a folder; there what cannot be read is told instead.
 
     Raises:
         InputError: the one file cannot be read, nothing there, or a folder without any.
     """
-    if not place.exists():
-        raise InputError(f"a {encoder.kind} or a folder of such", "no such file", str(place))
-    folder = place.is_dir()
-    for path in files_of(place, encoder.kind) if folder else [place]:
+    if not file_path.exists():
+        raise InputError(f"a {encoder.kind} or a folder of such", "no such file", str(file_path))
+    folder = file_path.is_dir()
+    for path in files_of(file_path, encoder.kind) if folder else [file_path]:
         try:
             vector = encoder.encode_file(path)
         except InputError as error:

@@ -108,18 +108,18 @@ class _Part:
         """Numbers that it gives to the sum."""
         return math.prod(self.shapes[-1])
 
-    def names(self, place: int) -> str:
+    def names(self, index: int) -> str:
         """Beginning of the names of a layer's parameters."""
-        return f"part{self.number + 1}.layer{place + 1}."
+        return f"part{self.number + 1}.layer{index + 1}."
 
     @property
     def sum_weights(self) -> str:
         """Name of the weights of its sum."""
         return f"part{self.number + 1}.weights"
 
-    def own(self, parameters: Parameters, place: int) -> Parameters:
+    def own(self, parameters: Parameters, index: int) -> Parameters:
         """Return parameters of one of its layers."""
-        before = self.names(place)
+        before = self.names(index)
         return {name.removeprefix(before): a for name, a in parameters.items() if name.startswith(before)}
 
 

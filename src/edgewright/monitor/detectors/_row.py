@@ -157,8 +157,8 @@ def scales(values: Floats) -> tuple[Array, Array]:
 
 def spread(deviation: Array, level: Array) -> Array:
     """Return a deviation to divide by: what never moved gets a thousandth of its level, or of one."""
-    least = _STILL * np.maximum(np.abs(level), 1.0)
-    return np.where(deviation > 1e-6 * least, deviation, least)
+    minimum = _STILL * np.maximum(np.abs(level), 1.0)
+    return np.where(deviation > 1e-6 * minimum, deviation, minimum)
 
 
 def filled(values: Floats, mean: Array, deviation: Array) -> Array:
@@ -167,12 +167,14 @@ def filled(values: Floats, mean: Array, deviation: Array) -> Array:
     return np.where(np.isfinite(wide), (wide - mean) / deviation, 0.0)
 
 
-def enough(values: Floats, least: int, what: str) -> None:
+def enough(values: Floats, minimum: int, what: str) -> None:
     """Refuse to learn from too little.
 
     Raises:
-        InputError: fewer rows with a value than `least`.
+        InputError: fewer rows with a value than `minimum`.
     """
     rows = int(np.isfinite(values).any(1).sum()) if values.ndim == 2 else 0
-    if rows < least:
-        raise InputError(f"at least {least} rows to fit {what} on", str(rows), do="Give more rows, or another detector")
+    if rows < minimum:
+        raise InputError(
+            f"at least {minimum} rows to fit {what} on", str(rows), do="Give more rows, or another detector"
+        )

@@ -152,8 +152,8 @@ class OwnPast(RowDetector):
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a `state()`."""
         super().resume(state)
-        for channel, told in zip(self._all, state["channels"], strict=True):
-            channel.set(told)
+        for channel, record in zip(self._all, state["channels"], strict=True):
+            channel.set(record)
 
 
 def fit(config: OwnPastConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:

@@ -131,8 +131,8 @@ class PageHinkley:
 
     _LAYOUT = struct.Struct("<Iddddd")
 
-    def __init__(self, *, delta: float = 0.005, threshold: float = 50.0, least: int = 30) -> None:
-        self.delta, self.threshold, self.least = delta, threshold, least
+    def __init__(self, *, delta: float = 0.005, threshold: float = 50.0, minimum: int = 30) -> None:
+        self.delta, self.threshold, self.least = delta, threshold, minimum
         self.reset()
 
     def reset(self) -> None:

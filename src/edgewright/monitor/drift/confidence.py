@@ -37,7 +37,7 @@ class ConfidenceWatch:
         self._sum, self._count = 0.0, 0
         self._means: list[float] = []
         self._adwin = Adwin(clock=1, levels=3, grace=BLOCKS // 2)
-        self._page = PageHinkley(delta=_SIZE / 2, threshold=8 * _SIZE, least=BLOCKS // 2)
+        self._page = PageHinkley(delta=_SIZE / 2, threshold=8 * _SIZE, minimum=BLOCKS // 2)
 
     def push(self, confidence: float) -> None:
         """Take an answer's confidence, 0 to 1; one that is not finite, or 0 (no answer), is passed over."""
@@ -52,8 +52,8 @@ class ConfidenceWatch:
         mean = struct.unpack("<f", struct.pack("<f", self._sum / self._count))[0]
         self._sum, self._count = 0.0, 0
         self._means = [*self._means, mean][-BLOCKS:]
-        told = self._page.update(mean)
-        if not (self._adwin.update(mean) or told):
+        reported = self._page.update(mean)
+        if not (self._adwin.update(mean) or reported):
             return None
         return self._step()
 

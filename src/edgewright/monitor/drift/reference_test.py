@@ -186,8 +186,8 @@ def stability_index(found: Array, expected: Array) -> float:
 
 def scale_of(column: ReferenceColumn) -> float:
     """Return the deviation of training, or a thousandth of the level (of one) where it never moved."""
-    least = 1e-3 * max(abs(column.mean), 1.0)
-    return column.deviation if column.deviation > 1e-6 * least else least
+    minimum = 1e-3 * max(abs(column.mean), 1.0)
+    return column.deviation if column.deviation > 1e-6 * minimum else minimum
 
 
 def compare(ring: Ring, column: ReferenceColumn, bins: Bins, sizes: Sizes, alpha: float) -> tuple[Finding, bool]:

@@ -49,7 +49,7 @@ class ChannelWatch:
         self._open = OpenBlock(self.bins, column.mean)
         # Two tests over the means of blocks; a look at every block, as blocks are few.
         self._adwin = Adwin(clock=1, levels=3, grace=BLOCKS // 2)
-        self._page = PageHinkley(delta=0.25, threshold=4.0, least=BLOCKS // 2)
+        self._page = PageHinkley(delta=0.25, threshold=4.0, minimum=BLOCKS // 2)
         self.finding: Finding | None = None
         self.drifted, self.since = False, math.nan
         self._told = 0  # blocks for which a change that one of the tests told is still looked into
@@ -81,8 +81,8 @@ class ChannelWatch:
             return None
         z = (block.mean - self.column.mean) / scale_of(self.column)
         z = min(max(z, -_SPAN), _SPAN)
-        told = self._page.update(z)
-        if self._adwin.update((z + _SPAN) / (2 * _SPAN)) or told:
+        reported = self._page.update(z)
+        if self._adwin.update((z + _SPAN) / (2 * _SPAN)) or reported:
             self._told = BLOCKS
         found = changed(self.ring, self.column, self.sizes, self.alpha) if self._told else None
         if found is not None:
@@ -104,14 +104,14 @@ class ChannelWatch:
         start = _CHANNEL_HEAD.size
         if len(data) < start + 2 * SKETCH_BYTES:
             raise InputError("the state of a channel", f"{len(data)} bytes", f"drift, {self.column.name}")
-        drifted, told, *lengths, since = _CHANNEL_HEAD.unpack(data[:start])
+        drifted, record, *lengths, since = _CHANNEL_HEAD.unpack(data[:start])
         parts = []
         for length in (SKETCH_BYTES, SKETCH_BYTES, *lengths):
             parts.append(data[start : start + length])
             start += length
         if start != len(data):
             raise InputError(f"a state of {start} bytes", str(len(data)), f"drift, {self.column.name}")
-        self.drifted, self._told, self.since = bool(drifted), told, since
+        self.drifted, self._told, self.since = bool(drifted), record, since
         self.total = Sketch.from_bytes(parts[0])
         self._open.sums = Sketch.from_bytes(parts[1])
         self.ring.restore(parts[2])
@@ -211,22 +211,22 @@ class DriftWatch:
         if values.ndim != 2 or values.shape[1] != len(self.channels):
             raise InputError(f"rows of {len(self.channels)} channels", f"shape {values.shape}", "drift")
         events: list[Event] = []
-        place = 0
-        while place < len(values):
-            end = min(len(values), place + self.block - self._filled)
+        position = 0
+        while position < len(values):
+            end = min(len(values), position + self.block - self._filled)
             if not self._filled:
-                self._start = float(time[place])
+                self._start = float(time[position])
             for index, channel in enumerate(self.channels):
-                channel.push(np.ascontiguousarray(values[place:end, index], np.float32))
+                channel.push(np.ascontiguousarray(values[position:end, index], np.float32))
             if self.joint is not None:
-                self.joint.push(values[place:end])
-            self._filled += end - place
-            self.rows += end - place
+                self.joint.push(values[position:end])
+            self._filled += end - position
+            self.rows += end - position
             if self._filled == self.block:
                 self._filled = 0
                 self._began.append(self._start)
                 events += self._close(float(time[end - 1]))
-            place = end
+            position = end
         return events
 
     def answered(self, confidence: float) -> None:

@@ -91,7 +91,7 @@ def weight(holding: int, of: int) -> float:
     return math.log(1 + (of + BACKGROUND - holding + 0.5) / (holding + 0.5))
 
 
-def figures(asked: QuestionWords, candidates: Sequence[Candidate]) -> tuple[Figures, Integers]:
+def figures(question_words: QuestionWords, candidates: Sequence[Candidate]) -> tuple[Figures, Integers]:
     """Return figures of every sentence of the candidates.
 
     Returns:
@@ -101,10 +101,14 @@ def figures(asked: QuestionWords, candidates: Sequence[Candidate]) -> tuple[Figu
     owner = np.repeat(np.arange(len(candidates), dtype=np.int32), [len(c.counts) for c in candidates])
     words = np.concatenate([c.words for c in candidates])
     sentence = np.repeat(np.arange(len(counts)), counts)
-    held, first = _held(asked, words, sentence, len(counts))
+    held, first = _held(question_words, words, sentence, len(counts))
     sizes = np.array([len(c.title) for c in candidates])
-    titled = _titled(asked, candidates, sizes)
-    weights, total, mean = asked.sentences.weights, max(asked.sentences.total, 1e-9), asked.sentences.mean
+    titled = _titled(question_words, candidates, sizes)
+    weights, total, mean = (
+        question_words.sentences.weights,
+        max(question_words.sentences.total, 1e-9),
+        question_words.sentences.mean,
+    )
     mean_titled = mean + float(sizes.mean())
     made = np.zeros((len(counts), len(NAMES)))
     made[:, 0] = weights @ _bm25(held, counts, mean) / total
@@ -112,15 +116,15 @@ def figures(asked: QuestionWords, candidates: Sequence[Candidate]) -> tuple[Figu
     around, wide = _window(held, owner), _window(counts[None].astype(np.float64), owner)[0]
     made[:, 2] = weights @ _bm25(around, wide, 3 * mean) / total
     made[:, 3] = weights @ (held > 0) / total
-    whole = np.zeros((len(asked.terms), len(candidates)))
+    whole = np.zeros((len(question_words.terms), len(candidates)))
     starts = np.searchsorted(owner, np.arange(len(candidates)))
-    if len(asked.terms):
+    if len(question_words.terms):
         whole = np.add.reduceat(held, starts, axis=1) + titled
     made[:, 4] = (weights @ (whole > 0) / total)[owner]
     lengths = np.add.reduceat(counts, starts) + sizes
-    ranks = asked.passages.weights @ _bm25(whole + (TITLE - 1) * titled, lengths, asked.passages.mean)
-    made[:, 6] = (ranks / max(asked.passages.total, 1e-9))[owner]
-    made[:, 5] = first / max(len(asked.terms) - 1, 1)
+    ranks = question_words.passages.weights @ _bm25(whole + (TITLE - 1) * titled, lengths, question_words.passages.mean)
+    made[:, 6] = (ranks / max(question_words.passages.total, 1e-9))[owner]
+    made[:, 5] = first / max(len(question_words.terms) - 1, 1)
     made[:, 8] = np.log1p(counts) / 3
     made[:, 9] = (np.count_nonzero(titled, axis=0) / np.maximum(sizes, 1))[owner]
     # 'It is ...': what the sentence before says of the question and this one does not.
@@ -146,16 +150,18 @@ def _titled(words: QuestionWords, candidates: Sequence[Candidate], sizes: NDArra
     return titled
 
 
-def _held(asked: QuestionWords, words: Integers, sentence: NDArray[np.intp], sentences: int) -> tuple[Figures, Figures]:
+def _held(
+    question_words: QuestionWords, words: Integers, sentence: NDArray[np.intp], sentences: int
+) -> tuple[Figures, Figures]:
     """How often each sentence holds each term, and how many neighbours of the question stand side by side in it."""
-    held = np.zeros((len(asked.terms), sentences))
-    place = np.full(len(words), -2, np.int32)
-    for number, term in enumerate(asked.terms):
+    held = np.zeros((len(question_words.terms), sentences))
+    location = np.full(len(words), -2, np.int32)
+    for number, term in enumerate(question_words.terms):
         at = np.flatnonzero(words == term)
         if len(at):
-            place[at] = number
+            location[at] = number
             held[number] = np.bincount(sentence[at], minlength=sentences)
-    side = (place[1:] == place[:-1] + 1) & (place[1:] > 0) & (sentence[1:] == sentence[:-1])
+    side = (location[1:] == location[:-1] + 1) & (location[1:] > 0) & (sentence[1:] == sentence[:-1])
     return held, np.bincount(sentence[1:][side], minlength=sentences).astype(np.float64)
 
 

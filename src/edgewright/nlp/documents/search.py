@@ -163,8 +163,8 @@ class DocumentIndex:
         given = []
         for row in np.argsort(-looked.scores, kind="stable")[:top].tolist():
             candidate = looked.candidates[looked.owner[row]]
-            place = row - int(starts[looked.owner[row]])
-            given.append(Scored(candidate.passage, place, candidate.first + place, float(looked.scores[row])))
+            location = row - int(starts[looked.owner[row]])
+            given.append(Scored(candidate.passage, location, candidate.first + location, float(looked.scores[row])))
         return given
 
     def look(self, question: str, vector: Vectors | None = None) -> tuple[Figures, Integers] | None:
@@ -195,11 +195,11 @@ class DocumentIndex:
         words = list(dict.fromkeys(stems(question)))[:_TERMS]
         if not words and vector is None:
             return None
-        asked, unknown = self._terms.asked(words)
-        candidates = self._candidates(asked.terms, vector)
+        question_words, unknown = self._terms.asked(words)
+        candidates = self._candidates(question_words.terms, vector)
         if not candidates:
             return None
-        made, owner = figures(asked, candidates)
+        made, owner = figures(question_words, candidates)
         self._kinds(question, made, owner, candidates)
         chosen = WORDS if vector is None else HYBRID
         return _Looked(made, owner, made @ chosen, candidates, tuple(unknown))

@@ -34,8 +34,8 @@ def asks_for(question: str) -> Callable[[str], bool] | None:
     """
     lower = question.lower()
     named = set(re.findall(r"\w+", lower))
-    for asked, kind in _ASKS:
-        if asked.search(lower):
+    for pattern, kind in _ASKS:
+        if pattern.search(lower):
             return lambda sentence: any(
                 not named.issuperset(re.findall(r"\w+", match.lower())) for match in kind.findall(sentence)
             )

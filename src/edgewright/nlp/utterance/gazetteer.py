@@ -29,11 +29,11 @@ class Gazetteers:
         self.entries: dict[str, tuple[str, str]] = {}
         self.longest = 0
         for slot, entries in lists.items():
-            for said, value in entries.items():
-                key = _key(said)
+            for text, value in entries.items():
+                key = _key(text)
                 if key:
                     self.entries.setdefault(key, (slot, value))
-                    self.longest = max(self.longest, min(len(tokens(said)), _LONGEST))
+                    self.longest = max(self.longest, min(len(tokens(text)), _LONGEST))
 
     def find(self, text: str) -> tuple[Slot, ...]:
         """Return what of the entries the text says; an s at the end of the last word is overlooked."""

@@ -114,8 +114,8 @@ def _value(name: str, match: re.Match[str], today: date | None) -> str | float |
 def _duration(text: str) -> float | int | None:
     total: float | int = 0
     for piece in _ONE_PIECE.finditer(text):
-        said = _SPACES.sub(" ", piece[1]).lower()
-        count = 1 if said in ("a", "an") else 0.5 if said.startswith("half") else number(said)
+        message = _SPACES.sub(" ", piece[1]).lower()
+        count = 1 if message in ("a", "an") else 0.5 if message.startswith("half") else number(message)
         if count is None:
             return None
         total += count * UNITS[piece[2].lower()]

@@ -114,9 +114,9 @@ def _frame(record: Advice) -> tuple[Block, ...]:
 
 def _constraints(record: Advice) -> tuple[Block, ...]:
     traffic = record.traffic
-    asked = ", ".join(need.text for need in record.needs) or "none"
+    requested = ", ".join(need.text for need in record.needs) or "none"
     text = (
-        f"Needs: {asked}. {count(traffic.answers_day)} answers a day; {amount_bytes(traffic.raw_bytes_day)} of "
+        f"Needs: {requested}. {count(traffic.answers_day)} answers a day; {amount_bytes(traffic.raw_bytes_day)} of "
         f"readings a day, {count(traffic.told_day)} answers a day carry new information. " + _sentences(traffic.how)
     )
     missed = tuple((place.name, "; ".join(place.misses)) for place in record.places if place.misses)
@@ -136,21 +136,21 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
     )
 
 
-def battery_text(place: Place, battery: bool) -> str:
+def battery_text(location: Place, battery: bool) -> str:
     """How long the cell lasts."""
-    return days(place.battery_days) if battery else "on mains"
+    return days(location.battery_days) if battery else "on mains"
 
 
-def latency_text(place: Place) -> str:
+def latency_text(location: Place) -> str:
     """From the last reading to the answer."""
-    if place.computing:
-        return seconds(place.latency_s)
-    return f"{seconds(place.latency_s)} of the link" if place.latency_s else "not known"
+    if location.computing:
+        return seconds(location.latency_s)
+    return f"{seconds(location.latency_s)} of the link" if location.latency_s else "not known"
 
 
-def computing_text(place: Place) -> str:
+def computing_text(location: Place) -> str:
     """Return the device's own energy for answers."""
-    return joules(place.compute_j_day) if place.computing or place.name != DEVICE else "not known"
+    return joules(location.compute_j_day) if location.computing or location.name != DEVICE else "not known"
 
 
 _PLACE_ROWS: tuple[tuple[str, Callable[[Place], str]], ...] = (

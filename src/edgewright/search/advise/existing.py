@@ -12,18 +12,18 @@ from edgewright.schema.advice import Existing
 from edgewright.schema.errors import UnknownNameError
 
 
-def set_of(place: Path | None) -> str:
+def set_of(path: Path | None) -> str:
     """Return the public set that a folder or file is a copy of, by its name and its files; empty where it is none."""
-    if place is None:
+    if path is None:
         return ""
-    folder = place if place.is_dir() else place.resolve().parent
+    folder = path if path.is_dir() else path.resolve().parent
     for name in names():
         found = public_set(name)
-        if place.is_dir():
+        if path.is_dir():
             if found.folder and folder.resolve().name in (found.folder, name):
                 return name
-        elif any(_same(place, file.name, file.sha256, folder.name == found.folder) for file in found.files) or (
-            found.folder and folder.name == found.folder and place.stem == found.folder
+        elif any(_same(path, file.name, file.sha256, folder.name == found.folder) for file in found.files) or (
+            found.folder and folder.name == found.folder and path.stem == found.folder
         ):
             return name
     return ""
@@ -37,11 +37,11 @@ def is_read(name: str) -> bool:
         return False
 
 
-def _same(place: Path, name: str, sha256: str, at_home: bool) -> bool:
+def _same(path: Path, name: str, sha256: str, at_home: bool) -> bool:
     """Return whether a file is that of a set: its name, and its hash or the name of its folder."""
-    if place.name != name:
+    if path.name != name:
         return False
-    return at_home or (bool(sha256) and hashlib.sha256(place.read_bytes()).hexdigest() == sha256)
+    return at_home or (bool(sha256) and hashlib.sha256(path.read_bytes()).hexdigest() == sha256)
 
 
 def pipeline_of(name: str) -> str:

@@ -45,8 +45,8 @@ class Look:
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column in the rows that were read."""
-        place = self.header.index(name)
-        return [row[place] for row in self.rows]
+        position = self.header.index(name)
+        return [row[position] for row in self.rows]
 
     def few_valued(self) -> tuple[str, ...]:
         """Return columns of two to twelve values, each of which occurs often: what a target could be."""
@@ -60,29 +60,29 @@ class Look:
 
 def look(data: str) -> Look:
     """Look at a file or folder; what cannot be read as a table of text has no columns here."""
-    place = Path(data)
-    if not place.exists():
+    file_path = Path(data)
+    if not file_path.exists():
         return Look(None)
-    if place.is_dir():
-        names = (path for path in place.rglob("*") if path.is_file() and not path.name.startswith("."))
-        return Look(place, Counter(_ending(path.name) for path in names))
-    endings = Counter([_ending(place.name)])
-    if not place.name.lower().endswith(_TABLES):
-        return Look(place, endings)
-    header, rows = _table(place)
+    if file_path.is_dir():
+        names = (path for path in file_path.rglob("*") if path.is_file() and not path.name.startswith("."))
+        return Look(file_path, Counter(_ending(path.name) for path in names))
+    endings = Counter([_ending(file_path.name)])
+    if not file_path.name.lower().endswith(_TABLES):
+        return Look(file_path, endings)
+    header, rows = _table(file_path)
     words = {name: found for i, name in enumerate(header) if (found := _words([row[i] for row in rows])) > 0}
     counters = tuple(name for i, name in enumerate(header) if _counts([row[i] for row in rows]))
-    return Look(place, endings, header, rows, words, counters)
+    return Look(file_path, endings, header, rows, words, counters)
 
 
 def _ending(name: str) -> str:
     return "".join(Path(name.removesuffix(".gz")).suffixes[-1:]).lower()
 
 
-def _table(place: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Header and first rows; both empty where it is no table."""
     try:
-        with gzip.open(place, "rb") if place.name.endswith(".gz") else place.open("rb") as file:
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
             lines = [file.readline(65536) for _ in range(_ROWS + 1)]
         text = b"".join(lines).decode("utf-8-sig")
         dialect = csv.Sniffer().sniff("\n".join(text.splitlines()[:20]), delimiters=",;\t|")

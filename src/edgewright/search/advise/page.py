@@ -47,18 +47,18 @@ def scores(record: LadderRecord, choice: str) -> Markup:
 
 def energy(places: Sequence[Place], chosen: str) -> Markup:
     """Energy of the device a day as bars: radio, computing, sleeping, on one scale."""
-    most = max(place.energy_j_day for place in places) or 1.0
+    maximum = max(place.energy_j_day for place in places) or 1.0
     height = 30.0 * len(places) + 6
-    said = ", ".join(f"{p.name} {joules(p.energy_j_day)}" for p in places)
-    parts = [_open(height, f"Device energy per day by place: {said}")]
-    for number, place in enumerate(places):
+    text = ", ".join(f"{p.name} {joules(p.energy_j_day)}" for p in places)
+    parts = [_open(height, f"Device energy per day by place: {text}")]
+    for number, location in enumerate(places):
         x, y = _LEFT, 30.0 * number + 4
-        parts.append(_text(_LEFT - 8, y + 15, place.name, "end", bold=place.name == chosen))
-        for series, part in enumerate((place.radio_j_day, place.compute_j_day, place.sleep_j_day), 1):
-            wide = round(part / most * (_WIDTH - _LEFT - _RIGHT), 1)
+        parts.append(_text(_LEFT - 8, y + 15, location.name, "end", bold=location.name == chosen))
+        for series, part in enumerate((location.radio_j_day, location.compute_j_day, location.sleep_j_day), 1):
+            wide = round(part / maximum * (_WIDTH - _LEFT - _RIGHT), 1)
             parts.append(f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="20" fill="var(--series-{series})"/>')
             x += wide
-        parts.append(_text(x + 8, y + 15, joules(place.energy_j_day), "start", bold=place.name == chosen))
+        parts.append(_text(x + 8, y + 15, joules(location.energy_j_day), "start", bold=location.name == chosen))
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - as above
 
 

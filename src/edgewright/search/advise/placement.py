@@ -22,25 +22,25 @@ _FARTHEST = 100.0
 _MOST = 3
 
 
-def turning(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[Flip, ...]:
+def turning(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
     """Return the needs at which the place is lost, and the figures nearest to changing it."""
-    return (*_by_needs(setting, needs, place), *_by_figures(setting, needs, place))
+    return (*_by_needs(setting, needs, location), *_by_figures(setting, needs, location))
 
 
-def _by_needs(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[Flip, ...]:
+def _by_needs(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
     """For each amount that was not asked for: the limit from which on this place misses it, and what is left."""
     names = {need.name for need in needs}
     lines = []
-    if "latency" not in names and place.latency_s > 0 and place.computing:
-        limit = place.latency_s
+    if "latency" not in names and location.latency_s > 0 and location.computing:
+        limit = location.latency_s
         then = _left(setting, needs, Need(name="latency", text="latency", limit=limit * 0.99))
         lines.append(Flip(when=f"if latency must be below {seconds(limit)}", then=then))
-    known = place.computing or place.name != DEVICE
-    if "battery" not in names and setting.battery and known and math.isfinite(place.battery_days):
-        limit = place.battery_days
+    known = location.computing or location.name != DEVICE
+    if "battery" not in names and setting.battery and known and math.isfinite(location.battery_days):
+        limit = location.battery_days
         then = _left(setting, needs, Need(name="battery", text="battery", limit=limit * 1.01))
         lines.append(Flip(when=f"if the battery must last more than {days(limit)}", then=then))
-    if place.name != DEVICE and "privacy" not in names:
+    if location.name != DEVICE and "privacy" not in names:
         lines.append(Flip(when="if readings may not leave the device (privacy)",
                          then=_left(setting, needs, Need(name="privacy", text="privacy"))))  # fmt: skip
     return tuple(lines)
@@ -55,13 +55,13 @@ def _left(setting: Setting, needs: tuple[Need, ...], more: Need) -> str:
     return f"the advice changes to the {best.name}"
 
 
-def _by_figures(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[Flip, ...]:
+def _by_figures(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
     """Return figures at which another place becomes the cheapest, the nearest first."""
     found = []
     for name in _FIGURES:
         value = setting.figures[name]
         for up in (True, False):
-            limit = _limit(setting, needs, place, name, up)
+            limit = _limit(setting, needs, location, name, up)
             if limit is not None:
                 other, _ = choose(_places(setting, needs, name, limit))
                 found.append((max(limit / value, value / limit), name, limit, other.name, up))
@@ -83,7 +83,7 @@ def _places(setting: Setting, needs: tuple[Need, ...], name: str, value: float) 
     return places(replace(setting, figures=setting.figures.having(**{name: value})), needs)
 
 
-def _limit(setting: Setting, needs: tuple[Need, ...], place: Place, name: str, up: bool) -> float | None:
+def _limit(setting: Setting, needs: tuple[Need, ...], location: Place, name: str, up: bool) -> float | None:
     """Return the value of a figure from which on another place is advised; None where none within `_FARTHEST` is.
 
     Found by bisection of the logarithm, since places may also be lost to a need on the way.
@@ -94,7 +94,7 @@ def _limit(setting: Setting, needs: tuple[Need, ...], place: Place, name: str, u
     sign = 1.0 if up else -1.0
 
     def other(power: float) -> bool:
-        return choose(_places(setting, needs, name, value * 10 ** (sign * power)))[0].name != place.name
+        return choose(_places(setting, needs, name, value * 10 ** (sign * power)))[0].name != location.name
 
     steps = [power / 4 for power in range(1, int(4 * math.log10(_FARTHEST)) + 1)]
     first = next((power for power in steps if other(power)), None)
@@ -160,14 +160,14 @@ def places(setting: Setting, needs: tuple[Need, ...]) -> tuple[Place, ...]:
     return tuple(_judged(_place(name, setting), setting, needs) for name in (DEVICE, GATEWAY, SERVER))
 
 
-def sent(place: str, setting: Setting) -> tuple[float, float]:
+def sent(location: str, setting: Setting) -> tuple[float, float]:
     """Return bytes, headers included, and messages that the device sends in a day.
 
     On the device only answers that tell something new are sent. Elsewhere all readings are: at least a message an
     answer, since nobody can answer before the last reading is there, and as many as their bytes fill.
     """
     traffic, figures = setting.traffic, setting.figures
-    if place == DEVICE:
+    if location == DEVICE:
         messages = traffic.told_day
         return messages * (figures["answer"] + figures["radio_header"]), messages
     messages = max(traffic.answers_day, math.ceil(traffic.raw_bytes_day / figures["radio_payload"]))
@@ -232,44 +232,48 @@ def _leaves(name: str, setting: Setting) -> str:
     return f"every reading of {some}" + (", to the gateway only" if name == GATEWAY else "")
 
 
-def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
+def _judged(location: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
     """Return the place with the needs that it misses, and the factor by which the worst is."""
     figures = {
-        "latency": (place.latency_s, False, seconds),
-        "battery": (place.battery_days, True, days),
-        "bandwidth": (place.bytes_day, False, lambda value: f"{amount_bytes(value)}/day"),
-        "price": (place.cost_year, False, lambda value: f"{dollars(value)}/y"),
+        "latency": (location.latency_s, False, seconds),
+        "battery": (location.battery_days, True, days),
+        "bandwidth": (location.bytes_day, False, lambda value: f"{amount_bytes(value)}/day"),
+        "price": (location.cost_year, False, lambda value: f"{dollars(value)}/y"),
     }
     lines, worst = list[str](), 0.0
     for need in needs:
-        factor, said = 0.0, ""
+        factor, message = 0.0, ""
         if need.name in figures and need.limit is not None:
             value, more_is_better, words = figures[need.name]
             factor = need.limit / value if more_is_better else value / need.limit
             side = "too short" if more_is_better else "too much"
-            said = f"{need.text}: {words(value)}, {side} by {words(abs(value - need.limit))}"
-        elif need.name == "offline" and place.name == SERVER:
-            factor, said = math.inf, "offline: it gives no answers without internet"
-        elif need.name == "privacy" and place.name != DEVICE:
-            factor, said = math.inf, f"privacy: {place.leaves}"
-        if factor <= 1 and (unknown := _unknown(place, need)):
-            factor, said = _UNCONFIRMED, unknown
+            message = f"{need.text}: {words(value)}, {side} by {words(abs(value - need.limit))}"
+        elif need.name == "offline" and location.name == SERVER:
+            factor, message = math.inf, "offline: it gives no answers without internet"
+        elif need.name == "privacy" and location.name != DEVICE:
+            factor, message = math.inf, f"privacy: {location.leaves}"
+        if factor <= 1 and (unknown := _unknown(location, need)):
+            factor, message = _UNCONFIRMED, unknown
         if factor > 1:
-            lines, worst = [*lines, said], max(worst, factor)
-    if place.name in setting.cannot:
-        lines, worst = [*lines, setting.cannot[place.name]], math.inf
-    most = setting.figures["radio_most"]
-    if place.bytes_day > most:
-        lines.append(f"{setting.figures.radio} may send {amount_bytes(most)}/day: {amount_bytes(place.bytes_day)}/day")
-        worst = max(worst, place.bytes_day / most)
-    return msgspec.structs.replace(place, misses=tuple(lines), beyond=min(worst, 1e9))
+            lines, worst = [*lines, message], max(worst, factor)
+    if location.name in setting.cannot:
+        lines, worst = [*lines, setting.cannot[location.name]], math.inf
+    maximum = setting.figures["radio_most"]
+    if location.bytes_day > maximum:
+        lines.append(
+            f"{setting.figures.radio} may send {amount_bytes(maximum)}/day: {amount_bytes(location.bytes_day)}/day"
+        )
+        worst = max(worst, location.bytes_day / maximum)
+    return msgspec.structs.replace(location, misses=tuple(lines), beyond=min(worst, 1e9))
 
 
-def _unknown(place: Place, need: Need) -> str:
+def _unknown(location: Place, need: Need) -> str:
     """Why nobody can confirm that a need is met: it depends on how long an answer takes, which is not known there."""
-    if place.computing or need.name not in (("latency", "battery", "price") if place.name == DEVICE else ("latency",)):
+    if location.computing or need.name not in (
+        ("latency", "battery", "price") if location.name == DEVICE else ("latency",)
+    ):
         return ""
-    return f"{need.text}: not confirmed, because the time of an answer on {place.runs_on} is unknown"
+    return f"{need.text}: not confirmed, because the time of an answer on {location.runs_on} is unknown"
 
 
 def choose(found: tuple[Place, ...]) -> tuple[Place, str]:

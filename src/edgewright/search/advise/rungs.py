@@ -88,16 +88,16 @@ def _size(rung: RungRecord) -> float:
 def _why(record: LadderRecord, rung: RungRecord) -> str:
     """Return the rung in a sentence: its score, what it gains, what the best above it would change."""
     assert rung.score is not None  # noqa: S101 - only measured rungs are chosen
-    said = f"{record.metric_title} {figure(rung.score.value)} ({figure(rung.score.low)} to {figure(rung.score.high)})"
+    text = f"{record.metric_title} {figure(rung.score.value)} ({figure(rung.score.low)} to {figure(rung.score.high)})"
     if rung.gain is not None and rung.climbed:
         before = rung_of(record, rung.against)
-        said += f", {change(rung)} over {before.title if before else rung.against}"
+        text += f", {change(rung)} over {before.title if before else rung.against}"
     above = _above(record, rung)
     if above and above[0].gain is not None:
         many = f"the best of {len(above)} rungs tried above it" if len(above) > 1 else "tried above it"
-        said += f"; {above[0].title}, {many}, changes {change(above[0])}"
-        said += f", {_verdict(above[0].gain)}" if above[0].p is None else ""
-    return f"{said}. {record.stopped}. {record.power}" if record.power else said
+        text += f"; {above[0].title}, {many}, changes {change(above[0])}"
+        text += f", {_verdict(above[0].gain)}" if above[0].p is None else ""
+    return f"{text}. {record.stopped}. {record.power}" if record.power else text
 
 
 def _verdict(gain: Interval) -> str:
@@ -114,7 +114,7 @@ def _above(record: LadderRecord, rung: RungRecord) -> list[RungRecord]:
 
 def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
     """Return what about the data or the device would change the rung."""
-    told = []
+    records = []
     above = _above(record, rung)
     able = [one for one in above if one.gain is not None and one.gain.value > 0]
     for one in able[:1]:
@@ -122,11 +122,11 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
         half = one.gain.value - one.gain.low
         if one.gain.low > 0:
             then = f"{one.title} would be chosen: {signed(one.gain.value)} ({span(one.gain)})"
-            told.append(Flip(when=f"on a device with enough {one.beyond or 'memory'}", then=then))
+            records.append(Flip(when=f"on a device with enough {one.beyond or 'memory'}", then=then))
             continue
         units = math.ceil(record.units * (half / one.gain.value) ** 2)
         many = f"{units:,} {record.kept}s instead of {record.units:,}"
-        told.append(
+        records.append(
             Flip(
                 when=f"if {one.title} kept its gain of {signed(one.gain.value)} over {many}",
                 then=f"the gain would be significant and {one.title} chosen (interval width falls as 1/sqrt(n))",
@@ -134,27 +134,29 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
         )
     surely = above[0].gain if not able and above else None
     if surely is not None and surely.high <= 0:
-        told.append(Flip(when="with more such data", then="no change likely: all rungs above are significantly worse"))
+        records.append(
+            Flip(when="with more such data", then="no change likely: all rungs above are significantly worse")
+        )
     elif surely is not None:
         best = surely
-        told.append(
+        records.append(
             Flip(
                 when=f"if a rung above reached the upper end of its interval ({signed(best.high)})",
                 then=f"it would be chosen; the best of them, {above[0].title}, measured {signed(best.value)}",
             )
         )
-    told += [
+    records += [
         Flip(when=f"on a device with more {one.beyond}", then=f"{one.title} could be compared")
         for one in record.rungs
         if one.beyond
     ]
     untried = [one.title for one in record.rungs if one.left_out == "not tried"]
     if untried:
-        told.append(
+        records.append(
             Flip(
                 when=f"with --patience 0 the ladder also tries {', '.join(untried)}",
                 then=f"they were left out because {record.patience} rungs in a row gave no "
                 f"{'better score' if record.power else 'significant gain'}",
             )
         )
-    return tuple(told)
+    return tuple(records)

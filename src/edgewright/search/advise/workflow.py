@@ -43,12 +43,12 @@ def advise(request: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) 
     footprint = found.price(profile)
     setting = _setting(found, request, profile, figures, footprint)
     places = placement.places(setting, request.needs)
-    place, why = placement.choose(places)
-    said = {text.split()[0] for text in found.unmet}
-    missed = (miss for miss in place.misses if miss.split("=")[0] not in said)
+    location, why = placement.choose(places)
+    reported = {text.split()[0] for text in found.unmet}
+    missed = (miss for miss in location.misses if miss.split("=")[0] not in reported)
     unmet = (*found.unmet, *_without_ladder(found, request.needs, footprint), *missed)
     if unmet:
-        near = _simpler(found, setting, request.needs) if place.misses else ()
+        near = _simpler(found, setting, request.needs) if location.misses else ()
         unmet = (*unmet, *near, *_nearest(found, request, profile))
     return Advice(
         name=found.name,
@@ -62,7 +62,7 @@ def advise(request: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) 
         parameters=figures.parameters(),
         traffic=setting.traffic,
         places=places,
-        place=place.name,
+        place=location.name,
         place_why=why,
         existing=found.existing,
         ladder=found.ladder,
@@ -74,8 +74,8 @@ def advise(request: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) 
         unmet=unmet,
         curve=found.curve,
         curve_note=found.curve_note,
-        flips=(*found.flips, *turning(setting, request.needs, place)),
-        costs=(*_costs(place, footprint, setting), *found.costs),
+        flips=(*found.flips, *turning(setting, request.needs, location)),
+        costs=(*_costs(location, footprint, setting), *found.costs),
         commands=found.commands,
         notes=(*found.notes, *_notes(found, profile, footprint, radio)),
     )
@@ -85,15 +85,15 @@ def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint 
     """Return needs about the model itself that are not met, or that nobody can judge, where no ladder judged them."""
     if found.ladder is not None:
         return ()
-    told = list[str]()
+    lines = list[str]()
     limits = {name: limit for name in ("flash", "ram") if (limit := limit_of(needs, name)) is not None}
     if footprint is not None:
-        told += over_budget(footprint, Budget(**{name: int(limit) for name, limit in limits.items()}))
+        lines += over_budget(footprint, Budget(**{name: int(limit) for name, limit in limits.items()}))
     elif limits:
-        told += [f"{name}: unknown until the model exists" for name in limits]
+        lines += [f"{name}: unknown until the model exists" for name in limits]
     if limit_of(needs, "score") is not None:
-        told.append(f"score: the advice cannot check a score for {found.frame.task}")
-    return tuple(told)
+        lines.append(f"score: the advice cannot check a score for {found.frame.task}")
+    return tuple(lines)
 
 
 def _setting(
@@ -108,9 +108,9 @@ def _setting(
     )
     small = takes_programs(profile)
     works = {placement.DEVICE: _work(profile, footprint, figures, small)}
-    for place, name in ((placement.GATEWAY, GATEWAY_PROFILE), (placement.SERVER, SERVER_PROFILE)):
+    for location, name in ((placement.GATEWAY, GATEWAY_PROFILE), (placement.SERVER, SERVER_PROFILE)):
         other = load_profile(name)
-        works[place] = _work(other, found.price(other), figures, False)
+        works[location] = _work(other, found.price(other), figures, False)
     server = works[placement.SERVER]
     works[placement.SERVER] = replace(server, active_w=figures["server_power"])
     sleep = profile.sleep.value if profile.sleep else figures["sleep" if small else "system_sleep"]
@@ -142,8 +142,8 @@ def _cannot(found: Found, profile: Profile) -> dict[str, str]:
     held = min(profile.flash.value, profile.ram.value)
     if found.least_bytes <= held:
         return {}
-    least, has = placement.amount_bytes(found.least_bytes), placement.amount_bytes(held)
-    return {placement.DEVICE: f"{found.least_why} needs at least {least} of memory; {profile.name} has {has}"}
+    smallest, has = placement.amount_bytes(found.least_bytes), placement.amount_bytes(held)
+    return {placement.DEVICE: f"{found.least_why} needs at least {smallest} of memory; {profile.name} has {has}"}
 
 
 def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small: bool) -> placement.Work:
@@ -196,7 +196,7 @@ def _nearest(found: Found, request: AdviceRequest, profile: Profile) -> tuple[st
     return (f"the closest device that is fast enough: {name}, {placement.seconds(value)} (modelled)",)
 
 
-def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
+def _costs(location: Place, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
     lines: list[tuple[str, str]] = []
     if footprint is not None:
         for name, spread in (("flash", footprint.flash), ("RAM", footprint.ram)):
@@ -205,28 +205,28 @@ def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting
         time = footprint.latency_us
         span = time and f"({placement.seconds(time.low / 1e6)} to {placement.seconds(time.high / 1e6)}), {time.how}"
         lines.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
-    known = place.computing or place.name != placement.DEVICE
-    least, most = ("", "") if known else ("at least ", "at most ")
-    lines.append(("device energy", f"{least}{placement.joules(place.energy_j_day)} a day"))
+    known = location.computing or location.name != placement.DEVICE
+    smallest, largest = ("", "") if known else ("at least ", "at most ")
+    lines.append(("device energy", f"{smallest}{placement.joules(location.energy_j_day)} a day"))
     if setting.battery:
         cell = placement.joules(setting.figures["cell"])
-        lines.append(("battery", f"{most}{placement.days(place.battery_days)} from a cell of {cell}"))
-    lines.append(("money", f"{placement.dollars(place.cost_year)} per device and year"))
+        lines.append(("battery", f"{largest}{placement.days(location.battery_days)} from a cell of {cell}"))
+    lines.append(("money", f"{placement.dollars(location.cost_year)} per device and year"))
     return tuple(lines)
 
 
 def _notes(found: Found, profile: Profile, footprint: Footprint | None, radio: str) -> tuple[str, ...]:
-    told = []
+    records = []
     if footprint is None:
-        told.append(
+        records.append(
             "the compute time of an answer is unknown until the model exists, so places are compared by the data sent; "
             "computing counts as zero"
         )
     else:
-        told += footprint.notes
+        records += footprint.notes
     if profile.active is None:
-        told.append(f"the profile {profile.name} has no power figures; active and sleep are assumed")
+        records.append(f"the profile {profile.name} has no power figures; active and sleep are assumed")
     if radio == "ble":
-        told.append("the estimate assumes that a phone or hub relays ble messages at no cost")
-    told.append("sensor energy is the same in every place and not counted")
-    return tuple(dict.fromkeys(told))
+        records.append("the estimate assumes that a phone or hub relays ble messages at no cost")
+    records.append("sensor energy is the same in every place and not counted")
+    return tuple(dict.fromkeys(records))

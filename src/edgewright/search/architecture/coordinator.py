@@ -143,11 +143,11 @@ class Search:
         batches = [msgspec.json.encode(Batch(configs=tuple(part), folds=folds)) for part in parts]  # type: ignore[arg-type]
         found: dict[int, list[T] | Exception] = {}
         if batches:
-            for place, given in self.engine.run(work, msgspec.json.encode(self.shared), batches):
-                found[place] = given if isinstance(given, Exception) else msgspec.json.decode(given, type=kind)
+            for index, given in self.engine.run(work, msgspec.json.encode(self.shared), batches):
+                found[index] = given if isinstance(given, Exception) else msgspec.json.decode(given, type=kind)
         answers: list[T | Exception] = []
-        for place, part in enumerate(parts):
-            of_part = found[place]
+        for index, part in enumerate(parts):
+            of_part = found[index]
             answers += [of_part] * len(part) if isinstance(of_part, Exception) else of_part
         return answers
 
@@ -186,9 +186,11 @@ class Search:
             raise InputError("a pipeline that can be built for the device", why, self.space.config.name)
         _, point, estimate = min(found, key=lambda one: one[0])
         beyond = "; ".join(misses(estimate, self.budget))
-        least = enough(estimate, self.budget)
+        smallest = enough(estimate, self.budget)
         # Where the profile knows no power, no budget with a limit of energy can be met.
-        fits = f"It fits --budget {least}; or " if estimate.violation(parse_budget(least)) == 0 else "Allow more, "
+        fits = (
+            f"It fits --budget {smallest}; or " if estimate.violation(parse_budget(smallest)) == 0 else "Allow more, "
+        )
         raise CheckFailedError(
             f"no point of this search fits the budget: the closest, {described(self.space, point)}, has {beyond}",
             do=f"{fits}choose another --device, or widen the ranges in [search]",

@@ -129,10 +129,10 @@ def described(space: Space, point: Point) -> str:
 
 def feature_names(space: Space) -> tuple[str, ...]:
     """Name the numbers of `described`: 'statistics (slope) of acc_x, acc_y, acc_z'; empty without a union."""
-    place, count = space.parts
+    index, count = space.parts
     if not any(axis.name.startswith("part.") for axis in space.axes):
         return ()
-    return tuple(_named(part) for part in space.config.stages[place]["parts"][:count])
+    return tuple(_named(part) for part in space.config.stages[index]["parts"][:count])
 
 
 def features_of_point(space: Space, point: Point) -> tuple[int, ...]:

@@ -92,10 +92,10 @@ class Features:
             X = np.asarray(problem.samples.X, np.float32)
             tables = tuple({**table, "copies": self.copies} for table in config.training.augment)
             windows, origin = augmented(tables, X, config.seed) if self.copies else (X, np.arange(len(X)))
-            place = np.arange(len(windows)) // len(X)
+            location = np.arange(len(windows)) // len(X)
             context = first_context(problem.samples, problem.task, config.seed)
             key = digest([sha256(problem.samples), tables, config.seed, name])
-            self._prepared[name] = Prepared(problem, windows, origin.astype(np.int64), place, context, key)
+            self._prepared[name] = Prepared(problem, windows, origin.astype(np.int64), location, context, key)
         return self._prepared[name]
 
     def folds(self, window: WindowConfig | None, count: int) -> tuple[Fold, ...]:
@@ -146,8 +146,8 @@ class Features:
         except EdgewrightError:
             raise
         except ValueError as error:
-            said = str(error).split("\n")[0]
-            raise InputError(f"samples the stage {part.name!r} can take", said, f"stage {part.name}") from None
+            text = str(error).split("\n")[0]
+            raise InputError(f"samples the stage {part.name!r} can take", text, f"stage {part.name}") from None
         return X, next_context(context, fitted, X.shape[1:]), name
 
     def _union(self, part: Part, estimator: Any, key: str, given: _Fitting) -> tuple[Floats, Any, str]:  # noqa: ANN401
@@ -172,14 +172,14 @@ class Features:
         given: _Fitting,
     ) -> tuple[str, Any]:
         """Return a name for what the fitted stage makes of the rows called `key`, and the stage."""
-        asked = digest([key, table, given.name])
-        if asked not in self._fits:
+        requested = digest([key, table, given.name])
+        if requested not in self._fits:
             fitted = clone(estimator).fit(given.X[given.train], given.y[given.train])
             learned = state_digest({name: getattr(fitted, name, None) for name in state})
-            self._fits[asked] = (digest([key, table, learned]), fitted)
+            self._fits[requested] = (digest([key, table, learned]), fitted)
             if len(self._fits) > MOST_FITS:
                 self._fits.popitem(last=False)
-        return self._fits[asked]
+        return self._fits[requested]
 
 
 @dataclass(frozen=True)

@@ -34,26 +34,26 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 def everywhere(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig, str | None]:
     """Return the pipeline and its data with paths that are valid in any folder, such as a worker's."""
     changed: dict[str, Any] = {}
-    place, profile = config.data.get("path"), config.device.profile
-    if isinstance(place, str) and place:
-        changed["data"] = {**config.data, "path": str(Path(place).absolute())}
+    location, profile = config.data.get("path"), config.device.profile
+    if isinstance(location, str) and location:
+        changed["data"] = {**config.data, "path": str(Path(location).absolute())}
     if profile.endswith(".toml"):
         changed["device"] = msgspec.structs.replace(config.device, profile=str(Path(profile).absolute()))
     return msgspec.structs.replace(config, **changed), None if data is None else str(Path(data).absolute())
 
 
-def identity_of(config: PipelineConfig, profile: Profile, samples: str, **asked: Any) -> Identity:  # noqa: ANN401
+def identity_of(config: PipelineConfig, profile: Profile, samples: str, **request: Any) -> Identity:  # noqa: ANN401
     """Return what a study is of.
 
     Args:
         config: of the pipeline.
         profile: of the device.
         samples: SHA-256 of the samples.
-        asked: budget, sampler, folds and batch, as of `Identity`.
+        **request: budget, sampler, folds and batch, as of `Identity`.
     """
     return Identity(
         pipeline=config.name, config=digest(placeless(config))[:12], data=samples[:12],
-        device=f"{profile.name} {digest(profile)[:8]}", seed=config.seed, **asked,
+        device=f"{profile.name} {digest(profile)[:8]}", seed=config.seed, **request,
     )  # fmt: skip
 
 
@@ -84,9 +84,9 @@ def kept(folder: Path) -> Kept:
     try:
         return msgspec.json.decode((folder / KEPT).read_bytes(), type=Kept)
     except (OSError, msgspec.DecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error).replace("`", "'")
+        text = error.strerror if isinstance(error, OSError) else str(error).replace("`", "'")
         raise InputError(
-            "the pipeline of a study", said or "nothing", str(folder / KEPT), "Restore it with --resume"
+            "the pipeline of a study", text or "nothing", str(folder / KEPT), "Restore it with --resume"
         ) from None
 
 

@@ -116,15 +116,15 @@ def _window(config: PipelineConfig, point: Mapping[str, Value]) -> Any:  # noqa:
 def _stages(
     config: PipelineConfig, union: tuple[int, int], point: Mapping[str, Value], *, windows: bool
 ) -> tuple[dict[str, Any], ...]:
-    place, count = union
+    index, count = union
     stages = [dict(stage) for stage in config.stages]
     if windows:
         features = listing("edgewright.features", "STAGE")
         return tuple(stage for stage in stages if stage.get("kind") not in features)
     if f"part.{count}" in point:
-        kept = [part for n, part in enumerate(stages[place]["parts"], 1) if point[f"part.{n}"]]
+        kept = [part for n, part in enumerate(stages[index]["parts"], 1) if point[f"part.{n}"]]
         # A point without any feature cannot be built; it stands for the first part alone.
-        stages[place]["parts"] = kept or [stages[place]["parts"][0]]
+        stages[index]["parts"] = kept or [stages[index]["parts"][0]]
     if "select.k" in point:
         next(stage for stage in stages if stage.get("kind") == "select")["k"] = int(point["select.k"])
     return tuple(stages)

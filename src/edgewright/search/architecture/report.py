@@ -223,8 +223,8 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> Markup:
     lines = ""
     for *cells_of, last in body:
         # What a row says in words stands last and is broken into lines, so that it is seen without scrolling.
-        said = f"<td class='say'>{html.escape(last)}</td>"
-        lines += "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells_of) + said + "</tr>"
+        message = f"<td class='say'>{html.escape(last)}</td>"
+        lines += "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells_of) + message + "</tr>"
     table = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
     return Markup(f"<div class='scroll' tabindex='0'>{table}</div>")  # noqa: S704 - cells are escaped above
 

@@ -37,9 +37,9 @@ class Space:
 
     def corners(self) -> tuple[Point, ...]:
         """Return the smallest points there are: narrowest and shallowest, with each part of the features alone."""
-        least: Point = {axis.name: axis.least() for axis in self.axes}
+        smallest: Point = {axis.name: axis.least() for axis in self.axes}
         parts = [axis.name for axis in self.axes if axis.name.startswith("part.")]
-        singles = [{**least, **{name: name == one for name in parts}} for one in parts] or [least]
+        singles = [{**smallest, **{name: name == one for name in parts}} for one in parts] or [smallest]
         found: list[Point] = []
         for name in ("input", "window"):
             axis = next((axis for axis in self.axes if axis.name == name), None)
@@ -82,46 +82,46 @@ def space_of(config: PipelineConfig) -> Space:
         raise InputError(
             "a network", repr(config.model.kind), f"{config.name} [model] kind", "A search needs a network"
         )
-    asked = config.search if isinstance(config.search, SearchConfig) else SearchConfig()
-    place, count = _union(config)
+    search_config = config.search if isinstance(config.search, SearchConfig) else SearchConfig()
+    index, count = _union(config)
     axes: list[Axis] = []
-    if asked.features and 1 < count <= MOST_PARTS:
+    if search_config.features and 1 < count <= MOST_PARTS:
         axes += [Axis(f"part.{number}", (True, False)) for number in range(1, count + 1)]
     selecting = next((stage for stage in config.stages if stage.get("kind") == "select"), None)
-    if asked.features and selecting is not None:
+    if search_config.features and selecting is not None:
         k = int(selecting.get("k", 1))
         axes.append(Axis("select.k", tuple(sorted({max(1, k // 4), max(1, k // 2), max(1, 3 * k // 4), k}))))
-    if config.window is not None and len(asked.windows) > 1:
-        axes.append(Axis("window", tuple(sorted(set(asked.windows)))))
-    axes += _network_axes(config, asked)
-    if len(asked.bits) > 1:
-        axes.append(Axis("bits", tuple(sorted(set(asked.bits)))))
-    axes += _training_axes(config, asked)
-    axes += [Axis(f"set:{key}", tuple(values)) for key, values in asked.choices.items()]
+    if config.window is not None and len(search_config.windows) > 1:
+        axes.append(Axis("window", tuple(sorted(set(search_config.windows)))))
+    axes += _network_axes(config, search_config)
+    if len(search_config.bits) > 1:
+        axes.append(Axis("bits", tuple(sorted(set(search_config.bits)))))
+    axes += _training_axes(config, search_config)
+    axes += [Axis(f"set:{key}", tuple(values)) for key, values in search_config.choices.items()]
     for axis in axes:
         if not axis.choices and not 0 < axis.low <= axis.high:
             raise InputError(
                 "two numbers above 0, the smaller first", f"{axis.low:g}, {axis.high:g}", f"[search] {axis.name}"
             )
-    return Space(config, tuple(axes), (place, count))
+    return Space(config, tuple(axes), (index, count))
 
 
-def _network_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
+def _network_axes(config: PipelineConfig, search_config: SearchConfig) -> list[Axis]:
     axes = []
-    if config.window is not None and "windows" in asked.inputs:
+    if config.window is not None and "windows" in search_config.inputs:
         able = [kind for kind in listing(PACKAGE, "LAYER") if layer_of({"kind": kind}).search == "windows"]
-        for kind in asked.layers:
+        for kind in search_config.layers:
             if kind not in able:
                 raise UnknownNameError("layer on windows", kind, able, "[search] layers")
-        if len(asked.inputs) > 1:
-            axes.append(Axis("input", tuple(dict.fromkeys(asked.inputs))))
-        if len(asked.layers) > 1:
-            axes.append(Axis("layer", tuple(dict.fromkeys(asked.layers))))
+        if len(search_config.inputs) > 1:
+            axes.append(Axis("input", tuple(dict.fromkeys(search_config.inputs))))
+        if len(search_config.layers) > 1:
+            axes.append(Axis("layer", tuple(dict.fromkeys(search_config.layers))))
         axes.append(Axis("kernel", (3, 5, 9)))
     widths = [(n, int(w)) for n, w in enumerate(own_widths(config), 1)]
     if rebuilt(config):
         own = max(1, len(widths))
-        shallow, deep = asked.depth or (1, max(2, own))
+        shallow, deep = search_config.depth or (1, max(2, own))
         if deep > shallow:
             axes.append(Axis("depth", tuple(range(shallow, deep + 1))))
         elif deep < shallow:
@@ -129,22 +129,27 @@ def _network_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
         widest = max((width for _, width in widths), default=32)
         widths = [(n, widest) for n in range(1, deep + 1)]
     for number, width in widths:
-        low, high = asked.widths or (max(STEP, width // 4 // STEP * STEP), max(2 * STEP, -(-3 * width // STEP) * STEP))
+        low, high = search_config.widths or (
+            max(STEP, width // 4 // STEP * STEP),
+            max(2 * STEP, -(-3 * width // STEP) * STEP),
+        )
         axes.append(Axis(f"width.{number}", (), low, high, STEP if low % STEP == 0 else 1))
     return axes
 
 
-def _training_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
+def _training_axes(config: PipelineConfig, search_config: SearchConfig) -> list[Axis]:
     own = config.training
-    rate = asked.learning_rate or (own.learning_rate / 3, own.learning_rate * 3)
+    rate = search_config.learning_rate or (own.learning_rate / 3, own.learning_rate * 3)
     axes = [Axis("learning_rate", (), *rate)] if own.optimiser != "prodigy" else []
-    if own.weight_decay or asked.weight_decay:
-        axes.append(Axis("weight_decay", (), *(asked.weight_decay or (own.weight_decay / 3, own.weight_decay * 3))))
-    epochs = asked.epochs or (max(1, own.epochs * 2 // 3), max(2, own.epochs * 3 // 2))
+    if own.weight_decay or search_config.weight_decay:
+        axes.append(
+            Axis("weight_decay", (), *(search_config.weight_decay or (own.weight_decay / 3, own.weight_decay * 3)))
+        )
+    epochs = search_config.epochs or (max(1, own.epochs * 2 // 3), max(2, own.epochs * 3 // 2))
     axes.append(Axis("epochs", (), *epochs, 1))
     if own.augment:
-        most = max(int(table.get("copies", 1)) for table in own.augment)
-        copies = asked.copies or tuple(sorted({max(1, most // 3), max(1, 2 * most // 3), most}))
+        maximum = max(int(table.get("copies", 1)) for table in own.augment)
+        copies = search_config.copies or tuple(sorted({max(1, maximum // 3), max(1, 2 * maximum // 3), maximum}))
         axes.append(Axis("copies", copies))
     return [axis for axis in axes if len(axis.choices) > 1 or axis.low < axis.high]
 

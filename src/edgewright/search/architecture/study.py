@@ -59,13 +59,13 @@ def stopped_by(first: FoldError, own: Tried, done: Sequence[Tried]) -> Tried | N
     return None
 
 
-def spread_over(front: Sequence[Tried], most: int) -> list[Tried]:
-    """At most `most` points of a front, the best of each stretch of flash among them."""
-    if len(front) <= most:
+def spread_over(front: Sequence[Tried], maximum: int) -> list[Tried]:
+    """At most `maximum` points of a front, the best of each stretch of flash among them."""
+    if len(front) <= maximum:
         return list(front)
     chosen = []
-    for place in range(most):
-        stretch = front[place * len(front) // most : (place + 1) * len(front) // most]
+    for index in range(maximum):
+        stretch = front[index * len(front) // maximum : (index + 1) * len(front) // maximum]
         chosen.append(min(stretch, key=objectives))
     return chosen
 

@@ -69,15 +69,15 @@ def came_true(before: Curves, now: Curves) -> Curves:
     """
     size, error = now.data.points[-1].size, now.data.points[-1].mean
     comparable(before, now.fingerprint, size)
-    told = promised(law_of(before.data.points), size)
+    interval = promised(law_of(before.data.points), size)
     here = float(np.mean(before.data.points[-1].errors))
     wrong = before.data.points[-1].mean * before.judges if before.judges else None
     data = msgspec.structs.replace(
         before.data,
-        unanswerable=why_unanswerable(told, wrong),
+        unanswerable=why_unanswerable(interval, wrong),
         at=size,
-        predicted=told,
-        gain=Interval(value=here - told.value, low=here - told.high, high=here - told.low, method=METHOD),
+        predicted=interval,
+        gain=Interval(value=here - interval.value, low=here - interval.high, high=here - interval.low, method=METHOD),
         measured=error,
     )
     return verdict(msgspec.structs.replace(before, data=data, parameters=None))
@@ -278,7 +278,7 @@ def record_of(
         InputError: an error of nothing, or fewer than three sizes.
     """
     law = law_of(points)
-    told, here = promised(law, at), promised(law, base or law.last, measured=False)
+    interval, here = promised(law, at), promised(law, base or law.last, measured=False)
     low, high = law.exponents(LEVEL)
     largest = max(points, key=lambda point: point.size)
     return CurveRecord(
@@ -286,11 +286,14 @@ def record_of(
         exponent=Interval(value=law.exponent, low=low, high=high, method=METHOD),
         floor=law.floor,
         at=at,
-        predicted=told,
+        predicted=interval,
         gain=Interval(
-            value=here.value - told.value, low=here.value - told.high, high=here.value - told.low, method=METHOD
+            value=here.value - interval.value,
+            low=here.value - interval.high,
+            high=here.value - interval.low,
+            method=METHOD,
         ),
         single=_NINE_OF_TEN * float(np.std(largest.errors, ddof=1)) if len(largest.errors) > 1 else 0.0,
-        unanswerable=why_unanswerable(told, largest.mean * judges if judges else None),
+        unanswerable=why_unanswerable(interval, largest.mean * judges if judges else None),
         measured=measured,
     )

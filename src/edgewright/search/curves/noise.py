@@ -31,21 +31,24 @@ def promised(law: PowerLaw, size: float, *, measured: bool = True) -> Interval:
         size: that is asked about.
         measured: whether the interval is of what training on other samples gives, or of the curve itself.
     """
-    told = law.at(size, LEVEL, measured=measured)
-    low, high = told.value * (told.low / told.value) ** WIDER, told.value * (told.high / told.value) ** WIDER
-    return Interval(value=told.value, low=low, high=high, method=METHOD)
+    prediction = law.at(size, LEVEL, measured=measured)
+    low, high = (
+        prediction.value * (prediction.low / prediction.value) ** WIDER,
+        prediction.value * (prediction.high / prediction.value) ** WIDER,
+    )
+    return Interval(value=prediction.value, low=low, high=high, method=METHOD)
 
 
-def why_unanswerable(told: Interval, wrong: float | None) -> str:
+def why_unanswerable(interval: Interval, wrong: float | None) -> str:
     """Why a prediction says too little, known before anything larger is measured; empty where it says enough.
 
     Args:
-        told: the prediction.
+        interval: the prediction.
         wrong: wrong answers at the largest size; None where errors are no counts.
     """
     if wrong is not None and wrong < FEWEST_WRONG:
         return f"{wrong:.0f} wrong answers measure it; at least {FEWEST_WRONG} are needed"
-    width = (told.high - told.low) / told.value
+    width = (interval.high - interval.low) / interval.value
     return f"its interval is {width:.2f} of the error wide; at most {WIDEST:.2f} is allowed" if width > WIDEST else ""
 
 

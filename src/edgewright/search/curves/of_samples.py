@@ -140,8 +140,8 @@ def _taken(problem: Problem, pieces: list[Indices], count: int, rng: np.random.G
         return [rows[_order(problem, rows, rng)[:count]]]
     taken: list[Indices] = []
     lacking = count
-    for place in rng.permutation(len(pieces)):
-        piece = rng.permutation(pieces[place])[:lacking]
+    for location in rng.permutation(len(pieces)):
+        piece = rng.permutation(pieces[location])[:lacking]
         taken.append(piece)
         lacking -= len(piece)
         if not lacking:
@@ -208,11 +208,11 @@ class OfSamples:
         self.pieces = self._samples if problem.by == "row" else min(len(pieces) for pieces in self._pieces)
         self.scalable = self._tail.model.kind == "network"
         self.judges = sum(len(fold.test) for fold in self._folds) if metric.name == "accuracy" else 0
-        told = (
+        reported = (
             problem.name, whole.window, whole.stages, whole.model, whole.training,
             metric.name, problem.by, problem.task,
         )  # fmt: skip
-        self.fingerprint = hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()[:16]
+        self.fingerprint = hashlib.sha256(msgspec.json.encode(reported, order="deterministic")).hexdigest()[:16]
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
         """Measure the error of a model trained on a part of the samples."""
@@ -231,8 +231,8 @@ class OfSamples:
         return sum(row.parameters for row in made.model.layer_records())
 
     def _drawn(self, number: int, share: float, pool: float, repeat: int) -> Indices:
-        count, most = (max(1, round(part * self._samples)) for part in (share, pool))
-        return drawn(self._problem, self._pieces[number], min(count, most), most, repeat, self._config.seed)
+        count, maximum = (max(1, round(part * self._samples)) for part in (share, pool))
+        return drawn(self._problem, self._pieces[number], min(count, maximum), maximum, repeat, self._config.seed)
 
     def _given(self, number: int, pool: float) -> Problem:
         """Return the problem behind the stages of windows, these fitted on no more than the pool."""

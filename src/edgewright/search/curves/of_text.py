@@ -56,8 +56,8 @@ class OfText:
             self._texts, self._targets = texts, targets
             self._judges, self._truth = _of(asked, self._intents)
         else:
-            said = np.array([not one.synthetic for one in inside])
-            held = said & (_dealt(targets, rng) < 1 / HELD_OUT)
+            values = np.array([not one.synthetic for one in inside])
+            held = values & (_dealt(targets, rng) < 1 / HELD_OUT)
             self._texts = [text for text, out in zip(texts, held, strict=True) if not out]
             self._judges = [text for text, out in zip(texts, held, strict=True) if out]
             self._targets, self._truth = targets[~held], targets[held]
@@ -68,14 +68,14 @@ class OfText:
         self.samples = float(len(self._texts))
         self.pieces = len(self._texts)
         self.judges = len(self._truth)
-        told = f"{name} {size} {self._intents}"
-        self.fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
+        message = f"{name} {size} {self._intents}"
+        self.fingerprint = hashlib.sha256(message.encode()).hexdigest()[:16]
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
         """Measure the error of a model trained on a part of the texts."""
         inside = np.flatnonzero(self._pool < pool)
-        place = _dealt(self._targets[inside], np.random.default_rng((self._seed, repeat)))
-        chosen = np.sort(inside[np.argsort(place, kind="stable")[: round(share * len(self._texts))]])
+        location = _dealt(self._targets[inside], np.random.default_rng((self._seed, repeat)))
+        chosen = np.sort(inside[np.argsort(location, kind="stable")[: round(share * len(self._texts))]])
         how = How(size=self._bytes(width), seed=self._seed + repeat)
         spec, arrays = fit_student([self._texts[i] for i in chosen], self._targets[chosen], len(self._intents), how)
         answers = logits_of(spec, arrays, self._judges).argmax(axis=1)
@@ -97,8 +97,8 @@ def _of(utterances: Sequence[Utterance], intents: list[str]) -> tuple[list[str],
 
 def _dealt(targets: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each; those below any share have the mix of intents of the whole."""
-    place = np.empty(len(targets))
+    location = np.empty(len(targets))
     for target in np.unique(targets):
         own = rng.permutation(np.flatnonzero(targets == target))
-        place[own] = (np.arange(len(own)) + rng.random()) / len(own)
-    return place
+        location[own] = (np.arange(len(own)) + rng.random()) / len(own)
+    return location

@@ -21,8 +21,8 @@ def curves_page(record: Curves, later: Curves | None = None) -> str:
     if record.parameters is not None:
         shown.append(("parameters", "A larger model", _section(record.parameters, "parameters", record)))
     if later is not None:
-        said = blocks_html((Paragraph(text=later.verdict),), level=3)
-        shown.append(("earlier", "What was predicted earlier", said + _section(later.data, "samples", later)))
+        markup = blocks_html((Paragraph(text=later.verdict),), level=3)
+        shown.append(("earlier", "What was predicted earlier", markup + _section(later.data, "samples", later)))
     sentence = record.verdict[:1].upper() + record.verdict[1:]
     return sections_page(f"Learning curves of {record.name}: {record.model}", sentence, shown)
 
@@ -30,19 +30,29 @@ def curves_page(record: Curves, later: Curves | None = None) -> str:
 def chart_of(record: CurveRecord, what: str, error: str, share: bool) -> Chart:
     """Error against size, and from the last point on the interval of what is predicted."""
     last = record.points[-1]
-    told = record.predicted
+    interval = record.predicted
     measured = tuple((point.size, point.mean) for point in record.points)
     curves = [Curve("measured", measured if record.measured is None else (*measured, (record.at, record.measured)))]
-    for name, value in (("predicted", told.value), (f"low, {_PER_CENT}", told.low), (f"high, {_PER_CENT}", told.high)):
+    for name, value in (
+        ("predicted", interval.value),
+        (f"low, {_PER_CENT}", interval.low),
+        (f"high, {_PER_CENT}", interval.high),
+    ):
         curves.append(Curve(name, ((last.size, last.mean), (record.at, value))))
     label = (
         f"{error} against {what}: {figure(measured[0][1], share)} at {measured[0][0]:,.0f}, "
-        f"{figure(last.mean, share)} at {last.size:,.0f}, predicted {figure(told.value, share)} at {record.at:,.0f}."
+        f"{figure(last.mean, share)} at {last.size:,.0f}, predicted "
+        f"{figure(interval.value, share)} at {record.at:,.0f}."
     )
     return Chart(
-        title=error, x_title=what, curves=tuple(curves), label=label, logarithmic="x", dots=True,
+        title=error,
+        x_title=what,
+        curves=tuple(curves),
+        label=label,
+        logarithmic="x",
+        dots=True,
         unit="share" if share else "",
-    )  # fmt: skip
+    )
 
 
 def _keys(chart: Chart) -> Markup:
@@ -62,14 +72,14 @@ def _section(record: CurveRecord, what: str, curves: Curves) -> Markup:
         (f"{point.size:,.0f}", figure(point.mean, curves.share), str(len(point.errors)), "measured")
         for point in record.points
     ]
-    told = record.predicted
-    span = f"predicted, {_PER_CENT}: {figure(told.low, curves.share)} to {figure(told.high, curves.share)}"
-    rows.append((f"{record.at:,.0f}", figure(told.value, curves.share), "", span))
+    interval = record.predicted
+    span = f"predicted, {_PER_CENT}: {figure(interval.low, curves.share)} to {figure(interval.high, curves.share)}"
+    rows.append((f"{record.at:,.0f}", figure(interval.value, curves.share), "", span))
     if record.measured is not None:
         inside = "inside the interval" if record.inside else "outside the interval"
         rows.append((f"{record.at:,.0f}", figure(record.measured, curves.share), "", f"measured afterwards, {inside}"))
-    said = "; ".join(filter(None, (law_words(record, what, curves.share), single_words(record, curves.share))))
-    law = f"{said[:1].upper()}{said[1:]}."
+    message = "; ".join(filter(None, (law_words(record, what, curves.share), single_words(record, curves.share))))
+    law = f"{message[:1].upper()}{message[1:]}."
     if record.unanswerable:
         law = f"No prediction: {record.unanswerable}. {law}"
     blocks = (

@@ -23,8 +23,8 @@ def verdict(curves: Curves) -> Curves:
         lines.append(_which(data, parameters))
     if data.measured is not None:
         inside = "inside the interval" if data.inside else "OUTSIDE the interval"
-        said = "no interval was predicted" if data.unanswerable else inside
-        lines.append(f"measured afterwards: {figure(data.measured, curves.share)}, {said}")
+        message = "no interval was predicted" if data.unanswerable else inside
+        lines.append(f"measured afterwards: {figure(data.measured, curves.share)}, {message}")
     return msgspec.structs.replace(curves, verdict="; ".join(lines))
 
 

@@ -179,7 +179,7 @@ class DaskEngine:
         digest = hashlib.sha256(shared).hexdigest()
         has: set[str] = set()
         there = self._ready(digest, shared, has)
-        asked = time.monotonic()
+        requested = time.monotonic()
         while True:
             self._give(work, digest, going, there)
             if not going.busy and not going.again:
@@ -187,24 +187,24 @@ class DaskEngine:
             with suppress(queue.Empty):
                 job, future = going.done.get(timeout=ASK_SECONDS)
                 if going.busy.get(job.worker) is job and job.future is future:
-                    told = self._taken(job, going)
-                    if told is not None:
-                        yield told
-            if time.monotonic() - asked < ASK_SECONDS and there - set(going.busy):
+                    reported = self._taken(job, going)
+                    if reported is not None:
+                        yield reported
+            if time.monotonic() - requested < ASK_SECONDS and there - set(going.busy):
                 continue
-            asked, there = time.monotonic(), self._ready(digest, shared, has)
+            requested, there = time.monotonic(), self._ready(digest, shared, has)
             for job in [job for address, job in going.busy.items() if address not in there]:
-                told = self._lost(job, going)
-                if told is not None:
-                    yield told
+                reported = self._lost(job, going)
+                if reported is not None:
+                    yield reported
 
     def _ready(self, digest: str, shared: bytes, has: set[str]) -> set[str]:
         """Return workers that are there and have what batches share, which is sent to each once."""
         there = self._there()
         new = sorted(there - has)
         if new:
-            told = self.client.run(keep, digest, shared, workers=new, on_error="return")
-            has.update(address for address, error in told.items() if error is None)
+            record = self.client.run(keep, digest, shared, workers=new, on_error="return")
+            has.update(address for address, error in record.items() if error is None)
         return there & has
 
     def _there(self) -> set[str]:

@@ -124,16 +124,16 @@ class LocalEngine:
                         worker.end()
                     continue
                 busy.discard(worker)
-                place, batch, tried = worker.job
+                index, batch, tried = worker.job
                 if answer is not None:
                     self._idle.append(worker)
-                    yield place, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
+                    yield index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
                 elif tried == 1:
                     worker.end()
-                    again.append((place, batch, 2))
+                    again.append((index, batch, 2))
                 else:
                     worker.end()
-                    yield place, BatchError(f"it crashed two workers (exit status {worker.process.returncode})")
+                    yield index, BatchError(f"it crashed two workers (exit status {worker.process.returncode})")
         finally:
             for worker in busy:
                 worker.end()

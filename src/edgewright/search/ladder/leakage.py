@@ -109,6 +109,6 @@ def _in_order(samples: Samples) -> Samples:
     )  # fmt: skip
 
 
-def _values(samples: Samples, place: int) -> int:
-    column: NDArray[np.float32] = np.ravel(samples.X[:, place])
+def _values(samples: Samples, index: int) -> int:
+    column: NDArray[np.float32] = np.ravel(samples.X[:, index])
     return len(np.unique(column[np.isfinite(column)]))

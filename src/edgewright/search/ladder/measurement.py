@@ -267,7 +267,7 @@ class Ladder:
         problem = self.problem
         rungs = tuple(_settled(rung, climb) for rung in made)
         units = int(problem.units.max()) + 1
-        said: dict[str, Any] = verdict(rungs, self.metric, self.judge, climb, self.peers, interrupted)
+        record: dict[str, Any] = verdict(rungs, self.metric, self.judge, climb, self.peers, interrupted)
         return LadderRecord(
             name=problem.name,
             target=problem.dataset.target_name,
@@ -294,7 +294,7 @@ class Ladder:
             notes=(*problem.notes, *telling(problem)),
             interrupted=interrupted,
             cpu_seconds=spent,
-            **said,
+            **record,
         )
 
 

@@ -96,8 +96,8 @@ def _config(
     profile: str,
     seed: int,
 ) -> PipelineConfig:
-    asked = {key: value for key, value in table.items() if value}
-    named = {**({"path": data} if "kind" in asked else guess(data)), **asked}
+    request = {key: value for key, value in table.items() if value}
+    named = {**({"path": data} if "kind" in request else guess(data)), **request}
     _refuse_columns(named)
     if "time" not in named and (time := find_time(named)):
         named["time"] = time

@@ -23,9 +23,9 @@ def _answer(request: Request) -> Response:
     places = list(dict.fromkeys(place for place in request.query_params.getlist("run") if place))
     problems = [f"The page compares at most {MOST} runs; the others are not shown."] if len(places) > MOST else []
     read: list[tuple[str, Trace]] = []
-    for place in places[:MOST]:
+    for location in places[:MOST]:
         try:
-            read.append((place, read_trace(run_folder(root, place) / RECORD)))
+            read.append((location, read_trace(run_folder(root, location) / RECORD)))
         except EdgewrightError as error:
             problems.append(told(error))
     body = None

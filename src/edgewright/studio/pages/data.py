@@ -36,12 +36,12 @@ def origin_of(request: Request) -> Origin:
         HTTPException: they are not there.
         InputError: they cannot be read as asked.
     """
-    root, place = studio_of(request).folder, str(request.path_params["place"]).strip("/")
+    root, location = studio_of(request).folder, str(request.path_params["place"]).strip("/")
     if request.path_params["kind"] == "run":
-        return of_run(root, place)
+        return of_run(root, location)
     if request.path_params["kind"] != "at":
         raise HTTPException(404, "Page not found.")
-    return at_path(root, place, request.query_params)
+    return at_path(root, location, request.query_params)
 
 
 def look(classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
@@ -52,15 +52,15 @@ def look(classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
 def _index(request: Request) -> Response:
     """Return what can be opened: data of runs, and files and folders below the studio's folder."""
     studio = studio_of(request)
-    place = request.query_params.get("in", "").strip("/")
-    folder = below(studio.folder, place) if place else studio.folder
+    location = request.query_params.get("in", "").strip("/")
+    folder = below(studio.folder, location) if location else studio.folder
     if not folder.is_dir():
-        return RedirectResponse(f"/data/at/{studio.templates.filters['path'](place)}", 303)
+        return RedirectResponse(f"/data/at/{studio.templates.filters['path'](location)}", 303)
     folders, files, more = _entries(folder)
     runs = sorted(studio.runs.finished(), key=lambda run: run.started, reverse=True)
     return render(
-        request, "data_index.html", title="Data", place=place, folders=folders, files=files, more=more,
-        up=place.rpartition("/")[0] if place else None, runs=runs[:_RUNS], total=len(runs),
+        request, "data_index.html", title="Data", place=location, folders=folders, files=files, more=more,
+        up=location.rpartition("/")[0] if location else None, runs=runs[:_RUNS], total=len(runs),
     )  # fmt: skip
 
 
@@ -87,14 +87,14 @@ def _answer(request: Request) -> Response:
     context: dict[str, Any] = {}
     try:
         origin = origin_of(request)
-        asked = DataRequest("data", origin, request.query_params)
+        data_request = DataRequest("data", origin, request.query_params)
         opened = shelf(request).open(origin)
-        context = VIEWS[chosen].context(opened, asked)
+        context = VIEWS[chosen].context(opened, data_request)
     except EdgewrightError as error:
         return _mistaken(request, error)
     config, why = editable(origin, studio_of(request).folder)
     return render(
-        request, VIEWS[chosen].template, title=f"Data: {origin.name}", asked=asked, opened=opened, views=VIEWS,
+        request, VIEWS[chosen].template, title=f"Data: {origin.name}", asked=data_request, opened=opened, views=VIEWS,
         here_view=chosen, looks=look(opened.classes), summary=summary(opened), why_not=why, may_edit=config is not None,
         asked_keys=ASKED, said=dict(origin.said), **context,
     )  # fmt: skip
@@ -102,12 +102,19 @@ def _answer(request: Request) -> Response:
 
 def _mistaken(request: Request, error: EdgewrightError) -> Response:
     """Return data that cannot be read as asked: the sentence, and how reading is changed."""
-    place, kind = str(request.path_params["place"]).strip("/"), str(request.path_params["kind"])
-    said = {key: request.query_params.get(key, "") for key in (*ASKED, "window", "step")}
+    location, kind = str(request.path_params["place"]).strip("/"), str(request.path_params["kind"])
+    record = {key: request.query_params.get(key, "") for key in (*ASKED, "window", "step")}
     return render(
-        request, "data_mistaken.html", status=400, title=f"Data: {place}", told=told(error), place=place, kind=kind,
-        said=said, asked_keys=ASKED,
-    )  # fmt: skip
+        request,
+        "data_mistaken.html",
+        status=400,
+        title=f"Data: {location}",
+        told=told(error),
+        place=location,
+        kind=kind,
+        said=record,
+        asked_keys=ASKED,
+    )
 
 
 PAGE = Page(

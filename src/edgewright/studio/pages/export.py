@@ -20,7 +20,7 @@ from edgewright.studio.pages import Page
 
 
 def _page(request: Request, problem: str = "", failed: str = "", *, status: int = 200) -> Response:
-    place, folder, trace = run_of(request)
+    location, folder, trace = run_of(request)
     forms: tuple[str, ...] = ()
     default, size, missing = "", 0, ""
     try:
@@ -30,7 +30,7 @@ def _page(request: Request, problem: str = "", failed: str = "", *, status: int 
     except EdgewrightError as error:
         missing = told(error)
     return render(
-        request, "export.html", status=status, title=f"Export: {trace.name}", place=place, name=trace.name,
+        request, "export.html", status=status, title=f"Export: {trace.name}", place=location, name=trace.name,
         targets={name: find_target(name) for name in target_names()},
         forms=forms, default=default, size=size, missing=missing, problem=problem, failed=failed,
     )  # fmt: skip

@@ -73,8 +73,8 @@ class _address:  # noqa: N801 - called like a function by the template
     def __call__(self, **changes: str) -> str:
         """With `changes`; what is as usual is left out."""
         usual = {"by": "tag", "sort": "devices"}
-        said = {k: v for k, v in {**self._now, **changes}.items() if v and usual.get(k) != v}
-        return f"/fleet?{urlencode(said)}" if said else "/fleet"
+        record = {k: v for k, v in {**self._now, **changes}.items() if v and usual.get(k) != v}
+        return f"/fleet?{urlencode(record)}" if record else "/fleet"
 
     def column(self, name: str) -> str:
         """Of a heading: the other way round where it is sorted by it already."""

@@ -53,12 +53,12 @@ class View:
     def address(self, **changes: object) -> str:
         """Return the list's address with something changed."""
         values = {**vars(self), **changes}
-        said = {k: v for k, v in values.items() if k not in ("order", "down", "page") and v}
+        record = {k: v for k, v in values.items() if k not in ("order", "down", "page") and v}
         if values["order"] != "name" or values["down"]:
-            said["order"] = f"{'-' if values['down'] else ''}{values['order']}"
+            record["order"] = f"{'-' if values['down'] else ''}{values['order']}"
         if values["page"] != 1:
-            said["page"] = values["page"]
-        return f"/fleet/devices?{urlencode(said)}" if said else "/fleet/devices"
+            record["page"] = values["page"]
+        return f"/fleet/devices?{urlencode(record)}" if record else "/fleet/devices"
 
     def sorted_by(self, column: str) -> str:
         """Return the address of a column's heading."""
@@ -66,31 +66,31 @@ class View:
 
     def asked(self) -> str:
         """Return the query for the control plane."""
-        said: dict[str, object] = {
+        record: dict[str, object] = {
             k: getattr(self, k)[:64] for k in ("name", "product", "tag", "profile", "plan") if getattr(self, k)
         }
         if self.phase == "quarantined":
-            said["quarantined"] = "yes"
+            record["quarantined"] = "yes"
         elif self.phase:
-            said |= {"phase": self.phase, "quarantined": "no"}
+            record |= {"phase": self.phase, "quarantined": "no"}
         if self.counter:
-            said["counter"] = self.counter
+            record["counter"] = self.counter
         if self.silent:
-            said["silent"] = self.silent
+            record["silent"] = self.silent
         order = f"{'-' if self.down else ''}{self.order}"
-        return urlencode({**said, "order": order, "limit": A_PAGE, "after": (self.page - 1) * A_PAGE})
+        return urlencode({**record, "order": order, "limit": A_PAGE, "after": (self.page - 1) * A_PAGE})
 
 
 def view_of(request: Request) -> View:
     """Return what an address asks for."""
-    said = request.query_params
-    order, page, counter = said.get("order", "name"), said.get("page", "1"), said.get("counter", "")
-    texts = {name: said.get(name, "").strip()[:64] for name in ("name", "product", "tag", "profile", "plan")}
+    query = request.query_params
+    order, page, counter = query.get("order", "name"), query.get("page", "1"), query.get("counter", "")
+    texts = {name: query.get(name, "").strip()[:64] for name in ("name", "product", "tag", "profile", "plan")}
     return View(
         **texts,
-        phase=said.get("phase", "") if said.get("phase") in get_args(Phase) else "",
+        phase=query.get("phase", "") if query.get("phase") in get_args(Phase) else "",
         counter=counter if counter.isascii() and counter.isdecimal() and len(counter) < 16 else "",
-        silent=said.get("silent", "") if said.get("silent") in SILENT else "",
+        silent=query.get("silent", "") if query.get("silent") in SILENT else "",
         order=order.lstrip("-") if order.lstrip("-") in _ORDERS else "name",
         down=order.startswith("-"),
         page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 7 and int(page) > 0 else 1,

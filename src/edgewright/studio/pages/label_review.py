@@ -74,12 +74,12 @@ def _list(request: Request) -> Response:
 
 
 def _answer(request: Request) -> Response:
-    asked = _asked(request)
-    path = below(studio_of(request).folder, asked.place)
+    review_request = _asked(request)
+    path = below(studio_of(request).folder, review_request.place)
     with _opened(path) as project:
         if "picture" in request.query_params:
             return _picture(request, project)
-        return _page(request, project, asked, notice=asked.said)
+        return _page(request, project, review_request, notice=review_request.said)
 
 
 def _opened(path: Path) -> Project:
@@ -95,13 +95,17 @@ def _opened(path: Path) -> Project:
 
 
 def _page(
-    request: Request, project: Project, asked: _ReviewRequest, *, notice: str = "", problem: str = "",
+    request: Request, project: Project, review_request: _ReviewRequest, *, notice: str = "", problem: str = "",
     conflict: str = "",
     status: int = 200,
 ) -> Response:  # fmt: skip
-    audit = asked.mode == "audit"
-    work = todo(project, asked.reviewer, audit=audit, second=asked.mode == "second") if asked.reviewer else []
-    number = asked.item or (work[0] if work else 0)
+    audit = review_request.mode == "audit"
+    work = (
+        todo(project, review_request.reviewer, audit=audit, second=review_request.mode == "second")
+        if review_request.reviewer
+        else []
+    )
+    number = review_request.item or (work[0] if work else 0)
     seen = shown(project, number, audit=audit) if number else None
     classes = list(project.classes())
     picture = None
@@ -110,14 +114,28 @@ def _page(
         rate = float(project.meta("rate") or 0.0)
         picture = draw_window(project.data(number), columns, units, rate, seen.item.content)
     after = [i for i in work if i != number]
-    place = work.index(number) if number in work else -1
+    position = work.index(number) if number in work else -1
     state: Any = audited(project) if audit else None
     return render(
-        request, "label_review.html", status=status, title=f"Review: {project.meta('name')}", asked=asked, modes=MODES,
-        project=project, seen=seen, classes=classes, buttons=len(classes) <= _BUTTONS, picture=picture, left=len(work),
-        skip=work[place + 1] if 0 <= place < len(work) - 1 else (after[0] if after else 0), notice=notice,
-        problem=problem, conflict=conflict, base=project.latest(number) if number else 0, audit=state,
-    )  # fmt: skip
+        request,
+        "label_review.html",
+        status=status,
+        title=f"Review: {project.meta('name')}",
+        asked=review_request,
+        modes=MODES,
+        project=project,
+        seen=seen,
+        classes=classes,
+        buttons=len(classes) <= _BUTTONS,
+        picture=picture,
+        left=len(work),
+        skip=work[position + 1] if 0 <= position < len(work) - 1 else (after[0] if after else 0),
+        notice=notice,
+        problem=problem,
+        conflict=conflict,
+        base=project.latest(number) if number else 0,
+        audit=state,
+    )
 
 
 def _picture(request: Request, project: Project) -> Response:
@@ -134,21 +152,21 @@ def _picture(request: Request, project: Project) -> Response:
 
 
 def _sent(request: Request, form: FormData) -> Response:
-    asked = _asked(request)
-    with _opened(below(studio_of(request).folder, asked.place)) as project:
+    review_request = _asked(request)
+    with _opened(below(studio_of(request).folder, review_request.place)) as project:
         try:
-            refuse_reviewer(asked.reviewer)
+            refuse_reviewer(review_request.reviewer)
             if text_of(form, "do") == "undo":
-                back = project.undo(asked.reviewer)
-                said = f"Undid {back.label or 'none of them'}." if back else "There is nothing to undo."
-                return RedirectResponse(asked.to(item=back.item if back else 0, said=said), 303)
-            return _label(request, project, asked, form)
+                back = project.undo(review_request.reviewer)
+                text = f"Undid {back.label or 'none of them'}." if back else "There is nothing to undo."
+                return RedirectResponse(review_request.to(item=back.item if back else 0, said=text), 303)
+            return _label(request, project, review_request, form)
         except (InputError, sqlite3.IntegrityError) as error:
             what = told(error) if isinstance(error, EdgewrightError) else str(error)
-            return _page(request, project, asked, problem=what, status=400)
+            return _page(request, project, review_request, problem=what, status=400)
 
 
-def _label(request: Request, project: Project, asked: _ReviewRequest, form: FormData) -> Response:
+def _label(request: Request, project: Project, review_request: _ReviewRequest, form: FormData) -> Response:
     """Save a label; where another tab or person labelled the item meanwhile, both are shown and nothing is saved."""
     sent, base = text_of(form, "item"), text_of(form, "base")
     number = int(sent) if sent.isdecimal() and len(sent) < 12 else 0
@@ -161,13 +179,15 @@ def _label(request: Request, project: Project, asked: _ReviewRequest, form: Form
     if str(project.latest(number)) != base:
         known = decided(project.said(number)).get(number)
         what = "no label" if known is None else f"{known.label or 'none of them'} by {known.reviewer}"
-        here = _ReviewRequest(asked.place, asked.reviewer, asked.mode, number, "")
+        here = _ReviewRequest(review_request.place, review_request.reviewer, review_request.mode, number, "")
         return _page(request, project, here, conflict=what, status=409)
     if new and not none:
         project.add_class(new)
     chosen = "" if none else new or label
-    project.say(number, chosen, asked.reviewer, how_of(project, number, chosen, audit=asked.mode == "audit"))
-    return RedirectResponse(asked.to(said=f"Saved: {chosen or 'none of them'}."), 303)
+    project.say(
+        number, chosen, review_request.reviewer, how_of(project, number, chosen, audit=review_request.mode == "audit")
+    )
+    return RedirectResponse(review_request.to(said=f"Saved: {chosen or 'none of them'}."), 303)
 
 
 PAGE = Page(

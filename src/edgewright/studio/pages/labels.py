@@ -45,10 +45,10 @@ _SAID = {
 
 def _desk(request: Request) -> tuple[LabelFolder | None, str, DataRequest]:
     origin = origin_of(request)
-    asked = DataRequest("labels", origin, request.query_params)
+    data_request = DataRequest("labels", origin, request.query_params)
     root = studio_of(request).folder
     config, why = editable(origin, root)
-    return (open_label_folder(origin, config, root) if config is not None else None), why, asked
+    return (open_label_folder(origin, config, root) if config is not None else None), why, data_request
 
 
 def _recording(at: LabelFolder, name: str) -> str:
@@ -59,60 +59,68 @@ def _recording(at: LabelFolder, name: str) -> str:
 
 def _answer(request: Request) -> Response:
     try:
-        at, why, asked = _desk(request)
+        at, why, data_request = _desk(request)
         name = request.query_params.get("recording", "")
         if at is None or not name:
-            return _list(request, at, why, asked)
-        form = fresh(at, _recording(at, name), asked.number("first", 10**6, 0))
-        return _page(request, at, asked, form, notice=_SAID.get(request.query_params.get("saved", ""), ""))
+            return _list(request, at, why, data_request)
+        form = fresh(at, _recording(at, name), data_request.number("first", 10**6, 0))
+        return _page(request, at, data_request, form, notice=_SAID.get(request.query_params.get("saved", ""), ""))
     except InputError as error:
-        place = request.path_params["place"]
-        return render(request, "labels_mistaken.html", status=400, title="Labels", told=told(error), place=place)
+        location = request.path_params["place"]
+        return render(request, "labels_mistaken.html", status=400, title="Labels", told=told(error), place=location)
 
 
-def _list(request: Request, at: LabelFolder | None, why: str, asked: DataRequest) -> Response:
+def _list(request: Request, at: LabelFolder | None, why: str, data_request: DataRequest) -> Response:
     """Return the recordings of a folder with their numbers of events, or why there is nothing to edit."""
     lines = [] if at is None else [(name, len(at.file.of(name))) for name in at.names]
     past = [] if at is None else label_file.versions(at.past)
     return render(
-        request, "labels_list.html", title=f"Labels: {asked.origin.name}", asked=asked, label_folder=at, why=why,
+        request,
+        "labels_list.html",
+        title=f"Labels: {data_request.origin.name}",
+        asked=data_request,
+        label_folder=at,
+        why=why,
         lines=lines,
-        past=past, notice=_SAID.get(request.query_params.get("saved", ""), ""),
-    )  # fmt: skip
+        past=past,
+        notice=_SAID.get(request.query_params.get("saved", ""), ""),
+    )
 
 
 def _asked(request: Request, sent: FormData) -> Response:
-    at, why, asked = _desk(request)
+    at, why, data_request = _desk(request)
     if at is None:
-        raise InputError("labels that can be edited", "others", asked.origin.name, why)
+        raise InputError("labels that can be edited", "others", data_request.origin.name, why)
     do = text_of(sent, "do")
     if do.startswith("restore:"):
-        return _restore(at, asked, do.removeprefix("restore:"), text_of(sent, "base"))
+        return _restore(at, data_request, do.removeprefix("restore:"), text_of(sent, "base"))
     form = _form(sent, at)
     try:
         here = ground_of(at, form.recording)
         if do != "save":
             form = changed(form, do, here, text_of(sent, "new_start"))
-            return _page(request, at, asked, form, notice="Not saved yet.", unsaved=True)
+            return _page(request, at, data_request, form, notice="Not saved yet.", unsaved=True)
         wrong, merged = store(at, form, here)
     except ChangedError:
         return _conflict(request, form)
     except EdgewrightError as error:
-        return _page(request, at, asked, form, problem=told(error), unsaved=True, status=400)
+        return _page(request, at, data_request, form, problem=told(error), unsaved=True, status=400)
     if wrong:
         count = f"{len(wrong)} events are invalid; nothing is saved." if len(wrong) > 1 else ""
-        said = count or "One event is invalid; nothing is saved."
-        return _page(request, at, asked, form, problem=said, wrong=wrong, unsaved=True, status=400)
-    kept = {key: asked.said[key] for key in ("from", "to", "channels") if key in asked.said}
-    address = asked.to("", "", recording=form.recording, first=form.first or "", saved=2 if merged else 1, **kept)
+        text = count or "One event is invalid; nothing is saved."
+        return _page(request, at, data_request, form, problem=text, wrong=wrong, unsaved=True, status=400)
+    kept = {key: data_request.said[key] for key in ("from", "to", "channels") if key in data_request.said}
+    address = data_request.to(
+        "", "", recording=form.recording, first=form.first or "", saved=2 if merged else 1, **kept
+    )
     return RedirectResponse(address, 303)
 
 
 def _conflict(request: Request, form: Form) -> Response:
     """Nothing is overwritten: both versions are shown, and the form holds this one's, to be saved over the other."""
-    at, _, asked = _desk(request)
+    at, _, data_request = _desk(request)
     if at is None:
-        raise InputError("labels that can be edited", "others", asked.origin.name)
+        raise InputError("labels that can be edited", "others", data_request.origin.name)
     theirs = events(at.file, form.recording)
     now = fresh(at, form.recording, form.first)
     paged = max(len(theirs), len(form.events)) > A_PAGE or form.first > 0
@@ -122,7 +130,7 @@ def _conflict(request: Request, form: Form) -> Response:
     return _page(
         request,
         at,
-        asked,
+        data_request,
         shown,
         conflict={"theirs": other, "mine": mine, "paged": paged},
         unsaved=not paged,
@@ -174,7 +182,7 @@ def _event(sent: FormData, key: str, width: int) -> Event:
 
 
 def _page(
-    request: Request, at: LabelFolder, asked: DataRequest, form: Form, *, notice: str = "", problem: str = "",
+    request: Request, at: LabelFolder, data_request: DataRequest, form: Form, *, notice: str = "", problem: str = "",
     wrong: list[Problem] | None = None, conflict: dict[str, Any] | None = None, unsaved: bool = False,
     status: int = 200,
 ) -> Response:  # fmt: skip
@@ -182,24 +190,45 @@ def _page(
     here = ground_of(at, form.recording)
     rows, columns = len(here.places), len(here.opened.columns)
     pages = -(-columns // CHANNELS)
-    page = asked.number("channels", pages)
+    page = data_request.number("channels", pages)
     channels = range((page - 1) * CHANNELS, min(page * CHANNELS, columns))
-    first, end = view(asked.said.get("from", ""), asked.said.get("to", ""), rows)
+    first, end = view(data_request.said.get("from", ""), data_request.said.get("to", ""), rows)
     drawn, opened = picture(at, here, form, first, end, channels)
-    place = at.names.index(form.recording)
+    position = at.names.index(form.recording)
     total = len(events(at.file, form.recording))
     told_at = {(p.event - form.first, p.field): p.told for p in wrong or []}
     elsewhere = [p for p in wrong or [] if not form.first <= p.event < form.first + len(form.events)]
     return render(
-        request, "labels.html", status=status, title=f"Labels: {form.recording}", asked=asked, form=form,
+        request,
+        "labels.html",
+        status=status,
+        title=f"Labels: {form.recording}",
+        asked=data_request,
+        form=form,
         label_folder=at,
-        picture=drawn, looks=look(opened.classes), moves=moves(asked, drawn, recording=form.recording), ground=here,
-        notice=notice, problem=problem, wrong=told_at, elsewhere=elsewhere, conflict=conflict, unsaved=unsaved,
-        knots=knots(here, first, end), total=total, a_page=A_PAGE, past=label_file.versions(at.past), pack=pack,
-        before=at.names[place - 1] if place else "", after=at.names[place + 1] if place + 1 < len(at.names) else "",
-        columns_page=page, columns_pages=pages, channels=page, last=float(here.places[-1]),
+        picture=drawn,
+        looks=look(opened.classes),
+        moves=moves(data_request, drawn, recording=form.recording),
+        ground=here,
+        notice=notice,
+        problem=problem,
+        wrong=told_at,
+        elsewhere=elsewhere,
+        conflict=conflict,
+        unsaved=unsaved,
+        knots=knots(here, first, end),
+        total=total,
+        a_page=A_PAGE,
+        past=label_file.versions(at.past),
+        pack=pack,
+        before=at.names[position - 1] if position else "",
+        after=at.names[position + 1] if position + 1 < len(at.names) else "",
+        columns_page=page,
+        columns_pages=pages,
+        channels=page,
+        last=float(here.places[-1]),
         regular=bool(np.all(np.diff(here.places[:1000]) >= 0)),
-    )  # fmt: skip
+    )
 
 
 PAGE = Page(

@@ -77,10 +77,10 @@ def _answer(request: Request) -> Response:
     identity = str(request.path_params["identity"])
     path = _journal(request, identity)
     if not path.exists():
-        place = finished_place(request, identity)
-        if not place:
+        location = finished_place(request, identity)
+        if not location:
             raise HTTPException(404, "This run has ended and its journal is gone. See the list of runs.")
-        return RedirectResponse(studio_of(request).templates.filters["path"](f"/page/{place}"), 303)
+        return RedirectResponse(studio_of(request).templates.filters["path"](f"/page/{location}"), 303)
     progress = read_progress(path)
     return render(request, "live.html", title=progress.opening.name, identity=identity, **_view(progress))
 
@@ -126,13 +126,13 @@ def _place(request: Request, progress: Progress) -> str:
 def _parts(request: Request, progress: Progress) -> bytes:
     view = _view(progress)
     parts = {name: fragment(request, f"live_{name}.html", **view) for name in ("facts", "epochs")}
-    said = progress.reason or progress.doing
+    text = progress.reason or progress.doing
     if progress.epochs and not progress.trained:
-        said = f"Epoch {len(progress.epochs)} of {progress.total_epochs}"
+        text = f"Epoch {len(progress.epochs)} of {progress.total_epochs}"
     # Read out at most every tenth of the epochs: a screen reader would never end otherwise.
     tenth = max(1, progress.total_epochs // 10)
-    told = _event("said", said) if not progress.epochs or len(progress.epochs) % tenth == 0 else b""
-    return _event("parts", parts) + told
+    data = _event("said", text) if not progress.epochs or len(progress.epochs) % tenth == 0 else b""
+    return _event("parts", parts) + data
 
 
 def _event(name: str, data: object) -> bytes:

@@ -114,8 +114,8 @@ def _file_answers(opened: Predictor, content: bytes, name: str) -> tuple[list[di
 
 
 def _explained_csv(folder: Path, content: bytes, name: str) -> tuple[str, Markup, str]:
-    with tempfile.TemporaryDirectory(prefix="edgewright-") as place:
-        path = Path(place) / "rows.csv"
+    with tempfile.TemporaryDirectory(prefix="edgewright-") as location:
+        path = Path(location) / "rows.csv"
         path.write_bytes(content)
         records, _ = import_module("edgewright.pipeline.explained_prediction").explain_csv(folder, path, 3)
     body = Markup("").join(Markup("<h3>{}</h3>{}").format(r.place.replace("rows.csv ", ""), _told(r)) for r in records)
@@ -127,7 +127,7 @@ def _page(
     answers: tuple[list[dict[str, Any]], int] | None = None, explained: tuple[str, Markup, str] | None = None,
     status: int = 200,
 ) -> Response:  # fmt: skip
-    place, folder, trace = run_of(request)
+    location, folder, trace = run_of(request)
     opened, missing = None, ""
     try:
         opened = predictor(folder)
@@ -135,7 +135,7 @@ def _page(
         missing = told(error)
     columns = opened.manifest.columns if opened else ()
     return render(
-        request, "predict.html", status=status, title=f"Predict: {trace.name}", place=place, name=trace.name,
+        request, "predict.html", status=status, title=f"Predict: {trace.name}", place=location, name=trace.name,
         opened=opened, missing=missing, columns=columns, values=values or [""] * len(columns), row=row, file=file,
         problem=problem, answers=answers[0] if answers else None, total=answers[1] if answers else 0,
         explained=explained, typical={c.name: c for c in opened.manifest.reference} if opened else {},

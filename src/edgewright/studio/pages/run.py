@@ -18,9 +18,9 @@ _ELSEWHERE = ("quiz", "compare")
 
 
 def _run(request: Request) -> Response:
-    place, _, trace = run_of(request)
+    location, _, trace = run_of(request)
     parts = page_parts(trace)
-    return render(request, "run.html", title=parts.title, place=place, shown=parts)
+    return render(request, "run.html", title=parts.title, place=location, shown=parts)
 
 
 def _assets(request: Request) -> Response:
@@ -32,22 +32,22 @@ def _assets(request: Request) -> Response:
 
 
 def _learn(request: Request) -> Response:
-    place, _, trace = run_of(request)
+    location, _, trace = run_of(request)
     known = {name: mode for name, mode in modes().items() if name not in _ELSEWHERE}
     name = request.query_params.get("mode") or next(iter(known), "")
     if name not in known:
         raise HTTPException(404, f"Learning mode not found. Available: {', '.join(known)}.")
     quote = studio_of(request).templates.filters["path"]
-    body = blocks_html(known[name].tell(trace), level=3, page=f"/page/{quote(place)}")
+    body = blocks_html(known[name].tell(trace), level=3, page=f"/page/{quote(location)}")
     return render(
-        request, "learn.html", title=f"{known[name].title}: {trace.name}", place=place, name=trace.name, modes=known,
+        request, "learn.html", title=f"{known[name].title}: {trace.name}", place=location, name=trace.name, modes=known,
         mode=name, body=body,
     )  # fmt: skip
 
 
 def _quiz(request: Request) -> Response:
     """Score the answers in the address, `?q1=2`, so that a quiz can be returned to; nothing is kept."""
-    place, _, trace = run_of(request)
+    location, _, trace = run_of(request)
     questions = quiz(trace)
     answers: dict[int, int] = {}
     for number, question in enumerate(questions, start=1):
@@ -56,7 +56,7 @@ def _quiz(request: Request) -> Response:
             answers[number] = int(text)
     right = sum(questions[number - 1].options[option - 1].right for number, option in answers.items())
     return render(
-        request, "quiz.html", title=f"Quiz: {trace.name}", place=place, name=trace.name, questions=questions,
+        request, "quiz.html", title=f"Quiz: {trace.name}", place=location, name=trace.name, questions=questions,
         answers=answers, right=right,
     )  # fmt: skip
 

@@ -56,12 +56,12 @@ class View:
     def address(self, **changes: object) -> str:
         """Return the list's address with something changed; what is as usual is left out."""
         values = {**vars(self), **changes}
-        said = {
+        record = {
             "q": values["text"], "state": values["state"], "task": values["task"], "verdict": values["verdict"],
             "sort": "" if values["sort"] == "when" else values["sort"], "order": "" if values["down"] else "up",
             "page": "" if values["page"] == 1 else values["page"],
         }  # fmt: skip
-        query = urlencode({key: value for key, value in said.items() if value})
+        query = urlencode({key: value for key, value in record.items() if value})
         return f"/?{query}" if query else "/"
 
     def sorted_by(self, column: str) -> str:
@@ -72,15 +72,15 @@ class View:
 
 def asked(request: Request) -> View:
     """Return what an address asks for; what it says wrongly counts as unsaid."""
-    said = request.query_params
-    page, sort = said.get("page", "1"), said.get("sort", "when")
+    query = request.query_params
+    page, sort = query.get("page", "1"), query.get("sort", "when")
     return View(
-        text=said.get("q", "").strip()[:200],
-        state=said.get("state", "") if said.get("state") in STATES else "",
-        task=said.get("task", "")[:40],
-        verdict=said.get("verdict", "") if said.get("verdict") in VERDICTS else "",
+        text=query.get("q", "").strip()[:200],
+        state=query.get("state", "") if query.get("state") in STATES else "",
+        task=query.get("task", "")[:40],
+        verdict=query.get("verdict", "") if query.get("verdict") in VERDICTS else "",
         sort=sort if sort in KEYS else "when",
-        down=said.get("order", "down") != "up",
+        down=query.get("order", "down") != "up",
         page=min(int(page), 10**6) if page.isdecimal() and len(page) < 9 and int(page) > 0 else 1,
     )
 

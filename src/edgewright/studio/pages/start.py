@@ -54,7 +54,7 @@ def _file(request: Request, name: str) -> Path:
     return below(_own(request), last) if folder else below(studio_of(request).folder, last)
 
 
-def _base(request: Request, said: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - query parameters or a form
+def _base(request: Request, record: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - query parameters or a form
     """Return what the form starts from, as the form's hidden field says it, and its table.
 
     Raises:
@@ -62,10 +62,10 @@ def _base(request: Request, said: Any) -> tuple[str, dict[str, Any]]:  # noqa: A
         InputError: a pipeline that cannot be read.
     """
     for key in ("like", "again"):
-        place = str(said.get(key) or "")
-        if place:
-            return f"{key}={place}", _bare(_recorded(request, key, place))
-    name = str(said.get("pipeline") or "activity")
+        location = str(record.get(key) or "")
+        if location:
+            return f"{key}={location}", _bare(_recorded(request, key, location))
+    name = str(record.get("pipeline") or "activity")
     if name in shipped():
         return f"pipeline={name}", tomllib.loads(source_text(name)[0])
     file = _file(request, name)
@@ -76,16 +76,16 @@ def _base(request: Request, said: Any) -> tuple[str, dict[str, Any]]:  # noqa: A
     return f"pipeline={name}", table
 
 
-def _recorded(request: Request, key: str, place: str) -> dict[str, Any]:
+def _recorded(request: Request, key: str, location: str) -> dict[str, Any]:
     """Return the configuration of a run, or of one that broke off."""
     root = studio_of(request).folder
     if key == "like":
-        config = dict(read_trace(run_folder(root, place) / RECORD).config)
+        config = dict(read_trace(run_folder(root, location) / RECORD).config)
         if not config:
-            raise InputError("a run with its configuration", "a record of an older version", place)
+            raise InputError("a run with its configuration", "a record of an older version", location)
         return config
-    path = journals(root) / f"{place}.jsonl"
-    if "/" in place or not path.is_file():
+    path = journals(root) / f"{location}.jsonl"
+    if "/" in location or not path.is_file():
         raise HTTPException(404, "The journal of that run is deleted.")
     return dict(read_progress(path).opening.config)
 
@@ -183,10 +183,10 @@ def _started(request: Request) -> Response:
         latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
         return RedirectResponse(f"/page/{quote(latest.place)}" if latest else "/", 303)
     back = job.pipeline if job.pipeline in shipped() else f"{PIPELINES}/{Path(job.pipeline).name}"
-    said = job.said() if code is not None else ""
+    text = job.said() if code is not None else ""
     return render(
         request, "started.html", title="Starting" if code is None else "The run did not start", going=code is None,
-        said=said or "the process exited unexpectedly", back=back,
+        said=text or "the process exited unexpectedly", back=back,
     )  # fmt: skip
 
 

@@ -113,8 +113,8 @@ class Opened:
 class Shelf:
     """Opened data by their origin, the latest ones up to `MOST_BYTES`."""
 
-    def __init__(self, most: int = MOST_BYTES) -> None:
-        self.most = most
+    def __init__(self, maximum: int = MOST_BYTES) -> None:
+        self.most = maximum
         self._kept: OrderedDict[str, tuple[tuple[int, ...], Opened]] = OrderedDict()
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()

@@ -97,11 +97,11 @@ class DataRequest:
         where = DataRequest(page, self.origin, {}).path if page else self.path
         return where + (f"?{urlencode(query)}" if query else "") + (f"#{anchor}" if anchor else "")
 
-    def number(self, key: str, most: int, default: int = 1) -> int:
-        """Return a number from 1 to `most`; the default where the address says something else."""
+    def number(self, key: str, maximum: int, default: int = 1) -> int:
+        """Return a number from 1 to `maximum`; the default where the address says something else."""
         text = self.said.get(key, "")
         value = int(text) if text.isascii() and text.isdecimal() and len(text) < 13 else default
-        return value if 1 <= value <= most else default
+        return value if 1 <= value <= maximum else default
 
 
 # Keys of [data] that an address may name. No path is among them: an address must not lead out of the folder.
@@ -146,61 +146,61 @@ class Origin:
         return self.place or "this folder"
 
 
-def of_run(root: Path, place: str) -> Origin:
+def of_run(root: Path, location: str) -> Origin:
     """Return the data of a run.
 
     Raises:
         HTTPException: there is no such run.
         InputError: its record says no settings, or its data lie there no more.
     """
-    folder = run_folder(root, place)
+    folder = run_folder(root, location)
     trace = read_trace(folder / RECORD)
     if not trace.config:
-        raise InputError("a trace with its settings", f"one of version {trace.version}", place, "Run it again")
-    config = convert_table(trace.config, PipelineConfig, place)
-    said = trace.provenance.data_path or config.data.get("path")
-    path = str(Path(said).absolute()) if isinstance(said, str) and said else None
+        raise InputError("a trace with its settings", f"one of version {trace.version}", location, "Run it again")
+    config = convert_table(trace.config, PipelineConfig, location)
+    reported = trace.provenance.data_path or config.data.get("path")
+    path = str(Path(reported).absolute()) if isinstance(reported, str) and reported else None
     if path is not None and not Path(path).exists():
         raise InputError(
             "the data the run was fitted on", "no such file or folder", path, "Restore them, or run it again"
         )
     return Origin(
-        kind="run", place=place, table=dict(config.data), path=path, seed=config.seed, window=config.window,
+        kind="run", place=location, table=dict(config.data), path=path, seed=config.seed, window=config.window,
         task=trace.task, run=folder, inside=path is not None and _inside(Path(path), root),
         sha256=trace.provenance.data_hash,
     )  # fmt: skip
 
 
-def at_path(root: Path, place: str, said: Mapping[str, str], kind: str = "") -> Origin:
+def at_path(root: Path, location: str, record: Mapping[str, str], kind: str = "") -> Origin:
     """Return the data at a path below the studio's folder.
 
     Args:
         root: the studio's folder.
-        place: path below it, with '/'; empty for itself.
-        said: keys of `ASKED`, and `window` and `step`, as text.
+        location: path below it, with '/'; empty for itself.
+        record: keys of `ASKED`, and `window` and `step`, as text.
         kind: of source; by the names of the files when empty.
 
     Raises:
         HTTPException: there is no such place.
         InputError: nothing reads it, a link in it leads out of the folder, or what is said is wrong.
     """
-    found = below(root, place) if place else root.resolve()
+    found = below(root, location) if location else root.resolve()
     if any(part.is_dir() and (part / RECORD).is_file() for part in (found, *found.parents) if part != root.parent):
         raise HTTPException(404, "This is a run folder; its data has its own page.")
     refuse_links(found, root)
     table: dict[str, object] = {"kind": kind} if kind else guess(str(found))
     table.pop("path", None)
-    known = {field.name for field in msgspec.structs.fields(find_kind(str(table["kind"]), place).config)}
+    known = {field.name for field in msgspec.structs.fields(find_kind(str(table["kind"]), location).config)}
     kept: list[tuple[str, str]] = []
     for key in ASKED:
-        text = said.get(key, "").strip()
+        text = record.get(key, "").strip()
         if text and key in known:
             kept.append((key, text))
             table[key] = _value(key, text)
-    length, step = (_whole(said.get(key, "").strip(), key) for key in ("window", "step"))
+    length, step = (_whole(record.get(key, "").strip(), key) for key in ("window", "step"))
     kept += [(key, str(value)) for key, value in (("window", length), ("step", step)) if value]
     window = WindowConfig(samples=length, step=step, within="recording", pad=True) if length else None
-    return Origin("at", place, table, str(found), window=window, inside=True, said=tuple(kept))
+    return Origin("at", location, table, str(found), window=window, inside=True, said=tuple(kept))
 
 
 def refuse_links(found: Path, root: Path) -> None:

@@ -77,11 +77,11 @@ def path(x: Places, y: Places | Floats) -> str:
     parts: list[str] = []
     drawing = False
     known = np.isfinite(y)
-    for place, value, there in zip(np.round(x, 1).tolist(), np.round(y, 1).tolist(), known.tolist(), strict=True):
+    for location, value, there in zip(np.round(x, 1).tolist(), np.round(y, 1).tolist(), known.tolist(), strict=True):
         if not there:
             drawing = False
             continue
-        parts.append(f"{'L' if drawing else 'M'}{place:g} {value:g}" + ("" if drawing else "h.1"))
+        parts.append(f"{'L' if drawing else 'M'}{location:g} {value:g}" + ("" if drawing else "h.1"))
         drawing = True
     return "".join(parts)
 
@@ -243,14 +243,14 @@ def _boxes(
         return (), 0, len(inside)
     samples, _ = opened.samples()
     boxes, ends = [], [-1] * _LANES
-    for place in inside[np.argsort(windows.row[inside], kind="stable")].tolist():
-        begin = int(windows.row[place])
+    for location in inside[np.argsort(windows.row[inside], kind="stable")].tolist():
+        begin = int(windows.row[location])
         lane = next((i for i, last in enumerate(ends) if last <= begin), min(range(_LANES), key=lambda i: ends[i]))
         ends[lane] = begin + windows.length
         x, to = _share(max(first, begin), first, end), _share(min(end, begin + windows.length), first, end)
-        label = str(samples.y[place]) if samples is not None and opened.classes else ""
+        label = str(samples.y[location]) if samples is not None and opened.classes else ""
         colour = colour_of(opened.classes, label) if label else 0
-        boxes.append(Box(place + 1, x, round(to - x, 3), lane, label, colour))
+        boxes.append(Box(location + 1, x, round(to - x, 3), lane, label, colour))
     return tuple(boxes), 1 + max((box.lane for box in boxes), default=-1), 0
 
 
@@ -294,8 +294,8 @@ def _ticks(opened: Opened, index: int, first: int, end: int) -> tuple[tuple[tupl
     if recording.time is None:
         return tuple((_share(m, first, end), f"{m:,.0f}") for m in marks if m == round(m)), "row"
     last = len(recording.time) - 1
-    told = [(m, seconds_at(dataset, recording, min(m, last))) for m in marks]
-    return tuple((_share(m, first, end), clock(t)) for m, t in told if t is not None), "time"
+    reported = [(m, seconds_at(dataset, recording, min(m, last))) for m in marks]
+    return tuple((_share(m, first, end), clock(t)) for m, t in reported if t is not None), "time"
 
 
 def clock(seconds: float) -> str:
@@ -317,6 +317,6 @@ def _gap(opened: Opened, index: int, row: int) -> str:
 def _sentence(name: str, first: int, end: int, rows: int, bands: Sequence[Band]) -> str:
     """Return the picture in words."""
     whole = f"all {rows:,} rows" if end - first == rows else f"rows {first + 1:,} to {end:,} of {rows:,}"
-    said = list(dict.fromkeys(band.label for band in bands))
-    labels = f"; labels {', '.join(said[:8])}" + (" and others" if len(said) > 8 else "") if said else ""
+    lines = list(dict.fromkeys(band.label for band in bands))
+    labels = f"; labels {', '.join(lines[:8])}" + (" and others" if len(lines) > 8 else "") if lines else ""
     return f"{name}, {whole}{labels}"

@@ -51,17 +51,17 @@ class Map:
     note: str = ""
 
 
-def chosen(y: NDArray[Any], most: int = MOST) -> NDArray[np.int64]:
-    """Numbers of at most `most` samples: of every class evenly spaced ones, as many as its share, at least eight."""
-    if len(y) <= most:
+def chosen(y: NDArray[Any], maximum: int = MOST) -> NDArray[np.int64]:
+    """Numbers of at most `maximum` samples: of every class evenly spaced ones, as many as its share, at least eight."""
+    if len(y) <= maximum:
         return np.arange(len(y), dtype=np.int64)
     codes = np.unique(y, return_inverse=True)[1] if y.dtype.kind == "U" else np.zeros(len(y), np.int64)
     classes = int(codes.max()) + 1
-    least = min(8, most // classes)
+    minimum = min(8, maximum // classes)
     picked = []
     for code in range(classes):
         mine = np.flatnonzero(codes == code)
-        wanted = min(len(mine), least + int((most - classes * least) * len(mine) / len(y)))
+        wanted = min(len(mine), minimum + int((maximum - classes * minimum) * len(mine) / len(y)))
         picked.append(mine[np.linspace(0, len(mine) - 1, wanted).round().astype(np.int64)])
     return np.sort(np.unique(np.concatenate(picked)))
 
@@ -114,8 +114,8 @@ def _of_run(folder: Path, X: Floats) -> tuple[Floats, str]:
     for _, stage in fitted.steps[:-1]:
         values = np.asarray(stage.transform(values), np.float32)
     if values.ndim > 2:
-        found, told = statistics(values.reshape(len(values), -1, values.shape[-1]))
-        return found, f"{told}, after the run's stages"
+        found, text = statistics(values.reshape(len(values), -1, values.shape[-1]))
+        return found, f"{text}, after the run's stages"
     return values, "the features that the run's model receives"
 
 
@@ -123,14 +123,14 @@ def draw_map(opened: Opened, samples: Samples) -> Map:
     """Return the map of a data set's samples, the same every time."""
     picked = chosen(np.asarray(samples.y))
     X = np.ascontiguousarray(samples.X[picked], np.float32)
-    note, features, told = "", None, ""
+    note, features, text = "", None, ""
     if opened.origin.run is not None:
         try:
-            features, told = _of_run(opened.origin.run, X)
+            features, text = _of_run(opened.origin.run, X)
         except EdgewrightError as error:
             note = f"The run's own features could not be computed: {error}"
     if features is None:
-        features, told = statistics(X)
+        features, text = statistics(X)
     places, shares = plane(features)
     low, high = np.quantile(places, 0.005, axis=0), np.quantile(places, 0.995, axis=0)
     low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
@@ -142,4 +142,4 @@ def draw_map(opened: Opened, samples: Samples) -> Map:
         Point(int(n) + 1, round(float(x), 1), round(float(y), 1), str(samples.y[n]), int(code))
         for n, (x, y), code in zip(picked, spots, codes, strict=True)
     )
-    return Map(points, len(samples.X), told, int(features.reshape(len(features), -1).shape[1]), shares, note)
+    return Map(points, len(samples.X), text, int(features.reshape(len(features), -1).shape[1]), shares, note)

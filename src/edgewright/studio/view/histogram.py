@@ -69,9 +69,9 @@ def spreads(opened: Opened, first: int) -> tuple[list[Spread], int]:
     step = max(1, -(-rows // MOST_ROWS))
     codes = opened.once("codes", lambda: _codes(opened, step))
     found = []
-    for place in range(first, min(first + A_PAGE, len(opened.dataset.columns))):
-        values = np.concatenate([r.values[::step, place] for r in recordings])
-        found.append(_spread(values, codes, opened.classes, opened.dataset.columns[place]))
+    for index in range(first, min(first + A_PAGE, len(opened.dataset.columns))):
+        values = np.concatenate([r.values[::step, index] for r in recordings])
+        found.append(_spread(values, codes, opened.classes, opened.dataset.columns[index]))
     return found, step
 
 

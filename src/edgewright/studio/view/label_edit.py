@@ -92,35 +92,35 @@ def problems(found: Sequence[Event], here: Ground) -> list[Problem]:
     return []
 
 
-def _mark(place: int, event: Event) -> Mark:
-    return Mark(label=event.label, start=event.start, end=event.end, place=str(place))
+def _mark(index: int, event: Event) -> Mark:
+    return Mark(label=event.label, start=event.start, end=event.end, place=str(index))
 
 
 def _sentence(error: InputError) -> str:
     return f"expected {error.expected}, got {error.got}"
 
 
-def _alone(place: int, event: Event, here: Ground) -> list[Problem]:
+def _alone(index: int, event: Event, here: Ground) -> list[Problem]:
     """Return what is wrong with one event, whatever the others are."""
     found = []
     wrong = _label_problem(event.label)
     if wrong:
-        found.append(Problem(place, "label", wrong))
+        found.append(Problem(index, "label", wrong))
     if not event.start and not event.end:
         return found
     for field, text in (("start", event.start), ("end", event.end)):
         if not text:
-            told = "expected a number or a date, got nothing; start and end are both empty for the whole recording"
-            return [*found, Problem(place, field, told)]
+            message = "expected a number or a date, got nothing; start and end are both empty for the whole recording"
+            return [*found, Problem(index, field, message)]
     try:
-        start, end = span_of(_mark(place, event), here.opened.origin, here.counted)
+        start, end = span_of(_mark(index, event), here.opened.origin, here.counted)
     except InputError as error:
         field = "end" if error.got == repr(event.end) or "ends after" in error.expected else "start"
-        return [*found, Problem(place, field, _sentence(error))]
+        return [*found, Problem(index, field, _sentence(error))]
     if not _rows(here, start, end)[2]:
         last = f"{here.places[0]:g} to {here.places[-1]:g} {here.unit}"
-        told = f"expected an event within the recording ({last}), got {event.start} to {event.end}"
-        found.append(Problem(place, "start", told))
+        message = f"expected an event within the recording ({last}), got {event.start} to {event.end}"
+        found.append(Problem(index, "start", message))
     return found
 
 
@@ -145,12 +145,12 @@ def _rows(here: Ground, start: float, end: float) -> tuple[int, int, bool]:
 def bands(found: Sequence[Event], here: Ground) -> list[Stretch]:
     """Return the events that can be drawn, in order."""
     drawn = []
-    for place, event in enumerate(found):
+    for index, event in enumerate(found):
         if not event.start and not event.end:
             drawn.append(Stretch(0, len(here.places), event.label))
             continue
         try:
-            first, end, there = _rows(here, *span_of(_mark(place, event), here.opened.origin, here.counted))
+            first, end, there = _rows(here, *span_of(_mark(index, event), here.opened.origin, here.counted))
         except InputError:
             continue
         if there:

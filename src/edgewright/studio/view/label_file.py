@@ -110,8 +110,8 @@ class LabelFile:
 
     def part_mark(self, recording: str) -> str:
         """Change when what labels this recording does, or what the columns are."""
-        told = repr((self.columns, self.delimiter, self.of(recording)))
-        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+        text = repr((self.columns, self.delimiter, self.of(recording)))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def with_rows(self, recording: str, mine: Sequence[Cells]) -> LabelFile:
         """Return the file with other lines for a recording, where its first one stood, else at the end."""
@@ -160,8 +160,8 @@ def parse(content: bytes, mark: str, name: str) -> LabelFile:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        told = f"byte {error.object[error.start]:#x}"
-        raise InputError("text in UTF-8", told, name, "Save the labels file as UTF-8") from None
+        message = f"byte {error.object[error.start]:#x}"
+        raise InputError("text in UTF-8", message, name, "Save the labels file as UTF-8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     header, _ = read_header(Block(text.encode(), 1), name, None, None)
     try:
@@ -171,8 +171,8 @@ def parse(content: bytes, mark: str, name: str) -> LabelFile:
     width = len(header.names)
     for number, line in enumerate(lines[1:], 2):
         if len(line) != width:
-            told = f"{len(line)} cells in line {number}"
-            raise InputError(f"{width} cells in every line", told, name, "Correct the line in an editor")
+            message = f"{len(line)} cells in line {number}"
+            raise InputError(f"{width} cells in every line", message, name, "Correct the line in an editor")
     parts = column_parts(header.names, name)
     return LabelFile(header.names, tuple(tuple(line) for line in lines[1:]), header.delimiter, mark, parts)
 
@@ -209,11 +209,11 @@ def refuse_shared(file: LabelFile, names: Sequence[str]) -> None:
         alike.setdefault(name_in(name), []).append(name)
     if len(names) > 1 and file.rows and not any(file.cell(row, "file") for row in file.rows):
         raise InputError("a column file that names the labelled recording", "none", "the labels file")
-    for said in dict.fromkeys(file.cell(row, "file") for row in file.rows):
-        meant = [name for name in alike.get(name_in(said), []) if names_recording(said, name)]
+    for text in dict.fromkeys(file.cell(row, "file") for row in file.rows):
+        meant = [name for name in alike.get(name_in(text), []) if names_recording(text, name)]
         if len(meant) > 1:
             raise InputError(
-                "lines that each name one recording", f"{said!r}, which means {meant[0]} and {meant[1]}",
+                "lines that each name one recording", f"{text!r}, which means {meant[0]} and {meant[1]}",
                 "the labels file", f"Write {meant[0]} or {meant[1]} in its column file",
             )  # fmt: skip
 

@@ -130,10 +130,10 @@ def changed(form: Form, do: str, here: Ground, at: str) -> Form:
     Raises:
         InputError: an event that cannot be split.
     """
-    action, _, place = do.partition(":")
-    if action not in ("delete", "split") or not place.isdecimal() or int(place) >= len(form.events):
+    action, _, location = do.partition(":")
+    if action not in ("delete", "split") or not location.isdecimal() or int(location) >= len(form.events):
         return form
-    found, i = list(form.events), int(place)
+    found, i = list(form.events), int(location)
     found[i : i + 1] = split(found[i], at, here) if action == "split" else []
     return replace(form, events=tuple(found))
 

@@ -129,14 +129,14 @@ def windows(dataset: DataSet, samples: Samples) -> Windows:
             pieces[name].append((index, np.arange(len(recording.values), dtype=np.int64)))
             continue
         names, inverse = np.unique(recording.sessions, return_inverse=True)
-        for place, name in enumerate(names):
-            pieces[str(name)].append((index, np.flatnonzero(inverse == place)))
+        for position, name in enumerate(names):
+            pieces[str(name)].append((index, np.flatnonzero(inverse == position)))
     owner, row = np.full(len(samples.X), -1, np.int64), np.zeros(len(samples.X), np.int64)
     names, inverse = np.unique(samples.sessions, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
-    for place, mine in enumerate(np.split(order, np.cumsum(np.bincount(inverse, minlength=len(names)))[:-1])):
+    for position, mine in enumerate(np.split(order, np.cumsum(np.bincount(inverse, minlength=len(names)))[:-1])):
         before = 0
-        for index, rows in pieces.get(str(names[place]), []):
+        for index, rows in pieces.get(str(names[position]), []):
             hit = mine[(samples.starts[mine] >= before) & (samples.starts[mine] < before + len(rows))]
             owner[hit], row[hit] = index, rows[samples.starts[hit] - before]
             before += len(rows)

@@ -116,9 +116,9 @@ def feature_map(opened: Opened, request: DataRequest) -> Context:
         "changed": _changed(opened, samples), "one": None,
     }  # fmt: skip
     if chosen:
-        place = int(np.searchsorted(numbers, chosen))
-        context["before"] = numbers[place - 1] if place else 0
-        after = place + (place < len(numbers) and numbers[place] == chosen)
+        index = int(np.searchsorted(numbers, chosen))
+        context["before"] = numbers[index - 1] if index else 0
+        after = index + (index < len(numbers) and numbers[index] == chosen)
         context["after"] = numbers[after] if after < len(numbers) else 0
         context["one"] = one_window(opened, request, samples, where, chosen, answers)
     return context
@@ -156,11 +156,11 @@ def one_window(
 
 def _changed(opened: Opened, samples: Samples) -> bool:
     """Return whether these are other samples than those of the run."""
-    said = opened.origin.sha256
+    text = opened.origin.sha256
     return (
-        bool(said)
+        bool(text)
         and opened.every == 1
-        and opened.once("sha256", lambda: import_module("edgewright.pipeline.material").sha256(samples)) != said
+        and opened.once("sha256", lambda: import_module("edgewright.pipeline.material").sha256(samples)) != text
     )
 
 
@@ -212,10 +212,10 @@ def summary(opened: Opened) -> str:
     """Return the data set in one line."""
     dataset = opened.dataset
     rows = sum(len(r.values) for r in dataset.recordings)
-    said = [plural(len(dataset.recordings), "recording"), plural(rows, "row"), plural(len(dataset.columns), "channel")]
+    lines = [plural(len(dataset.recordings), "recording"), plural(rows, "row"), plural(len(dataset.columns), "channel")]
     if dataset.rate:
         rate = dataset.rate
-        said.append(f"{rate:g} samples a second" if rate > 1 else f"a sample every {seconds_text(1 / rate)}")
+        lines.append(f"{rate:g} samples a second" if rate > 1 else f"a sample every {seconds_text(1 / rate)}")
     if opened.classes:
-        said.append(plural(len(opened.classes), "class", "classes"))
-    return ", ".join(said)
+        lines.append(plural(len(opened.classes), "class", "classes"))
+    return ", ".join(lines)

@@ -98,11 +98,11 @@ def tell(trace: Trace) -> tuple[Block, ...]:
     if not trace.config:
         return (Paragraph(text="This trace has no configuration: run the pipeline again to see its code."),)
     blocks: list[Block] = [Paragraph(text="Each listing runs as is if edgewright[train,engines] is installed.")]
-    for place, stage in enumerate(trace.stages, 1):
+    for index, stage in enumerate(trace.stages, 1):
         lines = _ENDS.get(stage.kind, _middle)(trace, stage)
         if lines:
             text = "\n".join([*beginning(trace), *lines]) + "\n"
-            blocks += [Heading(text=stage.name, anchor=f"data_flow-{place}"), Code(text=text)]
+            blocks += [Heading(text=stage.name, anchor=f"data_flow-{index}"), Code(text=text)]
     return tuple(blocks)
 
 

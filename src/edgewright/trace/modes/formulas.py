@@ -144,16 +144,16 @@ def _classes(found: EvaluationRecord) -> list[Formula]:
     ]
     if len(found.labels) == len(found.confusion) and found.classes:
         worst = min(found.classes, key=lambda row: (row.recall, row.label))
-        place = found.labels.index(worst.label) if worst.label in found.labels else -1
-        if place >= 0 and worst.support:
-            hit, answered = found.confusion[place][place], sum(row[place] for row in found.confusion)
+        position = found.labels.index(worst.label) if worst.label in found.labels else -1
+        if position >= 0 and worst.support:
+            hit, answered = found.confusion[position][position], sum(row[position] for row in found.confusion)
             made.append(
                 Formula(
                     text="recall = right / all of the class, precision = right / all answered so, "
                     "F1 = 2 x precision x recall / (precision + recall)",
                     meaning=f"of '{worst.label}', the class with the lowest recall",
-                    example=f"recall {hit:,} / {sum(found.confusion[place]):,} = {fraction(worst.recall)}, precision "
-                    f"{hit:,} / {answered:,} = {fraction(worst.precision)}, F1 = {fraction(worst.f1)}",
+                    example=f"recall {hit:,} / {sum(found.confusion[position]):,} = {fraction(worst.recall)}, "
+                    f"precision {hit:,} / {answered:,} = {fraction(worst.precision)}, F1 = {fraction(worst.f1)}",
                 )
             )
     return made
@@ -182,9 +182,9 @@ def tell(trace: Trace) -> tuple[Block, ...]:
     """Return stages, layers, answer, loss, results, int8, growth: whatever this run has."""
     blocks: list[Block] = []
     before: tuple[str, ...] = ()
-    for place, stage in enumerate(trace.stages, 1):
+    for index, stage in enumerate(trace.stages, 1):
         if stage.formula:
-            blocks += [Heading(text=stage.name, anchor=f"data_flow-{place}"), _stage(stage, before)]
+            blocks += [Heading(text=stage.name, anchor=f"data_flow-{index}"), _stage(stage, before)]
         before = stage.names_after
     parts: tuple[tuple[str, str, list[Formula]], ...] = (
         ("Model", "model", [layer_formula(layer) for layer in trace.layers]),

@@ -16,8 +16,8 @@ _FEW = 8
 def tell(trace: Trace) -> tuple[Block, ...]:
     """Return a heading a stage, what it does under it; after training the epochs, at the end one prediction."""
     blocks: list[Block] = []
-    for place, stage in enumerate(trace.stages, 1):
-        blocks.append(Heading(text=f"Stage {place} of {len(trace.stages)}: {stage.name}", anchor=f"data_flow-{place}"))
+    for index, stage in enumerate(trace.stages, 1):
+        blocks.append(Heading(text=f"Stage {index} of {len(trace.stages)}: {stage.name}", anchor=f"data_flow-{index}"))
         blocks += stage_blocks(stage)
         if stage.kind == "model":
             blocks += _training(trace)

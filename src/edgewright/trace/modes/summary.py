@@ -66,10 +66,10 @@ def _form(trace: Trace) -> list[tuple[str, str]]:
     if trace.device is not None:
         shares = [r for r in trace.device.rows if r.available > 0]
         top = max(shares, key=lambda r: r.used / r.available, default=None)
-        told = "" if top is None else f"; fullest: {top.name}, {amount(top.used, top.unit)} of " + amount(
+        text = "" if top is None else f"; fullest: {top.name}, {amount(top.used, top.unit)} of " + amount(
             top.available, top.unit
         ) + f" ({top.how})"  # fmt: skip
-        rows.append(("device", f"{trace.device.profile}, {'fits' if trace.device.fits else 'does not fit'}{told}"))
+        rows.append(("device", f"{trace.device.profile}, {'fits' if trace.device.fits else 'does not fit'}{text}"))
     return rows
 
 

@@ -16,8 +16,8 @@ from edgewright.trace.observations import FOLD_ABOVE, notable
 def tell(trace: Trace) -> tuple[Block, ...]:
     """Every part the record has."""
     blocks: list[Block] = [Paragraph(text=text) for text in (trace.verdict, trace.insight.sentence) if text]
-    for place, stage in enumerate(trace.stages, 1):
-        blocks += [Heading(text=f"{place}. {stage.name}", anchor=f"data_flow-{place}"), *stage_blocks(stage)]
+    for index, stage in enumerate(trace.stages, 1):
+        blocks += [Heading(text=f"{index}. {stage.name}", anchor=f"data_flow-{index}"), *stage_blocks(stage)]
     for title, anchor, part in _PARTS:
         if found := part(trace):
             blocks += [Heading(text=title, anchor=anchor), *found]
@@ -126,9 +126,9 @@ def _device(trace: Trace) -> list[Block]:
         for r in found.rows
     )  # fmt: skip
     grid = Grid(headers=("budget", "used", "available", "share", ""), rows=rows, figures=(1, 2, 3))
-    told = f"{found.profile}: {found.description}" if found.description else found.profile
+    message = f"{found.profile}: {found.description}" if found.description else found.profile
     fits = "It fits." if found.fits else "It does not fit."
-    return [Paragraph(text=f"{told}. {fits}"), grid]
+    return [Paragraph(text=f"{message}. {fits}"), grid]
 
 
 _PARTS: tuple[tuple[str, str, Callable[[Trace], list[Block]]], ...] = (

@@ -110,7 +110,7 @@ def where_weights_go(trace: Trace) -> Draft | None:
         return None
     top, last = layers[0], layers[-1]
     share = percent(top.parameters / total)
-    most = "Mostly" if top.parameters * 2 > total else "The largest share"
+    largest = "Mostly" if top.parameters * 2 > total else "The largest share"
     wrong: list[str] = []
     for one in layers[1:3]:
         has = f"{one.parameters:,} of {total:,} parameters, {percent(one.parameters / total, 1)}"
@@ -118,7 +118,7 @@ def where_weights_go(trace: Trace) -> Draft | None:
     return Draft(
         21,
         f"Where do the {bytes_text(_FLOAT32 * total)} of float32 weights of this network go?",
-        f"{most} to the layer '{short(top.name)}': {share}",
+        f"{largest} to the layer '{short(top.name)}': {share}",
         f"{top.parameters:,} of {total:,} parameters, {_FLOAT32} bytes each.",
         (
             *wrong,

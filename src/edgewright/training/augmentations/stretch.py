@@ -22,10 +22,10 @@ def stretched(windows: Floats, rate: NDArray[np.float64]) -> Floats:
     """Windows of shape (n, channels, samples) as a clock of `rate` (n, 1) would give them, about their middle."""
     samples = windows.shape[2]
     middle, last = (samples - 1) / 2.0, samples - 1
-    place = np.abs((np.arange(samples)[None, :] - middle) * rate + middle)
-    place = np.clip(np.where(place > last, 2 * last - place, place), 0, last)
-    before = np.minimum(place.astype(np.int64), max(last - 1, 0))
-    share = (place - before).astype(np.float32)[:, None, :]
+    location = np.abs((np.arange(samples)[None, :] - middle) * rate + middle)
+    location = np.clip(np.where(location > last, 2 * last - location, location), 0, last)
+    before = np.minimum(location.astype(np.int64), max(last - 1, 0))
+    share = (location - before).astype(np.float32)[:, None, :]
     after = np.minimum(before + 1, last)
     left = np.take_along_axis(windows, before[:, None, :], axis=2)
     right = np.take_along_axis(windows, after[:, None, :], axis=2)

@@ -28,20 +28,20 @@ def settings_of(folder: Path, trace: Trace) -> Mapping[str, Any] | None:
     return config if isinstance(config, dict) else None
 
 
-def read_run(place: Path) -> tuple[Path, Trace]:
+def read_run(path: Path) -> tuple[Path, Trace]:
     """Read the folder and record of a run, from its folder, its `trace.json` or the journal of an unfinished run.
 
     Raises:
         InputError: no run lies there.
     """
-    if place.suffix == ".jsonl" and place.is_file():
-        return place, read_journal(place)
-    folder = place.parent if place.name == "trace.json" else place
+    if path.suffix == ".jsonl" and path.is_file():
+        return path, read_journal(path)
+    folder = path.parent if path.name == "trace.json" else path
     if not folder.is_dir():
         got = "a file" if folder.exists() else "no such folder"
-        raise InputError("the folder of a run", got, str(place), _beside(folder))
+        raise InputError("the folder of a run", got, str(path), _beside(folder))
     if not (folder / "trace.json").is_file():
-        raise InputError("the folder of a finished run", "no trace.json in it", str(place), _inside(folder))
+        raise InputError("the folder of a finished run", "no trace.json in it", str(path), _inside(folder))
     return folder, read_trace(folder / "trace.json")
 
 

@@ -28,7 +28,7 @@ class WhatIf:
 
 
 def what_if(
-    place: Path,
+    path: Path,
     changes: Sequence[str],
     *,
     data: str | None = None,
@@ -38,7 +38,7 @@ def what_if(
     """Run a run again with something changed; a comparison over data sizes and the fit on all samples are left out.
 
     Args:
-        place: folder of the run.
+        path: folder of the run.
         changes: `features=3` (a short name) or `training.epochs=5` (any key) each.
         data: where the data lie now; as the run remembers it when None.
         out: folder of runs; the one the run lies in when None.
@@ -48,23 +48,23 @@ def what_if(
         UnknownNameError: for a short name this run does not have, with the known ones.
         InputError: for a value that does not fit, a change that changes nothing, or a run without its configuration.
     """
-    folder, trace = read_run(place)
+    folder, trace = read_run(path)
     if trace.state != "finished":
-        raise InputError("a finished run", f"one that is {trace.state}", str(place), "Run the pipeline to its end")
+        raise InputError("a finished run", f"one that is {trace.state}", str(path), "Run the pipeline to its end")
     tables = settings_of(folder, trace)
     if tables is None:
-        raise InputError("a run with its configuration", "none", str(place), "Run the pipeline again")
-    was = msgspec.structs.replace(checked(alone(tables), f"the configuration of {place}"), refit=False)
+        raise InputError("a run with its configuration", "none", str(path), "Run the pipeline again")
+    was = msgspec.structs.replace(checked(alone(tables), f"the configuration of {path}"), refit=False)
     config = with_changes(was, wanted(tables, changes))
     if config == was:
         raise InputError("a change", "what the run has already", " ".join(f"--set {text}" for text in changes))
-    told = " ".join(f"--set {text}" for text in changes)
+    message = " ".join(f"--set {text}" for text in changes)
     result = run_pipeline(
         config,
         data=data or remembered(folder).place(),
         out=out or folder.resolve().parent,
         listener=listener,
-        command=f"edgewright learn {place} --mode what-if {told}",
+        command=f"edgewright learn {path} --mode what-if {message}",
     )
     return WhatIf(result, compare_places([folder, result.folder]))
 

@@ -19,11 +19,11 @@ _PIECE = 4096
 _SUM = 1e-3
 
 
-def teacher_answers(place: str, raw: Floats, features: Floats, labels: tuple[str, ...]) -> Floats:
+def teacher_answers(location: str, raw: Floats, features: Floats, labels: tuple[str, ...]) -> Floats:
     """Return what a teacher answers to the training samples.
 
     Args:
-        place: a run folder, a package, or an ONNX file.
+        location: a run folder, a package, or an ONNX file.
         raw: samples as the sensors gave them.
         features: the same as the student's network takes them, for a teacher without preprocessing of its own.
         labels: the student's classes in their order; empty for a regression.
@@ -34,24 +34,26 @@ def teacher_answers(place: str, raw: Floats, features: Floats, labels: tuple[str
     Raises:
         InputError: no model, one that takes neither, or one with other classes.
     """
-    content, known = _read(place)
+    content, known = _read(location)
     try:
         ask = choose(None).load(content)
     except InputError:
-        raise InputError("a run folder, a package or an ONNX file", "a file that no engine can load", place) from None
+        raise InputError(
+            "a run folder, a package or an ONNX file", "a file that no engine can load", location
+        ) from None
     rows = next((rows for rows in (raw, features) if _takes(ask, rows)), None)
     if rows is None:
         raise InputError(
             f"a teacher of samples of shape {raw.shape[1:]} or of features of shape {features.shape[1:]}",
-            "another input", place,
+            "another input", location,
         )  # fmt: skip
-    answers = np.concatenate([_numbers(ask(rows[i : i + _PIECE]), place) for i in range(0, len(rows), _PIECE)])
-    return _ordered(answers, known, labels, place) if labels else answers[:, :1]
+    answers = np.concatenate([_numbers(ask(rows[i : i + _PIECE]), location) for i in range(0, len(rows), _PIECE)])
+    return _ordered(answers, known, labels, location) if labels else answers[:, :1]
 
 
-def _read(place: str) -> tuple[bytes, tuple[str, ...]]:
+def _read(location: str) -> tuple[bytes, tuple[str, ...]]:
     """Return the model's bytes, and its labels where it says them."""
-    path = Path(place)
+    path = Path(location)
     file = path / "model.onnx" if path.is_dir() else path
     if file.suffix == ".edge":
         package = read_package(file)
@@ -79,16 +81,16 @@ def _takes(ask: Answer, rows: Floats) -> bool:
     return True
 
 
-def _numbers(given: dict[str, NDArray[Any]], place: str) -> Floats:
+def _numbers(given: dict[str, NDArray[Any]], location: str) -> Floats:
     """Return the first output of float numbers, as (n, k)."""
     named = [given[name] for name in ("probabilities", "prediction") if name in given]
     floats = named or [a for a in given.values() if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.ndim <= 2]
     if not floats:
-        raise InputError("probabilities or logits as a float output", "none", place)
+        raise InputError("probabilities or logits as a float output", "none", location)
     return np.asarray(floats[0], np.float32).reshape(len(floats[0]), -1)
 
 
-def _ordered(answers: Floats, known: tuple[str, ...], labels: tuple[str, ...], place: str) -> Floats:
+def _ordered(answers: Floats, known: tuple[str, ...], labels: tuple[str, ...], location: str) -> Floats:
     """Return probabilities in the order of the student's classes; without names they are taken to be sorted alike."""
     if answers.shape[1] == 1 and len(labels) == 2:
         inside = bool(((answers >= 0) & (answers <= 1)).all())
@@ -97,7 +99,7 @@ def _ordered(answers: Floats, known: tuple[str, ...], labels: tuple[str, ...], p
     if (known and set(known) != set(labels)) or answers.shape[1] != len(labels):
         raise InputError(
             f"a teacher of the classes {', '.join(labels)}",
-            ", ".join(known) or f"{answers.shape[1]} outputs", place,
+            ", ".join(known) or f"{answers.shape[1]} outputs", location,
         )  # fmt: skip
     if known:
         answers = answers[:, [known.index(label) for label in labels]]

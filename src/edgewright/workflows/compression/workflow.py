@@ -76,8 +76,8 @@ def compress(
     if wanted.device:
         load_profile(wanted.device)
     hears = listener or Listener()
-    place, path = Path(out), Path(source)
-    with new_run_folder(place.parent, place.name, force=force) as made:
+    file_path, path = Path(out), Path(source)
+    with new_run_folder(file_path.parent, file_path.name, force=force) as made:
         with hears.doing("Reading data"):
             subject = _for_device(_open(path, data, target, group), wanted.device)
         maker = Maker(subject, wanted, hears)

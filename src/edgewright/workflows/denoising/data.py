@@ -83,8 +83,8 @@ def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
                 drawn += 1
                 continue
             if not np.isfinite(values).all():
-                place = int(np.argwhere(~np.isfinite(values.T))[0][0]) + begin
-                raise InputError("clean signals without gaps", "a missing value", f"{recording.name} row {place}",
+                index = int(np.argwhere(~np.isfinite(values.T))[0][0]) + begin
+                raise InputError("clean signals without gaps", "a missing value", f"{recording.name} row {index}",
                                  "Cut the gap out, or fill it first")  # fmt: skip
             if not (values.std(axis=1) > 0).any():
                 silent += 1
@@ -93,9 +93,12 @@ def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
             made.append(Clean(recording.name if begin == 0 else f"{recording.name} from row {begin}", unit, values))
     if not made:
         raise InputError("clean signals", "nothing but silence" if silent else "none that was measured", data.name)
-    told = [(silent, "silent: left out"), (drawn, "synthetic: left out"), (clipped, "clipped: what is cut off there "
-             "is learned as clean")]  # fmt: skip
-    return tuple(made), "group" if grouped else "recording", [f"{n} recordings are {what}" for n, what in told if n]
+    reported = [
+        (silent, "silent: left out"),
+        (drawn, "synthetic: left out"),
+        (clipped, "clipped: what is cut off there is learned as clean"),
+    ]
+    return tuple(made), "group" if grouped else "recording", [f"{n} recordings are {what}" for n, what in reported if n]
 
 
 def _stretches(recording: Recording, grouped: bool) -> list[tuple[int, int, str]]:
@@ -156,7 +159,7 @@ def sides_of(recordings: tuple[Clean, ...], held_by: str, hold_out: tuple[str, .
     return Sides(tuple(sides["train"]), tuple(sides["validated"]), tuple(sides["held"]), held_by)
 
 
-def noise_sources(lines: tuple[str, ...], rate: float, least: int) -> tuple[NoiseSource, ...]:
+def noise_sources(lines: tuple[str, ...], rate: float, minimum: int) -> tuple[NoiseSource, ...]:
     """Noise by kinds, WAV files or folders of them.
 
     Of recorded noise a part is held out: whole files where there are two or more, the end of a single one.
@@ -164,7 +167,7 @@ def noise_sources(lines: tuple[str, ...], rate: float, least: int) -> tuple[Nois
     Args:
         lines: kinds, and paths.
         rate: samples a second.
-        least: samples that a file must have.
+        minimum: samples that a file must have.
 
     Raises:
         UnknownNameError: neither a kind nor a path.
@@ -173,21 +176,21 @@ def noise_sources(lines: tuple[str, ...], rate: float, least: int) -> tuple[Nois
     made: list[NoiseSource] = []
     known = kinds()
     for name in lines:
-        place = Path(name)
-        if name in known or not place.exists():
+        path = Path(name)
+        if name in known or not path.exists():
             noise_of(name)
             made.append(NoiseSource(name))
             continue
-        files = sorted(p for p in place.rglob("*") if p.suffix.lower() == ".wav") if place.is_dir() else [place]
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".wav") if path.is_dir() else [path]
         if not files:
             raise InputError("WAV files of noise", "none", name)
-        sounds = [read_noise(str(file), rate, least) for file in files]
+        sounds = [read_noise(str(file), rate, minimum) for file in files]
         if len(sounds) == 1:
             cut = round(len(sounds[0]) * (1 - _NOISE_HELD))
             sounds = [sounds[0][:cut], sounds[0][cut:]]
         whole = max(1, round(len(sounds) * (1 - _NOISE_HELD)))
         whole = min(whole, len(sounds) - 1)
-        made.append(NoiseSource(place.stem or name, tuple(sounds[:whole]), tuple(sounds[whole:])))
+        made.append(NoiseSource(path.stem or name, tuple(sounds[:whole]), tuple(sounds[whole:])))
     if not made:
         raise InputError("noise", "none", "--noise", f"Known: {', '.join(known)}, or WAV files")
     return tuple(made)
@@ -232,8 +235,8 @@ def windows(
         short = samples - clean.shape[1]
         if short > 0:
             clean, added = (np.pad(part, ((0, 0), (0, short))) for part in (clean, added))
-        most = max(1, min(count - len(x), clean.shape[1] // samples, 6))
-        for begin in rng.integers(0, clean.shape[1] - samples + 1, most).tolist():
+        maximum = max(1, min(count - len(x), clean.shape[1] // samples, 6))
+        for begin in rng.integers(0, clean.shape[1] - samples + 1, maximum).tolist():
             x.append(clean[:, begin : begin + samples] * level)
             y.append(added[:, begin : begin + samples] * level)
     return np.stack(x), np.stack(y)

@@ -70,9 +70,9 @@ def _train(z: Floats, sizes: tuple[int, ...], epochs: int, rng: np.random.Genera
 
     def loss(layers: Any, x: Any) -> Any:  # noqa: ANN401 - JAX's arrays
         value = x
-        for place, (weights, bias) in enumerate(layers):
+        for index, (weights, bias) in enumerate(layers):
             value = value @ weights + bias
-            value = jnp.maximum(value, 0) if place < len(layers) - 1 else value
+            value = jnp.maximum(value, 0) if index < len(layers) - 1 else value
         return jnp.mean((value - x) ** 2)
 
     def step(carry: Any, x: Any) -> Any:  # noqa: ANN401
@@ -98,7 +98,7 @@ def _graph(layers: list[tuple[Floats, Floats]], mean: NDArray[np.float64], devia
     # What is far out is odd whatever the network says: the grid of the integers is not stretched by it.
     value = builder.op("Clip", value, builder.number(-8.0), builder.number(8.0))
     builder.boundary(value)
-    for place, (weights, bias) in enumerate(layers):
+    for index, (weights, bias) in enumerate(layers):
         value = builder.op("Gemm", value, builder.constant(weights), builder.constant(bias))
-        value = builder.op("Relu", value) if place < len(layers) - 1 else value
+        value = builder.op("Relu", value) if index < len(layers) - 1 else value
     return builder.finish({"prediction": (value, "float32", (channels,))})

@@ -155,11 +155,11 @@ def _edges(stretch: Stretch, parts: int) -> list[int]:
     rows = len(stretch.values)
     edges = [rows * k // parts for k in range(parts + 1)]
     if stretch.odd is not None:
-        for place in range(1, parts):
-            edge = max(edges[place], edges[place - 1])
+        for index in range(1, parts):
+            edge = max(edges[index], edges[index - 1])
             while 0 < edge < rows and stretch.odd[edge - 1] and stretch.odd[edge]:
                 edge += 1
-            edges[place] = edge
+            edges[index] = edge
     return edges
 
 

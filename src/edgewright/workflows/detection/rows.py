@@ -148,13 +148,13 @@ def read_watched(
 
 def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...]) -> tuple[DataSet, WindowSpec | None]:
     """Return the data set, and the window of a run."""
-    place = Path(data)
-    if place.suffix == ".edge":
+    file_path = Path(data)
+    if file_path.suffix == ".edge":
         raise InputError("rows, or a run folder", "a package, which has none", data,
-                         f"Pass the rows: edgewright detect fit ROWS --package {place.name}")  # fmt: skip
-    if (place / "pipeline.toml").is_file() or (place / "trace.json").is_file():
-        config = _config(place)
-        dataset = load_data(config.data, seed=config.seed, path=remembered(place).place())
+                         f"Pass the rows: edgewright detect fit ROWS --package {file_path.name}")  # fmt: skip
+    if (file_path / "pipeline.toml").is_file() or (file_path / "trace.json").is_file():
+        config = _config(file_path)
+        dataset = load_data(config.data, seed=config.seed, path=remembered(file_path).place())
         step = 0 if config.window is None else config.window.step or max(1, config.window.samples // 2)
         spec = WindowSpec(samples=config.window.samples, step=step, rate=dataset.rate) if config.window else None
         return dataset, spec
@@ -167,10 +167,10 @@ def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...
     return load_data(table, seed=0), None
 
 
-def _config(place: Path) -> Any:  # noqa: ANN401 - a PipelineConfig
-    pipeline = read_subject(place).pipeline
+def _config(path: Path) -> Any:  # noqa: ANN401 - a PipelineConfig
+    pipeline = read_subject(path).pipeline
     if pipeline is None:
-        raise InputError("a run folder with a record of its data", "one without its pipeline", str(place))
+        raise InputError("a run folder with a record of its data", "one without its pipeline", str(path))
     return pipeline.config
 
 
@@ -199,8 +199,8 @@ def _stretch(recording: Recording, order: list[int], origin: float, normal: tupl
 
 def _origin(data: str, name: str, time: str) -> float:
     """When a CSV recording began, in seconds since 1970: the time of day needs it. 0 for other sources."""
-    place = Path(data)
-    path = place / name if place.is_dir() else place
+    file_path = Path(data)
+    path = file_path / name if file_path.is_dir() else file_path
     if not time or not path.is_file() or not path.name.lower().endswith(_TABLES):
         return 0.0
     first = next(iter_csv(path, name=path.name, text_columns=[time], only_columns=[time]))

@@ -180,8 +180,8 @@ def _try(
         limit = threshold(
             own, ThresholdRequest(false_alarms=request.false_alarms, refractory=request.refractory), per_second
         ).value
-        for place, s in enumerate(part):
-            judged = s if labels else inject(s, 1000 * index + place)
+        for position, s in enumerate(part):
+            judged = s if labels else inject(s, 1000 * index + position)
             odd = scored(name, learnt, judged) >= limit
             counts += counted(odd, judged.odd, request.refractory)
         size = max(size, state_bytes(learnt) + state_bytes(kind(name).start(learnt).state()))

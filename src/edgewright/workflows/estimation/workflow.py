@@ -77,7 +77,7 @@ _GRIDS = ("QuantizeLinear", "DequantizeLinear")
 
 
 def estimate_place(
-    place: Path,
+    path: Path,
     profile: Profile,
     *,
     form: str = "",
@@ -89,7 +89,7 @@ def estimate_place(
     """Estimate a run, a package or a model from elsewhere.
 
     Args:
-        place: of it.
+        path: of it.
         profile: of the device.
         form: 'float' or 'int8' of a package; its default when empty.
         shape: of one sample of an ONNX model that leaves its axes open.
@@ -101,7 +101,7 @@ def estimate_place(
         InputError: nothing there, damaged, or a core that is not emulated where `compiled` asks for it.
         CheckFailedError: `compiled` asks for tools that are not installed.
     """
-    subject = read_subject(place, form=form, shape=shape)
+    subject = read_subject(path, form=form, shape=shape)
     known, text = own()
     notes = [text] if text else []
     found = before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject), own=known)
@@ -119,8 +119,8 @@ def estimate_place(
     for quantity, value in (measured or {}).items():
         fresh.append(_measured_miss(profile, subject, found, quantity, value))
         found = _replaced(found, quantity, value)
-    said = remember(fresh) if fresh else ""
-    notes += [said] if said and said not in notes else []
+    message = remember(fresh) if fresh else ""
+    notes += [message] if message and message not in notes else []
     limits = _limits(profile, budget)
     over = over_budget(found, limits)
     parts = _parts(subject)

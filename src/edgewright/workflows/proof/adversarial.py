@@ -105,9 +105,9 @@ class _Channels:
             row[channel] = self.high[channel] or self.width[channel]
             yield f"channel {channel} alone", row
             if row.ndim > 1 and channel in (0, len(row) - 1):
-                for place, word in ((-1, "last"), (0, "first")):
+                for index, word in ((-1, "last"), (0, "first")):
                     one = np.zeros_like(row)
-                    one[channel].reshape(-1)[place] = row[channel].reshape(-1)[0]
+                    one[channel].reshape(-1)[index] = row[channel].reshape(-1)[0]
                     yield f"channel {channel} alone, its {word} sample", one
 
     def constant(self) -> Iterator[Row]:
@@ -184,9 +184,9 @@ def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
         middle = (low + high) / 2
         same = _steps(graph, grid, rows(middle))[at] == start
         low, high = np.where(same, middle, low), np.where(same, high, middle)
-    for place, sides in enumerate(zip(rows(low), rows(high), strict=True)):
+    for index, sides in enumerate(zip(rows(low), rows(high), strict=True)):
         for word, row in zip(("before", "after"), sides, strict=True):
-            yield f"value {found[place][2]} of the boundary just {word} a step", row
+            yield f"value {found[index][2]} of the boundary just {word} a step", row
 
 
 def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tuple[int, int, int, float, float]]:
@@ -206,8 +206,8 @@ def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tu
         for value in list(left):
             places = np.flatnonzero(np.diff(steps[:, value]))
             if len(places):
-                place = int(places[len(places) // 2])
-                yield one, other, value, float(shares[place]), float(shares[place + 1])
+                index = int(places[len(places) // 2])
+                yield one, other, value, float(shares[index]), float(shares[index + 1])
                 left[value] -= 1
                 if not left[value]:
                     del left[value]

@@ -151,11 +151,13 @@ class Findings:
         yield tuple(around)
 
 
-def read_artefacts(place: Path, package: Package | None, models: Mapping[str, bytes], given: Sequence[str]) -> Findings:
+def read_artefacts(
+    file_path: Path, package: Package | None, models: Mapping[str, bytes], given: Sequence[str]
+) -> Findings:
     """Return everything beside a subject that is proven as it lies on the disk.
 
     Args:
-        place: run folder, package or model the subject was read from.
+        file_path: run folder, package or model the subject was read from.
         package: that the subject is; None for models alone.
         models: file name -> bytes of the subject's models, where they come from no package.
         given: further files and folders.
@@ -164,24 +166,26 @@ def read_artefacts(place: Path, package: Package | None, models: Mapping[str, by
         InputError: for what is not there, is damaged, or, of what is given, holds nothing that can be proven.
     """
     made = Findings()
-    packages = sorted(place.glob("*.edge")) if place.is_dir() else [place] if place.suffix == ".edge" else []
+    packages = (
+        sorted(file_path.glob("*.edge")) if file_path.is_dir() else [file_path] if file_path.suffix == ".edge" else []
+    )
     if package is not None:
         name = packages[0].name if packages else f"{package.manifest.name}.edge"
         made.package(name, package, subject=True)
     for name, content in models.items():
         made.source(name, content)
-    if place.is_dir():
-        own = [place / name for name in models] + ([] if package is None else packages[:1])
-        fitted = place / PIPELINE
+    if file_path.is_dir():
+        own = [file_path / name for name in models] + ([] if package is None else packages[:1])
+        fitted = file_path / PIPELINE
         if fitted.is_dir():
             parts = {path.relative_to(fitted).as_posix(): _bytes(path) for path in fitted.rglob("*") if path.is_file()}
             made.files.append(_record(f"{PIPELINE}/", b"".join(n.encode() + c for n, c in sorted(parts.items()))))
-        judged = place / JUDGED
+        judged = file_path / JUDGED
         if judged.is_dir():
             made.unproven(f"{JUDGED}/", b"", f"the tested fit: edgewright prove {judged}")
-        made.folder(place, "", skip=(*own, fitted, judged))
-    elif package is not None and place.suffix == ".onnx":
-        made.file(place, place.name)
+        made.folder(file_path, "", skip=(*own, fitted, judged))
+    elif package is not None and file_path.suffix == ".onnx":
+        made.file(file_path, file_path.name)
     for text in given:
         path = Path(text)
         before = len(made.artefacts), sum(bool(file.same) for file in made.files)

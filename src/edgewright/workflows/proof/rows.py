@@ -49,12 +49,12 @@ class Chosen:
     constructed: NDArray[np.bool_] | None = None
 
 
-def choose_rows(subject: Subject, place: Path, data: str | None, count: int, seed: int) -> Chosen:
+def choose_rows(subject: Subject, path: Path, data: str | None, count: int, seed: int) -> Chosen:
     """Return rows for a proof.
 
     Args:
         subject: what is proven.
-        place: the run folder, package or model it was read from.
+        path: the run folder, package or model it was read from.
         data: file or folder that was named; None for none.
         count: most rows that are taken.
         seed: of the choice among more rows, and of drawn ones.
@@ -68,7 +68,7 @@ def choose_rows(subject: Subject, place: Path, data: str | None, count: int, see
     config = None if subject.pipeline is None else subject.pipeline.config
     if config is not None:
         try:
-            return _few(_tested(config, data, remembered(place), seen=judged_of(place) != place), count, seed)
+            return _few(_tested(config, data, remembered(path), seen=judged_of(path) != path), count, seed)
         except InputError as error:
             if data is not None or subject.manifest is None:
                 raise

@@ -52,12 +52,12 @@ _RANGED = 256
 _SAME = "the same events at the same rows from the same answers"
 
 
-def stream_proof(subject: Subject, place: str, chosen: Chosen, change: Change | None = None) -> ProofRecord | None:
+def stream_proof(subject: Subject, location: str, chosen: Chosen, change: Change | None = None) -> ProofRecord | None:
     """Prove the stream of a package; None where there is none: no package, or one of whole recordings.
 
     Args:
         subject: of the proof, with its package.
-        place: where it was read from.
+        location: where it was read from.
         chosen: samples, of which the stream is made.
         change: of the files before they are compiled, to plant a fault.
 
@@ -70,7 +70,7 @@ def stream_proof(subject: Subject, place: str, chosen: Chosen, change: Change | 
     exported = importlib.import_module("edgewright.export.subject").package_subject(package)
     if exported.stream is None or not len(chosen.samples):
         return None
-    return _Proof(subject, exported, chosen, change).record(place)
+    return _Proof(subject, exported, chosen, change).record(location)
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ class _Proof:
         window = self.manifest.window
         rates = [window.rate if window else None, *(file.spec.rate for file in self.detectors)]
         self.rate = next((float(rate) for rate in rates if rate and math.isfinite(rate)), 1.0)
-        most = _WATCHED if self.detectors else _WINDOWED if self.manifest.window else _SINGLE
+        maximum = _WATCHED if self.detectors else _WINDOWED if self.manifest.window else _SINGLE
         samples, step = (window.samples, window.step) if window else (1, 1)
         decision = self.manifest.decision
-        least = samples + step * (decision.smoothing + decision.debounce + 2)
-        self.rows = natural_rows(chosen, self.rate, most, least, self.manifest.missing is not None)
+        minimum = samples + step * (decision.smoothing + decision.debounce + 2)
+        self.rows = natural_rows(chosen, self.rate, maximum, minimum, self.manifest.missing is not None)
         self.notes: tuple[str, ...] = ()
         self._streams: dict[tuple[str, str], Any] = {}
 
@@ -135,7 +135,7 @@ class _Proof:
             texts = {name: content.decode(errors="replace") for name, content in artefact.files.items()}
             yield _code(artefact.name, word, texts, self._prefixes(self._watchers(exported, word)))
 
-    def record(self, place: str) -> ProofRecord | None:
+    def record(self, location: str) -> ProofRecord | None:
         here = list(compilers(self.absent))
         forms = [self._form(code, *one) for code in self.codes for one in here]
         rules, names = self._rules()
@@ -144,7 +144,7 @@ class _Proof:
             self._add_made(here[0][1])
         about = StreamSubject(
             name=f"{self.manifest.name}, its stream",
-            place=place,
+            place=location,
             source=f"rows of a stream made of {self.chosen.source}",
             origins=self.rows.origins,
             reference=PYTHON,
@@ -172,7 +172,7 @@ class _Proof:
         return self._streams[key]
 
     def _both(self, code: _Code, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `_c_probe.CStream`
-        rows, told = self.rows, stream.run(self.rows.values, self.rows.lost, self.rows.times)
+        rows, record = self.rows, stream.run(self.rows.values, self.rows.lost, self.rows.times)
         own_numbers = self.own if code.numbers == self.own.form else Predictor(self.package, form=code.numbers)
         cuts = cut_rows(rows, self.manifest)
         places = np.array([int(np.searchsorted(rows.times, cut.times[0])) for cut in cuts], np.int64)
@@ -184,9 +184,9 @@ class _Proof:
         for stages, answers in zip((expected, found), numbers, strict=False):
             stages[ANSWERS] = _spread(len(rows.values), places, _numbers(answers))
         for number, watcher in enumerate(self.watchers):
-            scores = told.scores[:, number]
+            scores = record.scores[:, number]
             judged = watched(self.detectors[number], rows.values[:, watcher.places], rows.times, scores)
-            told_odd = {row: event for row, event in told.events if event.get("detector", -1.0) == number}
+            told_odd = {row: event for row, event in record.events if event.get("detector", -1.0) == number}
             own = {place: channel for channel, place in enumerate(watcher.places)}
             channels = {row: own.get(int(event["channel"]), -1) for row, event in told_odd.items()}
             limits = {row: event["threshold"] for row, event in told_odd.items()}
@@ -197,9 +197,9 @@ class _Proof:
         fields = tuple(field for field in stream.fields if field not in _OF_ANOMALIES)
         bits = _flag_bits(code.files[f"{code.word}.h"], code.word)
         means, events = self._decided(cuts, places, numbers[1] if numbers else None, fields, bits)
-        theirs_told = [(row, event) for row, event in told.events if event.get("detector", -1.0) < 0]
+        theirs_told = [(row, event) for row, event in record.events if event.get("detector", -1.0) < 0]
         if self.manifest.labels:
-            expected[MEANS], found[MEANS] = means, told.means
+            expected[MEANS], found[MEANS] = means, record.means
         expected[EVENTS] = events
         found[EVENTS] = _listed(len(rows.values), fields, theirs_told)
         return expected, found
@@ -210,12 +210,12 @@ class _Proof:
     ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
         """Return means after each row, and the events, as the agent has them over these answers."""
         n = len(self.rows.values)
-        means, told = np.zeros((n, len(self.manifest.labels)), np.float32), []
+        means, records = np.zeros((n, len(self.manifest.labels)), np.float32), []
         judge = judge_of(self.own, self.rate, self.manifest.decision)
         last = 0
-        for place, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
+        for index, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
             assert answers is not None  # noqa: S101 - one for each cut
-            one = Answered(cut, answers.part(slice(place, place + 1)))
+            one = Answered(cut, answers.part(slice(index, index + 1)))
             seen = judge.take(one)[0]
             means[last:at] = means[last - 1] if last else 0.0
             if self.manifest.labels:
@@ -224,10 +224,12 @@ class _Proof:
             row = float(self.rows.numbers[at])
             flags = float(_flags(one, bits))
             if not self.manifest.labels and one.answers.predictions is not None:
-                told.append((at, {"kind": 1.0, "value": float(one.answers.predictions[0]), "row": row, "flags": flags}))
-            told += [(at, {**_decision(s, self.manifest), "row": row, "flags": flags}) for s in seen if s.decided]
+                records.append(
+                    (at, {"kind": 1.0, "value": float(one.answers.predictions[0]), "row": row, "flags": flags})
+                )
+            records += [(at, {**_decision(s, self.manifest), "row": row, "flags": flags}) for s in seen if s.decided]
         means[last:] = means[last - 1] if last else 0.0
-        return means, _listed(n, fields, told)
+        return means, _listed(n, fields, records)
 
     def _rules(self) -> tuple[dict[str, Rule], dict[str, tuple[str, ...]]]:
         labels = self.manifest.labels

@@ -67,11 +67,11 @@ def decided(rows: StreamRows, manifest: Manifest, predictor: Predictor) -> list[
     if not cuts:
         return []
     answers, made = predictor.predict(np.concatenate([cut.samples for cut in cuts])), []
-    for place, cut in enumerate(cuts):
+    for index, cut in enumerate(cuts):
         row = int(rows.numbers[int(np.searchsorted(rows.times, cut.times[0]))])
         made += [
             (row, one.decided, one.alarm)
-            for one in judge.take(Answered(cut, answers.part(slice(place, place + 1))))[0]
+            for one in judge.take(Answered(cut, answers.part(slice(index, index + 1))))[0]
             if one.decided
         ]
     return made
@@ -166,26 +166,26 @@ class StreamRows:
         )
 
 
-def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1, holes: bool = False) -> StreamRows:
+def natural_rows(chosen: Chosen, rate: float, maximum: int, minimum: int = 1, holes: bool = False) -> StreamRows:
     """Return stretches of the samples in their order, with gaps between most of them; few samples come again and again.
 
     Args:
         chosen: samples, shape (n, channels, samples) or (n, columns).
         rate: rows a second.
-        most: rows at most, about.
-        least: rows of a stretch, so that what follows them is decided.
+        maximum: rows at most, about.
+        minimum: rows of a stretch, so that what follows them is decided.
         holes: whether the last stretch comes again with missing values.
     """
     samples = chosen.samples if chosen.samples.ndim == 3 else chosen.samples[:, :, None]
     count, length = len(samples), samples.shape[2]
-    each = max(-(-least // length), min(count, most // length) // _STRETCHES, 1)
+    each = max(-(-minimum // length), min(count, maximum // length) // _STRETCHES, 1)
     begins = np.unique(np.linspace(0, max(0, count - each), _STRETCHES).astype(np.int64)).tolist()
     begins = begins if len(begins) > 1 else [0, 0]
     parts = [joined(samples, [place % count for place in range(b, b + each)], chosen.origins, rate) for b in begins]
     parts += [_holed(parts[-1])] if holes else []
     made = parts[0]
-    for place, part in enumerate(parts[1:]):
-        made = made.followed_by(behind(part, _LOST[place % len(_LOST)]))
+    for index, part in enumerate(parts[1:]):
+        made = made.followed_by(behind(part, _LOST[index % len(_LOST)]))
     return made
 
 
@@ -198,12 +198,12 @@ def _holed(rows: StreamRows) -> StreamRows:
     return StreamRows(values, rows.lost, tuple(f"{origin}, cells missing" for origin in rows.origins), rows.rate)
 
 
-def inserted(rows: StreamRows, place: int, row: Floats, origin: str) -> StreamRows:
+def inserted(rows: StreamRows, index: int, row: Floats, origin: str) -> StreamRows:
     """Return the same rows with another one before the row of this place."""
-    lost = np.insert(rows.lost, place, rows.lost[place])
-    lost[place + 1] = 0
-    origins = (*rows.origins[:place], origin, *rows.origins[place:])
-    return StreamRows(np.insert(rows.values, place, row, axis=0), lost, origins, rows.rate)
+    lost = np.insert(rows.lost, index, rows.lost[index])
+    lost[index + 1] = 0
+    origins = (*rows.origins[:index], origin, *rows.origins[index:])
+    return StreamRows(np.insert(rows.values, index, row, axis=0), lost, origins, rows.rate)
 
 
 def stretches(rows: StreamRows) -> list[tuple[int, int]]:
@@ -216,8 +216,8 @@ def joined(samples: Floats, places: Sequence[int], origins: Sequence[str], rate:
     """Sample one after the other as rows; samples of shape (n, channels, length)."""
     length = samples.shape[2]
     values = np.concatenate([samples[place].T for place in places])
-    told = [origins[place] if length == 1 else f"{origins[place]}, row {i}" for place in places for i in range(length)]
-    return StreamRows(np.ascontiguousarray(values, np.float32), np.zeros(len(values), np.int64), tuple(told), rate)
+    lines = [origins[place] if length == 1 else f"{origins[place]}, row {i}" for place in places for i in range(length)]
+    return StreamRows(np.ascontiguousarray(values, np.float32), np.zeros(len(values), np.int64), tuple(lines), rate)
 
 
 def behind(rows: StreamRows, lost: int) -> StreamRows:

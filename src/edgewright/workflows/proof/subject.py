@@ -32,52 +32,52 @@ _SOURCE = "source"
 # Where a graph says which rounding its integers follow.
 
 
-def read_subject(place: Path, device: str = "") -> Subject:
+def read_subject(path: Path, device: str = "") -> Subject:
     """Read a run folder, a `.edge` package, an `.onnx` or a `.tflite` model, or boosted trees of another tool.
 
     Raises:
         InputError: nothing there, or nothing that can be proven.
     """
-    if not place.exists():
-        raise InputError("a run folder, a package or a model", "no such file", str(place), "Check the path")
-    if place.is_dir():
-        return _run(place, device)
-    if place.suffix == ".onnx":
-        model = place.read_bytes()
-        beside = _package_of(model, place.parent)
+    if not path.exists():
+        raise InputError("a run folder, a package or a model", "no such file", str(path), "Check the path")
+    if path.is_dir():
+        return _run(path, device)
+    if path.suffix == ".onnx":
+        model = path.read_bytes()
+        beside = _package_of(model, path.parent)
         if beside is not None:
             return _packed(beside, None, device)
-        graph = read_model(place)
+        graph = read_model(path)
         foreign = model if _SOURCE in graph.metadata else b""
         models: dict[str, bytes] | None = None if foreign else {numbers_of(graph): model}
-        return subject_of(place.stem, {numbers_of(graph): graph}, models, device=device, original=foreign)
-    if place.suffix == ".tflite":
-        graph = network_graph(read_tflite(place))
-        return subject_of(place.stem, {numbers_of(graph): graph}, device=device, original=place.read_bytes())
-    if is_ensemble(place):
-        graph = read_model(place)
-        return subject_of(place.stem, {numbers_of(graph): graph}, device=device)
-    package = read_package(package_path(place))
+        return subject_of(path.stem, {numbers_of(graph): graph}, models, device=device, original=foreign)
+    if path.suffix == ".tflite":
+        graph = network_graph(read_tflite(path))
+        return subject_of(path.stem, {numbers_of(graph): graph}, device=device, original=path.read_bytes())
+    if is_ensemble(path):
+        graph = read_model(path)
+        return subject_of(path.stem, {numbers_of(graph): graph}, device=device)
+    package = read_package(package_path(path))
     return _packed(package, None, device)
 
 
-def with_artefacts(subject: Subject, place: Path, given: Sequence[str] = ()) -> Subject:
+def with_artefacts(subject: Subject, path: Path, given: Sequence[str] = ()) -> Subject:
     """Return the subject with every model that lies beside it or is given, to be proven as it lies on the disk.
 
     Raises:
         InputError: for a file that is not there or damaged.
     """
     models: dict[str, bytes] = {}
-    if subject.package is None and place.is_dir():
+    if subject.package is None and path.is_dir():
         models = {_FILES[form]: model for form, model in subject.models.items()}
     elif subject.package is None:
-        models = {place.name: subject.original or next(iter(subject.models.values()))}
-    found = read_artefacts(place, subject.package, models, given)
+        models = {path.name: subject.original or next(iter(subject.models.values()))}
+    found = read_artefacts(path, subject.package, models, given)
     if subject.package is not None:
         head = found.files[0].name.partition(": ")[0]
         sources = {form: f"{head}: {subject.package.manifest.forms[form]}" for form in subject.graphs}
     else:
-        sources = {form: _FILES[form] if place.is_dir() else place.name for form in subject.graphs}
+        sources = {form: _FILES[form] if path.is_dir() else path.name for form in subject.graphs}
     return replace(subject, sources=sources, artefacts=tuple(found.artefacts), files=tuple(found.files))
 
 

@@ -51,7 +51,7 @@ _VALUES = 30_000_000
 
 
 def prove_place(
-    place: str,
+    location: str,
     *,
     data: str | None = None,
     rows: int = ROWS,
@@ -62,7 +62,7 @@ def prove_place(
     """Prove a run, a package or a model, with every model that lies beside it; or a file that works on its own.
 
     Args:
-        place: run folder, `.edge`, `.onnx` or `.tflite` file, or the file of a prover.
+        location: run folder, `.edge`, `.onnx` or `.tflite` file, or the file of a prover.
         data: rows to prove with: CSV, .npy, or whatever the run's own data may be.
         rows: most rows or windows.
         device: profile whose processor is emulated as one more form; empty for none.
@@ -72,15 +72,15 @@ def prove_place(
     Raises:
         InputError: for what cannot be read, or rows that do not fit.
     """
-    prover = prover_of(Path(place))
+    prover = prover_of(Path(location))
     if prover is not None:
         if given:
-            raise InputError("--with a run, a package or a model", given[0], place, "Omit --with")
-        return prover.prove(ProofRequest(Path(place), data or "", rows, device))
-    subject = with_artefacts(read_subject(Path(place), device), Path(place), given)
-    chosen = choose_rows(subject, Path(place), data, rows, seed)
-    record = prove_subject(subject, place, with_constructed(subject, chosen))
-    stream = stream_proof(subject, place, chosen)
+            raise InputError("--with a run, a package or a model", given[0], location, "Omit --with")
+        return prover.prove(ProofRequest(Path(location), data or "", rows, device))
+    subject = with_artefacts(read_subject(Path(location), device), Path(location), given)
+    chosen = choose_rows(subject, Path(location), data, rows, seed)
+    record = prove_subject(subject, location, with_constructed(subject, chosen))
+    stream = stream_proof(subject, location, chosen)
     return record if stream is None else joined(_shipped(record, subject, stream), (stream,))
 
 
@@ -109,19 +109,19 @@ def joined(record: ProofRecord, parts: Sequence[ProofRecord]) -> ProofRecord:
     )  # fmt: skip
 
 
-def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[Form] | None = None) -> ProofRecord:
+def prove_subject(subject: Subject, location: str, chosen: Chosen, forms: Sequence[Form] | None = None) -> ProofRecord:
     """Prove what was read already.
 
     Args:
         subject: what is proven.
-        place: where it was read from.
+        location: where it was read from.
         chosen: samples.
         forms: to compare; all that exist here when None.
     """
     started = time.perf_counter()
     reference = subject.reference
     if chosen.samples.shape[1:] != tuple(reference.inputs[0].shape):
-        raise InputError(f"samples of shape {reference.inputs[0].shape}", f"{chosen.samples.shape[1:]}", place)
+        raise InputError(f"samples of shape {reference.inputs[0].shape}", f"{chosen.samples.shape[1:]}", location)
     chosen, notes = _bounded(subject, chosen)
     samples = chosen.samples
     forms = forms_of(subject) if forms is None else forms
@@ -137,7 +137,7 @@ def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[
     counts = zip(subject.ranges, flags.sum(axis=0).tolist(), strict=True)
     return ProofRecord(
         name=subject.name,
-        subject=place,
+        subject=location,
         source=chosen.source,
         samples=int(data.sum()),
         constructed=int((~data).sum()),
@@ -254,9 +254,11 @@ def _bounded(subject: Subject, chosen: Chosen) -> tuple[Chosen, tuple[str, ...]]
     one: Samples = chosen.samples[:1]
     values: Stages = compile_graph(graph, tuple(stages.values()))(one)
     each = one.size + sum(array.size for array in values.values())
-    most = max(1, _VALUES // each)
-    if len(chosen.samples) <= most:
+    maximum = max(1, _VALUES // each)
+    if len(chosen.samples) <= maximum:
         return chosen, ()
-    note = f"{each:,} values a sample: the first {most:,} of {len(chosen.samples):,} samples are used"
-    made = None if chosen.constructed is None else chosen.constructed[:most]
-    return replace(chosen, samples=chosen.samples[:most], origins=chosen.origins[:most], constructed=made), (note,)
+    note = f"{each:,} values a sample: the first {maximum:,} of {len(chosen.samples):,} samples are used"
+    made = None if chosen.constructed is None else chosen.constructed[:maximum]
+    return replace(chosen, samples=chosen.samples[:maximum], origins=chosen.origins[:maximum], constructed=made), (
+        note,
+    )

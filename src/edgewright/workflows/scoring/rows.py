@@ -84,7 +84,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     loader = _loader(manifest, config)
     own = str(loader.get("kind", ""))
     kind = set_of(request) or request.kind
-    place = None if kind and request.data == kind else request.data
+    location = None if kind and request.data == kind else request.data
     if not kind and own in public.names() and not _fits(manifest, request):
         kind = own
     if kind in listing(public.SETS, "TEXT"):
@@ -110,7 +110,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     table.update(request.settings)
     seed = 0 if config is None else config.seed
     try:
-        dataset = load_data(table, seed=seed, path=place, where="--data", spool=spool)
+        dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool)
     except InputError:
         if kind or own not in public.names():
             raise
@@ -140,8 +140,8 @@ def refuse_columns(request: ScoreRequest, reader: str, do: str) -> None:
         InputError: naming the first such option.
     """
     for key in _PARTS:
-        if said := getattr(request, key):
-            raise InputError(f"no --{key} with {reader}, which sets its own columns", repr(said), f"--{key}", do)
+        if record := getattr(request, key):
+            raise InputError(f"no --{key} with {reader}, which sets its own columns", repr(record), f"--{key}", do)
 
 
 def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]:
@@ -189,9 +189,9 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
 
 def _values(recording: Recording, order: list[int], factors: list[tuple[float, float]]) -> Any:  # noqa: ANN401
     values = np.array(recording.values[:], np.float32)[:, order]
-    for place, (factor, offset) in enumerate(factors):
+    for index, (factor, offset) in enumerate(factors):
         if (factor, offset) != (1.0, 0.0):
-            values[:, place] = values[:, place].astype(np.float64) * factor + offset
+            values[:, index] = values[:, index].astype(np.float64) * factor + offset
     return np.ascontiguousarray(values)
 
 
@@ -232,16 +232,16 @@ def _fits(manifest: Manifest, request: ScoreRequest) -> bool:
 
 def _header(data: str) -> tuple[str, ...] | None:
     """Return names of the columns of a table; None for what has no header."""
-    place = Path(data)
-    if not place.exists():
+    path = Path(data)
+    if not path.exists():
         return None
     try:
         table = guess(data)
         if table["kind"] == "parquet":
-            file = place if place.is_file() else min(place.glob("*.parquet"))
+            file = path if path.is_file() else min(path.glob("*.parquet"))
             return tuple(pl.read_parquet_schema(file))
         if table["kind"] == "csv":
-            file = place if place.is_file() else min(p for p in place.iterdir() if ".csv" in p.name or ".tsv" in p.name)
+            file = path if path.is_file() else min(p for p in path.iterdir() if ".csv" in p.name or ".tsv" in p.name)
             return read_columns(file, file.name)
     except (InputError, OSError, ValueError):
         return None
@@ -267,11 +267,11 @@ def _named(
         }
     made: dict[str, object] = {}
     for key in _PARTS:
-        said = getattr(request, key)
+        record = getattr(request, key)
         known = own.get(key, "") or (manifest.target if key == "target" else "")
-        found = find_name(said or known, header, request.names) if said or known else None
-        if said and found is None:
-            raise UnknownNameError("column", said, header, f"{request.data}, --{key}")
+        found = find_name(record or known, header, request.names) if record or known else None
+        if record and found is None:
+            raise UnknownNameError("column", record, header, f"{request.data}, --{key}")
         if found is not None:
             made[key] = found
     if "target" not in made:

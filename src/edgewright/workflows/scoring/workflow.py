@@ -100,19 +100,19 @@ class _Answers:
     comparable: int = 0
 
 
-def score_package(place: Path, request: ScoreRequest) -> Score:
+def score_package(path: Path, request: ScoreRequest) -> Score:
     """Score a package or run folder.
 
     Args:
-        place: run folder or `.edge` file.
+        path: run folder or `.edge` file.
         request: what it is scored on; without data, the part of a run's own split.
 
     Raises:
         InputError: data that cannot be scored on, with what is missing.
     """
     # Samples of a run's own split can judge no other fit than the one that has not seen them.
-    place, run = (place, place) if request.data else (judged_of(place), place)
-    package, config = read_package(package_path(place)), _config(place)
+    path, run = (path, path) if request.data else (judged_of(path), path)
+    package, config = read_package(package_path(path)), _config(path)
     manifest = package.manifest
     notes: list[str] = []
     rows: NDArray[np.int64] | None = None
@@ -123,27 +123,27 @@ def score_package(place: Path, request: ScoreRequest) -> Score:
             name, part = dataset.name, request.part
         else:
             own, rows, name, part = _own_part(run, config, request, Path(room))
-            if place != run:
+            if path != run:
                 notes.append("these figures belong to the tested fit; the package was refitted, also on these samples")
             if part == "validation":
                 notes.append("these samples selected the epoch and calibrated confidence, so the score is too high")
             pieces = (part_of(own, some) for some in _ranges(len(own.X), _most(manifest)))
-        told = _answered(package, pieces, request, rows)
-    if told.seen:
-        share = 100 * told.seen / told.comparable
+        answers = _answered(package, pieces, request, rows)
+    if answers.seen:
+        share = 100 * answers.seen / answers.comparable
         notes.append(f"the package was fitted on about {share:.0f} % of these samples, so the score is too high")
-    if told.missing:
-        notes.append(f"{told.missing:,} samples with too many missing values have no answer and are not scored")
-    if told.unlabelled:
-        notes.append(f"{told.unlabelled:,} samples without a known label are not scored")
-    if not told.truth or not sum(map(len, told.truth)):
+    if answers.missing:
+        notes.append(f"{answers.missing:,} samples with too many missing values have no answer and are not scored")
+    if answers.unlabelled:
+        notes.append(f"{answers.unlabelled:,} samples without a known label are not scored")
+    if not answers.truth or not sum(map(len, answers.truth)):
         raise InputError("samples with a label and an answer", "none", name)
-    return _score(manifest, told, name=name, part=part, notes=notes)
+    return _score(manifest, answers, name=name, part=part, notes=notes)
 
 
-def _config(place: Path) -> PipelineConfig | None:
+def _config(path: Path) -> PipelineConfig | None:
     """Return the configuration of a run folder; None for a package alone."""
-    return Pipeline.load(place).config if (place / "pipeline" / INDEX).is_file() else None
+    return Pipeline.load(path).config if (path / "pipeline" / INDEX).is_file() else None
 
 
 def _window(manifest: Manifest) -> WindowConfig | None:
@@ -154,10 +154,10 @@ def _window(manifest: Manifest) -> WindowConfig | None:
     return msgspec.convert({key: getattr(manifest.window, key) for key in keys}, WindowConfig)
 
 
-def _ranges(count: int, most: int) -> Iterator[NDArray[np.int64]]:
+def _ranges(count: int, maximum: int) -> Iterator[NDArray[np.int64]]:
     """Yield numbers from 0 up to a count, so many at a time."""
-    for start in range(0, count, most):
-        yield np.arange(start, min(start + most, count))
+    for start in range(0, count, maximum):
+        yield np.arange(start, min(start + maximum, count))
 
 
 def _most(manifest: Manifest) -> int:

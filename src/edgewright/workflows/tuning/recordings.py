@@ -36,7 +36,7 @@ class TuneData:
 
 
 def tune_data(
-    place: Path,
+    file_path: Path,
     data: str | None,
     *,
     kind: str = "",
@@ -47,7 +47,7 @@ def tune_data(
     """Read the recordings.
 
     Args:
-        place: run folder or package.
+        file_path: run folder or package.
         data: file or folder; the run's own when None.
         kind: source or public set of the data; as the run's, or for a package judged by the path, when empty.
         target: column of the labels; a run knows its own.
@@ -57,14 +57,14 @@ def tune_data(
     Raises:
         InputError: a package without --data, a run without validation people, or people that are not there.
     """
-    config = _config(place)
+    config = _config(file_path)
     if config is None or (kind and data is not None):
         if data is None:
-            raise InputError("recordings with labels", "a package, which has none", str(place), _DO)
+            raise InputError("recordings with labels", "a package, which has none", str(file_path), _DO)
         named = {key: value for key, value in (("kind", kind), ("target", target), ("group", group)) if value}
         dataset = load_data({**({"path": data} if kind else guess(data)), **named}, seed=0)
         return TuneData(dataset, _known(dataset, people), f"all of {dataset.name}", ())
-    own = remembered(place)
+    own = remembered(file_path)
     table: dict[str, object] = dict(config.data)
     table.update({key: value for key, value in (("target", target), ("group", group)) if value})
     if data is not None and not (own.path and Path(data).resolve() == Path(own.path).resolve()):
@@ -77,11 +77,11 @@ def tune_data(
     return _of_run(config, table, data or own.place(), people)
 
 
-def _config(place: Path) -> PipelineConfig | None:
+def _config(path: Path) -> PipelineConfig | None:
     """Return the configuration of a run; None for a package alone."""
-    if not place.is_dir() or not (place / "pipeline").is_dir():
+    if not path.is_dir() or not (path / "pipeline").is_dir():
         return None
-    pipeline: Any = read_subject(place).pipeline
+    pipeline: Any = read_subject(path).pipeline
     return None if pipeline is None else pipeline.config
 
 

@@ -137,11 +137,11 @@ def taken(tried: Sequence[Tried], places: Sequence[int], request: TuningRequest,
             raise InputError("recordings whose rate is known, to count alarms a day", "rows without time or rate",
                              "--alarms-per-day", "Choose a point of the curve with --point")  # fmt: skip
         rule = within = AtMost(request.most / day)
-        least = tried[places[-1]].tallies
-        if not within.keeps(least):
+        smallest = tried[places[-1]].tallies
+        if not within.keeps(smallest):
             raise InputError(
                 f"a decision with at most {request.most:g} false alarms a day",
-                f"at least {rate_of(least) * day:.4g} (point {len(places)} of the curve)",
+                f"at least {rate_of(smallest) * day:.4g} (point {len(places)} of the curve)",
                 "--alarms-per-day",
                 "Accept as many, or let more windows agree: --smoothing, --debounce",
             )

@@ -189,9 +189,9 @@ def best(tried: Sequence[Tried], rule: Rule, tapes: Sequence[int], among: Sequen
         among: places of decisions that may be taken; all when None.
     """
 
-    def order(place: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        own = [tried[place].tallies[index] for index in tapes]
-        return rule.order(own), _simple(tried[place].spec, own)
+    def order(position: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        own = [tried[position].tallies[index] for index in tapes]
+        return rule.order(own), _simple(tried[position].spec, own)
 
     return min(range(len(tried)) if among is None else among, key=order)
 
@@ -202,15 +202,15 @@ def front(tried: Sequence[Tried]) -> list[int]:
     Of several that give the same, the one that alarms soonest and is simplest stands for all.
     """
     rows: dict[tuple[int, int], tuple[tuple[float, ...], int]] = {}
-    for place, one in enumerate(tried):
+    for index, one in enumerate(tried):
         key = (sum(t.missed for t in one.tallies), sum(t.false for t in one.tallies))
-        mine = (_simple(one.spec, one.tallies), place)
+        mine = (_simple(one.spec, one.tallies), index)
         rows[key] = min(rows.get(key, mine), mine)
-    made, least = [], math.inf
-    for (_, false), (_, place) in sorted(rows.items()):
-        if false < least:
-            made.append(place)
-            least = false
+    made, minimum = [], math.inf
+    for (_, false), (_, index) in sorted(rows.items()):
+        if false < minimum:
+            made.append(index)
+            minimum = false
     return made
 
 

@@ -99,8 +99,8 @@ def tapes_of(
         advance(1)
     kept = [tape for tape in tapes if tape.windows]
     if not kept:
-        least = manifest.window.samples if manifest.window else 1
-        raise InputError(f"a recording of at least {least} rows", "none", dataset.name)
+        minimum = manifest.window.samples if manifest.window else 1
+        raise InputError(f"a recording of at least {minimum} rows", "none", dataset.name)
     step = manifest.window.step if manifest.window else 1
     return kept, rate / step if rate else None
 

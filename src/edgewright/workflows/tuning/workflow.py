@@ -64,17 +64,17 @@ def tune(
             nothing is left behind.
     """
     hears = listener or Listener()
-    place = Path(source)
-    package = read_package(package_path(place))
+    path = Path(source)
+    package = read_package(package_path(path))
     alarms = alarm_labels(package.manifest, request.alarms)
     device_note = fits(request, package.manifest)
     if out is not None and Path(out).exists():
         raise InputError("a folder that does not exist yet", "one that does", str(out), "Choose another with --out")
     with hears.doing("Reading recordings"):
-        found = tune_data(place, data, kind=kind, target=target, group=group, people=request.people)
+        found = tune_data(path, data, kind=kind, target=target, group=group, people=request.people)
     # The same in each run, whatever this machine measures.
     form = request.form or package.manifest.default
-    answering = read_package(package_path(judged_of(place))) if found.own else package
+    answering = read_package(package_path(judged_of(path))) if found.own else package
     predictor = Predictor(answering, form=form, engine=recording_engine(answering.model(form)).name)
     recordings = len(found.dataset.recordings)
     with hears.doing("Answering recordings", recordings) as advance:
@@ -93,7 +93,7 @@ def tune(
     )
     notes = [*record.notes, *found.notes, *([device_note] if device_note else []), *([thinned] if thinned else [])]
     record = msgspec.structs.replace(record, notes=tuple(notes))
-    return _written(package, record, place, None if out is None else Path(out))
+    return _written(package, record, path, None if out is None else Path(out))
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,9 @@ def _edges(spec: DecisionSpec, grid: Grid) -> list[str]:
     ]
 
 
-def _written(package: Package, record: TuneRecord, place: Path, out: Path | None) -> Tuned:
+def _written(package: Package, record: TuneRecord, path: Path, out: Path | None) -> Tuned:
     """Return a folder with the new package and the record; the old package stays as it is."""
-    parent, name = _beside(place, record.name) if out is None else (out.parent, out.name)
+    parent, name = _beside(path, record.name) if out is None else (out.parent, out.name)
     with new_run_folder(parent, name) as made:
         if out is not None and made.final != out:
             raise InputError("a folder that does not exist yet", "one that does", str(out), "Choose another with --out")
@@ -186,9 +186,9 @@ def _written(package: Package, record: TuneRecord, place: Path, out: Path | None
     return Tuned(made.final, made.final / f"{record.name}.edge", record)
 
 
-def _beside(place: Path, name: str) -> tuple[Path, str]:
+def _beside(path: Path, name: str) -> tuple[Path, str]:
     """Beside the run folder, whose package it may be, or beside the package."""
-    home = place.resolve()
+    home = path.resolve()
     if home.is_file() and (home.parent / "trace.json").exists():
         home = home.parent
     return (home.parent, f"{home.name}-tuned") if home.is_dir() else (home.parent, f"{name}-tuned")

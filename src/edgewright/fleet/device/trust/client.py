@@ -69,9 +69,9 @@ class Client:
     def refresh(self) -> Seen:
         """Fetch and verify news; with an unchanged timestamp, by one request without arithmetic."""
         word = self._memory.word
-        asked = {"If-None-Match": word.etag} if word.etag and self._now() < word.expires else {}
-        with self._transport.exchange("GET", _TIMESTAMP_PATH, asked) as answer:
-            if answer.status == 304 and asked:
+        request = {"If-None-Match": word.etag} if word.etag and self._now() < word.expires else {}
+        with self._transport.exchange("GET", _TIMESTAMP_PATH, request) as answer:
+            if answer.status == 304 and request:
                 return self.held()
             if answer.status != 200:
                 raise Unreachable(f"{_TIMESTAMP_PATH}: status {answer.status}")
@@ -258,9 +258,9 @@ def _place(target: str, sha256: str) -> str:
 
 def _decode(content: bytes, kind: type[D], what: str) -> D:
     try:
-        said = msgspec.json.decode(content, type=kind)
+        plan = msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(f"{what}: {error}", "format") from None
-    if said.format > FORMAT:
-        raise Refused(f"{what} of format {said.format}; this device reads {FORMAT}", "format")
-    return said
+    if plan.format > FORMAT:
+        raise Refused(f"{what} of format {plan.format}; this device reads {FORMAT}", "format")
+    return plan

@@ -46,7 +46,7 @@ def ceremony(
 
 def _steps(folder: Path, root: str, roles: Sequence[RoleKeys], stick: bool) -> tuple[str, ...]:
     counts = {role.role: len(role.keys) for role in roles if role.role in OFFLINE}
-    most = max(counts.values())
+    maximum = max(counts.values())
     online = (
         f"{folder}/keys/online and a releases key go to the person who writes sticks: all of them sign every stick."
         if stick
@@ -62,8 +62,8 @@ def _steps(folder: Path, root: str, roles: Sequence[RoleKeys], stick: bool) -> t
     return (
         f"Write the root's fingerprint on paper and check it: sha256sum {folder}/public/metadata/1.root.json"
         f" must say {root}. {believed}",
-        f"Take {most} media (USB sticks, or encrypted disks of different people). From {folder}/keys/offline copy, each"
-        f" with its .pub file, {'; '.join(_onto(number, counts) for number in range(1, most + 1))}.",
+        f"Take {maximum} media (USB sticks, or encrypted disks of different people). From {folder}/keys/offline copy, "
+        f"each with its .pub file, {'; '.join(_onto(number, counts) for number in range(1, maximum + 1))}.",
         "Check each copy on another machine: sha256sum of both files must agree, and"
         f" `edgewright fleet key list --fleet {folder} --keys MEDIUM` must show 'at hand' for the medium's keys.",
         f"Delete the copied files from {folder}/keys/offline. Store the keys of root and targets in safes in different"
@@ -93,26 +93,26 @@ def _warnings(roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> tuple[str, 
     return tuple(lines)
 
 
-def lines(told: Ceremony) -> list[str]:
+def lines(ceremony: Ceremony) -> list[str]:
     """Return the ceremony as text."""
-    tasks = _FOR_STICKS if told.stick else _FOR
+    tasks = _FOR_STICKS if ceremony.stick else _FOR
     text = [
-        f"{'repository for sticks' if told.stick else 'fleet'} in {told.folder}",
-        f"root fingerprint (SHA-256 of 1.root.json): {told.root}",
+        f"{'repository for sticks' if ceremony.stick else 'fleet'} in {ceremony.folder}",
+        f"root fingerprint (SHA-256 of 1.root.json): {ceremony.root}",
         "",
     ]
-    for role in told.roles:
+    for role in ceremony.roles:
         text.append(f"{role.role}: {role.threshold} of {len(role.keys)} keys; {tasks[role.role]}; until {role.expires}")
-        for key in told.made:
+        for key in ceremony.made:
             if key.role == role.role:
                 kind = "offline" if key.offline else "online "
                 shut = "with passphrase" if key.encrypted else "no passphrase"
                 text.append(f"  {kind} {key.key[:SHORT]}  {key.file}  ({shut})")
     text += ["", "Next steps:"]
-    text += [f"  {number}. {step}" for number, step in enumerate(told.steps, 1)]
-    text += ["", *(f"warning: {warning}" for warning in told.warnings)]
-    then = f"publish PACKAGE --fleet {told.folder}"
-    if told.stick:
-        then = f"stick write MOUNT --fleet {Path(told.folder).parent}"
+    text += [f"  {number}. {step}" for number, step in enumerate(ceremony.steps, 1)]
+    text += ["", *(f"warning: {warning}" for warning in ceremony.warnings)]
+    then = f"publish PACKAGE --fleet {ceremony.folder}"
+    if ceremony.stick:
+        then = f"stick write MOUNT --fleet {Path(ceremony.folder).parent}"
     text += ["", f"Next: edgewright fleet {then}"]
     return text

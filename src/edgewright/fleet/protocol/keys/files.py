@@ -90,10 +90,10 @@ class Ring:
         locked = ", ".join(sorted({str(file) for file in self._locked}))
         if not locked:
             return ""
-        said = (
+        text = (
             "none of the passphrases opens" if self._passphrases else "a passphrase is needed (--passphrase-file) for"
         )
-        return f"{said} {locked}"
+        return f"{text} {locked}"
 
 
 def _from_uri(uri: str, key: Key) -> Signer:
@@ -218,9 +218,9 @@ def read_public(path: Path) -> Key:
         InputError: there is none, it is no Ed25519 key, or its id is another key's.
     """
     try:
-        told = msgspec.json.decode(_read(path), type=dict[str, Any])
-        name = str(told.pop("keyid"))
-        key = Key.from_dict(name, told)
+        record = msgspec.json.decode(_read(path), type=dict[str, Any])
+        name = str(record.pop("keyid"))
+        key = Key.from_dict(name, record)
         if not isinstance(key, SSlibKey) or key.keytype != "ed25519":
             raise ValueError("not an Ed25519 key")
         # A key id is the hash of the key: nobody can put another key under a known name.

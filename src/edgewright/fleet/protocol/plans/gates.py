@@ -47,18 +47,18 @@ class WeightedVotes(msgspec.Struct, frozen=True, kw_only=True):
     sample: float
 
 
-def weigh(voices: Sequence[Vote], cap: float, least: int) -> WeightedVotes:
+def weigh(voices: Sequence[Vote], cap: float, minimum: int) -> WeightedVotes:
     """Give every device one vote and then takes from batches that have too many.
 
     Args:
         voices: of different devices; values that are not finite are left out.
         cap: largest share of the votes of one batch. Where there are too few batches for it, they are made equal.
-        least: votes below which no batch is pushed; otherwise one odd device could speak for half of the fleet.
+        minimum: votes below which no batch is pushed; otherwise one odd device could speak for half of the fleet.
     """
     heard = sorted((v for v in voices if math.isfinite(v.value)), key=lambda voice: (voice.value, voice.device))
     sizes = Counter(voice.batch for voice in heard)
-    most = max(_level(sorted(sizes.values()), cap), float(least))
-    weights = tuple(min(1.0, most / sizes[voice.batch]) for voice in heard)
+    maximum = max(_level(sorted(sizes.values()), cap), float(minimum))
+    weights = tuple(min(1.0, maximum / sizes[voice.batch]) for voice in heard)
     squares = sum(weight * weight for weight in weights)
     sample = sum(weights) ** 2 / squares if squares else 0.0
     return WeightedVotes(values=tuple(voice.value for voice in heard), weights=weights, sample=sample)
@@ -179,19 +179,19 @@ def judge(gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] 
         others = weigh([voice for voice in old if voice.enrolled <= enrolled], gate.batch, gate.quorum)
         if len(others.values) < gate.quorum:
             return _alone(gate, heard, len(others.values), (value, low, high), last)
-        theirs, _, most = _measured(gate, others)
-        kind, strict = max(gate.limit, gate.ratio * most), max(gate.limit, gate.ratio * theirs)
-    said: Said = "fail" if low > kind else "hold" if value > strict else "pass"
+        theirs, _, maximum = _measured(gate, others)
+        kind, strict = max(gate.limit, gate.ratio * maximum), max(gate.limit, gate.ratio * theirs)
+    verdict: Said = "fail" if low > kind else "hold" if value > strict else "pass"
     return GateSeen(
-        measure=gate.measure, said=said, value=value, low=low, high=high, allowed=strict, heard=heard,
-        needed=gate.quorum, why=_say(gate, said, (value, low, high), strict, heard),
+        measure=gate.measure, said=verdict, value=value, low=low, high=high, allowed=strict, heard=heard,
+        needed=gate.quorum, why=_say(gate, verdict, (value, low, high), strict, heard),
     )  # fmt: skip
 
 
 def together(judged: Sequence[GateSeen]) -> Said:
     """Return the strictest word of all."""
-    said = {one.said for one in judged}
-    return "fail" if "fail" in said else "hold" if "hold" in said else "pass"
+    reported = {one.said for one in judged}
+    return "fail" if "fail" in reported else "hold" if "hold" in reported else "pass"
 
 
 def _measured(gate: Gate, counted: WeightedVotes) -> tuple[float, float, float]:
@@ -208,17 +208,17 @@ def _measured(gate: Gate, counted: WeightedVotes) -> tuple[float, float, float]:
 
 def _alone(gate: Gate, heard: int, others: int, value: tuple[float, float, float], last: bool) -> GateSeen:
     """Return a ratio with too few to compare with."""
-    said: Said = "pass" if last else "hold"
+    verdict: Said = "pass" if last else "hold"
     why = f"{gate.measure}: {others} of the {gate.quorum} devices needed still have the old release for comparison"
     if last:
         why += "; the last stage allows that"
     return GateSeen(
-        measure=gate.measure, said=said, value=value[0], low=value[1], high=value[2], heard=heard,
+        measure=gate.measure, said=verdict, value=value[0], low=value[1], high=value[2], heard=heard,
         needed=gate.quorum, why=why,
     )  # fmt: skip
 
 
-def _say(gate: Gate, said: Said, value: tuple[float, float, float], allowed: float, heard: int) -> str:
+def _say(gate: Gate, verdict: Said, value: tuple[float, float, float], allowed: float, heard: int) -> str:
     """Return the sentence of a word."""
     unit = UNITS.get(gate.measure, "")
     if gate.measure in SHARES:
@@ -232,4 +232,4 @@ def _say(gate: Gate, said: Said, value: tuple[float, float, float], allowed: flo
     if gate.ratio:
         limit += f", {gate.ratio:g} times that of the old release"
     ends = {"fail": "above", "hold": "above, but not significantly,", "pass": "within"}
-    return f"{what}, {ends[said]} the limit {limit}"
+    return f"{what}, {ends[verdict]} the limit {limit}"

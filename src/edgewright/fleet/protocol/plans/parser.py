@@ -110,26 +110,26 @@ def cohort(conditions: Sequence[str], salt: str) -> Cohort | None:
     """
     if not conditions:
         return None
-    said: dict[str, list[str]] = {"tag": [], "profile": [], "counter": [], "device": []}
+    record: dict[str, list[str]] = {"tag": [], "profile": [], "counter": [], "device": []}
     for text in conditions:
         name, _, values = text.partition("=")
-        if name not in said or not values:
+        if name not in record or not values:
             raise InputError(
                 "a condition such as tag=north, profile=pi, counter=3-5 or device=ID", repr(text), "--cohort"
             )
-        said[name] += [value.strip() for value in values.split(",")]
+        record[name] += [value.strip() for value in values.split(",")]
     counters = None
-    if said["counter"]:
-        ends = said["counter"][0].split("-")
-        if len(said["counter"]) > 1 or not 1 <= len(ends) <= 2 or not all(end.isdigit() for end in ends):
-            raise InputError("one range of releases such as counter=3-5", ",".join(said["counter"]), "--cohort")
+    if record["counter"]:
+        ends = record["counter"][0].split("-")
+        if len(record["counter"]) > 1 or not 1 <= len(ends) <= 2 or not all(end.isdigit() for end in ends):
+            raise InputError("one range of releases such as counter=3-5", ",".join(record["counter"]), "--cohort")
         counters = (int(ends[0]), int(ends[-1]))
-    for device in said["device"]:
+    for device in record["device"]:
         if not re.fullmatch(r"[0-9a-f]{32}", device):
             raise InputError("a device's id of 32 hexadecimal digits", repr(device), "--cohort")
     return Cohort(
-        tags=tuple(said["tag"]), profiles=tuple(said["profile"]), counters=counters,
-        devices=tuple(sorted(listed(salt, device) for device in said["device"])),
+        tags=tuple(record["tag"]), profiles=tuple(record["profile"]), counters=counters,
+        devices=tuple(sorted(listed(salt, device) for device in record["device"])),
     )  # fmt: skip
 
 

@@ -38,13 +38,18 @@ class FolderTransport:
     ) -> Iterator[Answer]:
         """Read one file; status 404 where there is none."""
         parts = PurePosixPath(path).parts[1:]
-        place = self._folder.joinpath(*parts)
+        file_path = self._folder.joinpath(*parts)
         # A link that leads out of the stick is not followed.
-        if method != "GET" or ".." in parts or not place.resolve().is_relative_to(self._folder) or not place.is_file():
+        if (
+            method != "GET"
+            or ".." in parts
+            or not file_path.resolve().is_relative_to(self._folder)
+            or not file_path.is_file()
+        ):
             yield Answer(status=404, headers={}, body=iter(()))
             return
         start = int(headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
-        yield Answer(status=206 if "Range" in headers else 200, headers={}, body=_pieces(place, start))
+        yield Answer(status=206 if "Range" in headers else 200, headers={}, body=_pieces(file_path, start))
 
 
 def _pieces(path: Path, start: int) -> Iterator[bytes]:
@@ -75,8 +80,8 @@ class TransportPackages:
         """Yield the bytes of a target from `offset` to its end."""
         if offset >= length:
             return
-        asked = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._transport.exchange("GET", path, asked, seconds=self._seconds) as answer:
+        request = {"Range": f"bytes={offset}-"} if offset else {}
+        with self._transport.exchange("GET", path, request, seconds=self._seconds) as answer:
             if answer.status not in (200, 206):
                 after = answer.headers.get("retry-after", "")
                 wait = float(after) if after.isdecimal() and len(after) < 8 else None

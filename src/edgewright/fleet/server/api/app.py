@@ -103,10 +103,10 @@ class RequestHandler:
         if endpoint.who not in ("device", "enrolling"):
             return nullcontext()
         length = request.headers.get("content-length", "0")
-        most = endpoint.largest or self.plane.limits.report
-        return self.plane.crowd.one(min(int(length), most) if length.isdecimal() and len(length) < 10 else most)
+        maximum = endpoint.largest or self.plane.limits.report
+        return self.plane.crowd.one(min(int(length), maximum) if length.isdecimal() and len(length) < 10 else maximum)
 
-    async def _pass_over(self, request: Request, most: int) -> None:
+    async def _pass_over(self, request: Request, maximum: int) -> None:
         """Let a body come and forgets it: a connection that is closed before loses the answer on its way."""
         received = 0
         # Starlette says RuntimeError of a body that was read to its end.
@@ -114,7 +114,7 @@ class RequestHandler:
             async with asyncio.timeout(self.plane.limits.seconds):
                 async for part in request.stream():
                     received += len(part)
-                    if received > most:
+                    if received > maximum:
                         return
 
     async def _content(self, endpoint: Endpoint, request: Request) -> bytes:

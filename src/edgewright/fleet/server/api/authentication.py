@@ -153,8 +153,8 @@ class DeviceAuthentication:
         self._signed(call, NEW, key)
 
     def _signed(self, call: Call, name: str, key: bytes) -> None:
-        def find(asked: str) -> bytes | None:
-            return key if asked == name else None
+        def find(requested: str) -> bytes | None:
+            return key if requested == name else None
 
         try:
             signing.verify(call.method, call.target, call.headers, call.content, find)

@@ -40,21 +40,21 @@ class ApiClient:
     def __init__(self, exchange: Exchange, where: str) -> None:
         self._exchange, self.where = exchange, where
 
-    def ask(self, kind: type[T], method: str, path: str, said: object = None) -> T:
+    def ask(self, kind: type[T], method: str, path: str, record: object = None) -> T:
         """One request.
 
         Args:
             kind: type of the answer.
             method: such as 'GET'.
             path: with its query.
-            said: the body, of the endpoint's type.
+            record: the body, of the endpoint's type.
 
         Raises:
             InputError: it was refused as wrong.
             CheckFailedError: it does not fit what holds now (409).
             OutputError: the server cannot answer.
         """
-        status, content = self._exchange(method, path, b"" if said is None else msgspec.json.encode(said))
+        status, content = self._exchange(method, path, b"" if record is None else msgspec.json.encode(record))
         if status >= 300:
             raise _refused(status, content, self.where)
         try:
@@ -65,16 +65,16 @@ class ApiClient:
 
 def _refused(status: int, content: bytes, where: str) -> InputError | CheckFailedError | OutputError:
     try:
-        said = msgspec.json.decode(content, type=Problem)
+        problem = msgspec.json.decode(content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return OutputError("an answer of a control plane", f"status {status}", where)
-    place = said.where or where
+    location = problem.where or where
     if status == 409:
-        got = f", got {said.got}" if said.got else ""
-        return CheckFailedError(f"expected {said.expected}{got} - at {place}", said.do)
+        got = f", got {problem.got}" if problem.got else ""
+        return CheckFailedError(f"expected {problem.expected}{got} - at {location}", problem.do)
     if status >= 500:
-        return OutputError(said.expected, said.got, place, said.do)
-    return InputError(said.expected, said.got, place, said.do)
+        return OutputError(problem.expected, problem.got, location, problem.do)
+    return InputError(problem.expected, problem.got, location, problem.do)
 
 
 def _in_process(app: App) -> Exchange:

@@ -102,8 +102,8 @@ class ConcurrencyLimit:
         clock: monotonic seconds.
     """
 
-    def __init__(self, most: int, room: int, apart: float, clock: Callable[[], float]) -> None:
-        self._most, self._room, self._apart, self._clock = most, room, apart, clock
+    def __init__(self, maximum: int, room: int, apart: float, clock: Callable[[], float]) -> None:
+        self._most, self._room, self._apart, self._clock = maximum, room, apart, clock
         self.here = self.bytes = 0
         self._sent_away, self._since = 0.0, clock()
 

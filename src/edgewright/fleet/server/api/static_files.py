@@ -77,13 +77,13 @@ class Static:
             (b"etag", tag), (b"cache-control", caching), (b"accept-ranges", b"bytes"),
             (b"x-content-type-options", b"nosniff"),
         ]  # fmt: skip
-        asked = {k: v for k, v in scope["headers"] if k in (b"if-none-match", b"range", b"if-range")}
-        given = asked.get(b"if-none-match", b"").split(b",")
+        request = {k: v for k, v in scope["headers"] if k in (b"if-none-match", b"range", b"if-range")}
+        given = request.get(b"if-none-match", b"").split(b",")
         if any(one.strip().removeprefix(b"W/") in (tag, b"*") for one in given):
             await self._send(send, 304, headers)
             return
         size = len(small.content) if small else key[1]
-        span = _span(asked, tag, size)
+        span = _span(request, tag, size)
         if span is None:
             gone = (b"content-range", b"bytes */%d" % size)
             await self._send(send, 416, [*headers, gone, (b"content-length", b"0")])
@@ -174,14 +174,14 @@ def _tag(name: str, key: _Key) -> bytes:
     return f'"{text}"'.encode()
 
 
-def _span(asked: dict[bytes, bytes], tag: bytes, size: int) -> tuple[int, int] | None:
+def _span(request: dict[bytes, bytes], tag: bytes, size: int) -> tuple[int, int] | None:
     """(first, after last) byte to send; everything where no range, several, or a broken one is asked for (RFC 9110).
 
     None: the range lies outside.
     """
     whole = (0, size)
-    found = _RANGE.fullmatch(asked.get(b"range", b"").decode("latin-1").strip())
-    if found is None or asked.get(b"if-range", tag) != tag:
+    found = _RANGE.fullmatch(request.get(b"range", b"").decode("latin-1").strip())
+    if found is None or request.get(b"if-range", tag) != tag:
         return whole
     first, last = found.groups()
     if not first and not last:

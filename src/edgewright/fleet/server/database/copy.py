@@ -102,8 +102,8 @@ def backup(folder: Path, file: Path) -> int:
     if file.exists():
         raise InputError("a file that does not exist yet", "one that is", str(file), "Name another")
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as place:
-            copied = Path(place) / sqlite.NAME
+        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as location:
+            copied = Path(location) / sqlite.NAME
             source, target = open_database(folder), open_file(copied)
             try:
                 _copy(source, target)

@@ -123,11 +123,11 @@ def open_address(address: str) -> Database:
 
 
 def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | OutputError:
-    said = str(error.orig).strip().splitlines()[-1] if str(error.orig).strip() else "no answer"
-    if "does not exist" in said or "authentication" in said:
+    text = str(error.orig).strip().splitlines()[-1] if str(error.orig).strip() else "no answer"
+    if "does not exist" in text or "authentication" in text:
         do = "Make it: createdb NAME; or name another with --database"
-        return InputError("a database and a role that may write it", said, where, do)
-    return OutputError("a server of databases that answers", said, where, "Start it, or check the address")
+        return InputError("a database and a role that may write it", text, where, do)
+    return OutputError("a server of databases that answers", text, where, "Start it, or check the address")
 
 
 def open_file(path: Path) -> Database:

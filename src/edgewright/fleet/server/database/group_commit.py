@@ -66,9 +66,9 @@ class Committer:
 
     def __init__(
         self, engine: sa.Engine, *, waiting: int = WAITING, group: int = GROUP, thread: bool = True,
-        told: Callable[[int, float], None] | None = None,
+        reported: Callable[[int, float], None] | None = None,
     ) -> None:  # fmt: skip
-        self._engine, self._group, self.told = engine, group, told
+        self._engine, self._group, self.told = engine, group, reported
         self._queue: queue.Queue[_Request | None] = queue.Queue(waiting)
         self._lock = threading.Lock()
         self._closed = False
@@ -122,19 +122,19 @@ class Committer:
             self._queue.put(None)
             self._thread.join(seconds)
 
-    def _put(self, asked: _Request) -> Future[Any]:
-        asked.answer.set_running_or_notify_cancel()  # from here on nobody can take it back
+    def _put(self, request: _Request) -> Future[Any]:
+        request.answer.set_running_or_notify_cancel()  # from here on nobody can take it back
         with self._lock:
             if self._closed:
                 raise BusyError
             if self._thread is None:
-                self._commit([asked])
-                return asked.answer
+                self._commit([request])
+                return request.answer
             try:
-                self._queue.put_nowait(asked)
+                self._queue.put_nowait(request)
             except queue.Full:
                 raise BusyError from None
-        return asked.answer
+        return request.answer
 
     def _run(self) -> None:
         while True:
@@ -144,13 +144,13 @@ class Committer:
             group, last = [first], False
             while len(group) < self._group:
                 try:
-                    asked = self._queue.get_nowait()
+                    request = self._queue.get_nowait()
                 except queue.Empty:
                     break
-                if asked is None:
+                if request is None:
                     last = True
                     break
-                group.append(asked)
+                group.append(request)
             self._commit(group)
             if last:
                 return
@@ -162,8 +162,8 @@ class Committer:
         except Exception as error:  # noqa: BLE001 - the disk, the database: told to all who wait, the thread goes on
             failure = _failed(error)
             self._note(failure.got)
-            for asked in group:
-                asked.answer.set_exception(failure)
+            for request in group:
+                request.answer.set_exception(failure)
             return
         failures = [result.got for _, result in answers if isinstance(result, _WriteError)]
         self._note(failures[0] if failures else "")

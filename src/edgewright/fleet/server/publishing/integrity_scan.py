@@ -92,11 +92,11 @@ class IntegrityScan:
             name = path.relative_to(self._fleet.targets).as_posix()
             if name in named or self._good.get(name) == (key := _key(path)) or key is None:
                 continue
-            said = path.name.partition(".")[0]
-            if len(said) == 64 and self._bad.get(name) != key:
+            text = path.name.partition(".")[0]
+            if len(text) == 64 and self._bad.get(name) != key:
                 if key[1] > self._at_once:
                     continue  # too large to be read for this alone
-                if _hash(path) == said:
+                if _hash(path) == text:
                     self._good[name] = key
                     continue
             self._bad[name] = key

@@ -108,8 +108,8 @@ def from_folder(public: Path) -> Reading:
     """Read a folder that a web server serves."""
 
     def read(path: str) -> bytes | None:
-        place = public / path.lstrip("/")
-        return place.read_bytes() if place.is_file() else None
+        file_path = public / path.lstrip("/")
+        return file_path.read_bytes() if file_path.is_file() else None
 
     return read
 

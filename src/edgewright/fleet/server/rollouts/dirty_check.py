@@ -85,18 +85,18 @@ class DirtyCheck:
             every: see `gating.judge_all`.
         """
         last = self._last.get(plan.id)
-        asked = (
+        requested = (
             last is None
             or last.version != row["version"]
             or now >= min(last.asked + self.least, next_due(plan, standing_of(row)))
             or self._small(connection, plan)
             or self._odd(connection, plan, last, now, listening, every)
         )
-        if asked:
+        if requested:
             kept = _Last(row["version"], now, 0.0) if last is None else last
             kept.version, kept.asked = row["version"], now
             self._last = {**self._last, plan.id: kept}
-        return asked
+        return requested
 
     def _small(self, connection: sa.Connection, plan: Plan) -> bool:
         if self.few <= 0:

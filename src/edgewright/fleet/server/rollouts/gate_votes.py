@@ -238,8 +238,8 @@ class _Heard:
         )
         found: dict[str, tuple[Any, Counter[str]]] = {}
         for row in self._connection.execute(query):
-            said = found.setdefault(row.id, (row, Counter()))[1]
-            said.update(json.loads(row.detail).get("classes", {}))
+            reported = found.setdefault(row.id, (row, Counter()))[1]
+            reported.update(json.loads(row.detail).get("classes", {}))
         return found
 
 

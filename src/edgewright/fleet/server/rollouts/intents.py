@@ -127,8 +127,8 @@ def ask(connection: sa.Connection, device: str, intent: Intent, now: float) -> A
         why = "send the last report again first: its acknowledgement was lost"
         return Allowed(nonce=intent.nonce, go=False, why=why, wait=1.0)
     decision = decide_intent(connection, row, intent, now)
-    place = {"device": device, "plan": intent.plan, "counter": intent.counter}
-    before = connection.execute(_BEFORE, place).scalar_one_or_none()
+    location = {"device": device, "plan": intent.plan, "counter": intent.counter}
+    before = connection.execute(_BEFORE, location).scalar_one_or_none()
     at = before if before is not None else (now if decision.go else None)
     answer = (device, intent.plan, intent.counter, intent.stage, now, decision.go, at, decision.why[:500])
     write_rows(connection, intents, _ANSWER, [answer], "replace")

@@ -141,10 +141,10 @@ class Scheduler:
             judged = judge_all(
                 connection, plan, row["started_at"], now, last=last, listening=self._listening, every=self._every
             )
-        said = together(judged)
+        verdict = together(judged)
         holds = _holds(plan, row, judged, now)
         self._note(row, judged, holds, now)
-        if said == "fail":
+        if verdict == "fail":
             why = "; ".join(one.why for one in judged if one.said == "fail")
             self._rollouts.halt(plan.id, seen, why)
             return SchedulerEvent(what="halted", plan=plan.id, why=why)

@@ -200,9 +200,9 @@ class Rollouts:
                 if step is None:
                     break
                 seen = heads.serial(connection)
-                asked = _asked(connection, step)
+                request = _asked(connection, step)
             try:
-                given, at = self._sign(asked), self._now()
+                given, at = self._sign(request), self._now()
             except InputError:
                 if who == _SIGNER or attempt + 1 == ATTEMPTS or not self._catch_up():
                     raise
@@ -280,10 +280,10 @@ def _commit(connection: sa.Connection, *, step: Step, seen: int, given: SignedFi
     heads.keep(connection, {**step.roles, **given.roles}, at)
     heads.keep_index(connection, given.index, at)
     versions = {role: metadata.version(given.roles, role) for role in given.roles}
-    told = {k: v for k, v in step.values.items() if k in ("state", "stage", "revert", "counter", "sha256")}
+    record = {k: v for k, v in step.values.items() if k in ("state", "stage", "revert", "counter", "sha256")}
     audit_chain.append(
         connection, at=at, who=who, what=step.what, subject=step.plan,
-        detail={**told, "why": step.why, "versions": versions},
+        detail={**record, "why": step.why, "versions": versions},
     )  # fmt: skip
 
 

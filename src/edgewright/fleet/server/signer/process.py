@@ -53,17 +53,17 @@ def serve(listening: socket.socket, sign: Signing) -> None:
 
 
 def _answer(line: bytes, sign: Signing) -> bytes:
-    said = SignerAnswer()
+    answer = SignerAnswer()
     try:
         if line != b"\n":
-            said = SignerAnswer(given=sign(msgspec.json.decode(line, type=SigningRequest)))
+            answer = SignerAnswer(given=sign(msgspec.json.decode(line, type=SigningRequest)))
     except msgspec.DecodeError as error:
-        said = SignerAnswer(refused=("a request as JSON", str(error)[:200], "signer", ""))
+        answer = SignerAnswer(refused=("a request as JSON", str(error)[:200], "signer", ""))
     except OutputError as error:
-        said = SignerAnswer(failed=str(error))
+        answer = SignerAnswer(failed=str(error))
     except EdgewrightError as error:
-        said = SignerAnswer(refused=(error.expected, error.got, error.where, error.do))
-    return msgspec.json.encode(said) + b"\n"
+        answer = SignerAnswer(refused=(error.expected, error.got, error.where, error.do))
+    return msgspec.json.encode(answer) + b"\n"
 
 
 def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINUTE) -> LocalSigner:

@@ -43,14 +43,14 @@ def allowed(
     for name, known in before.items():
         if name not in plans and known.standing.state != "finished":
             raise InputError(f"a word about rollout {name}, which is {known.standing.state}", "none", "signer")
-    told = {s.plan: Known(standing=s, plan=plans[s.plan]) for s in standings}
+    record = {s.plan: Known(standing=s, plan=plans[s.plan]) for s in standings}
     for standing in standings:
         last = before.get(standing.plan)
         if last is None or last.standing != standing:
             _may(standing, plans[standing.plan], last.standing if last else None, now)
     # Nothing can come of a rollout that is over, and which another followed, once its plan begins nowhere any more.
     over = {n for n, k in before.items() if k.standing.state == "finished" and now > k.plan.expires + REMEMBERED}
-    return {name: known for name, known in {**before, **told}.items() if name in told or name not in over}
+    return {name: known for name, known in {**before, **record}.items() if name in record or name not in over}
 
 
 def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:

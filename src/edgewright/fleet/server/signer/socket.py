@@ -136,15 +136,15 @@ def sign_through(path: Path, request: SigningRequest) -> SignedFiles:
             stream.connect(where)
             pid = _listener(stream)
             stream.sendall(msgspec.json.encode(request) + b"\n")
-            said = msgspec.json.decode(read_line(stream, PATIENCE), type=SignerAnswer)
+            answer = msgspec.json.decode(read_line(stream, PATIENCE), type=SignerAnswer)
     except TimeoutError:
         do = f"It hangs: a server replaces it; if none runs, kill -9 {pid or 'its process'}"
         raise OutputError("an answer of the signer", f"none within {PATIENCE:.0f} s", where, do) from None
     except (OSError, EOFError, msgspec.DecodeError) as error:
         text = str(error) or "it exited before answering"
         raise OutputError("an answer of the signer", text, where, "Nothing was signed") from None
-    if said.refused is not None:
-        raise InputError(*said.refused)
-    if said.given is None:
-        raise OutputError("a signature", said.failed or "nothing", where)
-    return said.given
+    if answer.refused is not None:
+        raise InputError(*answer.refused)
+    if answer.given is None:
+        raise OutputError("a signature", answer.failed or "nothing", where)
+    return answer.given

@@ -64,7 +64,7 @@ class SignerProcess:
         Returns:
             How the signer is.
         """
-        asked = time.monotonic()
+        requested = time.monotonic()
         found = heard(self._socket, self._answers)
         with self._lock:
             if self._stopping:
@@ -76,7 +76,7 @@ class SignerProcess:
                     self._child = None
                 return found
             if found.how == "silent":
-                self._silent = asked if self._silent is None else self._silent
+                self._silent = requested if self._silent is None else self._silent
                 self._listener = found.pid or self._listener
                 # Whoever started it comes first, or two would take its place.
                 patience = self._hung if self._listener in (0, self.pid) else 1.5 * self._hung

@@ -72,8 +72,8 @@ class ControlPlaneDown(ControlPlaneFault):
 
     def started(self, fleet: SimulatedFleet) -> None:
         """Plan its end and its return."""
-        said = "the control plane is down", "the control plane is back"
-        _take_down(fleet, fleet.events.now + _DOWN_AFTER, _DOWN, said)
+        reported = "the control plane is down", "the control plane is back"
+        _take_down(fleet, fleet.events.now + _DOWN_AFTER, _DOWN, reported)
 
 
 class ControlPlaneDead(ControlPlaneFault):
@@ -117,20 +117,20 @@ class Outage(Fault):
                 outbox.until = end - BEGIN
                 device.link.away.append((begin, end))
         if self.rate >= 1.0:
-            said = "everything is away", "everything is back, for all devices at once"
-            _take_down(fleet, begin, _OUTAGE, said)
+            reported = "everything is away", "everything is back, for all devices at once"
+            _take_down(fleet, begin, _OUTAGE, reported)
 
     def count(self, fleet: SimulatedFleet) -> int:
         """Count items that wait on all devices."""
         return sum(device.outbox.waiting for device in fleet.devices if isinstance(device.outbox, SimulatedOutbox))
 
 
-def _take_down(fleet: SimulatedFleet, moment: float, seconds: float, said: tuple[str, str]) -> None:
+def _take_down(fleet: SimulatedFleet, moment: float, seconds: float, reported: tuple[str, str]) -> None:
     """Plan an end of the control plane and its return, and what the story says of each."""
 
     def switch(down: bool) -> None:
         fleet.served.down = down
-        fleet.observer.say(said[0] if down else said[1])
+        fleet.observer.say(reported[0] if down else reported[1])
 
     fleet.events.at(moment, lambda: switch(True))
     fleet.events.at(moment + seconds, lambda: switch(False))

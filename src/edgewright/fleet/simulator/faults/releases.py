@@ -38,9 +38,9 @@ class BadRelease(Fault):
 
     def __init__(
         self, broken: str, behaviour: Callable[[Device], Behaviour], holds: tuple[str, ...] = TAKEN_BACK,
-        least: float = SHORTEST,
+        minimum: float = SHORTEST,
     ) -> None:  # fmt: skip
-        self.broken, self._behaviour, self.holds, self.least = broken, behaviour, holds, least
+        self.broken, self._behaviour, self.holds, self.least = broken, behaviour, holds, minimum
 
     def behaviour(self, device: Device) -> Behaviour:
         """Return how the release behaves on a device."""

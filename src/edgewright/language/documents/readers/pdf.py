@@ -74,11 +74,11 @@ def _pages(reading: Reading) -> list[Page]:
                 size += len(row)
                 if size > LARGEST_TEXT:
                     raise reading.wrong(f"at most {LARGEST_TEXT >> 20} MB of text", "more", "Split it")
-                told = msgspec.json.decode(row, type=PdfLine)
-                if told.trouble:
-                    raise _trouble(reading, told)
-                if told.page is not None:
-                    pages.append(told.page)
+                pdf_line = msgspec.json.decode(row, type=PdfLine)
+                if pdf_line.trouble:
+                    raise _trouble(reading, pdf_line)
+                if pdf_line.page is not None:
+                    pages.append(pdf_line.page)
         except msgspec.DecodeError:
             raise reading.wrong("a PDF that can be read", "one that crashes the reader", _DO["broken"]) from None
         finally:
@@ -92,15 +92,15 @@ def _pages(reading: Reading) -> list[Page]:
     return pages
 
 
-def _trouble(reading: Reading, told: PdfLine) -> Exception:
-    if told.trouble == "missing":
+def _trouble(reading: Reading, pdf_line: PdfLine) -> Exception:
+    if pdf_line.trouble == "missing":
         return MissingExtraError("language", "pypdf, which reads PDF,")
     expected = {"encrypted": "a PDF without a password", "memory": "a PDF that fits in memory"}
     got = {"encrypted": "an encrypted one", "memory": "one that needs more than 2 GB of memory"}
     return reading.wrong(
-        expected.get(told.trouble, "a PDF that can be read"),
-        got.get(told.trouble, f"a broken one ({told.why})"),
-        _DO.get(told.trouble, _DO["broken"]),
+        expected.get(pdf_line.trouble, "a PDF that can be read"),
+        got.get(pdf_line.trouble, f"a broken one ({pdf_line.why})"),
+        _DO.get(pdf_line.trouble, _DO["broken"]),
     )
 
 

@@ -18,9 +18,9 @@ PENALTY = 10.0
 _ABSENT = -20.0
 
 
-def logits(vectors: Floats, targets: NDArray[np.int64], asked: Floats, classes: int) -> Scores:
-    """Return scores of `asked` by a head that was fitted on `vectors`, shape (n, classes)."""
-    made = np.full((len(asked), classes), _ABSENT)
+def logits(vectors: Floats, targets: NDArray[np.int64], values: Floats, classes: int) -> Scores:
+    """Return scores of `values` by a head that was fitted on `vectors`, shape (n, classes)."""
+    made = np.full((len(values), classes), _ABSENT)
     present = np.unique(targets)
     if len(present) < 2:
         made[:, present] = 0.0
@@ -30,7 +30,7 @@ def logits(vectors: Floats, targets: NDArray[np.int64], asked: Floats, classes: 
         # Nearly as many classes as items are what the first labels are like.
         warnings.filterwarnings("ignore", "The number of unique classes")
         head = LogisticRegression(C=PENALTY, max_iter=200).fit(vectors, targets)
-    made[:, present] = head.predict_log_proba(asked)
+    made[:, present] = head.predict_log_proba(values)
     return made
 
 

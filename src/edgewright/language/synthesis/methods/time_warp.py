@@ -34,10 +34,10 @@ def apply(config: TimeWarpConfig, windows: Windows, rng: np.random.Generator) ->
     here = np.arange(samples, dtype=np.float64)
     for n in range(count):
         rates = np.exp(np.interp(here, at, rng.normal(0.0, config.spread, config.knots)))
-        place = np.concatenate([[0.0], np.cumsum((rates[1:] + rates[:-1]) / 2)])
-        place *= (samples - 1) / max(place[-1], 1e-12)
+        location = np.concatenate([[0.0], np.cumsum((rates[1:] + rates[:-1]) / 2)])
+        location *= (samples - 1) / max(location[-1], 1e-12)
         for c in range(channels):
-            made[n, c] = np.interp(place, here, windows.x[n, c])
+            made[n, c] = np.interp(location, here, windows.x[n, c])
     return made
 
 

@@ -59,12 +59,12 @@ def _share(problem: Problem) -> str:
         rows += len(recording.values)
         known += int(labelled(np.asarray(recording.target)).sum()) if recording.target is not None else 0
     share = known / rows if rows else 0.0
-    said = f"{100 * share:.3g} % of {rows:,} rows are labelled"
+    text = f"{100 * share:.3g} % of {rows:,} rows are labelled"
     if problem.held:
-        said += f", not counting {', '.join(problem.held)}, held out for the test report of a run"
+        text += f", not counting {', '.join(problem.held)}, held out for the test report of a run"
     if share < 0.2:
-        said += "; `edgewright label suggest` proposes labels for the rest"
-    return said
+        text += "; `edgewright label suggest` proposes labels for the rest"
+    return text
 
 
 def _kept(problem: Problem, by: str) -> str:
@@ -102,8 +102,8 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead
         return None, "not measured: more data does not change a majority"
     chosen = ladder.rungs[rung]
     cells = ladder.parts(chosen.columns)[-1].X.size
-    most = next(limit for rank, limit in _MOST if chosen.rank < rank)
-    if wanted is None and cells > most:
+    maximum = next(limit for rank, limit in _MOST if chosen.rank < rank)
+    if wanted is None and cells > maximum:
         return None, f"not measured: {cells:,} cells take long with a {chosen.title} (--curve measures anyway)"
     learner = OfSamples(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
     try:
@@ -257,8 +257,8 @@ def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
     for sentence in telling(problem):
         name = next((name for name in names if sentence.startswith(f"{name} ")), "")
         if name and name not in kept and _OWN_RANGE not in sentence:
-            said = sentence.split(": is it known")[0].removeprefix(f"{name} ")
-            found[name] = f"it may leak the target ({said}); include it with --keep {shlex.quote(name)}"
+            text = sentence.split(": is it known")[0].removeprefix(f"{name} ")
+            found[name] = f"it may leak the target ({text}); include it with --keep {shlex.quote(name)}"
     return found
 
 
@@ -300,8 +300,8 @@ def _window(seen: Look, request: AdviceRequest, named: dict[str, object], why: l
     dataset = load_data({**table, "path": request.data}, seed=request.seed)
     if all(recording.target is None for recording in dataset.recordings):
         raise InputError("a target", "none in the data", request.data, "Set its column with --target")
-    window, said = window_for(dataset)
-    why.append(said)
+    window, text = window_for(dataset)
+    why.append(text)
     if window is not None and window.pad:
         return None  # sound, which the ladder frames by itself
     return window and msgspec.structs.replace(window, target=request.window_target)

@@ -28,9 +28,9 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
              if path.suffix.lower() in _ENDINGS]  # fmt: skip
     folders = sorted({path.parent.name for path in files if path.parent != seen.place})
     size = sum(path.stat().st_size for path in files) / len(files)
-    place = shlex.quote(str(seen.place))
-    zero = f"edgewright language zero-shot {place} --labels labels.toml --encoder DIR"
-    index = f"edgewright language index --pictures DIR {place} --out pictures.index"
+    location = shlex.quote(str(seen.place))
+    zero = f"edgewright language zero-shot {location} --labels labels.toml --encoder DIR"
+    index = f"edgewright language index --pictures DIR {location} --out pictures.index"
     why = [f"{len(files):,} pictures of {size:,.0f} bytes on average"]
     if len(folders) > 1:
         why.append(f"{len(folders)} folders ({', '.join(folders[:6])}{' and more' if len(folders) > 6 else ''}) could "

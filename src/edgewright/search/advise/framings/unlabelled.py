@@ -112,36 +112,36 @@ def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, apart: fl
 
 
 def _anomaly(seen: _Seen) -> Found:
-    rows, asked = seen.rows, seen.asked
+    rows, request = seen.rows, seen.asked
     choice: Choice | None = None
     reason = ""
     ignored = tuple(name for name, _ in rows.left_out)
     price: Price = unknown
-    with seen.doing("Detectors on labelled rows" if asked.target else "Detectors on injected anomalies", None):
+    with seen.doing("Detectors on labelled rows" if request.target else "Detectors on injected anomalies", None):
         try:
-            watched = with_limit(read_watched(asked.data, kind=asked.kind, target=asked.target, time=rows.time,
-                                              ignore=(*asked.ignore, *ignored)), MOST)  # fmt: skip
+            watched = with_limit(read_watched(request.data, kind=request.kind, target=request.target, time=rows.time,
+                                              ignore=(*request.ignore, *ignored)), MOST)  # fmt: skip
             price = _detector(ROBUST, watched)
             choice = choose(watched, Limits(), seen.ahead)
             price = _detector(choice.tried[0].kind, watched)
         except EdgewrightError as error:
             reason = str(error)
-    fit = f"edgewright detect fit {_common(rows, asked)} --out normal.detector"
+    fit = f"edgewright detect fit {_common(rows, request)} --out normal.detector"
     if choice is None:
         fit += f" --detector {ROBUST}"  # a comparison needs more rows than there are
-    kind = asked.kind or guess(asked.data)["kind"]
-    rows_file = asked.data if kind == "csv" and Path(asked.data).is_file() else "new.csv"
+    kind = request.kind or guess(request.data)["kind"]
+    rows_file = request.data if kind == "csv" and Path(request.data).is_file() else "new.csv"
     commands = [fit, f"edgewright detect run normal.detector --csv {shlex.quote(rows_file)}",
                 "edgewright detect c99 normal.detector --out firmware"]  # fmt: skip
-    measured, name, said = _judged(choice, reason)
-    flips = [] if asked.target else [
+    measured, name, text = _judged(choice, reason)
+    flips = [] if request.target else [
         Flip(
             when="with some anomalous rows labelled (--target), even a few",
             then="true events then score the detectors, and their costs set the threshold: edgewright tune",
         )
     ]  # fmt: skip
     if seen.season:
-        commands.append(_forecast(rows, asked, seen.season))
+        commands.append(_forecast(rows, request, seen.season))
         flips.append(
             Flip(
                 when="if you need a forecast (--task forecasting)",
@@ -150,19 +150,19 @@ def _anomaly(seen: _Seen) -> Found:
         )
     return seen.found(
         commands,
-        target=asked.target,
+        target=request.target,
         changes=min(1.0, (1.0 / 86_400.0) / rows.dataset.rate) if rows.dataset.rate else 1.0,
         changes_how="only alarms are sent; one false alarm a day is accepted",
         existing=_limits(rows),
         measured=measured,
         choice=name,
-        choice_why=said,
+        choice_why=text,
         price=price,
         curve_note="not measured for detectors"
-        if asked.target
+        if request.target
         else "not measured: scoring a detector on true events needs labels",
         flips=tuple(flips),
-        costs=(("labels", f"those in {asked.target}" if asked.target else "none"),),
+        costs=(("labels", f"those in {request.target}" if request.target else "none"),),
     )
 
 
@@ -177,12 +177,12 @@ def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], 
     """Return what detectors reached, which is taken, and why."""
     if choice is None:
         return (("detectors", f"not compared: {reason}"),), ROBUST, "the simplest detector: median and spread"
-    told = tuple(
+    reported = tuple(
         (one.kind, f"left out: {one.why}" if one.why else
          f"F1 {one.skill:.2f} ({one.low:.2f} to {one.high:.2f}), {one.bytes:,} bytes")
         for one in choice.tried
     )  # fmt: skip
-    return told, choice.tried[0].kind, f"{choice.reason}; {choice.measure}"
+    return reported, choice.tried[0].kind, f"{choice.reason}; {choice.measure}"
 
 
 def _limits(rows: Rows) -> tuple[Existing, ...]:
@@ -200,9 +200,9 @@ def _limits(rows: Rows) -> tuple[Existing, ...]:
 
 
 def _forecasting(seen: _Seen) -> Found:
-    rows, asked = seen.rows, seen.asked
+    rows, request = seen.rows, seen.asked
     horizon = seen.season or _HORIZON
-    series = _series(rows, asked)
+    series = _series(rows, request)
     if series is None:
         values = rows.dataset.recordings[0].values[-MOST:, rows.first].astype(np.float64)
         known = np.isfinite(values)
@@ -215,7 +215,7 @@ def _forecasting(seen: _Seen) -> Found:
         step = series.step if series is not None else 1 / rows.dataset.rate if rows.dataset.rate else 0.0
         made = fit_forecaster(values, Forecasting(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
     spec = made.spec
-    command = _forecast(rows, asked, horizon)
+    command = _forecast(rows, request, horizon)
     commands = (command, "edgewright forecast run next.forecaster --csv live.csv",
                 "edgewright export next.forecaster --to c99 --out firmware")  # fmt: skip
     measured = tuple(
@@ -237,10 +237,10 @@ def _forecasting(seen: _Seen) -> Found:
 
 
 def _clustering(seen: _Seen) -> Found:
-    rows, asked = seen.rows, seen.asked
+    rows, request = seen.rows, seen.asked
     kinds, apart = seen.kinds, seen.apart
-    fit = f"edgewright detect fit {_common(rows, asked)} --detector k_means --out kinds.detector"
-    commands = (fit, "edgewright label --help", f"edgewright advise {shlex.quote(asked.data)} --target LABEL")
+    fit = f"edgewright detect fit {_common(rows, request)} --detector k_means --out kinds.detector"
+    commands = (fit, "edgewright label --help", f"edgewright advise {shlex.quote(request.data)} --target LABEL")
     count = f"{kinds} kinds" if kinds else "no separate clusters"
     return seen.found(
         commands,

@@ -67,7 +67,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
         raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), request.data, "Add utterances")
     with doing("Intents", 3) as advance:
         learner = OfText(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=request.seed)
-        most = max(counts.values()) / len(inside)
+        maximum = max(counts.values()) / len(inside)
         advance(1)
         words = _bayes(inside, request.seed)
         advance(1)
@@ -101,7 +101,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
         choice=choice,
         choice_why=f"accuracy {student:.3f} on a held-out fifth of each label, {gain:+.3f} over word counts"
         + ("" if taken else f" (within ±{sure:.3f}: {text})"),
-        measured=(("most frequent label", f"accuracy {most:.3f}"),
+        measured=(("most frequent label", f"accuracy {maximum:.3f}"),
                   ("word counts, naive Bayes", f"accuracy {words:.3f}"),
                   ("student, int8, at most 64 kB", f"accuracy {student:.3f} ± {sure:.3f}")),
         curve_note=f"not measured: measure it with edgewright curve {found.ready} --utterances",
@@ -115,9 +115,9 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
 def _read(seen: Look, request: AdviceRequest) -> _Read | None:
     """Return the utterances; None where a table has sentences and no labels."""
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
-    place = shlex.quote(str(seen.place))
+    location = shlex.quote(str(seen.place))
     if not seen.header:
-        return _Read(read(seen.place).utterances, f"{seen.place.name} holds utterances", place)
+        return _Read(read(seen.place).utterances, f"{seen.place.name} holds utterances", location)
     names = {name.lower(): name for name in seen.header}
     target = request.target or names.get("intent", "")
     if not target:
@@ -130,9 +130,11 @@ def _read(seen: Look, request: AdviceRequest) -> _Read | None:
     pairs = zip(seen.column(column), seen.column(target), strict=True)
     made = tuple(Utterance(text=text, intent=label) for text, label in pairs if text and label)
     if {"text", "intent"} <= set(names):
-        return _Read(made, f"columns {column!r} and {target!r}", place)
-    told = f"name the columns {shlex.quote(column)} and {shlex.quote(target)} 'text' and 'intent', as text-intent.csv"
-    return _Read(made, f"columns {column!r} and {target!r}", "text-intent.csv", (f"# {told}",))
+        return _Read(made, f"columns {column!r} and {target!r}", location)
+    message = (
+        f"name the columns {shlex.quote(column)} and {shlex.quote(target)} 'text' and 'intent', as text-intent.csv"
+    )
+    return _Read(made, f"columns {column!r} and {target!r}", "text-intent.csv", (f"# {message}",))
 
 
 def _bayes(utterances: list[Utterance], seed: int) -> float:
@@ -150,9 +152,9 @@ def _unlabelled(seen: Look) -> Found:
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     if {"question", "answer"} <= {name.strip().lower() for name in seen.header}:
         return _questions(seen)
-    place = shlex.quote(str(seen.place))
+    location = shlex.quote(str(seen.place))
     commands = ('edgewright language zero-shot "..." --labels labels.toml --encoder DIR', "edgewright label --help",
-                f"edgewright advise {place} --target COLUMN")  # fmt: skip
+                f"edgewright advise {location} --target COLUMN")  # fmt: skip
     return Found(
         name=seen.place.stem,
         target="",

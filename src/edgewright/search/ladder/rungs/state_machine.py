@@ -49,16 +49,16 @@ class Machine:
         order, first = in_time(rows, samples.sessions, samples.starts)
         value = self.column[1][rows[order]] * (1.0 if self.up else -1.0)
         state = states(value, first, self.on, self.off, self.duration)
-        told = self.base.model.table.answers
-        made = np.empty((len(rows), told.shape[1]), np.float32)
-        made[order] = np.where(state[:, None], told[0], told[-1])
+        record = self.base.model.table.answers
+        made = np.empty((len(rows), record.shape[1]), np.float32)
+        made[order] = np.where(state[:, None], record[0], record[-1])
         return made
 
     def says(self) -> str:
         """Both thresholds and the duration."""
         classes = self.base.model.classes_
-        told = self.base.model.table.answers
-        one, other = classes[int(np.argmax(told[0]))], classes[int(np.argmax(told[-1]))]
+        record = self.base.model.table.answers
+        one, other = classes[int(np.argmax(record[0]))], classes[int(np.argmax(record[-1]))]
         on, off = (self.on, self.off) if self.up else (-self.on, -self.off)
         signs = (">=", "<") if self.up else ("<=", ">")
         lasting = f" for {self.duration} samples" if self.duration > 1 else ""
@@ -85,15 +85,15 @@ def states(value: Floats, first: NDArray[np.bool_], on: float, off: float, durat
     """Return whether the machine is on after each sample, shape (n,); every stretch begins as its first sample says."""
     high, low = value >= on, value < off
     begins = np.flatnonzero(first)
-    place = np.arange(len(value))
-    since = place - begins[np.cumsum(first) - 1]
+    location = np.arange(len(value))
+    since = location - begins[np.cumsum(first) - 1]
     event = np.zeros(len(value), np.int8)
     for flags, sign in ((high, 1), (low, -1)):
-        broken = np.maximum.accumulate(np.where(flags, -1, place))
-        run = np.minimum(place - broken, since + 1)
+        broken = np.maximum.accumulate(np.where(flags, -1, location))
+        run = np.minimum(location - broken, since + 1)
         event[flags & (run >= duration)] = sign
     event[first] = np.where(value[first] >= (on + off) / 2, 1, -1)
-    last = np.maximum.accumulate(np.where(event != 0, place, 0))
+    last = np.maximum.accumulate(np.where(event != 0, location, 0))
     made: NDArray[np.bool_] = event[last] > 0
     return made
 
@@ -159,8 +159,8 @@ def _beside(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
     )
     # Half a sample after the last one that has to be high: that one is still asked.
     wait = (fitted.duration - 0.5) / problem.samples.rate if fitted.duration > 1 else 0.0
-    told = fitted.base.model.table.answers
-    one, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (told[0], told[-1]))
+    record = fitted.base.model.table.answers
+    one, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (record[0], record[-1]))
     steps = [*_change("off", "on", rise, wait, one), *_change("on", "off", fall, wait, other)]
     names = tuple(dict.fromkeys(state for step in steps for state in (str(step.state), step.to)))
     table = StateTable(name="ladder", states=names, initial="off", fallback="stay", steps=tuple(steps))

@@ -34,15 +34,15 @@ def _make(subject: Subject) -> Iterator[Form]:
     if missing:
         subject.missing(name, f"{', '.join(missing)} not installed: apt-get install {tools.boards.PACKAGES}")
         return
-    said: list[str] = []
-    yield Form(name=name, numbers=numbers, run=_run(subject, numbers, tools, said), most=_ROWS, said=said)
+    lines: list[str] = []
+    yield Form(name=name, numbers=numbers, run=_run(subject, numbers, tools, lines), most=_ROWS, said=lines)
 
 
 def _run(
     subject: Subject,
     numbers: Numbers,
     tools: Any,  # noqa: ANN401 - `export.emulator`
-    said: list[str],
+    lines: list[str],
 ) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         files = written(subject, numbers)
@@ -56,8 +56,8 @@ def _run(
             # The stages need memory of their own: a small device answers without showing them.
             seen = {}
             done, answer = _call(tools, files, subject, rows, seen)
-            said.append(f"not enough memory to check stages ({error})")
-        said.append(
+            lines.append(f"not enough memory to check stages ({error})")
+        lines.append(
             f"{done.instructions:,} instructions, {done.flash:,} bytes of flash, {done.ram:,} of RAM and "
             f"{done.stack:,} of stack{', stages included' if seen else ''}"
         )

@@ -180,8 +180,8 @@ def _whole_forms(subject: Subject, one: Network) -> Iterator[Form]:
     for reference in (True, False):
         name, run = f"{one.numbers} whole .tflite in LiteRT {_path(reference)}", _whole_run(one, file, reference)
         # What must be bit-exact takes every sample.
-        most = 0 if reference and one.integers else MOST
-        yield Form(name, one.numbers, run, ours=_ours(one, reference), most=most)
+        maximum = 0 if reference and one.integers else MOST
+        yield Form(name, one.numbers, run, ours=_ours(one, reference), most=maximum)
 
 
 def _path(reference: bool) -> str:

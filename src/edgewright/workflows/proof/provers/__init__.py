@@ -53,12 +53,12 @@ class Prover:
     prove: Callable[[ProofRequest], ProofRecord]
 
 
-def prover_of(place: Path) -> Prover | None:
+def prover_of(path: Path) -> Prover | None:
     """Return the prover of a file; None for runs, packages and models."""
-    if not place.is_file() or place.suffix in (".onnx", ".tflite", ".edge"):
+    if not path.is_file() or path.suffix in (".onnx", ".tflite", ".edge"):
         return None
     try:
-        with zipfile.ZipFile(place) as archive:
+        with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
     except (zipfile.BadZipFile, OSError):
         return None

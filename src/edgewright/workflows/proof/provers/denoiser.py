@@ -78,10 +78,10 @@ def drawn_windows(made: DenoiserFile, seed: int = 0) -> Floats:
 
 def noise_graph(graph: Graph) -> Graph:
     """Return the window form up to the noise in deviations, flat: what every engine and form can compute."""
-    place = next(i for i, node in enumerate(graph.nodes) if node.op == "Transpose")
-    raw, last = graph.nodes[place].inputs[0], graph.outputs[0]
+    index = next(i for i, node in enumerate(graph.nodes) if node.op == "Transpose")
+    raw, last = graph.nodes[index].inputs[0], graph.outputs[0]
     flat = Node(op="Flatten", inputs=(raw,), outputs=(last.name,), attributes={"axis": 1})
-    nodes = (*graph.nodes[:place], flat)
+    nodes = (*graph.nodes[:index], flat)
     read = {name for node in nodes for name in node.inputs}
     given = {name for node in nodes for name in node.outputs}
     return msgspec.structs.replace(

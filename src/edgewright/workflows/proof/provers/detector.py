@@ -72,13 +72,13 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
 
 
 def _both(file: DetectorFile, rows: StreamRows, detector: Any) -> tuple[Stages, Stages]:  # noqa: ANN401
-    told = detector.run(rows.values, rows.lost, rows.times)
-    judged = watched(file, rows.values, rows.times, told[:, 0])
+    record = detector.run(rows.values, rows.lost, rows.times)
+    judged = watched(file, rows.values, rows.times, record[:, 0])
     limit = file.spec.threshold.value
-    odd = np.flatnonzero(told[:, 1]).tolist()
+    odd = np.flatnonzero(record[:, 1]).tolist()
     # Its own code names no threshold: what it calls odd has reached it.
-    channels = {row: int(told[row, 2]) for row in odd}
-    return anomalies("", judged, told[:, 0], channels, dict.fromkeys(odd, float(np.float32(limit))), limit)
+    channels = {row: int(record[row, 2]) for row in odd}
+    return anomalies("", judged, record[:, 0], channels, dict.fromkeys(odd, float(np.float32(limit))), limit)
 
 
 def _rows(file: DetectorFile, request: ProofRequest) -> Chosen:

@@ -178,8 +178,8 @@ def _put(row: Any, slots: Sequence[tuple[float, ...]]) -> None:  # noqa: ANN401 
     row[1 : 1 + len(flat)] = flat
 
 
-def _short(text: str, most: int = 30) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def _short(text: str, maximum: int = 30) -> str:
+    return text if len(text) <= maximum else f"{text[: maximum - 3]}..."
 
 
 PROVER = Prover(SPEC, prove_language)

@@ -42,10 +42,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 async def _show(call: Call) -> AuditPage:
-    asked: Wanted = call.query
-    rows = sa.select(audit).order_by(audit.c.number.desc()).limit(asked.limit)
-    if asked.below:
-        rows = rows.where(audit.c.number < asked.below)
+    filters: Wanted = call.query
+    rows = sa.select(audit).order_by(audit.c.number.desc()).limit(filters.limit)
+    if filters.below:
+        rows = rows.where(audit.c.number < filters.below)
     found = await call.read(lambda c: c.execute(rows).all())
     shown = tuple(
         AuditRow(
@@ -54,7 +54,7 @@ async def _show(call: Call) -> AuditPage:
         )
         for r in found
     )  # fmt: skip
-    more = len(shown) == asked.limit and shown[-1].number > 1
+    more = len(shown) == filters.limit and shown[-1].number > 1
     return AuditPage(rows=shown, next=shown[-1].number if more else None)
 
 
@@ -67,19 +67,19 @@ _ID = r"[0-9a-f]{16}"
 
 
 async def _new(call: Call) -> TokenMade:
-    asked: NewToken = call.body
-    product = _product(call.plane.folder, asked.product)
+    new_token: NewToken = call.body
+    product = _product(call.plane.folder, new_token.product)
     secret = base64.urlsafe_b64encode(call.plane.random(24)).decode()
     pinned = _pinned(call.plane.public, secret, product)
     mark, now = enrollments.hashed(secret), call.now
-    batch = asked.batch or f"token-{mark[:12]}"
+    batch = new_token.batch or f"token-{mark[:12]}"
     row = {
-        "hash": mark, "product": product, "tags": asked.tags, "batch": batch, "made_at": now,
-        "made_by": call.operator, "expires": now + asked.seconds, "uses": asked.uses,
+        "hash": mark, "product": product, "tags": new_token.tags, "batch": batch, "made_at": now,
+        "made_by": call.operator, "expires": now + new_token.seconds, "uses": new_token.uses,
     }  # fmt: skip
     detail = {name: row[name] for name in ("product", "tags", "batch", "uses", "expires")}
     await call.act("token.made", mark[:16], lambda c: c.execute(sa.insert(tokens).values(row)), detail)
-    return TokenMade(token=pinned.text(), batch=batch, expires=now + asked.seconds)
+    return TokenMade(token=pinned.text(), batch=batch, expires=now + new_token.seconds)
 
 
 def _product(folder: Path, wanted: str) -> str:
@@ -137,17 +137,17 @@ _NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 
 
 async def _add(call: Call) -> OperatorMade:
-    asked: NewOperator = call.body
-    token, hashed = await asyncio.to_thread(new_token, asked.name)
-    row = {"name": asked.name, "token": hashed, "role": asked.role, "made_at": call.now}
+    new_operator: NewOperator = call.body
+    token, hashed = await asyncio.to_thread(new_token, new_operator.name)
+    row = {"name": new_operator.name, "token": hashed, "role": new_operator.role, "made_at": call.now}
 
     def add(connection: sa.Connection) -> None:
-        if connection.execute(sa.select(operators.c.name).where(operators.c.name == asked.name)).first():
-            raise RefusedError(409, "an unused name", repr(asked.name), "name", "Remove that operator first")
+        if connection.execute(sa.select(operators.c.name).where(operators.c.name == new_operator.name)).first():
+            raise RefusedError(409, "an unused name", repr(new_operator.name), "name", "Remove that operator first")
         connection.execute(sa.insert(operators).values(row))
 
-    await call.act("operator.added", asked.name, add, {"role": asked.role})
-    return OperatorMade(name=asked.name, role=asked.role, token=token)
+    await call.act("operator.added", new_operator.name, add, {"role": new_operator.role})
+    return OperatorMade(name=new_operator.name, role=new_operator.role, token=token)
 
 
 async def _list(call: Call) -> Operators:

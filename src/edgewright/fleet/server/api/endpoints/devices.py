@@ -47,12 +47,12 @@ def read_cursor(text: str, order: str) -> tuple[Any, str]:
     """
     expected = f"a cursor of a list in the order {order!r}"
     try:
-        place = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Place)
+        location = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Place)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise InputError(expected, repr(text[:80]), "past") from None
-    if place.order != order:
-        raise InputError(expected, f"one in the order {place.order!r}", "past")
-    return place.value, place.id
+    if location.order != order:
+        raise InputError(expected, f"one in the order {location.order!r}", "past")
+    return location.value, location.id
 
 
 def ordered(column: sa.ColumnElement[Any], name: sa.ColumnElement[str], *, down: bool) -> tuple[Any, ...]:
@@ -63,10 +63,10 @@ def ordered(column: sa.ColumnElement[Any], name: sa.ColumnElement[str], *, down:
 
 
 def behind(
-    column: sa.ColumnElement[Any], name: sa.ColumnElement[str], place: tuple[Any, str], *, down: bool
+    column: sa.ColumnElement[Any], name: sa.ColumnElement[str], location: tuple[Any, str], *, down: bool
 ) -> sa.ColumnElement[bool]:
     """Which rows come after a place."""
-    value, last = place
+    value, last = location
     if value is None:
         rest = name < last if down else name > last
         without = sa.and_(column.is_(None), rest)
@@ -113,44 +113,44 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 async def _list(call: Call) -> DevicePage:
-    asked: Wanted = call.query
-    conditions = _conditions(asked, call.now)
-    column, down = _ORDERS[asked.order.lstrip("-")], asked.order.startswith("-")
-    rows = _seen().where(*conditions).order_by(*ordered(column, devices.c.id, down=down)).limit(asked.limit)
-    if asked.past:
-        rows = rows.where(behind(column, devices.c.id, read_cursor(asked.past, asked.order), down=down))
+    filters: Wanted = call.query
+    conditions = _conditions(filters, call.now)
+    column, down = _ORDERS[filters.order.lstrip("-")], filters.order.startswith("-")
+    rows = _seen().where(*conditions).order_by(*ordered(column, devices.c.id, down=down)).limit(filters.limit)
+    if filters.past:
+        rows = rows.where(behind(column, devices.c.id, read_cursor(filters.past, filters.order), down=down))
     else:
-        rows = rows.offset(asked.after)
+        rows = rows.offset(filters.after)
     count = sa.select(sa.func.count()).select_from(devices).where(*conditions)
     total, found = await call.read(lambda c: (c.execute(count).scalar_one(), c.execute(rows).all()))
-    after = asked.after + len(found)
-    more = after < total and bool(found) if not asked.past else len(found) == asked.limit
+    after = filters.after + len(found)
+    more = after < total and bool(found) if not filters.past else len(found) == filters.limit
     return DevicePage(
-        devices=tuple(_device(row) for row in found), total=total, next=after if more and not asked.past else None,
-        cursor=cursor(asked.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
+        devices=tuple(_device(row) for row in found), total=total, next=after if more and not filters.past else None,
+        cursor=cursor(filters.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
     )  # fmt: skip
 
 
-def _conditions(asked: Wanted, now: float) -> list[sa.ColumnElement[bool]]:
-    equal = {name: getattr(asked, name) for name in ("product", "profile", "phase", "plan")}
+def _conditions(filters: Wanted, now: float) -> list[sa.ColumnElement[bool]]:
+    equal = {name: getattr(filters, name) for name in ("product", "profile", "phase", "plan")}
     conditions = [devices.c[name] == value for name, value in equal.items() if value]
-    if asked.tag:
-        conditions.append(sa.type_coerce(devices.c.tags, sa.Text).contains(f",{asked.tag},", autoescape=True))
-    if asked.name:
-        conditions.append(devices.c.name.startswith(asked.name, autoescape=True))
-    if asked.counter >= 0:
-        conditions.append(devices.c.counter == asked.counter)
-    if asked.quarantined:
-        conditions.append(devices.c.quarantined == (asked.quarantined == "yes"))
-    if asked.silent:
+    if filters.tag:
+        conditions.append(sa.type_coerce(devices.c.tags, sa.Text).contains(f",{filters.tag},", autoescape=True))
+    if filters.name:
+        conditions.append(devices.c.name.startswith(filters.name, autoescape=True))
+    if filters.counter >= 0:
+        conditions.append(devices.c.counter == filters.counter)
+    if filters.quarantined:
+        conditions.append(devices.c.quarantined == (filters.quarantined == "yes"))
+    if filters.silent:
         last = sa.func.coalesce(devices.c.last_report_at, devices.c.enrolled_at)
-        conditions.append(last <= now - asked.silent)
+        conditions.append(last <= now - filters.silent)
     return conditions
 
 
 def _seen() -> sa.Select[Any]:
-    said = [column.label(f"said_{column.name}") for column in vitals.c]
-    return sa.select(devices, *said).select_from(devices.outerjoin(vitals, vitals.c.device == devices.c.id))
+    reported = [column.label(f"said_{column.name}") for column in vitals.c]
+    return sa.select(devices, *reported).select_from(devices.outerjoin(vitals, vitals.c.device == devices.c.id))
 
 
 def _device(row: Any) -> DeviceSeen:  # noqa: ANN401 - a row of `_seen`

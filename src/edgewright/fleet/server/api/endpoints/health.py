@@ -76,19 +76,19 @@ def _operation(endpoint: Endpoint, by_type: dict[Any, Any]) -> dict[str, Any]:
     answers: dict[str, Any] = {str(s): {"description": _WHY[s], "content": refused} for s in sorted(statuses)}
     given = {} if endpoint.gives is Raw else {"application/json": {"schema": by_type[endpoint.gives]}}
     answers[str(endpoint.status)] = {"description": "Done.", **({"content": given} if given else {})}
-    said: dict[str, Any] = {
+    record: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{endpoint.method.lower()}{endpoint.path}").rstrip("_"),
         "summary": endpoint.summary,
         "parameters": _parameters(endpoint),
         "responses": dict(sorted(answers.items())),
     }
     if endpoint.who in ("device", "enrolling"):
-        said["security"] = [{"device": []}]
+        record["security"] = [{"device": []}]
     elif endpoint.who != "anyone":
-        said["security"] = [{"operator": []}]
+        record["security"] = [{"operator": []}]
     if endpoint.takes is not None:
-        said["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[endpoint.takes]}}}
-    return said
+        record["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[endpoint.takes]}}}
+    return record
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -46,16 +46,14 @@ async def _spread(call: Call) -> Spread:
 
 
 async def _attention(call: Call) -> Attention:
-    asked: Look = call.query
+    look: Look = call.query
     now = call.now
-    return await call.read(lambda c: views.attention(c, now, asked.limit, asked.silence))
+    return await call.read(lambda c: views.attention(c, now, look.limit, look.silence))
 
 
 async def _events(call: Call) -> Events:
-    asked: Last = call.query
-    found = await call.read(
-        lambda c: views.events(c, asked.limit, plan=asked.plan, device=asked.device, kind=asked.kind)
-    )
+    last: Last = call.query
+    found = await call.read(lambda c: views.events(c, last.limit, plan=last.plan, device=last.device, kind=last.kind))
     return Events(events=found)
 
 

@@ -62,18 +62,18 @@ async def _signer(call: Call) -> str:
 
 
 async def _start(call: Call) -> RolloutSeen:
-    asked: StartRollout = call.body
+    start_rollout: StartRollout = call.body
 
     def work(made: Conductor) -> None:
         take_in(made.fleet, made.rollouts)
         with call.plane.database.reading() as connection:
             known = releases.plans(heads.held(connection))
-        if asked.plan not in known:
-            raise RefusedError(404, "a plan that was signed offline and published", repr(asked.plan), "plan")
-        body = read_target(made.fleet, plan_target(asked.plan), known[asked.plan][0])
+        if start_rollout.plan not in known:
+            raise RefusedError(404, "a plan that was signed offline and published", repr(start_rollout.plan), "plan")
+        body = read_target(made.fleet, plan_target(start_rollout.plan), known[start_rollout.plan][0])
         made.rollouts.start(body, call.operator)
 
-    return await _steer(call, asked.plan, work)
+    return await _steer(call, start_rollout.plan, work)
 
 
 async def _steer(call: Call, plan: str, work: Callable[[Conductor], object]) -> RolloutSeen:
@@ -115,10 +115,10 @@ def _steering(act: str, summary: str, state: State, takes: Any) -> Endpoint:  # 
     """Return the endpoint that brings a rollout into a state."""
 
     async def handle(call: Call) -> RolloutSeen:
-        plan, asked = call.path["plan"], call.body
-        revert = getattr(asked, "revert", False)
+        plan, request = call.path["plan"], call.body
+        revert = getattr(request, "revert", False)
         return await _steer(
-            call, plan, lambda made: made.rollouts.steer(plan, call.operator, state, asked.why, revert=revert)
+            call, plan, lambda made: made.rollouts.steer(plan, call.operator, state, request.why, revert=revert)
         )
 
     return Endpoint(
