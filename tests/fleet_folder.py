@@ -5,18 +5,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
 from edgewright.core.package import write_package
-from edgewright.fleet.repository import changes
+from edgewright.fleet.repository import acceptance, changes, metadata, releases
 from edgewright.fleet.repository.acceptance import accept, read_held
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.publication import prepare_release
+from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.publication import prepare_release, publish_plan
 from edgewright.schema.fleet_folder import Change, FleetSettings, Published
+from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
 from runtime_example import classifier, parts
 
 SMALL = {role: Quorum(keys=2, threshold=2 if role == "root" else 1) for role in ("root", "targets", "releases")}
@@ -46,6 +50,26 @@ def publish(made: Fleet, path: Path, now: float, product: str = "main") -> tuple
     change, published = prepare_release(made, path, now, product=product)
     assert apply(made, change, now)
     return published
+
+
+def newest_plan(made: Fleet, now: float, name: str = "first", **changes: Any) -> Plan:  # noqa: ANN401
+    """Return a plan of the newest release for all devices."""
+    found = releases.find(read_published(made), "main").release
+    fields: dict[str, Any] = {
+        "id": name, "release": found, "revert": releases.revert_of(read_published(made), found), "salt": "00" * 32,
+        "stages": (Stage(name="all", percent=100.0, gated=False),), "starts": now, "expires": now + 86_400,
+        "enrolled": now,
+    }  # fmt: skip
+    return Plan(**{**fields, **changes})
+
+
+def rollout(made: Fleet, now: float, name: str = "first") -> tuple[Plan, bytes]:
+    """Return a plan of the newest release that runs, in its first stage; and its bytes."""
+    plan = newest_plan(made, now, name)
+    data = publish_plan(made.folder, plan, now=now)
+    standing = Standing(plan=name, sha256=metadata.sha256(data), product="main", state="running", entered=now)
+    acceptance.publish(made, {}, now, index=msgspec.json.encode(Standings(issued=now, rollouts=(standing,))))
+    return plan, data
 
 
 class Folder(FetcherInterface):

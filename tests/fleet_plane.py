@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,3 +132,21 @@ def post(address: str, device: Device, body: bytes, client: httpx.Client | None 
     headers = {"content-type": "application/json", **sign("POST", "/v1/report", body, device.key, device.id)}
     answer = client.post(f"{address}/v1/report", content=body, headers=headers)
     return answer.status_code, answer.content
+
+
+def enrolled_devices(folder: Path, count: int) -> list[Device]:
+    """Return devices, enrolled while no server is at work."""
+
+    async def go() -> list[Device]:
+        plane = open_plane(folder)
+        try:
+            client, made = Client(plane), []
+            for _ in range(count):
+                made.append(Device(client))
+                answer = await made[-1].enrol(await client.token(product="main"), product="main")
+                assert answer.status_code == 200, answer.text
+            return made
+        finally:
+            plane.close()
+
+    return asyncio.run(go())

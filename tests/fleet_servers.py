@@ -35,7 +35,7 @@ from runtime_example import classifier, parts
 
 SERVER = (sys.executable, "-c", "from edgewright.cli.main import main; main()")
 FALLING = (sys.executable, str(Path(__file__).with_name("falling_server.py")))
-PATIENCE = 120.0
+PATIENCE = 180.0
 _NOISE = 60_000
 
 

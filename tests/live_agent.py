@@ -1,10 +1,12 @@
-"""The agent of a device in a thread, over real HTTP and real files; only the model's process is told what it says."""
+"""Agents of devices in threads, over real HTTP and real files; only the model's process is told what it says."""
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,11 @@ from edgewright.fleet.protocol.ports import SystemClock, SystemRandom
 from edgewright.fleet.protocol.wire.broker import NewsSubscriber
 from edgewright.fleet.protocol.wire.token import read_token
 from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
+from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.store import Item
+from fleet_servers import Server, Signed, until
 
+TRIAL = TrialLimits(seconds=0.5, patience=3600.0)
 _ROUND, _AT_ONCE = 0.05, 20
 
 
@@ -167,3 +172,66 @@ def gathered(agents: Sequence[LiveAgent], true: Callable[[LiveAgent], object]) -
     wrong: list[Any] = [(one.id, one.wrong) for one in agents if one.wrong]
     assert not wrong, wrong
     return all(true(one) for one in agents)
+
+
+class LiveFleet(ExitStack):
+    """A signed fleet, its servers and its agents; whatever runs ends with it.
+
+    Args:
+        folder: empty.
+        plans: fields of each plan.
+    """
+
+    def __init__(self, folder: Path, *plans: dict[str, Any]) -> None:
+        super().__init__()
+        self.made = Signed(folder, *({"gates": (), "trial": TRIAL, **one} for one in plans))
+        self.agents: list[LiveAgent] = []
+
+    def serve(self, *more: str, port: int = 0) -> Server:
+        """Start a server; it answers."""
+        server = Server(self.made.folder, "--report-every", "5", *more, port=port)
+        self.callback(server.end, signal.SIGKILL)
+        return server.wait()
+
+    def join(self, folder: Path, address: str, broker: str = "") -> None:
+        """One more device."""
+        agent = LiveAgent(folder, address, self.made.token(), broker)
+        self.callback(agent.close)
+        self.agents.append(agent)
+
+    def steer(self, server: Server, path: str, **said: object) -> str:
+        """Ask for something of rollouts as an operator; what is wrong with it."""
+        with self.made.operator() as operator:
+            answer = operator.post(f"{server.address}/v1/fleet/rollouts{path}", json=said)
+        return "" if answer.status_code == 200 else answer.text
+
+    def roll_out(self, server: Server, number: int = 1) -> int:
+        """Start a plan, when the rollout before it has ended; the release's number."""
+        until(
+            lambda: not self.steer(server, "", plan=f"plan-{number}"),
+            lambda: self.steer(server, "", plan=f"plan-{number}"),
+        )
+        return self.made.plans[number - 1].release.counter
+
+    def why(self) -> list[tuple[int, int, str]]:
+        """By agent: what waits, what runs and what it says."""
+        return [(one.notes.waiting, one.counter, one.agent.why) for one in self.agents]
+
+    def gathered(self, true: Callable[[LiveAgent], object]) -> None:
+        """Wait until something is true of all."""
+        until(lambda: gathered(self.agents, true), self.why)
+
+    def confirmed(self, counter: int) -> None:
+        """Wait until every device has a release for good."""
+        self.gathered(lambda one: one.floor == one.counter == counter)
+
+    def all_there(self) -> None:
+        """All that was to be told arrived once, and nobody was taken for a copy."""
+        for agent in self.agents:
+            agent.agent.wake()
+        self.gathered(lambda one: not one.notes.waiting and not one.state.outcomes)
+        items, reports, shut_out = self.made.told()
+        assert shut_out == []
+        for agent in self.agents:
+            assert items[agent.id] == list(range(1, agent.notes.count + 1))
+            assert len(set(reports[agent.id])) == len(reports[agent.id])

@@ -261,6 +261,11 @@ class Device:
                 )
         self.agent.step()
 
+    def follow(self, made: Plan, seconds: float, most: float = 10.0) -> None:
+        """Let a plan be published, and so many seconds go by."""
+        self.fleet.publish(made)
+        self.run(seconds, most=most)
+
     def active(self) -> int:
         """Counter of what runs, as the slot itself says it; -1 for nothing."""
         held = self.state.held

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,16 +28,6 @@ from threat_fleet import HOUR, Server, Town, town
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 ONCE = ["rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Of an empty PostgreSQL database, or of none."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    with fresh_database() as made:
-        yield made
 
 
 def steps(made: Town) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,23 +17,12 @@ from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.tables import audit, devices, rollouts
 from edgewright.schema.fleet_plan import Stage, TrialLimits
 from fleet_servers import Server
-from postgres_database import fresh_database
 from threat_fleet import ME, Town, town
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 QUICK = msgspec.structs.replace(ME, poll=0.5, slowest=1.0, look=0.5, keep=5.0)
 STAGES = tuple(Stage(name=f"s{percent:g}", percent=percent, dwell=6.0) for percent in (10.0, 50.0, 100.0))
 PATIENCE = 180.0
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Of an empty PostgreSQL database, or of none."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    with fresh_database() as made:
-        yield made
 
 
 def live(made: Town, until: Callable[[], bool]) -> None:

@@ -9,11 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from board_example import KEY, Board, build, train
-from board_fleet import Gateway, until
+from board_fleet import Gateway
 from board_gateway import EmulatedBoard, PtyBoard, TcpBoard, build_example, lines_of
 from c99_stages import need_compiler
 from edgewright.device.boards.weights import renumbered
 from edgewright.export.emulator import missing_tools
+from fleet_servers import until
 from line_cutter import Line
 from support import left_out
 

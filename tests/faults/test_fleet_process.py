@@ -17,85 +17,33 @@ from pathlib import Path
 import pytest
 
 from agent_example import package
+from board_fleet import COMMAND, ServedFleet
 from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.package_slots import FolderSlots
 from edgewright.fleet.device.package_test import run_vectors
 from edgewright.fleet.device.state_database import State
 from edgewright.schema.fleet_plan import Release, TrialLimits
 from edgewright.schema.fleet_report import Vitals
+from fleet_servers import PATIENCE, until
 from growing_rows import Rows
 
 pytestmark = pytest.mark.slow
-COMMAND = str(Path(sys.executable).with_name("edgewright"))
-PATIENCE = 90.0
-ONE_KEY = [f"--{role}-{what}" for role in ("root", "targets", "releases") for what in ("keys", "threshold")]
 
 
-def until(true: Callable[[], object], told: Callable[[], str] = lambda: "") -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, told()
-        time.sleep(0.1)
-
-
-def run(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-class Fleet:
-    """A control plane at work and one device."""
+class Fleet(ServedFleet):
+    """Packages to update to."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.store = folder, folder / "dev"
-        run(folder, "fleet", "init", "fleet", "--product", "pump", *[w for name in ONE_KEY for w in (name, "1")])
-        for number in ("0", "1", "2"):
-            package(folder / f"r{number}.edge", provenance={"seed": number})
+        super().__init__(folder)
+        package(folder / "r1.edge", provenance={"seed": "1"})
         package(folder / "unsure.edge", provenance={"seed": "u"}, thresholds={"confidence": 0.9999})
-        with (folder / "served").open("wb") as log:
-            self.server = subprocess.Popen(
-                [COMMAND, "fleet", "serve", "fleet", "--port", "0"], cwd=folder, stderr=log, stdout=log
-            )
-        served = folder / "served"
-        until(lambda: "http://" in served.read_text(), served.read_text)
-        found = re.search(r"http://127\.0\.0\.1:\d+", served.read_text())
-        assert found
-        self.url = found.group()
-        token = re.search(r"ew1\.\S+", run(folder, "fleet", "token", "new", "--fleet", "fleet"))
-        assert token
-        self.token = token.group()
-        self.rows = Rows(folder / "rows.csv")
-        self.device: subprocess.Popen[bytes] | None = None
-
-    def start(self, *more: str) -> subprocess.Popen[bytes]:
-        command = [COMMAND, "device", "run", *more, "--fleet", self.url, "--store", "dev", "--source", "csv:rows.csv"]
-        with (self.folder / "said").open("ab") as output:
-            self.device = subprocess.Popen([*command, "--poll", "1"], cwd=self.folder, stdout=output, stderr=output)
-        return self.device
-
-    def said(self) -> str:
-        return (self.folder / "said").read_text()
 
     def wait(self, what: str) -> None:
         until(lambda: what in self.said(), self.said)
 
-    def roll_out(self, name: str, trial: str) -> None:
-        run(self.folder, "fleet", "publish", name, "--fleet", "fleet")
-        (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
-        run(
-            self.folder, "fleet", "rollout", "start", "--fleet", "fleet", "--plan", "plan.toml", "--stages", "all:100%",
-            "--open", "all", "--dwell", "0s",
-        )  # fmt: skip
-
-    def close(self) -> None:
-        self.rows.close()
-        for process in (self.device, self.server):
-            if process is not None and process.poll() is None:
-                process.terminate()
-                process.wait(PATIENCE)
+    def roll_out(self, name: str, trial: str) -> str:
+        self.run("fleet", "publish", name, "--fleet", "fleet")
+        return self.begin(trial)
 
 
 @pytest.fixture
@@ -125,7 +73,7 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     resident = Path(f"/proc/{device.pid}/status").read_text()
     assert int(re.findall(r"VmRSS:\s+(\d+) kB", resident)[0]) <= 48 * 1024
     assert "numpy" not in Path(f"/proc/{device.pid}/maps").read_text()
-    fleet.roll_out("r1.edge", "seconds = 4.0")
+    plan = fleet.roll_out("r1.edge", "seconds = 4.0")
     fleet.wait("release 1, idle: confirmed")
 
     # Killed, it takes its child along, and the next start goes on where it was.
@@ -137,13 +85,13 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     fleet.wait("release 1, idle: release 1 is active")
 
     # A release whose answers are unsure goes back by itself.
-    run(fleet.folder, "fleet", "rollout", "abort", "--fleet", "fleet", *plan_of(fleet))
+    fleet.run("fleet", "rollout", "abort", "--fleet", "fleet", plan)
     fleet.roll_out("unsure.edge", "seconds = 600.0\nunsure = 0.05")
     fleet.wait("went back")
     assert re.search(r"release 1, idle: .*went back: \d+ of \d+ answers unsure, 5% allowed", fleet.said())
     device.send_signal(signal.SIGTERM)
     assert device.wait(PATIENCE) == 0
-    state = State.open(fleet.store)
+    state = State.open(fleet.folder / "dev")
     held = state.held
     state.close()
     assert (held.counter, held.floor, held.trial) == (1, 1, None)
@@ -157,15 +105,8 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     until(lambda: children(device.pid))
 
 
-def plan_of(fleet: Fleet) -> list[str]:
-    text = run(fleet.folder, "fleet", "rollout", "status", "--fleet", "fleet", "--json")
-    found = re.search(r'"(pump-1-[0-9a-f]+)"', text)
-    assert found, text
-    return [found.group(1)]
-
-
 def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
-    for arguments, message in (
+    for arguments, told in (
         (["--fleet", "http://127.0.0.1:9"], "an enrolment token"),
         (["--fleet", "http://fleet.example", "--token", "x"], "an enrolment token ew1."),
         (["--fleet", "http://fleet.example", "--token", f"ew1.{'a' * 16}.1.{'0' * 64}.pump"], "expected TLS"),
@@ -176,21 +117,31 @@ def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
-        assert message in done.stderr
+        assert told in done.stderr
 
 
 @contextmanager
-def child_of(folder: Path, *more: str, sign: float = 60.0) -> Iterator[tuple[ModelProcess, FolderSlots]]:
+def child_of(folder: Path, source: str = "", sign: float = 60.0) -> Iterator[ModelProcess]:
     slots = FolderSlots(folder)
     data = package(folder / "made.edge").read_bytes()
     release = Release(product="pump", counter=1, target="t", sha256=hashlib.sha256(data).hexdigest(), length=len(data))
     assert slots.put("a", data, release, 0)
     (folder / "private").mkdir()
-    child = ModelProcess(slots, ("--store", str(folder / "store"), *more), folder / "private", sign=sign)
+    asked = ("--store", str(folder / "store"), "--source", f"csv:{source or folder / 'rows.csv'}", "--quiet")
+    child, rows = ModelProcess(slots, asked, folder / "private", sign=sign), Rows(folder / "rows.csv")
     try:
-        yield child, slots
+        yield child
     finally:
         child.close()
+        rows.close()
+
+
+def stopped(child: ModelProcess) -> None:
+    """Start it; when it is ready it is held, and hangs."""
+    child.start("a", None)
+    went_on(child, lambda: child._is_ready)
+    assert child._process is not None
+    os.kill(child._process.pid, signal.SIGSTOP)
 
 
 def went_on(child: ModelProcess, true: Callable[[], object]) -> None:
@@ -201,8 +152,7 @@ def went_on(child: ModelProcess, true: Callable[[], object]) -> None:
 
 
 def test_the_process_says_how_it_is_and_its_end_is_noticed(tmp_path: Path) -> None:
-    rows = Rows(tmp_path / "rows.csv")
-    with child_of(tmp_path, "--source", f"csv:{tmp_path / 'rows.csv'}?begin=start", "--quiet") as (child, _):
+    with child_of(tmp_path, f"{tmp_path / 'rows.csv'}?begin=start") as child:
         child.start("a", TrialLimits())
         went_on(child, lambda: child.vitals().windows > 20)
         found: Vitals = child.vitals()
@@ -220,37 +170,27 @@ def test_the_process_says_how_it_is_and_its_end_is_noticed(tmp_path: Path) -> No
         child.stop()
         assert not child.running()
         assert child.ended() is None
-    rows.close()
 
 
 def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:
-    rows = Rows(tmp_path / "rows.csv")
-    with child_of(tmp_path, "--source", f"csv:{tmp_path / 'rows.csv'}", "--quiet", sign=2.0) as (child, _):
-        child.start("a", None)
-        went_on(child, lambda: child._is_ready)
-        assert child._process is not None
-        os.kill(child._process.pid, signal.SIGSTOP)
+    with child_of(tmp_path, sign=2.0) as child:
+        stopped(child)
         went_on(child, child.ended)
         assert "did not respond" in str(child.ended())
-    rows.close()
 
 
 def test_a_process_that_ends_is_let_go_as_often_as_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgewright.fleet.device.model_process._END", 0.5)
-    rows, let_go = Rows(tmp_path / "rows.csv"), []
-    with child_of(tmp_path, "--source", f"csv:{tmp_path / 'rows.csv'}", "--quiet") as (child, _):
+    let_go: list[int] = []
+    with child_of(tmp_path) as child:
         child._before_end = lambda: let_go.append(1)
-        child.start("a", None)
-        went_on(child, lambda: child._is_ready)
-        assert child._process is not None
-        os.kill(child._process.pid, signal.SIGSTOP)
+        stopped(child)
         child.stop()
-    rows.close()
     assert len(let_go) > 1
 
 
 def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
-    with child_of(tmp_path, "--source", "csv:nothing/there.csv?nonsense=1") as (child, _):
+    with child_of(tmp_path, "nothing/there.csv?nonsense=1") as child:
         child.start("a", None)
         went_on(child, child.ended)
         assert "ended with exit code 2: " in str(child.ended())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import secrets
@@ -23,11 +22,11 @@ import psycopg
 import pytest
 
 from edgewright.fleet.server.api.client import local_client
-from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database import copy
 from edgewright.schema.fleet_api import DevicePage
 from edgewright.schema.fleet_report import Acknowledged
-from fleet_plane import Client, Device, post
+from fleet_plane import Device, enrolled_devices, post
+from fleet_servers import Server
 from postgres_database import fresh_database
 from postgres_database import server as database_server
 from rollout_example import Example
@@ -73,34 +72,11 @@ def run(name: str, folder: Path, names: dict[str, str] | None = None) -> str:
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """`fleet serve`, killed in the end as a machine that fails kills it."""
-    log = folder.parent / f"{secrets.token_hex(4)}.log"
-    with log.open("w") as errors, subprocess.Popen(
-        [*COMMAND, "serve", str(folder), "--port", "0"], stdout=subprocess.PIPE, stderr=errors, text=True,
-        env=environment(),
-    ) as process:  # fmt: skip
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert " at http" in line, log.read_text()
-            yield line.split(" at ")[1].split()[0]
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait(60)
-
-
-def enrolled(folder: Path) -> Device:
-    async def go() -> Device:
-        plane = open_plane(folder)
-        try:
-            client = Client(plane)
-            device = Device(client)
-            answer = await device.enrol(await client.token(product="main"), product="main")
-            assert answer.status_code == 200, answer.text
-            return device
-        finally:
-            plane.close()
-
-    return asyncio.run(go())
+    server = Server(folder)
+    try:
+        yield server.wait().address
+    finally:
+        server.end(signal.SIGKILL)
 
 
 def heard(address: str, device: Device) -> None:
@@ -110,22 +86,14 @@ def heard(address: str, device: Device) -> None:
     device.sequence += 1
 
 
-def status(folder: Path) -> str:
+def rollout(word: str, folder: Path) -> str:
+    """Return what a command about rollouts says; one that pauses after the backup, devices may have seen."""
     found = subprocess.run(
-        [*COMMAND, "rollout", "status", "--fleet", str(folder)], capture_output=True, text=True, env=environment(),
+        [*COMMAND, "rollout", word, "--fleet", str(folder)], capture_output=True, text=True, env=environment(),
         timeout=120, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     return found.stdout
-
-
-def paused(folder: Path) -> None:
-    """Pause a rollout by a command after the backup; devices may have seen it."""
-    done = subprocess.run(
-        [*COMMAND, "rollout", "pause", "--fleet", str(folder)], capture_output=True, text=True, env=environment(),
-        timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
 
 
 def started(place: Path, address: str = "") -> tuple[Path, Device]:
@@ -137,7 +105,8 @@ def started(place: Path, address: str = "") -> tuple[Path, Device]:
     example.fleet.folder.rename(folder)
     if address:
         copy.move(folder, address)
-    return folder, enrolled(folder)
+    (device,) = enrolled_devices(folder, 1)
+    return folder, device
 
 
 def goes_on(folder: Path, device: Device) -> None:
@@ -149,7 +118,7 @@ def goes_on(folder: Path, device: Device) -> None:
         (found,) = desk.ask(DevicePage, "GET", "/v1/fleet/devices").devices
     assert found.last is not None
     assert not found.quarantined
-    assert "paused" in status(folder)
+    assert "paused" in rollout("status", folder)
 
 
 def test_every_block_has_a_name_that_a_test_runs() -> None:
@@ -167,7 +136,7 @@ def test_a_lost_sqlite_database_comes_back_from_its_backup(tmp_path: Path) -> No
         heard(address, device)
         assert "monday.sqlite" in run("backup", tmp_path)
         assert "1 device" in run("rehearsal", tmp_path)
-        paused(folder)
+        rollout("pause", folder)
         heard(address, device)
     (folder / "fleet.sqlite").write_bytes(b"what a broken disk leaves")
     assert "paused" in run("restore-sqlite", tmp_path)
@@ -184,7 +153,7 @@ def test_a_lost_postgresql_database_comes_back_from_its_backup(tmp_path: Path) -
             heard(here, device)
             run("backup", tmp_path)
             run("rehearsal", tmp_path)
-            paused(folder)
+            rollout("pause", folder)
             heard(here, device)
     # The database is dropped by now.
     restored = f"{database_server().rpartition('/')[0]}/{name}"
@@ -204,7 +173,7 @@ def test_a_lost_machine_comes_back_from_its_backup_and_what_devices_read(tmp_pat
     with served(folder) as address:
         heard(address, device)
         run("backup", tmp_path)
-        paused(folder)
+        rollout("pause", folder)
         heard(address, device)
     exported = tmp_path / "www"
     subprocess.run([*COMMAND, "export", str(folder), str(exported)], check=True, env=environment(), timeout=120)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +13,6 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database import audit_chain, copy, postgres
 from edgewright.fleet.server.database.engine import open_address, open_database
 from edgewright.fleet.server.database.tables import audit, devices, reports
@@ -28,41 +22,12 @@ from edgewright.fleet.server.server_registry import alone
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Stage
 from edgewright.schema.fleet_report import Acknowledged
-from fleet_plane import Client, Device, post
+from fleet_plane import Device, enrolled_devices, post
+from fleet_servers import Server
 from postgres_database import fresh_database
 from rollout_example import Example
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
-
-SERVER = [sys.executable, "-c", "from edgewright.cli.main import main; main()"]
-
-
-class Server:
-    """`edgewright fleet serve` in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.log: list[str] = []
-        self.process = subprocess.Popen(
-            [*SERVER, "fleet", "serve", str(folder), "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env={**os.environ, "COLUMNS": "200"},
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        self.reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr or ()), daemon=True)
-        self.reader.start()
-        line = self.process.stdout.readline()
-        assert " at http" in line, "".join(self.log)
-        self.address = line.split(" at ")[1].split()[0]
-
-    def end(self, number: int) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(30)
-        self.reader.join(10)
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        self.process.stdout.close()
-        self.process.stderr.close()
-        return code
 
 
 @contextmanager
@@ -77,22 +42,6 @@ def replicated(folder: Path) -> Iterator[Example]:
             yield example
         finally:
             example.close()
-
-
-def some_devices(folder: Path, count: int) -> list[Device]:
-    async def go() -> list[Device]:
-        plane = open_plane(folder)
-        try:
-            client, made = Client(plane), []
-            for _ in range(count):
-                made.append(Device(client))
-                answer = await made[-1].enrol(await client.token(product="main"), product="main")
-                assert answer.status_code == 200, answer.text
-            return made
-        finally:
-            plane.close()
-
-    return asyncio.run(go())
 
 
 def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
@@ -118,7 +67,7 @@ def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
 def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_is_lost(tmp_path: Path) -> None:
     with replicated(tmp_path) as example, ExitStack() as stack:
         folder = example.fleet.folder
-        found = some_devices(folder, 6)
+        found = enrolled_devices(folder, 6)
         stages = tuple(Stage(name=f"s{n}", percent=100.0, dwell=3.0) for n in range(4))
         example.now = time.time()
         body = example.signed_plan(
@@ -126,6 +75,8 @@ def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_i
         )
         servers = [Server(folder), Server(folder)]
         stack.callback(lambda: [server.end(signal.SIGKILL) for server in servers])
+        for server in servers:
+            server.wait()
         time.sleep(2.5)  # a round takes in the plan that was signed offline
         example.now = time.time()
         example.rollouts.start(body, "tester")
@@ -143,7 +94,7 @@ def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_i
             if rounds % 8 == 4:  # one dies, each in turn, and another takes its place
                 which = (rounds // 8) % 2
                 servers[which].end(signal.SIGKILL)
-                servers[which] = Server(folder)
+                servers[which] = Server(folder).wait()
         assert state == "finished", "".join(servers[0].log + servers[1].log)
         assert rounds > 8
         with example.database.reading() as connection:

@@ -11,19 +11,7 @@ from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.tables import devices, outcomes
 from edgewright.fleet.server.monitoring.gauges import Gauges
 from rollout_example import HOUR, NOW, Example
-
-
-class Still:
-    """A clock that is set."""
-
-    def __init__(self) -> None:
-        self.now, self.ran = NOW, 0.0
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.ran
+from signed_fleet import HandClock
 
 
 def read(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
@@ -36,7 +24,7 @@ def read(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
     return found
 
 
-def plane_with(example: Example, clock: Still) -> Plane:
+def plane_with(example: Example, clock: HandClock) -> Plane:
     example.close()
     return open_plane(example.fleet.folder, thread=False, clock=clock)
 
@@ -50,7 +38,7 @@ def row(number: int, counter: int, *, last: float | None, phase: str = "idle", s
 
 
 def test_devices_rollouts_and_signatures_are_told_as_they_are(tmp_path: Path) -> None:
-    example, clock = Example(tmp_path), Still()
+    example, clock = Example(tmp_path), HandClock(NOW)
     example.started()
     plane = plane_with(example, clock)
     try:
@@ -85,7 +73,7 @@ def test_devices_rollouts_and_signatures_are_told_as_they_are(tmp_path: Path) ->
 
 
 def test_counting_is_not_done_again_before_it_has_rested(tmp_path: Path) -> None:
-    example, clock = Example(tmp_path), Still()
+    example, clock = Example(tmp_path), HandClock(NOW)
     plane = plane_with(example, clock)
     try:
         gauged = Gauges(plane)
@@ -94,14 +82,14 @@ def test_counting_is_not_done_again_before_it_has_rested(tmp_path: Path) -> None
             connection.execute(sa.insert(devices), row(1, 1, last=NOW))
         took = read(gauged.text())["count_seconds"][()]
         assert read(gauged.text())["devices"]["enrolled",] == 0
-        clock.ran += 20.0 * took
+        clock.up += 20.0 * took
         assert read(gauged.text())["devices"]["enrolled",] == 1
     finally:
         plane.close()
 
 
 def test_a_folder_without_whole_metadata_has_metrics_all_the_same(tmp_path: Path) -> None:
-    example, clock = Example(tmp_path), Still()
+    example, clock = Example(tmp_path), HandClock(NOW)
     plane = plane_with(example, clock)
     try:
         (example.fleet.metadata / "timestamp.json").unlink()

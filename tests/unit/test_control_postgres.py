@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -53,37 +56,40 @@ def _device(name: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _arrived(name: str, sequence: int, nonce: str, following: str) -> reports.ReceivedReport:
-    report = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
-    return reports.arrived(
-        name, report, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0
-    )
+def _arrived(
+    name: str, sequence: int, nonce: str, following: str, **more: Any,  # noqa: ANN401 - fields of Report
+) -> reports.ReceivedReport:  # fmt: skip
+    plain = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
+    said = msgspec.structs.replace(plain, **more)
+    return reports.arrived(name, said, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0)
+
+
+@contextmanager
+def two_servers(database: Database, address: str) -> Iterator[list[Committer]]:
+    other = open_address(address)
+    committers = [Committer(database.writing), Committer(other.writing)]
+    yield committers
+    for committer in committers:
+        committer.close()
+    other.close()
+
+
+def at_once(act: Callable[[int], object], count: int) -> None:
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(act, range(count), timeout=60))
 
 
 def test_the_largest_figures_that_a_report_may_have_are_added_up(database: Database) -> None:
     """One device that lies must not end the look at all of them: here numbers beyond their range are errors."""
     name = f"{1:032x}"
-    largest = Vitals(
+    most = Vitals(
         seconds=2.0**53, windows=2**40, unsure=2**40, alarms=2**40, crashes=2**40, anomalies=2**40,
         latency=(2.0**53, 2.0**53), memory=2**40, channels=2**30,
     )  # fmt: skip
-    requests = []
-    for sequence in range(1, 4):
-        report = Report(
-            sequence=sequence,
-            nonce=f"{sequence}",
-            clock=1.0,
-            counter=2,
-            floor=0,
-            phase="idle",
-            stage=2**30,
-            vitals=largest,
-        )
-        found = reports.arrived(name, report, f"{sequence:064x}", at=2.0, nonce=f"{sequence + 1}", wait=60.0)
-        requests.append(found)
+    asked = [_arrived(name, n, f"{n}", f"{n + 1}", counter=2, stage=2**30, vitals=most) for n in range(1, 4)]
     with database.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(name) | {"nonce": "1"}])
-        for one in requests:
+        for one in asked:
             assert isinstance(reports.take(connection, [one])[0], bytes)
     gates = tuple(Gate(measure=measure, limit=1.0, quorum=1) for measure in ("unsure", "latency", "crashes", "memory"))
     with database.reading() as connection:
@@ -95,27 +101,16 @@ def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Dat
     names = [f"{number:032x}" for number in range(20)]
     with database.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(name) for name in names])
-    other = open_address(address)
-    committers = [Committer(database.writing), Committer(other.writing)]
     answers: dict[tuple[int, str], list[object]] = {}
+    with two_servers(database, address) as committers:
 
-    def ask(server: int) -> None:
-        for name in names if server else reversed(names):
-            received_reports = [
-                _arrived(name, 1, f"{name}-0", f"{name}-1"),
-                _arrived(name, 2, f"{name}-1", f"{name}-2"),
-            ]
-            futures = [committers[server].submit_to(reports.take, one) for one in received_reports]
-            answers[server, name] = [future.exception(20) or future.result() for future in futures]
+        def ask(server: int) -> None:
+            for name in names if server else reversed(names):
+                asked = [_arrived(name, 1, f"{name}-0", f"{name}-1"), _arrived(name, 2, f"{name}-1", f"{name}-2")]
+                futures = [committers[server].submit_to(reports.take, one) for one in asked]
+                answers[server, name] = [future.exception(20) or future.result() for future in futures]
 
-    threads = [threading.Thread(target=ask, args=(server,)) for server in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    for committer in committers:
-        committer.close()
-    other.close()
+        at_once(ask, 2)
     with database.reading() as connection:
         counted = connection.execute(sa.select(history.c.device, sa.func.count()).group_by(history.c.device)).all()
         assert not connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).all()
@@ -128,47 +123,30 @@ def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Dat
 
 
 def test_the_log_of_two_servers_is_one_chain(database: Database, address: str) -> None:
-    other = open_address(address)
-    committers = [Committer(database.writing), Committer(other.writing)]
-
     def together(connection: sa.Connection, names: Sequence[str]) -> list[str | EdgewrightError]:
         for name in names:
             audit_chain.append(connection, at=1.0, who="test", what=name)
         return list(names)
 
-    futures = [
-        committers[number % 2].submit_to(together, f"shared{number}")
-        if number % 3
-        else committers[number % 2].submit(partial(audit_chain.append, at=1.0, who="test", what=f"alone{number}"))
-        for number in range(60)
-    ]
-    for future in futures:
-        future.result(20)
-    for committer in committers:
-        committer.close()
-    other.close()
+    with two_servers(database, address) as committers:
+        futures = [
+            committers[number % 2].submit_to(together, f"shared{number}")
+            if number % 3
+            else committers[number % 2].submit(partial(audit_chain.append, at=1.0, who="test", what=f"alone{number}"))
+            for number in range(60)
+        ]
+        for future in futures:
+            future.result(20)
     with database.reading() as connection:
         assert audit_chain.verify(connection)[::2] == (60, "")
 
 
 def test_servers_that_start_at_once_make_the_tables_once() -> None:
     with fresh_database() as address:
-        opened: list[Database | BaseException] = []
-
-        def begin() -> None:
-            try:
-                opened.append(open_address(address))
-            except BaseException as error:  # noqa: BLE001 - told below
-                opened.append(error)
-
-        threads = [threading.Thread(target=begin) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        assert [type(one) for one in opened] == [Database] * 3
+        opened: list[Database] = []
+        at_once(lambda _: opened.append(open_address(address)), 3)
+        assert len(opened) == 3
         for one in opened:
-            assert isinstance(one, Database)
             one.close()
 
 

@@ -45,8 +45,7 @@ def test_news_that_were_refused_for_days_are_asked_for_as_soon_as_the_clock_is_r
 
     monkeypatch.setattr(device.fleet, "refresh", refresh)  # the world's side
     device.clock.day += wrong
-    device.fleet.publish(plan(1))
-    device.run(2 * DAY, most=3600.0)
+    device.follow(plan(1), 2 * DAY, most=3600.0)
     assert device.active() == 0
     assert "news refused" in device.agent.why
     assert device.agent.contact_at > device.clock.now
@@ -80,8 +79,7 @@ def test_a_device_that_is_not_enrolled_asks_again_when_its_clock_was_set() -> No
 
 
 def test_a_month_asleep_is_not_held_against_a_release_on_trial(device: Device) -> None:
-    device.fleet.publish(plan(1, trial=TrialLimits(seconds=600.0, patience=DAY)))
-    device.run(100.0)
+    device.follow(plan(1, trial=TrialLimits(seconds=600.0, patience=DAY)), 100.0)
     assert device.agent.phase == "trial"
     device.clock.forward(30 * DAY)
     device.run(200.0)

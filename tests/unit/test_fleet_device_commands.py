@@ -30,12 +30,10 @@ from store_example import opened
 def test_status_tells_of_the_trial_and_of_what_failed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     opened(tmp_path).close()
     device = Device(tmp_path)
-    device.fleet.publish(plan(1, trial=TrialLimits(seconds=1000.0, crashes=0)))
-    device.run(10.0)
+    device.follow(plan(1, trial=TrialLimits(seconds=1000.0, crashes=0)), 10.0)
     device.process.crash()
     device.run(10.0)
-    device.fleet.publish(plan(2, trial=TrialLimits(seconds=1000.0)))
-    device.run(100.0)
+    device.follow(plan(2, trial=TrialLimits(seconds=1000.0)), 100.0)
     assert run(["device", "status", "--store", str(tmp_path)]) == 0
     out = capfd.readouterr().out
     assert "fleet: pump, release 2 in slot b, floor 0, trial" in out
@@ -49,8 +47,7 @@ def test_status_tells_of_the_trial_and_of_what_failed(tmp_path: Path, capfd: pyt
 
 def test_another_root_is_trusted_and_floors_stay(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     device = Device(tmp_path / "store")
-    device.fleet.publish(plan(1))
-    device.run(300.0)
+    device.follow(plan(1), 300.0)
     device.state.close()
     root = tmp_path / "root.json"
     root.write_bytes(SignedFleet().files["/metadata/1.root.json"])

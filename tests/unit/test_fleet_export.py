@@ -18,15 +18,13 @@ from tuf.ngclient import Updater
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, STICK_LONGEST, package_target, plan_target
-from edgewright.fleet.repository import key_rotation, metadata, releases, static_export, usb_repository
-from edgewright.fleet.repository.acceptance import publish as publish_standings
+from edgewright.fleet.repository import key_rotation, metadata, static_export, usb_repository
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.public_files import read_published, write_again
-from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.repository.static_export import export
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
-from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
-from fleet_folder import SMALL, Judge, apply, fleet, package, publish
+from edgewright.schema.fleet_plan import Standings
+from fleet_folder import SMALL, Judge, apply, fleet, package, publish, rollout
 
 NOW = time.time()
 
@@ -37,19 +35,6 @@ def made(tmp_path: Path) -> Fleet:
     publish(made, package(tmp_path, "1"), NOW)
     publish(made, package(tmp_path, "2"), NOW)
     return made
-
-
-def rollout(made: Fleet, name: str = "first") -> bytes:
-    """Return a plan that runs, in its first stage; its bytes."""
-    found = releases.find(read_published(made), "main").release
-    plan = Plan(
-        id=name, release=found, revert=releases.revert_of(read_published(made), found), salt="00" * 32,
-        stages=(Stage(name="all", percent=100.0, gated=False),), starts=NOW, expires=NOW + 86_400, enrolled=NOW,
-    )  # fmt: skip
-    data = publish_plan(made.folder, plan, now=NOW)
-    standing = Standing(plan=name, sha256=metadata.sha256(data), product="main", state="running", entered=NOW)
-    publish_standings(made, {}, NOW, index=msgspec.json.encode(Standings(issued=NOW, rollouts=(standing,))))
-    return data
 
 
 @contextmanager
@@ -150,7 +135,7 @@ def test_what_must_not_be_exported_is_refused(made: Fleet, tmp_path: Path) -> No
 
 
 def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path: Path) -> None:
-    data = rollout(made)
+    _, data = rollout(made, NOW)
     own, keys = usb_repository.init_stick(made, SMALL, None, NOW)
     assert {key.role for key in keys} >= set(ONLINE) and all(key.offline for key in keys)
     mount = tmp_path / "usb"
@@ -174,7 +159,7 @@ def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path
 
 
 def test_neither_root_vouches_for_the_other_repository(made: Fleet, tmp_path: Path) -> None:
-    rollout(made)
+    rollout(made, NOW)
     own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
     (tmp_path / "usb").mkdir()
     usb_repository.write_stick(made, tmp_path / "usb", own.ring(), NOW)
@@ -185,7 +170,7 @@ def test_neither_root_vouches_for_the_other_repository(made: Fleet, tmp_path: Pa
 
 
 def test_a_second_writing_carries_news_to_the_same_stick(made: Fleet, tmp_path: Path) -> None:
-    rollout(made)
+    rollout(made, NOW)
     own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
@@ -193,7 +178,7 @@ def test_a_second_writing_carries_news_to_the_same_stick(made: Fleet, tmp_path: 
     device = Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes())
     assert device.read(package_target("main", 2)) is not None
     publish(made, package(tmp_path, "3"), NOW)
-    rollout(made, "second")
+    rollout(made, NOW, "second")
     usb_repository.write_stick(made, mount, own.ring(), NOW + 1)
     assert device.read(package_target("main", 4)) == package(tmp_path, "3").read_bytes()
 
@@ -211,7 +196,7 @@ def test_a_stick_without_mount_rollout_or_keys_is_refused(made: Fleet, tmp_path:
     assert "Mount it first" in cli("fleet", "stick", "write", mount, *where, code=2)
     mount.mkdir()
     assert "a rollout for the stick" in cli("fleet", "stick", "write", mount, *where, code=2)
-    rollout(made)
+    rollout(made, NOW)
     keys = made.folder / "stick" / "keys"
     away = tmp_path / "safe"
     keys.rename(away)

@@ -16,22 +16,12 @@ from edgewright.fleet.protocol.wire.transport import FolderTransport
 from edgewright.fleet.repository import acceptance, key_rotation, metadata, offline, releases, usb_repository
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.public_files import read_published, root_hash
-from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.repository.static_export import export
-from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
-from fleet_folder import SMALL, apply, fleet, package, publish
+from edgewright.schema.fleet_plan import Plan
+from fleet_folder import SMALL, apply, fleet, package, publish, rollout
+from signed_fleet import HandClock
 
 NOW = time.time()
-
-
-class Clock:
-    """The wall clock of the tests."""
-
-    def wall(self) -> float:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 @pytest.fixture
@@ -48,20 +38,11 @@ def device(made: Fleet, here: Path, public: Path | None = None, longest: dict[st
     number = metadata.version(read_published(made), "root")
     pin(here, (made.metadata / f"{number}.root.json").read_bytes(), root_hash(made))
     transport = FolderTransport(public or made.metadata.parent)
-    return Client(here, transport, Clock()) if longest is None else Client(here, transport, Clock(), longest=longest)
-
-
-def rollout(made: Fleet) -> tuple[Plan, bytes]:
-    """Return a plan of the newest release that runs."""
-    found = releases.find(read_published(made), "main").release
-    plan = Plan(
-        id="first", release=found, revert=releases.revert_of(read_published(made), found), salt="00" * 32,
-        stages=(Stage(name="all", percent=100.0, gated=False),), starts=NOW, expires=NOW + 86_400, enrolled=NOW,
-    )  # fmt: skip
-    data = publish_plan(made.folder, plan, now=NOW)
-    standing = Standing(plan="first", sha256=metadata.sha256(data), product="main", state="running", entered=NOW)
-    acceptance.publish(made, {}, NOW, index=msgspec.json.encode(Standings(issued=NOW, rollouts=(standing,))))
-    return plan, data
+    return (
+        Client(here, transport, HandClock(NOW))
+        if longest is None
+        else Client(here, transport, HandClock(NOW), longest=longest)
+    )
 
 
 def follow(client: Client, plan: Plan, data: bytes) -> None:
@@ -76,7 +57,7 @@ def follow(client: Client, plan: Plan, data: bytes) -> None:
 
 
 def test_a_device_finds_the_rollout_its_plan_and_both_releases(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made)
+    plan, data = rollout(made, NOW)
     client = device(made, tmp_path / "device")
     follow(client, plan, data)
     with pytest.raises(Refused):
@@ -85,7 +66,7 @@ def test_a_device_finds_the_rollout_its_plan_and_both_releases(made: Fleet, tmp_
 
 @pytest.mark.parametrize("role", offline.ROLES)
 def test_a_device_follows_new_keys_of_every_role(made: Fleet, tmp_path: Path, role: str) -> None:
-    plan, data = rollout(made)
+    plan, data = rollout(made, NOW)
     client = device(made, tmp_path / "device")
     follow(client, plan, data)
     assert apply(made, key_rotation.rotate(made, role, NOW)[0], NOW)
@@ -94,7 +75,7 @@ def test_a_device_follows_new_keys_of_every_role(made: Fleet, tmp_path: Path, ro
 
 @pytest.mark.slow
 def test_a_device_that_was_away_for_a_dozen_roots_and_a_refresh_follows(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made)
+    plan, data = rollout(made, NOW)
     client = device(made, tmp_path / "device")
     follow(client, plan, data)
     for _ in range(12):
@@ -109,11 +90,11 @@ def test_a_device_finds_releases_in_hash_bins(made: Fleet, tmp_path: Path, monke
     assert client.refresh().fresh
     publish(made, package(tmp_path, "3"), NOW)
     assert offline.bins(read_published(made))
-    follow(client, *rollout(made))
+    follow(client, *rollout(made, NOW))
 
 
 def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made)
+    plan, data = rollout(made, NOW)
     own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
@@ -126,7 +107,7 @@ def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(m
 
 
 def test_a_device_follows_an_export(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made)
+    plan, data = rollout(made, NOW)
     export(made, tmp_path / "www", NOW)
     follow(device(made, tmp_path / "device", tmp_path / "www"), plan, data)
 

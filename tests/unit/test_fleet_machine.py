@@ -20,6 +20,14 @@ def device(tmp_path: Path) -> Device:
     return Device(tmp_path / "store")
 
 
+def gone_back(device: Device) -> str:
+    """Return why release 1 is not kept; what came with the device runs."""
+    assert device.active() == 0
+    what, counter, because = device.told()[-1]
+    assert (what, counter) == ("reverted", 1)
+    return because
+
+
 def test_it_runs_what_came_with_it_without_a_network(device: Device) -> None:
     device.fleet.online = False
     device.run(500.0)
@@ -30,8 +38,7 @@ def test_it_runs_what_came_with_it_without_a_network(device: Device) -> None:
 
 
 def test_a_release_is_fetched_tested_activated_and_confirmed(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(30.0)
+    device.follow(plan(1), 30.0)
     assert device.state.held.trial is not None
     assert device.process.starts == ["a", "b"]
     assert device.process.tests == ["b"]
@@ -50,8 +57,7 @@ def test_a_release_is_fetched_tested_activated_and_confirmed(device: Device) -> 
 
 def test_the_next_one_takes_the_other_slot(device: Device) -> None:
     for counter in (1, 3, 5):
-        device.fleet.publish(plan(counter))
-        device.run(400.0)
+        device.follow(plan(counter), 400.0)
         assert device.active() == counter
         assert device.state.held.floor == counter
     assert device.process.starts == ["a", "b", "a", "b"]
@@ -86,22 +92,19 @@ def test_it_goes_back_where_the_trial_finds_more_than_allowed(
 
 
 def test_a_crash_loop_ends_the_trial_and_the_old_one_runs_again(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(10.0)
+    device.follow(plan(1), 10.0)
     for _ in range(2):
         device.process.crash()
         device.run(10.0)
         assert device.active() == 1
     device.process.crash()
     device.run(10.0)
-    assert device.active() == 0
-    assert device.told()[-1] == ("reverted", 1, "crash")
+    assert gone_back(device) == "crash"
     assert device.process.starts == ["a", "b", "b", "b", "a"]
 
 
 def test_a_package_that_cannot_be_started_goes_back(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(4.0)
+    device.follow(plan(1), 4.0)
     device.agent.step()
     device.process.refuses = InputError("a package", "nonsense")
     device.process.crash()
@@ -110,35 +113,29 @@ def test_a_package_that_cannot_be_started_goes_back(device: Device) -> None:
     device.run(8.0)
     device.process.refuses = None
     device.run(20.0)
-    assert device.active() == 0
-    assert device.told()[-1] == ("reverted", 1, "crash")
+    assert gone_back(device) == "crash"
 
 
 def test_a_process_that_ran_out_of_memory_goes_back_at_once(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(10.0)
+    device.follow(plan(1), 10.0)
     device.process.crash("out of memory: killed by the system")
     device.run(5.0)
-    assert device.active() == 0
-    assert device.told()[-1] == ("reverted", 1, "memory")
+    assert gone_back(device) == "memory"
 
 
 def test_power_losses_are_counted_apart_from_crashes(device: Device) -> None:
-    device.fleet.publish(plan(1, trial=TrialLimits(seconds=1000.0, crashes=0, boots=3)))
-    device.run(10.0)
+    device.follow(plan(1, trial=TrialLimits(seconds=1000.0, crashes=0, boots=3)), 10.0)
     for _ in range(3):
         device.cut()
         device.run(5.0)
         assert device.active() == 1
     device.cut()
     device.run(5.0)
-    assert device.active() == 0
-    assert device.told()[-1] == ("reverted", 1, "boots")
+    assert gone_back(device) == "boots"
 
 
 def test_an_orderly_restart_in_a_trial_counts_as_neither_and_time_goes_on(device: Device) -> None:
-    device.fleet.publish(plan(1, trial=TrialLimits(seconds=100.0, crashes=0, boots=1)))
-    device.run(60.0)
+    device.follow(plan(1, trial=TrialLimits(seconds=100.0, crashes=0, boots=1)), 60.0)
     for _ in range(4):
         device.restart()
         device.run(5.0)
@@ -150,19 +147,16 @@ def test_an_orderly_restart_in_a_trial_counts_as_neither_and_time_goes_on(device
 
 
 def test_a_trial_without_rows_goes_back_when_patience_ends(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(10.0)
+    device.follow(plan(1), 10.0)
     device.run(900.0, rows=False)
     assert device.agent.phase == "trial"
     device.run(200.0, rows=False)
-    assert device.active() == 0
-    assert device.told()[-1] == ("reverted", 1, "patience")
+    assert gone_back(device) == "patience"
 
 
 def test_test_vectors_that_fail_burn_the_counter(device: Device) -> None:
     device.process.tested = ports.Tested(ok=False, because="vectors", detail="answers differ by 0.3")
-    device.fleet.publish(plan(1))
-    device.run(300.0)
+    device.follow(plan(1), 300.0)
     assert device.process.tests == ["b"]
     assert device.process.starts == ["a"]
     assert device.told() == [("refused", 1, "vectors")]
@@ -170,22 +164,18 @@ def test_test_vectors_that_fail_burn_the_counter(device: Device) -> None:
 
 
 def test_an_abort_takes_back_a_device_on_trial(device: Device) -> None:
-    device.fleet.publish(plan(1, trial=TrialLimits(seconds=1e6)))
-    device.run(10.0)
+    device.follow(plan(1, trial=TrialLimits(seconds=1e6)), 10.0)
     device.fleet.stand("plan-1", "aborted", revert=True)
     device.run(120.0)
-    assert device.active() == 0
-    assert device.told()[-1] == ("reverted", 1, "aborted")
+    assert gone_back(device) == "aborted"
     device.fleet.stand("plan-1", "running")
     device.run(300.0)
     assert device.active() == 0
 
 
 def test_an_abort_calls_a_confirmed_device_back_without_a_download(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(200.0)
-    device.fleet.publish(plan(2, old=1))
-    device.run(200.0)
+    device.follow(plan(1), 200.0)
+    device.follow(plan(2, old=1), 200.0)
     assert device.state.held.floor == 2
     reads = len(device.fleet.reads)
     device.fleet.stand("plan-2", "aborted", revert=True)
@@ -199,10 +189,8 @@ def test_an_abort_calls_a_confirmed_device_back_without_a_download(device: Devic
 
 
 def test_a_device_that_slept_through_the_abort_goes_back_too(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(200.0)
-    device.fleet.publish(plan(2, old=1))
-    device.run(200.0)
+    device.follow(plan(1), 200.0)
+    device.follow(plan(2, old=1), 200.0)
     device.fleet.online = False
     device.fleet.stand("plan-2", "aborted", revert=True)
     device.run(5000.0)
@@ -214,18 +202,15 @@ def test_a_device_that_slept_through_the_abort_goes_back_too(device: Device) -> 
 
 
 def test_an_older_release_and_a_burned_one_are_never_taken(device: Device) -> None:
-    device.fleet.publish(plan(5))
-    device.run(200.0)
-    device.fleet.publish(plan(3))
-    device.run(300.0)
+    device.follow(plan(5), 200.0)
+    device.follow(plan(3), 300.0)
     assert device.active() == 5
     assert device.process.tests == ["b"]
 
 
 def test_a_stale_word_begins_nothing(device: Device) -> None:
     device.fleet.fresh = False
-    device.fleet.publish(plan(1))
-    device.run(300.0)
+    device.follow(plan(1), 300.0)
     assert device.active() == 0
     assert device.agent.phase == "ready"
     assert "expired" in device.agent.why
@@ -234,8 +219,7 @@ def test_a_stale_word_begins_nothing(device: Device) -> None:
 def test_outside_of_its_window_a_release_waits_fetched(device: Device) -> None:
     minute = int(BORN % 86_400 // 60)
     windows = (Window(start=(minute + 60) % 1440, end=(minute + 120) % 1440),)
-    device.fleet.publish(plan(1, windows=windows))
-    device.run(1800.0, most=100.0)
+    device.follow(plan(1, windows=windows), 1800.0, most=100.0)
     assert (device.active(), device.agent.phase) == (0, "ready")
     assert "outside of maintenance" in device.agent.why
     device.run(2400.0, most=100.0)
@@ -244,8 +228,7 @@ def test_outside_of_its_window_a_release_waits_fetched(device: Device) -> None:
 
 def test_a_gated_stage_asks_for_leave_and_keeps_the_nonce(device: Device) -> None:
     device.fleet.leave = Allowed(nonce="n7", go=False, why="3 of 10 are on trial", wait=50.0)
-    device.fleet.publish(plan(1, gated=True))
-    device.run(20.0)
+    device.follow(plan(1, gated=True), 20.0)
     assert (device.active(), device.agent.phase) == (0, "intent")
     assert "3 of 10 are on trial" in device.agent.why
     assert device.state.link.nonce == "n7"
@@ -268,15 +251,13 @@ def test_without_leave_a_gated_stage_begins_nothing(device: Device) -> None:
 
 def test_a_wait_for_leave_is_for_its_release_alone_and_ends_with_the_leave(device: Device) -> None:
     device.fleet.leave = Allowed(nonce="n2", go=False, wait=50_000.0)
-    device.fleet.publish(plan(1, gated=True))
-    device.run(100.0)
+    device.follow(plan(1, gated=True), 100.0)
     assert device.agent.phase == "intent"
     assert len(device.fleet.intents) == 1
     device.fleet.leave = Allowed(nonce="n3", go=True)
     device.agent._activator.pace._every = 50_000.0
     for counter in (2, 3):
-        device.fleet.publish(plan(counter, gated=True))
-        device.run(400.0)
+        device.follow(plan(counter, gated=True), 400.0)
         assert device.active() == counter
     assert len(device.fleet.intents) == 3
 
@@ -293,8 +274,7 @@ def test_a_place_beyond_the_stage_begins_nothing(device: Device) -> None:
 
 def test_a_download_goes_on_where_it_broke_off_also_after_a_power_cut(device: Device) -> None:
     device.fleet.broken_after = 2000
-    device.fleet.publish(plan(1))
-    device.run(2.0)
+    device.follow(plan(1), 2.0)
     device.cut()
     device.fleet.broken_after = None
     device.run(200.0)
@@ -317,25 +297,21 @@ def test_bytes_that_were_not_signed_are_thrown_away_and_fetched_again(device: De
 
 def test_a_release_that_the_metadata_does_not_name_is_not_fetched(device: Device) -> None:
     device.fleet.unsigned.add(1)
-    device.fleet.publish(plan(1))
-    device.run(300.0)
+    device.follow(plan(1), 300.0)
     assert device.fleet.reads == []
     assert "release 1 is refused" in device.agent.why
 
 
 def test_rest_of_another_download_is_not_mixed_in(device: Device) -> None:
     device.fleet.broken_after = 1000
-    device.fleet.publish(plan(1))
-    device.run(1.0)
+    device.follow(plan(1), 1.0)
     device.fleet.broken_after = None
-    device.fleet.publish(plan(2))
-    device.run(200.0)
+    device.follow(plan(2), 200.0)
     assert device.active() == 2
 
 
 def test_a_damaged_active_package_is_fetched_again(device: Device) -> None:
-    device.fleet.publish(plan(1))
-    device.run(200.0)
+    device.follow(plan(1), 200.0)
     path = device.slots.path("b")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     device.restart()
@@ -346,10 +322,8 @@ def test_a_damaged_active_package_is_fetched_again(device: Device) -> None:
 
 
 def test_a_lost_state_finds_the_floor_in_the_slots_and_the_confirmed_package(device: Device) -> None:
-    device.fleet.publish(plan(4))
-    device.run(200.0)
-    device.fleet.publish(plan(6, trial=TrialLimits(seconds=1e6)))
-    device.run(200.0)
+    device.follow(plan(4), 200.0)
+    device.follow(plan(6, trial=TrialLimits(seconds=1e6)), 200.0)
     assert device.active() == 6
     device.state.close()
     (device.folder / "update.sqlite").unlink()
@@ -384,8 +358,7 @@ def test_another_product_is_refused(device: Device) -> None:
 def test_quarantine_begins_nothing_until_a_report_is_acknowledged(device: Device) -> None:
     device.listener.refuses = InputError("one device with this key", "two")
     device.run(2.0)
-    device.fleet.publish(plan(1))
-    device.run(300.0)
+    device.follow(plan(1), 300.0)
     assert (device.active(), device.agent.phase) == (0, "quarantined")
     assert "one device with this key" in device.agent.why
     device.listener.refuses = None
@@ -404,8 +377,7 @@ def test_a_full_disk_begins_nothing_and_is_waited_for(device: Device, monkeypatc
 
     device.run(2.0)
     monkeypatch.setattr(device.state._database, "execute", full)
-    device.fleet.publish(plan(1))
-    device.run(300.0)
+    device.follow(plan(1), 300.0)
     assert device.active() == 0
     assert device.process.starts == ["a"]
     assert "to note what this device runs" in device.agent.why
@@ -416,22 +388,19 @@ def test_a_full_disk_begins_nothing_and_is_waited_for(device: Device, monkeypatc
 
 def test_a_first_release_that_fails_leaves_no_package_and_the_next_one_comes(tmp_path: Path) -> None:
     device = Device(tmp_path / "store", factory=False)
-    device.fleet.publish(plan(1, trial=TrialLimits(seconds=1e6, crashes=0)))
-    device.run(10.0)
+    device.follow(plan(1, trial=TrialLimits(seconds=1e6, crashes=0)), 10.0)
     assert device.active() == 1
     device.process.crash()
     device.run(10.0)
     assert device.active() == -1
-    device.fleet.publish(plan(2))
-    device.run(200.0)
+    device.follow(plan(2), 200.0)
     assert device.active() == 2
     assert device.state.held.floor == 2
 
 
 def test_running_time_and_the_time_a_plan_was_seen_are_kept(device: Device) -> None:
     device.run(500.0)
-    device.fleet.publish(plan(1, stages=(Stage(name="none", percent=0.0),)))
-    device.run(200.0)
+    device.follow(plan(1, stages=(Stage(name="none", percent=0.0),)), 200.0)
     device.restart()
     followed = device.state.held.followed("plan-1")
     assert followed is not None

@@ -86,12 +86,9 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    async def join(client: Client) -> Device:
-        return await enrolled(client)
-
     with plane_of(tmp_path / "fleet") as plane:
         client = Client(plane)
-        made = World(tmp_path, plane, asyncio.run(join(client)), client)
+        made = World(tmp_path, plane, asyncio.run(enrolled(client)), client)
         yield made
         made.door.close()
         made.state.close()

@@ -17,8 +17,8 @@ from edgewright.fleet.repository.online import sign_online
 from edgewright.fleet.repository.public_files import read_published, root_hash
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Plan, Release, Stage, Standings
-from fleet_folder import Judge, fleet, judge, package, publish
+from edgewright.schema.fleet_plan import Release, Standings
+from fleet_folder import Judge, apply, fleet, judge, newest_plan, package, publish
 
 NOW = time.time()
 
@@ -26,15 +26,6 @@ NOW = time.time()
 @pytest.fixture
 def made(tmp_path: Path) -> Fleet:
     return fleet(tmp_path / "fleet", NOW)
-
-
-def plan(made: Fleet, name: str = "first") -> Plan:
-    release = releases.find(read_published(made), "main").release
-    back = releases.revert_of(read_published(made), release)
-    return Plan(
-        id=name, release=release, revert=back, salt="00" * 32, stages=(Stage(name="canary", percent=1.0),),
-        starts=NOW, expires=NOW + 1000, enrolled=NOW,
-    )  # fmt: skip
 
 
 def test_a_new_fleet_is_believed_by_a_device_that_knows_its_root(made: Fleet) -> None:
@@ -70,16 +61,16 @@ def test_a_package_and_its_way_back_are_signed_targets(made: Fleet, tmp_path: Pa
 
 def test_a_plan_is_a_signed_target(made: Fleet, tmp_path: Path) -> None:
     publish(made, package(tmp_path), NOW)
-    data = publish_plan(made.folder, plan(made), now=NOW)
+    data = publish_plan(made.folder, newest_plan(made, NOW), now=NOW)
     assert judge(made).read(plan_target("first")) == data
     assert releases.plans(read_published(made)) == {"first": (hashlib.sha256(data).hexdigest(), len(data))}
     with pytest.raises(InputError, match="not in use"):
-        publish_plan(made.folder, plan(made), now=NOW)
+        publish_plan(made.folder, newest_plan(made, NOW), now=NOW)
 
 
 def test_a_plan_cannot_name_a_release_that_nobody_signed(made: Fleet, tmp_path: Path) -> None:
     publish(made, package(tmp_path), NOW)
-    honest = plan(made)
+    honest = newest_plan(made, NOW)
     forged = msgspec.structs.replace(honest.release, sha256="ab" * 32)
     with pytest.raises(InputError, match="signed release main 1"):
         publish_plan(made.folder, msgspec.structs.replace(honest, release=forged), now=NOW)
@@ -96,7 +87,7 @@ def test_packages_beyond_a_limit_move_into_hash_bins(made: Fleet, monkeypatch: p
     device = judge(made)
     for counter in range(1, 7):
         assert device.read(package_target("main", counter)) == b"%d" % counter
-    publish_plan(made.folder, plan(made), now=NOW)
+    publish_plan(made.folder, newest_plan(made, NOW), now=NOW)
     assert device.read(plan_target("first")) is not None
     assert device.read(package_target("main", 7)) is None
 
@@ -106,7 +97,6 @@ def add(made: Fleet, counter: int) -> None:
     from edgewright.fleet.repository.changes import change
     from edgewright.fleet.repository.public_files import write_targets
     from edgewright.schema.fleet_folder import Published
-    from fleet_folder import apply
 
     data, path = b"%d" % counter, package_target("main", counter)
     release = Release(
@@ -165,7 +155,6 @@ def test_what_a_control_plane_must_take_in_waits_in_order(made: Fleet, tmp_path:
     (made.folder / "fleet.sqlite").touch()
     before = read_published(made)
     from edgewright.fleet.repository.publication import prepare_release
-    from fleet_folder import apply
 
     for seed in ("1", "2"):
         asked, _ = prepare_release(made, package(tmp_path, seed), NOW, product="main")
@@ -207,7 +196,6 @@ def test_two_who_publish_at_once_both_do(made: Fleet, tmp_path: Path) -> None:
 
 def test_a_clock_that_fell_back_signs_nothing_until_the_timestamp_has_new_keys(made: Fleet) -> None:
     from edgewright.fleet.repository import key_rotation
-    from fleet_folder import apply
 
     acceptance.publish(made, {}, NOW + 5000)
     before = read_published(made)

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from pathlib import Path
 
-import msgspec
 import pytest
 from benchmarks.faults.fleet_device import Even, content, release
 
@@ -165,11 +164,3 @@ def test_a_pace_is_slower_after_each_failure_and_never_too_soon() -> None:
     assert pace.due == 100.0
     pace.good(0.0)
     assert pace.failures == 0
-
-
-def test_what_is_kept_of_a_release_is_enough_to_name_it(tmp_path: Path) -> None:
-    slots = FolderSlots(tmp_path)
-    factory = msgspec.structs.replace(release(7), counter=0, package="factory")
-    assert slots.put("a", content(7), factory, 0)
-    found = FolderSlots(tmp_path).holds("a")
-    assert found == factory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from edgewright.fleet.device.ipc_server import IpcServer
 from edgewright.fleet.device.reports import Outbox, ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Chance, Unreachable
+from edgewright.fleet.simulator.event_queue import SeededRandom
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Intent, Report
 from edgewright.schema.store import OutboxItem
@@ -153,24 +153,11 @@ def test_one_lost_packet_does_not_hide_a_failed_trial_for_long(desk: Desk) -> No
     assert desk.plane.got[0].outcomes[0].because == "crash"
 
 
-class Seeded:
-    """Chance that is the same each time."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - no secret
-
-    def bytes(self, count: int) -> bytes:
-        return self._random.randbytes(count)
-
-    def share(self) -> float:
-        return self._random.random()
-
-
 @pytest.mark.parametrize("hours", [0.1, 6.0])
 def test_after_an_outage_all_are_back_within_two_minutes_and_not_in_one_moment(hours: float) -> None:
     back = []
     for seed in range(2000):
-        pace = Pace(Seeded(seed), 60.0, 900.0, 30.0)
+        pace = Pace(SeededRandom(0, str(seed)), 60.0, 900.0, 30.0)
         pace.due = 0.0  # everybody fails in the same moment
         while pace.due < hours * 3600.0:
             pace.away(pace.due)
@@ -227,14 +214,6 @@ def test_a_backlog_goes_at_the_pace_that_the_control_plane_gives(desk: Desk) -> 
     desk.plane.down = True
     desk.clock.up += 60.0
     assert desk.tell() > 10.0  # nobody answers: a backlog does not make it hurry
-
-
-def test_a_restart_goes_on_with_the_next_number(desk: Desk, tmp_path: Path) -> None:
-    desk.tell()
-    desk.state.close()
-    again = State.open(tmp_path)
-    assert again.link.nonce == "n1" and again.next_sequence() == 2
-    again.close()
 
 
 def test_the_control_plane_may_ask_for_fewer(desk: Desk) -> None:

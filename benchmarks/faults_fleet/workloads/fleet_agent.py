@@ -127,8 +127,7 @@ def _alive(device: Device) -> str:
     signed = content(100) if runs == 0 else device.fleet.bytes[f"packages/pump-{runs}.edge"]
     if device.slots.path(held.active).read_bytes() != signed:
         return "bytes that were not signed"
-    device.fleet.publish(plan(_LAST, trial=_QUICK))
-    device.run(150.0)
+    device.follow(plan(_LAST, trial=_QUICK), 150.0)
     if (device.active(), device.state.held.floor) != (_LAST, _LAST):
         return f"the next release was not taken: {device.agent.why}"
     return ""
