@@ -6,13 +6,15 @@ import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from edgewright.core import catalogue
 from edgewright.schema.errors import InputError
-from edgewright.schema.store import OutboxItem, Place
+
+if TYPE_CHECKING:  # it needs NumPy, which the agent of a fleet does without
+    from edgewright.schema.store import OutboxItem, Place
 
 
 class Sink(ABC):
@@ -64,7 +66,7 @@ class Acknowledgement(msgspec.Struct, frozen=True):
         refused: boot, sequence and why of those that are never taken; only the fleet's agent says it.
     """
 
-    durable: tuple[Place, ...]
+    durable: tuple[tuple[int, int], ...]
     later: bool = False
     refused: tuple[tuple[int, int, str], ...] = ()
 
