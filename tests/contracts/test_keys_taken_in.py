@@ -104,5 +104,5 @@ def test_what_the_signer_never_gave_away_is_not_taken_up_by_a_restore(example: E
     assert "rotate all three first" in str(refused)
     record = example.fleet.online / "signed.json"
     record.rename(record.with_suffix(".old"))  # who says that it was no thief
-    assert "taken up" in CliRunner().invoke(cli, requested).output
+    assert "restored" in CliRunner().invoke(cli, requested).output
     example.open()

@@ -55,4 +55,4 @@ def test_a_clock_that_was_ahead_long_enough_to_sign_is_said_too(example: Example
     example.now += AHEAD
     assert "renewed" in {one.what for one in example.scheduler.tick()}
     example.now -= AHEAD
-    assert ["20 d from now" in one.why for one in example.scheduler.tick()] == [True]
+    assert ["20 d in the future" in one.why for one in example.scheduler.tick()] == [True]

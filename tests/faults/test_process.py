@@ -179,7 +179,7 @@ def test_ctrl_c_or_a_termination_signal_while_training_leaves_nothing(
     process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
-    assert err == b"edgewright: interrupted; nothing half-written was left\n"
+    assert err == b"edgewright: interrupted; no partial files were left\n"
     assert names(out) == []
 
 
@@ -196,7 +196,7 @@ def test_ctrl_c_while_libraries_load_leaves_nothing(small: Path, tmp_path: Path,
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert err == b"edgewright: interrupted; nothing half-written was left\n"
+    assert err == b"edgewright: interrupted; no partial files were left\n"
     assert names(out) == []
 
 
@@ -212,4 +212,4 @@ def test_ctrl_c_ends_predict_that_waits_for_rows(model: Path) -> None:
     assert b'"label"' in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (130, b"edgewright: interrupted; nothing half-written was left\n")
+    assert (process.returncode, err) == (130, b"edgewright: interrupted; no partial files were left\n")

@@ -105,7 +105,7 @@ def test_leaks_refuse_a_random_split_and_say_how_to_group(here: Path, cli: Cli) 
     rows = [[f"{n // 20 + n % 20 * 0.001:.3f}", f"{n % 3}", "pq"[n // 20 * 7 % 5 % 2]] for n in range(300)]
     write_rows(here / "leak.csv", rows, header="a,b,y")
     err = cli("advise", "leak.csv", "--target", "y", code=1)
-    assert "folds of rows leak" in err
+    assert "folds of single rows leak" in err
     assert "--group, --session or --time" in err
 
 

@@ -174,4 +174,4 @@ def test_windows_follow_rate_and_labels(tmp_path: Path, rate: int, lasts: int, s
     data = load_data({"kind": "csv", "path": str(file), "target": "y", "time": "time"}, seed=0)
     window, why = window_for(data)
     assert (window.samples if window else None) == samples
-    assert ("windows of" in why) == (samples is not None)
+    assert ("need windows" in why) == (samples is not None)

@@ -77,7 +77,7 @@ def test_a_need_that_depends_on_an_unknown_time_is_not_met() -> None:
     device, gateway, _ = places(replace(known, works=works), needs)
     assert [miss.split(":")[0] for miss in device.misses] == ["latency=2s", "battery=1d", "price=99USD/y"]
     assert [miss.split(":")[0] for miss in gateway.misses] == ["latency=2s"]
-    assert all("not known" in miss for miss in (*device.misses, *gateway.misses))
+    assert all("unknown" in miss for miss in (*device.misses, *gateway.misses))
     # What is missed even without any computing is missed by how much, and offline depends on no time.
     (slow,) = places(replace(known, works=works), parse_needs("latency=50ms"))[1].misses
     assert slow == "latency=50ms: 100 ms, too much by 50 ms"
@@ -117,7 +117,7 @@ def test_what_would_change_the_place_does() -> None:
     assert "no place meets it" in flips[0].then
     figures = [flip for flip in flips if "(now " in flip.when]
     assert figures
-    name, _, rest = figures[0].when.removeprefix("with ").partition(" ")
+    name, _, rest = figures[0].when.removeprefix("if ").partition(" is ")
     side, limit = rest.split()[:2]
     value = float(limit) * (1.02 if side == "above" else 0.98)
     assert choose(places(with_figure(here, name, value), ()))[0].name != best.name

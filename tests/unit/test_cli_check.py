@@ -121,7 +121,7 @@ def test_a_column_of_that_name_can_be_ignored(tmp_path: Path, cli: Cli, capsys: 
     file = write_rows(tmp_path / "rows.csv", table, header="date,a,label")
     assert "column date" in cli("check", file, "--target", "label", code=2)
     run(["check", str(file), "--target", "label", "--ignore", "date"])
-    assert "rows carry no time" in capsys.readouterr().out
+    assert "rows have no time" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("swapped", [True, False])

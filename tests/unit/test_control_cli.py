@@ -37,7 +37,7 @@ def test_operators_come_and_go_and_the_log_tells(fleet: str, cli: Cli) -> None:
     token = cli("fleet", "operator", "add", "ada", "--role", "admin", "--fleet", fleet).strip()
     assert token.startswith("ewo.ada.")
     assert "ada" in cli("fleet", "operator", "list", "--fleet", fleet)
-    assert "free" in cli("fleet", "operator", "add", "ada", "--fleet", fleet, code=1)
+    assert "an unused name" in cli("fleet", "operator", "add", "ada", "--fleet", fleet, code=1)
     cli("fleet", "operator", "remove", "ada", "--fleet", fleet)
     shown = cli("fleet", "audit", "show", "--fleet", fleet)
     assert shown.index("operator.added") < shown.index("operator.removed")

@@ -185,7 +185,7 @@ def test_columns_that_give_the_target_away() -> None:
         "each of its values belongs to one class" in _found(_set(values, target=y.astype(str)), "target-leak").sentence
     )
     values[:, 1] = y * 10 + RNG.random(ROWS)
-    assert "a range of its own" in _found(_set(values, target=y.astype(str)), "target-leak").sentence
+    assert "each class has its own range" in _found(_set(values, target=y.astype(str)), "target-leak").sentence
     values[:, 1] = values[:, 0] * 2 + 1
     assert {f.column for f in examine(_set(values, target=values[:, 0] * 3)).findings if f.kind == "target-leak"} == {
         "a",

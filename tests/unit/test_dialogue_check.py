@@ -68,11 +68,11 @@ def test_what_is_allowed_and_perhaps_not_meant_is_told(tmp_path: Path) -> None:
         (
             HEAD + ELSE + OPENS + SHUTS + '[[steps]]\nstate = "open"\nevent = "timeout"\nafter = 1.0\nto = "shut"\n'
             '[[steps]]\nstate = "shut"\nevent = "timeout"\nafter = 1.0\nto = "open"\n',
-            "a round: open -> shut -> open",
+            "a cycle: open -> shut -> open",
         ),
         (
             HEAD + ELSE + OPENS + SHUTS + '[[steps]]\nstate = "open"\nevent = "timeout"\nafter = 1.0\n',
-            "a round: open -> open",
+            "a cycle: open -> open",
         ),
         (HEAD + ELSE + OPENS.replace('say = "Open."', f'say = "{"a" * 501}"') + SHUTS, "at most 500"),
     ],

@@ -87,7 +87,7 @@ def test_what_is_no_encoder_or_no_picture_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none in it"):
         write_media_index(tmp_path / "index", tmp_path / "tiny", encoder)
     (tmp_path / "tiny" / "preprocessor_config.json").write_text('{"size": -4}')
-    with pytest.raises(InputError, match="sensible"):
+    with pytest.raises(InputError, match="valid sizes and rates"):
         MediaEncoder(tmp_path / "tiny")
 
 

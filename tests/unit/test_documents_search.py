@@ -117,7 +117,7 @@ def test_what_is_no_index_is_told(tmp_path: Path) -> None:
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE meta (key TEXT, value TEXT)")
     connection.close()
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="another program"):
         DocumentIndex(other)
 
 

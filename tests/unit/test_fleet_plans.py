@@ -219,7 +219,7 @@ def test_a_window_that_is_closed_is_open_when_it_says(begin: int, end: int, wall
         ({"expires": START + 2 * HOUR}, "dwells that end before"),
         ({"expires": START + 100 * 24 * HOUR}, "expiry within"),
         ({"gates": (Gate(measure="alarms", limit=1), Gate(measure="alarms", limit=2))}, "one gate for each"),
-        ({"gates": (Gate(measure="alarms", limit=1, quantile=0.95),)}, "liars"),
+        ({"gates": (Gate(measure="alarms", limit=1, quantile=0.95),)}, "robust to false reports"),
         ({"gates": (Gate(measure="failed", ratio=2.0),)}, "a limit"),
         ({"gates": (Gate(measure="failed", limit=0.3, quorum=900),)}, "quorum"),
         ({"revert": msgspec.structs.replace(BACK, counter=9)}, "under the counter 5"),

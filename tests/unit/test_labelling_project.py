@@ -81,7 +81,7 @@ def test_other_files_and_newer_projects_are_refused_by_name(tmp_path: Path) -> N
     with pytest.raises(InputError, match="another file"):
         Project(tmp_path / "text")
     sqlite3.connect(tmp_path / "empty.db").execute("CREATE TABLE t (x)").connection.close()
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="another program"):
         Project(tmp_path / "empty.db")
     with pytest.raises(InputError, match="no such file"):
         Project(tmp_path / "absent")

@@ -54,7 +54,7 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([empty], "expected a value in column b"),
         ([str(tmp_path / "none.csv")], "no such file"),
         ([good, "--step", "4"], "--window with --step"),
-        ([str(tmp_path), "--kind", "occupancy"], "expected no --target with data of the kind 'occupancy'"),
+        ([str(tmp_path), "--kind", "occupancy"], "expected no --target with data of kind 'occupancy'"),
         ([good, "--by", "row", "--metric", "rmse"], "no metric 'rmse'"),
         ([good, "--by", "row", "--device", "pdp-11"], "no device profile 'pdp-11'"),
         ([good, "--by", "row", "--run", "tre"], "Did you mean 'tree'?"),

@@ -43,7 +43,7 @@ def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
     assert made.spec.student is not None
     assert made.spec.student.hidden == 2
     assert made.spec.trained["ladder"][0]["name"] == "linear"
-    assert any("linear is taken" in line for line in lines)
+    assert any("linear is chosen" in line for line in lines)
     # All are judged, each by a student that did not see it.
     assert made.spec.trained["judged"] == 16
     assert made.spec.trained["as_answered"]["value"] <= made.spec.trained["accuracy"]["value"]

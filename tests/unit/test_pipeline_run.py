@@ -166,7 +166,9 @@ def test_people_stand_on_one_side_where_they_are_known(tmp_path: Path) -> None:
 
 
 def test_a_split_that_leaks_is_refused_with_its_price(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailedError, match=r"the split leaks: .*flatters by [+-][\d.]+ points.*Split by group"):
+    with pytest.raises(
+        CheckFailedError, match=r"the split leaks: .*inflates accuracy by [+-][\d.]+ points.*Split by group"
+    ):
         run_small(with_people(tmp_path), tmp_path / "runs", "split.by=row")
     assert names(tmp_path / "runs") == []
 

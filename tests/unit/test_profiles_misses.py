@@ -81,8 +81,8 @@ def test_a_damaged_file_is_left_out_with_a_word(data: bytes) -> None:
     own_file().write_bytes(data)
     kept, text = own()
     assert kept == ()
-    assert "are left out" in text
-    assert "are left out" in remember([miss(0.1)])
+    assert "are ignored" in text
+    assert "are ignored" in remember([miss(0.1)])
     assert len(own()[0]) == 1
 
 

@@ -60,7 +60,7 @@ def test_recordings_are_numbered_labelled_and_never_overwritten(
     assert record(f"replay:{file}", out, "up_stairs, fast", "7", "--seconds", "2.5", "--columns", "b") == 0
     (out / "walking_7_004.csv").write_text("mine\n")
     assert record(f"replay:{file}", out, "walking", "7", "--seconds", "4", "--json") == 0
-    result = json.loads(capsys.readouterr().out.partition("right\n")[2])
+    result = json.loads(capsys.readouterr().out.partition("correct rate\n")[2])
     assert (result["rows"], result["nominal"], result["problems"]) == (100, RATE, [])
     assert names(out) == [
         "labels.csv", "pipeline.toml", "up-stairs-fast_7_001.csv", "walking_7_001.csv", "walking_7_004.csv",

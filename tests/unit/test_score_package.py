@@ -115,7 +115,7 @@ def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli
         cli, folder, "--data", good, "--map", "foo=bar"
     )
     assert "no column or label of the model 'bar'" in refused(cli, folder, "--data", good, "--map", "a=bar")
-    assert "Name them with --data" in refused(cli, folder, "--map", "a=b")
+    assert "Pass them with --data" in refused(cli, folder, "--map", "a=b")
     for words in (("--normal", "ok"), ("--encoder", "x")):
         assert f"got {words[0]} - at edgewright score" in refused(cli, folder, "--data", good, *words)
     text = tmp_path / "sentences.toml"

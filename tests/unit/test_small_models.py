@@ -80,7 +80,7 @@ def test_the_command(tmp_path: Path, cli: Cli) -> None:
     assert "cortex-m4" in out
     assert "17.1 GB/s" in out
     out = cli("profiles", "--llm", "--model", "phi-2", "--context", "4096")
-    assert "context 2,048 at most" in out
+    assert "context at most 2,048" in out
     assert "gateway-arm64 (8: 4.7, 4: 7.7)" in out
     rows = json.loads(cli("profiles", "--llm", "--json", "--device", "x86-64"))
     assert [row["model"]["name"] for row in rows] == list(listing())

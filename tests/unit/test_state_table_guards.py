@@ -84,7 +84,7 @@ def test_a_guard_says_what_it_asks_for() -> None:
         ("abs a", "'('"),
         ("a = 1", "'= 1'"),
         ("a > 'unclosed", "'unclosed"),
-        ("(" * 60 + "a" + ")" * 60, "at most 40 brackets"),
+        ("(" * 60 + "a" + ")" * 60, "at most 40 nested brackets"),
         ("a > 1 and " * 200 + "a > 1", "1000 characters"),
         ("a > 1e999", "a finite number"),
     ],

@@ -14,6 +14,7 @@ from edgewright.data.leakage import digests
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 
+OWN_RANGE = "each class has its own range"
 # A run shorter than this is ordinary rounding of a slow signal at usual rates, whatever the column.
 SHORTEST_STUCK_RUN = 30
 # A stuck run is this much longer than the column's usual one (its 95th percentile).
@@ -239,5 +240,5 @@ def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # n
     if len(firsts) <= min(MOST_VALUES, len(values) // 4):
         return "alone determines the class: each of its values belongs to one class"
     if int(turn.sum()) == len(names) - 1:
-        return "alone determines the class: each class has its own range"
+        return f"alone determines the class: {OWN_RANGE}"
     return ""

@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
+from edgewright.data.checks_columns import OWN_RANGE
 from edgewright.data.clock import pace
 from edgewright.data.framing import sound_window, stretches
 from edgewright.data.load import find_kind, find_time, guess, load_data
@@ -114,7 +115,6 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead
 
 
 _TASKS = ("classification", "regression")
-_OWN_RANGE = "each class has a range of its own"
 _LABELLED_FOLDERS = ("folder", "edge_impulse")
 
 
@@ -256,7 +256,7 @@ def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
     names = sorted((column.name for column in problem.samples.columns), key=len, reverse=True)
     for sentence in telling(problem):
         name = next((name for name in names if sentence.startswith(f"{name} ")), "")
-        if name and name not in kept and _OWN_RANGE not in sentence:
+        if name and name not in kept and OWN_RANGE not in sentence:
             text = sentence.split(": is it known")[0].removeprefix(f"{name} ")
             found[name] = f"it may leak the target ({text}); include it with --keep {shlex.quote(name)}"
     return found
