@@ -84,7 +84,7 @@ def test_a_need_that_depends_on_an_unknown_time_is_not_met() -> None:
     # One unconfirmed need is nearer to being met than one that is missed.
     partly = replace(known, works={**known.works, "device": works["device"]})
     best, why = choose(places(partly, parse_needs("latency=50ms")))
-    assert (best.name, "not known" in why) == ("device", True)
+    assert (best.name, "unknown" in why) == ("device", True)
     assert not any("need" in flip.when for flip in turning(partly, (), best))
 
 

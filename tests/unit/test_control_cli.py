@@ -42,7 +42,7 @@ def test_operators_come_and_go_and_the_log_tells(fleet: str, cli: Cli) -> None:
     shown = cli("fleet", "audit", "show", "--fleet", fleet)
     assert shown.index("operator.added") < shown.index("operator.removed")
     assert token not in shown
-    assert cli("fleet", "audit", "verify", "--fleet", fleet).startswith("2 rows hold")
+    assert cli("fleet", "audit", "verify", "--fleet", fleet).startswith("2 rows are valid")
     copy = Path(fleet).parent / "copy.sqlite"
     assert cli.json("fleet", "backup", fleet, str(copy))["bytes"] == copy.stat().st_size
 
