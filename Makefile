@@ -59,12 +59,13 @@ slow: install
 
 # conftest.py brings JAX and polars, which do not start without AVX; networks are trained outside the emulator. Workers of
 # pytest-xdist would not be emulated: each processor has a process of its own. Hypothesis waits as long as it takes.
+# OpenBLAS asks the machine itself, so it is given the processor.
 PROCESSORS := Haswell Nehalem
 NUMBERS := -m pytest -p no:xdist --noconftest --hypothesis-profile=ci -rs -m "numbers and not slow"
 test-processors: $(PROCESSORS:%=test-on-%)
 
 test-on-%: install
-	EDGEWRIGHT_COMPILE=no qemu-x86_64 -cpu $* $(BIN)/python $(NUMBERS) $$(grep -rl --include='*.py' "pytest.mark.numbers" tests)
+	EDGEWRIGHT_COMPILE=no OPENBLAS_CORETYPE=$* qemu-x86_64 -cpu $* $(BIN)/python $(NUMBERS) $$(grep -rl --include='*.py' "pytest.mark.numbers" tests)
 
 bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search
 
