@@ -93,7 +93,7 @@ def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, 
     shown = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs").split())
     fitted = len(_material(small).sides.train)
     text = (
-        f"he figures come from a fit on {fitted} samples; the package has one on all 120, including evaluation samples"
+        f"he figures are of a fit on {fitted} samples; the package holds one on all 120, those that judged among them"
     )
     assert shown.count(text) == 2  # card and end
     folder = tmp_path / "runs" / "small"

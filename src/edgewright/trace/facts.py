@@ -39,14 +39,14 @@ def scores_text(scores: dict[str, Interval], folds: int) -> str:
 
 
 def refit_text(refit: RefitRecord) -> str:
-    """Which fit the figures are of, and which one the package holds."""
+    """Return which fit the figures are of and which one the package holds, a line that packages carry."""
     if not refit.kept:
-        return f"the package contains the evaluated fit; the fit on all samples was rejected: {refit.why}"
+        return f"the package holds the fit that was judged; the one on all samples was not taken: {refit.why}"
     if refit.folds:
-        return f"the figures come from {refit.folds} folds; the package contains a fit on all {refit.samples:,} samples"
+        return f"the figures are of {refit.folds} folds; the package holds a fit on all {refit.samples:,} samples"
     return (
-        f"the figures come from a fit on {refit.judged:,} samples; the package has one on all "
-        f"{refit.samples:,}, including evaluation samples"
+        f"the figures are of a fit on {refit.judged:,} samples; the package holds one on all {refit.samples:,}, those "
+        "that judged among them"
     )
 
 
