@@ -35,16 +35,16 @@ def update(fleet: Composed) -> None:
         "--broker", f"mqtts://{NAME}", "--token", ticket, "--store", str(path / "store"), "--poll", "3600",
         "--source", f"csv:{path / 'rows.csv'}",
     ]  # fmt: skip
-    path = path / "said"
-    with path.open("w") as out:
+    log = path / "log"
+    with log.open("w") as out:
         device = fleet.outside(*line, stdout=out, stderr=out)
     try:
-        until(lambda: "no rollout" in path.read_text() or device.poll() is not None, path.read_text)
+        until(lambda: "no rollout" in log.read_text() or device.poll() is not None, log.read_text)
         fleet.type("use", {
             "/media/usb": str(fleet.media),
             "--stages canary:1%,100% --dwell 1h": "--plan /keys/plan.toml --stages all:100% --open all --dwell 0s",
         })  # fmt: skip
-        until(lambda: "release 1, idle: confirmed" in path.read_text(), path.read_text)
+        until(lambda: "release 1, idle: confirmed" in log.read_text(), log.read_text)
     finally:
         rows.close()
         device.terminate()

@@ -77,5 +77,5 @@ def test_a_rollout_is_paused_and_aborted_by_keyboard_without_script(fleet: Watch
     page.get_by_role("link", name="Abort").click()
     page.get_by_label("Roll devices that have it back").check()
     page.get_by_role("button", name="Abort permanently").click()
-    assert "devices are called back" in page.get_by_role("status").inner_text()
+    assert "devices are rolled back" in page.get_by_role("status").inner_text()
     assert page.get_by_role("link", name="Abort").count() == 0

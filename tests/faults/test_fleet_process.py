@@ -87,8 +87,8 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     # A release whose answers are unsure goes back by itself.
     fleet.run("fleet", "rollout", "abort", "--fleet", "fleet", plan)
     fleet.roll_out("unsure.edge", "seconds = 600.0\nunsure = 0.05")
-    fleet.wait("went back")
-    assert re.search(r"release 1, idle: .*went back: \d+ of \d+ answers unsure, 5% allowed", fleet.said())
+    fleet.wait("rolled back")
+    assert re.search(r"release 1, idle: .*rolled back: \d+ of \d+ answers unsure, 5% allowed", fleet.said())
     device.send_signal(signal.SIGTERM)
     assert device.wait(PATIENCE) == 0
     state = State.open(fleet.folder / "dev")

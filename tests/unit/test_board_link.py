@@ -120,7 +120,7 @@ def test_weights_travel_in_a_package_that_a_gateway_runs(board: Board, tmp_path:
     package.write_bytes(made)
     assert parse_package(made, "made").files["boards/other.weights"] == other(board.weights("two", 9))
     with wired(board, tmp_path / "flash") as wire:
-        assert "left to the boot loader" in cli("device", "board", "update", wire.port, package, code=1)
+        assert "through its boot loader" in cli("device", "board", "update", wire.port, package, code=1)
         for counter, name in ((4, "two"), (3, "one")):
             made = with_weights(parse_package(made, "made"), name, board.weights(name, counter))
         package.write_bytes(made)
@@ -183,7 +183,7 @@ def test_weights_for_another_board_are_not_even_sent(board: Board, tmp_path: Pat
     data = bytearray(board.weights("one", 1))
     data[8] ^= 1
     with wired(board, tmp_path / "flash") as wire, serial.Serial(wire.port, timeout=0.02) as port:
-        with pytest.raises(CheckFailedError, match="firmware update, left to the boot loader"):
+        with pytest.raises(CheckFailedError, match="update the firmware with the boot loader"):
             update(BoardLine(port), bytes(data), "file")
         assert BoardLine(port).ask(link.ASK).state == 0
 

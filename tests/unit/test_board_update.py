@@ -122,7 +122,7 @@ def test_each_refusal_has_a_code_of_its_own(board: Board, tmp_path: Path) -> Non
 def test_weights_of_another_architecture_are_refused_on_both_sides(board: Board, tmp_path: Path) -> None:
     wide = replace(read_subject(board.runs["wide"], form="int8"), name="net")
     package = read_package(board.runs["wide"] / "small.edge")
-    with pytest.raises(CheckFailedError, match="firmware update, left to the boot loader"):
+    with pytest.raises(CheckFailedError, match="Update the firmware with the boot loader"):
         weights_body(wide, package, board.layout, 2)
     own = read_layout(slot_files(wide, PUBLIC)["net_layout.json"], "layout")
     swapped = board.file("swapped.bin", signed(weights_body(wide, package, own, 2)))
@@ -168,7 +168,7 @@ def test_the_desk_signs_only_for_the_code_and_the_key_of_the_boards(
     assert weights_for(read_package(carried), made.layout) is not None
     capsys.readouterr()
     new = str(tmp_path / "new.weights")
-    assert "firmware update" in cli(
+    assert "Update the firmware" in cli(
         "fleet", "weights", board.runs["wide"], *sign, "--counter", "3", "--out", new, code=1
     )
     sign[-1] = str(tmp_path / "other.key")

@@ -82,9 +82,9 @@ def test_a_newer_record_a_cut_one_and_strangers_are_refused(folder: Path, tmp_pa
         (whole, tmp_path, "a folder without one"),
     ):
         record.write_bytes(content)
-        text = cli("show", path, "--no-open", code=2)
-        assert text in text
-        assert text.count("\n") == 1
+        error = cli("show", path, "--no-open", code=2)
+        assert text in error
+        assert error.count("\n") == 1
     assert not (folder / PAGE_FILE).exists()
 
 

@@ -215,7 +215,7 @@ def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> 
 def test_with_labels_the_choice_rests_on_them() -> None:
     labelled = inject(_stretch(2000), seed=1)
     choice = choose(_watched(labelled), ThresholdRequest())
-    assert choice.measure.startswith("event F1 on labelled rows, 3 blocks in time")
+    assert choice.measure.startswith("event F1 on labelled rows, cross-validated over 3 blocks in time")
     assert choice.tried[0].skill > 0.2
     for one in choice.tried:
         assert one.why or 0 <= one.low <= one.skill <= one.high <= 1

@@ -240,4 +240,4 @@ def test_utility_is_measured_on_real_people_left_out(cli: Cli) -> None:
     with pytest.raises(InputError, match="at least three people"):
         few = DataSet(name="two", columns=people().columns, recordings=people().recordings[:2], rate=50.0)
         measure_utility(windows_of(few, 25), "jitter", {})
-    assert "left out" in cli("synth", "utility", "--help")
+    assert "held-out people" in cli("synth", "utility", "--help")

@@ -190,7 +190,7 @@ def test_a_slip_of_the_pen_is_said(model: Path, tmp_path: Path, cli: Cli, more: 
 
 
 def test_labels_that_alarm_must_be_named_and_a_package_carries_no_recordings(model: Path, cli: Cli) -> None:
-    assert "--alarm, of off, on" in cli("tune", model, code=2)
+    assert "--alarm, from off, on" in cli("tune", model, code=2)
     assert "a package, which has none" in cli("tune", package_path(model), "--alarm", "on", code=2)
     # Rows that were dealt to three sides at random are no recordings.
     with pytest.raises(InputError, match="a run that is split by group"):

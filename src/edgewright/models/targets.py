@@ -72,7 +72,7 @@ def sample_weights(weights: Any, samples: int) -> Floats:  # noqa: ANN401 - any 
         return np.ones(samples, np.float32)
     values = _column(weights, samples).astype(np.float64)
     if not np.isfinite(values).all() or (values < 0).any() or not values.sum():
-        raise TargetError("weights of at least 0, one of them above 0", "other weights", "sample_weight")
+        raise TargetError("weights of at least zero, one of them above zero", "other weights", "sample_weight")
     weighed: Floats = (values / values.mean()).astype(np.float32)
     return weighed
 

@@ -170,9 +170,9 @@ class Changes:
 def _rollout(one: RolloutSeen) -> str:
     stage = one.stages[one.stage]
     back = ", devices are called back" if one.revert else ""
-    text = f"{one.state} at stage {one.stage + 1} of {len(one.stages)} {stage.name!r}, {stage.percent:g} %{back}"
-    text = one.holds or (one.why if one.state in ("paused", "aborted") else "")
-    return f"{text}; {one.running:,} devices have release {one.counter}" + (f"; {text}" if text else "")
+    state = f"{one.state} at stage {one.stage + 1} of {len(one.stages)} {stage.name!r}, {stage.percent:g} %{back}"
+    reason = one.holds or (one.why if one.state in ("paused", "aborted") else "")
+    return f"{state}; {one.running:,} devices have release {one.counter}" + (f"; {reason}" if reason else "")
 
 
 _BROAD, _HIGH = 160, 10_000
