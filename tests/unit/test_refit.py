@@ -61,7 +61,7 @@ def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_
     assert found.fit is not None
     assert (found.fit.samples, found.fit.refitted) == (120, True)
     assert result.trace.evaluation == other.trace.evaluation
-    assert "the package has one on all 120" in found.provenance["result"]
+    assert "the package holds one on all 120" in found.provenance["result"]
     assert found.provenance["result"].startswith(read_package(other.package).manifest.provenance["result"])
     # As scikit-learn's pipeline fits all samples; the judged fit is another.
     samples = _material(small).samples
@@ -99,7 +99,7 @@ def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, 
     folder = tmp_path / "runs" / "small"
     assert text in " ".join((folder / "trace.html").read_text().split())
     assert json.loads((folder / "trace.json").read_text())["refit"]["samples"] == 120
-    assert "the package has one on all 120" in " ".join(cli("learn", folder, "--mode", "summary").split())
+    assert "the package holds one on all 120" in " ".join(cli("learn", folder, "--mode", "summary").split())
 
 
 def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: Path) -> None:
