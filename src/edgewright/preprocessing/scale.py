@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
+from edgewright.core.formatting import number
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, clip
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
@@ -164,13 +165,14 @@ def _why(estimator: Scale) -> str:
     }[estimator.method]
     factors = np.asarray(estimator.factor_, np.float64)
     spans = 1.0 / factors[factors > 0] if factors.any() else np.zeros(1)
+    smallest, largest = number(spans.min()), number(spans.max())
     if spans.max() < _ALIKE * spans.min():
         return (
-            f"Training is fastest on values near 1: column ranges are alike ({spans.min():.3g} to {spans.max():.3g}); "
+            f"Training is fastest on values near 1: column ranges are alike ({smallest} to {largest}); "
             f"each column is scaled to {what}, fitted on the training samples only."
         )
     return (
-        f"Column ranges differ from {spans.min():.3g} to {spans.max():.3g}; large ranges would dominate: each column "
+        f"Column ranges differ from {smallest} to {largest}; large ranges would dominate: each column "
         f"is scaled to {what}, fitted on the training samples only."
     )
 
