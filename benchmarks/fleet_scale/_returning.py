@@ -216,9 +216,8 @@ class Device:
             now = self._world.monotonic()
             try:
                 if now >= self.due:
-                    facts = msgspec.structs.replace(_FACTS, heard=heard)
-                    heard = False
-                    self.due = self._world.monotonic() + self._teller.tell(facts)
+                    first, heard = heard, False
+                    self.due = self._world.monotonic() + self._teller.tell(_FACTS, heard=first)
                 if now >= polls:
                     self._look()
                     polls = self._poll.due
