@@ -157,7 +157,9 @@ def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_k
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     try:
-        with pytest.raises(EdgewrightError, match=r"offline keys .*got --url .* alone - at .*--sign-only"):
+        with pytest.raises(
+            EdgewrightError, match=r"offline keys to sign a plan, got --url .* alone - at .*--sign-only"
+        ):
             ask("rollout", "start", *afar)
         with pytest.raises(EdgewrightError, match="a plan that was signed offline and published, got 'autumn'"):
             ask("rollout", "start", *afar, "--signed", "autumn")

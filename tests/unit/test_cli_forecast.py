@@ -120,7 +120,7 @@ def test_uneven_times_are_averaged_only_when_asked(tmp_path: Path, cli: Cli) -> 
     data.write_text("time,v\n" + "".join(f"{s:.1f},{np.sin(s / 3000):.4f}\n" for s in seconds))
     assert "--resample" in refused(cli, str(data), "--horizon", "10")
     record = cli.json("forecast", data, "--horizon", "10", "--resample", "300")
-    assert any("--resample" in note for note in record["notes"])
+    assert any("steps of 300 s (--resample)" in note for note in record["notes"])
 
 
 def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, cli: Cli) -> None:

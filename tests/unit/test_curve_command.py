@@ -22,7 +22,7 @@ def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, cli: Cli) -> None:
     file, out = str(table(tmp_path / "rows.csv", 500, "product")), tmp_path / "curve"
     shown = cli("curve", file, *QUICK, "--out", out)
     assert "predicted, 80 %" in shown
-    assert "twice the data (874 samples)" in shown
+    assert "the gain from twice the data (874 samples) is unknown" in shown
     assert "falls as size^-" in shown
     kept = msgspec.json.decode((out / "curve.json").read_bytes(), type=Curves)
     assert (kept.version, kept.data.points[-1].size) == (CURVE_VERSION, 437)

@@ -83,3 +83,9 @@ def test_dropout_trains_otherwise_and_answers_without_chance() -> None:
     assert bits(classifier(layers, seed=4)) != bits(dropped)
     np.testing.assert_array_equal(dropped.predict_proba(X), dropped.predict_proba(X))
     assert dropped.history_[-1].loss > plain.history_[-1].loss
+
+
+def test_dropout_leaves_no_trace_in_the_parameters() -> None:
+    model = classifier(({"kind": "dropout"}, {"kind": "dense", "units": 16}, {"kind": "dropout"}))
+    assert [len(layer) for layer in model.parameters_] == [0, 2, 0, 2]
+    assert [record.parameters for record in model.layer_records()] == [0, 7 * 16, 0, 17 * 3]
