@@ -41,7 +41,7 @@ def package_path(file_path: str | Path) -> Path:
 
 
 def load(path: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS) -> Predictor:
-    """Open a package, run its test vectors through the engine, and gives what answers.
+    """Open a package, run its test vectors through the engine, and return the predictor.
 
     Args:
         path: a run folder or a `.edge` file.
