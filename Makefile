@@ -125,15 +125,18 @@ bench-estimate: install
 bench-search: install
 	$(BIN)/python -m benchmarks.search
 
+# SHARE of the states after a cut or a kill that are opened again, drawn by chance.
+SHARE := 1
+
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of a device's store, opened again.
 faults: install
 	$(BIN)/pytest $(REMEMBER) --cache-clear -rs -m heavy -n 2 || { $(ALONE) -m heavy; }
-	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.faults --share $(SHARE)
 
 # The same of a fleet: its agent, what a device knows of signed metadata, and the control plane with all that it publishes.
 faults-fleet: install
-	$(BIN)/python -m benchmarks.faults_fleet
+	$(BIN)/python -m benchmarks.faults_fleet --share $(SHARE)
 
 # Resolves the newest versions again; needs the network. The file names no index.
 lock: install

@@ -10,7 +10,7 @@ import msgspec
 from edgewright.schema.advice import Advice, Traffic
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import Figures
-from edgewright.search.advise.placement import DEVICE, GATEWAY, SERVER, Setting, Work
+from edgewright.search.advise.placement import DEVICE, GATEWAY, SERVER, Computation, Setting
 from edgewright.search.advise.workflow import advise
 from ladder_problems import silent, table
 
@@ -24,14 +24,18 @@ ROUND = {
 
 def setting(*, battery: bool = True, told: float = 100.0, raw: float = 80_000.0, **figures: float) -> Setting:
     """Return a thousand answers a day of 10 ms at .1 W on the device; 80 kB of readings; 10 uW asleep."""
-    works = {DEVICE: Work("d", 0.01, 0.1), GATEWAY: Work("g", 0.001, 5.0), SERVER: Work("s", 0.0001, 100.0)}
+    works = {
+        DEVICE: Computation("d", 0.01, 0.1),
+        GATEWAY: Computation("g", 0.001, 5.0),
+        SERVER: Computation("s", 0.0001, 100.0),
+    }
     traffic = Traffic(rows_day=10_000.0, answers_day=1000.0, told_day=told, raw_bytes_day=raw)
     return Setting(traffic, Figures("ble", {**ROUND, **figures}), 1e-5, battery, ("light", "sound"), works)
 
 
 def with_figure(before: Setting, name: str, value: float) -> Setting:
     """Return the setting with one figure changed."""
-    return replace(before, figures=before.figures.having(**{name: value}))
+    return replace(before, figures=before.figures.with_values(**{name: value}))
 
 
 def small(folder: Path, **asked: object) -> Advice:

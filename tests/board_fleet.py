@@ -26,15 +26,16 @@ class ServedFleet:
 
     Args:
         folder: empty.
+        serving: further options of the server.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *serving: str) -> None:
         self.folder = folder
         self.run("fleet", "init", "fleet", "--product", "pump", *_ONE_KEY)
         served = folder / "served"
         with served.open("wb") as log:
             self.server = subprocess.Popen(
-                [COMMAND, "fleet", "serve", "fleet", "--port", "0"], cwd=folder, stderr=log, stdout=log
+                [COMMAND, "fleet", "serve", "fleet", "--port", "0", *serving], cwd=folder, stderr=log, stdout=log
             )
         until(lambda: "http://" in served.read_text(), served.read_text)
         self.url = _found(r"http://127\.0\.0\.1:\d+", served.read_text())

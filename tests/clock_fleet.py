@@ -1,4 +1,4 @@
-"""A fleet of real processes whose clocks are set while they run: `told_clock.c` is preloaded into them.
+"""A fleet of real processes whose clocks are set while they run: `offset_clock.c` is preloaded into them.
 
 The monotonic clock, by which processes wait, stays the machine's own, as where somebody sets the time of day.
 """
@@ -38,7 +38,7 @@ class Machine:
 
     Args:
         folder: of its clock.
-        library: made of `told_clock.c`.
+        library: made of `offset_clock.c`.
     """
 
     def __init__(self, folder: Path, library: Path) -> None:
@@ -59,13 +59,13 @@ class Machine:
         self.set(moment - time.time())
 
 
-def told_clock(folder: Path) -> Path:
+def offset_clock(folder: Path) -> Path:
     """Return the library that makes a clock wrong, for this machine."""
-    made = folder / "told_clock.so"
+    made = folder / "offset_clock.so"
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         left_out("no C compiler")
-    source = Path(__file__).with_name("told_clock.c")
+    source = Path(__file__).with_name("offset_clock.c")
     command = [str(compiler), "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(made), str(source)]
     subprocess.run([*command, "-lm", "-ldl"], check=True)
     return made
@@ -161,7 +161,7 @@ class ClockFleet:
     def __init__(self, folder: Path) -> None:
         self.folder, self.units = folder, list[Unit]()
         (folder / "server").mkdir()
-        self.library = told_clock(folder)
+        self.library = offset_clock(folder)
         self.clock = Machine(folder / "server", self.library)
         self.url, self.process, self._starts = "", None, 0  # type: str, subprocess.Popen[bytes] | None, int
         run(folder, "fleet", "init", "fleet", "--product", "pump", *[w for name in _ONE_KEY for w in (name, "1")])

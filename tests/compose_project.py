@@ -1,12 +1,14 @@
 """What `docker compose` does with a composition, without an engine and without images: real programs in namespaces.
 
 Nothing in the files is changed: names, ports and paths are those of the containers. What an image would bring is in
-`IMAGES` below; Debian's programs are of other versions than the images'. Grafana is not in Debian and is left out.
+`IMAGES` below; Debian's programs are of other versions than the images'.
+Grafana is not in Debian and is left out, as is what is not installed here.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -59,6 +61,7 @@ class Image:
     script: str = ""
 
 
+_BLACKBOX, _ALERTS = "prometheus-blackbox-exporter", "prometheus-alertmanager"
 IMAGES = {
     "edgewright-fleet": Image(("edgewright",)),
     "postgres": Image(script=_POSTGRES),
@@ -66,8 +69,18 @@ IMAGES = {
     "eclipse-mosquitto": Image(alone=("mosquitto", "-c", "/mosquitto/config/mosquitto.conf")),
     "nginx": Image(alone=("nginx", "-g", "daemon off;")),
     "prom/prometheus": Image(("prometheus",), user="65534"),
+    "prom/alertmanager": Image((_ALERTS,), user="65534"),
+    "prom/blackbox-exporter": Image((_BLACKBOX,)),
 }
-LEFT_OUT = ("grafana",)
+_MAYBE = {"blackbox": _BLACKBOX, "alertmanager": _ALERTS}
+LEFT_OUT = ("grafana", *(name for name, program in _MAYBE.items() if not shutil.which(program)))
+
+
+def _left(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the capabilities that a service has; None for what an engine leaves."""
+    if "ALL" not in record.get("cap_drop", ()):
+        return None
+    return tuple(name.lower() for name in record.get("cap_add", ()))
 
 
 class Project:
@@ -196,7 +209,8 @@ class Project:
             name=name, address=address or self.address[name], command=records, hosts=self._hosts(name),
             log=self.kept / f"{place or name}.log", user=str(record.get("user", image.user)),
             mounts=[*self._mounts(name, record), *more], settings=record.get("environment", {}), script=image.script,
-            files=int(record.get("ulimits", {}).get("nofile", 0)),
+            files=int(record.get("ulimits", {}).get("nofile", 0)), written=tuple(record.get("tmpfs", ())),
+            read_only=bool(record.get("read_only")), capabilities=_left(record),
         )  # fmt: skip
         return Container(self.host, what, self.kept / (place or name))
 
@@ -204,7 +218,7 @@ class Project:
         found = []
         for line in said.get("volumes", ()):
             source, target, *how = line.split(":")
-            if source.startswith("."):
+            if source.startswith((".", "/")):
                 path = (self.folder / source).resolve()
                 assert path.exists(), f"{name}: {source}, which an engine would make as an empty folder of root"
             else:

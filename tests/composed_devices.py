@@ -25,13 +25,13 @@ def update(fleet: Composed) -> None:
     """Enrol a device and update it by the commands of the document."""
     path = fleet.place / "device"
     path.mkdir()
-    package(fleet.deploy / "pump.edge", provenance={"seed": "1"})
+    package(fleet.data / "pump.edge", provenance={"seed": "1"})
     (fleet.media / "plan.toml").write_text("[trial]\nseconds = 4.0\n")
     ticket = token(fleet)
     rows = Rows(path / "rows.csv")
     # It asks by itself once an hour: what comes sooner came because the broker said so.
     line = [
-        COMMAND, "device", "run", "--fleet", f"https://{NAME}", "--ca", str(fleet.deploy / "secrets/ca.pem"),
+        COMMAND, "device", "run", "--fleet", f"https://{NAME}", "--ca", str(fleet.data / "secrets/ca.pem"),
         "--broker", f"mqtts://{NAME}", "--token", ticket, "--store", str(path / "store"), "--poll", "3600",
         "--source", f"csv:{path / 'rows.csv'}",
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def reporting(fleet: Composed, count: int = 6) -> Iterator[Reporting]:
     """Provide some of them, at work until the end."""
     tokens = fleet.place / f"token-{time.monotonic_ns()}"
     tokens.write_text(token(fleet))
-    program, ca = Path(__file__).parent / "reporting_devices.py", fleet.deploy / "secrets" / "ca.pem"
+    program, ca = Path(__file__).parent / "reporting_devices.py", fleet.data / "secrets" / "ca.pem"
     line = [sys.executable, str(program), f"https://{NAME}", str(ca), str(tokens), str(count)]
     process = fleet.outside(*line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None

@@ -39,11 +39,12 @@ class Composed:
     """A composition that runs.
 
     Args:
-        place: empty, for its files; `place/deploy` is a copy of the repository's.
+        place: empty, for its files; `place/deploy` is a copy of the repository's, `place/data` has fleet and keys.
     """
 
     def __init__(self, place: Path) -> None:
         self.place, self.deploy, self.media = place, place / "deploy", place / "media"
+        self.data = place / "data"
         shutil.copytree(ROOT / "deploy", self.deploy)
         self.project: Project | None = None
         self.said = ""
@@ -52,7 +53,7 @@ class Composed:
     def engine(self) -> Project:
         """What stands for the container engine; made when it is first asked for."""
         if self.project is None:
-            self.project = Project(self.deploy, {"FLEET_HOST": NAME})
+            self.project = Project(self.deploy, {"FLEET_HOST": NAME, "FLEET_DIR": str(self.data)})
         return self.project
 
     def type(self, name: str, names: dict[str, str] | None = None) -> str:
@@ -66,7 +67,7 @@ class Composed:
         for message, meant in (names or {}).items():
             assert message in script, message
             script = script.replace(message, meant)
-        file_path = self.place if name == "begin" else self.deploy
+        file_path = self.place if name == "begin" else self.data
         requested, answered, answer = os.pipe(), os.pipe(), self.place / "answer"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         with tempfile.TemporaryFile("w+") as output:
@@ -133,7 +134,7 @@ class Composed:
     def web(self) -> Iterator[httpx.Client]:
         """Provide a client of nginx at its published port; its certificate is checked for the name."""
         address = self.engine.reach("nginx", 443)
-        trusted = ssl.create_default_context(cafile=str(self.deploy / "secrets" / "ca.pem"))
+        trusted = ssl.create_default_context(cafile=str(self.data / "secrets" / "ca.pem"))
 
         def named(request: httpx.Request) -> None:
             request.extensions["sni_hostname"] = NAME
@@ -158,9 +159,9 @@ def composed(place: Path) -> Iterator[Composed]:
             left_out(f"{program} is not installed here")
     made = Composed(place)
     try:
-        made.said = made.type("begin")
+        made.said = made.type("begin", {'"$HOME/edgewright"': str(made.data)})
         made.engine.publish()
-        keys = made.deploy / "fleet" / "keys" / "offline"
+        keys = made.data / "fleet" / "keys" / "offline"
         shutil.copytree(keys, made.media)  # onto a stick, mounted for the user of the servers
         shutil.rmtree(keys)
         for one in (made.media, *made.media.iterdir()):

@@ -64,6 +64,8 @@ class Started:
         user: `UID:GID` or empty for root; `account` is its name there.
         script: lines of a shell, run by root within it before the program: what an image does first.
         files: most open files; 0 for this machine's.
+        read_only: nothing is written but to mounts and `written`, folders in memory.
+        capabilities: that are left; None for those that an engine leaves.
     """
 
     name: str
@@ -77,6 +79,9 @@ class Started:
     settings: Mapping[str, str] = field(default_factory=dict)
     script: str = ""
     files: int = 0
+    read_only: bool = False
+    written: Sequence[str] = ()
+    capabilities: Sequence[str] | None = None
 
 
 class Host:
@@ -145,7 +150,7 @@ class Container:
             return subprocess.CompletedProcess(command, 125, "", "it has not begun")
         line = ["nsenter", "--target", str(self.first), *_APART, "--root"]
         line += ["env", "--chdir=/", "-i", *(f"{name}={value}" for name, value in _settings(self.what).items())]
-        line += [*_as(self.what.user), "--", *command]
+        line += [*_as(self.what), "--", *command]
         return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
     def signal(self, number: int) -> None:
@@ -226,6 +231,8 @@ def _begin(what: Started, place: Path) -> str:
         uid, _, gid = what.user.partition(":")
         known = f"{what.account}:x:{uid}:{gid or uid}::/tmp:/bin/sh"
         lines.append(f"echo {known} >>{root}/etc/passwd")
+    for written in what.written:
+        lines += [f"mkdir -p {root}{written}", f"mount -t tmpfs -o mode=1777 written {root}{written}"]
     lines += ["until ip -o route show default | grep -q via; do sleep 0.02; done"]
     if what.files:
         lines.append(f"ulimit -n {what.files} 2>/dev/null || ulimit -n $(ulimit -Hn)")  # an engine may raise it
@@ -236,7 +243,10 @@ def _begin(what: Started, place: Path) -> str:
         command = ["bash", "-eu", "/run/image.sh", *what.command]
     else:
         command = list(what.command)
-    lines.append(f"exec chroot {root} {shlex.join([*inner, *_as(what.user), '--', *command])}")
+    if what.read_only:
+        shut = [f"{root}{path}" for path in ("/tmp", "/run") if path not in what.written]  # noqa: S108
+        lines += [f"mount -o remount,ro {path}" for path in (root, *shut)]
+    lines.append(f"exec chroot {root} {shlex.join([*inner, *_as(what), '--', *command])}")
     return "\n".join(lines) + "\n"
 
 
@@ -245,8 +255,11 @@ def _settings(what: Started) -> dict[str, str]:
     return {**own, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **what.settings}
 
 
-def _as(user: str) -> list[str]:
+def _as(what: Started) -> list[str]:
     """Return the line before a command that gives away what an engine does not leave."""
-    line = ["setpriv", f"--bounding-set={_BOUND}", "--inh-caps=-all"]
+    left = what.capabilities
+    bound = _BOUND if left is None else ",".join(["-all", *(f"+{name}" for name in left)])
+    line = ["setpriv", f"--bounding-set={bound}", "--inh-caps=-all", *([] if left is None else ["--no-new-privs"])]
+    user = what.user
     uid, _, gid = user.partition(":")
     return [*line, f"--reuid={uid}", f"--regid={gid or uid}", "--clear-groups"] if user else line

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
 from edgewright.fleet.server.publishing.publisher import Publisher
 from edgewright.fleet.server.publishing.restore import begin
+from edgewright.fleet.server.rollouts.offered import RolloutTimes
 from edgewright.fleet.server.rollouts.scheduler import Scheduler
+from edgewright.fleet.server.rollouts.stage_verdict import judge_stage
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.fleet.server.signer.service import LocalSigner
 from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
+from edgewright.schema.fleet_watch import GateSeen
 from fleet_folder import fleet, package, publish
 
 NOW = 1_800_000_000.0
@@ -39,28 +46,47 @@ def plan(**said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
     back = Release(product=release.product, counter=number, target=target, sha256="b" * 64, length=9)
     fields: dict[str, Any] = {
         "id": "first", "release": release, "revert": back, "salt": "5" * 64, "stages": STAGES, "gates": (FAILED,),
-        "starts": NOW, "expires": NOW + 30 * 24 * HOUR, "enrolled": NOW,
+        "starts": NOW, "expires": NOW + 30 * 24 * HOUR, "enrolled": NOW, "silence": HOUR / 2,
     }  # fmt: skip
     return Plan(**{**fields, **said})
 
 
+def gates_of(
+    connection: sa.Connection, plan: Plan, since: float, now: float, *, listening: float = 0.0, every: float = 900.0
+) -> tuple[GateSeen, ...]:
+    """Return what each gate of a plan says in its first stage, before the dwell is over."""
+    times = RolloutTimes(now=now, began=since, entered=since, due=now + 1.0, listening=listening, every=every)
+    return judge_stage(connection, plan, 0, times)[:-1]
+
+
+@functools.cache
+def _template(now: float) -> tuple[Path, tuple[Release, Release], Release]:
+    """Create a fleet with two releases and its database once a process: its folder, the releases, the way back."""
+    folder = Path(tempfile.mkdtemp(prefix="example-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = fleet(folder / "fleet", now)
+    first, second = (publish(made, package(folder, seed), now) for seed in ("0", "1"))
+    database = open_database(made.folder)
+    committer = Committer(database.writing, thread=False)
+    begin(made, database, committer, now)
+    committer.close()
+    database.close()
+    return folder, (first[0].release, second[0].release), second[1].release
+
+
 class Example:
-    """Everything of a control plane but its door.
+    """A control plane without its server, over a fleet with two releases.
 
     Args:
-        folder: empty; the fleet is made in it.
+        folder: empty; the fleet is copied into it.
         now: seconds since 1970.
     """
 
     def __init__(self, folder: Path, now: float = NOW) -> None:
-        folder.mkdir(exist_ok=True)
-        self.now, self.folder = now, folder
-        self.fleet: Fleet = fleet(folder / "fleet", now)
-        self.releases: list[Release] = []
-        for seed in ("0", "1"):
-            made = publish(self.fleet, package(folder, seed), now)
-            self.releases.append(made[0].release)
-        self.back = made[1].release
+        template, releases, self.back = _template(now)
+        shutil.copytree(template, folder, dirs_exist_ok=True)
+        self.now, self.folder, self.releases = now, folder, list(releases)
+        self.fleet: Fleet = open_fleet(folder / "fleet")
         self.open()
 
     def open(self) -> None:
@@ -101,6 +127,8 @@ class Example:
 
     def write(self, table: sa.Table, *rows: dict[str, Any]) -> None:
         """Rows, in one transaction."""
+        if not rows:
+            return
         self.committer.submit(lambda connection: connection.execute(sa.insert(table), list(rows)) and None).result()
 
     def enrol(self, count: int, first: int = 0, **said: Any) -> list[str]:  # noqa: ANN401 - columns
@@ -145,6 +173,18 @@ class Example:
             for n in names
         ]
         self.write(intents, *rows)
+
+    def speak(self, names: list[str], **said: Any) -> None:  # noqa: ANN401 - columns
+        """Devices whose last report came now."""
+        values = {"last_report_at": self.now, **said}
+        where = devices.c.id.in_(names)
+        self.committer.submit(lambda c: c.execute(sa.update(devices).where(where).values(**values)) and None).result()
+
+    def update(self, names: list[str], plan: str = "first") -> None:
+        """Devices that were permitted, confirmed the release, and report that they run it."""
+        self.allow(names, plan)
+        self.end(names, "confirmed", plan=plan)
+        self.speak(names, counter=self.releases[1].counter)
 
     def report(self, names: list[str], counter: int, **said: Any) -> None:  # noqa: ANN401 - columns
         """Report with vitals of an hour."""

@@ -127,7 +127,8 @@ class Watched:
         now = self.clock.now
         plan = Plan(**{
             "id": PLAN, "release": self.new, "revert": self.back, "salt": "5" * 64, "stages": STAGES, "gates": GATES,
-            "starts": now, "expires": now + 30 * 86_400.0, "enrolled": now, "note": "colder nights", **said,
+            "starts": now, "expires": now + 30 * 86_400.0, "enrolled": now, "note": "colder nights",
+            "unconfirmed": 100.0, **said,
         })  # fmt: skip
         publish_plan(self.folder, plan, now=now)
         answer = awaited(self.client.ask("POST", "/v1/fleet/rollouts", {"plan": plan.id}, local=True))

@@ -221,16 +221,26 @@ class Device:
             assert self.slots.put("a", data, made, 0)
         self.start()
 
+    def environment(self) -> str:
+        """Of the agent that starts now."""
+        return ""
+
+    def prepare(self, slot: str) -> str:
+        """Install the agent that the package of a slot carries."""
+        return ""
+
     def start(self) -> None:
+        environment = self.environment()
         self.process, self.listener = Process(self.slots), Listener()
         state = State.open(self.folder, self.opener)
         if not state.link.device:
             state.enrol(Enrolled(device=DEVICE, tags=(), batch="one", at=BORN, nonce="n1"))
         self.agent = Agent(
-            DeviceConfig(product=PRODUCT, profile="gateway", version="0.1.0"), state=state, slots=self.slots,
+            DeviceConfig(product=PRODUCT, profile="gateway", version="0.1.0", environment=environment),
+            state=state, slots=self.slots,
             runner=self.process,
             trust=self.fleet, packages=self.fleet, control=self.fleet, reporter=self.listener, clock=self.clock,
-            chance=Even(),
+            chance=Even(), prepare=self.prepare,
         )  # fmt: skip
 
     @property

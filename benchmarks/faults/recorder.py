@@ -84,6 +84,8 @@ class Recorder(apsw.VFS):
         known = self.name_of(path) or path.name
         if flags[0] & apsw.SQLITE_OPEN_CREATE and not path.exists():
             self.note(Operation("create", known))
+        elif known not in self._databases:
+            self._look()  # created empty beforehand, with its mode
         self._databases.add(known)
         self._seen.pop(known, None)
         return _File(self, known, path, name, flags)
@@ -147,7 +149,7 @@ class Recorder(apsw.VFS):
                 note(step)
 
     def _plain(self, folder: Path, above: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield names and shapes of folders and of files that are not SQLite's."""
+        """Yield names and shapes of folders and of files that are not SQLite's; links are not followed."""
         if not folder.is_dir():
             return
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -155,7 +157,7 @@ class Recorder(apsw.VFS):
             if entry.is_dir(follow_symlinks=False):
                 yield name, entry.stat(follow_symlinks=False)
                 yield from self._plain(folder / entry.name, f"{name}/")
-            elif name not in self._databases and not name.endswith("-shm"):
+            elif not entry.is_symlink() and name not in self._databases and not name.endswith("-shm"):
                 yield name, entry.stat(follow_symlinks=False)
 
 

@@ -12,11 +12,17 @@ import sys
 import time
 
 from benchmarks.table import Told
+from edgewright.fleet.protocol.plans.options import PlanOptions
+from edgewright.fleet.protocol.plans.parser import gate, stages
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
 
 RUNS = ((10_000, 7.0, 600.0, 8e9), (100_000, 1.0, 1200.0, 8e9))
 """Devices, days, seconds of one processor, bytes."""
+PLAN = PlanOptions(
+    stages=stages("canary:1%@3h,quarter:25%,all:100%", 7200.0), silence=1800.0,
+    gates=tuple(map(gate, ("failed<=20%", "silent<=30%", "unsure<=30%", "alarms<=20", "latency<=500ms"))),
+)  # fmt: skip
 _SHARE = float(os.environ.get("EDGEWRIGHT_SIMULATED", "1"))
 
 
@@ -37,7 +43,7 @@ def measure(told: Told) -> None:
 
 def _one(devices: int, days: float) -> str:
     began = time.perf_counter()
-    result = simulate(Settings(devices=devices, days=days))
+    result = simulate(Settings(devices=devices, days=days, plan=PLAN))
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return f"{time.process_time()} {time.perf_counter() - began} {held} {float(result.good)}"
 

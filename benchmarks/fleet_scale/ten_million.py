@@ -14,6 +14,7 @@ from benchmarks.table import ROOT, Told, markdown
 from edgewright.fleet.protocol.layout import DAY, LONGEST, TIMESTAMP
 from edgewright.fleet.repository.static_export import CACHE
 from edgewright.fleet.server.api.authentication import _KEPT as KEYS_IN_MEMORY
+from edgewright.fleet.server.connection_limits import FULL, MOST
 from edgewright.fleet.server.control_plane import Limits
 from edgewright.fleet.server.rollouts.scheduler import RENEW
 from edgewright.fleet.server.rollouts.worker import EVERY
@@ -22,6 +23,7 @@ DOCUMENT = ROOT / "docs" / "scale.md"
 POLL = 60.0
 """Seconds between two polls of a device, by default; between 90 and 110 % of it."""
 LATEST = 1.1
+_CONNECTIONS, _MOBILE = "bench-fleet-scale PARTS=connections", "bench-fleet-scale PARTS=mobile"
 _TRAFFIC, _REPLICAS = "bench-fleet-scale PARTS=traffic", "bench-fleet-scale PARTS=replicas"
 
 
@@ -52,9 +54,19 @@ MEASURED = {
     "count_each": Measured(
         2.84e-6, "s", "by the clock, to count a device for the metrics, PostgreSQL", "bench-fleet-scale PARTS=counting"
     ),
+    "tls_memory": Measured(21_769, "bytes", "memory of a server for a kept TLS connection", _CONNECTIONS),
+    "tls_cpu": Measured(0.68e-3, "s", "of its processor for a new TLS connection and a poll", _CONNECTIONS),
+    "tls_poll": Measured(0.11e-3, "s", "of its processor for a poll on a kept one", _CONNECTIONS),
+    "mobile_poll": Measured(597, "bytes", "a poll on a kept connection, with IP, TCP and TLS", _MOBILE),
+    "mobile_report": Measured(1598, "bytes", "a report on it", _MOBILE),
+    "mobile_begin": Measured(2152, "bytes", "a new TLS connection and its end, certificate of 0.5 kB", _MOBILE),
 }
+NGINX_TLS, NGINX_CPU = 16_074, 1.08e-3
+"""Bytes of a kept TLS connection of nginx 1.22, and seconds of its processor for a new one; measured once by hand."""
 PACKAGE, RELEASES_A_YEAR, STEPS_A_RELEASE, EDGES = 300e3, 12, 6, 300
 """Assumed: bytes of a package, releases a year, times that a rollout moves on, places of a cache."""
+WORKER = 27_000
+"""Devices of a worker of deploy/nginx.conf: 30,000 connections, a tenth of them free for those to servers."""
 PRICES = {
     "core": (25.0, "a core of a server for a month"),
     "disk": (0.10, "a GB of disk for a month"),
@@ -194,8 +206,52 @@ def blocks() -> dict[str, str]:
         "fleets": markdown(["", *(one.name for one in fleets)], rows),
         "lifetimes": markdown(["what a device waits for", "at most", "together", "two poll periods"], lives),
         "files": markdown(["", ""], files),
+        "connections": markdown(
+            [
+                "devices",
+                "servers without nginx",
+                "their memory",
+                "cores for polls",
+                "cores while all come back in 1 min",
+                "nginx workers",
+                "its memory",
+                "its cores while all come back",
+            ],
+            _connections(),
+        ),
+        "mobile": markdown(["pace", "a day", "30 days", "a day, chain of 3.5 kB", "30 days"], _mobile()),
         "prices": markdown(["assumed price", ""], prices),
     }
+
+
+def _connections() -> list[list[str]]:
+    """Return what devices take that keep a TLS connection and poll each minute, of servers and of nginx."""
+    rows = []
+    for devices in (15_000, 200_000, 1_000_000):
+        polls, server, nginx = devices / POLL, MEASURED["tls_memory"].value, NGINX_TLS
+        rows.append([
+            f"{devices:,}", f"{-(-devices // int(FULL * MOST)):,}", _size(devices * server),
+            f"{polls * MEASURED['tls_poll'].value:.2f}", f"{devices / 60 * MEASURED['tls_cpu'].value:.1f}",
+            f"{-(-devices // WORKER)}", _size(devices * nginx), f"{devices / 60 * NGINX_CPU:.1f}",
+        ])  # fmt: skip
+    return rows
+
+
+def _mobile() -> list[list[str]]:
+    """Return a device's bytes a day and a month on a mobile line, by its pace."""
+    m = {key: one.value for key, one in MEASURED.items()}
+    poll, report, begin, chain = m["mobile_poll"], m["mobile_report"], m["mobile_begin"], 3000.0
+    rows = []
+    for name, polls, reports, connections in (
+        ("defaults: poll and report each minute, one connection", 1440, 1440, 1),
+        ("poll each minute, report each 15 minutes", 1440, 96, 1),
+        ("poll and report each hour, together", 24, 24, 24),
+        ("poll and report each hour, apart", 24, 24, 48),
+    ):
+        day = polls * poll + reports * report + connections * begin
+        public = day + connections * chain
+        rows.append([name, _size(day), _size(30 * day), _size(public), _size(30 * public)])
+    return rows
 
 
 def _figure(one: Measured) -> str:

@@ -21,9 +21,9 @@ from benchmarks.language.picture_pair import coarse_names, grid, shelf
 from benchmarks.language.row import DATA
 from edgewright.language.utterances import read
 from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.search.curves.intent_learner import IntentLearner
 from edgewright.search.curves.measure import Learner
-from edgewright.search.curves.of_samples import OfSamples, drawn, pieces_of
-from edgewright.search.curves.of_text import OfText
+from edgewright.search.curves.rung_learner import RungLearner, draw_subset, pieces_of
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.metrics import choose
 from edgewright.search.ladder.setup import problem_and_config
@@ -67,12 +67,12 @@ def rung_from_half(problem: Problem, config: PipelineConfig) -> str:
 def _half(problem: Problem, fold: Fold, seed: int) -> Indices:
     pieces = pieces_of(problem, fold.train)
     count = max(1, round(HALF * len(fold.train)))
-    return drawn(problem, pieces, count, count, 0, seed)
+    return draw_subset(problem, pieces, count, count, 0, seed)
 
 
 def _of(problem: Problem, config: PipelineConfig, metric: str) -> Made:
     rung = rung_from_half(problem, config)
-    return rung, partial(OfSamples, problem, config, rung, choose(problem, metric)[0])
+    return rung, partial(RungLearner, problem, config, rung, choose(problem, metric)[0])
 
 
 def _samples(
@@ -95,7 +95,7 @@ def _text(folder: str, *files: str) -> Case:
         file_path = DATA / folder
         found = [read(path) for file in files for path in sorted(file_path.glob(file))]
         judges = tuple(one for part in found for one in part.validation)
-        return OfText(folder, tuple(one for part in found for one in part.utterances), judges, size=STUDENT)
+        return IntentLearner(folder, tuple(one for part in found for one in part.utterances), judges, size=STUDENT)
 
     return Case(folder, lambda: ("student", learner))
 

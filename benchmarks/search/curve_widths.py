@@ -20,8 +20,8 @@ from benchmarks.table import markdown
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.curves.measure import Learner
-from edgewright.search.curves.noise import FEWEST_WRONG, LEVEL, WIDER, WIDEST
-from edgewright.search.curves.of_samples import OfSamples
+from edgewright.search.curves.noise import FEWEST_WRONG, INTERVAL_FACTOR, LEVEL, MAX_RELATIVE_WIDTH
+from edgewright.search.curves.rung_learner import RungLearner
 from edgewright.search.ladder.metrics import choose
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.problem import problem_of_pipeline
@@ -70,7 +70,7 @@ class Tried:
 
     def answerable(self, factor: float) -> bool:
         """Return whether anything is promised."""
-        return self.width(factor) <= WIDEST and self.wrong >= FEWEST_WRONG
+        return self.width(factor) <= MAX_RELATIVE_WIDTH and self.wrong >= FEWEST_WRONG
 
 
 def factor_of(some: Sequence[Tried]) -> float:
@@ -97,7 +97,7 @@ def main(wanted: list[str]) -> int:
         inside, promised, held = inside + counts[0], promised + len(answers), held + counts[1]
     rows.append(["all", f"{factor_of(found):.2f}", f"{inside} of {len(found)}", f"{held} of {promised}"])
     print(markdown(["set left out", "factor of the others", "inside", "answerable: inside"], rows))
-    print(f"promise widens by {WIDER}")
+    print(f"promise widens by {INTERVAL_FACTOR}")
     return int(held < LEVEL * promised)
 
 
@@ -114,7 +114,7 @@ def _of_set(
             except InputError:  # too few people or blocks for three sizes
                 continue
             interval, last = record.data.predicted, record.data.points[-1].mean
-            low, high = (math.log(end / interval.value) / WIDER for end in (interval.low, interval.high))
+            low, high = (math.log(end / interval.value) / INTERVAL_FACTOR for end in (interval.low, interval.high))
             made.append(
                 Tried(group, title, interval.value, record.data.measured or 0.0, low, high, last * record.judges)
             )
@@ -127,4 +127,4 @@ def _learner(place: str, table: dict[str, object], window: WindowConfig | None, 
         problem = problem_of_pipeline(config)
     else:
         problem, config, _ = problem_and_config(str(DATA / place), table, window=window)
-    return OfSamples(problem, config, rung, choose(problem, "accuracy")[0])
+    return RungLearner(problem, config, rung, choose(problem, "accuracy")[0])

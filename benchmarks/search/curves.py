@@ -18,7 +18,7 @@ from benchmarks.search._curve_records import curve, kept
 from benchmarks.table import markdown
 from edgewright.schema.curve import CurveRecord
 from edgewright.search.curves.measure import Learner
-from edgewright.search.curves.noise import WIDEST
+from edgewright.search.curves.noise import MAX_RELATIVE_WIDTH
 from edgewright.search.curves.verdict import figure
 
 WANTED = 0.8
@@ -94,7 +94,7 @@ def main(wanted: list[str]) -> int:
 
 def summary(found: list[CurveRecord]) -> str:
     """Coverage and sharpness, of all and of those that say beforehand that they can answer."""
-    inside, sharp = sum(bool(one.inside) for one in found), sum(width(one) <= WIDEST for one in found)
+    inside, sharp = sum(bool(one.inside) for one in found), sum(width(one) <= MAX_RELATIVE_WIDTH for one in found)
     promised = [one for one in found if not one.unanswerable]
     held = sum(bool(one.inside) for one in promised)
     return (

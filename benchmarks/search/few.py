@@ -18,7 +18,7 @@ from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.search.ladder.features import part_of
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.metrics import METRICS, codes
-from edgewright.search.ladder.model_comparison import Climb, Judge, choose_with_few
+from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState, choose_with_few
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.problem import Problem
 
@@ -27,7 +27,7 @@ METRIC = "balanced-accuracy"
 PEOPLE, DRAWS = (3, 4, 6, 8, 10), {"wisdm": 8, "stairs": 8, "watch": 4}
 
 
-class Many(Judge):
+class Many(ComparisonCriteria):
     """Takes few people for many, as the ladder did before."""
 
     few = property(lambda self: False)
@@ -47,7 +47,7 @@ def problem_of(name: str) -> tuple[Problem, PipelineConfig]:
 def choices(ladder: Ladder, sizes: dict[str, tuple[float, float]]) -> tuple[str, str, str]:
     """Return the rung by corrected intervals, by the rule for few people, and the one with the best score."""
     judge = ladder.judge
-    many, few = Climb(Many(**{f.name: getattr(judge, f.name) for f in fields(judge)}), 0), Climb(judge, 0)
+    many, few = LadderState(Many(**{f.name: getattr(judge, f.name) for f in fields(judge)}), 0), LadderState(judge, 0)
     for name, answers in ((name, ladder.answers[name]) for name in ladder.offered):
         many.step(name, answers, size=sizes[name])
         few.step(name, answers, size=sizes[name])
@@ -61,7 +61,7 @@ def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> 
     drawn = np.sort(np.random.default_rng(1000 * people + draw).permutation(count)[:people])
     mine = np.isin(problem.units, drawn)
     rows, others = np.flatnonzero(mine), np.flatnonzero(~mine)
-    part = problem.some(rows)
+    part = problem.subset(rows)
     if len(np.unique(part.y)) < len(problem.classes):
         return None
     ladder = Ladder(replace(part, units=np.searchsorted(drawn, part.units)), config,

@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", MANY)
 def test_every_export_is_c_plus_plus(name: str, compiler: str, folder: Callable[[str], Path]) -> None:
@@ -53,6 +54,7 @@ def test_every_export_is_c_plus_plus(name: str, compiler: str, folder: Callable[
         call(folder(name), *COMPILERS[compiler], f"-std={standard}", *_CPP, "-fsyntax-only", "all.c")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MANY)
 def test_every_export_is_c_without_a_warning_and_nothing_in_it_is_static_but_tables(
     name: str, folder: Callable[[str], Path]

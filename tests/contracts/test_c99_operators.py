@@ -31,6 +31,7 @@ def compiler() -> None:
     need_compiler()
 
 
+@pytest.mark.slow
 def test_every_float_operator_gives_what_numpy_gives(tmp_path: Path) -> None:
     graph = cases()
     x = np.random.default_rng(12).uniform(-3, 3, (4, 216)).astype(np.float32)

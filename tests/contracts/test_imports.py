@@ -53,6 +53,7 @@ def test_load_needs_the_base_install_only() -> None:
     }
 
 
+@pytest.mark.slow
 def test_all_rooms_of_a_device_need_the_base_install_only() -> None:
     code = """
 import importlib, pkgutil

@@ -35,6 +35,7 @@ def test_the_ladder_goes_from_the_majority_to_a_large_network() -> None:
     assert len({rung.rank for rung in RUNGS.values()}) == len(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNGS)
 def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) -> None:
     rung, whole = RUNGS[name], problem.parts(RUNGS[name].columns)[-1]

@@ -47,6 +47,7 @@ def test_the_folder_has_the_optimisers_of_the_configuration() -> None:
     assert set(OPTIMISERS) >= {"adam", "adamw", "schedule_free_adamw", "prodigy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_an_optimiser_lowers_the_loss(optimiser: str) -> None:
     result = fitted(optimiser)

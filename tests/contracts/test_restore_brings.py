@@ -15,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from edgewright.cli.main import cli
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.repository.public_files import read_published
 from fleet_folder import package
 
 
@@ -69,6 +71,7 @@ def packages(public: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (public / "targets" / "packages").iterdir()}
 
 
+@pytest.mark.slow
 def test_what_was_published_after_the_backup_is_fetched_and_a_lost_key_is_named(lost: Path, tmp_path: Path) -> None:
     before = packages(lost / "public")
     with cached(tmp_path / "www") as address:
@@ -82,6 +85,7 @@ def test_what_was_published_after_the_backup_is_fetched_and_a_lost_key_is_named(
     assert "missing" not in text
 
 
+@pytest.mark.slow
 def test_what_is_damaged_there_is_not_taken_and_told(lost: Path, tmp_path: Path) -> None:
     before = packages(lost / "public")
     for path in (tmp_path / "www" / "targets" / "packages").iterdir():
@@ -94,3 +98,34 @@ def test_what_is_damaged_there_is_not_taken_and_told(lost: Path, tmp_path: Path)
     assert new
     assert not packages(lost / "public").keys() & new
     assert record["keyless"] == ["snapshot"]
+
+
+@pytest.mark.slow
+def test_what_is_published_next_takes_a_number_that_nobody_used(lost: Path, tmp_path: Path) -> None:
+    """The folder is whole before the next command: a number of the lost releases would be refused by devices."""
+    with cached(tmp_path / "www") as address:
+        ask("restore", "--fleet", str(lost), "--from", address)
+    assert published(lost) == published(tmp_path / "burnt")
+    said = ask("publish", str(package(tmp_path, "2")), "--fleet", str(lost))
+    (waiting,) = (lost / "incoming").iterdir()
+    assert "main 5: " in said, said
+    taken = {name for name in waiting.read_text().split('"') if name.startswith("packages/")}
+    assert not {name for name in taken if (tmp_path / "burnt" / "public" / "targets" / name).exists()}
+
+
+@pytest.mark.slow
+def test_a_change_that_was_published_after_the_backup_does_not_come_again(lost: Path, tmp_path: Path) -> None:
+    """The backup was made while a signed change waited; devices have it by now, and another of the same number."""
+    ask("publish", str(package(tmp_path, "3")), "--fleet", str(lost))  # as another machine did, unknown to devices
+    waiting = sorted((lost / "incoming").iterdir())
+    assert len(waiting) == 1
+    with cached(tmp_path / "www") as address:
+        text = ask("restore", "--fleet", str(lost), "--from", address)
+    assert not list((lost / "incoming").iterdir())
+    assert "warning: withdrew a signed change that what is published replaces" in text
+    assert "main 5: " in ask("publish", str(package(tmp_path, "2")), "--fleet", str(lost))
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    """Return the metadata that a device reads, by role."""
+    return read_published(open_fleet(folder))

@@ -9,10 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.server.database.tables import devices, outcomes, written
-from edgewright.fleet.server.rollouts.gate_votes import judge_all
 from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_plan import Gate
-from rollout_example import FAILED, Example, plan
+from rollout_example import FAILED, Example, gates_of, plan
 
 HOUR = 3600.0
 FIRMWARE = Gate(measure="firmware", limit=0.1)
@@ -34,7 +33,7 @@ def said(example: Example, *gates: Gate) -> list[tuple[str, int]]:
     """Word of each gate, and how many were heard."""
     made = plan(gates=gates)
     with example.database.reading() as connection:
-        judged = judge_all(connection, made, example.now - HOUR, example.now, listening=example.now - HOUR)
+        judged = gates_of(connection, made, example.now - HOUR, example.now, listening=example.now - HOUR)
     return [(one.said, one.heard) for one in judged]
 
 

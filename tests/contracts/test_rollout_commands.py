@@ -35,6 +35,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_a_rollout_from_start_to_abort(folder: Path) -> None:
     here = ("--fleet", str(folder))
     started = ask(
@@ -43,13 +44,14 @@ def test_a_rollout_from_start_to_abort(folder: Path) -> None:
         "--holdout", "5%", "--id", "spring",
     )  # fmt: skip
     assert "spring: main 2" in started.output
-    assert "about 0 of 0 devices and its gates need 5" in started.output
     assert "running at stage 1 of 3 'canary', 1 %" in started.output
     plan = json.loads(next((folder / "public" / "targets" / "plans").glob("*.spring.json")).read_bytes())
     assert [gate["measure"] for gate in plan["gates"]] == ["alarms", "latency"]
     assert plan["cohorts"]["chosen"]["tags"] == ["north"]
     assert plan["windows"] == [{"format": 1, "days": [5, 6], "start": 120, "end": 300}]
     assert (plan["pace"], plan["holdout"], plan["revert"]["counter"]) == (100.0, 5.0, 3)
+    with pytest.raises(EdgewrightError, match="after its dwell"):
+        ask("rollout", "promote", "spring", "canary", "--reason", "looked at it", *here)
     assert "paused" in ask("rollout", "pause", *here).output
     assert "resumed by" in ask("rollout", "resume", "spring", *here).output
     with pytest.raises(EdgewrightError, match="at a time"):
@@ -68,6 +70,7 @@ def test_a_plan_file_says_all_that_options_do(folder: Path, tmp_path: Path) -> N
         """
         holdout = 10.0
         days = 7
+        silence = 60.0
         [[stages]]
         name = "canary"
         percent = 5.0
@@ -76,6 +79,7 @@ def test_a_plan_file_says_all_that_options_do(folder: Path, tmp_path: Path) -> N
         [[stages]]
         name = "all"
         percent = 100.0
+        dwell = 60.0
         [[gates]]
         measure = "unsure"
         limit = 0.2
@@ -93,6 +97,24 @@ def test_a_plan_file_says_all_that_options_do(folder: Path, tmp_path: Path) -> N
     assert plan["expires"] - plan["starts"] == 7 * 86_400
 
 
+@pytest.mark.slow
+def test_a_plan_is_simulated_first_and_refused_where_a_fault_goes_beyond_its_stage(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgewright.fleet.simulator.exposure.bad_releases", lambda: ("bad-model", "crash-loop"))
+    plans = folder / "public" / "targets" / "plans"
+    words = ("rollout", "start", "--fleet", str(folder), "--simulate", "--id", "spring", "--stages", "half:50%,100%")
+    blind = (*words, "--gate", "memory<=1000MB", "--quorum", "2")  # 10 devices are simulated
+    with pytest.raises(EdgewrightError, match=r"bad-model shows in stage 'half' and reaches \d+ devices beyond it"):
+        ask(*blind)
+    assert not list(plans.glob("*"))
+    started = ask(*blind, "--anyway")
+    assert "bad-model          finished  half" in started.output
+    assert "spring: main 2" in started.output
+    assert len(list(plans.glob("*.spring.json"))) == 1
+
+
+@pytest.mark.slow
 def test_who_waits_for_a_plan_hears_that_it_was_aborted_before_the_first_look(folder: Path, cli: Cli) -> None:
     here = ("--fleet", str(folder))
     ask("rollout", "start", *here, "--id", "spring")
@@ -128,6 +150,7 @@ def test_without_a_rollout_the_commands_say_so(folder: Path) -> None:
             ask("rollout", act, "--fleet", str(folder))
 
 
+@pytest.mark.slow
 def test_restore_takes_up_the_abort_that_the_backup_does_not_know(folder: Path, tmp_path: Path) -> None:
     here = ("--fleet", str(folder))
     ask("rollout", "start", *here, "--id", "spring")

@@ -55,7 +55,7 @@ def body(example: Example) -> bytes:
         ({"state": "aborted", "revert": True}, "begins by running"),
         ({"product": "other"}, "for 'other'"),
         ({"sha256": "0" * 64}, "bytes of the plan"),
-        ({"revert": True}, "call back only"),
+        ({"revert": True}, "a rollback only"),
         ({"entered": NOW - HOUR}, "entered now"),
     ],
 )
@@ -91,7 +91,7 @@ def test_an_abort_is_for_ever_and_no_rollout_is_forgotten(example: Example, body
     for record in ({"state": "running"}, {"state": "paused"}, {"state": "finished"}, {"state": "aborted"}):
         with pytest.raises(InputError):
             signer.sign(asked(example, body, **record))
-    with pytest.raises(InputError, match="a word about rollout"):
+    with pytest.raises(InputError, match="a standing of rollout"):
         signer.sign(msgspec.structs.replace(stopped, standings=()))
     signer.sign(stopped)
 
@@ -113,6 +113,7 @@ def test_a_signer_without_its_record_signs_nothing(example: Example, body: bytes
         example.new_signer()
 
 
+@pytest.mark.slow
 def test_a_lost_record_is_begun_from_what_the_signers_own_keys_signed(example: Example) -> None:
     example.started()
     example.now += HOUR
@@ -250,6 +251,7 @@ def test_stolen_online_keys_push_nothing_beyond_the_plan(example: Example) -> No
     assert decide(made, _stolen(example, made, state="aborted", revert=True), has, done).target == made.revert
 
 
+@pytest.mark.slow
 def test_a_signer_needs_its_root(tmp_path: Path) -> None:
     """A record that was never begun trusts the root it is given, and no other after that."""
     one, other = Example(tmp_path / "a"), Example(tmp_path / "b")

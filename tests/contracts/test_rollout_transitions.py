@@ -37,13 +37,15 @@ def test_a_rollout_goes_through_its_stages_and_devices_see_each(example: Example
     name = example.started()
     assert [(s.plan, s.state, s.stage) for s in seen(example)] == [(name, "running", 0)]
     ok = example.enrol(60)
-    example.end(ok, "confirmed")
+    example.update(ok)
     for stage in (1, 2):
         assert example.scheduler.tick() == []
         example.now += HOUR
+        example.speak(ok)
         assert [h.what for h in example.scheduler.tick()] == ["stage"]
         assert seen(example)[0].stage == stage
     example.now += HOUR
+    example.speak(ok)
     assert [h.what for h in example.scheduler.tick()] == ["finished"]
     assert seen(example)[0].state == "finished"
     with example.database.reading() as connection:
@@ -99,7 +101,8 @@ def test_one_rollout_of_a_product_at_a_time(example: Example) -> None:
 
 def test_two_schedulers_make_one_step(example: Example) -> None:
     example.started()
-    example.end(example.enrol(20), "confirmed")
+    names = example.enrol(20)
+    example.update(names)
     example.now += HOUR
     with example.database.reading() as connection:
         row = connection.execute(sa.select(rollouts)).one()
@@ -110,9 +113,11 @@ def test_two_schedulers_make_one_step(example: Example) -> None:
     assert seen(example)[0].stage == 1
 
 
+@pytest.mark.slow
 def test_four_schedulers_with_connections_of_their_own_make_each_step_once(example: Example) -> None:
     example.started()
-    example.end(example.enrol(20), "confirmed")
+    names = example.enrol(20)
+    example.update(names)
 
     def one(barrier: threading.Barrier, failed: list[str]) -> None:
         database = open_database(example.fleet.folder)
@@ -135,6 +140,7 @@ def test_four_schedulers_with_connections_of_their_own_make_each_step_once(examp
         thread.start()
     for stage in (1, 2, 2):
         example.now += HOUR
+        example.speak(names)
         barrier.wait(20.0)
         barrier.wait(60.0)
         assert seen(example)[0].stage == stage
@@ -182,7 +188,8 @@ class _Killed(BaseException):
 @pytest.mark.slow
 def test_killed_at_any_statement_a_step_is_done_whole_or_not_at_all(example: Example) -> None:
     example.started()
-    example.end(example.enrol(20), "confirmed")
+    names = example.enrol(20)
+    example.update(names)
     example.now += HOUR
     example.scheduler.tick()
     example.now += HOUR
@@ -235,6 +242,7 @@ def test_killed_after_the_commit_the_files_are_written_by_the_next_start(example
     assert seen(example)[0].state == "aborted"
 
 
+@pytest.mark.slow
 def test_metadata_is_signed_again_before_it_expires(example: Example) -> None:
     example.started()
     with example.database.reading() as connection:

@@ -7,9 +7,10 @@ import pytest
 
 from edgewright.fleet.protocol.plans.gates import together
 from edgewright.fleet.server.rollouts.dirty_check import DirtyCheck
-from edgewright.fleet.server.rollouts.gate_votes import judge_all
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import Simulation, simulate
+from rollout_example import gates_of
+from simulated_plan import plan
 
 
 @pytest.mark.slow
@@ -29,7 +30,7 @@ def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str
 
     def told(shortcuts: bool) -> bytes:
         kept: list[Simulation] = []
-        settings = Settings(devices=10, days=days, fault=fault, also=also, seed=3, shortcuts=shortcuts)
+        settings = Settings(devices=10, days=days, fault=fault, also=also, seed=3, plan=plan(), shortcuts=shortcuts)
         result = simulate(settings, kept.append)
         ends.append(
             [(d.held.counter, d.held.floors, d.held.burned, d.held.trial, d.off) for d in kept[0].fleet.devices]
@@ -48,12 +49,12 @@ def test_gates_that_fail_are_never_glanced_over(fault: str, monkeypatch: pytest.
 
     def both(glance: DirtyCheck, connection, plan, row, now, listening, every):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         found = wanted(glance, connection, plan, row, now, listening, every)
-        judged = judge_all(connection, plan, row["started_at"], now, listening=listening, every=every)
+        judged = gates_of(connection, plan, row["started_at"], now, listening=listening, every=every)
         assert found or together(judged) != "fail"
         record[found] += 1
         return found
 
     monkeypatch.setattr(DirtyCheck, "wanted", both)
-    simulate(Settings(devices=16, days=0.15, fault=fault))
+    simulate(Settings(devices=16, days=0.15, fault=fault, plan=plan(classes=False)))  # they are asked in every round
     assert record[True]
     assert record[False]

@@ -33,14 +33,14 @@ def test_a_device_joins_is_woken_and_takes_a_release(updated: Composed) -> None:
     """All of it is in the fixture; here is what the fleet and the files then say."""
     record = json.loads(updated.ask("edgewright", "fleet", "devices", "--fleet", "/fleet", "--json"))
     assert [one["counter"] for one in record["devices"] if one["counter"]] == [1]
-    assert (updated.deploy / "fleet" / "monday.sqlite").stat().st_uid == 10001
+    assert (updated.data / "fleet" / "monday.sqlite").stat().st_uid == 10001
     assert "rows are valid" in updated.ask("edgewright", "fleet", "audit", "verify", "--fleet", "/fleet")
-    owners = {one.stat().st_uid for one in (updated.deploy / "fleet").rglob("*")}
+    owners = {one.stat().st_uid for one in (updated.data / "fleet").rglob("*")}
     assert owners == {10001}, "a command of the document has left files that the servers cannot change"
 
 
 def test_files_come_from_the_disk_as_the_document_promises(updated: Composed) -> None:
-    public = updated.deploy / "fleet" / "public"
+    public = updated.data / "fleet" / "public"
     large = next((public / "targets").rglob("*.edge"))
     role = max(one.name for one in (public / "metadata").glob("*.snapshot.json"))
     request = {
@@ -145,7 +145,7 @@ def _client(fleet: Composed, address: str) -> Iterator[tuple[mqtt.Client, list[t
     heard: list[tuple[str, bytes]] = []
     joined = threading.Event()
     made = mqtt.Client(CallbackAPIVersion.VERSION2)
-    trusted = ssl.create_default_context(cafile=str(fleet.deploy / "secrets" / "ca.pem"))
+    trusted = ssl.create_default_context(cafile=str(fleet.data / "secrets" / "ca.pem"))
     trusted.check_hostname = False  # it is reached by a number here; devices and servers above check the name
     made.tls_set_context(trusted)
     made.on_connect = lambda *_: joined.set()

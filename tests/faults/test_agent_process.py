@@ -119,6 +119,7 @@ def test_killed_again_and_again_it_loses_no_alarm_and_nothing_it_sent(folder: Pa
     assert sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_told_to_end_it_stores_everything(folder: Path, number: signal.Signals, code: int) -> None:
     append(folder / "rows.csv", rows_of(20.0, period=2.0), 0.0)
@@ -133,6 +134,7 @@ def test_told_to_end_it_stores_everything(folder: Path, number: signal.Signals, 
     assert sorted((e["kind"], e["label"], e.get("time", 0.0)) for e in records) == sorted(stored(folder))
 
 
+@pytest.mark.slow
 def test_a_source_that_vanishes_and_comes_back_is_read_on(folder: Path) -> None:
     begin = append(folder / "rows.csv", rows_of(6.0, period=2.0), 0.0)
     process = agent(folder, "csv:rows.csv?begin=start", "--json")
@@ -202,6 +204,7 @@ def test_bad_packages_stores_and_settings_are_refused_in_one_line(folder: Path) 
     assert (code, "99" in text) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_second_agent_on_the_same_store_is_refused(folder: Path) -> None:
     append(folder / "rows.csv", rows_of(6.0, period=2.0), 0.0)
     process = agent(folder, "csv:rows.csv?begin=start", "--json")
@@ -212,6 +215,7 @@ def test_a_second_agent_on_the_same_store_is_refused(folder: Path) -> None:
     assert process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_systemd_is_told_that_it_is_ready_alive_and_stopping(folder: Path) -> None:
     append(folder / "rows.csv", rows_of(6.0, period=2.0), 0.0)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as plug:

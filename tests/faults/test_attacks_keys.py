@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 import pytest
-from securesystemslib.signer import Signer
 
-from edgewright.fleet.protocol.layout import INDEX, ONLINE
+from edgewright.fleet.protocol.layout import ONLINE
 from edgewright.fleet.repository import key_rotation
-from edgewright.fleet.repository.acceptance import online_signers
-from edgewright.fleet.repository.online import sign_online
-from edgewright.fleet.repository.public_files import read_published, write_roles, write_targets
 from edgewright.fleet.server.rollouts.worker import _not_behind
-from edgewright.schema.fleet_plan import Plan, Standing, Standings
 from fleet_folder import apply
+from key_thief import FAR, Thief
 from threat_fleet import DAY, HOUR, Town, town
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
-
-FAR = 1 << 30
-
-
-class Thief:
-    """Somebody who copied the online keys once, and may write the folder that devices read."""
-
-    def __init__(self, made: Town) -> None:
-        self.made = made
-        self.held = read_published(made.fleet)
-        self.signers: Mapping[str, Signer] = online_signers(made.fleet, self.held)
-
-    def push(self, plan: Plan, body: bytes, ahead: float = 0.0, above: int = FAR) -> None:
-        """Say that the last stage has begun, as late as he likes, under versions as high as he likes."""
-        now = self.made.clock.now + ahead
-        standing = Standing(
-            plan=plan.id, sha256=hashlib.sha256(body).hexdigest(), product="main", state="running",
-            stage=len(plan.stages) - 1, entered=now,
-        )  # fmt: skip
-        own = msgspec.structs.replace(standing, plan="of-the-thief", sha256="0" * 64)
-        targets = {INDEX: msgspec.json.encode(Standings(issued=now, rollouts=(own, standing)))}
-        write_targets(self.made.fleet, targets)
-        counted = dict.fromkeys(ONLINE, above)
-        write_roles(self.made.fleet, sign_online(self.held, targets, self.signers, now, {}, above=counted))
 
 
 def rotate(made: Town, roles: tuple[str, ...]) -> None:

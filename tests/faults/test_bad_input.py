@@ -238,6 +238,7 @@ def test_more_memory_than_there_is(toml: Path, tmp_path: Path, capsys: Capture) 
     assert names(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 def test_a_check_that_says_no_is_exit_code_1_and_one_line(toml: Path, tmp_path: Path, capsys: Capture) -> None:
     numbers = [[a, b, f"{float(a) - float(b):.4f}"] for a, b, _ in rows()]
     write_rows(tmp_path / "bad.csv", numbers)
@@ -255,6 +256,7 @@ def test_a_check_that_says_no_is_exit_code_1_and_one_line(toml: Path, tmp_path: 
     assert "got none: the run was refused" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_split_that_leaks_is_exit_code_1_and_names_its_price(toml: Path, tmp_path: Path, capsys: Capture) -> None:
     table = [[*row, f"p{number // 10:02}"] for number, row in enumerate(rows())]
     write_rows(tmp_path / "bad.csv", table, header="a,b,label,person")

@@ -266,6 +266,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
+@pytest.mark.slow
 def test_a_folder_is_served_by_one_process(tmp_path: Path) -> None:
     folder = fleet_folder(tmp_path)
     with serving(folder), pytest.raises(InputError, match="being served"):

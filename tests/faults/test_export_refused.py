@@ -148,6 +148,7 @@ def test_no_compiler_is_said_in_one_line(good: Path, capsys: Capture, monkeypatc
     assert not (good.parent / "out").exists()
 
 
+@pytest.mark.slow
 def test_two_heads_on_one_input_are_compiled_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mean of two classifiers: what follows the first head reads the input again."""
     if not can_build() or not hasattr(os, "getuid"):

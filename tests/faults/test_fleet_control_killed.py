@@ -38,7 +38,7 @@ def killed_at_each(
     folder: Path, moments: tuple[str, ...], steps: tuple[tuple[int, str, bool], ...], address: str = ""
 ) -> None:  # fmt: skip
     """Kill a server at each step; the next server finishes what the last one began."""
-    made = Signed(folder, *[{"stages": STAGES, "gates": (FAILED,)}] * 3)
+    made = Signed(folder, *[{"stages": STAGES, "gates": (FAILED,), "unconfirmed": 100.0}] * 3)
     if address:
         postgres.keep(made.folder, address)
     devices = made.devices(60)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
+import httpx
 import pytest
+import sqlalchemy as sa
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.fleet.server.database import sqlite
+from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database import integrity_check, sqlite
+from edgewright.fleet.server.database.tables import items
 from fleet_folder import fleet
+from fleet_plane import Client, plane_of
 from rollout_example import NOW
 
 
@@ -35,3 +41,33 @@ def test_a_locked_database_is_told(tmp_path: Path, cli: Cli, monkeypatch: pytest
         assert "database is locked" in cli("fleet", "token", "new", "--fleet", made.folder, code=74)
     finally:
         other.close()
+
+
+def test_a_damaged_page_that_nobody_reads_is_found_at_the_start(tmp_path: Path) -> None:
+    with plane_of(tmp_path) as plane:
+        rows = [{"device": "d", "boot": 1, "sequence": n, "kind": "k", "priority": 1, "at": 1.0, "body": b"x" * 900}
+                for n in range(200)]  # fmt: skip
+        plane.committer.submit(lambda c: c.execute(sa.insert(items), rows)).result(10)
+    file = tmp_path / sqlite.NAME
+    content = bytearray(file.read_bytes())
+    middle = content.index(b"x" * 900) // 4096 * 4096
+    content[middle : middle + 100] = b"\xff" * 100
+    file.write_bytes(content)
+
+    async def answer(plane: Plane) -> httpx.Response:
+        stop = integrity_check.start(plane)
+        for _ in range(500):
+            if "database" in plane.ready:
+                break
+            await asyncio.sleep(0.01)
+        stop()
+        return await Client(plane).ask("GET", "/readyz")
+
+    with plane_of(tmp_path) as plane:
+        found = asyncio.run(answer(plane))
+    assert found.status_code == 503
+    assert "database: the file is damaged" in found.json()["why"]
+    assert "fleet restore --backup" in found.json()["why"]
+    with plane_of(tmp_path / "whole") as plane:
+        integrity_check.start(plane)()
+        assert plane.ready == {}

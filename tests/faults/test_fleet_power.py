@@ -11,6 +11,7 @@ from benchmarks.faults.states import check_all, record, states
 from benchmarks.faults.workload import workloads
 from benchmarks.faults_fleet import recorded_sqlite
 
+from edgewright.fleet.device import environments
 from edgewright.fleet.repository import public_files
 from support import ROOT
 
@@ -46,6 +47,15 @@ def test_a_control_plane_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     found = check_all(states(start, steps, 3, 0.02), workload.check)
     assert len(found.wrong) > 3
+
+
+@pytest.mark.heavy
+def test_an_agent_that_is_installed_without_a_flush_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "_flush", lambda folder: None)
+    workload = workloads(KIND)["agent_update"]
+    start, steps = record(workload)
+    monkeypatch.undo()
+    assert len(check_all(states(start, steps, 3, 0.005), workload.check).wrong) > 10
 
 
 @pytest.mark.heavy

@@ -59,6 +59,7 @@ def test_a_look_finds_what_is_missing_altered_and_foreign(tmp_path: Path) -> Non
         example.close()
 
 
+@pytest.mark.slow
 def test_what_the_database_has_is_written_again_and_a_conflict_is_not_written_over(tmp_path: Path) -> None:
     example = Example(tmp_path)
     plan = plan_of(example.signed_plan())

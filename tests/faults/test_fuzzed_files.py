@@ -94,6 +94,7 @@ def _tflite() -> tuple[bytes, bytes]:
     return to_tflite(integer_network(small("dense"))), to_tflite(integer_network(small("picture")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "read"),
     [(onnx_files, foreign_model), (own_files, own_model), (tflite_files, tflite_file), (package_files, package)],

@@ -16,6 +16,7 @@ from studio_server import START
 PATIENCE = 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_no_label_is_lost(tmp_path: Path, number: signal.Signals, code: int) -> None:
     path = write_project(tmp_path)

@@ -122,7 +122,9 @@ def goes_on(folder: Path, device: Device) -> None:
 
 
 def test_every_block_has_a_name_that_a_test_runs() -> None:
-    assert set(blocks()) == {"backup", "rehearsal", "restore-sqlite", "restore-postgresql", "restore-machine"}
+    assert set(blocks()) == {
+        "backup", "migrate", "rehearsal", "restore-sqlite", "restore-postgresql", "restore-machine",
+    }  # fmt: skip
     text = Path(__file__).read_text(encoding="utf-8")
     for name in blocks():
         assert f'run("{name}"' in text
@@ -140,6 +142,7 @@ def test_a_lost_sqlite_database_comes_back_from_its_backup(tmp_path: Path) -> No
         heard(address, device)
     (folder / "fleet.sqlite").write_bytes(b"what a broken disk leaves")
     assert "paused" in run("restore-sqlite", tmp_path)
+    assert run("migrate", tmp_path).count("nothing to do") == 2
     goes_on(folder, device)
 
 

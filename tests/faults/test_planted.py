@@ -46,12 +46,14 @@ def constant_of(graph: Graph, wanted: Array) -> str:
     return next(n for n, a in graph.constants.items() if a.shape == wanted.shape and np.array_equal(a, wanted))
 
 
+@pytest.mark.slow
 def test_nothing_planted_proves() -> None:
     record = proven()
     assert record.passed and record.odd == ""
     assert {pair.verdict for pair in record.pairs} <= {"bit-exact", "within tolerance", "quantised"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["float ONNX in NumPy", "float ONNX in ONNX Runtime"])
 def test_a_wrong_window_function_is_found_in_the_spectral_stage(form: str) -> None:
     graph = subject().graphs["float"]
@@ -61,6 +63,7 @@ def test_a_wrong_window_function_is_found_in_the_spectral_stage(form: str) -> No
     assert "Hz" in named(record, form, "spectral").place
 
 
+@pytest.mark.slow
 def test_a_changed_imputer_value_is_found_in_the_impute_stage() -> None:
     form = "float ONNX in ONNX Runtime"
     graph = subject().graphs["float"]
@@ -96,6 +99,7 @@ def test_a_multiplier_that_overflows_its_format_is_found_in_its_layer() -> None:
     assert found.allowed in (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_a_bias_that_overflows_is_found_in_its_layer() -> None:
     network = subject().network
     assert network is not None
@@ -141,6 +145,7 @@ def _edited(pattern: str, change: Callable[[str], str]) -> Callable[[Mapping[str
     return edit
 
 
+@pytest.mark.slow
 def test_a_multiplier_that_overflows_in_the_c_source_is_found_in_its_layer() -> None:
     network = subject().network
     assert network is not None
@@ -151,6 +156,7 @@ def test_a_multiplier_that_overflows_in_the_c_source_is_found_in_its_layer() -> 
     assert record.odd.startswith("int8 C99") and found.allowed in (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_another_imputer_value_in_the_c_source_is_found_in_its_stage() -> None:
     record = _in_c("float C99", _edited(r"\{[^{}]*0\.25f[^{}]*\}", lambda text: text.replace("0.25f", "0.26f")))
     assert record.odd.startswith("float C99")
@@ -158,6 +164,7 @@ def test_another_imputer_value_in_the_c_source_is_found_in_its_stage() -> None:
     assert sorted((found.first, found.second)) == pytest.approx([0.25, 0.26])
 
 
+@pytest.mark.slow
 def test_swapped_channels_before_the_c_code_are_found_at_the_first_stage() -> None:
     name = next((f.name for f in forms_of(subject()) if f.name.startswith("int8 C99")), "")
     if not name:

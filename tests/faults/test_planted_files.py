@@ -75,6 +75,7 @@ def table(text: str, head: str, change: Callable[[list[str]], list[str]]) -> str
     return text[: found.start(1)] + ", ".join(values) + text[found.end(1) :]
 
 
+@pytest.mark.slow
 def test_a_wrong_bias_of_one_channel_in_c() -> None:
     def wrong(values: list[str]) -> list[str]:
         return [*values[:5], str(int(values[5]) + 4000), *values[6:]]
@@ -83,6 +84,7 @@ def test_a_wrong_bias_of_one_channel_in_c() -> None:
     assert named(record, name, "layer 2 dense").place == "value 5"
 
 
+@pytest.mark.slow
 def test_class_rows_swapped_in_c_are_found_in_the_raw_output() -> None:
     def swapped(text: str) -> str:
         text = table(text, "int32_t 3", lambda bias: [bias[1], bias[0], bias[2]])
@@ -92,11 +94,13 @@ def test_class_rows_swapped_in_c_are_found_in_the_raw_output() -> None:
     assert named(record, name, "raw output").place in ("value 0", "value 1")
 
 
+@pytest.mark.slow
 def test_a_frequency_band_that_begins_a_bin_late_in_c() -> None:
     record, name = in_c("float", lambda text: text.replace("{\n    0, 4, 8, 12\n}", "{ 0, 5, 8, 12 }"))
     assert named(record, name, "spectral").place.endswith("3-6 Hz")
 
 
+@pytest.mark.slow
 def test_a_turn_of_the_transform_with_another_sign_in_c() -> None:
     def mirrored(text: str) -> str:
         return text.replace("= re * c[r] - im * d[r];", "= re * c[r] + im * d[r];")
@@ -105,12 +109,14 @@ def test_a_turn_of_the_transform_with_another_sign_in_c() -> None:
     assert "Hz" in named(record, name, "spectral").place
 
 
+@pytest.mark.slow
 def test_no_window_function_in_c() -> None:
     window = "(0.5f - 0.5f * model_wave(quarter, turns, i * unit))"
     record, name = in_c("float", lambda text: text.replace(window, "1.0f"))
     assert "Hz" in named(record, name, "spectral").place
 
 
+@pytest.mark.slow
 def test_a_changed_byte_of_a_bias_in_tflite(monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("ai_edge_litert") is None:
         left_out("ai-edge-litert")
@@ -134,6 +140,7 @@ def test_a_changed_byte_of_a_bias_in_tflite(monkeypatch: pytest.MonkeyPatch) -> 
     assert named(record, name, "layer 2 dense").place == "value 5"
 
 
+@pytest.mark.slow
 def test_a_wrong_bias_of_one_channel_in_onnx() -> None:
     name = "float ONNX in ONNX Runtime"
     graph = subject().graphs["float"]
@@ -178,6 +185,7 @@ def test_products_that_saturate_in_a_stock_runtime_are_found(
     assert record.passed == (signs == "unsigned")
 
 
+@pytest.mark.slow
 def test_swapped_class_names_are_found_though_every_number_is_right() -> None:
     graph = subject().graphs["int8"]
     turned = msgspec.structs.replace(graph, labels=(graph.labels[1], graph.labels[0], *graph.labels[2:]))
@@ -205,6 +213,7 @@ def test_windows_cut_with_another_hop_are_found_at_the_first_window_that_differs
     assert found.origin == samples().origins[1]
 
 
+@pytest.mark.slow
 def test_a_package_that_calls_its_classes_otherwise_is_refused(tmp_path: Path) -> None:
     from edgewright.core.package import read_package
     from edgewright.workflows.proof.workflow import prove_place

@@ -94,6 +94,7 @@ def edit(path: Path, pattern: str, new: str) -> None:
     path.write_text(re.sub(pattern, lambda found: new, text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), [("model.int8.onnx", "int8"), ("model.onnx", "float32")])
 def test_zeroed_weights_of_a_model_in_the_run_folder(folder: Path, name: str, kind: str) -> None:
     data = (folder / name).read_bytes()
@@ -137,6 +138,7 @@ def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, 
     assert "not proven: notes.txt" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "new", "stage", "origin"),
     [
@@ -158,6 +160,7 @@ def test_faults_in_firmware_that_only_rows_by_construction_meet(
     assert origin in found.origin
 
 
+@pytest.mark.slow
 def test_an_old_firmware_folder(folder: Path, tmp_path: Path) -> None:
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
     older = run_small(toml, tmp_path / "runs", *CHANGES, "seed=4").folder
@@ -166,6 +169,7 @@ def test_an_old_firmware_folder(folder: Path, tmp_path: Path) -> None:
     assert not record.passed and record.odd == f"{old}/small.c in C99"
 
 
+@pytest.mark.slow
 def test_sources_that_do_not_compile_are_not_proven(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     path = firmware(folder, tmp_path / "firmware")
     edit(path / "small.c", r'#include "small.h"', "#error old")
@@ -174,6 +178,7 @@ def test_sources_that_do_not_compile_are_not_proven(folder: Path, tmp_path: Path
     assert "NOT PROVEN" in out and "small.c was not proven: expected C that compiles" in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_labels_swapped_in_a_header(folder: Path, tmp_path: Path) -> None:
     path = firmware(folder, tmp_path / "firmware")
     labels = re.findall(r"/\* Label \d+: (.*) \*/", (path / "small.h").read_text())
@@ -213,6 +218,7 @@ def test_what_holds_no_model_is_refused(folder: Path, tmp_path: Path, cli: Cli) 
         assert text in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_tflite_of_another_model_is_not_proven(folder: Path, tmp_path: Path) -> None:
     need_litert()
     rows = write_rows(tmp_path / "rows.csv", [[a, a, b, label] for a, b, label in small_rows()], header="a,b,c,label")

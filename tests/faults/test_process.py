@@ -52,6 +52,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_small(write_toml(folder / "small.toml", write_rows(folder / "rows.csv")), folder / "runs").folder
 
 
+@pytest.mark.slow
 def test_predict_answers_in_words_json_and_exit_codes(model: Path) -> None:
     completed = ask("predict", str(model), "--values", "1,2")
     assert (completed.returncode, completed.stderr) == (0, "")
@@ -63,6 +64,7 @@ def test_predict_answers_in_words_json_and_exit_codes(model: Path) -> None:
     assert completed.stderr == "edgewright: expected a number, got 'abc' - at --values place 2, column b\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, tmp_path: Path) -> None:
     many = write_rows(tmp_path / "many.csv", rows(count=20_000))
     process = subprocess.Popen(
@@ -77,6 +79,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, tmp_path: Pa
     assert process.wait(PATIENCE) == 74
 
 
+@pytest.mark.slow
 def test_a_run_whose_reader_leaves_is_quiet_and_leaves_nothing(small: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [COMMAND, "run", str(small), "--out", str(tmp_path / "runs")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -200,6 +203,7 @@ def test_ctrl_c_while_libraries_load_leaves_nothing(small: Path, tmp_path: Path,
     assert names(out) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_predict_that_waits_for_rows(model: Path) -> None:
     process = subprocess.Popen(
         prepared(CTRL_C, "predict", str(model), "-"),

@@ -71,7 +71,12 @@ def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_i
         stages = tuple(Stage(name=f"s{n}", percent=100.0, dwell=3.0) for n in range(4))
         example.now = time.time()
         body = example.signed_plan(
-            stages=stages, gates=(), enrolled=example.now, starts=example.now - 1, expires=example.now + 7200
+            stages=stages,
+            gates=(),
+            unconfirmed=100.0,
+            enrolled=example.now,
+            starts=example.now - 1,
+            expires=example.now + 7200,
         )
         servers = [Server(folder), Server(folder)]
         stack.callback(lambda: [server.end(signal.SIGKILL) for server in servers])

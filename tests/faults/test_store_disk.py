@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edgewright.device.store import reader, status
+from edgewright.device.store import reader, status, stream_state
 from edgewright.device.store.store import Store
 from edgewright.schema.errors import OutputError
 from edgewright.schema.store import Limits
@@ -66,6 +66,54 @@ def test_on_a_full_disk_the_ballast_goes_and_deleting_works(tmp_path: Path) -> N
         store.committer.wear.checkpoint(store.age(), always=True)
         assert store.committer.ballast.hold()
         assert (disk / "s" / "ballast").stat().st_size == MIB
+
+
+def test_a_young_store_on_a_full_disk_keeps_every_unsent_alarm(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk, opened(disk / "s", ballast=2 * MIB) as store:
+        store.append_events([event("alarm", number=number) for number in range(5)])
+        store.append_events([event("decision", number=number) for number in range(5)])
+        store.commit()
+        store.committer.wear.checkpoint(store.age(), always=True)
+        fill(disk)
+        for number in range(5, 105):
+            store.append_events([event("alarm", number=number)])
+            store.commit()
+        after = status.of(store)
+        # Three quarters of the ballast were enough; the last one is what deleting needs.
+        assert (disk / "s" / "ballast").stat().st_size == MIB // 2
+        assert len(sequences(store, "alarm")) == after.waiting[0] == 105
+        assert (len(sequences(store, "decision")), after.waiting[4], after.dropped) == (5, 5, ())
+        (disk / "other").unlink()
+
+
+def test_what_was_learnt_and_calm_items_go_before_any_alarm(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk, opened(disk / "s", ballast=MIB) as store:
+        learnt = disk / "s" / stream_state.STATE_FILE
+        store.append_events([event("alarm", "x" * 2000, number) for number in range(200)])
+        store.append_events([event("decision", "x" * 2000, number) for number in range(200)])
+        store.commit()
+        learnt.write_bytes(bytes(256 << 10))
+        store.committer.wear.checkpoint(store.age(), always=True)
+        fill(disk)
+        alarms = 200
+        for _ in range(600):
+            store.append_events([event("alarm", "x" * 2000, alarms)])
+            alarms += 1
+            try:
+                store.commit()
+            except OutputError:
+                break
+        after = status.of(store)
+        held = [write for write in store.committer.pending.writes if write.table == "outbox" and not write.rank]
+        assert after.waiting[0] + len(held) == alarms
+        assert alarms > 400
+        assert not learnt.exists()
+        assert after.waiting.get(4, 0) == len(sequences(store, "decision")) == 0
+        assert {entry.priority: entry.items for entry in after.dropped}[4] == 200
+        assert all(entry.priority for entry in after.dropped)
+        (disk / "other").unlink()
+        store.commit()
+        assert status.of(store).waiting[0] == alarms
 
 
 def test_a_disk_that_is_full_of_other_things_keeps_the_most_urgent_in_memory(tmp_path: Path) -> None:

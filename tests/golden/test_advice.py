@@ -7,6 +7,8 @@ import re
 import tempfile
 from pathlib import Path
 
+import pytest
+
 import advice_example
 from edgewright.search.advise.document import markdown
 from edgewright.search.advise.figures import parse_needs
@@ -27,6 +29,7 @@ def record(folder: Path) -> str:
     return _ESTIMATES.sub("#", markdown(advice_example.without_times(made)))
 
 
+@pytest.mark.slow
 def test_the_record_of_a_small_table(tmp_path: Path) -> None:
     assert record(tmp_path) == RECORD.read_text(encoding="utf-8")
 

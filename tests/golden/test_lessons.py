@@ -110,6 +110,7 @@ def test_the_terminal_shows_every_epoch_the_insight_and_the_verdict(name: str, l
     assert asked.trace.insight.numbers
 
 
+@pytest.mark.slow
 def test_what_a_run_says_is_the_same_every_time(lesson: Ask, tmp_path: Path) -> None:
     first = lesson("latency")
     again = run_pipeline(read_config("latency"), out=tmp_path)

@@ -29,6 +29,7 @@ def _read(folder: Path) -> Advice:
     return msgspec.json.decode((folder / "advice.json").read_bytes(), type=Advice)
 
 
+@pytest.mark.slow
 def test_a_threshold_is_advised_and_the_record_is_the_same_again(here: Path, cli: Cli) -> None:
     table(here / "rows.csv", count=120)
     requested = ["advise", "rows.csv", "--target", "y", "--by", "row", "--need", "offline,latency=5ms"]
@@ -48,6 +49,7 @@ def test_a_threshold_is_advised_and_the_record_is_the_same_again(here: Path, cli
     assert not any(capability.needed for capability in first.frame.capabilities)
 
 
+@pytest.mark.slow
 def test_needs_that_nothing_meets_are_said_with_the_nearest(here: Path, capsys: Capture) -> None:
     table(here / "rows.csv", count=120)
     own = here / "board.toml"
@@ -62,6 +64,7 @@ def test_needs_that_nothing_meets_are_said_with_the_nearest(here: Path, capsys: 
     assert (record.met, record.device) == (False, "board")
 
 
+@pytest.mark.slow
 def test_questions_take_defaults_from_a_pipe(here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rows(here / "u.csv", [[f"{n % 7}", f"{n % 5}"] for n in range(60)], header="u,v")
     monkeypatch.setattr("sys.stdin", io.StringIO("w\n\n\n\nnrf52\nnrf52840\n\noffline=1\noffline\n"))
@@ -101,6 +104,7 @@ def test_wrong_input_is_one_line(here: Path, capsys: Capture) -> None:
     assert not (here / "bad").exists()
 
 
+@pytest.mark.slow
 def test_leaks_refuse_a_random_split_and_say_how_to_group(here: Path, cli: Cli) -> None:
     rows = [[f"{n // 20 + n % 20 * 0.001:.3f}", f"{n % 3}", "pq"[n // 20 * 7 % 5 % 2]] for n in range(300)]
     write_rows(here / "leak.csv", rows, header="a,b,y")

@@ -12,13 +12,14 @@ from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import parse_needs
 from edgewright.search.advise.framings.labelled import window_for
-from edgewright.search.advise.inspection import look
-from edgewright.search.advise.numbers_alone import kinds_of
+from edgewright.search.advise.inspection import inspect
+from edgewright.search.advise.numeric_rows import find_clusters
 from edgewright.search.advise.workflow import advise
 from ladder_problems import silent
 from small_pipeline import write_rows
 
 
+@pytest.mark.slow
 def test_text_with_labels_is_an_intent(tmp_path: Path) -> None:
     answer = {"light": "please switch the lamp number {} on", "heat": "make room {} a little warmer"}
     rows = [[text.format(n), label] for n in range(30) for label, text in answer.items()]
@@ -40,6 +41,7 @@ def test_text_with_labels_is_an_intent(tmp_path: Path) -> None:
         advise(AdviceRequest(data=str(one)), silent)
 
 
+@pytest.mark.slow
 def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
     for name in ("papers/a.md", "papers/more/b.html", "pictures/milk/1.jpg", "pictures/juice/2.jpg"):
         path = tmp_path / name
@@ -57,6 +59,7 @@ def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
     assert any("zero-shot" in command for command in pictures.commands)
 
 
+@pytest.mark.slow
 def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     rows = [[str(60 * n), f"{np.sin(n / 12 * 2 * np.pi) + rng.normal() * 0.1:.3f}"] for n in range(240)]
@@ -78,6 +81,7 @@ def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     assert [said.split()[0] for said in tight.unmet] == ["flash", "score:"]
 
 
+@pytest.mark.slow
 def test_a_forecast_is_measured_with_the_seasons_that_the_printed_command_takes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     hours = np.arange(672)
@@ -88,6 +92,7 @@ def test_a_forecast_is_measured_with_the_seasons_that_the_printed_command_takes(
     assert "seasonal naive, 168 rows" in {name for name, _ in ahead.measured}
 
 
+@pytest.mark.slow
 def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows = []
@@ -124,29 +129,31 @@ def test_what_nothing_reads_is_said(tmp_path: Path) -> None:
         advise(AdviceRequest(data=str(tmp_path / "grocery")), silent)
 
 
+@pytest.mark.slow
 def test_rows_in_kinds_that_lie_apart_are_clustered(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     values = np.concatenate([rng.normal(0, 0.1, (60, 2)), rng.normal(5, 0.1, (60, 2))])
     rows = [[f"{a:.4f}", f"{b:.4f}"] for a, b in rng.permutation(values)]
     record = advise(AdviceRequest(data=str(write_rows(tmp_path / "two.csv", rows, header="a,b"))), silent)
     assert record.frame.task == "clustering"
-    assert kinds_of(values.astype(np.float32), 0)[0] == 2
-    assert kinds_of(rng.uniform(size=(200, 3)).astype(np.float32), 0)[0] == 0
+    assert find_clusters(values.astype(np.float32), 0)[0] == 2
+    assert find_clusters(rng.uniform(size=(200, 3)).astype(np.float32), 0)[0] == 0
 
 
 def test_what_is_no_measurement_is_seen(tmp_path: Path) -> None:
     rows = [[str(n + 1), f"M{n}", "a long word here", f"{n % 7}.5", "on" if n % 2 else "off"] for n in range(40)]
-    seen = look(str(write_rows(tmp_path / "t.csv", rows, header="id,name,remark,x,state")))
+    seen = inspect(str(write_rows(tmp_path / "t.csv", rows, header="id,name,remark,x,state")))
     assert seen.counters == ("id",)
     assert set(seen.words) == {"name", "remark", "state"}
     assert seen.sentences == ("remark",)
     assert seen.few_valued() == ("x", "state")
     binary = tmp_path / "b.csv"
     binary.write_bytes(b"\xff\xfe\x00,1\n")
-    assert look(str(binary)).header == ()
-    assert look("hapt").place is None
+    assert inspect(str(binary)).header == ()
+    assert inspect("hapt").place is None
 
 
+@pytest.mark.slow
 def test_columns_that_know_the_target_are_left_out(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = []

@@ -8,7 +8,7 @@ import pytest
 
 from advice_example import setting, with_figure
 from edgewright.search.advise.figures import Figures, known_figures, parse_needs, radios
-from edgewright.search.advise.placement import choose, days, places, seconds, sent, turning
+from edgewright.search.advise.placement import choose, days, placement_flips, places, seconds, sent
 
 
 def test_what_is_sent() -> None:
@@ -85,7 +85,7 @@ def test_a_need_that_depends_on_an_unknown_time_is_not_met() -> None:
     partly = replace(known, works={**known.works, "device": works["device"]})
     best, why = choose(places(partly, parse_needs("latency=50ms")))
     assert (best.name, "unknown" in why) == ("device", True)
-    assert not any("need" in flip.when for flip in turning(partly, (), best))
+    assert not any("need" in flip.when for flip in placement_flips(partly, (), best))
 
 
 def test_the_cheapest_that_can_is_advised_with_its_margin() -> None:
@@ -112,7 +112,7 @@ def test_a_place_that_cannot_hold_it_is_none() -> None:
 def test_what_would_change_the_place_does() -> None:
     here = setting(told=1000.0, cell_price=10.0)
     best, _ = choose(places(here, ()))
-    flips = turning(here, (), best)
+    flips = placement_flips(here, (), best)
     assert flips[0].when == "if latency must be below 10 ms"
     assert "no place meets it" in flips[0].then
     figures = [flip for flip in flips if "(now " in flip.when]
@@ -143,5 +143,5 @@ def test_times_are_written_in_their_size(text: str, value: float) -> None:
 
 def test_a_cell_lasts_hours_days_or_years() -> None:
     assert [days(value) for value in (0.5, 40.0, 1461.0, 1e5)] == [
-        "12.0 hours", "40 days", "4.0 years", "beyond 20 years"
+        "12.0 hours", "40 days", "4.0 years", "more than 20 years"
     ]  # fmt: skip

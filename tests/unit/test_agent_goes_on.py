@@ -92,6 +92,7 @@ def part(folder: Path, values: Floats, begin: int, end: int, rows: int = 50, **s
 CUTS = [[7], [13], [263], [281], [402], [512], [2301], [2419], [2581], [2643], [3263]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuts", [*CUTS, [7, 270, 403, 2511], list(range(151, 4000, 389))])
 def test_a_stop_between_any_two_rows_changes_no_event(tmp_path: Path, values: Floats, cuts: list[int]) -> None:
     part(place(tmp_path / "whole"), values, 0, len(values))

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agent_example import package, recording, signal
 
 DESK = ("jax", "optax", "sklearn", "scipy", "onnx", "polars", "rich", "jinja2", "starlette", "granian", "sktime")
@@ -19,6 +21,7 @@ print(json.dumps([code, sorted(sys.modules)]))
 """
 
 
+@pytest.mark.slow
 def test_the_agent_runs_on_the_base_install_and_loads_little(tmp_path: Path) -> None:
     package(tmp_path / "switch.edge")
     rows = recording(tmp_path / "rows.csv", signal(4.0))

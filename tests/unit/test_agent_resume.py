@@ -34,6 +34,7 @@ def detector(folder: Path, name: str) -> None:
     write_detector(folder / "odd.detector", spec, learnt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["own_past", "var"])
 def test_a_detector_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str) -> None:
     values = signal(60.0, period=1e9, seed=5)
@@ -53,6 +54,7 @@ def test_a_detector_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str
     assert parts == whole
 
 
+@pytest.mark.slow
 def test_drift_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
     values = signal(900.0)
     values[20000:, 1] += 4.0

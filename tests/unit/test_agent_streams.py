@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agent_example import Given, given, package, packets, recording, reference_of, run, signal, told
-from edgewright.device.agent.loop import Notices
+from edgewright.device.agent.notices import Notices
 from edgewright.device.agent.process_status import Latency
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import Delivery
@@ -215,6 +215,7 @@ def test_a_detector_beside_the_model_names_the_channel(folder: Path) -> None:
     assert 13.9 < found.time < 14.5
 
 
+@pytest.mark.slow
 def test_a_channel_that_drifts_from_the_reference_is_named(folder: Path) -> None:
     package(folder / "switch.edge", reference=reference_of(signal(600.0, seed=9)))
     values = signal(1200.0)
@@ -291,6 +292,12 @@ def test_a_source_that_complains_of_every_line_is_told_once(folder: Path) -> Non
     assert records == ["a line that is no header: 'noise 0'"]
 
 
+def test_a_disk_that_is_nearly_full_at_the_start_is_reported_at_once(folder: Path) -> None:
+    settings = {"agent": {"disk_free": 1 << 60}}
+    events = given(folder, packets(signal(1.0)), settings=settings, live=True)[0]
+    assert [event.label for event in events if event.label in {"disk", "well"}] == ["disk"]
+
+
 def test_notices_of_a_kind_are_counted_and_others_pass() -> None:
     empty = np.empty((0, 2), np.float32)
 
@@ -304,6 +311,10 @@ def test_notices_of_a_kind_are_counted_and_others_pass() -> None:
     assert at(1.0, "expected 7 cells, got 2", stream="b") == "expected 7 cells, got 2"
     assert at(10.0, "expected 7 cells, got 4") == "expected 7 cells, got 4 (and 1 more like it before)"
     assert at(20.0, "expected 7 cells, got 5") == "expected 7 cells, got 5"
+    crowd = [at(30.0 + number / 1e4, "no JSON", stream=f"s{number}") for number in range(2000)]
+    assert [text for text in crowd if text] == ["no JSON"] * 9
+    assert at(41.0, "no JSON", stream="s1999") == "no JSON"
+    assert at(41.0, "no JSON", stream="s1998") == "no JSON"
 
 
 def test_a_recording_without_time_or_rate_is_refused_where_a_package_goes_by_one(folder: Path) -> None:

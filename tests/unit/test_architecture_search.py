@@ -25,12 +25,12 @@ from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.cache import ArrayCache
 from edgewright.search.architecture.descriptions import (
+    budget_violations,
     described,
-    enough,
     feature_names,
     features_of_point,
-    misses,
     point_text,
+    sufficient_budget,
 )
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.proposals import propose
@@ -91,7 +91,7 @@ def test_numbers_of_features_are_explained() -> None:
     own = space.own()
     few = {**own, **{f"part.{n}": n in (3, 6) for n in range(1, 9)}}
     assert described(space, own).startswith("all features, ")
-    assert described(space, {**own, "part.6": False}).startswith("all features but 6, dense")
+    assert described(space, {**own, "part.6": False}).startswith("all features except 6, dense")
     assert described(space, few).startswith("features 3+6, dense")
     assert features_of_point(space, few) == (3, 6)
     # On the page, in the table of the terminal and in the pipeline of a point the numbers have names.
@@ -114,12 +114,12 @@ def test_numbers_of_features_are_explained() -> None:
 def test_what_misses_a_budget_says_which_one_it_fits() -> None:
     estimate = Estimate(flash=1607.2, ram=273.0, latency_us=5.73)
     budget = parse_budget("flash=1kB,latency=1us,ram=9kB")
-    assert misses(estimate, budget) == [
+    assert budget_violations(estimate, budget) == [
         "flash 1.61 kB, 607 B (61 %) more than 1.00 kB",
         "latency 5.73 us, 4.73 us (473 %) more than 1.00 us",
     ]
-    assert enough(estimate, budget) == "flash=1608B,ram=9000B,latency=6us"
-    assert estimate.violation(parse_budget(enough(estimate, budget))) == 0.0
+    assert sufficient_budget(estimate, budget) == "flash=1608B,ram=9000B,latency=6us"
+    assert estimate.violation(parse_budget(sufficient_budget(estimate, budget))) == 0.0
 
 
 def test_windows_can_take_the_place_of_features() -> None:
@@ -138,6 +138,7 @@ def test_a_range_that_is_none_is_refused() -> None:
         space_of(config)
 
 
+@pytest.mark.slow
 def test_proposals_repeat_with_the_seed_and_differ_from_what_was_tried() -> None:
     space = space_of(read_config("hapt"))
     first = propose(space, [], seed=1, batch=0, count=16, sampler="nsga2")
@@ -242,6 +243,7 @@ def test_what_cannot_be_searched_is_said(
     assert not (tmp_path / "s" / FILE).exists()
 
 
+@pytest.mark.slow
 def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(small: Path, tmp_path: Path, cli: Cli) -> None:
     rows = tmp_path / "rows.csv"
     text = rows.read_text(encoding="utf-8")

@@ -38,6 +38,7 @@ def test_the_interval_over_people_is_students() -> None:
     assert half == pytest.approx(4.3027 * 0.05 / np.sqrt(3), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_network_alone_answers_as_the_whole() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(3.0, 2.0, (200, 7)).astype(np.float32)
@@ -52,6 +53,7 @@ def test_the_network_alone_answers_as_the_whole() -> None:
     np.testing.assert_array_equal(compile_graph(alone)(Z)[name], compile_graph(whole)(X)[name])
 
 
+@pytest.mark.slow
 @pytest.mark.needs_data
 def test_people_who_evaluate_take_no_part_in_choosing() -> None:
     config = read_config("hapt")

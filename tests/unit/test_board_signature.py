@@ -114,6 +114,7 @@ def right(program: Path, *cases: tuple[bytes, bytes, bytes]) -> list[bool]:
     return [line[0] == "1" for line in messages]
 
 
+@pytest.mark.slow
 def test_rfc_8032(program: Path) -> None:
     cases = [(bytes.fromhex(s), bytes.fromhex(k), bytes.fromhex(m)) for _, k, m, s in RFC]
     for (secret, *_), (signature, key, message) in zip(RFC, cases, strict=True):
@@ -123,6 +124,7 @@ def test_rfc_8032(program: Path) -> None:
     assert right(program, *((s, k, m + b"x") for s, k, m in cases)) == [False] * 3
 
 
+@pytest.mark.slow
 def test_as_cryptography_for_random_messages_and_single_bits(program: Path) -> None:
     rng = np.random.default_rng(0)
     good, bad = [], []

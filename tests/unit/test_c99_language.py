@@ -93,12 +93,14 @@ class Code:
         return status, answer, self._library.words_logits(self._context)[:CLASSES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(1, 2), (), (3,)])
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_c_has_the_integers_of_python(name: str, words: tuple[int, ...], tmp_path: Path) -> None:
     compare(Code(build(name, tmp_path, "-shared", "-fPIC", words=words)), words, texts())
 
 
+@pytest.mark.slow
 @pytest.mark.needs_data
 def test_c_has_the_integers_of_python_on_real_utterances(tmp_path: Path) -> None:
     found = msgspec.json.decode((shared_data("clinc150") / "data_full.json").read_bytes())
@@ -127,6 +129,7 @@ def compare(code: Code, words: tuple[int, ...], given: list[str]) -> None:
         assert answer.confidence == pytest.approx(1 / powers.sum(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_no_utterance_is_told(tmp_path: Path) -> None:
     code = Code(build("gcc", tmp_path, "-shared", "-fPIC"))
     for data, status in ((b"", 1), (b" ?! ", 1), (b"x" * (LONGEST + 1), 2), (("\u05e9" * (LONGEST + 1)).encode(), 2),

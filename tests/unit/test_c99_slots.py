@@ -47,6 +47,7 @@ def same(library: Library, texts: list[str], understanding: Understanding) -> se
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_c_finds_the_slots_of_python(name: str, tmp_path: Path) -> None:
     written(tmp_path, *example())
@@ -57,6 +58,7 @@ def test_c_finds_the_slots_of_python(name: str, tmp_path: Path) -> None:
     assert seen == tagged | lists | {(name, "rule") for name in NAMES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tagger", "lists"), [(False, False), (True, False), (False, True)])
 def test_parts_that_a_model_lacks_are_not_written(tagger: bool, lists: bool, tmp_path: Path) -> None:
     spec, arrays = model(jumble(1, 50), tagger=tagger, lists=lists)
@@ -68,6 +70,7 @@ def test_parts_that_a_model_lacks_are_not_written(tagger: bool, lists: bool, tmp
         same(library, jumble(2, 200), Understanding(spec, arrays))
 
 
+@pytest.mark.slow
 def test_c_finds_the_slots_of_python_in_any_text(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("any")
     written(folder, *example())

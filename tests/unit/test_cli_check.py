@@ -28,6 +28,7 @@ def people(path: Path) -> Path:
     return write_rows(path, table, header="a,b,label,person")
 
 
+@pytest.mark.slow
 def test_a_random_split_of_people_flatters_and_the_price_is_measured(tmp_path: Path, cli: Cli) -> None:
     file = people(tmp_path / "people.csv")
     out = cli("check", file, "--target", "label", "--group", "person")
@@ -39,6 +40,7 @@ def test_a_random_split_of_people_flatters_and_the_price_is_measured(tmp_path: P
     assert "split by group, because a random split overstates accuracy on the device" in out
 
 
+@pytest.mark.slow
 def test_json_says_the_same(tmp_path: Path, cli: Cli) -> None:
     file = people(tmp_path / "people.csv")
     found: dict[str, Any] = cli.json("check", file, "--target", "label", "--group", "person")
@@ -48,6 +50,7 @@ def test_json_says_the_same(tmp_path: Path, cli: Cli) -> None:
     assert found["inflation"]["difference"]["low"] > 0
 
 
+@pytest.mark.slow
 def test_a_given_split_that_shares_people_is_a_no(tmp_path: Path, capsys: Capture) -> None:
     file = people(tmp_path / "people.csv")
     head, *lines = file.read_text().splitlines()
@@ -79,6 +82,7 @@ def test_without_a_target_leakage_is_not_looked_for(tmp_path: Path, cli: Cli) ->
     assert "no target is set, so leakage was not checked" in cli("check", file)
 
 
+@pytest.mark.slow
 def test_numbers_as_target_are_a_regression(tmp_path: Path, cli: Cli) -> None:
     table = [[a, b, f"{float(a) + float(b):.4f}", f"p{number // 10}"] for number, (a, b, _) in enumerate(rows())]
     file = write_rows(tmp_path / "numbers.csv", table, header="a,b,y,person")
@@ -103,6 +107,7 @@ def test_wrong_names_are_one_line(tmp_path: Path, arguments: list[str], told: st
     assert told in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["timestamp", "Time", "date", "time_s"])
 def test_a_column_of_times_is_known_by_its_name(tmp_path: Path, capsys: Capture, name: str) -> None:
     hours = np.cumsum(np.where(np.arange(200) % 50 == 49, 4 * 3600, 60))
@@ -124,6 +129,7 @@ def test_a_column_of_that_name_can_be_ignored(tmp_path: Path, cli: Cli, capsys: 
     assert "rows have no time" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", [True, False])
 def test_a_person_whose_labels_are_swapped_is_named(tmp_path: Path, cli: Cli, swapped: bool) -> None:
     generator = np.random.default_rng(2)
@@ -140,6 +146,7 @@ def test_a_person_whose_labels_are_swapped_is_named(tmp_path: Path, cli: Cli, sw
     assert [("'run'" in f["sentence"], "'walk' of p4" in f["sentence"]) for f in found] == [(True, True)] * swapped
 
 
+@pytest.mark.slow
 def test_labels_and_people_from_the_names_of_files(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for label, level in (("sit", 0.0), ("run", 3.0)):

@@ -186,6 +186,7 @@ def test_a_missing_column_is_named(folder: Path, detector: Path, tmp_path: Path,
     assert "no c" in cli("detect", "run", detector, "--csv", tmp_path / "few.csv", code=2)
 
 
+@pytest.mark.slow
 def test_running_needs_the_base_install_alone(folder: Path, detector: Path) -> None:
     code = (
         "import sys\nfrom edgewright.cli.main import run\n"

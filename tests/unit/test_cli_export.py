@@ -44,6 +44,7 @@ def exported(capsys: Capture, *arguments: str) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 def test_a_run_becomes_onnx_with_its_rounding(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     record = exported(capsys, str(folder), "--to", "onnx", "--out", str(tmp_path), "--rounding", "tflm")
     assert (record["name"], record["form"], record["rounding"]) == ("small", "int8", "tflm")
@@ -98,6 +99,7 @@ def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(
     assert record["form"] == "int8"
 
 
+@pytest.mark.slow
 def test_a_run_becomes_a_module(folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     if not can_build():
         left_out("a C compiler and Python's headers")

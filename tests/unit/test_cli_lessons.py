@@ -90,6 +90,7 @@ def test_a_folder_without_a_run_names_the_runs_beside_it(made: RunResult, cli: C
     assert "no such folder" in cli("trace", "/nowhere/at/all", "--row", "1", code=2)
 
 
+@pytest.mark.slow
 def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     text = cli("learn", made.folder, "--mode", "what-if", "--set", "layers=4", "--out", tmp_path)
     assert "model.layers.0.units" in text
@@ -105,6 +106,7 @@ def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path,
     assert without is None or [form.name for form in without.variants] == ["float"]
 
 
+@pytest.mark.slow
 def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     config = read_config(str(made.folder.parent.parent / "small.toml"), (*CHANGES[1:], "training.epochs=3", "seed=4"))
     assert config.seed == 4
@@ -260,6 +262,7 @@ def test_windows_are_counted_and_cut_as_predict_does(tmp_path: Path, cli: Cli) -
     assert "at least 8 rows, one window" in cli("trace", made.folder, "--csv", short, code=2)
 
 
+@pytest.mark.slow
 def test_a_regression_is_traced_compared_and_asked_about(tmp_path: Path, cli: Cli) -> None:
     table = [[a, b, f"{float(a) * 2 + float(b):.4f}"] for a, b, _ in rows()]
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", table))

@@ -27,6 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_small(toml, folder / "runs", *changes).folder
 
 
+@pytest.mark.slow
 def test_values_give_a_label_and_a_confidence(model: Path, cli: Cli) -> None:
     out = cli("predict", model, "--values", "2.5, 2.5")
     assert out.startswith("on, ")

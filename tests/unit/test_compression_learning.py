@@ -66,6 +66,7 @@ def test_every_layer_with_weights_says_which_axes_are_channels() -> None:
         assert bool(layer.width) == bool(layer.inputs) == bool(layer.outputs)
 
 
+@pytest.mark.slow
 def test_leaving_out_units_that_say_nothing_changes_no_answer(windows: NetworkClassifier) -> None:
     model = with_parameters(windows, [dict(own) for own in windows.parameters_], windows.layers)
     dead = {0: (1, 4, 5), 2: (0, 3, 6, 7), 5: (0, 1, 2, 8, 9)}
@@ -87,6 +88,7 @@ def test_leaving_out_units_that_say_nothing_changes_no_answer(windows: NetworkCl
     assert compile_graph(whole(small))(WINDOWS[:4])["probabilities"].shape == (4, 3)
 
 
+@pytest.mark.slow
 @given(st.floats(0.05, 0.8))
 @settings(max_examples=15, deadline=None)
 def test_structured_pruning_reaches_its_share(share: float) -> None:
@@ -95,6 +97,7 @@ def test_structured_pruning_reaches_its_share(share: float) -> None:
     assert (1 - share) * prune.macs(model) - 11 < prune.macs(small) <= (1 - share) * prune.macs(model)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_pruned_is_said(rows: NetworkClassifier) -> None:
     with pytest.raises(InputError, match="with one unit a layer"):
         prune.structured(rows, 0.99)
@@ -102,6 +105,7 @@ def test_what_cannot_be_pruned_is_said(rows: NetworkClassifier) -> None:
         prune.structured(NetworkClassifier((), epochs=1).fit(X, Y), 0.5)
 
 
+@pytest.mark.slow
 def test_a_pruned_network_learns_again(rows: NetworkClassifier) -> None:
     small = prune.structured(rows, 0.5)
     told = lesson(rows, X[:700], Y[:700], (X[700:], Y[700:]))

@@ -71,6 +71,7 @@ def test_sums_and_relu6_become_integers() -> None:
     assert np.mean(np.abs(integers - rounded) < 2.01 * end.scale) > 0.99
 
 
+@pytest.mark.slow
 def test_a_regression_is_a_network_of_integers_too() -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((300, 4)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,12 @@ def test_operators_come_and_go_and_the_log_tells(fleet: str, cli: Cli) -> None:
     assert token.startswith("ewo.ada.")
     assert "ada" in cli("fleet", "operator", "list", "--fleet", fleet)
     assert "an unused name" in cli("fleet", "operator", "add", "ada", "--fleet", fleet, code=1)
-    cli("fleet", "operator", "remove", "ada", "--fleet", fleet)
+    assert (
+        cli.json("fleet", "operator", "list", "--fleet", fleet)["operators"][0]["expires"] - time.time() > 89.9 * 86_400
+    )
+    cli("fleet", "operator", "revoke", "ada", "--fleet", fleet)
     shown = cli("fleet", "audit", "show", "--fleet", fleet)
-    assert shown.index("operator.added") < shown.index("operator.removed")
+    assert shown.index("operator.added") < shown.index("operator.revoked")
     assert token not in shown
     assert cli("fleet", "audit", "verify", "--fleet", fleet).startswith("2 rows are valid")
     copy = Path(fleet).parent / "copy.sqlite"
@@ -67,6 +71,7 @@ def test_a_changed_log_is_a_check_that_says_no(fleet: str, cli: Cli) -> None:
         (["token", "new", "--tag", "a b"], "expected"),
         (["operator", "add", "Ada Lovelace"], "expected"),
         (["operator", "remove", "../audit"], "expected"),
+        (["operator", "add", "ada", "--days", "0"], "days"),
         (["token", "revoke", "zz"], "expected"),
         (["token", "list", "--url", "http://127.0.0.1:9"], "--token-file"),
         (["token", "list", "--url", "http://fleet.example", "--token-file", "TOKEN"], "TLS"),
@@ -122,3 +127,40 @@ def test_a_desk_works_where_a_loop_is_running_already(fleet: str) -> None:
         return run(["fleet", "token", "list", "--fleet", fleet])
 
     assert asyncio.run(inside()) == 0
+
+
+@pytest.mark.slow
+def test_one_device_is_changed_by_name_and_the_log_tells_who_did_what(fleet: str, cli: Cli) -> None:
+    async def two(plane: Plane) -> list[str]:
+        client = Client(plane)
+        return [(await enrolled(client)).id for _ in range(2)]
+
+    with plane_of(Path(fleet)) as plane:
+        first, second = asyncio.run(two(plane))
+    here = ("--fleet", fleet)
+    cli("fleet", "device", "rename", first, "pump-1", *here)
+    cli("fleet", "device", "rename", second, "pump-2", *here)
+    cli("fleet", "device", "tag", "pump-1", "--add", "north", "--add", "lab", *here)
+    cli("fleet", "device", "tag", "pump-1", "--remove", "lab", *here)
+    assert "--add or --remove" in cli("fleet", "device", "tag", "pump-1", *here, code=2)
+    assert "expected" in cli("fleet", "device", "rename", "pump-1", "no spaces", *here, code=2)
+    cli("fleet", "device", "block", "pump-1", "--reason", "in repair", *here)
+    shown = cli("fleet", "device", "show", "pump-1", *here)
+    assert "tags north," in shown
+    assert "blocked: in repair (by local:" in shown
+    assert [one["name"] for one in cli.json("fleet", "device", "list", "--status", "blocked", *here)["devices"]] == [
+        "pump-1"
+    ]
+    cli("fleet", "device", "unblock", "pump-1", "--reason", "repaired", *here)
+    assert "is retired" in cli("fleet", "device", "retire", "pump-2", "--reason", "scrapped", *here)
+    assert "a device that is not retired" in cli("fleet", "device", "rename", "pump-2", "x", *here, code=1)
+    assert "no" in cli("fleet", "device", "retry", "pump-1", *here, code=1)
+    assert [one["name"] for one in cli.json("fleet", "device", "list", *here)["devices"]] == ["pump-1"]
+    assert cli.json("fleet", "device", "show", "pump-2", *here)["history"]["device"]["status"] == "retired"
+    rows = reversed(cli.json("fleet", "audit", "show", *here)["rows"])
+    acts = [(row["what"], row["detail"]) for row in rows if row["who"].startswith("local:")]
+    assert [what for what, _ in acts] == [
+        "device.renamed", "device.renamed", "device.tagged", "device.tagged", "device.blocked", "device.unblocked",
+        "device.retired",
+    ]  # fmt: skip
+    assert acts[3][1] == {"before": ["north", "lab"], "after": ["north"]}

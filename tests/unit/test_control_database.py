@@ -16,7 +16,23 @@ from edgewright.fleet.server.database import sqlite as files
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit, devices, metadata, tokens
+from edgewright.fleet.server.database.upgrade import upgrade_file
 from edgewright.schema.errors import InputError
+
+ADDED = {
+    "devices": ("status", "tagged_at", "retries", "retry_release", "retry_after"),
+    "operators": ("expires",),
+}
+"""Columns that came after the first revision."""
+
+
+def first_revision(connection: sa.Connection) -> None:
+    """Take a database back to the tables of revision 0005."""
+    for table, columns in ADDED.items():
+        for column in columns:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+    connection.exec_driver_sql("DROP TABLE diagnoses")
+    connection.execute(sa.text("UPDATE alembic_version SET version_num = '0005'"))
 
 
 def test_an_empty_database_gets_the_tables_that_the_code_names(tmp_path: Path) -> None:
@@ -33,6 +49,34 @@ def test_a_newer_database_is_refused_by_name(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(InputError, match=r"9999.*newer Edgewright"):
         open_database(tmp_path)
+
+
+def test_the_key_that_an_older_version_kept_in_the_database_is_overwritten(tmp_path: Path) -> None:
+    database, key = open_database(tmp_path), b"answers are signed with this key"
+    with database.writing.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE secrets (name VARCHAR(32) PRIMARY KEY, value BLOB)")
+        connection.exec_driver_sql("INSERT INTO secrets VALUES ('answers', ?)", (key,))
+        first_revision(connection)
+    database.close()
+    assert key in (tmp_path / files.NAME).read_bytes()
+    upgrade_file(tmp_path / files.NAME)
+    assert not [path for path in tmp_path.iterdir() if key in path.read_bytes()]
+
+
+def test_devices_of_the_first_revision_are_active_and_have_their_tags(tmp_path: Path) -> None:
+    row = {"product": "p", "profile": "pi", "tags": ("a",), "given": ("a",), "batch": "b", "token": "", "nonce": ""}
+    database = open_database(tmp_path)
+    with database.writing.begin() as connection:
+        connection.execute(sa.insert(devices).values(id="1", key="1", name="one", enrolled_at=1.0, **row))
+        first_revision(connection)
+    database.close()
+    upgrade_file(tmp_path / files.NAME)
+    database = open_database(tmp_path)
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        found = connection.execute(sa.select(devices)).one()
+    database.close()
+    assert (found.status, found.given, found.tagged_at, found.retries) == ("active", ("a",), None, 0)
 
 
 def test_a_commit_is_flushed_and_readers_cannot_write(tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ def test_devices_rollouts_and_signatures_are_told_as_they_are(tmp_path: Path) ->
         found = read(Gauges(plane).text())
     finally:
         plane.close()
-    assert found["devices"] == {("enrolled",): 5, ("heard",): 2, ("quarantined",): 1, ("silent",): 2}
+    assert found["devices"] == {
+        ("blocked",): 0, ("enrolled",): 5, ("heard",): 2, ("quarantined",): 1, ("retired",): 0, ("silent",): 2,
+    }  # fmt: skip
     assert found["devices_release"] == {("main", "1"): 3, ("main", "2"): 2}
     assert found["devices_phase"] == {("idle", "main"): 4, ("trial", "main"): 1}
     assert found["outcomes_hour"] == {("crash", "reverted"): 1}

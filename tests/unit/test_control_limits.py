@@ -91,6 +91,7 @@ def test_those_that_are_kept_follow_who_is_busy_and_not_how_many_there_are() -> 
     assert len(buckets) < 1000  # a bucket is full after a second, in which 100 ask
 
 
+@pytest.mark.slow
 def test_who_has_asked_too_much_is_remembered_behind_any_number_of_others() -> None:
     buckets = Buckets(1000.0 / 86_400.0, 1000.0)
     assert buckets.take("greedy", 0.0, 1000.0) == 0.0

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import argon2
 import pytest
 import sqlalchemy as sa
 
@@ -25,23 +24,11 @@ async def add(client: Client, name: str, role: str) -> dict[str, str]:
     return {"authorization": f"Bearer {answer.json()['token']}"}
 
 
-async def test_argon2_runs_once_a_token_and_a_removed_operator_is_out_at_once(
-    plane: Plane, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checked: list[str] = []
-    real = authentication._check
-
-    def counting(held: str, token: str) -> bool:
-        checked.append(token)
-        return real(held, token)
-
-    monkeypatch.setattr(authentication, "_check", counting)
-
+async def test_a_removed_operator_is_out_at_once(plane: Plane) -> None:
     client = Client(plane)
     ada, eve = await add(client, "ada", "admin"), await add(client, "eve", "viewer")
     for _ in range(5):
         assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
-    assert len(checked) == 1
     assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 200
     assert (await client.ask("DELETE", "/v1/fleet/operators/eve", headers=ada)).status_code == 200
     assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 401
@@ -59,20 +46,9 @@ def test_only_a_hash_of_a_token_is_kept(tmp_path: Path) -> None:
         token = asyncio.run(go(plane))
         with plane.database.reading() as connection:
             held = connection.execute(sa.select(operators.c.token)).scalar_one()
-    assert held.startswith("$argon2id$")
-    assert argon2.PasswordHasher().verify(held, token)
+    assert held == authentication.hashed(token)
+    assert token[-32:] not in held
     assert all(token[-32:].encode() not in path.read_bytes() for path in tmp_path.glob("fleet.sqlite*"))
-
-
-async def test_wrong_tokens_slow_down_and_right_ones_that_are_known_do_not(plane: Plane) -> None:
-    client = Client(plane)
-    ada = await add(client, "ada", "admin")
-    assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
-    wrong = {"authorization": f"Bearer ewo.ada.{'x' * 32}"}
-    statuses = [(await client.ask("GET", "/v1/fleet/overview", headers=wrong)).status_code for _ in range(12)]
-    assert set(statuses) == {401, 429}
-    assert statuses[-1] == 429
-    assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
 
 
 async def test_each_act_is_in_the_log_with_who_did_it_and_no_secret(tmp_path: Path) -> None:
@@ -108,6 +84,7 @@ async def test_the_log_is_read_page_by_page(plane: Plane) -> None:
     assert numbers == [5, 4, 3, 2, 1]
 
 
+@pytest.mark.slow
 async def test_devices_are_filtered_put_in_order_and_paged(plane: Plane) -> None:
     client = Client(plane)
     made = []

@@ -23,12 +23,11 @@ from edgewright.fleet.server.database.engine import Database, open_address, open
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit, devices, items
 from edgewright.fleet.server.database.tables import reports as history
-from edgewright.fleet.server.rollouts.gate_votes import judge_all
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 from edgewright.schema.fleet_plan import Gate
 from edgewright.schema.fleet_report import Report, Vitals
 from postgres_database import fresh_database
-from rollout_example import plan
+from rollout_example import gates_of, plan
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +92,7 @@ def test_the_largest_figures_that_a_report_may_have_are_added_up(database: Datab
             assert isinstance(reports.take(connection, [one])[0], bytes)
     gates = tuple(Gate(measure=measure, limit=1.0, quorum=1) for measure in ("unsure", "latency", "crashes", "memory"))
     with database.reading() as connection:
-        judged = judge_all(connection, plan(gates=gates, starts=1.0, enrolled=1.0), 1.0, 3.0)
+        judged = gates_of(connection, plan(gates=gates, starts=1.0, enrolled=1.0), 1.0, 3.0)
     assert [one.measure for one in judged] == [gate.measure for gate in gates]
 
 
@@ -191,7 +190,7 @@ def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> No
 def test_what_is_wrong_with_an_address_is_said_without_its_password(tmp_path: Path) -> None:
     wrong = "postgresql://somebody:secret@127.0.0.1:1/none"
     assert postgres.shown(wrong) == "postgresql://somebody@127.0.0.1:1/none"
-    with pytest.raises(OutputError, match="server of databases") as caught:
+    with pytest.raises(OutputError, match="reachable database server") as caught:
         open_address(wrong)
     assert "secret" not in str(caught.value)
     with fresh_database() as address, pytest.raises(InputError, match="does not exist"):

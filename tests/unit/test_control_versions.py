@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.database.tables import devices, outcomes
 from edgewright.schema.fleet_report import Acknowledged
-from fleet_plane import Client, enrolled, plane_of
+from fleet_plane import Client, Device, enrolled, plane_of
 
 
 def test_reports_of_older_and_newer_devices_are_both_taken(tmp_path: Path) -> None:
@@ -45,3 +45,18 @@ def test_reports_of_older_and_newer_devices_are_both_taken(tmp_path: Path) -> No
             assert connection.execute(sa.select(outcomes.c.number)).scalars().all() == [1]
             assert connection.execute(sa.select(devices.c.boards)).scalar_one() != ""
             assert not connection.execute(sa.select(devices.c.quarantined)).scalar_one()
+
+
+def test_a_newer_device_enrolls_with_fields_that_this_server_does_not_know(tmp_path: Path) -> None:
+    with plane_of(tmp_path) as plane:
+
+        async def go() -> None:
+            client = Client(plane)
+            device = Device(client)
+            response = await device.enrol(await client.token(), version="9.0.0", site="hall 3", attested={"by": "tpm"})
+            assert response.status_code == 200, response.text
+            assert (await device.report()).status_code == 200
+
+        asyncio.run(go())
+        with plane.database.reading() as connection:
+            assert connection.execute(sa.select(devices.c.version)).scalar_one() == "9.0.0"

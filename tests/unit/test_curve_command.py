@@ -10,7 +10,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.schema.curve import CURVE_VERSION, CurveRecord, Curves
-from edgewright.search.curves.of_samples import OfSamples
+from edgewright.search.curves.rung_learner import RungLearner
 from ladder_problems import table
 from small_pipeline import write_rows
 
@@ -18,6 +18,7 @@ Capture = pytest.CaptureFixture[str]
 QUICK = ["--target", "y", "--by", "row", "--rung", "tree"]
 
 
+@pytest.mark.slow
 def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, cli: Cli) -> None:
     file, out = str(table(tmp_path / "rows.csv", 500, "product")), tmp_path / "curve"
     shown = cli("curve", file, *QUICK, "--out", out)
@@ -35,6 +36,7 @@ def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, cli: Cli) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_check_says_whether_it_came_true(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     file = str(table(tmp_path / "rows.csv", 500, "amount"))
     code = run(["curve", file, *QUICK, "--check", "--json"])
@@ -47,6 +49,7 @@ def test_a_check_says_whether_it_came_true(tmp_path: Path, capsys: Capture, monk
     assert "OUTSIDE the interval" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     rows = [[f"{n}", f"{n % 7}", "x" if n % 2 else "y"] for n in range(120)]
     few = str(write_rows(tmp_path / "few.csv", rows[:12], header="a,b,y"))
@@ -81,7 +84,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, capsys: Capture, monkeypat
     def pressed(*_: object, **__: object) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(OfSamples, "judge", pressed)
+    monkeypatch.setattr(RungLearner, "judge", pressed)
     assert run(["curve", file, *QUICK, "--out", str(out)]) == 130
     assert not out.exists()
     assert "Traceback" not in capsys.readouterr().err

@@ -119,6 +119,7 @@ def test_times_are_found_by_their_values(form: str) -> None:
     assert find_time_column({"broken": [*FORMS["space"], "2024-05-01 25:61:00"]}) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_the_ladder_check_and_forecast_find_them(tmp_path: Path, form: str) -> None:
     x = np.random.default_rng(0).normal(size=120)

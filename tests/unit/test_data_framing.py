@@ -17,7 +17,7 @@ from edgewright.schema.config import WindowConfig
 from edgewright.search.advise.commands import commands
 from edgewright.search.advise.contract import AdviceRequest as AdviceAsked
 from edgewright.search.advise.framings import labelled
-from edgewright.search.advise.inspection import look
+from edgewright.search.advise.inspection import inspect
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import silent
@@ -55,6 +55,7 @@ def test_short_sounds_are_windows_of_their_own_and_long_ones_are_cut(tmp_path: P
     assert sound_window(load_data(table, seed=0)) == (None, "")
 
 
+@pytest.mark.slow
 def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: Path) -> None:
     folder = str(_tones(tmp_path / "words", 0.2))
     problem, config, _ = problem_and_config(folder, {})
@@ -73,6 +74,7 @@ def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: P
     assert len(shorter.y) == 40
 
 
+@pytest.mark.slow
 def test_check_and_advice_say_the_same_pace(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
@@ -85,7 +87,7 @@ def test_check_and_advice_say_the_same_pace(tmp_path: Path, cli: Cli, monkeypatc
     write_rows(tmp_path / "room.csv", rows, header="date,light,occupied")
     assert "a row every 1680 s" in cli("check", "room.csv", "--target", "occupied")
     request = AdviceAsked(data="room.csv", target="occupied")
-    setup = labelled._setup(look("room.csv"), request)
+    setup = labelled._setup(inspect("room.csv"), request)
     assert setup.why[0].startswith("the column date holds the times of rows")
     assert setup.why[1].startswith("a row every 1680 s")
     assert (setup.problem.by, int(setup.problem.units.max()) + 1) == ("day", 6)

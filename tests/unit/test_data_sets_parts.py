@@ -86,6 +86,7 @@ def test_mitdb_reads_several_files_and_knows_when_beats_were(tmp_path: Path) -> 
         mitdb.SET.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_mitdb_tells_how_far_beats_lie_apart() -> None:
     folder = shared_data("mitdb") / "raw"
     plain = mitdb.SET.load(folder).recordings[0]
@@ -101,6 +102,7 @@ def test_mitdb_tells_how_far_beats_lie_apart() -> None:
         mitdb.SET.load(folder, mitdb.Config(intervals=True, form="windows"))
 
 
+@pytest.mark.slow
 def test_mitdb_positions_are_those_of_the_annotations() -> None:
     folder = shared_data("mitdb")
     copied = {r.name: r for r in mitdb.SET.load(folder).recordings}
@@ -150,6 +152,7 @@ def test_snips_has_the_part_that_validates(tmp_path: Path) -> None:
 pytestmark = pytest.mark.needs_data
 
 
+@pytest.mark.slow
 def test_hapt_windows_are_the_official_ones() -> None:
     data = hapt.SET.load(shared_data("har-hapt"))
     samples = cut(data, WindowConfig(samples=128, step=64))
@@ -160,6 +163,7 @@ def test_hapt_windows_are_the_official_ones() -> None:
     assert {int(user) for user in samples.groups} == {*range(1, 31)} - {*hapt.TEST_PEOPLE}
 
 
+@pytest.mark.slow
 def test_mitdb_original_records_give_the_beats_of_the_copy() -> None:
     folder = shared_data("mitdb")
     copied = mitdb.SET.load(folder)
@@ -173,6 +177,7 @@ def test_mitdb_original_records_give_the_beats_of_the_copy() -> None:
         mitdb.SET.load(folder, mitdb.Config(part="DS2"))
 
 
+@pytest.mark.slow
 def test_mitdb_windows_are_the_beats() -> None:
     folder = shared_data("mitdb") / "raw"
     table = mitdb.SET.load(folder)
@@ -189,6 +194,7 @@ def test_annotations_that_stop_short_are_refused(tmp_path_factory: pytest.TempPa
         read_annotations(short)
 
 
+@pytest.mark.slow
 def test_fsdd_speakers_and_parts() -> None:
     folder = shared_data("fsdd")
     data = fsdd.SET.load(folder)

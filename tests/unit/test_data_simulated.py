@@ -88,6 +88,7 @@ def test_fewer_rows_than_one_are_refused(source: Source[Any]) -> None:
         source.load(source.config(rows=0), 0)
 
 
+@pytest.mark.slow
 def test_wearable_loses_and_repeats_the_configured_share() -> None:
     source = wearable.SOURCE
     share = np.isnan(_rows(source.load(wearable.Config(rows=100_000), 0))[0]).mean()
@@ -113,6 +114,7 @@ def test_wearable_loses_a_sensor_as_a_whole() -> None:
     np.testing.assert_array_equal(lost.any(axis=1), lost.all(axis=1))
 
 
+@pytest.mark.slow
 def test_wearable_people_differ_and_activities_last() -> None:
     def gait_spread(variety: float) -> float:
         data = wearable.SOURCE.load(wearable.Config(rows=40_000, variety=variety), 0)

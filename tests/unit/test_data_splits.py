@@ -149,12 +149,14 @@ def test_amounts_are_spread_over_both_sides() -> None:
     assert abs(float(np.median(y[test]))) < 0.2
 
 
+@pytest.mark.slow
 def test_a_million_rows_split_in_time() -> None:
     y = np.random.default_rng(0).integers(0, 2, 200_000).astype(str)
     result = split(_samples(y), SplitConfig(), seed=0, window=None)
     assert [len(side) for side in _sides(result)] == [128_000, 32_000, 40_000]
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_sides_are_disjoint_and_apart(data: st.DataObject) -> None:

@@ -51,6 +51,7 @@ def test_stream_gives_the_bytes_of_the_window_whatever_the_pieces(sizes: dict[st
         np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
+@pytest.mark.slow
 def test_graph_is_the_function_that_was_trained() -> None:
     """Causal, dilated layers in JAX and in the dialect, with the noise taken off the delayed input."""
     config = DenoiserConfig(hop=4, delay=2, filters=6, blocks=3, kernel=3, first=10)
@@ -133,6 +134,7 @@ def _both(made: DenoiserFile, compiler: str, folder: Path) -> tuple[Floats, Floa
     return out, made.start().push(x)
 
 
+@pytest.mark.slow
 def test_an_emulated_cortex_m4_gives_the_bits_of_python() -> None:
     if missing_tools():
         left_out(f"{', '.join(missing_tools())} not installed")

@@ -46,6 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     return clean, out, json.loads(text)
 
 
+@pytest.mark.slow
 def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, dict[str, object]]) -> None:
     clean, out, record = trained
     again = out.parent / "again" / out.name
@@ -94,6 +95,7 @@ def test_score_refuses_people_and_noise_that_it_could_not_keep_apart(
         score_denoiser(replace(made, spec=spec), data)
 
 
+@pytest.mark.slow
 def test_runs_on_sound_and_on_a_table_with_the_base_install(
     trained: tuple[Path, Path, dict[str, object]], tmp_path: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
     assert (lines[8].split(",")[0], lines[8].split(",")[2], len(lines)) == ("7", "n7", 1001)
 
 
+@pytest.mark.slow
 def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
     path = tmp_path / "tiny.denoiser"
     write_denoiser(path, random_denoiser(channels=2))

@@ -173,6 +173,7 @@ def _little() -> dict[str, object]:
     return part.fit(part.config(), values, np.zeros(100))
 
 
+@pytest.mark.slow
 def test_the_first_second_of_a_part_of_the_day_belongs_to_it() -> None:
     minutes = np.arange(0, 86400, 60, dtype=np.float64)
     values = (np.arange(2880) % 1440)[:, None].astype(np.float32)

@@ -226,6 +226,7 @@ def test_a_dialogue_has_no_heap(tmp_path: Path) -> None:
     assert f"#define ODD_WORD {WORD}" in dialogue_files(odd(), "odd")["odd.h"]
 
 
+@pytest.mark.slow
 def test_numbers_are_written_alike(tmp_path: Path) -> None:
     if shutil.which("gcc") is None:
         left_out("gcc")

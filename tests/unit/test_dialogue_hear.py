@@ -99,6 +99,7 @@ def test_c_holds_the_conversation_of_python(
     assert "You are silent, so I begin anew." in wanted
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_told(model: Path, tmp_path: Path, cli: Cli) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(Path(VENDING).read_text().replace('event = "thanks"', 'event = "thnaks"'))

@@ -187,6 +187,7 @@ def test_what_a_question_asks_for() -> None:
     assert asks_for("Is it heavy?") is None
 
 
+@pytest.mark.slow
 def test_few_questions_with_an_answer_are_refused_and_most_without_are(tmp_path: Path) -> None:
     blocks, questions = xquad(shared_data("xquad-en"))
     refused: dict[bool, list[bool]] = {True: [], False: []}

@@ -50,6 +50,7 @@ def csv(path: Path, *, moved: bool, rows: int = 3000, dates: bool = False) -> Pa
     return path
 
 
+@pytest.mark.slow
 def test_the_channel_that_moved_is_named_with_its_time(package: Path, tmp_path: Path, capsys: Capture) -> None:
     data = csv(tmp_path / "rows.csv", moved=True, dates=True)
     assert run(["drift", str(package), "--csv", str(data), "--time", "when", *ASK]) == 1
@@ -59,12 +60,14 @@ def test_the_channel_that_moved_is_named_with_its_time(package: Path, tmp_path: 
     assert text.count("as trained") == 9
 
 
+@pytest.mark.slow
 def test_the_same_rows_again_drift_nowhere_and_few_rows_are_not_judged(package: Path, tmp_path: Path, cli: Cli) -> None:
     data = csv(tmp_path / "rows.csv", moved=False)
     assert cli("drift", package, "--csv", data, "--confidence", *ASK).count("as trained") == 10
     assert "not tested yet: 3,000 of the 3,600 rows of one rhythm" in cli("drift", package, "--csv", data)
 
 
+@pytest.mark.slow
 def test_a_state_goes_on_where_it_stopped(package: Path, tmp_path: Path, capsys: Capture) -> None:
     whole = csv(tmp_path / "rows.csv", moved=True)
     assert run(["drift", str(package), "--csv", str(whole), *ASK, "--json"]) == 1
@@ -113,6 +116,7 @@ def test_mistakes_are_said(package: Path, tmp_path: Path, cli: Cli, more: list[s
     assert said in cli("drift", package, "--csv", data, *more, code=2)
 
 
+@pytest.mark.slow
 def test_the_base_install_is_enough(package: Path, tmp_path: Path) -> None:
     data = csv(tmp_path / "rows.csv", moved=False, rows=50)
     code = (

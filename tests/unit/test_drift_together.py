@@ -98,6 +98,7 @@ def test_faults_that_channels_share_are_named_with_their_time(
     assert events[0].score >= 1
 
 
+@pytest.mark.slow
 def test_a_gain_of_all_axes_is_no_drift_of_any_one(known: tuple[DataSet, Samples, JointReference]) -> None:
     """Nor are two axes that look alike and are swapped."""
     for reported in ("gain of x, y, z", "y and z swapped"):
@@ -106,12 +107,14 @@ def test_a_gain_of_all_axes_is_no_drift_of_any_one(known: tuple[DataSet, Samples
         assert [event.detail["test"] for event in _told(_watch(known), rows)] == ["together"]
 
 
+@pytest.mark.slow
 def test_people_the_reference_has_not_seen_are_no_drift(known: tuple[DataSet, Samples, JointReference]) -> None:
     events = [event for seed in range(200, 260, 10) for event in _told(_watch(known), _stream(seed))]
     # Of six streams of five people, each of whom may lie beyond the limit once in a hundred.
     assert len([event for event in events if event.detail["test"] == "together"]) == 0
 
 
+@pytest.mark.slow
 def test_how_rows_come_and_a_state_between_them_change_nothing(
     known: tuple[DataSet, Samples, JointReference],
 ) -> None:

@@ -85,6 +85,7 @@ def test_no_memory_and_nothing_but_memory() -> None:
     assert normal_tail(0.1, 0.0) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "tests"),
     [("offset", {"mean", "shape"}), ("gain", {"outside", "mean"}), ("stuck", {"shape", "deviation"}),
@@ -114,6 +115,7 @@ def test_the_channel_and_the_time_are_named(name: str, tests: set[str]) -> None:
     assert abs(first.detail["since"] - start) <= RHYTHM / 2
 
 
+@pytest.mark.slow
 def test_a_state_is_under_a_thousand_bytes_a_channel_and_goes_on_exactly() -> None:
     values = correlated(9_000, 11)
     values[5_000:, 2] += 1.5
@@ -141,6 +143,7 @@ def test_a_state_is_under_a_thousand_bytes_a_channel_and_goes_on_exactly() -> No
     assert len(going.state()) / 3 < 1000 + 400 / 3
 
 
+@pytest.mark.slow
 def test_the_beginning_is_remembered_long_after_it_left_the_ring_and_ends_with_the_drift() -> None:
     values = correlated(24_000, 21)
     values[4_000:14_000, 0] += 1.5
@@ -177,6 +180,7 @@ def test_a_damaged_state_is_refused() -> None:
         merged([b"\xff" * len(going.summary())])
 
 
+@pytest.mark.slow
 def test_summaries_of_devices_add_up() -> None:
     values = correlated(4_000, 12)
     parts = [watch(), watch()]
@@ -194,6 +198,7 @@ def test_summaries_of_devices_add_up() -> None:
         merged([])
 
 
+@pytest.mark.slow
 def test_confidence_that_falls_is_told() -> None:
     draw = np.random.default_rng(3)
     going = watch()

@@ -25,6 +25,7 @@ def test_numbers_as_classes_stand_by_size() -> None:
     assert (record.mistakes[0].truth, record.mistakes[0].answer, record.mistakes[0].row) == ("10", "2", 3)
 
 
+@pytest.mark.slow
 def test_the_method_of_an_interval_is_what_was_drawn() -> None:
     truth = np.array(["a", "b"] * 6)
     probabilities = np.tile(np.array([[0.9, 0.1]], np.float32), (12, 1))

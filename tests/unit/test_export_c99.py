@@ -147,6 +147,7 @@ def test_code_is_the_same_for_the_same_model_and_uses_no_heap_or_other_library()
     assert "double" not in files["again.c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pools", "picture"])
 def test_address_and_undefined_behaviour_sanitizers_find_nothing(name: str, tmp_path: Path) -> None:
     graph = small(name)

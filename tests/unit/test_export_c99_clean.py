@@ -60,6 +60,7 @@ def taps() -> list[str]:
     return [f"-D{name.upper()}_TAPS" for name in everything()]
 
 
+@pytest.mark.slow
 def test_gcc_warns_of_nothing_with_taps_or_without(folder: Path, plain: str) -> None:
     assert (folder / plain).exists()
     assert (folder / "taps.o").exists()

@@ -117,6 +117,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "number"), CASES)
 def test_scores_are_those_of_python_to_the_digits_of_float32(kind: str, number: int, library: Path) -> None:
     _, seen, scores = fitted(kind, number)

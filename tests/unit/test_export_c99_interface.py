@@ -55,6 +55,7 @@ class _Stream:
         return bytes([record]) + event.raw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name", "channels"), [("rows", "and", 10), ("windows", "export", 2)])
 def test_two_streams_in_turns_give_what_each_gives_alone(kind: str, name: str, channels: int, tmp_path: Path) -> None:
     need_compiler()
@@ -71,6 +72,7 @@ def test_two_streams_in_turns_give_what_each_gives_alone(kind: str, name: str, c
     assert alone[0] != alone[1]
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
     need_compiler()
     graph = fitted("edgewright.features", "log_mel", 0)[0]
@@ -85,6 +87,7 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(found, right)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_data
 def test_a_caller_of_the_integers_alone_pays_for_them_alone(tmp_path: Path) -> None:
     need("gcc", "nm")
@@ -113,6 +116,7 @@ ODD = (
 some = st.one_of(st.text(), st.lists(st.sampled_from([*ODD, *"*/\\?@"]), max_size=8).map("".join))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(some)
 @example("???/")
@@ -127,6 +131,7 @@ def test_a_comment_holds_text_and_nothing_that_c_reads_otherwise(text: str) -> N
     assert [c for c in comment(text) if c != " "] == kept
 
 
+@pytest.mark.slow
 def test_text_in_comments_and_strings_compiles_and_strings_keep_their_bytes(tmp_path: Path) -> None:
     need("gcc", "g++")
     texts: list[str] = [text for text in ODD if text != "\ud800"]
@@ -168,6 +173,7 @@ def test_a_graph_says_where_its_channels_lie() -> None:
     assert turning(network) is network.operators[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["float", "int8"])
 def test_predict_and_network_take_the_channels_of_a_pixel_side_by_side(form: str, tmp_path: Path) -> None:
     need_compiler()
@@ -208,6 +214,7 @@ def test_predict_and_network_take_the_channels_of_a_pixel_side_by_side(form: str
             np.testing.assert_array_equal(out, right)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_data
 def test_a_model_of_an_image_from_elsewhere_keeps_its_layout_in_both() -> None:
     file = next(shared_data("mlperf-tiny").rglob("vww_96_int8.tflite"))
@@ -253,6 +260,7 @@ def test_every_build_passes_its_self_test(compiler: str, tmp_path: Path) -> None
     assert answers_of(builds, tmp_path, compiler) == dict.fromkeys(builds, 0)
 
 
+@pytest.mark.slow
 def test_stages_with_a_window_and_packages_pass_theirs(tmp_path: Path) -> None:
     need_compiler()
     cases = {f"{case[1]}{case[2]}": case for case in CASES if case[1] in ("scale", "spectral", "log_mel", "statistics")}
@@ -261,6 +269,7 @@ def test_stages_with_a_window_and_packages_pass_theirs(tmp_path: Path) -> None:
     assert answers_of(builds, tmp_path) == dict.fromkeys(builds, 0)
 
 
+@pytest.mark.slow
 def test_another_order_of_an_image_fails_in_both_functions(tmp_path: Path) -> None:
     need_compiler()
     assert answer_of(both(picture(), None, turned=False), "eye", tmp_path / "float") == PREDICT

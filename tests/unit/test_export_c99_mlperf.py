@@ -25,6 +25,7 @@ def compiler() -> None:
     need_compiler()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("rounding", ["litert", "tflm"])
 def test_a_model_of_mlperf_tiny_gives_every_byte(name: str, rounding: Rounding, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def in_onnxruntime(graph: Graph, name: str, shape: tuple[int, ...], X: NDArray[n
     return np.asarray(session.run([name], {session.get_inputs()[0].name: X})[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_int8_pipeline_has_the_features_of_onnx_runtime_and_the_bytes_of_the_reference(
     name: str, lesson: Callable[[str], Lesson], tmp_path: Path
@@ -96,6 +97,7 @@ def test_int8_pipeline_has_the_features_of_onnx_runtime_and_the_bytes_of_the_ref
         assert np.sum(found.outputs["label"] != answers["label"].ravel()) <= max(2, len(X) * 0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_float_pipeline_has_every_label_of_onnx_runtime(
     name: str, lesson: Callable[[str], Lesson], tmp_path: Path

@@ -85,6 +85,7 @@ def test_features_of_other_channels_share_one_loop() -> None:
     assert source.count("for (int channel = 0; channel < 30; ++channel)") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [phone, watch])
 def test_channel_by_channel_gives_what_onnx_runtime_gives(make: Callable[[], Graph], tmp_path: Path) -> None:
     need_compiler()

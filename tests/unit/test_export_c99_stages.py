@@ -42,6 +42,7 @@ def test_a_stage_in_c_gives_what_onnx_runtime_gives(
     )
 
 
+@pytest.mark.slow
 def test_clang_warns_of_no_stage_without_taps(sources: dict[str, Files], tmp_path: Path) -> None:
     need("clang")
     assert load_together(sources, tmp_path, flags=(*STRICT, "-O0"), compiler="clang", taps=False).keys() == set(sources)

@@ -148,6 +148,7 @@ def test_every_decision_and_mean_has_the_bits_of_python(compiler: str, checks: t
         assert alarms > 3
 
 
+@pytest.mark.slow
 def test_memory_is_what_the_header_says_and_nothing_else_is_needed(tmp_path: Path) -> None:
     need("gcc", "nm")
     put(tmp_path)

@@ -206,6 +206,7 @@ int main(void) {
 """
 
 
+@pytest.mark.slow
 def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file_path, out = put("level", tmp_path, extra=True), tmp_path / "c"
     assert run(["export", str(file_path), "--to", "c99", "--out", str(out), "--json"]) == 0
@@ -225,6 +226,7 @@ def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys
     assert "    float window[12];" in (out / "level_b_own_detect.h").read_text()
 
 
+@pytest.mark.slow
 def test_another_target_says_that_detectors_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = put("level", tmp_path)
     assert run(["export", str(path), "--to", "onnx", "--out", str(tmp_path / "o"), "--json"]) == 0
@@ -250,6 +252,7 @@ def test_memory_of_the_stream_is_what_its_header_says(tmp_path: Path) -> None:
     assert LABELS[2].encode() in files["activity_stream.h"]
 
 
+@pytest.mark.slow
 def test_a_package_of_whole_recordings_gives_its_detectors_alone(tmp_path: Path) -> None:
     detectors, _, _ = package("level")
     columns = (Column(name="x"), Column(name="y"))

@@ -75,6 +75,7 @@ def fitted(name: str) -> tuple[Graph, Floats]:
     return msgspec.structs.replace(graph, stages=(*graph.stages, StageMark(stage="end", value=graph.boundary))), X
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounding", ["litert", "tflm"])
 @pytest.mark.parametrize("name", CASES)
 def test_windows_reach_the_answer_of_the_reference(name: str, rounding: Rounding, tmp_path: Path) -> None:
@@ -101,6 +102,7 @@ def test_windows_reach_the_answer_of_the_reference(name: str, rounding: Rounding
     np.testing.assert_array_equal(found.outputs["label"][~moved], there[~moved])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_float_windows_have_every_label_of_onnx_runtime(name: str, tmp_path: Path) -> None:
     graph, X = fitted(name)

@@ -55,6 +55,7 @@ def test_each_compiler_is_found_once_and_missing_ones_are_named(tmp_path: Path, 
     assert [(c.name, bool(c.command)) for c in compilers()] == [("/nowhere/icc", 0), ("gcc", 1), ("clang", 1)]
 
 
+@pytest.mark.slow
 def test_the_c_of_every_compiler_is_a_form_and_they_agree(monkeypatch: Patch) -> None:
     if not (shutil.which("gcc") and shutil.which("clang")):
         left_out("gcc and clang")
@@ -68,6 +69,7 @@ def test_the_c_of_every_compiler_is_a_form_and_they_agree(monkeypatch: Patch) ->
     assert note.startswith("clang ") and note.endswith("-std=c99 -O2 -ffp-contract=off")
 
 
+@pytest.mark.slow
 def test_a_missing_compiler_is_one_line_and_no_failure(tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
     need_compiler()
     model = str(MODELS / "sklearn-logistic.onnx")

@@ -49,6 +49,7 @@ def test_rows_go_in_and_answers_come_out(device: str) -> None:
     assert 16 <= run.flash <= 96
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", devices())
 def test_instructions_are_counted_exactly_and_again_the_same(device: str) -> None:
     counts = []
@@ -60,6 +61,7 @@ def test_instructions_are_counted_exactly_and_again_the_same(device: str) -> Non
     assert counts[1] == counts[2]
 
 
+@pytest.mark.slow
 def test_floating_point_is_on_and_the_stack_is_measured() -> None:
     source = """#include "turn.h"
 #include <math.h>
@@ -77,6 +79,7 @@ void turn(const int8_t *in, int8_t *out) {
         assert 600 <= run.stack <= 900
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_told_in_one_line() -> None:
     broken = {"turn.h": HEADER, "turn.c": "int x = y;"}
     with pytest.raises(InputError, match="undeclared") as caught:
@@ -118,6 +121,7 @@ def test_every_byte_is_that_of_the_reference(name: str, device: str) -> None:
         assert run.stack < 1024
 
 
+@pytest.mark.slow
 def test_a_whole_pipeline_answers_as_on_the_desk() -> None:
     graph, x = classifier(), numbers(6, 10)
     x[1, 4] = np.nan

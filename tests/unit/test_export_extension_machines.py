@@ -141,6 +141,7 @@ def extremes() -> Graph:
     return msgspec.structs.replace(small, constants=constants)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 def test_bytes_at_their_ends_do_not_saturate(machine: str, tmp_path: Path) -> None:
     graph = extremes()

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 NAMES = tuple(LAYERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_float_files_answer_as_the_graph(name: str) -> None:
     need_tflm()
@@ -168,6 +169,7 @@ def test_a_stage_gives_what_numpy_gives(room: str, kind: str, number: int) -> No
         assert share_of_tolerance(wanted, answers(graph, None, X, engine)[0]["prediction"]) <= 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_answers_as_its_onnx_and_its_integers(name: str, lesson: Callable[[str], Lesson]) -> None:
     folder = lesson(name).folder

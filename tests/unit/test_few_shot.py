@@ -161,6 +161,7 @@ def test_windows_are_cut_inside_a_label(tmp_path: Path) -> None:
         read_samples(tmp_path / "w.csv", manifest)
 
 
+@pytest.mark.slow
 def test_commands_learn_add_and_answer_with_the_base_install(tmp_path: Path, cli: Cli) -> None:
     edge = tmp_path / "activity.edge"
     edge.write_bytes(PACKAGE)

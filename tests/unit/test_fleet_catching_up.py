@@ -12,7 +12,8 @@ from edgewright.fleet.protocol.layout import plan_target
 from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.tables import audit, rollouts
-from edgewright.fleet.server.rollouts.transitions import Rollouts, missed
+from edgewright.fleet.server.rollouts.steps import missed
+from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing
 from rollout_example import HOUR, Example
@@ -57,7 +58,7 @@ def test_a_start_that_was_signed_alone_is_written_down_by_whoever_signs_next(exa
     body = example.signed_plan()
     example.scheduler.tick()
     killed(example, "start", body, "ada")
-    with pytest.raises(InputError, match="a word about rollout first"):
+    with pytest.raises(InputError, match="a standing of rollout first"):
         example.rollouts.refresh()  # without the plans' bytes it cannot follow
     rollouts_of(example).refresh()
     assert (row(example).state, row(example).stage, row(example).body) == ("running", 0, body)

@@ -33,6 +33,7 @@ def test_only_a_clock_that_was_set_has_stepped() -> None:
         assert not stepped()
 
 
+@pytest.mark.slow
 def test_news_that_were_refused_for_days_are_asked_for_as_soon_as_the_clock_is_right(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:

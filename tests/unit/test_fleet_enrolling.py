@@ -140,7 +140,7 @@ def test_a_package_comes_from_where_it_broke_off(plane: Plane) -> None:
     assert list(packages.read(path, len(data), len(data))) == []
     with pytest.raises(Refused, match="more than"):
         list(packages.read(path, 0, len(data) - 1))
-    with pytest.raises(Unreachable, match="came"):
+    with pytest.raises(Unreachable, match="received"):
         list(packages.read(path, 0, len(data) + 1))
     with pytest.raises(Unreachable, match="404"):
         list(packages.read("/targets/none", 0, 5))

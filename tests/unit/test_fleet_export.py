@@ -169,6 +169,7 @@ def test_neither_root_vouches_for_the_other_repository(made: Fleet, tmp_path: Pa
         Judge(made.metadata.parent, (own.metadata / "1.root.json").read_bytes()).read(INDEX)
 
 
+@pytest.mark.slow
 def test_a_second_writing_carries_news_to_the_same_stick(made: Fleet, tmp_path: Path) -> None:
     rollout(made, NOW)
     own, _ = usb_repository.init_stick(made, SMALL, None, NOW)

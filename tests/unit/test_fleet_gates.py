@@ -47,6 +47,7 @@ def test_a_bad_model_on_ten_devices_is_sure_and_a_good_one_passes(gate: Gate) ->
     assert few.said in ("hold", "pass")  # three of six show nothing for sure
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(20, 400), st.randoms(use_true_random=False), st.sampled_from([FAILED, ALARMS, SLOWER]))
 def test_a_fifth_of_liars_neither_stops_a_good_release_nor_pushes_a_bad_one(
@@ -110,6 +111,9 @@ def test_a_ratio_compares_with_those_that_wait_and_needs_them() -> None:
     assert judge(SLOWER, 0.0, slow, voices([0.4] * 10)).said == "pass"
     assert judge(SLOWER, 0.0, slow, fast[:2]).said == "hold"
     assert judge(SLOWER, 0.0, slow, [], last=True).said == "pass"
+    # Within its own limit a value needs no comparison.
+    assert judge(Gate(measure="latency", ratio=2.0, limit=0.6), 0.0, slow, []).said == "pass"
+    assert judge(Gate(measure="latency", ratio=2.0, limit=0.4), 0.0, slow, []).said == "hold"
     # A rise for everybody, such as a hot day, is nobody's fault.
     assert judge(SLOWER, 0.0, voices([5.0] * 10), voices([4.0] * 10)).said == "pass"
     silent = Gate(measure="alarms", ratio=2.0, limit=3.0)

@@ -64,6 +64,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_passphrase_protects_and_a_wrong_one_opens_nothing(tmp_path: Path) -> None:
     path = tmp_path / "root-1.key"
     signer = make_key(path, b"correct horse")
@@ -78,6 +79,7 @@ def test_a_passphrase_protects_and_a_wrong_one_opens_nothing(tmp_path: Path) -> 
         make_key(tmp_path / "root-2.key", b"short")
 
 
+@pytest.mark.slow
 def test_openssl_reads_an_encrypted_key(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
@@ -123,6 +125,7 @@ def test_what_is_no_key_is_said_to_be_none(tmp_path: Path, content: bytes) -> No
         read_key(private)
 
 
+@pytest.mark.slow
 def test_a_ring_finds_keys_by_id_and_opens_only_what_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "stick" / "x").mkdir(parents=True)
     one = make_key(tmp_path / "stick" / "x" / "a.key")

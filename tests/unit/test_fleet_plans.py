@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgewright.fleet.protocol.plans import parser
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, held_out, listed, place
+from edgewright.fleet.protocol.plans.options import PlanOptions, make_plan
 from edgewright.fleet.protocol.plans.validation import check
 from edgewright.fleet.protocol.plans.windows import is_open, opens_in, parse, say
 from edgewright.schema.errors import InputError
@@ -222,7 +223,7 @@ def test_a_window_that_is_closed_is_open_when_it_says(begin: int, end: int, wall
         ({"gates": (Gate(measure="alarms", limit=1, quantile=0.95),)}, "robust to false reports"),
         ({"gates": (Gate(measure="failed", ratio=2.0),)}, "a limit"),
         ({"gates": (Gate(measure="failed", limit=0.3, quorum=900),)}, "quorum"),
-        ({"revert": msgspec.structs.replace(BACK, counter=9)}, "under the counter 5"),
+        ({"revert": msgspec.structs.replace(BACK, counter=9)}, "with counter 5"),
         ({"windows": (Window(start=5, end=5),)}, "window"),
         ({"holdout": 5.0, "stages": STAGES[3:]}, "two stages"),
         ({"holdout": 80.0}, "at most 50"),
@@ -252,3 +253,19 @@ def test_wishes_become_parts_of_a_plan() -> None:
     ):  # fmt: skip
         with pytest.raises(InputError):
             wrong()
+
+
+def test_the_default_plan_protects() -> None:
+    """Devices that die, fail, or answer otherwise than before are noticed before a stage can end."""
+    made = make_plan(PlanOptions(), NEW, BACK, name="usual", salt="7" * 64, now=START)
+    check(made)
+    assert [(stage.percent, stage.gated) for stage in made.stages] == [(p, True) for p in (1.0, 10.0, 50.0, 100.0)]
+    assert all(stage.dwell >= made.silence for stage in made.stages)
+    assert {"failed", "classes", "unsure", "drift", "alarms", "crashes", "latency", "memory"} <= {
+        gate.measure for gate in made.gates
+    }
+    one = make_plan(PlanOptions(stages=STAGES[3:], quorum=2), NEW, BACK, name="one", salt="7" * 64, now=START)
+    check(one)
+    assert {(gate.ratio, gate.quorum) for gate in one.gates} == {(0.0, 2)}
+    with pytest.raises(InputError, match="the options"):
+        make_plan(PlanOptions(), NEW, BACK, name="No Name", salt="7" * 64, now=START)

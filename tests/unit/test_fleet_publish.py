@@ -103,7 +103,7 @@ def test_what_cannot_be_published_changes_nothing(home: Path, tmp_path: Path, cl
     one = package(tmp_path, "1")
     cli.json("fleet", "publish", one, "--fleet", home)
     before = state(home)
-    assert "It is published already" in refused(cli, "fleet", "publish", one, "--fleet", home)
+    assert "It is already published" in refused(cli, "fleet", "publish", one, "--fleet", home)
     two = package(tmp_path, "2")
     assert "a counter above 1" in refused(cli, "fleet", "publish", two, "--fleet", home, "--counter", 1)
     assert "Known: main" in refused(cli, "fleet", "publish", two, "--fleet", home, "--product", "pump")
@@ -139,7 +139,7 @@ def test_a_folder_that_is_no_fleet_is_said_to_be_none(tmp_path: Path, cli: Cli) 
 
 def test_init_writes_over_nothing(home: Path, tmp_path: Path, cli: Cli) -> None:
     before = state(tmp_path)
-    assert "holds something" in refused(cli, "fleet", "init", home)
+    assert "a folder with files" in refused(cli, "fleet", "init", home)
     assert "threshold of root" in refused(cli, "fleet", "init", tmp_path / "x", "--root-keys", 2, "--root-threshold", 3)
     assert "small letters" in refused(cli, "fleet", "init", tmp_path / "x", "--product", "A b")
     for address in ("foo", "http://fleet.example", "https://u@fleet.example", "https://fleet.example:x"):
@@ -179,7 +179,7 @@ def test_two_people_on_two_machines_reach_the_threshold(tmp_path: Path, cli: Cli
     done = cli.json("fleet", "finish", there, "--fleet", folder)
     assert done["state"] == "published"
     assert judge(open_fleet(folder)).read(package_target("main", 1)) == one.read_bytes()
-    assert "published or waits already" in refused(cli, "fleet", "finish", there, "--fleet", folder)
+    assert "already published or waiting" in refused(cli, "fleet", "finish", there, "--fleet", folder)
 
 
 def test_a_signer_is_not_shown_a_change_that_builds_upon_something_forged(home: Path, tmp_path: Path, cli: Cli) -> None:
@@ -278,7 +278,7 @@ def test_what_waits_is_listed_and_taken_back(home: Path, tmp_path: Path, cli: Cl
     assert [(one["number"], one["about"].split(":")[0]) for one in listed] == [
         (1, "release 1 of main"), (2, "release 2 of main"), (3, "release 4 of main"),
     ]  # fmt: skip
-    assert "these wait: 1, 2, 3" in refused(cli, "fleet", "waiting", "--fleet", home, "--withdraw", 9)
+    assert "waiting: 1, 2, 3" in refused(cli, "fleet", "waiting", "--fleet", home, "--withdraw", 9)
     assert cli("fleet", "waiting", "--fleet", home, "--withdraw", "2").count("taken back") == 2
     assert [one["number"] for one in cli.json("fleet", "waiting", "--fleet", home)] == [1]
     cli.json("fleet", "publish", package(tmp_path, "3"), "--fleet", home)

@@ -76,6 +76,7 @@ def test_a_plan_cannot_name_a_release_that_nobody_signed(made: Fleet, tmp_path: 
         publish_plan(made.folder, msgspec.structs.replace(honest, release=forged), now=NOW)
 
 
+@pytest.mark.slow
 def test_packages_beyond_a_limit_move_into_hash_bins(made: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releases, "BINS_ABOVE", 3)
     for counter in range(1, 7):

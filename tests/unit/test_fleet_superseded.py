@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, INDEX
@@ -48,6 +49,7 @@ def counted(example: Example) -> dict[str, int]:
     return {**rows, **{folder.name + "/": len(list(folder.iterdir())) for folder in files}}
 
 
+@pytest.mark.slow
 def test_a_fleet_does_not_grow_with_its_signatures_and_devices_go_on(example: Example) -> None:
     plan = example.started()
     away, early = judge(example.fleet), judge(example.fleet)
@@ -89,6 +91,7 @@ def test_nothing_is_removed_that_was_followed_within_the_week(example: Example) 
     assert pruned(example) > 0
 
 
+@pytest.mark.slow
 def test_files_that_are_not_published_yet_keep_those_that_are(example: Example) -> None:
     example.started()
     half_days(example, 24)

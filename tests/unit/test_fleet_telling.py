@@ -153,6 +153,7 @@ def test_one_lost_packet_does_not_hide_a_failed_trial_for_long(desk: Desk) -> No
     assert desk.plane.got[0].outcomes[0].because == "crash"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [0.1, 6.0])
 def test_after_an_outage_all_are_back_within_two_minutes_and_not_in_one_moment(hours: float) -> None:
     back = []

@@ -91,6 +91,7 @@ def test_a_pool_without_seasons_and_of_one_series() -> None:
     assert np.isfinite(adopt_pool(pool, 100 - walk, ForecastRequest(5)).start().forecast(5).middle).all()
 
 
+@pytest.mark.slow
 def test_the_same_series_give_the_same_file_and_bad_files_are_refused(tmp_path: Path) -> None:
     pool = fit_pool(others(), (24,), 24)
     assert pool_bytes(pool) == pool_bytes(fit_pool(others(), (24,), 24))
@@ -148,6 +149,7 @@ def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, cli: Cli) -> No
         assert message in cli("forecast", *wrong, code=2)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_data
 def test_on_m4_it_beats_the_seasonal_naive_forecast_clearly() -> None:
     """Forty hourly series, judged on the tails of their training parts, from a pool of forty others."""

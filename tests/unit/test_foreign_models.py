@@ -111,6 +111,7 @@ def test_regression_of_any_kernel_is_that_of_onnx_runtime(kind: str) -> None:
         np.testing.assert_allclose(ours.reshape(expected.shape), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sklearn-svm", "sklearn-svm-probability", "sklearn-svm-two", "sklearn-svm-regressor"])
 def test_a_machine_of_scikit_learn_leaves_in_every_form(name: str, tmp_path: Path) -> None:
     assert absent_forms((MODELS / f"{name}.onnx").read_bytes(), tmp_path) == {}
@@ -166,6 +167,7 @@ def test_the_error_function_is_right_to_the_last_digit() -> None:
     np.testing.assert_array_equal(error_function(odd), np.asarray([1, -1, np.nan, 0, 0], np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_gelu_of_onnx_leaves_in_every_form(approximate: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
@@ -181,6 +183,7 @@ def test_gelu_of_onnx_leaves_in_every_form(approximate: str, tmp_path: Path) -> 
     assert absent_forms(data, tmp_path) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("approximate", [0, 1])
 def test_gelu_of_tflite_enters_and_leaves(approximate: int, tmp_path: Path) -> None:
     need_litert()

@@ -166,6 +166,7 @@ def test_an_operator_leaves_in_every_form(name: str, tmp_path: Path) -> None:
     assert absent_forms(bytes_of(name), tmp_path, rows=5) == {}
 
 
+@pytest.mark.slow
 def test_layers_over_the_rows_of_a_sample_leave_in_every_form(tmp_path: Path) -> None:
     """Rows that a Reshape puts beside those of other samples are no network with one row a sample."""
     layers = [

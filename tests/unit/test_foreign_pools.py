@@ -67,6 +67,7 @@ def test_a_padded_pool_leaves_in_every_form(case: str, tmp_path: Path) -> None:
     assert absent_forms(network(*POOLS[case]), tmp_path) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["mean that leaves padding out", "maximum before the image"])
 def test_a_padded_pool_of_one_axis_leaves_in_every_form(case: str, tmp_path: Path) -> None:
     assert absent_forms(network(*POOLS[case], axes=1), tmp_path) == {}
@@ -88,6 +89,7 @@ def test_a_padded_pool_of_bytes_is_that_of_litert_and_comes_back(case: str) -> N
     np.testing.assert_array_equal(run_integer(back, rows).reshape(expected.shape), expected)
 
 
+@pytest.mark.slow
 def test_a_dilated_maximum_is_refused_by_tflite_alone(tmp_path: Path) -> None:
     absent = absent_forms(network("MaxPool", {"dilations": (2, 2)}), tmp_path)
     assert {form.split(" in ")[0] for form in absent} == {"float whole .tflite", "float .tflite"}

@@ -71,6 +71,7 @@ def windows(draw: st.DrawFn, least: int = 8, most: int = 200, level: float = 1e3
     return np.asarray(made, np.float32)
 
 
+@pytest.mark.slow
 @fast
 @given(windows(), st.integers(1, 5))
 def test_statistics(X: Floats, lag: int) -> None:
@@ -118,6 +119,7 @@ def test_zero_crossings_of_values_away_from_the_mean_are_changes_of_sign(seed: i
     np.testing.assert_allclose(found, np.count_nonzero(np.diff(signs[:, 0]), axis=1), atol=1e-3)
 
 
+@pytest.mark.slow
 @fast
 @given(windows())
 def test_correlations(X: Floats) -> None:
@@ -339,6 +341,7 @@ def test_window_features_of_detectors(seed: int, channel: int) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @fast
 @given(st.integers(0, 2**32 - 1))
 def test_scores_of_detectors(seed: int) -> None:

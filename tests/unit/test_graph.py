@@ -275,6 +275,7 @@ _VALUES = st.recursive(
 _KEYS = st.sampled_from(["name", "data", "window", "split", "stages", "training", "scaling", "samples", "by", "x.y[0]"])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(_KEYS, _VALUES | st.dictionaries(_KEYS, _VALUES, max_size=2), max_size=4))
 def test_any_table_is_converted_or_refused_in_one_line(table: dict[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
@@ -12,6 +13,7 @@ from foreign import MODELS
 QUANTISED = sorted((MODELS.parent / "quantised").glob("*.onnx"))
 
 
+@pytest.mark.slow
 def test_damaged_onnx_is_a_model_or_a_refusal() -> None:
     chance, models = np.random.default_rng(5), [path.read_bytes() for path in QUANTISED]
     read = 0

@@ -77,6 +77,7 @@ def test_a_layer_without_an_integer_form_is_refused_before_the_first_epoch(tmp_p
     assert names(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("new_layers")
 def test_it_becomes_a_float_package_where_that_is_asked_for(tmp_path: Path) -> None:
     result = run_small(pipeline(tmp_path, NETWORK), tmp_path / "runs", "compression.int8=false")

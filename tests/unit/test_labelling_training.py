@@ -135,6 +135,7 @@ def test_people_come_before_the_machine_in_what_is_exported(tmp_path: Path) -> N
     assert rows[texts[3]] == ("lamp", "machine/test")
 
 
+@pytest.mark.slow
 def test_a_run_on_audited_windows_tells_of_it_in_its_record_and_package(tmp_path: Path) -> None:
     toml = _windows(tmp_path)
     with Project(tmp_path / "walk.labelling") as project:

@@ -12,7 +12,7 @@ from edgewright.core.state_machine.machine import Machine as StateMachine
 from edgewright.core.state_machine.validation import read_table
 from edgewright.schema.errors import CheckFailedError, UnknownNameError
 from edgewright.search.ladder.metrics import METRICS, average_precision, choose
-from edgewright.search.ladder.model_comparison import Climb, Judge
+from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState
 from edgewright.search.ladder.rung_run import run_rung
 from edgewright.search.ladder.rungs.state_machine import RUNG as MACHINE
 from edgewright.search.ladder.rungs.state_machine import Machine, states
@@ -28,10 +28,10 @@ def _answers(right: np.ndarray, y: np.ndarray) -> np.ndarray:
 def test_a_weak_rung_hides_no_strong_one_and_patience_ends_it() -> None:
     rng = np.random.default_rng(0)
     y, units = rng.integers(0, 2, 2000), np.repeat(np.arange(20), 100)
-    judge = Judge(METRICS["accuracy"], y, units, "group", looks=5)
+    judge = ComparisonCriteria(METRICS["accuracy"], y, units, "group", comparisons=5)
     base, weak = rng.random(2000) < 0.7, rng.random(2000) < 0.65
     strong = base | (rng.random(2000) < 0.5)
-    climb = Climb(judge, patience=2)
+    climb = LadderState(judge, patience=2)
     taken = [climb.step(n, _answers(r, y))[1] for n, r in (("a", base), ("b", weak), ("c", strong))]
     assert taken == [True, False, True]
     assert climb.chosen == "c"
@@ -41,15 +41,15 @@ def test_a_weak_rung_hides_no_strong_one_and_patience_ends_it() -> None:
         tired.append(climb.tired)
     assert tired == [False, True]
     assert judge.level == pytest.approx(0.99)
-    assert not Climb(judge).step("too large", _answers(base, y), fits=True)[0]
+    assert not LadderState(judge).step("too large", _answers(base, y), fits=True)[0]
 
 
 def test_while_nothing_was_learned_patience_has_no_end() -> None:
     rng = np.random.default_rng(1)
     y = rng.integers(0, 2, 2000)
-    judge = Judge(METRICS["accuracy"], y, np.repeat(np.arange(20), 100), "group", looks=5)
+    judge = ComparisonCriteria(METRICS["accuracy"], y, np.repeat(np.arange(20), 100), "group", comparisons=5)
     none, strong = _answers(np.zeros(2000, bool) == y, y), _answers(rng.random(2000) < 0.9, y)
-    climb = Climb(judge, patience=2)
+    climb = LadderState(judge, patience=2)
     for name in "abcd":
         climb.step(name, none)
         assert not climb.tired
@@ -61,8 +61,8 @@ def test_while_nothing_was_learned_patience_has_no_end() -> None:
 
 def test_a_rung_that_the_device_cannot_hold_is_not_climbed() -> None:
     y = np.tile([0, 1], 200)
-    judge = Judge(METRICS["accuracy"], y, np.repeat(np.arange(20), 20), "group", looks=2)
-    climb = Climb(judge)
+    judge = ComparisonCriteria(METRICS["accuracy"], y, np.repeat(np.arange(20), 20), "group", comparisons=2)
+    climb = LadderState(judge)
     climb.step("a", _answers(np.zeros(400, bool), y))
     gain, climbed = climb.step("b", _answers(np.ones(400, bool), y), fits=False)
     assert gain is not None
@@ -77,7 +77,7 @@ def test_intervals_of_equal_rungs_hold_zero_as_often_as_they_say() -> None:
         y, units = np.zeros(120, np.int64), np.repeat(np.arange(8), 15)
         people = np.repeat(rng.normal(0, 0.1, (2, 8)), 15, axis=1)
         one, other = (rng.random((2, 120)) < 0.7 + people).astype(bool)
-        judge = Judge(METRICS["accuracy"], y, units, "group", looks=1)
+        judge = ComparisonCriteria(METRICS["accuracy"], y, units, "group", comparisons=1)
         gain = judge.gain(_answers(one, y), _answers(other, y))
         held += gain.low <= 0 <= gain.high
     assert 180 <= held <= 199
@@ -104,6 +104,7 @@ def test_the_metric_follows_the_target(tmp_path: Path) -> None:
     assert ladder(table(tmp_path / "amount.csv", kind="amount")).metric.name == "mae"
 
 
+@pytest.mark.slow
 def test_a_product_is_found_and_a_threshold_is_enough(tmp_path: Path) -> None:
     requested = ("majority", "threshold", "rules", "linear", "tree")
     record = ladder(table(tmp_path / "product.csv", kind="product"), requested).climb()
@@ -118,6 +119,7 @@ def test_a_product_is_found_and_a_threshold_is_enough(tmp_path: Path) -> None:
     assert simple.rungs[1].gain.low > 0.3
 
 
+@pytest.mark.slow
 def test_rows_that_know_each_other_are_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     level, rows = 0.0, []
@@ -131,6 +133,7 @@ def test_rows_that_know_each_other_are_refused(tmp_path: Path) -> None:
     assert (problem.by, problem.units.max()) == ("block", 9)
 
 
+@pytest.mark.slow
 def test_the_machine_beside_a_package_does_what_was_measured(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     on = np.repeat(np.arange(12) % 2, 40)

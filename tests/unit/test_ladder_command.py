@@ -28,6 +28,7 @@ def test_the_table_says_what_is_enough(tmp_path: Path, cli: Cli) -> None:
     assert "--run threshold" in out
 
 
+@pytest.mark.slow
 def test_the_chosen_rung_becomes_a_package(tmp_path: Path, cli: Cli) -> None:
     file, out = table(tmp_path / "rows.csv"), tmp_path / "runs"
     requested = ["ladder", str(file), "--target", "y", *QUICK, "--json", "--run", "chosen", "--out", str(out)]
@@ -80,7 +81,7 @@ def test_what_was_measured_stands_when_it_is_interrupted(
     monkeypatch.setattr(measurement.Ladder, "_rung", pressed)
     assert run(["ladder", file, "--target", "y", *QUICK]) == 130
     out = capsys.readouterr().out
-    assert "the rung 'threshold' stands so far" in out
+    assert "the rung 'threshold' is chosen so far" in out
     assert "interrupted: the results so far are valid" in out
 
 

@@ -15,7 +15,7 @@ from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.report import compare
 from edgewright.search.architecture.trial import TrialScore, Tried
 from edgewright.search.ladder.metrics import METRICS
-from edgewright.search.ladder.model_comparison import Climb, Judge, choose_with_few, probabilities
+from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState, choose_with_few, probabilities
 from edgewright.training.metrics import group_interval
 from edgewright.training.permutation_test import power, smallest_p
 from edgewright.workflows.tuning.grid import Tally
@@ -31,9 +31,9 @@ def _answers(shares: list[float], y: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.eye(2, dtype=np.float32)[np.where(right, y, 1 - y)]
 
 
-def _judge(people: int, looks: int = 3) -> tuple[Judge, NDArray[np.int64]]:
+def _judge(people: int, comparisons: int = 3) -> tuple[ComparisonCriteria, NDArray[np.int64]]:
     y = np.tile([0, 1], people * EACH // 2)
-    return Judge(METRICS["accuracy"], y, np.repeat(np.arange(people), EACH), "group", looks), y
+    return ComparisonCriteria(METRICS["accuracy"], y, np.repeat(np.arange(people), EACH), "group", comparisons), y
 
 
 # Eight people; one of them defeats the threshold, so that no interval of its gain excludes zero.
@@ -43,9 +43,9 @@ RULES = [0.74, 0.72, 0.75, 0.73, 0.74, 0.72, 0.76, 0.74]
 LINEAR = [0.96, 0.93, 0.95, 0.92, 0.94, 0.95, 0.96, 0.87]
 
 
-def _climbed(people: int, rungs: dict[str, tuple[list[float], tuple[float, float]]], patience: int = 0) -> Climb:
+def _climbed(people: int, rungs: dict[str, tuple[list[float], tuple[float, float]]], patience: int = 0) -> LadderState:
     judge, y = _judge(people)
-    climb = Climb(judge, patience=patience)
+    climb = LadderState(judge, patience=patience)
     for name, (shares, size) in rungs.items():
         climb.step(name, _answers(shares, y), size=size)
     return climb
@@ -87,7 +87,7 @@ def test_what_is_better_and_not_larger_needs_no_test() -> None:
 
 
 def test_the_probability_is_that_of_all_exchanges_of_whole_people() -> None:
-    judge, y = _judge(5, looks=1)
+    judge, y = _judge(5, comparisons=1)
     one, other = [0.9, 0.8, 0.85, 0.7, 0.6], [0.7, 0.75, 0.6, 0.72, 0.5]
     differences = np.array(one) - np.array(other)
     all_signs = [abs(float((np.array(signs) * differences).sum())) for signs in itertools.product((1, -1), repeat=5)]
@@ -105,10 +105,11 @@ def test_how_little_can_be_shown_is_said() -> None:
     assert "at least 9 of 10 days agree" in power(10, "day")
 
 
+@pytest.mark.slow
 def test_equal_rungs_are_told_apart_no_more_often_than_stated() -> None:
     rng, shown = np.random.default_rng(3), 0
     y, units = np.zeros(120, np.int64), np.repeat(np.arange(6), 20)
-    judge = Judge(METRICS["accuracy"], y, units, "group", looks=3)
+    judge = ComparisonCriteria(METRICS["accuracy"], y, units, "group", comparisons=3)
     for _ in range(100):
         people = np.repeat(rng.normal(0, 0.15, (4, 6)), 20, axis=1)
         right = rng.random((4, 120)) < 0.7 + people

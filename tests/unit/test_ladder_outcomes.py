@@ -57,7 +57,7 @@ def test_a_machine_needs_rules_of_products_more_than_boosting() -> None:
 def test_a_phone_needs_a_network_on_features() -> None:
     held = ("26", "27", "28", "29", "30")
     problem, config, _ = problem_and_config(
-        str(shared_data("har-hapt")), {"kind": "hapt"}, window=WindowConfig(samples=128, step=64), held=held
+        str(shared_data("har-hapt")), {"kind": "hapt"}, window=WindowConfig(samples=128, step=64), held_out=held
     )
     rungs = ("majority", "threshold", "linear", "tree", "small_network")
     record = Ladder(problem, config, silent, rungs=rungs).climb()

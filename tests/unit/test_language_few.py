@@ -35,6 +35,7 @@ def sixteen() -> tuple[Utterance, ...]:
     return tuple(Utterance(text=text, intent=intent) for text, intent in pairs)
 
 
+@pytest.mark.slow
 def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
     lines: list[str] = []
     made = train(Labelled(sixteen()), How(size=16_000), name="drinks", say=lines.append)
@@ -49,6 +50,7 @@ def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
     assert made.spec.trained["as_answered"]["value"] <= made.spec.trained["accuracy"]["value"]
 
 
+@pytest.mark.slow
 def test_what_is_refused_counts_as_wrong() -> None:
     found = train_student(parted(sixteen(), (), 0), How(size=8_000, reject=0.5)).judged
     assert found.refused.any()
@@ -132,6 +134,7 @@ def test_the_ladder_climbs_only_for_what_is_clearly_better() -> None:
     assert max(seen) < 30
 
 
+@pytest.mark.slow
 def test_few_utterances_out_of_scope_tell_little_even_where_all_of_them_are_told_apart() -> None:
     inside, outside = np.linspace(1, 2, 40), np.array([0.1, 0.2, 0.3])
     apart = auroc_interval(inside, outside)

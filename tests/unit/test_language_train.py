@@ -58,6 +58,7 @@ def understood() -> Understood:
     return train(given, How(size=16_000, reject=0.04), name="drinks", slots=True)
 
 
+@pytest.mark.slow
 def test_what_was_learnt_is_understood(understood: Understood) -> None:
     one = Understanding(understood.spec, understood.arrays)
     found = one.parse("I want a Soda please")
@@ -101,6 +102,7 @@ def test_any_script_is_answered(understood: Understood, text: str) -> None:
     assert all(found.text[slot.begin : slot.end] == slot.text for slot in found.slots)
 
 
+@pytest.mark.slow
 def test_the_same_training_gives_the_same_bytes(understood: Understood) -> None:
     given = Labelled(utterances(), gazetteers={"what": {"soda": "soda", "coke": "soda"}})
     again = train(given, How(size=16_000, reject=0.04), name="drinks", slots=True)
@@ -154,6 +156,7 @@ def test_a_device_loads_the_base_install_only(understood: Understood, tmp_path: 
     assert done.stdout.split() == ["drink", "[]"]
 
 
+@pytest.mark.slow
 def test_a_teacher_and_texts_without_labels() -> None:
     lines: list[str] = []
     made = train(
@@ -220,6 +223,7 @@ def test_the_limit_of_scope_and_its_area() -> None:
             share_of(text)
 
 
+@pytest.mark.slow
 def test_the_commands(
     tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +250,7 @@ def test_the_commands(
     assert run(["export", model, "--to", "extension", "--out", str(tmp_path / "c")]) == 2
 
 
+@pytest.mark.slow
 def test_utterances_to_judge_by_come_from_a_file(tmp_path: Path, cli: Cli) -> None:
     def written(name: str, given: Sequence[tuple[str, str]]) -> str:
         (tmp_path / name).write_text("text,intent\n" + "\n".join(f'"{text}",{intent}' for text, intent in given))

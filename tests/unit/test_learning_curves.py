@@ -15,11 +15,11 @@ from edgewright.schema.curve import CurvePoint, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
 from edgewright.schema.trace_flow import encode_record
-from edgewright.search.curves.measure import CurveRequest, came_true, measure, read_curves, record_of
+from edgewright.search.curves.intent_learner import IntentLearner
+from edgewright.search.curves.measure import CurveRequest, compare_with_prediction, measure, read_curves, record_of
 from edgewright.search.curves.noise import noise_of
-from edgewright.search.curves.of_samples import OfSamples, drawn, pieces_of
-from edgewright.search.curves.of_text import OfText
 from edgewright.search.curves.page import curves_page
+from edgewright.search.curves.rung_learner import RungLearner, draw_subset, pieces_of
 from edgewright.search.curves.verdict import law_words, single_words
 from edgewright.search.ladder.metrics import METRICS
 from edgewright.search.ladder.setup import problem_and_config
@@ -83,7 +83,7 @@ def test_labels_and_size_are_weighed_against_each_other() -> None:
     assert record.data.gain.low > 0
     assert "labels are worth more than a bigger model" in record.verdict
     flat = _measured(Known(exponent=0.0))
-    assert "may be nothing" in flat.verdict
+    assert "an interval that includes zero" in flat.verdict
 
 
 def test_few_wrong_answers_are_said_to_answer_nothing_before_anything_is_measured() -> None:
@@ -101,7 +101,7 @@ def test_few_wrong_answers_are_said_to_answer_nothing_before_anything_is_measure
 
 def test_an_interval_wider_than_a_third_answers_nothing() -> None:
     record = _measured(Known(noise=0.6), pool=0.5, parameters=False)
-    assert "of the error wide" in record.data.unanswerable
+    assert "% of the error; at most 33 %" in record.data.unanswerable
     assert "No prediction" in curves_page(record)
 
 
@@ -118,7 +118,7 @@ def test_the_noise_of_a_single_training_is_told_apart_from_the_mean() -> None:
     record = _measured(Known(noise=0.05), parameters=False)
     spread = np.std(record.data.points[-1].errors, ddof=1)
     assert record.data.single == pytest.approx(1.645 * spread)
-    assert "a single training lies within" in single_words(record.data, share=True)
+    assert "9 of 10 training runs lie within" in single_words(record.data, share=True)
     assert _measured(Known(noise=0.0), parameters=False).data.single == pytest.approx(0.0, abs=1e-12)
 
 
@@ -133,15 +133,15 @@ def test_a_prediction_is_held_against_a_later_record(tmp_path: Path) -> None:
     before = _measured(early, parameters=False)
     (tmp_path / "curve.json").write_bytes(encode_record(before))
     assert read_curves(tmp_path / "curve.json") == before
-    later = came_true(before, _measured(late, parameters=False))
+    later = compare_with_prediction(before, _measured(late, parameters=False))
     assert later.data.measured is not None
     assert later.data.at == 1000
-    assert "What was predicted earlier" in curves_page(before, later)
+    assert "Earlier prediction" in curves_page(before, later)
     late.fingerprint = "other"
     with pytest.raises(InputError, match="the same data, model and metric"):
-        came_true(before, _measured(late, parameters=False))
+        compare_with_prediction(before, _measured(late, parameters=False))
     with pytest.raises(InputError, match="more than the 500 samples"):
-        came_true(before, before)
+        compare_with_prediction(before, before)
     newer = msgspec.json.encode(msgspec.structs.replace(before, version=99))
     (tmp_path / "newer.json").write_bytes(newer)
     with pytest.raises(InputError, match="newer"):
@@ -183,14 +183,14 @@ def test_pieces_stay_whole_and_draws_are_equal_and_nested(tmp_path: Path) -> Non
     train = np.arange(len(problem.y), dtype=np.int64)
     pieces = pieces_of(problem, train)
     assert len(pieces) == 12
-    small, large = (drawn(problem, pieces, count, 240, 3, 0) for count in (90, 180))
+    small, large = (draw_subset(problem, pieces, count, 240, 3, 0) for count in (90, 180))
     assert (len(small), len(large)) == (90, 180)
     assert set(small) <= set(large)
-    pool = drawn(problem, pieces, 240, 240, 0, 0)
+    pool = draw_subset(problem, pieces, 240, 240, 0, 0)
     assert set(large) <= set(pool)
     counts = np.unique(problem.units[small], return_counts=True)[1]
     assert sorted(counts)[-2:] == [40, 40]  # two people whole, of a third what still lacked
-    assert set(pool) == set(drawn(problem, pieces, 240, 240, 7, 0))
+    assert set(pool) == set(draw_subset(problem, pieces, 240, 240, 7, 0))
 
 
 def test_few_people_are_cut_into_stretches(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_rung_learns_from_more_rows(tmp_path: Path) -> None:
     problem, config, _ = problem_and_config(
         str(table(tmp_path / "rows.csv", 600, "product")), {"target": "y"}, by="row"
     )
-    learner = OfSamples(problem, config, "tree", METRICS["accuracy"], 3)
+    learner = RungLearner(problem, config, "tree", METRICS["accuracy"], 3)
     few, all_of_them = learner.judge(0.15, 0), learner.judge(1.0, 0)
     assert all_of_them < few
     assert (learner.unit, learner.samples, learner.scalable) == ("row", 400.0, False)
@@ -212,9 +212,10 @@ def test_a_rung_learns_from_more_rows(tmp_path: Path) -> None:
     assert len({learner.judge(0.15, repeat) for repeat in range(4)}) > 1
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_by_its_parameters(tmp_path: Path) -> None:
     problem, config, _ = problem_and_config(str(table(tmp_path / "rows.csv", 120)), {"target": "y"}, by="row")
-    learner = OfSamples(problem, config, "small_network", METRICS["accuracy"], 2)
+    learner = RungLearner(problem, config, "small_network", METRICS["accuracy"], 2)
     assert learner.scalable
     assert learner.parameters(0.5) == 3 * 16 + 17 * 8 + 9
 
@@ -230,7 +231,7 @@ def test_features_of_windows_are_worked_out_once(tmp_path: Path) -> None:
     problem, config, _ = problem_and_config(
         str(file), {"target": "y", "group": "person"}, window=WindowConfig(samples=16, step=16)
     )
-    learner = OfSamples(problem, config, "tree", METRICS["accuracy"], 2)
+    learner = RungLearner(problem, config, "tree", METRICS["accuracy"], 2)
     assert learner._behind is not None
     given = learner._given(0, 1.0)
     assert given.samples.X.ndim == 2
@@ -238,6 +239,7 @@ def test_features_of_windows_are_worked_out_once(tmp_path: Path) -> None:
     assert learner.judge(1.0, 0) < 0.1
 
 
+@pytest.mark.slow
 def test_utterances_judge_students_and_made_up_ones_do_not() -> None:
     words = {"light": ("lamp", "bright", "dark"), "heat": ("warm", "cold", "radiator")}
     utterances = [
@@ -246,12 +248,12 @@ def test_utterances_judge_students_and_made_up_ones_do_not() -> None:
         for word in some
         for n in range(14)
     ]
-    learner = OfText("house", utterances, size=4_000)
+    learner = IntentLearner("house", utterances, size=4_000)
     assert learner.samples >= 66
     assert not any(text.endswith((" 12", " 13")) for text in learner._judges)
     assert learner.judge(1.0, 0) < 0.2
     with pytest.raises(InputError, match="at least two intents"):
-        OfText("one", utterances[:10])
+        IntentLearner("one", utterances[:10])
 
 
 @pytest.mark.parametrize(("samples", "pieces"), [(40.0, 40), (4000.0, 2)])

@@ -13,10 +13,10 @@ from collections import Counter
 import pytest
 
 from edgewright.fleet.protocol.plans.gates import Vote, judge
-from edgewright.fleet.protocol.plans.parser import USUAL_GATES
+from edgewright.fleet.protocol.plans.options import DEFAULT_GATES
 from edgewright.schema.fleet_plan import Gate
 
-SHARE = USUAL_GATES[0]
+SHARE = DEFAULT_GATES[0]
 MEDIAN = Gate(measure="alarms", limit=5.0, quorum=5)
 SMALL, USUAL = (10, 100, 1000), (40, 200, 400)
 DRAWS = 80
@@ -66,6 +66,7 @@ def test_no_bad_release_finishes_whatever_two_fifths_say(rate: float, gate: Gate
         assert halted >= 0.95, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sizes", "least"), [(SMALL, 0.8), (USUAL, 0.85)])
 @pytest.mark.parametrize("gate", [SHARE, MEDIAN], ids=["failed", "alarms"])
 @pytest.mark.parametrize("rate", [0.05, 0.2])
@@ -77,6 +78,7 @@ def test_a_good_release_gets_on_where_a_fifth_slanders_it(
     assert sum(count for (said, _), count in found.items() if said == "fail") / DRAWS <= 0.1, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SMALL, USUAL])
 def test_a_good_release_that_two_fifths_slander_is_held_or_halted_by_a_share_and_not_by_a_median(
     sizes: tuple[int, ...],

@@ -109,6 +109,7 @@ def damaged() -> tuple[Floats, list[bool]]:
     return X, [True] * 4 + [False] * 4 + [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_form_answers_a_damaged_window_as_python_does(engine: str) -> None:
     samples, answered = damaged()
@@ -152,6 +153,7 @@ def test_an_infinity_is_not_out_of_range(tmp_path: Path) -> None:
     assert flagged(samples, ranges).tolist() == [0, 1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_number_where_too_much_is_missing_is_no_number(engine: str) -> None:
     samples, answered = damaged()
@@ -203,6 +205,7 @@ def test_the_mean_of_a_large_level_keeps_its_digits() -> None:
     assert apart.max() <= np.spacing(np.float32(101325))
 
 
+@pytest.mark.slow
 def test_a_row_without_a_stage_that_fills_has_no_answer_where_a_value_is_missing() -> None:
     X = windows()[0][:, :, 0]
     scale = Scale("standard").fit(X)
@@ -214,6 +217,7 @@ def test_a_row_without_a_stage_that_fills_has_no_answer_where_a_value_is_missing
     assert (record["label"] >= 0).tolist() == [True, False, False, True] == (record["confidence"] > 0).tolist()
 
 
+@pytest.mark.slow
 def test_a_row_is_answered_up_to_the_share_that_its_imputer_states() -> None:
     X = np.concatenate([windows()[0][:, :, 0], windows()[0][:, :, 1]], axis=1)
     for limit, maximum in ((0.5, 3), (0.1, 0), (1.0, 5)):

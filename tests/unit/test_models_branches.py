@@ -64,6 +64,7 @@ def test_every_form_answers_alike(name: str, tmp_path: Path) -> None:
     assert [o.kind for o in again.operators] == [o.kind for o in network.operators]
 
 
+@pytest.mark.slow
 def test_a_row_holds_what_a_window_and_a_value_hold() -> None:
     """The same weights give the same answers, whether the sample comes as a row or as a window."""
     of_rows, of_windows = _fitted("rows", epochs=1), _fitted("windows", epochs=1)
@@ -78,6 +79,7 @@ def test_int8_keeps_the_answers() -> None:
     assert (answers == compile_graph(graph)(ROWS)["label"]).mean() > 0.97
 
 
+@pytest.mark.slow
 def test_pruning_keeps_what_lies_before_the_sum() -> None:
     model = _fitted("windows", epochs=2)
     made = structured(model, 0.02)

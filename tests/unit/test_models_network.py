@@ -54,6 +54,7 @@ def ran(model: Fitted, X: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     return dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": X}), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers", "features", "classes", "count"), [((64, 64), 10, 3, 5059), ((32, 32), 5, 2, 1281)])
 def test_the_lessons_networks_have_their_parameters(
     layers: tuple[int, ...], features: int, classes: int, count: int
@@ -68,6 +69,7 @@ def test_the_lessons_networks_have_their_parameters(
     assert records[0].macs == features * layers[0] and records[0].activation_bytes == 4 * layers[0]
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_text_labels_and_its_graph_agrees() -> None:
     model = NetworkClassifier(SMALL, epochs=30, learning_rate=0.01, seed=1).fit(X, Y)
     assert model.score(X, Y) > 0.75
@@ -80,6 +82,7 @@ def test_a_classifier_learns_text_labels_and_its_graph_agrees() -> None:
     np.testing.assert_allclose(outputs["confidence"], probabilities.max(axis=1), atol=2e-6)
 
 
+@pytest.mark.slow
 def test_two_classes_have_one_sigmoid_output() -> None:
     model = NetworkClassifier(SMALL, epochs=20, learning_rate=0.01).fit(X, BINARY)
     assert model.parameters_[-1]["weights"].shape == (16, 1)
@@ -92,6 +95,7 @@ def test_two_classes_have_one_sigmoid_output() -> None:
     assert last.activation == "sigmoid" and last.values.shape == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_regressor_learns_a_target_far_from_zero() -> None:
     y = 1000 + 50 * (X[:, 0] - 2 * X[:, 1])
     model = NetworkRegressor(SMALL, epochs=60, learning_rate=0.01).fit(X, y, validation=(X[:50], y[:50]))
@@ -101,6 +105,7 @@ def test_a_regressor_learns_a_target_far_from_zero() -> None:
     np.testing.assert_allclose(outputs["prediction"], model.predict(X), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_convolutions_over_windows() -> None:
     model = NetworkClassifier(CONVOLUTIONAL, epochs=15, batch=16, learning_rate=0.01).fit(WINDOWS, KIND)
     assert model.score(WINDOWS, KIND) > 0.9
@@ -130,6 +135,7 @@ def test_stored_arrays_predict_without_a_fit() -> None:
     assert isinstance(MODEL.build(ModelConfig(), TrainingConfig(), "regression", 0), NetworkRegressor)
 
 
+@pytest.mark.slow
 def test_scikit_learn_tools_take_it() -> None:
     model = NetworkClassifier(SMALL, epochs=2, seed=3)
     copy = clone(model)
@@ -155,6 +161,7 @@ def test_scikit_learn_checks(model: Fitted) -> None:
     assert [check["check_name"] for check in done if check["status"] == "failed"] == []
 
 
+@pytest.mark.slow
 def test_balanced_class_weights_find_the_rare_class() -> None:
     rng = np.random.default_rng(2)
     y = (rng.random(1000) < 0.05).astype(int)
@@ -165,6 +172,7 @@ def test_balanced_class_weights_find_the_rare_class() -> None:
     assert found[1] > found[0] + 0.2
 
 
+@pytest.mark.slow
 def test_sample_weights_choose_what_is_learnt() -> None:
     data, y = np.concatenate([X, X]), np.concatenate([BINARY, np.where(BINARY == "yes", "no", "yes")])
     weights = np.concatenate([np.ones(400), np.zeros(400)])
@@ -172,6 +180,7 @@ def test_sample_weights_choose_what_is_learnt() -> None:
     assert model.score(X, BINARY) > 0.9
 
 
+@pytest.mark.slow
 def test_calibration_lowers_the_calibration_error() -> None:
     rng = np.random.default_rng(6)
     data = rng.standard_normal((900, 8)).astype(np.float32)
@@ -211,6 +220,7 @@ def test_impossible_layers_are_refused(layers: tuple[dict[str, Any], ...], messa
         NetworkClassifier(layers, epochs=1).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_wrong_data_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'dense'"):
         NetworkClassifier(({"kind": "dens", "units": 3},)).fit(X, Y)
@@ -228,6 +238,7 @@ def test_wrong_data_is_refused() -> None:
         NetworkRegressor(SMALL).fit(X, np.full(400, np.nan))
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bits() -> None:
     code = (
         "import numpy as np, hashlib; from edgewright.models.network import NetworkClassifier as N;"

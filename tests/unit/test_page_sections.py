@@ -114,6 +114,7 @@ def test_every_epoch_is_there_with_its_observation() -> None:
     assert f"Loss over 20 epochs: training from {first} to {last}; validation from" in training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "summary", "rows"), [(80, "All 80 epochs", 80), (1000, "1 in 3 of all", 334)])
 def test_of_many_epochs_the_notable_stand_and_the_rest_is_folded(count: int, summary: str, rows: int) -> None:
     training = section(example.trace(count), "training")

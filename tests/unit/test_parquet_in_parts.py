@@ -84,6 +84,7 @@ def _accuracy(result: RunResult) -> float:
     return found.accuracy.value
 
 
+@pytest.mark.slow
 def test_the_same_rows_train_the_same_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_spool, "PIECE_ROWS", 128)
     loaded = _run(folder, "data.in_parts='never'")
@@ -101,6 +102,7 @@ def test_the_same_rows_train_the_same_weights(folder: Path, monkeypatch: pytest.
     assert left == []
 
 
+@pytest.mark.slow
 def test_beyond_memory_the_accuracy_is_that_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = _run(folder, "data.in_parts='never'", "training.epochs=40", "training.learning_rate=0.01")
     monkeypatch.setattr(fitting, "_FIT_BYTES", 1)

@@ -55,6 +55,7 @@ def everything(trained: Path) -> tuple[Path, CompressRecord]:
     return done.folder, done.record
 
 
+@pytest.mark.slow
 def test_every_form_stands_in_the_folder_and_in_the_table(everything: tuple[Path, CompressRecord]) -> None:
     folder, record = everything
     bases = ("float", "structured-50", "magnitude-80")
@@ -95,6 +96,7 @@ def test_the_chosen_form_answers_and_can_be_loaded(everything: tuple[Path, Compr
     assert list(again.predict(samples)) == list(predictor.predict(samples).labels) == ["on", "idle"]
 
 
+@pytest.mark.slow
 def test_the_same_request_gives_the_same_forms(trained: Path, tmp_path: Path) -> None:
     wanted = Wanted(qat=True, prune=(Pruning("structured", 0.5),), max_drop=1.0, epochs=1)
     first, other = (compress(trained, wanted, out=tmp_path / "same") for _ in range(2))
@@ -105,6 +107,7 @@ def test_the_same_request_gives_the_same_forms(trained: Path, tmp_path: Path) ->
     assert first.package.read_bytes() == other.package.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_larger_run_or_any_onnx_model_teaches(trained: Path, tmp_path: Path) -> None:
     wanted = Wanted(distil=str(trained), prune=(Pruning("structured", 0.5),), max_drop=1.0, epochs=1)
     done = compress(trained, wanted, out=tmp_path / "taught")
@@ -129,6 +132,7 @@ def test_a_larger_run_or_any_onnx_model_teaches(trained: Path, tmp_path: Path) -
     assert names(tmp_path) == ["scores", "taught", "teacher.onnx"]
 
 
+@pytest.mark.slow
 def test_a_loss_beyond_the_limit_leaves_no_package_and_ends_with_1(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,6 +145,7 @@ def test_a_loss_beyond_the_limit_leaves_no_package_and_ends_with_1(
     assert "small.edge" not in names(tmp_path / "hard")
 
 
+@pytest.mark.slow
 def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, tmp_path: Path, cli: Cli) -> None:
     requested = [str(trained), "--int8", "--prune", "structured:0.5", "--epochs", "1", "--device", "cortex-m4"]
     kept = tmp_path / "kept"
@@ -164,6 +169,7 @@ def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(trained: Path, t
     ) and "small.edge" not in names(tmp_path / "hard")
 
 
+@pytest.mark.slow
 def test_a_package_teaches_as_its_run_does(trained: Path, tmp_path: Path) -> None:
     forms = []
     for path, name in ((trained, "run"), (trained / "small.edge", "package")):
@@ -172,6 +178,7 @@ def test_a_package_teaches_as_its_run_does(trained: Path, tmp_path: Path) -> Non
     assert forms[0] == forms[1]
 
 
+@pytest.mark.slow
 def test_no_test_sample_takes_part_in_making_or_choosing(trained: Path) -> None:
     subject = open_run(trained, None)
     sides = subject.material.sides
@@ -196,6 +203,7 @@ def test_no_test_sample_takes_part_in_making_or_choosing(trained: Path) -> None:
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_a_device_that_is_too_small_refuses(tmp_path: Path) -> None:
     more = '\n[[model.layers]]\nkind = "dense"\nunits = 1100\n\n[device]\nprofile = "cortex-m4"\n'
     toml = write_toml(tmp_path / "large.toml", write_rows(tmp_path / "rows.csv"), more)
@@ -209,6 +217,7 @@ def test_a_device_that_is_too_small_refuses(tmp_path: Path) -> None:
     assert fits.package is not None and fits.record.chosen == "structured-90-int8"
 
 
+@pytest.mark.slow
 def test_what_few_people_tell_of_a_loss_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     people = [[*row, f"p{n % 12}"] for n, row in enumerate(rows(CLASSES, 300))]
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", people, header="a,b,label,who"))
@@ -281,6 +290,7 @@ def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, cli: Cli) -> No
     assert names(tmp_path / "o") == []
 
 
+@pytest.mark.slow
 def test_a_run_is_only_judged_on_its_own_data(trained: Path, tmp_path: Path) -> None:
     other = write_rows(tmp_path / "other.csv", rows(CLASSES, 200))
     with pytest.raises(InputError, match="the data the run was fitted on"):

@@ -145,6 +145,7 @@ def test_a_file_that_is_not_there_or_no_text_says_so(tmp_path: Path) -> None:
         source_text(str(tmp_path / "bytes.toml"))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=80))
 def test_arbitrary_text_is_refused_with_one_line(text: str) -> None:
@@ -167,6 +168,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.builds("{}={}".format, KEYS, VALUES), st.text(max_size=20)), max_size=3))
 def test_arbitrary_changes_are_taken_or_refused_with_one_line(changes: list[str]) -> None:

@@ -35,6 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made(tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_prove_and_compress_find_the_data_from_anywhere(folder: Path, tmp_path: Path) -> None:
     path = str(tmp_path / "here" / "mine.csv")
     assert Path(path).samefile(remembered(folder).path)
@@ -46,6 +47,7 @@ def test_prove_and_compress_find_the_data_from_anywhere(folder: Path, tmp_path: 
     assert prove_place(str(out)).source == "test samples of small"
 
 
+@pytest.mark.slow
 def test_the_path_enters_neither_the_package_nor_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (made(tmp_path / name, monkeypatch) for name in ("a", "b"))
     packages = [read_package(place / "small.edge") for place in (first, second)]
@@ -58,6 +60,7 @@ def test_the_path_enters_neither_the_package_nor_its_hash(tmp_path: Path, monkey
     assert str(tmp_path).encode() not in (first / "small.edge").read_bytes()
 
 
+@pytest.mark.slow
 def test_data_that_have_gone_are_named(folder: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     (tmp_path / "here" / "mine.csv").rename(tmp_path / "moved.csv")
     record = prove_place(str(folder))
@@ -70,6 +73,7 @@ def test_data_that_have_gone_are_named(folder: Path, tmp_path: Path, cli: Cli, c
     assert run([*arguments, "--data", str(tmp_path / "moved.csv")]) == 0
 
 
+@pytest.mark.slow
 def test_data_that_have_changed_are_said_to_be_others(folder: Path, tmp_path: Path, cli: Cli, capsys: Capture) -> None:
     shutil.copy(tmp_path / "here" / "mine.csv", tmp_path / "same.csv")
     write_rows(tmp_path / "here" / "mine.csv", rows(("idle", "off", "on"), 190))

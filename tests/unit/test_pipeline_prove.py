@@ -48,6 +48,7 @@ def record(folder: Path) -> ProofRecord:
     return prove_place(str(folder))
 
 
+@pytest.mark.slow
 def test_every_form_of_a_run_is_proven_on_its_test_samples(record: ProofRecord) -> None:
     assert record.passed and record.source == "test samples of small"
     names = [form.name for form in record.forms]
@@ -60,6 +61,7 @@ def test_every_form_of_a_run_is_proven_on_its_test_samples(record: ProofRecord) 
     assert stages[:4] == ("out of range", "impute", "scale", "boundary bytes")
 
 
+@pytest.mark.slow
 def test_ranges_travel_with_the_model_and_every_form_flags_the_same(folder: Path) -> None:
     record = prove_place(str(folder), data=str(folder.parent.parent / "rows.csv"))
     table = np.genfromtxt(folder.parent.parent / "rows.csv", delimiter=",", skip_header=1, usecols=(0, 1))
@@ -71,12 +73,14 @@ def test_ranges_travel_with_the_model_and_every_form_flags_the_same(folder: Path
         assert read_ranges(read_onnx((folder / name).read_bytes()).metadata) == (("a", -1.5, 1.5), ("b", None, None))
 
 
+@pytest.mark.slow
 def test_a_package_is_proven_on_its_vectors_and_has_no_python(folder: Path) -> None:
     record = prove_place(str(folder / "small.edge"), rows=10)
     assert record.passed and record.samples == 10 and "test vectors" in record.source
     assert any(absent.name == "Python pipeline" for absent in record.absent)
 
 
+@pytest.mark.slow
 def test_a_model_alone_takes_drawn_rows_or_a_file(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "model.int8.onnx").write_bytes((folder / "model.int8.onnx").read_bytes())
     record = prove_place(str(tmp_path / "model.int8.onnx"))
@@ -86,6 +90,7 @@ def test_a_model_alone_takes_drawn_rows_or_a_file(folder: Path, tmp_path: Path) 
     assert "test vectors" in prove_place(str(folder / "model.onnx")).source
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_prints_the_record(folder: Path, cli: Cli) -> None:
     out = cli("prove", folder)
     assert "PROVEN  no tolerance is broken" in out and "Python pipeline" in out
@@ -94,6 +99,7 @@ def test_the_command_shows_and_prints_the_record(folder: Path, cli: Cli) -> None
     assert record.version == 1 and record.passed
 
 
+@pytest.mark.slow
 def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
     folder: Path, tmp_path: Path, cli: Cli, capsys: Capture
 ) -> None:
@@ -153,6 +159,7 @@ def test_c_and_the_extension_equal_the_reference_from_the_boundary_on(record: Pr
     assert all(form.rounding == "ours" for form in record.forms if form.name in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cortex-m0", "cortex-m4"])
 def test_an_emulated_device_is_one_more_form(device: str, folder: Path) -> None:
     missing = missing_tools()
@@ -166,6 +173,7 @@ def test_an_emulated_device_is_one_more_form(device: str, folder: Path) -> None:
     assert exact["integer reference"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["torch-conv1d-fixed", "lightgbm-two", "sklearn-logistic", "xgboost", "xgboost-regressor"]
 )
@@ -183,6 +191,7 @@ def test_boosted_trees_of_other_tools_are_proven_from_their_own_files(name: str)
     assert len(record.forms) > 4
 
 
+@pytest.mark.slow
 def test_a_tflite_file_is_bit_exact_to_our_reading_of_it(folder: Path, tmp_path: Path) -> None:
     need_litert()
     network = integer_network(read_onnx((folder / "model.int8.onnx").read_bytes()))

@@ -45,6 +45,7 @@ def verdicts(record: ProofRecord) -> dict[str, bool | None]:
     return {pair.second: pair.exact_from_boundary for pair in record.pairs if pair.first == REFERENCE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounding", ["litert", "tflm"])
 def test_the_kernels_the_graph_names_are_bit_exact_and_the_others_a_step_away(rounding: Rounding) -> None:
     need_litert()
@@ -65,6 +66,7 @@ def test_the_kernels_the_graph_names_are_bit_exact_and_the_others_a_step_away(ro
     assert answer["int8 .tflite in LiteRT reference"].begins == "the boundary"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["float whole .tflite in LiteRT reference", "float .tflite in TFLM"])
 def test_a_changed_imputer_in_a_whole_file_is_found_at_its_stage(name: str) -> None:
     need_litert()
@@ -115,6 +117,7 @@ def test_where_tflm_lacks_an_operator_the_network_alone_runs() -> None:
     assert made(about) == [] and "neither" in about.absent[-1].reason
 
 
+@pytest.mark.slow
 def test_a_layer_after_flatten_is_shown_in_the_order_of_the_graph() -> None:
     need_litert()
     graph = picture()

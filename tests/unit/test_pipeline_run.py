@@ -28,6 +28,7 @@ def regression(folder: Path) -> Path:
     return write_toml(folder / "regression.toml", write_rows(folder / "numbers.csv", table))
 
 
+@pytest.mark.slow
 def test_a_run_folder_holds_record_models_stages_and_package(small: Path, tmp_path: Path) -> None:
     result = run_small(small, tmp_path / "runs")
     assert result.folder == tmp_path / "runs" / "small"
@@ -43,6 +44,7 @@ def test_a_run_folder_holds_record_models_stages_and_package(small: Path, tmp_pa
     assert trace.provenance.package_hash == hashlib.sha256(package).hexdigest()
 
 
+@pytest.mark.slow
 def test_no_file_is_a_pickle_and_every_array_loads_without_one(small: Path, tmp_path: Path) -> None:
     folder = run_small(small, tmp_path / "runs").folder
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -54,6 +56,7 @@ def test_no_file_is_a_pickle_and_every_array_loads_without_one(small: Path, tmp_
         assert np.load(path, allow_pickle=False).dtype != object
 
 
+@pytest.mark.slow
 def test_same_data_configuration_and_seed_give_the_same_bytes(small: Path, tmp_path: Path) -> None:
     first, second = (run_small(small, tmp_path / "runs") for _ in range(2))
     other = run_small(small, tmp_path / "runs", "seed=4")
@@ -67,6 +70,7 @@ def test_same_data_configuration_and_seed_give_the_same_bytes(small: Path, tmp_p
     assert [e.loss for e in first.trace.training.epochs] == [e.loss for e in second.trace.training.epochs]
 
 
+@pytest.mark.slow
 def test_another_value_in_the_data_gives_another_data_hash(small: Path, tmp_path: Path) -> None:
     first = run_small(small, tmp_path / "runs")
     write_rows(tmp_path / "rows.csv", [["9", "9", "on"], *rows()[1:]])
@@ -93,6 +97,7 @@ def test_a_run_that_fails_in_training_leaves_nothing(small: Path, tmp_path: Path
     assert names(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_still_gives_a_whole_run(small: Path, tmp_path: Path) -> None:
     config = read_config(str(small), ("training.epochs=50",))
     result = run_pipeline(config, out=tmp_path, listener=Cancels())
@@ -101,6 +106,7 @@ def test_a_cancelled_training_still_gives_a_whole_run(small: Path, tmp_path: Pat
     assert load(result.folder).predict([0.1, 0.2]).labels.shape == (1,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [("off", "on"), ("high", "low", "middle")])
 def test_two_and_more_classes_give_labels_that_follow_the_data(tmp_path: Path, classes: tuple[str, ...]) -> None:
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", rows(classes, 300)))
@@ -117,6 +123,7 @@ def test_two_and_more_classes_give_labels_that_follow_the_data(tmp_path: Path, c
     assert (low, high) == (classes[0], classes[-1])
 
 
+@pytest.mark.slow
 def test_a_number_as_target_gives_a_regression(tmp_path: Path) -> None:
     changes = ("training.epochs=60", "training.learning_rate=0.01", "compression.max_drop=1")
     result = run_small(regression(tmp_path), tmp_path / "runs", *changes)
@@ -156,6 +163,7 @@ def with_people(folder: Path) -> Path:
     return toml
 
 
+@pytest.mark.slow
 def test_people_stand_on_one_side_where_they_are_known(tmp_path: Path) -> None:
     trace = run_small(with_people(tmp_path), tmp_path / "runs").trace
     assert trace.evaluation is not None
@@ -165,6 +173,7 @@ def test_people_stand_on_one_side_where_they_are_known(tmp_path: Path) -> None:
     assert trace.warnings == ()
 
 
+@pytest.mark.slow
 def test_a_split_that_leaks_is_refused_with_its_price(tmp_path: Path) -> None:
     with pytest.raises(
         CheckFailedError, match=r"the split leaks: .*inflates accuracy by [+-][\d.]+ points.*Split by group"
@@ -173,6 +182,7 @@ def test_a_split_that_leaks_is_refused_with_its_price(tmp_path: Path) -> None:
     assert names(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 def test_a_leak_that_is_allowed_is_a_warning_of_the_record(tmp_path: Path) -> None:
     result = run_small(with_people(tmp_path), tmp_path / "runs", "split.by=row", "split.allow_leakage=true")
     assert len(result.trace.warnings) == 1
@@ -180,6 +190,7 @@ def test_a_leak_that_is_allowed_is_a_warning_of_the_record(tmp_path: Path) -> No
     assert result.package is not None
 
 
+@pytest.mark.slow
 def test_a_device_that_is_too_small_is_a_refusal(small: Path, tmp_path: Path) -> None:
     wide = "model.layers=[{kind='dense',units=2000},{kind='dense',units=2000}]"
     result = run_small(small, tmp_path / "runs", wide, "device.profile=cortex-m4", "training.epochs=1")
@@ -235,6 +246,7 @@ def test_missing_values_without_a_stage_that_fills_them(tmp_path: Path, stages: 
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_numbers_near_the_limit_of_float32_make_no_noise() -> None:
     X = np.array([[3e38, 1.0], [-3e38, 2.0], [3e38, 3.0], [-3e38, 4.0]] * 4, np.float32)
     model = NetworkClassifier(({"kind": "dense", "units": 2},), epochs=1)
@@ -260,6 +272,7 @@ max_drop = 1.0
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", [1.0, 1000.0])
 def test_what_the_cards_say(tmp_path: Path, large: float) -> None:
     values = np.random.default_rng(0).normal(size=(80, 2)) * [1.0, large]

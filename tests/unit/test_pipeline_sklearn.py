@@ -47,6 +47,7 @@ def test_clone_and_set_params_reach_every_stage(small: Path, table: Table) -> No
     assert set(other.predict(X)) <= {"off", "on"}
 
 
+@pytest.mark.slow
 def test_grid_search_over_the_learning_rate(small: Path, table: Table) -> None:
     X, y = table
     pipeline = Pipeline.from_toml(small, changes=("training.epochs=10",))
@@ -62,6 +63,7 @@ def test_cross_validation_takes_it(small: Path, table: Table) -> None:
     assert cross_val_score(pipeline, *table, cv=2, error_score="raise").mean() > 0.8
 
 
+@pytest.mark.slow
 def test_frames_are_answered_like_arrays(small: Path, tmp_path: Path, table: Table) -> None:
     X, _ = table
     folder = run_small(small, tmp_path / "runs").folder
@@ -74,6 +76,7 @@ def test_frames_are_answered_like_arrays(small: Path, tmp_path: Path, table: Tab
         np.testing.assert_allclose(answers.probabilities, pipeline.predict_proba(X), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_package_takes_a_frames_columns_by_name(small: Path, tmp_path: Path, table: Table) -> None:
     X, _ = table
     predictor = edgewright.load(run_small(small, tmp_path / "runs").folder)
@@ -85,6 +88,7 @@ def test_a_package_takes_a_frames_columns_by_name(small: Path, tmp_path: Path, t
             predictor.predict(library.DataFrame({"a": X[:, 0]}))
 
 
+@pytest.mark.slow
 def test_a_missing_value_of_a_frame_is_a_missing_value(small: Path, tmp_path: Path) -> None:
     pipeline = Pipeline.load(run_small(small, tmp_path / "runs").folder)
     wanted = pipeline.predict_proba(np.array([[0.5, np.nan]], np.float32))

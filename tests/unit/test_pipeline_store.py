@@ -32,6 +32,7 @@ def test_a_stored_pipeline_emits_the_bytes_of_the_model_in_its_folder(
     assert Pipeline.load(folder).to_onnx(SHAPES[name], name) == (folder / "model.onnx").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_named_as_in_the_configuration(small: Path, tmp_path: Path) -> None:
     folder = run_small(small, tmp_path / "runs").folder / "pipeline"
     index, steps = load_fitted(folder)
@@ -42,6 +43,7 @@ def test_what_is_stored_is_named_as_in_the_configuration(small: Path, tmp_path: 
     assert graph_of(steps, (2,), "small").labels == ("off", "on")
 
 
+@pytest.mark.slow
 def test_damaged_missing_and_newer_stores_are_refused(small: Path, tmp_path: Path) -> None:
     run = run_small(small, tmp_path / "runs").folder
     index = run / "pipeline" / INDEX
@@ -69,6 +71,7 @@ def test_damaged_missing_and_newer_stores_are_refused(small: Path, tmp_path: Pat
         Pipeline.load(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_an_array_of_objects_is_never_read(small: Path, tmp_path: Path) -> None:
     run = run_small(small, tmp_path / "runs").folder
     array = sorted(run.rglob("*.npy"))[0]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WIDE = "stages=[{kind='scale'},{kind='polynomial'},{kind='scale',method='standard'}]"
 
 
+@pytest.mark.slow
 def test_streamed_and_kept_rows_train_the_same_weights(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ def run(folder: Path, stage: str, level: float) -> RunResult:
     return run_pipeline(config, data=str(folder / "level.npz"), out=folder / "runs")
 
 
+@pytest.mark.slow
 def test_every_statistic_of_readings_on_a_large_level_agrees(tmp_path: Path) -> None:
     """An air pressure of 101,325 Pa that moves by 1 Pa: sums of it in float32 would cancel."""
     stage = f'kind = "statistics"\nfeatures = {list(MEASURES)}\nautocorrelation = [3]'
@@ -103,6 +105,7 @@ def test_every_statistic_of_readings_on_a_large_level_agrees(tmp_path: Path) -> 
     assert result.package is not None
 
 
+@pytest.mark.slow
 def test_a_run_whose_export_disagrees_leaves_no_package(tmp_path: Path) -> None:
     """Powers that include the square of the level have no digits left for the movement."""
     stage = 'kind = "spectral"\nfeatures = ["bands"]\nedges = [2, 5, 10, 20]\ndetrend = false\nlog = false'

@@ -82,6 +82,7 @@ def people(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.needs_data
 def test_real_people_go_from_recordings_to_a_package(people: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no group 'nobody'"):
@@ -103,6 +104,7 @@ def test_real_people_go_from_recordings_to_a_package(people: Path, tmp_path: Pat
     assert (manifest.window.samples, manifest.window.step, manifest.window.rate) == (128, 64, 50.0)
 
 
+@pytest.mark.slow
 def test_raw_windows_go_through_a_convolution(tmp_path: Path) -> None:
     result = run_pipeline(parse(RAW.format(kind="basic_motions"), "raw.toml"), out=tmp_path)
     assert [layer.kind for layer in result.trace.layers] == ["conv1d", "global_average_pool", "dense"]

@@ -27,6 +27,7 @@ def test_a_clean_curve_is_continued() -> None:
     assert high >= 0.3
 
 
+@pytest.mark.slow
 def test_intervals_hold_on_noisy_curves_of_many_kinds() -> None:
     rng = np.random.default_rng(1)
     inside, widths = 0, []

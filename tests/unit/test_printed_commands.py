@@ -34,6 +34,7 @@ def _stream(path: Path, *, even: bool, first_day: int = 1) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_printed_ladder_command_is_whole_and_gives_the_shown_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
@@ -52,6 +53,7 @@ def test_the_printed_ladder_command_is_whole_and_gives_the_shown_score(
     assert trace.provenance.command == command
 
 
+@pytest.mark.slow
 def test_commands_of_an_advice_mean_the_new_run_where_an_older_one_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,11 +64,12 @@ def test_rows_without_time_keep_the_mix_of_classes(tmp_path: Path) -> None:
     assert max(shares) - min(shares) <= 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.needs_data
 def test_people_of_the_test_are_never_among_the_samples() -> None:
     config = read_config("hapt", ())
     problem = problem_of_pipeline(config, str(shared_data("har-hapt")))
-    assert problem.held == config.split.test_groups
+    assert problem.held_out == config.split.test_groups
     assert problem.samples.groups is not None
     assert not set(problem.samples.groups.tolist()) & set(config.split.test_groups)
     assert problem.units.max() + 1 == 16

@@ -8,12 +8,12 @@ import numpy as np
 
 from edgewright.core.input_ranges import flagged
 from edgewright.graph.mask import without_mask
-from edgewright.proof.form import Yardstick
-from edgewright.proof.tolerance import allowed, shaken_readings, wide_digits
+from edgewright.proof.form import ToleranceReference
+from edgewright.proof.tolerance import allowed, perturbed_synthetic_readings, wide_digits
 from edgewright.workflows.proof.adversarial import MOST, with_constructed
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value
-from edgewright.workflows.proof.workflow import prove_subject, yardstick
+from edgewright.workflows.proof.workflow import measure_tolerance_reference, prove_subject
 from proof_example import SHAPE, samples, subject
 
 RANGES = (("x", -2.0, 2.5), ("y", None, 1.0), ("z", None, None))
@@ -77,13 +77,13 @@ def test_rows_at_a_step_lie_on_either_side_of_it_one_float_apart() -> None:
 
 
 def test_they_widen_no_tolerance_of_the_data() -> None:
-    alone, mixed = yardstick(subject(), samples()), yardstick(subject(), made())
+    alone, mixed = measure_tolerance_reference(subject(), samples()), measure_tolerance_reference(subject(), made())
     for stage in ("impute", "spectral", "scale"):
         assert np.array_equal(alone.spread[stage], mixed.spread[stage])
     data = mixed.data(len(made().samples))
     values = np.zeros((len(data), 4), np.float32)
     values[data], values[~data] = 1.0, 1e6
-    limit, _ = allowed("layer 1 dense", values, Yardstick(**{**vars(mixed), "spread": {}, "digits": {}}))
+    limit, _ = allowed("layer 1 dense", values, ToleranceReference(**{**vars(mixed), "spread": {}, "digits": {}}))
     assert limit[data].max() < 2e-4 and limit[~data].min() > 1
 
 
@@ -94,7 +94,7 @@ def test_what_last_digits_decide_of_a_constructed_row_is_not_judged() -> None:
     def unsteadiness(rows: np.ndarray) -> dict[str, np.ndarray]:
         return {"s": rows.std(axis=2)}
 
-    shaken = [unsteadiness(m) for m in shaken_readings(x, x)]
+    shaken = [unsteadiness(m) for m in perturbed_synthetic_readings(x, x)]
     digits = wide_digits(unsteadiness(x), shaken, {"s": np.zeros((1, 1))})["s"]
     assert np.isinf(digits[1]).all() and digits[0, 0] < 1e-4
     # Nothing is decided of a value whose usual size is far larger.

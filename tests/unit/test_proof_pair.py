@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, ToleranceReference
 from edgewright.proof.pair import compare
-from edgewright.proof.prove import Proven, odd_one, prove
-from edgewright.proof.tolerance import allowed, last_digits, moved_readings, spreads
+from edgewright.proof.prove import ProofResult, common_form, prove
+from edgewright.proof.tolerance import allowed, last_digits, perturbed_readings, spreads
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers, PairRecord
 
@@ -47,7 +47,7 @@ def pair(
     unanswered: NDArray[np.bool_] | None = None,
 ) -> PairRecord:
     forms = tuple(Form(name=n, numbers=k, run=lambda x, y: {}, ours=ours) for n, k in zip("ab", numbers, strict=True))
-    yard = Yardstick(
+    tolerance_reference = ToleranceReference(
         spread=spreads(a),
         digits={},
         names={"scale": ("u", "v", "w", "x", "y")},
@@ -56,7 +56,7 @@ def pair(
         before=frozenset({"scale"}),
         unanswered=unanswered,
     )
-    return compare((forms[0], forms[1]), (a, b), yard)
+    return compare((forms[0], forms[1]), (a, b), tolerance_reference)
 
 
 def changed(stages: Stages, **values: tuple[tuple[int, ...], float]) -> Stages:
@@ -192,7 +192,7 @@ def test_a_form_of_fewer_samples_is_compared_on_those() -> None:
 def test_last_digits_of_readings_are_no_disagreement() -> None:
     readings = (230 + 0.01 * RNG.standard_normal((N, 8))).astype(np.float32)
     mean = {"mean": readings.mean(axis=1, keepdims=True)}
-    moved = [{"mean": m.mean(axis=1, keepdims=True)} for m in moved_readings(readings)]
+    moved = [{"mean": m.mean(axis=1, keepdims=True)} for m in perturbed_readings(readings)]
     digits = last_digits(mean, moved)["mean"]
     assert digits.shape == (N, 1) and 1e-5 < digits.max() < 1e-4
 
@@ -206,10 +206,10 @@ def test_a_form_that_cannot_run_is_left_out_with_its_reason() -> None:
         Form("b", "float", refuse),
         Form("c", "float", lambda x, y: {"s": x}),
     ]
-    yard = Yardstick(spread={}, digits={}, names={}, origins=("0",) * N, labels=())
-    made = prove(forms, SCALE, SCALE, yard)
+    tolerance_reference = ToleranceReference(spread={}, digits={}, names={}, origins=("0",) * N, labels=())
+    made = prove(forms, SCALE, SCALE, tolerance_reference)
     assert [f.name for f in made.forms] == ["a", "c"] and made.absent[0].reason == "expected a compiler, got none"
-    assert made.passed and odd_one(made.pairs) == ""
+    assert made.passed and common_form(made.pairs) == ""
 
 
 def test_a_layer_that_is_mostly_off_is_measured_by_the_size_of_its_neighbours() -> None:
@@ -218,13 +218,20 @@ def test_a_layer_that_is_mostly_off_is_measured_by_the_size_of_its_neighbours() 
     values[7, 1] = 0.01
     other = values.copy()
     other[7, 1] += 1e-4
-    yard = Yardstick(spread=spreads({"layer 1 dense": values}), digits={}, names={}, origins=(), labels=())
-    limit, words = allowed("layer 1 dense", values, yard)
-    assert (np.abs(other - values) <= limit).all() and "the layer's size" in words
+    tolerance_reference = ToleranceReference(
+        spread=spreads({"layer 1 dense": values}), digits={}, names={}, origins=(), labels=()
+    )
+    limit, words = allowed("layer 1 dense", values, tolerance_reference)
+    assert (np.abs(other - values) <= limit).all() and "the layer's RMS" in words
     other[7, 1] += 1e-3
     assert (np.abs(other - values) > limit).any()
-    before = Yardstick(
-        spread=yard.spread, digits={}, names={}, origins=(), labels=(), before=frozenset({"layer 1 dense"})
+    before = ToleranceReference(
+        spread=tolerance_reference.spread,
+        digits={},
+        names={},
+        origins=(),
+        labels=(),
+        before=frozenset({"layer 1 dense"}),
     )
     assert allowed("layer 1 dense", values, before)[0][7, 1] < 1e-6
 
@@ -235,15 +242,17 @@ def _layered(layers: Stages) -> Stages:
     return {**stages, **layers, **{name: inside[name] for name in (OUTPUT, PROBABILITIES, LABEL)}}
 
 
-def _proved(*forms: tuple[str, Stages, bool]) -> Proven:
-    yard = Yardstick(
+def _proved(*forms: tuple[str, Stages, bool]) -> ProofResult:
+    tolerance_reference = ToleranceReference(
         spread={}, digits={}, names={}, origins=tuple(f"row {i}" for i in range(N)), labels=("p", "q", "r")
     )
 
     def run(stages: Stages) -> Callable[[Samples, Samples], Stages]:
         return lambda x, y: {stage: values.copy() for stage, values in stages.items()}
 
-    return prove([Form(name, "int8", run(stages), ours=ours) for name, stages, ours in forms], SCALE, SCALE, yard)
+    return prove(
+        [Form(name, "int8", run(stages), ours=ours) for name, stages, ours in forms], SCALE, SCALE, tolerance_reference
+    )
 
 
 def _two_layers() -> Stages:
@@ -263,7 +272,7 @@ def test_a_step_in_a_layer_that_a_form_of_ours_hides_is_no_fault_of_what_follows
     # A fault of the form that hides its layer is found where it shows again, beside all others.
     wrong = changed(few, **{"layer 2 dense": ((7, 2), 2)})
     record = _proved(("reference", reference, True), ("own", own, False), ("few", wrong, True))
-    assert not record.passed and odd_one(record.pairs) == "few"
+    assert not record.passed and common_form(record.pairs) == "few"
 
 
 def test_engines_that_hide_layers_from_each_other_are_judged_by_their_ends() -> None:

@@ -16,13 +16,13 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.gravity import Gravity
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form
-from edgewright.proof.tolerance import DRAWS, last_digits, moved_readings, moved_results
+from edgewright.proof.tolerance import DRAWS, last_digits, perturbed_readings, perturbed_results
 from edgewright.schema.data import Floats
 from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.forms.c99 import Files, c_form
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import with_moved_results
+from edgewright.workflows.proof.stages import with_perturbed_results
 from edgewright.workflows.proof.subject import subject_of
 from edgewright.workflows.proof.workflow import prove_subject
 
@@ -65,6 +65,7 @@ def proven(*faulty: Form) -> ProofRecord:
     return prove_subject(subject(), "swinging", swinging(), [*forms, *faulty])
 
 
+@pytest.mark.slow
 def test_float32_of_a_slow_band_beside_a_large_movement_is_proven() -> None:
     need_compiler()
     record = proven()
@@ -72,6 +73,7 @@ def test_float32_of_a_slow_band_beside_a_large_movement_is_proven() -> None:
     assert len(record.forms) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
@@ -101,15 +103,15 @@ def test_what_a_result_on_the_way_loses_is_allowed() -> None:
     x = np.random.default_rng(0).normal(0, 1, (300, 8)).astype(np.float32)
     given = compile_graph(graph)(x)
     lost = np.abs(given["prediction"].astype(np.float64) - x)
-    move = moved_results(np.random.default_rng(1))
-    moved = [with_moved_results(graph, ("prediction",), move)(x) for _ in range(DRAWS)]
-    readings = [compile_graph(graph)(samples) for samples in moved_readings(x)]
+    move = perturbed_results(np.random.default_rng(1))
+    moved = [with_perturbed_results(graph, ("prediction",), move)(x) for _ in range(DRAWS)]
+    readings = [compile_graph(graph)(samples) for samples in perturbed_readings(x)]
     found, alone = (last_digits(given, ways)["prediction"] for ways in (moved, readings))
     assert (lost <= found).all() and found.max() < 1e-3
     assert not (lost <= alone).all()
 
 
 def test_integers_and_missing_values_are_not_moved() -> None:
-    move = moved_results(np.random.default_rng(0))
+    move = perturbed_results(np.random.default_rng(0))
     for values in (np.arange(5), np.array([True, False]), np.array([np.nan, np.inf, -np.inf, 0.0], np.float32)):
         np.testing.assert_array_equal(move(values), values)

@@ -72,6 +72,7 @@ def detector(folder: Path, kind: str, window: WindowSpec | None = None, refracto
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_detector_is_proven(kind: str, tmp_path: Path) -> None:
     record = proof(detector(tmp_path, kind))
@@ -97,6 +98,7 @@ def test_a_refractory_time_of_a_detector_is_named(tmp_path: Path) -> None:
     assert named(proof(path, "detector_detect.c", change, str(data)), "detector anomalies").origin.startswith("line")
 
 
+@pytest.mark.slow
 def test_a_pause_that_is_a_share_of_the_rows_is_proven_and_named_where_it_is_another(tmp_path: Path) -> None:
     path = detector(tmp_path, "pca", refractory=0.05)
     values = rows(300)[0]
@@ -153,6 +155,7 @@ def _first_number(table: str, factor: str) -> Change:
     return change
 
 
+@pytest.mark.slow
 def test_a_forecast_coefficient_and_a_width_are_named(forecaster: Path) -> None:
     file = "forecaster_forecast.c"
     assert named(proof(forecaster, file, _first_number("weights", "* 1.00001f")), "forecast").place.endswith("ahead")
@@ -171,6 +174,7 @@ def language(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return path
 
 
+@pytest.mark.slow
 def test_a_language_model_is_proven(language: Path, tmp_path: Path) -> None:
     data = tmp_path / "said.txt"
     data.write_text("\n".join(jumble(3, 60)), encoding="utf-8")
@@ -179,6 +183,7 @@ def test_a_language_model_is_proven(language: Path, tmp_path: Path) -> None:
         assert record.forms[1].stages == ("hashed n-grams", "logits", "intent", "confidence", "slots")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", [False], indirect=True, ids=["rules"])
 @pytest.mark.parametrize(
     ("old", "new", "stage"),
@@ -194,6 +199,7 @@ def test_a_fault_in_the_c_of_a_language_model_is_named(old: str, new: str, stage
     named(proof(language, "language.c", lambda text: text.replace(old, new)), stage)
 
 
+@pytest.mark.slow
 def test_a_denoiser_is_proven_and_a_weight_of_its_c_named(tmp_path: Path) -> None:
     path = tmp_path / "tiny.denoiser"
     write_denoiser(path, random_denoiser())

@@ -126,6 +126,7 @@ def edited(old: str, new: str, file: str = "activity_stream.c") -> Callable[[Fil
     return change
 
 
+@pytest.mark.slow
 def test_a_stream_of_a_package_is_proven(prove: Proof) -> None:
     record = prove()
     assert record.passed and not record.absent and not record.notes, (record.breaks, record.broken)
@@ -134,11 +135,13 @@ def test_a_stream_of_a_package_is_proven(prove: Proof) -> None:
     assert record.samples > samples().samples[:, 0].size
 
 
+@pytest.mark.slow
 def test_another_smoothing_count_is_named_at_the_means(prove: Proof) -> None:
     found = named(prove(edited("% 4", "% 3")), MEANS)
     assert found.place in LABELS
 
 
+@pytest.mark.slow
 def test_few_samples_make_stretches_in_which_something_is_decided(prove: Proof) -> None:
     few = Chosen(samples().samples[:40:5], samples().origins[:8], "a few windows")
     assert prove(None, few).passed
@@ -152,20 +155,24 @@ def test_a_package_with_a_rule_for_missing_values_is_tried_with_them() -> None:
     assert np.isnan(more).all(axis=1).any() and all("cells missing" in o for o in holed.origins[len(rows.values) :])
 
 
+@pytest.mark.slow
 def test_windows_with_another_hop_are_named_at_the_means(prove: Proof) -> None:
     named(prove(edited("context->filled = 5;", "context->filled = 6;")), MEANS)
 
 
+@pytest.mark.slow
 def test_another_debounce_is_named_at_the_events(prove: Proof) -> None:
     assert named(prove(edited("context->row < 2 ||", "context->row < 1 ||")), EVENTS).place == "kind"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quiet", [99, 101])
 def test_a_refractory_time_that_is_a_row_off_is_named_at_the_events(prove: Proof, quiet: int) -> None:
     found = named(prove(edited("= 100u;", f"= {quiet}u;")), EVENTS)
     assert found.place == "kind" and {found.first, found.second} == {1.0, 2.0}
 
 
+@pytest.mark.slow
 def test_a_threshold_that_is_a_last_digit_higher_is_named_at_the_anomalies(prove: Proof) -> None:
     def change(files: Files) -> Files:
         name = next(name for name in files if name.endswith("odd_detect.c"))
@@ -177,6 +184,7 @@ def test_a_threshold_that_is_a_last_digit_higher_is_named_at_the_anomalies(prove
     assert "the threshold" in found.origin
 
 
+@pytest.mark.slow
 def test_another_scale_of_a_detector_is_named_at_its_score(prove: Proof) -> None:
     def change(files: Files) -> Files:
         name = next(name for name in files if name.endswith("odd_detect.c"))
@@ -188,6 +196,7 @@ def test_another_scale_of_a_detector_is_named_at_its_score(prove: Proof) -> None
     named(prove(change), SCORE)
 
 
+@pytest.mark.slow
 def test_a_window_out_of_range_decides_nothing_in_either_form(prove: Proof) -> None:
     wide = samples().samples.copy()
     wide[10::7, 1, 3] = 2.5
@@ -197,6 +206,7 @@ def test_a_window_out_of_range_decides_nothing_in_either_form(prove: Proof) -> N
     named(prove(fault, chosen), MEANS)
 
 
+@pytest.mark.slow
 def test_every_field_of_an_event_is_compared(package: Package, prove: Proof) -> None:
     header = TARGET.files(package_subject(package))["activity_stream.h"].decode()
     fields = set(struct_fields(header, "activity_event"))

@@ -48,6 +48,7 @@ def test_refitting_is_what_a_pipeline_does_unless_told_otherwise(tmp_path: Path)
     assert read_config(str(toml)).refit
 
 
+@pytest.mark.slow
 def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_fit(
     small: Path, tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def _material(small: Path, *changes: str) -> Any:  # noqa: ANN401
     return prepare(read_config(str(small), (*TREE, *changes)), None)
 
 
+@pytest.mark.slow
 def test_the_judged_fit_lies_beside_it_as_if_nothing_had_been_refitted(small: Path, tmp_path: Path) -> None:
     """Its bytes are those of a run without a refit, but for what the configuration is called by."""
     result = _tree(small, tmp_path / "runs")
@@ -88,6 +90,7 @@ def test_the_judged_fit_lies_beside_it_as_if_nothing_had_been_refitted(small: Pa
     assert not judged.manifest.fit.refitted
 
 
+@pytest.mark.slow
 def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, tmp_path: Path, cli: Cli) -> None:
     changes = [part for change in TREE for part in ("--set", change)]
     shown = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs").split())
@@ -102,6 +105,7 @@ def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, 
     assert "the package holds one on all 120" in " ".join(cli("learn", folder, "--mode", "summary").split())
 
 
+@pytest.mark.slow
 def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: Path) -> None:
     """Early stopping chose an epoch on samples that are now fitted on: its number holds, and the temperature."""
     more = ("refit=true", "training.epochs=40", "training.patience=2", "training.learning_rate=0.3", "training.batch=8")
@@ -137,6 +141,7 @@ class _Epochs(Listener):
         yield advance
 
 
+@pytest.mark.slow
 def test_whoever_needs_held_out_samples_gets_the_judged_fit(small: Path, tmp_path: Path) -> None:
     changes = ("refit=true", "training.epochs=3", "training.learning_rate=0.05")
     folder = run_small(small, tmp_path / "runs", *changes).folder
@@ -176,6 +181,7 @@ def test_a_refit_that_answers_worse_than_before_is_not_packaged(
     assert JUDGED not in names(result.folder)
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_is_not_refitted(small: Path, tmp_path: Path) -> None:
     config = read_config(str(small), ("refit=true", "training.epochs=50"))
     record = run_pipeline(config, out=tmp_path, listener=Cancels()).trace.refit
@@ -183,6 +189,7 @@ def test_a_cancelled_training_is_not_refitted(small: Path, tmp_path: Path) -> No
     assert (record.kept, record.why) == (False, "training was cancelled")
 
 
+@pytest.mark.slow
 def test_records_from_before_were_not_refitted(small: Path, tmp_path: Path) -> None:
     folder = run_small(small, tmp_path / "runs").folder
     table = json.loads((folder / "trace.json").read_text())

@@ -164,6 +164,7 @@ def _damaged(graph: Graph, rng: np.random.Generator) -> Graph:
     return msgspec.structs.replace(graph, nodes=tuple(nodes), constants=constants)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*LAYERS, "picture"])
 def test_a_damaged_graph_is_refused_or_means_what_its_operators_say(name: str) -> None:
     graph, rng, ran = small(name), np.random.default_rng(5), 0

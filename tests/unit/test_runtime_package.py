@@ -52,6 +52,7 @@ def test_the_same_parts_give_the_same_bytes_and_any_tool_opens_them() -> None:
     assert "manifest.json" in names
 
 
+@pytest.mark.slow
 @given(st.integers(0, len(_BYTES) - 1), st.integers(1, 255))
 @settings(max_examples=300, deadline=None)
 def test_any_changed_byte_is_refused(at: int, change: int) -> None:

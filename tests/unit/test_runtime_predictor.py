@@ -219,6 +219,7 @@ print(json.dumps([imported, used, predictor.engine.name, answers.labels.tolist()
 """
 
 
+@pytest.mark.slow
 def test_base_install_predicts_with_sockets_refused(tmp_path: Path) -> None:
     write_package(tmp_path / "activity.edge", *parts())
     command = [sys.executable, "-c", _PROGRAM, str(tmp_path / "activity.edge")]

@@ -201,6 +201,7 @@ _CELL = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(_CELL, min_size=width, max_size=width), min_size=1)),
     st.sampled_from([",", ";", "\t"]),
@@ -231,6 +232,7 @@ def test_clean_numbers_take_the_fast_way() -> None:
     assert cells.values[3].tolist() == [4, 5]
 
 
+@pytest.mark.slow
 @given(st.one_of(st.binary(max_size=200), st.text(alphabet='ab1.,;\t"\n\r- eE?NA', max_size=60).map(str.encode)))
 @settings(max_examples=500, deadline=None)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:

@@ -41,6 +41,7 @@ def test_another_number_of_channels_is_refused() -> None:
         Windower(4, 2, 3).push(rows(2))
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 9),
     st.integers(1, 14),

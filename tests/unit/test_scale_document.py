@@ -13,7 +13,7 @@ from support import ROOT
 def test_the_document_says_what_follows_from_the_figures() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert filled(text) == text, "run: python -m benchmarks.fleet_scale.ten_million"
-    assert text.count("<!-- end -->") == 5
+    assert text.count("<!-- end -->") == 7
 
 
 def test_a_figure_that_changed_would_be_noticed() -> None:

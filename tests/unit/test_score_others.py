@@ -95,6 +95,7 @@ def _clinc(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_a_user_gets_counts_refusals(
     language: Path, tmp_path: Path, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:

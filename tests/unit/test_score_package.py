@@ -28,6 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run_small(write_toml(folder / "small.toml", data), folder / "runs")
 
 
+@pytest.mark.slow
 def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult, cli: Cli) -> None:
     answer = cli.json("score", str(made.folder))
     record, compression = made.trace.evaluation, made.trace.compression
@@ -59,6 +60,7 @@ def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, t
     assert cli.json("score", package, "--data", str(mapped), *words)["figures"] == plain["figures"]
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     same = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "same.csv")))
     assert any("too high" in note for note in same["notes"])
@@ -68,6 +70,7 @@ def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path:
     assert any("too high" in note for note in cli.json("score", str(made.folder), "--part", "train")["notes"])
 
 
+@pytest.mark.slow
 def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(made.folder)
     record = cli.json("score", folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
@@ -126,6 +129,7 @@ def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli
     assert "an index of documents, a forecaster" in refused(cli, str(no_label), "--data", str(no_label))
 
 
+@pytest.mark.slow
 def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, cli: Cli) -> None:
     lines = ["left,v,unit"]
     for unit in range(6):
@@ -198,6 +202,7 @@ def _engines(place: Path, part: str, units: range, stop: int = 0) -> list[int]:
     return left
 
 
+@pytest.mark.slow
 def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "CMAPSSData"
     _engines(folder, "train", range(8))
@@ -239,6 +244,7 @@ def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_
         as_trained(bare, package.manifest, ScoreRequest())
 
 
+@pytest.mark.slow
 def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli) -> None:
     header = "Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm],Tool wear [min]"
     rng = np.random.default_rng(0)

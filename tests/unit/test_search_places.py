@@ -10,7 +10,7 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.pipeline.config import parse
 from edgewright.schema.errors import InputError
-from edgewright.search.architecture.fingerprint import KEPT, changes, everywhere, kept
+from edgewright.search.architecture.fingerprint import KEPT, changes, read_pipeline, with_absolute_paths
 from search_study import PIPELINE, write_people
 
 
@@ -57,10 +57,10 @@ def test_the_same_pipeline_goes_on_however_its_path_is_written(
 
 def test_paths_mean_the_same_in_every_folder(here: Path) -> None:
     config = parse(PIPELINE.replace('"cortex-m4"', '"own.toml"'), "small.toml")
-    placed, data = everywhere(config, "a")
+    placed, data = with_absolute_paths(config, "a")
     assert placed.data["path"] == str(here / "rows.csv") and data == str(here / "a")
     assert placed.device.profile == str(here / "own.toml")
-    assert everywhere(config, None)[1] is None
+    assert with_absolute_paths(config, None)[1] is None
     assert changes(config, placed) == []
 
 
@@ -71,4 +71,4 @@ def test_what_has_changed_is_named_by_its_keys(here: Path) -> None:
     longer = msgspec.structs.replace(before, title="x" * 50)
     assert changes(before, longer) == [f"title (, now {'x' * 29}…)"]
     with pytest.raises(InputError, match="the pipeline of a study, got No such file"):
-        kept(here)
+        read_pipeline(here)

@@ -39,6 +39,7 @@ def test_sources_and_sets_that_nobody_measured_are_marked() -> None:
     assert simulated_title("A title", {"kind": "csv"}) == "A title"
 
 
+@pytest.mark.slow
 def test_a_run_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "pump.toml").write_text(TOML, encoding="utf-8")
     assert run(["run", str(tmp_path / "pump.toml"), "--out", str(tmp_path / "runs")]) in (0, 1)
@@ -48,6 +49,7 @@ def test_a_run_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, capsys: C
     assert re.search(r"<h1>[^/]*Simulated data\.", page)
 
 
+@pytest.mark.slow
 def test_a_fleet_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, cli: Cli) -> None:
     assert _first(cli("fleet", "simulate", "20", "--out", tmp_path / "told")).startswith("Simulated: 20 devices")
     page = (tmp_path / "told" / "simulation.html").read_text(encoding="utf-8")

@@ -71,6 +71,7 @@ def test_a_context_beyond_the_models_own_is_cut() -> None:
         fit(load("phi-2"), 0)
 
 
+@pytest.mark.slow
 def test_no_microcontroller_holds_a_language_model() -> None:
     assert all("cortex-m4" not in need.devices for name in listing() for need in fit(load(name), 1).needs)
 

@@ -201,6 +201,7 @@ def test_times_are_dates_epochs_or_counters() -> None:
     assert np.diff(moments).tolist() == pytest.approx([0.005, 0.005, 0.01])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 60))
 def test_rows_do_not_depend_on_how_bytes_are_cut(cuts: list[int], rows: int) -> None:

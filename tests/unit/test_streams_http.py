@@ -102,7 +102,7 @@ def test_what_is_too_much_is_refused(push: HttpPush) -> None:
 
 def test_a_request_without_a_length_or_another_method_is_refused(push: HttpPush) -> None:
     for request, status in (
-        (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"411"),
+        (b"POST / HTTP/1.1\r\n\r\n", b"411"),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
     ):
         with socket.create_connection(("127.0.0.1", push.port), timeout=5) as line:
@@ -207,3 +207,33 @@ def test_dates_in_json_that_cannot_be_read_are_told_when_they_begin() -> None:
     assert reader.read(b'{"at": "the day before", "x": 5}').notices == ()
     assert reader.read(b'{"at": "2026-11-20T13:00:05", "x": 6}').notices == ()
     assert len(reader.read(b'{"at": "again", "x": 7}').notices) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example", "Content-Type": "text/plain"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "evil.example:8181", "Origin": "http://evil.example:8181"}, 421),
+        ({"Host": "127.0.0.1"}, 421),
+    ],
+)
+def test_a_page_of_another_site_posts_nothing(push: HttpPush, headers: dict[str, str], status: int) -> None:
+    assert post(push, "/pump", '{"a": 1, "b": 2}', headers)[0] == status
+    assert push.read(0.0) == []
+    assert post(push, "/pump", '{"a": 1, "b": 2}', {"Host": f"localhost:{push.port}"})[0] == 202  # a program
+
+
+def test_a_page_that_knows_no_token_posts_nothing_whatever_its_host(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("12345678")
+    stream = HttpPush(HttpConfig(port=0, token_file=str(tmp_path / "token")), ("a", "b"))
+    try:
+        bearer, body = {"Authorization": "Bearer 12345678"}, '{"a": 1, "b": 2}'
+        assert post(stream, "/pump", body, {"Host": "gateway.local"})[0] == 401
+        assert post(stream, "/pump", body, {"Host": "gateway.local", **bearer})[0] == 202
+        assert post(stream, "/pump", body, {"Origin": "http://evil.example", **bearer})[0] == 403
+    finally:
+        stream.close()

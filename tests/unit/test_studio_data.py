@@ -211,6 +211,7 @@ def test_an_address_names_no_other_path(tmp_path: Path) -> None:
     assert "secret" not in client(root).get(f"/data/at/moves?labels={other}&path={tmp_path}").text
 
 
+@pytest.mark.slow
 def test_names_and_labels_from_data_stay_text(tmp_path: Path) -> None:
     root = tmp_path / "studio"
     folder = write_recordings(root / "moves", columns=(HOSTILE, "y"))

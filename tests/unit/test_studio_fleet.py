@@ -139,7 +139,8 @@ def test_a_rollout_shows_stages_gates_and_devices(studio: Client) -> None:
     text = page(studio, ROLLOUT)
     steps = re.findall(r'<li class="(\w+)"', text)
     assert steps == ["done", "now", "later"]
-    assert text.count('class="state ready">pass') == 2
+    assert text.count('class="state ready">pass') == 3  # two gates, and the health of the devices
+    assert "have reported that they are healthy" in text
     for word in ("within the limit 30.0%", "Earliest end", "reverted"):
         assert word in text
     for wrong in ("nothing", "NO", "a%20b"):

@@ -270,6 +270,7 @@ def test_recordings_are_listed_with_their_events(studio: Client) -> None:
     assert studio.get("/labels/at/moves?recording=none.csv&rate=50").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_recording_with_many_events_is_edited_page_by_page(root: Path, studio: Client) -> None:
     path = root / "moves" / "labels.csv"
     lines = [f"one.csv,{i * 0.04:.2f},{i * 0.04 + 0.02:.2f},b{i}" for i in range(250)]

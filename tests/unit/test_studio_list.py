@@ -177,6 +177,7 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:
     assert "No runs yet" in client(tmp_path / "none").get("/").text
 
 
+@pytest.mark.slow
 def test_the_server_starts_without_the_libraries_of_training() -> None:
     """They take over a second; the first request that needs them loads them."""
     code = "import sys, edgewright.studio.server, edgewright.studio.pages as p; p.pages(); print('jax' in sys.modules)"

@@ -283,6 +283,7 @@ def streams(draw: st.DrawFn) -> Stream:
     return values, time, count if draw(st.booleans()) else None, cuts
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(streams(), st.sampled_from([0.0, 0.2]))
 def test_packet_boundaries_change_nothing(stream: Stream, wait: float) -> None:
@@ -297,6 +298,7 @@ def test_packet_boundaries_change_nothing(stream: Stream, wait: float) -> None:
         assert whole[4] == other[4]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(streams())
 def test_time_rises_and_a_stretch_keeps_about_to_the_rate(stream: Stream) -> None:

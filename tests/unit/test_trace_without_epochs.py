@@ -40,6 +40,7 @@ class Heard(Listener):
         self.epochs.append(total_epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["boosting", "tree"])
 def test_nothing_is_said_of_epochs_and_int8(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "small.toml"

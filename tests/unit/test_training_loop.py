@@ -50,6 +50,7 @@ def bits(result: Result) -> list[bytes]:
     return [a.tobytes() for layer in result.parameters for a in layer.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [16, 80, 304, 100_000])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_chunks_do_not_change_a_bit(chunk: int, dropout: float) -> None:
@@ -68,6 +69,7 @@ def test_start_is_left_as_it_was() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_the_last_batch_counts_only_real_samples() -> None:
     weights = np.ones(300, np.float32)
     record = run(sampled(weights=weights), epochs=1, batch=256).history[0]
@@ -82,6 +84,7 @@ def test_samples_of_weight_zero_are_not_learnt() -> None:
     assert bits(run(Sampled(ArrayRows(X), Y, weights))) == bits(run(changed))
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_weights() -> None:
     rng = np.random.default_rng(1)
     noise = Sampled(ArrayRows(X[:40]), rng.integers(0, 2, 40).astype(np.float32), np.ones(40, np.float32))
@@ -180,6 +183,7 @@ def test_the_environment_is_the_users_first(monkeypatch: pytest.MonkeyPatch, tmp
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "edgewright" / "jax")
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_no_trouble(tmp_path: Path) -> None:
     code = (
         "import numpy as np; from edgewright.models.network import NetworkClassifier as N;"

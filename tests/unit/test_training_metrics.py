@@ -13,6 +13,7 @@ from edgewright.training import losses, metrics
 from edgewright.training.losses import temperature
 
 
+@pytest.mark.slow
 @given(st.integers(2, 6), st.integers(1, 60), st.integers(0, 2**20))
 @settings(max_examples=40, deadline=None)
 def test_scores_equal_scikit_learn(classes: int, samples: int, seed: int) -> None:

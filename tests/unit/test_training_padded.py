@@ -24,6 +24,7 @@ def _samples(outputs_wanted: int, rows: int = 600) -> Sampled:
     return Sampled(ArrayRows(x), target.astype(np.float32), rng.uniform(0.5, 1.5, rows).astype(np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "optimiser", "ends", "decay"), CASES)
 def test_zeros_around_the_weights_change_no_more_than_the_last_digits(
     loss: str, optimiser: str, ends: int, decay: float

@@ -29,6 +29,7 @@ def bits(model: Classifier) -> list[bytes]:
     return [a.tobytes() for layer in model.parameters_ for a in layer.values()]
 
 
+@pytest.mark.slow
 def test_one_cycle_is_the_one_of_optax() -> None:
     ours = one_cycle(4e-3, 1000, 0.15)
     theirs = optax.cosine_onecycle_schedule(1000, 4e-3, 0.15)
@@ -45,6 +46,7 @@ def test_constant_rises_and_stays() -> None:
     assert float(constant(0.1, 100, 0.0)(0)) == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
 def test_a_schedule_changes_the_training(optimiser: str) -> None:
     models = [classifier(optimiser=optimiser, schedule=name) for name in ("auto", "constant", "one_cycle")]
@@ -65,6 +67,7 @@ def test_an_optimiser_with_its_own_schedule_refuses_another(optimiser: str) -> N
         classifier(optimiser=optimiser, schedule="one_cycle")
 
 
+@pytest.mark.slow
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     config = dropout.DropoutConfig(rate=0.3)
     x = np.ones((200, 500), np.float32)
@@ -75,6 +78,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     np.testing.assert_array_equal(dropout.LAYER.apply(config, {}, x), x)
 
 
+@pytest.mark.slow
 def test_dropout_trains_otherwise_and_answers_without_chance() -> None:
     layers = ({"kind": "dense", "units": 16}, {"kind": "dropout", "rate": 0.4})
     plain, dropped = classifier(), classifier(layers)
@@ -85,6 +89,7 @@ def test_dropout_trains_otherwise_and_answers_without_chance() -> None:
     assert dropped.history_[-1].loss > plain.history_[-1].loss
 
 
+@pytest.mark.slow
 def test_dropout_leaves_no_trace_in_the_parameters() -> None:
     model = classifier(({"kind": "dropout"}, {"kind": "dense", "units": 16}, {"kind": "dropout"}))
     assert [len(layer) for layer in model.parameters_] == [0, 2, 0, 2]

@@ -34,6 +34,7 @@ def with_false_alarms(days: int, rate: float, seed: int) -> Tape:
     return tape(np.where(draw.random(days * 1440) < rate / 1440, 0.95, 0.05).astype(np.float32), name=str(seed))
 
 
+@pytest.mark.slow
 def test_a_planted_rate_lies_within_its_interval() -> None:
     spec = decision(("fall",), 1, 1, 0.5, 0.0)
     inside = 0
@@ -77,6 +78,7 @@ def test_smoothing_and_debounce_take_single_spikes_away_and_cost_delay() -> None
     assert quick.exposure == (2880 - 14 * 12) * MINUTE
 
 
+@pytest.mark.slow
 def test_the_refractory_time_is_the_deciders_own() -> None:
     draw = np.random.default_rng(1)
     one = tape(draw.random(3000).astype(np.float32), cut=1000)
@@ -242,6 +244,7 @@ def test_the_threshold_of_a_label_is_chosen_without_the_person_it_is_judged_on()
     assert tried_with != tried_without
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refractory", [(0.0,), (0.0, 600.0)])
 def test_the_whole_grid_is_tried(refractory: tuple[float, ...]) -> None:
     grid = Grid((1, 3), (1, 2), (0.0, 0.5, 0.9), refractory)

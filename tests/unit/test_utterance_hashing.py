@@ -50,6 +50,7 @@ def slow_rows(text: str, characters: tuple[int, ...], words: tuple[int, ...], ro
     return made
 
 
+@pytest.mark.slow
 @given(LETTERS)
 @settings(max_examples=300, deadline=None)
 def test_rows_are_those_of_the_slow_way(text: str) -> None:
@@ -67,6 +68,7 @@ def test_normalising_twice_changes_nothing_and_leaves_single_spaces(text: str) -
     assert once == " " or (once[0] == once[-1] == " " and once.strip())
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x24F), max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_composed_and_decomposed_latin_are_one(text: str) -> None:

@@ -101,6 +101,7 @@ class Named(Listener):
         self.work.append(sentence.split(" takes up to about ", maxsplit=1)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("all_long")
 def test_training_refitting_compressing_and_tuning_are_told(tmp_path: Path) -> None:
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
@@ -117,13 +118,14 @@ def test_training_refitting_compressing_and_tuning_are_told(tmp_path: Path) -> N
     assert heard.work[:2] == ["Answering recordings", "Trying decisions"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("all_long")
 def test_every_rung_is_told_in_ladder_and_advice(tmp_path: Path) -> None:
     path, heard = table(tmp_path / "rows.csv"), Named()
     climbing = ladder(path, ("majority", "forest", "small_network"))
     climbing._ahead = heard.ahead
     climbing.climb()
-    assert heard.work == ["Plain", "Majority", "Forest", "Small network"]
+    assert heard.work == ["Preprocessing (plain)", "Majority", "Forest", "Small network"]
     heard = Named()
     advise(AdviseAsked(data=str(path), target="y", by="row", curve=False), silent, heard.ahead)
     assert {"Majority", "Threshold"} <= set(heard.work)
@@ -137,6 +139,7 @@ def test_a_pool_of_series_is_told_once() -> None:
     assert heard.work == ["Learning from 6 series"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("all_long")
 @pytest.mark.parametrize(
     ("arguments", "work"),

@@ -41,7 +41,7 @@ def use(folder: Path, recorder: Recorder) -> None:
             for turn in range(_ROUNDS):
                 values = np.random.default_rng(turn).normal(size=(_ROWS, 2)).astype(np.float32)
                 store.append_rows("s", ("ax", "ay"), np.arange(_ROWS, dtype=np.float64), values)
-                alarms += _alarm(store, turn)
+                alarms += raise_alarm(store, turn)
                 recorder.promise(Promise(tuple(alarms)))
             quiet.leave(store) if boot == 0 else store.close()
     finally:
@@ -51,7 +51,7 @@ def use(folder: Path, recorder: Recorder) -> None:
 def recover(folder: Path, recorder: Recorder) -> None:
     """Another start on the same disk, and another alarm."""
     store = Store.open(folder, CONFIG, opener=recorder.connect)
-    _alarm(store, _ROUNDS)
+    raise_alarm(store, _ROUNDS)
     quiet.leave(store)
 
 
@@ -71,13 +71,14 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
             # Of a start that was recovered before it was cut off again there may be one more.
             if {key for key in found - maybe - known if key[0] < store.boot - 1}:
                 return f"alarms in {table} that nobody raised"
-        (new,) = _alarm(store, _ROUNDS + 1)
+        (new,) = raise_alarm(store, _ROUNDS + 1)
         if new in known:
             return "a number was given twice"
     return ""
 
 
-def _alarm(store: Store, turn: int) -> list[tuple[int, int]]:
+def raise_alarm(store: Store, turn: int) -> list[tuple[int, int]]:
+    """Return the place of a new alarm, which is durable."""
     numbers = store.append_events([Event(kind="alarm", stream="s", time=float(turn), label=f"alarm {turn}")])
     store.commit()
     return [(store.boot, number) for number in numbers]

@@ -61,7 +61,7 @@ def publications() -> tuple[Publication, ...]:
         folder = file_path / f"{len(found)}"
         shutil.copytree(control.fleet.metadata.parent, folder)
         control.clock.forward(60.0)
-        files = sorted((folder / "targets" / "rollouts").glob("*"), key=lambda path: _issued(path.read_bytes()))
+        files = sorted((folder / "targets" / "rollouts").glob("*"), key=_written)
         standings = msgspec.json.decode(files[-1].read_bytes(), type=Standings)
         plans = tuple((one.plan, one.sha256) for one in standings.rollouts)
         found.append(Publication(folder, control.clock.day, standings, plans))
@@ -86,8 +86,9 @@ def publications() -> tuple[Publication, ...]:
     return tuple(found)
 
 
-def _issued(index: bytes) -> float:
-    return msgspec.json.decode(index, type=Standings).issued
+def _written(index: Path) -> tuple[float, int]:
+    """Order standings by their signed time; those of one moment by when they were written."""
+    return msgspec.json.decode(index.read_bytes(), type=Standings).issued, index.stat().st_mtime_ns
 
 
 def _prepare(folder: Path) -> None:

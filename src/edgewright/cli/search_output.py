@@ -32,7 +32,13 @@ from edgewright.schema.profile import Profile
 from edgewright.search.architecture.coordinator import Search, features_for, shared_of
 from edgewright.search.architecture.descriptions import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.estimates import Estimator
-from edgewright.search.architecture.fingerprint import everywhere, go_on, identity_of, keep, kept
+from edgewright.search.architecture.fingerprint import (
+    identity_of,
+    read_pipeline,
+    resume_checked,
+    with_absolute_paths,
+    write_pipeline,
+)
 from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Study, create, front_of, open_study, spread_over
@@ -58,7 +64,7 @@ def search(options: SearchOptions) -> None:
     """
     if options.trials < 1:
         raise InputError("at least one trial", str(options.trials), "--trials")
-    config, data = everywhere(read_config(options.pipeline), options.data)
+    config, data = with_absolute_paths(read_config(options.pipeline), options.data)
     options = replace(options, data=data)
     if options.seed is not None:
         config = msgspec.structs.replace(config, seed=options.seed)
@@ -69,7 +75,7 @@ def search(options: SearchOptions) -> None:
         return
     profile = load_profile(options.device or config.device.profile)
     named = msgspec.structs.replace(config.device, profile=options.device or config.device.profile)
-    config, _ = everywhere(msgspec.structs.replace(config, device=named), None)
+    config, _ = with_absolute_paths(msgspec.structs.replace(config, device=named), None)
     space = space_of(config)
     budget = (
         parse_budget(options.budget)
@@ -90,9 +96,9 @@ def search(options: SearchOptions) -> None:
     with engine_for(options.engine, options.workers) as engine:
         probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
         probe.refuse_impossible()
-        study = go_on(folder, own, config) if options.resume else create(folder, own)
+        study = resume_checked(folder, own, config) if options.resume else create(folder, own)
         try:
-            keep(folder, config, options.data)
+            write_pipeline(folder, config, options.data)
             _go(options, Search(space, budget, estimator, shared, study, engine), profile)
         except KeyboardInterrupt:
             click.echo(f"edgewright: interrupted; {_kept_so_far(study)}", err=True)
@@ -163,7 +169,7 @@ def _take(options: SearchOptions, folder: Path) -> None:
     """Write one trial of a study as a pipeline."""
     study = open_study(folder)
     try:
-        made = kept(folder)
+        made = read_pipeline(folder)
         space = space_of(made.pipeline)
         trial = trial_numbered(study.trials(), int(options.take or 0))
         (folder / POINTS).mkdir(exist_ok=True)

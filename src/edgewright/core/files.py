@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 from edgewright.schema.errors import InputError, OutputError
 
@@ -77,6 +78,47 @@ def write_together(files: Mapping[Path, bytes], mode: int = 0o644) -> None:
 def _remove(temporary: Mapping[Path, Path]) -> None:
     for path in temporary.values():
         path.unlink(missing_ok=True)
+
+
+PRIVATE = 0o600
+"""Mode of files that hold keys, reports or what a device learned; their folders have 0700."""
+_SQLITE_FILES = ("", "-wal", "-shm", "-journal")
+
+
+def private_folder(folder: Path) -> None:
+    """Create a folder that only its owner enters; one that exists keeps its mode, and so do the folders above it.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def open_private(path: Path, how: str) -> IO[Any]:
+    """Open a file that only its owner reads, from its first byte on; `how` is the mode of `open`.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return open(path, how, opener=lambda name, flags: os.open(name, flags, PRIVATE))
+
+
+def private_database(path: Path) -> None:
+    """Create a SQLite file with mode 0600 before SQLite opens it, which gives its log and journal the same mode.
+
+    A file that exists is narrowed, with those beside it. It is not opened: to close it would drop SQLite's locks.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
+    except FileExistsError:
+        for ending in _SQLITE_FILES:
+            beside = path.with_name(path.name + ending)
+            with suppress(OSError):  # of another owner, on a disk that is read-only, or gone
+                if beside.stat().st_mode & 0o077:
+                    beside.chmod(PRIVATE)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""A fleet: signed releases and rollouts, the agent that follows them, the control plane, and a simulator of all."""
+"""A fleet: signed releases and rollouts, the device agent, the control plane, and a simulator of all three."""

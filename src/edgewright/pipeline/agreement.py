@@ -12,7 +12,7 @@ from edgewright.core.engines import choose
 from edgewright.graph.builder import prune
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.variants import Form, asked
-from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, moved_readings
+from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, perturbed_readings
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph, Value
 
@@ -58,7 +58,7 @@ def agreement(form: Form, X: Floats, features: Floats, answers: Floats) -> Agree
     share = feature_shares(form.graph, X, features)
     ask = asked(form.model)
     given = ask(X)
-    moved = [{_VALUES: ask(samples)} for samples in moved_readings(X)]
+    moved = [{_VALUES: ask(samples)} for samples in perturbed_readings(X)]
     scale = 1.0 if form.graph.labels else float(np.ptp(answers)) or 1.0
     # Features that differ by what the last digits of the readings change lead to answers that do.
     allowed = PROBABILITY * scale + last_digits({_VALUES: given}, moved)[_VALUES]
@@ -87,7 +87,8 @@ def feature_shares(graph: Graph, X: Floats, features: Floats) -> NDArray[np.floa
         piece = slice(start, start + _PIECE)
         samples = np.ascontiguousarray(X[piece], np.float32)
         given, *moved = (
-            {_VALUES: ask(each)[graph.boundary].reshape(len(each), -1)} for each in (samples, *moved_readings(samples))
+            {_VALUES: ask(each)[graph.boundary].reshape(len(each), -1)}
+            for each in (samples, *perturbed_readings(samples))
         )
         expected = wanted[piece].astype(np.float64)
         allowed = RELATIVE * np.abs(expected) + spread + last_digits(given, moved)[_VALUES]

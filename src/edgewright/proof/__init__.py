@@ -1,1 +1,1 @@
-"""The same rows through every form of a pipeline, to the first stage that differs."""
+"""Proof of equivalence: run the same rows through every form of a pipeline and find the first stage that differs."""

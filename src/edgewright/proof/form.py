@@ -1,4 +1,4 @@
-"""What is compared: a form, and what it gives stage by stage."""
+"""Forms of a pipeline, and the reference data that their comparison needs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from edgewright.schema.proof import Numbers
 
 __all__ = [
     "BYTES", "CLASSES", "LABEL", "OUTPUT", "PREDICTION", "PROBABILITIES", "RANGE", "Form", "Samples", "Stages",
-    "Yardstick",
+    "ToleranceReference",
 ]  # fmt: skip
-# Stage -> values of shape (n, ...): float32 is compared by tolerance, int8 by steps, int64 as labels.
+# Stage -> values, shape (n, ...): float32 is compared by tolerance, int8 by quantisation steps, int64 as labels.
 Stages = dict[str, NDArray[Any]]
 Samples = NDArray[np.float32]
-# Names of stages that every form with such an end gives.
+# Names of common stages.
 RANGE = "out of range"
 PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
-# What stands for the class of each number: a form that counts alike may still say other words.
+# Stage with the class names of a form: forms with equal class indices can still have different names.
 CLASSES = "class names"
 
 
@@ -31,17 +31,17 @@ class Form:
     """A form of a pipeline.
 
     Attributes:
-        name: for a reader.
-        numbers: what its network computes in.
-        run: (raw samples, what arrives at the boundary, float32) -> stages in order. A form of the whole pipeline
-            takes the first, one of the network alone the second.
-        ours: whether an int8 form rounds as the reference does, and must then be bit-exact to every other such one.
-        whole: whether it begins at raw rows.
-        note: what a reader should know of it.
-        most: samples it takes at most, the first ones; 0 for all.
-        said: what it has to say after it ran, filled in by `run`.
-        labels: what it calls its classes, in order; empty where it gives numbers alone.
-        files: that it runs as they lie on the disk, by the names of the record; empty for one that is made anew.
+        name: display name.
+        numbers: number type of its network: 'float' or 'int8'.
+        run: function of (raw samples, float32 inputs at the quantisation boundary) that returns the stages in order. A
+            form of the whole pipeline uses the first argument, a form of the network alone the second.
+        ours: whether an int8 form uses the reference rounding; all such forms must be bit-exact to each other.
+        whole: whether the form starts from raw rows.
+        note: note for the report.
+        max_samples: maximum number of samples; further ones are skipped; 0 for all.
+        notes: notes that `run` adds.
+        labels: class names in order; empty where the form returns numbers only.
+        files: files on disk that the form runs, by their names in the record; empty for a form generated in memory.
     """
 
     name: str
@@ -50,28 +50,29 @@ class Form:
     ours: bool = True
     whole: bool = True
     note: str = ""
-    most: int = 0
-    said: list[str] = field(default_factory=list)
+    max_samples: int = 0
+    notes: list[str] = field(default_factory=list)
     labels: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Yardstick:
-    """What tolerances are measured by.
+class ToleranceReference:
+    """Reference data for tolerances.
 
     Attributes:
-        spread: stage -> how much each value varies over the samples, broadcast against (n, ...).
-        digits: stage -> what the last digits of readings, and of results on the way, can change, shape (n, ...).
+        spread: stage -> standard deviation of each value over the samples, broadcastable to (n, ...).
+        digits: stage -> effect of rounding errors in readings and intermediate results, shape (n, ...).
         names: stage -> names of its features or channels.
-        origins: where each sample came from, shape (n,).
-        labels: of the classes.
-        int8_tolerance: largest difference of a probability between int8 engines that round in their own ways; of a
-            prediction, relative to the spread of the predictions.
-        before: stages of float preprocessing.
-        constructed: samples that are no data, shape (n,); None for none. They widen no tolerance of the others.
-        unanswered: samples that miss too much for an answer, shape (n,); None for none. Only their ends are compared.
-        step: real number that a step of the int8 boundary stands for; 0 without one.
+        origins: origin of each sample, shape (n,).
+        labels: class names.
+        int8_tolerance: maximum difference of a probability between int8 engines with different rounding; for a
+            prediction, relative to the range of the predictions.
+        before: names of the float preprocessing stages.
+        constructed: mask of synthetic samples, shape (n,); None for none. They do not widen tolerances of the data.
+        unanswered: mask of samples with too many missing values for an answer, shape (n,); None for none. Only their
+            final stages are compared.
+        step: real value of one quantisation step at the int8 boundary; 0 without one.
     """
 
     spread: Stages
@@ -86,5 +87,5 @@ class Yardstick:
     step: float = 0.0
 
     def data(self, count: int) -> NDArray[np.bool_]:
-        """Which of the first samples are data, shape (count,)."""
+        """Return which of the first `count` samples are data and not synthetic, shape (count,)."""
         return np.ones(count, np.bool_) if self.constructed is None else ~self.constructed[:count]

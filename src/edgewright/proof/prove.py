@@ -1,4 +1,4 @@
-"""Every form over the same samples, and every pair of forms."""
+"""Proof run: runs every form on the same samples and compares every pair of forms."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import CLASSES, LABEL, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.form import CLASSES, LABEL, PROBABILITIES, RANGE, Form, Samples, Stages, ToleranceReference
 from edgewright.proof.pair import compare
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
 
-# Pairs that are compared at a time.
+# Number of pairs compared in parallel.
 _THREADS = 4
-# What a form says beside its stages.
+# Stages that hold facts about a form instead of values.
 _FACTS = (RANGE, CLASSES)
 
 
 @dataclass(frozen=True)
-class Proven:
-    """What came of it: forms that ran and those that could not, every pair, and stages that no pair could judge."""
+class ProofResult:
+    """Result of a proof: forms that ran, forms that could not run, all pairs, and stages that no pair compared."""
 
     forms: tuple[FormRecord, ...]
     absent: tuple[AbsentForm, ...]
@@ -36,36 +36,38 @@ class Proven:
 
     @property
     def passed(self) -> bool:
-        """Whether anything was compared, and no tolerance is broken."""
+        """Whether at least one stage was compared and no tolerance is exceeded."""
         return any(pair.stages for pair in self.pairs) and all(pair.verdict != "broken" for pair in self.pairs)
 
 
-def odd_one(pairs: Sequence[PairRecord]) -> str:
-    """Return the one form that stands in every pair that breaks a tolerance; empty where there is none, or no other."""
+def common_form(pairs: Sequence[PairRecord]) -> str:
+    """Return the only form that is in every pair that exceeds a tolerance; empty where there is no such form."""
     broken = [{pair.first, pair.second} for pair in pairs if pair.breaks is not None]
     common = set.intersection(*broken) if len(broken) > 1 else set()
     return common.pop() if len(common) == 1 else ""
 
 
 def earliest(forms: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> PairRecord | None:
-    """Of the pairs that break a tolerance the one that does so at the earliest stage; None where none does."""
+    """Return the pair that exceeds a tolerance at the earliest stage; None where no pair does."""
     broken = [(pair, pair.breaks.stage) for pair in pairs if pair.breaks is not None]
     if not broken:
         return None
-    # Forms of the network alone begin later: the order is that of the forms which show most.
+    # Forms of the network alone start later, so the order is that of the forms that show the most stages.
     longest = sorted((form.stages for form in forms), key=len, reverse=True)
     order = {stage: place for place, stage in enumerate(dict.fromkeys(s for stages in longest for s in stages))}
     return min(broken, key=lambda entry: order[entry[1]])[0]
 
 
-def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yardstick) -> Proven:
+def prove(
+    forms: Sequence[Form], samples: Samples, boundary: Samples, tolerance_reference: ToleranceReference
+) -> ProofResult:
     """Run every form and compare every pair.
 
     Args:
-        forms: to compare; a pair is reported in their order.
+        forms: forms to compare; each pair is reported in this order.
         samples: raw rows or windows, shape (n, ...), float32.
-        boundary: what arrives at the boundary, for forms of the network alone.
-        yard: what tolerances are measured by.
+        boundary: inputs at the quantisation boundary, for forms of the network alone.
+        tolerance_reference: reference data for tolerances.
     """
     made: list[tuple[Form, Stages]] = []
     records: list[FormRecord] = []
@@ -73,28 +75,36 @@ def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yard
     for form in forms:
         started = time.perf_counter()
         try:
-            maximum = form.most or len(samples)
+            maximum = form.max_samples or len(samples)
             stages = form.run(samples[:maximum], boundary[:maximum])
         except (InputError, CheckFailedError) as error:
             absent.append(AbsentForm(name=form.name, reason=str(error)))
             continue
         seconds = time.perf_counter() - started
-        if form.labels and yard.labels:
-            stages = {**stages, CLASSES: called(form.labels, yard.labels, len(next(iter(stages.values()))))}
+        if form.labels and tolerance_reference.labels:
+            stages = {
+                **stages,
+                CLASSES: class_indices(form.labels, tolerance_reference.labels, len(next(iter(stages.values())))),
+            }
         made.append((form, stages))
-        records.append(_record(form, stages, seconds, yard))
-    wished = [(p, q) for p, q in combinations(made, 2) if wanted(p[0], q[0])]
+        records.append(_record(form, stages, seconds, tolerance_reference))
+    wished = [(p, q) for p, q in combinations(made, 2) if is_comparable(p[0], q[0])]
     reference = _reference(made)
-    # NumPy works on large arrays without holding the interpreter.
+    # NumPy releases the GIL for large arrays, so threads help.
     with ThreadPoolExecutor(max_workers=min(_THREADS, os.cpu_count() or 1)) as pool:
         pairs = tuple(
-            pool.map(lambda pair: compare((pair[0][0], pair[1][0]), (pair[0][1], pair[1][1]), yard, reference), wished)
+            pool.map(
+                lambda pair: compare(
+                    (pair[0][0], pair[1][0]), (pair[0][1], pair[1][1]), tolerance_reference, reference
+                ),
+                wished,
+            )
         )
-    return Proven(_with_hidden(records), tuple(absent), pairs, tuple(_uncompared(records, pairs)))
+    return ProofResult(_with_hidden(records), tuple(absent), pairs, tuple(_uncompared(records, pairs)))
 
 
 def _reference(made: Sequence[tuple[Form, Stages]]) -> Stages:
-    """Of the int8 forms that must be bit-exact to each other, the first of those that show most layers."""
+    """Return the layers of the int8 form with reference rounding that shows the most; the first one of equals."""
     layers = [
         {stage: values for stage, values in stages.items() if values.dtype == np.int8}
         for form, stages in made
@@ -104,13 +114,13 @@ def _reference(made: Sequence[tuple[Form, Stages]]) -> Stages:
 
 
 def _order(records: Sequence[FormRecord], numbers: str) -> list[str]:
-    """Return stages of the forms of one kind of numbers, in the order of those that show most."""
+    """Return the stages of all forms of one number type, in the order of the form that shows the most."""
     shown = sorted((form.stages for form in records if form.numbers == numbers), key=len, reverse=True)
     return list(dict.fromkeys(stage for stages in shown for stage in stages if stage not in _FACTS))
 
 
 def _with_hidden(records: Sequence[FormRecord]) -> tuple[FormRecord, ...]:
-    """Return the records with what others of their kind show and they do not, from where each begins."""
+    """Return the records with `hidden`: stages that other forms of the same number type show and this form does not."""
     made = []
     for form in records:
         order = _order(records, form.numbers)
@@ -123,7 +133,7 @@ def _with_hidden(records: Sequence[FormRecord]) -> tuple[FormRecord, ...]:
 
 
 def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> Iterator[UncomparedStage]:
-    """Yield stages of a form that no pair judged on any sample, and why."""
+    """Yield the stages of a form that no pair compared on any sample, with the reason."""
     judged: dict[str, set[str]] = {}
     for pair in pairs:
         for name in (pair.first, pair.second):
@@ -132,27 +142,27 @@ def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> I
     for form in records:
         for stage in form.stages:
             done = judged.get(form.name, set())
-            # Of an engine with its own rounding the probabilities are judged, and labels counted.
+            # For an engine with its own rounding, probabilities are compared and label changes are only counted.
             if stage not in done and not (stage == LABEL and PROBABILITIES in done):
                 alone = shown[form.numbers, stage] == 1
                 reason = "no other form shows it" if alone else "every sample differs at an earlier stage"
                 yield UncomparedStage(form=form.name, stage=stage, reason=reason)
 
 
-def called(own: Sequence[str], labels: Sequence[str], count: int) -> NDArray[np.int64]:
-    """Which of `labels` each class has for a name, -1 for another one; shape (count, len(own))."""
+def class_indices(own: Sequence[str], labels: Sequence[str], count: int) -> NDArray[np.int64]:
+    """Return the index in `labels` of each class name, -1 for an unknown name; shape (count, len(own))."""
     places = {label: place for place, label in enumerate(labels)}
     return np.tile(np.asarray([places.get(label, -1) for label in own], np.int64), (count, 1))
 
 
-def wanted(first: Form, second: Form) -> bool:
-    """Return whether a pair says something: of two networks that begin at the boundary in other numbers it does not."""
+def is_comparable(first: Form, second: Form) -> bool:
+    """Return whether a pair is comparable: forms of different number types must both start from raw rows."""
     return first.numbers == second.numbers or (first.whole and second.whole)
 
 
-def _record(form: Form, stages: Stages, seconds: float, yard: Yardstick) -> FormRecord:
+def _record(form: Form, stages: Stages, seconds: float, tolerance_reference: ToleranceReference) -> FormRecord:
     count = len(next(iter(stages.values())))
-    outside = None if RANGE not in stages else int(np.count_nonzero(stages[RANGE][yard.data(count)]))
+    outside = None if RANGE not in stages else int(np.count_nonzero(stages[RANGE][tolerance_reference.data(count)]))
     return FormRecord(
         name=form.name,
         numbers=form.numbers,
@@ -161,6 +171,6 @@ def _record(form: Form, stages: Stages, seconds: float, yard: Yardstick) -> Form
         begins="raw rows" if form.whole else "the boundary",
         seconds=seconds,
         out_of_range=outside,
-        note="; ".join(text for text in (form.note, *form.said) if text),
+        note="; ".join(text for text in (form.note, *form.notes) if text),
         samples=count,
     )

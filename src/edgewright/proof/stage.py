@@ -1,4 +1,4 @@
-"""One stage of two forms: which values differ, and by how much of what is allowed."""
+"""Comparison of one stage of two forms: which values differ, and by what fraction of the tolerance."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import Yardstick
+from edgewright.proof.form import ToleranceReference
 from edgewright.schema.proof import Difference, StageVerdict
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A stage beside itself.
+class StageComparison:
+    """Result of comparing one stage of two forms.
 
     Attributes:
-        verdict: for the record.
-        differing, beyond: samples with any difference, and with one beyond what is allowed, shape (n,).
-        difference: of every value, shape (n, ...); None when every one is equal.
-        allowed: likewise.
+        verdict: verdict for the record.
+        differing, beyond: masks of samples with any difference, and with one beyond the tolerance, shape (n,).
+        difference: absolute difference of every value, shape (n, ...); None where all values are equal.
+        allowed: tolerance of every value, shape (n, ...); None where all values are equal.
     """
 
     verdict: StageVerdict
@@ -33,33 +33,33 @@ class Compared:
 
 
 def aligned(first: NDArray[Any], second: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Both with the shape of the first; None where they hold another number of values."""
+    """Return both arrays with the shape of the first; None where their numbers of values differ."""
     if first.shape == second.shape:
         return first, second
     return (first, second.reshape(first.shape)) if first.size == second.size and len(first) == len(second) else None
 
 
-def equal(stage: str, numbers: Literal["float", "int8", "label"], values: NDArray[Any], words: str) -> Compared:
-    """Return a stage at which every bit is the same."""
+def equal(stage: str, numbers: Literal["float", "int8", "label"], values: NDArray[Any], words: str) -> StageComparison:
+    """Return the result for a stage whose values are all bit-exact."""
     nothing = np.zeros(len(values), np.bool_)
     verdict = StageVerdict(
         stage=stage, numbers=numbers, samples=len(values), differing=0, beyond=0, largest=0.0, share=0.0,
         tolerance=words, values=int(values.size),
     )  # fmt: skip
-    return Compared(verdict, nothing, nothing)
+    return StageComparison(verdict, nothing, nothing)
 
 
 def same_bits(first: NDArray[Any], second: NDArray[Any]) -> bool:
-    """Whether two arrays of one shape hold the same values, bit by bit but for the sign of nothing and kinds of NaN."""
+    """Return whether two arrays are bit-exact, except for the sign of zero and the payload of NaN."""
     return bool(np.array_equal(first, second, equal_nan=first.dtype.kind == "f"))
 
 
 def distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
-    """|first - second|; nothing between two NaN or two equal infinities, infinite between a number and NaN."""
+    """Compute |first - second|: 0 between two NaN or equal infinities, infinite between a number and NaN."""
     with np.errstate(all="ignore"):
         made: NDArray[np.float64] = np.subtract(first, second, dtype=np.float64)
         np.abs(made, out=made)
-        # Without NaN and infinities, which is nearly always, nothing has to be told apart.
+        # Fast path: without NaN and infinities no special cases are needed.
         if np.isfinite(made.sum()):
             return made
         alike = (first == second) | ((first != first) & (second != second))
@@ -73,16 +73,16 @@ def judge(
     allowed: NDArray[np.float64],
     judged: Mask,
     words: str,
-) -> Compared:
-    """Weigh the differences of a stage.
+) -> StageComparison:
+    """Compare the differences of a stage with the tolerance.
 
     Args:
-        stage: name.
-        numbers: how it is compared.
-        difference: shape (n, ...).
-        allowed: of the same shape.
-        judged: samples that count, shape (n,).
-        words: the tolerance and its reason.
+        stage: name of the stage.
+        numbers: kind of comparison.
+        difference: absolute differences, shape (n, ...).
+        allowed: tolerances, shape (n, ...).
+        judged: mask of samples to compare, shape (n,).
+        words: tolerance and its reason in words.
     """
     n = len(difference)
     flat, limit = difference.reshape(n, -1), allowed.reshape(n, -1)
@@ -106,14 +106,18 @@ def judge(
         values=int(judged.sum()) * flat.shape[1],
         off=int(off.sum()),
     )
-    return Compared(verdict, differing, beyond, flat.reshape(difference.shape), allowed)
+    return StageComparison(verdict, differing, beyond, flat.reshape(difference.shape), allowed)
 
 
 def shown(
-    compared: Compared, first: NDArray[Any], second: NDArray[Any], samples: Mask, yard: Yardstick
+    compared: StageComparison,
+    first: NDArray[Any],
+    second: NDArray[Any],
+    samples: Mask,
+    tolerance_reference: ToleranceReference,
 ) -> Difference | None:
     """Return the first differing sample, from the data if possible, with the value furthest beyond the tolerance."""
-    rows = np.flatnonzero(samples & yard.data(len(samples)))
+    rows = np.flatnonzero(samples & tolerance_reference.data(len(samples)))
     rows = rows if len(rows) else np.flatnonzero(samples)
     if not len(rows) or compared.difference is None or compared.allowed is None:
         return None
@@ -125,19 +129,19 @@ def shown(
     return Difference(
         stage=stage,
         sample=row,
-        origin=yard.origins[row],
-        place=place_text(stage, tuple(int(i) for i in location), yard),
+        origin=tolerance_reference.origins[row],
+        place=place_text(stage, tuple(int(i) for i in location), tolerance_reference),
         first=_finite(float(first[row][location])),
         second=_finite(float(second[row][location])),
         allowed=_finite(float(compared.allowed[row][location])),
     )
 
 
-def place_text(stage: str, position: tuple[int, ...], yard: Yardstick) -> str:
-    """'acc_x, sample 17' of a window, 'acc_x std' of a row, 'value 3' where values have no names."""
+def place_text(stage: str, position: tuple[int, ...], tolerance_reference: ToleranceReference) -> str:
+    """Return the name of a value: 'acc_x, sample 17' in a window, 'acc_x std' in a row, 'value 3' without names."""
     if not position:
         return ""
-    names = yard.names.get(stage, ())
+    names = tolerance_reference.names.get(stage, ())
     head = (
         names[position[0]]
         if position[0] < len(names)
@@ -148,9 +152,9 @@ def place_text(stage: str, position: tuple[int, ...], yard: Yardstick) -> str:
     if len(position) == 1:
         return head
     rest = ", ".join(str(i) for i in position[1:])
-    return f"{head}, sample {rest}" if names and len(position) == 2 else f"{head}, place {rest}"
+    return f"{head}, sample {rest}" if names and len(position) == 2 else f"{head}, index {rest}"
 
 
 def _finite(value: float) -> float:
-    """JSON knows no infinity: the largest float stands for it, and NaN for what is no number."""
+    """Replace infinity by the largest float, because JSON has no infinity."""
     return float(np.clip(value, -np.finfo(np.float64).max, np.finfo(np.float64).max))

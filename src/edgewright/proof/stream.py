@@ -1,4 +1,4 @@
-"""Forms of something that remembers what came before, row by row, to the first stage that differs."""
+"""Proof of stateful forms: compares streams row by row up to the first stage that differs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import Stages, Yardstick
-from edgewright.proof.prove import earliest, odd_one
-from edgewright.proof.stage import Compared, distance, judge, shown
+from edgewright.proof.form import Stages, ToleranceReference
+from edgewright.proof.prove import common_form, earliest
+from edgewright.proof.stage import StageComparison, distance, judge, shown
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import (
     AbsentForm,
@@ -28,14 +28,15 @@ from edgewright.schema.proof import (
 
 @dataclass(frozen=True)
 class Rule:
-    """How far apart two forms may be at a stage.
+    """Tolerance between two forms at a stage.
 
     Attributes:
-        words: the tolerance and its reason.
-        relative: share of the reference's value that is allowed.
-        absolute: allowed in any case, in the unit of the values.
+        words: tolerance and its reason in words.
+        relative: allowed difference as a fraction of the reference value.
+        absolute: additional allowed difference, in the unit of the values.
         numbers: 'label' for facts and counts, 'int8' for bytes, 'float' for other numbers.
-        kinds: whether the first value of a row says what the others mean; where it differs they do not count.
+        kinds: whether the first value of a row defines the meaning of the others; where it differs, the others are
+            not compared.
     """
 
     words: str = "bit-exact"
@@ -50,13 +51,14 @@ EXACT = Rule()
 
 @dataclass(frozen=True)
 class StreamForm:
-    """One form beside the reference.
+    """A form that is compared with the reference.
 
     Attributes:
-        name: for a reader.
-        run: gives the stages of the reference and of this form, each of shape (rows, ...). Where numbers have a
-            tolerance, the reference decides over this form's numbers, so that decisions are compared exactly.
-        note: what a reader should know of it.
+        name: display name.
+        run: returns the stages of the reference and of this form, each of shape (rows, ...). Where numbers have a
+            tolerance, the reference makes its decisions from the numbers of this form, so that decisions are compared
+            exactly.
+        note: note for the report.
     """
 
     name: str
@@ -66,21 +68,21 @@ class StreamForm:
 
 @dataclass(frozen=True)
 class StreamSubject:
-    """What is compared.
+    """Artefact whose forms are compared.
 
     Attributes:
-        name: of the artefact.
-        place: path that was given.
-        source: of the rows, in words.
-        origins: of each row, in words.
-        reference: name of the form that the others stand beside.
-        numbers: of its network.
-        rules: stage -> how it is compared; the stages in order.
+        name: name of the artefact.
+        place: path as given by the user.
+        source: description of the source of the rows.
+        origins: description of the origin of each row.
+        reference: name of the form that all others are compared with.
+        numbers: number type of the network.
+        rules: stage -> tolerance, in the order of the stages.
         names: stage -> names of its values.
-        shape: of one row.
-        labels: of the classes; empty for numbers.
-        notes: further sentences.
-        absent: forms that cannot exist here.
+        shape: shape of one row.
+        labels: class names; empty for a regression.
+        notes: notes for the report.
+        absent: forms that are not available here.
     """
 
     name: str
@@ -101,11 +103,11 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
     """Run every form and compare it with the reference.
 
     Args:
-        subject: what is compared.
-        forms: beside the reference.
+        subject: artefact whose forms are compared.
+        forms: forms other than the reference.
     """
     started = time.perf_counter()
-    yard = Yardstick({}, {}, dict(subject.names), tuple(subject.origins), subject.labels)
+    tolerance_reference = ToleranceReference({}, {}, dict(subject.names), tuple(subject.origins), subject.labels)
     records: list[FormRecord] = []
     pairs: list[PairRecord] = []
     uncompared: list[UncomparedStage] = []
@@ -121,10 +123,10 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         if not records:
             records.append(_record(subject, subject.reference, expected, 0.0, ""))
         records.append(_record(subject, form.name, found, seconds, form.note))
-        pairs.append(compare_streams((subject.reference, form.name), (expected, found), subject, yard))
+        pairs.append(compare_streams((subject.reference, form.name), (expected, found), subject, tolerance_reference))
         judged = {stage.stage for stage in pairs[-1].stages if stage.samples}
         uncompared += [
-            UncomparedStage(form=form.name, stage=stage, reason="every row differs from the reference earlier"
+            UncomparedStage(form=form.name, stage=stage, reason="every row differs at an earlier stage"
                             if stage in subject.rules else "no rule compares it")
             for stage in dict.fromkeys((*expected, *found))
             if stage not in judged
@@ -147,7 +149,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         passed=first is None,
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
-        odd=odd_one(pairs),
+        odd=common_form(pairs),
         uncompared=tuple(uncompared),
         notes=subject.notes,
         seconds=time.perf_counter() - started,
@@ -155,9 +157,12 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
 
 
 def compare_streams(
-    names: tuple[str, str], values: tuple[Stages, Stages], subject: StreamSubject, yard: Yardstick
+    names: tuple[str, str],
+    values: tuple[Stages, Stages],
+    subject: StreamSubject,
+    tolerance_reference: ToleranceReference,
 ) -> PairRecord:
-    """Judge a form beside the reference. After a row that breaks a rule no later row is judged at a later stage."""
+    """Compare a form with the reference; from the first row that breaks a rule on, no later stage is compared."""
     expected, found = values
     judged = np.ones(len(subject.origins), np.bool_)
     verdicts: list[StageVerdict] = []
@@ -166,11 +171,11 @@ def compare_streams(
     for stage, rule in subject.rules.items():
         if stage not in expected and stage not in found:
             continue
-        a, b = _beside(expected.get(stage), found.get(stage))
+        a, b = _broadcast(expected.get(stage), found.get(stage))
         compared = _judge(stage, rule, a, b, judged)
         verdicts.append(compared.verdict)
-        differs = differs or shown(compared, a, b, compared.differing, yard)
-        breaks = breaks or shown(compared, a, b, compared.beyond, yard)
+        differs = differs or shown(compared, a, b, compared.differing, tolerance_reference)
+        breaks = breaks or shown(compared, a, b, compared.beyond, tolerance_reference)
         if compared.beyond.any():
             judged[int(np.argmax(compared.beyond)) :] = False
     verdict: Literal["bit-exact", "within tolerance", "broken", "nothing shared"] = "nothing shared"
@@ -182,17 +187,17 @@ def compare_streams(
     )  # fmt: skip
 
 
-def _judge(stage: str, rule: Rule, a: NDArray[Any], b: NDArray[Any], judged: NDArray[np.bool_]) -> Compared:
+def _judge(stage: str, rule: Rule, a: NDArray[Any], b: NDArray[Any], judged: NDArray[np.bool_]) -> StageComparison:
     apart = distance(a, b)
     allowed = rule.absolute + rule.relative * np.abs(np.nan_to_num(a.astype(np.float64)))
     if rule.kinds:
-        # What is no event has no label that could be another one.
+        # Where the kinds differ, the remaining values of the row are not comparable.
         apart[..., 1:] = np.where(apart[..., :1] > 0, 0.0, apart[..., 1:])
     return judge(stage, rule.numbers, apart, np.broadcast_to(allowed, apart.shape), judged, rule.words)
 
 
-def _beside(a: NDArray[Any] | None, b: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Both of one shape; what one form does not have is no number there."""
+def _broadcast(a: NDArray[Any] | None, b: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both arrays with one shape; an absent array or one of another shape becomes infinite."""
     if a is None or b is None or a.shape != b.shape:
         one = np.zeros(1) if a is None and b is None else a if a is not None else b
         one = np.asarray(one)

@@ -1,4 +1,4 @@
-"""How far apart two values may be, and why."""
+"""Tolerances between the values of two forms, and their reasons."""
 
 from __future__ import annotations
 
@@ -9,55 +9,58 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Stages, Yardstick
+from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Stages, ToleranceReference
 
-# float32 rounds at every operation, in an order that each engine chooses: a value may differ by this share of itself
-# plus this share of its spread, for what is left of a difference of large numbers has lost its own digits.
+# Engines round float32 in different orders of operations: a value may differ by this fraction of itself plus this
+# fraction of its spread, because a difference of large numbers loses relative precision.
 RELATIVE = SPREAD = 1e-5
-# After the boundary the rounding of every layer before has come together. It is measured by what the layer's values are
-# as large as: one behind a ReLU that is nearly always 0 has no spread of its own, but sums as large as its neighbours'.
+# After the boundary the rounding errors of all previous layers accumulate. The tolerance scales with the RMS of the
+# layer: a ReLU output that is nearly always 0 has no spread, but its sums are as large as those of its neighbours.
 NETWORK_SPREAD = 1e-4
 PROBABILITY = 1e-4
-# Readings may differ by this many of their last digits; they are moved by `DIGIT_STEP` of them to see what that does,
-# since a single one may vanish in a sum.
+# Allowed difference of readings in units in the last place (ulp). The effect is measured with a perturbation of
+# `DIGIT_STEP` ulp, because a single ulp can vanish in a sum.
 LAST_DIGITS, DIGIT_STEP = 2.0, 4.0
-# Runs with the results on the way moved by chance: all of 8 show less than half a deviation of 1 value in 2,500.
+# Number of runs with randomly perturbed intermediate results: for 1 value in 2,500 all 8 runs show less than half a
+# standard deviation.
 DRAWS = 8
-# With fewer samples than this the spread of one value says little, and that of the whole stage stands for it.
+# With fewer samples, the spread of the whole stage replaces the spread of each value.
 _FEW = 16
-# Readings of samples by construction are moved by this share, so many times; rounding is allowed this part of what that
-# changes, some 16 last digits of the readings. A value of which it changes more than `_DECIDED` is not judged.
-SHAKE, _SHAKES, CONSTRUCTED, _DECIDED = np.float32(1e-4), 6, 0.02, 0.05
-PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 last digits on the way"
-NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's size or the value's spread"
-CHANCE = "rounding of every layer before: 1e-4, and 2 last digits of the readings"
-EXACT = "one definition of rounding: bit-exact"
-ONE_STEP = "its own rounding: one step for equal input bytes"
+# Readings of synthetic samples are perturbed by the fraction `PERTURBATION`, `_PERTURBATIONS` times. The tolerance is
+# the fraction `CONSTRUCTED` of the resulting change, which is about 16 ulp of the readings. A value that changes by
+# more than the fraction `_DECIDED` is not compared.
+PERTURBATION, _PERTURBATIONS, CONSTRUCTED, _DECIDED = np.float32(1e-4), 6, 0.02, 0.05
+PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 ulp of all earlier values"
+NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's RMS or the value's spread"
+CHANCE = "accumulated rounding of all layers: 1e-4 + 2 ulp of the readings"
+CHANCE_OF_RANGE = "accumulated rounding of all layers: relative 1e-5 + 1e-4 of the range + 2 ulp of the readings"
+EXACT = "same rounding: bit-exact"
+ONE_STEP = "different rounding: one step for equal input bytes"
 ELSEWHERE = "reported only: this form is compared with the reference"
-ENDS = "its own rounding in every layer: {:g} of a probability"
+ENDS = "different rounding in every layer: {:g} of a probability, or of the prediction range"
 SAME = "the same label"
 
 
 def spreads(stages: Stages) -> Stages:
-    """Return standard deviation of every value over the samples, shape (1, ...), float64."""
+    """Return the standard deviation of every value over the samples, shape (1, ...), float64."""
     made: Stages = {}
     for stage, values in stages.items():
         if values.dtype.kind != "f" or not len(values):
             continue
         axis = 0 if len(values) >= _FEW else None
         with np.errstate(all="ignore"), warnings.catch_warnings():
-            # A value that is missing in every sample has no spread.
+            # A value that is NaN in every sample has no spread.
             warnings.simplefilter("ignore", RuntimeWarning)
             found = np.nanstd(values, axis=axis, dtype=np.float64, keepdims=True) if values.size else np.zeros(1)
         made[stage] = np.nan_to_num(found)
     return made
 
 
-def moved_results(generator: np.random.Generator) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return a function that moves each value of an array by `DIGIT_STEP` of its last digits, up or down by chance.
+def perturbed_results(generator: np.random.Generator) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return a function that perturbs each value of an array by `DIGIT_STEP` ulp, randomly up or down.
 
-    After every operation of a graph it shows what rounding on the way can change in a result: arithmetic by chance
-    (Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997). Integers and conditions stay as they are.
+    Applied after every operation of a graph, it shows the effect of rounding on the result: Monte Carlo arithmetic
+    (Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997). Integers and booleans stay unchanged.
     """
     factors = (1 + DIGIT_STEP * np.finfo(np.float32).eps * np.array([-1, 1])).astype(np.float32)
 
@@ -69,10 +72,10 @@ def moved_results(generator: np.random.Generator) -> Callable[[NDArray[Any]], ND
     return move
 
 
-def moved_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Sample whose readings stand `DIGIT_STEP` of their last digits higher; and each higher or lower by chance.
+def perturbed_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the samples with all readings `DIGIT_STEP` ulp higher, and with each randomly higher or lower.
 
-    The first shows in means, the second in what is left of sums that cancel.
+    The first perturbation shows its effect in means, the second in sums that cancel.
     """
     signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), samples.shape)
     with np.errstate(all="ignore"):
@@ -80,26 +83,28 @@ def moved_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], N
         return np.asarray(samples + step, np.float32), np.asarray(samples + signs * step, np.float32)
 
 
-def shaken_readings(samples: NDArray[np.float32], data: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Yield samples by construction, each reading higher or lower by chance, several times.
+def perturbed_synthetic_readings(
+    samples: NDArray[np.float32], data: NDArray[np.float32]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the synthetic samples several times, with each reading randomly higher or lower.
 
-    By `SHAKE` of the channel's largest reading, there or in the data: what rounds in between is not in proportion to a
-    reading itself, such as a zero beside a large one.
+    The step is `PERTURBATION` times the largest reading of the channel in the sample or in the data, because rounding
+    errors do not scale with a single reading, such as a zero next to large readings.
     """
     axes = tuple(range(2, samples.ndim))
     with np.errstate(all="ignore"):
         usual = np.where(np.isfinite(data), np.abs(data), 0).max(axis=(0, *axes), keepdims=True)
         size = np.where(np.isfinite(samples), np.abs(samples), 0).max(axis=axes, keepdims=True)
-        step = SHAKE * np.maximum(size, usual)
-        for seed in range(_SHAKES):
+        step = PERTURBATION * np.maximum(size, usual)
+        for seed in range(_PERTURBATIONS):
             signs = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), samples.shape)
             yield np.asarray(samples + signs * step, np.float32)
 
 
 def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stages:
-    """Return what is allowed of each value of samples by construction for the rounding of what led to it.
+    """Return the rounding tolerance of each value of the synthetic samples.
 
-    A value that a shake decides, such as the skewness of a channel that does not move, may be anything.
+    A value that depends mainly on the perturbation, such as the skewness of a constant channel, has no limit.
     """
     made: Stages = {}
     for stage, values in given.items():
@@ -114,11 +119,11 @@ def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stag
 
 
 def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
-    """Return the largest change that `LAST_DIGITS` of readings and of intermediate results cause in each value.
+    """Return the largest change of each value for `LAST_DIGITS` ulp in readings and intermediate results.
 
     Args:
-        given: stages of the samples as they are.
-        moved: stages, all or some of them, where digits were moved by `DIGIT_STEP`.
+        given: stages of the unperturbed samples.
+        moved: stages, all or some, of runs perturbed by `DIGIT_STEP` ulp.
     """
     made: Stages = {}
     for stage, values in given.items():
@@ -135,38 +140,46 @@ def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
     return made
 
 
-def allowed(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[np.float64], str]:
-    """How far a float value may be from `values` at a stage, and the reason.
+def allowed(
+    stage: str, values: NDArray[Any], tolerance_reference: ToleranceReference
+) -> tuple[NDArray[np.float64], str]:
+    """Return the tolerance of each float value at a stage.
 
     Returns:
-        Shape of `values`, and the tolerance in words.
+        Tolerances with the shape of `values`, and the tolerance in words.
     """
     expected = np.abs(values.astype(np.float64))
-    spread = yard.spread.get(stage, np.zeros(1))
+    spread = tolerance_reference.spread.get(stage, np.zeros(1))
     if stage == PROBABILITIES:
         made, words = np.full(values.shape, PROBABILITY), CHANCE
     elif stage == PREDICTION:
-        unit = _range(values[yard.data(len(values))]) or 1.0
-        made, words = RELATIVE * expected + PROBABILITY * unit, CHANCE + " of their range"
-    elif stage in yard.before:
+        unit = _range(values[tolerance_reference.data(len(values))]) or 1.0
+        made, words = RELATIVE * expected + PROBABILITY * unit, CHANCE_OF_RANGE
+    elif stage in tolerance_reference.before:
         made, words = RELATIVE * expected + SPREAD * spread, PREPROCESSING
     else:
-        made = RELATIVE * expected + NETWORK_SPREAD * np.maximum(spread, _sizes(expected, yard.data(len(values))))
+        made = RELATIVE * expected + NETWORK_SPREAD * np.maximum(
+            spread, _sizes(expected, tolerance_reference.data(len(values)))
+        )
         words = NETWORK
-    digits = yard.digits.get(stage)
+    digits = tolerance_reference.digits.get(stage)
     if digits is not None and digits.shape[1:] == values.shape[1:]:
         made = made + digits[: len(values)]
     return np.broadcast_to(np.nan_to_num(made, posinf=np.inf), values.shape), words
 
 
-def wide(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[np.float64], str]:
-    """Return what is allowed between two int8 forms of which one rounds in its own way."""
-    unit = 1.0 if stage in (PROBABILITIES, LABEL) else _range(values[yard.data(len(values))]) or 1.0
-    return np.full(values.shape, yard.int8_tolerance * unit), ENDS.format(yard.int8_tolerance)
+def int8_form_tolerance(
+    stage: str, values: NDArray[Any], tolerance_reference: ToleranceReference
+) -> tuple[NDArray[np.float64], str]:
+    """Return the tolerance between two int8 forms with different rounding."""
+    unit = 1.0 if stage in (PROBABILITIES, LABEL) else _range(values[tolerance_reference.data(len(values))]) or 1.0
+    return np.full(values.shape, tolerance_reference.int8_tolerance * unit), ENDS.format(
+        tolerance_reference.int8_tolerance
+    )
 
 
 def _sizes(values: NDArray[np.float64], data: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How large a layer is: over all samples of the data, and for one by construction at least over itself."""
+    """Return the RMS of a layer per sample: over all data; for a synthetic sample, at least its own RMS."""
     sizes = np.full((len(values), *(1,) * (values.ndim - 1)), _size(values[data]))
     for row in np.flatnonzero(~data):
         sizes[row] = max(float(sizes[row].max()), _size(values[row]))
@@ -174,7 +187,7 @@ def _sizes(values: NDArray[np.float64], data: NDArray[np.bool_]) -> NDArray[np.f
 
 
 def _size(values: NDArray[np.float64]) -> float:
-    """Root mean square of what is finite."""
+    """Return the root mean square of the finite values."""
     finite = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(np.square(finite)))) if finite.size else 0.0
 

@@ -10,8 +10,9 @@ from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_report import DeviceId, Name, Vitals
 
 Role = Literal["viewer", "operator", "admin"]
-"""A viewer reads; an operator also steers rollouts and makes tokens; an admin also makes operators and lifts
-quarantines."""
+"""A viewer reads; an operator also steers rollouts, makes tokens, and blocks, names and tags devices; an admin also
+makes operators, retires devices and lifts quarantines."""
+DeviceStatus = Literal["active", "blocked", "retired"]
 Order = Literal["name", "-name", "counter", "-counter", "last", "-last", "enrolled", "-enrolled"]
 
 
@@ -58,8 +59,8 @@ class TokenMade(msgspec.Struct, frozen=True, kw_only=True):
     """The only time that it is shown.
 
     Attributes:
-        token: `ew1.SECRET.ROOT.HASH.PRODUCT`: version and SHA-256 of the root that the device must find, see
-            `fleet.protocol.wire.token`.
+        token: `ew1.SECRET.ROOT.HASH.PRODUCT`: version and SHA-256 of the root that the device must find; once an abort
+            was signed offline, also the lowest version of `releases`. See `fleet.protocol.wire.token`.
         expires: seconds since 1970.
     """
 
@@ -88,26 +89,29 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewOperator(OperatorRequest, frozen=True, kw_only=True):
-    """A person or a program that may use the operator API."""
+    """A person or a program that may use the operator API; `seconds`: for which the token holds."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     role: Role
+    seconds: Annotated[float, msgspec.Meta(gt=0.0, le=3660 * 86_400.0)] = 90 * 86_400.0
 
 
 class OperatorMade(msgspec.Struct, frozen=True, kw_only=True):
-    """The only time that the token is shown; the server keeps its argon2id hash."""
+    """The only time that the token is shown; the server keeps its SHA-256."""
 
     name: str
     role: Role
     token: str
+    expires: float
 
 
 class OperatorSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator without the token."""
+    """An operator without the token; `expires`: seconds since 1970, None for a token from before tokens expired."""
 
     name: str
     role: Role
     made_at: float
+    expires: float | None = None
 
 
 class Operators(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,17 +126,49 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     done: Literal[True] = True
 
 
-class Lift(OperatorRequest, frozen=True, kw_only=True):
-    """Why a quarantine is lifted; the next report is taken whatever its nonce."""
+class Reason(OperatorRequest, frozen=True, kw_only=True):
+    """Why a device is blocked, unblocked or retired, or its quarantine lifted; for the audit log and the device."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+
+
+class Rename(OperatorRequest, frozen=True, kw_only=True):
+    """Another name for a device; its id stays."""
+
+    name: Name
+
+
+class Retag(OperatorRequest, frozen=True, kw_only=True):
+    """Tags that a device gets and loses; they decide over cohorts of rollouts that start after it learned them."""
+
+    add: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
+    remove: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
+
+
+class Retry(OperatorRequest, frozen=True, kw_only=True):
+    """A release that failed on a device and that it may try again; 0 for the last one that failed there."""
+
+    release: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+
+
+class Retried(msgspec.Struct, frozen=True, kw_only=True):
+    """The release that a device may try again, with its next report."""
+
+    release: int
+
+
+class Retired(msgspec.Struct, frozen=True, kw_only=True):
+    """A device was retired; `token`: the id of its enrolment token where that can still be used, else empty."""
+
+    token: str = ""
 
 
 class DeviceSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A device as the control plane knows it; times are seconds since 1970 by the server's clock.
 
     Attributes:
-        tags: of its token, then those that it says itself.
+        tags: of its token or an operator, then those that it says itself.
+        status: what operators decided: a blocked or retired device is refused.
         last: of the latest report; None before the first.
         skew: its clock minus the server's at that report, seconds.
         why: one line of its own about why it is where it is.
@@ -158,6 +194,7 @@ class DeviceSeen(msgspec.Struct, frozen=True, kw_only=True):
     skew: float
     quarantined: bool
     quarantine_reason: str = ""
+    status: DeviceStatus = "active"
     vitals: Vitals | None = None
     boards: tuple[BoardSeen, ...] = ()
 

@@ -6,10 +6,41 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edgewright.schema.fleet_api import Role
 from edgewright.schema.fleet_plan import Id, Release
 
 FOLDER_VERSION = 1
 CHANGE_VERSION = 1
+
+
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
+]  # fmt: skip
+"""Signatures with a public key; never 'none', and never one whose key the server would share with the issuer."""
+
+
+class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[oidc]` of `fleet.toml`: operators whom an identity provider names.
+
+    Attributes:
+        issuer: its address, exactly as tokens name it (`iss`); its description is below it.
+        audience: that tokens must be for (`aud`).
+        roles: of operators, by a value of the claim.
+        claim: that holds one value or a list; dots lead into objects, such as 'realm_access.roles'.
+        name: claim that names the operator in the audit log; `sub` where a token lacks it.
+        algorithms: of signatures that are accepted.
+        leeway: seconds by which clocks may differ.
+        ca_file: certificates that are trusted for the issuer instead of the system's; empty for the system's.
+    """
+
+    issuer: Annotated[str, msgspec.Meta(min_length=8, max_length=500)]
+    audience: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    roles: Annotated[dict[str, Role], msgspec.Meta(min_length=1)]
+    claim: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "roles"
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "preferred_username"
+    algorithms: Annotated[tuple[Algorithm, ...], msgspec.Meta(min_length=1)] = ("RS256", "ES256")
+    leeway: Annotated[float, msgspec.Meta(ge=0.0, le=600.0)] = 60.0
+    ca_file: str = ""
 
 
 class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +53,7 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         address: under which devices reach the fleet; empty where nobody said.
         stick: a repository that travels on a USB stick; its online roles are signed for longer.
         signers: URI by key id for keys that do not lie in the folder `keys`, as securesystemslib takes them.
+        oidc: identity provider of the operators; None for none.
     """
 
     format: int = FOLDER_VERSION
@@ -30,6 +62,7 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     address: str = ""
     stick: bool = False
     signers: dict[str, str] = msgspec.field(default_factory=dict)
+    oidc: OidcSettings | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

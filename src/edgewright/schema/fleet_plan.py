@@ -142,7 +142,7 @@ class TrialLimits(Signed, frozen=True, kw_only=True):
     anomalies: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
 
 
-class Plan(Signed, frozen=True, kw_only=True):
+class Plan(Signed, frozen=True, kw_only=True, omit_defaults=True):
     """Signed offline: the most that a rollout may ever do.
 
     Attributes:
@@ -159,6 +159,12 @@ class Plan(Signed, frozen=True, kw_only=True):
         enrolled: seconds since 1970; devices enrolled later take part but do not count in gates.
         silence: seconds after an acknowledged intent in which a device must have reported, else it counts as failed.
         pace: activations an hour that the control plane acknowledges in gated stages; 0: any number.
+        unconfirmed: percent of the devices that were offered the release, and at least one of them, that may be without
+            confirmed health when a stage ends.
+        watch: seconds after its end for which a finished rollout stays under its gates.
+
+    Fields that hold their default are not written: devices of older versions read plans that do not use newer fields.
+    A default must therefore never change.
     """
 
     id: Id
@@ -176,6 +182,8 @@ class Plan(Signed, frozen=True, kw_only=True):
     enrolled: float
     silence: Seconds = 7200.0
     pace: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    unconfirmed: Percent = 5.0
+    watch: Seconds = 604_800.0
     note: Annotated[str, msgspec.Meta(max_length=1000)] = ""
 
 

@@ -22,7 +22,7 @@ Because = Literal[
 """Why a device went back or did not take a release; 'boards': one behind it refused its weights or went back."""
 
 
-class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
     """A device asks to be taken in; the request is signed with the key that it names.
 
     Attributes:
@@ -140,6 +140,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     boards: Annotated[tuple[BoardSeen, ...], msgspec.Meta(max_length=MOST)] = ()
 
 
+class DiagnosisRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator asks for a diagnosis (`schema.fleet_diagnosis`) with so many log lines."""
+
+    id: DeviceId
+    lines: int = 100
+
+
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     """Said only after the report is durable.
 
@@ -149,6 +156,10 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
         durable: (boot, sequence) of items of the outbox that are durable.
         wait: seconds after which the next report is welcome.
         more: seconds after which one is welcome from a device with more to bring than fits into a report.
+        tags: that an operator gave the device instead of those of its enrolment; absent where none did.
+        retry: (number, release): an operator lets the device try a release again that failed there; the number rises
+            with every such act, so that each counts once. Absent where there was none.
+        diagnose: what an operator asks this device for; absent where nothing is asked. Older agents ignore it.
     """
 
     nonce: str
@@ -156,6 +167,9 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     durable: tuple[tuple[int, int], ...] = ()
     wait: float = 0.0
     more: float = 5.0
+    tags: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    retry: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
+    diagnose: DiagnosisRequest | msgspec.UnsetType = msgspec.UNSET
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

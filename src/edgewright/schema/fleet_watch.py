@@ -24,6 +24,13 @@ class SteerRollout(OperatorRequest, frozen=True, kw_only=True):
     why: Why = ""
 
 
+class PromoteRollout(OperatorRequest, frozen=True, kw_only=True):
+    """Ends a stage although it holds; `stage` is its name, `why` the reason for the audit log."""
+
+    stage: Id
+    why: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+
+
 class AbortRollout(OperatorRequest, frozen=True, kw_only=True):
     """Ends a rollout for ever; with `revert` devices that have the release are called back."""
 

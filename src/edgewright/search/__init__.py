@@ -1,1 +1,1 @@
-"""The simplest thing that works: the ladder, the adviser, the search under a budget, and learning curves."""
+"""Model selection: the complexity ladder, the adviser, architecture search under a budget, and learning curves."""

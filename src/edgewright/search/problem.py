@@ -1,4 +1,4 @@
-"""What a ladder, a curve or a search judges models on: samples, what must stay together, and folds that keep it so."""
+"""Evaluation problem of ladders, curves and searches: samples, their units, and folds that never split a unit."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from edgewright.schema.errors import InputError
 
 Indices = NDArray[np.int64]
 DAY = 86_400.0
-# Fewer whole days than this leave too few folds: the time is cut into that many equal blocks instead.
+# With fewer sessions or days than this there are too few folds; the samples are split into `BLOCKS` blocks of time.
 FEWEST_DAYS = 5
 BLOCKS = 10
-# Below this a fold would test on a handful of rows, and no interval could exclude anything.
+# With fewer samples a fold tests on a handful of rows, and no confidence interval can exclude zero.
 FEWEST_SAMPLES = 30
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Indices into the samples of a problem: those that fit and those that judge, ascending and disjoint."""
+    """Training and test indices into the samples of a problem, ascending and disjoint."""
 
     train: Indices
     test: Indices
@@ -37,20 +37,20 @@ class Fold:
 
 @dataclass(frozen=True)
 class Problem:
-    """Samples to be judged on by cross-validation.
+    """Samples on which models are evaluated by cross-validation.
 
     Attributes:
-        name: of the data set.
-        dataset: as it was read, with origin and licence.
-        samples: without those of people or machines that are held back.
-        y: target as a model takes it: text labels or float64, shape (n,).
+        name: name of the data set.
+        dataset: data set as read, with origin and licence.
+        samples: samples without those of held-out groups.
+        y: target in the form that models take: text labels or float64, shape (n,).
         task: 'classification' or 'regression'.
-        window: None for rows.
-        by: what folds keep whole: 'group', 'session', 'day', 'block' of time, or 'row'.
-        units: shape (n,), number of the group, session, day or block of a sample, 0 to u-1.
-        held: groups that were left out because a report judges on them.
-        whole: classes of the problem that this is a part of; empty for a whole.
-        notes: what was decided by itself about how samples are cut.
+        window: window configuration; None for single rows.
+        by: unit that folds keep whole: 'group', 'session', 'day', 'block' (of time) or 'row'.
+        units: shape (n,), index of each sample's group, session, day or block, 0 to u-1.
+        held_out: groups that are left out because the test report of a run uses them.
+        whole: classes of the full problem where this is a subset; empty for a full problem.
+        notes: automatic decisions about how samples are cut.
     """
 
     name: str
@@ -61,19 +61,19 @@ class Problem:
     window: WindowConfig | None
     by: str
     units: Indices
-    held: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes in order; empty for a regression."""
+        """Class names in sorted order; empty for a regression."""
         if self.whole:
             return self.whole
         return tuple(str(name) for name in np.unique(self.y)) if self.task == "classification" else ()
 
-    def some(self, rows: Indices) -> Problem:
-        """Return the problem of some of the samples; it knows the classes of all."""
+    def subset(self, rows: Indices) -> Problem:
+        """Return the problem with a subset of the samples; it keeps the classes of all samples."""
         of = self.samples
         samples = msgspec.structs.replace(
             of,
@@ -87,25 +87,25 @@ class Problem:
 
 
 def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset: DataSet | None = None) -> Problem:
-    """Return the problem of a pipeline, without the people or machines that its split names for the test.
+    """Return the evaluation problem of a pipeline without the groups that its split reserves for the test.
 
-    They are left out before a window is cut.
+    The labels of these groups are removed before windows are cut.
 
     Args:
-        config: of the pipeline.
+        config: pipeline configuration.
         data: path that overrides the one in `[data]`.
-        dataset: recordings that were read already.
+        dataset: data set, if it has already been read.
 
     Raises:
-        InputError: the data cannot be read, have no target, one value of it, or too few samples.
-        CheckFailedError: labels by a machine without an audit that holds their error rate below the limit.
+        InputError: the data cannot be read, has no target, only one target value, or too few samples.
+        CheckFailedError: the labels are machine-made and no audit shows an error rate below the limit.
     """
     location = data or config.data.get("path")
     records(location if isinstance(location, str) else None, limit_of(config.data))
     dataset = dataset or load_data(config.data, seed=config.seed, path=data)
-    held = tuple(config.split.test_groups)
-    if held:
-        dataset = msgspec.structs.replace(dataset, recordings=tuple(_without(r, held) for r in dataset.recordings))
+    held_out = tuple(config.split.test_groups)
+    if held_out:
+        dataset = msgspec.structs.replace(dataset, recordings=tuple(_without(r, held_out) for r in dataset.recordings))
     samples = cut(dataset, config.window)
     if len(samples.y) < FEWEST_SAMPLES:
         raise InputError(
@@ -113,7 +113,7 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
             "Results on fewer samples may be chance. Record more, or label more of the data",
         )  # fmt: skip
     task = task_of(samples.y, config.task)
-    by, units = kept_together(samples, config.window)
+    by, units = fold_units(samples, config.window)
     return Problem(
         name=dataset.name,
         dataset=dataset,
@@ -123,15 +123,15 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
         window=config.window,
         by=by,
         units=units,
-        held=held,
+        held_out=held_out,
     )
 
 
-def _without(recording: Recording, held: tuple[str, ...]) -> Recording:
-    """Return the recording with rows of some groups unlabelled: no sample is cut from them, other rows stay."""
+def _without(recording: Recording, held_out: tuple[str, ...]) -> Recording:
+    """Return the recording without the labels of the held-out groups, so that no sample is cut from their rows."""
     if recording.groups is None or recording.target is None:
         return recording
-    rows = np.isin(recording.groups, held)
+    rows = np.isin(recording.groups, held_out)
     if not rows.any():
         return recording
     target = np.array(recording.target)
@@ -139,8 +139,8 @@ def _without(recording: Recording, held: tuple[str, ...]) -> Recording:
     return msgspec.structs.replace(recording, target=target)
 
 
-def kept_together(samples: Samples, window: WindowConfig | None) -> tuple[str, Indices]:
-    """Return the unit that folds keep whole (groups, sessions, days, blocks, rows) and that of each sample."""
+def fold_units(samples: Samples, window: WindowConfig | None) -> tuple[str, Indices]:
+    """Return the kind of unit that folds keep whole ('group', 'session', ...) and the unit of each sample."""
     if samples.groups is not None and len(np.unique(samples.groups)) > 1:
         return "group", np.unique(samples.groups, return_inverse=True)[1].astype(np.int64)
     if samples.rate is None and window is None:
@@ -149,7 +149,7 @@ def kept_together(samples: Samples, window: WindowConfig | None) -> tuple[str, I
     if sessions.max() + 1 >= FEWEST_DAYS:
         return "session", sessions
     if samples.rate is not None:
-        # Days are counted from the first row of each session: a recording knows no calendar.
+        # Days are counted from the first row of each session, because a recording has no calendar time.
         day = (samples.starts / samples.rate // DAY).astype(np.int64)
         days = np.unique(sessions * (int(day.max()) + 1) + day, return_inverse=True)[1].astype(np.int64)
         if days.max() + 1 >= FEWEST_DAYS:
@@ -161,19 +161,19 @@ def kept_together(samples: Samples, window: WindowConfig | None) -> tuple[str, I
 
 
 def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = False) -> tuple[Fold, ...]:
-    """Yield folds of whole units, nearly equal in samples; every sample judges once.
+    """Return folds of whole units with nearly equal sample counts; every sample is in exactly one test set.
 
-    Units are dealt largest first to the smallest fold, rows with the mix of classes kept. Training samples that share
-    rows with a judging window are left out.
+    The largest units are assigned first, each to the smallest fold; rows are stratified by class. Training samples
+    that share rows with a test window are dropped.
 
     Args:
-        problem: to be judged.
-        count: of folds; fewer where there are fewer units.
-        seed: of the order in which units of equal size are dealt.
-        leave_one_out: a fold a unit, whatever `count` says.
+        problem: samples and their units.
+        count: number of folds; reduced to the number of units where there are fewer.
+        seed: random seed for the order of units of equal size.
+        leave_one_out: make one fold per unit and ignore `count`.
 
     Raises:
-        InputError: one unit only.
+        InputError: the problem has only one unit.
     """
     units, rng = problem.units, np.random.default_rng(seed)
     sizes = np.bincount(units)
@@ -183,7 +183,7 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
         )
     number = len(sizes) if leave_one_out else max(2, min(count, len(sizes)))
     if problem.by == "row":
-        location = dealt_rows(problem, number, rng)
+        location = stratified_folds(problem, number, rng)
     else:
         order = rng.permutation(len(sizes))
         order = order[np.argsort(-sizes[order], kind="stable")]
@@ -202,8 +202,8 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
     return tuple(made)
 
 
-def dealt_rows(problem: Problem, number: int, rng: np.random.Generator) -> Indices:
-    """Return the fold of each row: shuffled within its class, or along the sorted amounts, and dealt in turn."""
+def stratified_folds(problem: Problem, number: int, rng: np.random.Generator) -> Indices:
+    """Return the fold of each row: rows are shuffled, sorted by target and assigned to the folds in turn."""
     order = rng.permutation(len(problem.y))
     order = order[np.argsort(problem.y[order], kind="stable")]
     location = np.empty(len(order), np.int64)

@@ -1,8 +1,8 @@
 """What every request passes first: only this machine's own pages may read, and only they may change anything.
 
-A page of another site can make a browser send requests to 127.0.0.1. It is kept out three times: its name resolved to
-this machine (DNS rebinding) shows in the Host header, its address in Origin and Sec-Fetch-Site, and what the studio
-answers may be neither framed nor read by it. See docs/adr/0019-the-studio.md.
+A page of another site is kept out three times: by the Host header, by Origin and Sec-Fetch-Site
+(`core/request_origin.py`), and what the studio answers may be neither framed nor read by it. See
+docs/adr/0019-the-studio.md.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgewright.core.request_origin import foreign_page, is_foreign_host, own_hosts, values_of
 from edgewright.schema.errors import InputError
 
 LARGEST_BODY = 32 * 1024 * 1024
@@ -45,8 +46,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, port: int, largest: int = LARGEST_BODY) -> None:
         self.app, self.largest = app, largest
-        names = [f"127.0.0.1:{port}", f"localhost:{port}"] + (["127.0.0.1", "localhost"] if port == 80 else [])
-        self.hosts = frozenset(name.encode() for name in names)
+        self.hosts = own_hosts(port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request or refuses it; there are no web sockets."""
@@ -83,23 +83,15 @@ class Guard:
 
     def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str] | None:
         """Return status and sentence where a request is refused, None where it may pass."""
-        found: dict[bytes, list[bytes]] = {}
-        for name, value in headers:
-            found.setdefault(name.lower(), []).append(value)
-        host = found.get(b"host", [])
-        if len(host) != 1 or host[0].lower() not in self.hosts:
+        found = values_of(headers)
+        if is_foreign_host(found, self.hosts, programs=False):
             return 421, "The studio only accepts 127.0.0.1 and localhost with its own port as host."
         if method in _READING:
             return None
         if method != "POST":
             return 405, "The studio supports GET, HEAD and POST."
-        # A browser sends Origin with every POST; what sends none is no page of the studio.
-        own = {b"http://" + name for name in self.hosts}
-        origin = found.get(b"origin", [])
-        if len(origin) != 1 or origin[0].lower() not in own:
-            return 403, "The studio accepts changes only from its own pages: the Origin is missing or different."
-        if found.get(b"sec-fetch-site", [b"same-origin"])[0] != b"same-origin":
-            return 403, "The studio accepts changes only from its own pages: the request came from another site."
+        if why := foreign_page(found, self.hosts, programs=False):
+            return 403, f"The studio accepts changes only from its own pages: {why}."
         length = found.get(b"content-length", [b"0"])[0]
         if not length.isdigit() or int(length) > self.largest:
             return 413, f"The studio accepts forms of at most {self.largest // 1_048_576} MiB."

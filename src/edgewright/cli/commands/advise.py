@@ -102,7 +102,7 @@ def _request(options: AdviceOptions) -> AdviceRequest:
         **{name: getattr(options, name) for name in same},
         window=window.samples if window else 0,
         step=(window.step if window else None) or 0,
-        held=listed(options.leave_out),
+        held_out=listed(options.leave_out),
         device=device,
         radio=radio,
         needs=parse_needs(options.need or ""),
@@ -116,9 +116,9 @@ def _answered(options: AdviceOptions) -> AdviceOptions:
     from edgewright.data.clock import find_time_column
     from edgewright.profiles.catalogue import load_profile
     from edgewright.search.advise.figures import load_radio, parse_needs
-    from edgewright.search.advise.inspection import look
+    from edgewright.search.advise.inspection import inspect
 
-    seen = look(options.data)
+    seen = inspect(options.data)
     if seen.header:
         click.echo(f"columns: {', '.join(name for name in seen.header if name)}", err=True)
 

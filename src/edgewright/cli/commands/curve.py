@@ -49,8 +49,8 @@ def command(options: CurveOptions) -> int:
         from edgewright.cli.listeners import working
         from edgewright.search.curves.measure import (
             CurveRequest,
-            came_true,
             comparable,
+            compare_with_prediction,
             measure,
             read_curves,
             shares_of,
@@ -67,7 +67,7 @@ def command(options: CurveOptions) -> int:
     if before is not None:
         comparable(before, learner.fingerprint, shares_of(learner, request.pool)[-1][0] * learner.samples)
     record = measure(learner, request, listener.doing, listener.ahead)
-    later = came_true(before, record) if before is not None else None
+    later = compare_with_prediction(before, record) if before is not None else None
     path = stored(options.out, record, later) if options.out is not None else None
     if options.as_json:
         print_json(record if later is None else later)
@@ -83,12 +83,12 @@ def _learner(options: CurveOptions) -> Learner:
     """Return what is trained."""
     if options.utterances:
         from edgewright.language.utterances import read
-        from edgewright.search.curves.of_text import OfText
+        from edgewright.search.curves.intent_learner import IntentLearner
 
         path = Path(options.data)
         found = read(path)
-        return OfText(path.stem, found.utterances, found.validation, seed=options.seed)
-    from edgewright.search.curves.of_samples import OfSamples
+        return IntentLearner(path.stem, found.utterances, found.validation, seed=options.seed)
+    from edgewright.search.curves.rung_learner import RungLearner
     from edgewright.search.ladder.metrics import choose
     from edgewright.search.ladder.setup import problem_and_config
 
@@ -100,4 +100,4 @@ def _learner(options: CurveOptions) -> Learner:
         path=options.path,
         seed=options.seed,
     )
-    return OfSamples(problem, config, options.rung.replace("-", "_"), choose(problem, options.metric)[0])
+    return RungLearner(problem, config, options.rung.replace("-", "_"), choose(problem, options.metric)[0])

@@ -31,7 +31,7 @@ class Fleet(FolderOfCommands):
                 raise
             do = (
                 "It needs keys or files of the fleet folder: run it on that machine. With --url you can use audit, "
-                "devices, lift, operator, rollout, token and watch"
+                "device, devices, lift, operator, rollout, token and watch"
             )
             named = error.ctx.command_path.removeprefix("edgewright ")
             raise InputError("the fleet's own folder", error.option_name, named, do) from None

@@ -92,7 +92,7 @@ def _ladder(options: LadderOptions) -> tuple[Ladder, tuple[str, ...]]:
             options.data,
             options.table(),
             window=options.windows("ladder"),
-            held=listed(options.leave_out),
+            held_out=listed(options.leave_out),
             task=options.task,
             profile=options.device,
             by=options.by,

@@ -24,13 +24,19 @@ class FollowOptions:
 
     fleet: str = option(metavar="URL", help="Follow the signed releases of the fleet at this address.")
     token: str = option(
-        envvar="EDGEWRIGHT_TOKEN", metavar="T", help="With --fleet, the first time: the enrolment token."
+        envvar="EDGEWRIGHT_TOKEN",
+        metavar="T",
+        help="With --fleet, the first time: the enrolment token; others see it in ps.",
+    )
+    token_file: str = option(
+        metavar="FILE", help="With --fleet, the first time: file with the enrolment token; - for standard input."
     )
     name: str = option(metavar="NAME", help="With --fleet: name of the device.")
     profile: str = option(metavar="NAME", help="With --fleet: hardware profile.")
     ca: str = option(metavar="FILE", help="With --fleet: CA certificates to trust, in PEM.")
     broker: str = option(metavar="URL", help="With --fleet: MQTT broker that announces updates.")
     stick: str = option(metavar="DIR", help="With --fleet: where USB sticks are mounted.")
+    keep_agent: bool = option("--keep-agent", help="With --fleet: never install wheels of the agent from a release.")
     poll: float = option(
         type=click.FloatRange(1.0, 86_400.0), default=60.0, metavar="SECONDS",
         help="With --fleet: time between two checks for updates.",
@@ -53,19 +59,25 @@ def follow_fleet(
         fleet: the options above.
     """
     # None of this may import NumPy: the supervisor stays small, the model's process is another one.
+    from edgewright.cli.enrollment_token import enrollment_token
     from edgewright.device.agent.store_path import store_folder
     from edgewright.device.boards.configuration import read_boards
+    from edgewright.fleet.device.launcher import launch, restart, restarted
     from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
 
     folder = store_folder(store)
+    launch(folder)
+    token = "" if restarted() else enrollment_token(fleet.token, fleet.token_file)
     options = RunnerOptions(
-        url=fleet.fleet, token=fleet.token, store=folder, package=Path(package) if package else None,
+        url=fleet.fleet, token=token, store=folder, package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=fleet.name, profile=fleet.profile, ca_file=fleet.ca,
         broker=fleet.broker, poll=fleet.poll, stick=Path(fleet.stick) if fleet.stick else None,
-        boards=read_boards(config, source),
+        boards=read_boards(config, source), keep_agent=fleet.keep_agent,
     )  # fmt: skip
     with Ending() as ending:
-        follow(options, ending.asked, (lambda line: None) if quiet else _say, forward)
+        stays = follow(options, ending.asked, (lambda line: None) if quiet else _say, forward)
+    if not stays and not ending.asked():
+        restart()
     click.get_current_context().exit(ending.code())
 
 
@@ -111,7 +123,7 @@ def followed(store: Path) -> dict[str, Any]:
         record: dict[str, Any] = msgspec.to_builtins(held)
         record |= {
             "device": link.device,
-            "tags": link.tags,
+            "tags": link.newest_tags,
             "broker": "",  # scripts of before read it; a broker carries no reports any more
             "floor": held.floor,
             "phase": phase_of(held),
@@ -124,7 +136,7 @@ def followed(store: Path) -> dict[str, Any]:
 def phase_of(held: DeviceState) -> str:
     """Where the agent is, as far as its file says it."""
     if held.quarantined:
-        return "quarantined"
+        return "retired" if held.retired else "quarantined"
     if held.trial is not None:
         return "trial"
     return "idle" if held.fetched is None else "ready" if held.fetched.tested else "download"
@@ -155,7 +167,7 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
         for one in fleet["boards"]
     ]
     if fleet["quarantined"]:
-        lines.append(f"  quarantined: {fleet['quarantined']}")
+        lines.append(f"  {fleet['phase']}: {fleet['quarantined']}")
     for one in fleet["outcomes"][-5:]:
         because = f" ({one['because']}: {one['detail']})" if one["because"] else ""
         lines.append(f"  not reported yet: release {one['counter']} {one['what']}{because}")

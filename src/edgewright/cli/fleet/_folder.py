@@ -42,7 +42,15 @@ class KeyOptions:
         Raises:
             InputError: a passphrase cannot be read or is empty.
         """
-        return fleet.ring(self.keys, passphrases(self.passphrase_files))
+        return fleet.ring(self.keys, self.phrases())
+
+    def phrases(self) -> tuple[bytes, ...]:
+        """Return the passphrases.
+
+        Raises:
+            InputError: one cannot be read or is empty.
+        """
+        return passphrases(self.passphrase_files)
 
 
 def passphrases(files: tuple[Path, ...]) -> tuple[bytes, ...]:

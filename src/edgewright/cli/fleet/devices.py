@@ -45,6 +45,10 @@ class DeviceQuery:
     quarantined: bool | None = option(
         "--quarantined/--not-quarantined", help="Only devices in quarantine, or only those that are not."
     )
+    status: str = option(
+        type=click.Choice(["", "active", "blocked", "retired", "any"]), metavar="STATUS",
+        help="Only active, blocked or retired devices, or any; without it, all but retired ones.",
+    )  # fmt: skip
     silent: str | None = option(metavar="TIME", help="Only devices that have not reported for this long, such as 2h.")
     sort: str = option(
         type=click.Choice(_SORTS), default="name", metavar="COLUMN",
@@ -57,7 +61,7 @@ class DeviceQuery:
 
     def address(self) -> str:
         """Return the path of the list on the control plane."""
-        texts = ("product", "tag", "profile", "phase", "plan", "name")
+        texts = ("product", "tag", "profile", "phase", "plan", "name", "status")
         query: dict[str, object] = {name: getattr(self, name) for name in texts if getattr(self, name)}
         if self.counter is not None:
             query["counter"] = self.counter
@@ -84,13 +88,35 @@ def command(
     about it, its requests, outcomes, alarms and reports. Control characters in text from devices are removed.
     """
     if device is not None:
-        with api.connect() as client:
-            found = details(client, device)
-        if as_json:
-            print_json(found)
-        else:
-            show(detail_lines(found, time.time()))
-        return
+        print_device(device, as_json, api)
+    else:
+        print_list(query, as_json, api)
+
+
+def print_device(name: str, as_json: bool, api: ApiOptions) -> None:
+    """Print one device.
+
+    Args:
+        name: its id, or its name where no other device has it.
+        as_json: as JSON.
+        api: the control plane.
+    """
+    with api.connect() as client:
+        found = details(client, name)
+    if as_json:
+        print_json(found)
+    else:
+        show(detail_lines(found, time.time()))
+
+
+def print_list(query: DeviceQuery, as_json: bool, api: ApiOptions) -> None:
+    """Print the devices that match.
+
+    Args:
+        query: which ones, and in which order.
+        as_json: as JSON.
+        api: the control plane.
+    """
     page = api.ask(DevicePage, "GET", query.address())
     if as_json:
         print_json(page)
@@ -124,7 +150,7 @@ def _row(one: DeviceSeen, now: float) -> tuple[str, ...]:
 def why(one: DeviceSeen) -> str:
     """One line about why a device is where it is."""
     if one.quarantined:
-        return f"quarantined: {one.quarantine_reason}"
+        return f"{one.phase}: {one.quarantine_reason}"
     if one.last is None:
         return "enrolled, never reported"
     return one.why or "-"
@@ -179,9 +205,13 @@ def device_id(api: ApiClient, name: str) -> str:
 
 
 def _named(api: ApiClient, name: str) -> str:
-    # In the order of names the exact one comes before those that only begin with it.
-    text = urlencode({"name": name[:64], "limit": 10})
-    page = api.ask(DevicePage, "GET", f"/v1/fleet/devices?{text}")
+    # In the order of names the exact one comes before those that only begin with it. A device that replaces a retired
+    # one may have its name: the retired one is meant only where no other has it.
+    for status in ("", "any"):
+        text = urlencode({"name": name[:64], "limit": 10, "status": status})
+        page = api.ask(DevicePage, "GET", f"{_PATH}?{text}")
+        if any(one.name == name for one in page.devices):
+            break
     same = [one.id for one in page.devices if one.name == name]
     if len(same) == 1:
         return str(same[0])
@@ -199,7 +229,7 @@ def detail_lines(one: DeviceDetails, now: float) -> list[str]:
         f"{device.name}  {device.id}",
         f"  {device.product}, {device.profile}, tags {', '.join(device.tags) or 'none'}, Edgewright {device.version}",
         f"  enrolled {when(device.enrolled)} UTC in batch {device.batch}; last heard {heard}",
-        f"  runs release {device.counter}, floor {device.floor}, {device.phase}: {why(device)}",
+        f"  runs release {device.counter}, floor {device.floor}, {_state(device)}",
     ]
     if device.vitals is not None:
         lines.append(f"  {vitals_text(device.vitals)}")
@@ -217,6 +247,10 @@ def detail_lines(one: DeviceDetails, now: float) -> list[str]:
     if one.history.reports:
         lines += ["", *_reports(one.history)]
     return lines
+
+
+def _state(one: DeviceSeen) -> str:
+    return why(one) if one.quarantined else f"{one.phase}: {why(one)}"
 
 
 def vitals_text(of: Vitals) -> str:

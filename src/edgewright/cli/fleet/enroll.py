@@ -14,10 +14,17 @@ _FILE = click.Path(path_type=Path)
 
 @click.command(
     "enroll",
-    epilog="Example: edgewright fleet enroll https://fleet.example --token ew1.... --store /var/lib/edgewright",
+    epilog="Example: edgewright fleet enroll https://fleet.example --token-file token.txt --store /var/lib/edgewright",
 )
 @click.argument("url", metavar="URL")
-@click.option("--token", required=True, envvar="EDGEWRIGHT_TOKEN", metavar="T", help="The enrolment token.")
+@click.option(
+    "--token",
+    default="",
+    envvar="EDGEWRIGHT_TOKEN",
+    metavar="T",
+    help="The enrolment token; other users of this machine see it in ps.",
+)
+@click.option("--token-file", default="", metavar="FILE", help="File with the enrolment token; - for standard input.")
 @click.option(
     "--store", type=_FILE, metavar="DIR", help="Folder of the device's store; the one of device run by default."
 )
@@ -25,13 +32,17 @@ _FILE = click.Path(path_type=Path)
 @click.option("--profile", default="", metavar="NAME", help="Hardware profile.")
 @click.option("--ca", default="", metavar="FILE", help="CA certificates to trust, in PEM.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(url: str, token: str, store: Path | None, name: str, profile: str, ca: str, as_json: bool) -> None:
+def command(
+    url: str, token: str, token_file: str, store: Path | None, name: str, profile: str, ca: str, as_json: bool
+) -> None:  # fmt: skip
     """Join the fleet at URL: create this device's key, pin the root that the token names, and get an id.
 
     After that, `edgewright device run --fleet URL` follows the fleet without a token.
     """
     from importlib.metadata import version
 
+    from edgewright.cli.enrollment_token import enrollment_token
+    from edgewright.core.files import private_folder
     from edgewright.device.agent.store_path import store_folder
     from edgewright.fleet.device.enrollment import enrol
     from edgewright.fleet.device.state_database import State
@@ -39,9 +50,11 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
     from edgewright.fleet.protocol.wire.token import read_token
     from edgewright.fleet.protocol.wire.transport import HttpTransport
 
-    asked, folder = read_token(token), store_folder(store)
+    if not (token or token_file):
+        raise InputError("an enrolment token", "none", "--token-file", "Make one: edgewright fleet token new")
+    asked, folder = read_token(enrollment_token(token, token_file)), store_folder(store)
     transport = HttpTransport(url, ca)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     state = State.open(folder)
     try:
         if state.link.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -22,6 +23,9 @@ def command(
     ),
     profiles: tuple[str, ...] = option(
         "--profile", metavar="NAME", help="Hardware profile that the release is for; may be repeated. [default: all]"
+    ),
+    wheels: Path | None = option(
+        "--agent-wheels", metavar="DIR", help="Folder with wheels of the agent that devices install with the release."
     ),
     least: str = option(metavar="VERSION", help="Lowest version of Edgewright that a device needs to run it."),
     notes: str = option(help="Release notes; devices do not read them."),
@@ -47,12 +51,14 @@ def command(
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.repository.publication import prepare_release
+    from edgewright.fleet.repository.publication import prepare_release, with_wheels
 
     fleet = open_fleet(folder)
     path, now = package_path(package), time.time()
     ring = signing.ring(fleet)
-    with writing(fleet, now, ring):
+    with writing(fleet, now, ring), TemporaryDirectory() as temporary:
+        if wheels is not None:
+            path = with_wheels(path, wheels, Path(temporary))
         change, made = prepare_release(
             fleet, path, now, product=fleet.product(product), counter=counter, profiles=profiles, least=least,
             notes=notes[:1000], back=back,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,11 @@ def command(
     from edgewright.fleet.protocol.wire.transport import HttpTransport
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.server import enrollments
+    from edgewright.fleet.server import device_access
     from edgewright.fleet.server.control_plane import open_plane
     from edgewright.fleet.server.database import audit_chain
-    from edgewright.fleet.server.publishing import restore
+    from edgewright.fleet.server.publishing import restore, restored_folder
+    from edgewright.fleet.server.publishing.publisher import Publisher
     from edgewright.fleet.server.signer.process import check_given
     from edgewright.fleet.server.signer.socket import SOCKET
 
@@ -57,15 +59,18 @@ def command(
         read = restore.from_address(transport) if transport else restore.from_folder(plane.public)
         found = restore.published(read, restore.first_root(fleet))
         check_given(fleet, {role: metadata.version(found.held, role) for role in ONLINE})
-        without = restore.keyless(fleet, found.held)
-        files = restore.bring(fleet, read, found.held)
+        without = restored_folder.keyless(fleet, found.held)
+        files = restored_folder.bring(fleet, read, found.held)
         news = restore.take_up(plane.database, plane.committer, found, "restore", now)
 
         def welcome(connection: Connection) -> None:
-            enrollments.forget_nonces(connection)
+            device_access.forget_nonces(connection)
             audit_chain.append(connection, at=now, who="restore", what="nonces.forgotten")
 
         plane.committer.submit(welcome).result()
+        # The next command reads the folder: a release that it does not show would have its number given away again.
+        withdrawn = restored_folder.withdraw_replaced(fleet, read, found.held)
+        Publisher(fleet, plane.database).publish(again=True)
     finally:
         plane.close()
         if transport:
@@ -73,6 +78,7 @@ def command(
     record = {
         "news": news, "versions": {role: metadata.version(found.held, role) for role in ONLINE},
         "rollouts": found.standings, "brought": files.brought, "missing": files.missing, "keyless": without,
+        "withdrawn": withdrawn,
     }  # fmt: skip
     if as_json:
         print_json(record)
@@ -89,6 +95,8 @@ def _say(record: dict[str, Any], folder: Path, address: str) -> None:
         click.echo(f"files downloaded from {address}: {len(record['brought'])}")
     for name in record["missing"]:
         click.echo(f"warning: targets/{name} is missing or altered; restore it from another backup or export")
+    for about in record["withdrawn"]:
+        click.echo(f"warning: withdrew a signed change that what is published replaces; prepare it again: {about}")
     for role in record["keyless"]:
         click.echo(f"warning: no key of {role} is here: edgewright fleet key rotate {role} --fleet {folder}")
     click.echo(f"next: edgewright fleet serve {folder}")
@@ -107,25 +115,29 @@ def _signer(socket: Path, patience: float = 10.0) -> str:
 
 
 def _lay(backup: Path, folder: Path) -> None:
-    """Copy a backup to where the database belongs.
+    """Copy a backup to where the database belongs, migrated to this version's revision.
 
     Raises:
-        InputError: there is no backup, or a database is in its place.
+        InputError: there is no backup, a newer Edgewright made it, or a database is in its place.
         OutputError: it cannot be written.
     """
     from edgewright.fleet.server.database import copy as database_copy
     from edgewright.fleet.server.database import postgres
     from edgewright.fleet.server.database.sqlite import NAME
     from edgewright.fleet.server.database.sqlite import backup as copy
+    from edgewright.fleet.server.database.upgrade import upgrade_file
 
-    address = postgres.address(folder)
-    if address:
-        database_copy.fill(address, backup)
-        return
-    path = folder / NAME
-    if path.exists():
+    address, path = postgres.address(folder), folder / NAME
+    if not address and path.exists():
         do = f"Check if it is still usable; if not, move it away: mv {path} {path}.old"
         raise InputError("no database at the target of the backup", "one", str(path), do)
-    for left in folder.glob(f"{NAME}-*"):  # of the database that was there: they would be read into the backup
-        left.unlink()
-    copy(backup, path)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=folder) as location:
+        migrated = Path(location) / NAME
+        copy(backup, migrated)
+        upgrade_file(migrated)
+        if address:
+            database_copy.fill(address, migrated)
+            return
+        for left in folder.glob(f"{NAME}-*"):  # of the database that was there: they would be read into the backup
+            left.unlink()
+        copy(migrated, path)

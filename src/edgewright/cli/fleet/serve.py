@@ -39,6 +39,7 @@ def command(
         metavar="DAYS",
         help="How long to keep reports and their items.",
     ),
+    migrate: bool = option(help="Migrate the database of an older version first, after a backup in DIR/backups."),
     broker: str = option(metavar="URL", help="MQTT broker that announces updates to devices."),
     broker_ca: Path | None = option(help="CA certificates to trust for the broker, in PEM."),
 ) -> int:
@@ -51,15 +52,22 @@ def command(
     server answers. Give all of them the same --report-every and --keep.
     """
     with loading():
-        from edgewright.fleet.repository.folder import open_fleet
+        from edgewright.fleet.repository.folder import DATABASE, open_fleet
         from edgewright.fleet.server.control_plane import Limits, open_plane
         from edgewright.fleet.server.database import postgres
         from edgewright.fleet.server.database.copy import move
+        from edgewright.fleet.server.database.upgrade import upgrade
         from edgewright.fleet.server.http_server import Listening, serve
     fleet = open_fleet(folder)
+    if fleet.settings.oidc is not None:
+        import edgewright.fleet.server.api.oidc  # noqa: F401 - says at the start which extra is missing
     if database and postgres.address(fleet.folder) != postgres.checked(database, "--database"):
         moved = move(fleet.folder, database)
         click.echo(f"moved to {postgres.shown(database)}: {sum(moved.values()):,} rows")
+    if migrate and (postgres.address(fleet.folder) or (fleet.folder / DATABASE).is_file()):
+        done = upgrade(fleet.folder)
+        if done.steps:
+            click.echo(f"migrated from revision {done.before} to {done.after}; the backup is {done.backup}")
     where = Listening(host, port, tls_cert, tls_key, behind_proxy).checked()
 
     def ready(address: str) -> None:
@@ -67,7 +75,8 @@ def command(
 
     with ExitStack() as stack:
         days = keep * 86_400.0
-        more: dict[str, Any] = {"limits": Limits(wait=report_every, keep=days, keep_items=days)}
+        limits = Limits(wait=report_every, keep=days, keep_items=days)
+        more: dict[str, Any] = {"limits": limits, "behind_proxy": behind_proxy}
         if broker:
             from edgewright.fleet.server.mqtt.publisher import NewsPublisher
 

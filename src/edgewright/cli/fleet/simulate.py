@@ -13,6 +13,7 @@ import msgspec
 
 from edgewright.cli.interrupt import loading
 from edgewright.cli.output import print_json
+from edgewright.cli.rollouts._plan_file import read_plan
 from edgewright.schema.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _PARTS = 1000
         "them."
     ),
 )
+@click.option("--plan", "plan", type=click.Path(path_type=Path), metavar="FILE",
+              help="Plan file, as for 'fleet rollout start'; its default plan without one.")  # fmt: skip
 @click.option(
     "--report-every",
     "wait",
@@ -52,11 +55,13 @@ _PARTS = 1000
 @click.option("--faults", "--list", "listed", is_flag=True, help="List the faults and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    number: int, days: float | None, broken: tuple[str, ...], wait: float, seed: int, out: Path | None, listed: bool,
-    as_json: bool,
+    number: int, days: float | None, broken: tuple[str, ...], plan: Path | None, wait: float, seed: int,
+    out: Path | None, listed: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Simulate the rollout of a new release to N devices with injected faults, and report the outcome.
 
+    The rollout follows the plan of 'fleet rollout start' without options, or --plan. In place of a plan's cohorts,
+    simulated devices have made-up tags: all of them those of cohorts that every stage names, a tenth each other one.
     The agents, the control plane, its gates and the signed metadata are the real ones; network, disk, clocks and the
     models' behaviour are simulated. The same seed gives the same result, byte for byte. Exits with 1 if an invariant is
     violated.
@@ -70,7 +75,9 @@ def command(
         _list({name: one.words for name, one in known_faults().items()}, as_json)
         return 0
     (name, rate), *also = map(_rated, broken)
-    settings = Settings(devices=number, days=days, fault=name, rate=rate, also=tuple(also), seed=seed, wait=wait)
+    settings = Settings(
+        devices=number, days=days, fault=name, rate=rate, also=tuple(also), plan=read_plan(plan), seed=seed, wait=wait
+    )
     check_days(settings)
     if out is not None:
         _folder(out)

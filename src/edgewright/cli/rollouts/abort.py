@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from edgewright.cli.fleet._api_options import ApiOptions
 from edgewright.cli.options import argument, declare, option
 
@@ -18,9 +20,12 @@ def command(
     """Abort a rollout for good; the next attempt is a new release.
 
     PLAN is optional if one rollout is in progress. With --revert, devices go back even if they were offline for so long
-    that everything else has expired, and outside of maintenance windows.
+    that everything else has expired, and outside of maintenance windows. The online keys sign it, so it takes effect at
+    once; `fleet rollout confirm` then signs it with the offline keys.
     """
     from edgewright.cli.rollouts._output import steer
     from edgewright.schema.fleet_watch import AbortRollout
 
     steer(api, plan, "abort", AbortRollout(why=why[:400], revert=revert), as_json)
+    if not as_json:
+        click.echo("Make it permanent against stolen online keys: edgewright fleet rollout confirm PLAN --keys PATH")

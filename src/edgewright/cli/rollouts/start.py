@@ -14,14 +14,13 @@ import msgspec
 from edgewright.cli.fleet._api_options import ApiOptions, part, print_json
 from edgewright.cli.fleet._folder import KEYS, PASSPHRASES, passphrases
 from edgewright.cli.options import declare, option
+from edgewright.cli.rollouts._plan_file import read_plan
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.fleet.protocol.plans.parser import PlanOptions
+    from edgewright.fleet.protocol.plans.options import PlanOptions
     from edgewright.fleet.server.api.client import ApiClient
     from edgewright.schema.fleet_plan import Plan, Release
-
-_USUAL_STAGES = "canary:1%,10%,50%,100%"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,9 @@ class StartOptions:
         "--gate", metavar="TEXT",
         help="Condition such as alarms<=5, failed<=30% or latency<=x2 (relative to devices with the old release).",
     )  # fmt: skip
-    quorum: int = option(type=click.IntRange(1), default=5, help="Devices that a gate needs before it decides.")
+    quorum: int | None = option(
+        type=click.IntRange(1), help="Devices that a gate needs before it decides; 5 by default."
+    )
     cohorts: tuple[str, ...] = option(
         "--cohort", metavar="TEXT",
         help="Only devices with tag=A,B, profile=P, counter=3-5 or device=ID; all conditions must hold.",
@@ -54,12 +55,28 @@ class StartOptions:
         "--window", metavar="TEXT", help="When devices may activate, in UTC, such as 'sat,sun 02:00-05:00'."
     )
     pace: str | None = option(metavar="N/h", help="Largest number of devices that start per hour.")
+    silence: str | None = option(
+        metavar="TIME", help="Time without a report after which a device counts as failed; 30m by default."
+    )
+    unconfirmed: str | None = option(
+        metavar="PERCENT",
+        help="Devices offered the release that may be without confirmed health when a stage ends; 5 % by default, and "
+        "at least one device.",
+    )
+    watch: str | None = option(
+        metavar="TIME", help="Time for which a finished rollout stays under its gates; 7d by default."
+    )
     holdout: str | None = option(
         metavar="PERCENT", help="Percentage of devices that keep the old release until the last stage."
     )
     expires: float | None = option(
         metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days until the plan expires."
     )
+    simulate: bool = option(
+        help="First simulate the plan against the standard faults, and print how many devices each of them would "
+        "reach. A plan under which one goes beyond the stage in which it shows is refused."
+    )
+    anyway: bool = option(help="Start whatever --simulate finds.")
     sign_only: bool = option(help="Sign and publish the plan; start it later with --signed.")
     signed: str | None = option(
         metavar="ID", help="Start this plan, which is already signed: needs no keys and, with --url, no folder."
@@ -82,36 +99,15 @@ def _planned(options: StartOptions) -> Plan:
     Raises:
         InputError: no fleet there, no such release, or a wrong wish.
     """
-    from edgewright.fleet.protocol.layout import DAY
-    from edgewright.fleet.protocol.plans import parser
-    from edgewright.fleet.protocol.plans.validation import check
-    from edgewright.schema.fleet_plan import Plan
+    from edgewright.fleet.protocol.plans.options import make_plan
+    from edgewright.fleet.protocol.plans.validation import check_new
 
     release, back = _release(options.folder, options.which)
-    salt, now = secrets.token_hex(32), time.time()
-    plan_options = _on_top(_file(options.file), options, salt)
-    stages = plan_options.stages or parser.stages(_USUAL_STAGES, parser.seconds(options.dwell, "--dwell"))
-    fields = {
-        field: getattr(plan_options, field)
-        for field in plan_options.__struct_fields__
-        if field not in ("days", "stages")
-    }
-    made = Plan(
-        id=options.name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}",
-        release=release,
-        revert=back,
-        salt=salt,
-        stages=stages,
-        starts=now,
-        expires=now + plan_options.days * DAY,
-        enrolled=now,
-        **fields,
-    )
-    try:
-        plan = msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # names and numbers are checked once more
-    except msgspec.ValidationError as error:
-        raise InputError("a plan", str(error), "the options") from None
-    check(plan)
+    salt = secrets.token_hex(32)
+    plan_options = _on_top(read_plan(options.file), options, salt)
+    name = options.name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}"
+    plan = make_plan(plan_options, release, back, name=name, salt=salt, now=time.time())
+    check_new(plan)
     return plan
 
 
@@ -131,45 +127,37 @@ def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
     return release, releases.revert_of(held, release)
 
 
-def _file(path: Path | None) -> PlanOptions:
-    """Return the plan file; InputError where it cannot be read, or says what a plan cannot."""
-    from edgewright.core.files import os_errors
-    from edgewright.fleet.protocol.plans.parser import PlanOptions
-
-    if path is None:
-        return PlanOptions()
-    try:
-        with os_errors(InputError, "a plan file", path):
-            return msgspec.toml.decode(path.read_bytes(), type=PlanOptions)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError("a plan as TOML", str(error), str(path)) from None
-
-
 def _on_top(plan_options: PlanOptions, options: StartOptions, salt: str) -> PlanOptions:
     """Return the file with the options on top."""
     from edgewright.fleet.protocol.plans import parser
+    from edgewright.fleet.protocol.plans.options import DEFAULT_STAGES
 
     changed: dict[str, Any] = {}
     cohort = parser.cohort(options.cohorts, salt)
-    dwell = parser.seconds(options.dwell, "--dwell")
-    if options.stages:
+    if options.stages or not plan_options.stages:
         named = (parser.CHOSEN,) if cohort else ()
-        changed["stages"] = parser.stages(options.stages, dwell, named, options.open_ones)
+        dwell = parser.seconds(options.dwell, "--dwell")
+        changed["stages"] = parser.stages(options.stages or DEFAULT_STAGES, dwell, named, options.open_ones)
     elif cohort:
-        stages = plan_options.stages or parser.stages(_USUAL_STAGES, dwell)
-        changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(parser.CHOSEN,)) for stage in stages)
+        changed["stages"] = tuple(msgspec.structs.replace(one, cohorts=(parser.CHOSEN,)) for one in plan_options.stages)
     if cohort:
         changed["cohorts"] = {**plan_options.cohorts, parser.CHOSEN: cohort}
     if options.gates:
-        changed["gates"] = tuple(parser.gate(text, options.quorum) for text in options.gates)
-    elif plan_options.gates is parser.USUAL_GATES:
-        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options.quorum) for gate in plan_options.gates)
+        changed["gates"] = tuple(parser.gate(text, options.quorum or plan_options.quorum) for text in options.gates)
+    if options.quorum:
+        changed["quorum"] = options.quorum
     if options.windows:
         changed["windows"] = parser.windows(options.windows)
     if options.pace:
         changed["pace"] = parser.pace(options.pace)
     if options.holdout:
         changed["holdout"] = parser.share(options.holdout, "--holdout")
+    if options.silence:
+        changed["silence"] = parser.seconds(options.silence, "--silence")
+    if options.unconfirmed:
+        changed["unconfirmed"] = parser.share(options.unconfirmed, "--unconfirmed")
+    if options.watch:
+        changed["watch"] = parser.seconds(options.watch, "--watch")
     if options.expires:
         changed["days"] = options.expires
     return msgspec.structs.replace(plan_options, **changed)
@@ -181,8 +169,10 @@ def command(options: StartOptions) -> None:
     """Sign the plan of a release with the offline keys, and start its first stage.
 
     The plan limits what the rollout can do: the control plane only advances, pauses and aborts it. A stage ends when
-    its time is over and every gate passes; a gate that fails with certainty halts the rollout and sends devices back. A
-    plan cannot change: abort it and start another.
+    its time is over, every gate passes and nearly all devices that were offered the release are healthy. A gate that
+    fails halts the rollout and sends devices back. A plan cannot change: abort it and start another.
+
+    With --simulate, the rollout starts only after a simulation of its plan, and on a terminal after you agree.
 
     Signing needs the fleet's folder and its offline keys. Without them, use --url and --signed to start a plan that was
     signed elsewhere.
@@ -191,14 +181,16 @@ def command(options: StartOptions) -> None:
     if name is None:
         plan = _sign(options)
         name = plan.id
-    elif options.sign_only or options.file is not None or options.name is not None or options.which != "latest":
+    elif (
+        options.sign_only or options.simulate or options.file is not None or options.name is not None
+        or options.which != "latest"
+    ):  # fmt: skip
         raise click.UsageError("--signed starts a plan exactly as signed; omit options that change it")
     if options.sign_only:
         click.echo(f"signed {name}; start it: edgewright fleet rollout start --signed {name} --fleet {folder}")
         return
-    api = ApiOptions(fleet=folder, url=options.url, token_file=options.token_file, ca_file=options.ca_file)
-    with api.connect() as client:
-        _begin(client, name, plan, options.as_json)
+    with _api(options).connect() as client:
+        _begin(client, name, options.as_json)
     if plan is not None and not options.as_json:
         click.echo(f"watch it: edgewright fleet rollout status {part(name)} --fleet {folder}")
 
@@ -215,33 +207,39 @@ def _sign(options: StartOptions) -> Plan:
             "Set it with --fleet; or sign the plan on that machine (--sign-only) and start it with --signed ID",
         )  # fmt: skip
     plan = _planned(options)
+    if options.simulate:
+        _simulate(options, plan)
     publish_plan(folder, plan, keys=options.keys, passphrases=passphrases(options.passphrase_files))
     return plan
 
 
-def _begin(client: ApiClient, name: str, plan: Plan | None, as_json: bool) -> None:
+def _simulate(options: StartOptions, plan: Plan) -> None:
+    """Simulate the plan with as many devices as follow its product.
+
+    Raises:
+        InputError: a fault goes too far.
+    """
+    from edgewright.cli.rollouts._simulated import simulate_first
+    from edgewright.fleet.protocol.plans.options import PlanOptions
+    from edgewright.schema.fleet_api import Overview
+
+    fields = {name: getattr(plan, name) for name in plan.__struct_fields__ if name in PlanOptions.__struct_fields__}
+    counters = _api(options).ask(Overview, "GET", "/v1/fleet/overview").counters.get(plan.release.product, {})
+    ask = not options.as_json and not options.anyway
+    simulate_first(PlanOptions(**fields), sum(counters.values()), anyway=options.anyway, ask=ask)
+
+
+def _api(options: StartOptions) -> ApiOptions:
+    return ApiOptions(fleet=options.folder, url=options.url, token_file=options.token_file, ca_file=options.ca_file)
+
+
+def _begin(client: ApiClient, name: str, as_json: bool) -> None:
     """Ask for the first stage, and tells where the rollout stands."""
     from edgewright.cli.rollouts._output import PATH, say
-    from edgewright.schema.fleet_api import Overview
     from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
 
     seen = client.ask(RolloutSeen, "POST", PATH, StartRollout(plan=name))
-    if plan is not None:
-        counters = client.ask(Overview, "GET", "/v1/fleet/overview").counters.get(seen.product, {})
-        _warn(plan, sum(counters.values()))
     if as_json:
         print_json(seen)
     else:
         say(seen)
-
-
-def _warn(plan: Plan, devices: int) -> None:
-    """Say on standard error where a gate will wait for more devices than the first stage can have."""
-    stage = plan.stages[0]
-    within, quorum = devices * stage.percent / 100.0, max((gate.quorum for gate in plan.gates), default=0)
-    if within < quorum:
-        click.echo(
-            f"note: stage {stage.name!r} has about {within:.3g} of {devices} devices and its gates need {quorum}: it "
-            "waits for more devices; for a small fleet start with a larger share, or set --quorum",
-            err=True,
-        )

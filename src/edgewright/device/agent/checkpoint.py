@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import PRIVATE, write_atomic
 from edgewright.device.agent.batch_prediction import Answerer
 from edgewright.device.agent.plan import DetectorPlan
 from edgewright.device.store import reader, startup, stream_state
@@ -104,7 +104,7 @@ class Checkpoint:
     def _write(self, kept: dict[str, SavedState], decided: dict[str, list[Event]]) -> None:
         # In its turn among the events: all that these states know of was stored before.
         data = msgspec.msgpack.encode(_File(_VERSION, (self._store.boot, self._store.sequence), kept, decided))
-        write_atomic(self._path, data + zlib.crc32(data).to_bytes(4, "little"))
+        write_atomic(self._path, data + zlib.crc32(data).to_bytes(4, "little"), PRIVATE)
 
 
 def drift_key(stream: str, answerer: Answerer) -> str:

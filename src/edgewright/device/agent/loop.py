@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from edgewright.device.agent.checkpoint import Checkpoint
 from edgewright.device.agent.commands import Commands
+from edgewright.device.agent.notices import Notices
 from edgewright.device.agent.plan import Plan
 from edgewright.device.agent.process_status import Report, StatusReporter, VitalsReporter
 from edgewright.device.agent.settings import Configured
@@ -25,47 +25,6 @@ from edgewright.device.wall_clock import WallClock
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Event, Packet
 from edgewright.schema.errors import InputError
-
-# What differs between two lines that are the same trouble: what was read, and numbers.
-_OWN = re.compile(r"""['"].*['"]|\d+""", re.DOTALL)
-_MOST = 256
-
-
-class Notices:
-    """Lets the first notice of a kind through and counts those that follow it closely.
-
-    A line at the wrong speed, or a sender without a header, makes a notice of every packet; the store, the outbox and
-    the terminal must not fill with them.
-
-    Args:
-        seconds: in which a kind of notice of one stream is told once.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._told: dict[tuple[str, str], tuple[float, int]] = {}
-
-    def passed(self, packet: Packet, now: float) -> Packet:
-        """Return the packet, without its notice where one of that kind was told shortly before.
-
-        Args:
-            packet: as it came.
-            now: seconds of a clock that never falls back.
-        """
-        if not packet.notice:
-            return packet
-        key = (packet.stream, _OWN.sub("#", packet.notice))
-        then, left = self._told.get(key, (None, 0))
-        if then is not None and now - then < self._seconds:
-            self._told[key] = (then, left + 1)
-            return msgspec.structs.replace(packet, notice="")
-        if len(self._told) >= _MOST:
-            self._told.clear()
-        self._told[key] = (now, 0)
-        if not left:
-            return packet
-        return msgspec.structs.replace(packet, notice=f"{packet.notice} (and {left} more like it before)")
-
 
 _WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
 _SLOW_AGAIN = 60.0
@@ -182,8 +141,10 @@ class Agent:
             return None
         if len(self._streams) >= self._config.streams:
             old, gone = self._streams.popitem(last=False)
+            timed = gone.summaries()
             text = f"forgotten: more than {self._config.streams} streams"
-            timed = [*gone.summaries(), (gone.last, 0, health_event(Health(time=gone.last, what="evicted", text=text)))]
+            if text := self._notices.take("", text, time.monotonic()) if self._live else text:
+                timed.append((gone.last, 0, health_event(Health(time=gone.last, what="evicted", text=text))))
             wall = self._ended_at(gone)
             events += [self._stamped(event, old, wall, gone.last - moment) for moment, _, event in timed]
         self._streams[name] = state

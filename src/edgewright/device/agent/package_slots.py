@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import PRIVATE, private_folder, write_atomic
 from edgewright.core.package import Package, parse_package
 from edgewright.core.predictor import Predictor, package_path
 from edgewright.schema.device_config import PackageEntry
@@ -98,12 +98,13 @@ def keep(store: Path, name: str, data: bytes) -> None:
     folder = store / FOLDER / name
     current = folder / CURRENT
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder.parent)
+        private_folder(folder)
         before = current.read_bytes() if current.exists() else None
     except OSError as error:
         raise OutputError("to keep a copy of the package", error.strerror or str(error), str(folder)) from None
     if before == data:
         return
     if before is not None:
-        write_atomic(folder / PREVIOUS, before)
-    write_atomic(current, data)
+        write_atomic(folder / PREVIOUS, before, PRIVATE)
+    write_atomic(current, data, PRIVATE)

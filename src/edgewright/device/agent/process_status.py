@@ -161,7 +161,7 @@ class StatusReporter:
 
     def __init__(self, config: AgentConfig, keeper: StoreWriter, commands: Commands, report: Report) -> None:
         self._config, self._keeper, self._commands, self._report = config, keeper, commands, report
-        self._began = self._looked = time.monotonic()
+        self._began, self._looked = time.monotonic(), -math.inf
         self._windows = self._events = 0
         self._latency = report.latency.copy()
         self._full = self._large = False
@@ -178,7 +178,7 @@ class StatusReporter:
         return events
 
     def look(self, now: float, streams: int) -> list[Event]:
-        """Commands that failed; once a minute what else is not well; after each stretch a summary."""
+        """Commands that failed; at the start and once a minute what else is not well; after each stretch a summary."""
         failed_commands = [_health("command", f"command {name}: {how}") for name, how in self._commands.look()]
         if now - self._looked < _LOOK:
             return failed_commands

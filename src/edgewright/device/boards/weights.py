@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.core.files import sync_folder, write_atomic
+from edgewright.core.files import PRIVATE, private_folder, sync_folder, write_atomic
 from edgewright.core.package import Package, package_bytes, parse_package
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -77,9 +77,9 @@ def keep(package: Package, folder: Path) -> None:
         if path.exists() and path.read_bytes() == data:
             continue
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             sync_folder(folder.parent)
-        write_atomic(path, data)
+        write_atomic(path, data, PRIVATE)
         older = sorted(folder.glob(f"{weights.layout.hex()[:16]}-*{BACK}"))[:-_KEPT]
         for gone in older:
             gone.unlink(missing_ok=True)

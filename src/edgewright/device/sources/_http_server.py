@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from edgewright.core.request_origin import values_of
+
 _SLOW = 10.0  # seconds after which a sender that says nothing is let go
 _MOST_CONNECTIONS = 32
 _NAME = 200  # characters of a stream's name
@@ -24,8 +26,8 @@ class Taker(Protocol):
     def largest(self) -> int:
         """Bytes of a body."""
 
-    def allowed(self, header: str | None) -> bool:
-        """Return whether a request with this Authorization header may post."""
+    def refusal(self, headers: dict[bytes, list[bytes]]) -> tuple[int, str] | None:
+        """Return status and sentence where a request with these headers may not post."""
 
     def take(self, stream: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Return the status and the answer to a body."""
@@ -46,8 +48,9 @@ class Handler(BaseHTTPRequestHandler):
         """Take rows."""
         until = time.monotonic() + _SLOW
         length = self.headers.get("Content-Length", "")
-        if not self.source.allowed(self.headers.get("Authorization")):
-            self._answer(401, {"error": "expected Authorization: Bearer TOKEN"})
+        given = values_of((name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items())
+        if refused := self.source.refusal(given):
+            self._answer(refused[0], {"error": refused[1]})
         elif self.headers.get("Transfer-Encoding") or not length.isascii() or not length.isdigit():
             self._answer(411, {"error": "expected a Content-Length"})
         elif len(length) > 12 or int(length) > self.source.largest:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from edgewright.core.request_origin import foreign_page, is_foreign_host, own_hosts
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._http_server import Handler, Server
 from edgewright.device.sources._packet import Stamper, notice_of
@@ -89,12 +90,20 @@ class HttpPush(Stream):
         self._server.drop()
         self._server.server_close()
 
-    def allowed(self, header: str | None) -> bool:
-        """Return whether a request with this Authorization header may post."""
-        if self._token is None:
-            return True
-        given = (header or "").encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(given, b"Bearer " + self._token)
+    def refusal(self, headers: dict[bytes, list[bytes]]) -> tuple[int, str] | None:
+        """Return status and sentence where a request with these headers may not post: rules may run commands on rows.
+
+        Without a token, only programs of this machine may: no page that a browser shows here, whatever its name.
+        """
+        hosts = own_hosts(self.port)
+        if self._token is not None:
+            if not hmac.compare_digest(headers.get(b"authorization", [b""])[0], b"Bearer " + self._token):
+                return 401, "expected Authorization: Bearer TOKEN"
+        elif is_foreign_host(headers, hosts, programs=True):
+            return 421, f"expected Host: 127.0.0.1:{self.port} or localhost:{self.port}; set token_file for other names"
+        if why := foreign_page(headers, hosts, programs=True):
+            return 403, f"expected a program, not a page of another site: {why}"
+        return None
 
     def take(self, stream: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Read a body: the status and what to answer."""

@@ -186,7 +186,7 @@ class MqttTopics(Stream):
             self._readers[stream] = (reader, Stamper(stream, self._config.rate))
             if len(self._readers) > self._config.streams:
                 oldest, _ = self._readers.popitem(last=False)
-                self._say(f"more than {self._config.streams} streams: {oldest!r} is forgotten", oldest)
+                self._say(f"more than {self._config.streams} streams: {oldest!r} is forgotten")
         self._readers.move_to_end(stream)
         return self._readers[stream]
 

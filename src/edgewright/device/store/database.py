@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from edgewright.core.files import private_database
+
 Trouble = Literal["full", "corrupt", "readonly", "busy", "other"]
 # Extended codes of sqlite3.h: what a write, a growing shared memory, a sync or a truncation says on a full disk.
 _FULL = {778, 1034, 1546, 4874, 5642}
@@ -31,6 +33,8 @@ Connect = Callable[[Path, bool], Connection]
 
 def connect(path: Path, writable: bool) -> Connection:
     """Return a connection of the standard library; the file is made where it is absent and written."""
+    if writable:
+        private_database(path)
     uri = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
 

@@ -6,6 +6,8 @@ import os
 import resource
 from pathlib import Path
 
+from edgewright.core.files import open_private
+
 
 def rename(old: Path, new: Path) -> None:
     """Rename; durable only after `sync_folder`."""
@@ -19,7 +21,7 @@ def remove(path: Path) -> None:
 
 def append(path: Path, data: bytes) -> None:
     """Append to a file and make that durable."""
-    with path.open("ab") as file:
+    with open_private(path, "ab") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgewright.device.store import entries, startup, write_counter
 from edgewright.device.store.allow_list import AllowList
@@ -23,6 +23,7 @@ _ITEM_KEY = "WHERE priority = ? AND boot = ? AND sequence = ?"
 _TOLD_PRIORITY = PRIORITY["health"]
 _TRIM_SECONDS, _SAVE_SECONDS = 60.0, 600.0
 _ATTEMPTS = 3
+Result = TypeVar("Result")
 NewItem = Callable[[str, dict[str, Any]], Item]
 
 
@@ -81,22 +82,21 @@ class Committer:
         """
         if not self.pending.writes:
             return
-        made_room = False
-        for attempt in range(_ATTEMPTS):
-            try:
-                reported = self._write()
-                break
-            except Exception as error:
-                if attempt == _ATTEMPTS - 1 or not self._mend(trouble(error)):
-                    raise OutputError("to store what was measured", str(error), str(self._folder)) from error
-                made_room = True
-        self._told = reported
+        try:
+            self._told, made_room = self.mended(self._write)
+        except Exception as error:
+            raise OutputError("to store what was measured", str(error), str(self._folder)) from error
         done = [write.done for write in self.pending.writes if write.done]
         self.pending.clear()
         for call in done:
             call()
         self.wear.committed(self.age())
         self.copy_log(always=made_room)
+
+    def remember(self) -> None:
+        """Store what the next boot takes up, in a transaction of its own."""
+        with self.database.transaction():
+            self.save()
 
     def copy_log(self, always: bool = False) -> None:
         """Copy the log into the database once it is long; where the disk is too full for that, room is made."""
@@ -107,6 +107,16 @@ class Committer:
             # The database cannot grow: room is made while the log still can.
             if trouble(error) == "full":
                 self._mend("full")
+
+    def mended(self, work: Callable[[], Result]) -> tuple[Result, bool]:
+        """Do it, again after each mending; return its result, and whether something was mended."""
+        for attempt in range(_ATTEMPTS - 1):
+            try:
+                return work(), attempt > 0
+            except Exception as error:
+                if not self._mend(trouble(error)):
+                    raise
+        return work(), True
 
     def save(self) -> None:
         """Within a transaction: what the next boot takes up."""

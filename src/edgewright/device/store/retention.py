@@ -8,9 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgewright.device.store import file_operations
+from edgewright.core.files import open_private
+from edgewright.device.store import file_operations, stream_state
 from edgewright.device.store.database import Database
 from edgewright.device.store.write_counter import WriteCounter
+from edgewright.schema.device import PRIORITY
+from edgewright.schema.errors import OutputError
 from edgewright.schema.store import ASIDE, RAW_PRIORITY, Limits, StoreConfig
 
 BALLAST_FILE = "ballast"
@@ -20,44 +23,50 @@ _MARGIN = 4 << 20
 
 
 class Ballast:
-    """Room held in `folder`; `wanted` bytes, 0 for none."""
+    """Room held in `folder`; `wanted` bytes, 0 for none. A full disk gets it back in two steps.
+
+    The first step leaves a quarter: deleting needs room in the log, and when there is none, nothing can go any more.
+    """
 
     def __init__(self, folder: Path, wanted: int) -> None:
-        self.path, self.wanted = folder / BALLAST_FILE, wanted
+        self.path, self.wanted, self.reserve = folder / BALLAST_FILE, wanted, wanted // 4
 
     def hold(self, spare: int = _SPARE) -> bool:
-        """Take the room where there is so many times as much; whether it is held."""
-        if file_operations.size(self.path) >= self.wanted:
-            return True
+        """Take the room where there is so many times as much, else the quarter; whether all of it is held."""
         space = os.statvfs(self.path.parent)
-        if space.f_bavail * space.f_frsize < spare * self.wanted:
-            return False
-        try:
-            with self.path.open("wb") as file:
-                # Blocks are reserved, not written: the flash does not wear.
-                os.posix_fallocate(file.fileno(), 0, self.wanted)
-        except OSError:
-            self.release()
-            return False
-        return True
+        free, held = space.f_bavail * space.f_frsize, file_operations.size(self.path)
+        size = self.wanted if free >= spare * self.wanted else self.reserve if free >= spare * self.reserve else 0
+        if held < size:
+            try:
+                with open_private(self.path, "ab") as file:
+                    # Blocks are reserved, not written: the flash does not wear.
+                    os.posix_fallocate(file.fileno(), 0, size)
+                held = size
+            except OSError:
+                with suppress(OSError):
+                    self.path.unlink(missing_ok=True)
+                return False
+        return held >= self.wanted
 
     def tight(self) -> bool:
         """Return whether the disk itself is nearly full, not only the quota."""
         space = os.statvfs(self.path.parent)
         return space.f_bavail * space.f_frsize < _SPARE * self.wanted + _MARGIN
 
-    def release(self) -> bool:
-        """Give the room up; whether there was any."""
-        held = file_operations.size(self.path) > 0
+    def release(self) -> int:
+        """Give up all but the quarter, then the quarter; the bytes given up."""
+        held = file_operations.size(self.path)
+        left = self.reserve if held > self.reserve else 0
         with suppress(OSError):
-            self.path.unlink(missing_ok=True)
-        return held
+            os.truncate(self.path, left) if left else self.path.unlink(missing_ok=True)
+        return held - file_operations.size(self.path)
 
 
 _DAY = 86400.0
 _BATCH = 64
 # Made free at once on a full disk, so that the next commit does not meet the same: of raw rows, and of anything.
 _STEP, _LITTLE = 256 << 10, 16 << 10
+_NOT_ALARM = "kind != 'alarm'"
 
 
 class TableSizes:
@@ -118,13 +127,15 @@ class TableSizes:
             pass
 
     def make(self, needed: int) -> bool:
-        """On a full disk or quota: gives the ballast up and deletes the least needed; whether something went.
+        """Make room on a full disk or in a full quota; return whether another commit may now succeed.
 
-        Rows go first, then the outbox's lowest priorities that are raw, then events (what has to leave of them waits
-        in the outbox), and the outbox last.
+        A full disk gets the ballast back first. Raw rows go next, then events that are no alarms and what was learnt of
+        the streams, then items of the outbox that are no alarms, then stored copies of alarms. An alarm that waits to
+        be sent goes for the quota only: on a full disk, the new one waits in memory.
         """
         tight = self._ballast.tight()
-        gave = self._ballast.release()
+        # Released bytes help the disk alone: a database at its quota may not grow into them.
+        released = self._ballast.release() if tight else 0
         with suppress(Exception):
             self._wear.checkpoint(self._age(), always=True)
         enough, freed = needed * 2 + _LITTLE, 0
@@ -134,11 +145,30 @@ class TableSizes:
                 step := self._oldest("rows") or self.drop("disk", _BATCH, RAW_PRIORITY)
             ):
                 freed += step
-            while freed < enough and (step := self._oldest("events") or self.drop("disk", _BATCH)):
+            freed += released
+            # With the last of the ballast, what is not urgent makes room for it again.
+            calm = enough if released > self._ballast.reserve else enough + 2 * self._ballast.reserve * tight
+            while freed < calm and (step := self._oldest("events", which=_NOT_ALARM)):
+                freed += step
+            if freed < calm and tight:
+                freed += self._forget_learnt()
+            while freed < calm and (step := self.drop("disk", _BATCH, PRIORITY["alarm"] + 1)):
+                freed += step
+            while freed < enough and (step := self._oldest("events")):
+                freed += step
+            while not tight and freed < enough and (step := self.drop("disk", 1)):
                 freed += step
         if tight:
             self._shrink()
-        return gave or freed > 0
+        return freed > 0
+
+    def _forget_learnt(self) -> int:
+        """Delete the file of what was learnt, which is derived from rows and events; its bytes."""
+        folder = self._ballast.path.parent
+        held = stream_state.held(folder)
+        with suppress(OutputError):
+            stream_state.remove(folder)
+        return held - stream_state.held(folder)
 
     def _shrink(self) -> None:
         """Give free pages back to the disk, few at a time, since the log grows by those that move."""
@@ -205,9 +235,9 @@ class TableSizes:
             return 0
         return self._oldest(table, older=self._age() - limits.days * _DAY)
 
-    def _oldest(self, table: str, excess: int = 1 << 62, older: float = float("inf")) -> int:
+    def _oldest(self, table: str, excess: int = 1 << 62, older: float = float("inf"), which: str = "TRUE") -> int:
         found = self._database.execute(
-            f"SELECT id, size FROM {table} WHERE age < ? ORDER BY id LIMIT ?",  # noqa: S608
+            f"SELECT id, size FROM {table} WHERE age < ? AND {which} ORDER BY id LIMIT ?",  # noqa: S608
             (older, _BATCH),
         )
         gone, last, count = 0, None, 0
@@ -216,6 +246,6 @@ class TableSizes:
                 break
             gone, last, count = gone + size, location, count + 1
         if last is not None:
-            self._database.execute(f"DELETE FROM {table} WHERE id <= ?", (last,))  # noqa: S608
+            self._database.execute(f"DELETE FROM {table} WHERE id <= ? AND {which}", (last,))  # noqa: S608
             self.removed(table, count, gone)
         return gone

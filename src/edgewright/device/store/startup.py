@@ -6,6 +6,7 @@ import fcntl
 from pathlib import Path
 from typing import IO
 
+from edgewright.core.files import open_private, private_folder
 from edgewright.device.store import file_operations, recovery, stream_state, tables
 from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Connect, Database, trouble
@@ -31,8 +32,8 @@ def lock(folder: Path) -> IO[str]:
         OutputError: it cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / LOCK_FILE).open("a")
+        private_folder(folder)
+        handle = open_private(folder / LOCK_FILE, "a")
     except (FileExistsError, NotADirectoryError):
         raise InputError("a folder for the store", "a file", str(folder)) from None
     except OSError as error:

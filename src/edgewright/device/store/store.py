@@ -204,9 +204,8 @@ class Store:
             try:
                 self.commit()
                 self.committer.copy_log(always=True)
-                with self.database.transaction():
-                    self.committer.save()
-                self.identity.end()
+                self.committer.mended(self.committer.remember)
+                self.committer.mended(self.identity.end)
             except EdgewrightError:
                 raise
             except Exception as error:

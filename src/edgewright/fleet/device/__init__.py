@@ -1,1 +1,1 @@
-"""On the device: follows signed plans, keeps two slots, watches a new package through its trial and goes back."""
+"""The agent on the device: follows signed plans, keeps two package slots, runs trials and rolls back."""

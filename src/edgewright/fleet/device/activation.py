@@ -1,4 +1,4 @@
-"""A tested release becomes the active one: after leave where the stage is gated, in one transaction."""
+"""Activates a tested release in one transaction; in a gated stage only with the control plane's permission."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgewright.schema.fleet_report import Intent
 
 
 class Activator:
-    """Asks for leave and activates.
+    """Requests permission and activates a release.
 
     Args:
-        state, slots, control, clock, chance: ports; without `control` nothing gated is activated.
-        guard: starts what is active.
-        config: paces.
+        state, slots, control, clock, chance: ports; without `control` no release of a gated stage is activated.
+        guard: starts the active package.
+        config: intervals.
     """
 
     def __init__(
@@ -34,15 +34,15 @@ class Activator:
     ) -> None:
         self._state, self._slots, self._control, self._clock, self._guard = state, slots, control, clock, guard
         self.pace = Pace(chance, config.poll, config.slowest)
-        # Not kept through a restart: a leave holds for a while of the clock that ends with the process.
-        # Plan, counter and end of a leave. Not kept through a restart: it holds for a while of the clock that ends with
-        # the process.
+        # A permission is not kept through a restart: it is valid for a time of the monotonic clock, which ends with the
+        # process.
+        # Plan, counter and end of the permission.
         self._leave: tuple[str, int, float] = ("", 0, 0.0)
         self._asked = ("", 0)
         self.why = ""
 
     def may(self, release: Release, plan: Plan, verdict: Verdict) -> bool:
-        """Return whether the release may be activated now, in a stage that may be gated.
+        """Return whether the release may be activated now; requests permission in a gated stage.
 
         Raises:
             OutputError: the state cannot be written.
@@ -53,7 +53,7 @@ class Activator:
         if self._leave[:2] == (plan.id, release.counter) and now < self._leave[2]:
             return True
         if (plan.id, release.counter) != self._asked and not self.pace.failures:
-            self.pace.at_once(now)  # the wait was for another one; where nobody answers it goes on, whatever is asked
+            self.pace.at_once(now)  # the wait was for another release; a pause after failures stays
         if now < self.pace.due:
             return False
         return self._ask(release, plan, verdict)
@@ -75,7 +75,7 @@ class Activator:
             self.pace.away(now, error.wait)
             return False
         except InputError as error:
-            self._state.change(quarantined=str(error))
+            self._state.shut_out(error)
             return False
         self._state.set_nonce(allowed.nonce)
         if not allowed.go:
@@ -87,14 +87,14 @@ class Activator:
         return True
 
     def activate(self, release: Release, plan: Plan, verdict: Verdict) -> None:
-        """Activate the other slot and start its process. A rollback is confirmed at once.
+        """Activate the other slot and start its process. A rollback is confirmed immediately.
 
         Raises:
             OutputError: the state cannot be written; nothing has changed.
         """
         held, wall = self._state.held, self._clock.wall()
         if release.counter < held.floor or release.counter in held.burned:  # whatever was decided before
-            self.why = f"release {release.counter} is older than what may run here, or failed here"
+            self.why = f"release {release.counter} is below this device's floor or failed on it before"
             return
         done = [self._state.tell("activated", release.counter, plan.id, wall)]
         trial = None
@@ -105,11 +105,21 @@ class Activator:
         else:
             trial = Trial(
                 plan=plan.id, stage=verdict.stage, counter=release.counter, previous=held.active, before=held.counter,
-                plan_before=held.plan, limits=plan.trial,
+                plan_before=held.plan, limits=plan.trial, environment=held.environment,
             )  # fmt: skip
-        self._leave, self._asked = ("", 0, 0.0), ("", 0)  # who activates again asks at once
+        carried = held.fetched.environment if held.fetched is not None else ""
+        environment = held.environment_before if verdict.back else carried or held.environment
+        self._leave, self._asked = ("", 0, 0.0), ("", 0)  # the next activation requests permission immediately
         self._state.change(
-            done, active=held.other, counter=release.counter, plan=plan.id, trial=trial, floors=floors, fetched=None
+            done,
+            active=held.other,
+            counter=release.counter,
+            plan=plan.id,
+            trial=trial,
+            floors=floors,
+            fetched=None,
+            environment=environment,
+            environment_before=held.environment,
         )
         if verdict.back:
             self._slots.raise_floor(self._state.held.floor)

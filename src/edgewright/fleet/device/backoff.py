@@ -1,21 +1,21 @@
-"""When to try again: with chance in it, slower after each failure, so that many devices do not come at once."""
+"""Randomised retry times with backoff, so that many devices do not send requests at the same moment."""
 
 from __future__ import annotations
 
 from edgewright.fleet.protocol.ports import Chance, Clock
 
 LEAST = 60.0
-"""Seconds by which the time of day must have moved against the clock that never falls; less is trimming."""
+"""Seconds by which the wall clock must differ from the monotonic clock; smaller differences are normal adjustments."""
 
 
 class ClockJump:
-    """Watches a device's two clocks. A machine that slept sets nothing: both of them went on meanwhile.
+    """Detects that a device's wall clock was set. Suspending the machine does not count: both clocks continue.
 
-    A device whose clock is far ahead refuses all news as expired, and looks ever more seldom, up to once an hour; over
-    TLS the same goes for one that is behind. Once the time service has set the clock that wait has no reason any more.
+    A device whose clock is far ahead refuses all news as expired and polls less and less often, down to once an hour;
+    over TLS the same happens if the clock is behind. After the time service sets the clock, the device need not wait.
 
     Args:
-        clock: of the device.
+        clock: the device's clock.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -23,7 +23,7 @@ class ClockJump:
         self._difference = self._now()
 
     def __call__(self) -> bool:
-        """Return whether the clock was set since it was asked last."""
+        """Return whether the clock was set since the last call."""
         before, self._difference = self._difference, self._now()
         return abs(self._difference - before) > LEAST
 
@@ -32,20 +32,20 @@ class ClockJump:
 
 
 BACK = 120.0
-"""Seconds at most between two tries while nobody answers: all devices are back so soon after an outage. Where they poll
-every minute, their tries are fewer than the polls that a server bears anyway."""
+"""Longest pause in seconds between attempts without an answer; all devices are back this soon after an outage. With
+one poll per minute, these attempts are fewer than the normal polls."""
 _DOUBLINGS = 16
 _LONGEST_ASKED = 3600.0
 
 
 class Pace:
-    """One kind of request.
+    """The schedule of one kind of request.
 
     Args:
-        chance: spreads the times.
-        every: seconds between two that go well.
-        slowest: longest time after failures.
-        first: seconds from which the time after a failure doubles; None for `every`.
+        chance: random numbers that spread the times.
+        every: seconds between two successful requests.
+        slowest: longest pause after failures, in seconds.
+        first: first pause after a failure in seconds, which then doubles; None for `every`.
     """
 
     def __init__(self, chance: Chance, every: float, slowest: float, first: float | None = None) -> None:
@@ -61,7 +61,7 @@ class Pace:
         self.due = now + self._every * self._chance.share()
 
     def at_once(self, now: float, within: float = 0.0) -> None:
-        """Schedule the next attempt at random within so many seconds."""
+        """Schedule the next attempt at random within `within` seconds."""
         self.due = min(self.due, now + within * self._chance.share())
 
     def good(self, now: float, wait: float | None = None) -> None:
@@ -76,11 +76,11 @@ class Pace:
         self.due = now + max(longest * (0.5 + 0.5 * self._chance.share()), wait or 0.0)
 
     def away(self, now: float, wait: float | None = None) -> None:
-        """Nobody answered, or the other side asked to come again in `wait` seconds, which counts up to an hour.
+        """Schedule a retry after no answer, or after a request to retry in `wait` seconds (at most an hour).
 
-        The pause is drawn evenly between half the first one (or `wait`) and three times the last, up to `BACK`:
-        decorrelated jitter (M. Brooker, Exponential Backoff and Jitter, 2015). Devices that failed in one moment come
-        back apart, and one that is refused again and again, as in an overload, comes more seldom.
+        The pause is uniform between half the first one (or `wait`) and three times the last one, up to `BACK`:
+        decorrelated jitter (M. Brooker, Exponential Backoff and Jitter, 2015). Devices that failed at the same moment
+        retry at different times, and a device that is refused repeatedly, as in an overload, retries less often.
         """
         self.failures += 1
         wait = min(wait, _LONGEST_ASKED) if wait else None
@@ -90,6 +90,6 @@ class Pace:
         self._asked, self.due = now + (wait or 0.0), now + self._pause
 
     def heard(self, now: float) -> None:
-        """Retry now because the other side responded, but not before it allowed."""
+        """Retry now because the server responded, but not before the time that it requested."""
         if self.failures:
             self.due = min(self.due, max(now, self._asked))

@@ -1,8 +1,8 @@
-"""A process that looks at boards once and ends: `python -m edgewright.fleet.device.board_process PARENT`.
+"""A process that checks boards once and exits: `python -m edgewright.fleet.device.board_process PARENT`.
 
-It reads a `BoardRound` on standard input and says a `BoardSeen` a line. It reads packages and talks to lines, for which
-the agent has neither the memory nor the time: whatever becomes of it, the agent and the model's process go on. Nobody
-else imports this module, since it needs NumPy.
+It reads a `BoardRound` from standard input and writes one `BoardSeen` per line. Reading packages and talking to serial
+lines needs memory and time that the agent does not have; if this process fails, the agent and the model's process
+continue. No other module imports this one, because it needs NumPy.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from edgewright.schema.errors import EdgewrightError
 
 Tell = Callable[[BoardSeen], None]
 _AT_ONCE = 8
-"""Boards that are asked at the same time."""
+"""Number of boards that are checked at the same time."""
 
 
 def main(arguments: list[str]) -> int:
-    """Carries out one round; exit code 3 where the agent is gone, else 0."""
+    """Carry out one round; return exit code 3 if the agent has exited, else 0."""
     if arguments:
-        # It ends with the agent, also where that is killed: two would be in each other's way on a line.
+        # Exit together with the agent, even if that is killed: two processes would disturb each other on a line.
         ctypes.CDLL(None).prctl(1, 9)
         if os.getppid() != int(arguments[0]):
             return 3
@@ -49,11 +49,11 @@ def main(arguments: list[str]) -> int:
 
 
 def carry_out(board_round: BoardRound, tell: Tell) -> None:
-    """Look at every board of a round.
+    """Check every board of a round.
 
     Args:
-        board_round: as the agent says it.
-        tell: takes how each board is, from several threads; the last word of each ends its part.
+        board_round: the agent's request.
+        tell: receives the state of each board, from several threads; the last state of a board is final.
     """
     try:
         package = read_package(Path(board_round.package))

@@ -1,8 +1,8 @@
-"""Boards behind a device: each gets the weights of the release that the device has confirmed, and is watched.
+"""Updates of the boards behind a device: each receives the weights of the device's confirmed release.
 
-What becomes of them never holds up the device: a process asks them (`handing`), and this only says when, of whom, and
-what is kept of the answers. How a board is lies in the agent's file; what the board should have follows from the active
-slot. So a device that goes back takes its boards along, and an agent that was killed goes on where they are.
+Boards never block the device: a separate process talks to them (`board_process`), and this module only schedules it and
+stores its results. The state of each board is in the agent's file; its desired weights follow from the active slot. If
+the device rolls back, its boards do too, and an agent that was killed continues from their current state.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from edgewright.schema.boards import FAILED, SETTLED, WORDS, BoardAsk, BoardEntr
 
 _MODULE = "edgewright.fleet.device.board_process"
 _SILENT = 300.0
-"""Seconds without a word after which it is ended: a verification takes at most a few, and parts of files are told."""
+"""Seconds without output after which the process is killed: verification takes a few, and transfers report progress."""
 
 
 class BoardProcess:
     """Updates boards in a process of its own.
 
     Args:
-        wake: called, from another thread, when it said something.
-        silent: seconds as above.
+        wake: called from another thread when the process has reported something.
+        silent: seconds without output after which the process is killed.
     """
 
     def __init__(self, wake: Callable[[], None], silent: float = _SILENT) -> None:
@@ -72,7 +72,7 @@ class BoardProcess:
         return found
 
     def busy(self) -> str | None:
-        """Return whether the process works."""
+        """Return None while the process runs; afterwards its error, empty for none."""
         process = self._process
         if process is None:
             return self._why
@@ -117,7 +117,7 @@ _NEVER = float("inf")
 
 
 class _Board:
-    """When one board is to be asked."""
+    """The schedule of one board."""
 
     def __init__(self, entry: BoardEntry, chance: Chance) -> None:
         self.entry = entry
@@ -127,15 +127,15 @@ class _Board:
 
 
 class Boards:
-    """Of one device.
+    """The boards of one device.
 
     Args:
-        entries: as configured.
-        state: keeps how they are.
-        package: file of the package of a slot.
-        ways: folder of ways back.
-        worker: asks them.
-        clock, chance: of the device.
+        entries: the configured boards.
+        state: stores the states of the boards.
+        package: returns the package file of a slot.
+        ways: folder with the packages for rollbacks.
+        worker: process that talks to the boards.
+        clock, chance: ports of the device.
     """
 
     def __init__(
@@ -151,14 +151,14 @@ class Boards:
 
     @property
     def due(self) -> float:
-        """Monotonic seconds at which it wants to be asked again; infinite while a process is asking."""
+        """Monotonic seconds of the next check; infinite while the board process runs."""
         if self._asked or not self._state.held.active:
             return _NEVER
         return min((board.pace.due for board in self._boards.values()), default=_NEVER)
 
     @property
     def why(self) -> str:
-        """A few words about those that are not as they should be; empty where all are."""
+        """Short description of the boards that are not up to date; empty if all are."""
         seen = self.seen()
         odd = [one for one in seen if one.state not in ("confirmed", "idle")]
         if not odd:
@@ -168,16 +168,16 @@ class Boards:
         return f"{len(seen) - len(odd)} of {len(seen)} boards are up to date: {text}{more}"[:300]
 
     def seen(self) -> tuple[BoardSeen, ...]:
-        """How they are now, for a report."""
+        """Return the states of the boards, for a report."""
         lasted = round(max(0.0, self._clock.monotonic() - self._since), 1)
         kept = {one.name: one for one in self._state.held.boards} | self._sending
         return tuple(msgspec.structs.replace(kept[name], seconds=lasted) for name in self._boards if name in kept)
 
     def look(self) -> None:
-        """Take what was said, and asks those whose time it is.
+        """Store the reported states and start a check of the boards that are due.
 
         Raises:
-            OutputError: what was said cannot be kept.
+            OutputError: the states cannot be stored.
         """
         held = self._state.held
         if (of := (held.counter, held.trial is not None)) != self._of:
@@ -191,11 +191,11 @@ class Boards:
             self._ask(wanted)
 
     def close(self) -> None:
-        """Whoever asks is ended; boards bear that at any moment."""
+        """Stop the board process; boards tolerate that at any moment."""
         self._worker.stop()
 
     def _begin(self, of: tuple[int, bool]) -> None:
-        """Another release is active, its trial is over, or the agent has just been started."""
+        """Start over: another release is active, its trial is over, or the agent has just started."""
         self._worker.stop()
         self._asked, self._sending = set(), {}
         now = self._clock.monotonic()
@@ -235,11 +235,11 @@ class Boards:
                 self._hear(seen)
 
     def _over(self) -> None:
-        """Handle the end of the process; boards it said nothing of are asked again later."""
+        """Handle the end of the process; boards without a report are checked again later."""
         why = self._worker.busy()
         if why is None:
             return
-        self._listen()  # it may have said something, and ended, since it was listened to
+        self._listen()  # the process may have reported and exited since the last call
         for name in sorted(self._asked):
             text = why or "the board process exited without reporting this board"
             self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=text))
@@ -258,7 +258,7 @@ class Boards:
             seen = msgspec.structs.replace(seen, **known)
         again = seen.state in ("refused", "unreachable", "trouble")
         if again and before is not None and before.state in FAILED and before.release == seen.release:
-            # What it refused it was not sent again; why it did was said then.
+            # A refused release is not sent again; keep the stored reason.
             seen = before
         if seen.state == "trial":
             if board.until == _NEVER or board.until <= now:
@@ -274,7 +274,7 @@ class Boards:
         self._keep([seen if one.name == seen.name else one for one in self._state.held.boards])
 
     def _keep(self, seen: Sequence[BoardSeen]) -> None:
-        """Durable, and with it, once, that the release failed on a board."""
+        """Store the states durably, with one outcome for each board on which the release failed."""
         held = self._state.held
         plain = tuple(msgspec.structs.replace(one, seconds=0.0) for one in seen)
         if plain == held.boards:

@@ -1,4 +1,4 @@
-"""A release comes into the slot that is not active: fetched with resume, checked, and its test vectors run."""
+"""Downloads a release into the inactive slot with resume, checks it, and runs its test vectors."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from contextlib import closing
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.ports import DeviceConfig, Packages, Runner, Slots
+from edgewright.fleet.device.ports import DeviceConfig, Packages, Runner, Slots, Tested
 from edgewright.fleet.device.state_database import Fetched, State
 from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Trust, Unreachable
-from edgewright.schema.errors import OutputError
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Release
 
-_SOON = 5.0  # seconds after which a download that broke off goes on for the first time
+_SOON = 5.0  # seconds until the first retry of an interrupted download
 
 
 class Downloader:
-    """Brings one release at a time.
+    """Downloads one release at a time.
 
     Args:
         state, slots, runner, trust, packages, clock, chance: ports.
-        config: paces.
-        ending: whether the agent is to end; asked while bytes come.
+        config: intervals.
+        ending: returns whether the agent should exit; called during downloads.
+        prepare: installs the agent that the package of a slot carries; the name of its environment.
     """
 
     def __init__(
         self, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages, clock: Clock,
         chance: Chance, config: DeviceConfig, ending: Callable[[], bool],
+        prepare: Callable[[str], str] = lambda slot: "",
     ) -> None:  # fmt: skip
+        self._prepare = prepare
         self._state, self._slots, self._runner, self._trust = state, slots, runner, trust
         self._packages, self._clock, self._config, self._ending = packages, clock, config, ending
         self.pace = Pace(chance, min(_SOON, config.poll), config.slowest)
@@ -37,10 +40,10 @@ class Downloader:
         self.why = ""
 
     def bring(self, release: Release, plan: Plan) -> bool:
-        """One step further; whether the release is in the slot and has passed its test vectors.
+        """Continue the download; return whether the release is in the slot and has passed its test vectors.
 
         Raises:
-            OutputError: the state cannot be written. Trouble of the slot is waited for.
+            OutputError: the state cannot be written. After a problem with the slot, the next call retries.
         """
         if self._clock.monotonic() < self.pace.due:
             return False
@@ -59,7 +62,7 @@ class Downloader:
         return False
 
     def _whole(self, release: Release) -> bool:
-        """Return whether the slot holds it; its bytes are looked at once."""
+        """Return whether the slot contains the release; its bytes are hashed only once."""
         key = (release.counter, release.sha256)
         if self._sure == key:
             return True
@@ -78,7 +81,7 @@ class Downloader:
         if begun is None or (begun.counter, begun.sha256) != (release.counter, release.sha256):
             self._sure = None
             if self._slots.size(slot):
-                # Remains of another one; emptied before this one is noted, so that the two are never mixed.
+                # Delete the rest of another download before recording this one, so that the two are never mixed.
                 self._slots.write(slot, 0, b"")
             state.change(fetched=Fetched(sha256=release.sha256, counter=release.counter))
         there = self._slots.holds(slot)
@@ -91,7 +94,7 @@ class Downloader:
         return True
 
     def _read(self, slot: str, release: Release) -> bool:
-        """Return bytes for a while; whether all are there."""
+        """Download bytes for the time of one slice; return whether all bytes are there."""
         have = self._slots.size(slot)
         if have > release.length:
             have = 0
@@ -105,13 +108,13 @@ class Downloader:
                     have += len(part)
                     if self._clock.monotonic() >= until or self._ending():
                         break
-        self.why = f"release {release.counter}: {have:,} of {release.length:,} bytes are here"
+        self.why = f"release {release.counter}: {have:,} of {release.length:,} bytes downloaded"
         if 0 < have < release.length and self._clock.monotonic() < until and not self._ending():
             raise Unreachable(f"broken off after {have:,} bytes")
         return have >= release.length
 
     def _damaged(self, release: Release, plan: Plan) -> None:
-        """Drop bytes that differ from the signed ones; download them again later, log it once."""
+        """Drop bytes that differ from the signed ones, report that once, and download them again later."""
         held = self._state.held
         detail = "the received bytes differ from the signed ones"
         before = any(
@@ -124,14 +127,20 @@ class Downloader:
 
     def _tested(self, release: Release, plan: Plan) -> bool:
         held = self._state.held
-        assert held.fetched is not None  # noqa: S101 - `_whole` or `_fetch` have seen to it
+        assert held.fetched is not None  # noqa: S101 - `_whole` or `_fetch` ensures it
         if held.fetched.tested:
             return True
         found = self._runner.test(held.other, plan.trial)
-        wall = self._clock.wall()
+        wall, environment = self._clock.wall(), ""
+        if found.ok:
+            try:
+                environment = self._prepare(held.other)
+            except InputError as error:
+                found = Tested(ok=False, because="start", detail=str(error))
         if found.ok:
             outcome = self._state.tell("tested", release.counter, plan.id, wall)
-            self._state.change([outcome], fetched=msgspec.structs.replace(held.fetched, tested=True))
+            fetched = msgspec.structs.replace(held.fetched, tested=True, environment=environment)
+            self._state.change([outcome], fetched=fetched)
             return True
         because = found.because or "vectors"
         outcome = self._state.tell("refused", release.counter, plan.id, wall, because, found.detail)

@@ -1,4 +1,4 @@
-"""How a device joins a fleet: a key of its own first, then the root that the token names, then an id."""
+"""Enrols a device: creates its key, pins the root that the token names, and receives an id."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FIRST, _SLOWEST = 5.0, 600.0
 
 
 class EnrolledPorts(msgspec.Struct, frozen=True):
-    """What an enrolled device has."""
+    """The ports of an enrolled device."""
 
     trust: Trust
     control: Control
@@ -38,13 +38,13 @@ class EnrolledPorts(msgspec.Struct, frozen=True):
 
 
 class EnrollmentPorts:
-    """Trust, control plane and reporter in one; tries to enrol until it has gone well.
+    """Trust, control plane and reporter of a device that may still be enrolling; retries until it succeeds.
 
     Args:
-        join: enrols, or finds that it was done before.
-        clock, chance: of the device.
+        join: enrols the device, or returns its ports if it is already enrolled.
+        clock, chance: ports of the device.
 
-    The machine runs what the device has meanwhile.
+    Meanwhile the device runs the package that it has.
     """
 
     def __init__(self, join: Callable[[], EnrolledPorts], clock: Clock, chance: Chance) -> None:
@@ -54,10 +54,10 @@ class EnrollmentPorts:
         self._why = "not enrolled yet"
 
     def attempt(self) -> bool:
-        """Enrol where it is time; whether the device is enrolled.
+        """Enrol if an attempt is due; return whether the device is enrolled.
 
         Raises:
-            InputError: refused: a wrong token, or another fleet.
+            InputError: the fleet refused: wrong token, or another fleet.
             OutputError: the storage failed.
         """
         now = self._clock.monotonic()
@@ -81,7 +81,7 @@ class EnrollmentPorts:
         return self._here().trust.refresh()
 
     def held(self) -> Seen:
-        """Return what is held of the fleet; nothing before the enrolment."""
+        """Return the held state of the fleet; empty before the enrolment."""
         if self._joined is None:
             return Seen(standings=None, fresh=False, signed=0.0, versions={}, changed=False)
         return self._joined.trust.held()
@@ -99,15 +99,15 @@ class EnrollmentPorts:
         return self._here().trust.path(release)
 
     def intent(self, intent: Intent) -> Allowed:
-        """Ask the control plane for leave."""
+        """Request permission from the control plane."""
         return self._here().control.intent(intent)
 
     def report(self, report: Report) -> Acknowledged:
-        """Hand a report to the control plane."""
+        """Send a report to the control plane."""
         return self._here().control.report(report)
 
     def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
-        """Send a report where one is due; ask again soon while there is no fleet."""
+        """Send a report if one is due; return seconds until the next call, a few while not enrolled."""
         return _FIRST if self._joined is None else self._joined.reporter.tell(facts, urgent, heard)
 
     def _here(self) -> EnrolledPorts:
@@ -122,11 +122,11 @@ _LARGEST_ROOT = 512_000
 
 
 def device_key(store: Path) -> Ed25519PrivateKey:
-    """Return the device's key, made where there is none; only its owner reads the file.
+    """Return the device's key, creating it if necessary; only the owner can read the file.
 
     Raises:
-        InputError: the file holds something else.
-        OutputError: it cannot be written.
+        InputError: the file contains something else.
+        OutputError: the file cannot be written.
     """
     path = store / KEY_FILE
     if not path.exists():
@@ -151,20 +151,20 @@ def device_key(store: Path) -> Ed25519PrivateKey:
 def enrol(
     store: Path, state: State, transport: Transport, token: Token, *, name: str = "", profile: str = "", version: str
 ) -> Enrolled:
-    """Join the fleet behind an address. Broken off anywhere it can be done again with the same token.
+    """Enrol the device in a fleet. After an interruption, call it again with the same token.
 
     Args:
         store: folder of the device's store.
-        state: that keeps the id.
-        transport: to the fleet.
-        token: one-time.
-        name: of the device for people; the machine's name where it is empty.
-        profile: hardware profile.
-        version: of Edgewright here.
+        state: state that stores the id.
+        transport: transport to the fleet.
+        token: one-time token.
+        name: name of the device for people; empty for the host name.
+        profile: hardware profile; empty for the machine type.
+        version: version of Edgewright on the device.
 
     Raises:
         Unreachable: no answer.
-        InputError: refused, or another fleet than the token names.
+        InputError: the fleet refused, or it is not the fleet that the token names.
         OutputError: the storage failed.
     """
     key = device_key(store)
@@ -173,7 +173,7 @@ def enrol(
         if answer.status != 200:
             raise Unreachable(f"{path}: status {answer.status}")
         root = answer.whole(_LARGEST_ROOT)
-    pin(store / TRUST_FOLDER, root, token.sha256)
+    pin(store / TRUST_FOLDER, root, token.sha256, token.releases)
     answered = HttpControl(transport, key).enrol(
         Enrolment(
             token=token.secret, key=public_text(key), name=_plain(name or socket.gethostname()),

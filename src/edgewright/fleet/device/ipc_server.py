@@ -1,4 +1,4 @@
-"""Where the model's process hands over what may leave: a socket of this machine, one batch at a time."""
+"""A local socket that accepts items for reports from the model's process, one batch at a time."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from edgewright.fleet.device.reports import Outbox
 _LARGEST = 4 << 20
 _ITEMS = 1000
 _FULL_BYTES, _FULL_ITEMS = 32 << 10, 128
-"""Half of what the outbox puts into one batch: so much says that more waits behind it."""
+"""Half of the outbox's batch limits: a batch of this size means that more items wait."""
 _PATIENCE = 1000.0
 _TALK = 10.0
 _LOOK = 1.0
-"""Seconds between two looks whether the sender of a batch still waits: it hangs up where it has an alarm to bring."""
+"""Seconds between two checks whether the sender still waits: it closes the connection to send an alarm first."""
 
 
 class _Peek(msgspec.Struct, frozen=True):
-    """What is asked of an item before it is passed on as it is: whether it is one, the fleet says."""
+    """The fields of an item that the agent reads before it forwards the item unchanged; the fleet validates it."""
 
     boot: int
     sequence: int
@@ -37,20 +37,20 @@ class _Peek(msgspec.Struct, frozen=True):
 
     @property
     def alarm(self) -> bool:
-        """Whether it must not wait."""
+        """Whether the item is an alarm, which must not wait."""
         return isinstance(self.body, dict) and self.body.get("kind") == "alarm"
 
 
 class IpcServer(Outbox):
-    """Takes items of the model's process.
+    """Accepts items from the model's process.
 
     Args:
-        path: of the socket, in a folder that only this user enters.
-        wake: called, from another thread, when something waits that should not.
-        patience: seconds for which a batch waits for the next report before its sender is told to come again.
+        path: path of the socket, in a folder that only this user can access.
+        wake: called from another thread when an item should not wait.
+        patience: seconds that a batch waits for the next report before its sender must retry.
 
     Raises:
-        OSError: the socket cannot be made.
+        OSError: the socket cannot be created.
     """
 
     def __init__(self, path: Path, wake: Callable[[], None], patience: float = _PATIENCE) -> None:
@@ -72,44 +72,44 @@ class IpcServer(Outbox):
         self._thread.start()
 
     def urgent(self) -> bool:
-        """Return an alarm waits."""
+        """Return whether an alarm waits."""
         with self._changed:
             return self._alarm
 
     def backlog(self) -> bool:
-        """Return a full batch waits, or one that came after a full one."""
+        """Return whether a full batch waits, or a batch that followed a full one."""
         with self._changed:
             return self._backlog
 
     def offered(self) -> Sequence[msgspec.Raw]:
-        """Return the batch that waits now."""
+        """Return the waiting batch."""
         with self._changed:
             self._given = self._batch
             return [raw for _, raw in self._batch]
 
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
-        """Its sender is told what is durable; one that came since then waits on."""
+        """Tell the sender of the offered batch which items are durable; a newer batch keeps waiting."""
         with self._changed:
             if self._batch and self._batch is self._given:
                 self._durable = set(durable) & {place for place, _ in self._batch}
                 self._changed.notify_all()
 
     def refuse(self, position: tuple[int, int], why: str) -> None:
-        """Its sender is told that the fleet will never take this item; of the others nothing is known to be durable."""
+        """Tell the sender that the fleet permanently rejects this item; no other item is confirmed as durable."""
         with self._changed:
             if position in (known for known, _ in self._batch):
                 self._durable, self._refused = set(), {position: why}
                 self._changed.notify_all()
 
     def release(self) -> None:
-        """Who waits is told that nothing is durable yet: the model's process is about to end."""
+        """Answer a waiting sender that nothing is durable yet, because the model's process is about to exit."""
         with self._changed:
             if self._batch:
                 self._durable, self._released = set(), True
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Who waits is told that nothing is durable; nobody else is let in."""
+        """Answer a waiting sender that nothing is durable, and close the socket."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -132,7 +132,7 @@ class IpcServer(Outbox):
                     plug.sendall(msgspec.json.encode(self._offer(_read(plug), plug)))
 
     def _offer(self, content: bytes, plug: socket.socket) -> Acknowledgement:
-        """Wait until a report carried the batch, its sender hangs up, or patience ends."""
+        """Wait until a report has delivered the batch, the sender disconnects, or the patience ends."""
         batch, alarm = [], False
         for line in content.splitlines()[:_ITEMS]:
             try:
@@ -165,9 +165,9 @@ class IpcServer(Outbox):
 
 
 def _gone(plug: socket.socket) -> bool:
-    """Return whether the other side has hung up, not only said all that it had to say."""
+    """Return whether the sender has closed the connection completely, not only its sending half."""
     look = select.poll()
-    look.register(plug, 0)  # that it hung up is told unasked
+    look.register(plug, 0)  # poll always reports POLLHUP
     return bool(look.poll(0))
 
 
@@ -183,7 +183,7 @@ def _read(plug: socket.socket) -> bytes:
 
 
 def _user(plug: socket.socket) -> int:
-    """Who is on the other side."""
+    """Return the user id of the connected process."""
     size = struct.calcsize("3i")
     found: int = struct.unpack("3i", plug.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
     return found

@@ -1,4 +1,4 @@
-"""The model's process: `edgewright device run` with the package of a slot, heard over a socket as systemd would."""
+"""The model's process: `edgewright device run` with a slot's package, monitored over systemd's notify protocol."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Vitals
 
-# It ends with the agent, also where that is killed: two would be in each other's way.
+# The process exits together with the agent, even if that is killed: two would disturb each other.
 _MAIN = (
     "import ctypes,os,sys;p=int(sys.argv.pop(1));"
     "ctypes.CDLL(None).prctl(1,9);os.getppid()==p or os._exit(3);"
     "from edgewright.cli.main import main;main()"
 )
-_READY, _SIGN = 120.0, 60.0  # seconds until the first sign of life, and between two
+_READY, _SIGN = 120.0, 60.0  # timeouts in seconds for the first notification, and between two
 _END = 15.0
 _VITALS = 2.0
 _LARGEST = 65_536
@@ -42,16 +42,16 @@ class ModelProcess:
     """Runs packages as processes (`fleet.device.ports.Runner`).
 
     Args:
-        slots: where packages lie.
-        arguments: of `edgewright device run`, without the package.
-        folder: that only this user enters, for the socket.
-        environment: more of it.
-        hear: takes what the process says on its standard error.
-        before_end: called before the process is told to end, and again and again until it has.
-        ready, sign: seconds as above.
+        slots: slots with the packages.
+        arguments: arguments of `edgewright device run`, without the package.
+        folder: folder for the socket that only this user can access.
+        environment: additional environment variables.
+        hear: receives the standard error output of the process.
+        before_end: called before the process is asked to exit, and repeatedly until it has exited.
+        ready, sign: timeouts in seconds for the first notification, and between two.
 
     Raises:
-        OSError: the socket cannot be made.
+        OSError: the socket cannot be created.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class ModelProcess:
         self._line: str | None = None
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        """Run the test vectors of a package in a process with limits of memory and time."""
+        """Run a package's test vectors in a process with memory and time limits."""
         return run_vectors(self._slots.path(slot), limits)
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
-        """End what runs and start the package of a slot.
+        """Stop the running process and start the package of a slot.
 
         Raises:
-            OutputError: no process can be started.
+            OutputError: the process cannot be started.
         """
         self.stop()
         self._vitals, self._line, self._said = Vitals(), None, b""
@@ -104,7 +104,7 @@ class ModelProcess:
                 resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (maximum, maximum))
 
     def stop(self) -> None:
-        """Ask the process to end; kill it after a while."""
+        """Ask the process to exit; kill it after 15 s."""
         process = self._process
         if process is None:
             return
@@ -114,7 +114,7 @@ class ModelProcess:
             until = time.monotonic() + _END
             while process.poll() is None and time.monotonic() < until:
                 self.wait(0.05)
-                self._before_end()  # its last batch, which it offers while it ends, waits for nobody either
+                self._before_end()  # release also the last batch, which the process offers while it exits
             if process.poll() is None:
                 process.kill()
             process.wait()
@@ -124,11 +124,11 @@ class ModelProcess:
         self._process, self._line = None, None
 
     def running(self) -> bool:
-        """Return whether the process lives."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def ended(self) -> str | None:
-        """Return how the process ended by itself; kill one that gives no sign of life."""
+        """Return how the process exited by itself, None if it did not; kill a process that does not respond."""
         self._drain()
         process = self._process
         if process is None or self._line is not None:
@@ -149,7 +149,7 @@ class ModelProcess:
         return self._vitals
 
     def wait(self, seconds: float) -> None:
-        """Until the process says something, somebody wakes the agent, or the time is over."""
+        """Wait until the process reports something, another thread calls `wake`, or the time is over."""
         requested: list[int] = [self._socket.fileno(), self._wake]
         process = self._process
         if process is not None and process.stderr is not None and process.poll() is None:
@@ -163,16 +163,16 @@ class ModelProcess:
 
     @property
     def waker(self) -> int:
-        """Handle that ends `wait` when it is written to, for `signal.set_wakeup_fd`."""
+        """File descriptor for `signal.set_wakeup_fd`; writing to it ends `wait`."""
         return self._woken
 
     def wake(self) -> None:
-        """End `wait`; from any thread or a signal's handler."""
+        """End `wait`, from any thread or signal handler."""
         with suppress(BlockingIOError):
             os.write(self._woken, b".")
 
     def close(self) -> None:
-        """End the process and let go of the socket."""
+        """Stop the process and close the socket."""
         self.stop()
         self._socket.close()
         os.close(self._wake)
@@ -187,7 +187,7 @@ class ModelProcess:
         return f"{how}: {last}" if last else how
 
     def _drain(self) -> None:
-        """Take what the process has said."""
+        """Read the pending notifications and output of the process."""
         with suppress(BlockingIOError):
             while message := self._socket.recv(_LARGEST):
                 self._take(message)

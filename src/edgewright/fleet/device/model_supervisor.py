@@ -1,4 +1,4 @@
-"""The model's process: started, watched through its trial, started again after a crash, and taken back."""
+"""Supervises the model's process: starts it, watches its trial, restarts it after a crash, and rolls back."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from edgewright.schema.fleet_report import Because, Vitals
 
 
 def recover(state: State, slots: Slots, product: str, wall: float) -> str:
-    """Floors from wherever they are highest, an active slot whose bytes are right, and cut-off starts counted.
+    """Repair the state after a start: restore the highest floor, check the active slot, count an interrupted trial.
 
     Args:
-        state: open.
-        slots: of the same store.
-        product: that the device follows from now; a store follows one for ever.
+        state: the open state.
+        slots: slots of the same store.
+        product: product that the device follows; a store follows only one.
         wall: seconds since 1970, for outcomes.
 
     Returns:
-        One line about what was found wrong; empty for nothing.
+        One line about a problem that was found; empty for none.
 
     Raises:
         InputError: the store follows another product.
@@ -47,7 +47,7 @@ def recover(state: State, slots: Slots, product: str, wall: float) -> str:
 
 
 def _confirmed(slots: Slots, product: str, floor: int) -> Slot:
-    """Return the slot of the last confirmed release: the floor rises with each confirmation."""
+    """Return the slot of the last confirmed release, whose counter equals the floor; empty for none."""
     for slot in NAMES:
         release = slots.holds(slot)
         if release is not None and release.product == product and release.counter == floor:
@@ -56,7 +56,7 @@ def _confirmed(slots: Slots, product: str, floor: int) -> Slot:
 
 
 def _sound(state: State, slots: Slots, wall: float) -> str:
-    """Return the active slot's bytes are those of its release; otherwise the device goes back, or fetches it again."""
+    """Check the bytes of the active slot; if damaged, roll back or download again, and return a line about it."""
     held = state.held
     release = slots.holds(held.active) if held.active else None
     if not held.active or (release is not None and release.counter == held.counter):
@@ -80,18 +80,18 @@ def _cut_off(state: State) -> str:
 def go_back(state: State, slots: Slots, because: str, detail: str, wall: float) -> None:
     """Roll back: activate the previous slot and burn the counter, in one transaction.
 
-    Where the slot before holds nothing that may run, none is active until the next release is there.
+    If the previous slot contains no permitted release, no slot is active until the next release is there.
     """
     held = state.held
     trial = held.trial
-    assert trial is not None  # noqa: S101 - callers have looked
+    assert trial is not None  # noqa: S101 - callers check it
     before = slots.holds(trial.previous) if trial.previous else None
     there = before is not None and before.counter == trial.before and trial.before >= held.floor
     outcome = state.tell("reverted", trial.counter, trial.plan, wall, because, detail)  # type: ignore[arg-type]
     state.change(
         [outcome], active=trial.previous if there else "", counter=trial.before if there else 0,
         plan=trial.plan_before if there else "", trial=None, fetched=None, because=because,
-        burned=(*held.burned, trial.counter),
+        burned=(*held.burned, trial.counter), environment=trial.environment, environment_before=trial.environment,
     )  # fmt: skip
 
 
@@ -100,11 +100,11 @@ _OUT_OF_MEMORY = "out of memory"
 
 
 class ModelSupervisor:
-    """Looks after the process of the active slot.
+    """Supervises the process of the active slot.
 
     Args:
         state, slots, runner, clock, chance: ports.
-        config: paces.
+        config: intervals.
     """
 
     def __init__(
@@ -114,26 +114,27 @@ class ModelSupervisor:
         self._pace = Pace(chance, _CRASH_FIRST, _CRASH_SLOWEST)
         self._base = Counts()
         self._up = False
+        self._nonce = state.link.nonce
         self.crashes = 0
         self.why = ""
 
     @property
     def due(self) -> float:
-        """Monotonic seconds at which it wants to look again."""
+        """Monotonic seconds of the next check."""
         if not self._state.held.active:
             return self._clock.monotonic() + self._config.poll
         return self._clock.monotonic() + self._config.look if self._up else self._pace.due
 
     def vitals(self) -> Vitals | None:
-        """Of the process that runs; None where none does."""
+        """Return the vitals of the running process; None if none runs."""
         return msgspec.structs.replace(self._runner.vitals(), crashes=self.crashes) if self._up else None
 
     def counts(self) -> Counts:
-        """Of the trial, all starts."""
+        """Return the counts of the trial over all starts."""
         return added(self._base, self._runner.vitals()) if self._up else self._base
 
     def look(self) -> None:
-        """Start what should run; counts what ended; confirms or go back.
+        """Start the process if necessary, count crashes, and confirm or roll back a trial.
 
         Raises:
             OutputError: the disk is full or broken; nothing was activated.
@@ -147,7 +148,7 @@ class ModelSupervisor:
             self.start()
 
     def start(self) -> None:
-        """Start the active slot. In a trial that is noted durably before; a start that fails is a crash."""
+        """Start the active slot's process. A trial stores the start durably first; a failed start is a crash."""
         held = self._state.held
         if not held.active:
             return
@@ -164,12 +165,12 @@ class ModelSupervisor:
             self._crashed(str(error))
 
     def fresh(self) -> None:
-        """Another slot is active from now: nothing is known of its process."""
+        """Reset the counts and the restart delay, since another slot is now active."""
         self._up, self._base = False, Counts()
         self._pace.failures, self._pace.due = 0, 0.0
 
     def revert(self, because: Because, why: str) -> None:
-        """Go back to the slot before and start it."""
+        """Roll back to the previous slot and start it."""
         self.fresh()
         go_back(self._state, self._slots, because, why, self._clock.wall())
         if self._state.held.active:
@@ -179,12 +180,15 @@ class ModelSupervisor:
         self.why = f"rolled back: {why}"
 
     def keep(self) -> Trial | None:
-        """Return the trial with its counts up to now, for the next writing."""
+        """Return the trial with its current counts, to be stored; None without a trial."""
         trial = self._state.held.trial
-        return None if trial is None else msgspec.structs.replace(trial, counts=self.counts())
+        if trial is None:
+            return None
+        starts = 0 if self._state.link.nonce != self._nonce else trial.starts
+        return msgspec.structs.replace(trial, counts=self.counts(), starts=starts)
 
     def close(self) -> None:
-        """End the process in order; that is no crash."""
+        """Stop the process normally, without counting a crash."""
         trial = self.keep()
         self._runner.stop()
         self._up = False
@@ -223,20 +227,32 @@ class ModelSupervisor:
 
     def _judge(self) -> None:
         trial = self._state.held.trial
-        assert trial is not None  # noqa: S101 - the caller has looked
+        assert trial is not None  # noqa: S101 - the caller checks it
         judged = judge(trial, self.counts(), self.vitals())
-        # While it does not run, what ended it says more than how far the trial is.
+        # While the process does not run, show why it exited instead of the trial's progress.
         self.why = self.why if not judged.over and not self._up and self.why else judged.why
         if judged.over == "reverted":
             self.revert(judged.because, judged.why)
-        elif judged.over == "confirmed":
+        elif judged.over == "confirmed" and self._agent_works(trial):
             self._confirm(trial)
 
+    def _agent_works(self, trial: Trial) -> bool:
+        """Return whether an agent that is new with this release has reached the control plane, or goes back in time."""
+        if self._config.environment == trial.environment or self._state.link.nonce != self._nonce:
+            return True
+        self.why = "the new agent has not reached the control plane yet"
+        if trial.waited > trial.limits.patience:
+            self.revert("patience", self.why)
+        return False
+
     def _confirm(self, trial: Trial) -> None:
-        """Raise the floor with the confirmation in one transaction, then its copies."""
+        """Confirm the trial and raise the floor in one transaction, then update the floor's copies."""
         held = self._state.held
         outcome = self._state.tell("confirmed", trial.counter, trial.plan, self._clock.wall())
-        burned = tuple(counter for counter in held.burned if counter > trial.counter)
+        burned, retried = (
+            tuple(counter for counter in counters if counter > trial.counter)
+            for counters in (held.burned, held.retried)
+        )
         floors = {held.product: trial.counter}
-        self._state.change([outcome], trial=None, floors=floors, burned=burned, because="")
+        self._state.change([outcome], trial=None, floors=floors, burned=burned, retried=retried, because="")
         self._slots.raise_floor(self._state.held.floor)

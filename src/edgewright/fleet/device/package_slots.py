@@ -1,4 +1,4 @@
-"""Two folders for packages: `slots/a` and `slots/b`, each with the package, what it is, and a copy of the floor."""
+"""Two package folders, `slots/a` and `slots/b`, each with a package, its label, and a copy of the floor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import PRIVATE, open_private, private_folder, write_atomic
 from edgewright.device.store import file_operations
 from edgewright.fleet.device.ports import Slot
 from edgewright.schema.errors import InputError, OutputError
@@ -26,10 +26,11 @@ _BLOCK = 1 << 20
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
-    """`release.json`: what the package beside it is; the floor that was true when it was written.
+    """The content of `release.json`: describes the package next to it and stores the floor at the time of writing.
 
     Attributes:
-        counter: 0 for a package that came with the device; without `sha256` there is no package.
+        counter: counter of the release; 0 for a package that came with the device.
+        sha256: hash of the package; empty if there is none.
     """
 
     format: int = FORMAT
@@ -43,13 +44,13 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FolderSlots:
-    """The slots of a store's folder; every write is durable when its function returns, parts of downloads apart.
+    """The slots in a store's folder; every write except parts of downloads is durable when its function returns.
 
     Args:
-        store: folder of the store; the slots are made in it.
+        store: folder of the store; the slots are created in it.
 
     Raises:
-        OutputError: the folders cannot be made.
+        OutputError: the folders cannot be created.
     """
 
     def __init__(self, store: Path) -> None:
@@ -57,31 +58,32 @@ class FolderSlots:
         with _said(self._folder):
             for name in NAMES:
                 if not (self._folder / name).is_dir():
-                    (self._folder / name).mkdir(parents=True, exist_ok=True)
+                    private_folder(self._folder)
+                    private_folder(self._folder / name)
                     file_operations.sync_folder(self._folder)
                     file_operations.sync_folder(store)
 
     def path(self, slot: Slot) -> Path:
-        """Of the package there."""
+        """Return the path of the package in a slot."""
         return self._folder / slot / PACKAGE
 
     def size(self, slot: Slot) -> int:
-        """Return bytes there so far, of a download that may be broken off."""
+        """Return the downloaded bytes in a slot; the download may be incomplete."""
         return file_operations.size(self._folder / slot / PART)
 
     def write(self, slot: Slot, offset: int, data: bytes) -> None:
-        """Append to a download at `offset`, which is `size` or 0 to begin anew.
+        """Append to a download at `offset`, which is `size`, or 0 to start over.
 
         Raises:
             OutputError: the disk is full or broken.
         """
-        with _said(self._folder / slot / PART) as path, path.open("ab" if offset else "wb") as file:
+        with _said(self._folder / slot / PART) as path, open_private(path, "ab" if offset else "wb") as file:
             if offset and file.tell() != offset:
                 raise OutputError(f"a download of {offset:,} bytes", f"{file.tell():,}", str(path))
             file.write(data)
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
-        """Check length and hash and make the slot durable; False, and the slot emptied, where they differ.
+        """Check length and hash and make the slot durable; if they differ, empty the slot and return False.
 
         Raises:
             OutputError: the disk is full or broken.
@@ -99,28 +101,28 @@ class FolderSlots:
             elif not _is(folder / PACKAGE, release.length, release.sha256):
                 self._empty(slot, floor)
                 return False
-            # Between the renaming and this the label is that of other bytes: then the slot holds nothing.
+            # Between the rename and this write, the label does not match the bytes: the slot counts as empty.
             self._label(slot, Label(floor=max(floor, self.floor(slot)), **_named(release)))
         return True
 
     def put(self, slot: Slot, data: bytes, release: Release, floor: int) -> bool:
-        """Return a whole package at once, as one that came with the device or on a stick."""
+        """Write a whole package, such as one that came with the device; return whether it is correct."""
         self.write(slot, 0, data)
         return self.finish(slot, release, floor)
 
     def holds(self, slot: Slot) -> Release | None:
-        """Return the release of a finished slot whose bytes are right; None for any other."""
+        """Return the release in a finished slot with correct bytes; None for any other slot."""
         label = self._read(slot)
         if not label.sha256 or not _is(self._folder / slot / PACKAGE, label.length, label.sha256):
             return None
         return Release(**_named(label))
 
     def floor(self, slot: Slot) -> int:
-        """Return the floor kept there; 0 where there is none."""
+        """Return the floor stored in a slot; 0 if there is none."""
         return self._read(slot).floor
 
     def raise_floor(self, floor: int) -> None:
-        """Copy a floor into both slots, durably.
+        """Store a floor in both slots durably.
 
         Raises:
             OutputError: the disk is full or broken.
@@ -143,10 +145,10 @@ class FolderSlots:
 
     def _label(self, slot: Slot, label: Label) -> None:
         folder = self._folder / slot
-        # Remains of writings that were cut off.
+        # Remove temporary files of interrupted writes.
         for left in folder.glob(f".{LABEL}.*"):
             file_operations.remove(left)
-        write_atomic(folder / LABEL, msgspec.json.encode(label) + b"\n")
+        write_atomic(folder / LABEL, msgspec.json.encode(label) + b"\n", PRIVATE)
 
     def _empty(self, slot: Slot, floor: int) -> None:
         self._label(slot, Label(floor=max(floor, self.floor(slot))))
@@ -156,12 +158,12 @@ class FolderSlots:
 
 
 def _named(release: Release | Label) -> dict[str, Any]:
-    """Return what a label and a release both say of a package."""
+    """Return the fields that a label and a release have in common."""
     return {name: getattr(release, name) for name in ("product", "counter", "target", "sha256", "length", "package")}
 
 
 def _is(path: Path, length: int, sha256: str) -> bool:
-    """Return whether a file has these bytes; read in blocks."""
+    """Return whether a file has this length and hash; it is read in blocks."""
     if file_operations.size(path) != length:
         return False
     found = hashlib.sha256()
@@ -182,7 +184,7 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def _said(path: Path) -> Iterator[Path]:
-    """OSErrors in words."""
+    """Turn an OSError into an OutputError."""
     try:
         yield path
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Test vectors of a package, run in a process of their own that cannot hurt what works."""
+"""Runs a package's test vectors in a separate, restricted process that cannot affect the running model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Because
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of sched.h
-_ADDRESSES = 16 << 30  # engines map far more than they touch; what they may write is the limit that counts
+_ADDRESSES = 16 << 30  # engines map far more memory than they use; RLIMIT_DATA is the effective limit
 _FILES = 16 << 20
 _MORE_PROCESSES = 64
 OK, WRONG, DAMAGED, MEMORY = 0, 1, 2, 74
@@ -28,11 +28,11 @@ _KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPATH", "LD_LIBRARY_PAT
 
 
 def limit(memory: int, seconds: int) -> None:
-    """Set the limits of this process, for ever.
+    """Set the limits of this process permanently.
 
     Args:
-        memory: bytes that may be written to (`RLIMIT_DATA`).
-        seconds: of processor time.
+        memory: bytes of writable memory (`RLIMIT_DATA`).
+        seconds: seconds of processor time.
     """
     for kind, maximum in (
         (resource.RLIMIT_AS, _ADDRESSES), (resource.RLIMIT_DATA, memory), (resource.RLIMIT_CPU, seconds),
@@ -46,14 +46,14 @@ def limit(memory: int, seconds: int) -> None:
 
 
 def alone() -> bool:
-    """Leave the network; whether the kernel allowed it. Before any thread is started."""
+    """Isolate the process from the network, before it starts threads; return whether the kernel allowed it."""
     with suppress(OSError, AttributeError):
         return bool(ctypes.CDLL(None, use_errno=True).unshare(_NEW_USER | _NEW_NET) == 0)
     return False
 
 
 def _processes() -> int:
-    """Threads of this user's processes, which the limit counts too."""
+    """Return the number of threads of this user, which the limit includes."""
     count, mine = 0, os.getuid()
     for entry in Path("/proc").glob("[0-9]*/task"):
         with suppress(OSError):
@@ -63,7 +63,7 @@ def _processes() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """FILE MEMORY SECONDS: exit code 0 where the vectors pass, 1 where answers differ, 2 damaged, 74 no memory."""
+    """Run FILE MEMORY SECONDS: return 0 if the vectors pass, 1 if answers differ, 2 if damaged, 74 if out of memory."""
     path, memory, seconds = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     alone()
     limit(memory, seconds)
@@ -88,20 +88,20 @@ def _said(text: str, code: int) -> int:
 
 
 def written(memory: int) -> int:
-    """Bytes that a process may write to where `memory` may be resident: libraries reserve what they never touch."""
+    """Return the data limit for a resident limit of `memory` bytes: libraries reserve more than they use."""
     return 2 * memory + (128 << 20) if memory else _MEMORY
 
 
 def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
-    """Run them.
+    """Run the test vectors of a package in a restricted process.
 
     Args:
-        path: of the package.
-        limits: of the plan; its memory counts.
-        wall: seconds after which it is ended.
+        path: file of the package.
+        limits: limits of the plan; only the memory limit applies.
+        wall: seconds after which the process is killed.
 
     Raises:
-        OutputError: no process can be started here; nothing is said about the package.
+        OutputError: the process cannot be started; the result of the package is unknown.
     """
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""What the state machine asks of its device: settings, slots, the model's process, the control plane."""
+"""Interfaces of the state machine to its device: settings, slots, the model's process, the control plane."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Release, TrialLimits
 from edgewright.schema.fleet_report import (
     Acknowledged,
@@ -20,18 +21,24 @@ from edgewright.schema.fleet_report import (
 HOUR = 3600.0
 
 
+class RetiredError(InputError):
+    """The control plane has retired this device: its key is permanently invalid."""
+
+
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the state machine; all times in seconds.
 
     Attributes:
-        product: line of packages that is followed.
-        profile: hardware profile; `version` of Edgewright.
-        poll: between two looks for news.
-        slowest: longest time between two looks where nobody answers.
-        look: between two looks at the model's process.
-        keep: between two writings of times and counts that rise all the time.
-        slice: that one step spends at a download, or little more.
-        again: after which a process that ended in order is started again.
+        product: product that the device follows.
+        profile: hardware profile.
+        version: version of Edgewright.
+        poll: time between two polls for news.
+        slowest: longest time between two polls without an answer.
+        look: time between two checks of the model's process.
+        keep: time between two writes of times and counts that increase continuously.
+        slice: approximate time that one step spends on a download.
+        again: time after which a process that exited normally is restarted.
+        environment: of this agent; empty for the one that came with the device.
     """
 
     product: str
@@ -43,6 +50,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep: float = 60.0
     slice: float = 20.0
     again: float = 60.0
+    environment: str = ""
 
 
 Slot = str
@@ -50,7 +58,7 @@ Slot = str
 
 
 class Tested(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a package's test vectors, run in a process with limits."""
+    """The result of a package's test vectors in a process with limits."""
 
     ok: bool
     because: Because = ""
@@ -58,98 +66,107 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Slots(Protocol):
-    """Two places for packages, each with the copy of the release floor that was true when it was written."""
+    """Two package slots, each with a copy of the release floor at the time of writing."""
 
     def size(self, slot: Slot) -> int:
-        """Return bytes there so far, of a download that may be broken off."""
+        """Return the downloaded bytes in a slot; the download may be incomplete."""
 
     def write(self, slot: Slot, offset: int, data: bytes) -> None:
-        """Append to a download at `offset`, which is `size` or 0 to begin anew.
+        """Append to a download at `offset`, which is `size`, or 0 to start over.
 
         Raises:
             OutputError: the disk is full or broken.
         """
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
-        """Check length and hash and make the slot durable; False, and the slot emptied, where they differ.
+        """Check length and hash and make the slot durable; if they differ, empty the slot and return False.
 
-        Without a download, the package that the slot holds is taken where it has the length and hash: the same bytes
-        under a new number need not be fetched.
+        Without a download, a package in the slot with the same length and hash is accepted: the same bytes under a
+        new counter need no download.
         """
 
     def holds(self, slot: Slot) -> Release | None:
-        """Return the release of a finished slot whose bytes are right; None for any other."""
+        """Return the release in a finished slot with correct bytes; None for any other slot."""
 
     def floor(self, slot: Slot) -> int:
-        """Return the floor kept there; 0 where there is none."""
+        """Return the floor stored in a slot; 0 if there is none."""
 
     def raise_floor(self, floor: int) -> None:
-        """Copy a floor into both slots, durably."""
+        """Store a floor in both slots durably."""
 
 
 class Runner(Protocol):
     """The model's process."""
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        """Runs the package's test vectors in a process with limits of memory and time."""
+        """Run the package's test vectors in a process with memory and time limits."""
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
-        """End what runs and start the package of a slot; with limits during a trial."""
+        """Stop the running process and start the package of a slot, with limits during a trial."""
 
     def stop(self) -> None:
-        """End it in order."""
+        """Stop the process normally."""
 
     def running(self) -> bool:
-        """Return whether it lives."""
+        """Return whether the process runs."""
 
     def ended(self) -> str | None:
-        """How it ended by itself since `start` (a line for people); None where it has not, or was told to."""
+        """Return how the process exited by itself since `start`, in one line; None if it runs or was stopped."""
 
     def vitals(self) -> Vitals:
         """Return the counts since `start`."""
 
 
 class Control(Protocol):
-    """The control plane, as a device sees it. Every request is signed by the device's key."""
+    """The control plane from a device's view. The device's key signs every request."""
 
     def intent(self, intent: Intent) -> Allowed:
-        """Raise: Unreachable."""
+        """Request permission to activate a release.
+
+        Raises:
+            Unreachable: no answer.
+        """
 
     def report(self, report: Report) -> Acknowledged:
-        """Raise: Unreachable; InputError where the device is quarantined or unknown there."""
+        """Send a report.
+
+        Raises:
+            Unreachable: no answer.
+            InputError: the device is quarantined or unknown to the control plane.
+        """
 
 
 class Packages(Protocol):
-    """Where the bytes of packages come from."""
+    """A source of package bytes."""
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
         """Return the bytes of a target from `offset` to its end, in parts.
 
         Args:
-            path: as `Trust.path` gives it.
-            offset: first byte wanted; where the other side cannot begin there, what comes before it is passed over.
-            length: of the whole target; never a byte more is given.
+            path: path from `Trust.path`.
+            offset: first byte to return; if the server cannot start there, earlier bytes are skipped.
+            length: length of the whole target; no more bytes are returned.
 
         Raises:
-            Unreachable: no answer, or it broke off; what was given counts.
-            Refused: the other side's target is of another length.
+            Unreachable: no answer, or the connection broke; the bytes returned so far are valid.
+            Refused: the server's target has another length.
         """
 
 
 class Reporter(Protocol):
-    """Sends reports where one is due; outcomes, number and nonce are read from the state and kept there."""
+    """Sends reports when they are due; outcomes, sequence number and nonce are read from and stored in the state."""
 
     def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
-        """Send a report where it is time or something is urgent.
+        """Send a report if one is due or urgent.
 
         Args:
-            facts: what the agent has to say; what is the sender's own (nonce, number, clock, items) is empty in it.
-            urgent: something just happened that the control plane waits for (an outcome, an intent that was used).
-            heard: the fleet has just given a sign of life.
+            facts: the agent's part of the report; the sender fills in nonce, sequence number, clock and items.
+            urgent: whether an event happened that the control plane waits for (an outcome, a used intent).
+            heard: whether the fleet has just responded.
 
         Returns:
-            Seconds after which it wants to be asked again; it waits longer by itself where nobody answers.
+            Seconds until the next call; the sender itself waits longer while nobody answers.
 
         Raises:
-            InputError: the control plane knows this device no more, or has quarantined it.
+            InputError: the control plane no longer knows this device, or has quarantined it.
         """

@@ -1,8 +1,8 @@
-"""Reports: when, what they say, and what is done with the acknowledgement."""
+"""Sends reports: schedules them, fills them in, and processes the acknowledgement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from edgewright.fleet.device.ports import Control
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.layout import REPORT_EVERY
 from edgewright.fleet.protocol.ports import Chance, Clock, NotTaken, Unreachable
-from edgewright.schema.fleet_report import Report
+from edgewright.schema.fleet_report import DiagnosisRequest, Report
 
 Place = tuple[int, int]
 """(boot, sequence) of an item."""
@@ -23,14 +23,14 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class PoisonIsolation:
-    """Chooses how many of the items that wait go into the next report.
+    """Finds an item because of which reports are rejected, by bisection.
 
-    A report that is refused for what it says is followed by one with half of its items, the most urgent half. An item
-    that is refused alone is suspected only: the next report goes without any. Where that one is taken, the item is to
-    blame; where it is refused too, the items are not, and none is set aside.
+    After a report is rejected for its content, the next one carries the most urgent half of its items. If a report
+    with a single item is rejected, that item is only a suspect and the next report carries no items: if that report is
+    accepted, the item is set aside; if it is rejected too, the items are not the cause, and none is set aside.
 
     Attributes:
-        suspect: the item that was refused alone, and why; None for none.
+        suspect: the item that was rejected alone, and why; None for none.
     """
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class PoisonIsolation:
 
     @property
     def active(self) -> bool:
-        """Whether something of what waits was held back from the last report."""
+        """Whether waiting items were held back from the last report."""
         return self._most is not None or self.suspect is not None
 
     def choose(self, offered: Sequence[msgspec.Raw]) -> tuple[msgspec.Raw, ...]:
-        """Of what waits, the most urgent first, what the next report carries."""
+        """Return the items of the next report from the waiting ones, which are sorted by urgency."""
         if self.suspect is not None:
             return ()
         chosen = tuple(offered if self._most is None else offered[: self._most])
@@ -52,7 +52,7 @@ class PoisonIsolation:
         return chosen
 
     def refused(self, items: Sequence[msgspec.Raw], why: str) -> bool:
-        """Return the report with these items was refused; whether another one may fare better."""
+        """Record a rejected report with these items; return whether to try again with fewer."""
         if not items:
             self._most, self.suspect = None, None
             return False
@@ -64,7 +64,7 @@ class PoisonIsolation:
         return True
 
     def taken(self, items: Sequence[msgspec.Raw]) -> tuple[Place, str] | None:
-        """Record an accepted report; return the item to set aside, and why, where one was found."""
+        """Record an accepted report; return the item to set aside and why, or None."""
         found, self.suspect = self.suspect, None
         if found is not None or self._whole:
             self._most = None
@@ -74,67 +74,70 @@ class PoisonIsolation:
 
 
 _SLOWEST = REPORT_EVERY
-"""Seconds at most after refusals; where nobody answers, `pace.BACK` counts."""
+"""Longest pause in seconds after refusals; without any answer `backoff.BACK` applies."""
 _APART = 5.0
-"""Seconds between two reports at least, but for a backlog, whose pace the control plane gives."""
+"""Shortest time in seconds between two reports; for a backlog the control plane sets the interval."""
 _LEAST, _MOST_APART = 0.25, 60.0
 _SOON = 30.0
-"""Seconds from which the time after a failure doubles: one lost packet must not hide a failed trial for an hour."""
+"""First pause in seconds after a failure, which then doubles: one lost packet must not delay an outcome for long."""
 _OUTCOMES = 200
 
 
 class Outbox:
-    """Items of the store on their way. This one, of a device without a store, has none."""
+    """Waiting items of the store. This base class, for a device without a store, is always empty."""
 
     def urgent(self) -> bool:
-        """Return whether something waits that must not wait for the next report."""
+        """Return whether an item waits that must be reported immediately."""
         return False
 
     def backlog(self) -> bool:
-        """Return whether more waits than one report carries, as after an outage."""
+        """Return whether more items wait than fit into one report, as after an outage."""
         return False
 
     def offered(self) -> Sequence[msgspec.Raw]:
-        """Return what waits, as the store sends it; stays until it is settled."""
+        """Return the waiting items as the store sends them; they stay until they are settled."""
         return ()
 
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
-        """(boot, sequence) of what is durable on the other side; what was offered and is not named waits on."""
+        """Record the items (boot, sequence) that are durable on the server; other offered items keep waiting."""
 
     def refuse(self, position: tuple[int, int], why: str) -> None:
-        """Record that the item (boot, sequence) is never accepted, and why; its owner sets it aside."""
+        """Record that the server permanently rejects the item (boot, sequence), and why; its owner sets it aside."""
 
 
 class ReportSender:
-    """Reports to the control plane (`fleet.device.ports.Teller`).
+    """Sends reports to the control plane (`fleet.device.ports.Reporter`).
 
-    A report that was not acknowledged is sent again as it was, byte for byte: the other side may have it already, and
-    a report that differs under one number would look like a second device with this one's key. One that was refused for
-    what it says was never taken: it is given up, and what it had to say goes under the next number, as `Sieve` says.
+    An unacknowledged report is sent again byte for byte: the server may already have it, and a different report with
+    the same sequence number would look like a second device with this key. A report that was rejected for its content
+    is dropped, and its content is sent under the next number, see `PoisonIsolation`.
 
     Args:
-        state: keeps number, nonce and outcomes.
-        control: plane.
-        clock, chance: of the device.
-        outbox: of the store.
-        tags: that the device's own configuration gives it, beside those of its enrolment.
+        state: stores sequence number, nonce and outcomes.
+        control: the control plane.
+        clock, chance: ports of the device.
+        outbox: waiting items of the store.
+        tags: tags from the device's own configuration, in addition to those of its enrolment.
         every: seconds between two reports.
+        diagnose: answers what an operator asks for, with the facts of the report before.
     """
 
     def __init__(
         self, state: State, control: Control, clock: Clock, chance: Chance, *, outbox: Outbox | None = None,
         tags: Sequence[str] = (), every: float = REPORT_EVERY,
+        diagnose: Callable[[DiagnosisRequest, Report], None] = lambda request, facts: None,
     ) -> None:  # fmt: skip
         self._state, self._control, self._clock = state, control, clock
         self._outbox = outbox or Outbox()
         self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
+        self._diagnose = diagnose
         self._pending: Report | None = None
         self._owed = False
         self._sieve = PoisonIsolation()
         self._last, self._more = -_APART, _APART
 
     def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
-        """Send a report where one is due."""
+        """Send a report if one is due."""
         now = self._clock.monotonic()
         self._owed = self._owed or urgent
         if heard:
@@ -157,7 +160,7 @@ class ReportSender:
             self._pace.away(now, error.wait)
             return self._pace.due - now
         except Exception:
-            # Refused as a whole, or the disk is full: what was to be said is said anew, with what is true then.
+            # The device was refused, or the disk is full: the next report contains the state at its time.
             self._pending = None
             self._pace.bad(now)
             raise
@@ -171,12 +174,14 @@ class ReportSender:
         self._owed = not anew or self._sieve.active
         self._more = min(max(answer.more, 0.0), _MOST_APART)
         self._pace.good(now, max(answer.wait, 1.0) if answer.wait else None)
+        if answer.diagnose is not msgspec.UNSET:
+            self._diagnose(answer.diagnose, facts)
         return max(_LEAST, self._due() - now)
 
     def _due(self) -> float:
-        """When the next report is due, on the monotonic clock."""
+        """Return the monotonic seconds of the next report."""
         if self._pace.failures:
-            return self._pace.due  # where nobody answers, urgency does not make it answer
+            return self._pace.due  # urgency does not shorten the pause while nobody answers
         due = self._pace.due
         if self._owed or self._outbox.urgent():
             due = min(due, self._last + _APART)

@@ -1,4 +1,4 @@
-"""`edgewright device run --fleet`: the real ports put together, and the loop of the process that supervises."""
+"""Implements `edgewright device run --fleet`: connects the real ports and runs the supervising loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from edgewright.core.files import os_errors
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device.board_updates import BoardProcess, Boards
 from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.diagnosis import Diagnoser, LogBuffer
 from edgewright.fleet.device.enrollment import TRUST_FOLDER, EnrolledPorts, EnrollmentPorts, device_key, enrol
+from edgewright.fleet.device.environments import Environments, running
 from edgewright.fleet.device.ipc_server import IpcServer
 from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.package_slots import NAMES, FolderSlots
@@ -41,19 +43,23 @@ _LONGEST = 30.0
 _VERSION = metadata.version("edgewright")
 _LARGEST = 1 << 30
 WAYS = "boards"
-"""Folder of the store with ways back for boards."""
+"""Folder of the store with the packages for rollbacks of boards."""
 
 
 class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says.
+    """The options of the command line.
 
     Attributes:
-        url: of the fleet. token: of the enrolment; empty where it was done. store: its folder.
-        package: that came with the device; None for none. arguments: for the model's process, after the package.
-        name, profile, ca_file, broker: as the options of the same names; empty for their defaults.
-        poll: seconds between two looks for news.
-        stick: folder on which sticks are mounted; None for none.
+        url: address of the fleet.
+        token: enrolment token; empty for an enrolled device.
+        store: folder of the store.
+        package: package that came with the device; None for none.
+        arguments: arguments of the model's process after the package.
+        name, profile, ca_file, broker: the options with these names; empty for their defaults.
+        poll: seconds between two polls for news.
+        stick: mount point of USB sticks; None for none.
         boards: microcontrollers behind the device.
+        keep_agent: no release may bring another agent.
     """
 
     url: str
@@ -68,21 +74,22 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     poll: float = 60.0
     stick: Path | None = None
     boards: tuple[BoardEntry, ...] = ()
+    keep_agent: bool = False
 
 
 def follow(
     options: RunnerOptions, ending: Callable[[], bool], say: Callable[[str], None], hear: Callable[[bytes], None]
-) -> None:
-    """Follow a fleet until `ending` says so.
+) -> bool:
+    """Follow a fleet until `ending` says so, or another environment of the agent is to run; whether this one is.
 
     Args:
-        options: of the command line.
-        ending: asked between steps.
-        say: takes a line whenever the device is somewhere else, or for another reason.
-        hear: takes what the model's process says on its standard error.
+        options: options of the command line.
+        ending: returns whether to stop; called between steps.
+        say: receives a line whenever the device's phase or its reason changes.
+        hear: receives the standard error output of the model's process.
 
     Raises:
-        InputError: a wrong address, token, package or store, or the fleet refuses the device.
+        InputError: the address, token, package or store is wrong, or the fleet refuses the device.
         OutputError: the store cannot be read or written.
     """
     with ExitStack() as stack:
@@ -98,10 +105,11 @@ def follow(
         _factory(options.package, product, state, slots)
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgewright-")))
         signals = LoopSignals()
+        log = LogBuffer(SystemClock(), say, hear)
         ipc = IpcServer(private / "door", signals.alarm)
         stack.callback(ipc.close)
         process = ModelProcess(
-            slots, options.arguments, private, environment={DOOR_ENVIRONMENT: str(ipc.path)}, hear=hear,
+            slots, options.arguments, private, environment={DOOR_ENVIRONMENT: str(ipc.path)}, hear=log.hear,
             before_end=ipc.release,
         )  # fmt: skip
         stack.callback(process.close)
@@ -113,7 +121,7 @@ def follow(
 
             checked_broker(options.broker)
         enrollment = EnrollmentPorts(
-            lambda: _enroll(options, state, transport, token, ipc, product, signals.news, stack), clock, chance
+            lambda: _enroll(options, state, transport, token, ipc, product, signals.news, stack, log), clock, chance
         )
         trust: Trust = enrollment
         packages: Packages = TransportPackages(transport)
@@ -125,35 +133,41 @@ def follow(
         if options.boards:
             worker = BoardProcess(process.wake)
             boards = Boards(options.boards, state, slots.path, options.store / WAYS, worker, clock, chance)
+        held = state.held
+        environments = Environments(options.store, Supervisor().alive)
+        environments.keep({held.environment, held.environment_before, held.fetched.environment if held.fetched else ""})
         agent = Agent(
             DeviceConfig(
+                environment=running(),
                 product=product, profile=options.profile or os.uname().machine, version=_VERSION, poll=options.poll
             ),
             state=state, slots=slots, runner=process, trust=trust, packages=packages,
             control=enrollment, reporter=enrollment, clock=clock, chance=chance, ending=ending, boards=boards,
+            prepare=lambda slot: "" if options.keep_agent else environments.prepare(slots.path(slot)),
         )  # fmt: skip
-        _loop(agent, enrollment, process, signals, ending, say)
+        _loop(agent, enrollment, process, signals, ending, log.say)
+        return state.held.environment == running()
 
 
 class LoopSignals:
-    """What other threads ask of the loop."""
+    """Requests of other threads to the loop."""
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] = lambda: None
         self._news, self._alarm = threading.Event(), threading.Event()
 
     def news(self) -> None:
-        """Tell the loop that something may have been published."""
+        """Request a poll, since something may have been published."""
         self._news.set()
         self.wake()
 
     def alarm(self) -> None:
-        """Tell the loop that something waits that must be reported now."""
+        """Request a report, since an item must be reported now."""
         self._alarm.set()
         self.wake()
 
     def pass_on(self, agent: Agent) -> None:
-        """Pass on what was asked, in the loop's own thread."""
+        """Forward the requests to the agent, in the loop's own thread."""
         if self._news.is_set():
             self._news.clear()
             agent.wake()
@@ -167,7 +181,7 @@ def _loop(
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
     supervisor = Supervisor()
-    # A signal ends the wait for whatever the process says next.
+    # A signal ends the wait for output of the process.
     before = None
     if threading.current_thread() is threading.main_thread():
         before = signal.set_wakeup_fd(process.waker, warn_on_full_buffer=False)
@@ -183,6 +197,8 @@ def _loop(
                 say(line)
             last = line
             supervisor.alive()
+            if agent.state.held.environment != running():
+                break
             if not enrolled:
                 wait = min(wait, max(0.1, enrollment.due - SystemClock().monotonic()))
             if not ending():
@@ -195,15 +211,15 @@ def _loop(
 
 
 def _plain(line: str) -> str:
-    """Return a line without its figures, which change all the time."""
+    """Return a line without its digits, which change continuously."""
     return "".join(c for c in line if not c.isdigit())
 
 
 def _enroll(
     options: RunnerOptions, state: State, transport: HttpTransport, token: Token | None, ipc: IpcServer, product: str,
-    news: Callable[[], None], stack: ExitStack,
+    news: Callable[[], None], stack: ExitStack, log: LogBuffer,
 ) -> EnrolledPorts:  # fmt: skip
-    """Enroll the device unless it is enrolled, and return what an enrolled one has."""
+    """Enrol the device unless it is enrolled, and return its ports."""
     if not state.link.device:
         if token is None:
             raise InputError("an enrolment token", "none", "--token", "Make one: edgewright fleet token new")
@@ -217,7 +233,11 @@ def _enroll(
 
         waker = NewsSubscriber(options.broker, product, delayed(news), state.link.device, options.ca_file)
         stack.callback(waker.close)
-    return EnrolledPorts(trust, control, ReportSender(state, control, SystemClock(), SystemRandom(), outbox=ipc))
+    diagnoser = Diagnoser(state, options.store, log, control, SystemClock())
+    reporter = ReportSender(
+        state, control, SystemClock(), SystemRandom(), outbox=ipc, diagnose=diagnoser.answer
+    )  # fmt: skip
+    return EnrolledPorts(trust, control, reporter)
 
 
 def _factory(package: Path | None, product: str, state: State, slots: FolderSlots) -> None:
@@ -238,7 +258,7 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
 
 
 def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]) -> tuple[str, ...]:
-    """Return arguments of the model's process, after its package."""
+    """Return the arguments of the model's process after its package."""
     made = ["--store", str(store)]
     if config is not None:
         made += ["--config", str(config)]

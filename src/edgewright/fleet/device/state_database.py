@@ -1,7 +1,7 @@
-"""What the agent keeps through power cuts: one file, one transaction a transition, never set aside.
+"""The agent's durable state: one database file, one transaction per transition.
 
-Were it lost and begun anew, an older release could come back. It is therefore kept apart from the store, is never
-replaced where it is damaged, and the release floor has copies in the slots.
+If the file were recreated after a loss, an older release could become active again. It is therefore separate from the
+store and never replaced automatically when damaged, and the slots contain copies of the release floor.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import IO, Any
 
 import msgspec
 
+from edgewright.core.files import open_private, private_folder
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, Database, connect, trouble
 from edgewright.device.store.guarded_database import open_guarded
-from edgewright.fleet.device.ports import Slot
+from edgewright.fleet.device.ports import RetiredError, Slot
 from edgewright.schema.boards import BoardSeen
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import TrialLimits
@@ -24,10 +25,10 @@ from edgewright.schema.fleet_report import Acknowledged, Because, Enrolled, Outc
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trial has counted over all starts of the model's process.
+    """The counts of a trial over all starts of the model's process.
 
     Attributes:
-        seconds: with rows arriving.
+        seconds: seconds with arriving rows.
         windows, unsure, alarms, anomalies: counts.
     """
 
@@ -39,18 +40,20 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """A release that was activated and is not confirmed yet.
+    """An activated release that is not confirmed yet.
 
     Attributes:
-        plan, stage: under which it was activated.
-        counter: of the release.
-        previous: slot to go back to; empty where there is none. `before` is its counter, `plan_before` its plan.
-        limits: of the plan; kept, since the plan may be out of reach when they are needed.
-        counts: of all starts, up to the last time that they were written.
-        waited: seconds that the agent ran since the activation.
-        crashes: ends of the process that were not asked for.
-        boots: starts of the agent that found the process noted as running: a power loss, or a kill of the agent.
-        running: the process was started and not ended in order; written before each start.
+        plan, stage: plan and stage of the activation.
+        counter: counter of the release.
+        previous: slot for a rollback; empty for none.
+        before, plan_before: counter and plan of the release in the previous slot.
+        limits: limits of the plan, stored because the plan may be unavailable when they are needed.
+        counts: counts over all starts, as last written.
+        waited: seconds that the agent has run since the activation.
+        crashes: number of unexpected exits of the process.
+        boots: number of agent starts that found the process marked as running, after a power loss or a kill.
+        running: whether the process was started and not stopped normally; written before each start.
+        environment: of the agent before the activation. `starts`: of a new agent that nothing has confirmed.
     """
 
     plan: str
@@ -65,16 +68,18 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     crashes: int = 0
     boots: int = 0
     running: bool = False
+    environment: str = ""
+    starts: int = 0
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan that was seen.
+    """A plan that the device has seen.
 
     Attributes:
-        id, sha256: as the standing names them; the first hash that was seen stays.
-        seen: running seconds when it was first seen.
-        stage: highest that held for this device; -1 for none.
-        aborted: an abort was verified, which nothing takes back.
+        id, sha256: id and hash from the standing; the first hash is kept.
+        seen: running seconds of the agent when it first saw the plan.
+        stage: highest stage that applied to this device; -1 for none.
+        aborted: whether an abort was verified, which is permanent.
     """
 
     id: str
@@ -85,55 +90,95 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in the slot that is not active.
+    """The release in the inactive slot.
 
     Attributes:
-        sha256, counter: of the release that is being fetched or was.
-        tested: its test vectors passed here.
+        sha256, counter: hash and counter of the release that is or was downloaded.
+        tested: whether its test vectors passed on this device.
+        environment: of the agent that it carries; empty for none.
     """
 
     sha256: str
     counter: int
     tested: bool = False
+    environment: str = ""
+
+
+class TagChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Tags that an operator assigned to the device after its enrolment.
+
+    Attributes:
+        tags: all tags of the device.
+        at: time at which the device received them, seconds since 1970, the later of its clock and the signed time; None
+            until that time is known.
+    """
+
+    tags: tuple[str, ...]
+    at: float | None = None
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """The device as the control plane knows it.
+    """The device's enrolment and its connection to the control plane.
 
     Attributes:
-        device: id; empty before enrolment.
-        tags, batch: as enrolled.
-        at: seconds since 1970, when.
-        nonce: of the last durable acknowledgement.
-        sequence: of the last report; raised durably before a report is sent.
+        device: id of the device; empty before enrolment.
+        tags, batch: tags and batch of the enrolment.
+        changes: changes of tags since the enrolment, newest last; limited in number.
+        at: time of the enrolment, seconds since 1970.
+        nonce: nonce of the last durable acknowledgement.
+        sequence: number of the last report; raised durably before a report is sent.
+        retries: number of the last applied retry that an operator requested.
     """
 
     device: str = ""
     tags: tuple[str, ...] = ()
+    changes: tuple[TagChange, ...] = ()
     batch: str = ""
     at: float = 0.0
     nonce: str = ""
     sequence: int = 0
+    retries: int = 0
+
+    @property
+    def newest_tags(self) -> tuple[str, ...]:
+        """Return the tags that the device has now."""
+        return self.changes[-1].tags if self.changes else self.tags
+
+    def tags_for(self, starts: float) -> tuple[str, ...]:
+        """Return the tags that apply to a plan: those that the device had at the plan's start.
+
+        Tags come from the online host and plans from the offline keys. A compromised host must not be able to move
+        devices into the first cohort of a plan that is already signed.
+
+        Args:
+            starts: start of the plan, seconds since 1970.
+        """
+        return next((one.tags for one in reversed(self.changes) if one.at is not None and one.at <= starts), self.tags)
 
 
 class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything but outcomes and the link; one row.
+    """The state of the device except outcomes and the link, stored in one row.
 
     Attributes:
-        begun: False in a file that was made anew: then slots and floors are looked for where packages lie.
-        product: that the device follows.
-        active: slot; empty for none.
-        counter, plan: of the release there; 0 and empty for a package that came with the device.
+        begun: False in a new file: the slots and the floor are then restored from the package folders.
+        product: product that the device follows.
+        active: active slot; empty for none.
+        counter, plan: counter and plan of the active release; 0 and empty for a package that came with the device.
         floors: lowest counter that may be activated, by product.
-        burned: counters that failed here, of this product.
-        trial: None where the active release is confirmed.
-        fetched: None where nothing was begun.
-        plans: seen, newest last; a bounded number.
-        running: seconds that the agent has run, ever.
-        outcome: number of the last one.
-        quarantined: why the control plane wants this device to stay as it is; empty where it does not.
-        because: why the last release failed; for people.
-        boards: behind the device, as they were seen last.
+        burned: counters of this product that failed on this device.
+        retried: counters of failed releases that an operator let the device retry, one entry per retry.
+        trial: trial of the active release; None if it is confirmed.
+        fetched: release in the inactive slot; None for none.
+        plans: plans that the device has seen, newest last; limited in number.
+        running: total seconds that the agent has run.
+        outcome: number of the last outcome.
+        quarantined: why the control plane has quarantined this device; empty if it has not. `retired` says
+            whether this is permanent. The device still asks about once an hour: an attacker with control of the server
+            must not be able to exclude devices permanently.
+        because: why the last release failed, for people.
+        boards: last known states of the boards behind the device.
+        environment: of the agent that is to run; empty for the one that came with the device. `environment_before`:
+            before the last activation.
     """
 
     begun: bool = False
@@ -143,27 +188,31 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     plan: str = ""
     floors: dict[str, int] = msgspec.field(default_factory=dict)
     burned: tuple[int, ...] = ()
+    retried: tuple[int, ...] = ()
     trial: Trial | None = None
     fetched: Fetched | None = None
     plans: tuple[Followed, ...] = ()
     running: float = 0.0
     outcome: int = 0
     quarantined: str = ""
+    retired: bool = False
     because: Because = ""
     boards: tuple[BoardSeen, ...] = ()
+    environment: str = ""
+    environment_before: str = ""
 
     @property
     def floor(self) -> int:
-        """Of the product that is followed."""
+        """Floor of the followed product."""
         return self.floors.get(self.product, 0)
 
     @property
     def other(self) -> Slot:
-        """The slot that is not active."""
+        """The inactive slot."""
         return "b" if self.active == "a" else "a"
 
     def followed(self, plan: str) -> Followed | None:
-        """Return what is known of a plan."""
+        """Return the record of a plan; None if the device has not seen it."""
         return next((one for one in self.plans if one.id == plan), None)
 
 
@@ -171,18 +220,18 @@ LOCK_FILE = "fleet.lock"
 
 
 def locked(store: Path) -> IO[str]:
-    """Take the folder for this agent.
+    """Lock the store's folder for this agent.
 
     Raises:
-        InputError: another agent has it, or it is no folder.
-        OutputError: it cannot be written.
+        InputError: another agent uses the folder, or it is not a folder.
+        OutputError: the folder cannot be written.
     """
     try:
         new = [folder for folder in (store.absolute(), *store.absolute().parents) if not folder.exists()]
-        store.mkdir(parents=True, exist_ok=True)
+        private_folder(store)
         for folder in new:
             file_operations.sync_folder(folder.parent)
-        handle = (store / LOCK_FILE).open("a")
+        handle = open_private(store / LOCK_FILE, "a")
     except (FileExistsError, NotADirectoryError):
         raise InputError("a folder for the store", "a file", str(store)) from None
     except OSError as error:
@@ -199,8 +248,11 @@ def locked(store: Path) -> IO[str]:
 FILE = "update.sqlite"
 VERSION = 1
 OUTCOMES = 1000
-"""Most outcomes that wait for an acknowledgement; beyond them the oldest that only says 'tested' goes first."""
+"""Largest number of unacknowledged outcomes; above it the oldest 'tested' outcomes are dropped first."""
 PLANS = 40
+TAG_CHANGES = 16
+RETRIES = 3
+"""Largest number of retries of a failed release on this device, since only the online host decides on them."""
 _TABLES = (
     "CREATE TABLE kept(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     "CREATE TABLE outcomes(number INTEGER PRIMARY KEY, value TEXT)",
@@ -214,14 +266,14 @@ _PUT = "INSERT OR REPLACE INTO kept(key, value) VALUES (?, ?)"
 
 
 class State:
-    """The open file.
+    """The open state database.
 
     Args:
-        database: as `open_guarded` opens it.
+        database: the database from `open_guarded`.
 
     Attributes:
-        held: what is held.
-        link: the device as the control plane knows it.
+        held: state of the device.
+        link: enrolment and connection to the control plane.
     """
 
     def __init__(self, database: Database) -> None:
@@ -234,11 +286,11 @@ class State:
 
     @classmethod
     def open(cls, folder: Path, opener: Connect = connect, writable: bool = True) -> State:
-        """Open it in the folder of a store, or makes it.
+        """Open or create the database in the folder of a store.
 
         Raises:
-            InputError: it is of a newer version.
-            OutputError: it cannot be read or made; it is left as it is.
+            InputError: a newer version wrote the database.
+            OutputError: the database cannot be read or created; an existing file is left unchanged.
         """
         database = open_guarded(folder / FILE, VERSION, _TABLES, _WHAT, _DO, opener=opener, writable=writable)
         try:
@@ -249,15 +301,15 @@ class State:
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Those that were not acknowledged, oldest first; at most `OUTCOMES`."""
+        """Unacknowledged outcomes, oldest first; at most `OUTCOMES`."""
         return tuple(self._outcomes)
 
     def change(self, outcomes: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - fields of `DeviceState`
-        """Return a transition: all of it is durable when this returns, or nothing was done.
+        """Change the state atomically and durably, and return the new state.
 
         Args:
-            outcomes: outcomes; their numbers are given here.
-            fields: of `DeviceState`, new values. A floor never sinks and a burned counter stays burned.
+            outcomes: new outcomes; this method assigns their numbers.
+            fields: new values of `DeviceState`. A floor never decreases; only `acknowledge` removes a burned counter.
 
         Raises:
             OutputError: the disk is full or broken; nothing has changed.
@@ -283,7 +335,7 @@ class State:
         return now
 
     def tell(self, what: str, counter: int, plan: str, at: float, because: Because = "", detail: str = "") -> Outcome:
-        """Return an outcome without its number, for `change`."""
+        """Create an outcome without a number, for `change`."""
         made: Any = {"what": what, "counter": counter, "plan": plan, "at": at, "because": because}
         return Outcome(number=0, detail=detail[:500], **made)
 
@@ -291,12 +343,28 @@ class State:
         """Store the id of the device."""
         self._relink(
             msgspec.structs.replace(
-                self.link, device=answer.device, tags=answer.tags, batch=answer.batch, at=answer.at, nonce=answer.nonce
+                self.link,
+                device=answer.device,
+                tags=answer.tags,
+                changes=(),
+                batch=answer.batch,
+                at=answer.at,
+                nonce=answer.nonce,
             )
         )
 
+    def date_tags(self, now: float) -> None:
+        """Store the time of new tags durably.
+
+        Args:
+            now: seconds since 1970, the later of the device's clock and the signed time.
+        """
+        if any(one.at is None for one in self.link.changes):
+            dated = tuple(msgspec.structs.replace(c, at=now) if c.at is None else c for c in self.link.changes)
+            self._relink(msgspec.structs.replace(self.link, changes=dated))
+
     def next_sequence(self) -> int:
-        """Return the number of the next report, durable before it is given: none is given twice."""
+        """Return the sequence number of the next report; it is stored first, so no number is used twice."""
         self._relink(msgspec.structs.replace(self.link, sequence=self.link.sequence + 1))
         return self.link.sequence
 
@@ -305,10 +373,30 @@ class State:
         if nonce != self.link.nonce:
             self._relink(msgspec.structs.replace(self.link, nonce=nonce))
 
+    def shut_out(self, why: InputError) -> None:
+        """Store that the control plane refuses this device, and why.
+
+        Raises:
+            OutputError: the disk is full or broken.
+        """
+        if self.held.quarantined != str(why):
+            self.change(quarantined=str(why), retired=isinstance(why, RetiredError))
+
     def acknowledge(self, answer: Acknowledged) -> None:
-        """Keep the nonce of a durable report, drop its outcomes and end a quarantine, atomically."""
+        """Store the nonce of an acknowledgement, drop the acknowledged outcomes and end a quarantine, atomically.
+
+        An acknowledgement can also contain new tags, and a retry of a failed release that an operator requested.
+        """
         link = msgspec.structs.replace(self.link, nonce=answer.nonce)
-        held = msgspec.structs.replace(self.held, quarantined="")
+        held = msgspec.structs.replace(self.held, quarantined="", retired=False)
+        if answer.tags is not msgspec.UNSET and answer.tags != link.newest_tags:
+            link = msgspec.structs.replace(link, changes=(*link.changes, TagChange(tags=answer.tags))[-TAG_CHANGES:])
+        if answer.retry is not msgspec.UNSET and answer.retry[0] > link.retries:
+            number, counter = answer.retry
+            link = msgspec.structs.replace(link, retries=number)
+            if counter in held.burned and held.retried.count(counter) < RETRIES:
+                burned = tuple(one for one in held.burned if one != counter)
+                held = msgspec.structs.replace(held, burned=burned, retried=(*held.retried, counter))
         gone = {one.number for one in self._outcomes if one.number <= answer.outcomes}
         values: dict[str, Any] = {"link": link} if held == self.held else {"link": link, "held": held}
         self._write(values, (), gone)

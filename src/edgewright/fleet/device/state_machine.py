@@ -1,6 +1,6 @@
-"""The agent's state machine: one call of `step` does what is due, and says when it wants to be called again.
+"""The agent's state machine: one call of `step` does all due work and returns the time until the next call.
 
-It knows no network, no process and no clock of its own: a device and a simulated device run the same steps.
+It uses the network, processes and clocks only through ports, so a device and a simulated device run the same steps.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust,
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Phase, Report
 
-_DISK = 30.0  # seconds after which a disk that failed is tried again
-# Seconds at most that count between two writings for a trial that waits for rows: longer than that the machine slept,
-# and a release is not to blame that a device on a battery slept for a month.
+_DISK = 30.0  # seconds until a retry after a disk error
+# Largest number of seconds between two writes that count as waiting time of a trial. A longer gap means that the
+# machine was suspended, which is not the release's fault.
 _AWAKE = 300.0
 
 
 @dataclass
 class AgentState:
-    """What the agent knows and when it acts next; it ends with the process, unlike `DeviceState`.
+    """The volatile state and schedule of the agent; unlike `DeviceState`, it is lost when the process exits.
 
     Attributes:
-        stepped_at, saved_at, report_at: monotonic seconds of the last step, of the last writing of times, and from
-            which a report may be due.
-        advance_at: monotonic seconds from which the plans are read again.
-        unsaved: seconds of running since `saved_at`.
-        phase: where the device is with the plan that it follows; a trial or a quarantine goes before.
+        stepped_at, saved_at, report_at: monotonic seconds of the last step, the last write of times, and the next
+            possible report.
+        advance_at: monotonic seconds of the next evaluation of the plans.
+        unsaved: running seconds since `saved_at`.
+        phase: progress with the followed plan; a trial or a quarantine takes precedence.
         seen: newest verified metadata; None before the first step.
-        choice: plan that holds for the device; None before plans were read.
-        trouble: why there are no news, or what cannot be written; empty where all is well.
-        contact: the fleet has given a sign of life that no report has used yet.
-        reported: last outcome, phase, release and boards of the last report; None before it.
+        choice: plan that applies to the device; None before the first evaluation.
+        trouble: why the last poll or write failed; empty for none.
+        contact: whether the fleet has responded since the last report.
+        reported: outcome number, phase, release and boards of the last report; None before it.
     """
 
     stepped_at: float
@@ -63,24 +63,26 @@ class Agent:
     """A device that follows its fleet.
 
     Args:
-        config: what it is, and its paces.
+        config: settings and intervals.
         state, slots, runner, trust, packages, control, reporter, clock, chance: ports. `control` is None for a device
-            that reaches no control plane.
-        ending: whether the process is to end; asked in long steps.
+            without a control plane.
+        ending: returns whether the process should exit; called during long steps.
         boards: microcontrollers behind the device; None for none.
+        prepare: installs the agent that the package of a slot carries; the name of its environment.
     """
 
     def __init__(
         self, config: DeviceConfig, *, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages,
         control: Control | None, reporter: Reporter, clock: Clock, chance: Chance,
         ending: Callable[[], bool] = lambda: False, boards: Boards | None = None,
+        prepare: Callable[[str], str] = lambda slot: "",
     ) -> None:  # fmt: skip
         self.state, self._config, self._boards = state, config, boards
         self._trust, self._reporter, self._clock = trust, reporter, clock
         self._recovered = recover(state, slots, config.product, clock.wall())
         self.supervisor = ModelSupervisor(state, slots, runner, clock, chance, config)
         self._selector = PlanSelector(state, trust, clock, config)
-        self._downloader = Downloader(state, slots, runner, trust, packages, clock, chance, config, ending)
+        self._downloader = Downloader(state, slots, runner, trust, packages, clock, chance, config, ending, prepare)
         self._activator = Activator(state, slots, control, clock, chance, self.supervisor, config)
         self._poll = Pace(chance, config.poll, config.slowest)
         self._clock_jump = ClockJump(clock)
@@ -89,12 +91,12 @@ class Agent:
 
     @property
     def running(self) -> float:
-        """Seconds that the agent has run, ever; what is not written yet included."""
+        """Total seconds that the agent has run, including those not written yet."""
         return self.state.held.running + self._now.unsaved
 
     @property
     def phase(self) -> Phase:
-        """Where the agent is."""
+        """Current phase of the agent."""
         if self.state.held.quarantined:
             return "quarantined"
         return "trial" if self.state.held.trial is not None else self._now.phase
@@ -106,37 +108,38 @@ class Agent:
 
     @property
     def contact_at(self) -> float:
-        """Monotonic seconds at which it next polls or reports."""
+        """Monotonic seconds of the next poll or report."""
         return min(self._poll.due, self.report_at)
 
     @property
     def quiet_until(self) -> float:
-        """Monotonic seconds up to which a trial alone can move it: then it polls, reports or writes its times down."""
+        """Monotonic seconds of the next poll, report or write; until then only a trial can change the state."""
         return min(self.contact_at, self._now.saved_at + self._config.keep)
 
     @property
     def settled(self) -> bool:
-        """Whether only something that is published can move it: time alone changes nothing that it would do."""
+        """Whether only a new publication, and not the passing of time, can change what the agent does."""
         choice = self._now.choice
         return self.phase == "idle" and not self._now.trouble and choice is not None and not choice.verdict.wait
 
     @property
     def why(self) -> str:
-        """One line about why the device is where it is."""
+        """The reason for the current phase, in one line."""
         held, now = self.state.held, self._now
         if held.quarantined:
-            return f"quarantined: {held.quarantined}"
+            return f"{'retired' if held.retired else 'quarantined'}: {held.quarantined}"[:500]
         if held.trial is not None:
             return self.supervisor.why or f"release {held.counter} begins its trial"
         own = {"download": self._downloader.why, "intent": self._activator.why}.get(now.phase, "")
-        plan = own or (now.choice.verdict.why if now.choice else "nothing is known of rollouts yet")
+        plan = own or (now.choice.verdict.why if now.choice else "no rollout is known yet")
         parts = [self._recovered, self.supervisor.why, plan, now.trouble, self._boards.why if self._boards else ""]
         return "; ".join(part for part in parts if part)[:500]
 
     def step(self) -> float:
-        """Do what is due; return seconds after which it wants to be called again, sooner when something happened.
+        """Do all due work and return the seconds until the next call; call earlier after an event.
 
-        Never raises for what the world does: a full disk, a dead network or a forged file are waited for, and told.
+        External problems do not raise: after a full disk, a network failure or a forged file the agent reports the
+        problem and retries.
         """
         shortest = 0.0
         boards = () if self._boards is None else (self._boards.look,)
@@ -144,7 +147,7 @@ class Agent:
             try:
                 part()
             except OutputError as error:
-                # The others go on: a disk that is full must not keep the model from being looked after.
+                # Continue with the other parts: a full disk must not stop the supervision of the model.
                 self._now.trouble = str(error)
                 self._now.advance_at = self._clock.monotonic() + _DISK
                 shortest = self._config.look
@@ -157,16 +160,16 @@ class Agent:
         return max(shortest, min(dues) - self._clock.monotonic())
 
     def wake(self, within: float = 0.0) -> None:
-        """Poll soon, somewhere in so many seconds, since there are news; try again what nobody answered."""
+        """Poll at a random time within `within` seconds, since there is news; end the pause after failures."""
         self._poll.at_once(self._clock.monotonic(), within)
         self._now.contact = True
 
     def report_soon(self) -> None:
-        """Ask the reporter in the next step, since something waits that must be reported."""
+        """Send a report in the next step, since an item must be reported."""
         self._now.report_at = self._clock.monotonic()
 
     def close(self) -> None:
-        """End the process of the model in order and note all times.
+        """Stop the model's process normally and store all times.
 
         Raises:
             OutputError: the disk is full or broken.
@@ -178,7 +181,7 @@ class Agent:
         self._now.unsaved = 0.0
 
     def facts(self) -> Report:
-        """Return what a report says, without what its sender adds."""
+        """Return a report without the fields that its sender adds."""
         held, seen, choice = self.state.held, self._now.seen, self._now.choice
         plan = held.trial.plan if held.trial else choice.plan.id if choice and choice.plan else ""
         followed = held.followed(plan)
@@ -206,14 +209,14 @@ class Agent:
     def _look_for_news(self) -> None:
         now = self._clock.monotonic()
         if self._clock_jump():
-            # What failed, perhaps because of the clock, is tried now and not after its pause.
+            # Retry now without waiting: earlier failures may have been due to the wrong clock.
             for pace in (self._poll, self._downloader.pace, self._activator.pace):
                 pace.heard(now)
             self._now.advance_at, self._now.contact = now, True
         if self._now.seen is None:
             self._now.seen = self._trust.held()
             if self._now.seen.standings is not None and self.state.held.active:
-                # Many devices that come back at once do not ask at once.
+                # Spread the first polls of devices that start at the same moment.
                 self._poll.spread(now)
         if now < self._poll.due:
             return
@@ -222,7 +225,7 @@ class Agent:
             self._now.trouble = ""
             self._poll.good(now)
         except (Unreachable, Refused, OutputError) as error:
-            # What is held stays; whether it is still fresh is asked again.
+            # The held metadata stays; check its freshness again.
             if isinstance(error, Unreachable):
                 self._poll.away(self._clock.monotonic(), error.wait)
             else:
@@ -233,7 +236,7 @@ class Agent:
         self._now.advance_at = now
 
     def _follow_plan(self) -> None:
-        """Take one step towards what the plans want of this device."""
+        """Take one step towards the release that the plans assign to this device."""
         now, seen, held = self._now, self._now.seen, self.state.held
         if seen is None:
             return
@@ -277,14 +280,13 @@ class Agent:
             self._now.report_at = now + self._reporter.tell(self.facts(), urgent, contact)
         except InputError as error:
             self._now.report_at = now + self._config.slowest
-            self._quarantine(str(error))
+            self._quarantine(error)
         except OutputError as error:
             self._now.report_at = now + _DISK
             self._now.trouble = str(error)
 
-    def _quarantine(self, why: str) -> None:
+    def _quarantine(self, why: InputError) -> None:
         try:
-            if self.state.held.quarantined != why:
-                self.state.change(quarantined=why)
+            self.state.shut_out(why)
         except OutputError as error:
             self._now.trouble = str(error)

@@ -1,11 +1,11 @@
-"""Whether a release on trial is well: limits of the plan against what was counted. Pure: same counts, same word.
+"""Evaluates a release on trial: compares its counts with the plan's limits. A pure function of the counts.
 
-Rates are judged by a bound, never by dividing: one alarm in the first minute is not 1,440 a day. A release goes back
-over a rate or share once so many would come by chance in less than one of a thousand trials at the limit itself, by
-Chernoff's bounds (H. Chernoff, 1952; Boucheron, Lugosi, Massart, "Concentration Inequalities", 2013, section 2.2): for
-a count n where the limit makes m likely, exp(-(n ln(n/m) - n + m)); for a share k of n with limit p,
-exp(-n (k/n ln(k/(n p)) + (1 - k/n) ln((1 - k/n)/(1 - p)))). A share over enough answers is also held to the limit
-itself when the trial ends.
+Rates are tested with a bound instead of a quotient: one alarm in the first minute does not mean 1,440 per day. A
+release is rolled back because of a rate or share if a true value at the limit would produce such a count in fewer than
+one of 1,000 trials, by Chernoff bounds (H. Chernoff, 1952; Boucheron, Lugosi, Massart, "Concentration Inequalities",
+2013, section 2.2): for a count n with an expected count m at the limit, exp(-(n ln(n/m) - n + m)); for a share k of n
+with limit p, exp(-n (k/n ln(k/(n p)) + (1 - k/n) ln((1 - k/n)/(1 - p)))). At the end of the trial, a share of enough
+answers is also compared with the limit itself.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from edgewright.schema.fleet_report import Because, Vitals
 
 CHANCE = 1e-3
 LEAST_ANSWERS = 100
-"""Answers from which a p99 says something, and a share is held to its limit at the end."""
+"""Smallest number of answers for a meaningful p99, and for comparing a share with its limit at the end."""
 
 
 class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trial says now.
+    """The result of a trial so far.
 
     Attributes:
-        over: 'confirmed', 'reverted', or empty while it goes on.
-        because: where it goes back.
-        why: one line for people.
+        over: 'confirmed', 'reverted', or empty while the trial runs.
+        because: reason of a rollback; empty otherwise.
+        why: explanation for people, in one line.
     """
 
     over: str = ""
@@ -39,19 +39,19 @@ class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def added(counts: Counts, vitals: Vitals) -> Counts:
-    """Return counts of earlier starts and those of this one."""
+    """Return the sum of the counts of earlier starts and of this one."""
     names = ("windows", "unsure", "alarms", "anomalies")
     sums = {name: getattr(counts, name) + getattr(vitals, name) for name in names}
     return Counts(seconds=counts.seconds + max(0.0, vitals.seconds), **sums)
 
 
 def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
-    """Hold a trial to its limits.
+    """Compare a trial with its limits.
 
     Args:
         trial: crashes, boots, time and limits.
-        total: counts of all starts.
-        vitals: of the process that runs; None where none does.
+        total: counts over all starts.
+        vitals: vitals of the running process; None if none runs.
     """
     limits = trial.limits
     found = _ended(trial) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
@@ -106,7 +106,7 @@ def _unsure(limits: TrialLimits, total: Counts) -> TrialVerdict:
 
 
 def _last(limits: TrialLimits, total: Counts, vitals: Vitals | None) -> TrialVerdict:
-    """Return the trial's time is over: what was too little to judge before counts as it is."""
+    """Return the result at the end of the trial: values are compared with the limits directly."""
     if limits.latency and vitals and vitals.windows and vitals.latency[1] > limits.latency:
         return _slow(limits, vitals)
     if limits.unsure and total.windows >= LEAST_ANSWERS and total.unsure > limits.unsure * total.windows:
@@ -119,16 +119,16 @@ def _back(because: Because, why: str) -> TrialVerdict:
 
 
 def count_unlikely(count: int, mean: float) -> float:
-    """Upper bound of the chance of so many or more where `mean` are likely (Poisson)."""
+    """Return an upper bound of the probability of at least `count` events with mean `mean` (Poisson)."""
     if count <= mean:
         return 1.0
     if mean <= 0.0:
-        return 1.0  # nothing was watched yet
+        return 1.0  # no observation yet
     return math.exp(-(count * math.log(count / mean) - count + mean))
 
 
 def share_unlikely(count: int, of: int, share: float) -> float:
-    """Upper bound of the chance of so many or more of `of` where each has this chance (binomial)."""
+    """Return an upper bound of the probability of at least `count` of `of` with probability `share` each (binomial)."""
     if not of or count <= share * of or share >= 1.0:
         return 1.0
     if share <= 0.0:

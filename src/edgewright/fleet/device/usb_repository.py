@@ -1,4 +1,4 @@
-"""A second repository on a mounted stick, under a root of its own: asked where the network's word is not fresh."""
+"""A second repository on a mounted USB stick, with its own root; used while the network's metadata is not fresh."""
 
 from __future__ import annotations
 
@@ -23,58 +23,58 @@ _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "davfs", "afs", "ceph", "gl
 
 
 class Stick(msgspec.Struct, frozen=True):
-    """A stick that is there."""
+    """A mounted stick."""
 
     trust: Trust
     packages: Packages
 
 
 class StickMount:
-    """A folder on which sticks are mounted.
+    """The mount point of USB sticks.
 
     Args:
-        folder: of the mount.
-        store: of the device; the root of sticks is pinned in `trust-stick` of it.
-        clock: of the device.
+        folder: mount point.
+        store: store of the device; the root for sticks is pinned in its folder `trust-stick`.
+        clock: clock of the device.
     """
 
     def __init__(self, folder: Path, store: Path, clock: Clock) -> None:
-        # As `fleet stick write` lays it out.
+        # The layout that `fleet stick write` creates.
         self._folder, self._pinned, self._clock = folder / ON_STICK, store / FOLDER, clock
         self._metadata = self._folder / METADATA_PATH.strip("/")
         self._opened: Stick | None = None
         self._client: Client | None = None
 
     def look(self) -> Stick | None:
-        """Look for a stick."""
+        """Return the mounted stick; None if there is none."""
         if not (self._pinned / PINNED).exists() or not self._metadata.is_dir():
             self.close()
             return None
         if self._opened is None and not _is_remote(self._folder, Path("/proc/self/mounts")):
             try:
                 transport = FolderTransport(self._folder)
-            except InputError:  # taken out between the two looks
+            except InputError:  # removed between the two checks
                 return None
             self._client = Client(self._pinned, transport, self._clock, longest=STICK_LONGEST)
             self._opened = Stick(self._client, TransportPackages(transport))
         return self._opened
 
     def close(self) -> None:
-        """Let go of the stick."""
+        """Close the stick's storage."""
         if self._client is not None:
             self._client.close()
         self._client = self._opened = None
 
 
 class CombinedRepository:
-    """Trust and packages of the network and of a stick.
+    """Combines the repositories of the network and of a USB stick.
 
-    While the network answers, its word holds alone. Otherwise the stick's rollouts hold beside those of the network
-    that are fresh, and the network's aborts for ever.
+    While the network answers, only its rollouts apply. Otherwise the stick's rollouts apply together with the
+    network's fresh ones, and the network's aborts apply permanently.
 
     Args:
-        trust, packages: of the network.
-        port: where a stick would be.
+        trust, packages: ports of the network.
+        port: mount point of sticks.
     """
 
     def __init__(self, trust: Trust, packages: Packages, port: StickMount) -> None:
@@ -83,7 +83,7 @@ class CombinedRepository:
         self._answers = True
 
     def refresh(self) -> Seen:
-        """Fetch and verify news from the stick or the network; either is enough."""
+        """Download and verify news from the network or the stick; one of them is enough."""
         trouble: Unreachable | Refused | None = None
         try:
             seen = self._trust.refresh()
@@ -101,14 +101,14 @@ class CombinedRepository:
         return seen
 
     def held(self) -> Seen:
-        """Return what the device holds, verified, without the network."""
+        """Return the held, verified state, without using the network."""
         seen, stick = self._trust.held(), self._port.look()
         if stick is None or (seen.fresh and self._answers):
             return seen
         return _both(seen, stick.trust.held())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """Return a plan and its bytes from the repository that names the rollout."""
+        """Return a plan and its bytes from the repository with the rollout."""
         stick = self._port.look()
         listed = stick.trust.held().standings if stick is not None else None
         there = listed is not None and any((one.plan, one.sha256) == (name, sha256) for one in listed.rollouts)
@@ -119,7 +119,7 @@ class CombinedRepository:
         return found
 
     def check(self, release: Release) -> None:
-        """Return whether the repository of its plan names this package."""
+        """Check that the repository of the release's plan names this package."""
         stick = self._of(release)
         if stick is not None:
             stick.trust.check(release)
@@ -127,7 +127,7 @@ class CombinedRepository:
         try:
             self._trust.check(release)
         except Unreachable:
-            # The plan may have come over the network before, and the stick have the same.
+            # The plan may have been downloaded from the network, while the stick has the same package.
             other = self._port.look()
             if other is None:
                 raise
@@ -135,7 +135,7 @@ class CombinedRepository:
             self._on_stick.add(release.sha256)
 
     def path(self, release: Release) -> str:
-        """Return the path of its bytes; that of a stick's package has a mark."""
+        """Return the path of a release's bytes; the path of a package on a stick has a prefix."""
         stick = self._of(release)
         return self._trust.path(release) if stick is None else _MARK + stick.trust.path(release)
 
@@ -145,7 +145,7 @@ class CombinedRepository:
             return self._packages.read(path, offset, length)
         stick = self._port.look()
         if stick is None:
-            raise Unreachable("the stick was taken out")
+            raise Unreachable("the stick was removed")
         return stick.packages.read(path.removeprefix(_MARK), offset, length)
 
     def _of(self, release: Release) -> Stick | None:
@@ -153,7 +153,7 @@ class CombinedRepository:
 
 
 def _both(network: Seen, stick: Seen) -> Seen:
-    """Return the stick's word; what the network says where that is fresh, and what it has aborted, goes before."""
+    """Merge the states: the network's fresh or aborted rollouts take precedence over the stick's."""
     if stick.standings is None or not stick.fresh:
         return network
     said = network.standings.rollouts if network.standings else ()
@@ -163,12 +163,12 @@ def _both(network: Seen, stick: Seen) -> Seen:
     standings = msgspec.structs.replace(stick.standings, rollouts=rollouts)
     return Seen(
         standings=standings, fresh=True, signed=max(network.signed, stick.signed), versions=network.versions,
-        changed=True,
+        changed=True, aborted=network.aborted,
     )  # fmt: skip
 
 
 def _is_remote(folder: Path, mounts: Path) -> bool:
-    """Return whether a folder lies on another machine: a stick's word counts from this one alone."""
+    """Return whether a folder is on a network file system: sticks are accepted only from this machine."""
     location, kind = "", ""
     try:
         lines = mounts.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""A file that one process at a time keeps, waited for within bounds."""
+"""A file lock for one process at a time, with a timeout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STEP = 0.01
 
 
 def lock_within(handle: IO[str], seconds: float) -> bool:
-    """Take the lock of an open file, which ends with the file; whether it was free within so many seconds."""
+    """Lock an open file and return whether that succeeded within the timeout; closing the file releases the lock."""
     until = time.monotonic() + seconds
     while True:
         try:

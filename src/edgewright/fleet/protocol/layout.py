@@ -1,4 +1,4 @@
-"""Names of roles, targets and files, and how long each role's word may hold at most."""
+"""Names of roles, targets and files, and the longest lifetime of each role's metadata."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OFFLINE = (ROOT, TARGETS, RELEASES)
 ONLINE = (ROLLOUTS, SNAPSHOT, TIMESTAMP)
 
 DAY = 86_400.0
-# Longest time between a role's signature and its expiry; a device refuses metadata that wants to hold longer, counted
+# Longest time between a role's signature and its expiry. A device refuses metadata with a longer lifetime, counted
 # from the latest signed time that it knows.
 LONGEST: dict[str, float] = {
     ROOT: 400 * DAY,
@@ -19,26 +19,28 @@ LONGEST: dict[str, float] = {
     TIMESTAMP: DAY,
 }
 STICK_TIMESTAMP = 90 * DAY
-"""Of the timestamp of a repository on a USB stick, which is a repository of its own with its own root."""
+"""Lifetime of the timestamp on a USB stick, which is a separate repository with its own root."""
 STICK_LONGEST: dict[str, float] = {**LONGEST, **dict.fromkeys(ONLINE, STICK_TIMESTAMP)}
-"""As `LONGEST`, of a repository on a stick: nothing on it can be signed anew while it travels."""
+"""Like `LONGEST`, for a repository on a USB stick: nobody can renew its signatures while it travels."""
 
 PACKAGES, PLANS = "packages", "plans"
 INDEX = f"{ROLLOUTS}/index.json"
+ABORTED = "aborted"
+"""Field of a plan's target in `releases`: its rollout is aborted, regardless of online signatures."""
 REPORT_EVERY = 900.0
-"""Seconds between two reports of a device to which nothing happens, unless the control plane asks for fewer."""
+"""Seconds between two reports of a device without events, unless the control plane requests a longer interval."""
 BINS_ABOVE = 500
-"""Packages from which the role `releases` delegates to hash bins; at 1,000 in one file a refresh took up to 22 ms."""
+"""Above this number of packages `releases` delegates to hash bins; with 1,000 in one file a refresh took 22 ms."""
 
-# Under an address or a folder that serves a fleet.
+# Paths below the address or folder that serves a fleet.
 METADATA_PATH, TARGETS_PATH, API_PATH = "/metadata", "/targets", "/v1"
 
 
 def package_target(product: str, counter: int) -> str:
-    """Path of a release's package among the targets."""
+    """Return the target path of a release's package."""
     return f"{PACKAGES}/{product}-{counter}.edge"
 
 
 def plan_target(plan: str) -> str:
-    """Path of a plan among the targets."""
+    """Return the target path of a plan."""
     return f"{PLANS}/{plan}.json"

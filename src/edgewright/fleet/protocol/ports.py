@@ -1,4 +1,4 @@
-"""What the fleet's parts ask of the world: network, clocks, chance. Real ones and simulated ones fit the same holes."""
+"""Interfaces of the fleet to network, clocks and random numbers, with real and simulated implementations."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds since some moment; time in which the machine slept counts."""
+        """Return seconds since an arbitrary start; time in which the machine was suspended counts."""
         return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class SystemRandom:
-    """Chance of this machine."""
+    """The random numbers of this machine."""
 
     def bytes(self, count: int) -> bytes:
         """So many random bytes."""
@@ -38,12 +38,12 @@ class SystemRandom:
         return random.SystemRandom().random()
 
 
-class Refused(Exception):  # noqa: N818 - what the other side sent is refused; the device goes on as before
-    """Signed metadata or bytes that must not be believed: forged, older, mixed, too large, too long-lived.
+class Refused(Exception):  # noqa: N818 - the device refuses the data and keeps its state
+    """Signed metadata or bytes that the device must not trust: forged, older, mixed, too large or too long-lived.
 
     Args:
-        text: what, for people.
-        what: one word for it: 'signature', 'older', 'expired', 'length', 'hash', 'format', 'lifetime', 'mixed'.
+        text: description for people.
+        what: reason: 'signature', 'older', 'expired', 'length', 'hash', 'format', 'lifetime' or 'mixed'.
     """
 
     def __init__(self, text: str, what: str = "signature") -> None:
@@ -52,15 +52,16 @@ class Refused(Exception):  # noqa: N818 - what the other side sent is refused; t
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest word that was verified.
+    """The newest verified state of a repository.
 
     Attributes:
-        standings: of all rollouts; None where none was ever published.
+        standings: standings of all rollouts; None if none was ever published.
         fresh: whether the role that signs them has not expired, by the later of the device's clock and `signed`. An
-            abort counts even where it is not.
-        signed: latest signed time known, seconds since 1970: the floor of time.
-        versions: of the roles held.
+            abort counts even if it has expired.
+        signed: latest known signed time, seconds since 1970; the device's time never goes below it.
+        versions: versions of the metadata by role.
         changed: whether anything is new since the last refresh.
+        aborted: plans with an abort signed by the offline keys.
     """
 
     standings: Standings | None
@@ -68,47 +69,48 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     signed: float
     versions: dict[str, int]
     changed: bool
+    aborted: tuple[str, ...] = ()
 
 
 class Trust(Protocol):
-    """One repository, with what the device holds of it."""
+    """One repository and the device's verified copy of its metadata."""
 
     def refresh(self) -> Seen:
-        """Ask for news and verifies it.
+        """Download new metadata and verify it.
 
         Raises:
-            Unreachable: nothing new was to be had; what is held stays.
-            Refused: what was sent is not to be believed; what is held stays.
+            Unreachable: no new metadata could be downloaded; the held metadata stays.
+            Refused: the downloaded metadata is not valid; the held metadata stays.
             OutputError: the device's own storage failed.
         """
 
     def held(self) -> Seen:
-        """Return what is held, verified again, without the network."""
+        """Return the held state, verified again, without using the network."""
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """Return a plan and its bytes, from the cache or the network; its hash is the one given.
+        """Return a plan with the given hash, and its bytes, from the cache or the network.
 
         Raises:
             Unreachable, Refused, OutputError: as `refresh`.
         """
 
     def check(self, release: Release) -> None:
-        """Whether the signed metadata of `releases` names this package with the same length and hash.
+        """Check that the signed metadata of `releases` names this package with the same length and hash.
 
         Raises:
             Unreachable, Refused, OutputError: as `refresh`.
         """
 
     def path(self, release: Release) -> str:
-        """Where its bytes lie, below the address of targets."""
+        """Return the path of a release's bytes below the address of the targets."""
 
 
-class Unreachable(Exception):  # noqa: N818 - a state of the world, not a mistake
-    """The other side did not answer, or not in time, or not whole. Try again later.
+class Unreachable(Exception):  # noqa: N818 - a temporary condition, not an error in the data
+    """The server did not answer, or not in time, or not completely. Try again later.
 
     Args:
-        text: what happened, for people.
-        wait: seconds after which the other side asks to be asked again; None where it said nothing.
+        text: description for people.
+        wait: seconds after which the server requests a retry; None if it did not say.
     """
 
     def __init__(self, text: str, wait: float | None = None) -> None:
@@ -117,21 +119,21 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world, not a mistak
 
 
 class NotTaken(Unreachable):
-    """The other side answered that it does not take what was said, and will not take it however often it is said."""
+    """The server rejected the request permanently; a retry with the same content cannot succeed."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Of an exchange over HTTP: status, header names in lower case, and the body as it comes."""
+    """An HTTP response: status, headers with lower-case names, and the body as a stream."""
 
     status: int
     headers: Mapping[str, str]
     body: Iterator[bytes]
 
     def whole(self, limit: int) -> bytes:
-        """All of the body.
+        """Return the whole body.
 
         Raises:
-            Unreachable: it is larger than `limit` bytes, or it broke off.
+            Unreachable: the body is larger than `limit` bytes, or the connection broke.
         """
         parts: list[bytes] = []
         length = 0
@@ -144,22 +146,22 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transport(Protocol):
-    """HTTP to one address. No redirects, no proxies, no cookies; limits on time and size hold inside."""
+    """HTTP to one address, without redirects, proxies or cookies; implementations enforce limits on time and size."""
 
     def exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
     ) -> AbstractContextManager[Answer]:
-        """One exchange; the answer's body is read inside the `with`.
+        """Send one request; read the answer's body inside the `with` block.
 
         Args:
             method: such as 'GET'.
-            path: below the address, beginning with '/'.
-            headers: names as they are sent.
-            body: of the request.
-            seconds: for the whole exchange, body included.
+            path: path below the address, with its leading '/'.
+            headers: request headers.
+            body: body of the request.
+            seconds: timeout of the whole exchange, including the body.
 
         Raises:
-            Unreachable: no answer; also raised by the body's iterator when it stalls or breaks off.
+            Unreachable: no answer; the body's iterator raises it too, on a stall or a broken connection.
         """
 
 
@@ -170,11 +172,11 @@ class Clock(Protocol):
         """Return seconds since 1970; may be wrong and may jump."""
 
     def monotonic(self) -> float:
-        """Return seconds since some moment; never falls while the process lives."""
+        """Return seconds since an arbitrary start; never decreases while the process runs."""
 
 
 class Chance(Protocol):
-    """Where random bytes come from."""
+    """A source of random numbers."""
 
     def bytes(self, count: int) -> bytes:
         """So many random bytes."""

@@ -1,1 +1,1 @@
-"""The signed files of a fleet: made and signed as values, then written; what devices and web servers read."""
+"""The signed files of a fleet, which devices and web servers read: created and signed in memory, then written."""

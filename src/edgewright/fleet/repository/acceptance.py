@@ -1,8 +1,8 @@
-"""From a signed change to published files.
+"""Publishes signed changes.
 
-A whole change is first laid into the folder `incoming`. Where a control plane publishes, it takes the change in with a
-transaction of its own (`waiting`, `role_files`, `online.sign_online`, `taken`); where there is none, the online keys in
-the folder sign at once. A change that was cut off by a power loss is taken in by whoever comes next.
+A complete change is first written to the folder `incoming`. If a control plane publishes, it reads the change and
+publishes it in its own transaction (`waiting`, `role_files`, `online.sign_online`, `taken`); otherwise the online keys
+in the folder sign immediately. After a power loss the next writer publishes the interrupted change.
 """
 
 from __future__ import annotations
@@ -31,46 +31,46 @@ _CLOCKS_DIFFER = 600.0
 
 
 class Waiting(NamedTuple):
-    """A whole change that is not published yet, and its file."""
+    """A complete change that is not published yet, and its file."""
 
     path: Path
     change: Change
 
 
 def waiting(fleet: Fleet) -> list[Waiting]:
-    """Whole changes that are not published yet, oldest first."""
+    """Return the complete changes that are not published yet, oldest first."""
     paths = [path for path in fleet.incoming.glob("*.json") if path.stem.isdigit()]
     return [Waiting(path, changes.read_change(path)) for path in sorted(paths)]
 
 
 def taken(found: Waiting) -> None:
-    """Forget a change, once what it says is durable elsewhere."""
+    """Delete the file of a change after its content is durable elsewhere."""
     found.path.unlink(missing_ok=True)
     sync_folder(found.path.parent)
 
 
 def withdraw(fleet: Fleet, number: int) -> list[Waiting]:
-    """Take back a change that waits, and those after it, which build upon it; what was published stays published.
+    """Withdraw a waiting change and all later ones, which depend on it; published changes stay published.
 
     Args:
         fleet: locked by the caller.
-        number: of the change's file.
+        number: number of the change's file.
 
     Raises:
-        InputError: no such change waits.
+        InputError: no waiting change has this number.
     """
     found = waiting(fleet)
     going = [one for one in found if int(one.path.stem) >= number]
     if number not in [int(one.path.stem) for one in going]:
         known = ", ".join(str(int(one.path.stem)) for one in found) or "none"
-        raise InputError("the number of a change that waits", f"{number}; these wait: {known}", str(fleet.incoming))
+        raise InputError("the number of a waiting change", f"{number}; waiting: {known}", str(fleet.incoming))
     for one in reversed(going):
         taken(one)
     return going
 
 
 def read_held(fleet: Fleet) -> dict[str, bytes]:
-    """Metadata by role on which the next change builds: what is published, and what waits."""
+    """Return the metadata by role on which the next change builds: published metadata and waiting changes."""
     held = read_published(fleet)
     for found in waiting(fleet):
         held |= changes.role_files(found.change)
@@ -78,26 +78,26 @@ def read_held(fleet: Fleet) -> dict[str, bytes]:
 
 
 def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -> bool:
-    """Publish a change that is signed by all whom it needs.
+    """Publish a completely signed change.
 
     Args:
         fleet: locked by the caller.
         change: the change.
         now: seconds since 1970.
-        ring: with the online keys; None for those of the folder.
+        ring: the online keys; None for those in the folder.
 
     Returns:
-        Whether it is published; False: it waits for the control plane.
+        True if the change is published; False if it waits for the control plane.
 
     Raises:
-        InputError: signatures or targets are missing, or something newer was published meanwhile.
+        InputError: signatures or targets are missing, or something newer was published in the meantime.
         OutputError: a file cannot be written.
     """
     held = read_held(fleet)
     changes.require_whole(held, change)
     files = changes.role_files(change)
     if all(held.get(role) == data for role, data in files.items()):
-        raise InputError("a change that is new", "one that is published or waits already", change.about)
+        raise InputError("a new change", "one that is already published or waiting", change.about)
     for role in files:
         if held.get(role) != files[role] and metadata.version(files, role) != metadata.version(held, role) + 1:
             expected, got = metadata.version(held, role) + 1, metadata.version(files, role)
@@ -109,7 +109,7 @@ def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -
             raise InputError("the file of each target", "none", str(fleet.targets / name), "Prepare the change again")
     if not fleet.managed():
         online_signers(fleet, {**held, **files}, ring)  # before anything is written
-    make_folder(fleet.incoming)
+    make_folder(fleet.incoming, 0o700)
     number = max((int(found.path.stem) for found in waiting(fleet)), default=0) + 1
     changes.save_change(fleet.incoming / f"{number:08d}.json", msgspec.structs.replace(change, base={}))
     if fleet.managed():
@@ -120,15 +120,15 @@ def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -
 
 @contextmanager
 def writing(fleet: Fleet, now: float, ring: Ring | None = None) -> Iterator[None]:
-    """One writer at a time, who first publishes what was accepted and cut off before it was published.
+    """Lock the fleet for one writer and first publish accepted changes that an interruption left unpublished.
 
     Args:
-        fleet: whose folder.
+        fleet: the fleet to lock.
         now: seconds since 1970.
-        ring: with the online keys; None for those of the folder.
+        ring: the online keys; None for those in the folder.
 
     Raises:
-        InputError: another process kept the folder for too long, or an online key is missing.
+        InputError: another process held the lock for too long, or an online key is missing.
         OutputError: the folder cannot be written.
     """
     with locked(fleet):
@@ -138,17 +138,17 @@ def writing(fleet: Fleet, now: float, ring: Ring | None = None) -> Iterator[None
 
 
 def settle(fleet: Fleet, change: Change, ring: Ring, now: float, prepare: Path | None = None) -> Settled:
-    """Return signs a change with the keys at hand and publishes it, or prepares it for others to sign.
+    """Sign a change with the available keys and publish it, or write it to a file for others to sign.
 
     Args:
         fleet: locked by the caller.
         change: the change.
-        ring: keys at hand.
+        ring: the available keys.
         now: seconds since 1970.
-        prepare: file for a change that others sign; None publishes.
+        prepare: file to write the change to; None publishes the change.
 
     Raises:
-        InputError: too few keys to publish, or the file exists.
+        InputError: there are too few keys to publish, or the file exists.
         OutputError: a file cannot be written.
     """
     held = read_held(fleet)
@@ -162,10 +162,10 @@ def settle(fleet: Fleet, change: Change, ring: Ring, now: float, prepare: Path |
 
 
 def take_in(fleet: Fleet, now: float, ring: Ring | None = None) -> int:
-    """Publish what waits, with the online keys of the folder; only where no control plane does.
+    """Publish waiting changes with the online keys of the folder; only for a fleet without a control plane.
 
     Returns:
-        How many changes.
+        Number of published changes.
     """
     found = waiting(fleet)
     for one in found:
@@ -177,14 +177,14 @@ def take_in(fleet: Fleet, now: float, ring: Ring | None = None) -> int:
 def publish(
     fleet: Fleet, files: dict[str, bytes], now: float, ring: Ring | None = None, index: bytes | None = None
 ) -> None:
-    """Signs rollouts, snapshot and timestamp anew with the online keys of the folder, and writes everything.
+    """Sign rollouts, snapshot and timestamp again with the online keys of the folder and write all files.
 
     Args:
-        fleet: locked by the caller; no control plane publishes it.
+        fleet: locked by the caller; without a control plane.
         files: new metadata of offline roles; may be empty.
         now: seconds since 1970.
-        ring: with the online keys; None for those of the folder.
-        index: new standings; None for those there are.
+        ring: the online keys; None for those in the folder.
+        index: new standings; None keeps the current ones.
     """
     held = read_published(fleet)
     new = {role: data for role, data in files.items() if held.get(role) != data}
@@ -195,30 +195,30 @@ def publish(
     signed = sign_online(held, {INDEX: standings}, signers, now, new, lifetime=lifetime)
     write_targets(fleet, {INDEX: standings})
     write_roles(fleet, {**new, **signed})
-    with suppress(OSError):  # what is published is published; the next time removes what stayed
+    with suppress(OSError):  # publishing has succeeded; the next call removes the remaining files
         targets = {name for one in waiting(fleet) for name in one.change.targets}
         remove_superseded(fleet, {**held, **new, **signed}, targets, now)
 
 
 def _signed_time(held: dict[str, bytes], new: dict[str, bytes], before: bytes | None, now: float) -> float:
-    """Return the time to sign: never before the last one, except with new timestamp keys, where devices forget it."""
+    """Return the time to sign: never before the last signed time, unless new timestamp keys reset it on devices."""
     last = msgspec.json.decode(before, type=Standings).issued if before else 0.0
     if now >= last or offline.role_of({**held, **new}, TIMESTAMP).keyids != offline.role_of(held, TIMESTAMP).keyids:
         return now
     if last - now > _CLOCKS_DIFFER:
-        do = "Set the clock; if it was wrong before, edgewright fleet key rotate timestamp makes devices forget it"
+        do = "Set the clock; if it was wrong before, edgewright fleet key rotate timestamp resets it on devices"
         raise InputError("a clock that is not behind what was signed before", f"{last - now:.0f} s behind", do=do)
     return last
 
 
 def issued(index: bytes | None, now: float) -> bytes:
-    """Return the standings with a new signed time; empty ones where there were none."""
+    """Return the standings with a new signed time; new empty standings if there were none."""
     standings = msgspec.json.decode(index, type=Standings) if index else Standings(issued=now)
     return msgspec.json.encode(msgspec.structs.replace(standings, issued=now))
 
 
 def online_signers(fleet: Fleet, held: dict[str, bytes], ring: Ring | None = None) -> dict[str, Signer]:
-    """Return signers of the online roles, from the folder or behind the URIs of the settings.
+    """Return the signers of the online roles, from the folder or from the URIs in the settings.
 
     Raises:
         InputError: a key is missing.

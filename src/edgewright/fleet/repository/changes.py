@@ -1,4 +1,4 @@
-"""A change on its way: who has signed, who must, and the file in which it travels between the people who sign."""
+"""Changes to signed metadata: their signatures, the missing ones, and the file that the signers exchange."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from tuf.api.metadata import Root, Targets, VerificationResult
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import PRIVATE, write_atomic
 from edgewright.fleet.protocol.keys.files import Ring
 from edgewright.fleet.protocol.layout import ONLINE, ROOT, TARGETS
 from edgewright.fleet.repository import metadata
@@ -20,10 +20,10 @@ _SHORT = 16
 
 
 def describe(before: Mapping[str, bytes], change: Change) -> list[str]:
-    """Return lines that say what every role of a change gains and loses.
+    """Return lines that describe what a change adds to and removes from each role.
 
     Args:
-        before: metadata that the change builds upon.
+        before: metadata that the change is based on.
         change: the change.
     """
     lines = [change.about]
@@ -37,7 +37,7 @@ def describe(before: Mapping[str, bytes], change: Change) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Return text of other people for a terminal: what does not print, such as what erases a line, becomes '?'."""
+    """Make untrusted text safe for a terminal: replace non-printable characters, such as escape codes, with '?'."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
@@ -68,7 +68,7 @@ def _keys(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - Root or Targets
 
 
 def _named(signed: Any) -> dict[str, tuple[int, set[str]]]:  # noqa: ANN401 - Root or Targets
-    """Threshold and key ids by role that this metadata names."""
+    """Return threshold and key ids of each role that this metadata names."""
     if isinstance(signed, Root):
         return {name: (role.threshold, set(role.keyids)) for name, role in signed.roles.items()}
     if not isinstance(signed, Targets) or signed.delegations is None:
@@ -83,20 +83,20 @@ _LARGEST = 64 << 20
 
 
 def change(about: str, roles: Mapping[str, bytes], targets: tuple[str, ...] = ()) -> Change:
-    """Return a change from metadata by role; signatures may be there already."""
+    """Create a change from metadata by role, signed or not."""
     return Change(about=about, roles={role: data.decode() for role, data in roles.items()}, targets=targets)
 
 
 def role_files(change: Change) -> dict[str, bytes]:
-    """Metadata by role."""
+    """Return the change's metadata by role."""
     return {role: text.encode() for role, text in change.roles.items()}
 
 
 def results(held: Mapping[str, bytes], change: Change) -> dict[str, list[VerificationResult]]:
-    """For each role who has signed and who may: for a new root by the old one and by itself.
+    """Return for each role who has signed and who may; a new root is checked against the old root and itself.
 
     Args:
-        held: metadata that is published, by role.
+        held: published metadata by role.
         change: the change.
     """
     files = role_files(change)
@@ -118,12 +118,12 @@ def results(held: Mapping[str, bytes], change: Change) -> dict[str, list[Verific
 
 
 def sign(held: Mapping[str, bytes], asked: Change, ring: Ring) -> Change:
-    """Return the change with the signatures of every key at hand that may sign it.
+    """Sign a change with every available key that may sign it.
 
     Args:
-        held: metadata that is published, by role.
-        asked: the change; signatures that it has stay.
-        ring: keys at hand.
+        held: published metadata by role.
+        asked: the change; it keeps its signatures.
+        ring: the available keys.
     """
     files = role_files(asked)
     for role, found in results(held, asked).items():
@@ -138,7 +138,7 @@ def sign(held: Mapping[str, bytes], asked: Change, ring: Ring) -> Change:
 
 
 def lacking(held: Mapping[str, bytes], change: Change) -> list[str]:
-    """Return what each role still lacks, for people; nothing when the change is whole."""
+    """Describe the missing signatures of each role; empty if the change is complete."""
     describe = []
     for role, found in results(held, change).items():
         for result in found:
@@ -150,10 +150,10 @@ def lacking(held: Mapping[str, bytes], change: Change) -> list[str]:
 
 
 def require_whole(held: Mapping[str, bytes], change: Change, ring: Ring | None = None) -> None:
-    """Nothing may be missing.
+    """Check that a change has all required signatures.
 
     Raises:
-        InputError: saying which role lacks how many signatures, and what opens or brings more keys.
+        InputError: signatures are missing; the error names the roles and how to provide more keys.
     """
     describe = lacking(held, change)
     if describe:
@@ -163,11 +163,11 @@ def require_whole(held: Mapping[str, bytes], change: Change, ring: Ring | None =
 
 
 def write_change(path: Path, change: Change, held: Mapping[str, bytes]) -> None:
-    """Write a change to a file, with what it builds upon, for others to sign.
+    """Write a change and its base metadata to a file for others to sign.
 
     Raises:
         InputError: the file exists.
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     if path.exists():
         raise InputError("a file that does not exist yet", "one that does", str(path))
@@ -177,37 +177,37 @@ def write_change(path: Path, change: Change, held: Mapping[str, bytes]) -> None:
 
 
 def base(change: Change) -> dict[str, bytes]:
-    """Metadata that a prepared change builds upon, by role; not to be believed, only to be shown and compared."""
+    """Return the base metadata of a prepared change by role; unverified, only for display and comparison."""
     return {role: text.encode() for role, text in change.base.items()}
 
 
 def check_base(change: Change) -> str:
-    """Return whether what a prepared change builds upon is signed, from its own root down.
+    """Verify the signatures of a prepared change's base metadata, starting at its own root.
 
-    Who is shown what a change adds to something forged would not see what the forger added before.
+    A description of a change on a forged base would hide what the attacker added to the base.
 
     Returns:
-        SHA-256 of that root's bytes, for comparing with the one that is known: nothing here says whose root it is.
+        SHA-256 of that root's bytes. Compare it with the known root: this function does not know the fleet's root.
 
     Raises:
-        InputError: something is missing or not signed as it must be.
+        InputError: metadata is missing or not correctly signed.
     """
     found = base(change)
     for role in (ROOT, TARGETS):
         if role not in found:
-            raise InputError(f"the metadata of {role} that the change builds upon", "none", change.about)
+            raise InputError(f"the metadata of {role} that the change is based on", "none", change.about)
     for role, data in found.items():
         metadata.verify(found, role, data)
     return metadata.sha256(found[ROOT])
 
 
 def save_change(path: Path, change: Change) -> None:
-    """Write a change, over the one that was there.
+    """Write a change to a file, replacing an existing one.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(change), indent=1) + b"\n")
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(change), indent=1) + b"\n", PRIVATE)
 
 
 class _Format(msgspec.Struct):
@@ -215,10 +215,10 @@ class _Format(msgspec.Struct):
 
 
 def read_change(path: Path) -> Change:
-    """Return a change from a file; whether its signatures are good is another question.
+    """Read a change from a file without verifying its signatures.
 
     Raises:
-        InputError: there is no such file, it is something else, or a newer Edgewright made it.
+        InputError: the file is missing, is not a change, or comes from a newer Edgewright.
     """
     try:
         if path.stat().st_size > _LARGEST:

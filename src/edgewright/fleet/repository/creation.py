@@ -1,4 +1,4 @@
-"""Making a fleet: its keys, its first signed metadata and its folder, whole or not at all."""
+"""Creates a fleet atomically: its keys, its first signed metadata and its folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from securesystemslib.signer import Key, Signer
 
-from edgewright.core.files import sync_folder
+from edgewright.core.files import private_folder, sync_folder
 from edgewright.fleet.protocol.keys.files import PRIVATE, make_key
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, RELEASES, ROOT, STICK_TIMESTAMP, TARGETS
 from edgewright.fleet.repository import metadata, offline
@@ -31,7 +31,7 @@ class Quorum(msgspec.Struct, frozen=True, kw_only=True):
     threshold: int
 
 
-# One key of the root may be lost and one may be stolen; releases are signed often, so one person can.
+# The root tolerates the loss or the theft of one key. Releases are signed often, so one signature is enough.
 USUAL: Mapping[str, Quorum] = {
     ROOT: Quorum(keys=3, threshold=2),
     TARGETS: Quorum(keys=3, threshold=2),
@@ -42,30 +42,30 @@ USUAL: Mapping[str, Quorum] = {
 def create_fleet(
     folder: Path, settings: FleetSettings, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float
 ) -> tuple[Fleet, list[KeyMade]]:
-    """Make keys, sign the first metadata and write the folder.
+    """Create keys, sign the first metadata and write the folder.
 
     Args:
-        folder: that does not exist yet, or is empty.
-        settings: of the fleet.
-        quorums: of root, targets and releases.
-        passphrase: of the offline keys; None for none. Online keys have none: a process starts with nobody there.
+        folder: a new or empty folder.
+        settings: settings of the fleet.
+        quorums: keys and thresholds of root, targets and releases.
+        passphrase: passphrase of the offline keys; None for none. Online keys have none, for an unattended start.
         now: seconds since 1970.
 
     Returns:
-        The fleet and the keys that were made.
+        The fleet and the created keys.
 
     Raises:
-        InputError: the folder holds something, or a threshold cannot be reached.
-        OutputError: it cannot be written; nothing is left behind.
+        InputError: the folder is not empty, or a threshold cannot be reached.
+        OutputError: the folder cannot be written; no files remain.
     """
     _check(folder, quorums)
     make_folder(folder.absolute().parent)
     temporary = folder.absolute().parent / f".{folder.name}.{secrets.token_hex(8)}"
     try:
-        temporary.mkdir(mode=0o755)
+        temporary.mkdir(mode=0o700)
         fleet = Fleet(temporary, settings)
         made = _fill(fleet, quorums, passphrase, now)
-        # Onto an empty folder a rename works too; onto anything else it fails.
+        # A rename can replace an empty folder and fails for anything else.
         temporary.rename(folder)
         sync_folder(folder.absolute().parent)
     except OSError as error:
@@ -81,7 +81,7 @@ def create_fleet(
 
 def _check(folder: Path, quorums: Mapping[str, Quorum]) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        got = "one that holds something" if folder.is_dir() else "a file"
+        got = "a folder with files" if folder.is_dir() else "a file"
         raise InputError("a new or empty folder", got, str(folder), "Choose another one; keys are never overwritten")
     for role, quorum in quorums.items():
         if not 1 <= quorum.threshold <= quorum.keys <= MOST_KEYS:
@@ -93,8 +93,8 @@ def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None,
     made: list[KeyMade] = []
     keys: dict[str, list[Key]] = {}
     signers: dict[str, list[Signer]] = {}
-    for file_path in (fleet.offline, fleet.online):
-        file_path.mkdir(parents=True, mode=0o700)
+    for folder in (fleet.offline.parent, fleet.offline, fleet.online):
+        private_folder(folder)
     for role in offline.ROLES:
         away = fleet.away(role)
         for number in range(quorums[role].keys if role in quorums else 1):

@@ -1,4 +1,4 @@
-"""The folder of a fleet: settings, places, and one writer at a time."""
+"""The folder of a fleet: settings, paths, and a lock for one writer at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import PRIVATE, open_private, write_atomic
 from edgewright.fleet.protocol.file_lock import lock_within
 from edgewright.fleet.protocol.keys.files import Ring
 from edgewright.fleet.protocol.layout import OFFLINE
@@ -18,23 +18,23 @@ from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
 
 SETTINGS = "fleet.toml"
 DATABASE, ADDRESS = "fleet.sqlite", "database.url"
-"""The control plane's database, or a file with the address of another."""
+"""The control plane's database, or a file with the address of another database."""
 _WAIT = 30.0
 
 
 class Fleet:
-    """A folder that `fleet init` made.
+    """The folder of a fleet, as `fleet init` creates it.
 
     Args:
-        folder: where it lies.
-        settings: of `fleet.toml`.
+        folder: path of the folder.
+        settings: settings from `fleet.toml`.
 
     Attributes:
         metadata: signed files that web servers serve under `/metadata`.
         targets: packages, plans and standings, served under `/targets`.
-        offline: keys that are meant to leave this machine.
+        offline: keys to store away from this machine.
         online: keys of the control plane.
-        incoming: signed changes that the control plane has not taken in yet.
+        incoming: signed changes that the control plane has not published yet.
     """
 
     def __init__(self, folder: Path, settings: FleetSettings) -> None:
@@ -44,23 +44,23 @@ class Fleet:
         self.incoming = folder / "incoming"
 
     def managed(self) -> bool:
-        """Return whether a control plane publishes what is signed: nobody else may give away versions then."""
+        """Return whether a control plane publishes for this fleet: then no other process may assign versions."""
         return (self.folder / DATABASE).exists() or (self.folder / ADDRESS).exists()
 
     def away(self, role: str) -> bool:
-        """Return whether keys of a role are meant to leave this machine; on a stick all are."""
+        """Return whether the keys of a role are kept offline; in a repository for USB sticks all are."""
         return role in OFFLINE or self.settings.stick
 
     def ring(self, folders: tuple[Path, ...] = (), passphrases: tuple[bytes, ...] = ()) -> Ring:
-        """Return keys at hand: those of `folders`, else those in the fleet's own folders."""
+        """Return the available keys: those in `folders`, then those in the fleet's own folders."""
         own = [folder for folder in (self.offline, self.online) if folder.is_dir()]
         return Ring([*folders, *own], passphrases, self.settings.signers)
 
     def product(self, name: str | None) -> str:
-        """Return a product by name; the only one there is where none is named.
+        """Return a product by name; without a name, the fleet's only product.
 
         Raises:
-            InputError: no such product, or none was named and there are several.
+            InputError: the product does not exist, or no name was given and there are several products.
         """
         products = self.settings.products
         if name is None and len(products) > 1:
@@ -75,10 +75,10 @@ class _Format(msgspec.Struct):
 
 
 def open_fleet(folder: Path) -> Fleet:
-    """Return the fleet in a folder.
+    """Open the fleet in a folder.
 
     Raises:
-        InputError: there is none, or a newer Edgewright made it.
+        InputError: the folder contains no fleet, or one from a newer Edgewright.
     """
     path = folder / SETTINGS
     do = "Make one with `edgewright fleet init DIR`, or name its folder"
@@ -103,7 +103,7 @@ def write_settings(folder: Path, settings: FleetSettings) -> None:
     """Write `fleet.toml`.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     products = ", ".join(json.dumps(name) for name in settings.products)
     lines = [
@@ -116,19 +116,19 @@ def write_settings(folder: Path, settings: FleetSettings) -> None:
     ]
     if settings.signers:
         lines += ["", "[signers]", *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in settings.signers.items())]
-    write_atomic(folder / SETTINGS, ("\n".join(lines) + "\n").encode())
+    write_atomic(folder / SETTINGS, ("\n".join(lines) + "\n").encode(), PRIVATE)
 
 
 @contextmanager
 def locked(fleet: Fleet) -> Iterator[None]:
-    """One writer of the folder at a time; others wait.
+    """Lock the folder for one writer; others wait.
 
     Raises:
-        InputError: another process kept it for too long.
+        InputError: another process held the lock for too long.
         OutputError: the folder cannot be written.
     """
     try:
-        handle = (fleet.folder / ".lock").open("a")
+        handle = open_private(fleet.folder / ".lock", "a")
     except OSError as error:
         do = "Make it writable for you"
         raise OutputError("a folder that can be written", error.strerror or str(error), str(fleet.folder), do) from None

@@ -1,4 +1,4 @@
-"""Other keys for a role, and longer lives for what offline keys signed."""
+"""Rotates the keys of a role and renews metadata that offline keys signed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFRESH_WITHIN = 30 * DAY
 
 @contextmanager
 def kept_when_done(fleet: Fleet, made: Sequence[KeyMade]) -> Iterator[None]:
-    """Delete keys that were just made when what they were made for fails, as long as no accepted change names them."""
+    """Delete newly created keys if the enclosed work fails, unless an accepted change names them."""
     try:
         yield
     except BaseException:
@@ -39,20 +39,20 @@ def rotate(
     fleet: Fleet, role: str, now: float, *, remove: Sequence[str] | None = None, add: Sequence[Key] = (),
     make: int | None = None, threshold: int | None = None, passphrase: bytes | None = None,
 ) -> tuple[Change, list[KeyMade]]:  # fmt: skip
-    """Return a change that gives a role other keys, without signatures; new keys lie in the fleet's folders already.
+    """Create an unsigned change that replaces keys of a role; new keys are written to the fleet's folders.
 
     Args:
         fleet: locked by the caller.
-        role: one of the six.
+        role: one of the six roles.
         now: seconds since 1970.
-        remove: ids, or their beginnings, of keys that may no longer sign; None for all of the role.
-        add: public halves of keys that were made elsewhere.
-        make: keys to make here; None for as many as replace those that go.
-        threshold: signatures that the role needs from now on; None for as many as before.
-        passphrase: of keys that are made for an offline role.
+        remove: ids or id prefixes of keys to remove; None for all keys of the role.
+        add: public halves of keys that were created elsewhere.
+        make: number of keys to create here; None for as many as replace the removed ones.
+        threshold: new number of required signatures; None keeps it.
+        passphrase: passphrase of new keys of an offline role.
 
     Raises:
-        InputError: no such role or key, or a threshold that cannot be reached.
+        InputError: the role or a key does not exist, or the threshold cannot be reached.
         OutputError: a key cannot be written.
     """
     held = read_held(fleet)
@@ -67,32 +67,32 @@ def rotate(
             keys.append(key)
             made.append(key_made)
         roles = offline.change_keys(held, role, remove=going, add=keys, threshold=threshold, now=now)
-    about = f"{role}: {len(keys)} new, {len(going)} taken away"
+    about = f"{role}: {len(keys)} new, {len(going)} removed"
     return changes.change(f"keys of {about}", roles), made
 
 
 def role_with(held: Mapping[str, bytes], key: str) -> str:
-    """Whose key it is.
+    """Return the role of a key.
 
     Args:
         held: metadata by role.
-        key: id, or its beginning.
+        key: id or id prefix of the key.
 
     Raises:
-        InputError: no role's, or several roles'.
+        InputError: the prefix matches no role or several roles.
     """
     found = [r for r in offline.ROLES if any(name.startswith(key) for name in offline.role_of(held, r).keyids)]
     if len(found) != 1 or len(key) < 4:
-        got = f"{key!r}, which fits {', '.join(found) or 'none'}"
-        raise InputError("the id of one key, at least 4 digits of it", got, do="See edgewright fleet key list")
+        got = f"{key!r}, which matches {', '.join(found) or 'none'}"
+        raise InputError("the first 4 or more digits of one key's id", got, do="See edgewright fleet key list")
     return found[0]
 
 
 def full_id(key: str, known: Sequence[str], role: str) -> str:
-    """Return the id that begins so.
+    """Return the full id of a key from its prefix.
 
     Raises:
-        InputError: none does, or several do.
+        InputError: no id or several ids have the prefix.
     """
     found = [name for name in known if key and name.startswith(key)]
     if len(found) != 1:
@@ -102,13 +102,13 @@ def full_id(key: str, known: Sequence[str], role: str) -> str:
 
 
 def due(held: Mapping[str, bytes], now: float, within: float = REFRESH_WITHIN) -> list[str]:
-    """Offline roles, hash bins too, whose metadata expires within so many seconds."""
+    """Return the offline roles, including hash bins, whose metadata expires within `within` seconds."""
     roles = offline.offline_roles(held)
     return [r for r in roles if metadata.read(held[r], r).signed.expires.timestamp() - now < within]
 
 
 def refresh(fleet: Fleet, roles: Sequence[str], now: float) -> Change:
-    """Return a change that signs offline roles as they are, for longer, without signatures."""
+    """Create an unsigned change that renews offline roles without changing their content."""
     held = read_held(fleet)
     return changes.change(f"{', '.join(roles)} for longer", offline.refreshed(held, roles, now))
 
@@ -118,7 +118,7 @@ def _make(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key, KeyMa
     folder = fleet.offline if away else fleet.online
     make_folder(folder, 0o700)
     taken = (re.fullmatch(rf"{role}-(\d+)", path.stem) for path in folder.iterdir())
-    # A number is not given again, even where the private half was carried away and only the public one stayed.
+    # Numbers are not reused, even if the private half was moved away and only the public half remains.
     known = len(offline.role_of(read_held(fleet), role).keyids)
     number = 1 + max((int(found[1]) for found in taken if found), default=known)
     path = folder / f"{role}-{number}{PRIVATE}"

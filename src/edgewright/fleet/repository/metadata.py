@@ -1,4 +1,4 @@
-"""Signed metadata as bytes: reading, signing with a threshold, lifetimes, names of files."""
+"""Signed metadata as bytes: parsing, signing, verification, lifetimes and file names."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TOP = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
 _TYPES: dict[str, type[Signed]] = {ROOT: Root, SNAPSHOT: Snapshot, TIMESTAMP: Timestamp}
 # A device counts a lifetime from the latest signed time that it knows, which is older than the signature.
 SLACK = 600.0
-"""Seconds by which metadata holds for less than it may."""
+"""Seconds by which a lifetime is shorter than the permitted maximum."""
 
 
 def read(data: bytes, role: str) -> Metadata[Any]:
-    """Metadata of a role; signatures are not verified here.
+    """Parse the metadata of a role without verifying its signatures.
 
     Raises:
-        InputError: it is not metadata, or another role's kind.
+        InputError: the bytes are not metadata, or are metadata of another type.
     """
     try:
         metadata: Metadata[Any] = Metadata.from_bytes(data)
@@ -39,29 +39,29 @@ def read(data: bytes, role: str) -> Metadata[Any]:
 
 
 def version(held: Mapping[str, bytes], role: str) -> int:
-    """Version of a role's metadata; 0 where there is none."""
+    """Return the version of a role's metadata; 0 if there is none."""
     return int(read(held[role], role).signed.version) if role in held else 0
 
 
 def lifetime(role: str) -> float:
-    """Return seconds for which a role is signed; hash bins live as long as `releases`."""
+    """Return the lifetime of a role's metadata in seconds; hash bins have that of `releases`."""
     return LONGEST.get(role, LONGEST[RELEASES]) - SLACK
 
 
 def expiry(role: str, now: float, longest: float | None = None) -> datetime.datetime:
-    """When metadata of a role that is signed now expires.
+    """Return the expiry of metadata that is signed now.
 
     Args:
-        role: its name.
+        role: name of the role.
         now: seconds since 1970.
-        longest: seconds from now, instead of the role's own.
+        longest: lifetime in seconds; None for the role's own.
     """
     seconds = lifetime(role) if longest is None else longest
     return datetime.datetime.fromtimestamp(int(now + seconds), datetime.UTC)
 
 
 def sign(signed: Signed, signers: Iterable[Signer]) -> bytes:
-    """Signed metadata as the bytes that are published."""
+    """Sign metadata and return the bytes to publish."""
     metadata: Metadata[Any] = Metadata(signed)
     for signer in signers:
         metadata.sign(signer, append=True)
@@ -69,15 +69,15 @@ def sign(signed: Signed, signers: Iterable[Signer]) -> bytes:
 
 
 def verify(held: Mapping[str, bytes], role: str, data: bytes) -> None:
-    """Whether the keys that the role's delegator names signed these bytes, as many as it asks for.
+    """Verify that enough keys of the role, as its delegator defines them, signed these bytes.
 
     Args:
         held: metadata of the delegators: 'root', for a delegated role also 'targets', for a hash bin 'releases'.
-        role: whose bytes these are.
+        role: role of the metadata.
         data: the metadata.
 
     Raises:
-        InputError: too few signatures, or no such role.
+        InputError: there are too few signatures, or the role does not exist.
     """
     above = delegator(role)
     if above not in held:
@@ -87,22 +87,22 @@ def verify(held: Mapping[str, bytes], role: str, data: bytes) -> None:
         read(held[above], above).signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except (RepositoryError, ValueError) as error:
         where = f"{role} version {metadata.signed.version}"
-        do = "See which keys it asks for: edgewright fleet key list"
+        do = "List the keys of each role: edgewright fleet key list"
         raise InputError(f"{role} signed by the keys that {above} names", str(error), where, do) from None
 
 
 def delegator(role: str) -> str:
-    """Who names a role's keys: root, targets, or for a hash bin `releases`."""
+    """Return the role that names a role's keys: root, targets, or `releases` for a hash bin."""
     return ROOT if role in TOP else TARGETS if role in (RELEASES, ROLLOUTS) else RELEASES
 
 
 def signed_at(data: bytes, role: str) -> float:
-    """Return when metadata was signed, in seconds since 1970, by its expiry."""
+    """Return the signing time of metadata in seconds since 1970, computed from its expiry."""
     return float(read(data, role).signed.expires.timestamp() - lifetime(role))
 
 
 def named_targets(held: Mapping[str, bytes]) -> dict[str, TargetFile]:
-    """Return every target that the metadata names, by path."""
+    """Return all targets in the metadata by path."""
     found: dict[str, TargetFile] = {}
     for role, data in held.items():
         if role not in (ROOT, SNAPSHOT, TIMESTAMP):
@@ -111,42 +111,42 @@ def named_targets(held: Mapping[str, bytes]) -> dict[str, TargetFile]:
 
 
 def index_hash(held: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 of the standings that `rollouts` names; empty where there are none."""
+    """Return the SHA-256 of the standings in `rollouts`; empty if there are none."""
     named = read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX) if ROLLOUTS in held else None
     return str(named.hashes["sha256"]) if named is not None else ""
 
 
 def described(data: bytes, role: str) -> MetaFile:
-    """Return what a snapshot or timestamp says about a role's metadata: version, length and hash of its bytes."""
+    """Return the entry of a snapshot or timestamp for a role's metadata: version, length and hash of its bytes."""
     return MetaFile.from_data(int(read(data, role).signed.version), data, ["sha256"])
 
 
 def target(path: str, data: bytes, custom: Mapping[str, Any]) -> TargetFile:
-    """Return what the metadata says about a target: length, hash, and what is ours."""
+    """Return the metadata entry of a target: length, hash and custom fields."""
     file = TargetFile.from_data(path, data, ["sha256"])
     file.unrecognized_fields["custom"] = dict(custom)
     return file
 
 
 def prefixed(path: str, sha256: str) -> str:
-    """Path under which a target's bytes are served: consistent snapshots put the hash before the name."""
+    """Return the path that serves a target's bytes: consistent snapshots put the hash before the name."""
     folder, slash, name = path.rpartition("/")
     return f"{folder}{slash}{sha256}.{name}"
 
 
 def file_names(role: str, number: int) -> tuple[str, ...]:
-    """File names of a role's metadata; only the timestamp and the newest root have one without a version."""
+    """Return the file names of a role's metadata; only the timestamp and the newest root have an unversioned name."""
     if role == TIMESTAMP:
         return ("timestamp.json",)
     return (f"{number}.{role}.json", "root.json") if role == ROOT else (f"{number}.{role}.json",)
 
 
 def in_order(roles: Iterable[str]) -> list[str]:
-    """Roles in the order in which their files are written: who names comes before who is named, timestamp last."""
+    """Sort roles in writing order: delegators before delegated roles, then snapshot, timestamp last."""
     last = {ROOT: 0, TARGETS: 1, SNAPSHOT: 3, TIMESTAMP: 4}
     return sorted(roles, key=lambda role: (last.get(role, 2), role))
 
 
 def sha256(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""What the offline keys sign, as values: the first metadata, longer lives, other keys. Nothing is signed here."""
+"""Creates unsigned metadata for the offline keys: the first version, renewals and key changes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PATHS = {RELEASES: [f"{PACKAGES}/*", f"{PLANS}/*"], ROLLOUTS: [f"{ROLLOUTS}/*"]
 
 
 def first(keys: Mapping[str, Sequence[Key]], thresholds: Mapping[str, int], now: float) -> dict[str, bytes]:
-    """First metadata of root, targets and releases, without signatures.
+    """Create the first, unsigned metadata of root, targets and releases.
 
     Args:
-        keys: public halves by role, all six.
-        thresholds: signatures by role.
+        keys: public halves by role, for all six roles.
+        thresholds: required signatures by role.
         now: seconds since 1970.
 
     Raises:
-        InputError: a threshold that the keys cannot reach.
+        InputError: a threshold is higher than the number of keys.
     """
     for role in ROLES:
         _check_threshold(role, len(keys[role]), thresholds[role])
@@ -48,11 +48,11 @@ def first(keys: Mapping[str, Sequence[Key]], thresholds: Mapping[str, int], now:
 
 
 def next_signed(held: Mapping[str, bytes], role: str, now: float) -> Any:  # noqa: ANN401 - Root or Targets
-    """Return a role's signed part with the next version and a new expiry, for changing.
+    """Return a copy of a role's signed part with the next version and a new expiry.
 
     Args:
         held: metadata by role.
-        role: an offline one.
+        role: an offline role.
         now: seconds since 1970.
     """
     signed = copy.deepcopy(metadata.read(held[role], role).signed)
@@ -62,12 +62,12 @@ def next_signed(held: Mapping[str, bytes], role: str, now: float) -> Any:  # noq
 
 
 def refreshed(held: Mapping[str, bytes], roles: Iterable[str], now: float) -> dict[str, bytes]:
-    """Return roles as they are, for longer, without signatures."""
+    """Return unsigned metadata of roles with the same content and a new expiry."""
     return {role: metadata.sign(next_signed(held, role, now), []) for role in roles}
 
 
 def bins(held: Mapping[str, bytes]) -> list[str]:
-    """Return names of the hash bins below `releases`; none where there are few packages."""
+    """Return the names of the hash bins below `releases`; empty if there are few packages."""
     if RELEASES not in held:
         return []
     delegations = metadata.read(held[RELEASES], RELEASES).signed.delegations
@@ -75,15 +75,15 @@ def bins(held: Mapping[str, bytes]) -> list[str]:
 
 
 def offline_roles(held: Mapping[str, bytes]) -> list[str]:
-    """Return roles that offline keys sign, hash bins too."""
+    """Return the roles that offline keys sign, including hash bins."""
     return [ROOT, TARGETS, RELEASES, *bins(held)]
 
 
 def role_of(held: Mapping[str, bytes], role: str) -> Role:
-    """Key ids and threshold of one of the six roles.
+    """Return key ids and threshold of one of the six roles.
 
     Raises:
-        UnknownNameError: no such role.
+        UnknownNameError: the role does not exist.
     """
     if role not in ROLES:
         raise UnknownNameError("role", role, ROLES)
@@ -93,7 +93,7 @@ def role_of(held: Mapping[str, bytes], role: str) -> Role:
 
 
 def keys_of(held: Mapping[str, bytes], role: str) -> list[Key]:
-    """Public halves of a role's keys."""
+    """Return the public halves of a role's keys."""
     above = metadata.delegator(role)
     signed = metadata.read(held[above], above).signed
     return [signed.get_key(name) for name in role_of(held, role).keyids]
@@ -103,21 +103,21 @@ def change_keys(
     held: Mapping[str, bytes], role: str, *, remove: Iterable[str] = (), add: Iterable[Key] = (),
     threshold: int | None = None, now: float,
 ) -> dict[str, bytes]:  # fmt: skip
-    """Other keys for a role, and what must be signed anew because of it, without signatures.
+    """Change the keys of a role and return, unsigned, all metadata that must be signed again because of it.
 
     Args:
         held: metadata by role.
-        role: one of the six.
-        remove: ids of keys that may no longer sign.
-        add: public halves of keys that may.
-        threshold: signatures it needs from now on; None for as many as before.
+        role: one of the six roles.
+        remove: ids of keys to remove.
+        add: public halves of keys to add.
+        threshold: new number of required signatures; None keeps it.
         now: seconds since 1970.
 
     Returns:
-        The delegator's metadata, and the role's own where offline keys sign it.
+        The delegator's metadata, and the role's own if offline keys sign it.
 
     Raises:
-        InputError: no key of that id, or too few are left for the threshold.
+        InputError: a key id is unknown, or too few keys remain for the threshold.
     """
     named = role_of(held, role)
     above = metadata.delegator(role)
@@ -142,7 +142,7 @@ def change_keys(
 
 
 def _follow(releases: Targets, after: Role, targets: Targets) -> None:
-    """Hash bins are signed by whoever signs `releases`."""
+    """Give the hash bins the keys and the threshold of `releases`."""
     delegations = releases.delegations
     if delegations is None or delegations.succinct_roles is None:
         return
@@ -159,7 +159,7 @@ def _check_threshold(role: str, count: int, threshold: int) -> None:
 
 
 def role_keys(held: Mapping[str, bytes]) -> list[RoleKeys]:
-    """Who may sign each of the six roles, and until when its metadata holds."""
+    """Return the keys, threshold and expiry of each of the six roles."""
     records = []
     for role in ROLES:
         named = role_of(held, role)

@@ -1,4 +1,4 @@
-"""What the online keys sign: rollouts, snapshot, timestamp. Bytes in, signed bytes out; nothing is read or written."""
+"""Signs rollouts, snapshot and timestamp with the online keys, in memory, without reading or writing files."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def sign_online(
     held: Mapping[str, bytes], targets: Mapping[str, bytes], signers: Mapping[str, Signer], now: float,
     role_files: Mapping[str, bytes], *, above: Mapping[str, int] | None = None, lifetime: float | None = None,
 ) -> Mapping[str, bytes]:  # fmt: skip
-    """Next metadata of the three online roles.
+    """Sign the next metadata of the three online roles.
 
     Args:
-        held: metadata that is published now, by role; nothing of an online role where this is its first.
-        targets: new content by target path, such as `rollouts/index.json`; what is not named stays as it was.
-        signers: of 'rollouts', 'snapshot' and 'timestamp'.
+        held: published metadata by role; without online roles for their first version.
+        targets: new content by target path, such as `rollouts/index.json`; other targets stay unchanged.
+        signers: signers of 'rollouts', 'snapshot' and 'timestamp'.
         now: seconds since 1970.
         role_files: new metadata of offline roles, by role: 'root', 'targets', 'releases', hash bins.
-        above: versions by role that were already given away; the new ones are larger. After a restore from a backup.
-        lifetime: seconds for which all three hold, instead of each role's own: of a repository on a stick.
+        above: versions by role that are already used; new versions are larger. For a restore from a backup.
+        lifetime: lifetime of all three in seconds, for a repository on a USB stick; None for each role's own.
 
     Returns:
-        Metadata of rollouts, snapshot and timestamp, each of a version one above the one held. What was signed is
-        checked against the root and targets of `held` and `role_files`.
+        Metadata of rollouts, snapshot and timestamp, each with the next version. The function verifies them
+        against the root and targets of `held` and `role_files`.
 
     Raises:
         InputError: a signer is missing or is not the one that root or targets names, a role's version would fall, or
-            a role file is not signed as it must be.
+            a role file is not correctly signed.
     """
     missing = [role for role in ONLINE if role not in signers]
     if missing:
@@ -63,15 +63,15 @@ def sign_online(
 
 
 def check_role_file(held: Mapping[str, bytes], role: str, now_held: Mapping[str, bytes]) -> None:
-    """Whether new metadata of an offline role may follow what is held.
+    """Check that new metadata of an offline role is a valid successor of the held metadata.
 
     Args:
-        held: metadata before, by role.
+        held: current metadata by role.
         role: 'root', 'targets', 'releases' or a hash bin.
-        now_held: metadata with the new one in it.
+        now_held: metadata by role including the new one.
 
     Raises:
-        InputError: not signed by enough keys, for a root also of the one before, or its version does not rise.
+        InputError: too few keys signed it (a root also needs those of the previous root), or its version does not rise.
     """
     if role in ONLINE:
         raise InputError("metadata of an offline role", role, "role files")
@@ -87,7 +87,7 @@ def check_role_file(held: Mapping[str, bytes], role: str, now_held: Mapping[str,
 
 
 def _rollout_targets(held: Mapping[str, bytes], targets: Mapping[str, bytes]) -> dict[str, TargetFile]:
-    """Return the targets that `rollouts` names, with new content; what is not named stays."""
+    """Return the targets of `rollouts` with new content; targets without new content stay."""
     files = dict(metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets) if ROLLOUTS in held else {}
     for path, data in targets.items():
         if path.split("/")[0] != ROLLOUTS:
@@ -97,7 +97,7 @@ def _rollout_targets(held: Mapping[str, bytes], targets: Mapping[str, bytes]) ->
 
 
 def _snapshot_meta(held: Mapping[str, bytes], named: Mapping[str, bytes]) -> dict[str, MetaFile]:
-    """Return what the snapshot says, with new metadata by role; a role that was ever in it stays in it."""
+    """Return the snapshot's entries with the new metadata; a role never leaves the snapshot."""
     meta = dict(metadata.read(held[SNAPSHOT], SNAPSHOT).signed.meta) if SNAPSHOT in held else {}
     for role, data in sorted(named.items()):
         new, before = metadata.described(data, role), meta.get(f"{role}.json")

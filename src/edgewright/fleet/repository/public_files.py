@@ -1,4 +1,4 @@
-"""Reading what is published, and publishing: every file whole and durable, who is named before who names, time last."""
+"""Reads and writes published files: each one atomically and durably, roles in delegation order, timestamp last."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from edgewright.schema.errors import InputError, OutputError
 
 
 def read_published(fleet: Fleet) -> dict[str, bytes]:
-    """Metadata by role, as a device would find it now: the newest root, and what the timestamp leads to.
+    """Read the metadata by role as a device finds it now: the newest root, and the files that the timestamp names.
 
     Raises:
-        InputError: a file is missing or is not the one that was signed.
+        InputError: a file is missing or differs from the signed one.
     """
     held: dict[str, bytes] = {}
     versions = root_versions(fleet)
@@ -37,21 +37,21 @@ def read_published(fleet: Fleet) -> dict[str, bytes]:
 
 
 def root_versions(fleet: Fleet) -> list[int]:
-    """Return versions of the root that are published, rising; every one is kept for ever."""
+    """Return the published versions of the root, ascending; all of them are kept permanently."""
     names = [path.name.split(".")[0] for path in fleet.metadata.glob("*.root.json")]
     return sorted(int(name) for name in names if name.isdigit())
 
 
 def root_hash(fleet: Fleet) -> str:
-    """SHA-256 of the newest root's bytes, which enrolment tokens pin."""
+    """Return the SHA-256 of the newest root's bytes, which enrolment tokens pin."""
     return metadata.sha256(_read(fleet.metadata / f"{root_versions(fleet)[-1]}.root.json"))
 
 
 def read_target(fleet: Fleet, path: str, sha256: str) -> bytes:
-    """Return bytes of a target.
+    """Read the bytes of a target.
 
     Raises:
-        InputError: it is missing or altered.
+        InputError: the target is missing or altered.
     """
     file_path = fleet.targets / metadata.prefixed(path, sha256)
     data = _read(file_path)
@@ -61,16 +61,16 @@ def read_target(fleet: Fleet, path: str, sha256: str) -> bytes:
 
 
 def read_index(fleet: Fleet, held: Mapping[str, bytes]) -> bytes | None:
-    """Return bytes of `rollouts/index.json`; None where there is none yet."""
+    """Read the bytes of `rollouts/index.json`; None if there is none yet."""
     digest = metadata.index_hash(held)
     return read_target(fleet, INDEX, digest) if digest else None
 
 
 def write_targets(fleet: Fleet, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Write targets under names that begin with their hashes; nobody asks for them before metadata names them.
+    """Write targets under names with their hashes; devices request them only after metadata names them.
 
     Returns:
-        The paths with the hash in front.
+        The paths with the hash before the name.
 
     Raises:
         OutputError: a file cannot be written.
@@ -87,10 +87,10 @@ def write_targets(fleet: Fleet, files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
-    """Write metadata, so that whoever reads in between finds what was there before, or what is there after.
+    """Write metadata so that a concurrent reader sees either the old or the new state.
 
     Raises:
-        OutputError: a file cannot be written; devices find what was there before.
+        OutputError: a file cannot be written; devices still see the old state.
     """
     make_folder(fleet.metadata)
     for role in metadata.in_order(roles):
@@ -100,14 +100,14 @@ def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
 
 
 def write_again(path: Path, data: bytes) -> None:
-    """Write a file, another one of whose name may have been served before.
+    """Write a file that a web server may have served before, with a modification time that always increases.
 
-    Web servers make a file's ETag from its size and its time in whole seconds. Timestamps have the same size, and
-    whoever has the first of two from one second would hear that nothing changed until a third comes. So the time of
-    each is a second later than that of the one before it at least.
+    Web servers compute a file's ETag from its size and its modification time in whole seconds. Timestamps have equal
+    sizes, so a device with the first of two versions from the same second would get "not modified" until a third one.
+    Each version is therefore at least one second newer than the previous one.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     before = int(path.stat().st_mtime) if path.is_file() else 0
     write_atomic(path, data)
@@ -116,10 +116,10 @@ def write_again(path: Path, data: bytes) -> None:
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Make a folder and those above it, durably: files in it would else be gone with its name after a power cut.
+    """Create a folder and its parents durably; otherwise a power cut could lose the folder together with its files.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: the folder cannot be created.
     """
     with os_errors(OutputError, "a folder that can be written", folder):
         new = [one for one in (folder, *folder.parents) if not one.exists()]

@@ -1,4 +1,4 @@
-"""Publishing: a package becomes a release with a number and a dormant way back; a plan becomes a target."""
+"""Publishes packages as numbered releases, each with a rollback release in reserve, and plans as targets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.core.package import Package, read_package
+from edgewright.core.package import Package, package_bytes, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.fleet.protocol.layout import RELEASES, package_target, plan_target
+from edgewright.fleet.protocol.wheel_set import FOLDER, checked
 from edgewright.fleet.repository import changes, metadata, releases
 from edgewright.fleet.repository.acceptance import read_held, settle, writing
 from edgewright.fleet.repository.folder import Fleet, open_fleet
@@ -24,23 +25,23 @@ def publish_plan(
     folder: Path, plan: Plan, *, keys: tuple[Path, ...] = (), passphrases: tuple[bytes, ...] = (),
     now: float | None = None,
 ) -> bytes:  # fmt: skip
-    """Return signs `plans/ID.json` into `releases`.
+    """Sign `plans/ID.json` as a target of `releases` and publish it.
 
-    Where a control plane publishes, the signed change waits in `incoming` and is taken in by it
-    (`accepting.waiting`); where there is none, it is published when this returns.
+    With a control plane, the signed change waits in `incoming` until the control plane publishes it
+    (`acceptance.waiting`); without one, this function publishes it.
 
     Args:
-        folder: of the fleet.
-        plan: whose releases are signed already.
-        keys: folders with keys of `releases` beside those in the fleet's own folder.
-        passphrases: of these keys.
-        now: seconds since 1970; the clock's when None.
+        folder: folder of the fleet.
+        plan: plan whose releases are already signed.
+        keys: folders with keys of `releases`, in addition to the fleet's own folder.
+        passphrases: passphrases of these keys.
+        now: seconds since 1970; None for the current time.
 
     Returns:
-        The plan's bytes, whose SHA-256 the standings name.
+        The plan's bytes; the standings contain their SHA-256.
 
     Raises:
-        InputError: too few keys, an id in use, or a release that is not signed as the plan says.
+        InputError: there are too few keys, the id is in use, or a release differs from the signed one.
         OutputError: a file cannot be written.
     """
     moment = time.time() if now is None else now
@@ -53,46 +54,68 @@ def publish_plan(
 
 
 def check_package(path: Path) -> tuple[Package, bytes]:
-    """Return a package that proved itself: every form answers its test vectors here, with the engine at hand.
+    """Read a package and run the test vectors of every form with the engine of this machine.
 
     Raises:
-        InputError: it is no package.
-        CheckFailedError: an answer is further off than the package allows.
+        InputError: the file is not a package.
+        CheckFailedError: an answer deviates by more than the package allows.
     """
     package = read_package(path)
     data = path.read_bytes()
     if metadata.sha256(data) != package.sha256:
-        raise InputError("a file that no process is writing", "one that changed while it was read", str(path))
+        raise InputError("a file that does not change", "one that changed while it was read", str(path))
     for form in package.manifest.forms:
         Predictor(package, form=form, rows=1)
     return package, data
+
+
+def with_wheels(path: Path, folder: Path, into: Path) -> Path:
+    """Write a package that carries the wheels of a folder; its path.
+
+    Args:
+        path: of the package.
+        folder: with wheels, that of Edgewright among them.
+        into: folder for the new package.
+
+    Raises:
+        InputError: no package, or no wheel of Edgewright.
+    """
+    wheels = {checked(one.name): one.read_bytes() for one in sorted(folder.glob("*.whl"))}
+    if not any(name.startswith("edgewright-") for name in wheels):
+        raise InputError("a wheel of edgewright", ", ".join(wheels) or "none", str(folder), "Make one: pip wheel .")
+    package = read_package(path)
+    files = {name: data for name, data in package.files.items() if not name.startswith(FOLDER)}
+    files |= {f"{FOLDER}{name}": data for name, data in wheels.items()}
+    made = into / path.name
+    made.write_bytes(package_bytes(package.manifest, files))
+    return made
 
 
 def prepare_release(
     fleet: Fleet, path: Path, now: float, *, product: str, counter: int | None = None, profiles: tuple[str, ...] = (),
     least: str = "", notes: str = "", back: int | None = None,
 ) -> tuple[Change, tuple[Published, ...]]:  # fmt: skip
-    """Return a change that publishes a package, without signatures; its bytes lie among the targets already.
+    """Create an unsigned change that publishes a package; the package is written to the targets.
 
     Args:
         fleet: locked by the caller.
         path: of the package.
         now: seconds since 1970.
-        product: line of packages.
-        counter: its number; None for the next.
-        profiles: hardware profiles that it is for; empty for all.
-        least: version of Edgewright from which it runs.
-        notes: for people.
-        back: counter of the release whose bytes the way back carries; None for the newest before this one whose rollout
-            was not aborted.
+        product: product of the release.
+        counter: counter of the release; None for the next one.
+        profiles: supported hardware profiles; empty for all.
+        least: oldest supported version of Edgewright.
+        notes: notes for people.
+        back: counter of the release whose bytes the rollback release contains; None for the newest earlier release
+            whose rollout was not aborted.
 
     Returns:
-        The change; the release and its way back, unless nothing is there to go back to: a product's first release, or
-        one before which every rollout was aborted.
+        The change; the release and its rollback release. There is no rollback release for a product's first release,
+        or if every earlier rollout was aborted.
 
     Raises:
-        InputError: it is no package, the newest release has the same bytes, or its counter is in use.
-        CheckFailedError: its test vectors get other answers.
+        InputError: the file is not a package, the newest release has the same bytes, or the counter is in use.
+        CheckFailedError: the test vectors give different answers.
         OutputError: a file cannot be written.
     """
     package, data = check_package(path)
@@ -100,21 +123,23 @@ def prepare_release(
     before = [p for p in releases.listed(held) if p.release.product == product]
     normal = [p for p in before if not p.revert]
     highest = before[-1].release.counter if before else 0
-    if normal and normal[-1].release.sha256 == package.sha256:
-        newest = f"release {normal[-1].release.counter} of {product}"
-        raise InputError("a package that is new", f"the bytes of {newest}", str(path), "It is published already")
+    aborted = _aborted(fleet, held)
+    newest_release = normal[-1].release if normal else None
+    if newest_release and newest_release.sha256 == package.sha256 and (product, newest_release.counter) not in aborted:
+        newest = f"release {newest_release.counter} of {product}"
+        raise InputError("a new package", f"the bytes of {newest}", str(path), "It is already published")
     counter = highest + 1 if counter is None else counter
     if counter <= highest:
         raise InputError(f"a counter above {highest}", str(counter), f"product {product}", "Leave --counter out")
     name, target = f"{package.manifest.name} {package.sha256[:16]}", package_target(product, counter)
     fields = {"product": product, "counter": counter, "sha256": package.sha256, "length": len(data), "package": name}
-    try:  # checked as a device checks it
+    try:  # the same validation as on a device
         release = msgspec.convert({**fields, "target": target, "profiles": profiles, "least": least}, type=Release)
     except msgspec.ValidationError as error:
         raise InputError("a release", str(error), RELEASES) from None
     made = [Published(release=release, of=counter, notes=notes)]
     contents = {target: data}
-    before_it = _back(normal, product, back, _aborted(fleet, held)) if normal else None
+    before_it = _back(normal, product, back, aborted) if normal else None
     if before_it is not None:
         way = msgspec.structs.replace(before_it, counter=counter + 1, target=package_target(product, counter + 1))
         contents[way.target] = read_target(fleet, before_it.target, before_it.sha256)
@@ -126,15 +151,15 @@ def prepare_release(
 
 
 def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
-    """Return a change that publishes a plan, without signatures, and the plan's bytes.
+    """Create an unsigned change that publishes a plan; return it and the plan's bytes.
 
     Args:
         fleet: locked by the caller.
-        plan: whose releases are signed already.
+        plan: plan whose releases are already signed.
         now: seconds since 1970.
 
     Raises:
-        InputError: its id is in use, or a release that it names is not signed as it says.
+        InputError: the id is in use, or a release in the plan differs from the signed one.
         OutputError: a file cannot be written.
     """
     held = read_held(fleet)
@@ -146,7 +171,7 @@ def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
             what = f"{release.product} {release.counter}"
             raise InputError(f"the signed release {what}", "another or none", f"plan {plan.id}")
     if plan.revert and plan.revert.counter != plan.release.counter + 1:
-        raise InputError(f"a way back with counter {plan.release.counter + 1}", str(plan.revert.counter), plan.id)
+        raise InputError(f"a rollback with counter {plan.release.counter + 1}", str(plan.revert.counter), plan.id)
     data = msgspec.json.encode(plan)
     path = plan_target(plan.id)
     roles = releases.with_targets(held, [releases.plan_file(plan, data)], now)
@@ -154,18 +179,32 @@ def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
     return changes.change(about, roles, write_targets(fleet, {path: data})), data
 
 
+def prepare_abort(fleet: Fleet, plan: str, now: float) -> Change:
+    """Create an unsigned change that aborts a rollout offline.
+
+    Args:
+        fleet: locked by the caller.
+        plan: plan whose rollout is permanently aborted.
+        now: seconds since 1970.
+
+    Raises:
+        InputError: the plan is not signed, or its abort is already signed.
+    """
+    return changes.change(f"abort of plan {plan}", releases.with_abort(read_held(fleet), plan, now))
+
+
 def _aborted(fleet: Fleet, held: Mapping[str, bytes]) -> set[tuple[str, int]]:
-    """Product and counter of every release whose rollout was aborted: no device is to be sent to those bytes again."""
+    """Return product and counter of all releases with an aborted rollout; no device may return to their bytes."""
     index, plans = read_index(fleet, held), releases.plans(held)
     standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
-    bodies = [read_target(fleet, plan_target(s.plan), plans[s.plan][0]) for s in standings
-              if s.state == "aborted" and s.plan in plans]  # fmt: skip
+    names = {one.plan for one in standings if one.state == "aborted"} | releases.aborted(held)[1]
+    bodies = [read_target(fleet, plan_target(name), plans[name][0]) for name in names if name in plans]
     found = (msgspec.json.decode(body, type=Plan).release for body in bodies)
     return {(release.product, release.counter) for release in found}
 
 
 def _back(normal: list[Published], product: str, counter: int | None, aborted: set[tuple[str, int]]) -> Release | None:
-    """Whose bytes the way back carries."""
+    """Return the release whose bytes the rollback release contains."""
     if counter is None:
         good = [p.release for p in normal if (p.release.product, p.release.counter) not in aborted]
         return good[-1] if good else None

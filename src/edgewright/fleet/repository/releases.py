@@ -1,4 +1,4 @@
-"""What `releases` says: packages with their counters and plans; above so many packages in hash bins below it."""
+"""Reads and extends the metadata of `releases`: packages with counters, plans, and hash bins for many packages."""
 
 from __future__ import annotations
 
@@ -8,41 +8,50 @@ from typing import Any
 import msgspec
 from tuf.api.metadata import Delegations, SuccinctRoles, TargetFile, Targets
 
-from edgewright.fleet.protocol.layout import BINS_ABOVE, PACKAGES, PLANS, RELEASES, TARGETS, package_target, plan_target
+from edgewright.fleet.protocol.layout import (
+    ABORTED,
+    BINS_ABOVE,
+    PACKAGES,
+    PLANS,
+    RELEASES,
+    TARGETS,
+    package_target,
+    plan_target,
+)
 from edgewright.fleet.repository import metadata, offline
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Published
 from edgewright.schema.fleet_plan import FORMAT, Plan, Release
 
-# 32 bins for ever: a role can never leave the snapshot again. A bin of 1,000 packages is some 400 kB.
+# The number of bins can never change, since a role cannot leave the snapshot. A bin of 1,000 packages has 400 kB.
 _BITS, _BIN = 5, PACKAGES
 
 
 def package_file(published: Published, data: bytes) -> TargetFile:
-    """Return what the metadata says about a release."""
+    """Return the metadata entry of a release."""
     release = published.release
     custom: dict[str, Any] = {"format": FORMAT, "product": release.product, "counter": release.counter}
     more: dict[str, Any] = {"package": release.package, "profiles": list(release.profiles), "least": release.least}
     more |= {"revert": published.revert, "of": published.of if published.revert else 0, "notes": published.notes}
-    # What is not said stays out: a device reads a thousand of these in one file.
+    # Omit empty fields: a device reads up to a thousand entries in one file.
     custom |= {name: value for name, value in more.items() if value}
     return metadata.target(release.target, data, custom)
 
 
 def plan_file(plan: Plan, data: bytes) -> TargetFile:
-    """Return what the metadata says about a plan."""
+    """Return the metadata entry of a plan."""
     custom = {"format": FORMAT, "product": plan.release.product, "counter": plan.release.counter}
     return metadata.target(plan_target(plan.id), data, custom)
 
 
 def listed(held: Mapping[str, bytes]) -> list[Published]:
-    """Every signed release, by product and counter.
+    """Return all signed releases, sorted by product and counter.
 
     Args:
-        held: metadata by role, hash bins too.
+        held: metadata by role, including hash bins.
 
     Raises:
-        InputError: a target that this version does not understand.
+        InputError: this version cannot read a target.
     """
     found = [
         _published(path, file)
@@ -54,17 +63,46 @@ def listed(held: Mapping[str, bytes]) -> list[Published]:
 
 
 def plans(held: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
-    """SHA-256 and length of every signed plan, by id."""
+    """Return SHA-256 and length of all signed plans by id."""
     files = metadata.read(held[RELEASES], RELEASES).signed.targets.items()
     start = len(f"{PLANS}/")
     return {p[start:-5]: (f.hashes["sha256"], f.length) for p, f in files if p.startswith(f"{PLANS}/")}
 
 
-def find(held: Mapping[str, bytes], product: str, counter: int | None = None) -> Published:
-    """Return a release of a product by counter, or its newest that is no revert.
+def aborted(held: Mapping[str, bytes]) -> tuple[int, frozenset[str]]:
+    """Return the version of `releases` and the plans that it aborts; 0 if there are none."""
+    signed = metadata.read(held[RELEASES], RELEASES).signed if RELEASES in held else None
+    found = (
+        {path for path, file in signed.targets.items() if (file.custom or {}).get(ABORTED) is True} if signed else {}
+    )
+    names = frozenset(path[len(f"{PLANS}/") : -5] for path in found)
+    return (int(signed.version) if signed and names else 0), names
+
+
+def with_abort(held: Mapping[str, bytes], plan: str, now: float) -> dict[str, bytes]:
+    """Return unsigned metadata of `releases` that aborts the rollout of a plan.
+
+    The plan stays a target, since devices with its release need it for the rollback.
 
     Raises:
-        InputError: there is none.
+        InputError: the plan is not signed, or its abort is already signed.
+    """
+    signed: Targets = offline.next_signed(held, RELEASES, now)
+    file = signed.targets.get(plan_target(plan))
+    if file is None:
+        known = ", ".join(sorted(plans(held))) or "none"
+        raise InputError("a plan that was signed offline", f"{plan!r}; signed are: {known}", "PLAN")
+    if plan in aborted(held)[1]:
+        raise InputError("an abort that is not signed offline yet", f"one that is, of {plan}", RELEASES)
+    file.unrecognized_fields["custom"] = {**(file.custom or {}), ABORTED: True}
+    return {RELEASES: metadata.sign(signed, [])}
+
+
+def find(held: Mapping[str, bytes], product: str, counter: int | None = None) -> Published:
+    """Return a release of a product by counter; without a counter, the newest that is not a rollback release.
+
+    Raises:
+        InputError: the release does not exist.
     """
     of_product = [p for p in listed(held) if p.release.product == product]
     found = [p for p in of_product if (not p.revert if counter is None else p.release.counter == counter)]
@@ -78,7 +116,7 @@ def find(held: Mapping[str, bytes], product: str, counter: int | None = None) ->
 
 
 def revert_of(held: Mapping[str, bytes], release: Release) -> Release | None:
-    """Return the dormant way back that was signed with a release; None for a product's first."""
+    """Return the rollback release that was signed with a release; None if there is none."""
     for published in listed(held):
         same = published.release.product == release.product and published.release.counter == release.counter + 1
         if same and published.revert:
@@ -87,11 +125,11 @@ def revert_of(held: Mapping[str, bytes], release: Release) -> Release | None:
 
 
 def with_targets(held: Mapping[str, bytes], files: Iterable[TargetFile], now: float) -> dict[str, bytes]:
-    """`releases`, and the hash bins that change, with new targets, without signatures.
+    """Add targets to `releases` or its hash bins and return the changed metadata, unsigned.
 
     Args:
         held: metadata by role.
-        files: packages and plans; a path that is there already must not come again.
+        files: new packages and plans; their paths must not be in use.
         now: seconds since 1970.
 
     Raises:
@@ -117,7 +155,7 @@ def with_targets(held: Mapping[str, bytes], files: Iterable[TargetFile], now: fl
 
 
 def _split(held: Mapping[str, bytes], releases: Targets, now: float) -> dict[str, Targets]:
-    """Move packages out of `releases` into hash bins that the same keys sign."""
+    """Move packages from `releases` into hash bins with the same keys."""
     named = offline.role_of(held, RELEASES)
     above = metadata.read(held[TARGETS], TARGETS).signed
     succinct = SuccinctRoles(list(named.keyids), named.threshold, _BITS, _BIN)

@@ -1,4 +1,4 @@
-"""A fleet as static files for any web server, object store or CDN, with how long each kind may be cached."""
+"""Exports a fleet as static files for any web server, object store or CDN, with cache times for each kind of file."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ CACHE: Mapping[str, str] = {
     "status 404 below metadata/ (the next root)": "public, max-age=30",
     "status 404 below targets/": "public, max-age=5",
 }
-"""Cache-Control by kind of file. Only the timestamp ever changes under its name, and root.json, which devices do not
-read; a 404 that is kept for long would hide the next root."""
+"""Cache-Control by kind of file. Only two names change their content: the timestamp, and root.json, which devices do
+not read. A long cache time for a 404 would hide the next root."""
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """What was exported.
+    """The result of an export.
 
     Attributes:
-        folder: where it lies.
-        written, kept: files that are new, and that were there with the same bytes.
-        bytes: written.
-        expires: when the timestamp does, ISO 8601.
+        folder: folder of the files.
+        written, kept: number of written files, and of files that already had the same bytes.
+        bytes: number of written bytes.
+        expires: expiry of the timestamp, ISO 8601.
         cache: Cache-Control by kind of file.
     """
 
@@ -53,16 +53,16 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def export(fleet: Fleet, out: Path, now: float) -> Exported:
-    """Copy what a device may ask for: every root, and what the timestamp leads to. Timestamp last.
+    """Copy all files that a device may request: every root, and the files that the timestamp names; timestamp last.
 
     Args:
-        fleet: whose files.
-        out: folder; what is in it stays, so that a device in the middle of an update finds what it was promised.
+        fleet: fleet to export.
+        out: output folder; existing files stay for devices that are in the middle of an update.
         now: seconds since 1970.
 
     Raises:
         InputError: a published file is missing or altered, or `out` is the folder of a fleet.
-        CheckFailedError: the timestamp has expired: no device would take it for new.
+        CheckFailedError: the timestamp has expired, so devices would refuse it.
         OutputError: a file cannot be written.
     """
     if out.is_file() or (out / "fleet.toml").exists() or out.resolve() == fleet.metadata.parent.resolve():
@@ -87,7 +87,7 @@ def export(fleet: Fleet, out: Path, now: float) -> Exported:
 
 
 def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield names and bytes, in the order in which they are written."""
+    """Yield names and bytes in writing order."""
     yield NOTE, note(held).encode()
     for path, file in metadata.named_targets(held).items():
         sha256 = file.hashes["sha256"]
@@ -102,15 +102,15 @@ def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes
 
 
 def note(held: Mapping[str, bytes]) -> str:
-    """Return what whoever sets up the web server must know."""
+    """Return instructions for the web server's administrator."""
     rollouts = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.expires if ROLLOUTS in held else None
-    until = f" Without a new export devices activate nothing after {rollouts:%Y-%m-%d %H:%M UTC}." if rollouts else ""
+    until = f" Without a new export, devices activate nothing after {rollouts:%Y-%m-%d %H:%M UTC}." if rollouts else ""
     lines = [
         "# Static files of a fleet",
         "",
         "Devices ask for `/metadata/*` and `/targets/*` below one address. Any web server, object store or CDN serves"
         " them; no query, no cookie, no redirect, no compression on the fly. Range requests let a download resume."
-        " Every file is signed: the server cannot change one without being noticed.",
+        " Every file is signed, so devices detect any change by the server.",
         "",
         f"Copy `metadata/timestamp.json` last.{until}",
         "",

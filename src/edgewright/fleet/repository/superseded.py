@@ -1,8 +1,8 @@
-"""Published files that no device may need any more: removed, so that a folder does not grow with every signature.
+"""Removes published files that no device needs any more, so that folders do not grow with every signature.
 
-Every root stays, since a device that comes back after thirteen months and twelve roots follows them one by one; of all
-else it reads the newest. What was followed by another version a week ago was read by a device at most in the middle of
-an update, which begins anew. Targets stay for as long as signed metadata names them.
+Every root stays: a device that returns after a long time follows all root versions one by one and reads only the
+newest version of all other metadata. A version that was replaced a week ago can matter only to an unfinished update,
+which then starts again. Targets stay as long as signed metadata names them.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standings
 
 KEPT = LONGEST[SNAPSHOT]
-"""Seconds for which a version stays after the next one, by the times that they were signed at."""
+"""Seconds for which a version stays after its successor was signed."""
 UNNAMED = LONGEST[RELEASES] + 10 * DAY
-"""Seconds for which a package or plan stays that nothing signed names: a change that was prepared expires before."""
+"""Seconds for which an unreferenced package or plan stays; a prepared change that names it expires earlier."""
 _LEFT = DAY
-"""Seconds for which a file stays that a writer was killed at."""
+"""Seconds for which the temporary file of a killed writer stays."""
 _AT_ONCE = 2000
-"""Files that one call removes: nobody else publishes meanwhile."""
+"""Largest number of files that one call removes, since the lock blocks publishing in the meantime."""
 _VERSIONED = re.compile(r"([0-9]{1,10})\.([A-Za-z0-9_-]+)\.json")
 
 
 def remove_superseded(fleet: Fleet, held: Mapping[str, bytes], waiting: Set[str], now: float) -> int:
-    """Remove some of them; how many files.
+    """Remove superseded files, at most `_AT_ONCE`, and return their number.
 
-    A power cut at any moment leaves some that the next call removes: nothing that is removed is named by what stays.
+    No remaining file refers to a removed one. After a power cut the next call removes the rest.
 
     Args:
-        fleet: locked by the caller, so that nobody publishes meanwhile.
-        held: metadata by role that is published and the newest there is.
-        waiting: targets of changes that wait, the hash before the name.
+        fleet: locked by the caller, so that nobody publishes in the meantime.
+        held: newest published metadata by role.
+        waiting: targets of waiting changes, with the hash before the name.
         now: seconds since 1970.
 
     Raises:
         OSError: a file cannot be removed.
     """
     if fleet.settings.stick:
-        return 0  # each is a repository of its own, whose signatures hold for longer
+        return 0  # a repository for USB sticks has longer lifetimes
     found = chain(_versions(fleet, held, now), _targets(fleet, named_targets(held).keys() | waiting, now))
     gone = list(islice(found, _AT_ONCE))
     for folder in (fleet.metadata, fleet.targets, fleet.online, fleet.incoming):
@@ -58,7 +58,7 @@ def remove_superseded(fleet: Fleet, held: Mapping[str, bytes], waiting: Set[str]
 
 
 def _versions(fleet: Fleet, held: Mapping[str, bytes], now: float) -> Iterator[Path]:
-    """Metadata below the version that holds, where the version after it was signed long enough ago."""
+    """Yield metadata files older than the current version whose successor was signed long enough ago."""
     found: dict[str, dict[int, Path]] = {}
     for path in fleet.metadata.iterdir():
         role, number = versioned(path.name)
@@ -74,13 +74,13 @@ def _versions(fleet: Fleet, held: Mapping[str, bytes], now: float) -> Iterator[P
 
 
 def versioned(name: str) -> tuple[str, int]:
-    """Role and version in the name of a file of metadata; nothing and 0 where it is none."""
+    """Return role and version in the name of a metadata file; an empty role and 0 for other files."""
     named = _VERSIONED.fullmatch(name)
     return (named[2], int(named[1])) if named else ("", 0)
 
 
 def _signed(role: str, path: Path) -> float:
-    """When a file of metadata was signed, by what it says itself; what cannot be read is as new as can be."""
+    """Return the signing time of a metadata file by its own expiry; infinity if it cannot be read."""
     try:
         return metadata.signed_at(path.read_bytes(), role)
     except (OSError, InputError):
@@ -88,7 +88,7 @@ def _signed(role: str, path: Path) -> float:
 
 
 def _targets(fleet: Fleet, named: Set[str], now: float) -> Iterator[Path]:
-    """Yield targets that nobody names."""
+    """Yield targets that no metadata names."""
     for path in fleet.targets.rglob("*"):
         name = path.relative_to(fleet.targets).as_posix()
         if name in named or path.name.startswith(".") or not path.is_file():
@@ -99,13 +99,13 @@ def _targets(fleet: Fleet, named: Set[str], now: float) -> Iterator[Path]:
 
 
 def named_targets(held: Mapping[str, bytes]) -> dict[str, int]:
-    """Return paths of all targets that signed metadata names, the hash before the name, with their lengths in bytes."""
+    """Return the paths of all signed targets, with the hash before the name, and their lengths in bytes."""
     named = metadata.named_targets(held)
     return {metadata.prefixed(path, file.hashes["sha256"]): file.length for path, file in named.items()}
 
 
 def _issued(path: Path) -> float:
-    """When standings were signed first; they held for a day at most before others followed."""
+    """Return when standings were first signed; infinity if unreadable. They are replaced within a day."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Standings).issued
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):

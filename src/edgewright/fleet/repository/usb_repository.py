@@ -1,7 +1,7 @@
-"""Updates by USB stick: a second repository with a root of its own, signed for 90 days, for devices without a network.
+"""Updates by USB stick: a second repository with its own root, signed for 90 days, for devices without a network.
 
-Its root is pinned beside the network's, so that a stick that was lost or copied can say nothing over the network, and
-nothing from the network can be played from a stick for longer than the network's day.
+Devices pin its root separately from the network's. A lost or copied stick is therefore invalid over the network, and
+metadata from the network is invalid on a stick after the network's lifetime of one day.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ ON_STICK = "edgewright"
 def init_stick(
     fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float
 ) -> tuple[Fleet, list[KeyMade]]:
-    """Make the repository for sticks in the folder of a fleet.
+    """Create the repository for USB sticks in the folder of a fleet.
 
     Raises:
-        InputError: there is one already.
-        OutputError: it cannot be written.
+        InputError: the repository exists already.
+        OutputError: the folder cannot be written.
     """
     name = f"{fleet.settings.name} on sticks"[:100]
     settings = msgspec.structs.replace(fleet.settings, name=name, stick=True, signers={}, address="")
@@ -43,10 +43,10 @@ def init_stick(
 
 
 def open_stick(fleet: Fleet) -> Fleet:
-    """Return the repository for sticks of a fleet.
+    """Open the repository for USB sticks of a fleet.
 
     Raises:
-        InputError: there is none.
+        InputError: the fleet has none.
     """
     if not (fleet.folder / FOLDER).is_dir():
         do = "Make it with `edgewright fleet stick init`"
@@ -55,12 +55,12 @@ def open_stick(fleet: Fleet) -> Fleet:
 
 
 def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
-    """Return signs what the fleet's rollouts need with the stick's keys, and writes it below a mounted stick.
+    """Sign the files of the fleet's rollouts with the stick's keys and write them to a mounted stick.
 
     Args:
-        fleet: whose standings, plans and packages.
-        mount: where the stick is mounted; the folder `edgewright` is made in it.
-        ring: keys of the stick's releases, rollouts, snapshot and timestamp.
+        fleet: fleet with the standings, plans and packages.
+        mount: mount point of the stick; the function writes to its folder `edgewright`.
+        ring: the stick's keys of releases, rollouts, snapshot and timestamp.
         now: seconds since 1970.
 
     Raises:
@@ -87,7 +87,7 @@ def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
 
 
 def _needed(fleet: Fleet, held: Mapping[str, bytes], index: bytes | None) -> dict[str, TargetFile]:
-    """Return what the standings lead to: plans, their packages, and the ways back; as signed for the network."""
+    """Return the targets of all rollouts: plans, packages and rollback releases, as signed for the network."""
     standings = msgspec.json.decode(index, type=Standings) if index else None
     if standings is None or not standings.rollouts:
         do = "Start one: edgewright fleet rollout start"

@@ -1,4 +1,4 @@
-"""The control plane's parts in one place: what every endpoint is given."""
+"""The control plane object that every endpoint receives, and its limits."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from edgewright.fleet.server.monitoring.counters import Counters
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one device may ask of the control plane, and how long things are kept.
+    """Limits for requests of devices, and retention times.
 
     Attributes:
-        requests, burst: a device's requests a second in the long run, and at once.
-        bytes_a_day: of a device's bodies.
-        report: largest body of a report; `asked`: of everything else. Bytes.
-        seconds: for a body to arrive.
-        keep: seconds for which reports are kept; `keep_items`: items of outboxes.
-        wait: seconds after which a device's next report is welcome.
-        apart: seconds between two parts of a backlog, while there is room.
-        crowd, crowd_bytes: requests of devices that are answered at once, and their bodies together. As many as keep
-            the disk busy; with more, each waits so long that bodies come too late and devices ask twice.
+        requests, burst: a device's average requests per second, and its largest burst.
+        bytes_a_day: largest total size of a device's bodies per day, in bytes.
+        report: largest body of a report, in bytes.
+        asked: largest body of other requests, in bytes.
+        seconds: timeout for a body to arrive.
+        keep: retention of reports, in seconds.
+        keep_items: retention of outbox items, in seconds.
+        wait: seconds until a device's next report.
+        apart: seconds between two parts of a backlog without overload.
+        crowd, crowd_bytes: largest number of concurrent device requests, and the total size of their bodies. This many
+            keep the disk busy; with more, requests wait so long that bodies time out and devices send them again.
     """
 
     requests: float = 2.0
@@ -51,11 +53,12 @@ class Plane:
     """An open control plane.
 
     Attributes:
-        folder: of the fleet; `folder / 'public'` is served.
-        crowd: devices that are being heard.
-        ready: reasons why it is not, by part; empty where it is.
-        published: called, from the rounds' thread, after files were published; waits for nobody.
-        extra: what parts with files of their own keep here, by their name.
+        folder: folder of the fleet; `folder / 'public'` is served.
+        crowd: limit on concurrent device requests.
+        behind_proxy: a proxy names the client's address in `X-Forwarded-For`, as its last entry.
+        ready: reasons why a part is not ready, by part; empty if it is.
+        published: called from the rollout worker's thread after files were published; must not block.
+        extra: data of other parts, by part.
     """
 
     folder: Path
@@ -69,6 +72,7 @@ class Plane:
     published: Callable[[], None] = lambda: None
     extra: dict[str, Any] = field(default_factory=dict)
     stopping: bool = False
+    behind_proxy: bool = False
     crowd: ConcurrencyLimit = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,11 +81,11 @@ class Plane:
 
     @property
     def public(self) -> Path:
-        """The folder that any web server may serve instead."""
+        """The folder of public files, which any web server can serve too."""
         return self.folder / "public"
 
     def close(self) -> None:
-        """Write what waits and let go of the database."""
+        """Write the waiting operations and close the database."""
         self.stopping = True
         self.committer.close()
         self.database.close()
@@ -91,8 +95,8 @@ def open_plane(folder: Path, *, thread: bool = True, **settings: Any) -> Plane: 
     """Open the control plane of a fleet's folder.
 
     Args:
-        folder: of the fleet.
-        thread: group commit in a thread of its own; without, each operation is committed by its caller.
+        folder: folder of the fleet.
+        thread: whether a separate thread commits groups; otherwise each caller commits its own operation.
         settings: fields of `Plane`.
 
     Raises:

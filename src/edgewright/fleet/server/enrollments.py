@@ -1,4 +1,4 @@
-"""Devices that join with a token, and devices in quarantine."""
+"""Enrols devices with a token."""
 
 from __future__ import annotations
 
@@ -12,58 +12,10 @@ from edgewright.fleet.protocol.wire.token import PREFIX
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.tables import devices, tokens
+from edgewright.fleet.server.device_access import RETIRED, retired
 from edgewright.schema.fleet_report import Enrolled, Enrolment
 
-FORKED = "two devices have this key: a report came with a nonce that another report had already used"
-
-
-def quarantine(connection: sa.Connection, device: str, reason: str, now: float) -> None:
-    """Shuts a device out, and whoever else has its key, until a person lifts it."""
-    connection.execute(
-        sa.update(devices)
-        .where(devices.c.id == device)
-        .values(quarantined=True, quarantine_reason=reason[:500], quarantined_at=now)
-    )
-    audit_chain.append(
-        connection, at=now, who="control", what="device.quarantined", subject=device, detail={"reason": reason}
-    )
-
-
-def shut_out(reason: str) -> RefusedError:
-    """Return what a device in quarantine hears."""
-    return RefusedError(
-        403, "a device in good standing", f"one in quarantine: {reason}",
-        do="Find the other holder of its key, then lift it or enrol the device with a new key",
-    )  # fmt: skip
-
-
-def lift(connection: sa.Connection, device: str) -> None:
-    """End a quarantine; the next report is taken whatever its nonce and sequence.
-
-    Raises:
-        RefusedError: 404 for no such device, 409 where it is not in quarantine.
-    """
-    row = connection.execute(sa.select(devices.c.quarantined).where(devices.c.id == device)).one_or_none()
-    if row is None:
-        raise RefusedError(404, "an enrolled device", "another id", device)
-    if not row.quarantined:
-        raise RefusedError(409, "a device in quarantine", "one in good standing", device)
-    connection.execute(
-        sa.update(devices)
-        .where(devices.c.id == device)
-        .values(quarantined=False, quarantine_reason="", quarantined_at=None, **_ANEW)
-    )
-
-
-def forget_nonces(connection: sa.Connection) -> None:
-    """After a restore: devices hold nonces that the backup has not seen, so the next report of each is taken as is."""
-    connection.execute(sa.update(devices).values(**_ANEW))
-
-
-_ANEW = {"nonce": "", "nonce_before": "", "digest": "", "acknowledged": None}
-
-
-# Built once: a fleet that is set up enrols tens of thousands, and building a statement takes longer than running it.
+# Built once: setting up a fleet enrols many devices, and building a statement takes longer than executing it.
 _BY_KEY = sa.select(devices).where(devices.c.key == sa.bindparam("key"))
 _TOKEN = sa.select(tokens).where(tokens.c.hash == sa.bindparam("mark"))
 _USED = sa.update(tokens).where(tokens.c.hash == sa.bindparam("mark")).values(uses=tokens.c.uses - 1)
@@ -71,27 +23,30 @@ _NEW = sa.insert(devices)
 
 
 def hashed(token: str) -> str:
-    """Return what the database keeps of a token: the secret has 192 random bits, so a plain hash gives nothing away."""
+    """Return the hash of a token for the database; the secret has 192 random bits, so a plain hash is sufficient."""
     secret = token.split(".")[1] if token.startswith(f"{PREFIX}.") else token  # of ew1.SECRET.ROOT.HASH.PRODUCT
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def enrol(connection: sa.Connection, enrolment: Enrolment, *, now: float, device: str, nonce: str) -> Enrolled:
-    """Take a device in; asked again with the same token and key it gives the same answer, until the first report.
+    """Enrol a device; a repeated request with the same token and key gets the same answer until the first report.
 
     Args:
-        connection: in a transaction that may write.
-        enrolment: whose signature was checked.
+        connection: connection in a write transaction.
+        enrolment: request with a verified signature.
         now: seconds since 1970.
-        device: random id, used where the device is new.
-        nonce: random, used where the device is new.
+        device: random id for a new device.
+        nonce: random nonce for a new device.
 
     Raises:
-        RefusedError: 403 for a token that is not there, over or used; 409 for a key that is enrolled already.
+        RefusedError: 403 for an unknown, expired or used token; 409 for a key that is already enrolled; 410 for the key
+            of a retired device.
     """
     mark = hashed(enrolment.token)
     held = connection.execute(_BY_KEY, {"key": enrolment.key}).one_or_none()
     if held is not None:
+        if held.status == RETIRED:
+            raise retired(held.quarantine_reason)
         if not hmac.compare_digest(held.token, mark) or held.sequence >= 0 or held.quarantined:
             raise RefusedError(
                 409, "a key that is not enrolled yet", "one that is", "key", "Make another on the device"

@@ -1,11 +1,10 @@
-"""A server of the control plane: one process, one address, TLS unless it stays on this machine."""
+"""The HTTP server of the control plane: one process, one address, TLS except on the loopback interface."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import ipaddress
-import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -16,30 +15,31 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from edgewright.fleet.server import log, retention
+from edgewright.fleet.server import connection_limits, log, retention
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database import integrity_check
 from edgewright.fleet.server.rollouts import worker
 from edgewright.fleet.server.server_registry import serving
 from edgewright.schema.errors import InputError
 
 PORT = 8798
 _PATIENCE = 5.0
-_CONNECTIONS = 20_000
-"""Devices that keep a connection open while they wait for their next poll."""
 _BUFFER = 16_384
-"""Bytes that a connection may read ahead; it keeps them for as long as it lives, and there are many."""
+"""Read buffer of a connection in bytes; small because there are many long-lived connections."""
 _HEADER_MS = 90_000
-"""Milliseconds for a request's head to arrive, counted from the answer before: also how long a connection may idle."""
+"""Milliseconds for a request's head to arrive after the previous answer; also the idle timeout of a connection."""
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Where and how a server listens.
+    """Address and TLS settings of a server.
 
     Attributes:
+        host: address to listen on.
+        port: port to listen on; 0 for any free port.
         certificate, key: PEM files; None for no TLS.
-        behind_proxy: another program speaks TLS in front of this one.
+        behind_proxy: whether a proxy in front of this server handles TLS.
     """
 
     host: str = "127.0.0.1"
@@ -49,10 +49,10 @@ class Listening:
     behind_proxy: bool = False
 
     def checked(self) -> Listening:
-        """Return the same with a port that is free: port 0 asks the system for one.
+        """Check the settings and return them with a free port; port 0 becomes a port chosen by the system.
 
         Raises:
-            InputError: not on this machine and without TLS, half a certificate, or a port that cannot be used.
+            InputError: TLS is missing for a non-local address, certificate or key is missing, or the port is in use.
         """
         if (self.certificate is None) != (self.key is None):
             raise InputError("--tls-cert and --tls-key", "one of them")
@@ -97,20 +97,19 @@ def _free(host: str, port: int) -> int:
 
 
 def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
-    """Serve until Ctrl-C or a termination signal, then answers what it has begun and write what waits.
+    """Serve until Ctrl-C or a termination signal, then finish open requests and write the waiting operations.
 
     Args:
-        plane: opened; it is closed at the end.
-        where: checked.
-        ready: called with the address once it answers.
+        plane: open control plane; this function closes it.
+        where: checked settings.
+        ready: called with the address when the server accepts connections.
 
     Returns:
-        The signal that ended it.
+        The signal that stopped the server.
 
     Raises:
-        InputError: another process has the folder for itself.
+        InputError: another process has locked the folder.
     """
-    _many_files()
     try:
         with serving(plane.folder):
             return asyncio.run(_serve(plane, where, ready))
@@ -118,18 +117,10 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
         plane.close()
 
 
-def _many_files() -> None:
-    """Raise the limit of open files as far as the system allows: a connection is a file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _CONNECTIONS + 1000 if hard == resource.RLIM_INFINITY else min(hard, _CONNECTIONS + 1000)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _server(app: App, where: Listening) -> Server:
+def _server(app: App, where: Listening, most: int) -> Server:
     server = Server(
         app, address=where.host, port=where.port, interface=Interfaces.ASGINL, log_enabled=False,
-        websockets=False, http=HTTPModes.http1, backlog=4096, backpressure=_CONNECTIONS,
+        websockets=False, http=HTTPModes.http1, backlog=4096, backpressure=most,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=_BUFFER),
         ssl_cert=where.certificate, ssl_key=where.key,
     )  # fmt: skip
@@ -149,7 +140,9 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
     stop = await asyncio.to_thread(start_parts, plane)
-    server = _server(App(plane), where)
+    most = connection_limits.capacity()
+    server = _server(App(plane), where, most)
+    unwatch = connection_limits.watch(where.port, most, plane.counted, shared=where.behind_proxy)
     serving = asyncio.create_task(server.serve())
     try:
         await _answers(where, serving)
@@ -160,13 +153,14 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
         plane.stopping = True
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait({serving}, timeout=_PATIENCE)
+        unwatch()
         await asyncio.to_thread(stop)
         log.line("info", "ended")
     return ended.result() if ended.done() else 0
 
 
 async def _answers(where: Listening, serving: asyncio.Task[None]) -> None:
-    """Wait until the server takes connections; InputError where it could not begin."""
+    """Wait until the server accepts connections; InputError if it could not start."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - compared, not bound
     while not serving.done():
         try:
@@ -177,19 +171,19 @@ async def _answers(where: Listening, serving: asyncio.Task[None]) -> None:
         writer.close()
         return
     reason = serving.exception()
-    raise InputError("a server that begins", str(reason or "one that ended"), where.address, "Check the certificate")
+    raise InputError("a server that starts", str(reason or "it exited"), where.address, "Check the certificate")
 
 
 Stop = Callable[[], None]
-PARTS: tuple[Callable[[Plane], Stop], ...] = (retention.start, worker.start)
-"""What a server starts, in this order; each returns what stops it."""
+PARTS: tuple[Callable[[Plane], Stop], ...] = (integrity_check.start, retention.start, worker.start)
+"""Parts of a server in starting order; each returns a function that stops it."""
 
 
 def start_parts(plane: Plane) -> Stop:
-    """Start every part; what is returned stops them in the opposite order.
+    """Start every part and return a function that stops them in reverse order.
 
     Raises:
-        EdgewrightError: one could not start; those before it are stopped.
+        EdgewrightError: a part could not start; the parts before it are stopped.
     """
     stops: list[Stop] = []
 
@@ -197,12 +191,12 @@ def start_parts(plane: Plane) -> Stop:
         while stops:
             try:
                 stops.pop()()
-            except Exception as error:  # noqa: BLE001 - the others are to be stopped too
+            except Exception as error:  # noqa: BLE001 - stop the other parts too
                 log.broken(error, "stopping")
 
     try:
         for part in PARTS:
-            stops.append(part(plane))  # noqa: PERF401 - those before a failure must be known
+            stops.append(part(plane))  # noqa: PERF401 - the started parts must be known after a failure
     except BaseException:
         stop()
         raise

@@ -1,4 +1,4 @@
-"""The server's log: one JSON object a line on standard error, without secrets and without bodies."""
+"""The server's log: one JSON object per line on standard error, without secrets and request bodies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def line(level: str, event: str, **more: Any) -> None:  # noqa: ANN401 - whateve
 
 
 def request(method: str, path: str, status: int, seconds: float, who: str) -> None:
-    """Log a request that was refused or changed something; `path` has the names of its parameters."""
+    """Log a request that was refused or changed something; `path` is the route with parameter names."""
     level = "info" if status < 400 else "warning" if status < 500 else "error"
     line(level, "request", method=method, path=path, status=status, ms=round(seconds * 1000.0, 2), who=who)
 

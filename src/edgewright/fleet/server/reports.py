@@ -1,4 +1,4 @@
-"""Reports: many at once into the database, each acknowledged by bytes that are durable with it."""
+"""Writes reports to the database in groups; each acknowledgement is stored in the same transaction."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.server import diagnoses
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import update_rows, write_rows
 from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals, written
-from edgewright.fleet.server.enrollments import FORKED, quarantine, shut_out
+from edgewright.fleet.server.device_access import FORKED, quarantine, shut_out
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.fleet_report import Acknowledged, Outcome, Report, Vitals
+from edgewright.schema.fleet_report import Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
 from edgewright.schema.store import Item
 
 _LARGEST = 2**53
@@ -23,22 +24,22 @@ _ITEM_COLUMNS = ("device", "boot", "sequence", "kind", "priority", "at", "body")
 _OUTCOME_COLUMNS = ("device", "number", "plan", "counter", "what", "because", "detail", "clock", "at")
 _ITEMS = msgspec.json.Decoder(Item)
 _MOST = 2**40
-"""Of a count: the database adds up a day of reports in 64 bits, and a device that lies may send one every second."""
+"""Largest accepted count: the sum of a day's reports, possibly one per second, must fit into 64 bits."""
 _DETAIL = 16_384
-"""Bytes of names and classes of one report that are kept."""
+"""Largest size in bytes of a report's channel names and classes; larger ones are dropped."""
 
 
 @dataclass(frozen=True)
 class ReceivedReport:
-    """A report whose signature was checked.
+    """A report with a verified signature.
 
     Attributes:
-        device: id.
-        digest: SHA-256 of the body, hexadecimal: the very same report is known by it.
-        at: seconds since 1970, the server's.
-        nonce: random; the next report has to return it.
-        items, raw: of the outbox, read and as they came.
-        wait, more: seconds after which the next is welcome, and one with more of a backlog.
+        device: id of the device.
+        digest: SHA-256 of the body, hexadecimal, to recognise a repeated report.
+        at: seconds since 1970 by the server's clock.
+        nonce: random nonce for the device's next report.
+        items, raw: items of the outbox, decoded and as received.
+        wait, more: seconds until the next report, and until the next part of a backlog.
     """
 
     device: str
@@ -55,18 +56,18 @@ class ReceivedReport:
 def arrived(
     device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float, more: float = 5.0
 ) -> ReceivedReport:
-    """Return a report with its items read.
+    """Decode the items of a report and check its numbers.
 
     Raises:
-        InputError: numbers beyond 2^53, counts beyond 2^40, or an item that is none.
+        InputError: a number is above 2^53, a count above 2^40, or an item is invalid.
     """
     said = report.vitals or Vitals()
     numbers = [report.sequence, report.counter, report.floor, report.stage << 23, report.clock]
-    numbers += [said.seconds, *said.latency]  # PostgreSQL has no sum of numbers near the largest of a computer
+    numbers += [said.seconds, *said.latency]  # PostgreSQL cannot sum numbers close to the largest float
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     counts = (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, said.channels << 10)
     try:
-        # A device's come as they are; a simulated one's are no text yet.
+        # Items of real devices are already JSON; those of simulated devices are not encoded yet.
         raw = tuple(
             bytes(item) if isinstance(item, msgspec.Raw) else msgspec.json.encode(item) for item in report.items
         )
@@ -82,12 +83,13 @@ def arrived(
 
 
 def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[bytes | EdgewrightError]:
-    """Write reports; of each the acknowledgement, or why it was refused. A quarantine is written too.
+    """Write reports and return for each one its acknowledgement or the reason for its refusal.
 
-    The same report sent again gets the same acknowledgement. One that is signed rightly but returns a nonce that was
-    used up by another report shows that two devices have one key.
+    A repeated report gets the same acknowledgement. A correctly signed report with a nonce that another report has
+    used shows that two devices have the same key; the device is then quarantined.
     """
     known = _rows(connection, group)
+    requests = diagnoses.pending(connection, known)
     answers: list[bytes | EdgewrightError] = []
     accepted: list[ReceivedReport] = []
     for one in group:
@@ -95,7 +97,7 @@ def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[byt
         answer = _standing(connection, one, row, accepted)
         if answer is None:
             assert row is not None  # noqa: S101 - `_standing` refuses what is unknown
-            answer = _accept(one, row)
+            answer = _accept(one, row, requests.get(one.device))
             accepted.append(one)
         answers.append(answer)
     _write(connection, accepted, known)
@@ -106,9 +108,9 @@ def _rows(connection: sa.Connection, group: Sequence[ReceivedReport]) -> dict[st
     c = devices.c
     wanted = sa.select(
         c.id, c.given, c.profile, c.version, c.sequence, c.outcome, c.nonce, c.nonce_before, c.digest, c.acknowledged,
-        c.quarantined, c.quarantine_reason,
+        c.quarantined, c.quarantine_reason, c.status, c.tagged_at, c.retry_release, c.retries,
     ).where(c.id.in_({one.device for one in group}))  # fmt: skip
-    # Another server may hear the same devices at this moment: locked in one order, so that neither waits for ever.
+    # Another server may process reports of the same devices: lock rows in a fixed order to prevent a deadlock.
     wanted = wanted.order_by(c.id).with_for_update()
     return {row.id: dict(row._mapping) for row in connection.execute(wanted)}
 
@@ -116,11 +118,11 @@ def _rows(connection: sa.Connection, group: Sequence[ReceivedReport]) -> dict[st
 def _standing(
     connection: sa.Connection, one: ReceivedReport, row: dict[str, Any] | None, accepted: Sequence[ReceivedReport]
 ) -> bytes | EdgewrightError | None:
-    """Return an answer for a report that is not to be written; None for one that is."""
+    """Return the answer to a report that must not be written; None for a valid new report."""
     if row is None:
         return RefusedError(404, "an enrolled device", "another id", one.device)
     if row["quarantined"]:
-        return shut_out(row["quarantine_reason"])
+        return shut_out(row["status"], row["quarantine_reason"])
     if row["digest"] == one.digest and row["sequence"] == one.report.sequence:
         return bytes(row["acknowledged"])
     if row["nonce"] == "" or _lost(one, row):
@@ -133,20 +135,20 @@ def _standing(
         return RefusedError(409, "a new report", "one that others followed already", "sequence")
     quarantine(connection, one.device, FORKED, one.at)
     row.update(quarantined=True, quarantine_reason=FORKED)
-    return shut_out(FORKED)
+    return shut_out(row["status"], FORKED)
 
 
 def _lost(one: ReceivedReport, row: dict[str, Any]) -> bool:
-    """Return whether this may be a device that never heard the last acknowledgement and has been started anew since.
+    """Return whether the device may have missed the last acknowledgement and restarted since.
 
-    It makes a later report with the nonce of the one before. A copy of the device could do the same, once: the holder
-    of the nonce that is passed over here is then the one who is found out, at its next report.
+    It then sends a new report with the previous nonce. A copy of the device could do the same once; the next report of
+    the holder of the skipped nonce then reveals the copy.
     """
     return bool(row["nonce_before"] == one.report.nonce and one.report.sequence > row["sequence"])
 
 
 def _seen_before(connection: sa.Connection, one: ReceivedReport, accepted: Sequence[ReceivedReport]) -> bool:
-    """Return whether these very bytes were taken earlier: a replay by somebody without the key, which harms nobody."""
+    """Return whether the same bytes were accepted earlier: a harmless replay, possible without the key."""
     if any(other.device == one.device and other.digest == one.digest for other in accepted):
         return True
     found = connection.execute(
@@ -157,12 +159,17 @@ def _seen_before(connection: sa.Connection, one: ReceivedReport, accepted: Seque
     return found.first() is not None
 
 
-def _accept(one: ReceivedReport, row: dict[str, Any]) -> bytes:
-    """Return the acknowledgement; the row is as it will be."""
+def _accept(one: ReceivedReport, row: dict[str, Any], request: DiagnosisRequest | None) -> bytes:
+    """Update the device's row with the report and return the acknowledgement."""
     report = one.report
     outcome = max([row["outcome"], *(told.number for told in report.outcomes)])
     durable = tuple((item.boot, item.sequence) for item in one.items)
-    said = Acknowledged(nonce=one.nonce, outcomes=outcome, wait=one.wait, durable=durable, more=round(one.more, 2))
+    said = Acknowledged(
+        nonce=one.nonce, outcomes=outcome, wait=one.wait, durable=durable, more=round(one.more, 2),
+        tags=msgspec.UNSET if row["tagged_at"] is None else row["given"],
+        retry=(row["retries"], row["retry_release"]) if row["retries"] else msgspec.UNSET,
+        diagnose=request or msgspec.UNSET,
+    )  # fmt: skip
     answer = msgspec.json.encode(said)
     row.update(
         tags=tuple(dict.fromkeys((*row["given"], *report.tags))), profile=_plain(report.profile)[:64] or row["profile"],
@@ -260,5 +267,5 @@ def _item(one: ReceivedReport, item: Item, raw: bytes) -> tuple[Any, ...]:
 
 
 def _plain(text: str) -> str:
-    # PostgreSQL has no text with a zero in it.
+    # PostgreSQL cannot store zero bytes in text.
     return text.replace("\0", "")

@@ -1,4 +1,4 @@
-"""How long things are kept: old reports and items go, a few at a time, and signed files that nobody needs any more."""
+"""Deletes old reports and items in small batches, and signed files that are no longer needed."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from edgewright.fleet.server import log
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.tables import items, reports, signed, signed_files, tokens
+from edgewright.fleet.server.database.tables import diagnoses, items, reports, signed, signed_files, tokens
 from edgewright.fleet.server.publishing import heads
 from edgewright.schema.errors import EdgewrightError
 
 _VERSIONS_AT_ONCE = 500
-"""Versions of a role, and indexes, that one transaction removes: no commit is held up by what years have left."""
+"""Largest number of versions of a role, and of indexes, that one transaction deletes, to keep transactions short."""
 
 
 def prune(fleet: Fleet, database: Database, committer: Committer, now: float) -> int:
-    """Remove what was followed by something newer a week ago; how many rows and files.
+    """Delete metadata that was superseded more than a week ago; return the number of rows and files.
 
-    Every root stays, and the newest of every other role. Rows and files go apart: after a power cut in between the next
-    call removes the rest.
+    Every root and the newest version of every other role stay. Rows and files are deleted separately: after a power
+    cut in between, the next call deletes the rest.
 
     Args:
-        fleet: whose folder.
-        database: of its control plane.
-        committer: of its control plane.
+        fleet: fleet whose files are deleted.
+        database: database of its control plane.
+        committer: committer of its control plane.
         now: seconds since 1970.
 
     Raises:
-        BusyError: too much waits to be written.
+        BusyError: too many operations wait.
         OutputError: the disk failed.
-        InputError: another process kept the folder for too long.
+        InputError: another process held the folder's lock for too long.
         OSError: a file cannot be removed.
     """
     rows = committer.submit(lambda connection: _rows(connection, now)).result()
     with locked(fleet):
         with database.reading() as connection:
             held = heads.held(connection)
-        # Files follow the database: what is not published yet still needs what is there.
+        # Delete files only if the database's state is published; otherwise the older files are still needed.
         path = fleet.metadata / "timestamp.json"
         if TIMESTAMP not in held or not path.is_file() or path.read_bytes() != held[TIMESTAMP]:
             return rows
@@ -62,7 +62,7 @@ def _rows(connection: sa.Connection, now: float) -> int:
         .group_by(signed.c.role)
     )
     gone = 0
-    # What came before the newest of those that are old enough was followed long enough ago.
+    # Versions before the newest one that is old enough were superseded long enough ago.
     for role, first, last in connection.execute(newest).all():
         old = sa.and_(signed.c.role == role, signed.c.version < min(last, first + _VERSIONS_AT_ONCE))
         gone += int(connection.execute(sa.delete(signed).where(old)).rowcount)
@@ -75,24 +75,28 @@ def _rows(connection: sa.Connection, now: float) -> int:
 
 EVERY = 600.0
 STRIDE = 24 * EVERY
-"""Seconds of history that go at once: a server whose clock is a year ahead for an hour loses a day of it, not all."""
+"""Seconds of history that one call deletes: a clock that is a year ahead for an hour costs only a day of history."""
 _AT_ONCE = 2000
 
 
 def forget(plane: Plane, now: float, stride: float = STRIDE) -> int:
-    """Delete what is older than the limits of a plane say, the oldest first; how many rows.
+    """Delete rows beyond the retention times, oldest first, and return their number.
 
     Args:
-        plane: whose limits and database.
+        plane: control plane with the limits and the database.
         now: seconds since 1970.
-        stride: seconds of history that go at most.
+        stride: largest number of seconds of history to delete.
 
     Raises:
-        BusyError: too much waits to be written; the rest goes next time.
+        BusyError: too many operations wait; the next call deletes the rest.
         OutputError: the disk failed.
     """
     limits, gone = plane.limits, 0
-    for table, before in ((reports, now - limits.keep), (items, now - limits.keep_items)):
+    for table, before in (
+        (reports, now - limits.keep),
+        (items, now - limits.keep_items),
+        (diagnoses, now - limits.keep),
+    ):
         with plane.database.reading() as connection:
             oldest = connection.execute(sa.select(sa.func.min(table.c.at))).scalar_one()
         if oldest is None:
@@ -103,7 +107,7 @@ def forget(plane: Plane, now: float, stride: float = STRIDE) -> int:
             gone += count
             if count < _AT_ONCE:
                 break
-    # A token that is used or over stays for as long as reports do: the same device may ask again what it was told.
+    # Keep a used or expired token as long as reports: the same device may repeat its enrolment request.
     first = sa.select(sa.func.min(tokens.c.expires)).scalar_subquery()
     over = sa.delete(tokens).where(tokens.c.expires < now - limits.keep, tokens.c.expires < first + stride)
     return gone + int(plane.committer.submit(lambda c: c.execute(over).rowcount).result())
@@ -125,7 +129,7 @@ def _of(table: sa.Table, before: float) -> Callable[[sa.Connection], int]:
 
 
 def start(plane: Plane) -> Callable[[], None]:
-    """Forget every ten minutes, in a thread of its own, until it is stopped."""
+    """Delete old data every ten minutes in a separate thread; return a function that stops it."""
     ended = threading.Event()
 
     def run() -> None:
@@ -136,7 +140,7 @@ def start(plane: Plane) -> Callable[[], None]:
             except EdgewrightError as error:
                 log.line("warning", "forgetting", why=str(error))
                 continue
-            except Exception as error:  # noqa: BLE001 - the database, the disk: told, and tried again
+            except Exception as error:  # noqa: BLE001 - a database or disk error: log it and retry
                 log.broken(error, "forgetting")
                 continue
             if gone:

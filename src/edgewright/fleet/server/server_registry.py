@@ -1,4 +1,4 @@
-"""Which processes serve a folder (one over SQLite, several over PostgreSQL), and whether their signer answers."""
+"""Registers the processes that serve a folder (one with SQLite, several with PostgreSQL) and checks their signer."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgewright.core.files import open_private
 from edgewright.fleet.server.database import postgres
 from edgewright.fleet.server.signer.socket import SOCKET, heard
 from edgewright.schema.errors import InputError
 
 SERVING = ".serving"
-"""Held with a lock by the process that serves a folder, or shared by all that do."""
+"""Lock file of the process that serves a folder; several servers share the lock."""
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """No other process serves the folder meanwhile: a second server would take the signer's socket from the first.
+    """Prevent other processes from serving the folder in the meantime.
 
     Raises:
-        InputError: one does.
+        InputError: another process serves it.
     """
     with _held(folder, fcntl.LOCK_EX):
         yield
@@ -29,12 +30,12 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[None]:
-    """Register this process as a server of the folder: alone, or beside others where the database allows it.
+    """Register this process as a server of the folder, exclusively or shared, depending on the database.
 
-    Servers of one folder have one signer: whichever finds none starts it, and whichever is left starts it again.
+    Servers of one folder share one signer: the first one starts it, and any remaining one restarts it.
 
     Raises:
-        InputError: another process has the folder for itself.
+        InputError: another process has locked the folder.
     """
     with _held(folder, fcntl.LOCK_SH if postgres.address(folder) else fcntl.LOCK_EX):
         yield
@@ -42,8 +43,8 @@ def serving(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _held(folder: Path, how: int) -> Iterator[None]:
-    with (folder / SERVING).open("a") as handle:
-        for left in reversed(range(5)):  # who asks whether it is served holds it for a moment
+    with open_private(folder / SERVING, "a") as handle:
+        for left in reversed(range(5)):  # `_served` of another process holds the lock for a moment
             try:
                 fcntl.flock(handle, how | fcntl.LOCK_NB)
                 break
@@ -53,16 +54,16 @@ def _held(folder: Path, how: int) -> Iterator[None]:
                     continue
                 raise InputError(
                     "a fleet that no other process serves", "one that is being served", str(folder),
-                    "End that server first",
+                    "Stop that server first",
                 ) from None  # fmt: skip
         yield
 
 
 def signer_away(folder: Path) -> str:
-    """Return why no rollout can step and nothing can be signed now; empty where it can.
+    """Return why the signer is unavailable; empty if it answers or is not needed.
 
     Args:
-        folder: of the fleet. Where no server runs, commands sign by themselves and no signer is missed.
+        folder: folder of the fleet. Without a server, commands sign themselves and need no signer.
     """
     return heard(folder / "keys" / "online" / SOCKET).trouble if _served(folder) else ""
 

@@ -1,1 +1,1 @@
-"""A fleet in one process: real agents against the real control plane; time, network, disk and models are simulated."""
+"""A fleet in one process: real agents against the real control plane; with simulated time, network, disk and models."""

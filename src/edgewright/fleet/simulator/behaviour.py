@@ -1,4 +1,4 @@
-"""How a model behaves on a device, as a script: good, wrong, slow, hungry, crashing, or the end of the device."""
+"""Scripted behaviour of a model on a device: good, wrong, slow, memory-hungry, crashing, or hanging the device."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from edgewright.schema.fleet_report import Vitals
 
 MEGABYTE = 1 << 20
 WINDOWS = 1.0
-"""Answers a second."""
+"""Answers per second."""
 CHANNELS = tuple(f"channel-{number}" for number in range(6))
-"""Channels whose drift a device watches."""
+"""Channels that a device monitors for drift."""
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
-    """One release on one device.
+    """The behaviour of one release on one device.
 
     Attributes:
         unsure: share of unsure answers.
-        alarms: a day.
-        drifting: channels that drift.
-        latency: p99, seconds.
-        memory: resident bytes.
-        well: seconds of running, ever, for which it behaves like a good one before it does this.
-        crashes: seconds after each start at which its process ends by itself; 0: never.
-        kills: the end is for want of memory.
-        hangs: seconds after each start at which the whole device hangs; 0: never.
+        alarms: alarms per day.
+        drifting: number of drifting channels.
+        latency: p99 in seconds.
+        memory: resident memory in bytes.
+        well: total running seconds before the release stops behaving like a good one.
+        crashes: seconds after each start at which the process exits by itself; 0 for never.
+        kills: whether these exits are due to a lack of memory.
+        hangs: seconds after each start at which the whole device hangs; 0 for never.
+        watchdog: seconds after which a hanging device is restarted; infinite for never, so that the device is dead.
+        fades: total running seconds in which the time before a hang shrinks to `FADED`; 0 for no change.
+        wrong: share of confident wrong answers: a class that is rare in the old release's answers.
+        power: electric power that the device draws, relative to the old release.
     """
 
     unsure: float = 0.05
@@ -43,13 +47,41 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     crashes: float = 0.0
     kills: bool = False
     hangs: float = 0.0
+    watchdog: float = 7200.0
+    fades: float = 0.0
+    wrong: float = 0.0
+    power: float = 1.0
+
+    @property
+    def shows(self) -> bool:
+        """Whether a device's true reports show the problem."""
+        quiet = msgspec.structs.replace(
+            self, well=0.0, crashes=0.0, kills=False, hangs=0.0, watchdog=GOOD.watchdog, fades=0.0, power=1.0
+        )
+        return quiet != GOOD
+
+    def hang_s(self, ran_s: float) -> float:
+        """Return the seconds from a start to the next hang, given earlier running time; infinite for never."""
+        if not self.hangs:
+            return math.inf
+        left = max(0.0, 1.0 - ran_s / self.fades) if self.fades else 1.0
+        return max(FADED, self.hangs * left) if self.fades else self.hangs
 
 
+FADED = 20.0
+"""Shortest running time in seconds between two restarts by a device's watchdog."""
+BATTERY = 24 * 3600.0
+"""Seconds that a full battery powers a device with the old release; solar power charges it every day."""
+RECHARGE = 7200.0
+"""Seconds that a device with an empty battery is off."""
+_CLASSES = ("normal", "worn")
+_WORN = 0.1
+"""Share of the second class in the old release's answers."""
 GOOD = Behaviour()
 
 
 def worse(one: Behaviour, other: Behaviour) -> Behaviour:
-    """Return what is bad about either; where both end the process, the earlier end."""
+    """Combine the worst values of two behaviours; of two exits the earlier one counts."""
     if GOOD in (one, other):
         return other if one == GOOD else one
     return Behaviour(
@@ -57,7 +89,8 @@ def worse(one: Behaviour, other: Behaviour) -> Behaviour:
         drifting=max(one.drifting, other.drifting), latency=max(one.latency, other.latency),
         memory=max(one.memory, other.memory), well=min(one.well, other.well),
         crashes=_first(one.crashes, other.crashes), kills=one.kills or other.kills,
-        hangs=_first(one.hangs, other.hangs),
+        hangs=_first(one.hangs, other.hangs), watchdog=max(one.watchdog, other.watchdog),
+        fades=_first(one.fades, other.fades), wrong=max(one.wrong, other.wrong), power=max(one.power, other.power),
     )  # fmt: skip
 
 
@@ -66,13 +99,13 @@ def _first(one: float, other: float) -> float:
 
 
 class ScriptedRunner:
-    """Runs a simulated package (`fleet.device.ports.Runner`) with the counts of this behaviour.
+    """Runs a simulated package (`fleet.device.ports.Runner`) with the counts of its behaviour.
 
     Args:
-        clock: of the device.
-        slots: of the device.
-        behaviour: of a release on this device.
-        ran: seconds that each package ran here before, by its hash; kept by the device.
+        clock: clock of the device.
+        slots: slots of the device.
+        behaviour: returns the behaviour of a release on this device.
+        ran: seconds that each package has run on this device, by its hash; stored by the device.
     """
 
     def __init__(
@@ -86,14 +119,14 @@ class ScriptedRunner:
         self._said: tuple[float, Vitals] | None = None
 
     def test(self, slot: str, limits: TrialLimits) -> Tested:
-        """Test vectors say what the model computes, not whether it suits its surroundings: they pass."""
+        """Pass the test vectors: they check the computation, while the simulated faults appear only in operation."""
         return Tested(ok=True)
 
     def start(self, slot: str, limits: TrialLimits | None) -> None:
         """Start the package of a slot."""
         self.stop()
         release = self._slots.holds(slot)
-        assert release is not None  # noqa: S101 - the agent starts only what it has verified
+        assert release is not None  # noqa: S101 - the agent starts only verified packages
         self._behaviour, self._sha256 = self._behaviour_of(release), release.sha256
         self._since, self._ended, self._said = self._clock.monotonic(), None, None
 
@@ -104,19 +137,19 @@ class ScriptedRunner:
         self._since = self._said = None
 
     def running(self) -> bool:
-        """Return whether it lives."""
+        """Return whether the process runs."""
         self._look()
         return self._since is not None
 
     def ended(self) -> str | None:
-        """How it ended by itself."""
+        """Return how the process exited by itself; None if it did not."""
         self._look()
         return self._ended
 
     def vitals(self) -> Vitals:
         """Return the counts since `start`."""
         seconds = self._seconds()
-        if self._said is None or self._said[0] != seconds:  # one step asks several times
+        if self._said is None or self._said[0] != seconds:  # one step calls this several times
             self._said = seconds, self._counted(seconds)
         return self._said[1]
 
@@ -126,28 +159,55 @@ class ScriptedRunner:
         well = min(seconds, max(0.0, now.well - before))
         bad, windows = seconds - well, int(seconds * WINDOWS)
         unsure = int(WINDOWS * (well * GOOD.unsure + bad * now.unsure))
+        worn = int(windows * _WORN + bad * WINDOWS * now.wrong * (1.0 - _WORN))
         alarms = _whole((well * GOOD.alarms + bad * now.alarms) / 86_400.0)
         return Vitals(
             seconds=seconds, windows=windows, unsure=min(unsure, windows), alarms=alarms,
             latency=(now.latency / 2.0, now.latency) if bad else (GOOD.latency / 2.0, GOOD.latency),
             memory=now.memory if bad else GOOD.memory, drifting=CHANNELS[: now.drifting] if bad else (),
-            channels=len(CHANNELS),
+            channels=len(CHANNELS), classes=dict(zip(_CLASSES, (windows - worn, worn), strict=True)),
         )  # fmt: skip
 
     def next(self) -> float:
-        """Monotonic seconds at which something happens to it by itself; infinite where nothing will."""
+        """Return the monotonic seconds of the next crash or hang; infinite for none."""
         if self._since is None:
             return math.inf
-        ends = [self._since + at for at in (self._behaviour.crashes, self._behaviour.hangs) if at]
-        return min(ends, default=math.inf)
+        crash = self._behaviour.crashes or math.inf
+        return self._since + min(crash, self._hang_s())
 
     def well(self) -> bool:
-        """Return whether it runs and behaves like a good one for ever."""
+        """Return whether the process runs and always behaves well."""
         return self._since is not None and self._behaviour is GOOD
 
     def hung(self) -> bool:
-        """Return whether the whole device hangs now."""
-        return self._since is not None and 0.0 < self._behaviour.hangs <= self._seconds()
+        """Return whether the whole device hangs now, or its battery is empty."""
+        return self._since is not None and self._hang_s() <= self._seconds()
+
+    @property
+    def down_s(self) -> float:
+        """Return the downtime in seconds of a hanging device; infinite if nothing restarts it."""
+        return RECHARGE if self._empty_s() <= self._seconds() else self._behaviour.watchdog
+
+    def ailing(self) -> bool:
+        """Return whether a true report would now show that the release is bad."""
+        now, before = self._behaviour, self._ran.get(self._sha256, 0.0)
+        if self._since is None or now is GOOD:
+            return False
+        faded = bool(now.fades) and now.hang_s(before) == FADED
+        return faded or (now.shows and before + self._seconds() > now.well)
+
+    def _hang_s(self) -> float:
+        before = self._ran.get(self._sha256, 0.0)
+        return min(self._behaviour.hang_s(before), self._empty_s())
+
+    def _empty_s(self) -> float:
+        """Return the seconds from this start until the battery is empty; infinite if charging is sufficient."""
+        before, power = self._ran.get(self._sha256, 0.0), self._behaviour.power
+        if power <= 1.0:
+            return math.inf
+        lasts = BATTERY / power
+        left = lasts - before % lasts
+        return left if left > 1.0 else left + lasts
 
     def _seconds(self) -> float:
         return 0.0 if self._since is None else self._clock.monotonic() - self._since
@@ -159,5 +219,5 @@ class ScriptedRunner:
 
 
 def _whole(number: float) -> int:
-    """Whole events of a rate: the first comes in the middle of its time."""
+    """Round an expected count; the first event comes in the middle of its interval."""
     return int(number + 0.5)

@@ -1,9 +1,9 @@
-"""The control plane's database in a simulation: what is written stays in one transaction until somebody reads.
+"""The control plane's database in a simulation: one transaction stays open until the next read.
 
-The control plane's group commit puts what many devices say at the same moment into one transaction. In one process
-they speak one after the other, and a transaction for each would take longer than what is in it. So one stays open, each
-operation in a savepoint of its own as ever, and is committed before anybody reads. The database lives no longer than
-the simulation, so it is not flushed to the disk, and has no index that only people's lists need.
+The control plane's group commit combines simultaneous requests of many devices into one transaction. In one process the
+requests come one by one, and a transaction for each would take longer than its content. So one transaction stays open,
+with a savepoint for each operation, and is committed before the next read. The database is temporary, so it is not
+flushed to the disk, and it has no indexes for the device lists of operators.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from edgewright.fleet.server.database.tables import devices, reports
 from edgewright.schema.errors import OutputError
 
 _CACHE = 128 << 10
-"""kB of the database that are kept in memory."""
+"""Cache of the database in kB."""
 _CHECKPOINT = 16 << 10
-"""Pages of the log after which they are put in their places: pages that change all the time are written once."""
+"""Pages of the write-ahead log before a checkpoint: frequently changed pages are then written only once."""
 _LISTED: dict[sa.Table, set[tuple[str, ...]]] = {
     devices: {
         ("product", "counter"), ("name", "id"), ("counter", "id"), ("enrolled_at", "id"), ("plan",), ("quarantined",),
     },
     reports: {("at",)},
 }  # fmt: skip
-"""Columns of indexes that are for lists of devices, page by page, and for what is forgotten after a month."""
+"""Columns of indexes that only paged device lists and retention use."""
 
 
 class _Open:
-    """Stands in for an engine: a transaction that ends on demand.
+    """Replaces an engine: provides a transaction that is committed on demand.
 
     Args:
-        engine: that writes.
+        engine: engine for writing.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -47,17 +47,17 @@ class _Open:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Provide the transaction that is open; begun where none is."""
+        """Provide the open transaction, starting one if necessary."""
         if self._connection is None:
             self._connection = self._engine.connect()
             self._connection.begin()
         yield self._connection
 
     def commit(self) -> None:
-        """End it.
+        """Commit the open transaction.
 
         Raises:
-            OutputError: no room for it, or no disk.
+            OutputError: the disk is full or unavailable.
         """
         connection, self._connection = self._connection, None
         if connection is None:
@@ -72,38 +72,38 @@ class _Open:
 
 @dataclass(frozen=True)
 class _Read(Database):
-    """What was written before is there when it is read.
+    """A database that commits the open transaction before every read.
 
     Attributes:
-        commit: ends the transaction that is open.
+        commit: commits the open transaction.
     """
 
     commit: Callable[[], None]
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Provide a connection that sees one moment of the database."""
+        """Provide a read-only connection with a consistent snapshot."""
         self.commit()
         with super().reading() as connection:
             yield connection
 
 
 def gathered(database: Database) -> tuple[Database, Committer]:
-    """Return the same database and a committer for it, whose operations are committed when somebody reads."""
+    """Return the database and a committer whose operations are committed before the next read."""
     unlisted(database.writing)
     held = _Open(database.writing)
     return _Read(database.writing, database.readers, held.commit), Committer(cast("sa.Engine", held), thread=False)
 
 
 def unflushed(database: Database) -> None:
-    """Nothing of it need survive this process."""
+    """Turn off flushing to the disk, for a temporary database."""
     for engine in (database.writing, database.readers):
         sa.event.listen(engine, "connect", _unflushed)
         engine.dispose()
 
 
 def unlisted(engine: sa.Engine) -> None:
-    """Take away what only lists need."""
+    """Drop the indexes that a simulation does not need."""
     with engine.begin() as connection:
         for table, names in _LISTED.items():
             for index in table.indexes:

@@ -1,4 +1,4 @@
-"""One device: the very agent of a real one, over a simulated disk, network, clock and model."""
+"""One simulated device: the real agent with a simulated disk, network, clock and model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Enrolled, Outcome, Report
 
 POLL = 60.0
-"""Seconds between two looks for news."""
+"""Seconds between two polls for news."""
 SETTLED = 60.0
-"""Seconds that the next report of a device must be away for it to have said everything."""
-_REBOOT, _WATCHDOG, _SURE = 45.0, 7200.0, 1e-3
+"""Minimum seconds until the next report of a device that has reported everything."""
+REBOOT = 45.0
+"""Start time of a device in seconds."""
+_SURE = 1e-3
 CONFIG = DeviceConfig(
     product=PRODUCT, profile="gateway", version="0.1.0", poll=POLL, slowest=3600.0, look=20.0, keep=600.0,
 )  # fmt: skip
@@ -32,20 +34,21 @@ class Device:
     """A device in the simulation.
 
     Args:
-        number: of the device, from 0.
-        events, served, verifier: that it lives in.
-        chance: its own.
-        behaviour: how a release behaves on a device.
-        told: hears of its outcomes.
-        heard: hears of its reports that were acknowledged.
-        calm: whether nobody waits for what a device says that has nothing new to say; None: somebody always does.
+        number: number of the device, from 0.
+        events, served, verifier: shared parts of the simulation.
+        chance: the device's own random numbers.
+        behaviour: returns the behaviour of a release on a device.
+        report: called with each outcome of the device.
+        heard: called with each acknowledged report of the device.
+        calm: returns whether reports without news may be skipped; None if they never may.
 
     Attributes:
-        tell: what it says instead of the truth.
-        off: without power.
-        new: how the new release behaves here, once that was drawn.
-        cuts: times that the power went.
-        twins: another one has the same key.
+        tell: replaces a report with a false one; None for the truth.
+        off: whether the device has no power.
+        new: behaviour of the new release on this device; None until it is drawn.
+        cuts: number of power cuts.
+        downs: times without power or hung as (start, end), seconds since 1970; infinite if nothing restarts the device.
+        twins: whether another device has the same key.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Device:
         self.tell: Callable[[Report], Report] | None = None
         self.off = False
         self.cuts = 0
+        self.downs: list[tuple[float, float]] = []
         self.twins = False
         self.outbox: Outbox | None = None
         self.agent: Agent | None = None
@@ -72,20 +76,26 @@ class Device:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name for people."""
         return f"device-{self.number + 1:05d}"
 
     @property
     def held(self) -> DeviceState:
-        """What its disk says."""
-        assert self.state is not None  # noqa: S101 - every device was given its disk
+        """State on the device's disk."""
+        assert self.state is not None  # noqa: S101 - every device has a disk
         return self.state.held
 
     @property
     def id(self) -> str:
-        """That the control plane assigned."""
+        """Id that the control plane assigned."""
         assert self.state is not None  # noqa: S101
         return self.state.link.device
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags of the enrolment."""
+        assert self.state is not None  # noqa: S101
+        return self.state.link.tags
 
     def enrolled(self, answer: Enrolled) -> None:
         """Enrol the device with its first release."""
@@ -94,8 +104,20 @@ class Device:
         self.state = KeptState(self.disk)
         self.state.enrol(answer)
 
+    @property
+    def dead(self) -> bool:
+        """Whether only a person on site can restart the device."""
+        return bool(self.downs) and math.isinf(self.downs[-1][1])
+
+    @property
+    def answering(self) -> bool:
+        """Whether the model answers, or will after the device has started."""
+        if self.off:
+            return self.downs[-1][1] - self._events.now <= REBOOT
+        return self.agent is not None and self.runner.running() and not self.runner.hung()
+
     def boot(self) -> None:
-        """Start the agent from what is on the disk."""
+        """Start the agent from the state on the disk."""
         disk, clock, chance, link = self.disk, self.clock, self.chance, self.link
         slots, state = DiskSlots(disk), KeptState(disk, self._watched)
         self.state = state
@@ -110,24 +132,27 @@ class Device:
         )  # fmt: skip
 
     def wake(self, within: float = 0.0) -> None:
-        """Schedule the next step at random within so many seconds, or earlier where one is due."""
+        """Schedule the next step at a random time within `within` seconds, unless an earlier one is scheduled."""
         moment = self._events.now + within * self.chance.share()
         if self._looked is not None:
             look = self._looked
             while look <= self._events.now:
                 look = self._after_look(look)
             if moment >= look:
-                return  # the look that was left out would have come before it
+                return  # the skipped check would have come first
         self._at(moment)
 
-    def cut_power(self, seconds: float = _REBOOT) -> None:
-        """Drop what is not durable; restart in so many seconds."""
+    def cut_power(self, seconds: float = REBOOT) -> None:
+        """Cut the power: drop data that is not durable, and restart after `seconds`."""
         self.cuts += 1
+        self.downs.append((self._events.now, self._events.now + seconds))
         self._looked = None
+        if self.agent is not None:
+            self.runner.stop()
         self.agent, self.off = None, True
         self.disk.lose(self.chance.share())
         self.state = KeptState(self.disk)
-        for outcome in self.state.outcomes:  # what was durable when the power went, and was not heard of
+        for outcome in self.state.outcomes:  # durable outcomes that were not observed before the power cut
             if outcome.number > self._seen:
                 self._watched(outcome)
         self._due = math.inf
@@ -141,7 +166,7 @@ class Device:
         if self.tell is None:
             return report
         if self._said is None or self._said[0] != report:
-            self._said = report, self.tell(report)  # sent again, it says the same
+            self._said = report, self.tell(report)  # a repeated report must be identical
         return self._said[1]
 
     def _at(self, moment: float) -> None:
@@ -159,9 +184,9 @@ class Device:
         try:
             if self.agent is None:
                 self.boot()
-            assert self.agent is not None  # noqa: S101 - it has just begun
+            assert self.agent is not None  # noqa: S101 - it has just started
             if self.runner.hung():
-                self.cut_power(_WATCHDOG)  # nothing runs any more, until a watchdog or a person pulls the plug
+                self.cut_power(self.runner.down_s)  # the device hangs until a watchdog restarts it
                 return
             wait = self.agent.step()
         except PowerCut:
@@ -173,13 +198,12 @@ class Device:
         self._at(moment)
 
     def _over_looks(self, moment: float) -> float:
-        """Moment of the next step of a trial that goes well: looks that find nothing are left out.
+        """Return the time of the next step of a trial that goes well, skipping checks without effect.
 
-        Their moments are reckoned as the steps would have, to the last bit, so that what comes after them happens when
-        it would have.
+        The times of the skipped checks are computed exactly as in the steps, so that later events have the same times.
         """
         trial, agent, now = self.held.trial, self.agent, self._events.now
-        assert trial is not None and agent is not None  # noqa: S101 - the caller has looked
+        assert trial is not None and agent is not None  # noqa: S101 - the caller checks it
         left = trial.limits.seconds - agent.supervisor.counts().seconds
         until = min(BEGIN + agent.quiet_until, now + left) - _SURE
         while moment < until:
@@ -187,18 +211,18 @@ class Device:
         return moment
 
     def _after_look(self, moment: float) -> float:
-        """When a trial that goes well is stepped after a look at this moment that found nothing."""
+        """Return the time of the step that follows a check without effect, in a trial that goes well."""
         assert self.agent is not None  # noqa: S101
         at = moment - BEGIN
         return moment + max(min(at + CONFIG.look, self.agent.contact_at) - at, 0.5)
 
     def _next(self, wait: float) -> float:
-        """Seconds until the next step. An idle device polls on and on and finds nothing: those polls are left out."""
+        """Return the seconds until the next step, skipping polls of an idle device that would find nothing."""
         assert self.agent is not None  # noqa: S101
         now = self.clock.monotonic()
         if self.agent.phase not in ("idle", "quarantined") or self.held.trial or not self.runner.running():
             if self.agent.phase in ("ready", "intent") and self.runner.running():
-                wait = max(wait, POLL)  # its process is well, so looking at it more often finds nothing
+                wait = max(wait, POLL)  # more frequent checks of a healthy process have no effect
             return min(wait, self.runner.next() - now)
         if self.trust.behind and not self.link.down:
             return wait
@@ -207,9 +231,9 @@ class Device:
         return min(self.agent.report_at, self.runner.next()) - now
 
     def _rests(self) -> bool:
-        """Return whether its reports would say nothing but that it is there, until something is published.
+        """Return whether the device's reports contain no news until the next publication.
 
-        Only of a device of which nothing is out of the ordinary: its reports are left out where nobody waits for them.
+        This holds only for devices without faults; their reports may then be skipped.
         """
         link = self.link
         ordinary = not (link.away or link.loss or link.spoilt or self.clock.skew or self.twins)
@@ -220,7 +244,7 @@ class Device:
 
 
 def copy_of(device: Device, twin: Device) -> None:
-    """Make `twin` a clone: the same key, id and memory, and a life of its own from now."""
+    """Make `twin` a clone of a device: it starts with the same key, id and state."""
     device.twins = twin.twins = True
     twin.disk.kept, twin.disk.told = dict(device.disk.kept), dict(device.disk.told)
     twin.disk.slots, twin.disk.floors = dict(device.disk.slots), dict(device.disk.floors)

@@ -1,4 +1,4 @@
-"""A device's disk in memory: what was committed stays through a power cut, what was not is gone."""
+"""A device's disk in memory: committed data survives a power cut, other data is lost."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from edgewright.schema.fleet_report import Outcome
 
 
 class PowerCut(BaseException):
-    """The power went in the middle of a write. No part of the agent may take it for an error."""
+    """A power cut during a write. It is not an Exception, so no part of the agent handles it as an error."""
 
 
 class Disk:
     """The durable part of a device.
 
     Attributes:
-        kept: rows of the agent's small database, by key.
-        told: its outcomes, by number.
-        slots: what each slot holds: release and copy of the floor.
-        digests: SHA-256 of the bytes that really are there.
-        parts: bytes of downloads that are not finished; they are not durable.
-        verified: which published metadata the device has verified, see `verified.Verifier`.
-        ran: seconds that each package ran, by its hash.
-        cut: asked before and after every durable write; it raises `PowerCut`. None: the power never goes.
+        kept: rows of the agent's database, by key.
+        told: outcomes in the agent's database, by number.
+        slots: release in each slot.
+        floors: copy of the floor in each slot.
+        digests: SHA-256 of the actual bytes in each slot.
+        parts: bytes of unfinished downloads, which are not durable.
+        verified: state of the metadata that the device has verified, see `verification_cache.Verifier`.
+        ran: seconds that each package has run, by its hash.
+        cut: called before and after every durable write; it may raise `PowerCut`. None for no power cuts.
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class Disk:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """One durable write: the power may go just before it, or just after."""
+        """Provide one durable write; a power cut can happen just before or after it."""
         if self.cut is not None:
             self.cut()
         yield
@@ -54,18 +55,18 @@ class Disk:
             self.cut()
 
     def lose(self, share: float) -> None:
-        """After a power cut a part of what was not flushed is gone."""
+        """Drop a part of the unflushed data after a power cut, keeping the given share."""
         self.parts = {slot: data[: int(len(data) * share)] for slot, data in self.parts.items()}
 
 
 class KeptState(State):
-    """`State` over a disk that keeps values instead of their text: every decision is that of `State`.
+    """A `State` that stores values instead of JSON on a simulated disk; all decisions are those of `State`.
 
-    What is held is frozen, so that reading its text again would give what was written.
+    The values are frozen, so encoding and decoding them would have no effect.
 
     Args:
-        disk: of the device.
-        watch: called with each outcome once it is durable.
+        disk: disk of the device.
+        watch: called with each outcome after it is durable.
     """
 
     def __init__(self, disk: Disk, watch: Callable[[Outcome], None] = lambda _: None) -> None:
@@ -75,7 +76,7 @@ class KeptState(State):
         self._outcomes = [disk.told[number] for number in sorted(disk.told)][: 2 * OUTCOMES]
 
     def change(self, outcomes: Sequence[Outcome] = (), **fields: Any) -> DeviceState:  # noqa: ANN401 - of `DeviceState`
-        """Make a transition, as `State.change`, and report its outcomes to whoever watches."""
+        """Change the state like `State.change` and pass the outcomes to `watch`."""
         before = self.held.outcome
         held = super().change(outcomes, **fields)
         for number, one in enumerate(outcomes, start=before + 1):
@@ -91,13 +92,13 @@ class KeptState(State):
 
 
 class DiskSlots:
-    """Simulated slots (`fleet.device.ports.Slots`): they remember that a package was right, not its bytes."""
+    """Simulated slots (`fleet.device.ports.Slots`) that store the hash of a package instead of its bytes."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
 
     def size(self, slot: str) -> int:
-        """Return bytes of a download so far."""
+        """Return the downloaded bytes."""
         return len(self._disk.parts.get(slot, b""))
 
     def write(self, slot: str, offset: int, data: bytes) -> None:
@@ -127,11 +128,11 @@ class DiskSlots:
         return self._disk.slots[slot]
 
     def floor(self, slot: str) -> int:
-        """Return the floor kept there."""
+        """Return the floor stored in a slot."""
         return self._disk.floors[slot]
 
     def raise_floor(self, floor: int) -> None:
-        """Copy a floor into both slots."""
+        """Store a floor in both slots."""
         for slot in NAMES:
             if self._disk.floors[slot] < floor:
                 with self._disk.write():

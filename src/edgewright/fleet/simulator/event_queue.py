@@ -1,4 +1,4 @@
-"""Simulated time: what happens when, clocks that may be wrong, and chance that is the same for one seed."""
+"""Simulated time: an event queue, clocks that can be wrong, and seeded random numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Act = Callable[[], None]
 
 
 class EventQueue:
-    """What is to happen, in order of time; at one moment in the order in which it was asked for."""
+    """Events in order of time; events at the same time run in the order of their scheduling."""
 
     def __init__(self) -> None:
         self.now = BEGIN
@@ -25,16 +25,16 @@ class EventQueue:
         return self.now - BEGIN
 
     def at(self, moment: float, act: Act) -> None:
-        """Something that happens at a moment, or at once where that is over."""
+        """Schedule an event at a time; an event in the past runs now."""
         self._count += 1
         heapq.heappush(self._queue, (max(moment, self.now), self._count, act))
 
     def after(self, seconds: float, act: Act) -> None:
-        """Something that happens in so many seconds."""
+        """Schedule an event after a number of seconds."""
         self.at(self.now + seconds, act)
 
     def run(self, until: float) -> None:
-        """Let everything happen up to a moment."""
+        """Run all events up to a time."""
         while self._queue and self._queue[0][0] <= until:
             self.now, _, act = heapq.heappop(self._queue)
             act()
@@ -42,7 +42,7 @@ class EventQueue:
 
 
 class Clock:
-    """A clock in the simulation: of a device, or of the control plane.
+    """A simulated clock of a device or the control plane.
 
     Attributes:
         skew: seconds by which its wall clock is wrong.
@@ -52,7 +52,7 @@ class Clock:
         self._events, self.skew = events, skew
 
     def wall(self) -> float:
-        """Return seconds since 1970, as this clock has them."""
+        """Return seconds since 1970 by this clock."""
         return self._events.now + self.skew
 
     def monotonic(self) -> float:
@@ -61,11 +61,11 @@ class Clock:
 
 
 class SeededRandom:
-    """Chance from a seed and a name: a few bytes a device, and nobody's draws move anybody else's.
+    """Random numbers from a seed and a name: little memory per device, and independent streams.
 
     Args:
-        seed: of the simulation.
-        name: whose chance it is.
+        seed: seed of the simulation.
+        name: name of the stream.
     """
 
     def __init__(self, seed: int, name: str) -> None:
@@ -73,7 +73,7 @@ class SeededRandom:
         self._count = 0
 
     def bytes(self, count: int) -> bytes:
-        """So many bytes."""
+        """Return random bytes."""
         found = b""
         while len(found) < count:
             self._count += 1
@@ -82,10 +82,10 @@ class SeededRandom:
 
     def share(self) -> float:
         """Return a number from 0 up to 1."""
-        self._count += 1  # as 8 of `bytes`
+        self._count += 1  # equal to `bytes(8)`
         drawn = hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
         return (int.from_bytes(drawn[:8], "big") >> 11) / 2**53
 
     def between(self, low: float, high: float) -> float:
-        """Return a number between two."""
+        """Return a random number between two bounds."""
         return low + (high - low) * self.share()

@@ -1,4 +1,4 @@
-"""Faults of a simulation, alone and together: what each breaks, and the rules that still hold."""
+"""Faults of a simulation and their combinations: what each fault breaks, and the rules that must still hold."""
 
 from __future__ import annotations
 
@@ -8,37 +8,40 @@ from typing import Self
 
 from edgewright.core import catalogue
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour, worse
-from edgewright.fleet.simulator.default_plan import least_days
 from edgewright.fleet.simulator.device import Device
 from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
+from edgewright.fleet.simulator.rollout_plan import minimum_days
 from edgewright.schema.errors import InputError, UnknownNameError
 
 FOLDER = "edgewright.fleet.simulator.faults"
 ALWAYS = ("no device is bricked", "only signed releases", "never an older release",
           "no legitimate device is quarantined", "no acknowledged data is lost")  # fmt: skip
 """Rules that hold in every simulation."""
+DEAD_WHERE_FOUND = "only the stage dies"
+"""Replacement for the first rule if the release leaves devices dead."""
 TAKEN_BACK = ("halted", "in time", "exposed", "no start after the halt", "all back")
-"""Rules of a bad release."""
+"""Rules for a bad release."""
 GETS_THERE = ("a good release continues", "all devices update", "the plan's pace")
-"""Rules of a good one."""
+"""Rules for a good release."""
 SHORTEST = 0.1
-"""Days of any simulation at least: a canary has begun, and what is bad about its release is found."""
+"""Shortest simulation in days: the canary has started, and a bad release is found."""
 
 
 class Fault:
-    """Base of the faults; what a fault leaves as it is here is not broken.
+    """Base class of faults; its defaults break nothing.
 
     Attributes:
-        broken: what is broken, in words; `{rate}` in it is the share of the devices.
-        holds: names of rules in `invariants`, besides `ALWAYS`.
-        spoils: names of rules that another fault promises and that do not hold together with this one.
-        days: that a simulation of it lasts where nobody says otherwise.
-        least: days below which it cannot be over, so that its rules could not hold.
-        rate: share of the devices that it concerns, where nobody says otherwise.
-        bad: it is the new release itself that is bad.
-        calm: reports that say nothing new may be left out once no rollout is under way: nothing rests on them.
-        did: what `count` counts, for a chart.
-        name: its key in `FAULTS`; given by `at`.
+        broken: description of the fault; `{rate}` stands for the share of the devices.
+        holds: names of rules in `invariants` that must hold, in addition to `ALWAYS`.
+        spoils: names of rules of other faults that cannot hold together with this fault.
+        days: default duration of a simulation in days.
+        least: shortest duration in days in which the rules can hold.
+        rate: default share of affected devices.
+        bad: whether the new release itself is bad.
+        lethal: it leaves devices dead for good, so that only how many can be limited.
+        calm: whether reports without news may be skipped while no rollout is active.
+        did: description of what `count` counts, for a chart.
+        name: key in `FAULTS`, set by `at`.
     """
 
     broken = ""
@@ -48,6 +51,7 @@ class Fault:
     least = SHORTEST
     rate = 0.0
     bad = False
+    lethal = False
     calm = True
     did = "devices that started the new release"
     name = ""
@@ -61,7 +65,7 @@ class Fault:
 
     @property
     def words(self) -> str:
-        """What is broken, with the share of the devices."""
+        """Description of the fault, with the share of affected devices."""
         return self.broken.format(rate=f"{100.0 * self.rate:.3g} %")
 
     def behaviour(self, device: Device) -> Behaviour:
@@ -69,33 +73,33 @@ class Fault:
         return GOOD
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Act before the first moment, with all devices there."""
+        """Prepare the fault before the simulation starts; all devices exist."""
 
     def started(self, fleet: SimulatedFleet) -> None:
-        """Act when the rollout has just begun."""
+        """Act when the rollout has just started."""
 
     def activated(self, fleet: SimulatedFleet, device: Device) -> None:
         """Act when a device has just activated the new release."""
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Return how much of `did` there is, so far or now."""
+        """Return the current count for `did`."""
         return len(fleet.observer.exposed)
 
 
 def chosen(device: Device, rate: float) -> bool:
-    """Return whether a device is among this share of all; drawn once, with its own chance."""
+    """Draw whether a device is in a share of all devices, from the device's own random numbers."""
     return device.chance.share() < rate
 
 
 class FaultSet:
-    """Several faults at once: what must hold is what holds under all of them.
+    """A combination of faults, with the rules that hold under all of them.
 
     Args:
-        faults: by name, each with its rate; None for its own. 'none' beside others is nothing.
+        faults: names of faults with rates; None for the default rate. 'none' together with others has no effect.
 
     Raises:
-        UnknownNameError: no such fault.
-        InputError: one is named twice.
+        UnknownNameError: a fault does not exist.
+        InputError: a fault is named twice.
     """
 
     def __init__(self, faults: Sequence[tuple[str, float | None]]) -> None:
@@ -112,41 +116,51 @@ class FaultSet:
 
     @property
     def name(self) -> str:
-        """Names of all."""
+        """Names of all faults."""
         return " + ".join(one.name for one in self.each)
 
     @property
     def words(self) -> str:
-        """What is broken."""
+        """Descriptions of all faults."""
         return "; ".join(one.words for one in self.each)
 
     @property
     def days(self) -> float:
-        """Days of the longest."""
+        """Longest default duration in days."""
         return max(one.days for one in self.each)
 
-    @property
-    def least(self) -> float:
-        """Days of the longest at least; and where everybody is to get there, those of the plan."""
-        whole = [least_days()] if "all devices update" in self.holds else []
+    def minimum_days(self, settings: Settings) -> float:
+        """Return the shortest possible duration in days; includes the whole plan if all devices must update."""
+        whole = [minimum_days(settings.plan, settings.wait)] if "all devices update" in self.holds else []
         return max(*(one.least for one in self.each), *whole, 0.0)
 
     @property
-    def holds(self) -> tuple[str, ...]:
-        """Rules that hold.
+    def always(self) -> tuple[str, ...]:
+        """Rules that hold in every simulation, except those that a fault makes impossible."""
+        if any(one.lethal for one in self.each):
+            return (DEAD_WHERE_FOUND, *ALWAYS[1:])
+        spoilt = self._spoilt if any(one.bad for one in self.each) else set()
+        return tuple(rule for rule in ALWAYS if rule not in spoilt)
 
-        Where a release is bad, those of taking it back that every bad one promises; else those of a good release that
-        every fault promises; and each fault's own. Never what one of them spoils.
+    @property
+    def _spoilt(self) -> set[str]:
+        return {rule for one in self.each for rule in one.spoils} if len(self.each) > 1 else set()
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Names of the rules that must hold.
+
+        With a bad release, these are the rollback rules that all bad releases share; otherwise the rules of a good
+        release that all faults share. Each fault's own rules are added, and rules that a fault spoils are removed.
         """
         bad = [one for one in self.each if one.bad]
         shared = TAKEN_BACK if bad else GETS_THERE
         agreed = [rule for rule in shared if all(rule in one.holds for one in bad or self.each)]
         own = [rule for one in self.each for rule in one.holds if rule not in (*TAKEN_BACK, *GETS_THERE)]
-        spoilt = {rule for one in self.each for rule in one.spoils} if len(self.each) > 1 else set()
-        return tuple(rule for rule in dict.fromkeys((*agreed, *own)) if rule not in spoilt)
+        return tuple(rule for rule in dict.fromkeys((*agreed, *own)) if rule not in self._spoilt)
 
     def behaviour(self, device: Device) -> Behaviour:
-        """Return the worst behaviour of all."""
+        """Return the combined worst behaviour of all faults."""
         found = GOOD
         for one in self.each:
             found = worse(found, one.behaviour(device))
@@ -161,11 +175,11 @@ def known_faults() -> dict[str, Fault]:
 
 
 def check(settings: Settings) -> None:
-    """Check that the settings make sense; nothing is simulated.
+    """Check the settings without simulating.
 
     Raises:
-        UnknownNameError: no such fault.
-        InputError: one that is named twice, or a number out of its range.
+        UnknownNameError: a fault does not exist.
+        InputError: a fault is named twice, or a number is out of range.
     """
     if not 4 <= settings.devices <= 1_000_000:
         raise InputError("4 to 1,000,000 devices", f"{settings.devices:,}", "N")
@@ -182,16 +196,17 @@ def check(settings: Settings) -> None:
 
 
 def check_days(settings: Settings) -> None:
-    """Check the settings, and that what must hold in the end can hold after so few days.
+    """Check the settings, and that the simulation is long enough for its rules to hold.
 
     Raises:
-        UnknownNameError, InputError: as `check`; or the days are too few, which people would take for a failure.
+        UnknownNameError, InputError: see `check`; also InputError if the number of days is too small.
     """
     check(settings)
     if settings.days is None:
         return
     together = FaultSet(settings.faults)
-    if settings.days < together.least:
-        why = f"at least {together.least:g} days, as the plan and what is broken ({together.name}) take so long"
-        do = f"Say --days {together.least:g}, or leave it out for {together.days:g}"
+    minimum = together.minimum_days(settings)
+    if settings.days < minimum:
+        why = f"at least {minimum:g} days, the duration of the plan and the faults ({together.name})"
+        do = f"Use --days {minimum:g}, or omit it for {max(together.days, minimum):g}"
         raise InputError(why, f"{settings.days:g}", "--days", do)

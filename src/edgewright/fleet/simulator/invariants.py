@@ -1,4 +1,4 @@
-"""What must hold, whatever is broken: each rule looks at a simulation that is over."""
+"""Rules that must hold despite faults; each rule checks a finished simulation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.server.rollouts.intents import UNTIL
 from edgewright.fleet.simulator.device import POLL, Device
+from edgewright.fleet.simulator.event_queue import BEGIN
 from edgewright.fleet.simulator.fleet import SimulatedFleet
 from edgewright.fleet.simulator.outbox import SimulatedOutbox
 from edgewright.fleet.simulator.result import RuleVerdict
 
 Rule = Callable[[SimulatedFleet], RuleVerdict]
 RULES: dict[str, Rule] = {}
-_FIRST = 5
+_FIRST, _DRAINED = 5, 300.0
 
 
 def _rule(name: str, words: str) -> Callable[[Callable[[SimulatedFleet], tuple[bool, str]]], Rule]:
@@ -35,15 +36,28 @@ def _some(what: Iterable[Device], none: str) -> tuple[bool, str]:
     return not names, f"{', '.join(names[:_FIRST])}{more}" if names else none
 
 
-@_rule("no device is bricked", "every device has an intact active package")
-def _bricked(fleet: SimulatedFleet) -> tuple[bool, str]:
+def _bricked_devices(fleet: SimulatedFleet) -> list[Device]:
+    """Return the devices whose model does not answer, or differs from the one that the device reports."""
     dead = []
     for device in fleet.devices:
         held = device.held
         release = device.disk.slots.get(held.active) if held.active else None
-        if release is None or release.counter != held.counter or device.disk.digests[held.active] != release.sha256:
+        whole = release is not None and release.counter == held.counter
+        if release is None or not whole or device.disk.digests[held.active] != release.sha256 or not device.answering:
             dead.append(device)
-    return _some(dead, f"{len(fleet.devices):,} devices run a package")
+    return dead
+
+
+@_rule("no device is bricked", "every device is alive, and its model answers from an intact package")
+def _bricked(fleet: SimulatedFleet) -> tuple[bool, str]:
+    return _some(_bricked_devices(fleet), f"{len(fleet.devices):,} devices answer")
+
+
+@_rule("only the stage dies", "no device is dead but those of the stage in which the fault was found")
+def _dead(fleet: SimulatedFleet) -> tuple[bool, str]:
+    within = fleet.observer.within(fleet.observer.found) & fleet.observer.exposed.keys()
+    dead = _bricked_devices(fleet)
+    return _some((device for device in dead if device.number not in within), f"{len(dead):,} of {len(within):,} are")
 
 
 @_rule("only signed releases", "no device activates bytes that the offline keys did not sign")
@@ -64,27 +78,27 @@ def _halted(fleet: SimulatedFleet) -> tuple[bool, str]:
     return after is not None, "never" if after is None else f"{after / 3600.0:.2f} h after the beginning"
 
 
-@_rule("in time", "halted within two poll periods of the canary's reports")
+@_rule("in time", "halted within two poll periods of the report that decided")
 def _in_time(fleet: SimulatedFleet) -> tuple[bool, str]:
     observer = fleet.observer
     if observer.halted is None:
         return False, "never halted"
-    reported = [at for number, at in observer.ended.items() if number in observer.canary() and at <= observer.halted]
+    within = observer.within(observer.found)
+    reported = [at for number, at in observer.ended.items() if number in within and at <= observer.halted]
     last = max(reported, default=None)
     if last is None:
         return False, "halted before any device reported"
-    return observer.halted - last <= 2 * POLL, f"{observer.halted - last:.0f} s after the report that decided"
+    return observer.halted - last <= 2 * POLL, f"{observer.halted - last:.0f} s after the decisive report"
 
 
-@_rule("exposed", "only the canary, and devices already updating at the halt, ran the bad release")
+@_rule("exposed", "no device ran the bad release beyond the stage in which its fault showed first")
 def _exposed(fleet: SimulatedFleet) -> tuple[bool, str]:
     observer = fleet.observer
-    halted = fleet.end if observer.halted is None else observer.halted
-    before = {number for number, at in observer.exposed.items() if at <= halted}
-    late = len(observer.exposed) - len(before)
-    canary = observer.canary()
-    found = f"{len(before):,} of {len(canary):,} canaries, {late:,} under way"
-    return before <= canary, found
+    within = observer.within(observer.found)
+    beyond = observer.beyond()
+    more = f", and {len(beyond):,} beyond it" if beyond else ""
+    stage = "no stage" if fleet.plan is None else f"stage {fleet.plan.stages[observer.found].name}"
+    return not beyond, f"{len(observer.exposed.keys() & within):,} of the {len(within):,} devices of {stage}{more}"
 
 
 @_rule("no start after the halt", "two poll periods after the halt, no device activates the release")
@@ -99,7 +113,7 @@ def _after(fleet: SimulatedFleet) -> tuple[bool, str]:
 @_rule("all back", "all devices that ran the bad release, offline ones too, run the old bytes again")
 def _back(fleet: SimulatedFleet) -> tuple[bool, str]:
     old = fleet.served.old.sha256
-    exposed = [device for device in fleet.devices if device.number in fleet.observer.exposed]
+    exposed = [one for one in fleet.devices if one.number in fleet.observer.exposed and not one.dead]
     stuck = []
     for device in exposed:
         held = device.held
@@ -112,7 +126,8 @@ def _back(fleet: SimulatedFleet) -> tuple[bool, str]:
 @_rule("all devices update", "at the end every capable device has confirmed the new release")
 def _arrived(fleet: SimulatedFleet) -> tuple[bool, str]:
     new = fleet.new
-    wanted = [device for device in fleet.devices if device.number not in fleet.excluded]
+    stages = fleet.observer.stages()
+    wanted = [one for one in fleet.devices if one.number not in fleet.excluded and stages.get(one.number) is not None]
     late = [
         device for device in wanted
         if new is None or device.held.counter != new.counter or device.held.trial is not None
@@ -140,7 +155,7 @@ def _pace(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("no start without permission", "while the control plane is down, only devices it had permitted start")
 def _allowed(fleet: SimulatedFleet) -> tuple[bool, str]:
-    dead = [(begin + UNTIL, end) for begin, end in fleet.served.dead]  # a leave holds for a while
+    dead = [(begin + UNTIL, end) for begin, end in fleet.served.dead]  # a permission is valid for some time
     begun = fleet.observer.begun
     early = [device for at, device in begun if any(begin < at < end for begin, end in dead)]
     return _some(early, f"{len(begun):,} permitted activations")
@@ -154,9 +169,9 @@ def _ended(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("nothing beyond the stage", "no device outside the stage that the operator allowed runs the release")
 def _beyond(fleet: SimulatedFleet) -> tuple[bool, str]:
-    canary = fleet.observer.canary()
-    beyond = [device for _, device in fleet.observer.begun if device.number not in canary]
-    return _some(beyond, f"{len(fleet.observer.exposed):,} of {len(canary):,} canaries, no others")
+    within = fleet.observer.within(fleet.observer.stage)
+    beyond = [device for _, device in fleet.observer.begun if device.number not in within]
+    return _some(beyond, f"{len(fleet.observer.exposed):,} of the {len(within):,} devices of the stage, no others")
 
 
 @_rule("clones are quarantined", "all devices that share a key are in quarantine")
@@ -180,8 +195,8 @@ def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
     lost, count = [], 0
     for device in fleet.devices:
         if device.twins:
-            continue  # two devices of one name number their outcomes apart
-        assert device.state is not None  # noqa: S101 - every device was given its disk
+            continue  # clones number their outcomes independently
+        assert device.state is not None  # noqa: S101 - every device has a disk
         waiting = {one.number for one in device.state.outcomes}
         gone = set(range(1, device.held.outcome + 1)) - waiting
         settled = device.outbox.settled if isinstance(device.outbox, SimulatedOutbox) else set()
@@ -191,17 +206,32 @@ def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some(lost, f"{count:,} records are there")
 
 
-@_rule("drained after an outage", "5 minutes after an outage, the control plane has stored everything that waited")
+@_rule("drained after an outage", "5 minutes after the outage, the control plane has everything of who is connected")
 def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
-    limit = 300.0  # while nobody answers a device tries again every two minutes at most; who is shut out stays so
+    # Without an answer a device retries at least every two minutes; quarantined devices never drain.
     boxes = [(device, box) for device in fleet.devices
              if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)
              and not device.twins]  # fmt: skip
-    took = sorted(box.drained[1] - box.until for _, box in boxes if box.drained[1] is not None)
-    late = [device for device, box in boxes if box.drained[1] is None or box.drained[1] - box.until > limit]
+    took, late = [], []
+    for device, box in boxes:
+        back = _connected(fleet, device, BEGIN + box.until)
+        drained = fleet.end if box.drained[1] is None else BEGIN + box.drained[1]
+        if drained > back + _DRAINED:
+            late.append(device)
+        elif box.drained[1] is not None:
+            took.append(max(0.0, drained - back))
+    took.sort()
     dropped = sum(box.dropped for _, box in boxes)
     found = f"half after {took[len(took) // 2]:.0f} s, the last after {took[-1]:.0f} s" if took else "nothing was"
     return _some(late, f"{found}; {dropped:,} older ones were dropped")
+
+
+def _connected(fleet: SimulatedFleet, device: Device, since: float) -> float:
+    """Return from when on a device is connected long enough to send its waiting items; seconds since 1970."""
+    for begin, end in sorted([*device.link.away, *device.downs, *fleet.served.dead]):
+        if begin < since + _DRAINED and end > since:
+            since = end
+    return since
 
 
 @_rule("alarms first", "no device's alarms come after its other items")

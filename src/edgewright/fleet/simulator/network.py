@@ -1,4 +1,4 @@
-"""A device's network: time without it, requests and answers that are lost, and bytes that are changed on the way."""
+"""A device's simulated network: offline times, lost requests and answers, and damaged bytes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _PIECE = 1024
 
 
 class Link:
-    """The way between one device and everything else.
+    """The network connection of one device.
 
     Args:
-        events: time.
-        chance: of what is lost.
+        events: simulated time.
+        chance: random numbers for losses.
 
     Attributes:
-        away: (from, until) seconds since 1970 without a network.
-        loss: share of requests that are lost; as many answers are.
-        spoilt: share of downloads in which a byte is changed.
-        lost, damaged: requests and answers that did not arrive, and pieces that arrived otherwise, so far.
+        away: offline times as (start, end), seconds since 1970.
+        loss: share of lost requests, and of lost answers.
+        spoilt: share of downloaded kilobytes with a wrong byte.
+        lost, damaged: number of lost requests and answers, and of damaged kilobytes, so far.
     """
 
     def __init__(self, events: EventQueue, chance: SeededRandom) -> None:
@@ -34,14 +34,14 @@ class Link:
 
     @property
     def down(self) -> bool:
-        """Whether there is no network now."""
+        """Whether the device is offline now."""
         return any(begin <= self._events.now < end for begin, end in self.away)
 
     def reach(self) -> None:
-        """One request on its way.
+        """Send a request or an answer over the link.
 
         Raises:
-            Unreachable: it does not arrive.
+            Unreachable: it is lost.
         """
         if self.away and self.down:
             raise Unreachable("no network")
@@ -50,7 +50,7 @@ class Link:
             raise Unreachable("a lost packet")
 
     def piece(self, data: bytes) -> bytes:
-        """Return a part of a download as it arrives."""
+        """Return a part of a download as received, possibly damaged."""
         if self.spoilt and self._chance.share() < self.spoilt:
             self.damaged += 1
             return bytes([data[0] ^ 1]) + data[1:]
@@ -64,7 +64,7 @@ class LinkedPackages:
         self._served, self._link = served, link
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
-        """Yield the bytes from `offset` on; a loss breaks them off."""
+        """Yield the bytes from `offset`; a loss interrupts the download."""
         self._link.reach()
         data = self._served.content(path)[:length]
         for at in range(offset, len(data), _PIECE):
@@ -77,10 +77,10 @@ class LinkedControl:
     """Calls the control plane's functions over a simulated link (`fleet.device.ports.Control`).
 
     Args:
-        served: control plane.
-        link: of the device.
-        tell: from what is true to what the device says.
-        heard: called with each report that was acknowledged.
+        served: the served fleet.
+        link: link of the device.
+        tell: returns the report to send for a true report.
+        heard: called with each acknowledged report.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a simulated device's model has to say while nobody listens: a bounded outbox, alarms first."""
+"""The bounded outbox of a simulated device, with alarms first."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from edgewright.fleet.protocol.ports import Clock
 from edgewright.schema.store import Item
 
 EVERY, ALARMS = 600.0, 12
-"""Seconds between two items; every so many of them is an alarm."""
+"""Seconds between two items, and the interval of alarms: every twelfth item is one."""
 HOLDS = 30
-"""Items that fit; beyond them the oldest that is no alarm goes, as in the store of a device."""
+"""Capacity in items; when it is full, the oldest item that is not an alarm is dropped, as in a device's store."""
 _ALARM, _ROWS = {"kind": "alarm", "label": "worn", "priority": 0}, {"rows": 600, "priority": 3}
 Place = tuple[int, int]
 
 
 class SimulatedOutbox(Outbox):
-    """Simulated outbox; items come with time, the first with the first call.
+    """A simulated outbox whose items are created by the passing of time.
 
     Args:
-        device: name for its items.
-        clock: of the device.
+        device: device name in the items.
+        clock: clock of the device.
 
     Attributes:
-        settled: (boot, sequence) that the control plane said were durable.
-        dropped: items that did not fit any more.
-        until: end of an outage, monotonic seconds, as the device's wall clock may be wrong; infinite for none.
-        drained: when the last alarm, and the last of all items, that was put before `until` was settled.
+        settled: (boot, sequence) of items that the control plane has acknowledged.
+        dropped: number of dropped items.
+        until: end of an outage in monotonic seconds, since the wall clock may be wrong; infinite for none.
+        drained: times at which the last alarm, and the last item, from before `until` was settled.
     """
 
     def __init__(self, device: str, clock: Clock) -> None:
@@ -44,23 +44,23 @@ class SimulatedOutbox(Outbox):
 
     @property
     def waiting(self) -> int:
-        """Items that wait now."""
+        """Number of waiting items."""
         self._fill()
         return len(self._waiting)
 
     def urgent(self) -> bool:
-        """Return an alarm waits."""
+        """Return whether an alarm waits."""
         self._fill()
         return any(one.kind == "event" for one in self._waiting.values())
 
     def offered(self) -> Sequence[msgspec.Raw]:
-        """Return alarms first, the oldest first."""
+        """Return the waiting items, alarms first, each group from old to new."""
         self._fill()
         ordered = sorted(self._waiting.values(), key=lambda one: (one.kind != "event", one.sequence))
         return cast("Sequence[msgspec.Raw]", [msgspec.to_builtins(one) for one in ordered])
 
     def settle(self, durable: Sequence[Place]) -> None:
-        """They are durable elsewhere."""
+        """Remove items that are durable in the control plane."""
         for one in durable:
             if self._waiting.pop(one, None) is not None:
                 self.settled.add(one)

@@ -1,9 +1,9 @@
-"""Reports into the control plane's database many at once, as its group commit writes them when many devices speak.
+"""Writes simulated reports in batches, like the control plane's group commit under load.
 
-In one process the devices speak one after the other, and a transaction each would take most of the time. What the
-control plane will answer to an ordinary report is known beforehand: it is said at once, and the reports are written
-together before anybody reads the database. Each answer of the real function must then be the one that was given; what
-is not ordinary (another nonce than the last one: a clone, a device that forgot) goes through by itself.
+In one process the reports come one by one, and a transaction for each would dominate the run time. The answer to an
+ordinary report is predictable, so it is returned immediately, and reports are written together before the next read of
+the database. Each answer of the real function must then equal the returned one. Other reports (with another nonce than
+the last one, from a clone or a device that lost its state) are processed one at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GROUP = 512
 
 
 class _Known(msgspec.Struct):
-    """The device as the control plane has it."""
+    """The control plane's state of a device."""
 
     nonce: str
     outcome: int = 0
@@ -31,10 +31,10 @@ class _Known(msgspec.Struct):
 
 
 class Hearing:
-    """Takes reports.
+    """Accepts reports.
 
     Args:
-        plane: whose database it is.
+        plane: control plane with the database.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -48,10 +48,10 @@ class Hearing:
         self._known[answer.device] = _Known(answer.nonce)
 
     def report(self, device: str, report: Report) -> Acknowledged:
-        """Return the acknowledgement.
+        """Accept a report and return its acknowledgement.
 
         Raises:
-            EdgewrightError: as `control.reports.take` refuses.
+            EdgewrightError: `server.reports.take` refused the report.
         """
         plane, known = self._plane, self._known.get(device, _Known(""))
         found = hashlib.sha256(msgspec.json.encode(report))
@@ -63,7 +63,7 @@ class Hearing:
         )  # fmt: skip
         if report.nonce != known.nonce:
             self.write()
-            # Refused, it is in quarantine from now, and so is whoever else has its key.
+            # If the report is refused, the device and its clones are in quarantine from now on.
             self._known.pop(device, None)
             answer = bytes(plane.committer.submit_to(reports.take, one).result())
             self._known[device] = known
@@ -85,18 +85,18 @@ class Hearing:
         return acknowledged
 
     def write_of(self, device: str) -> None:
-        """Write what waits where that device's own is among it: for who reads rows of that device alone."""
+        """Write the waiting reports if one of them is from this device, before a read of the device's rows."""
         if device in self._speaking:
             self.write()
 
     def write(self) -> None:
-        """Write what waits; whoever reads the database calls this before.
+        """Write the waiting reports; call it before reading the database.
 
         Raises:
-            AssertionError: the control plane answers otherwise than was said; the simulation is wrong then.
+            AssertionError: an answer differs from the returned one, which is a bug in the simulation.
         """
         self._speaking.clear()
-        # A device speaks once in a group: the second report is judged by what the first one left.
+        # A group has at most one report per device: a second report depends on the result of the first.
         while self._waiting:
             group: dict[str, tuple[ReceivedReport, bytes]] = {}
             later = []
@@ -111,4 +111,4 @@ class Hearing:
             answers = self._plane.committer.submit(work).result()
             for (report, data), answer in zip(group.values(), answers, strict=True):
                 if answer != data:
-                    raise AssertionError(f"{report.device}: {answer!r} where {data!r} was said")
+                    raise AssertionError(f"{report.device}: expected {data!r}, got {answer!r}")

@@ -1,4 +1,4 @@
-"""What a simulation says: versions over time, what happened in order, and whether what must hold held."""
+"""The result of a simulation: versions over time, the story of events, and the verdicts of the rules."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import msgspec
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """The fleet at one moment.
+    """The state of the fleet at one time.
 
     Attributes:
-        at: seconds since the simulation began.
-        versions: devices by the release that they run.
-        trial: devices whose release is on trial.
-        away: devices without network or power.
-        did: what each fault did so far, by its name; `FaultSummary.did` says what is counted.
-        ended: how trials of the new release ended so far, and who was called back: devices.
+        at: seconds since the start of the simulation.
+        versions: number of devices by active release.
+        trial: number of devices with a release on trial.
+        away: number of devices without network or power.
+        did: count of each fault so far, by name; `FaultSummary.did` describes what is counted.
+        ended: number of outcomes of the new release so far, and of devices that were rolled back.
     """
 
     at: float
@@ -30,20 +30,20 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened, `at` seconds after the beginning, in words."""
+    """An event of the story, `at` seconds after the start."""
 
     at: float
     text: str
 
 
 class FaultSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault.
+    """A fault of the simulation.
 
     Attributes:
-        name: of it.
-        rate: share that it concerns.
-        words: what is broken.
-        did: what `Point.did` counts of it; empty for nothing.
+        name: name of the fault.
+        rate: share of affected devices.
+        words: description of the fault.
+        did: description of what `Point.did` counts; empty for nothing.
     """
 
     name: str
@@ -53,13 +53,13 @@ class FaultSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that must hold.
+    """The verdict of a rule.
 
     Attributes:
-        name: of the rule, its name in `invariants`.
-        rule: in words.
-        held: whether it did.
-        found: what was found.
+        name: name of the rule in `invariants`.
+        rule: description of the rule.
+        held: whether the rule held.
+        found: the observation behind the verdict.
     """
 
     name: str
@@ -69,20 +69,25 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a simulation says; the same for the same settings.
+    """The complete result of a simulation; deterministic for given settings.
 
     Attributes:
-        fault, rate: what was broken, and for which share of the devices; of several: all names, the first one's rate.
-        faults: each of them.
-        broken: all of it, in words.
+        fault, rate: names of all faults, and the rate of the first one.
+        faults: summaries of the faults.
+        broken: description of all faults.
         devices, days, seed: settings.
-        releases: what each counter is.
-        canary: devices of the first stage. `exposed`: that ever ran the new release.
-        halted: seconds after the beginning at which the rollout was halted; None where it was not.
-        timeline, story: in order of time.
-        outcomes: what devices reported, counted by what it was.
-        states: of the published metadata, each verified by the real client.
-        held: rules.
+        releases: description of each release, by counter.
+        canary: number of devices in the first stage.
+        exposed: number of devices that ever ran the new release.
+        found: first stage in which the fault appeared; the last stage if it never did.
+        within: number of devices in the stages up to that one.
+        beyond: devices that ran a bad release and do not belong to the stages up to that one.
+        finished: the rollout came to the end of its last stage.
+        halted: seconds from the start to the halt of the rollout; None without a halt.
+        timeline, story: points and events in order of time.
+        outcomes: number of outcomes by kind.
+        states: number of states of the published metadata, each verified by the real client.
+        held: verdicts of the rules.
     """
 
     fault: str
@@ -96,6 +101,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     canary: int
     exposed: int
     halted: float | None
+    found: str = ""
+    within: int = 0
+    beyond: int = 0
+    finished: bool = False
     timeline: tuple[Point, ...]
     story: tuple[Line, ...]
     outcomes: dict[str, int]
@@ -104,9 +113,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def moving(self) -> tuple[float, float]:
-        """Seconds between which something changed, with a margin: the part of the time that is worth a drawing."""
+        """Start and end in seconds of the period with changes, plus a margin, for charts."""
         whole = self.days * 86_400.0
-        some = max(1, self.devices // 20)  # a few that restart are no change worth a drawing
+        some = max(1, self.devices // 20)  # ignore small changes, such as a few restarting devices
         seen = [(point.at, (point.versions, point.trial, point.away // some)) for point in self.timeline]
         changed = [later for (_, a), (later, b) in itertools.pairwise(seen) if a != b]
         if not changed:
@@ -116,12 +125,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spell(self) -> str:
-        """How long, in words."""
+        """Duration in words."""
         return "1 day" if self.days == 1 else f"{self.days:g} days"
 
     @property
     def good(self) -> bool:
-        """Whether everything held that must."""
+        """Whether all rules held."""
         return all(one.held for one in self.held)
 
 
@@ -131,7 +140,7 @@ _NAME = 9
 
 
 def lines(result: Result, width: int = 80) -> Iterator[str]:
-    """Yield everything that is printed of a result, in lines of so many letters at most."""
+    """Yield the printed lines of a result, with at most `width` characters each."""
     what = f"Simulated: {result.devices:,} devices, {result.spell}, seed {result.seed}. Faults: {result.broken}"
     yield from _wrapped("", what, width)
     yield ""
@@ -154,13 +163,13 @@ def _wrapped(head: str, text: str, width: int) -> Iterator[str]:
 
 
 def _known(result: Result) -> str:
-    """Return what the releases are that somebody ran."""
+    """Return the descriptions of the releases that any device ran."""
     ran = {counter for point in result.timeline for counter, count in point.versions.items() if count}
     return "; ".join(f"release {counter}: {words}" for counter, words in result.releases.items() if counter in ran)
 
 
 def versions(result: Result) -> Iterator[str]:
-    """Yield a row for each release and for who is away; a block shows the largest share of the devices in its time."""
+    """Yield a chart row for each release, trials and offline devices; a block shows the largest share in its period."""
     columns = _columns(result)
     rows = {
         f"release {counter}": [max(point.versions.get(counter, 0) for point in points) for points in columns]
@@ -181,7 +190,7 @@ def versions(result: Result) -> Iterator[str]:
 
 
 def effects(result: Result) -> Iterator[str]:
-    """Yield a row for each fault: what it did, each against its own most."""
+    """Yield a chart row for each fault with its counts, scaled to their maximum."""
     columns = _columns(result)
     last = result.timeline[-1].did
     rows = [
@@ -197,13 +206,13 @@ def effects(result: Result) -> Iterator[str]:
 
 
 def moment(seconds: float) -> str:
-    """Such as '1 d 02:30'."""
+    """Format a time such as '1 d 02:30'."""
     minutes = int(seconds // 60)
     return f"{minutes // 1440} d {minutes // 60 % 24:02d}:{minutes % 60:02d}"
 
 
 def _columns(result: Result) -> list[list[Point]]:
-    """Return the points of each column; one without any has the last one before it."""
+    """Return the points of each column; an empty column repeats the last point before it."""
     columns: list[list[Point]] = [[] for _ in range(_WIDTH)]
     start, end = result.moving
     for point in result.timeline:
@@ -217,7 +226,7 @@ def _columns(result: Result) -> list[list[Point]]:
 
 
 def _block(share: float) -> str:
-    """One character; what is there at all is seen."""
+    """Return the block character of a share; every share above 0 is visible."""
     if share <= 0.0:
         return _BLOCKS[0]
     return _BLOCKS[min(len(_BLOCKS) - 1, max(1, round(share * (len(_BLOCKS) - 1))))]

@@ -1,7 +1,7 @@
-"""What stands on the other side: a fleet's folder, signed by the rules, and the real control plane over it.
+"""The server side of a simulation: a signed fleet folder and the real control plane.
 
-Group commit runs without its thread, the signer in this process; the database need not survive the simulation, so it
-is not flushed. Everything else is what `edgewright fleet serve` runs.
+Group commit runs without its thread, the signer runs in this process, and the temporary database is not flushed to the
+disk. Everything else is the code that `edgewright fleet serve` runs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
 from edgewright.fleet.server.rollouts import intents
-from edgewright.fleet.server.rollouts.dirty_check import LEAST
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.fleet.server.signer.service import LocalSigner
@@ -43,27 +42,25 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 PRODUCT = "pump"
 _ONE = Quorum(keys=1, threshold=1)
 _ALL = 1 << 30
-_LONG = (
-    3600.0  # seconds after which a device speaks again whose report was not taken, as `device.control_client` has it
-)
-_SIGNATURES = 100_000  # a minute; simulated minutes are short
+_LONG = 3600.0  # seconds until a device retries after a rejected report, as in `device.control_client`
+_SIGNATURES = 100_000  # signatures per minute; simulated minutes are short
 
 
 class Served:
     """A fleet and its control plane.
 
     Args:
-        folder: empty.
-        events: time.
-        chance: of ids and nonces.
+        folder: empty folder for the fleet.
+        events: simulated time.
+        chance: random numbers for ids and nonces.
         wait: seconds between two reports of a device.
-        exact: no shortcuts: gates are asked in every round, and everything is written before every intent.
+        exact: whether to use no shortcuts: evaluate gates in every round, and write all reports before every intent.
 
     Attributes:
-        down: the control plane answers nothing and does nothing; files are served all the same.
-        dead: (from, until) seconds since 1970 for which it was down; infinite where it still is.
-        unanswered: reports and intents that found nobody.
-        published: called after something else was published.
+        down: whether the control plane is down; files are still served.
+        dead: outages as (start, end), seconds since 1970; the end of a current outage is infinite.
+        unanswered: number of reports and intents without an answer.
+        published: called after a new publication.
     """
 
     def __init__(
@@ -71,7 +68,7 @@ class Served:
     ) -> None:
         self._events, self.exact = events, exact
         self.dead: list[tuple[float, float]] = []
-        self.unanswered = 0
+        self.unanswered = self._reasons = 0
         self.published: Callable[[], None] = lambda: None
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
         settings = FleetSettings(name="simulation", products=(PRODUCT,))
@@ -90,35 +87,35 @@ class Served:
         signer = LocalSigner(record, lambda held: online_signers(self.fleet, held), clock.wall, root, _SIGNATURES)
         self._made = conductor(self.plane, signer.sign)
         self.rollouts = self._made.rollouts
-        glance = self._made.scheduler.glance
-        glance.few, glance.least = (_ALL, LEAST) if exact else (0, math.inf)  # nobody looks at what they say
+        self._made.scheduler.glance.few = _ALL if exact else 0
         self.hearing = Hearing(self.plane)
         self._timestamp = b""
         self._contents: dict[str, bytes] = {}
 
     @property
     def down(self) -> bool:
-        """Whether it is dead now."""
+        """Whether the control plane is down now."""
         return bool(self.dead) and self.dead[-1][1] == math.inf
 
-    @down.setter
-    def down(self, down: bool) -> None:
-        if down and not self.down:
+    def switch(self, down: bool) -> None:
+        """Stop or restart the control plane; after two overlapping outages it is back when both are over."""
+        self._reasons += 1 if down else -1
+        if down and self._reasons == 1:
             self.dead.append((self._events.now, math.inf))
-        elif self.down and not down:
+        elif not down and not self._reasons:
             self.dead[-1] = (self.dead[-1][0], self._events.now)
 
     def look(self) -> None:
-        """Tell who waits for it where something else is published."""
+        """Call `published` if there is a new publication."""
         now = (self.fleet.metadata / "timestamp.json").read_bytes()
         if now != self._timestamp:
             self._timestamp = now
             self.published()
 
     def release(self, counter: int, old: Release | None) -> tuple[Release, Release | None]:
-        """Return signs a release of bytes that nobody had before, and with `old` its way back.
+        """Sign a release with new bytes, and with `old` its rollback release; return both.
 
-        Publishing also runs a package's test vectors; these packages are words, so that is left out here.
+        Test vectors are not run, since these packages contain only text.
         """
         data = f"package {counter} of the simulation. ".encode() * 64
         contents = {package_target(PRODUCT, counter): data}
@@ -139,14 +136,14 @@ class Served:
         return new, back
 
     def start(self, plan: Plan) -> None:
-        """Signs a plan with the offline keys and begins its rollout."""
+        """Sign a plan with the offline keys and start its rollout."""
         body = publish_plan(self.fleet.folder, plan, now=self._events.now)
         self.tick()
         self.rollouts.start(body, "operator")
         self.look()
 
     def tick(self) -> list[SchedulerEvent]:
-        """One round of the real scheduler."""
+        """Run one round of the real scheduler."""
         if self.down:
             return []
         self.hearing.write()
@@ -155,21 +152,21 @@ class Served:
         return happened
 
     def content(self, path: str) -> bytes:
-        """Return bytes of a served file; kept, since targets never change."""
+        """Return the bytes of a served file; they are cached, since targets never change."""
         if path not in self._contents:
             self._contents[path] = (self.fleet.metadata.parent / path.lstrip("/")).read_bytes()
         return self._contents[path]
 
-    def token(self, secret: str, batch: str, uses: int) -> None:
+    def token(self, secret: str, batch: str, uses: int, tags: tuple[str, ...] = ()) -> None:
         """Create an enrolment token as an operator does."""
         row = {
-            "hash": enrollments.hashed(secret), "product": PRODUCT, "tags": (batch,), "batch": batch, "uses": uses,
-            "made_at": self._events.now, "made_by": "operator", "expires": self._events.now + 3600.0,
+            "hash": enrollments.hashed(secret), "product": PRODUCT, "tags": (batch, *tags), "batch": batch,
+            "uses": uses, "made_at": self._events.now, "made_by": "operator", "expires": self._events.now + 3600.0,
         }  # fmt: skip
         self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
 
     def enrol_all(self, requests: Sequence[Enrolment]) -> list[Enrolled]:
-        """Take devices in, in one transaction."""
+        """Enrol devices in one transaction."""
         random, now = self.plane.random, self._events.now
         drawn = [(request, random(16).hex(), random(16).hex()) for request in requests]
 
@@ -192,7 +189,7 @@ class Served:
         if self.exact:
             self.hearing.write()
         else:
-            self.hearing.write_of(device)  # an intent is decided by this device's rows, the rollout and other intents
+            self.hearing.write_of(device)  # an intent depends on this device's rows, the rollout and other intents
         now = self._events.now
         try:
             return self.plane.committer.submit(lambda c: intents.ask(c, device, intent, now)).result()
@@ -200,27 +197,27 @@ class Served:
             raise _refused(error) from None
 
     def report(self, device: str, report: Report) -> Acknowledged:
-        """Take a report.
+        """Accept a report.
 
         Raises:
-            Unreachable, InputError: as `intent`.
+            Unreachable, InputError: see `intent`.
         """
         self._there()
         try:
             return self.hearing.report(device, report)
         except RefusedError as error:
             raise _refused(error) from None
-        except InputError as error:  # numbers that no report may have: status 400, and the device gives the report up
+        except InputError as error:  # invalid numbers: status 400, and the device drops the report
             raise NotTaken(str(error), _LONG) from None
 
     def quarantined(self) -> set[str]:
-        """Return devices that are shut out."""
+        """Return the ids of quarantined devices."""
         self.hearing.write()
         with self.plane.database.reading() as connection:
             return set(connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).scalars())
 
     def kept(self) -> tuple[dict[str, set[int]], dict[str, set[tuple[int, int]]]]:
-        """By device: numbers of its outcomes, and places of its items, that are in the database."""
+        """Return the stored outcome numbers, and the stored items as (boot, sequence), by device."""
         self.hearing.write()
         record: dict[str, set[int]] = {}
         sent: dict[str, set[tuple[int, int]]] = {}
@@ -232,7 +229,7 @@ class Served:
         return record, sent
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.plane.close()
 
     def _there(self) -> None:
@@ -242,7 +239,7 @@ class Served:
 
 
 def _refused(error: RefusedError) -> InputError | Unreachable:
-    """Translate a refusal as `HttpControl` of a device does."""
+    """Translate a refusal like `HttpControl` on a device."""
     if error.status in (401, 403, 404, 409, 410):
         return InputError("to be known to the control plane", str(error))
     return Unreachable(str(error), error.wait or None)

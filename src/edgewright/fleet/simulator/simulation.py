@@ -1,4 +1,4 @@
-"""One simulation from its first moment to its last."""
+"""Runs one simulation from start to end."""
 
 from __future__ import annotations
 
@@ -9,40 +9,42 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgewright.fleet.protocol.plans.decision import place
-from edgewright.fleet.simulator.default_plan import BEGINS, QUORUM, plan_for
+from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.event_queue import BEGIN, SeededRandom
-from edgewright.fleet.simulator.fault import ALWAYS, FaultSet, check
-from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet, Timeline
+from edgewright.fleet.simulator.fault import FaultSet, check
+from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
 from edgewright.fleet.simulator.invariants import RULES
 from edgewright.fleet.simulator.result import FaultSummary, Result
+from edgewright.fleet.simulator.rollout_plan import BEGINS, cohort_tags, minimum_days, plan_for, stages_of
 from edgewright.fleet.simulator.served_fleet import PRODUCT
-from edgewright.schema.fleet_plan import Plan, Release
+from edgewright.fleet.simulator.timeline import Timeline
 from edgewright.schema.fleet_report import Enrolment
 
 BATCHES = 20
 _POINTS, _SEARCHED = 96, 8
-_SALTS = 32
+_PART = 10
+"""One of this many batches is in a cohort that only some stages name."""
 _GROUP = 512
-_ROUND, _RESTS = 60.0, 30  # seconds; rounds, of which one is enough where no rollout is under way
+_RESTS = 30  # rounds, of which one is enough where no rollout is under way
 
 
 class Simulation:
-    """Runs a fleet through its days, with something broken.
+    """Simulates a fleet with faults.
 
     Args:
-        settings: what is simulated.
-        folder: empty; for the fleet's files.
+        settings: settings of the simulation.
+        folder: empty folder for the fleet's files.
 
     Attributes:
-        days: that are simulated.
-        fleet: that takes part.
+        days: simulated days.
+        fleet: the simulated fleet.
     """
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._faults = FaultSet(settings.faults)
-        self.days = self._faults.days if settings.days is None else settings.days
+        needed = max(self._faults.days, minimum_days(settings.plan, settings.wait))
+        self.days = needed if settings.days is None else settings.days
         self.fleet = fleet = SimulatedFleet(settings, folder, self.days)
         self._timeline = Timeline(fleet, lambda: {one.name: one.count(fleet) for one in self._faults.each if one.did})
         self._rounds = 0
@@ -57,7 +59,7 @@ class Simulation:
         fleet.served.look()
 
     def run(self, passed: Callable[[float], None] = lambda _: None) -> Result:
-        """Let the time go by; `passed` is called now and then with the share of it that is over, 0 to 1."""
+        """Run the simulation; `passed` is called periodically with the completed share, 0 to 1."""
         fleet = self.fleet
         for device in fleet.devices:
             device.boot()
@@ -65,7 +67,7 @@ class Simulation:
             fault.prepare(fleet)
         for device in fleet.devices:
             device.wake(POLL)
-        fleet.events.after(_ROUND, self._round)
+        fleet.events.after(fleet.settings.round_s, self._round)
         fleet.events.after(BEGINS, self._begin)
         for number in range(_POINTS + 1):
             fleet.events.run(BEGIN + (fleet.end - BEGIN) * number / _POINTS)
@@ -73,15 +75,21 @@ class Simulation:
             if number % _SEARCHED == 0:
                 gc.collect(1)
             passed(number / _POINTS)
+            halted = fleet.observer.halted
+            if fleet.settings.until_halted and halted is not None and fleet.events.now > halted + 2 * POLL:
+                break
         fleet.observer.close()
         return self._result()
 
     @property
     def _over(self) -> bool:
-        return self.fleet.observer.halted is not None or self.fleet.observer.finished is not None
+        """Whether the gates are asked no more: the rollout is halted, or was finished and watched."""
+        fleet, finished = self.fleet, self.fleet.observer.finished
+        watched = fleet.plan is not None and finished is not None and fleet.events.now > finished + fleet.plan.watch
+        return fleet.observer.halted is not None or watched
 
     def _calm(self) -> bool:
-        """Return whether nobody waits for reports that say nothing new: the rollout is over, no fault is about them."""
+        """Return whether reports without news may be skipped: the rollout is over, and no fault needs them."""
         return self._over and all(one.calm for one in self._faults.each)
 
     def _activated(self, device: Device) -> None:
@@ -93,7 +101,8 @@ class Simulation:
         batches = min(BATCHES, len(fleet.devices))
         secrets = [fleet.chance.bytes(18).hex() for _ in range(batches)]
         for number, secret in enumerate(secrets):
-            fleet.served.token(secret, f"batch-{number + 1}", len(fleet.devices))
+            tags = _tags(fleet.settings.plan, number)
+            fleet.served.token(secret, f"batch-{number + 1}", len(fleet.devices), tags)
         for first in range(0, len(fleet.devices), _GROUP):
             group = fleet.devices[first : first + _GROUP]
             requests = [
@@ -122,50 +131,48 @@ class Simulation:
         self._rounds += 1
         if not over or self._rounds % _RESTS == 0:
             self._tick()
-        self.fleet.events.after(_ROUND, self._round)
+        self.fleet.events.after(self.fleet.settings.round_s, self._round)
 
     def _begin(self) -> None:
         fleet = self.fleet
         fleet.new, fleet.back = fleet.served.release(2, fleet.served.old)
         self._tick()
-        fleet.plan = self._plan(fleet.new, fleet.back)
+        salt = SeededRandom(fleet.settings.seed, "plan").bytes(32)
+        fleet.plan = plan_for(fleet.settings.plan, fleet.new, fleet.back, fleet.events.now, salt)
         fleet.served.start(fleet.plan)
         stages = ", ".join(f"{stage.name} {stage.percent:g} %" for stage in fleet.plan.stages)
         fleet.observer.say(f"release {fleet.new.counter} is signed and its rollout begins: {stages}")
         for fault in self._faults.each:
             fault.started(fleet)
 
-    def _plan(self, new: Release, back: Release | None) -> Plan:
-        """Make the plan as somebody signs it who looks first whether its canary has as many devices as gates need."""
-        fleet = self.fleet
-        for number in range(_SALTS):
-            salt = SeededRandom(fleet.settings.seed, f"plan {number}").bytes(32)
-            plan = plan_for(new, back, fleet.settings.devices, fleet.events, salt)
-            first = plan.stages[0].percent
-            there = sum(place(plan.salt, plan.id, device.id) < first for device in fleet.devices)
-            if there >= max(QUORUM, 0.8 * first / 100.0 * fleet.settings.devices):
-                break
-        return plan
-
     def _result(self) -> Result:
         fleet, faults, observer = self.fleet, self._faults, self.fleet.observer
-        names = dict.fromkeys((*ALWAYS, *faults.holds))
+        names = dict.fromkeys((*faults.always, *faults.holds))
         summaries = tuple(FaultSummary(name=f.name, rate=f.rate, words=f.words, did=f.did) for f in faults.each)
-        releases = {1: "the old one", 2: "the new one", 3: "the way back: the old bytes under a new number"}
+        releases = {1: "the old one", 2: "the new one", 3: "the rollback release: the old bytes under a new number"}
         return Result(
             fault=faults.name, rate=faults.each[0].rate, faults=summaries, broken=faults.words,
             devices=fleet.settings.devices, days=self.days, seed=fleet.settings.seed, releases=releases,
-            canary=len(observer.canary()), exposed=len(observer.exposed), halted=observer.halted_after(),
+            canary=len(observer.within(0)), exposed=len(observer.exposed), halted=observer.halted_after(),
+            found=stages_of(fleet.settings.plan)[observer.found].name, within=len(observer.within(observer.found)),
+            beyond=len(observer.beyond()) if fleet.bad else 0, finished=observer.finished is not None,
             timeline=tuple(self._timeline.points), story=tuple(observer.lines), states=fleet.verifier.newest,
             outcomes=dict(sorted(observer.outcomes.items())), held=tuple(RULES[name](fleet) for name in names),
         )  # fmt: skip
 
 
+def _tags(plan: PlanOptions, batch: int) -> tuple[str, ...]:
+    """Return the tags of a batch of devices: cohorts of all stages; for every tenth batch also other cohorts."""
+    everywhere = set.intersection(*(set(stage.cohorts) for stage in stages_of(plan)))
+    tags = cohort_tags(plan).items()
+    return tuple(tag for place, (name, tag) in enumerate(tags) if name in everywhere or batch % _PART == place % _PART)
+
+
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """Turn off Python's search for cycles among millions of objects that live to the end: a third of the time.
+    """Turn off Python's automatic cycle collection, which takes a third of the time with millions of permanent objects.
 
-    What is young is searched at every few even times of the timeline.
+    `Simulation.run` collects young objects periodically.
     """
     on = gc.isenabled()
     gc.disable()
@@ -184,12 +191,12 @@ def simulate(
     """Run one simulation.
 
     Args:
-        settings: what is simulated.
-        ready: called before the first moment.
-        passed: as of `Simulation.run`.
+        settings: settings of the simulation.
+        ready: called before the simulation starts.
+        passed: see `Simulation.run`.
 
     Raises:
-        UnknownNameError, InputError: as `fault.check`.
+        UnknownNameError, InputError: see `fault.check`.
     """
     check(settings)
     with tempfile.TemporaryDirectory(prefix="edgewright-simulate-") as folder, _seldom_collected():

@@ -1,9 +1,8 @@
-"""Signed metadata, really verified once for every state that it had, and then remembered for all devices.
+"""Verifies each state of the signed metadata once with the real client and shares the result among all devices.
 
-A device's own verification depends on what is published, on what it held before, and on its clock. What is published
-is verified by `trust.client.Client` in the order in which it came, by a client whose clock is right; for clocks that
-are behind the signature or beyond its expiry, by clients of their own from the pinned root on. Verifying signatures of
-the same bytes ten thousand times would say nothing more.
+A device's verification depends on the published state, its previous state and its clock. A `trust.client.Client` with a
+correct clock verifies all published states in order. For clocks before the signature or after its expiry, separate
+clients verify from the pinned root. Repeating the same verification for every device would give no new information.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from edgewright.fleet.simulator.network import Link
 from edgewright.schema.fleet_plan import Plan, Release
 
 _AHEAD = 600.0
-"""Seconds of a device's clock for which what was said once is remembered."""
+"""Seconds of a device's clock for which a result is reused."""
 _NOTHING = Seen(standings=None, fresh=False, signed=0.0, versions={}, changed=False)
 
 
 class _FixedClock:
-    """A clock that says what it is told."""
+    """A clock with a settable time."""
 
     def __init__(self, wall: float) -> None:
         self.now = wall
@@ -41,12 +40,12 @@ class _FixedClock:
 
 
 class Verifier:
-    """What was published, state by state, from 1 on; 0 is nothing.
+    """Verifies the published states, numbered from 1; 0 means no state.
 
     Args:
-        folder: empty; for what the clients keep.
-        public: folder that is served.
-        root: bytes and SHA-256 of the root that devices are given.
+        folder: empty folder for the clients' files.
+        public: the served folder.
+        root: bytes and SHA-256 of the devices' pinned root.
     """
 
     def __init__(self, folder: Path, public: Path, root: tuple[bytes, str]) -> None:
@@ -62,11 +61,11 @@ class Verifier:
 
     @property
     def newest(self) -> int:
-        """State that is published."""
+        """Number of the newest published state."""
         return len(self._states)
 
     def published(self, now: float) -> None:
-        """Something else is published; it is verified."""
+        """Verify a new publication."""
         self._clock.now = now
         try:
             self._main.refresh()
@@ -74,11 +73,11 @@ class Verifier:
             self._states.append(error)
             return
         fixed_clock = _FixedClock(now)
-        # It has read what was verified up to here, and reads it no more.
+        # This client has loaded the state verified so far and does not read it again.
         self._states.append((Client(self._folder / "trust", self._transport, fixed_clock, opener=_quick), fixed_clock))
 
     def held(self, state: int, wall: float) -> Seen:
-        """Return what a device knows that holds a state, by its own clock."""
+        """Return the view of a device with a state, by the device's clock."""
         if state == 0:
             return _NOTHING
         first, last, seen = self._seen.get(state, (0.0, 0.0, _NOTHING))
@@ -90,17 +89,17 @@ class Verifier:
         client, fixed_clock = found
         fixed_clock.now = wall
         seen = client.held()
-        # What holds expires once, so where the same is said later it is said in between as well.
+        # Metadata expires only once, so equal results at two times hold for the time in between too.
         fixed_clock.now = wall + _AHEAD
         if client.held() == seen:
             self._seen[state] = (wall, wall + _AHEAD, seen)
         return seen
 
     def verify(self, wall: float) -> int:
-        """Return the newest state, as a device with this clock verifies it.
+        """Verify the newest state with a device's clock and return its number.
 
         Raises:
-            Refused: it does not.
+            Refused: the state is not valid by this clock.
         """
         state = self.newest
         if state == 0:
@@ -116,13 +115,13 @@ class Verifier:
         return state
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """Return a plan that was verified."""
+        """Return a verified plan and its bytes."""
         if (name, sha256) not in self._plans:
             self._plans[name, sha256] = self._main.plan(name, sha256)
         return self._plans[name, sha256]
 
     def check(self, release: Release) -> None:
-        """Whether the signed metadata names the package."""
+        """Check that the signed metadata names the package."""
         key = (self.newest, release)
         if key not in self._checked:
             self._checked[key] = None
@@ -135,11 +134,11 @@ class Verifier:
             raise refused
 
     def path(self, release: Release) -> str:
-        """Where its bytes lie."""
+        """Return the path of a release's bytes."""
         return self._main.path(release)
 
     def close(self) -> None:
-        """Let go of what the clients hold."""
+        """Close the clients."""
         for state in self._states:
             if not isinstance(state, Refused):
                 state[0].close()
@@ -162,13 +161,13 @@ class Verifier:
 
 
 class RememberedTrust:
-    """Trust of one device (`fleet.protocol.ports.Trust`) over what was verified once.
+    """Implements `fleet.protocol.ports.Trust` for one device with the shared verification results.
 
     Args:
-        verifier: of the whole simulation.
-        link: of the device.
-        clock: of the device.
-        disk: of the device; it keeps which state was verified.
+        verifier: verifier of the simulation.
+        link: link of the device.
+        clock: clock of the device.
+        disk: disk of the device; it stores the number of the verified state.
     """
 
     def __init__(self, verifier: Verifier, link: Link, clock: Clock, disk: Disk) -> None:
@@ -176,11 +175,11 @@ class RememberedTrust:
 
     @property
     def behind(self) -> bool:
-        """Whether something is published that the device has not verified."""
+        """Whether the device has not verified the newest state."""
         return self._disk.verified != self._verifier.newest
 
     def refresh(self) -> Seen:
-        """Fetch and verify news."""
+        """Download and verify news."""
         self._link.reach()
         if not self.behind:
             return self.held()
@@ -188,7 +187,7 @@ class RememberedTrust:
         return msgspec.structs.replace(self.held(), changed=True)
 
     def held(self) -> Seen:
-        """Return what the device holds, verified."""
+        """Return the held, verified state."""
         return self._verifier.held(self._disk.verified, self._clock.wall())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
@@ -197,17 +196,17 @@ class RememberedTrust:
         return self._verifier.plan(name, sha256)
 
     def check(self, release: Release) -> None:
-        """Return whether signed metadata name this package."""
+        """Check that the signed metadata names this package."""
         self._link.reach()
         self._verifier.check(release)
 
     def path(self, release: Release) -> str:
-        """Return the path of its bytes, below the address of targets."""
+        """Return the path of a release's bytes below the address of the targets."""
         return self._verifier.path(release)
 
 
 def _quick(path: Path, writable: bool) -> Connection:
-    """Return a database that need not survive this process."""
+    """Open a temporary database."""
     made = connect(path, writable)
     made.execute("PRAGMA locking_mode=NORMAL")
     return made

@@ -1,1 +1,1 @@
-"""The five steps on a person's data: frame, constraints, what exists, a simple model, complexity as needed."""
+"""The adviser in five steps: frame, constraints, existing solutions, a simple model, complexity where needed."""

@@ -1,4 +1,4 @@
-"""Commands that go on from an advice on labelled readings."""
+"""Next commands after advice on labelled readings."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.ladder.rung_run import run_name
 from edgewright.search.problem import Problem
 
-# Options of a ladder that `check` does not take.
+# Options of `ladder` that `check` does not accept.
 _NOT_CHECKED = ("--device", "--by", "--leave-out", "--step", "--window-target", "--metric", "--task")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a ladder is made of, and what it took to get there.
+    """Inputs of a ladder, and how the adviser chose them.
 
     Attributes:
-        problem, config: as the ladder takes them.
-        data: as it is typed: quoted, or a pipeline with its --data.
-        known: public set that the data is of; empty for none.
-        why: how samples were cut, in sentences.
-        left_out: columns that are no part of the problem, with the reason.
-        named: what `[data]` says; empty for a pipeline.
+        problem, config: inputs of the ladder.
+        data: data argument for commands: a quoted path, or a pipeline with its --data option.
+        known: name of the public set that the data is a copy of; empty for none.
+        why: reasons for the columns and windows, in sentences.
+        left_out: excluded columns, with the reason.
+        named: options of `[data]`; empty for a pipeline.
     """
 
     problem: Problem
@@ -39,12 +39,12 @@ class Setup:
 
 
 def commands(setup: Setup, request: AdviceRequest, rung: str) -> tuple[str, ...]:
-    """Return what to go on with, ready to be typed.
+    """Return the next shell commands.
 
     Args:
-        setup: of the ladder.
-        request: what the adviser was told.
-        rung: name of the chosen one; 'check' for the first steps alone.
+        setup: inputs of the ladder.
+        request: options of the adviser.
+        rung: name of the chosen rung; 'check' for the first command only.
     """
     options = _options(setup, request)
     data = setup.data
@@ -53,7 +53,7 @@ def commands(setup: Setup, request: AdviceRequest, rung: str) -> tuple[str, ...]
             return (f"edgewright ladder {data}",)
         common = " ".join(part for part in options if not part.startswith(_NOT_CHECKED))
         return (f"edgewright check {data} {common}".rstrip(),)
-    # An older run of this name keeps its folder: the commands mean the new one.
+    # An older run with this name keeps its folder, so the commands name the folder of the new run.
     run = shlex.quote(str(free_name(Path("runs"), run_name(setup.config.name, rung))))
     return (
         f"edgewright ladder {data} {' '.join(options)} --run {rung}".replace("  ", " "),
@@ -65,7 +65,7 @@ def commands(setup: Setup, request: AdviceRequest, rung: str) -> tuple[str, ...]
 
 
 def _options(setup: Setup, request: AdviceRequest) -> list[str]:
-    """Return options of `ladder` that say the same as the advice was given."""
+    """Return the options of `ladder` that are equivalent to the options of the adviser."""
     made = [f"--{key} {shlex.quote(str(value))}" for key, value in setup.named.items() if key != "ignore"]
     ignored = setup.named.get("ignore")
     made += [f"--ignore {shlex.quote(str(name))}" for name in ignored] if isinstance(ignored, list) else []
@@ -74,8 +74,8 @@ def _options(setup: Setup, request: AdviceRequest) -> list[str]:
         made.append(f"--window {window.samples}")
         made += [f"--step {window.step}"] if window.step else []
         made += [f"--window-target {window.target}"] if window.target != "last" else []
-    if setup.named and request.held:
-        made.append(f"--leave-out {','.join(request.held)}")
+    if setup.named and request.held_out:
+        made.append(f"--leave-out {','.join(request.held_out)}")
     if setup.named and request.task in ("classification", "regression"):
         made.append(f"--task {request.task}")
     made += [f"--metric {request.metric}"] if request.metric else []

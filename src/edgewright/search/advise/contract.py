@@ -1,4 +1,4 @@
-"""What every file of `framings` offers, and what it gets."""
+"""Interface between the adviser and the files of `framings`."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord
 from edgewright.schema.profile import Profile
 from edgewright.search.advise.existing import is_read, set_of
-from edgewright.search.advise.inspection import Look
+from edgewright.search.advise.inspection import Inspection
 
 
 def framings() -> tuple[Framing, ...]:
-    """All, in the order in which they are asked."""
+    """Return all framings, lowest rank first."""
     found = [find(PACKAGE, name, "FRAMING", "framing") for name in listing(PACKAGE, "FRAMING")]
     return tuple(sorted(found, key=lambda framing: framing.rank))
 
 
 def tasks() -> tuple[str, ...]:
-    """Return what --task may say besides 'auto'."""
+    """Return the values of --task other than 'auto'."""
     return tuple(sorted({task for framing in framings() for task in framing.tasks}))
 
 
-def framing_of(seen: Look, request: AdviceRequest) -> Framing:
-    """Return the first framing that fits.
+def framing_of(seen: Inspection, request: AdviceRequest) -> Framing:
+    """Return the first framing that fits the data and the request.
 
     Raises:
-        UnknownNameError: a task that is not known.
+        UnknownNameError: the task is unknown.
         InputError: the data does not exist, or cannot be framed as asked.
     """
     if request.task != "auto" and request.task not in tasks():
@@ -62,31 +62,34 @@ def framing_of(seen: Look, request: AdviceRequest) -> Framing:
 
 
 PACKAGE = "edgewright.search.advise.framings"
-Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 CAPABILITIES = ("zero-shot", "reasoning", "retrieval", "generation")
 
 
 @dataclass(frozen=True)
 class AdviceRequest:
-    """What an adviser is told.
+    """Options of the adviser.
 
     Attributes:
         data: file, folder, or name of a pipeline.
-        path: of a pipeline's data.
-        target, group, session, time: columns; empty where not named.
-        ignore: columns that are no measurement; `keep` columns that stay though they seem to know the target.
-        kind: source or public set; judged by the path when empty.
-        window, step: rows; 0 where not named. `window_target`: whose amount a window is to tell.
-        held: groups that nothing sees.
-        by: 'auto', 'row' or 'block': what folds keep whole.
-        task: framing; 'auto' judges by the data.
-        metric: as of the ladder.
-        device: profile.
-        radio: link; the device's usual one when empty.
-        needs: parsed; `prices` figures that were set.
-        mains: the device needs no cell.
-        curve: whether a learning curve is measured; None where it is cheap.
-        seed: of everything random.
+        path: path of the data of a pipeline.
+        target, group, session, time: column names; empty where not set.
+        ignore: columns to exclude.
+        keep: columns to include although they may leak the target.
+        kind: data source or public set; guessed from the path when empty.
+        window, step: window length and step in rows; 0 where not set.
+        window_target: how a window gets its target from its rows: 'last', 'first', 'mean' or 'max'.
+        held_out: groups to leave out.
+        by: unit that folds keep whole: 'auto', 'row' or 'block'.
+        task: task of the framing; 'auto' chooses it from the data.
+        metric: metric of the ladder; chosen from the target when empty.
+        device: name of the device profile.
+        radio: name of the link; the default for the device when empty.
+        needs: parsed needs.
+        prices: figures set by the user.
+        mains: whether the device runs on mains power.
+        curve: whether to measure a learning curve; None measures it only where it is fast.
+        seed: random seed.
     """
 
     data: str
@@ -101,7 +104,7 @@ class AdviceRequest:
     window: int = 0
     step: int = 0
     window_target: WindowTarget = "last"
-    held: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     by: str = "auto"
     task: str = "auto"
     metric: str = ""
@@ -115,26 +118,29 @@ class AdviceRequest:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a framing came to.
+class FramingResult:
+    """Result of a framing.
 
     Attributes:
-        name, target: of the data.
-        frame: step 1.
-        columns: that are read.
-        rate: rows a second; None where the data does not say.
-        rows_an_answer: from one answer to the next.
-        bytes_row: of all readings of a row; None for columns times the figure `reading`.
-        usual_rows: rows a day where neither the data nor the user says; None for the figure `rows`.
-        least_bytes: memory that the choice takes at least, where its footprint is not known; `least_why` what for.
-        changes: share of the answers that differ from the one before; 1 where that is not known. `changes_how` says.
-        existing: step 3.
-        ladder: steps 4 and 5, or `measured`, options with what they reached.
-        choice, choice_why: the option that is enough.
-        price: footprint of the choice on a profile; None where it is not known.
-        met: whether the choice holds the needs that are about it; `unmet` by how much not.
-        curve, curve_note: what more data is worth.
-        flips, costs, commands, notes: as of `Advice`.
+        name, target: name of the data and of its target.
+        frame: result of step 1.
+        columns: columns that the model reads.
+        rate: rows per second; None where unknown.
+        rows_an_answer: number of rows from one answer to the next.
+        bytes_row: bytes of all readings in a row; None for the number of columns times the figure `reading`.
+        usual_rows: default for rows per day where the rate is unknown; None for the figure `rows`.
+        least_bytes: minimum memory of the choice in bytes, where its footprint is unknown.
+        least_why: what needs this memory.
+        changes: fraction of the answers that differ from the previous one; 1 where unknown.
+        changes_how: explanation of `changes`.
+        existing: result of step 3.
+        ladder: result of steps 4 and 5; None where `measured` replaces it.
+        measured: options and their results, without a ladder.
+        choice, choice_why: recommended option and the reason.
+        price: returns the footprint of the choice on a profile; None where unknown.
+        unmet: needs about the model that are not met, with the gap.
+        curve, curve_note: learning curve, and its verdict or why there is none.
+        flips, costs, commands, notes: same as in `Advice`.
     """
 
     name: str
@@ -166,28 +172,28 @@ class Found:
 
 @dataclass(frozen=True)
 class Framing:
-    """The one object `FRAMING` of a framing's file.
+    """A framing; every file of `framings` defines one as `FRAMING`.
 
     Attributes:
-        rank: framings are asked in this order.
-        tasks: that it answers to with --task.
-        fits: whether the data is of this kind.
-        advise: frames and measures.
+        rank: position in the order in which framings are tried, lowest first.
+        tasks: supported values of --task.
+        fits: returns whether the framing fits the data and the request.
+        advise: measures the options and returns the result.
     """
 
     rank: int
     tasks: tuple[str, ...]
-    fits: Callable[[Look, AdviceRequest], bool]
-    advise: Callable[[Look, AdviceRequest, Doing, Ahead], Found]
+    fits: Callable[[Inspection, AdviceRequest], bool]
+    advise: Callable[[Inspection, AdviceRequest, Progress, Ahead], FramingResult]
 
 
 def capabilities(**needed: str) -> tuple[Capability, ...]:
-    """All four; those named are needed, for the reason given, with '_' for '-'."""
+    """Return all four capabilities; `needed` maps required ones to the reason, with '_' for '-' in names."""
     why = {
         "zero-shot": "labels or rules exist already",
         "reasoning": "an answer follows directly from the readings",
         "retrieval": "no documents are searched",
         "generation": "an answer is a class or a number, not text",
     }
-    found = {name.replace("_", "-"): said for name, said in needed.items()}
+    found = {name.replace("_", "-"): reason for name, reason in needed.items()}
     return tuple(Capability(name=name, needed=name in found, why=found.get(name, why[name])) for name in CAPABILITIES)

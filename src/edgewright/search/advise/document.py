@@ -1,4 +1,4 @@
-"""The decision record as blocks: context, options measured, decision, consequences. Page and Markdown show the same."""
+"""Decision record as blocks for the page and for Markdown: context, options measured, decision, consequences."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgewright.search.advise.placement import DEVICE, SERVER, amount_bytes, cou
 from edgewright.search.ladder.verdict import change, figure, signed, span, taken
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<|])")
-# What makes a list, a heading or a quotation of a paragraph that begins with it.
+# Characters that turn a paragraph into a list, heading or quotation when it starts with them.
 _FIRST = re.compile(r"^(?:([#>])|([+-])(?= )|([0-9]+)(?=[.)] ))")
 
 
 def markdown(record: Advice) -> str:
-    """Return the record, shaped as an architecture decision record."""
+    """Return the record in Markdown, in the form of an architecture decision record."""
     status = "accepted" if record.met else "not every need is met"
     lines = [f"# {_safe(title_of(record))}", "", f"Status: advised, {status}"]
     for name, blocks in sections(record):
@@ -33,7 +33,7 @@ def written(block: Block) -> list[str]:
     """Return a block as lines of Markdown.
 
     Raises:
-        TypeError: a kind of block that a record does not have.
+        TypeError: the kind of block is not supported.
     """
     match block:
         case Heading():
@@ -59,12 +59,12 @@ def _grid(block: Grid) -> list[str]:
 
 
 def _safe(text: str) -> str:
-    """Return text that Markdown shows as it is, in one line: names of columns may hold anything."""
+    """Escape text for Markdown and put it on one line, because column names can contain any characters."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _paragraph(text: str) -> str:
-    """Return the same at the beginning of a line, where more is special."""
+    """Escape text for the beginning of a line, where more characters are special."""
     safe = _safe(text)
     found = _FIRST.match(safe)
     if found is None:
@@ -76,18 +76,18 @@ CONTEXT, OPTIONS, DECISION, CONSEQUENCES = "Context", "Options measured", "Decis
 
 
 def title_of(record: Advice) -> str:
-    """Of the record."""
+    """Return the title of the record."""
     return f"{record.name}: {record.choice}, on the {record.place}"
 
 
 def lead_of(record: Advice) -> str:
-    """Return the decision in a sentence or two."""
+    """Return the decision in one or two sentences."""
     text = f"{record.frame.task.capitalize()}; {record.choice}; it runs on the {record.place}."
     return text + ("" if record.met else " Not every need is met.")
 
 
 def sections(record: Advice) -> tuple[tuple[str, tuple[Block, ...]], ...]:
-    """Name and blocks of each section, in order."""
+    """Return the name and the blocks of each section, in order."""
     return (
         (CONTEXT, (*_frame(record), *_constraints(record))),
         (OPTIONS, (*_existing(record), *_options(record))),
@@ -108,7 +108,7 @@ def _frame(record: Advice) -> tuple[Block, ...]:
         Grid(headers=("capability", "needed", "why"), rows=rows),
     ]
     if frame.left_out:
-        blocks += [Paragraph(text="Columns left out:"), Facts(rows=frame.left_out)]
+        blocks += [Paragraph(text="Excluded columns:"), Facts(rows=frame.left_out)]
     return tuple(blocks)
 
 
@@ -116,8 +116,8 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
     traffic = record.traffic
     requested = ", ".join(need.text for need in record.needs) or "none"
     text = (
-        f"Needs: {requested}. {count(traffic.answers_day)} answers a day; {amount_bytes(traffic.raw_bytes_day)} of "
-        f"readings a day, {count(traffic.told_day)} answers a day carry new information. " + _sentences(traffic.how)
+        f"Needs: {requested}. Per day: {amount_bytes(traffic.raw_bytes_day)} of readings and "
+        f"{count(traffic.answers_day)} answers, of which {count(traffic.told_day)} are new. " + _sentences(traffic.how)
     )
     missed = tuple((place.name, "; ".join(place.misses)) for place in record.places if place.misses)
     leaves = next((place.leaves for place in record.places if place.name == SERVER), "")
@@ -137,20 +137,20 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
 
 
 def battery_text(location: Place, battery: bool) -> str:
-    """How long the cell lasts."""
-    return days(location.battery_days) if battery else "on mains"
+    """Return the battery life as text."""
+    return days(location.battery_days) if battery else "mains power"
 
 
 def latency_text(location: Place) -> str:
-    """From the last reading to the answer."""
+    """Return the time from the last reading to the answer as text."""
     if location.computing:
         return seconds(location.latency_s)
-    return f"{seconds(location.latency_s)} of the link" if location.latency_s else "not known"
+    return f"{seconds(location.latency_s)} (link only)" if location.latency_s else "unknown"
 
 
 def computing_text(location: Place) -> str:
-    """Return the device's own energy for answers."""
-    return joules(location.compute_j_day) if location.computing or location.name != DEVICE else "not known"
+    """Return the energy that the device uses for computing per day as text."""
+    return joules(location.compute_j_day) if location.computing or location.name != DEVICE else "unknown"
 
 
 _PLACE_ROWS: tuple[tuple[str, Callable[[Place], str]], ...] = (
@@ -211,11 +211,11 @@ def _options(record: Advice) -> tuple[Block, ...]:
 
 
 def _caption(ladder: LadderRecord) -> str:
-    """Return what the intervals and probabilities of gains are."""
+    """Return the caption that explains the intervals and p-values of gains."""
     if ladder.power:
         return (
-            f"Exact permutation p: swaps the answers of two rungs by whole {ladder.kept}s, corrected for all rungs. "
-            "Intervals: 95 % CI."
+            f"p: exact permutation test that swaps the answers of two rungs by whole {ladder.kept}s, corrected for all "
+            "rungs. Intervals: 95 % CI."
         )
     level = 100 * (1 - 0.05 / ladder.looks)
     return f"Gains are shown with a {level:.2f} % CI, corrected for {ladder.looks} comparisons."
@@ -239,7 +239,7 @@ def _price(rung: RungRecord) -> tuple[str, ...]:
 
 def _peer(peer: PeerRecord) -> tuple[str, ...]:
     text = f"the choice gains {signed(peer.gain.value)} ({span(peer.gain)})"
-    return (f"({peer.title})", _score(peer.score), text, "compared only")
+    return (f"({peer.title})", _score(peer.score), text, "for comparison only")
 
 
 def _score(score: Interval) -> str:

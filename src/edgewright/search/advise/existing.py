@@ -1,4 +1,4 @@
-"""Step 3: public sets and shipped pipelines that the data is of, before anything is trained."""
+"""Step 3: find the public set and the shipped pipeline for the data before any training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgewright.schema.errors import UnknownNameError
 
 
 def set_of(path: Path | None) -> str:
-    """Return the public set that a folder or file is a copy of, by its name and its files; empty where it is none."""
+    """Return the name of the public set that a folder or file is a copy of; empty where there is none."""
     if path is None:
         return ""
     folder = path if path.is_dir() else path.resolve().parent
@@ -30,7 +30,7 @@ def set_of(path: Path | None) -> str:
 
 
 def is_read(name: str) -> bool:
-    """Return whether there is a source for the public set of this name: some are pictures or documents."""
+    """Return whether a data source can read the public set; sets of pictures or documents have none."""
     try:
         return bool(name) and bool(find_kind(name, "[data]"))
     except UnknownNameError:
@@ -38,14 +38,14 @@ def is_read(name: str) -> bool:
 
 
 def _same(path: Path, name: str, sha256: str, at_home: bool) -> bool:
-    """Return whether a file is that of a set: its name, and its hash or the name of its folder."""
+    """Return whether a file belongs to a set: its name matches, and so does its hash or the name of its folder."""
     if path.name != name:
         return False
     return at_home or (bool(sha256) and hashlib.sha256(path.read_bytes()).hexdigest() == sha256)
 
 
 def pipeline_of(name: str) -> str:
-    """Return the shipped pipeline on a public set; empty where there is none."""
+    """Return the shipped pipeline for a public set; empty where there is none."""
     for pipeline in shipped():
         if name and read_config(pipeline).data.get("kind") == name:
             return pipeline
@@ -53,7 +53,7 @@ def pipeline_of(name: str) -> str:
 
 
 def known_set(name: str, path: str) -> tuple[Existing, ...]:
-    """Return the set and its pipeline as what exists."""
+    """Return the public set and its pipeline as existing solutions."""
     if not name:
         return ()
     found = public_set(name)
@@ -61,7 +61,7 @@ def known_set(name: str, path: str) -> tuple[Existing, ...]:
                      command="edgewright data list")]  # fmt: skip
     pipeline = pipeline_of(name)
     if pipeline:
-        what = f"a whole pipeline on this set comes with Edgewright: {read_config(pipeline).title}"
+        what = f"Edgewright ships a complete pipeline for this set: {read_config(pipeline).title}"
         lines.append(
             Existing(name=f"pipeline {pipeline}", what=what, command=f"edgewright run {pipeline} --data {path}")
         )

@@ -1,4 +1,4 @@
-"""Figures of the arithmetic: those that come with it, each with its source, and those that a person sets."""
+"""Figures of the cost model: defaults with their sources, and values set by the user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PER_DAY = {"day": 1.0, "d": 1.0, "h": 24.0, "s": 86400.0, "month": 12 / 365.25}
 _DAYS = {"h": 1 / 24, "d": 1.0, "day": 1.0, "days": 1.0, "w": 7.0, "month": 365.25 / 12, "months": 365.25 / 12,
          "y": 365.25, "year": 365.25, "years": 365.25}  # fmt: skip
 _PER_YEAR = {"y": 1.0, "year": 1.0, "month": 12.0, "day": 365.25, "d": 365.25}
-# Of each need with an amount: units in what the limit is kept in, and an example.
+# For each need with an amount: factor of each unit to the stored unit, and an example.
 AMOUNTS: dict[str, tuple[dict[str, float], str]] = {
     "latency": ({"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}, "5ms"),
     "battery": (_DAYS, "1y"),
@@ -39,14 +39,14 @@ EXAMPLE = "latency=5ms,offline,privacy,battery=1y,bandwidth=1MB/day,price=10USD/
 
 
 def parse_needs(text: str) -> tuple[Need, ...]:
-    """Read needs separated by commas; an empty text has none.
+    """Parse needs separated by commas; an empty text has none.
 
-    Limits are seconds (latency), days (battery), bytes a day (bandwidth), US dollars a year (price), bytes (flash,
-    ram) and a score as the ladder judges by.
+    Limits are in seconds (latency), days (battery), bytes per day (bandwidth), US dollars per year (price), bytes
+    (flash, ram), or the metric of the ladder (score).
 
     Raises:
-        InputError: an amount that is missing, too much, has no unit or another's, or is not above zero; a need twice.
-        UnknownNameError: a need that is not known.
+        InputError: an amount is missing, unexpected, not above zero or has the wrong unit, or a need occurs twice.
+        UnknownNameError: a need is unknown.
     """
     found: dict[str, Need] = {}
     for part, name, amount in _pairs(text):
@@ -75,7 +75,7 @@ def parse_needs(text: str) -> tuple[Need, ...]:
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield each part between commas, its name, and what stands behind the equals sign."""
+    """Yield each part between commas, its name, and the text after the equals sign."""
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, amount = part.partition("=")
         yield part, name.strip(), amount.strip()
@@ -88,12 +88,12 @@ def _above_zero(value: float, text: str, where: str) -> float:
 
 
 def limit_of(needs: tuple[Need, ...], name: str) -> float | None:
-    """Return the limit of a need; None where it was not asked for."""
+    """Return the limit of a need; None where the need is not set."""
     return next((need.limit for need in needs if need.name == name), None)
 
 
 _FOLDER = Path(__file__).resolve().parent
-# What a unit is worth in the one that a figure is kept in.
+# Factor of each unit to the unit in which a figure is stored.
 _SCALES: dict[str, dict[str, float]] = {
     "J": {"J": 1.0, "mJ": 1e-3, "kJ": 1e3, "Wh": 3600.0},
     "W": {"W": 1.0, "mW": 1e-3, "uW": 1e-6, "µW": 1e-6},
@@ -107,15 +107,16 @@ _EXAMPLE = "Write it as bandwidth=0.5,cell=9000J"
 
 
 class Radio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A link from a device to its gateway or server: one TOML file of `radios`.
+    """A link from a device to its gateway or server, defined by a TOML file in `radios`.
 
     Attributes:
-        title: for people.
-        bit: joules a bit that the device sends, on the whole.
-        message: joules a message beside its bits: to wake, to connect, to listen.
-        round_trip: seconds.
-        header: bytes beside a message's content, `payload` bytes of content at most.
-        most: bytes a day that it may send; None where nothing limits it.
+        title: display name.
+        bit: energy per bit sent, including all overhead that scales with size, in joules.
+        message: additional energy per message to wake up, connect and listen, in joules.
+        round_trip: round-trip time in seconds.
+        header: header bytes per message.
+        payload: maximum payload bytes per message.
+        most: maximum bytes per day; None for no limit.
     """
 
     title: str
@@ -129,15 +130,15 @@ class Radio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @cache
 def radios() -> tuple[str, ...]:
-    """Return names of the links."""
+    """Return the names of all links."""
     return tuple(sorted(path.stem for path in (_FOLDER / "radios").glob("*.toml")))
 
 
 def load_radio(name: str) -> Radio:
-    """Return the link of that name.
+    """Load the link of that name.
 
     Raises:
-        UnknownNameError: listing the known ones.
+        UnknownNameError: there is no such link.
     """
     if name not in radios():
         raise UnknownNameError("radio", name, radios(), "--radio")
@@ -145,16 +146,16 @@ def load_radio(name: str) -> Radio:
 
 
 def usual_radio(profile: Profile, small: bool) -> str:
-    """Return the link that is assumed where none is named: Bluetooth for microcontrollers, but for those with Wi-Fi."""
+    """Return the default link: Bluetooth LE for microcontrollers other than ESP32, otherwise Wi-Fi."""
     return "wifi" if not small or profile.name.startswith("esp32") else "ble"
 
 
 class Figures:
-    """All parameters by name; a figure of the radio is named `radio_bit`, `radio_message` and so on.
+    """Figures by name; a figure of the link has the prefix `radio_`, as in `radio_bit`.
 
     Args:
         radio: name of the link.
-        given: values by name, in the units that the figures are kept in.
+        given: values set by the user, in the stored units.
     """
 
     def __init__(self, radio: str, given: dict[str, float] | None = None) -> None:
@@ -163,25 +164,25 @@ class Figures:
         self._figures = known_figures(radio)
 
     def __getitem__(self, name: str) -> float:
-        """Return the value of a parameter; `math.inf` for a limit that a radio does not have."""
+        """Return the value of a figure; `math.inf` for a limit that the link does not have."""
         if name in self._given:
             return self._given[name]
         return self._figures[name].value if name in self._figures else math.inf
 
     def is_given(self, name: str) -> bool:
-        """Return whether the user set it."""
+        """Return whether the user set the figure."""
         return name in self._given
 
     def given(self) -> dict[str, float]:
-        """Return what the user set."""
+        """Return the values set by the user."""
         return dict(self._given)
 
-    def having(self, **values: float) -> Figures:
-        """Return the same with other values."""
+    def with_values(self, **values: float) -> Figures:
+        """Return a copy with some values replaced."""
         return Figures(self.radio, {**self._given, **values})
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Return the figures as a record stores them."""
+        """Return the figures for the record."""
         return tuple(
             Parameter(
                 name=name,
@@ -195,10 +196,10 @@ class Figures:
 
 
 def known_figures(radio: str) -> dict[str, Figure]:
-    """Every parameter that may be set, with a link of that name.
+    """Return all figures that can be set for a link.
 
     Raises:
-        UnknownNameError: no such link.
+        UnknownNameError: there is no such link.
     """
     common = msgspec.toml.decode((_FOLDER / "figures.toml").read_bytes(), type=dict[str, Figure])
     link = load_radio(radio)
@@ -207,11 +208,11 @@ def known_figures(radio: str) -> dict[str, Figure]:
 
 
 def parse_prices(text: str, radio: str) -> dict[str, float]:
-    """Read figures separated by commas, such as 'bandwidth=0.5,cell=9000J', in the units that they are kept in.
+    """Parse figures separated by commas, such as 'bandwidth=0.5,cell=9000J', into their stored units.
 
     Raises:
-        InputError: no figure, not above zero, another unit, or one twice.
-        UnknownNameError: a figure that is not known.
+        InputError: a part is not NAME=VALUE, a value is not above zero or has the wrong unit, or a figure occurs twice.
+        UnknownNameError: a figure is unknown.
     """
     figures, found = known_figures(radio), dict[str, float]()
     for part, name, amount in _pairs(text):

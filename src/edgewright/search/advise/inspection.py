@@ -1,4 +1,4 @@
-"""A first look at what a person names: kinds of files, columns, which of them hold text, which count rows."""
+"""First inspection of the data: kinds of files, columns, text columns and row counters."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pathlib import Path
 _ROWS = 20_000
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".txt.gz", ".tsv.gz")
 _MISSING = {"", "na", "nan", "null", "none", "?", "-"}
-# Words of a cell, in the mean, from which a column is sentences rather than names.
+# Minimum mean number of words per cell for a column of sentences instead of names.
 _SENTENCE = 2.5
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen.
+class Inspection:
+    """Result of an inspection.
 
     Attributes:
         place: file or folder; None for the name of a pipeline.
-        endings: of the files in a folder, or of the file, with their number.
-        header: columns of a table of text; empty for anything else.
-        rows: the first rows of it.
-        words: columns that hold no numbers, with the mean number of words in a cell.
-        counters: columns that count rows: whole numbers that only rise, at even steps.
+        endings: number of files by file extension.
+        header: column names of a text table; empty for other data.
+        rows: first rows of the table.
+        words: mean number of words per cell of each text column.
+        counters: columns that count rows: integers that increase, mostly by the same step.
     """
 
     place: Path | None
@@ -40,16 +40,16 @@ class Look:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Columns that hold sentences."""
+        """Columns with sentences."""
         return tuple(name for name, words in self.words.items() if words >= _SENTENCE)
 
     def column(self, name: str) -> list[str]:
-        """Return the cells of a column in the rows that were read."""
+        """Return the cells of a column in the first rows."""
         position = self.header.index(name)
         return [row[position] for row in self.rows]
 
     def few_valued(self) -> tuple[str, ...]:
-        """Return columns of two to twelve values, each of which occurs often: what a target could be."""
+        """Return columns with 2 to 12 values of at least 3 rows each, which could be targets."""
         found = []
         for name in self.header:
             counts = Counter(self.column(name))
@@ -58,21 +58,21 @@ class Look:
         return tuple(found)
 
 
-def look(data: str) -> Look:
-    """Look at a file or folder; what cannot be read as a table of text has no columns here."""
+def inspect(data: str) -> Inspection:
+    """Inspect a file or folder; data other than a text table has no columns."""
     file_path = Path(data)
     if not file_path.exists():
-        return Look(None)
+        return Inspection(None)
     if file_path.is_dir():
         names = (path for path in file_path.rglob("*") if path.is_file() and not path.name.startswith("."))
-        return Look(file_path, Counter(_ending(path.name) for path in names))
+        return Inspection(file_path, Counter(_ending(path.name) for path in names))
     endings = Counter([_ending(file_path.name)])
     if not file_path.name.lower().endswith(_TABLES):
-        return Look(file_path, endings)
+        return Inspection(file_path, endings)
     header, rows = _table(file_path)
     words = {name: found for i, name in enumerate(header) if (found := _words([row[i] for row in rows])) > 0}
     counters = tuple(name for i, name in enumerate(header) if _counts([row[i] for row in rows]))
-    return Look(file_path, endings, header, rows, words, counters)
+    return Inspection(file_path, endings, header, rows, words, counters)
 
 
 def _ending(name: str) -> str:
@@ -80,7 +80,7 @@ def _ending(name: str) -> str:
 
 
 def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Header and first rows; both empty where it is no table."""
+    """Read the header and the first rows; both are empty where the file is not a table."""
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
             lines = [file.readline(65536) for _ in range(_ROWS + 1)]
@@ -93,12 +93,12 @@ def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         return (), ()
     header, rows = read[0], read[1:]
     if Counter(len(row) for row in rows).most_common(1)[0][0] == len(header) + 1:
-        header = ("", *header)  # as R writes its row names
+        header = ("", *header)  # R writes row names without a header
     return header, tuple(row for row in rows if len(row) == len(header))
 
 
 def _words(cells: Sequence[str]) -> float:
-    """Return mean number of words where most cells are no numbers; 0 where they are."""
+    """Return the mean number of words per cell where most cells are not numbers; 0 otherwise."""
     lines = [cell for cell in cells if cell.lower() not in _MISSING]
     if not lines or sum(not _is_number(cell) for cell in lines) <= len(lines) // 2:
         return 0.0
@@ -114,7 +114,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Return whether cells are whole numbers that only rise, nearly always by as much."""
+    """Return whether cells are integers that always increase, with a most frequent step of 1 or 2."""
     if len(cells) < 30 or not all(cell.isdecimal() for cell in cells):
         return False
     steps = Counter(int(b) - int(a) for a, b in itertools.pairwise(cells))

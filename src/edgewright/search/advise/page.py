@@ -1,4 +1,4 @@
-"""A decision record as a page: one file, light and dark, that asks for nothing."""
+"""Decision record as a self-contained HTML page in light and dark, without external requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH, _LEFT, _RIGHT, _ROW = 560.0, 118.0, 92.0, 24.0
 
 
 def scores(record: LadderRecord, choice: str) -> Markup:
-    """Scores of all that was measured as dots with their intervals; a dashed line goes down from the chosen one."""
+    """Return a chart of all scores with their intervals; a dashed line marks the choice."""
     lines = [(one.title, one.score, one.title == choice) for one in record.rungs if one.score]
     lines += [("(boosting)" if p.name == "boosting" else f"({p.name[:14]})", p.score, False) for p in record.peers]
     low, high = min(score.low for _, score, _ in lines), max(score.high for _, score, _ in lines)
@@ -42,11 +42,11 @@ def scores(record: LadderRecord, choice: str) -> Markup:
             x, end = at(score.value), height - 22
             parts.append(f'<path d="M{x:g} 4V{end:g}" stroke="var(--line)" stroke-dasharray="2 3"/>')
     parts += [_text(_LEFT, height - 6, figure(low), "start"), _text(_WIDTH - _RIGHT, height - 6, figure(high), "end")]
-    return Markup("".join(parts) + "</svg>")  # noqa: S704 - figures only; texts are escaped where they enter
+    return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers, and texts that `_text` and `_open` escape
 
 
 def energy(places: Sequence[Place], chosen: str) -> Markup:
-    """Energy of the device a day as bars: radio, computing, sleeping, on one scale."""
+    """Return a bar chart of the device energy per day in each place: radio, computing, sleeping."""
     maximum = max(place.energy_j_day for place in places) or 1.0
     height = 30.0 * len(places) + 6
     text = ", ".join(f"{p.name} {joules(p.energy_j_day)}" for p in places)
@@ -76,7 +76,7 @@ def _text(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> 
 
 
 def advice_page(record: Advice) -> str:
-    """Return the page of a record."""
+    """Return the HTML page of a record."""
     shown: list[Shown] = []
     for number, (name, blocks) in enumerate(sections(record), 1):
         html = blocks_html(blocks, level=3)
@@ -86,7 +86,7 @@ def advice_page(record: Advice) -> str:
                 "Device energy per day by place of the model: radio, computing, sleeping.",
             )
         if name == OPTIONS and record.ladder is not None:
-            words = "more is better" if record.ladder.higher else "less is better"
+            words = "higher is better" if record.ladder.higher else "lower is better"
             html = (
                 _figure(
                     scores(record.ladder, record.choice),

@@ -1,7 +1,7 @@
-"""Where a model should run: traffic, energy, latency, silence and price of the device, a gateway and a server.
+"""Placement of a model: traffic, energy, latency, downtime and cost on the device, a gateway and a server.
 
-All in SI units: bytes, joules, seconds, watts; a day has 86,400 seconds, a year 365.25 days. Sources of the figures are
-with them (`figures.toml`, `radios`, profiles).
+Units are bytes, joules, seconds and watts; a day has 86,400 seconds and a year 365.25 days. Every figure states its
+source (`figures.toml`, `radios`, profiles).
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import msgspec
 from edgewright.schema.advice import Flip, Need, Place, Traffic
 from edgewright.search.advise.figures import Figures
 
-# Figures that money depends on, and those that differ most between sites.
+# Figures whose change can flip the advice: figures that affect the cost, or differ most between sites.
 _FIGURES = ("bandwidth", "server", "gateway", "gateway_power", "sharing", "cell_price", "energy", "radio_bit",
             "radio_message", "answer")  # fmt: skip
-# A figure that would have to be another by more than that is no near flip.
+# Maximum factor by which a figure may change for a flip.
 _FARTHEST = 100.0
 _MOST = 3
 
 
-def turning(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
-    """Return the needs at which the place is lost, and the figures nearest to changing it."""
+def placement_flips(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
+    """Return needs that the advised place would miss, and the smallest changes of figures that change the advice."""
     return (*_by_needs(setting, needs, location), *_by_figures(setting, needs, location))
 
 
 def _by_needs(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
-    """For each amount that was not asked for: the limit from which on this place misses it, and what is left."""
+    """Return, for each need that is not set, the limit that this place would miss and the resulting advice."""
     names = {need.name for need in needs}
     lines = []
     if "latency" not in names and location.latency_s > 0 and location.computing:
@@ -47,7 +47,7 @@ def _by_needs(setting: Setting, needs: tuple[Need, ...], location: Place) -> tup
 
 
 def _left(setting: Setting, needs: tuple[Need, ...], more: Need) -> str:
-    """Return what is advised with one need more."""
+    """Return the advice with one additional need as text."""
     found = places(setting, (*needs, more))
     best, _ = choose(found)
     if best.misses:
@@ -56,7 +56,7 @@ def _left(setting: Setting, needs: tuple[Need, ...], more: Need) -> str:
 
 
 def _by_figures(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
-    """Return figures at which another place becomes the cheapest, the nearest first."""
+    """Return the changes of single figures that change the advised place, smallest factor first."""
     found = []
     for name in _FIGURES:
         value = setting.figures[name]
@@ -80,13 +80,13 @@ def _by_figures(setting: Setting, needs: tuple[Need, ...], location: Place) -> t
 
 
 def _places(setting: Setting, needs: tuple[Need, ...], name: str, value: float) -> tuple[Place, ...]:
-    return places(replace(setting, figures=setting.figures.having(**{name: value})), needs)
+    return places(replace(setting, figures=setting.figures.with_values(**{name: value})), needs)
 
 
 def _limit(setting: Setting, needs: tuple[Need, ...], location: Place, name: str, up: bool) -> float | None:
-    """Return the value of a figure from which on another place is advised; None where none within `_FARTHEST` is.
+    """Return the value of a figure at which another place is advised; None where it is beyond a factor of `_FARTHEST`.
 
-    Found by bisection of the logarithm, since places may also be lost to a need on the way.
+    A scan and a bisection on the logarithm find it, because the advice can also change where a place misses a need.
     """
     value = setting.figures[name]
     if not math.isfinite(value):
@@ -110,20 +110,20 @@ def _limit(setting: Setting, needs: tuple[Need, ...], location: Place, name: str
 DAY = 86_400.0
 YEAR_DAYS = 365.25
 JOULES_KWH = 3.6e6
-# A need that cannot be confirmed is missed, by less than any that is known to be.
+# Factor of a need that cannot be confirmed: missed, but by less than any need that is known to be missed.
 _UNCONFIRMED = 1.0 + 1e-9
 DEVICE, GATEWAY, SERVER = "device", "gateway", "server"
 
 
 @dataclass(frozen=True)
-class Work:
-    """One answer at one place.
+class Computation:
+    """Computation of one answer at one place.
 
     Attributes:
         runs_on: name of the profile.
-        latency_s: of the computation.
-        active_w: watts while it computes.
-        known: whether that time is known at all.
+        latency_s: computation time in seconds; 0 where unknown.
+        active_w: power while computing, in watts.
+        known: whether the computation time is known.
     """
 
     runs_on: str
@@ -134,16 +134,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Setting:
-    """What all places have in common.
+    """Inputs of the placement model.
 
     Attributes:
-        traffic: of a day.
-        figures: parameters.
-        sleep_w: of the device between answers, watts.
-        battery: whether the device runs on a cell; else on mains.
-        columns: names of what is read, for what leaves the device.
-        works: by place.
-        cannot: why a place cannot hold the model at all, by place.
+        traffic: traffic per day.
+        figures: figures of the cost model.
+        sleep_w: power of the device between answers, in watts.
+        battery: whether the device runs on a battery instead of mains power.
+        columns: names of the columns that are read.
+        works: computation of one answer by place.
+        cannot: by place, the reason why it cannot run the model.
     """
 
     traffic: Traffic
@@ -151,20 +151,20 @@ class Setting:
     sleep_w: float
     battery: bool
     columns: tuple[str, ...]
-    works: dict[str, Work]
+    works: dict[str, Computation]
     cannot: dict[str, str] = field(default_factory=dict)
 
 
 def places(setting: Setting, needs: tuple[Need, ...]) -> tuple[Place, ...]:
-    """Return the three places in numbers, each with the needs that it misses."""
+    """Return the modelled costs of the three places, each with the needs that it misses."""
     return tuple(_judged(_place(name, setting), setting, needs) for name in (DEVICE, GATEWAY, SERVER))
 
 
 def sent(location: str, setting: Setting) -> tuple[float, float]:
-    """Return bytes, headers included, and messages that the device sends in a day.
+    """Return the bytes, including headers, and the messages that the device sends per day.
 
-    On the device only answers that tell something new are sent. Elsewhere all readings are: at least a message an
-    answer, since nobody can answer before the last reading is there, and as many as their bytes fill.
+    A model on the device sends only new answers. A model elsewhere needs all readings: at least one message per answer,
+    because the answer needs the last reading, and enough messages for all bytes.
     """
     traffic, figures = setting.traffic, setting.figures
     if location == DEVICE:
@@ -207,10 +207,10 @@ def _place(name: str, setting: Setting) -> Place:
 
 
 def _cost(name: str, setting: Setting, bytes_day: float, joules_day: float) -> float:
-    """US dollars a year for one device: its cells or its electricity, data to the internet, answers, a gateway's share.
+    """Return the cost per device in US dollars per year: cells or electricity, internet data, answers, gateway share.
 
-    What a gateway sends on is as much as a device with the model would send itself. Nobody pays for the device here:
-    it is there in all three cases.
+    A gateway forwards as many bytes as a device with the model would send. The price of the device is not included,
+    because it is the same in all three places.
     """
     figures = setting.figures
     power = figures["energy"] / JOULES_KWH
@@ -233,7 +233,7 @@ def _leaves(name: str, setting: Setting) -> str:
 
 
 def _judged(location: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
-    """Return the place with the needs that it misses, and the factor by which the worst is."""
+    """Return the place with the needs that it misses, and the largest factor by which it misses one."""
     figures = {
         "latency": (location.latency_s, False, seconds),
         "battery": (location.battery_days, True, days),
@@ -261,14 +261,15 @@ def _judged(location: Place, setting: Setting, needs: tuple[Need, ...]) -> Place
     maximum = setting.figures["radio_most"]
     if location.bytes_day > maximum:
         lines.append(
-            f"{setting.figures.radio} may send {amount_bytes(maximum)}/day: {amount_bytes(location.bytes_day)}/day"
+            f"{setting.figures.radio} allows at most {amount_bytes(maximum)}/day, but "
+            f"{amount_bytes(location.bytes_day)}/day must be sent"
         )
         worst = max(worst, location.bytes_day / maximum)
     return msgspec.structs.replace(location, misses=tuple(lines), beyond=min(worst, 1e9))
 
 
 def _unknown(location: Place, need: Need) -> str:
-    """Why nobody can confirm that a need is met: it depends on how long an answer takes, which is not known there."""
+    """Return why a need cannot be confirmed where the computation time is unknown; empty where it can."""
     if location.computing or need.name not in (
         ("latency", "battery", "price") if location.name == DEVICE else ("latency",)
     ):
@@ -277,9 +278,9 @@ def _unknown(location: Place, need: Need) -> str:
 
 
 def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
-    """Return the place that is advised, and why with its margin: the cheapest of those that miss no need.
+    """Return the advised place with the reason: the cheapest place that meets every need.
 
-    Where every place misses one, the one that misses fewest, and least.
+    If no place meets every need, it is the place that misses the fewest, then by the smallest factor.
     """
     able = [place for place in found if not place.misses]
     if not able:
@@ -289,7 +290,7 @@ def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
     others = [place for place in able if place is not best]
     if not others:
         out = "; ".join(f"{p.name}: {p.misses[0]}" for p in found if p.misses)
-        return best, f"only it meets every need ({out})"
+        return best, f"it is the only place that meets every need ({out})"
     second = min(others, key=lambda place: place.cost_year)
     text = f"{dollars(best.cost_year)} per device and year; the {second.name} costs {dollars(second.cost_year)}"
     out = "".join(f"; not the {p.name}: {p.misses[0]}" for p in found if p.misses)
@@ -297,14 +298,14 @@ def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
 
 
 def ratio(more: float, less: float) -> str:
-    """How many times more, in words."""
+    """Return how many times `more` is as large as `less`, in words."""
     if less <= 0 or more / less > 1e4:
         return "more than 10,000 times as much"
     return f"{more / less:.2g} times as much" if more / less >= 1.05 else "about as much"
 
 
 def _scaled(value: float, units: str, largest: float) -> str:
-    """Return a value in the largest of some units, each a thousand times the next, that it reaches; else the last."""
+    """Format a value in the largest unit that it reaches; units are in descending order, each 1,000 times the next."""
     *larger, smallest = units.split()
     for unit in larger:
         if value >= largest:
@@ -314,36 +315,36 @@ def _scaled(value: float, units: str, largest: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a time as a person reads it."""
+    """Format a time in seconds with a suitable unit."""
     return _scaled(value, "s ms us", 1.0)
 
 
 def days(value: float) -> str:
-    """How long a cell lasts."""
+    """Format a battery life in days with a suitable unit."""
     if value >= 20 * YEAR_DAYS:
-        return "beyond 20 years"
+        return "more than 20 years"
     if value >= 2 * YEAR_DAYS:
         return f"{value / YEAR_DAYS:.1f} years"
     return f"{value:.0f} days" if value >= 2 else f"{value * 24:.1f} hours"
 
 
 def amount_bytes(value: float) -> str:
-    """Return bytes as a person reads them."""
+    """Format a number of bytes with a suitable unit."""
     return _scaled(value, "GB MB kB B", 1e9)
 
 
 def joules(value: float) -> str:
-    """Energy as a person reads it."""
+    """Format an energy in joules with a suitable unit."""
     return _scaled(value, "MJ kJ J mJ uJ", 1e6)
 
 
 def count(value: float) -> str:
-    """Return a number of things a day."""
+    """Format a number of events per day."""
     return f"{value:,.0f}" if value >= 20 else f"{value:.3g}"
 
 
 def dollars(value: float) -> str:
-    """US dollars as a person reads them."""
+    """Format an amount of US dollars."""
     if value < 0.005:
         return f"{value:.1g} USD" if value else "0 USD"
     return f"{value:,.2f} USD" if value < 100 else f"{value:,.0f} USD"

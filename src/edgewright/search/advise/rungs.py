@@ -1,4 +1,4 @@
-"""Which rung of a ladder is advised under a budget, and what would change that."""
+"""Choice of a rung under a budget, and changes that would lead to another choice."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from edgewright.search.ladder.verdict import change, figure, signed, span
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """A rung, why it is, and what of the needs about it is not met, each by how much."""
+class RungChoice:
+    """A chosen rung, the reason, and the needs about the model that it does not meet, with the gap."""
 
     rung: RungRecord
     why: str
@@ -25,12 +25,12 @@ class Chosen:
 
 
 def budget_of(needs: tuple[Need, ...], profile: Profile, round_trip: float) -> Budget:
-    """Return limits of a rung: the device's memory or what is asked for, and the latency that no link can hold.
+    """Return the limits of a rung: memory of the device or the needs, and a latency that only the device can meet.
 
     Args:
-        needs: asked for.
-        profile: of the device.
-        round_trip: seconds of the link: a latency above it may also be met elsewhere.
+        needs: needs of the user.
+        profile: device profile.
+        round_trip: round-trip time of the link in seconds; another place can also meet a latency above it.
     """
     flash, ram, latency = (limit_of(needs, name) for name in ("flash", "ram", "latency"))
     return Budget(
@@ -40,10 +40,10 @@ def budget_of(needs: tuple[Need, ...], profile: Profile, round_trip: float) -> B
     )
 
 
-def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -> Chosen:
-    """Choose the ladder's rung where it fits the budget, else the highest climbed one, else the best that fits.
+def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -> RungChoice:
+    """Choose the ladder's rung if it fits the budget, else the highest climbed rung that fits, else the best that fits.
 
-    Where none is, the one that is least beyond it, with by how much.
+    If no rung fits, choose the rung that exceeds the fewest limits, then the smallest one.
     """
     measured = [rung for rung in record.rungs if rung.score is not None]
     beyond = {rung.name: over_budget(rung.footprint, budget) if rung.footprint else () for rung in measured}
@@ -73,7 +73,7 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
         if best.score is not None and best.name != rung.name:
             text += f"; the closest is {best.title} with {figure(best.score.value)}"
         unmet.append(text)
-    return Chosen(rung, why, tuple(unmet))
+    return RungChoice(rung, why, tuple(unmet))
 
 
 def _worth(rung: RungRecord, record: LadderRecord) -> float:
@@ -86,7 +86,7 @@ def _size(rung: RungRecord) -> float:
 
 
 def _why(record: LadderRecord, rung: RungRecord) -> str:
-    """Return the rung in a sentence: its score, what it gains, what the best above it would change."""
+    """Describe a rung: its score, its gain, and the change by the best rung tried above it."""
     assert rung.score is not None  # noqa: S101 - only measured rungs are chosen
     text = f"{record.metric_title} {figure(rung.score.value)} ({figure(rung.score.low)} to {figure(rung.score.high)})"
     if rung.gain is not None and rung.climbed:
@@ -95,7 +95,7 @@ def _why(record: LadderRecord, rung: RungRecord) -> str:
     above = _above(record, rung)
     if above and above[0].gain is not None:
         many = f"the best of {len(above)} rungs tried above it" if len(above) > 1 else "tried above it"
-        text += f"; {above[0].title}, {many}, changes {change(above[0])}"
+        text += f"; {above[0].title}, {many}, changes the score by {change(above[0])}"
         text += f", {_verdict(above[0].gain)}" if above[0].p is None else ""
     return f"{text}. {record.stopped}. {record.power}" if record.power else text
 
@@ -107,13 +107,13 @@ def _verdict(gain: Interval) -> str:
 
 
 def _above(record: LadderRecord, rung: RungRecord) -> list[RungRecord]:
-    """Return rungs that were held against this one and not climbed, the largest gain first."""
+    """Return the rungs that were compared with this one and not climbed, largest gain first."""
     held = [r for r in record.rungs if r.gain is not None and not r.climbed and r.against == rung.name]
     return sorted(held, key=lambda r: -r.gain.value if r.gain else 0.0)
 
 
 def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
-    """Return what about the data or the device would change the rung."""
+    """Return the changes of the data or the device that would lead to another rung."""
     records = []
     above = _above(record, rung)
     able = [one for one in above if one.gain is not None and one.gain.value > 0]

@@ -1,4 +1,4 @@
-"""The five steps one after the other, and what they come to."""
+"""Workflow of the adviser: runs the five steps and builds the decision record."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from edgewright.schema.budget import Budget
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
 from edgewright.search.advise import placement
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found, framing_of
+from edgewright.search.advise.contract import AdviceRequest, FramingResult, Progress, framing_of
 from edgewright.search.advise.figures import Figures, limit_of, usual_radio
-from edgewright.search.advise.inspection import Look, look
-from edgewright.search.advise.placement import turning
+from edgewright.search.advise.inspection import Inspection, inspect
+from edgewright.search.advise.placement import placement_flips
 from edgewright.search.ladder.verdict import figure
 
 GATEWAY_PROFILE, SERVER_PROFILE = "raspberry-pi-5", "x86-64"
 
 
-def advise(request: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Advice:
-    """Frames, weighs where it should run, measures, and decides.
+def advise(request: AdviceRequest, progress: Progress, ahead: Ahead = lambda _: None) -> Advice:
+    """Frame the task, measure the options, choose the place of the model, and return the decision record.
 
     Args:
         request: data, device and needs.
-        doing: shows progress.
-        ahead: gets the estimate of long work before it begins.
+        progress: shows progress.
+        ahead: receives the duration estimate of long work before it begins.
 
     Raises:
-        InputError: data, needs or figures that cannot be used.
-        CheckFailedError: rows would be dealt at random though neighbours know each other.
-        KeyboardInterrupt: nothing is kept of a measurement that was broken off.
+        InputError: the data, needs or figures are invalid.
+        CheckFailedError: folds would split single rows although neighbouring rows are related.
+        KeyboardInterrupt: the user interrupted the measurement; no partial result is kept.
     """
     profile = load_profile(request.device)
     radio = request.radio or usual_radio(profile, takes_programs(profile))
     figures = Figures(radio, request.prices)
-    seen = Look(None) if request.path and names_pipeline(request.data, request.path) else look(request.data)
-    found = framing_of(seen, request).advise(seen, request, doing, ahead)
+    seen = Inspection(None) if request.path and names_pipeline(request.data, request.path) else inspect(request.data)
+    found = framing_of(seen, request).advise(seen, request, progress, ahead)
     footprint = found.price(profile)
     setting = _setting(found, request, profile, figures, footprint)
     places = placement.places(setting, request.needs)
@@ -74,15 +74,15 @@ def advise(request: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) 
         unmet=unmet,
         curve=found.curve,
         curve_note=found.curve_note,
-        flips=(*found.flips, *turning(setting, request.needs, location)),
+        flips=(*found.flips, *placement_flips(setting, request.needs, location)),
         costs=(*_costs(location, footprint, setting), *found.costs),
         commands=found.commands,
         notes=(*found.notes, *_notes(found, profile, footprint, radio)),
     )
 
 
-def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint | None) -> tuple[str, ...]:
-    """Return needs about the model itself that are not met, or that nobody can judge, where no ladder judged them."""
+def _without_ladder(found: FramingResult, needs: tuple[Need, ...], footprint: Footprint | None) -> tuple[str, ...]:
+    """Return the needs about the model that are not met or cannot be checked; empty where a ladder checks them."""
     if found.ladder is not None:
         return ()
     lines = list[str]()
@@ -97,12 +97,12 @@ def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint 
 
 
 def _setting(
-    found: Found, request: AdviceRequest, profile: Profile, figures: Figures, footprint: Footprint | None
+    found: FramingResult, request: AdviceRequest, profile: Profile, figures: Figures, footprint: Footprint | None
 ) -> placement.Setting:
     rows, why = _rows(found, figures)
     answers = rows / found.rows_an_answer
     size = found.bytes_row if found.bytes_row is not None else len(found.columns) * figures["reading"]
-    how = (f"{rows:,.0f} rows a day: {why}", found.changes_how)
+    how = (f"{rows:,.0f} rows per day: {why}", found.changes_how)
     traffic = Traffic(
         rows_day=rows, answers_day=answers, told_day=answers * found.changes, raw_bytes_day=rows * size, how=how
     )
@@ -126,8 +126,8 @@ def _setting(
     )
 
 
-def _rows(found: Found, figures: Figures) -> tuple[float, str]:
-    """Return rows a day, and who says so."""
+def _rows(found: FramingResult, figures: Figures) -> tuple[float, str]:
+    """Return the rows per day, and the source of this number."""
     if figures.is_given("rows"):
         return figures["rows"], "set with --price"
     if found.rate:
@@ -137,8 +137,8 @@ def _rows(found: Found, figures: Figures) -> tuple[float, str]:
     return figures["rows"], "assumption, because the data has no rate; set it with --price rows=N"
 
 
-def _cannot(found: Found, profile: Profile) -> dict[str, str]:
-    """Why a place cannot hold what was chosen, whatever is needed."""
+def _cannot(found: FramingResult, profile: Profile) -> dict[str, str]:
+    """Return, by place, why it cannot run the choice regardless of the needs."""
     held = min(profile.flash.value, profile.ram.value)
     if found.least_bytes <= held:
         return {}
@@ -146,16 +146,16 @@ def _cannot(found: Found, profile: Profile) -> dict[str, str]:
     return {placement.DEVICE: f"{found.least_why} needs at least {smallest} of memory; {profile.name} has {has}"}
 
 
-def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small: bool) -> placement.Work:
-    """Return time and power of an answer; no time where nothing is known of the model, which a note says."""
+def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small: bool) -> placement.Computation:
+    """Return the time and power of one answer; the time is marked as unknown without a footprint."""
     name = "active" if small else "system_active"
     watts = profile.active.value if profile.active and not figures.is_given(name) else figures[name]
     time = footprint.latency_us if footprint else None
-    return placement.Work(profile.name, time.value / 1e6 if time else 0.0, watts, time is not None)
+    return placement.Computation(profile.name, time.value / 1e6 if time else 0.0, watts, time is not None)
 
 
-def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) -> tuple[str, ...]:
-    """Return the best rung with which a place meets every need about places, where the chosen one has none."""
+def _simpler(found: FramingResult, setting: placement.Setting, needs: tuple[Need, ...]) -> tuple[str, ...]:
+    """Return the best other rung with which a place meets every need about places; empty where there is none."""
     ladder = found.ladder
     if ladder is None:
         return ()
@@ -174,8 +174,8 @@ def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) 
     return (f"the closest measured option: {max(able)[1]}",) if able else ()
 
 
-def _nearest(found: Found, request: AdviceRequest, profile: Profile) -> tuple[str, ...]:
-    """Return a device that comes with Edgewright on which flash, RAM and latency are met, where this one does not."""
+def _nearest(found: FramingResult, request: AdviceRequest, profile: Profile) -> tuple[str, ...]:
+    """Return the slowest shipped microcontroller profile that meets the latency, where this device does not."""
     limits = [limit_of(request.needs, name) for name in ("flash", "ram", "latency")]
     latency = limits[2]
     mine = found.price(profile)
@@ -186,9 +186,9 @@ def _nearest(found: Found, request: AdviceRequest, profile: Profile) -> tuple[st
         other = load_profile(name)
         if name == profile.name or not takes_programs(other):
             continue
-        print_ = found.price(other)
-        time = print_.latency_us if print_ else None
-        if print_ is not None and time is not None and not over_budget(print_, Budget(latency_us=latency * 1e6)):
+        footprint = found.price(other)
+        time = footprint.latency_us if footprint else None
+        if footprint is not None and time is not None and not over_budget(footprint, Budget(latency_us=latency * 1e6)):
             able.append((time.value, name, time.value / 1e6))
     if not able:
         return ("no microcontroller in `edgewright profiles` is fast enough for this model",)
@@ -207,7 +207,7 @@ def _costs(location: Place, footprint: Footprint | None, setting: placement.Sett
         lines.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
     known = location.computing or location.name != placement.DEVICE
     smallest, largest = ("", "") if known else ("at least ", "at most ")
-    lines.append(("device energy", f"{smallest}{placement.joules(location.energy_j_day)} a day"))
+    lines.append(("device energy", f"{smallest}{placement.joules(location.energy_j_day)} per day"))
     if setting.battery:
         cell = placement.joules(setting.figures["cell"])
         lines.append(("battery", f"{largest}{placement.days(location.battery_days)} from a cell of {cell}"))
@@ -215,7 +215,7 @@ def _costs(location: Place, footprint: Footprint | None, setting: placement.Sett
     return tuple(lines)
 
 
-def _notes(found: Found, profile: Profile, footprint: Footprint | None, radio: str) -> tuple[str, ...]:
+def _notes(found: FramingResult, profile: Profile, footprint: Footprint | None, radio: str) -> tuple[str, ...]:
     records = []
     if footprint is None:
         records.append(
@@ -228,5 +228,5 @@ def _notes(found: Found, profile: Profile, footprint: Footprint | None, radio: s
         records.append(f"the profile {profile.name} has no power figures; active and sleep are assumed")
     if radio == "ble":
         records.append("the estimate assumes that a phone or hub relays ble messages at no cost")
-    records.append("sensor energy is the same in every place and not counted")
+    records.append("sensor energy is not counted, because it is the same in every place")
     return tuple(dict.fromkeys(records))

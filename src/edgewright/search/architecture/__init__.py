@@ -1,1 +1,1 @@
-"""Search under a device's budget: what may vary, what it costs before it is trained, and what it is worth."""
+"""Architecture search under a device budget: search space, cost estimates before training, and evaluation."""

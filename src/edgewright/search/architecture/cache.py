@@ -1,4 +1,4 @@
-"""Arrays that were worked out once: in memory up to a limit, and beside it on disk up to another."""
+"""Cache of computed arrays in memory and on disk, each with a size limit."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DISK_BYTES = 2 * 2**30
 
 
 class ArrayCache:
-    """Float32 arrays by key, the least recently used ones dropped first.
+    """Cache of float32 arrays by key that drops the least recently used arrays first.
 
     Args:
-        folder: where arrays lie on disk, shared by processes; None keeps them in memory alone.
-        memory: bytes in memory at most; one array alone may be larger.
-        disk: bytes on disk at most.
+        folder: folder on disk, shared by processes; None caches in memory only.
+        memory: maximum size in memory in bytes; a single array may be larger.
+        disk: maximum size on disk in bytes.
     """
 
     def __init__(self, folder: Path | None = None, memory: int = MEMORY_BYTES, disk: int = DISK_BYTES) -> None:
@@ -33,7 +33,7 @@ class ArrayCache:
         self.made = 0
 
     def get(self, key: object, make: Callable[[], Floats]) -> Floats:
-        """Return the array of a key (anything msgspec can write), computed where neither memory nor disk has it."""
+        """Return the array of a key (any value that msgspec can encode); compute it if it is not cached."""
         name = digest(key)
         found = self._held.get(name)
         if found is None:
@@ -60,7 +60,7 @@ class ArrayCache:
         return array
 
     def _write(self, name: str, array: Floats) -> None:
-        """Keep an array on disk where there is room: a cache that cannot be written costs time, never the search."""
+        """Write an array to disk where it fits; a failed write is ignored, because the cache only saves time."""
         if self.folder is None or array.nbytes > self.disk:
             return
         temporary = ""
@@ -80,7 +80,7 @@ class ArrayCache:
         for path in (self.folder or Path()).iterdir():
             try:
                 about = path.stat()
-            except OSError:  # another process took it away
+            except OSError:  # another process has deleted the file
                 continue
             found.append((about.st_mtime, about.st_size, path))
         total = sum(size for _, size, _ in found) + wanted
@@ -92,12 +92,12 @@ class ArrayCache:
 
 
 def digest(key: object) -> str:
-    """Return a name for a key that is the same in every process."""
+    """Return a hash of a key that is the same in every process."""
     return hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:40]
 
 
 def state_digest(state: object) -> str:
-    """Return a name for the fitted state of a stage: arrays by their bytes, the rest by its text."""
+    """Return a hash of the fitted state of a stage: arrays by their bytes, other values by their repr."""
     found = hashlib.sha256()
     _add(found, state)
     return found.hexdigest()[:40]

@@ -1,4 +1,4 @@
-"""Asks for points, estimates them, has the feasible ones trained in batches through an engine, and keeps what came."""
+"""Search coordinator: proposes points, estimates them, trains feasible ones through an engine, and stores results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.search.architecture.descriptions import described, enough, misses
+from edgewright.search.architecture.descriptions import budget_violations, described, sufficient_budget
 from edgewright.search.architecture.estimates import Estimate, Estimator
 from edgewright.search.architecture.features import Features
 from edgewright.search.architecture.point_pipeline import Point
@@ -34,15 +34,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Search:
-    """All that stays the same during a search.
+    """A search with its configuration.
 
     Attributes:
-        space, budget: what may vary and what may be taken.
-        estimator: of the device.
-        shared: what workers need.
-        study: keeps the trials.
-        engine: does the work.
-        told: hears every batch of trials.
+        space, budget: search space, and limits of the device.
+        estimator: estimates the cost of a point on the device.
+        shared: data that all workers need.
+        study: stores the trials.
+        engine: runs the training.
+        on_batch: callback that receives every batch of trials.
     """
 
     space: Space
@@ -51,19 +51,19 @@ class Search:
     shared: Shared
     study: Study
     engine: Engine
-    told: Callable[[Sequence[Tried]], None] = lambda trials: None
+    on_batch: Callable[[Sequence[Tried]], None] = lambda trials: None
 
     @property
     def task(self) -> str:
-        """'classification' or 'regression'."""
+        """Task of the search: 'classification' or 'regression'."""
         return self.estimator.features.prepared(self.space.config.window).problem.task
 
     def run(self, trials: int) -> list[Tried]:
-        """Go on until so many points were tried, those of earlier sittings included; gives all of them."""
+        """Run until the study has this many trials, including those of earlier runs, and return all of them."""
         found, own = self.study.trials(), self.study.identity
         while len(found) < trials:
             batch, within = divmod(len(found), own.batch)
-            # What is asked for rests on whole batches alone, so it is the same wherever a search ended before.
+            # Proposals depend only on complete batches, so they do not depend on where an earlier run stopped.
             before = found[: batch * own.batch]
             sampler: Sampler = own.sampler  # type: ignore[assignment]
             points = propose(self.space, before, seed=own.seed, batch=batch, count=own.batch, sampler=sampler)
@@ -71,7 +71,7 @@ class Search:
             made = self._batch(points, len(found), batch, before)
             self.study.add(made)
             found += made
-            self.told(made)
+            self.on_batch(made)
         return found
 
     def _batch(self, points: Sequence[Point], first: int, batch: int, before: Sequence[Tried]) -> list[Tried]:
@@ -103,16 +103,16 @@ class Search:
         return [made.get(trial.number, trial) for trial in trials]
 
     def _refuse_lost(self, tried: Sequence[object], before: Sequence[Tried]) -> None:
-        """End a search whose workers can do nothing of it, instead of losing all of its trials.
+        """Stop a search where all workers fail, instead of marking all trials as failed.
 
         Raises:
-            CheckFailedError: every batch of work failed, and no trial was ever finished.
+            CheckFailedError: every trial of the batch was lost, and no earlier trial has finished.
         """
         lost = [given for given in tried if isinstance(given, Exception)]
         if lost and len(lost) == len(tried) and not any(trial.state == "done" for trial in before):
             raise CheckFailedError(
-                f"no worker could do its work: {lost[0]}",
-                do="Give every worker the data at the same path; this trial was not kept",
+                f"every worker failed: {lost[0]}",
+                do="Make the data available to every worker at the same path; the trials of this batch are not kept",
             )
 
     def _folds(self) -> int:
@@ -129,15 +129,15 @@ class Search:
         )  # fmt: skip
 
     def _train(self, trials: Sequence[Tried], folds: tuple[int, ...]) -> list[list[FoldError] | Exception]:
-        """Return errors of every trial on some folds, or why the batch it was in came to nothing."""
+        """Return the errors of every trial on some folds, or the exception that lost its batch."""
         configs = [self.space.pipeline(trial.point) for trial in trials]
         return self._asked(TRY, configs, list[list[FoldError]], folds)
 
     def _asked(
         self, work: str, configs: Sequence[object], kind: type[list[T]], folds: tuple[int, ...] = ()
     ) -> list[T | Exception]:
-        """Return what the work of an engine gave for each pipeline, in order, or why its batch was lost."""
-        # Two batches a worker: the second evens out what the first takes longer.
+        """Return the engine's result for each pipeline in order, or the exception that lost its batch."""
+        # Two batches per worker balance the load where batches differ in duration.
         size = max(1, -(-len(configs) // max(1, 2 * self.engine.workers))) if self.engine.workers > 1 else len(configs)
         parts = [configs[i : i + size] for i in range(0, len(configs), max(1, size))]
         batches = [msgspec.json.encode(Batch(configs=tuple(part), folds=folds)) for part in parts]  # type: ignore[arg-type]
@@ -152,10 +152,10 @@ class Search:
         return answers
 
     def judge(self, trials: Sequence[Tried]) -> dict[int, TrialScore]:
-        """Judge trials by leaving units out, in the form that a run packages; those judged before are kept."""
+        """Cross-validate trials over units in the form that a run packages; earlier results are reused."""
         known = self.study.judged()
         waiting = [trial for trial in trials if trial.number not in known]
-        # As many at a time as there are workers: what was judged is kept when the rest is broken off.
+        # One trial per worker at a time, so that finished results are stored if the search is interrupted.
         step = max(1, self.engine.workers)
         for start in range(0, len(waiting), step):
             some = waiting[start : start + step]
@@ -166,11 +166,11 @@ class Search:
         return self.study.judged()
 
     def refuse_impossible(self) -> None:
-        """End a search that cannot find anything, before it has begun.
+        """Stop before the search starts if none of the smallest points fits the budget.
 
         Raises:
-            CheckFailedError: not even the smallest points are within the budget, by how much and which is nearest.
-            InputError: none of them can be built.
+            CheckFailedError: no smallest point fits; the error names the closest point and by how much it is over.
+            InputError: no smallest point can be built.
         """
         found: list[tuple[float, Point, Estimate]] = []
         why = ""
@@ -185,9 +185,9 @@ class Search:
         if not found:
             raise InputError("a pipeline that can be built for the device", why, self.space.config.name)
         _, point, estimate = min(found, key=lambda one: one[0])
-        beyond = "; ".join(misses(estimate, self.budget))
-        smallest = enough(estimate, self.budget)
-        # Where the profile knows no power, no budget with a limit of energy can be met.
+        beyond = "; ".join(budget_violations(estimate, self.budget))
+        smallest = sufficient_budget(estimate, self.budget)
+        # If the profile has no power figures, no budget with an energy limit can be met.
         fits = (
             f"It fits --budget {smallest}; or " if estimate.violation(parse_budget(smallest)) == 0 else "Allow more, "
         )
@@ -203,14 +203,14 @@ def _failed(trial: Tried, given: object) -> Tried:
 
 
 def finite(estimate: Estimate) -> Estimate:
-    """Return an estimate that JSON can hold: what is not known is 0 beside the reason."""
+    """Return an estimate that JSON can represent: infinite values of an impossible point become 0."""
     if not estimate.impossible:
         return estimate
     return msgspec.structs.replace(estimate, flash=0.0, ram=0.0, latency_us=0.0)
 
 
 def shared_of(space: Space, data: str | None, folds: int, cache: str) -> Shared:
-    """Return what workers need to know of a search."""
+    """Return the data of a search that all workers need."""
     augment = space.config.training.augment
     copies = max((int(table.get("copies", 1)) for table in augment), default=0)
     copies = max([copies, *(int(c) for axis in space.axes if axis.name == "copies" for c in axis.choices)])
@@ -218,5 +218,5 @@ def shared_of(space: Space, data: str | None, folds: int, cache: str) -> Shared:
 
 
 def features_for(shared: Shared) -> Features:
-    """Return the samples that the coordinator looks at; a worker in this process shares them."""
+    """Return the samples for the coordinator; a worker in this process shares them."""
     return features_of(msgspec.json.encode(shared))

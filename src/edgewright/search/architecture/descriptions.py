@@ -1,4 +1,4 @@
-"""Points and what they miss, in words."""
+"""Descriptions of points and of exceeded budget limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POINTS = "points"
 
 
 def point_text(space: Space, trial: Tried, judged: TrialScore | None, data: str | None) -> str:
-    """Return the pipeline of a trial as TOML, with what was found of it above."""
+    """Return the pipeline of a trial as TOML, with its results in a comment at the top."""
     config = space.pipeline(trial.point, f"{space.config.name[:50]}-{trial.number}")
     table: dict[str, Any] = msgspec.to_builtins(config)
     if data is not None:
@@ -47,7 +47,7 @@ def point_text(space: Space, trial: Tried, judged: TrialScore | None, data: str 
 def write_points(
     space: Space, study: Study, front: list[Tried], judged: dict[int, TrialScore], data: str | None
 ) -> None:
-    """Write `points/N.toml` for every point of the front; those of before that are there already stay."""
+    """Write `points/N.toml` for every point of the front; files of earlier fronts stay."""
     folder = study.folder / POINTS
     folder.mkdir(exist_ok=True)
     for trial in front:
@@ -58,7 +58,7 @@ def trial_numbered(trials: list[Tried], number: int) -> Tried:
     """Return a trial by its number.
 
     Raises:
-        InputError: there is none, or it cannot be run.
+        InputError: there is no such trial, or its pipeline cannot be built.
     """
     if not 0 <= number < len(trials):
         raise InputError(f"a trial from 0 to {len(trials) - 1}", str(number), "--take")
@@ -67,13 +67,13 @@ def trial_numbered(trials: list[Tried], number: int) -> Tried:
     return trials[number]
 
 
-# So many channels of a stage are named.
+# Maximum number of channels that are named per stage.
 MOST_NAMED = 4
 _UNITS = (("flash", "B"), ("ram", "B"), ("latency_us", "us"), ("energy_uj", "uJ"))
 
 
-def misses(estimate: Estimate, budget: Budget) -> list[str]:
-    """By how much an estimate is beyond each limit: 'flash 40.1 kB, 8.1 kB (25 %) more than 32 kB'."""
+def budget_violations(estimate: Estimate, budget: Budget) -> list[str]:
+    """Return a line for each exceeded limit: 'flash 40.1 kB, 8.1 kB (25 %) more than 32 kB'."""
     lines = []
     for name, unit in _UNITS:
         limit, value = getattr(budget, name), getattr(estimate, name)
@@ -87,8 +87,8 @@ def misses(estimate: Estimate, budget: Budget) -> list[str]:
     return lines
 
 
-def enough(estimate: Estimate, budget: Budget) -> str:
-    """Return the smallest sufficient budget as `--budget` takes it: 'flash=41kB,ram=16kB'."""
+def sufficient_budget(estimate: Estimate, budget: Budget) -> str:
+    """Return the smallest sufficient budget as a value for `--budget`: 'flash=41000B,ram=16000B'."""
     lines = []
     for name, unit in _UNITS:
         limit, value = getattr(budget, name), getattr(estimate, name)
@@ -110,7 +110,7 @@ def described(space: Space, point: Point) -> str:
         if not left:
             words.append("all features")
         elif len(left) < len(kept):
-            words.append(f"all features but {'+'.join(left)}")
+            words.append(f"all features except {'+'.join(left)}")
         else:
             words.append(f"features {'+'.join(kept or ['1'])}")
     if "select.k" in point:
@@ -128,7 +128,7 @@ def described(space: Space, point: Point) -> str:
 
 
 def feature_names(space: Space) -> tuple[str, ...]:
-    """Name the numbers of `described`: 'statistics (slope) of acc_x, acc_y, acc_z'; empty without a union."""
+    """Return the features behind the numbers of `described`, as 'statistics (slope) of acc_x'; empty without union."""
     index, count = space.parts
     if not any(axis.name.startswith("part.") for axis in space.axes):
         return ()
@@ -136,19 +136,19 @@ def feature_names(space: Space) -> tuple[str, ...]:
 
 
 def features_of_point(space: Space, point: Point) -> tuple[int, ...]:
-    """Return numbers of the parts of a union that a point has; none where it has no choice of them."""
+    """Return the numbers of the union parts that a point uses; empty where the search does not vary them."""
     names = feature_names(space) if point.get("input") != "windows" else ()
     kept = tuple(number for number in range(1, len(names) + 1) if point.get(f"part.{number}", True))
     return kept or ((1,) if names else ())
 
 
 def _named(part: Mapping[str, Any]) -> str:
-    """Return a stage by its kind, what it measures and the channels it measures it of."""
-    what = part.get("features", ())
+    """Describe a stage by its kind, its features and its channels."""
+    kinds = part.get("features", ())
     of = part.get("channels", part.get("of", ()))
     words = [str(part["kind"])]
-    if isinstance(what, list | tuple) and what:
-        words.append(f"({_few(what)})")
+    if isinstance(kinds, list | tuple) and kinds:
+        words.append(f"({_few(kinds)})")
     if isinstance(of, list | tuple) and of:
         words.append(f"of {_few(of)}")
     return " ".join(words)

@@ -1,4 +1,4 @@
-"""What a point would take of a device, from the footprint of its graph with weights that nobody has trained."""
+"""Cost estimates of points on a device, from the footprint of the graph with untrained weights."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from edgewright.search.architecture.cache import digest
 from edgewright.search.architecture.features import Features
 from edgewright.search.architecture.point_pipeline import FLOAT32, INT8
 
-# Stages are shaped by a look at this many samples.
+# Number of samples on which stages are fitted to determine their shapes.
 PROBE = 200
 QUANTITIES = ("flash", "ram", "latency_us", "energy_uj")
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a point takes of a device, estimated.
+    """Estimated cost of a point on a device.
 
     Attributes:
-        flash, ram: bytes.
-        latency_us: microseconds an answer.
-        energy_uj: microjoules an answer; None where the profile knows no power.
-        network: bytes of the network's weights, biases and scales in the form that is packaged.
-        inputs: numbers that reach the network.
-        weights: parameters of the network.
-        impossible: why it cannot be built; empty where it can.
+        flash, ram: memory in bytes.
+        latency_us: microseconds per answer.
+        energy_uj: microjoules per answer; None where the profile has no power figures.
+        network: bytes of the network's weights, biases and scales in the packaged form.
+        inputs: number of inputs of the network.
+        weights: number of parameters of the network.
+        impossible: why the pipeline cannot be built; empty where it can.
     """
 
     flash: float = math.inf
@@ -52,7 +52,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     impossible: str = ""
 
     def violation(self, budget: Budget) -> float:
-        """Return the sum of relative excesses over the budget: 0 within, infinite where it cannot be built."""
+        """Return the sum of the relative excesses over the budget: 0 within it, infinite if the point is impossible."""
         if self.impossible:
             return math.inf
         total = 0.0
@@ -64,10 +64,10 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Estimator:
-    """Estimates points; stages are fitted on a few samples once for each choice of them.
+    """Estimates the cost of pipelines; each choice of stages is fitted once on a few samples.
 
     Args:
-        profile: of the device.
+        profile: device profile.
         features: samples of the search.
     """
 
@@ -77,7 +77,7 @@ class Estimator:
         self._known: dict[str, Estimate] = {}
 
     def __call__(self, config: PipelineConfig) -> Estimate:
-        """Return the estimate of a pipeline; one that cannot be built says why."""
+        """Return the estimate of a pipeline, with the reason in `impossible` where it cannot be built."""
         key = digest([config.window, config.stages, config.model, config.compression.int8])
         if key not in self._known:
             try:
@@ -87,22 +87,22 @@ class Estimator:
         return self._known[key]
 
     def footprint(self, config: PipelineConfig) -> Footprint:
-        """Return the whole footprint with its error bars.
+        """Return the full footprint with its intervals.
 
         Raises:
-            InputError: it cannot be built.
+            InputError: the pipeline cannot be built.
         """
         prepared = self.features.prepared(config.window)
-        # A window is filled row by row in float32 while the one before it is worked on.
+        # The next window is filled row by row in float32 while the previous one is processed.
         buffer = 4 * int(np.prod(prepared.context.shape)) if config.window is not None else 0
         bits = INT8 if config.compression.int8 else FLOAT32
         return footprint(self.profile, self.untrained(config)[1], bits=bits, buffer_bytes=buffer)
 
     def untrained(self, config: PipelineConfig) -> tuple[list[tuple[str, Any]], Graph]:
-        """Return stages fitted on a few samples with a network nobody trained, and their graph.
+        """Return stages fitted on a few samples with an untrained network, and their graph.
 
         Raises:
-            InputError: it cannot be built.
+            InputError: the pipeline cannot be built.
         """
         prepared = self.features.prepared(config.window)
         steps, context = self._fitted(config)
@@ -123,11 +123,11 @@ class Estimator:
     def _estimate(self, config: PipelineConfig) -> Estimate:
         found = self.footprint(config)
         if found.latency_us is None:
-            raise InputError("a program like those that estimates were fitted on", found.notes[0], f"{config.name}")
+            raise InputError("a program within the range of the latency model", found.notes[0], f"{config.name}")
         model = self.untrained(config)[0][-1][1]
         sizes = [(np.shape(array), name) for layer in model.parameters_ for name, array in layer.items()]
         weights = sum(math.prod(shape) for shape, _ in sizes)
-        # int8 weights with int32 biases and a float32 scale a layer, as .tflite and generated C hold them.
+        # int8 weights, int32 biases and one float32 scale per layer, as in .tflite files and generated C.
         layers = sum(bool(layer) for layer in model.parameters_)
         small = sum(math.prod(shape) * (1 if len(shape) > 1 else 4) for shape, _ in sizes) + 4 * layers
         return Estimate(

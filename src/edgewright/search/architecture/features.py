@@ -1,8 +1,8 @@
-"""Samples behind the stages of a point, worked out once for every window, stage and fitted state.
+"""Outputs of the stages of a point, computed once per window, stage and fitted state.
 
-A stage is fitted on the training samples of a fold. Where that gives what another fold gave (a filter, a spectrum, a
-statistic over a noise that is written down learn nothing from rows), its output is that of the other fold, and a part
-of a union is worked out once for all the points that have it.
+A stage is fitted on the training samples of a fold. If its fitted state equals that of another fold (filters and
+spectra learn nothing from rows), the output of the other fold is reused. A part of a union is computed once for all
+points that use it.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from edgewright.training.augment import augmented
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
-# Units left out one at a time up to here; beyond, as many folds of whole units.
+# Maximum number of cross-validation folds: up to this many units, each fold leaves one unit out.
 MOST_FOLDS = 20
-# Fitted stages that are kept.
+# Maximum number of fitted stages in memory.
 MOST_FITS = 512
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The samples of one window.
+    """Samples for one window configuration.
 
     Attributes:
-        problem: with the samples.
-        X: the samples, and after them the changed copies of each, shape (n + copies, ...).
-        origin: number of the sample each row was made from.
-        place: in which copy a row stands: 0 for the samples themselves, then 1, 2, ... of each augmentation.
-        context: what arrives at the first stage.
-        key: names the rows.
+        problem: problem with the samples.
+        X: n samples, followed by their augmented copies, shape (n + augmented, ...).
+        origin: index of the original sample of each row.
+        place: index of the copy of each row: 0 for the samples, then 1, 2, ... over the copies of each augmentation.
+        context: input context of the first stage.
+        key: hash that identifies the rows.
     """
 
     problem: Problem
@@ -59,7 +59,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Rows:
-    """What a network is fitted and judged on in one fold, float32 features or windows with their targets."""
+    """Training and test data of a network in one fold: float32 features or windows with their targets."""
 
     train: Floats
     y_train: Any
@@ -68,13 +68,13 @@ class Rows:
 
 
 class Features:
-    """The samples of every window of a search, and what its stages make of them.
+    """Samples of every window configuration of a search, and the cached outputs of their stages.
 
     Args:
-        config: of the pipeline that is searched; its augmentations are made with the most copies that are tried.
+        config: pipeline of the search; its augmentations run with the maximum number of copies.
         data: path that overrides the one in `[data]`.
-        copies: changed copies of each sample at most, by augmentation.
-        cache: holds what is worked out.
+        copies: maximum number of augmented copies of each sample per augmentation.
+        cache: cache of stage outputs.
     """
 
     def __init__(self, config: PipelineConfig, data: str | None, copies: int, cache: ArrayCache) -> None:
@@ -84,7 +84,7 @@ class Features:
         self._fits: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
     def prepared(self, window: WindowConfig | None) -> Prepared:
-        """Return the samples cut with a window, read once."""
+        """Return the samples for a window configuration; computed once."""
         name = digest(window)
         if name not in self._prepared:
             config = msgspec.structs.replace(self.config, window=window)
@@ -99,7 +99,7 @@ class Features:
         return self._prepared[name]
 
     def folds(self, window: WindowConfig | None, count: int) -> tuple[Fold, ...]:
-        """Yield folds of whole units; `count` 0 leaves one unit out at a time, twenty folds at most."""
+        """Return folds of whole units; `count` 0 leaves one unit out per fold, with at most `MOST_FOLDS` folds."""
         name = (digest(window), count)
         if name not in self._folds:
             problem, seed = self.prepared(window).problem, self.config.seed
@@ -109,10 +109,10 @@ class Features:
         return self._folds[name]
 
     def rows(self, config: PipelineConfig, fold: Fold) -> Rows:
-        """Return what a point's network is fitted and judged on.
+        """Return the training and test data for the network of a point.
 
         Raises:
-            InputError: a stage cannot take what arrives.
+            InputError: a stage does not accept its input.
         """
         made = self.prepared(config.window)
         X, context, key = made.X, made.context, made.key
@@ -124,7 +124,7 @@ class Features:
         return Rows(X[train], y[made.origin[train]], X[fold.test], y[fold.test])
 
     def _wanted(self, config: PipelineConfig, made: Prepared) -> NDArray[np.bool_]:
-        """Return the samples themselves, and of each augmentation as many copies as the point makes."""
+        """Return a mask of the samples and the copies that the augmentations of the point use."""
         wanted: NDArray[np.bool_] = made.place == 0
         for number, table in enumerate(config.training.augment):
             first = 1 + number * self.copies
@@ -132,14 +132,14 @@ class Features:
         return wanted
 
     def _after(self, part: Part, context: Context, key: str, given: _Fitting) -> tuple[Floats, Context, str]:
-        """Return the rows behind one stage, what arrives at the next, and the name of those rows."""
+        """Return the output rows of one stage, the context of the next stage, and the hash of these rows."""
         try:
             estimator = build(part, context)
             if part.kind == "union":
                 X, fitted, name = self._union(part, estimator, key, given)
             else:
                 name, fitted = self._fit(estimator, part.stage.state, key, part.table, given)
-                # Scaling rows takes less time than reading them from a disk.
+                # Preprocessing rows is faster than reading them from disk.
                 cheap = given.X.ndim == 2 and part.kind in listing("edgewright.preprocessing", "STAGE")
                 make = _transforming(fitted, given.X)
                 X = make() if cheap else self.cache.get(name, make)
@@ -151,14 +151,14 @@ class Features:
         return X, next_context(context, fitted, X.shape[1:]), name
 
     def _union(self, part: Part, estimator: Any, key: str, given: _Fitting) -> tuple[Floats, Any, str]:  # noqa: ANN401
-        """Return the parts of a union side by side, each worked out for itself."""
+        """Return the concatenated outputs of the parts of a union, each cached separately."""
         columns, names, fitted_parts = [], [], []
         for (_, one, state), table in zip(estimator.parts, part.table["parts"], strict=True):
             name, fitted = self._fit(one, state, key, table, given)
             columns.append(self.cache.get(name, _transforming(fitted, given.X)))
             names.append(name)
             fitted_parts.append(fitted)
-        # The union itself looks at two rows for the names of its columns; its parts are those above.
+        # The union is fitted on two rows to get its column names; its parts are replaced by the fitted parts above.
         whole = estimator.fit(given.X[given.train[:2]], given.y[given.train[:2]])
         whole.parts_ = fitted_parts
         return np.concatenate(columns, axis=1), whole, digest(names)
@@ -171,7 +171,7 @@ class Features:
         table: object,
         given: _Fitting,
     ) -> tuple[str, Any]:
-        """Return a name for what the fitted stage makes of the rows called `key`, and the stage."""
+        """Return the hash of the fitted stage's output for the rows `key`, and the fitted stage."""
         requested = digest([key, table, given.name])
         if requested not in self._fits:
             fitted = clone(estimator).fit(given.X[given.train], given.y[given.train])
@@ -184,7 +184,7 @@ class Features:
 
 @dataclass(frozen=True)
 class _Fitting:
-    """Rows a stage is fitted on: `train` of the samples that stand first in `X`; `name` stands for `train`."""
+    """Fitting data of a stage: `train` indexes the samples at the start of `X`; `name` is the hash of `train`."""
 
     X: Floats
     y: Any

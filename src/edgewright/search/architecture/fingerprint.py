@@ -1,7 +1,7 @@
-"""What a study is of, judged by contents: a pipeline may be named by another path, a budget be written otherwise.
+"""Identity of a study by content, independent of paths and of the notation of the budget.
 
-Beside the study lies `search.json`, the pipeline as it was searched: it tells what has changed in a pipeline since, and
-points are made from it.
+The file `search.json` next to the study stores the pipeline of the search. It shows later changes of the pipeline, and
+points are built from it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from edgewright.search.architecture.cache import digest
 from edgewright.search.architecture.study import FILE, Identity, Study, read_identity, resume
 
 KEPT = "search.json"
-# So many changes of a pipeline are named.
+# Maximum number of changes of a pipeline that are named.
 MOST_NAMED = 4
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The pipeline that is searched, and the path that overrides the one in `[data]`."""
+class StoredPipeline(msgspec.Struct, frozen=True, kw_only=True):
+    """Stored pipeline of a search, and the path that overrides the one in `[data]`."""
 
     pipeline: PipelineConfig
     data: str | None = None
 
 
-def everywhere(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig, str | None]:
-    """Return the pipeline and its data with paths that are valid in any folder, such as a worker's."""
+def with_absolute_paths(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig, str | None]:
+    """Return the pipeline and its data with absolute paths, which are valid in the folder of any worker."""
     changed: dict[str, Any] = {}
     location, profile = config.data.get("path"), config.device.profile
     if isinstance(location, str) and location:
@@ -43,22 +43,22 @@ def everywhere(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig
 
 
 def identity_of(config: PipelineConfig, profile: Profile, samples: str, **request: Any) -> Identity:  # noqa: ANN401
-    """Return what a study is of.
+    """Return the identity of a study.
 
     Args:
-        config: of the pipeline.
-        profile: of the device.
+        config: pipeline configuration.
+        profile: device profile.
         samples: SHA-256 of the samples.
-        **request: budget, sampler, folds and batch, as of `Identity`.
+        **request: fields `budget`, `sampler`, `folds` and `batch` of `Identity`.
     """
     return Identity(
-        pipeline=config.name, config=digest(placeless(config))[:12], data=samples[:12],
+        pipeline=config.name, config=digest(without_paths(config))[:12], data=samples[:12],
         device=f"{profile.name} {digest(profile)[:8]}", seed=config.seed, **request,
     )  # fmt: skip
 
 
-def placeless(config: PipelineConfig) -> PipelineConfig:
-    """Return the pipeline without the places of its data and device, which a study knows by what is in them."""
+def without_paths(config: PipelineConfig) -> PipelineConfig:
+    """Return the pipeline without the paths of its data and device, whose contents a study hashes instead."""
     return msgspec.structs.replace(
         config,
         data={key: value for key, value in config.data.items() if key != "path"},
@@ -66,23 +66,23 @@ def placeless(config: PipelineConfig) -> PipelineConfig:
     )
 
 
-def keep(folder: Path, config: PipelineConfig, data: str | None) -> None:
-    """Write what points of the study are made from.
+def write_pipeline(folder: Path, config: PipelineConfig, data: str | None) -> None:
+    """Write the pipeline of the study to its folder.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
-    write_atomic(folder / KEPT, msgspec.json.encode(Kept(pipeline=config, data=data)))
+    write_atomic(folder / KEPT, msgspec.json.encode(StoredPipeline(pipeline=config, data=data)))
 
 
-def kept(folder: Path) -> Kept:
-    """Return what points of the study are made from.
+def read_pipeline(folder: Path) -> StoredPipeline:
+    """Read the pipeline of the study from its folder.
 
     Raises:
-        InputError: it is absent or damaged.
+        InputError: the file is absent or damaged.
     """
     try:
-        return msgspec.json.decode((folder / KEPT).read_bytes(), type=Kept)
+        return msgspec.json.decode((folder / KEPT).read_bytes(), type=StoredPipeline)
     except (OSError, msgspec.DecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error).replace("`", "'")
         raise InputError(
@@ -90,26 +90,26 @@ def kept(folder: Path) -> Kept:
         ) from None
 
 
-def go_on(folder: Path, own: Identity, config: PipelineConfig) -> Study:
-    """Return a study that is gone on with.
+def resume_checked(folder: Path, own: Identity, config: PipelineConfig) -> Study:
+    """Open a study to continue it.
 
     Args:
-        folder: of the study.
-        own: what is asked for.
-        config: of the pipeline that is asked for.
+        folder: folder of the study.
+        own: requested identity.
+        config: requested pipeline.
 
     Raises:
-        InputError: there is none, or it is of something else: what differs is named.
+        InputError: there is no study, or it has another identity; the error names the difference.
     """
     found = read_identity(folder)
     same = found.config == own.config
     changed: list[str] = []
     if not same:
         try:
-            changed = changes(kept(folder).pipeline, config)
+            changed = changes(read_pipeline(folder).pipeline, config)
         except InputError:
             changed = ["unknown changes"]
-        # A later version may hash the same pipeline otherwise: contents count.
+        # Another version can hash the same pipeline differently, so the contents decide.
         same = not changed
     if _limits(found.budget) == _limits(own.budget):
         own = msgspec.structs.replace(own, budget=found.budget)
@@ -126,14 +126,14 @@ def go_on(folder: Path, own: Identity, config: PipelineConfig) -> Study:
 
 
 def changes(before: PipelineConfig, now: PipelineConfig) -> list[str]:
-    """Return keys in which pipelines differ, with both values: 'training.epochs (3, now 5)'; places do not count."""
-    old, new = _flat(placeless(before)), _flat(placeless(now))
+    """Return the keys in which pipelines differ with both values: 'training.epochs (3, now 5)'; paths are ignored."""
+    old, new = _flat(without_paths(before)), _flat(without_paths(now))
     differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return [f"{key} ({_short(old, key)}, now {_short(new, key)})" for key in differing]
 
 
 def _flat(config: PipelineConfig) -> dict[str, Any]:
-    """Return values by dotted key, as a person would name them."""
+    """Return the values of a configuration by dotted key."""
     found: dict[str, Any] = {}
 
     def add(value: Any, key: str) -> None:  # noqa: ANN401 - what JSON holds
@@ -149,10 +149,10 @@ def _flat(config: PipelineConfig) -> dict[str, Any]:
 
 
 def _short(values: dict[str, Any], key: str) -> str:
-    text = str(values[key]) if key in values else "not there"
+    text = str(values[key]) if key in values else "not set"
     return text if len(text) <= 30 else f"{text[:29]}…"
 
 
 def _limits(budget: str) -> object:
-    """Return the limits of a budget, however it is written; None are those of the device."""
+    """Return the parsed limits of a budget; None for the limits of the device."""
     return parse_budget(budget) if budget else None

@@ -1,4 +1,4 @@
-"""The pipeline that a point of a search stands for."""
+"""Conversion of a search point to its pipeline."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Point: TypeAlias = dict[str, Value]
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that varies.
+    """One axis of the search space.
 
     Attributes:
-        name: key of a point.
-        choices: values; empty for a range.
-        low, high: of a range, both ends in it.
-        step: of whole numbers; 0 for a range of real numbers, on a logarithmic scale.
+        name: key in a point.
+        choices: allowed values; empty for a range.
+        low, high: bounds of a range, both inclusive.
+        step: step of a range of integers; 0 for a range of real numbers on a logarithmic scale.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Axis:
     step: int = 0
 
     def nearest(self, value: Value) -> Value:
-        """Return the value it may take that is nearest to one that it may not."""
+        """Return the allowed value that is nearest to `value`."""
         if self.choices:
             if value in self.choices:
                 return value
@@ -46,8 +46,8 @@ class Axis:
         inside = min(max(float(value), self.low), self.high)
         return inside if not self.step else int(self.low + round((inside - self.low) / self.step) * self.step)
 
-    def least(self) -> Value:
-        """Return the smallest value, or the first of those that are no numbers."""
+    def minimum(self) -> Value:
+        """Return the smallest value, or the first choice where choices are not numbers."""
         if self.choices:
             numbers = [choice for choice in self.choices if isinstance(choice, int | float)]
             return min(numbers) if len(numbers) == len(self.choices) else self.choices[0]
@@ -63,13 +63,13 @@ def pipeline_of(
     """Return the pipeline of a point.
 
     Args:
-        config: of the pipeline that varies.
-        union: place of the union among its stages and its number of parts; (-1, 0) without one.
-        point: the choices.
-        name: of what is made; that of the pipeline when empty.
+        config: pipeline of the search.
+        union: index of the union among the stages and its number of parts; (-1, 0) without a union.
+        point: value of each axis.
+        name: name of the new pipeline; the name of `config` when empty.
 
     Raises:
-        InputError: a choice of `[search] choices` that the pipeline does not take.
+        InputError: the pipeline does not accept a value of `[search] choices`.
     """
     windows = point.get("input", "features") == "windows"
     training = _training(config, point)
@@ -91,17 +91,17 @@ def pipeline_of(
 
 
 def rebuilt(config: PipelineConfig) -> bool:
-    """Return whether a search may make the hidden layers again, instead of changing their widths alone."""
+    """Return whether a search may replace the hidden layers instead of only changing their widths."""
     return all(layer_of(table).search in ("rows", "free") for table in config.model.layers)
 
 
 def own_bits(config: PipelineConfig) -> int:
-    """Of the weights of the form that the pipeline packages."""
+    """Return the number of bits per weight in the packaged form of the pipeline."""
     return INT8 if config.compression.int8 else FLOAT32
 
 
 def own_widths(config: PipelineConfig) -> list[int]:
-    """Return the width of every layer that has one."""
+    """Return the widths of all layers that have one."""
     return [width for table in config.model.layers if (width := width_of(table)) is not None]
 
 
@@ -123,7 +123,7 @@ def _stages(
         return tuple(stage for stage in stages if stage.get("kind") not in features)
     if f"part.{count}" in point:
         kept = [part for n, part in enumerate(stages[index]["parts"], 1) if point[f"part.{n}"]]
-        # A point without any feature cannot be built; it stands for the first part alone.
+        # A point without any features cannot be built; it uses the first part instead.
         stages[index]["parts"] = kept or [stages[index]["parts"][0]]
     if "select.k" in point:
         next(stage for stage in stages if stage.get("kind") == "select")["k"] = int(point["select.k"])
@@ -131,7 +131,7 @@ def _stages(
 
 
 def _layers(config: PipelineConfig, point: Mapping[str, Value], *, windows: bool) -> tuple[dict[str, Any], ...]:
-    """Return the layers of a point: new ones on rows or on windows, or the pipeline's own with other widths."""
+    """Return the layers of a point: new layers for rows or windows, or the pipeline's own layers with new widths."""
     widths = [int(value) for name, value in sorted(point.items(), key=_by_number) if name.startswith("width.")]
     if not rebuilt(config):
         new = iter(widths)
@@ -143,7 +143,7 @@ def _layers(config: PipelineConfig, point: Mapping[str, Value], *, windows: bool
         moving = {"kernel": int(point.get("kernel", 5)), "stride": 2, "padding": "same"}
         made = [{"kind": layer["kind"], layer_of(layer).width: width, **moving} for width in widths]
         return (*made, {"kind": "global_average_pool"})
-    # Of the layers without weights those that act in training alone are left out.
+    # Layers without weights are kept, except those that act only in training.
     shaping = [dict(table) for table in config.model.layers if width_of(table) is None and not layer_of(table).training]
     return (*shaping[:1], *({"kind": "dense", "units": width, "activation": "relu"} for width in widths))
 

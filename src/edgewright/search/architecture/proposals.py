@@ -1,7 +1,7 @@
-"""The next points of a search: a function of what was found so far, a seed and the number of the batch.
+"""Proposals of a search: a function of the results so far, the seed and the index of the batch.
 
-The sampler lives for one batch. A search that was killed therefore asks for the same points after it has been taken up
-again, and what a sampler has to look through stays bounded however long the search is.
+A new sampler is created for every batch. A resumed search therefore proposes the same points, and the history of the
+sampler stays bounded for long searches.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from edgewright.search.architecture.study import objectives
 from edgewright.search.architecture.trial import Tried
 
 Sampler: TypeAlias = Literal["nsga2", "tpe", "random"]
-# What a sampler looks back on: the best of each size and the latest.
+# Maximum number of trials in the sampler's history: the best trial of each size and the latest trials.
 HISTORY = 120
-# The first points are the pipeline's own with some axes drawn anew: one is seldom built so that half of it may go.
-STARTUP, ANEW = 32, 0.35
-# NSGA-II's parents.
+# The first STARTUP points are the pipeline's own point with each axis redrawn with probability REDRAW_PROBABILITY,
+# because a pipeline rarely works after half of its choices change.
+STARTUP, REDRAW_PROBABILITY = 32, 0.35
+# Population size of NSGA-II.
 POPULATION = 40
-# Under this key Optuna keeps the constraint that a trial may have, and NSGA-II the generation.
+# Keys under which Optuna stores the constraints of a trial, and NSGA-II its generation.
 _CONSTRAINTS, _GENERATION = "constraints", "NSGAIISampler:generation"
 _MOST_VIOLATION = 1e6
 
@@ -41,14 +42,14 @@ _MOST_VIOLATION = 1e6
 def propose(
     space: Space, history: Sequence[Tried], *, seed: int, batch: int, count: int, sampler: Sampler
 ) -> list[Point]:
-    """Return the next points; none is among those it looks back on, where that can be had.
+    """Return the next points, which differ from all points in the history where possible.
 
     Args:
-        space: what varies.
+        space: search space.
         history: all trials so far, in order.
-        seed: of the search.
-        batch: number of the batch.
-        count: of points.
+        seed: seed of the search.
+        batch: index of the batch.
+        count: number of points.
         sampler: 'nsga2', 'tpe' or 'random'.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -62,7 +63,10 @@ def propose(
     for _ in range(8 * count if len(history) < STARTUP and sampler != "random" else 0):
         if len(found) == count:
             return found
-        point = {axis.name: _drawn(axis, rng) if rng.random() < ANEW else space.own()[axis.name] for axis in space.axes}
+        point = {
+            axis.name: _drawn(axis, rng) if rng.random() < REDRAW_PROBABILITY else space.own()[axis.name]
+            for axis in space.axes
+        }
         if space.key(point) not in seen:
             seen.add(space.key(point))
             found.append(point)
@@ -71,7 +75,7 @@ def propose(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         study = optuna.create_study(directions=["minimize"] * 4, sampler=_sampler(sampler, number, len(history)))
-        study.add_trials(_told(axes, remembered))
+        study.add_trials(_optuna_trials(axes, remembered))
         for _ in range(4 * count):
             if len(found) == count:
                 break
@@ -80,7 +84,7 @@ def propose(
                 seen.add(space.key(point))
                 found.append(dict(point))
     while len(found) < count:
-        # A small space is soon tried out: what is left is drawn, again if need be.
+        # A small space is soon exhausted; the remaining points are drawn at random and may repeat.
         found.append({axis.name: _drawn(axis, rng) for axis in space.axes})
     return found
 
@@ -94,7 +98,7 @@ def _sampler(name: Sampler, seed: int, tried: int) -> BaseSampler:
 
 
 def _remembered(history: Sequence[Tried]) -> list[Tried]:
-    """Return the latest trials, and of those before them the ones that no smaller one beats in error."""
+    """Return the latest trials, and the earlier finished ones whose error no smaller trial beats."""
     if len(history) <= HISTORY:
         return list(history)
     earlier = [trial for trial in history[: -HISTORY // 2] if trial.state == "done"]
@@ -102,13 +106,13 @@ def _remembered(history: Sequence[Tried]) -> list[Tried]:
     for trial in sorted(earlier, key=lambda trial: (trial.estimate.flash, trial.error or 0.0, trial.number)):
         if not kept or (trial.error or 0.0) < (kept[-1].error or 0.0):
             kept.append(trial)
-    # The end of the list has the smallest errors.
+    # The last entries have the smallest errors.
     best = kept[-HISTORY // 2 :]
     return sorted([*best, *history[-HISTORY // 2 :]], key=lambda trial: trial.number)
 
 
-def _told(axes: dict[str, BaseDistribution], history: Sequence[Tried]) -> list[FrozenTrial]:
-    """Return trials as Optuna knows them: all of one generation, the next of which is asked for."""
+def _optuna_trials(axes: dict[str, BaseDistribution], history: Sequence[Tried]) -> list[FrozenTrial]:
+    """Return the history as Optuna trials of one generation, so that the sampler creates the next generation."""
     finite = [objectives(trial) for trial in history if trial.error is not None]
     worst = [max((figures[i] for figures in finite), default=1.0) for i in range(4)]
     made = []
@@ -128,7 +132,7 @@ def _told(axes: dict[str, BaseDistribution], history: Sequence[Tried]) -> list[F
 
 
 def _violation(trial: Tried) -> float:
-    """Above 0 where a trial cannot be chosen: beyond the budget by that much, or not to be built or trained."""
+    """Return the constraint violation of a trial: above 0 if it exceeds the budget or cannot be built or trained."""
     if trial.state == "beyond":
         return max(trial.beyond, 1e-9)
     return 100.0 if trial.state in ("impossible", "failed") else 0.0

@@ -1,4 +1,4 @@
-"""The front as a table and as a page with plots."""
+"""Report of the Pareto front as a table and as an HTML page with plots."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from edgewright.training.permutation_test import of_sums, power, probabilities
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Judged points against the best of them.
+    """Comparison of the cross-validated points with the best of them.
 
     Attributes:
         best: number of the trial with the smallest error.
-        enough: number of the trial with the smallest flash that is at most one standard error worse (Breiman et al.,
-            1984), the error being that of the paired difference over units.
-        p: of an exact test against the best, by the number of the trial; empty with many units.
-        power: what such a test can show, in a sentence; empty with many units.
+        enough: number of the trial with the smallest flash whose error is at most one standard error worse (Breiman et
+            al., 1984); the standard error is that of the paired difference over units.
+        p: p-value of an exact test against the best trial, by number of the trial; empty with many units.
+        power: power of this test in one sentence; empty with many units.
     """
 
     best: int
@@ -40,11 +40,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(front: Sequence[Tried], judged: dict[int, TrialScore], task: str) -> Comparison | None:
-    """Compare the judged points of a front; None where fewer than two can be.
+    """Compare the cross-validated points of a front; None where there are fewer than two.
 
     Args:
-        front: the smallest flash first.
-        judged: by the number of the trial.
+        front: trials of the front, smallest flash first.
+        judged: cross-validation scores by number of the trial.
         task: 'classification' or 'regression'.
     """
     able = {trial.number: judged[trial.number] for trial in front if trial.number in judged}
@@ -70,7 +70,7 @@ def compare(front: Sequence[Tried], judged: dict[int, TrialScore], task: str) ->
 
 
 def _behind(one: TrialScore, best: TrialScore, task: str) -> float:
-    """By how many standard errors of the difference one is worse than the best."""
+    """Return by how many standard errors of the difference a point is worse than the best."""
     own, top, counts = (np.array(values) for values in (one.unit_sums, best.unit_sums, best.unit_samples))
 
     def lost(units: NDArray[np.int64]) -> float:
@@ -87,12 +87,12 @@ def _figure(task: str, samples: int) -> Callable[[float], float]:
     return lambda total: total / samples
 
 
-# A column of numbers of trials is no wider.
+# Maximum width in characters of the column with trial numbers.
 MOST_LETTERS = 32
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """A point of the front, as `--json` prints it; bytes, microseconds, shares, numbers of features from 1."""
+    """A point of the front as `--json` prints it: memory in bytes, latency in microseconds, features from 1."""
 
     number: int
     choice: str
@@ -106,7 +106,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search has found; `features` are named in the order of their numbers, `comparison` is of judged points."""
+    """Result of a search; `features` are the names by number, `comparison` covers the cross-validated points."""
 
     study: str
     identity: Identity
@@ -122,7 +122,7 @@ def result(
     folder: str, own: Identity, space: Space, trials: Sequence[Tried], front: Sequence[Tried],
     judged: dict[int, TrialScore], task: str,
 ) -> Result:  # fmt: skip
-    """Return the whole record of a study."""
+    """Return the result of a study."""
     states: dict[str, int] = {}
     for trial in trials:
         states[trial.state] = states.get(trial.state, 0) + 1
@@ -147,13 +147,13 @@ def result(
 
 
 def headings(task: str) -> list[str]:
-    """Of the table."""
+    """Return the headings of the table."""
     error = "RMSE" if task == "regression" else "error"
-    return ["trial", error, "units left out", "flash", "network", "RAM", "latency", "choice"]
+    return ["trial", error, "cross-validated", "flash", "network", "RAM", "latency", "choice"]
 
 
 def rows(found: Result) -> list[list[str]]:
-    """Of the table, the smallest flash first."""
+    """Return the rows of the table, smallest flash first."""
     made = []
     for point in found.front:
         left = (
@@ -170,7 +170,7 @@ def rows(found: Result) -> list[list[str]]:
 
 
 def page(found: Result, task: str) -> str:
-    """Return a page of its own: error against flash, RAM and latency, and the table."""
+    """Return an HTML page with charts of error against flash, RAM and latency, and the table."""
     shown = []
     for name, key, unit in (
         ("flash", "flash", "B"),
@@ -195,19 +195,20 @@ def page(found: Result, task: str) -> str:
 
 
 def comparison_text(found: Result) -> str:
-    """Which judged point is large enough, and what few units can show; empty where none were compared."""
-    told = found.comparison
-    if told is None:
+    """Return a sentence on the smallest sufficient point and the power of the test; empty without a comparison."""
+    comparison = found.comparison
+    if comparison is None:
         return ""
-    enough = f"trial {told.enough} is the smallest that is within one standard error of the best, trial {told.best}"
-    if told.enough == told.best:
-        enough = f"no smaller point than trial {told.best}, the best, is within one standard error of it"
-    exact = f"; p from an exact test against trial {told.best}: {told.power}" if told.power else ""
+    best = comparison.best
+    enough = f"trial {comparison.enough} is the smallest that is within one standard error of the best, trial {best}"
+    if comparison.enough == best:
+        enough = f"no smaller point than trial {best}, the best, is within one standard error of it"
+    exact = f"; p from an exact test against trial {comparison.best}: {comparison.power}" if comparison.power else ""
     return f"In cross-validation over units, {enough}{exact}."
 
 
 def legend(found: Result) -> list[list[str]]:
-    """Return the number of every part of the features, the trials of the front that use it, and what it is."""
+    """Return a row for every feature: its number, the trials of the front that use it, and its name."""
     made = []
     for number, name in enumerate(found.features, 1):
         users = [str(point.number) for point in found.front if number in point.features]
@@ -222,7 +223,7 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> Markup:
     cells = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in head)
     lines = ""
     for *cells_of, last in body:
-        # What a row says in words stands last and is broken into lines, so that it is seen without scrolling.
+        # The last cell holds text and wraps, so that it is visible without scrolling.
         message = f"<td class='say'>{html.escape(last)}</td>"
         lines += "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells_of) + message + "</tr>"
     table = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
@@ -230,7 +231,7 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> Markup:
 
 
 def _lower(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Those that nothing cheaper beats, in order of cost."""
+    """Return the points whose error no cheaper point beats, in order of cost."""
     kept: list[tuple[float, float]] = []
     for x, y in points:
         if not kept or y < kept[-1][1]:

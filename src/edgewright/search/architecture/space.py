@@ -1,4 +1,4 @@
-"""What a search may vary: the axes of a pipeline, and its points."""
+"""Search space: the axes of a pipeline and their points."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from edgewright.schema.config import PipelineConfig, SearchConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.search.architecture.point_pipeline import Axis, Point, Value, own_bits, own_widths, pipeline_of, rebuilt
 
-# Channels and units in steps of four: kernels of the instruction sets that are generated for take four at a time.
+# Channels and units vary in steps of four, because generated SIMD kernels process four values at a time.
 STEP = 4
-# A union with more parts than this would be mostly a search over them.
+# Unions with more parts are not varied, because they would dominate the search.
 MOST_PARTS = 16
 
 
 @dataclass(frozen=True)
 class Space:
-    """All axes of a pipeline, and the way back from a point to a pipeline.
+    """All axes of a pipeline, and the conversion from a point to a pipeline.
 
     Attributes:
-        config: the pipeline that varies.
-        axes: what varies, by name.
-        parts: place of the union among the stages and its number of parts; (-1, 0) without one.
+        config: pipeline of the search.
+        axes: axes of the search.
+        parts: index of the union among the stages and its number of parts; (-1, 0) without a union.
     """
 
     config: PipelineConfig
@@ -32,12 +32,12 @@ class Space:
     parts: tuple[int, int]
 
     def own(self) -> Point:
-        """Return the point nearest to the pipeline as it is written."""
+        """Return the point nearest to the pipeline itself."""
         return {axis.name: axis.nearest(_own(self, axis.name)) for axis in self.axes}
 
     def corners(self) -> tuple[Point, ...]:
-        """Return the smallest points there are: narrowest and shallowest, with each part of the features alone."""
-        smallest: Point = {axis.name: axis.least() for axis in self.axes}
+        """Return the smallest points: minimal widths and depth, with one part of the features each."""
+        smallest: Point = {axis.name: axis.minimum() for axis in self.axes}
         parts = [axis.name for axis in self.axes if axis.name.startswith("part.")]
         singles = [{**smallest, **{name: name == one for name in parts}} for one in parts] or [smallest]
         found: list[Point] = []
@@ -51,7 +51,7 @@ class Space:
         return tuple(found)
 
     def key(self, point: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-        """Return what tells points apart: axes without an effect on a point are left out."""
+        """Return the identity of a point without axes that have no effect on it."""
         dead = set()
         windows = point.get("input", "features") == "windows"
         depth = int(point.get("depth", 99))
@@ -64,19 +64,19 @@ class Space:
         return tuple(sorted((name, value) for name, value in point.items() if name not in dead))
 
     def pipeline(self, point: Mapping[str, Value], name: str = "") -> PipelineConfig:
-        """Return the pipeline of a point, called `name` where one is given.
+        """Return the pipeline of a point, with the name `name` unless it is empty.
 
         Raises:
-            InputError: a choice of `[search] choices` that the pipeline does not take.
+            InputError: the pipeline does not accept a value of `[search] choices`.
         """
         return pipeline_of(self.config, self.parts, point, name)
 
 
 def space_of(config: PipelineConfig) -> Space:
-    """Return what varies: `[search]`, completed by what the pipeline suggests (`docs/search.md`).
+    """Return the search space: `[search]` with defaults derived from the pipeline (`docs/search.md`).
 
     Raises:
-        InputError: a range that is none, or a model that is no network.
+        InputError: a range is invalid, or the model is not a network.
     """
     if config.model.kind != "network":
         raise InputError(
@@ -162,7 +162,7 @@ def _union(config: PipelineConfig) -> tuple[int, int]:
 
 
 def _own(space: Space, name: str) -> Value:
-    """Return what the pipeline has where an axis varies."""
+    """Return the pipeline's own value of an axis."""
     config, (head, _, tail) = space.config, name.partition(".")
     widths = own_widths(config) or [32]
     found: dict[str, Value] = {

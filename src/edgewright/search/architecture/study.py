@@ -1,7 +1,8 @@
-"""A study: a folder with everything a search has found, durable after every batch.
+"""Study: a folder with all results of a search, durable after every batch.
 
-`study.sqlite` holds what the study is of and its trials. A batch is one transaction with `synchronous=FULL`: after a
-kill or a power cut it is there whole or not at all, and the search goes on behind the last one that is.
+The file `study.sqlite` holds the identity of the study and its trials. Each batch is one transaction with
+`synchronous=FULL`: after a kill or a power cut a batch is stored completely or not at all, and the search continues
+after the last stored batch.
 """
 
 from __future__ import annotations
@@ -16,30 +17,30 @@ from edgewright.schema.errors import InputError, OutputError
 from edgewright.search.architecture.trial import FoldError, TrialScore, Tried
 
 RULE = (
-    "after the first fold a trial is stopped when a finished one takes no more flash, RAM and time, and was better on "
-    "that fold by more than a standard error"
+    "a trial stops after its first fold if a finished trial needs no more flash, RAM and latency and its error on that "
+    "fold is lower by more than one standard error"
 )
 
 
 def combined(folds: Sequence[FoldError], task: str) -> float:
-    """Return the error over folds: share of wrong classes, or root mean squared error."""
+    """Return the error over folds: error rate, or root mean squared error."""
     mean = sum(fold.mean * fold.samples for fold in folds) / sum(fold.samples for fold in folds)
     return float(mean**0.5) if task == "regression" else float(mean)
 
 
 def objectives(trial: Tried) -> tuple[float, float, float, float]:
-    """Error, flash, RAM and latency, each the smaller the better."""
+    """Return error, flash, RAM and latency; smaller is better for each."""
     error = float("inf") if trial.error is None else trial.error
     return error, trial.estimate.flash, trial.estimate.ram, trial.estimate.latency_us
 
 
 def beats(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Return whether `a` is nowhere worse and somewhere better."""
+    """Return whether `a` Pareto-dominates `b`."""
     return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
 
 
 def front_of(trials: Sequence[Tried]) -> list[Tried]:
-    """Finished trials that no other finished trial beats, the smallest flash first; of equals the earlier one."""
+    """Return the Pareto front of the finished trials, smallest flash first; of equal trials only the first."""
     done = [trial for trial in trials if trial.state == "done"]
     figures = [objectives(trial) for trial in done]
     kept = []
@@ -50,7 +51,7 @@ def front_of(trials: Sequence[Tried]) -> list[Tried]:
 
 
 def stopped_by(first: FoldError, own: Tried, done: Sequence[Tried]) -> Tried | None:
-    """Return the finished trial that stops one after its first fold, by `RULE`."""
+    """Return a finished trial that stops the trial `own` after its first fold by `RULE`; None where there is none."""
     costs = objectives(own)[1:]
     for other in done:
         cheaper = all(x <= y for x, y in zip(objectives(other)[1:], costs, strict=True))
@@ -60,7 +61,7 @@ def stopped_by(first: FoldError, own: Tried, done: Sequence[Tried]) -> Tried | N
 
 
 def spread_over(front: Sequence[Tried], maximum: int) -> list[Tried]:
-    """At most `maximum` points of a front, the best of each stretch of flash among them."""
+    """Return at most `maximum` points of a front: the best point of each section in order of flash."""
     if len(front) <= maximum:
         return list(front)
     chosen = []
@@ -75,15 +76,15 @@ FILE = "study.sqlite"
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What a study is of; it is gone on with only under the same.
+    """Identity of a study; a study can be resumed only with the same identity.
 
     Attributes:
-        version: of the format.
-        pipeline: its name; `config` hashes the whole of it.
-        config, data: hashes.
-        device: name of the profile, and its hash.
-        budget: as it was written.
-        seed, sampler, folds, batch: of the search.
+        version: version of the format.
+        pipeline: name of the pipeline.
+        config, data: hashes of the pipeline and of the samples.
+        device: name and hash of the profile.
+        budget: budget as given by the user.
+        seed, sampler, folds, batch: settings of the search.
     """
 
     version: int = VERSION
@@ -105,12 +106,12 @@ _WORDS = {
 
 
 class Study:
-    """The trials of a search in a folder.
+    """Trials of a search in a folder.
 
     Args:
-        folder: of the study.
-        connection: to its file.
-        identity: what it is of.
+        folder: folder of the study.
+        connection: connection to the SQLite file.
+        identity: identity of the study.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, identity: Identity) -> None:
@@ -118,32 +119,32 @@ class Study:
         self._connection = connection
 
     def trials(self) -> list[Tried]:
-        """All trials, in order."""
+        """Return all trials in order."""
         rows = self._connection.execute("SELECT record FROM trials ORDER BY number").fetchall()
         return [msgspec.json.decode(row[0], type=Tried) for row in rows]
 
     def judged(self) -> dict[int, TrialScore]:
-        """Return what was judged by leaving units out, by the number of the trial."""
+        """Return the cross-validation scores by number of the trial."""
         rows = self._connection.execute("SELECT number, record FROM judged").fetchall()
         return {number: msgspec.json.decode(record, type=TrialScore) for number, record in rows}
 
     def add(self, trials: Sequence[Tried]) -> None:
-        """Keep a batch, whole.
+        """Store a batch in one transaction.
 
         Raises:
-            OutputError: the disk is full or does not answer; what was kept before stands.
+            OutputError: the write failed, for example on a full disk; earlier batches stay stored.
         """
         rows = [(trial.number, msgspec.json.encode(trial)) for trial in trials]
         self._write("INSERT INTO trials (number, record) VALUES (?, ?)", rows)
 
     def add_judged(self, number: int, judged: TrialScore) -> None:
-        """Keep what a trial was judged."""
+        """Store the cross-validation score of a trial."""
         self._write(
             "INSERT OR REPLACE INTO judged (number, record) VALUES (?, ?)", [(number, msgspec.json.encode(judged))]
         )
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def _write(self, statement: str, rows: Sequence[tuple[int, bytes]]) -> None:
@@ -155,11 +156,11 @@ class Study:
 
 
 def create(folder: Path, identity: Identity) -> Study:
-    """Return a new study in a folder of its own.
+    """Create a study in a folder.
 
     Raises:
-        InputError: the folder holds a study.
-        OutputError: it cannot be written.
+        InputError: the folder already holds a study.
+        OutputError: the study cannot be written.
     """
     connection = None
     if (folder / FILE).exists():
@@ -184,16 +185,16 @@ def create(folder: Path, identity: Identity) -> Study:
 
 
 def resume(folder: Path, identity: Identity) -> Study:
-    """Return a study that is gone on with.
+    """Open a study with the same identity to continue it.
 
     Raises:
-        InputError: there is none, or it is of another pipeline, data, device, budget, seed or format.
+        InputError: there is no study, or its identity or format differs.
     """
     found = read_identity(folder)
     for key, word in _WORDS.items():
         theirs, ours = getattr(found, key), getattr(identity, key)
         if theirs != ours:
-            # Hashes tell nobody anything.
+            # Hashes are meaningless to users, so the error does not show them.
             named = key not in ("data", "config")
             raise InputError(
                 f"a study of the {word} {ours!r}" if named else f"a study of the same {word}",
@@ -204,10 +205,10 @@ def resume(folder: Path, identity: Identity) -> Study:
 
 
 def open_study(folder: Path) -> Study:
-    """Return a study that exists.
+    """Open an existing study.
 
     Raises:
-        InputError: there is none, or it is damaged or of a newer format.
+        InputError: there is no study, or it is damaged or of a newer format.
     """
     identity = read_identity(folder)
     connection = sqlite3.connect(folder / FILE)
@@ -216,7 +217,7 @@ def open_study(folder: Path) -> Study:
 
 
 def read_identity(folder: Path) -> Identity:
-    """Return what a study is of.
+    """Read the identity of a study.
 
     Raises:
         InputError: there is no study, or it is damaged or of a newer format.

@@ -1,4 +1,4 @@
-"""The network of a point, trained, and what it answers."""
+"""Training of the network of a point, and its predictions and errors."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from edgewright.training.padded import fit_padded
 from edgewright.training.rows import ArrayRows
 
 Floats = NDArray[np.float32]
-# Inputs are filled up with zeros to a multiple of this, so that points with other features share a program.
+# Inputs are zero-padded to a multiple of this, so that points with different features share a compiled program.
 INPUTS = 64
 
 
 def train_one(config: PipelineConfig, rows: Rows, task: str) -> Any:  # noqa: ANN401 - any network
-    """Return the fitted network of a pipeline; None where its loss was no number.
+    """Train the network of a pipeline; return None where the loss is not finite.
 
-    Dense networks with ReLU go through padded programs, others are trained as they are.
+    Dense networks with ReLU are trained in padded programs, others without padding.
 
     Args:
-        config: of the pipeline.
-        rows: of a fold.
+        config: pipeline configuration.
+        rows: training and test data of a fold.
         task: 'classification' or 'regression'.
     """
     if dense(config.model.layers) and rows.train.ndim == 2:
@@ -45,12 +45,12 @@ def train_one(config: PipelineConfig, rows: Rows, task: str) -> Any:  # noqa: AN
 
 
 def dense(layers: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether a network can be trained in a padded program: dense layers with ReLU alone."""
+    """Return whether a network can be trained in a padded program: it has only dense layers with ReLU."""
     return all(layer.get("kind") == "dense" and layer.get("activation", "relu") == "relu" for layer in layers)
 
 
 def _padded(model: Any, rows: Rows, task: str) -> Any:  # noqa: ANN401 - any network
-    """Return a dense network trained in a padded program; None where it left the numbers."""
+    """Train a dense network in a padded program; return None where training fails."""
     inputs, count = rows.train.shape[1], len(rows.train)
     middle, spread, classes = 0.0, 1.0, None
     if task == "regression":
@@ -68,7 +68,7 @@ def _padded(model: Any, rows: Rows, task: str) -> Any:  # noqa: ANN401 - any net
     missing = -inputs % INPUTS
     start[0]["weights"] = np.pad(start[0]["weights"], ((0, missing), (0, 0)))
     X = np.pad(rows.train, ((0, 0), (0, missing)))
-    # Nobody watches while a fold is trained, so nothing can be stopped.
+    # A fold has no validation samples, so early stopping is off.
     settings = replace(model.settings(loss), patience=0)
     try:
         result = fit_padded(start, Sampled(ArrayRows(X), targets, weights), settings)
@@ -84,7 +84,7 @@ def _padded(model: Any, rows: Rows, task: str) -> Any:  # noqa: ANN401 - any net
 
 
 def answers(model: Any, X: Floats) -> Floats:  # noqa: ANN401 - any network
-    """Raw outputs, shape (n, k): dense networks by NumPy, which compiles nothing."""
+    """Return raw outputs, shape (n, k); dense networks run in NumPy, which needs no compilation."""
     if X.ndim == 2 and dense(model.layers):
         for number, layer in enumerate(model.parameters_):
             X = X @ layer["weights"] + layer["bias"]
@@ -96,12 +96,12 @@ def answers(model: Any, X: Floats) -> Floats:  # noqa: ANN401 - any network
 
 
 def errors_of(model: Any, rows: Rows, task: str) -> NDArray[np.float64]:  # noqa: ANN401 - any network
-    """Of each sample that judges, shape (n,): 1 where the class is wrong, or the squared error of a number."""
+    """Return the error of each test sample, shape (n,): 1 for a wrong class and 0 otherwise, or the squared error."""
     return errors_in(answers(model, rows.test), getattr(model, "classes_", None), rows.y_test, task)
 
 
 def errors_in(raw: Floats, classes: NDArray[Any] | None, truth: Any, task: str) -> NDArray[np.float64]:  # noqa: ANN401
-    """Compute the errors from raw outputs."""
+    """Return the error of each sample from raw outputs, shape (n,)."""
     if task == "regression" or classes is None:
         return np.square(raw[:, 0].astype(np.float64) - np.asarray(truth, np.float64))
     chosen = (raw[:, 0] > 0).astype(np.int64) if raw.shape[1] == 1 else np.argmax(raw, axis=1)

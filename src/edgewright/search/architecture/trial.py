@@ -1,4 +1,4 @@
-"""The work that an engine does: points trained on some folds of the samples, and how wrong each was."""
+"""Work of an engine: trains points on folds of the samples and returns their errors."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from edgewright.search.architecture.features import Features, Rows
 from edgewright.search.architecture.training import answers, errors_in, errors_of, train_one
 from edgewright.training.metrics import SHARE, group_interval
 
-TRY, JUDGE = "edgewright.search.architecture.trial:try_out", "edgewright.search.architecture.trial:judge"
-# Training samples on which ranges of activations are watched, as in a run.
+TRY, JUDGE = "edgewright.search.architecture.trial:train_batch", "edgewright.search.architecture.trial:judge"
+# Number of training samples for the calibration of activation ranges, as in a run.
 CALIBRATION = 2048
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """What all batches of a search need.
+    """Data that all batches of a search need.
 
     Attributes:
-        config: of the pipeline that is searched.
+        config: pipeline of the search.
         data: path that overrides the one in `[data]`.
-        copies: changed copies of a sample at most.
-        folds: while searching.
-        cache: folder for arrays that were worked out; where it cannot be made, a temporary one is.
+        copies: maximum number of augmented copies of a sample.
+        folds: number of folds during the search.
+        cache: folder for cached arrays; a temporary folder replaces it on a machine without its parent folder.
     """
 
     config: PipelineConfig
@@ -45,14 +45,14 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Pipelines of some points, and the folds they are tried on."""
+    """Pipelines of some points, and the indices of the folds to train on."""
 
     configs: tuple[PipelineConfig, ...]
     folds: tuple[int, ...] = ()
 
 
 class FoldError(msgspec.Struct, frozen=True, kw_only=True):
-    """How wrong a network was in a fold: mean over its samples of 0 or 1 (of squared errors), spread and number."""
+    """Error of a network on a fold: mean over its test samples, standard error of the mean, and number of samples."""
 
     mean: float
     spread: float
@@ -60,16 +60,17 @@ class FoldError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrialScore(msgspec.Struct, frozen=True, kw_only=True):
-    """A point judged by leaving units out, in the form that is packaged.
+    """Cross-validation score of a point over whole units, in the packaged form.
 
     Attributes:
-        error: share of wrong classes, or root mean squared error.
-        low, high: 95 % interval of the error over whole units, and `method` how it was computed.
-        macro_f1: of a classification.
-        units: how many were left out.
-        samples: how many were answered.
-        unit_sums: wrong classes or squared errors of each unit, and `unit_samples` how many it has; empty in studies
-            of earlier versions.
+        error: error rate, or root mean squared error.
+        low, high: 95 % CI of the error over whole units.
+        method: how the interval was computed.
+        macro_f1: macro-F1 of a classification; None for a regression.
+        units: number of units.
+        samples: number of samples.
+        unit_sums: number of wrong answers, or sum of squared errors, of each unit; empty in older studies.
+        unit_samples: number of samples of each unit; empty in older studies.
     """
 
     error: float
@@ -84,18 +85,18 @@ class TrialScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A trial.
+    """A trial of a search.
 
     Attributes:
-        number: from 0.
-        batch: in which it was asked for.
-        point: the choices.
-        estimate: what it takes of the device.
+        number: number of the trial, from 0.
+        batch: index of the batch that proposed it.
+        point: value of each axis.
+        estimate: estimated cost on the device.
         state: 'done'; 'stopped' after the first fold; 'beyond' the budget; 'impossible' to build; 'failed' in training.
-        beyond: sum of relative excesses over the budget.
-        folds: errors, by fold.
-        error: over the folds; of the first alone where it was stopped there.
-        reason: why it was not finished.
+        beyond: sum of the relative excesses over the budget.
+        folds: error of each fold.
+        error: error over all folds; of the first fold only where the trial was stopped.
+        reason: why the trial did not finish.
     """
 
     number: int
@@ -111,29 +112,29 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=2)
 def features_of(shared: bytes) -> Features:
-    """Return the samples of a search, read once a process."""
-    asked = msgspec.json.decode(shared, type=Shared)
-    folder: Path | None = Path(asked.cache) if asked.cache else None
-    if folder is not None and not folder.parent.is_dir():  # a worker on another machine
+    """Return the samples of a search; read once per process."""
+    request = msgspec.json.decode(shared, type=Shared)
+    folder: Path | None = Path(request.cache) if request.cache else None
+    if folder is not None and not folder.parent.is_dir():  # this worker runs on another machine
         folder = Path(tempfile.gettempdir()) / "edgewright-search" / folder.parent.name
-    return Features(asked.config, asked.data, asked.copies, ArrayCache(folder))
+    return Features(request.config, request.data, request.copies, ArrayCache(folder))
 
 
-def try_out(shared: bytes, batch: bytes) -> bytes:
-    """Train every pipeline of a batch on every fold asked for; a failed one has no errors.
+def train_batch(shared: bytes, batch: bytes) -> bytes:
+    """Train every pipeline of a batch on every requested fold; a failed training adds no error.
 
     Args:
         shared: a `Shared` as JSON.
         batch: a `Batch` as JSON.
 
     Returns:
-        As JSON, for each pipeline a list of `FoldError`.
+        JSON with a list of `FoldError` for each pipeline.
     """
-    features, asked = features_of(shared), msgspec.json.decode(batch, type=Batch)
+    features, request = features_of(shared), msgspec.json.decode(batch, type=Batch)
     count = msgspec.json.decode(shared, type=Shared).folds
-    found: list[list[FoldError]] = [[] for _ in asked.configs]
-    for fold in asked.folds:
-        for index, config in enumerate(asked.configs):
+    found: list[list[FoldError]] = [[] for _ in request.configs]
+    for fold in request.folds:
+        for index, config in enumerate(request.configs):
             task = features.prepared(config.window).problem.task
             rows = features.rows(config, features.folds(config.window, count)[fold])
             model = train_one(config, rows, task)
@@ -146,13 +147,13 @@ def try_out(shared: bytes, batch: bytes) -> bytes:
 
 
 def judge(shared: bytes, batch: bytes) -> bytes:
-    """Judge the pipelines of a batch by leaving units out, in the form that a run packages.
+    """Cross-validate the pipelines of a batch over units, in the form that a run packages.
 
     Returns:
-        As JSON, for each pipeline a `TrialScore`, or None where its training failed.
+        JSON with a `TrialScore` for each pipeline, or null where its training failed.
     """
-    features, asked = features_of(shared), msgspec.json.decode(batch, type=Batch)
-    return msgspec.json.encode([_judged(features, config) for config in asked.configs])
+    features, request = features_of(shared), msgspec.json.decode(batch, type=Batch)
+    return msgspec.json.encode([_judged(features, config) for config in request.configs])
 
 
 def _judged(features: Features, config: PipelineConfig) -> TrialScore | None:
@@ -188,7 +189,7 @@ def _judged(features: Features, config: PipelineConfig) -> TrialScore | None:
 
 
 def _packaged(model: object, rows: Rows, config: PipelineConfig) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Raw outputs of the int8 network, as generated C answers."""
+    """Return the raw outputs of the int8 network, which equal those of the generated C code."""
     places = np.random.default_rng(config.seed).permutation(len(rows.train))[:CALIBRATION]
     graph, _ = alone(model)  # type: ignore[arg-type]
     own = config.compression

@@ -1,1 +1,1 @@
-"""Learning curves: what more data or a larger model is worth, said before it is paid for."""
+"""Learning curves: predict the gain from more data or a larger model before paying for it."""

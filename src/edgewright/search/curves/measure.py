@@ -1,4 +1,4 @@
-"""Measures errors at growing sizes, lets a power law say the next, and where asked measures that too."""
+"""Measure errors at increasing training sizes, extrapolate with a power law, and optionally check the prediction."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Protocol
 
 import msgspec
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.core.versioned_json import decode_versioned
 from edgewright.pipeline.duration_estimate import Ahead, told_by_first
 from edgewright.schema.curve import CURVE_VERSION, CurvePoint, CurveRecord, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
-from edgewright.search.curves.noise import LEVEL, METHOD, law_of, promised, why_unanswerable
+from edgewright.search.curves.noise import LEVEL, METHOD, law_of, predict_interval, uncertainty_reason
 from edgewright.search.curves.verdict import verdict
 
 
 def read_curves(path: Path) -> Curves:
-    """Return the record in a file.
+    """Read a record of learning curves from a file.
 
     Raises:
-        InputError: it is none, or a newer Edgewright's.
+        InputError: the file is not such a record, or a newer Edgewright wrote it.
     """
     try:
         content = path.read_bytes()
@@ -39,15 +39,15 @@ def read_curves(path: Path) -> Curves:
 
 
 def comparable(before: Curves, fingerprint: str, size: float) -> None:
-    """Whether an earlier record may be held against what is measured now; can be asked before anything is trained.
+    """Check that an earlier record can be compared with the current data; needs no training.
 
     Args:
-        before: the earlier record.
-        fingerprint: of data, model and metric now.
-        size: samples of the whole now.
+        before: earlier record.
+        fingerprint: current fingerprint of data, model and metric.
+        size: current number of training samples.
 
     Raises:
-        InputError: they are not of the same thing, or there is not more data now.
+        InputError: data, model or metric differ, or there are less than 5 % more samples now.
     """
     if before.fingerprint != fingerprint:
         raise InputError(
@@ -61,20 +61,20 @@ def comparable(before: Curves, fingerprint: str, size: float) -> None:
         )
 
 
-def came_true(before: Curves, now: Curves) -> Curves:
-    """Return the earlier record with its prediction of the size that is measured now.
+def compare_with_prediction(before: Curves, now: Curves) -> Curves:
+    """Return the earlier record with its prediction for the current size and the error measured there.
 
     Raises:
-        InputError: they are not of the same thing, or the later has not more data.
+        InputError: data, model or metric differ, or the later record has less than 5 % more samples.
     """
     size, error = now.data.points[-1].size, now.data.points[-1].mean
     comparable(before, now.fingerprint, size)
-    interval = promised(law_of(before.data.points), size)
+    interval = predict_interval(law_of(before.data.points), size)
     here = float(np.mean(before.data.points[-1].errors))
     wrong = before.data.points[-1].mean * before.judges if before.judges else None
     data = msgspec.structs.replace(
         before.data,
-        unanswerable=why_unanswerable(interval, wrong),
+        unanswerable=uncertainty_reason(interval, wrong),
         at=size,
         predicted=interval,
         gain=Interval(value=here - interval.value, low=here - interval.high, high=here - interval.low, method=METHOD),
@@ -84,20 +84,20 @@ def came_true(before: Curves, now: Curves) -> Curves:
 
 
 class Learner(Protocol):
-    """Something that can be trained on a part of its data and judged on what stays out.
+    """A model that can be trained on a subset of its data and evaluated on held-out samples.
 
     Attributes:
-        name: of the data.
-        model: what is trained, in words.
-        error: what `judge` gives, in words: 'error rate', 'root mean squared error'.
-        share: whether that is a share of one.
-        unit: what a subset keeps whole.
-        samples: training samples of the whole, the mean over folds.
-        pieces: wholes that a subset is drawn from; in the fold that has fewest.
-        draws: factor on how often each size is drawn; less for what takes long to train.
-        scalable: whether `width` has a meaning.
-        judges: samples that judge, where the error is the share of them that is wrong; 0 where it is not.
-        fingerprint: of data, model and metric.
+        name: name of the data.
+        model: description of the model.
+        error: description of the result of `judge`: 'error rate', 'root mean squared error'.
+        share: whether the error is a fraction in 0..1.
+        unit: unit that a subset keeps whole, such as 'group' or 'row'.
+        samples: number of training samples in the full data, that of the smallest fold.
+        pieces: number of pieces that subsets are drawn from, in the fold with the fewest.
+        draws: factor on the number of draws per size; below 1 for models that train slowly.
+        scalable: whether `width` has an effect.
+        judges: number of test samples where the error is an error rate; 0 otherwise.
+        fingerprint: hash of data, model and metric.
     """
 
     name: str
@@ -113,42 +113,43 @@ class Learner(Protocol):
     fingerprint: str
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
-        """Measure the error of a model trained on a part of the data, on samples that no training sees.
+        """Train on a subset of the data and return the error on held-out samples.
 
         Args:
-            share: of the whole; drawn anew for every `repeat`, in whole pieces but for the last, smaller ones within
-                larger ones.
-            repeat: number of the draw and of the model's seed.
-            pool: share of the whole that subsets are drawn from; it is the same for every repeat.
+            share: fraction of the full data. Each `repeat` draws a new subset of whole pieces, of which only the last
+                is cut. Within one repeat, smaller subsets are parts of larger ones.
+            repeat: index of the draw; also selects the seed of the model.
+            pool: fraction of the full data that subsets are drawn from; the same for every repeat.
             width: factor on the width of every hidden layer.
         """
 
     def parameters(self, width: float) -> int:
-        """Return parameters of the model at a width."""
+        """Return the number of model parameters at a width factor."""
 
 
-Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-# A single training is said to lie within so many deviations of the mean over seeds: nine of ten do.
-_NINE_OF_TEN = 1.645
-# Shares of what there is, and how often each is drawn; of the whole there is one draw, and its repeats are seeds.
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+# 90 % of a normal distribution lies within this many standard deviations of the mean.
+_Z_90 = 1.645
+# Fractions of the available data and the number of draws of each; repeats of the full data differ only by seed.
 SHARES = ((1 / 32, 12), (1 / 16, 12), (1 / 8, 12), (1 / 4, 10), (1 / 2, 8), (1.0, 4))
-# Few people or days give few sizes of whole ones; these are then taken closer together.
-FEW = 32
-CLOSER = ((1 / 8, 12), (0.177, 12), (1 / 4, 12), (0.354, 10), (1 / 2, 10), (0.707, 8), (1.0, 4))
+# Fewer than MIN_PIECES pieces (people, days) allow few different sizes, so DENSE_SHARES spaces the fractions more
+# closely.
+MIN_PIECES = 32
+DENSE_SHARES = ((1 / 8, 12), (0.177, 12), (1 / 4, 12), (0.354, 10), (1 / 2, 10), (0.707, 8), (1.0, 4))
 WIDTHS = ((0.25, 3), (0.5, 3), (1.0, 3), (2.0, 2))
-# Fewer samples than this teach nothing, and their errors say nothing of larger parts.
+# With fewer training samples the error says nothing about larger subsets.
 FEWEST = 16
 
 
 @dataclass(frozen=True)
 class CurveRequest:
-    """What curves are told.
+    """Options of a learning curve measurement.
 
     Attributes:
-        times: size that is predicted, in what there is.
-        pool: share of the data that may be used; less is for checking the method itself.
-        check: measure the whole afterwards, where the pool is less.
-        parameters: the curve against parameters too, where the model has a width.
+        times: predicted size as a multiple of the data in the pool.
+        pool: fraction of the data that may be used; below 1 to check the method itself.
+        check: also measure the predicted size, where the data outside the pool suffices.
+        parameters: also measure the curve against parameters, where the model has a width.
     """
 
     times: float = 2.0
@@ -157,22 +158,22 @@ class CurveRequest:
     parameters: bool = True
 
 
-def measure(learner: Learner, request: CurveRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Curves:
-    """Both curves of a learner.
+def measure(learner: Learner, request: CurveRequest, progress: Progress, ahead: Ahead = lambda _: None) -> Curves:
+    """Measure the curves of a learner against data and, on request, against parameters.
 
     Args:
-        learner: trains and judges.
-        request: what is told.
-        doing: shows progress.
-        ahead: told what long work takes, by its first part.
+        learner: trains and evaluates the model.
+        request: options of the measurement.
+        progress: shows progress.
+        ahead: receives the duration estimate of long work after its first part.
 
     Raises:
-        InputError: too little data for three sizes, or no error that could fall.
+        InputError: the data is too small for three sizes, or the error is already zero.
     """
     started = time.process_time()
     with threadpool_limits(1):
-        data = _data(learner, request, doing, ahead)
-        parameters = _parameters(learner, doing) if request.parameters and learner.scalable else None
+        data = _data(learner, request, progress, ahead)
+        parameters = _parameters(learner, progress) if request.parameters and learner.scalable else None
     made = Curves(
         name=learner.name,
         model=learner.model,
@@ -189,14 +190,14 @@ def measure(learner: Learner, request: CurveRequest, doing: Doing, ahead: Ahead 
 
 
 def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
-    """Return shares that are worth training on, with their repeats, smallest first.
+    """Return the fractions to train on with their repeats, smallest first.
 
-    Each has enough samples, at least a whole piece, and another number of pieces than the next.
+    Each fraction has enough samples, at least one whole piece, and a different number of pieces from all others.
     """
     made: list[tuple[float, int]] = []
     seen: set[int] = set()
     there = pool * learner.pieces
-    for share, repeats in reversed(SHARES if there >= FEW else CLOSER):
+    for share, repeats in reversed(SHARES if there >= MIN_PIECES else DENSE_SHARES):
         pieces = round(share * there)
         if share * pool * learner.samples < FEWEST or pieces < 1 or pieces in seen:
             continue
@@ -213,13 +214,13 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
     return made
 
 
-def _data(learner: Learner, request: CurveRequest, doing: Doing, ahead: Ahead) -> CurveRecord:
+def _data(learner: Learner, request: CurveRequest, progress: Progress, ahead: Ahead) -> CurveRecord:
     shares = shares_of(learner, request.pool)
     points: list[CurvePoint] = []
     total = sum(repeats for _, repeats in shares)
-    with doing("Parts of the data", total) as advance:
-        # Every size gets as many steps of training, and takes as long.
-        advance = told_by_first(advance, ahead, "The curve over parts of the data", total)
+    with progress("Training on subsets of the data", total) as advance:
+        # Every size trains for the same number of steps, so every size takes about as long.
+        advance = told_by_first(advance, ahead, "Training on subsets of the data", total)
         for share, repeats in shares:
             errors = _repeated(learner, share, repeats, request.pool, advance)
             points.append(CurvePoint(size=share * learner.samples, errors=errors))
@@ -227,7 +228,7 @@ def _data(learner: Learner, request: CurveRequest, doing: Doing, ahead: Ahead) -
     measured = None
     if request.check and wanted <= 1.0:
         repeats = len(points[-1].errors)
-        with doing("The size that was predicted", repeats) as advance:
+        with progress("Measuring the predicted size", repeats) as advance:
             measured = float(np.mean(_repeated(learner, wanted, repeats, 1.0, advance)))
     return record_of(points, wanted * learner.samples, measured, judges=learner.judges)
 
@@ -235,7 +236,7 @@ def _data(learner: Learner, request: CurveRequest, doing: Doing, ahead: Ahead) -
 def _repeated(
     learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]
 ) -> tuple[float, ...]:
-    """Return errors of some draws; of the whole pool one is enough where the model has nothing random."""
+    """Return the error of each draw; for the full pool, stop early where two repeats of the model are identical."""
     errors: list[float] = []
     for repeat in range(repeats):
         errors.append(learner.judge(share, repeat, pool=pool))
@@ -246,9 +247,9 @@ def _repeated(
     return tuple(errors)
 
 
-def _parameters(learner: Learner, doing: Doing) -> CurveRecord | None:
+def _parameters(learner: Learner, progress: Progress) -> CurveRecord | None:
     points: list[CurvePoint] = []
-    with doing("Widths of the network", sum(repeats for _, repeats in WIDTHS)) as advance:
+    with progress("Training network widths", sum(repeats for _, repeats in WIDTHS)) as advance:
         for width, repeats in WIDTHS:
             count = learner.parameters(width)
             errors = []
@@ -265,20 +266,20 @@ def _parameters(learner: Learner, doing: Doing) -> CurveRecord | None:
 def record_of(
     points: Sequence[CurvePoint], at: float, measured: float | None, base: float | None = None, *, judges: int = 0
 ) -> CurveRecord:
-    """Return the law of some points, and what it says of a size.
+    """Fit a power law to measured points and predict the error at one size.
 
     Args:
-        points: measured.
-        at: size that is asked about.
-        measured: the error there, where that is known.
-        base: size from which the gain counts; the largest measured when None.
-        judges: samples that judge, where errors are shares of them; 0 where they are not.
+        points: measured points.
+        at: size to predict.
+        measured: measured error at that size, if known.
+        base: size relative to which the gain is computed; the largest measured size when None.
+        judges: number of test samples where errors are error rates; 0 otherwise.
 
     Raises:
-        InputError: an error of nothing, or fewer than three sizes.
+        InputError: an error is zero, or there are fewer than three sizes.
     """
     law = law_of(points)
-    interval, here = promised(law, at), promised(law, base or law.last, measured=False)
+    interval, here = predict_interval(law, at), predict_interval(law, base or law.last, measured=False)
     low, high = law.exponents(LEVEL)
     largest = max(points, key=lambda point: point.size)
     return CurveRecord(
@@ -293,7 +294,7 @@ def record_of(
             high=here.value - interval.low,
             method=METHOD,
         ),
-        single=_NINE_OF_TEN * float(np.std(largest.errors, ddof=1)) if len(largest.errors) > 1 else 0.0,
-        unanswerable=why_unanswerable(interval, largest.mean * judges if judges else None),
+        single=_Z_90 * float(np.std(largest.errors, ddof=1)) if len(largest.errors) > 1 else 0.0,
+        unanswerable=uncertainty_reason(interval, largest.mean * judges if judges else None),
         measured=measured,
     )

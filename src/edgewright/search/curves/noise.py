@@ -1,4 +1,4 @@
-"""How sure the points of a learning curve are, judged by how much one draw of the data differs from another."""
+"""Uncertainty of the points of a learning curve, estimated from the variance between draws of the data."""
 
 from __future__ import annotations
 
@@ -13,63 +13,67 @@ from edgewright.schema.trace import Interval
 from edgewright.training.power_law import PowerLaw, fit_power_law
 
 LEVEL = 0.8
-# Intervals of the weighed laws, widened until 80 of 100 held on other curves: the quantile that split conformal
-# prediction owes, of 32 predictions on five other sets of data (docs/adr/0045-learning-curves.md).
-WIDER = 1.18
+# Factor that widens the intervals of the weighted power laws to 80 % coverage: the split conformal quantile of 32
+# predictions on five other data sets (docs/adr/0045-learning-curves.md).
+INTERVAL_FACTOR = 1.18
 METHOD = "weighted power laws, 80 %, widened to match other measured curves"
-# An answer that leaves a third of the error open decides nothing.
-WIDEST = 1 / 3
-# So many wrong answers know their own error rate to within a third: 2 * 1.645 / root(98) = 1/3.
+# A prediction interval wider than one third of the error is too wide to decide anything.
+MAX_RELATIVE_WIDTH = 1 / 3
+# With this many wrong answers the 90 % CI of the error rate is one third of the rate wide: 2 * 1.645 / sqrt(98) = 1/3.
 FEWEST_WRONG = 98
 
 
-def promised(law: PowerLaw, size: float, *, measured: bool = True) -> Interval:
-    """Return the error at a size, with the interval that a curve promises.
+def predict_interval(law: PowerLaw, size: float, *, measured: bool = True) -> Interval:
+    """Return the predicted error at a size with its calibrated 80 % interval.
 
     Args:
-        law: of the points.
-        size: that is asked about.
-        measured: whether the interval is of what training on other samples gives, or of the curve itself.
+        law: power law of the points.
+        size: size to predict.
+        measured: whether the interval covers a new measurement on other samples, or only the curve itself.
     """
     prediction = law.at(size, LEVEL, measured=measured)
     low, high = (
-        prediction.value * (prediction.low / prediction.value) ** WIDER,
-        prediction.value * (prediction.high / prediction.value) ** WIDER,
+        prediction.value * (prediction.low / prediction.value) ** INTERVAL_FACTOR,
+        prediction.value * (prediction.high / prediction.value) ** INTERVAL_FACTOR,
     )
     return Interval(value=prediction.value, low=low, high=high, method=METHOD)
 
 
-def why_unanswerable(interval: Interval, wrong: float | None) -> str:
-    """Why a prediction says too little, known before anything larger is measured; empty where it says enough.
+def uncertainty_reason(interval: Interval, wrong: float | None) -> str:
+    """Return why a prediction is too uncertain to use; empty where it is precise enough.
 
     Args:
-        interval: the prediction.
-        wrong: wrong answers at the largest size; None where errors are no counts.
+        interval: prediction interval.
+        wrong: number of wrong answers at the largest size; None where errors are not counts.
     """
     if wrong is not None and wrong < FEWEST_WRONG:
-        return f"{wrong:.0f} wrong answers measure it; at least {FEWEST_WRONG} are needed"
+        return f"only {wrong:.0f} test answers are wrong; at least {FEWEST_WRONG} are needed"
     width = (interval.high - interval.low) / interval.value
-    return f"its interval is {width:.2f} of the error wide; at most {WIDEST:.2f} is allowed" if width > WIDEST else ""
+    if width > MAX_RELATIVE_WIDTH:
+        return (
+            f"its interval spans {100 * width:.0f} % of the error; at most {100 * MAX_RELATIVE_WIDTH:.0f} % is allowed"
+        )
+    return ""
 
 
 Floats = NDArray[np.float64]
-# The variance of a draw falls with its size to a power, as that of a mean to the first. It is judged with an open mind,
-# since as a share of the error it may even grow: few wrong answers change by more of themselves.
+# The variance of a draw falls as a power of its size; the variance of a mean falls with power 1. The prior on the power
+# is wide, because the variance relative to the error can also grow where few answers are wrong.
 _POWERS = np.linspace(-0.4, 2.4, 57)
 _LIKELIEST, _WIDTH = 1.0, 0.6
-# Sizes near the largest count for more when that variance is judged: by their share to this power.
+# Weight of a size in the variance estimate: its fraction of the largest size to this power.
 _NEAR = 0.5
-# Of twice the data half is what there was already, so what is measured there is off by half of the variance of a draw.
+# Half of twice the data is already known, so a measurement there has half of the variance of a draw.
 _NEW = 0.5
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviations as shares of the errors.
+    """Standard deviations relative to the errors.
 
     Attributes:
-        points: of the mean at each size.
-        next: of what is measured at twice the largest size, over what the largest size leads to.
+        points: relative standard deviation of the mean at each size.
+        next: relative standard deviation of a measurement at twice the largest size.
     """
 
     points: Floats
@@ -77,12 +81,12 @@ class Noise:
 
 
 def noise_of(points: Sequence[CurvePoint]) -> Noise:
-    """Return the noise of points, smallest size first, all drawn from what the largest has.
+    """Return the noise of points, smallest size first, whose samples are all drawn from those of the largest size.
 
-    Draws of a share f of the same samples differ by (1 - f) of the variance that fresh draws would have; the variance
-    of fresh draws is taken to fall as a power of the size that is judged from all sizes together. What all draws have
-    in common, such as the samples that judge, lifts or lowers the whole curve alike and makes no point less sure than
-    another. At the largest size there is one draw: its repeats are seeds of the model.
+    Draws of a fraction f of the same samples have (1 - f) times the variance of independent draws. The variance of
+    independent draws is modelled as a power of the size, fitted to all sizes together. An effect common to all draws,
+    such as the choice of test samples, shifts the whole curve and is ignored. The largest size has one draw; its
+    repeats differ only by the seed of the model.
     """
     sizes = np.array([point.size for point in points])
     share = sizes / sizes.max()
@@ -102,7 +106,7 @@ def noise_of(points: Sequence[CurvePoint]) -> Noise:
 
 
 def _fresh(share: Floats, found: Floats, freedom: Floats) -> tuple[float, float]:
-    """Variance of a fresh draw of everything, and the likeliest of some powers by which it grows for less."""
+    """Return the variance of an independent draw of full size, and the likeliest power by which it grows for less."""
     scaled = found[None, :] * share[None, :] ** _POWERS[:, None]
     one = np.maximum((scaled * freedom).sum(axis=1) / freedom.sum(), 1e-12)
     expected = one[:, None] * share[None, :] ** -_POWERS[:, None]
@@ -113,7 +117,7 @@ def _fresh(share: Floats, found: Floats, freedom: Floats) -> tuple[float, float]
 
 
 def law_of(points: Sequence[CurvePoint]) -> PowerLaw:
-    """Return the power laws that fit, each point as sure as its repeats make it."""
+    """Return the weighted power laws of the points; the repeats of each point set its uncertainty."""
     ordered = sorted(points, key=lambda point: point.size)
     noise = noise_of(ordered)
     means = np.array([point.mean for point in ordered])

@@ -1,4 +1,4 @@
-"""Learning curves as a page: both charts with what was predicted, their figures, and the sentence."""
+"""HTML page of learning curves: charts with the prediction, tables, and the verdict."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _PER_CENT = f"{100 * LEVEL:.0f} %"
 
 
 def curves_page(record: Curves, later: Curves | None = None) -> str:
-    """Return the page of a record; `later` is an earlier record whose prediction is held against this one."""
+    """Return the HTML page of a record; `later` is an earlier record whose prediction is compared with this one."""
     shown = [("data", "More data", _section(record.data, "samples", record))]
     if record.parameters is not None:
         shown.append(("parameters", "A larger model", _section(record.parameters, "parameters", record)))
     if later is not None:
         markup = blocks_html((Paragraph(text=later.verdict),), level=3)
-        shown.append(("earlier", "What was predicted earlier", markup + _section(later.data, "samples", later)))
+        shown.append(("earlier", "Earlier prediction", markup + _section(later.data, "samples", later)))
     sentence = record.verdict[:1].upper() + record.verdict[1:]
     return sections_page(f"Learning curves of {record.name}: {record.model}", sentence, shown)
 
 
-def chart_of(record: CurveRecord, what: str, error: str, share: bool) -> Chart:
-    """Error against size, and from the last point on the interval of what is predicted."""
+def chart_of(record: CurveRecord, quantity: str, error: str, share: bool) -> Chart:
+    """Return the chart of error against size, with the prediction interval after the last point."""
     last = record.points[-1]
     interval = record.predicted
     measured = tuple((point.size, point.mean) for point in record.points)
@@ -40,13 +40,13 @@ def chart_of(record: CurveRecord, what: str, error: str, share: bool) -> Chart:
     ):
         curves.append(Curve(name, ((last.size, last.mean), (record.at, value))))
     label = (
-        f"{error} against {what}: {figure(measured[0][1], share)} at {measured[0][0]:,.0f}, "
+        f"{error} against {quantity}: {figure(measured[0][1], share)} at {measured[0][0]:,.0f}, "
         f"{figure(last.mean, share)} at {last.size:,.0f}, predicted "
         f"{figure(interval.value, share)} at {record.at:,.0f}."
     )
     return Chart(
         title=error,
-        x_title=what,
+        x_title=quantity,
         curves=tuple(curves),
         label=label,
         logarithmic="x",
@@ -63,10 +63,10 @@ def _keys(chart: Chart) -> Markup:
     return Markup('<p class="legend" aria-hidden="true">{}</p>').format(keys)
 
 
-def _section(record: CurveRecord, what: str, curves: Curves) -> Markup:
-    chart = chart_of(record, what, curves.error, curves.share)
-    html = Markup("<figure>{}{}<figcaption>{} against {}, these logarithmic</figcaption></figure>").format(
-        draw(chart), _keys(chart), curves.error, what
+def _section(record: CurveRecord, quantity: str, curves: Curves) -> Markup:
+    chart = chart_of(record, quantity, curves.error, curves.share)
+    html = Markup("<figure>{}{}<figcaption>{} against {} (logarithmic axis)</figcaption></figure>").format(
+        draw(chart), _keys(chart), curves.error, quantity
     )
     rows = [
         (f"{point.size:,.0f}", figure(point.mean, curves.share), str(len(point.errors)), "measured")
@@ -78,12 +78,12 @@ def _section(record: CurveRecord, what: str, curves: Curves) -> Markup:
     if record.measured is not None:
         inside = "inside the interval" if record.inside else "outside the interval"
         rows.append((f"{record.at:,.0f}", figure(record.measured, curves.share), "", f"measured afterwards, {inside}"))
-    message = "; ".join(filter(None, (law_words(record, what, curves.share), single_words(record, curves.share))))
+    message = "; ".join(filter(None, (law_words(record, quantity, curves.share), single_words(record, curves.share))))
     law = f"{message[:1].upper()}{message[1:]}."
     if record.unanswerable:
         law = f"No prediction: {record.unanswerable}. {law}"
     blocks = (
-        Grid(headers=(what, curves.error, "repeats", ""), rows=tuple(rows), figures=(0, 1, 2)),
+        Grid(headers=(quantity, curves.error, "repeats", ""), rows=tuple(rows), figures=(0, 1, 2)),
         Paragraph(text=law),
     )
     return html + blocks_html(blocks, level=3)

@@ -1,4 +1,4 @@
-"""What two curves say, in a sentence: what more data is worth, and whether a larger model is worth more."""
+"""Verdict of learning curves in one sentence: the gain from more data and from a larger model."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from edgewright.schema.trace import Interval
 
 
 def verdict(curves: Curves) -> Curves:
-    """Return the curves with their sentence."""
+    """Return the curves with their verdict."""
     data, parameters = curves.data, curves.parameters
     times = data.at / data.points[-1].size
     text = f"{_times(times)} the data ({data.at:,.0f} samples)"
     if data.unanswerable:
         lines = [f"the gain from {text} is unknown: {data.unanswerable}"]
     else:
-        nothing = "" if data.gain.low > 0 else ", which may be nothing"
+        nothing = "" if data.gain.low > 0 else ", an interval that includes zero"
         lines = [f"{text} is worth {worth(data.gain, curves.share)}{nothing}"]
     if parameters is not None and not (data.unanswerable or parameters.unanswerable):
-        lines.append(f"a model of twice the parameters {worth(parameters.gain, curves.share)}")
+        lines.append(f"twice the parameters are worth {worth(parameters.gain, curves.share)}")
         lines.append(_which(data, parameters))
     if data.measured is not None:
         inside = "inside the interval" if data.inside else "OUTSIDE the interval"
@@ -28,24 +28,20 @@ def verdict(curves: Curves) -> Curves:
     return msgspec.structs.replace(curves, verdict="; ".join(lines))
 
 
-def law_words(record: CurveRecord, what: str, share: bool) -> str:
-    """How the error falls with size; a floor above what was measured is none."""
+def law_words(record: CurveRecord, quantity: str, share: bool) -> str:
+    """Describe the fitted power law; a floor above the lowest measured error is omitted."""
     power = record.exponent
-    text = f"falls as {what}^-{power.value:.2f} ({power.low:.2f} to {power.high:.2f})"
+    text = f"the error falls as {quantity}^-{power.value:.2f} ({power.low:.2f} to {power.high:.2f})"
     return f"{text} to a floor of {figure(record.floor, share)}" if record.floor <= record.lowest else text
 
 
 def single_words(record: CurveRecord, share: bool) -> str:
-    """How far one training lies from the mean that is predicted; empty where the model has nothing random."""
-    return (
-        f"a single training lies within {figure(record.single, share)} of that mean in 9 of 10 cases"
-        if record.single
-        else ""
-    )
+    """Describe the spread between training runs; empty where the model is deterministic."""
+    return f"9 of 10 training runs lie within {figure(record.single, share)} of the mean error" if record.single else ""
 
 
 def worth(gain: Interval, share: bool) -> str:
-    """'+1.3 points (+.9 to +1.7)', or in the unit of the error."""
+    """Format a gain as '+1.30 points (+0.90 to +1.70)', or in the unit of the error."""
     if share:
         value, low, high = (round(100 * part, 2) + 0.0 for part in (gain.value, gain.low, gain.high))
         return f"{value:+.2f} points ({low:+.2f} to {high:+.2f})"
@@ -53,7 +49,7 @@ def worth(gain: Interval, share: bool) -> str:
 
 
 def figure(error: float, share: bool) -> str:
-    """Return an error: per cent, or in its unit."""
+    """Format an error as a percentage, or in its unit."""
     return f"{100 * error:.2f} %" if share else f"{error:.4g}"
 
 

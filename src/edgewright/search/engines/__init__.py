@@ -1,1 +1,1 @@
-"""Where batches of work are done: one file an engine; the file name is the scheme of `--engine`."""
+"""Engines that run batches of work, one per file; the file name is the scheme of `--engine`."""

@@ -1,7 +1,7 @@
 """A worker process of the local engine: `python -m edgewright.search.engines._worker`.
 
-It reads messages from its standard input (the work's name, the shared bytes, then batches) and writes what came of
-each batch. When its parent is gone, even by kill -9, the input ends and so does the worker.
+The worker reads messages from standard input (the name of the work, the shared bytes, then batches) and writes the
+result of each batch. If the parent process ends, even by kill -9, the input ends and the worker exits.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ DONE, FAILED = b"d", b"f"
 
 
 def send(stream: IO[bytes], message: bytes) -> None:
-    """Write a message: its length in eight bytes, then itself."""
+    """Write a message with a length prefix of eight bytes."""
     stream.write(_LENGTH.pack(len(message)))
     stream.write(message)
     stream.flush()
 
 
 def receive(stream: IO[bytes]) -> bytes | None:
-    """Return the next message; None where the stream has ended, in the middle of one too."""
+    """Return the next message; None where the stream has ended, even within a message."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -36,8 +36,8 @@ def receive(stream: IO[bytes]) -> bytes | None:
 
 
 def main() -> None:
-    """Do batches until the input ends."""
-    # Ctrl-C reaches the whole group of processes: the parent answers it and ends its workers.
+    """Run batches until the input ends."""
+    # Ctrl-C reaches the whole process group; the parent handles it and stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = os.fdopen(os.dup(1), "wb"), sys.stderr
     work, shared = receive(sys.stdin.buffer), receive(sys.stdin.buffer)
@@ -47,12 +47,12 @@ def main() -> None:
     while (batch := receive(sys.stdin.buffer)) is not None:
         try:
             answer = DONE + function(shared, batch)
-        except Exception as error:  # noqa: BLE001 - a batch that fails is told to the parent, the worker goes on
+        except Exception as error:  # noqa: BLE001 - the parent receives the error, and the worker continues
             answer = FAILED + f"{type(error).__name__}: {error}".encode()
         try:
             send(answers, answer)
         except BrokenPipeError:
-            os._exit(1)  # nobody is left to tell; leaving by return would flush again and print a traceback
+            os._exit(1)  # the parent is gone; a normal return would flush again and print a traceback
 
 
 if __name__ == "__main__":

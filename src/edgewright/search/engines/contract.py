@@ -1,7 +1,7 @@
-"""What every file of this folder offers: an engine does batches of work and gives what came of them as it comes.
+"""Interface of engines: an engine runs batches of work and yields their results as they finish.
 
-Only bytes and the name of a function travel. The function stands in an installed module, takes the bytes that all
-batches share and those of one batch, and gives bytes; nothing of ours is pickled.
+Only bytes and the name of a function are sent to workers. The function is in an installed module, takes the shared
+bytes and the bytes of one batch, and returns bytes. Edgewright pickles none of its own objects.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ PACKAGE = "edgewright.search.engines"
 
 
 class BatchError(Exception):
-    """A batch that could not be done: its function failed, or it took two workers with it.
+    """A batch failed: its function raised an error, or two workers died while they ran it.
 
     Attributes:
-        reason: one sentence.
+        reason: cause in one sentence.
     """
 
     def __init__(self, reason: str) -> None:
@@ -30,57 +30,58 @@ class BatchError(Exception):
 
 
 class Engine(Protocol):
-    """Does batches of work.
+    """Runs batches of work.
 
     Attributes:
-        workers: how many batches are done at the same time; it may grow and shrink while a cluster does.
+        workers: number of batches that run at the same time; it follows the size of a cluster.
     """
 
     workers: int
 
     def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
-        """Do every batch once, in any order.
+        """Run every batch once, in any order.
 
-        A worker that dies costs its batch only, which is tried once more elsewhere.
+        If a worker dies, its batch is retried once on another worker.
 
         Args:
-            work: 'module:function', a `Work` of an installed module.
-            shared: what all batches need; sent to each worker once.
-            batches: taken as workers become free, never many ahead: a generator may decide on the next batch by
-                what has come back.
+            work: 'module:function' of a `Work` in an installed module.
+            shared: bytes that all batches need; sent to each worker once.
+            batches: batches, consumed as workers become free, so a generator can use the results so far to create
+                the next batch.
 
         Yields:
-            The place of a batch and what its function gave, or why there is nothing, in the order they finish.
+            Index of a batch, and its result or the error, in the order in which they finish.
 
         Raises:
-            InputError: an unknown function, or a cluster that is gone.
-            KeyboardInterrupt: after the workers have been ended.
+            InputError: the function is unknown.
+            OutputError: a cluster is lost.
+            KeyboardInterrupt: raised after all workers have stopped.
         """
         ...
 
     def __enter__(self) -> Self:
-        """Make the engine ready."""
+        """Start the engine."""
         ...
 
     def __exit__(self, *_: object) -> None:
-        """End its workers."""
+        """Stop the workers."""
         ...
 
 
-# The one object `ENGINE` of an engine's file: of the part of its address after :// and the number of workers, or 0 for
-# what is there.
+# Type of `ENGINE` in every engine file: takes the part of the address after :// and the number of workers (0 for all
+# available workers).
 Make = Callable[[str, int], Engine]
 
 
 def engine_for(address: str = "local", workers: int = 0) -> Engine:
-    """Return the engine of an address.
+    """Return the engine for an address.
 
     Args:
-        address: 'local', 'dask://HOST:PORT'.
-        workers: at most so many; 0 takes what is there.
+        address: 'local' or 'dask://HOST:PORT'.
+        workers: maximum number of workers; 0 uses all available ones.
 
     Raises:
-        InputError: an unknown scheme, or a negative number of workers.
+        InputError: the scheme is unknown, or the number of workers is negative.
     """
     if workers < 0:
         raise InputError("a number of workers of at least 0", str(workers), "--workers")
@@ -90,10 +91,10 @@ def engine_for(address: str = "local", workers: int = 0) -> Engine:
 
 
 def work_named(work: str) -> Work:
-    """Return the function of 'module:function'.
+    """Import the function named by 'module:function'.
 
     Raises:
-        InputError: there is none.
+        InputError: the function does not exist.
     """
     module, _, name = work.partition(":")
     try:

@@ -1,4 +1,4 @@
-"""`--engine dask://HOST:PORT`: the workers of a Dask cluster that runs already."""
+"""`--engine dask://HOST:PORT`: engine on the workers of a running Dask cluster."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ from edgewright.schema.errors import InputError, OutputError
 from edgewright.search.engines._worker import DONE, FAILED
 from edgewright.search.engines.contract import BatchError, work_named
 
-# What batches share, by digest, of the searches that this worker works for; the oldest goes.
+# Shared bytes of recent searches by digest, kept on each worker; the oldest entry is removed first.
 _KEPT: dict[str, bytes] = {}
 _MOST = 16
 
 
 def keep(digest: str, shared: bytes) -> None:
-    """Take what the batches of a search share: sent to each worker once."""
+    """Store the shared bytes of a search on a worker."""
     _KEPT[digest] = shared
     while len(_KEPT) > _MOST:
         del _KEPT[next(iter(_KEPT))]
 
 
 def perform(work: str, digest: str, batch: bytes) -> bytes:
-    """Do a batch; a failure is told in bytes too, so that no exception is pickled on its way back."""
+    """Run a batch and return its result or error as bytes, so that no exception is pickled."""
     try:
         return DONE + work_named(work)(_KEPT[digest], batch)
-    except Exception as error:  # noqa: BLE001 - told to who asked
+    except Exception as error:  # noqa: BLE001 - the caller receives the error
         return FAILED + f"{type(error).__name__}: {error}".encode()
 
 
 CONNECT_SECONDS = 10.0
-# How often the scheduler is asked which workers there are: a death costs at most so much beside its batch.
-ASK_SECONDS = 0.5
-# A cluster whose last worker died may get another one within this time.
-WITHOUT_WORKERS_SECONDS = 60.0
-# What these say of a connection that is lost, with a traceback, is said by the engine in one sentence.
+# Interval between queries of the scheduler for its workers, and so the maximum delay until a dead worker is noticed.
+POLL_INTERVAL_S = 0.5
+# Timeout for a new worker after the last one died.
+WORKER_TIMEOUT_S = 60.0
+# These loggers print a traceback for a lost connection; the engine silences them and raises a one-line error instead.
 _LOGGERS = ("distributed", "distributed.client", "distributed.core", "distributed.comm.tcp")
-# A function of the standard library: a worker without edgewright can tell that it has none.
+# A function of the standard library, so that a worker without edgewright can run it and report its absence.
 _ask = version
 _HERE = "Search on this machine with --engine local"
 
 
 @dataclass(eq=False)
 class _Job:
-    """A batch: its place, its bytes, how often it was given to a worker, and to which."""
+    """A batch: its index, bytes, number of attempts, and current worker."""
 
     place: int
     batch: bytes
     tried: int = 0
     worker: str = ""
-    future: Any = None  # of a library without types
+    future: Any = None  # the library has no type annotations
 
 
 @dataclass
-class _Going:
-    """The state of one `run`."""
+class _RunState:
+    """State of one call of `run`."""
 
     waiting: Iterator[tuple[int, bytes]]
     again: deque[_Job] = field(default_factory=deque)
@@ -72,24 +72,24 @@ class _Going:
     done: queue.SimpleQueue[tuple[_Job, Any]] = field(default_factory=queue.SimpleQueue)
 
     def next(self) -> _Job | None:
-        """Return a batch that is to be done again, else the next one; None where there is none."""
+        """Return a batch to retry, otherwise the next batch; None where no batch is left."""
         return self.again.popleft() if self.again else next((_Job(n, b) for n, b in self.waiting), None)
 
 
 class DaskEngine:
-    """One batch at a time for each worker process; every batch is given to a named worker.
+    """Engine that pins one batch at a time to each worker process.
 
-    The scheduler would run a batch whose worker died again and again, as its own settings say. Batches are therefore
-    pinned to workers, and this engine alone decides what is tried once more.
+    By its own settings, the scheduler would restart a batch several times after its worker died. The engine therefore
+    pins batches to workers and decides itself which batch to retry.
 
     Args:
         address: 'HOST:PORT' of the scheduler.
-        workers: at most so many; 0 takes what is there.
+        workers: maximum number of workers; 0 uses all available ones.
     """
 
     def __init__(self, address: str, workers: int = 0) -> None:
         self.address = address
-        self.most = workers
+        self.max_workers = workers
         self.workers = workers or 1
         self.client: Any = None
         self._levels: dict[str, int] = {}
@@ -130,13 +130,17 @@ class DaskEngine:
                 "a Dask cluster with workers", "none", where, f"Start one: dask worker {self.address}. {_HERE}"
             )
         self._check(set(there), where)
-        self.workers = min(len(there), self.most or len(there))
+        self.workers = min(len(there), self.max_workers or len(there))
 
     def _check(self, addresses: set[str], where: str = "") -> None:
-        """Ask new workers for their version: other code gives other results. With `where`, refuses them loudly.
+        """Exclude new workers with another version of edgewright, because other code gives other results.
+
+        Args:
+            addresses: addresses of the workers.
+            where: location for the error; where empty, such workers are ignored without an error.
 
         Raises:
-            InputError: edgewright is absent on a worker, or another version.
+            InputError: `where` is set, and a worker has no edgewright or another version.
         """
         new = sorted(addresses - self._known)
         if not new:
@@ -144,7 +148,7 @@ class DaskEngine:
         own = version("edgewright")
         for address, found in self.client.run(_ask, "edgewright", workers=new, on_error="return").items():
             if isinstance(found, OSError):
-                continue  # it died meanwhile
+                continue  # the worker has died
             self._known.add(address)
             if found == own:
                 continue
@@ -157,49 +161,49 @@ class DaskEngine:
                 )  # fmt: skip
 
     def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
-        """Run every batch once; after Ctrl-C a worker finishes its batch, whose result is dropped.
+        """Run every batch once; after Ctrl-C, running batches finish on their workers and their results are dropped.
 
         Raises:
-            InputError: an unknown function.
-            OutputError: the scheduler, or the last worker, is gone; what came before stays.
+            InputError: the function is unknown.
+            OutputError: the scheduler or the last worker is lost; earlier results have been yielded.
         """
         work_named(work)
-        going = _Going(enumerate(batches))
+        going = _RunState(enumerate(batches))
         try:
             yield from self._go(work, shared, going)
         except (OSError, TimeoutError):
-            raise self._gone("the scheduler stopped responding") from None
+            raise self._disconnected("the scheduler stopped responding") from None
         finally:
             left = [job.future for job in going.busy.values() if job.future is not None]
             if left and self.client is not None and self.client.status == "running":
                 with suppress(Exception):
                     self.client.cancel(left, force=True)
 
-    def _go(self, work: str, shared: bytes, going: _Going) -> Iterator[tuple[int, bytes | BatchError]]:
+    def _go(self, work: str, shared: bytes, going: _RunState) -> Iterator[tuple[int, bytes | BatchError]]:
         digest = hashlib.sha256(shared).hexdigest()
         has: set[str] = set()
         there = self._ready(digest, shared, has)
         requested = time.monotonic()
         while True:
-            self._give(work, digest, going, there)
+            self._submit(work, digest, going, there)
             if not going.busy and not going.again:
                 return
             with suppress(queue.Empty):
-                job, future = going.done.get(timeout=ASK_SECONDS)
+                job, future = going.done.get(timeout=POLL_INTERVAL_S)
                 if going.busy.get(job.worker) is job and job.future is future:
-                    reported = self._taken(job, going)
+                    reported = self._finish(job, going)
                     if reported is not None:
                         yield reported
-            if time.monotonic() - requested < ASK_SECONDS and there - set(going.busy):
+            if time.monotonic() - requested < POLL_INTERVAL_S and there - set(going.busy):
                 continue
             requested, there = time.monotonic(), self._ready(digest, shared, has)
             for job in [job for address, job in going.busy.items() if address not in there]:
-                reported = self._lost(job, going)
+                reported = self._retry(job, going)
                 if reported is not None:
                     yield reported
 
     def _ready(self, digest: str, shared: bytes, has: set[str]) -> set[str]:
-        """Return workers that are there and have what batches share, which is sent to each once."""
+        """Return available workers that have the shared bytes; send the bytes to new workers."""
         there = self._there()
         new = sorted(there - has)
         if new:
@@ -208,12 +212,12 @@ class DaskEngine:
         return there & has
 
     def _there(self) -> set[str]:
-        """Return workers that are there and have the right version; waits where none is.
+        """Return available workers with the right version; wait until there is one.
 
         Raises:
-            OutputError: none comes.
+            OutputError: no worker connects within the timeout.
         """
-        until = time.monotonic() + WITHOUT_WORKERS_SECONDS
+        until = time.monotonic() + WORKER_TIMEOUT_S
         while True:
             if self.client.status != "running":
                 raise OSError("no connection")
@@ -221,16 +225,16 @@ class DaskEngine:
             self._check(found)
             usable = sorted(found - self._refused)
             if usable:
-                self.workers = min(len(usable), self.most or len(usable))
+                self.workers = min(len(usable), self.max_workers or len(usable))
                 return set(usable)
             if time.monotonic() > until:
-                raise self._gone("its last worker disconnected")
-            time.sleep(ASK_SECONDS)
+                raise self._disconnected("its last worker disconnected")
+            time.sleep(POLL_INTERVAL_S)
 
-    def _give(self, work: str, digest: str, going: _Going, there: set[str]) -> None:
+    def _submit(self, work: str, digest: str, going: _RunState, there: set[str]) -> None:
         """Submit a batch for every free worker."""
         for address in sorted(there - set(going.busy)):
-            if len(going.busy) >= (self.most or len(there)):
+            if len(going.busy) >= (self.max_workers or len(there)):
                 return
             job = going.next()
             if job is None:
@@ -240,21 +244,21 @@ class DaskEngine:
             job.future = self.client.submit(
                 perform, work, digest, job.batch, workers=[address], allow_other_workers=False, pure=False
             )
-            # With its future: a batch that is done again must not be told by what became of the first try.
+            # The future identifies the attempt, so that a late result of the first attempt is ignored after a retry.
             job.future.add_done_callback(lambda future, job=job: going.done.put((job, future)))
 
-    def _taken(self, job: _Job, going: _Going) -> tuple[int, bytes | BatchError] | None:
-        """Return what a finished batch gave; None where it is tried once more."""
+    def _finish(self, job: _Job, going: _RunState) -> tuple[int, bytes | BatchError] | None:
+        """Return the result of a finished batch; None where the batch is retried."""
         if job.future.status == "finished":
             answer = job.future.result(timeout=CONNECT_SECONDS)
             del going.busy[job.worker]
             return job.place, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
         if self.client.status != "running":
             raise OSError("no connection")
-        return self._lost(job, going)
+        return self._retry(job, going)
 
-    def _lost(self, job: _Job, going: _Going) -> tuple[int, BatchError] | None:
-        """Return a batch whose worker died: once more elsewhere, or given up."""
+    def _retry(self, job: _Job, going: _RunState) -> tuple[int, BatchError] | None:
+        """Queue a batch whose worker died for a retry and return None; return an error after the second attempt."""
         del going.busy[job.worker]
         if job.future is not None:
             self.client.cancel([job.future], force=True)
@@ -263,9 +267,9 @@ class DaskEngine:
             return None
         return job.place, BatchError("it crashed two workers")
 
-    def _gone(self, what: str) -> OutputError:
+    def _disconnected(self, problem: str) -> OutputError:
         return OutputError(
-            "a cluster that runs until the end", what, f"--engine dask://{self.address}",
+            "a running Dask cluster", problem, f"--engine dask://{self.address}",
             "Finished trials are kept. Continue with --resume, on a cluster or here with --engine local",
         )  # fmt: skip
 

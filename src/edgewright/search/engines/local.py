@@ -1,4 +1,4 @@
-"""`--engine local`: one process a core, or this process where one is enough."""
+"""`--engine local`: one worker process per core, or this process for a single worker."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edgewright.search.engines._worker import DONE, receive, send
 from edgewright.search.engines.contract import BatchError, work_named
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# A wait without an end would not hear Ctrl-C before an answer comes.
-HEAR_SECONDS = 0.5
+# Timeout while waiting for results; a wait without a timeout would block Ctrl-C until the next result.
+POLL_TIMEOUT_S = 0.5
 Answer = tuple["_Process", bytes | None]
 
 
 class _Process:
-    """A worker with the thread that waits for its answers; None is the answer of a worker that died."""
+    """A worker process with a thread that reads its results; None stands for a dead worker."""
 
     def __init__(self, work: str, shared: bytes, answers: queue.SimpleQueue[Answer]) -> None:
         command = [sys.executable, "-m", "edgewright.search.engines._worker"]
@@ -40,19 +40,19 @@ class _Process:
         answers.put((self, None))
 
     def _send(self, message: bytes) -> None:
-        assert self.process.stdin is not None  # noqa: S101 - it was asked for
+        assert self.process.stdin is not None  # noqa: S101 - Popen was called with stdin=PIPE
         try:
             send(self.process.stdin, message)
         except OSError:
-            return  # it has died, which its end of output tells
+            return  # the worker has died; the reader thread reports it
 
     def give(self, job: tuple[int, bytes, int]) -> None:
-        """Hand over a batch: its place, its bytes, and how often it was tried."""
+        """Send a batch to the worker; the job is index, bytes and number of attempts."""
         self.job = job
         self._send(job[1])
 
     def end(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         if self.process.stdin is not None:
@@ -63,13 +63,13 @@ class _Process:
 
 
 class LocalEngine:
-    """Spawned processes with one BLAS thread each; compiled programs are shared through JAX's cache on disk.
+    """Engine of spawned processes with one BLAS thread each; JAX's disk cache shares compiled programs between them.
 
-    A process that has nothing to do waits for the next `run` of the same work: its libraries take longer to load than
-    many a batch takes.
+    Idle processes stay alive for the next `run` of the same work, because loading their libraries can take longer than
+    a batch.
 
     Args:
-        workers: 0 takes one a core.
+        workers: number of processes; 0 starts one per core.
     """
 
     def __init__(self, workers: int = 0) -> None:
@@ -94,7 +94,7 @@ class LocalEngine:
         for index, batch in enumerate(batches):
             try:
                 yield index, function(shared, batch)
-            except Exception as error:  # noqa: BLE001 - told with the batch, as by a worker
+            except Exception as error:  # noqa: BLE001 - reported with the batch, like an error of a worker
                 yield index, BatchError(f"{type(error).__name__}: {error}")
 
     def _spawned(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
@@ -115,11 +115,11 @@ class LocalEngine:
                 if not busy:
                     return
                 try:
-                    worker, answer = self._answers.get(timeout=HEAR_SECONDS)
+                    worker, answer = self._answers.get(timeout=POLL_TIMEOUT_S)
                 except queue.Empty:
                     continue
                 if worker not in busy or worker.job is None:
-                    if worker in self._idle:  # it died of itself
+                    if worker in self._idle:  # an idle worker has died
                         self._idle.remove(worker)
                         worker.end()
                     continue
@@ -141,7 +141,7 @@ class LocalEngine:
 
 def _make(rest: str, workers: int) -> LocalEngine:
     if rest:
-        raise InputError("'local' alone", f"local://{rest}", "--engine")
+        raise InputError("'local' without an address", f"local://{rest}", "--engine", "Use --engine local")
     return LocalEngine(workers)
 
 

@@ -1,1 +1,1 @@
-"""The complexity ladder: from the majority to a large network, climbed only while a rung surely gains."""
+"""The complexity ladder: rungs from the majority class to a large network; a rung must be significantly better."""

@@ -1,4 +1,4 @@
-"""What every file of `rungs` offers, and what it gets."""
+"""Interface between the ladder and the files of `rungs`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from edgewright.search.problem import Indices, Problem
 
 
 def ladder_rungs(only: tuple[str, ...] = ()) -> dict[str, Rung]:
-    """Return rungs by name, from the bottom.
+    """Return rungs by name, lowest rank first; all rungs where `only` is empty.
 
     Raises:
-        UnknownNameError: a name that is none.
+        UnknownNameError: `only` has a name that no rung has.
     """
     known = {name: find(PACKAGE, name, "RUNG", "rung") for name in listing(PACKAGE, "RUNG")}
     for name in only:
@@ -38,16 +38,17 @@ FEATURES: Columns = "features"
 
 @dataclass(frozen=True)
 class Part:
-    """Samples behind the common stages, and which of them fit.
+    """Output of the common stages for all samples, and the training indices.
 
     Attributes:
-        X: features of all samples, (n, columns); fitted on `train` only.
-        names: of the columns.
-        train: indices of the samples that fit.
-        extra: features of changed copies of training samples, (m, columns); None for none. `extra_y` their targets.
-        steps: the fitted common stages, by name, for the graph of a whole pipeline.
-        problem: the samples themselves, their targets and units.
-        config: the pipeline with the common stages.
+        X: features of all samples, shape (n, columns); the stages are fitted on `train` only.
+        names: column names.
+        train: indices of the training samples.
+        extra: features of augmented training samples, shape (m, columns); None without augmentation.
+        extra_y: targets of `extra`, shape (m,).
+        steps: fitted common stages by name, for the graph of the whole pipeline.
+        problem: samples, targets and units.
+        config: pipeline with the common stages.
     """
 
     X: Floats
@@ -61,7 +62,7 @@ class Part:
 
     @property
     def samples(self) -> Samples:
-        """All samples as they were cut."""
+        """All samples before the common stages."""
         return self.problem.samples
 
     @property
@@ -72,30 +73,30 @@ class Part:
 
 
 class Fitted(Protocol):
-    """A rung that was fitted."""
+    """A fitted rung."""
 
     def answers(self, rows: Indices) -> Floats:
-        """Return probabilities (n, classes in the problem's order), or amounts (n, 1), of samples of the part."""
+        """Return class probabilities, shape (n, classes) in the problem's order, or predictions, shape (n, 1)."""
 
     def says(self) -> str:
-        """Return what it does, in a sentence."""
+        """Return a one-sentence description of the fitted model."""
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
-        """Return the whole pipeline, the model last."""
+        """Return all fitted steps of the pipeline, the model last."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The one object `RUNG` of a rung's file.
+    """A rung of the ladder; every file of `rungs` defines one as `RUNG`.
 
     Attributes:
-        rank: place on the ladder, from the bottom.
-        title: for the table.
-        tail: the pipeline with this rung's stages and model behind the common ones, as a run takes it.
-        fit: fits on a part, with the pipeline of `tail`.
-        columns: what it sees: 'plain' columns, or 'features' (for rows there is no difference).
-        lacks: why a problem cannot have this rung; empty where it can.
-        beside: what belongs beside the package of a run, by file name; nothing for most.
+        rank: position on the ladder, lowest first.
+        title: name in tables.
+        tail: returns the pipeline with this rung's stages and model after the common stages.
+        fit: fits the pipeline of `tail` on a part.
+        columns: input columns: 'plain' or 'features' (the same for rows unless the pipeline has its own stages).
+        unsupported_reason: returns why a problem cannot use this rung; empty where it can.
+        extra_files: returns additional files of a run by file name; empty for most rungs.
     """
 
     rank: int
@@ -103,5 +104,5 @@ class Rung:
     tail: Callable[[PipelineConfig], PipelineConfig]
     fit: Callable[[Part, PipelineConfig], Fitted]
     columns: Columns = PLAIN
-    lacks: Callable[[Problem], str] = field(default=lambda _: "")
-    beside: Callable[[Fitted, Problem], dict[str, bytes]] = field(default=lambda *_: {})
+    unsupported_reason: Callable[[Problem], str] = field(default=lambda _: "")
+    extra_files: Callable[[Fitted, Problem], dict[str, bytes]] = field(default=lambda *_: {})

@@ -1,4 +1,4 @@
-"""Samples behind the common stages of a rung, these fitted on training samples only."""
+"""Common stages of a rung, fitted on training samples only, and their output for all samples."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from edgewright.training.augment import augmented
 
 Table = dict[str, Any]
 
-# More channels have too many pairs for all correlations.
+# Maximum number of channels for which all pairwise correlations are computed.
 MOST_CORRELATED = 12
-# Hz between which the movements of people and of slow machines lie.
+# Edges in Hz of the frequency bands for movements of people and of slow machines.
 _BANDS = (0.3, 0.6, 1.0, 1.4, 1.8, 2.2, 3.0, 3.8, 5.0, 6.5, 8.8, 12.7, 25.0)
 _FEWEST_FOR_BANDS = 16
 _AXES = re.compile(r"^(?P<vector>.*?)[ _.-]?(?P<axis>[xyz])$", re.IGNORECASE)
@@ -28,9 +28,10 @@ _ROTATION = ("gyr", "rot", "omega", "ang")
 
 
 def plain_stages(problem: Problem) -> tuple[Table, ...]:
-    """Rows as they are, missing values filled; of windows mean, deviation, extremes and mean change of each channel.
+    """Return the stages for plain columns: rows are imputed; windows become statistics per channel.
 
-    Of sound mean and deviation of the coefficients of its spectrum: those of the wave itself say next to nothing.
+    The statistics are mean, standard deviation, minimum, maximum and mean absolute difference. Sound becomes mean and
+    standard deviation of its MFCCs, because statistics of the waveform carry little information.
     """
     filled: list[Table] = [{"kind": "impute"}] if np.isnan(problem.samples.X).any() else []
     if problem.samples.X.ndim == 2:
@@ -41,13 +42,13 @@ def plain_stages(problem: Problem) -> tuple[Table, ...]:
 
 
 def _is_sound(problem: Problem) -> bool:
-    """Return whether samples are a single channel of sound or vibration: its bands are on the mel scale."""
+    """Return whether samples are a single channel of sound or vibration; such samples use the mel scale."""
     samples = problem.samples
     return bool(samples.rate and samples.rate >= SOUND and samples.X.shape[1] == 1)
 
 
 def feature_stages(problem: Problem) -> tuple[Table, ...]:
-    """Return what networks are given: rows as they are, of windows the features of their kind."""
+    """Return the stages for inputs of networks: rows are imputed; windows become features for their kind of data."""
     samples = problem.samples
     filled: list[Table] = [{"kind": "impute"}] if np.isnan(samples.X).any() else []
     if samples.X.ndim == 2:
@@ -60,12 +61,12 @@ def feature_stages(problem: Problem) -> tuple[Table, ...]:
     moving = [v for v in vectors if not v[0].lower().startswith(_ROTATION)]
     if samples.rate and samples.rate <= 4 * _BANDS[-1] and moving and length >= _FEWEST_FOR_BANDS:
         turning = [v for v in vectors if v[0].lower().startswith(_ROTATION)]
-        return (*filled, *_motion(names, moving[0][1], turning[0][1] if turning else None, samples.rate))
-    return (*filled, _anything(channels, samples.rate if length >= _FEWEST_FOR_BANDS else None))
+        return (*filled, *_motion_features(names, moving[0][1], turning[0][1] if turning else None, samples.rate))
+    return (*filled, _generic_features(channels, samples.rate if length >= _FEWEST_FOR_BANDS else None))
 
 
 def _vectors(names: list[str]) -> list[tuple[str, tuple[str, str, str]]]:
-    """Return channels that are three axes of one sensor: its name, and those of the axes."""
+    """Return the name and the three axis channels of each three-axis sensor."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         fits = _AXES.match(name)
@@ -74,17 +75,17 @@ def _vectors(names: list[str]) -> list[tuple[str, tuple[str, str, str]]]:
     return [(vector, (axes["x"], axes["y"], axes["z"])) for vector, axes in found.items() if len(axes) == 3]
 
 
-def _motion(
+def _motion_features(
     names: list[str], acceleration: tuple[str, ...], rotation: tuple[str, ...] | None, rate: float
 ) -> list[Table]:
-    """Return the features of the pipeline `hapt`: without gravity: spreads, bands, repetition, posture."""
+    """Return the features of the pipeline `hapt`: gravity removal, then statistics, bands, unsteadiness and posture."""
     gravity: Table = {"kind": "gravity", "acceleration": list(acceleration), "cutoff": min(0.8, rate / 8)}
     body = [f"{name} body" for name in acceleration]
-    lines = [f"body {what}" for what in ("vertical", "magnitude", "horizontal")]
+    lines = [f"body {kind}" for kind in ("vertical", "magnitude", "horizontal")]
     if rotation is not None:
         gravity["rotation"] = list(rotation)
         body += list(rotation)
-        lines += [f"rotation {what}" for what in ("vertical", "magnitude", "horizontal")]
+        lines += [f"rotation {kind}" for kind in ("vertical", "magnitude", "horizontal")]
     edges = [edge for edge in _BANDS if edge < rate / 2] + [rate / 2]
     others = [name for name in names if name not in acceleration and name not in (rotation or ())]
     parts: list[Table] = [
@@ -108,8 +109,8 @@ def _motion(
     return [gravity, {"kind": "union", "parts": parts}]
 
 
-def _anything(channels: int, rate: float | None) -> Table:
-    """Return statistics (spreads as logarithms), correlations, and where the rate is known band powers."""
+def _generic_features(channels: int, rate: float | None) -> Table:
+    """Return statistics (measures of spread as logarithms), correlations, and band powers where the rate is known."""
     parts: list[Table] = [
         {"kind": "statistics", "features": ["std", "range", "rms", "mean_abs_diff"], "log": True},
         {"kind": "statistics", "features": ["mean", "min", "max", "zero_crossings", "skewness", "kurtosis"],
@@ -121,9 +122,10 @@ def _anything(channels: int, rate: float | None) -> Table:
 
 
 def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> PipelineConfig:
-    """Return the pipeline with the common stages of plain columns, or of features.
+    """Return the pipeline with the common stages for plain columns or for features.
 
-    A pipeline's own stages are its features; its lower rungs see the plain columns of its samples.
+    For features, the stages of the pipeline itself are used where it has any. Rungs on plain columns ignore them and
+    use no augmentation.
     """
     if columns == FEATURES:
         return msgspec.structs.replace(config, stages=config.stages or feature_stages(problem))
@@ -132,12 +134,12 @@ def config_of(config: PipelineConfig, problem: Problem, columns: Columns) -> Pip
 
 
 def part_of(problem: Problem, config: PipelineConfig, train: Indices) -> Part:
-    """All samples behind the common stages, these fitted on `train` alone.
+    """Fit the common stages on `train` and transform all samples.
 
-    Copies of training windows that the pipeline asks for (`training.augment`) go the same way.
+    Augmented training windows (`training.augment`) pass through the same stages.
 
     Raises:
-        InputError: a stage cannot take the samples.
+        InputError: a stage does not accept the samples.
     """
     samples = msgspec.structs.replace(problem.samples, y=problem.y)
     extra, extra_y = None, np.asarray(problem.y)[:0]

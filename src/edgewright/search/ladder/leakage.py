@@ -1,4 +1,4 @@
-"""What would make a ladder worthless: samples of one unit on both sides, columns that know the target."""
+"""Checks for leakage: related samples in both training and test set, and columns that contain the target."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from edgewright.schema.data import Samples
 from edgewright.schema.errors import CheckFailedError
 from edgewright.search.problem import BLOCKS, Problem
 
-# Samples that stand in the data more than once, beyond which folds of rows test on what they were fitted on.
+# Maximum fraction of duplicate samples; above it, folds of single rows test on training samples.
 MOST_REPEATED = 0.05
-# A value of a column that is always of one class, in at least so many samples, may be written down afterwards.
+# A column value that always has the same class in at least this many samples may have been recorded afterwards.
 FEWEST_SURE = 20
 _FEW_VALUES = 3
 
 
 def refuse_random(problem: Problem, do: str = "") -> None:
-    """Refuse folds of rows where neighbours in the file, or recordings, know each other.
+    """Refuse folds of single rows where neighbouring rows are related or many rows are duplicates.
 
-    Rows without group or time are dealt at random. That is honest only where rows are independent: it is measured with
-    a quick model, dealt at random against in blocks of the file's order.
+    Rows without group or time are assigned to folds at random, which is valid only for independent rows. The check
+    compares the score of a quick model under a random split with that under a split in blocks of the file's order.
 
     Args:
-        problem: rows without group or time, else nothing is done.
-        do: how to group instead, in the words of who asks; those of the ladder's options when empty.
+        problem: problem to check; problems with groups or time pass.
+        do: fix that the error suggests; the options of the ladder when empty.
 
     Raises:
-        CheckFailedError: with what the random split flatters, and how to group instead.
+        CheckFailedError: the random split inflates the score, or duplicates leak; the error names the fix.
     """
     if problem.by != "row":
         return
@@ -63,24 +63,24 @@ def refuse_random(problem: Problem, do: str = "") -> None:
 
 
 def in_blocks(problem: Problem) -> Problem:
-    """Return the problem with blocks of the file's order kept whole."""
+    """Return the problem with `BLOCKS` blocks of consecutive rows as its units."""
     order = np.arange(len(problem.y), dtype=np.int64)
     return dataclasses.replace(problem, by="block", units=order * BLOCKS // len(order))
 
 
 def as_rows(problem: Problem) -> Problem:
-    """Return the problem with every row for itself, as asked for."""
+    """Return the problem with every row as its own unit, for --by row."""
     return dataclasses.replace(problem, by="row", units=np.arange(len(problem.y), dtype=np.int64))
 
 
-def telling(problem: Problem) -> tuple[str, ...]:
-    """Return columns that may know the target already, a sentence each."""
+def leaking_columns(problem: Problem) -> tuple[str, ...]:
+    """Return one sentence for each column that may leak the target."""
     lines = [finding.sentence for finding in predictors(problem.dataset)]
-    return (*lines, *_sure(problem))
+    return (*lines, *_pure_value_columns(problem))
 
 
-def _sure(problem: Problem) -> list[str]:
-    """Return columns of few values, one of which is always of a class that is rare otherwise."""
+def _pure_value_columns(problem: Problem) -> list[str]:
+    """Return a sentence for each column with few values of which one always has the same class, a rare one overall."""
     X, y = problem.samples.X, np.asarray(problem.y)
     if problem.task != "classification" or X.ndim > 2:
         return []
@@ -95,14 +95,14 @@ def _sure(problem: Problem) -> list[str]:
             share = float((y == own[0]).mean())
             if len(own) >= FEWEST_SURE and (own == own[0]).all() and share < 0.5:
                 lines.append(
-                    f"{column.name} = {value:g} is {problem.dataset.target_name} {own[0]} all {len(own)} times: is it "
-                    f"known before? Else --ignore {column.name!r}"
+                    f"{column.name} = {value:g} always has {problem.dataset.target_name} {own[0]} ({len(own)} rows): "
+                    f"is it known before the target? If not, use --ignore {column.name!r}"
                 )
     return lines
 
 
 def _in_order(samples: Samples) -> Samples:
-    """Return the samples as if they were rows of one recording with a rate: blocks of their order are compared."""
+    """Return the samples as rows of one recording with a rate, so that blocks of their order can be compared."""
     return msgspec.structs.replace(
         samples, groups=None, rate=1.0, sessions=np.full(len(samples.y), "file"),
         starts=np.arange(len(samples.y), dtype=np.int64),

@@ -1,4 +1,4 @@
-"""The ladder itself: every rung on every fold, its gain over the one that stands, its price."""
+"""The ladder: fits every rung on every fold, and measures its gain over the chosen rung and its footprint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.graph.stage import Emitting
 from edgewright.models.architecture import architecture
@@ -26,9 +26,15 @@ from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.profile import Profile
 from edgewright.search.ladder.contract import FEATURES, PLAIN, Columns, Fitted, Part, Rung, ladder_rungs
 from edgewright.search.ladder.features import config_of, part_of
-from edgewright.search.ladder.leakage import telling
+from edgewright.search.ladder.leakage import leaking_columns
 from edgewright.search.ladder.metrics import choose, codes, groups_of
-from edgewright.search.ladder.model_comparison import NO_SIZE, PATIENCE, Climb, Judge, choose_with_few
+from edgewright.search.ladder.model_comparison import (
+    NO_SIZE,
+    PATIENCE,
+    ComparisonCriteria,
+    LadderState,
+    choose_with_few,
+)
 from edgewright.search.ladder.verdict import verdict
 from edgewright.search.problem import Fold, Indices, Problem, folds
 from edgewright.training.metrics import FEW_GROUPS
@@ -38,7 +44,7 @@ _FLOAT_BITS = 32
 
 
 def beyond(footprint: Footprint | None, profile: Profile) -> str:
-    """Return what of the device a footprint exceeds even at the low end of its interval; empty where it may fit."""
+    """Return which memory ('flash', 'RAM') a footprint exceeds even at its lower bound; empty where it may fit."""
     if footprint is None:
         return ""
     pairs = (("flash", footprint.flash, profile.flash.value), ("RAM", footprint.ram, profile.ram.value))
@@ -46,13 +52,13 @@ def beyond(footprint: Footprint | None, profile: Profile) -> str:
 
 
 def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Profile) -> tuple[Footprint | None, str]:
-    """Estimate a fitted rung in the form that a run would deploy; None with the reason where it has none.
+    """Estimate the footprint of a fitted rung in the form that a run deploys; None with the reason if impossible.
 
     Args:
-        fitted: the rung.
-        problem: its samples' shape.
-        config: of its run: says whether int8 is made.
-        profile: of the device.
+        fitted: fitted rung.
+        problem: problem that defines the shape of the samples.
+        config: pipeline of the run, which sets int8 or float32.
+        profile: device profile.
     """
     steps = list(fitted.steps())
     if not isinstance(steps[-1][1], Emitting):
@@ -68,60 +74,62 @@ def price(fitted: Fitted, problem: Problem, config: PipelineConfig, profile: Pro
 
 
 FOLDS = 5
-Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
 def without_copies(part: Part) -> Part:
-    """Return the part without changed copies of training samples."""
+    """Return the part without augmented training samples."""
     return replace(part, extra=None)
 
 
 class Ladder:
-    """A problem with its folds and what stands behind the common stages, computed once a fold.
+    """A problem with its folds and the output of the common stages, computed once per fold.
 
     Args:
-        problem: to be judged.
-        config: of the pipeline; its stages are the common ones, or defaults by the kind of data.
-        doing: shows progress.
-        ahead: told what long training will take.
-        metric: name; chosen by the target when empty.
-        patience: rungs without a gain over one that was climbed after which nothing is tried; 0 tries all.
-        rungs: only these; all when empty.
+        problem: samples and their units.
+        config: pipeline; its stages are the common stages, or defaults for the kind of data.
+        progress: shows progress.
+        ahead: receives the duration estimate of long training.
+        metric: name of the metric; chosen from the target when empty.
+        patience: number of consecutive rungs without a gain after which the ladder stops; 0 tries all rungs.
+        rungs: names of the rungs to try; all rungs when empty.
     """
 
     def __init__(
         self,
         problem: Problem,
         config: PipelineConfig,
-        doing: Doing,
+        progress: Progress,
         ahead: Ahead = lambda _: None,
         *,
         metric: str = "",
         patience: int = PATIENCE,
         rungs: tuple[str, ...] = (),
     ) -> None:
-        self.problem, self.patience, self._doing = problem, patience, doing
+        self.problem, self.patience, self._progress = problem, patience, progress
         self.config, self._ahead = config, ahead
         self.configs = {columns: config_of(config, problem, columns) for columns in (PLAIN, FEATURES)}
         self.profile = load_profile(config.device.profile)
         self.metric, self.why = choose(problem, metric)
         self.rungs = ladder_rungs(rungs)
-        self.offered = {name: rung for name, rung in self.rungs.items() if not rung.lacks(problem)}
+        self.offered = {name: rung for name, rung in self.rungs.items() if not rung.unsupported_reason(problem)}
         units = int(problem.units.max()) + 1
         self.folds = folds(problem, FOLDS, seed=config.seed, leave_one_out=units <= FEW_GROUPS)
         kept = problem.by if units <= 50 else f"fifty random sets of {problem.by}s"
-        self.judge = Judge(self.metric, codes(problem), groups_of(problem), kept, max(1, len(self.offered) - 1))
+        self.judge = ComparisonCriteria(
+            self.metric, codes(problem), groups_of(problem), kept, max(1, len(self.offered) - 1)
+        )
         self._parts: dict[bytes, tuple[Part, ...]] = {}
         self.answers: dict[str, Floats] = {}
         self.peers: list[PeerRecord] = []
 
     def climb(self) -> LadderRecord:
-        """Measure from the bottom until patience ends; Ctrl-C keeps what was measured."""
-        started, climb = time.process_time(), Climb(self.judge, self.patience)
+        """Measure the rungs from the lowest until the patience is exhausted; Ctrl-C keeps the results so far."""
+        started, climb = time.process_time(), LadderState(self.judge, self.patience)
         made: list[RungRecord] = []
         interrupted = False
         try:
-            # Products of small matrices are slower on several threads.
+            # Small matrix products are slower with several threads.
             with threadpool_limits(1):
                 self._all(climb, made)
         except KeyboardInterrupt:
@@ -135,20 +143,20 @@ class Ladder:
             ]
         return self._record(made, climb, interrupted, time.process_time() - started)
 
-    def _all(self, climb: Climb, made: list[RungRecord]) -> None:
+    def _all(self, climb: LadderState, made: list[RungRecord]) -> None:
         for name, rung in self.rungs.items():
             made.append(self._rung(name, rung, climb))
         _settle(climb)
         self._compare(climb)
 
     def parts(self, columns: Columns) -> tuple[Part, ...]:
-        """Sample behind the common stages, fold by fold, the last fitted on all; computed once."""
+        """Return the output of the common stages for each fold, and last for a fit on all samples; computed once."""
         config = self.configs[columns]
         key = msgspec.json.encode((config.stages, config.training.augment))
         if key not in self._parts:
             every = np.arange(len(self.problem.y), dtype=np.int64)
-            with self._doing(f"{columns.capitalize()}, fold by fold", len(self.folds) + 1) as advance:
-                advance = told_by_first(advance, self._ahead, columns.capitalize(), len(self.folds) + 1)
+            with self._progress(f"Preprocessing ({columns}), fold by fold", len(self.folds) + 1) as advance:
+                advance = told_by_first(advance, self._ahead, f"Preprocessing ({columns})", len(self.folds) + 1)
                 made = []
                 for train in (*(fold.train for fold in self.folds), every):
                     made.append(part_of(self.problem, config, train))
@@ -156,10 +164,10 @@ class Ladder:
             self._parts[key] = tuple(made)
         return self._parts[key]
 
-    def _rung(self, name: str, rung: Rung, climb: Climb) -> RungRecord:
-        lacks = rung.lacks(self.problem)
-        if lacks:
-            return RungRecord(name=name, title=rung.title, left_out=lacks)
+    def _rung(self, name: str, rung: Rung, climb: LadderState) -> RungRecord:
+        unsupported_reason = rung.unsupported_reason(self.problem)
+        if unsupported_reason:
+            return RungRecord(name=name, title=rung.title, left_out=unsupported_reason)
         if climb.tired:
             return RungRecord(name=name, title=rung.title, left_out="not tried")
         started = time.process_time()
@@ -169,7 +177,7 @@ class Ladder:
             network = architecture(config.model.layers, parts[-1].X.shape[1:], max(1, len(self.problem.classes)))
             looks = fits * config.training.epochs * len(self.problem.y)
             tell_ahead(self._ahead, title, training_s(network, looks, config.training.batch))
-        with self._doing(title, fits) as advance:
+        with self._progress(title, fits) as advance:
             if config.model.kind != "network":
                 advance = told_by_first(advance, self._ahead, title, fits)
             answers = self._crossed(parts, lambda part: rung.fit(part, config).answers, advance)
@@ -177,8 +185,8 @@ class Ladder:
             advance(1)
         footprint, unpriced = price(whole, self.problem, config, self.profile)
         over = beyond(footprint, self.profile)
-        # A state table beside a model is no part of its footprint: how large both are is not known.
-        known = footprint is not None and not rung.beside(whole, self.problem)
+        # The footprint of a model excludes its state table, so the total size is unknown.
+        known = footprint is not None and not rung.extra_files(whole, self.problem)
         size = (footprint.flash.value, footprint.ram.value) if footprint is not None and known else NO_SIZE
         gain, climbed = climb.step(name, answers, fits=not over, size=size)
         self.answers[name] = answers
@@ -197,11 +205,11 @@ class Ladder:
         )
 
     def crossed(self, name: str) -> Floats:
-        """Answers of a rung to every sample, by fits that had not seen its unit; made now where nobody asked before."""
+        """Return the cross-validated predictions of a rung for every sample; computed on first use."""
         if name not in self.answers:
             rung = self.rungs[name]
             config, parts = rung.tail(self.configs[rung.columns]), self.parts(rung.columns)
-            with threadpool_limits(1), self._doing(rung.title.capitalize(), len(self.folds)) as advance:
+            with threadpool_limits(1), self._progress(rung.title.capitalize(), len(self.folds)) as advance:
                 self.answers[name] = self._crossed(parts, lambda part: rung.fit(part, config).answers, advance)
         return self.answers[name]
 
@@ -211,7 +219,7 @@ class Ladder:
         fit: Callable[[Part], Callable[[Indices], Floats]],
         advance: Callable[[int], None],
     ) -> Floats:
-        """Return answers to every sample by a model that was not fitted on it."""
+        """Return predictions for every sample by models that were not fitted on it."""
         width = max(1, len(self.problem.classes))
         answers = np.zeros((len(self.problem.y), width), np.float32)
         for fold, part in zip(self.folds, parts[:-1], strict=True):
@@ -220,7 +228,7 @@ class Ladder:
         return answers
 
     def _one(self, fit: Callable[[Part], Callable[[Indices], Floats]], part: Part, fold: Fold) -> Floats:
-        """Return a fold; where training has one class only, there is nothing to learn but that."""
+        """Return the predictions for one fold; always the same class if the training samples have only one."""
         known = np.unique(part.y[fold.train])
         if self.problem.task == "classification" and len(known) < 2:
             alone = np.zeros((len(fold.test), len(self.problem.classes)), np.float32)
@@ -228,8 +236,8 @@ class Ladder:
             return alone
         return fit(part)(fold.test)
 
-    def _compare(self, climb: Climb) -> None:
-        """Where features were climbed to: whether they need the rung that stands."""
+    def _compare(self, climb: LadderState) -> None:
+        """Compare with a linear model on the same features where the chosen rung uses features."""
         plain = self.problem.samples.X.ndim == 2
         stands = self.rungs[climb.chosen]
         linear = self.rungs.get("linear")
@@ -245,25 +253,25 @@ class Ladder:
         self,
         name: str,
         title: str,
-        climb: Climb,
+        climb: LadderState,
         parts: tuple[Part, ...],
         fit: Callable[[Part], Callable[[Indices], Floats]],
     ) -> None:
         started = time.process_time()
-        with self._doing(title.capitalize(), len(self.folds)) as advance:
+        with self._progress(title.capitalize(), len(self.folds)) as advance:
             answers = self._crossed(parts, fit, advance)
         self.answers[name] = answers
         score, gain = self.judge.score(answers), self.judge.gain(climb.answers, answers, 0.95)
         spent = time.process_time() - started
         self.peers.append(PeerRecord(name=name, title=title, score=score, gain=gain, cpu_seconds=spent))
 
-    def _columns(self, climb: Climb) -> tuple[str, ...]:
-        """Return what the rung that stands sees."""
+    def _columns(self, climb: LadderState) -> tuple[str, ...]:
+        """Return the input columns of the chosen rung."""
         if climb.chosen not in self.rungs:
             return ()
         return self.parts(self.rungs[climb.chosen].columns)[-1].names
 
-    def _record(self, made: list[RungRecord], climb: Climb, interrupted: bool, spent: float) -> LadderRecord:
+    def _record(self, made: list[RungRecord], climb: LadderState, interrupted: bool, spent: float) -> LadderRecord:
         problem = self.problem
         rungs = tuple(_settled(rung, climb) for rung in made)
         units = int(problem.units.max()) + 1
@@ -278,12 +286,12 @@ class Ladder:
             kept=problem.by,
             units=units,
             folds=len(self.folds),
-            held=problem.held,
+            held=problem.held_out,
             metric=self.metric.name,
             metric_title=self.metric.title,
             higher=self.metric.higher,
             metric_why=self.why,
-            looks=self.judge.looks,
+            looks=self.judge.comparisons,
             smallest_p=smallest_p(units) if self.judge.few else None,
             power=power(units, problem.by) if self.judge.few else "",
             patience=self.patience,
@@ -291,21 +299,21 @@ class Ladder:
             peers=tuple(self.peers),
             chosen=climb.chosen,
             profile=self.config.device.profile,
-            notes=(*problem.notes, *telling(problem)),
+            notes=(*problem.notes, *leaking_columns(problem)),
             interrupted=interrupted,
             cpu_seconds=spent,
             **record,
         )
 
 
-def _settle(climb: Climb) -> None:
-    """With few units the choice is made when all rungs are measured."""
+def _settle(climb: LadderState) -> None:
+    """Choose the rung after all measurements where units are few."""
     if climb.judge.few and climb.tried:
         choose_with_few(climb)
 
 
-def _settled(rung: RungRecord, climb: Climb) -> RungRecord:
-    """Return the rung with what became of it in the end."""
+def _settled(rung: RungRecord, climb: LadderState) -> RungRecord:
+    """Return the rung with its final result."""
     step = climb.steps.get(rung.name)
     if step is None:
         return rung

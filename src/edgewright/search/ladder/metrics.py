@@ -1,6 +1,6 @@
-"""By what a problem is judged, and the groups over which its intervals are taken.
+"""Metrics of the ladder, and the groups over which their confidence intervals are computed.
 
-Groups are units that stay whole (people, days). Many rows are dealt into fifty groups.
+Groups are the units that folds keep whole (people, days). More than fifty units are merged into fifty random groups.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import UnknownNameError
-from edgewright.search.problem import Problem, dealt_rows
+from edgewright.search.problem import Problem, stratified_folds
 from edgewright.training import metrics
 
-# More units than this are dealt into that many groups.
+# Maximum number of groups; more units are merged into this many.
 MOST_UNITS = 50
-# A class of less than this share of two is rare: what counts is how it is ranked before the other.
+# With two classes, a class below this fraction is rare, and average precision is the default metric.
 RARE = 0.1
-# A class this much more frequent than an equal share makes accuracy a praise of the majority.
+# If the largest class exceeds an equal share by this factor, balanced accuracy is the default metric.
 UNEVEN = 1.4
 TWO = 2
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score of answers.
+    """A metric of predictions.
 
     Attributes:
-        name: as `--metric` takes it.
-        higher: whether more is better.
-        score: (target as codes or amounts, answers) -> score.
-        only: the task it is for, 'binary' for two classes.
-        title: for a reader.
+        name: value for `--metric`.
+        higher: whether higher is better.
+        score: function of targets (class indices or numbers) and predictions that returns the score.
+        only: task that the metric applies to: 'classification', 'regression', or 'binary' for two classes.
+        title: name in reports.
     """
 
     name: str
@@ -58,7 +58,7 @@ def _balanced(y: NDArray[Any], answers: Floats) -> float:
 
 
 def average_precision(y: NDArray[Any], answers: Floats) -> float:
-    """Mean precision over the samples of the rarer class, in the order of its probability; ties count together."""
+    """Compute the average precision of the rarer class; samples with equal probability share one threshold."""
     rare = int(np.argmin(np.bincount(y, minlength=TWO)))
     wanted, score = y == rare, answers[:, rare]
     order = np.argsort(-score, kind="stable")
@@ -90,21 +90,21 @@ METRICS = {
 
 
 def codes(problem: Problem) -> NDArray[Any]:
-    """Return targets as numbers of the problem's classes, or amounts; shape (n,)."""
+    """Return targets as class indices, or as numbers for a regression; shape (n,)."""
     if problem.task != "classification":
         return np.asarray(problem.y, np.float64)
     return np.searchsorted(np.asarray(problem.classes), np.asarray(problem.y)).astype(np.int64)
 
 
 def choose(problem: Problem, name: str = "") -> tuple[Metric, str]:
-    """Return the metric and why it was taken.
+    """Return the metric and the reason for the choice.
 
     Args:
-        problem: to be judged.
-        name: asked for; chosen by the target when empty.
+        problem: problem to evaluate.
+        name: requested metric; chosen from the target when empty.
 
     Raises:
-        UnknownNameError: no metric of that name for this target.
+        UnknownNameError: no metric of that name applies to this target.
     """
     classes = len(problem.classes)
     fits = [m.name for m in METRICS.values() if m.only == problem.task or (m.only == "binary" and classes == TWO)]
@@ -129,11 +129,11 @@ def choose(problem: Problem, name: str = "") -> tuple[Metric, str]:
 
 
 def groups_of(problem: Problem) -> NDArray[np.int64]:
-    """Group of each sample for the jackknife: its unit, or one of fifty where there are more."""
+    """Return the jackknife group of each sample: its unit, or one of fifty groups where there are more units."""
     count = int(problem.units.max()) + 1
     if count <= MOST_UNITS:
         return problem.units
     rng = np.random.default_rng(0)
     if problem.by == "row":
-        return dealt_rows(problem, MOST_UNITS, rng)
+        return stratified_folds(problem, MOST_UNITS, rng)
     return (rng.permutation(count) % MOST_UNITS)[problem.units].astype(np.int64)

@@ -1,13 +1,12 @@
-"""Whether a rung is worth its step: its gain over the rung that stands, with an interval that knows of all looks.
+"""Comparison of rungs: the gain of each rung over the chosen rung, with an interval corrected for all comparisons.
 
-A rung that is better and takes no more flash and RAM is taken without a test: nothing speaks for the other one.
-With few people or days no interval excludes zero; `few` chooses there, at the end, among all that were measured.
+A rung with a better score and no more flash or RAM is chosen without a test, because the other rung has no advantage.
+With few units (people, days) no interval excludes zero; then `choose_with_few` chooses after all measurements.
 
-Every rung above the lowest may be looked at, so each interval is one of 1 - 0.05/looks (Bonferroni): that any rung is
-climbed without a gain has a chance of at most one in twenty. A rung is compared with the one chosen so far, not with
-its neighbour, so that a weak rung hides no strong one above it; after `patience` rungs in a row without a sure gain
-nothing further is tried. While the majority stands, nothing has been learned that further rungs could fail to add to:
-all of them are tried.
+Every rung above the lowest may be compared, so each interval has the level 1 - 0.05/looks (Bonferroni): the
+probability that any rung is climbed without a gain is at most 5 %. Each rung is compared with the chosen rung instead
+of its neighbour, so a weak rung does not hide a strong one above it. The ladder stops after `patience` consecutive
+rungs without a significant gain. The patience applies only after a rung was climbed; until then all rungs are tried.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from edgewright.training.metrics import ANY, FEW_GROUPS, SHARE, Numbers, jackkni
 from edgewright.training.permutation_test import ERROR
 
 
-def probabilities(judge: Judge, pairs: dict[str, tuple[Floats, Floats]]) -> dict[str, float]:
-    """Two-sided p of each pair of rungs, corrected for the others: how often chance makes so large a difference."""
+def probabilities(judge: ComparisonCriteria, pairs: dict[str, tuple[Floats, Floats]]) -> dict[str, float]:
+    """Return the two-sided permutation p-value of each pair of rungs, corrected for the number of pairs."""
 
     def difference(answers: Floats, before: Floats) -> permutation_test.Difference:
         def of(swapped: NDArray[np.bool_]) -> float:
@@ -40,8 +39,8 @@ def probabilities(judge: Judge, pairs: dict[str, tuple[Floats, Floats]]) -> dict
     return permutation_test.probabilities({name: difference(*pair) for name, pair in pairs.items()}, judge.units)
 
 
-def choose_with_few(climb: Climb) -> None:
-    """Choose among the rungs that were measured, and says of each how sure the choice is."""
+def choose_with_few(climb: LadderState) -> None:
+    """Choose among the measured rungs where units are few, and store a p-value for each rung."""
     tried, judge = climb.tried, climb.judge
     lowest = next(iter(tried))
     able = [name for name, one in tried.items() if one.fits] or [lowest]
@@ -65,41 +64,41 @@ def choose_with_few(climb: Climb) -> None:
     climb.learned = chosen != lowest
 
 
-def _shown(climb: Climb, chosen: str, above: list[str]) -> str | None:
-    """Return the lowest of the rungs above that the exact test shows to be better; None where there is none."""
+def _shown(climb: LadderState, chosen: str, above: list[str]) -> str | None:
+    """Return the lowest rung above that is significantly better by the exact test; None where there is none."""
     tried = climb.tried
     found = probabilities(climb.judge, {name: (tried[name].answers, tried[chosen].answers) for name in above})
     return next((n for n in above if found[n] <= ERROR and tried[n].score > tried[chosen].score), None)
 
 
-# Above a good linear model trees, boosting and neighbours may bring nothing where a network does: a patience of
-# four would stop below it (docs/adr/0041).
+# Above a good linear model, trees, boosting and neighbours may not gain although a network does: a patience of four
+# would stop before the network (docs/adr/0041).
 PATIENCE = 5
 NO_SIZE = (math.inf, math.inf)
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What all rungs are judged by.
+class ComparisonCriteria:
+    """Criteria for all comparisons of rungs.
 
     Attributes:
-        metric: the score.
-        y: codes or amounts, (n,).
-        groups: of each sample, for the intervals.
-        by: what they are.
-        looks: rungs that may be compared.
+        metric: metric of the score.
+        y: class indices or numbers, shape (n,).
+        groups: jackknife group of each sample, shape (n,).
+        by: description of the groups.
+        comparisons: maximum number of comparisons.
     """
 
     metric: Metric
     y: NDArray[Any]
     groups: NDArray[np.int64]
     by: str
-    looks: int
+    comparisons: int
 
     @property
     def level(self) -> float:
-        """Of the interval of a gain."""
-        return 1.0 - ERROR / max(1, self.looks)
+        """Confidence level of the interval of a gain."""
+        return 1.0 - ERROR / max(1, self.comparisons)
 
     @property
     def every(self) -> Numbers:
@@ -108,19 +107,19 @@ class Judge:
 
     @property
     def units(self) -> int:
-        """Number of the groups."""
+        """Number of groups."""
         return int(self.groups.max()) + 1
 
     @property
     def few(self) -> bool:
-        """Whether there are so few groups that an interval of a gain would exclude nothing."""
+        """Whether there are too few groups for an interval of a gain to exclude zero."""
         return self.units <= FEW_GROUPS
 
     def scored(self, rows: Numbers, answers: Floats) -> float:
-        """Return the score of some of the samples; accuracy at the mix of classes that all samples have.
+        """Return the score of a subset of the samples; accuracy is weighted to the class proportions of all samples.
 
-        Days and people differ in how much of each class they hold. Both rungs face the same mix, so a unit that is left
-        out takes its answers out and not its mix: else days on which nobody comes would hide that a rung sees people.
+        Units differ in their class proportions. With fixed proportions, leaving out a unit changes only its answers
+        and not the class mix, so a gain on one class is not hidden by units that lack this class.
         """
         y = self.y[rows]
         if self.metric.name != "accuracy":
@@ -131,12 +130,12 @@ class Judge:
         return float((shares[held] * right[held] / counts[held]).sum() / shares[held].sum())
 
     def score(self, answers: Floats) -> Interval:
-        """Return the score of answers to all samples with its 95 % interval."""
+        """Return the score of predictions for all samples with its 95 % CI."""
         within = SHARE if self.metric.higher else (0.0, math.inf)
         return jackknife_interval(lambda rows: self.scored(rows, answers), self.groups, self.by, within)
 
     def gain(self, answers: Floats, before: Floats, level: float | None = None) -> Interval:
-        """How much better `answers` are than `before` on the same samples; above zero is better for every metric."""
+        """Return the gain of `answers` over `before` with its interval; positive is better for every metric."""
         found = jackknife_interval(
             lambda rows: self.change(rows, answers, before), self.groups, self.by, ANY, level or self.level
         )
@@ -146,39 +145,39 @@ class Judge:
 
         def shifted(change: float) -> float:
             moved = 1.0 / (1.0 + math.exp(-self._odds(base) - change)) - base
-            # Its sign is that of the change: rounding makes no gain.
+            # The result keeps the sign of the change, so rounding cannot produce a gain.
             return math.copysign(abs(moved), change) if change else 0.0
 
         method = f"log odds, {found.method}"
         return Interval(value=reached - base, low=shifted(found.low), high=shifted(found.high), method=method)
 
     def change(self, rows: Numbers, answers: Floats, before: Floats) -> float:
-        """How much better answers are to some of the samples: log odds of shares, errors as they are."""
+        """Return the gain on a subset of the samples: a difference of log odds for scores, or of errors."""
         if not self.metric.higher:
             return self.scored(rows, before) - self.scored(rows, answers)
         return self._odds(self.scored(rows, answers)) - self._odds(self.scored(rows, before))
 
     def behind(self, answers: Floats, best: Floats) -> float:
-        """By how many standard errors answers are worse than the best ones, group by group; 0 where they are not."""
+        """Return by how many jackknife standard errors answers are worse than the best ones; 0 where they are not."""
         lost, error, _ = jackknife(lambda rows: self.change(rows, best, answers), self.groups)
         return 0.0 if lost <= 0 else lost / error if error else math.inf
 
     def _odds(self, share: float) -> float:
-        """Logarithm of the odds of a score between 0 and 1; half a sample away from both ends."""
+        """Return the log odds of a score in 0..1, clipped half a sample away from both ends."""
         end = 0.5 / len(self.y)
         held = min(max(share, end), 1.0 - end)
         return math.log(held / (1.0 - held))
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A rung that was measured.
+class MeasuredRung:
+    """A measured rung.
 
     Attributes:
-        answers: to all samples.
-        score: of them, so that more is better.
-        fits: whether the device can hold it.
-        size: estimated bytes of flash and RAM.
+        answers: predictions for all samples.
+        score: score of the predictions, negated where lower is better.
+        fits: whether it fits the device.
+        size: estimated flash and RAM in bytes.
     """
 
     answers: Floats
@@ -186,22 +185,22 @@ class Tried:
     fits: bool = True
     size: tuple[float, float] = NO_SIZE
 
-    def beats(self, other: Tried) -> bool:
-        """Return whether it is better and takes no more flash and no more RAM, so that nothing speaks for the other."""
+    def beats(self, other: MeasuredRung) -> bool:
+        """Return whether it fits the device, scores better and takes no more flash and RAM than the other rung."""
         smaller = all(own <= others < math.inf for own, others in zip(self.size, other.size, strict=True))
         return self.fits and self.score > other.score and smaller
 
 
 @dataclass(frozen=True)
 class Step:
-    """What became of a rung.
+    """Result of comparing a rung.
 
     Attributes:
-        against: the rung that it was held against; empty for the lowest.
-        gain: over that one.
-        climbed: whether it was taken.
-        p: of an exact test of that gain; None where none was made.
-        why: why it was taken without a test; empty otherwise.
+        against: name of the rung it was compared with; empty for the lowest rung.
+        gain: gain over that rung.
+        climbed: whether the rung was chosen.
+        p: p-value of the exact test of the gain; None where no test was run.
+        why: reason for a choice without a test; empty otherwise.
     """
 
     against: str = ""
@@ -212,47 +211,48 @@ class Step:
 
 
 @dataclass
-class Climb:
-    """Where one stands on the ladder.
+class LadderState:
+    """State of the climb.
 
     Attributes:
-        judge: of all rungs.
-        patience: rungs in a row without a gain after which it ends, once one was climbed. With few units: without a
-            better score.
-        chosen: name of the rung that stands.
-        learned: whether one was climbed, so that the lowest no longer stands.
-        idle: rungs in a row without a gain since.
-        tried: every rung that was measured, from the bottom; `steps` what became of each.
+        judge: criteria for all comparisons.
+        patience: number of consecutive rungs without a gain (with few units: without a better score) after which the
+            climb stops, once a rung was climbed; 0 for no limit.
+        chosen: name of the chosen rung.
+        learned: whether a rung above the lowest was climbed.
+        rungs_without_gain: number of consecutive rungs without a gain since then.
+        tried: measured rungs by name, lowest first.
+        steps: result of each measured rung by name.
     """
 
-    judge: Judge
+    judge: ComparisonCriteria
     patience: int = PATIENCE
     chosen: str = ""
     learned: bool = False
-    idle: int = 0
-    tried: dict[str, Tried] = field(default_factory=dict)
+    rungs_without_gain: int = 0
+    tried: dict[str, MeasuredRung] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
 
     @property
     def answers(self) -> Floats:
-        """Those of the rung that stands."""
+        """Predictions of the chosen rung."""
         return self.tried[self.chosen].answers
 
     def step(
         self, name: str, answers: Floats, fits: bool = True, size: tuple[float, float] = NO_SIZE
     ) -> tuple[Interval | None, bool]:
-        """Look at the next rung: its gain over the one that stands, and whether it is climbed.
+        """Compare the next rung with the chosen one; return its gain and whether it is climbed.
 
-        With few units the best so far stands, until all are measured and one of them is chosen.
+        With few units the rung with the best score is chosen for now; the final choice follows after all measurements.
 
         Args:
-            name: of the rung.
-            answers: to all samples.
-            fits: whether the device can hold it.
-            size: estimated bytes of flash and RAM.
+            name: name of the rung.
+            answers: predictions for all samples.
+            fits: whether it fits the device.
+            size: estimated flash and RAM in bytes.
         """
         score = self.judge.scored(self.judge.every, answers) * (1 if self.judge.metric.higher else -1)
-        new = self.tried[name] = Tried(answers, score, fits, size)
+        new = self.tried[name] = MeasuredRung(answers, score, fits, size)
         if not self.chosen:
             self.chosen, self.steps[name] = name, Step(climbed=True)
             return None, True
@@ -262,14 +262,14 @@ class Climb:
         climbed = fits and (sure or new.beats(stands))
         self.steps[name] = Step(self.chosen, gain, climbed, why="" if sure or not climbed else self._smaller())
         if climbed:
-            self.chosen, self.learned, self.idle = name, True, 0
+            self.chosen, self.learned, self.rungs_without_gain = name, True, 0
             self.settle()
         else:
-            self.idle += self.learned
+            self.rungs_without_gain += self.learned
         return gain, climbed
 
     def settle(self) -> None:
-        """Take the best of the rungs that are better than the one that stands and not larger, where there are any."""
+        """Choose the best rung that scores better than the chosen one and is not larger, where there is one."""
         stands = self.tried[self.chosen]
         better = [name for name, one in self.tried.items() if one.beats(stands)]
         if better:
@@ -283,5 +283,5 @@ class Climb:
 
     @property
     def tired(self) -> bool:
-        """Whether nothing further is tried."""
-        return bool(self.patience) and self.idle >= self.patience
+        """Whether the patience is exhausted, so that no further rung is tried."""
+        return bool(self.patience) and self.rungs_without_gain >= self.patience

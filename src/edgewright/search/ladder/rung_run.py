@@ -1,4 +1,4 @@
-"""A rung made into a run: its pipeline, from data to package and page, as any other."""
+"""Run of a rung: runs its pipeline from data to package and report page."""
 
 from __future__ import annotations
 
@@ -25,31 +25,36 @@ LADDER_FILE = "ladder.json"
 
 
 def rung_config(ladder: Ladder, name: str) -> PipelineConfig:
-    """Return the pipeline of a rung, named after both.
+    """Return the pipeline of a rung, named after the pipeline and the rung.
 
     Raises:
-        UnknownNameError: no such rung.
-        InputError: the problem cannot have it.
+        UnknownNameError: there is no such rung.
+        InputError: the problem cannot use the rung.
     """
     rung = ladder_rungs((name,))[name]
-    lacks = rung.lacks(ladder.problem)
-    if lacks:
-        raise InputError("a rung that fits this problem", f"{name}: {lacks}", "--run")
+    unsupported_reason = rung.unsupported_reason(ladder.problem)
+    if unsupported_reason:
+        raise InputError("a rung that fits this problem", f"{name}: {unsupported_reason}", "--run")
     config = rung.tail(config_of(ladder.config, ladder.problem, rung.columns))
-    held = bool(ladder.problem.held)
+    held_out = bool(ladder.problem.held_out)
     split = msgspec.structs.replace(config.split, validation=0.0, validation_groups=())
-    if not held:
+    if not held_out:
         split = msgspec.structs.replace(split, test_groups=_compared(ladder))
-    return msgspec.structs.replace(config, name=run_name(config.name, name), scaling=None, split=split, refit=not held)
+    return msgspec.structs.replace(
+        config, name=run_name(config.name, name), scaling=None, split=split, refit=not held_out
+    )
 
 
 def run_name(of: str, rung: str) -> str:
-    """Name of the run of a rung."""
+    """Return the name of the run of a rung."""
     return f"{of}-{rung.replace('_', '-')}"[:64]
 
 
 def _compared(ladder: Ladder) -> tuple[str, ...]:
-    """With few groups the one on which the forms of a model are compared: large, and every class is elsewhere too."""
+    """Return the group on which the forms of a model are compared where groups are few.
+
+    It is the largest group whose classes all occur in other groups too; empty where there is none.
+    """
     problem, groups = ladder.problem, ladder.problem.samples.groups
     if not ladder.judge.few or problem.by != "group" or groups is None:
         return ()
@@ -61,7 +66,7 @@ def _compared(ladder: Ladder) -> tuple[str, ...]:
 
 
 def crossed_of(ladder: Ladder, name: str) -> Crossed:
-    """Return what the ladder's folds say of a rung: the answers that its table was made of, or the same made now."""
+    """Return the cross-validated predictions and scores of a rung; computed on first use."""
     problem = ladder.problem
     answers = ladder.crossed(name)
     heat = 1.0
@@ -70,7 +75,7 @@ def crossed_of(ladder: Ladder, name: str) -> Crossed:
         heat = temperature(logits, codes(problem), LOSSES["softmax_cross_entropy"])
     return Crossed(
         answers=answers, classes=problem.classes, kept=problem.by, folds=len(ladder.folds), units=problem.units,
-        scores={ladder.metric.title: ladder.judge.score(answers)}, temperature=heat, evaluates=not problem.held,
+        scores={ladder.metric.title: ladder.judge.score(answers)}, temperature=heat, evaluates=not problem.held_out,
     )  # fmt: skip
 
 
@@ -84,26 +89,26 @@ def run_rung(
     command: str = "",
     record: LadderRecord | None = None,
 ) -> RunResult:
-    """Run the pipeline of a rung; what belongs beside its package, and the ladder's record, go into its folder.
+    """Run the pipeline of a rung; its additional files and the ladder record are written to the run folder.
 
-    The model is the one that the ladder fitted on all samples, and its figures are those of the ladder's folds. Where
-    groups were left out from the beginning, the model never sees them and they judge it.
+    The model is fitted on all samples of the ladder, and the reported scores are those of the ladder's folds. Where
+    the ladder holds out groups, the model never sees them and the test report uses them.
 
     Args:
-        ladder: of the problem; it need not have been climbed.
-        name: of the rung.
+        ladder: ladder of the problem; it does not have to be climbed.
+        name: name of the rung.
         out: folder of runs.
-        force: replace a run folder of this name.
-        listener: hears the run.
-        command: for the provenance.
-        record: of the ladder, where it was climbed.
+        force: replace an existing run folder of this name.
+        listener: receives the events of the run.
+        command: command line for the provenance.
+        record: record of the ladder, if it was climbed.
     """
     rung = ladder_rungs((name,))[name]
     config = rung_config(ladder, name)
     crossed = crossed_of(ladder, name)
     result = run_pipeline(config, out=out, force=force, listener=listener, command=command, crossed=crossed)
     fitted = rung.fit(ladder.parts(rung.columns)[-1], config)
-    for file, content in rung.beside(fitted, ladder.problem).items():
+    for file, content in rung.extra_files(fitted, ladder.problem).items():
         write_atomic(result.folder / file, content)
     if record is not None:
         write_atomic(result.folder / LADDER_FILE, encode_record(record))

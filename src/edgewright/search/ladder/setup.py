@@ -1,4 +1,4 @@
-"""From what a person names (a file, a folder, a pipeline) to a problem and the pipeline around it."""
+"""Setup of a ladder: turns a file, a folder or a pipeline into a problem and a pipeline configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgewright.schema.errors import InputError
 from edgewright.search.ladder.leakage import as_rows, in_blocks, refuse_random
 from edgewright.search.problem import Problem, problem_of_pipeline
 
-# Options of a table that a person names by its columns.
+# Options that name columns of a table.
 COLUMNS = ("target", "group", "session", "time", "ignore")
 
 
@@ -28,30 +28,30 @@ def problem_and_config(
     table: Mapping[str, object],
     *,
     window: WindowConfig | None = None,
-    held: tuple[str, ...] = (),
+    held_out: tuple[str, ...] = (),
     task: str = "auto",
     profile: str = "cortex-m4",
     by: str = "auto",
     path: str | None = None,
     seed: int = 0,
 ) -> tuple[Problem, PipelineConfig, tuple[str, ...]]:
-    """Return the problem, the pipeline with its data and device, and the dropped constant columns.
+    """Return the problem, the pipeline with its data and device, and the names of the dropped constant columns.
 
     Args:
-        data: file or folder, or a pipeline (its name or TOML file).
-        table: what `[data]` would say besides; of a pipeline nothing is taken of it.
-        window: rows of data are cut this way.
-        held: groups that are left out from the beginning.
+        data: file or folder, or a pipeline (name or TOML file).
+        table: further options of `[data]`; ignored for a pipeline.
+        window: windows to cut; None for single rows.
+        held_out: groups to leave out of the ladder.
         task: 'auto', 'classification' or 'regression'.
-        profile: of the device.
-        by: 'auto', 'row' or 'block': what folds keep whole.
-        path: of a pipeline's data.
-        seed: of everything random.
+        profile: name of the device profile.
+        by: unit that folds keep whole: 'auto', 'row' or 'block'.
+        path: path of the data of a pipeline.
+        seed: random seed.
 
     Raises:
-        InputError: the data cannot be read, have too few samples or one value of the target; or a pipeline and a
-            folder have the name.
-        CheckFailedError: rows would be dealt at random though neighbours know each other.
+        InputError: the data cannot be read, has too few samples or only one target value; or a pipeline and a folder
+            have the same name.
+        CheckFailedError: folds would split single rows although neighbouring rows are related.
     """
     if names_pipeline(data, path):
         config = read_config(data, (f"device.profile={profile}",) if profile != "cortex-m4" else ())
@@ -59,14 +59,14 @@ def problem_and_config(
         problem = problem_of_pipeline(config)
         left: tuple[str, ...] = ()
     else:
-        config = _config(data, table, window, held, task, profile, seed)
+        config = _config(data, table, window, held_out, task, profile, seed)
         dataset = load_data(config.data, seed=seed)
         window, notes = _framed(dataset, window)
         config = msgspec.structs.replace(config, window=window)
         problem = replace(problem_of_pipeline(config, dataset=dataset), notes=notes)
-        left = _silent(problem)
+        left = _constant_columns(problem)
         if left and _has_ignore(config):
-            config = _config(data, {**table, "ignore": [*_listed(table), *left]}, window, held, task, profile, seed)
+            config = _config(data, {**table, "ignore": [*_listed(table), *left]}, window, held_out, task, profile, seed)
             problem = replace(problem_of_pipeline(config), notes=notes)
         elif left:
             problem = _without_columns(problem, left)
@@ -80,7 +80,7 @@ def problem_and_config(
 
 
 def _framed(dataset: DataSet, window: WindowConfig | None) -> tuple[WindowConfig | None, tuple[str, ...]]:
-    """Return the window that is asked for; of sound one by itself, and sounds that are shorter are filled up."""
+    """Return the requested window, or the default window for sound; notes name defaults and padding."""
     sound, why = sound_window(dataset)
     if sound is None or window is None:
         return (window, ()) if sound is None else (sound, (f"{why}; change it with --window N",))
@@ -91,7 +91,7 @@ def _config(
     data: str,
     table: Mapping[str, object],
     window: WindowConfig | None,
-    held: tuple[str, ...],
+    held_out: tuple[str, ...],
     task: str,
     profile: str,
     seed: int,
@@ -108,17 +108,17 @@ def _config(
         seed=seed,
         data=named,
         window=window,
-        split=SplitConfig(test_groups=held),
+        split=SplitConfig(test_groups=held_out),
         model=ModelConfig(),
         device=DeviceConfig(profile=profile),
     )
 
 
 def _refuse_columns(named: Mapping[str, object]) -> None:
-    """Say that a set with a layout of its own names its columns itself.
+    """Refuse column options for a data set that defines its own columns.
 
     Raises:
-        InputError: a column was named all the same.
+        InputError: such an option is set.
     """
     kind = str(named["kind"])
     known = find_kind(kind, "[data]").config.__struct_fields__
@@ -140,7 +140,7 @@ def _listed(table: Mapping[str, object]) -> list[str]:
 
 
 def _has_ignore(config: PipelineConfig) -> bool:
-    """Return whether the source can be told to leave columns out; a public set with a layout of its own cannot."""
+    """Return whether the data source accepts the option `ignore`; public sets with their own layout do not."""
     kind = config.data.get("kind")
     return isinstance(kind, str) and "ignore" in find_kind(kind, "[data]").config.__struct_fields__
 
@@ -152,8 +152,8 @@ def _without_columns(problem: Problem, names: tuple[str, ...]) -> Problem:
     return replace(problem, samples=msgspec.structs.replace(samples, X=samples.X[:, kept], columns=columns))
 
 
-def _silent(problem: Problem) -> tuple[str, ...]:
-    """Return columns without a value, or of one value: they tell nothing and spoil scales."""
+def _constant_columns(problem: Problem) -> tuple[str, ...]:
+    """Return columns that are empty or constant: they carry no information and break scaling."""
     X = problem.samples.X
     flat = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
     lines = []

@@ -1,4 +1,4 @@
-"""What a ladder comes to, in sentences."""
+"""Verdict of a ladder in sentences."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Sequence
 from edgewright.schema.ladder import PeerRecord, RungRecord
 from edgewright.schema.trace import Interval
 from edgewright.search.ladder.metrics import Metric
-from edgewright.search.ladder.model_comparison import Climb, Judge
+from edgewright.search.ladder.model_comparison import ComparisonCriteria, LadderState
 
 
 def verdict(
     rungs: Sequence[RungRecord],
     metric: Metric,
-    judge: Judge,
-    climb: Climb,
+    judge: ComparisonCriteria,
+    climb: LadderState,
     peers: Sequence[PeerRecord],
     interrupted: bool,
 ) -> dict[str, str]:
-    """Return the keys `verdict` and `stopped` of a record."""
+    """Return the fields `verdict` and `stopped` of a record."""
     chosen = next((rung for rung in rungs if rung.name == climb.chosen), None)
     if chosen is None or chosen.score is None:
         return {"verdict": "interrupted before anything was measured", "stopped": "interrupted"}
-    enough = "stands so far" if interrupted else "is chosen" if judge.few else "is enough"
+    enough = "is chosen so far" if interrupted else "is chosen" if judge.few else "is enough"
     lines = [f"the rung '{chosen.title}' {enough}: {metric.title} {figure(chosen.score.value)}{_above(chosen, rungs)}"]
     tried = [rung for rung in rungs if rung.gain is not None and not rung.climbed and rung.against == chosen.name]
     if tried:
         best = max(tried, key=lambda rung: rung.gain.value if rung.gain is not None else 0.0)
-        many = f"of the {len(tried)} rungs tried above it the best" if len(tried) > 1 else "the rung tried above it"
-        lines.append(f"{many}, {best.title}, changes {change(best)}")
+        many = f"the best of {len(tried)} rungs tried above it" if len(tried) > 1 else "the rung tried above it"
+        lines.append(f"{many}, {best.title}, changes the score by {change(best)}")
     for peer in peers:
-        sure = "" if peer.gain.low > 0 or peer.gain.high < 0 else ", which may be chance"
+        sure = "" if peer.gain.low > 0 or peer.gain.high < 0 else ", which is not significant"
         lines.append(
             f"{peer.title}: {figure(peer.score.value)}; the rung '{chosen.title}' gains {signed(peer.gain.value)} "
             f"({span(peer.gain)}){sure}"
@@ -39,11 +39,11 @@ def verdict(
     if interrupted:
         stopped = "interrupted: the results so far are valid"
     elif untried and judge.few:
-        stopped = f"{climb.idle} rungs in a row scored no better: {', '.join(untried)} not tried"
+        stopped = f"{climb.rungs_without_gain} rungs in a row scored no better: {', '.join(untried)} not tried"
     elif untried:
         stopped = (
-            f"{climb.idle} rungs in a row gave no significant gain over {chosen.title} (each interval "
-            f"{100 * judge.level:.2f} %, corrected for {judge.looks} comparisons): {', '.join(untried)} not tried"
+            f"{climb.rungs_without_gain} rungs in a row gave no significant gain over {chosen.title} (each interval "
+            f"{100 * judge.level:.2f} %, corrected for {judge.comparisons} comparisons): {', '.join(untried)} not tried"
         )
     else:
         stopped = "every rung was tried"
@@ -52,8 +52,8 @@ def verdict(
     return {"verdict": "; ".join(lines), "stopped": stopped}
 
 
-def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: Climb) -> str:
-    """By which rule a rung was chosen where units are few."""
+def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: LadderState) -> str:
+    """Return the rule by which a rung was chosen where units are few."""
     titles = {rung.name: rung.title for rung in rungs}
     best = max((name for name, one in climb.tried.items() if one.fits), key=lambda name: climb.tried[name].score)
     if chosen.why:
@@ -66,13 +66,13 @@ def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: Climb) -> str:
 
 
 def _above(chosen: RungRecord, rungs: Sequence[RungRecord]) -> str:
-    """Return what it gains over the rung that stood before it."""
+    """Return the gain over the previously chosen rung as text."""
     before = next((rung for rung in rungs if rung.name == chosen.against), None)
     return "" if before is None else f", {change(chosen)} over {before.title}"
 
 
 def taken(rung: RungRecord) -> str:
-    """Return what became of a rung, in a word; of few units a test says whether it was shown to be better."""
+    """Return the result of a rung as a word; 'chosen' instead of 'climbed' where units are few."""
     if rung.climbed:
         return "climbed" if rung.p is None else "chosen"
     if rung.beyond:
@@ -81,7 +81,7 @@ def taken(rung: RungRecord) -> str:
 
 
 def change(rung: RungRecord) -> str:
-    """Return a gain with its interval, and the p of an exact test where one was made."""
+    """Format a gain with its interval, and the p-value of the exact test where there is one."""
     if rung.gain is None:
         return ""
     exact = "" if rung.p is None else f", p {rung.p:.2g}"
@@ -89,15 +89,15 @@ def change(rung: RungRecord) -> str:
 
 
 def figure(value: float) -> str:
-    """Return a score with three or four digits."""
+    """Format a score with four digits."""
     return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
 
 
 def signed(value: float) -> str:
-    """Return a difference with its sign."""
+    """Format a difference with its sign."""
     return f"{value:+.4f}" if abs(value) < 1 else f"{value:+.4g}"
 
 
 def span(found: Interval) -> str:
-    """Return an interval of a difference."""
+    """Format the interval of a difference."""
     return f"{signed(found.low)} to {signed(found.high)}"

@@ -45,13 +45,13 @@ def ends(graph: Graph) -> dict[str, str]:
     return found or {v.name: v.name for v in graph.outputs}
 
 
-def with_moved_results(graph: Graph, values: Sequence[str], move: Function) -> Run:
+def with_perturbed_results(graph: Graph, values: Sequence[str], move: Function) -> Run:
     """Prepare a graph in which every result on the way to some of its values goes through a function.
 
     Args:
         graph: with one input.
         values: that are given.
-        move: of a result, such as `moved_results` of `proof.tolerance`.
+        move: of a result, such as `perturbed_results` of `proof.tolerance`.
     """
     nodes: list[Node] = []
     for node in graph.nodes:

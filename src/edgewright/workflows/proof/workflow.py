@@ -23,15 +23,15 @@ from edgewright.proof.form import (
     Form,
     Samples,
     Stages,
-    Yardstick,
+    ToleranceReference,
 )
-from edgewright.proof.prove import earliest, odd_one, prove
+from edgewright.proof.prove import common_form, earliest, prove
 from edgewright.proof.tolerance import (
     DRAWS,
     last_digits,
-    moved_readings,
-    moved_results,
-    shaken_readings,
+    perturbed_readings,
+    perturbed_results,
+    perturbed_synthetic_readings,
     spreads,
     wide_digits,
 )
@@ -41,7 +41,7 @@ from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
 from edgewright.workflows.proof.rows import Chosen, choose_rows
-from edgewright.workflows.proof.stages import all_values, boundary_value, renamed, with_moved_results
+from edgewright.workflows.proof.stages import all_values, boundary_value, renamed, with_perturbed_results
 from edgewright.workflows.proof.stream import stream_proof
 from edgewright.workflows.proof.subject import read_subject, with_artefacts
 
@@ -126,9 +126,9 @@ def prove_subject(subject: Subject, location: str, chosen: Chosen, forms: Sequen
     samples = chosen.samples
     forms = forms_of(subject) if forms is None else forms
     boundary = boundary_value(reference, samples)
-    yard = yardstick(subject, chosen)
-    data = yard.data(len(samples))
-    proven = prove(forms, samples, boundary, yard)
+    tolerance_reference = measure_tolerance_reference(subject, chosen)
+    data = tolerance_reference.data(len(samples))
+    proven = prove(forms, samples, boundary, tolerance_reference)
     absent = (*subject.absent, *proven.absent)
     files = _files(subject, forms, {form.name for form in proven.forms}, absent)
     failed = tuple(f.name for f in files if f.not_proven and f.name in {a.name for a in subject.artefacts})
@@ -152,7 +152,7 @@ def prove_subject(subject: Subject, location: str, chosen: Chosen, forms: Sequen
         passed=proven.passed and not failed,
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
-        odd=odd_one(proven.pairs),
+        odd=common_form(proven.pairs),
         uncompared=proven.uncompared,
         files=files,
         failed=failed,
@@ -174,29 +174,31 @@ def _files(
     return tuple(made)
 
 
-def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:
+def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceReference:
     """Spreads, the effect of last digits, and names, from the float graph in the NumPy engine."""
     graph = subject.reference
     network = float_part(graph) if "float" in subject.graphs else subject.network
     stages = all_values(graph, network)
     run = compile_graph(graph, tuple(stages.values()))
     given = renamed(run(chosen.samples), stages)
-    moved = [renamed(run(samples), stages) for samples in moved_readings(chosen.samples)]
+    moved = [renamed(run(samples), stages) for samples in perturbed_readings(chosen.samples)]
     first = preprocessing(graph)
     if first:
-        chance = with_moved_results(graph, tuple(first.values()), moved_results(np.random.default_rng(0)))
+        chance = with_perturbed_results(graph, tuple(first.values()), perturbed_results(np.random.default_rng(0)))
         moved += [renamed(chance(chosen.samples), first) for _ in range(DRAWS)]
     odd = chosen.constructed
     data = slice(None) if odd is None else ~odd
     spread, digits = spreads({stage: values[data] for stage, values in given.items()}), last_digits(given, moved)
     if odd is not None:
-        shaken = [renamed(run(x), stages) for x in shaken_readings(chosen.samples[odd], chosen.samples[data])]
+        shaken = [
+            renamed(run(x), stages) for x in perturbed_synthetic_readings(chosen.samples[odd], chosen.samples[data])
+        ]
         wide = wide_digits({stage: values[odd] for stage, values in given.items()}, shaken, spread)
         for stage, values in wide.items():
             digits[stage][odd] = values
     _, mask = without_mask(graph)
     grid = None if subject.network is None else subject.network.values[subject.network.input]
-    return Yardstick(
+    return ToleranceReference(
         spread=spread,
         digits=digits,
         names=_names(subject),

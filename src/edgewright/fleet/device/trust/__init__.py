@@ -1,1 +1,1 @@
-"""The device's side of the signed metadata: verified, kept durably, never older than before."""
+"""Signed metadata on the device: verification, durable storage and protection against older versions."""

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from tuf.api.metadata import Targets
 
-from edgewright.core.files import os_errors, write_atomic, write_together
+from edgewright.core.files import PRIVATE, os_errors, private_folder, write_atomic, write_together
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.trust.pinned_root import MetadataState, VerifiedMetadata, pinned_root
 from edgewright.fleet.device.trust.verification import MetadataVerifier, guarded
 from edgewright.fleet.protocol.layout import (
+    ABORTED,
     INDEX,
     LONGEST,
     METADATA_PATH,
+    PLANS,
     RELEASES,
     ROLLOUTS,
     ROOT,
@@ -43,14 +46,14 @@ D = TypeVar("D", Plan, Standings)
 
 
 class Client:
-    """What a device has verified of one repository.
+    """The verified metadata of one repository on a device.
 
     Args:
-        folder: of its files; holds the pinned root.
-        transport: to the address that serves `/metadata` and `/targets`.
-        clock: of the device. A clock behind the latest signed time is not believed.
-        longest: seconds by role beyond which an expiry is refused.
-        opener: of the database.
+        folder: folder of the metadata files, with the pinned root.
+        transport: transport to the address that serves `/metadata` and `/targets`.
+        clock: the device's clock; the latest signed time replaces an earlier clock time.
+        longest: longest accepted lifetime in seconds by role.
+        opener: opens the database.
 
     Raises:
         InputError: no root is pinned.
@@ -67,7 +70,7 @@ class Client:
         self._checker: MetadataVerifier | None = None
 
     def refresh(self) -> Seen:
-        """Fetch and verify news; with an unchanged timestamp, by one request without arithmetic."""
+        """Download and verify news; an unchanged timestamp needs one request and no verification."""
         word = self._memory.word
         request = {"If-None-Match": word.etag} if word.etag and self._now() < word.expires else {}
         with self._transport.exchange("GET", _TIMESTAMP_PATH, request) as answer:
@@ -82,12 +85,12 @@ class Client:
         return msgspec.structs.replace(self.held(), changed=changed)
 
     def held(self) -> Seen:
-        """Return what was verified as a whole before; it is stored beside the floors."""
+        """Return the last completely verified state, which is stored with the floors."""
         word = self._memory.word
         standings = msgspec.json.decode(word.index, type=Standings) if word.index else None
         return Seen(
             standings=standings, fresh=self._now() < word.expires, signed=word.signed, versions=word.versions,
-            changed=False,
+            changed=False, aborted=word.aborted,
         )  # fmt: skip
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
@@ -105,7 +108,7 @@ class Client:
         return plan, content
 
     def check(self, release: Release) -> None:
-        """Return whether signed metadata name this package."""
+        """Check that the signed metadata names this package."""
         found = self._verified().target(release.target)
         if found is None:
             raise Refused(f"{release.target} is not among the signed targets", "mixed")
@@ -115,11 +118,11 @@ class Client:
             raise Refused(f"{release.target}: signed as {signed}, the plan says {planned}", "mixed")
 
     def path(self, release: Release) -> str:
-        """Return the path of its bytes, below the address of targets."""
+        """Return the path of a release's bytes below the address of the targets."""
         return _place(release.target, release.sha256)
 
     def close(self) -> None:
-        """Let go of the storage."""
+        """Close the storage."""
         self._memory.close()
 
     def _now(self) -> float:
@@ -130,17 +133,17 @@ class Client:
         return max(self._clock.wall(), word.signed if timekeys == word.timekeys else 0.0)
 
     def _verified(self) -> MetadataVerifier:
-        """Return a checker that has seen the newest metadata; that of the last refresh where there is one."""
+        """Return the verifier of the last refresh, or a new one with the newest metadata."""
         if self._checker is None:
             timestamp = self._whole(_TIMESTAMP_PATH, _LARGEST_TIMESTAMP)
             self._checker = self._verify(timestamp, "")
         return self._checker
 
     def _verify(self, timestamp: bytes, etag: str) -> MetadataVerifier:
-        """Verify all that a timestamp leads to, and keeps it when the whole is credible.
+        """Verify all metadata that a timestamp names, and store it if everything is valid.
 
         Raises:
-            Unreachable, Refused, OutputError: as `contract.Trust.refresh`.
+            Unreachable, Refused, OutputError: see `fleet.protocol.ports.Trust.refresh`.
         """
         ready = {_TIMESTAMP_PATH: timestamp}
         try:
@@ -159,9 +162,9 @@ class Client:
                 floor = self._memory.floor(role, keys)
                 if version < floor:
                     raise Refused(f"{role} of version {version} after {floor}", "older")
-            # The timestamp comes last: a cache without it is fetched again, one with it is whole.
+            # Write the timestamp last: a cache with it is complete, and a cache without it is downloaded again.
             named = sorted(checker.fresh_files, key=lambda name: (name == "timestamp.json", name))
-            write_together({self._folder / name: checker.fresh_files[name] for name in named})
+            write_together({self._folder / name: checker.fresh_files[name] for name in named}, PRIVATE)
             checker.fresh_files.clear()
             if word != self._memory.word:
                 self._memory.learn(word, floors)
@@ -170,7 +173,7 @@ class Client:
         return checker
 
     def _by_clock(self, error: Refused) -> Refused:
-        """Explain an expiry with the local clock beside the fleet's last time: the clock may be wrong."""
+        """Add the local clock and the fleet's last signed time to an expiry error: the clock may be wrong."""
         if error.what != "expired":
             return error
         signed = self._memory.word.signed
@@ -180,7 +183,7 @@ class Client:
         )
 
     def _index(self, checker: MetadataVerifier) -> bytes:
-        """Return bytes of the standings; those held already are not fetched again."""
+        """Return the bytes of the standings; unchanged standings are not downloaded again."""
         info = checker.target(INDEX)
         if info is None:
             return b""
@@ -192,12 +195,14 @@ class Client:
     def _word(
         self, checker: MetadataVerifier, standings: Standings | None, index: bytes, etag: str
     ) -> VerifiedMetadata:
-        """Return what this refresh says, after its times were found credible.
+        """Return the metadata of this refresh after checking its times.
 
         Raises:
-            Refused: a signed time that falls, or an expiry that is too far away.
+            Refused: the signed time decreased, or an expiry is too far in the future.
         """
         timekeys, before = checker.keys(TIMESTAMP), self._memory.word
+        aborted = _aborted(checker, standings, before.aborted)
+        self._not_older(checker)
         floor = before.signed if timekeys == before.timekeys else 0.0
         signed = max(floor, standings.issued if standings else 0.0)
         expiries = {role: checker.role(role).expires.timestamp() for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
@@ -205,7 +210,7 @@ class Client:
             raise Refused(f"rollouts signed at {standings.issued:.0f}, after some of {floor:.0f}", "older")
         resting = min(expiry for role, expiry in expiries.items() if role != RELEASES)
         if signed > resting:
-            # Nor may an online key move time beyond what the offline keys vouch for: all would be expired from then on.
+            # An online key must not move time beyond the expiry of offline metadata: everything would then be expired.
             text = f"rollouts signed on {day(signed)}, after metadata they depend on had expired ({day(resting)})"
             raise Refused(f"{text}: is the fleet's clock right?", "lifetime")
         now = max(self._clock.wall(), signed)
@@ -215,11 +220,19 @@ class Client:
                 raise Refused(f"{role} is valid for {days:.1f} days, more than allowed", "lifetime")
         versions = {role: int(checker.role(role).version) for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
         return VerifiedMetadata(
-            index=index, expires=resting, signed=signed, timekeys=timekeys, versions=versions, etag=etag
+            index=index, expires=resting, signed=signed, timekeys=timekeys, versions=versions, etag=etag,
+            aborted=aborted,
         )  # fmt: skip
 
+    def _not_older(self, checker: MetadataVerifier) -> None:
+        """Refuse metadata of `releases` below the known version or the token's: it could lack signed aborts."""
+        snapshot, floor = checker.role(SNAPSHOT), self._memory.floor(RELEASES, checker.keys(RELEASES))
+        named = snapshot.meta.get(f"{RELEASES}.json") if snapshot else None
+        if named is not None and named.version < floor:
+            raise Refused(f"{RELEASES} of version {named.version} after {floor}", "older")
+
     def _fetch(self, target: str, limit: int, sha256: str) -> bytes:
-        """Return a small target, as the signed metadata and the caller say."""
+        """Download a small target and check it against the signed metadata and the caller's hash."""
         info = self._verified().target(target)
         if info is None:
             raise Refused(f"{target} is not among the signed targets", "mixed")
@@ -244,11 +257,27 @@ class Client:
 
     def _keep_plan(self, path: Path, content: bytes) -> None:
         with os_errors(OutputError, "to keep a plan", path):
-            path.parent.mkdir(exist_ok=True)
+            private_folder(path.parent)
             kept = sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)
             for old in kept[: len(kept) - _KEPT_PLANS + 1]:
                 file_operations.remove(old)
-        write_atomic(path, content)
+        write_atomic(path, content, PRIVATE)
+
+
+def _aborted(checker: MetadataVerifier, standings: Standings | None, before: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the plans with an abort signed in `releases`, which is read while a rollout is active.
+
+    If it has expired or is unavailable, the known aborts stay valid, since they must still reach the device.
+    """
+    under_way = next((one.plan for one in standings.rollouts if one.state != "aborted"), "") if standings else ""
+    with suppress(Refused, Unreachable):
+        if under_way:
+            checker.target(plan_target(under_way))
+    releases = checker.role(RELEASES)
+    files = releases.targets if isinstance(releases, Targets) else {}
+    start = len(f"{PLANS}/")
+    found = {path[start:-5] for path, file in files.items() if (file.custom or {}).get(ABORTED) is True}
+    return tuple(sorted({*before, *found}))
 
 
 def _place(target: str, sha256: str) -> str:

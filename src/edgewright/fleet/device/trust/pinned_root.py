@@ -1,4 +1,4 @@
-"""The root that a device trusts: pinned once, and replaced only by somebody who stands before the device."""
+"""The pinned root of a device: set once, and replaceable only with access to the device itself."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import msgspec
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
 
-from edgewright.core.files import os_errors, write_atomic
+from edgewright.core.files import PRIVATE, os_errors, private_folder, write_atomic
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, connect, trouble
 from edgewright.device.store.guarded_database import ENDINGS, open_guarded
 from edgewright.fleet.device.trust.verification import ROOTS
+from edgewright.fleet.protocol.layout import RELEASES
 from edgewright.schema.errors import InputError, OutputError
 
 FILE = "trust.sqlite"
@@ -28,17 +29,21 @@ _TABLES = (
 _WHAT = "what this device knows of signed metadata"
 _DO = "It guards against older releases; only this command recreates it: `edgewright device trust-root`"
 _WORD = "word"
+_ANY = "token"
+"""Key hash of a floor from the enrolment token, which applies to all keys."""
 
 
 class VerifiedMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest word that was verified as a whole.
+    """The newest completely verified metadata.
 
     Attributes:
-        index: bytes of the standings; empty where none was published.
-        expires: seconds since 1970 from which it is no longer fresh: the earliest expiry of the roles that it rests on.
-        signed: latest signed time, and `timekeys` of the role that stood for time then.
-        versions: of the roles.
-        etag: of the timestamp as it came, to ask whether it changed.
+        index: bytes of the standings; empty if none was published.
+        expires: expiry in seconds since 1970: the earliest expiry of the roles that the standings depend on.
+        signed: latest signed time, seconds since 1970.
+        timekeys: hash of the timestamp role's keys at that time.
+        versions: versions of the metadata by role.
+        etag: ETag of the timestamp, for conditional requests.
+        aborted: plans with an abort signed by the offline keys.
     """
 
     index: bytes = b""
@@ -47,27 +52,27 @@ class VerifiedMetadata(msgspec.Struct, frozen=True, kw_only=True):
     timekeys: str = ""
     versions: dict[str, int] = msgspec.field(default_factory=dict)
     etag: str = ""
+    aborted: tuple[str, ...] = ()
 
 
 class MetadataState:
-    """A small database, flushed at each change; lost files of the cache do not lower it.
+    """A small database of verified versions, durable after each change and independent of the metadata cache.
 
     Args:
-        folder: of the repository's files on this device; made where it is absent.
-        opener: of databases.
-        opener: of databases.
+        folder: folder of the repository's files on this device; created if absent.
+        opener: opens the database.
 
     Attributes:
-        word: the newest.
+        word: newest verified metadata.
 
     Raises:
-        InputError: it is of a newer version.
-        OutputError: it cannot be read; it is left as it is.
+        InputError: a newer version wrote the database.
+        OutputError: the database cannot be read; it is left unchanged.
     """
 
     def __init__(self, folder: Path, opener: Connect = connect) -> None:
         with os_errors(OutputError, _WHAT, folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
         self._database = open_guarded(folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener, ahead=True)
         try:
             content = self._database.value("SELECT value FROM words WHERE key = ?", (_WORD,))
@@ -77,19 +82,20 @@ class MetadataState:
             raise OutputError(_WHAT, f"{trouble(error)}: {error}", str(folder / FILE), _DO) from error
 
     def floor(self, role: str, keys: str) -> int:
-        """Highest version of a role that was verified under these keys; 0 where none was."""
-        return int(self._database.value("SELECT version FROM floors WHERE role = ? AND keys = ?", (role, keys)) or 0)
+        """Return the highest version of a role verified under these keys or named by the token; 0 for none."""
+        query = "SELECT max(version) FROM floors WHERE role = ? AND keys IN (?, ?)"
+        return int(self._database.value(query, (role, keys, _ANY)) or 0)
 
     def learn(self, word: VerifiedMetadata, floors: Mapping[tuple[str, str], int]) -> None:
-        """Take a new word and raise floors, durably and at once; the word's versions never fall under the same keys.
+        """Store newly verified metadata and raise the floors in one durable transaction; floors never decrease.
 
         Args:
-            word: as above.
-            floors: (role, hash of its key ids) -> version.
+            word: newly verified metadata.
+            floors: versions by role and hash of its key ids.
         """
         with self._database.transaction():
             for (role, keys), version in floors.items():
-                # A floor under other keys stays: whoever rotates back to old keys finds it again.
+                # A floor under other keys stays: it applies again if the role rotates back to them.
                 self._database.execute(
                     "INSERT INTO floors(role, keys, version) VALUES (?, ?, ?) "
                     "ON CONFLICT(role, keys) DO UPDATE SET version = max(version, excluded.version)",
@@ -99,7 +105,7 @@ class MetadataState:
         self.word = word
 
     def forget(self) -> None:
-        """Begin anew under another root."""
+        """Delete all floors and metadata, for another root."""
         with self._database.transaction():
             self._database.execute("DELETE FROM floors")
             self._put(VerifiedMetadata())
@@ -119,10 +125,10 @@ _LARGEST = 512_000
 
 
 def pinned_root(folder: Path) -> bytes:
-    """Return bytes of the pinned root.
+    """Return the bytes of the pinned root.
 
     Raises:
-        InputError: none is pinned here.
+        InputError: no root is pinned.
     """
     try:
         return (folder / PINNED).read_bytes()
@@ -133,17 +139,18 @@ def pinned_root(folder: Path) -> bytes:
         ) from None  # fmt: skip
 
 
-def pin(folder: Path, content: bytes, sha256: str) -> None:
-    """Pins a root, once.
+def pin(folder: Path, content: bytes, sha256: str, releases: int = 0) -> None:
+    """Pin a root; it can be pinned only once.
 
     Args:
-        folder: of the repository's files on this device.
+        folder: folder of the repository's files on this device.
         content: bytes of the root's file.
-        sha256: as the enrolment token says.
+        sha256: hash from the enrolment token.
+        releases: lowest version of `releases` that the token accepts; 0 for any.
 
     Raises:
-        InputError: other bytes than the token names, no root, or another root is pinned already.
-        OutputError: it cannot be written.
+        InputError: the hash differs, the bytes are not a root, or another root is already pinned.
+        OutputError: the root cannot be written.
     """
     if hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(
@@ -155,33 +162,37 @@ def pin(folder: Path, content: bytes, sha256: str) -> None:
     if path.exists() and path.read_bytes() != content:
         raise InputError(
             "a device without a root", "one that trusts another root", str(path),
-            "To move it to another fleet, use `edgewright device trust-root` before the device",
+            "To move it to another fleet, run `edgewright device trust-root` on the device itself",
         )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, content)
+    private_folder(folder)
+    if releases:
+        memory = MetadataState(folder)
+        memory.learn(memory.word, {(RELEASES, _ANY): releases})
+        memory.close()
+    write_atomic(path, content, PRIVATE)
 
 
 def recover(folder: Path, content: bytes, where: str, opener: Connect = connect) -> int:
-    """Trusts another root from now on, for a fleet whose root keys are lost; needs access to the device itself.
+    """Replace the trusted root, for a fleet whose root keys are lost; needs access to the device itself.
 
-    What was verified under the old one is forgotten, floors of releases are kept: they lie with the agent's state.
+    Metadata verified under the old root is deleted. Release floors stay, since they are in the agent's state.
 
     Args:
-        folder: of the repository's files on this device.
+        folder: folder of the repository's files on this device.
         content: bytes of the new root's file.
-        where: its name, for messages.
-        opener: of the database.
+        where: name of the file, for messages.
+        opener: opens the database.
 
     Returns:
         The root's version.
 
     Raises:
-        InputError: no root.
-        OutputError: it cannot be written.
+        InputError: the bytes are not a valid root.
+        OutputError: the root cannot be written.
     """
     version = check_root(content, where)
-    folder.mkdir(parents=True, exist_ok=True)
-    # First the cache goes, then the root comes: broken off in between, the device trusts what it trusted.
+    private_folder(folder)
+    # Delete the cache before writing the root: after an interruption the device still trusts the old root.
     for path in folder.glob("*.json"):
         if path.name != PINNED:
             file_operations.remove(path)
@@ -190,7 +201,7 @@ def recover(folder: Path, content: bytes, where: str, opener: Connect = connect)
         try:
             memory = MetadataState(folder, opener)
         except OutputError:
-            # Damaged: kept under a name that says so, with what belongs to it.
+            # Keep a damaged database and its side files under another name.
             aside = f"{FILE}.damaged-{os.urandom(4).hex()}"
             for ending in ("", *ENDINGS):
                 if (folder / f"{FILE}{ending}").exists():
@@ -198,15 +209,15 @@ def recover(folder: Path, content: bytes, where: str, opener: Connect = connect)
         else:
             memory.forget()
             memory.close()
-    write_atomic(folder / PINNED, content)
+    write_atomic(folder / PINNED, content, PRIVATE)
     return version
 
 
 def check_root(content: bytes, where: str) -> int:
-    """Version of a root that is signed by its own keys.
+    """Check that a root is signed by its own keys, and return its version.
 
     Raises:
-        InputError: it is not.
+        InputError: the root is not validly signed.
     """
     try:
         if len(content) > _LARGEST:

@@ -1,7 +1,7 @@
-"""python-tuf's client over a durable cache: what it would write is held back until the whole word has been believed.
+"""python-tuf's client with a durable cache: files are written only after the whole refresh is verified.
 
-python-tuf writes each file as soon as that file alone is verified, and never flushes. Here its hooks for reading and
-writing files are taken over; they are not public, so `tests/unit/test_fleet_trust.py` fails when they move.
+python-tuf writes each file as soon as that file is verified, and never flushes. This module overrides its hooks for
+reading and writing files. They are not public, so `tests/unit/test_fleet_trust.py` fails if they change.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import Role, TargetFile
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import PRIVATE, private_folder, write_atomic
 from edgewright.fleet.protocol.layout import METADATA_PATH, RELEASES, ROLLOUTS, TIMESTAMP
 from edgewright.fleet.protocol.ports import Refused, Transport, Unreachable
 
@@ -39,7 +39,7 @@ _CONFIG = UpdaterConfig(
 
 
 def told(error: Exception) -> Refused | Unreachable:
-    """Return what an error of python-tuf means for the agent."""
+    """Translate an error of python-tuf into one of the agent."""
     cause = error.__cause__
     if isinstance(cause, Unreachable):
         return cause
@@ -57,7 +57,7 @@ def told(error: Exception) -> Refused | Unreachable:
 
 
 class _Fetcher(FetcherInterface):
-    """Files of the repository through the device's own transport."""
+    """Downloads files of the repository with the device's own transport."""
 
     def __init__(self, transport: Transport, ready: dict[str, bytes]) -> None:
         self._transport, self._ready = transport, ready
@@ -74,18 +74,18 @@ class _Fetcher(FetcherInterface):
 
 
 class MetadataVerifier(Updater):
-    """One refresh.
+    """Verifies the metadata of one refresh.
 
     Args:
-        folder: of verified files; root versions go straight into it, since each is proven by the one before it.
-        transport: to the repository.
-        pinned: bytes of the root that everything rests on.
-        moment: hash of the key ids of `timestamp` -> seconds since 1970 by which expiry is judged. It is asked when the
-            newest root is known: signed times of keys that are gone no longer count.
-        ready: files that have come already, by path.
+        folder: folder of verified files; roots are written immediately, since each is verified by the previous one.
+        transport: transport to the repository.
+        pinned: bytes of the pinned root.
+        moment: returns the time for expiry checks, seconds since 1970, for a hash of the key ids of `timestamp`. It is
+            called when the newest root is known: signed times of removed keys no longer count.
+        ready: files that are already downloaded, by path.
 
     Attributes:
-        fresh_files: verified files that the cache does not hold yet, by name.
+        fresh_files: verified files that are not in the cache yet, by name.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class MetadataVerifier(Updater):
     ) -> None:  # fmt: skip
         self.fresh_files: dict[str, bytes] = {}
         self._moment = moment
-        (folder / ROOTS).mkdir(parents=True, exist_ok=True)
+        private_folder(folder / ROOTS)
         base = f"{_BASE}{METADATA_PATH}"
         super().__init__(
             str(folder), base, fetcher=_Fetcher(transport, ready or {}), config=_CONFIG, bootstrap=pinned
@@ -105,14 +105,14 @@ class MetadataVerifier(Updater):
         self._trusted_set.reference_time = datetime.fromtimestamp(self._moment(self.keys(TIMESTAMP)), UTC)
 
     def role(self, name: str) -> Any | None:  # noqa: ANN401 - roles differ
-        """Return what was verified of a role; None where nothing was."""
+        """Return the verified metadata of a role; None if there is none."""
         return self._trusted_set[name] if name in self._trusted_set._trusted_set else None
 
     def keys(self, role: str) -> str:
-        """Hash of the key ids and the threshold that speak for a role.
+        """Return a hash of a role's key ids and threshold.
 
-        A floor belongs to them: when they are rotated it begins anew, so that a stolen key that has signed version
-        2**31 does not shut a device out for ever.
+        Version floors belong to this hash: a key rotation starts a new floor, so that a version such as 2**31 signed
+        with a stolen key does not block a device permanently.
         """
         if role in (RELEASES, ROLLOUTS):
             delegations = self._trusted_set.targets.delegations
@@ -124,10 +124,10 @@ class MetadataVerifier(Updater):
         return hashlib.sha256(f"{said.threshold}:{','.join(sorted(said.keyids))}".encode()).hexdigest()[:32]
 
     def target(self, path: str) -> TargetFile | None:
-        """Return what the signed metadata says of a target; None where it does not name it.
+        """Return the signed metadata of a target; None if it is not signed.
 
         Raises:
-            Refused, Unreachable: as `told`.
+            Refused, Unreachable: see `told`.
         """
         found: TargetFile | None = guarded(lambda: self.get_targetinfo(path))
         return found
@@ -144,19 +144,19 @@ class MetadataVerifier(Updater):
 
     def _persist_file(self, filename: str, data: bytes) -> None:
         path = Path(filename)
-        # A root that lies there already is not written again: flash wears.
+        # Do not rewrite an existing root, to reduce flash wear.
         if not path.exists() or path.read_bytes() != data:
-            write_atomic(path, data)
+            write_atomic(path, data, PRIVATE)
 
     def _update_root_symlink(self) -> None:
-        """Nothing: the pinned root and the numbered ones are what is read."""
+        """Do nothing: only the pinned root and the numbered ones are read."""
 
 
 def guarded(act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever `act` gives
-    """Call into python-tuf.
+    """Call python-tuf and translate its errors.
 
     Raises:
-        Refused, Unreachable: as `told`.
+        Refused, Unreachable: see `told`.
     """
     try:
         return act()

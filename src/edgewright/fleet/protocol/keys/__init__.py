@@ -1,1 +1,1 @@
-"""Keys of a fleet's roles: files, passphrases, thresholds, and the ceremony that makes them."""
+"""Keys of a fleet's roles: files, passphrases, thresholds, and the key ceremony."""

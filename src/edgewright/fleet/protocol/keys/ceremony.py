@@ -1,4 +1,4 @@
-"""The key ceremony: what was made, where it must go, and how to check that it went there."""
+"""The key ceremony: which keys were made, where to store each one, and how to check the copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHORT = 16
 _FOR = {
     ROOT: "defines which keys are trusted; once a year, and when a key is lost or stolen",
     TARGETS: "defines who may publish packages and control rollouts; rarely",
-    RELEASES: "signs packages and plans; with each of them, at least every 90 days",
+    RELEASES: "signs packages and plans; used for each of them, at least every 90 days",
     "rollouts": "picks the stage of a rollout within its signed plan; the control plane, daily",
     "snapshot": "defines which metadata belong together; the control plane, daily",
     "timestamp": "states which version is newest; the control plane, daily",
@@ -29,14 +29,14 @@ _FOR_STICKS = _FOR | {
 def ceremony(
     folder: Path, root: str, roles: Sequence[RoleKeys], made: Sequence[KeyMade], *, stick: bool = False
 ) -> Ceremony:
-    """Return what a person who made a fleet, or its repository for sticks, is told.
+    """Return the instructions for a person who made a fleet or its repository for USB sticks.
 
     Args:
-        folder: of the fleet.
+        folder: folder of the fleet.
         root: SHA-256 of the root's bytes.
-        roles: with thresholds.
+        roles: roles with their thresholds.
         made: every key.
-        stick: it is the repository for sticks.
+        stick: whether this is the repository for USB sticks.
     """
     return Ceremony(
         folder=str(folder), root=root, roles=tuple(roles), made=tuple(made), stick=stick,
@@ -48,7 +48,7 @@ def _steps(folder: Path, root: str, roles: Sequence[RoleKeys], stick: bool) -> t
     counts = {role.role: len(role.keys) for role in roles if role.role in OFFLINE}
     maximum = max(counts.values())
     online = (
-        f"{folder}/keys/online and a releases key go to the person who writes sticks: all of them sign every stick."
+        f"{folder}/keys/online and a releases key go to the person who writes sticks: every stick needs all these keys."
         if stick
         else f"{folder}/keys/online stays on the control plane's machine, readable only by its user. Encrypt"
         " every backup that contains it; replace a lost online key with `edgewright fleet key rotate`."
@@ -74,20 +74,20 @@ def _steps(folder: Path, root: str, roles: Sequence[RoleKeys], stick: bool) -> t
 
 
 def _onto(medium: int, counts: Mapping[str, int]) -> str:
-    """Which keys go onto a medium."""
+    """Return which keys go onto a medium."""
     files = [f"{role}-{medium}.key" for role, count in counts.items() if medium <= count]
     several = f"{', '.join(files[:-1])} and {files[-1]}" if len(files) > 1 else files[0]
     return f"onto medium {medium} {several}"
 
 
 def _warnings(roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> tuple[str, ...]:
-    lines = ["All keys are on this machine: whoever has it has the fleet. Use this for tests only; do the steps above"
+    lines = ["All keys are on this machine: its user controls the fleet. Use this for tests only; do the steps above"
             " before the first real device enrols."]  # fmt: skip
     if not any(key.encrypted for key in made):
         lines.append("The offline keys have no passphrase; --passphrase-file FILE gives them one.")
     for role in roles:
         if role.role in (ROOT, TARGETS) and role.threshold == 1:
-            lines.append(f"A single key signs {role.role}: whoever steals it can replace everything below.")
+            lines.append(f"A single key signs {role.role}: an attacker who steals it can replace everything below.")
         if role.role == ROOT and role.threshold == len(role.keys):
             lines.append("Do not lose any root key: every device would need a visit (edgewright device trust-root).")
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""Files of keys: the private half for its owner alone, the public half beside it; never written over."""
+"""Key files: a private half that only its owner can read and a public half beside it; never overwritten."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 
 class Ring:
-    """Finds keys by id in folders and one folder below them, without opening those that nobody asks for.
+    """Finds keys by id in folders and their direct subfolders; opens a private key with a `.pub` file only on request.
 
     Args:
-        folders: where `*.key` files lie; a file counts as itself.
-        passphrases: tried in turn.
-        uris: by key id, for keys elsewhere (a hardware module, a cloud's), as securesystemslib takes them.
+        folders: folders with `*.key` files; a path to a file stands for that file.
+        passphrases: passphrases to try, in this order.
+        uris: private key URIs of securesystemslib by key id, for keys in a hardware module or a cloud service.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Ring:
             self._files.setdefault(signer.public_key.keyid, file)
 
     def file(self, name: str) -> Path | None:
-        """Where the key of that id lies."""
+        """Return the file of the key with that id."""
         return self._files.get(name)
 
     def signer(self, key: Key) -> Signer | None:
-        """Return what signs with a key; None where the key is not at hand or no passphrase opens it.
+        """Return the signer for a key; None if the key is not available or no passphrase opens it.
 
         Raises:
-            InputError: its file or URI cannot be used.
+            InputError: the key's file or URI cannot be used.
         """
         if key.keyid in self._uris:
             return _from_uri(self._uris[key.keyid], key)
@@ -81,12 +81,12 @@ class Ring:
         return found
 
     def signers(self, keys: Iterable[Key]) -> list[Signer]:
-        """Return signers of all keys that are at hand."""
+        """Return the signers of all available keys."""
         found = (self.signer(key) for key in keys)
         return [signer for signer in found if signer is not None]
 
     def why(self) -> str:
-        """Return what a message may add where keys are missing."""
+        """Return the reason for missing keys, for an error message; empty if no file was locked."""
         locked = ", ".join(sorted({str(file) for file in self._locked}))
         if not locked:
             return ""
@@ -108,7 +108,7 @@ def _from_uri(uri: str, key: Key) -> Signer:
         ) from None
 
 
-# 16 MiB and eight passes of it: OpenSSL reads nothing that asks for more than 32 MiB. OWASP asks for p=5 at this N.
+# 16 MiB and eight passes: OpenSSL refuses parameters that need more than 32 MiB. OWASP recommends p=5 at this N.
 _N, _R, _P = 2**14, 8, 8
 _SALT, _BLOCK, _KEY = 16, 16, 32
 _SCRYPT = "2b06010401da47040b"
@@ -118,11 +118,11 @@ _SEQUENCE, _OCTETS, _INTEGER, _OBJECT = 0x30, 0x04, 0x02, 0x06
 
 
 def encrypted(der: bytes, passphrase: bytes) -> bytes:
-    """PEM of an encrypted private key.
+    """Encrypt a private key and return it as PEM.
 
     Args:
         der: the key, PKCS #8.
-        passphrase: from which the cipher's key is made.
+        passphrase: the passphrase from which scrypt derives the AES-256 key.
     """
     salt, start = os.urandom(_SALT), os.urandom(_BLOCK)
     key = Scrypt(salt, _KEY, _N, _R, _P).derive(passphrase)
@@ -139,7 +139,7 @@ def encrypted(der: bytes, passphrase: bytes) -> bytes:
 
 
 def _tlv(tag: int, *parts: bytes) -> bytes:
-    """DER: tag, length, value."""
+    """Encode a DER element: tag, length, value."""
     value = b"".join(parts)
     size = (len(value).bit_length() + 7) // 8
     length = bytes([len(value)]) if len(value) < 128 else bytes([0x80 | size]) + len(value).to_bytes(size, "big")
@@ -163,15 +163,15 @@ def make_key(path: Path, passphrase: bytes | None = None) -> CryptoSigner:
     """Make an Ed25519 key and its two files, `NAME.key` (mode 0600) and `NAME.pub`.
 
     Args:
-        path: of the private half.
-        passphrase: that protects it; None for none.
+        path: file of the private half.
+        passphrase: passphrase that encrypts the private half; None leaves it unencrypted.
 
     Raises:
-        InputError: one of the files exists, or the passphrase is too short to protect anything.
-        OutputError: they cannot be written.
+        InputError: one of the files exists, or the passphrase has fewer than 8 bytes.
+        OutputError: the files cannot be written.
     """
     if passphrase is not None and len(passphrase) < 8:
-        # Not the whole path: a fleet is made in a folder of another name, which is gone when this is read.
+        # Not the whole path: the fleet is created in a temporary folder that is deleted before the user reads this.
         do = "Write a longer one into the file that --passphrase-file names"
         raise InputError("a passphrase of at least 8 bytes", f"one of {len(passphrase)}", f"the key {path.name}", do)
     private = Ed25519PrivateKey.generate()
@@ -187,10 +187,10 @@ def make_key(path: Path, passphrase: bytes | None = None) -> CryptoSigner:
 
 
 def read_key(path: Path, passphrases: tuple[bytes, ...] = ()) -> CryptoSigner | None:
-    """Return the key in a file; None where no passphrase opens it.
+    """Return the key in a file; None if no passphrase opens it.
 
     Raises:
-        InputError: others may read the file, or it holds no Ed25519 key.
+        InputError: other users can read the file, or it contains no Ed25519 key.
     """
     data = _read(path)
     with os_errors(InputError, "a file with a key", path):
@@ -212,10 +212,10 @@ def read_key(path: Path, passphrases: tuple[bytes, ...] = ()) -> CryptoSigner | 
 
 
 def read_public(path: Path) -> Key:
-    """Return the public half in a `.pub` file.
+    """Read the public half of a key from a `.pub` file.
 
     Raises:
-        InputError: there is none, it is no Ed25519 key, or its id is another key's.
+        InputError: the file is missing, is not an Ed25519 key, or has the id of another key.
     """
     try:
         record = msgspec.json.decode(_read(path), type=dict[str, Any])
@@ -223,7 +223,7 @@ def read_public(path: Path) -> Key:
         key = Key.from_dict(name, record)
         if not isinstance(key, SSlibKey) or key.keytype != "ed25519":
             raise ValueError("not an Ed25519 key")
-        # A key id is the hash of the key: nobody can put another key under a known name.
+        # A key id is the hash of the key, so nobody can replace the key behind a known id.
         raw = bytes.fromhex(str(key.keyval["public"]))
         honest = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(raw))
     except (msgspec.DecodeError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -234,10 +234,10 @@ def read_public(path: Path) -> Key:
 
 
 def read_passphrase(path: Path) -> bytes:
-    """First line of a file.
+    """Read a passphrase from the first line of a file.
 
     Raises:
-        InputError: there is none, or it is empty.
+        InputError: the file is missing, or its first line is empty.
     """
     line = _read(path).split(b"\n", 1)[0].rstrip(b"\r")
     if not line:
@@ -254,7 +254,7 @@ def _read(path: Path) -> bytes:
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Whole and durable under a name that nobody had."""
+    """Write a new file atomically and durably; refuse an existing name."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -265,10 +265,10 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         _name(temporary, path)
     except FileExistsError:
         raise InputError(
-            "a name that no key has", "an existing file", str(path), "Keys are never overwritten; choose another name"
+            "a new file name", "an existing file", str(path), "Keys are never overwritten; choose another name"
         ) from None
     except OSError as error:
-        where = "Choose a folder that can be written and has room"
+        where = "Choose a writable folder with free space"
         raise OutputError("to write a key", error.strerror or str(error), str(path), where) from None
     finally:
         temporary.unlink(missing_ok=True)
@@ -276,7 +276,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def _name(temporary: Path, path: Path) -> None:
-    """Give a whole file its name; fails where the name is taken, where a rename would replace the key."""
+    """Give a complete file its final name; fail if the name is taken (a rename would replace the key)."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -284,6 +284,6 @@ def _name(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
             raise
-        # FAT, as sticks have it, knows no links.
+        # FAT, the usual file system of USB sticks, has no hard links.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         temporary.replace(path)

@@ -1,1 +1,1 @@
-"""What a plan and its standing mean: who belongs, where a device's place is, when it may activate, what gates say."""
+"""The meaning of a plan and its standing: cohorts, a device's place, when it may activate, and gate results."""

@@ -1,4 +1,4 @@
-"""What a plan and its standing say to one device: the stricter of what was signed offline and what is signed online."""
+"""The decision of one device about a plan: the stricter of the offline-signed plan and the online-signed standing."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edgewright.schema.fleet_plan import Cohort, Plan, Release, Standing
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
-    """A device, as cohorts and places see it.
+    """The properties of a device that cohorts and places depend on.
 
     Attributes:
-        device: id that the control plane assigned; empty before enrolment: then it is on no list and has no place.
-        tags: of its enrolment.
+        device: id that the control plane assigned; empty before enrolment, when the device has no place.
+        tags: tags from the enrolment token or an operator.
         profile: hardware profile.
-        product: line of packages that it follows.
-        counter: release that is active; 0 for a package that came with the device.
+        product: product whose releases it follows.
+        counter: counter of the active release; 0 for a package that came with the device.
         floor: lowest release counter that it may activate.
-        burned: counters that failed here.
-        version: of Edgewright there.
+        burned: counters of releases that failed on this device.
+        version: version of Edgewright on the device.
     """
 
     device: str
@@ -37,16 +37,16 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device knows of the time.
+    """The time as the device knows it.
 
     Attributes:
         now: seconds since 1970, the later of the wall clock and the latest signed time.
-        trusted: the wall clock is not behind the latest signed time. Where it is not, `now` comes from online keys
-            alone, and how long a plan has been going on is `running - seen`.
-        running: seconds that the device's agent has run, ever, kept durably.
-        seen: `running` when the plan was first seen.
-        fresh: the role that signs standings has not expired; an abort counts even where it has.
-        wall: the wall clock, for windows of maintenance.
+        trusted: whether the wall clock is at or after the latest signed time. If not, `now` depends on online keys
+            alone, and the elapsed time of a plan is `running - seen`.
+        running: total seconds that the device's agent has run, stored durably.
+        seen: value of `running` when the device first saw the plan.
+        fresh: whether the role that signs standings has not expired; an abort counts even after it has.
+        wall: the wall clock, for maintenance windows.
     """
 
     now: float
@@ -58,16 +58,16 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan and its standing say to one device.
+    """The decision about a plan on one device.
 
     Attributes:
-        target: release that the device should have in its other slot, fetched and tested; None for nothing.
-        go: it may be activated now, where `gated` after an acknowledged intent.
-        gated: an intent must be acknowledged first.
-        back: `target` is the plan's way back, which needs neither intent nor trial.
-        stage: place of the stage that holds for the device; -1 for none.
-        wait: seconds after which the answer may be another without news; 0 where only news change it.
-        why: one line for people, always filled.
+        target: release to download and test in the other slot; None for none.
+        go: whether the device may activate it now; if `gated`, only after an acknowledged intent.
+        gated: whether the control plane must acknowledge an intent first.
+        back: whether `target` is the plan's rollback release, which needs neither intent nor trial.
+        stage: index of the stage that applies to the device; -1 for none.
+        wait: seconds after which the decision can change without news; 0 if only news can change it.
+        why: the reason in one line for people, never empty.
     """
 
     target: Release | None = None
@@ -80,15 +80,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def earliest(plan: Plan, stage: int) -> float:
-    """Return seconds from the plan's start before which the stage cannot begin: the dwells of those before it."""
+    """Return the earliest begin of a stage in seconds after the plan's start: the sum of the dwells before it."""
     return sum(part.dwell for part in plan.stages[:stage])
 
 
 def elapsed(plan: Plan, moment: Moment) -> float:
-    """Return seconds for which the plan has been going on, as the device may believe it.
+    """Return how long the plan has been running, in seconds that the device can trust.
 
-    A wall clock that is behind the latest signed time is wrong, and signed time comes from online keys: who stole one
-    could say that the dwells are over. Then only the time counts that the device itself ran since it saw the plan.
+    A wall clock behind the latest signed time is wrong, and signed time comes from online keys: a thief of such a key
+    could claim that the dwells are over. In that case only the device's own running time since it saw the plan counts.
     """
     return moment.now - plan.starts if moment.trusted else moment.running - moment.seen
 
@@ -100,12 +100,12 @@ def reached(plan: Plan, moment: Moment) -> int:
 
 
 def until(plan: Plan, stage: int, moment: Moment) -> float:
-    """Return seconds until the stage may begin; 0 where it may."""
+    """Return the seconds until the stage may begin; 0 if it already may."""
     return max(0.0, earliest(plan, stage) - elapsed(plan, moment))
 
 
 def belongs(cohort: Cohort, salt: str, traits: Traits) -> bool:
-    """Return whether every condition that the cohort names holds for the device."""
+    """Return whether the device meets every condition of the cohort."""
     if cohort.tags and not set(cohort.tags) & set(traits.tags):
         return False
     if cohort.profiles and traits.profile not in cohort.profiles:
@@ -116,15 +116,23 @@ def belongs(cohort: Cohort, salt: str, traits: Traits) -> bool:
 
 
 def invited(plan: Plan, stage: int, traits: Traits) -> bool:
-    """Return whether the stage's cohorts name the device, whatever its place."""
+    """Return whether the device is in one of the stage's cohorts, regardless of its place."""
     names = plan.stages[stage].cohorts
     return not names or any(belongs(plan.cohorts[name], plan.salt, traits) for name in names if name in plan.cohorts)
 
 
-def first_stage(plan: Plan, traits: Traits) -> int | None:
-    """Return the first stage in which the device may take part; None where the plan never reaches it.
+def lists_devices(plan: Plan) -> bool:
+    """Return whether a plan is for single devices only, which its cohorts list by name, as `device deploy` signs it."""
+    return all(
+        stage.cohorts and all(plan.cohorts[name].devices for name in stage.cohorts if name in plan.cohorts)
+        for stage in plan.stages
+    )
 
-    Who may in a stage may in all later ones. The hold-out waits for the last, where there is more than one.
+
+def first_stage(plan: Plan, traits: Traits) -> int | None:
+    """Return the index of the first stage that includes the device; None if no stage does.
+
+    A device that a stage includes is in all later stages too. The hold-out group waits for the last of several stages.
     """
     here = place(plan.salt, plan.id, traits.device)
     last = len(plan.stages) - 1
@@ -141,47 +149,47 @@ WHOLE = 100.0
 
 
 def _digest(salt: str, *words: str) -> bytes:
-    """HMAC-SHA256 (RFC 2104) of words with a byte between them that none of them has."""
+    """Return the HMAC-SHA256 (RFC 2104) of words joined by a zero byte, which no word contains."""
     return hmac.digest(bytes.fromhex(salt), b"\0".join(word.encode() for word in words), "sha256")
 
 
 def _percent(digest: bytes) -> float:
-    """Return the first 64 bits as a number from 0 up to 100, 100 never reached.
+    """Map the first 64 bits to a number in [0, 100).
 
-    Only 53 of the bits fit a float; more would round up to 100 for one device in 2^54.
+    Only the upper 53 bits are used: with all 64, one device in 2^54 would round up to 100.
     """
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53 * WHOLE
 
 
 def place(salt: str, plan: str, device: str) -> float:
-    """Percent from 0 up to 100: the device may take part in a stage whose percent is above it.
+    """Return the device's place in [0, 100) percent; a stage includes it if the stage's percent is above its place.
 
     Args:
-        salt: of the plan, hexadecimal.
-        plan: its id.
-        device: its id.
+        salt: salt of the plan, hexadecimal.
+        plan: id of the plan.
+        device: id of the device.
     """
     return _percent(_digest(salt, "place", plan, device))
 
 
 def held_out(salt: str, plan: str, device: str, percent: float) -> bool:
-    """Return whether the device is one of those that keep the old release until the last stage.
+    """Return whether the device is in the hold-out group, which keeps the old release until the last stage.
 
-    Another number than `place`, so that those who wait are a fair sample of every stage.
+    The hash differs from that of `place`, so the hold-out group is a random sample of every stage.
     """
     return _percent(_digest(salt, "holdout", plan, device)) < percent
 
 
 def listed(salt: str, device: str) -> str:
-    """How a single device is named in a signed list, 64 hexadecimal digits."""
+    """Return the name of a single device in a signed list: 64 hexadecimal digits."""
     return _digest(salt, "device", device).hex()
 
 
 def decide(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Verdict:
-    """Return what the device should do about one plan.
+    """Decide what the device should do about one plan.
 
-    Nothing is kept between calls and nothing is asked of the world: the control plane, the device and the simulator get
-    the same answer. The caller has verified both, and that the standing names the plan's bytes.
+    The function is pure: the control plane, the device and the simulator get the same answer. The caller has verified
+    both signatures and that the standing names the hash of the plan.
     """
     if standing.plan != plan.id or standing.product != plan.release.product:
         return Verdict(why=f"the standing is of plan {standing.plan!r}, not of {plan.id!r}")
@@ -189,28 +197,28 @@ def decide(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Ve
         return Verdict(why=f"the plan is for product {plan.release.product!r}, this device follows {traits.product!r}")
     if standing.state == "aborted":
         return _aborted(plan, standing, traits)
-    refusal = _unfit(plan.release, traits) or _not_now(plan, standing, moment)
+    refusal = unfit(plan.release, traits) or _not_now(plan, standing, moment)
     if refusal is not None:
         return refusal
     return _placed(plan, standing, traits, moment)
 
 
 def _aborted(plan: Plan, standing: Standing, traits: Traits) -> Verdict:
-    """Return an abort counts however old it is, in any window: what it calls back is known to be bad."""
+    """Decide about an aborted rollout: the release is known to be bad, so neither expiry nor windows apply."""
     number = plan.release.counter
     if traits.counter != number:
         return Verdict(stage=standing.stage, why=f"rollout of release {number} was aborted; it is not active here")
     if not standing.revert or plan.revert is None:
         return Verdict(stage=standing.stage, why=f"rollout of release {number} was aborted, and rolls no device back")
-    refusal = _unfit(plan.revert, traits)
+    refusal = unfit(plan.revert, traits)
     if refusal is not None:
         return refusal
     why = f"release {number} was aborted: back to the previous bytes, as release {plan.revert.counter}"
     return Verdict(target=plan.revert, go=True, back=True, stage=standing.stage, why=why)
 
 
-def _unfit(release: Release, traits: Traits) -> Verdict | None:
-    """Why this device never takes the release; None where it may."""
+def unfit(release: Release, traits: Traits) -> Verdict | None:
+    """Return why a device never takes a release; None where it may."""
     number = release.counter
     if traits.counter == number:
         return Verdict(why=f"release {number} is active")
@@ -230,7 +238,7 @@ def _unfit(release: Release, traits: Traits) -> Verdict | None:
 
 
 def _not_now(plan: Plan, standing: Standing, moment: Moment) -> Verdict | None:
-    """Why nobody may begin now; None where some may."""
+    """Return why no device may begin now; None if some may."""
     stage = standing.stage
     if standing.state == "paused":
         return Verdict(stage=stage, why=f"paused at stage {_name(plan, stage)}")
@@ -245,7 +253,7 @@ def _not_now(plan: Plan, standing: Standing, moment: Moment) -> Verdict | None:
 
 
 def _placed(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Verdict:
-    """Return whether the stage that holds has come to this device."""
+    """Decide whether the current stage includes this device."""
     if not traits.device:
         return Verdict(stage=standing.stage, why="not enrolled yet: a device without an id has no place in the rollout")
     allowed = min(standing.stage, reached(plan, moment))
@@ -260,7 +268,7 @@ def _placed(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> V
     held = Verdict(target=release, gated=gated, stage=allowed, why="")
     if not moment.fresh:
         return _but(held, "the rollout metadata has expired: nothing starts until it is renewed")
-    # Without a clock of its own that can be true, a device goes by the latest signed time.
+    # A device without a trusted clock uses the latest signed time.
     wall = moment.wall if moment.trusted else moment.now
     if not is_open(plan.windows, wall):
         wait = opens_in(plan.windows, wall) or 0.0
@@ -276,7 +284,7 @@ def _but(held: Verdict, why: str, wait: float = 0.0) -> Verdict:
 
 
 def _outside(plan: Plan, stage: int, mine: int | None, traits: Traits) -> str:
-    """Why a device is not in any stage up to this one."""
+    """Return why no stage up to this one includes the device."""
     name = _name(plan, stage)
     if not any(invited(plan, index, traits) for index in range(stage + 1)):
         return f"in no cohort of stage {name} or before it"
@@ -289,12 +297,12 @@ def _outside(plan: Plan, stage: int, mine: int | None, traits: Traits) -> str:
 
 
 def _name(plan: Plan, stage: int) -> str:
-    """Such as "2 of 4 'wide'"."""
+    """Return the number and name of a stage, such as "2 of 4 'wide'"."""
     known = f" {plan.stages[stage].name!r}" if stage < len(plan.stages) else ""
     return f"{stage + 1} of {len(plan.stages)}{known}"
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """Return numbers of a version such as 0.1.0; what follows them, such as 'rc1', does not count."""
+    """Return the numbers of a version such as 0.1.0; a suffix such as 'rc1' is ignored."""
     found = re.match(r"\d+(\.\d+)*", text)
     return tuple(int(part) for part in found.group().split(".")) if found else ()

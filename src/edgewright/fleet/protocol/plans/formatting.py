@@ -1,4 +1,4 @@
-"""Numbers in the sentences that say why: percents, times and durations that people read."""
+"""Formats percentages, times and durations for messages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _UNITS = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0))
 
 
 def percent(value: float) -> str:
-    """Such as '10 %' or '0.25 %'."""
+    """Format a percentage, such as '10 %' or '0.25 %'."""
     return f"{value:.4g} %"
 
 
 def lasting(seconds: float) -> str:
-    """Such as '90 s', '2 h' or '1.5 d', in the largest unit of which it is at least one and a half, or exactly one."""
+    """Format a duration such as '90 s', '2 h' or '1.5 d', in the largest unit with a value of 1 or at least 1.5."""
     for name, size in _UNITS:
         if seconds >= 1.5 * size or seconds == size:
             return f"{seconds / size:.3g} {name}"
@@ -21,7 +21,7 @@ def lasting(seconds: float) -> str:
 
 
 def day(at: float) -> str:
-    """Such as '2026-11-20 15:30 UTC'; the bare number where no calendar has it."""
+    """Format a time such as '2026-11-20 15:30 UTC'; outside the calendar's range, as seconds since 1970."""
     try:
         return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
     except (OverflowError, ValueError, OSError):

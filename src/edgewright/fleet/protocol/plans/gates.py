@@ -1,4 +1,4 @@
-"""What a gate says about the devices that have the new release: pass, hold or fail, and why, with numbers."""
+"""Evaluates gates on the devices with the new release: pass, hold or fail, with the numbers behind the result."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from edgewright.schema.fleet_report import Vitals
 from edgewright.schema.fleet_watch import GateSeen
 
 SURE = 1.6449
-"""Normal deviate of a one-sided 95 %."""
+"""Normal quantile of a one-sided 95 % confidence bound."""
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
     """One device's value of one measure.
 
     Attributes:
-        device: its id.
-        batch: of its enrolment; devices that came together may be one hand's.
-        enrolled: seconds since 1970.
-        value: of the measure; for a share 1.0 or 0.0.
+        device: id of the device.
+        batch: enrolment batch; one person may control all devices of a batch.
+        enrolled: time of enrolment, seconds since 1970.
+        value: value of the measure; for a share 1.0 or 0.0.
     """
 
     device: str
@@ -35,11 +35,11 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WeightedVotes(msgspec.Struct, frozen=True, kw_only=True):
-    """Voices with weights, smallest value first.
+    """Votes with weights, sorted by value.
 
     Attributes:
         values, weights: of the same length; weights from above 0 to 1.
-        sample: how many devices of equal weight know as much (Kish, 1965).
+        sample: effective sample size (Kish, 1965): number of devices of equal weight with the same variance.
     """
 
     values: tuple[float, ...]
@@ -48,12 +48,12 @@ class WeightedVotes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def weigh(voices: Sequence[Vote], cap: float, minimum: int) -> WeightedVotes:
-    """Give every device one vote and then takes from batches that have too many.
+    """Weight the votes: one per device, less for devices of a batch with more than `cap` of the votes.
 
     Args:
-        voices: of different devices; values that are not finite are left out.
-        cap: largest share of the votes of one batch. Where there are too few batches for it, they are made equal.
-        minimum: votes below which no batch is pushed; otherwise one odd device could speak for half of the fleet.
+        voices: votes of different devices; values that are not finite are dropped.
+        cap: largest share of the votes of one batch. With too few batches for it, all batches count equally.
+        minimum: votes that every batch keeps; otherwise a single outlier could stand for half of the fleet.
     """
     heard = sorted((v for v in voices if math.isfinite(v.value)), key=lambda voice: (voice.value, voice.device))
     sizes = Counter(voice.batch for voice in heard)
@@ -65,7 +65,7 @@ def weigh(voices: Sequence[Vote], cap: float, minimum: int) -> WeightedVotes:
 
 
 def _level(sizes: Sequence[int], cap: float) -> float:
-    """Return the largest number of votes a batch at which none has more than `cap` of them; sizes in rising order."""
+    """Return the largest votes per batch so that no batch has more than `cap` of all votes; sizes must be sorted."""
     if not sizes or cap >= 1.0:
         return float(sizes[-1]) if sizes else 0.0
     below = 0
@@ -81,7 +81,7 @@ def _level(sizes: Sequence[int], cap: float) -> float:
 
 
 def quantile(counted: WeightedVotes, level: float) -> float:
-    """Return the smallest value at or below which `level` of the votes lie; the first and the last at 0 and 1."""
+    """Return the weighted quantile: the smallest value at or below which a share `level` of the votes lies."""
     wanted = level * sum(counted.weights)
     reached = 0.0
     for value, weight in zip(counted.values, counted.weights, strict=True):
@@ -92,7 +92,7 @@ def quantile(counted: WeightedVotes, level: float) -> float:
 
 
 def share_bounds(part: float, sample: float) -> tuple[float, float]:
-    """Shares between which the fleet's share lies, by Wilson's score; each bound alone is right 95 times in 100."""
+    """Return Wilson score bounds of the fleet's share; each bound is a one-sided 95 % confidence bound."""
     square = SURE * SURE
     centre = (part + square / (2.0 * sample)) / (1.0 + square / sample)
     inside = part * (1.0 - part) / sample + square / (4.0 * sample * sample)
@@ -102,20 +102,20 @@ def share_bounds(part: float, sample: float) -> tuple[float, float]:
 
 FAILED = ("reverted", "refused")
 NOT_THE_MODEL = ("aborted", "refused")
-"""Reasons of an outcome that say nothing about the release: it was called back, or its signature was not believed."""
+"""Reasons of an outcome that are not the release's fault: the rollout was aborted, or the signature was refused."""
 
 
 def value(measure: str, vitals: Vitals) -> float | None:
-    """Return a device's value of a measure; None where the report says nothing about it.
+    """Return a device's value of a measure; None if the report does not contain it.
 
-    Rates are a day of running with rows; shares are of answers and of channels.
+    Rates are per day of running with input rows; shares are of answers or of channels.
     """
     formula = _FORMULAS.get(measure)
     return formula(vitals) if formula else None
 
 
 def distance(before: Mapping[str, float], after: Mapping[str, float]) -> float | None:
-    """Total variation between the class shares of two times, 0 to 1; None where one of them has no answers."""
+    """Return the total variation distance between two class distributions, 0 to 1; None if one has no answers."""
     all_before, all_after = sum(before.values()), sum(after.values())
     if not all_before or not all_after:
         return None
@@ -124,7 +124,7 @@ def distance(before: Mapping[str, float], after: Mapping[str, float]) -> float |
 
 
 def failed(what: str, because: str) -> bool | None:
-    """Return whether an outcome says that the release failed on the device; None where it says neither yes nor no."""
+    """Return whether an outcome means that the release failed on the device; None if it is inconclusive."""
     if what == "confirmed":
         return False
     return True if what in FAILED and because not in NOT_THE_MODEL else None
@@ -147,86 +147,95 @@ _FORMULAS: dict[str, Callable[[Vitals], float | None]] = {
 
 Said = Literal["pass", "hold", "fail"]
 SHARES = ("failed", "silent", "firmware")
-"""Measures that are a share of the devices; of all others a quantile is taken."""
+"""Measures that are a share of the devices; the gate compares a quantile of all others."""
 UNITS = {
     "crashes": " a day", "latency": " s", "memory": " B", "alarms": " a day", "anomalies": " a day",
 }  # fmt: skip
 
 
-def judge(gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] = (), last: bool = False) -> GateSeen:
-    """Ask one gate.
+def judge(
+    gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] = (), last: bool = False,
+    needed: int | None = None,
+) -> GateSeen:  # fmt: skip
+    """Evaluate one gate.
 
     Args:
-        gate: of the plan; with a `ratio`, values up to its `limit` are fine whatever the others have.
-        enrolled: of the plan: devices enrolled later do not count.
-        new: one voice for each device that has, or had, the new release.
-        old: one for each that has an older one at the same time; asked only where the gate has a ratio.
-        last: the plan's last stage, in which in the end nobody is left to compare with.
+        gate: gate of the plan; with a `ratio`, values up to its `limit` always pass.
+        enrolled: time limit of the plan: devices enrolled later do not count.
+        new: one vote for each device that has, or had, the new release.
+        old: one vote for each device with an older release at the same time; used only if the gate has a ratio.
+        last: whether this is the plan's last stage, in which finally no device keeps the old release.
+        needed: devices for a word, where the stage has fewer than the gate's quorum; 0 where it has none.
 
-    'fail' is sure, 'hold' asks for more devices or time. `allowed` is the limit that held, also where it is relative.
-    'fail' needs the bound on the kind side beyond the limit: at one look, chance alone fails a release that is just at
-    the limit once in 20 times at worst (looking again and again makes it more often, being further within it less);
-    'pass' needs the value itself within it. Between them is 'hold'.
+    'fail' is statistically significant; 'hold' needs more devices or time. `allowed` is the limit that applied, also if
+    it is relative. The gate fails if the lower confidence bound is above the limit: a release exactly at the limit
+    fails by chance in at most 5 % of single evaluations (repeated evaluations raise that, a smaller value lowers it).
+    The gate passes if the value itself is within the limit. Everything between is 'hold'.
     """
     counted = weigh([voice for voice in new if voice.enrolled <= enrolled], gate.batch, gate.quorum)
     heard = len(counted.values)
-    if heard < gate.quorum:
-        why = f"{gate.measure}: {heard} of the {gate.quorum} required devices have reported"
-        return GateSeen(measure=gate.measure, said="hold", heard=heard, needed=gate.quorum, why=why)
+    needed = gate.quorum if needed is None else needed
+    if heard < needed:
+        why = f"{gate.measure}: {heard} of the {needed} required devices have reported"
+        return GateSeen(measure=gate.measure, said="hold", heard=heard, needed=needed, why=why)
+    if not heard:
+        return GateSeen(measure=gate.measure, said="pass", why=f"{gate.measure}: the stage has no device")
     value, low, high = _measured(gate, counted)
+    if heard < gate.quorum and gate.measure not in SHARES:
+        low = 0.0  # so few devices can all lie above the fleet's quantile by chance
     kind, strict = gate.limit, gate.limit
     if gate.ratio:
         others = weigh([voice for voice in old if voice.enrolled <= enrolled], gate.batch, gate.quorum)
-        if len(others.values) < gate.quorum:
-            return _alone(gate, heard, len(others.values), (value, low, high), last)
-        theirs, _, maximum = _measured(gate, others)
+        if len(others.values) < needed and (value > gate.limit or not gate.limit):
+            return _alone(gate, heard, (len(others.values), needed), (value, low, high), last)
+        theirs, _, maximum = _measured(gate, others) if others.values else (0.0, 0.0, 0.0)
         kind, strict = max(gate.limit, gate.ratio * maximum), max(gate.limit, gate.ratio * theirs)
     verdict: Said = "fail" if low > kind else "hold" if value > strict else "pass"
     return GateSeen(
         measure=gate.measure, said=verdict, value=value, low=low, high=high, allowed=strict, heard=heard,
-        needed=gate.quorum, why=_say(gate, verdict, (value, low, high), strict, heard),
+        needed=needed, why=_say(gate, verdict, (value, low, high), strict, heard),
     )  # fmt: skip
 
 
 def together(judged: Sequence[GateSeen]) -> Said:
-    """Return the strictest word of all."""
+    """Return the strictest result of all gates."""
     reported = {one.said for one in judged}
     return "fail" if "fail" in reported else "hold" if "hold" in reported else "pass"
 
 
 def _measured(gate: Gate, counted: WeightedVotes) -> tuple[float, float, float]:
-    """Return the value and its bounds."""
+    """Return the value and its lower and upper bound."""
     if gate.measure in SHARES:
         part = sum(w for v, w in zip(counted.values, counted.weights, strict=True) if v > 0.5) / sum(counted.weights)
         return part, *share_bounds(part, counted.sample)
-    # Bounds between which the fleet's quantile lies: each alone is right 95 times in 100.
+    # One-sided 95 % confidence bounds of the fleet's quantile.
     spread = SURE * math.sqrt(gate.quantile * (1.0 - gate.quantile) / counted.sample)
     levels = gate.quantile, max(0.0, gate.quantile - spread), min(1.0, gate.quantile + spread)
     value, low, high = (quantile(counted, level) for level in levels)
     return value, low, high
 
 
-def _alone(gate: Gate, heard: int, others: int, value: tuple[float, float, float], last: bool) -> GateSeen:
-    """Return a ratio with too few to compare with."""
+def _alone(gate: Gate, heard: int, others: tuple[int, int], value: tuple[float, float, float], last: bool) -> GateSeen:
+    """Return the result of a ratio gate with too few devices left for comparison."""
     verdict: Said = "pass" if last else "hold"
-    why = f"{gate.measure}: {others} of the {gate.quorum} devices needed still have the old release for comparison"
+    why = f"{gate.measure}: {others[0]} of the {others[1]} devices needed still have the old release for comparison"
     if last:
         why += "; the last stage allows that"
     return GateSeen(
         measure=gate.measure, said=verdict, value=value[0], low=value[1], high=value[2], heard=heard,
-        needed=gate.quorum, why=why,
+        needed=others[1], why=why,
     )  # fmt: skip
 
 
 def _say(gate: Gate, verdict: Said, value: tuple[float, float, float], allowed: float, heard: int) -> str:
-    """Return the sentence of a word."""
+    """Return the sentence that explains a result."""
     unit = UNITS.get(gate.measure, "")
     if gate.measure in SHARES:
-        what = f"{gate.measure}: {value[0]:.1%} of {heard} devices (sure: {value[1]:.1%} to {value[2]:.1%})"
+        what = f"{gate.measure}: {value[0]:.1%} of {heard} devices (95 % bounds: {value[1]:.1%} to {value[2]:.1%})"
         limit = f"{allowed:.1%}"
     else:
         which = "median" if gate.quantile == 0.5 else f"quantile {gate.quantile:g}"
-        bounds = f"sure: {value[1]:.4g} to {value[2]:.4g}"
+        bounds = f"95 % bounds: {value[1]:.4g} to {value[2]:.4g}"
         what = f"{gate.measure}: {which} {value[0]:.4g}{unit} of {heard} devices ({bounds})"
         limit = f"{allowed:.4g}{unit}"
     if gate.ratio:

@@ -1,4 +1,4 @@
-"""What a person says about a rollout in a few words, as parts of a plan."""
+"""Parses rollout options of the command line into parts of a plan."""
 
 from __future__ import annotations
 
@@ -12,41 +12,19 @@ from edgewright.fleet.protocol.plans.decision import listed
 from edgewright.fleet.protocol.plans.formatting import percent
 from edgewright.fleet.protocol.plans.windows import parse
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.fleet_plan import Cohort, Gate, Measure, Stage, TrialLimits, Window
+from edgewright.schema.fleet_plan import Cohort, Gate, Measure, Stage, Window
 
 CHOSEN = "chosen"
-"""Name of the one cohort that the command line makes."""
-USUAL_GATES = (Gate(measure="failed", limit=0.3),)
-"""Under 30 % of the devices fail, so that a fifth of liars cannot halt a good release."""
+"""Name of the cohort that the command line creates."""
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 
 
-class PlanOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A plan file: all of a plan but what is worked out when it is signed.
-
-    Attributes:
-        stages, gates, cohorts, windows, trial, holdout, silence, pace, note: as `schema.fleet_plan.Plan`.
-        days: after which the plan expires.
-    """
-
-    stages: tuple[Stage, ...] = ()
-    gates: tuple[Gate, ...] = USUAL_GATES
-    cohorts: dict[str, Cohort] = {}
-    windows: tuple[Window, ...] = ()
-    trial: TrialLimits = TrialLimits()
-    holdout: float = 0.0
-    silence: float = 7200.0
-    pace: float = 0.0
-    days: float = 30.0
-    note: str = ""
-
-
 def seconds(text: str, where: str) -> float:
-    """Return seconds in '90s', '15min', '12h' or '7d'; '0' is none.
+    """Parse a duration such as '90s', '15min', '12h' or '7d' into seconds; '0' is 0 seconds.
 
     Raises:
-        InputError: something else.
+        InputError: the text has another form.
     """
     found = re.fullmatch(rf"{_NUMBER}(s|m|min|h|d)", text.strip())
     if found is None and text.strip() != "0":
@@ -55,16 +33,16 @@ def seconds(text: str, where: str) -> float:
 
 
 def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Sequence[str] = ()) -> tuple[Stage, ...]:
-    """Return stages from 'canary:1%,10%@2h,50%,100%'.
+    """Parse stages such as 'canary:1%,10%@2h,50%,100%'.
 
     Args:
-        text: name (may be left out), percent, dwell of its own (may be left out).
-        dwell: seconds, of stages that say none.
-        cohorts: of all stages.
+        text: for each stage an optional name, the percentage, and an optional dwell.
+        dwell: seconds for stages without their own dwell.
+        cohorts: cohorts of all stages.
         open_ones: names of stages whose devices need no acknowledged intent.
 
     Raises:
-        InputError: not so.
+        InputError: the text has another form.
     """
     made = []
     for part in text.split(","):
@@ -83,11 +61,11 @@ def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Se
 
 
 def gate(text: str, quorum: int = 5) -> Gate:
-    """Return a gate from 'alarms<=5', 'failed<=30%', 'latency<=x2' or 'latency<=200ms'.
+    """Parse a gate such as 'alarms<=5', 'failed<=30%', 'latency<=x2' or 'latency<=200ms'.
 
     Raises:
-        InputError: not so.
-        UnknownNameError: no such measure.
+        InputError: the text has another form.
+        UnknownNameError: the measure does not exist.
     """
     found = re.fullmatch(rf"([a-z]+)\s*<=\s*(x?){_NUMBER}\s*(%|ms|s|MB|kB|B)?", text.strip())
     if found is None:
@@ -103,10 +81,10 @@ def gate(text: str, quorum: int = 5) -> Gate:
 
 
 def cohort(conditions: Sequence[str], salt: str) -> Cohort | None:
-    """One cohort from 'tag=north,south', 'profile=pi', 'counter=3-5', 'device=ID'; None where nothing is said.
+    """Parse a cohort from 'tag=north,south', 'profile=pi', 'counter=3-5', 'device=ID'; None without conditions.
 
     Raises:
-        InputError: not so.
+        InputError: a condition has another form.
     """
     if not conditions:
         return None
@@ -134,10 +112,10 @@ def cohort(conditions: Sequence[str], salt: str) -> Cohort | None:
 
 
 def windows(texts: Sequence[str]) -> tuple[Window, ...]:
-    """Return windows from words such as 'sat,sun 02:00-05:00', in UTC.
+    """Parse maintenance windows such as 'sat,sun 02:00-05:00', in UTC.
 
     Raises:
-        InputError: not so.
+        InputError: a text has another form.
     """
     try:
         return tuple(parse(text) for text in texts)
@@ -146,22 +124,22 @@ def windows(texts: Sequence[str]) -> tuple[Window, ...]:
 
 
 def pace(text: str) -> float:
-    """Return devices an hour from '100/h'; 0 for any number.
+    """Parse devices per hour such as '100/h'; 0 means no limit.
 
     Raises:
-        InputError: not so.
+        InputError: the text has another form.
     """
     found = re.fullmatch(rf"{_NUMBER}(/h)?", text.strip())
     if found is None:
-        raise InputError("devices an hour such as 100/h", repr(text), "--pace")
+        raise InputError("devices per hour such as 100/h", repr(text), "--pace")
     return float(found.group(1))
 
 
 def share(text: str, where: str) -> float:
-    """Percent from '5%'.
+    """Parse a percentage such as '5%'.
 
     Raises:
-        InputError: not so.
+        InputError: the text has another form.
     """
     found = re.fullmatch(rf"{_NUMBER}\s*%?", text.strip())
     if found is None or float(found.group(1)) > 100.0:

@@ -1,4 +1,4 @@
-"""The states of a rollout and which may follow which: data that the server, the signer and the catch-up share.
+"""The states of a rollout and their transitions: data that the server, the signer and the restore share.
 
 Only the data is shared. The signer checks each step with code of its own (`fleet/server/signer/rules.py`).
 """
@@ -15,5 +15,5 @@ TRANSITIONS: Mapping[State, tuple[State, ...]] = {
     "finished": ("aborted",),
     "aborted": (),
 }
-"""From a state the states that may follow it. The rows stand in order of strictness, the strictest last."""
+"""Allowed next states of each state. The rows are in order of strictness, the strictest last."""
 UNDER_WAY = tuple(state for state, following in TRANSITIONS.items() if "finished" in following)

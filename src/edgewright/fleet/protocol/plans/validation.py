@@ -1,4 +1,4 @@
-"""A plan that makes no sense is refused, before it is signed and again by whoever obeys it."""
+"""Validates a plan: once before it is signed, and again on every device that follows it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,47 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Gate, Plan
 
 STEADY = (0.25, 0.75)
-"""Quantiles between which a fifth of the devices cannot move the value by lying."""
+"""Range of quantiles that 20 % of devices with false reports cannot shift arbitrarily."""
 
 
 def check(plan: Plan, fleet: int | None = None) -> None:
-    """Refuse a plan.
+    """Refuse a plan with a problem.
 
     Args:
-        plan: as `validate.problems`.
-        fleet: devices that could take part, where known: a quorum larger than it is never reached.
+        plan: the plan to check.
+        fleet: number of devices that could take part, if known; a larger quorum can never be reached.
 
     Raises:
-        InputError: with the first thing that is wrong.
+        InputError: the plan has a problem; the error is the first one.
     """
     for expected, got, where in problems(plan, fleet):
         raise InputError(expected, got, f"plan {plan.id}, {where}", "Nothing was signed")
 
 
+def check_new(plan: Plan) -> None:
+    """Refuse a plan that is about to be signed; older plans, which devices may follow already, stay valid.
+
+    Raises:
+        InputError: as `check`, or a stage could end before a device that died in it counts as failed.
+    """
+    check(plan)
+    for stage in plan.stages:
+        if stage.gated and stage.dwell < plan.silence:
+            needed, got = lasting(plan.silence), lasting(stage.dwell)
+            raise InputError(
+                f"a dwell of at least {needed}, the silence after which a device counts as failed",
+                f"{got} in stage {stage.name!r}", f"plan {plan.id}, stages",
+                f"Use --dwell {_option(plan.silence)} or more, or --silence {_option(stage.dwell)} or less",
+            )  # fmt: skip
+
+
+def _option(seconds: float) -> str:
+    """Return a duration as the command line takes it."""
+    return f"{seconds / 60.0:g}m" if seconds >= 60.0 and seconds % 60.0 == 0.0 else f"{seconds:g}s"
+
+
 def problems(plan: Plan, fleet: int | None = None) -> Iterator[tuple[str, str, str]]:
-    """Yield what is wrong with a plan, as (expected, got, where)."""
+    """Yield the problems of a plan, as (expected, got, where)."""
     yield from _releases(plan)
     yield from _times(plan)
     yield from _stages(plan)
@@ -46,9 +68,9 @@ def problems(plan: Plan, fleet: int | None = None) -> Iterator[tuple[str, str, s
 def _releases(plan: Plan) -> Iterator[tuple[str, str, str]]:
     back = plan.revert
     if back is not None and back.product != plan.release.product:
-        yield f"a way back of product {plan.release.product!r}", repr(back.product), "revert"
+        yield f"a rollback release of product {plan.release.product!r}", repr(back.product), "revert"
     if back is not None and back.counter != plan.release.counter + 1:
-        yield f"a way back under the counter {plan.release.counter + 1}", str(back.counter), "revert"
+        yield f"a rollback release with counter {plan.release.counter + 1}", str(back.counter), "revert"
 
 
 def _times(plan: Plan) -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Maintenance windows: when a device may activate, by its own wall clock in UTC."""
+"""Maintenance windows: times at which a device may activate a release, by its own wall clock in UTC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _week(window: Window) -> set[tuple[int, int, int]]:
-    """Return stretches of the week as (day, first minute, minute after the last); one over midnight is cut in two."""
+    """Return a window's intervals in the week as (day, first minute, end minute); midnight splits an interval."""
     parts: set[tuple[int, int, int]] = set()
     for day in window.days:
         if window.start < window.end:
@@ -24,16 +24,16 @@ def _week(window: Window) -> set[tuple[int, int, int]]:
 
 
 def _moment(wall: float) -> tuple[int, float]:
-    """Day of the week from Monday, and minutes since its midnight, in UTC. 1 January 1970 was a Thursday."""
+    """Return the weekday (Monday is 0) and the minutes since midnight, in UTC. 1 January 1970 was a Thursday."""
     days, rest = divmod(wall, 86_400.0)
     return int(days + 3) % 7, rest / 60.0
 
 
 def is_open(windows: tuple[Window, ...], wall: float) -> bool:
-    """Return whether a moment lies in one of the windows; no windows mean any time.
+    """Return whether a time is in one of the windows; without windows every time is.
 
     Args:
-        windows: of the plan; one whose end lies before its start goes over midnight.
+        windows: windows of the plan; a window with its end before its start crosses midnight.
         wall: seconds since 1970.
     """
     if not windows:
@@ -45,7 +45,7 @@ def is_open(windows: tuple[Window, ...], wall: float) -> bool:
 
 
 def opens_in(windows: tuple[Window, ...], wall: float) -> float | None:
-    """Return seconds until the next window opens; 0 where one is open, None where none ever does."""
+    """Return the seconds until the next window opens; 0 if one is open, None if none ever opens."""
     if is_open(windows, wall):
         return 0.0
     if not math.isfinite(wall):
@@ -57,17 +57,17 @@ def opens_in(windows: tuple[Window, ...], wall: float) -> float | None:
 
 
 def say(window: Window) -> str:
-    """Such as 'sat,sun 02:00-05:00 UTC'."""
+    """Format a window, such as 'sat,sun 02:00-05:00 UTC'."""
     days = "any day" if len(set(window.days)) == 7 else ",".join(NAMES[day] for day in sorted(set(window.days)))
     clock = (f"{minute // 60:02d}:{minute % 60:02d}" for minute in (window.start, window.end))
     return f"{days} {'-'.join(clock)} UTC"
 
 
 def parse(text: str) -> Window:
-    """Return a window from words such as 'sat,sun 02:00-05:00' or '22:00-04:00' (any day).
+    """Parse a window such as 'sat,sun 02:00-05:00' or '22:00-04:00' (any day).
 
     Raises:
-        ValueError: not so.
+        ValueError: the text has another form.
     """
     *days, span = text.strip().lower().split()
     if len(days) > 1:

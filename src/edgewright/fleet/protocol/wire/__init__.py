@@ -1,1 +1,1 @@
-"""HTTP between devices and the control plane: signed requests, downloads that resume, limits on all that arrives."""
+"""HTTP between devices and the control plane: signed requests, downloads that resume, limits on all received data."""

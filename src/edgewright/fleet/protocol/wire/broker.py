@@ -1,6 +1,6 @@
-"""A connection to an MQTT broker that may be away: it is tried again for as long as it takes, and nobody waits.
+"""A connection to an MQTT broker: it reconnects in the background for as long as necessary.
 
-A device hears on it that something was published: that there is something to ask for, never what.
+A message on it only tells the device to poll; it never contains the news itself.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ TOPIC = "edgewright/{product}/news"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PATIENCE = 2.0
 _FIRST, _LONGEST = (1.0, 5.0), (60.0, 120.0)
-"""Seconds to the next try: the first and the longest are drawn once for each connection, between these; it doubles."""
+"""Ranges in seconds of the first and the longest reconnect delay, drawn once per connection; the delay doubles."""
 _KEEP_ALIVE = 120
 
 
 def news_topic(product: str) -> str:
-    """Return the topic on which news of a product are said."""
+    """Return the topic for news of a product."""
     return TOPIC.format(product=product)
 
 
@@ -37,19 +37,19 @@ def connect(
     heard: Callable[[mqtt.MQTTMessage], None] | None = None, *, lost: Callable[[], None] | None = None,
     failed: Callable[[], None] | None = None,
 ) -> mqtt.Client:  # fmt: skip
-    """Return a connection that comes about by itself, now or later.
+    """Return a client that connects in the background, now or later.
 
     Args:
         url: mqtts://HOST[:PORT], or mqtt to this machine.
-        name: of the connection; a second one of that name would end it.
-        ca_file: certificates trusted instead of the system's; empty for the system's.
-        connected: called, from another thread, each time that there is a connection.
-        heard: called, from another thread, at each message.
-        lost: called, from another thread, each time that a connection has ended.
-        failed: called, from another thread, each time that there is nobody at the address.
+        name: client id; a second client with the same id would end the connection.
+        ca_file: trusted certificates instead of the system's; empty for the system's.
+        connected: called from another thread each time the client has connected.
+        heard: called from another thread for each message.
+        lost: called from another thread each time a connection has ended.
+        failed: called from another thread each time a connection attempt fails.
 
     Raises:
-        InputError: no such address, or certificates that cannot be read.
+        InputError: the address is invalid, or the certificates cannot be read.
     """
     parts = checked_broker(url)
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
@@ -58,7 +58,7 @@ def connect(
             client.tls_set(ca_certs=ca_file or None)
     if parts.username:
         client.username_pw_set(parts.username, parts.password or "")
-    # Paho's own pauses have no chance in them: a fleet that lost its broker would come back in a few moments, together.
+    # Paho's own delays are not random: after a broker outage the whole fleet would reconnect at the same moments.
     client.reconnect_delay_set(random.uniform(*_FIRST), random.uniform(*_LONGEST))  # type: ignore[arg-type]  # noqa: S311
 
     def on_connect(client: mqtt.Client, userdata: object, flags: object, code: Any, *_: Any) -> None:  # noqa: ANN401
@@ -79,7 +79,7 @@ def connect(
 
 
 def hang_up(client: mqtt.Client) -> None:
-    """End a connection; one that is just being tried ends by itself a little later."""
+    """Disconnect; a connection attempt in progress ends a little later."""
     client.disconnect()
     ending = threading.Thread(target=client.loop_stop, daemon=True)
     ending.start()
@@ -87,10 +87,10 @@ def hang_up(client: mqtt.Client) -> None:
 
 
 def checked_broker(url: str) -> SplitResult:
-    """Return the parts of a broker's address.
+    """Check a broker's address and return its parts.
 
     Raises:
-        InputError: no such address, or one without TLS that other machines reach.
+        InputError: the address is invalid, or it lacks TLS and is not on this machine.
     """
     try:
         parts = urlsplit(url)
@@ -104,23 +104,23 @@ def checked_broker(url: str) -> SplitResult:
 
 
 SPREAD = 10.0
-"""Seconds over which woken devices spread their requests."""
+"""Seconds over which notified devices spread their requests."""
 
 
 class NewsSubscriber:
-    """Subscribes to news at a broker.
+    """Subscribes to news of a product at a broker.
 
-    A message is not trusted: whoever can publish on the topic of news can make devices poll, and no more.
+    Messages are not trusted: a client that can publish on the topic can only make devices poll.
 
     Args:
         url: mqtts://HOST[:PORT], or mqtt to this machine.
-        product: whose news.
-        wake: called, from another thread, at each message of news and whenever the connection is back.
-        device: id, and name of the connection.
-        ca_file: certificates trusted instead of the system's.
+        product: product of the news.
+        wake: called from another thread for each message and after each reconnection.
+        device: id of the device, used as client id.
+        ca_file: trusted certificates instead of the system's.
 
     Raises:
-        InputError: no such address.
+        InputError: the address is invalid.
     """
 
     def __init__(self, url: str, product: str, wake: Callable[[], None], device: str, ca_file: str = "") -> None:
@@ -128,17 +128,17 @@ class NewsSubscriber:
         self._client = connect(url, device, ca_file, self._connected, lambda message: wake())
 
     def close(self) -> None:
-        """Disconnects."""
+        """Disconnect from the broker."""
         hang_up(self._client)
 
     def _connected(self, client: mqtt.Client) -> None:
         client.subscribe(self._topic)
-        # News published while nobody listened are asked for now.
+        # Poll for news that was published while the device was disconnected.
         self._wake()
 
 
 def delayed(news: Callable[[], None]) -> Callable[[], None]:
-    """Return a callback that reports news some seconds later: many devices hear a message at once."""
+    """Return a callback that reports news after a random delay: many devices receive a message at the same moment."""
 
     def wake() -> None:
         timer = threading.Timer(SPREAD * random.random(), news)  # noqa: S311 - spreads load

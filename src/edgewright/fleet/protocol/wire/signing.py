@@ -1,7 +1,7 @@
-"""Requests of devices, signed by the device's own key: HTTP message signatures (RFC 9421) over Ed25519.
+"""Signs requests of devices with the device's own key: HTTP message signatures (RFC 9421) with Ed25519.
 
-Covered are method, path and the digest of the body (RFC 9530), under a tag of ours. When a signature was made is not
-asked: clocks of devices are wrong by years. What was sent once is told from a replay by the nonce inside the body.
+A signature covers the method, the path and the digest of the body (RFC 9530), with a tag of this project. The server
+ignores its creation time because device clocks can be wrong by years; a nonce in the body prevents replays.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgewright.schema.errors import InputError
 TAG = "edgewright-device"
 LABEL = "device"
 COVERED = ("@method", "@path", "content-digest")
-# RFC 9421 wants an absolute address to take the path from; which host was meant is not covered, proxies rename it.
+# RFC 9421 takes the path from an absolute URL. The signature does not cover the host, since proxies change it.
 _HOST = "https://fleet.invalid"
 _CLOCKS = timedelta(days=200_000)
 
@@ -51,7 +51,7 @@ class _Keys(HTTPSignatureKeyResolver):
         return self._private
 
     def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
-        """Return the key that is known under this name."""
+        """Return the public key with this name."""
         found = self._public(key_id) if self._public else None
         if found is None:
             raise KeyError(key_id)
@@ -63,14 +63,14 @@ class _Verifier(HTTPMessageVerifier):
 
 
 def sign(method: str, path: str, body: bytes, key: Ed25519PrivateKey, name: str) -> dict[str, str]:
-    """Return headers that sign a request.
+    """Sign a request and return the signature headers.
 
     Args:
         method: such as 'POST'.
-        path: with its leading '/', without a query.
-        body: of the request.
-        key: of the device.
-        name: under which the receiver knows the key: the device's id, or 'new' where it names its key in the body.
+        path: path with its leading '/', without a query.
+        body: body of the request.
+        key: private key of the device.
+        name: key id for the receiver: the device's id, or 'new' if the body contains the public key.
     """
     message = _Message(method, _HOST + path)
     signer = HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=_Keys(private=key))
@@ -82,17 +82,17 @@ def sign(method: str, path: str, body: bytes, key: Ed25519PrivateKey, name: str)
 
 
 def verify(method: str, path: str, headers: Mapping[str, str], body: bytes, find: Callable[[str], bytes | None]) -> str:
-    """Return the name of the key that signed a request.
+    """Verify a signed request and return the name of its key.
 
     Args:
-        method: of the request.
-        path: of the request.
-        body: of the request.
-        headers: of the request.
-        find: name -> 32 bytes of the public key, None where nobody has that name.
+        method: method of the request.
+        path: path of the request.
+        body: body of the request.
+        headers: headers of the request.
+        find: returns the 32 bytes of the public key for a name; None for an unknown name.
 
     Raises:
-        InputError: not signed, signed by another key, over other bytes, or under a name that nobody has.
+        InputError: the signature is missing, from another key, over other bytes, or under an unknown name.
     """
     wanted = {"signature", "signature-input", "content-digest"}
     kept = {name.lower(): value for name, value in headers.items() if name.lower() in wanted}
@@ -109,15 +109,15 @@ def verify(method: str, path: str, headers: Mapping[str, str], body: bytes, find
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
-    """Return the public key as it is written in an enrolment: base64 of its 32 bytes."""
+    """Return the public key as in an enrolment request: its 32 bytes in base64."""
     return base64.b64encode(key.public_key().public_bytes_raw()).decode("ascii")
 
 
 def public_bytes(text: str) -> bytes:
-    """Return its 32 bytes.
+    """Decode a public key from base64 into its 32 bytes.
 
     Raises:
-        InputError: no such text.
+        InputError: the text is not a public key.
     """
     try:
         found = base64.b64decode(text, validate=True)

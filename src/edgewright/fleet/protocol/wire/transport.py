@@ -1,4 +1,4 @@
-"""HTTP from a device to its fleet: one address, one connection that is kept, limits on time and size."""
+"""HTTP from a device to its fleet: one address, one persistent connection, limits on time and size."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from edgewright.schema.errors import InputError
 
 
 class FolderTransport:
-    """A transport as `fleet.protocol.ports.Transport` that reads files; nothing can be sent.
+    """Implements `fleet.protocol.ports.Transport` on a local folder; read-only.
 
     Args:
-        folder: that holds `metadata` and `targets`.
+        folder: folder with `metadata` and `targets`.
 
     Raises:
-        InputError: it does not.
+        InputError: the folder has no `metadata`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,10 +36,10 @@ class FolderTransport:
     def exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
     ) -> Iterator[Answer]:
-        """Read one file; status 404 where there is none."""
+        """Read one file; the status is 404 if it does not exist."""
         parts = PurePosixPath(path).parts[1:]
         file_path = self._folder.joinpath(*parts)
-        # A link that leads out of the stick is not followed.
+        # Do not follow links that lead out of the stick.
         if (
             method != "GET"
             or ".." in parts
@@ -69,8 +69,8 @@ class TransportPackages:
     """Downloads packages over HTTP (`fleet.device.ports.Packages`).
 
     Args:
-        transport: to the address that serves the targets.
-        seconds: for one answer; what came before counts, so that a slow link gets there in the end.
+        transport: transport to the address that serves the targets.
+        seconds: timeout of one answer; the next one continues after it, so a download completes on a slow link too.
     """
 
     def __init__(self, transport: Transport, seconds: float = _SECONDS) -> None:
@@ -86,7 +86,7 @@ class TransportPackages:
                 after = answer.headers.get("retry-after", "")
                 wait = float(after) if after.isdecimal() and len(after) < 8 else None
                 raise Unreachable(f"{path}: status {answer.status}", wait)
-            # A server that does not know ranges sends all of it.
+            # A server without range support sends the whole target.
             passed, given = (0 if answer.status == 206 else offset), offset
             for part in answer.body:
                 piece, passed = part[passed:], max(0, passed - len(part))
@@ -96,24 +96,24 @@ class TransportPackages:
                 if piece:
                     yield piece
             if given < length:
-                raise Unreachable(f"{path}: {given:,} of {length:,} bytes came")
+                raise Unreachable(f"{path}: received {given:,} of {length:,} bytes")
 
 
 _PIECE = 1 << 16
 _STALL = 15.0  # seconds without a byte
 _OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL's x509_vfy.h
-_DRAIN = 1 << 16  # bytes of a body nobody read that are read so that the connection can be kept
+_DRAIN = 1 << 16  # up to this many unread bytes of a body are read to keep the connection
 
 
 class HttpTransport:
-    """A transport as `fleet.protocol.ports.Transport`. One thread uses it.
+    """Implements `fleet.protocol.ports.Transport` over HTTP. Not thread-safe.
 
     Args:
-        url: https, or http to this machine; what follows the host is put before every path.
-        ca_file: certificates that are trusted instead of the system's; empty for the system's.
+        url: https, or http to this machine; its path is prefixed to every request path.
+        ca_file: trusted certificates instead of the system's; empty for the system's.
 
     Raises:
-        InputError: no such address, neither TLS nor this machine, or certificates that cannot be read.
+        InputError: the address is invalid, lacks TLS and is not on this machine, or the certificates are unreadable.
     """
 
     def __init__(self, url: str, ca_file: str = "") -> None:
@@ -130,7 +130,7 @@ class HttpTransport:
     def exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
     ) -> Iterator[Answer]:
-        """One exchange, as `fleet.protocol.ports.Transport.exchange`; a redirect is an answer like any other."""
+        """Send one request, see `fleet.protocol.ports.Transport.exchange`; a redirect is returned, not followed."""
         until = time.monotonic() + seconds
         sent = {"User-Agent": "edgewright", "Accept-Encoding": "identity", **headers}
         response = self._ask(method, self._prefix + path, sent, body, until)
@@ -146,7 +146,7 @@ class HttpTransport:
                 self.close()
 
     def close(self) -> None:
-        """End the connection; the next exchange begins another."""
+        """Close the connection; the next exchange opens a new one."""
         if self._connection is not None:
             with suppress(OSError):
                 self._connection.close()
@@ -155,7 +155,7 @@ class HttpTransport:
     def _ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, until: float
     ) -> http.client.HTTPResponse:
-        """Send a request, over a new connection where the other side has closed the one that was kept."""
+        """Send a request; reconnect once if the server has closed the persistent connection."""
         for fresh in (self._connection is None, True):
             try:
                 connection = self._open(until)
@@ -183,7 +183,7 @@ class HttpTransport:
         return self._connection
 
     def _pieces(self, response: http.client.HTTPResponse, until: float, path: str) -> Iterator[bytes]:
-        """Yield the body as it comes; many small pieces do not stretch the time that was given for all."""
+        """Yield the body as it arrives; the time limit covers all pieces together."""
         while True:
             wait = min(_STALL, until - time.monotonic())
             if wait <= 0.0:
@@ -197,13 +197,13 @@ class HttpTransport:
             if not piece:
                 if response.length:
                     raise Unreachable(f"{path}: broken off, {response.length:,} bytes missing")
-                # http.client holds a response open that was read to its last byte in pieces.
+                # http.client does not close a response whose last byte was read in pieces.
                 response.close()
                 return
             yield piece
 
     def _drained(self, response: http.client.HTTPResponse, until: float) -> bool:
-        """Return whether the connection can be kept: the body was read, or little of it is left."""
+        """Read a short rest of the body and return whether the connection can be kept."""
         if response.will_close:
             return False
         if not response.isclosed() and (response.length is None or response.length > _DRAIN):
@@ -215,10 +215,10 @@ class HttpTransport:
 
 
 def checked_address(url: str, where: str) -> urllib.parse.SplitResult:
-    """Return the parts of an address at which a fleet may be reached.
+    """Check the address of a fleet and return its parts.
 
     Raises:
-        InputError: no such address, or neither TLS nor this machine.
+        InputError: the address is invalid, or it lacks TLS and is not on this machine.
     """
     try:
         parts = urllib.parse.urlsplit(url)

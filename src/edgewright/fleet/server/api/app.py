@@ -22,16 +22,17 @@ from edgewright.fleet.server.api.authentication import DeviceAuthentication, Ope
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, Raw, RefusedError, decoded, endpoints
 from edgewright.fleet.server.api.limits import CrowdedError
 from edgewright.fleet.server.api.static_files import PREFIXES, Static
+from edgewright.fleet.server.connection_limits import client_of
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.group_commit import BusyError
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_api import Problem
 
 LOCAL = "edgewright.local"
-"""Key of the ASGI scope under which a command on the fleet's own folder says who asks; no request can set it."""
+"""Key of the ASGI scope with the operator of a command on the fleet's own folder; no request can set it."""
 JSON = "application/json"
 _PASSED_OVER = 8 << 20
-"""Bytes of a refused body that are read and forgotten; the agent hands over 4 MiB of items at most."""
+"""Bytes of a refused body that are read and discarded; the agent sends at most 4 MiB of items."""
 _SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -39,10 +40,10 @@ class RequestHandler:
     """Answers requests to endpoints of one control plane."""
 
     def __init__(self, plane: Plane) -> None:
-        self.plane, self.bearers, self.identities = plane, OperatorAuthentication(), DeviceAuthentication(plane)
+        self.plane, self.bearers, self.identities = plane, OperatorAuthentication(plane), DeviceAuthentication(plane)
 
     async def answer(self, endpoint: Endpoint, request: Request) -> Response:
-        """Return the answer, whatever happens; counted and, where it matters, told in the log."""
+        """Answer a request, also after an error; count it, and log refusals and changes."""
         began = time.perf_counter()
         who, crowded = "", False
         try:
@@ -58,17 +59,17 @@ class RequestHandler:
             response = Response(status_code=400)
         except EdgewrightError as error:
             response = refusal(error)
-            if response.status_code != 408:  # that one had its time
+            if response.status_code != 408:  # the body has already timed out
                 await self._pass_over(request, _PASSED_OVER)
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: told in the log, never to the other side
+        except Exception as error:  # noqa: BLE001 - an internal error: details go to the log, not to the client
             log.broken(error, endpoint.path)
             response = problem(Problem(status=500, expected="an answer", got="an error of the server"))
         seconds = time.perf_counter() - began
         counted = self.plane.counted
         counted.requests.labels(f"{endpoint.method} {endpoint.path}", str(response.status_code)).inc()
         counted.seconds.labels(f"{endpoint.method} {endpoint.path}").observe(seconds)
-        # A command on the fleet's own folder tells its user itself; what devices do rightly is in the metrics.
-        # Whoever is sent away in a crowd is only counted: a line each would add to it.
+        # Commands on the fleet's own folder print their errors themselves; metrics count successful device requests.
+        # Requests refused because of overload are only counted: a log line for each would add to the load.
         changes = endpoint.method != "GET" and endpoint.who not in ("device", "anyone")
         if (response.status_code >= 400 or changes) and not crowded and LOCAL not in request.scope:
             log.request(endpoint.method, endpoint.path, response.status_code, seconds, who)
@@ -77,7 +78,7 @@ class RequestHandler:
     async def _call(self, endpoint: Endpoint, request: Request) -> Call:
         call = Call(
             plane=self.plane, path=request.path_params, method=request.method, target=request.scope["path"],
-            headers=_headers(request),
+            headers=_headers(request), client=_client(request, self.plane.behind_proxy),
         )  # fmt: skip
         local = request.scope.get(LOCAL)
         if endpoint.who in ("viewer", "operator", "admin"):
@@ -99,7 +100,7 @@ class RequestHandler:
         return call
 
     def _room(self, endpoint: Endpoint, request: Request) -> AbstractContextManager[None]:
-        """Devices share a bounded room; operators come in always, so that a crowd keeps nobody from doing something."""
+        """Limit concurrent requests of devices; operators are not limited, so that they can act under overload."""
         if endpoint.who not in ("device", "enrolling"):
             return nullcontext()
         length = request.headers.get("content-length", "0")
@@ -107,9 +108,9 @@ class RequestHandler:
         return self.plane.crowd.one(min(int(length), maximum) if length.isdecimal() and len(length) < 10 else maximum)
 
     async def _pass_over(self, request: Request, maximum: int) -> None:
-        """Let a body come and forgets it: a connection that is closed before loses the answer on its way."""
+        """Read and discard a body: closing the connection earlier could lose the answer."""
         received = 0
-        # Starlette says RuntimeError of a body that was read to its end.
+        # Starlette raises RuntimeError for a completely read body.
         with suppress(TimeoutError, ClientDisconnect, RuntimeError):
             async with asyncio.timeout(self.plane.limits.seconds):
                 async for part in request.stream():
@@ -118,11 +119,11 @@ class RequestHandler:
                         return
 
     async def _content(self, endpoint: Endpoint, request: Request) -> bytes:
-        """Return the body, if it is small enough and comes fast enough; a compressed one is refused."""
+        """Return the body; refuse one that is too large, too slow or compressed."""
         limits = self.plane.limits
         largest = endpoint.largest or (limits.report if endpoint.who == "device" else limits.asked)
         if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise RefusedError(415, "a body as it is", "a compressed one", "content-encoding")
+            raise RefusedError(415, "an uncompressed body", "a compressed one", "content-encoding")
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > largest:
             raise RefusedError(413, f"a body of at most {largest:,} bytes", f"{length[:20]}")
@@ -147,8 +148,16 @@ class RequestHandler:
         return Response(content, endpoint.status, _SAFE, JSON)
 
 
+def _client(request: Request, behind_proxy: bool) -> str:
+    """Return the client for rate limits."""
+    text = request.client.host if request.client else ""
+    if behind_proxy:  # the proxy adds the last entry; a client can forge the others
+        text = request.headers.get("x-forwarded-for", text).rpartition(",")[2].strip()
+    return client_of(text)
+
+
 def _headers(request: Request) -> dict[str, str]:
-    """Return names in lower case; one that came more than once has its values joined, as RFC 9110 says."""
+    """Return the headers with lower-case names; values of repeated headers are joined (RFC 9110)."""
     found: dict[str, str] = {}
     for name, value in request.scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -169,7 +178,7 @@ def _query(kind: Any, request: Request) -> Any:  # noqa: ANN401 - a type and a v
 
 
 def refusal(error: EdgewrightError) -> Response:
-    """Return what a refusal looks like on the wire."""
+    """Return the HTTP response for a refusal."""
     wait = float(getattr(error, "wait", 0.0))
     if isinstance(error, RefusedError):
         status = error.status
@@ -198,9 +207,9 @@ def problem(said: Problem) -> Response:
 
 
 class App:
-    """Sends what begins with `/metadata/` or `/targets/` to the files, everything else to the endpoints.
+    """Routes `/metadata/` and `/targets/` to the static files, everything else to the endpoints.
 
-    Devices poll files a thousand times a second; they pass neither a router nor middleware.
+    Devices can poll files a thousand times per second, so these requests bypass router and middleware.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -209,7 +218,7 @@ class App:
         self._endpoints = _starlette(plane)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection's request."""
+        """Handle one request."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIXES):
             await self._files(scope, receive, send)
         else:
@@ -234,14 +243,14 @@ def _starlette(plane: Plane) -> Starlette:
 
 def _one_of(answering: RequestHandler, methods: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        # Starlette answers HEAD where it answers GET.
+        # Starlette routes HEAD requests to GET endpoints.
         return await answering.answer(methods[request.method if request.method in methods else "GET"], request)
 
     return answer
 
 
 async def _elsewhere(request: Request, error: Exception) -> Response:
-    """Return paths and methods that there are not."""
+    """Return the response for an unknown path or method."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status == 405:
         response = problem(Problem(status=405, expected="a method that this path has", got=request.method[:20]))

@@ -1,102 +1,128 @@
-"""Who asks: a device by the signature of its key (RFC 9421), an operator by a bearer token (argon2id)."""
+"""Authenticates devices by the signature of their key (RFC 9421) and operators by a bearer token."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import argon2
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.protocol.plans.formatting import day
 from edgewright.fleet.protocol.wire import signing
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.server import log
 from edgewright.fleet.server.api.endpoint import RANK, Call, RefusedError
 from edgewright.fleet.server.api.limits import Buckets
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices, operators
 from edgewright.schema.errors import InputError
 
+if TYPE_CHECKING:
+    from edgewright.fleet.server.api.oidc import OidcAuthentication
+
 _TOKEN = re.compile(r"^ewo\.([a-z0-9][a-z0-9_-]{0,62})\.([A-Za-z0-9_-]{32})$")
-# RFC 9106's second recommendation needs 64 MB a check; secrets here are 192 random bits, not words that a person chose,
-# so the smallest setting that OWASP names (19 MiB, two passes) is far more than enough and keeps the server small.
-_HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-_KNOWN_TOKENS = 1000
+_WEB_TOKEN = re.compile(r"^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$")
+_SHA256 = "sha256:"
 
 
 def new_token(name: str) -> tuple[str, str]:
-    """Return a token and its hash for the database."""
+    """Return a token and its hash for the database; with 192 random bits a fast hash is sufficient."""
     token = f"ewo.{name}.{secrets.token_urlsafe(24)}"
-    return token, _HASHER.hash(token)
+    return token, hashed(token)
+
+
+def hashed(token: str) -> str:
+    """Return the hash of a token for the database."""
+    return _SHA256 + hashlib.sha256(token.encode()).hexdigest()
+
+
+_NOBODY = hashed(secrets.token_urlsafe(24))
+"""Hash for the comparison with the token of an unknown name, so that it takes the same time."""
 
 
 class OperatorAuthentication:
-    """Checks tokens.
+    """Checks operator tokens.
 
-    One that was found right is remembered by a keyed hash, bound to the row that it fitted, so that argon2 runs once a
-    token and process, and a removed operator is out at once.
+    A valid token is accepted regardless of earlier wrong ones, and a wrong one takes the same time for an existing as
+    for an unknown name. The limit counts only wrong tokens by client address, so that no client can lock out others.
     """
 
-    def __init__(self) -> None:
-        self._secret = secrets.token_bytes(32)
-        self._right: OrderedDict[bytes, str] = OrderedDict()
-        self._tries = Buckets(0.5, 10.0, 10_000)
-        self._turn = asyncio.Semaphore(1)
+    def __init__(self, plane: Plane) -> None:
+        self._plane, self._wrong = plane, Buckets(0.5, 10.0, 100_000)
+        self._unlimited: set[str] = set()
 
     async def operator(self, call: Call, needed: str) -> tuple[str, str]:
-        """Name and role of the operator.
+        """Return name and role of the operator.
 
         Raises:
-            RefusedError: 401 without a right token, 403 where the role is not enough, 429 for too many wrong ones.
+            RefusedError: 401 without a valid token, 403 for an insufficient role, 429 after too many wrong tokens.
         """
-        kind, _, token = call.headers.get("authorization", "").partition(" ")
-        found = _TOKEN.match(token.strip())
-        if kind.lower() != "bearer" or found is None:
-            raise RefusedError(401, "a header 'Authorization: Bearer TOKEN' of an operator", "none or another")
-        name = found.group(1)
-        row = await call.read(lambda c: c.execute(sa.select(operators).where(operators.c.name == name)).one_or_none())
-        held, role = (row.token, row.role) if row is not None else ("", "")
-        if not await self._fits(call, name, token.strip(), held):
-            raise RefusedError(401, "an operator's token", "a wrong one")
+        name, role = await self._known(call)
         if RANK[role] < RANK[needed]:
             raise RefusedError(403, f"the role {needed} or above", role, f"operator {name}")
         return name, role
 
-    async def _fits(self, call: Call, name: str, token: str, held: str) -> bool:
-        mark = hmac.digest(self._secret, token.encode(), hashlib.sha256)
-        if held and self._right.get(mark) == held:
-            return True
-        wait = self._tries.take(name, call.plane.clock.monotonic())
+    async def _known(self, call: Call) -> tuple[str, str]:
+        """Return name and role of the operator whose token a request contains."""
+        kind, _, token = call.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if kind.lower() == "bearer" and _WEB_TOKEN.match(token) and self._issuer is not None:
+            try:
+                return await self._issuer.operator(token)
+            except RefusedError as error:
+                if error.status == 401:
+                    self._count(call)
+                raise
+        found = _TOKEN.match(token)
+        if kind.lower() != "bearer" or found is None:
+            raise RefusedError(401, "a header 'Authorization: Bearer TOKEN' of an operator", "none or another")
+        name = found.group(1)
+        row = await call.read(lambda c: c.execute(sa.select(operators).where(operators.c.name == name)).one_or_none())
+        right = _right(row.token if row is not None else _NOBODY, token)
+        if row is None or not right:
+            self._count(call)
+            raise RefusedError(401, "an operator's token", "a wrong one")
+        if row.expires is not None and row.expires <= call.now:
+            do = "An administrator revokes it and makes another: edgewright fleet operator add"
+            raise RefusedError(401, "a valid token", f"one that expired on {day(row.expires)}", do=do)
+        if row.expires is None and name not in self._unlimited:
+            self._unlimited.add(name)
+            log.line("warning", "operator.unlimited", who=name, why="its token never expires: add another operator")
+        return name, row.role
+
+    def _count(self, call: Call) -> None:
+        """Count a wrong token; RefusedError 429 if its client has sent too many."""
+        wait = self._wrong.take(call.client, call.plane.clock.monotonic())
         if wait:
-            raise RefusedError(429, "fewer wrong tokens", "too many", do="Ask again later", wait=wait)
-        if not held:
-            return False
-        async with self._turn:  # one at a time: each takes a core and 19 MiB
-            right = await asyncio.to_thread(_check, held, token)
-        if right:
-            self._right[mark] = held
-            if len(self._right) > _KNOWN_TOKENS:
-                self._right.popitem(last=False)
-        return right
+            raise RefusedError(429, "fewer wrong tokens from this address", "too many", do="Ask later", wait=wait)
+
+    @functools.cached_property
+    def _issuer(self) -> OidcAuthentication | None:
+        """The identity provider in `fleet.toml`; None if there is none."""
+        settings = open_fleet(self._plane.folder).settings.oidc
+        if settings is None:
+            return None
+        from edgewright.fleet.server.api.oidc import OidcAuthentication  # noqa: PLC0415 - needs the extra oidc
+
+        return OidcAuthentication(settings, self._plane.clock.wall, self._plane.clock.monotonic)
 
 
-def _check(held: str, token: str) -> bool:
-    try:
-        return _HASHER.verify(held, token)
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
-        return False
+def _right(held: str, token: str) -> bool:
+    return hmac.compare_digest(held.encode(), hashed(token).encode())
 
 
 _KEYID = re.compile(r';\s*keyid="([0-9a-f]{32})"')
 _KEPT = 200_000
 NEW = "new"
-"""The name of a key that is told in the body, see `wire.signing.sign`."""
+"""Key id of a request with its public key in the body, see `wire.signing.sign`."""
 
 
 def _refused(why: str) -> RefusedError:
@@ -104,10 +130,10 @@ def _refused(why: str) -> RefusedError:
 
 
 class DeviceAuthentication:
-    """Finds devices and checks that they are those who ask, then that they do not ask too much.
+    """Authenticates devices and limits their requests.
 
-    Keys of devices are kept in memory: a key never changes its device. What may change is read where it is needed, in
-    the transaction that answers.
+    Device keys are cached in memory, since a key never moves to another device. Data that can change is read in the
+    transaction that answers the request.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -141,10 +167,10 @@ class DeviceAuthentication:
         return {"id": name}
 
     def enrolling(self, call: Call) -> None:
-        """Whether an enrolment is signed with the key that it names.
+        """Check that an enrolment is signed with the key in its body.
 
         Raises:
-            RefusedError: 401 where it is not.
+            RefusedError: 401 for another signature.
         """
         try:
             key = signing.public_bytes(call.body.key)

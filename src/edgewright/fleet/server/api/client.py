@@ -1,4 +1,4 @@
-"""Where operators' commands ask: the fleet's own folder, or a server elsewhere. Both go through the same API."""
+"""Client of the operator API, for the fleet's own folder or a remote server, with the same API for both."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _JSON = "application/json"
 
 
 class ApiClient:
-    """Asks the operator API.
+    """Sends requests to the operator API.
 
     Args:
-        exchange: to the application.
+        exchange: sends a request to the application.
         where: folder or address, for messages.
     """
 
@@ -41,17 +41,17 @@ class ApiClient:
         self._exchange, self.where = exchange, where
 
     def ask(self, kind: type[T], method: str, path: str, record: object = None) -> T:
-        """One request.
+        """Send one request and return the decoded answer.
 
         Args:
             kind: type of the answer.
             method: such as 'GET'.
-            path: with its query.
+            path: path with query.
             record: the body, of the endpoint's type.
 
         Raises:
-            InputError: it was refused as wrong.
-            CheckFailedError: it does not fit what holds now (409).
+            InputError: the server refused the request.
+            CheckFailedError: the request conflicts with the current state (409).
             OutputError: the server cannot answer.
         """
         status, content = self._exchange(method, path, b"" if record is None else msgspec.json.encode(record))
@@ -78,7 +78,7 @@ def _refused(status: int, content: bytes, where: str) -> InputError | CheckFaile
 
 
 def _in_process(app: App) -> Exchange:
-    """Ask the application in this process, without a network; whoever may write the folder is its administrator."""
+    """Call the application in this process without a network; a user who may write the folder is an administrator."""
     who = f"local:{account(str(os.getuid()))}"[:64]
 
     async def ask(method: str, path: str, body: bytes) -> tuple[int, bytes]:
@@ -104,7 +104,7 @@ def _in_process(app: App) -> Exchange:
         return status, b"".join(content)
 
     def exchange(method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Run the exchange to its end, in a thread of its own where a loop is running already: a notebook has one."""
+        """Run the exchange to its end; use another thread if an event loop is already running, as in a notebook."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -116,7 +116,7 @@ def _in_process(app: App) -> Exchange:
 
 
 def _remote(transport: Transport, token: str) -> Exchange:
-    """Ask a server elsewhere, over HTTP; OutputError where there is no answer."""
+    """Call a remote server over HTTP; raises OutputError if there is no answer."""
 
     def exchange(method: str, path: str, body: bytes) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {token}", **({"Content-Type": _JSON} if body else {})}
@@ -124,7 +124,7 @@ def _remote(transport: Transport, token: str) -> Exchange:
             with transport.exchange(method, path, headers, body) as answer:
                 return answer.status, answer.whole(_LARGEST)
         except Unreachable as error:
-            do = "Name who signed it with --ca-file" if "certificate" in str(error) else "Ask again later"
+            do = "Set the certificate authority with --ca-file" if "certificate" in str(error) else "Ask again later"
             raise OutputError("an answer of the control plane", str(error), do=do) from None
 
     return exchange
@@ -132,10 +132,10 @@ def _remote(transport: Transport, token: str) -> Exchange:
 
 @contextmanager
 def local_client(folder: Path) -> Iterator[ApiClient]:
-    """Provide the API of a fleet's folder, with or without a server that serves it.
+    """Provide the API of a fleet's folder, even while no server runs.
 
     Raises:
-        InputError: no fleet is there, or its database is newer than this program.
+        InputError: the folder contains no fleet, or its database is newer than this program.
     """
     open_fleet(folder)
     plane = open_plane(folder)
@@ -147,15 +147,15 @@ def local_client(folder: Path) -> Iterator[ApiClient]:
 
 @contextmanager
 def remote_client(url: str, token: str, ca_file: str = "") -> Iterator[ApiClient]:
-    """Provide the API behind an address.
+    """Provide the API of a remote server.
 
     Args:
         url: https, or http to this machine.
-        token: an operator's.
-        ca_file: certificates that are trusted instead of the system's.
+        token: token of an operator.
+        ca_file: trusted certificates instead of the system's.
 
     Raises:
-        InputError: no such address.
+        InputError: the address is invalid.
     """
     transport = HttpTransport(url, ca_file)
     try:

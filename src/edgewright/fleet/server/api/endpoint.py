@@ -1,4 +1,4 @@
-"""What an endpoint is: a file of `endpoints` offers `ENDPOINTS`, and the application does the rest."""
+"""Definition of endpoints: each module of `endpoints` defines `ENDPOINTS`, which the application serves."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ RANK = {"viewer": 1, "operator": 2, "admin": 3}
 
 
 class RefusedError(EdgewrightError):
-    """A refusal with a status of its own.
+    """A refusal with its own HTTP status.
 
     Args:
-        status: of HTTP.
-        wait: seconds after which to ask again, said as Retry-After; 0 for never.
+        status: HTTP status.
+        wait: seconds for the header Retry-After; 0 for none.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RefusedError(EdgewrightError):
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is no JSON of a type."""
+    """An answer that is not typed JSON."""
 
     body: bytes
     kind: str
@@ -47,13 +47,15 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class Call:
-    """One request, checked: who asks, and what.
+    """One authenticated and decoded request.
 
     Attributes:
-        device: its row as it was when the signature was checked; of endpoints for devices.
-        operator, role: who asks; of endpoints for operators.
-        path: parameters of the path. `query`, `body`: of the endpoint's types.
-        content: the body's bytes.
+        device: id of the authenticated device, for endpoints for devices.
+        operator, role: name and role of the operator, for endpoints for operators.
+        client: address that limits count; of IPv6 its /64.
+        path: parameters of the path.
+        query, body: decoded query and body, of the endpoint's types.
+        content: bytes of the body.
     """
 
     plane: Plane
@@ -67,6 +69,7 @@ class Call:
     device: Mapping[str, Any] | None = None
     operator: str = ""
     role: str = ""
+    client: str = ""
 
     @property
     def now(self) -> float:
@@ -74,18 +77,18 @@ class Call:
         return self.plane.clock.wall()
 
     async def commit(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run an operation in the next group and wait until it is durable.
+        """Run an operation in the next group commit and wait until it is durable.
 
         Raises:
-            BusyError: too many wait.
-            EdgewrightError: what the operation raised; `OutputError` where the disk failed.
+            BusyError: too many operations wait.
+            EdgewrightError: the operation raised it; `OutputError` if the disk failed.
         """
         return await asyncio.wrap_future(self.plane.committer.submit(work))
 
     async def act(
         self, what: str, subject: str, work: Callable[[sa.Connection], T], detail: dict[str, Any] | None = None
     ) -> T:
-        """Return an operator's act: the operation and its row in the audit log, in one transaction."""
+        """Run an operator's operation and add its row to the audit log, in one transaction."""
         at = self.now
 
         def both(connection: sa.Connection) -> T:
@@ -96,7 +99,7 @@ class Call:
         return await self.commit(both)
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run a query on a connection for reading, off the event loop."""
+        """Run a query on a read-only connection, outside the event loop."""
 
         def reading() -> T:
             with self.plane.database.reading() as connection:
@@ -110,14 +113,14 @@ class Endpoint:
     """One method of one path.
 
     Attributes:
-        path: with parameters as `{name}`, which are single parts of a path.
-        summary: a sentence for the description.
-        who: may ask.
-        takes, query: types of body and of the query's parameters; None for none.
-        gives: type of the answer; `Raw` for one that is no JSON.
-        parameters: pattern of each parameter of the path.
-        errors: statuses besides those that every endpoint of its kind has.
-        largest: bytes of the body; 0 for `Limits.asked`.
+        path: path with parameters as `{name}`, each for one path segment.
+        summary: a sentence for the API description.
+        who: who may send requests.
+        takes, query: types of the body and the query; None for none.
+        gives: type of the answer; `Raw` for other content than JSON.
+        parameters: pattern of each path parameter.
+        errors: error statuses in addition to those that all endpoints of its kind have.
+        largest: largest body in bytes; 0 for the default of `Limits`.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -136,7 +139,7 @@ class Endpoint:
 
 @functools.cache
 def endpoints() -> tuple[Endpoint, ...]:
-    """Return those of all files in `endpoints`, by path and method."""
+    """Return the endpoints of all modules in `endpoints`, sorted by path and method."""
     package = "edgewright.fleet.server.api.endpoints"
     folder = str(resources.files(package))
     found = [
@@ -147,15 +150,15 @@ def endpoints() -> tuple[Endpoint, ...]:
     ]
     places = [(endpoint.path, endpoint.method) for endpoint in found]
     if twice := {place for place in places if places.count(place) > 1}:
-        raise RuntimeError(f"endpoints that are there twice: {sorted(twice)}")
+        raise RuntimeError(f"duplicate endpoints: {sorted(twice)}")
     return tuple(sorted(found, key=lambda e: (e.path, e.method)))
 
 
 def decoded(content: bytes, kind: type[T], where: str = "the body") -> T:
-    """JSON of a type.
+    """Decode JSON of a type.
 
     Raises:
-        InputError: it is not.
+        InputError: the content is not JSON of this type.
     """
     try:
         return msgspec.json.decode(content, type=kind)

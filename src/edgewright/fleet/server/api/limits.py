@@ -1,4 +1,4 @@
-"""Limits: how often a name may ask, and how many devices are heard at once; both are bounded in memory."""
+"""Rate limits by name and a limit on concurrent requests, both with bounded memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from edgewright.schema.errors import EdgewrightError
 
 _DAY = 86_400.0
 _LOOKED_AT = 2
-"""Buckets at each call: more than the one that it may add."""
+"""Buckets checked in each call: more than the one that a call may add."""
 
 
 class Buckets:
-    """A bucket of tokens for every name.
+    """A token bucket for every name.
 
-    To forget a bucket refills it. With every call the two that were looked at the longest ago are looked at again, and
-    one that is full by now is forgotten: so those that are kept follow the names that have asked for more than comes
-    back, however many names there are. Only beyond `names` one goes that is not full.
+    A full bucket needs no memory. Every call checks the two buckets with the oldest check and deletes those that have
+    refilled, so the number of stored buckets follows the number of active names. Above `names` buckets, the oldest is
+    deleted even if it is not full.
 
     Args:
-        rate: tokens a second.
-        burst: that a bucket holds.
-        names: most buckets kept; each takes some 280 bytes, its name of 32 characters included.
+        rate: tokens per second.
+        burst: capacity of a bucket.
+        names: largest number of buckets; each needs about 280 bytes, including a name of 32 characters.
     """
 
     def __init__(self, rate: float, burst: float, names: int = 1_000_000) -> None:
@@ -34,15 +34,15 @@ class Buckets:
         self._lock = threading.Lock()
 
     def take(self, name: str, now: float, amount: float = 1.0) -> float:
-        """Take tokens, all or none.
+        """Take tokens from a bucket, all or none.
 
         Args:
-            name: whose bucket.
-            now: seconds of a clock that never falls.
-            amount: tokens.
+            name: name of the bucket.
+            now: seconds of a monotonic clock.
+            amount: number of tokens.
 
         Returns:
-            0 where they were there; else the seconds until they will be.
+            0 if the tokens were available; otherwise the seconds until they are.
         """
         with self._lock:
             left, since = self._held.pop(name, (self._burst, now))
@@ -55,7 +55,7 @@ class Buckets:
         return wait
 
     def __len__(self) -> int:
-        """Buckets that are kept now."""
+        """Return the number of stored buckets."""
         return len(self._held)
 
     def _sweep(self, now: float) -> None:
@@ -70,16 +70,16 @@ class Buckets:
 
 
 _LATELY = 10.0
-"""Seconds over which those who were sent away are counted."""
+"""Time constant in seconds of the count of refused requests."""
 _BEAR = 20.0
 _SOONEST, _LATEST = 2.0, 60.0
 
 
 class CrowdedError(EdgewrightError):
-    """More devices speak than are heard at once; nothing was done.
+    """Too many concurrent requests of devices; nothing was done.
 
     Args:
-        wait: seconds after which to come again.
+        wait: seconds after which to retry.
     """
 
     def __init__(self, wait: float) -> None:
@@ -88,18 +88,18 @@ class CrowdedError(EdgewrightError):
 
 
 class ConcurrencyLimit:
-    """Counts the requests of devices that are being answered.
+    """Limits the concurrent requests of devices.
 
-    Those beyond the bounds are sent away for the longer, the more were sent away lately: a second for every two in a
-    second. Of 10,000 that all come again and again, some hundred a second do so then. While anybody is sent away, a
-    device that brings a backlog is asked to wait as long before its next part, so that everybody's first part, which
-    holds the alarms, comes before anybody's rest.
+    A request above the limit is refused with a retry time that grows with the number of recent refusals: one second
+    for every two refusals per second. With 10,000 devices that retry, about a hundred requests per second arrive. While
+    requests are refused, a device with a backlog must wait as long before its next part, so that the first part of
+    every device, which contains its alarms, is accepted before the rest of others.
 
     Args:
-        most: requests at once.
-        room: bytes of their bodies together; one alone may have more.
-        apart: seconds between two parts of a backlog while there is room.
-        clock: monotonic seconds.
+        maximum: largest number of concurrent requests.
+        room: largest total size of their bodies in bytes; a single request may exceed it.
+        apart: seconds between two parts of a backlog without overload.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, maximum: int, room: int, apart: float, clock: Callable[[], float]) -> None:
@@ -109,10 +109,10 @@ class ConcurrencyLimit:
 
     @contextmanager
     def one(self, length: int) -> Iterator[None]:
-        """Provide a request with a body of so many bytes, from its head to its answer.
+        """Count a request with a body of `length` bytes while it is being handled.
 
         Raises:
-            CrowdedError: there is no room.
+            CrowdedError: a limit is reached.
         """
         if self.here >= self._most or (self.here and self.bytes + length > self._room):
             self._fade()
@@ -128,12 +128,12 @@ class ConcurrencyLimit:
 
     @property
     def more(self) -> float:
-        """Seconds after which the next part of a backlog is welcome."""
+        """Seconds until a device may send the next part of a backlog."""
         return max(self._apart, self.late)
 
     @property
     def late(self) -> float:
-        """Seconds by which everybody is asked to come later than usual; 0 where nobody was sent away lately."""
+        """Additional seconds that every device must wait; 0 without recent refusals."""
         self._fade()
         return round(self._later(), 1)
 

@@ -1,4 +1,4 @@
-"""The poll path: signed files as they lie in `public`, with what caches need. Any web server may do this instead."""
+"""Serves the signed files in `public` with headers for caches. Any web server can do this instead."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HASHED = re.compile(r"[0-9a-f]{64}\.")
 _VERSIONED = re.compile(r"[0-9]{1,10}\.[A-Za-z0-9_-]+\.json")
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _SMALL, _KEPT, _CHUNK = 1 << 20, 64 << 20, 1 << 18
-# The same as `fleet export` says to other servers.
+# The same values that `fleet export` recommends for other servers.
 _FOREVER = CACHE["metadata/N.ROLE.json"].encode()
 _TIMESTAMP, _OTHERWISE = CACHE["metadata/timestamp.json"].encode(), CACHE["metadata/root.json"].encode()
 _NO_METADATA = CACHE["status 404 below metadata/ (the next root)"].encode()
@@ -33,7 +33,7 @@ _Key = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class _Small:
-    """A file in memory, as it was when it had this inode, size and time."""
+    """The content of a file with this inode, size and modification time."""
 
     key: _Key
     content: bytes
@@ -43,8 +43,8 @@ class _Small:
 class Static:
     """Serves `/metadata/*` and `/targets/**` of a folder, read-only.
 
-    Files up to 1 MiB are kept in memory, 64 MiB in all; whether one changed is seen from its inode, size and time at
-    each request. Publishing renames files into place, so a file is whole or the one before.
+    Files up to 1 MiB are cached in memory, up to 64 MiB in total; each request compares inode, size and time to detect
+    changes. Publishing renames files into place, so a reader sees either the old or the new file.
     """
 
     def __init__(self, public: Path, counted: Counters) -> None:
@@ -122,7 +122,7 @@ class Static:
             return None
         if held := self._kept.pop(file, None):
             self._bytes -= len(held.content)
-        # A file that changed within the clock's grain is not believed to be the same next time.
+        # Do not cache a file that was just changed: another change could have the same time stamp.
         if time.time_ns() - read.key[2] > 50_000_000:
             self._kept[file] = read
             self._bytes += len(read.content)
@@ -169,15 +169,15 @@ def _read(file: str) -> _Small | None:
 
 
 def _tag(name: str, key: _Key) -> bytes:
-    # The name begins with the hash of what is in it; without one, what the file system says.
+    # The hash in the file's name; otherwise inode, size and time.
     text = name[:32] if _HASHED.match(name) else f"{key[0]:x}-{key[1]:x}-{key[2]:x}"
     return f'"{text}"'.encode()
 
 
 def _span(request: dict[bytes, bytes], tag: bytes, size: int) -> tuple[int, int] | None:
-    """(first, after last) byte to send; everything where no range, several, or a broken one is asked for (RFC 9110).
+    """Return the bytes to send as (first, end); the whole file for no, several or invalid ranges (RFC 9110).
 
-    None: the range lies outside.
+    None means that the range is outside the file.
     """
     whole = (0, size)
     found = _RANGE.fullmatch(request.get(b"range", b"").decode("latin-1").strip())

@@ -1,4 +1,4 @@
-"""The audit log: rows that are only ever added, each with the hash of the one before."""
+"""The audit log: append-only rows, each with the hash of the previous one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edgewright.fleet.server.database import postgres
 from edgewright.fleet.server.database.tables import audit
 
 START = "0" * 64
-"""What the first row has in place of the hash before it."""
+"""The first row's value for the hash of the previous row."""
 _LAST = sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
 _ADD = sa.insert(audit)
 
 
 def digest(row: dict[str, Any]) -> str:
-    """SHA-256 over the hash before and the row's own content, as JSON with sorted names."""
+    """Return the SHA-256 of the previous hash and the row's content, as JSON with sorted keys."""
     content = {name: row[name] for name in ("before", "number", "at", "who", "what", "subject", "detail")}
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
 
@@ -27,15 +27,15 @@ def append(
     connection: sa.Connection, *, at: float, who: str, what: str, subject: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Add a row; to be called in the transaction that it tells of.
+    """Add a row; call it in the transaction of the logged action.
 
     Args:
-        connection: inside a transaction that may write.
+        connection: connection in a write transaction.
         at: seconds since 1970.
-        who: operator's name, or 'scheduler' and the like.
-        what: act, such as 'token.made'.
-        subject: what it was done to.
-        detail: more, without secrets.
+        who: name of the operator, or a part of the server such as 'scheduler'.
+        what: the action, such as 'token.made'.
+        subject: object of the action.
+        detail: more information, without secrets.
     """
     if connection.dialect.name == "postgresql":
         postgres.lock(connection, postgres.CHAIN)
@@ -50,11 +50,11 @@ def append(
 
 
 def verify(connection: sa.Connection) -> tuple[int, str, str]:
-    """Read the whole chain.
+    """Verify the whole chain.
 
     Returns:
-        How many rows hold from the first, the hash of the last of them, and what is wrong with the next (empty where
-        nothing is). A chain that was cut off at its end is found only by one who noted an earlier hash.
+        The number of valid rows from the first, the hash of the last of them, and the problem of the next row (empty
+        for none). Rows missing at the end can be detected only with a hash that was noted earlier.
     """
     before, count = START, 0
     for found in connection.execute(sa.select(audit).order_by(audit.c.number)):

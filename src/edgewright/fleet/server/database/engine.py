@@ -1,4 +1,4 @@
-"""The control plane's database: one engine to write, one to read, opened at the newest revision."""
+"""The control plane's database: a writing and a reading engine; databases of another revision are refused."""
 
 from __future__ import annotations
 
@@ -9,60 +9,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
-from edgewright.fleet.server.database import postgres
+from edgewright.fleet.server.database import migration, postgres
 from edgewright.fleet.server.database import sqlite as files
-from edgewright.fleet.server.database.tables import heads, metadata
+from edgewright.fleet.server.database.lost_connection import retried
 from edgewright.schema.errors import InputError, OutputError
 
-FOLDER = Path(__file__).parent / "migrations"
-
-
-def revision(connection: sa.Connection) -> str | None:
-    """Return the revision that a database has; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def migrate(engine: sa.Engine, where: str) -> None:
-    """Create the tables in an empty database, or run the revisions that are missing, in one transaction.
-
-    Raises:
-        InputError: the database has a revision that this program does not know.
-    """
-    settings = Config()
-    settings.set_main_option("script_location", str(FOLDER))
-    settings.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(settings)
-    newest = scripts.get_current_head()
-    with engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        if connection.dialect.name == "postgresql":
-            postgres.lock(connection, postgres.MIGRATING)
-        present = revision(connection)
-        if present is None:
-            metadata.create_all(connection)
-            connection.execute(sa.insert(heads).values(name="online", serial=0))
-            command.stamp(settings, "head")
-        elif present not in {script.revision for script in scripts.walk_revisions()}:
-            raise InputError(
-                f"a database of revision {newest}", f"revision {present}, made by a newer Edgewright or before 0.1.0",
-                where, "Install that version, or restore an earlier backup",
-            )  # fmt: skip
-        elif present != newest:
-            command.upgrade(settings, "head")
+PATIENCE_S = 3.0
+"""Seconds for which a command retries to open a database that drops its connections."""
 
 
 @dataclass(frozen=True)
 class Database:
-    """Where the control plane keeps what it must not forget.
+    """The control plane's database.
 
     Attributes:
-        writing: engine whose transactions are durable when they end.
-        readers: engine of connections that cannot write.
+        writing: engine with durable transactions.
+        readers: engine with read-only connections.
     """
 
     writing: sa.Engine
@@ -70,15 +33,15 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Provide a connection that sees one moment of the database."""
+        """Provide a read-only connection with a consistent snapshot."""
         with self.readers.connect() as connection:
             yield connection
 
     @contextmanager
     def looking(self) -> Iterator[bool]:
-        """Provide whether this server looks after rollouts now; another that does so at the same moment is enough.
+        """Provide whether this server may process rollouts now; one server at a time is enough.
 
-        A second one would do no harm, every step names the version that it saw, but the same work twice.
+        A second server would do no harm, since every step checks the version it has read, but would repeat the work.
         """
         if self.readers.dialect.name != "postgresql":
             yield True
@@ -87,39 +50,54 @@ class Database:
             yield postgres.may_look(connection)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self.readers.dispose()
         self.writing.dispose()
 
 
 def open_database(folder: Path) -> Database:
-    """Open the database of a fleet's folder; make it, and brings it to the newest revision.
+    """Open the database of a fleet's folder, creating it if there is none.
 
     Raises:
-        InputError: it was written by a newer Edgewright, or its address is wrong.
-        OutputError: the server of databases cannot be reached.
+        InputError: an older or newer Edgewright made the database, or its address is wrong.
+        OutputError: the database server cannot be reached.
     """
     address = postgres.address(folder)
     return open_address(address) if address else open_file(folder / files.NAME)
 
 
 def open_address(address: str) -> Database:
-    """Open a database of PostgreSQL; several servers may, at once.
+    """Open a PostgreSQL database; several servers can use it at the same time.
 
     Raises:
-        InputError: it was written by a newer Edgewright, the address is wrong, or nobody of that name may use it.
-        OutputError: the server of databases cannot be reached.
+        InputError: an older or newer Edgewright made the database, the address is wrong, or the role has no access.
+        OutputError: the database server cannot be reached.
     """
     writing = postgres.engine(address, reading=False)
-    try:
-        migrate(writing, postgres.shown(address))
-    except sa.exc.OperationalError as error:
-        writing.dispose()
-        raise _unreached(error, postgres.shown(address)) from None
-    except BaseException:
-        writing.dispose()
-        raise
+    where = postgres.shown(address)
+    with connecting(writing, where):
+        retried(lambda: migration.prepare(writing, where), PATIENCE_S)
     return Database(writing, postgres.engine(address, reading=True))
+
+
+@contextmanager
+def connecting(engine: sa.Engine, where: str) -> Iterator[sa.Engine]:
+    """Provide an engine; an exception closes its connections.
+
+    Raises:
+        InputError: the database or its user does not exist.
+        OutputError: the database server cannot be reached.
+    """
+    try:
+        yield engine
+    except sa.exc.OperationalError as error:
+        engine.dispose()
+        if engine.dialect.name != "postgresql":
+            raise
+        raise _unreached(error, where) from None
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | OutputError:
@@ -127,31 +105,27 @@ def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | Outpu
     if "does not exist" in text or "authentication" in text:
         do = "Make it: createdb NAME; or name another with --database"
         return InputError("a database and a role that may write it", text, where, do)
-    return OutputError("a server of databases that answers", text, where, "Start it, or check the address")
+    return OutputError("a reachable database server", text, where, "Start it, or check the address")
 
 
 def open_file(path: Path) -> Database:
-    """Open a SQLite file.
+    """Open a SQLite file, creating it if there is none.
 
     Raises:
-        InputError: it was written by a newer Edgewright.
+        InputError: an older or newer Edgewright made the database.
     """
     writing = files.engine(path, reading=False)
-    try:
-        migrate(writing, str(path))
-        path.chmod(0o600)
-    except BaseException:
-        writing.dispose()
-        raise
+    with connecting(writing, str(path)):
+        migration.prepare(writing, str(path))
     return Database(writing, files.engine(path, reading=True))
 
 
 def lock(connection: sa.Connection, *, shared: bool) -> None:
-    """Lock for writing until the transaction ends; in SQLite it is locked from its beginning.
+    """Take the write lock until the transaction ends; a SQLite transaction has it from its beginning.
 
     Args:
-        connection: that has just begun.
-        shared: others that share it write at the same time, where the database lets several.
+        connection: connection at the beginning of a transaction.
+        shared: whether other transactions with a shared lock may write at the same time, if the database supports it.
     """
     if connection.dialect.name == "postgresql":
         postgres.lock(connection, postgres.WRITING, shared=shared)
@@ -161,14 +135,14 @@ def write_rows(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]],
     present: Literal["keep", "replace"] | None = None,
 ) -> None:  # fmt: skip
-    """Insert many rows as tuples in the driver's types, in half the time that SQLAlchemy takes for dictionaries.
+    """Insert many rows as tuples of driver types, which takes half the time of dictionaries in SQLAlchemy.
 
     Args:
-        connection: in a transaction that may write.
-        table: to insert into.
-        names: of the columns, in the order of each row's values.
-        rows: values as the driver takes them.
-        present: what becomes of a row whose primary key is there already; None where there is none.
+        connection: connection in a write transaction.
+        table: target table.
+        names: column names, in the order of each row's values.
+        rows: values in the driver's types.
+        present: handling of existing primary keys; None if none can exist.
     """
     if not rows:
         return
@@ -182,7 +156,7 @@ def write_rows(
 def update_rows(
     connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Write columns of rows that are there; each row's values as of `write_rows`, and its primary key last."""
+    """Update columns of existing rows; the values are like those of `write_rows`, with the primary key last."""
     mark, (key,) = _mark(connection), table.primary_key
     values = ", ".join(f"{name} = {mark}" for name in names)
     if rows:

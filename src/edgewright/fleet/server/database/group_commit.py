@@ -1,4 +1,4 @@
-"""Group commit: one thread writes, many operations in one transaction, and all are answered when it is durable."""
+"""Group commit: one thread runs many operations in one transaction and answers them when it is durable."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from edgewright.fleet.server.database.engine import lock
+from edgewright.fleet.server.database.lost_connection import WriteError, is_lost
 from edgewright.fleet.server.database.postgres import may_try_again
 from edgewright.fleet.server.log import line
-from edgewright.schema.errors import EdgewrightError, OutputError
+from edgewright.schema.errors import EdgewrightError
 
 T = TypeVar("T")
 A = TypeVar("A")
 Work = Callable[[sa.Connection], T]
 Bulk = Callable[[sa.Connection, Sequence[A]], Sequence[T | EdgewrightError]]
-"""Many arguments at once to as many results; an error in place of a result is that argument's own. It may run beside
-that of another server, and so locks the rows that it is about."""
+"""Maps many arguments to as many results; an error instead of a result belongs to that argument. It may run at the
+same time as on another server, so it locks the rows it uses."""
 WAITING, GROUP = 4096, 1024
 _ATTEMPTS = 4
-"""Of a transaction that failed only because of another at the same time."""
+"""Attempts for a transaction that conflicts with a concurrent one, or whose connection is lost."""
+_PAUSE_S = 0.1
 TROUBLE = 30.0
-"""Seconds for which a write that failed is told; not for ever, since nobody may ask for another one meanwhile."""
+"""Seconds for which a failed write is reported; limited, since no further write may be requested in the meantime."""
 
 
 class BusyError(EdgewrightError):
-    """More waits to be written than fits; nothing was done.
+    """The write queue is full; nothing was done.
 
     Attributes:
-        wait: seconds after which to ask again.
+        wait: seconds after which to retry.
     """
 
     def __init__(self, wait: float = 1.0) -> None:
@@ -51,17 +53,16 @@ class _Request:
 
 
 class Committer:
-    """Takes operations, runs as many as wait in one transaction, commits, and only then answers.
+    """Runs all waiting operations in one transaction, commits it, and then answers them.
 
-    An operation that raises is undone by itself (a savepoint); the others of its group stand. Operations run in the
-    order in which they came.
+    If an operation raises, only that operation is rolled back (savepoint). Operations run in the order of submission.
 
     Args:
-        engine: to write with.
-        waiting: operations that may wait; one more is refused.
-        group: most operations in a transaction.
-        thread: without one each operation is run and committed by its caller: a simulation's way.
-        told: called after each commit with how many operations it held and its seconds.
+        engine: engine for writing.
+        waiting: largest number of waiting operations; more are refused.
+        group: largest number of operations in a transaction.
+        thread: whether a separate thread commits; otherwise each caller commits its own operation, as in simulations.
+        reported: called after each commit with its number of operations and its duration in seconds.
     """
 
     def __init__(
@@ -80,17 +81,17 @@ class Committer:
 
     @property
     def waiting(self) -> int:
-        """Operations that wait now."""
+        """Number of waiting operations."""
         return self._queue.qsize()
 
     @property
     def alive(self) -> bool:
-        """Whether it takes operations."""
+        """Whether the committer accepts operations."""
         return not self._closed and (self._thread is None or self._thread.is_alive())
 
     @property
     def trouble(self) -> str:
-        """Why nothing could be written lately (a full disk, say); empty where something was since, or nobody tried."""
+        """Why the last write failed, such as a full disk; empty after a success, or after 30 s without a write."""
         why, at = self._failed
         return why if why and time.monotonic() - at < TROUBLE else ""
 
@@ -98,7 +99,7 @@ class Committer:
         """Queue one operation.
 
         Returns:
-            Its result once it is durable; or what it raised, or `OutputError` where the commit failed.
+            A future with the durable result, the operation's exception, or `OutputError` if the commit failed.
 
         Raises:
             BusyError: the queue is full, or the committer is closed.
@@ -106,14 +107,14 @@ class Committer:
         return self._put(_Request(None, work, Future()))
 
     def submit_to(self, bulk: Bulk[A, T], argument: A) -> Future[T]:
-        """Queue one argument of an operation that takes all that wait next to each other at once.
+        """Queue one argument of a bulk operation, which processes adjacent waiting arguments together.
 
-        Returns, raises: as `submit`.
+        Returns and raises the same as `submit`.
         """
         return self._put(_Request(bulk, argument, Future()))
 
     def close(self, seconds: float = 10.0) -> None:
-        """Write what waits and end."""
+        """Write the waiting operations and stop."""
         with self._lock:
             if self._closed:
                 return
@@ -123,7 +124,7 @@ class Committer:
             self._thread.join(seconds)
 
     def _put(self, request: _Request) -> Future[Any]:
-        request.answer.set_running_or_notify_cancel()  # from here on nobody can take it back
+        request.answer.set_running_or_notify_cancel()  # the caller can no longer cancel it
         with self._lock:
             if self._closed:
                 raise BusyError
@@ -159,13 +160,13 @@ class Committer:
         began = time.perf_counter()
         try:
             answers = self._transaction(group)
-        except Exception as error:  # noqa: BLE001 - the disk, the database: told to all who wait, the thread goes on
+        except Exception as error:  # noqa: BLE001 - a disk or database error: all waiting callers get it, and the thread continues
             failure = _failed(error)
             self._note(failure.got)
             for request in group:
                 request.answer.set_exception(failure)
             return
-        failures = [result.got for _, result in answers if isinstance(result, _WriteError)]
+        failures = [result.got for _, result in answers if isinstance(result, WriteError)]
         self._note(failures[0] if failures else "")
         for future, result in answers:
             if isinstance(result, BaseException):
@@ -176,32 +177,37 @@ class Committer:
             self.told(len(group), time.perf_counter() - began)
 
     def _note(self, why: str) -> None:
-        """Keep why a write failed, and tells it in a server's log: when it begins, and when it is over."""
+        """Record why a write failed; a server logs the first failure and the recovery."""
         before, self._failed = self.trouble, (why, time.monotonic())
         if self._thread is not None and bool(before) != bool(why):
             line("error" if why else "info", "commit.failed" if why else "commit.well", why=why)
 
     def _transaction(self, group: list[_Request]) -> list[tuple[Future[Any], Any]]:
-        """Run operations and commit; from the beginning where another server's transaction was in the way."""
+        """Run operations and commit; start over after a conflict or a lost connection."""
         shared = all(asked.bulk is not None for asked in group)
         for left in reversed(range(_ATTEMPTS)):
             answers: list[tuple[Future[Any], Any]] = []
+            committing = False
             try:
                 with self._engine.begin() as connection:
                     lock(connection, shared=shared)
-                    # Neighbours of the same bulk operation together, every other operation alone.
+                    # Run adjacent arguments of the same bulk operation together, and every other operation alone.
                     for _, some in groupby(group, key=lambda asked: id(asked.bulk or asked)):
                         run = list(some)
                         answers += zip((asked.answer for asked in run), _run(connection, run), strict=True)
+                    committing = True
                 break
-            except sa.exc.DBAPIError as error:
-                if not left or not may_try_again(error):
+            except sa.exc.SQLAlchemyError as error:
+                # It is unknown whether a commit without an answer succeeded, so the caller decides.
+                lost = is_lost(error) and not committing
+                if not left or not (lost or may_try_again(error)):
                     raise
+                time.sleep(_PAUSE_S if lost else 0.0)
         return answers
 
 
 def _run(connection: sa.Connection, run: list[_Request]) -> Sequence[Any]:
-    """Results, or exceptions, in the order of the operations."""
+    """Return results or exceptions, in the order of the operations."""
     bulk = run[0].bulk
     if bulk is None:
         return [_alone(connection, run[0].argument)]
@@ -209,7 +215,7 @@ def _run(connection: sa.Connection, run: list[_Request]) -> Sequence[Any]:
     together = _alone(connection, lambda c: bulk(c, arguments))
     if not isinstance(together, BaseException):
         return list(together)
-    # One of them spoils all: each for itself, so that only that one fails.
+    # One argument failed: run each one separately, so that only that one fails.
     results = [_alone(connection, lambda c, one=argument: bulk(c, [one])) for argument in arguments]  # type: ignore[misc]
     return [result if isinstance(result, BaseException) else result[0] for result in results]
 
@@ -218,23 +224,20 @@ def _alone(connection: sa.Connection, work: Work[Any]) -> Any:  # noqa: ANN401 -
     try:
         with connection.begin_nested():
             return work(connection)
-    except sa.exc.OperationalError as error:
-        if may_try_again(error):
+    except sa.exc.SQLAlchemyError as error:
+        if may_try_again(error) or is_lost(error):
             raise
-        return _failed(error)
-    except Exception as error:  # noqa: BLE001 - told to the one who asked
+        return _failed(error) if isinstance(error, sa.exc.OperationalError) else error
+    except Exception as error:  # noqa: BLE001 - the caller of this operation gets it
         return error
 
 
-class _WriteError(OutputError):
-    """The database or its disk took nothing."""
-
-
-def _failed(error: Exception) -> _WriteError:
-    # A full disk makes SQLite end the whole transaction, and then the savepoint cannot be undone: the first says why.
+def _failed(error: Exception) -> WriteError:
+    # On a full disk SQLite ends the whole transaction and rolling back the savepoint fails too: the first error is the
+    # cause.
     first: BaseException = error
     earlier = error.__context__
     while earlier is not None:
         first = earlier if isinstance(earlier, sa.exc.DBAPIError) else first
         earlier = earlier.__context__
-    return _WriteError("to write to the fleet's database", str(first).splitlines()[0], do="Ask again later")
+    return WriteError("to write to the fleet's database", str(first).splitlines()[0], do="Ask again later")

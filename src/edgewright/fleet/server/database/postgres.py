@@ -1,8 +1,8 @@
-"""All that is PostgreSQL's own in the control plane: how it is opened, and who writes while others do.
+"""The PostgreSQL-specific parts of the control plane: opening a database, and locks for concurrent writers.
 
-SQLite lets one process write at a time, and everything here was thought through for that. PostgreSQL keeps it so for
-all but reports: a transaction holds one advisory lock alone, or shares it with others of its kind. What is shared may
-touch only rows of the devices that it names, which it locks first, and the audit log, whose end has a lock of its own.
+SQLite allows one writer at a time, and the control plane is designed for that. With PostgreSQL the same holds for all
+operations except reports: a transaction takes one advisory lock exclusively, or shares it with other reports. A shared
+transaction may change only rows of its own devices, which it locks first, and the audit log, which has its own lock.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import PRIVATE, write_atomic
 from edgewright.fleet.repository.folder import ADDRESS as NAME
 from edgewright.schema.errors import InputError
 
 
 def address(folder: Path) -> str:
-    """Return the address of a fleet's database; empty for the SQLite file of its folder.
+    """Return the address of a fleet's database; empty for the SQLite file in its folder.
 
     Raises:
-        InputError: the file that names it cannot be read, or names none.
+        InputError: the file with the address cannot be read, or its content is not an address.
     """
     path = folder / NAME
     try:
@@ -35,10 +35,10 @@ def address(folder: Path) -> str:
 
 
 def checked(text: str, where: str) -> str:
-    """Return an address as it was given.
+    """Check a database address and return it unchanged.
 
     Raises:
-        InputError: it is none of PostgreSQL.
+        InputError: the text is not a PostgreSQL address.
     """
     if not is_address(text):
         raise InputError("postgresql://USER@HOST:PORT/NAME", text.partition(":")[0][:40] or "nothing", where)
@@ -46,26 +46,22 @@ def checked(text: str, where: str) -> str:
 
 
 def keep(folder: Path, text: str) -> None:
-    """From now on the folder's database is this one. The file may hold a password: its owner alone reads it."""
-    path = folder / NAME
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    write_atomic(path, text.encode() + b"\n")
-    path.chmod(0o600)
+    """Store the database address of a folder. It can contain a password, so only the owner can read the file."""
+    write_atomic(folder / NAME, text.encode() + b"\n", PRIVATE)
 
 
 SCHEMES = ("postgresql", "postgres")
 WRITING, CHAIN, MIGRATING, LOOKING = 0x65770001, 0x65770002, 0x65770003, 0x65770004
-"""Numbers of the advisory locks: whoever writes, the end of the audit log, whoever changes tables, or looks after
+"""Numbers of the advisory locks: for writing, for the end of the audit log, for migrations, and for processing
 rollouts."""
 _PATIENCE = "10s"
 _AGAIN = ("40001", "40P01")
-"""serialization_failure and deadlock_detected: nothing was done, and the same again may succeed."""
+"""serialization_failure and deadlock_detected: nothing was done, and a retry may succeed."""
 _EXTRA = "pip install 'edgewright[fleet,postgres]'"
 
 
 def is_address(text: str) -> bool:
-    """Return whether a database is named by an address of PostgreSQL."""
+    """Return whether a text is a PostgreSQL address."""
     return text.partition(":")[0] in SCHEMES
 
 
@@ -79,25 +75,25 @@ def shown(address: str) -> str:
 
 
 def engine(address: str, *, reading: bool) -> sa.Engine:
-    """Open a database.
+    """Create an engine for a database.
 
-    Commits are durable when they return (`synchronous_commit` is never less than on here, whatever the server's own
-    setting). Readers see one moment and cannot write.
+    Commits are durable when they return: `synchronous_commit` is at least on, regardless of the server's setting.
+    Reading connections have a consistent snapshot and cannot write.
 
     Args:
-        address: postgresql://USER:PASSWORD@HOST:PORT/NAME; what it leaves out is taken from the usual variables.
-        reading: for connections that only read.
+        address: postgresql://USER:PASSWORD@HOST:PORT/NAME; missing parts come from libpq's environment variables.
+        reading: whether the connections only read.
 
     Raises:
-        InputError: no such address, or the driver is not installed; from the first connection, a database that is not
-            of UTF8.
+        InputError: the address is invalid, or the driver is not installed; at the first connection, the database's
+            encoding is not UTF8.
     """
     try:
         url = sa.make_url(address).set(drivername="postgresql+psycopg")
         made = sa.create_engine(
             url, pool_pre_ping=True, pool_size=8 if reading else 2, max_overflow=8,
             isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
-            # The encoding is said, or the driver gives bytes for text before anybody can say that they are not taken.
+            # Without a client encoding, the driver could return bytes for text before the check below refuses it.
             connect_args={"connect_timeout": 10, "application_name": "edgewright-fleet", "client_encoding": "utf8"},
         )  # fmt: skip
     except ArgumentError:
@@ -108,7 +104,7 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
     @sa.event.listens_for(made, "connect")
     def connected(connection: object, record: object) -> None:
         held = connection.info.parameter_status("server_encoding")  # type: ignore[attr-defined]
-        if held != "UTF8":  # it counts bytes where columns count characters, or has no room for some of them
+        if held != "UTF8":  # other encodings count bytes instead of characters, or cannot store all characters
             raise InputError(
                 "a database of UTF8", str(held), shown(address), "Make it: createdb -E UTF8 -T template0 NAME"
             )
@@ -127,16 +123,16 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
 
 
 def lock(connection: sa.Connection, number: int, *, shared: bool = False) -> None:
-    """Take one of the advisory locks until the transaction ends: alone, or beside others that share it."""
+    """Take an advisory lock until the transaction ends, exclusively or shared."""
     how = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     connection.exec_driver_sql(f"SELECT {how}({number})")
 
 
 def may_look(connection: sa.Connection) -> bool:
-    """Return whether no other server looks after rollouts at this moment; until the transaction ends none will."""
+    """Try to take the lock for processing rollouts until the transaction ends; False if another server has it."""
     return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOOKING})").scalar_one())
 
 
 def may_try_again(error: BaseException) -> bool:
-    """Return whether a transaction failed only because of another at the same time."""
+    """Return whether a transaction failed only because of a concurrent one."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _AGAIN

@@ -1,4 +1,4 @@
-"""All that is SQLite's own in the control plane: how it is opened, how it begins, and copying a live database."""
+"""The SQLite-specific parts of the control plane: opening files, transactions, and copying a live database."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from edgewright.core.files import private_database
 from edgewright.schema.errors import InputError, OutputError
 
 NAME = "fleet.sqlite"
@@ -17,16 +18,18 @@ _PAGES = 1024
 
 
 def engine(path: Path, *, reading: bool) -> sa.Engine:
-    """Open a file; made where it is not there, unless it is for reading.
+    """Create an engine for a file, which is created if necessary, except for reading.
 
-    With WAL and `synchronous=FULL` a commit is on the disk before it returns (docs/adr/0030-control-plane.md). Writers
-    take the lock when they begin, so that none fails half-way because another was faster.
+    With WAL and `synchronous=FULL` a commit is on the disk before it returns (docs/adr/0030-control-plane.md). Write
+    transactions take the lock at their beginning, so that none fails halfway because of another writer.
     """
+    if not reading:
+        private_database(path)
     made = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10.0})
 
     @sa.event.listens_for(made, "connect")
     def connected(connection: sqlite3.Connection, record: object) -> None:
-        connection.isolation_level = None  # SQLAlchemy says BEGIN, below
+        connection.isolation_level = None  # the listener below sends BEGIN
         for pragma in (
             f"busy_timeout={_PATIENCE_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
             "cache_size=-65536", "trusted_schema=OFF", *(("query_only=ON",) if reading else ()),
@@ -41,11 +44,11 @@ def engine(path: Path, *, reading: bool) -> sa.Engine:
 
 
 def backup(source: Path, target: Path) -> int:
-    """Copy a database as it is at one moment, while others write it; the copy's bytes.
+    """Copy a consistent snapshot of a database, even during writes; return the copy's size in bytes.
 
     Raises:
-        InputError: there is no database, or something is at the target.
-        OutputError: the copy failed; nothing is left behind.
+        InputError: there is no database, or the target exists.
+        OutputError: the copy failed; no files remain.
     """
     if not source.is_file():
         raise InputError("a fleet's database", "none", str(source))
@@ -53,6 +56,7 @@ def backup(source: Path, target: Path) -> int:
         raise InputError("a file that does not exist yet", "one that is", str(target), "Name another")
     partial = target.with_name(f".{target.name}.partial")
     try:
+        private_database(partial)
         with (
             contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
             contextlib.closing(sqlite3.connect(partial)) as copy,
@@ -60,7 +64,6 @@ def backup(source: Path, target: Path) -> int:
             copy.execute("PRAGMA synchronous=FULL")
             live.backup(copy, pages=_PAGES, sleep=0.0)
             copy.execute("PRAGMA journal_mode=DELETE").close()
-        partial.chmod(0o600)
         partial.replace(target)
     except (sqlite3.Error, OSError) as error:
         partial.unlink(missing_ok=True)

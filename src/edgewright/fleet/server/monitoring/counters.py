@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' form that are counted as things happen: requests, commits, the queue, what reports bring."""
+"""Prometheus metrics that are updated by events: requests, commits, the queue, and items in reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class Counters:
-    """One registry a control plane, so that two in one process do not mix."""
+    """The metrics of one control plane, with a separate registry, so that several can exist in one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -41,21 +41,33 @@ class Counters:
         )  # fmt: skip
         ProcessCollector(registry=self.registry)
         self.static = Counter("edgewright_fleet_static", "Static answers by status", ["status"], registry=self.registry)
+        self.connections: Callable[[], int] = lambda: 0
+        self.closed = Counter(
+            "edgewright_fleet_connections_closed",
+            "Connections closed: too many were open",
+            registry=self.registry,
+        )
+        self.capacity = Gauge(
+            "edgewright_fleet_connections_limit", "Connections that the server keeps at most", registry=self.registry
+        )
+        Gauge("edgewright_fleet_connections", "Open connections", registry=self.registry).set_function(
+            lambda: float(self.connections())
+        )
         Gauge("edgewright_fleet_queue", "Operations that wait to be written", registry=self.registry).set_function(
             lambda: float(self.waiting())
         )
 
     def committed(self, operations: int, seconds: float) -> None:
-        """After each commit."""
+        """Record a commit."""
         self.commits.observe(seconds)
         self.groups.observe(operations)
 
     def brought(self, waited: Sequence[float]) -> None:
-        """After each report: for how many seconds, by the device's own clock, each of its items had waited there."""
+        """Record the items of a report, with the seconds that each waited on the device by the device's clock."""
         if waited:
             self.items.inc(len(waited))
             self.waited.observe(max(0.0, *waited))
 
     def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """Return all metrics in Prometheus text format."""
         return generate_latest(self.registry)

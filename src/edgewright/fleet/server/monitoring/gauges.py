@@ -1,6 +1,6 @@
-"""Metrics that are read and not counted: devices, rollouts, the signer, how long signatures hold, the database.
+"""Metrics that are computed on request: devices, rollouts, the signer, expiry of signatures, the database.
 
-Every server of a fleet says the same of these: take their maximum over servers, not their sum.
+All servers of a fleet report the same values: aggregate them with the maximum, not the sum.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.database.tables import devices, outcomes, rollouts
+from edgewright.fleet.server.database.tables import devices, operators, outcomes, rollouts
 from edgewright.fleet.server.publishing import integrity_scan
 from edgewright.fleet.server.server_registry import signer_away
 from edgewright.schema.errors import EdgewrightError
 
 _HOUR = 3600.0
 _LATEST = 20
-"""Rollouts that are told, the newest first: those before them say nothing new."""
+"""Largest number of reported rollouts, newest first."""
 _REST = 20.0
-"""Times the seconds that counting took: for so long its result is given again, so that it takes a twentieth at most."""
+"""Cache time of the counts as a multiple of the time to compute them, so that counting takes at most 1/20 of it."""
 _SIZES = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     "postgresql": "SELECT pg_database_size(current_database())",
@@ -44,12 +44,12 @@ class _Given(Collector):
         self._families = tuple(families)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return what was given."""
+        """Return the given families."""
         return self._families
 
 
 class Gauges:
-    """Reads the metrics of a control plane; what it read from the database it keeps for a while."""
+    """Computes the metrics of a control plane and caches those from the database for some time."""
 
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
@@ -57,7 +57,7 @@ class Gauges:
         self._until = -1.0
 
     def text(self) -> bytes:
-        """All of them, in Prometheus' form; takes as long as counting devices does."""
+        """Return all metrics in Prometheus text format; takes as long as counting the devices."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(
             _Given([*self._counted(), *_parts(self._plane), *_files(self._plane), *_expiries(self._plane.folder)])
@@ -70,6 +70,7 @@ class Gauges:
             now, start = self._plane.clock.wall(), time.perf_counter()
             with self._plane.database.reading() as connection:
                 self._rows = [*_devices(connection, now), *_rollouts(connection, now), *_database(connection)]
+                self._rows += _operators(connection)
             took = time.perf_counter() - start
             about = "Time to count devices and rollouts for these metrics"
             self._rows.append(_family("count_seconds", about, (), [((), took)]))
@@ -89,20 +90,24 @@ def _devices(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
     quiet, count = sa.func.coalesce(d.last_report_at, d.enrolled_at) < now - DAY, sa.func.count()
     near = d.last_report_at >= now - _HOUR
     heard, silent = (sa.func.sum(sa.case((when, 1), else_=0)) for when in (near, quiet))
-    query = sa.select(d.product, d.counter, d.phase, d.quarantined, count, heard, silent)
-    states: Counter[str] = Counter(enrolled=0, heard=0, silent=0, quarantined=0)
+    query = sa.select(d.product, d.counter, d.phase, d.quarantined, d.status, count, heard, silent)
+    states: Counter[str] = Counter(enrolled=0, heard=0, silent=0, quarantined=0, blocked=0, retired=0)
     releases: Counter[tuple[str, ...]] = Counter()
     phases: Counter[tuple[str, ...]] = Counter()
-    for product, counter, phase, shut, number, close, away in connection.execute(
-        query.group_by(d.product, d.counter, d.phase, d.quarantined)
+    for product, counter, phase, shut, status, number, close, away in connection.execute(
+        query.group_by(d.product, d.counter, d.phase, d.quarantined, d.status)
     ):
-        states.update(enrolled=number, heard=close, silent=0 if shut else away, quarantined=number if shut else 0)
+        if shut:
+            states.update({"quarantined" if status == "active" else status: number})
+        if status == "retired":
+            continue
+        states.update(enrolled=number, heard=close, silent=0 if shut else away)
         releases[product, str(counter)] += number
         phases[product, phase] += number
     ended = sa.select(outcomes.c.what, outcomes.c.because, count).where(outcomes.c.at >= now - _HOUR)
     found = connection.execute(ended.group_by(outcomes.c.what, outcomes.c.because)).all()
     return [
-        _family("devices", "Devices: enrolled, heard within an hour, silent for a day, in quarantine", ("state",),
+        _family("devices", "Devices: enrolled, heard within an hour, silent for a day, shut out", ("state",),
                 [((name,), float(number)) for name, number in sorted(states.items())]),
         _family("devices_release", "Devices by the release that they run", ("product", "release"),
                 [(key, float(number)) for key, number in sorted(releases.items())]),
@@ -133,6 +138,13 @@ def _rollouts(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
     ]  # fmt: skip
 
 
+def _operators(connection: sa.Connection) -> list[GaugeMetricFamily]:
+    query = sa.select(operators.c.name, operators.c.expires).where(operators.c.expires.is_not(None))
+    found = [((row.name,), row.expires) for row in connection.execute(query.order_by(operators.c.name))]
+    about = "When the token of an operator expires, seconds since 1970"
+    return [_family("operator_token_expires_seconds", about, ("operator",), found)]
+
+
 def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
     name = connection.dialect.name
     size = connection.exec_driver_sql(_SIZES[name]).scalar_one()
@@ -140,7 +152,7 @@ def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
 
 
 def _parts(plane: Plane) -> list[GaugeMetricFamily]:
-    """Return what a server says of itself, as `/readyz` does."""
+    """Return the readiness of each part, like `/readyz`."""
     why = plane.ready if "signer" in plane.ready else {**plane.ready, "signer": signer_away(plane.folder)}
     writes = plane.committer.alive and not plane.committer.trouble
     parts = {"writer": writes, "serving": not plane.stopping, **{k: not v for k, v in why.items()}}
@@ -163,6 +175,6 @@ def _expiries(folder: Path) -> list[GaugeMetricFamily]:
         held = read_published(open_fleet(folder))
         found = [((role,), metadata.read(data, role).signed.expires.timestamp()) for role, data in sorted(held.items())]
     except EdgewrightError:
-        found = []  # a folder without whole metadata: an alert on the absence says so
+        found = []  # incomplete metadata: an alert on the absence of this metric reports it
     about = "When the published signature of a role expires, seconds since 1970"
     return [_family("metadata_expires_seconds", about, ("role",), found)]

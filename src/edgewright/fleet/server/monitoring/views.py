@@ -1,4 +1,4 @@
-"""What operators see of a fleet: where versions run, what needs a look, why a device is where it is, last events."""
+"""Views of a fleet for operators: versions, devices that need attention, reasons for a phase, recent events."""
 
 from __future__ import annotations
 
@@ -30,20 +30,23 @@ _MOST = 20
 
 
 def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -> Whereabouts:
-    """Return what the rollouts of its product say to a device.
+    """Return the decisions of all rollouts of a device's product about it.
 
     Args:
-        connection: to read from.
-        row: of the device.
-        now: seconds since 1970 by the server's clock, which a device with a true clock shares. One that was off, or
-            whose clock is wrong, may wait for longer; what it says itself of that is in its reports.
+        connection: connection for reading.
+        row: row of the device.
+        now: seconds since 1970 by the server's clock. A device that was off, or whose clock is wrong, may wait longer;
+            its reports say why.
     """
     asked = sa.select(intents).where(intents.c.device == row["id"]).order_by(intents.c.asked_at.desc()).limit(_MOST)
     known = [
         dict(one._mapping)
         for one in connection.execute(sa.select(rollouts).where(rollouts.c.product == row["product"]))
     ]
-    failed = sa.select(outcomes.c.counter).where(outcomes.c.device == row["id"], outcomes.c.what.in_(FAILED))
+    again = sa.and_(outcomes.c.counter == row["retry_release"], outcomes.c.number <= row["retry_after"])
+    failed = sa.select(outcomes.c.counter).where(
+        outcomes.c.device == row["id"], outcomes.c.what.in_(FAILED), sa.not_(again)
+    )
     traits = Traits(
         device=row["id"], tags=row["given"], profile=row["profile"], product=row["product"], counter=row["counter"],
         floor=row["floor"], burned=frozenset(connection.execute(failed).scalars()), version=row["version"],
@@ -59,8 +62,8 @@ def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -
 
 def _word(row: dict[str, Any], traits: Traits, now: float) -> RolloutWord:
     plan, standing = plan_of(row["body"]), standing_of(row)
-    # The device has run for as long as the plan is there: what is asked here is what the plan says, not how long
-    # the device has been off.
+    # Assume that the device has run since the plan's start: this view shows what the plan says, not how long the
+    # device was off.
     moment = Moment(now=now, trusted=True, running=now, seen=plan.starts, fresh=True, wall=now)
     verdict = decide(plan, standing, traits, moment)
     stage = verdict.stage
@@ -73,22 +76,23 @@ def _word(row: dict[str, Any], traits: Traits, now: float) -> RolloutWord:
 
 _Kind = tuple[sa.Column[Any], Any, list[Any]]
 _LEAST = 60.0
-"""Seconds of rows below which a rate a day is not worked out as if they were fewer."""
+"""Smallest observation time in seconds for the computation of a rate per day."""
 
 
 def attention(connection: sa.Connection, now: float, limit: int, silence: float) -> Attention:
-    """Return the worst of each kind, and how many there are.
+    """Return the worst devices of each kind of problem, and the number of affected devices.
 
     Args:
-        connection: to read from.
+        connection: connection for reading.
         now: seconds since 1970.
-        limit: devices of each kind.
-        silence: seconds without a report.
+        limit: largest number of devices of each kind.
+        silence: seconds without a report after which a device is silent.
     """
     share = sa.cast(vitals.c.drifting, sa.Double) / sa.case((vitals.c.channels > 0, vitals.c.channels), else_=1)
     days = sa.case((vitals.c.seconds > _LEAST, vitals.c.seconds), else_=_LEAST) / DAY
     last = sa.func.coalesce(devices.c.last_report_at, devices.c.enrolled_at)
-    # One table each, and those shut out by name, who are few: joined, a database begins with the wrong one of them.
+    # Query one table at a time and exclude the few quarantined devices by id: with a join, the database would start
+    # with the wrong table.
     shut = devices.c.quarantined.is_(True)
     good = vitals.c.device.not_in(sa.select(devices.c.id).where(shut))
     quiet = [devices.c.quarantined.is_(False), last <= now - silence]
@@ -97,7 +101,7 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float)
         "alarming": (vitals.c.device, vitals.c.alarms / days, [vitals.c.alarms > 0, good]),
         "crashing": (vitals.c.device, vitals.c.crashes / days, [vitals.c.crashes > 0, good]),
         "silent": (devices.c.id, now - last, quiet),
-        "quarantined": (devices.c.id, now - devices.c.quarantined_at, [shut]),
+        "quarantined": (devices.c.id, now - devices.c.quarantined_at, [shut, devices.c.status == "active"]),
     }
     worst: dict[str, dict[str, float]] = {}
     totals: dict[str, int] = {}
@@ -118,7 +122,7 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float)
 
 
 def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
-    """Return rows of devices, with what drifts there."""
+    """Return the rows of devices with their drifting channels, by id."""
     c = devices.c
     at = sa.func.coalesce(c.last_report_at, c.enrolled_at).label("at")
     joined = devices.outerjoin(vitals, vitals.c.device == c.id)
@@ -143,9 +147,10 @@ _COLUMNS = {
 
 
 def spread(connection: sa.Connection, by: Trait, product: str, limit: int) -> Spread:
-    """Return counts in the database; what comes back is as long as there are different values.
+    """Count devices by a trait and release.
 
-    Tags are those of enrolment, which cohorts go by. Devices that share all their tags come back as one row.
+    The database does the counting, so the result has one row per value. Tags are those from tokens and operators,
+    which also determine cohorts; devices with the same set of tags form one row.
     """
     column, number = _COLUMNS[by], sa.func.count()
     query = sa.select(column, devices.c.counter, number).group_by(column, devices.c.counter)
@@ -166,34 +171,42 @@ def spread(connection: sa.Connection, by: Trait, product: str, limit: int) -> Sp
     )
 
 
-_LOUD = ("rollout.%", "device.quarantined", "device.lifted", "operator.%", "restored")
-"""Of the audit log what whoever watches a fleet wants to see; a device's or a plan's own page shows everything."""
+_LOUD = (
+    "rollout.%",
+    "device.quarantined",
+    "device.lifted",
+    "device.%blocked",
+    "device.retired",
+    "operator.%",
+    "restored",
+)
+"""Actions of the audit log in the overview of events; the page of a device or plan shows all of them."""
 _WORDS = {
     "rollout.stage": "next stage", "device.quarantined": "quarantined", "device.lifted": "quarantine lifted",
 }  # fmt: skip
-"""How kinds of the audit log are said where their last word is not enough."""
+"""Descriptions of actions whose last word is not sufficient."""
 _ENDS = ("confirmed", "reverted", "refused")
-"""Outcomes that are the end of something; a device's own page shows the steps before them, too."""
+"""Final outcomes; the page of a device shows the earlier steps too."""
 _LOOKED = 10
-"""Events of outboxes that are looked at for each alarm that is wanted: the database does not know which are alarms."""
+"""Events to read for each wanted alarm: the database cannot filter for alarms."""
 
 
 def events(
     connection: sa.Connection, limit: int, *, plan: str = "", device: str = "", kind: str = ""
 ) -> tuple[EventSeen, ...]:
-    """Return the newest first.
+    """Return recent events, newest first.
 
     Args:
-        connection: to read from.
-        limit: how many.
-        plan: only outcomes of it and what was done to it.
-        device: only its own.
+        connection: connection for reading.
+        limit: largest number of events.
+        plan: only outcomes of this plan and actions on it.
+        device: only events of this device.
         kind: 'alarm' for alarms only; empty for all.
     """
     found = [] if plan else _alarms(connection, limit, device)
     if kind != "alarm":
         found += _outcomes(connection, limit, plan, device) + _done(connection, limit, plan or device)
-    # Within one moment each list keeps its own order, the newest first.
+    # The sort is stable: events with the same time keep the order of their list, newest first.
     return tuple(sorted(found, key=lambda one: -one.at)[:limit])
 
 

@@ -1,4 +1,4 @@
-"""Publishes a message over MQTT after files were published: devices poll sooner, and lose nothing without it."""
+"""Publishes a message over MQTT after files were published, so that devices poll earlier; it is optional."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _MESSAGE = b"new"
 
 
 class NewsPublisher:
-    """Publishes news at a broker, without ever waiting for it.
+    """Publishes news to a broker without blocking.
 
     Args:
         url: mqtts://HOST[:PORT], or mqtt to this machine.
-        products: whose devices are told.
-        ca_file: certificates trusted instead of the system's; empty for the system's.
+        products: products whose devices are notified.
+        ca_file: trusted certificates instead of the system's; empty for the system's.
 
     Raises:
-        InputError: no such address, or certificates that cannot be read.
+        InputError: the address is invalid, or the certificates cannot be read.
     """
 
     def __init__(self, url: str, products: Sequence[str], ca_file: str = "") -> None:
@@ -37,7 +37,7 @@ class NewsPublisher:
         )  # fmt: skip
 
     def publish(self) -> None:
-        """Announce news; where the broker is away, once it is back."""
+        """Announce news; if the broker is unavailable, announce it after the reconnection."""
         with self._lock:
             failed = [
                 self._client.publish(topic, _MESSAGE, qos=0).rc != mqtt.MQTT_ERR_SUCCESS for topic in self._topics
@@ -57,7 +57,7 @@ class NewsPublisher:
             self.publish()
 
     def _note(self, reached: bool) -> None:
-        """Log when the broker goes and when it is back, not at each try."""
+        """Log when the broker becomes unavailable or available, but not every attempt."""
         if reached is not self._reached and not self._closing:
             self._reached = reached
             log.line("info" if reached else "warning", "broker.reached" if reached else "broker.away")

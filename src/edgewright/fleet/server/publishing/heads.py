@@ -1,4 +1,4 @@
-"""The signed files in the database: what is held, and the one way in which the next state follows it."""
+"""The signed files in the database, and the compare-and-set step to their next state."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ ONLINE_HEAD = "online"
 
 
 class RacedError(EdgewrightError):
-    """Another step was faster; nothing of this one was done."""
+    """A concurrent step changed the state first; this step did nothing."""
 
     def __init__(self, what: str) -> None:
         super().__init__("to follow what was read", "another step in between", what, "Look again")
 
 
 def serial(connection: sa.Connection) -> int:
-    """Which state of the signed files holds; to be handed to `follow`."""
+    """Return the number of the current state of the signed files, for `follow`."""
     return int(connection.execute(sa.select(heads.c.serial).where(heads.c.name == ONLINE_HEAD)).scalar_one())
 
 
 def follow(connection: sa.Connection, seen: int) -> None:
-    """Compare and set: the state that was read is still the one that holds, and is no more.
+    """Advance the state by compare-and-set, if it is still the one that was read.
 
     Raises:
-        RacedError: it is not.
+        RacedError: the state has changed.
     """
     where = sa.and_(heads.c.name == ONLINE_HEAD, heads.c.serial == seen)
     if connection.execute(sa.update(heads).where(where).values(serial=seen + 1)).rowcount != 1:
@@ -38,7 +38,7 @@ def follow(connection: sa.Connection, seen: int) -> None:
 
 
 def held(connection: sa.Connection) -> dict[str, bytes]:
-    """Newest metadata by role."""
+    """Return the newest metadata by role."""
     newest = sa.select(signed.c.role, sa.func.max(signed.c.version).label("version")).group_by(signed.c.role).subquery()
     found = connection.execute(
         sa.select(signed.c.role, signed.c.body).join(
@@ -49,16 +49,16 @@ def held(connection: sa.Connection) -> dict[str, bytes]:
 
 
 def roots(connection: sa.Connection) -> list[bytes]:
-    """Every root that was ever published, oldest first."""
+    """Return all published roots, oldest first."""
     query = sa.select(signed.c.body).where(signed.c.role == ROOT).order_by(signed.c.version)
     return list(connection.execute(query).scalars())
 
 
 def keep(connection: sa.Connection, roles: Mapping[str, bytes], at: float) -> None:
-    """Add metadata. A version that is there with other bytes breaks the transaction: the first seen wins.
+    """Add metadata; existing versions are never changed.
 
     Raises:
-        RacedError: it is there with other bytes.
+        RacedError: a version exists with other bytes.
     """
     for role, body in roles.items():
         version = metadata.version({role: body}, role)
@@ -72,13 +72,13 @@ def keep(connection: sa.Connection, roles: Mapping[str, bytes], at: float) -> No
 
 
 def index_path(held: Mapping[str, bytes]) -> str:
-    """Path of the standings that the newest metadata names, below the folder of targets; empty for none."""
+    """Return the path of the standings in the newest metadata, below the folder of targets; empty for none."""
     digest = metadata.index_hash(held)
     return metadata.prefixed(INDEX, digest) if digest else ""
 
 
 def keep_index(connection: sa.Connection, index: bytes, at: float) -> str:
-    """Add the file of standings; its path below the folder of targets."""
+    """Add the file of standings and return its path below the folder of targets."""
     path = metadata.prefixed(INDEX, metadata.sha256(index))
     there = connection.execute(sa.select(signed_files.c.path).where(signed_files.c.path == path)).one_or_none()
     if there is None:

@@ -1,7 +1,7 @@
-"""What lies in the served folder and should not, or does not and should: by hand, by a backup, by another tool.
+"""Finds files in the served folder that are missing, altered or unexpected, for example after a manual change.
 
-Whoever may write the folder can make devices see other files. They believe none that is not signed, but find no update
-where one is missing, and people do not know why.
+Devices reject unsigned files, so a wrong file is not dangerous, but they get no update while a file is missing. This
+scan tells operators why.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.superseded import named_targets, versioned
 
 NAME = "files"
-"""Under which the last look is kept in a plane's `extra`."""
+"""Key of the last result in the `extra` of a control plane."""
 KINDS = ("missing", "altered", "foreign")
 AT_ONCE = 64 << 20
-"""Bytes that are hashed in one look; those that changed since the last one come first."""
+"""Largest number of bytes that one scan hashes; changed files come first."""
 EVERY = 60.0
-"""Seconds between two looks."""
+"""Seconds between two scans."""
 MOST_LOGGED = 20
 _Key = tuple[int, int, int]
 
 
 class Wrong(msgspec.Struct, frozen=True, order=True):
-    """A file that is not as it was signed.
+    """A file that differs from the signed state.
 
     Attributes:
-        kind: 'missing'; 'altered', other bytes than were signed; 'foreign', nothing that is signed leads to it.
-        path: below the folder that is served.
+        kind: 'missing', 'altered' (bytes differ from the signed ones) or 'foreign' (not in any signed metadata).
+        path: path below the served folder.
     """
 
     kind: str
@@ -42,11 +42,11 @@ class Wrong(msgspec.Struct, frozen=True, order=True):
 
 
 class IntegrityScan:
-    """Compares a served folder with what is signed, and remembers which files it has hashed.
+    """Compares a served folder with the signed metadata and remembers the hashed files.
 
     Args:
-        fleet: whose folder.
-        at_once: bytes that are hashed in one look.
+        fleet: fleet whose folder is scanned.
+        at_once: largest number of bytes that one scan hashes.
     """
 
     def __init__(self, fleet: Fleet, at_once: int = AT_ONCE) -> None:
@@ -55,10 +55,10 @@ class IntegrityScan:
         self._bad: dict[str, _Key] = {}
 
     def wrong(self, held: Mapping[str, bytes]) -> tuple[Wrong, ...]:
-        """Return what is wrong, in order of kinds and names.
+        """Return the wrong files, sorted by kind and name.
 
         Args:
-            held: metadata by role that is published; the newest files of it are `Publisher`'s to keep.
+            held: published metadata by role; `Publisher` maintains its newest files.
         """
         named = named_targets(held)
         found = [*self._named(named), *self._others(named), *_metadata(self._fleet, held)]
@@ -87,7 +87,7 @@ class IntegrityScan:
                 yield Wrong("altered", f"targets/{name}")
 
     def _others(self, named: Mapping[str, int]) -> Iterator[Wrong]:
-        """Targets whose name does not begin with the hash of their bytes: no change that was prepared leaves such."""
+        """Yield targets whose name does not start with the hash of their bytes, which no prepared change creates."""
         for path in _files(self._fleet.targets):
             name = path.relative_to(self._fleet.targets).as_posix()
             if name in named or self._good.get(name) == (key := _key(path)) or key is None:
@@ -95,7 +95,7 @@ class IntegrityScan:
             text = path.name.partition(".")[0]
             if len(text) == 64 and self._bad.get(name) != key:
                 if key[1] > self._at_once:
-                    continue  # too large to be read for this alone
+                    continue  # too large to hash
                 if _hash(path) == text:
                     self._good[name] = key
                     continue
@@ -104,7 +104,7 @@ class IntegrityScan:
 
 
 def _metadata(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[Wrong]:
-    """Metadata of no role of this fleet, or of a version that was never published."""
+    """Yield metadata files of unknown roles or of versions that were never published."""
     newest = {role: metadata.version(held, role) for role in held}
     for path in _files(fleet.metadata):
         role, number = versioned(path.name)
@@ -114,7 +114,7 @@ def _metadata(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[Wrong]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Return files that a web server would serve; those of writers begin with a dot."""
+    """Return the files that a web server would serve; temporary files start with a dot."""
     return (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
 
 

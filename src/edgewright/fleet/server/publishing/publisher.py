@@ -1,7 +1,7 @@
-"""Files from the database's bytes: what is committed and not yet published is written, the timestamp last.
+"""Writes the signed files from the database, the timestamp last.
 
-The database is first, the files follow; after a crash in between they are written when it starts again. A file that is
-there with other bytes of the same version is what devices have seen: it is never written over.
+The database is committed first and the files follow; after a crash in between, the next start writes them. Devices may
+have seen an existing file, so a file of the same version with other bytes is never overwritten.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ DO = (
 
 
 class Publisher:
-    """Keeps the files of a fleet as the database says.
+    """Keeps the published files of a fleet in sync with the database.
 
     Args:
-        fleet: whose folder `public` is written.
-        database: of the control plane.
+        fleet: fleet whose folder `public` is written.
+        database: database of the control plane.
 
     Attributes:
-        written: serial of the last change whose files are all there.
+        written: serial of the last completely written state.
     """
 
     def __init__(self, fleet: Fleet, database: Database) -> None:
@@ -45,20 +45,20 @@ class Publisher:
         self.written = -1
 
     def publish(self, again: bool = False) -> bool:
-        """Write what is missing; whether anything was.
+        """Write the missing files; return whether there were any.
 
         Args:
-            again: look at files that were published before, too: somebody may have changed or removed them.
+            again: check files that were published before too, since they may have been changed or removed.
 
         Raises:
-            InputError: what is published is newer than the database, or differs from it.
-            OutputError: a file cannot be written; the next call tries again.
+            InputError: a published file is newer than the database, or differs from it.
+            OutputError: a file cannot be written; the next call retries.
         """
         if not again:
             with self._database.reading() as connection:
                 if heads.serial(connection) == self.written:
                     return False
-        with locked(self._fleet):  # two processes must not write by turns, or the older timestamp could come last
+        with locked(self._fleet):  # one process at a time, or the older timestamp could be written last
             return self._publish()
 
     def _publish(self) -> bool:
@@ -79,10 +79,10 @@ class Publisher:
         return any(news)
 
     def _write(self, role: str, data: bytes, held: dict[str, bytes]) -> bool:
-        """One role's file or files, but never over a later version or another content; whether it was missing.
+        """Write the files of a role, but never over a later version or other content; return whether one was missing.
 
-        What the keys that count now did not sign is no device's word: after a rotation it is written over, however high
-        the number that a thief of the old key gave it.
+        A file that the current keys did not sign does not count: after a key rotation it is overwritten, even if a
+        thief of the old key gave it a high version.
         """
         number, news = metadata.version({role: data}, role), False
         for name in metadata.file_names(role, number):
@@ -102,14 +102,14 @@ class Publisher:
 
 
 def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
-    """Return takes in what was published offline and waits in `incoming`, oldest first; how many changes.
+    """Publish the signed changes that wait in `incoming`, oldest first, and return their number.
 
-    A change is forgotten after its transaction; one that is taken in twice after a crash changes nothing the second
-    time. All come in at once where they can: a change of keys may wait behind one that needs it, as after a theft of
-    several online keys, or where a clock was ahead.
+    The file of a change is deleted after its transaction; after a crash in between, repeating the change has no effect.
+    All changes are applied together if possible, since a change may need the keys of a later one, for example after
+    the theft of several online keys or with a clock that was ahead.
 
     Raises:
-        InputError: a change is not signed as it must be, or something newer was taken in. It stays where it is.
+        InputError: a change is not correctly signed or is older than the current state; its file stays.
         OutputError: the signer or the disk failed.
     """
     found = waiting(fleet)
@@ -118,7 +118,7 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
     except InputError:
         if len(found) < 2:
             raise
-        for one in found:  # those before the one that cannot be taken in
+        for one in found:  # apply the changes before the invalid one
             _take(rollouts, [one])
     if found:
         rollouts.publish()
@@ -126,7 +126,7 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
 
 
 def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
-    """Take changes in, in one step: one of them may be what makes the others possible, such as a key."""
+    """Apply changes in one step: one of them, such as a new key, may be necessary for the others."""
     if not found:
         return
     files: dict[str, bytes] = {}
@@ -141,11 +141,11 @@ def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
 
 
 def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:
-    """Return whether bytes are signed by the keys that count now."""
+    """Return whether the current keys signed these bytes."""
     try:
         metadata.read(data, role)
     except InputError:
-        return False  # no metadata at all
+        return False  # not metadata
     try:
         metadata.verify(held, role, data)
     except InputError:
@@ -154,7 +154,7 @@ def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:
 
 
 def _index(connection: sa.Connection, held: dict[str, bytes]) -> bytes | None:
-    """Return bytes of the standings that the newest metadata names; None where they came from elsewhere."""
+    """Return the bytes of the standings in the newest metadata; None if the database does not contain them."""
     path = heads.index_path(held)
     if not path:
         return None

@@ -1,12 +1,12 @@
-"""After a restore from a backup: the control plane goes on above what is published, or not at all.
+"""Restores a control plane from a backup: it adopts the published state before it continues.
 
-A backup is older than what devices have seen. Versions would come a second time with another content, which devices
-refuse, and an abort that the backup does not know would be forgotten. So what is published is taken up as it is.
+A backup is older than the state that devices have seen. Without adoption, the control plane would publish the same
+versions with other content, which devices refuse, and it would lose an abort that the backup does not contain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -25,8 +25,7 @@ from edgewright.fleet.protocol.layout import (
 from edgewright.fleet.protocol.ports import Transport, Unreachable
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.offline import role_keys
-from edgewright.fleet.repository.public_files import read_target, root_versions, write_targets
+from edgewright.fleet.repository.public_files import root_versions
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
@@ -36,76 +35,13 @@ from edgewright.fleet.server.rollouts.rows import first_values
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing, Standings
 
-
-class Brought(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the files that the folder did not have.
-
-    Attributes:
-        brought: paths below `targets` that were written, the hash before the name.
-        missing: those that are not where devices read either, or that have other bytes there.
-    """
-
-    brought: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-def bring(fleet: Fleet, read: Callable[[str], bytes | None], held: Mapping[str, bytes]) -> Brought:
-    """Write what the folder lacks of the files that metadata names, one file in memory at a time.
-
-    Args:
-        fleet: into whose folder.
-        read: from where devices read: a path such as '/targets/NAME' to its bytes, None where there is none.
-        held: metadata by role, verified.
-
-    Raises:
-        Unreachable: nobody answers there.
-        OutputError: a file cannot be written.
-    """
-    brought: list[str] = []
-    missing: list[str] = []
-    for path, file in metadata.named_targets(held).items():
-        sha256 = file.hashes["sha256"]
-        if _whole(fleet, path, sha256):
-            continue
-        name = metadata.prefixed(path, sha256)
-        data = read(f"{TARGETS_PATH}/{name}")
-        if data is None or metadata.sha256(data) != sha256:
-            missing.append(name)
-        else:
-            brought += write_targets(fleet, {path: data})
-    return Brought(brought=tuple(brought), missing=tuple(missing))
-
-
-def keyless(fleet: Fleet, held: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Online roles that nobody here can sign: their keys were rotated after the backup, and lost with the machine.
-
-    Raises:
-        InputError: the file of a key cannot be used.
-    """
-    ring, elsewhere = fleet.ring(), fleet.settings.signers
-    return tuple(
-        one.role
-        for one in role_keys(held)
-        if one.role in ONLINE
-        and sum(ring.file(key) is not None or key in elsewhere for key in one.keys) < one.threshold
-    )
-
-
-def _whole(fleet: Fleet, path: str, sha256: str) -> bool:
-    try:
-        read_target(fleet, path, sha256)
-    except InputError:
-        return False
-    return True
-
-
 Reading = Callable[[str], bytes | None]
-"""A path such as '/metadata/timestamp.json' to its bytes; None where there is none."""
+"""Returns the bytes of a path such as '/metadata/timestamp.json'; None if it does not exist."""
 _LARGEST = 64 << 20
 
 
 def from_folder(public: Path) -> Reading:
-    """Read a folder that a web server serves."""
+    """Return a function that reads from a folder that a web server serves."""
 
     def read(path: str) -> bytes | None:
         file_path = public / path.lstrip("/")
@@ -115,10 +51,10 @@ def from_folder(public: Path) -> Reading:
 
 
 def from_address(transport: Transport) -> Reading:
-    """Read from where devices read.
+    """Return a function that reads from the public address; it raises Unreachable if there is no answer.
 
-    Raises:
-        Unreachable: when it is used and there is no answer.
+    Args:
+        transport: transport to the address.
     """
 
     def read(path: str) -> bytes | None:
@@ -133,12 +69,13 @@ def from_address(transport: Transport) -> Reading:
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """What devices find.
+    """The published state.
 
     Attributes:
-        held: metadata by role; `roots` all of them, oldest first.
+        held: metadata by role.
+        roots: all roots, oldest first.
         index: bytes of the standings; None before the first.
-        plans: bytes of the plans that the standings name.
+        plans: bytes of the plans in the standings, by id.
     """
 
     held: dict[str, bytes]
@@ -148,19 +85,19 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def standings(self) -> tuple[Standing, ...]:
-        """Of all rollouts that devices know."""
+        """Standings of all published rollouts."""
         return msgspec.json.decode(self.index, type=Standings).rollouts if self.index else ()
 
 
 def published(read: Reading, root: bytes) -> Published:
-    """Return what is published, verified from a root that is trusted.
+    """Read the published state and verify it from a trusted root.
 
     Args:
-        read: where from.
-        root: that the control plane trusts.
+        read: returns the bytes of a path.
+        root: bytes of the trusted root.
 
     Raises:
-        InputError: a file is missing or not signed as it must be.
+        InputError: a file is missing or not correctly signed.
     """
     roots = [root]
     while True:
@@ -192,10 +129,10 @@ def published(read: Reading, root: bytes) -> Published:
 
 
 def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
-    """Take what is published into a database that knows no signed files yet: a new one; whether it was this server.
+    """Adopt the published state in a new database; return whether this server did it.
 
     Raises:
-        InputError: a published file is missing or is not the one that was signed.
+        InputError: a published file is missing or differs from the signed one.
     """
     with database.reading() as connection:
         if heads.roots(connection):
@@ -204,7 +141,7 @@ def begin(fleet: Fleet, database: Database, committer: Committer, now: float) ->
     try:
         return take_up(database, committer, found, "control", now, what="begun")
     except heads.RacedError:
-        # Servers may start at once, and another was faster: what it took in is what is there.
+        # Another server started at the same time and has already adopted the state.
         with database.reading() as connection:
             if not heads.roots(connection):
                 raise
@@ -212,10 +149,10 @@ def begin(fleet: Fleet, database: Database, committer: Committer, now: float) ->
 
 
 def first_root(fleet: Fleet) -> bytes:
-    """Return the oldest root in the fleet's folder, from which all others follow.
+    """Return the oldest root in the fleet's folder.
 
     Raises:
-        InputError: there is none.
+        InputError: the folder contains no root.
     """
     versions = root_versions(fleet)
     if not versions:
@@ -224,10 +161,10 @@ def first_root(fleet: Fleet) -> bytes:
 
 
 def check(database: Database, found: Published) -> None:
-    """Refuse to go on where devices have seen more than the database knows.
+    """Check that the published state is not newer than the database.
 
     Raises:
-        InputError: a role's published version is above the database's, or the same with other bytes.
+        InputError: a role's published version is higher than the database's, or equal with other bytes.
     """
     with database.reading() as connection:
         held = heads.held(connection)
@@ -244,10 +181,10 @@ def check(database: Database, found: Published) -> None:
 def take_up(
     database: Database, committer: Committer, found: Published, who: str, now: float, what: str = "restored"
 ) -> bool:
-    """Take what is published as what holds; whether it was news.
+    """Adopt the published state as the current one; return whether it was new.
 
     Raises:
-        InputError: the database has other bytes for a published version: what devices have seen is lost here.
+        RacedError: the database has other bytes for a published version, or changed at the same time.
     """
     with database.reading() as connection:
         held, seen = heads.held(connection), heads.serial(connection)
@@ -271,7 +208,7 @@ def take_up(
 
 
 def _set(connection: sa.Connection, standing: Standing, body: bytes, who: str, now: float) -> None:
-    """Write one rollout as devices know it."""
+    """Store one rollout with its published standing."""
     values = {
         "state": standing.state, "stage": standing.stage, "entered": standing.entered, "revert": standing.revert,
         "why": "taken up from what is published",

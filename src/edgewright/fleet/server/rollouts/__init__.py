@@ -1,1 +1,1 @@
-"""Rollouts: transitions, gates, and the scheduler that moves them on."""
+"""Rollouts: transitions, gates, and the scheduler that advances them."""

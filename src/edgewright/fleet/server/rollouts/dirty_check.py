@@ -1,10 +1,10 @@
-"""Whether the gates of a running rollout need to be asked now, found out without reading what every device said.
+"""Decides cheaply whether the gates of a running rollout must be evaluated now.
 
-Before its time a stage can only be failed. For that some device must have failed, be silent, or be beyond a limit; and
-a device that is beyond a limit over all its reports was beyond it in one of them, since each measure is a share, a
-rate, a mean or a maximum of reports (for shares and rates: a sum of `numerator - limit * denominator` is above zero
-only where one of its terms is). So where no single report of the window is beyond a limit, nobody failed and nobody
-is silent, the gates cannot fail and are not asked. A glance may say too much, never too little.
+Before a stage's dwell is over, its gates can only fail. That needs a device that has failed, is silent, or exceeds a
+limit. A device that exceeds a limit over all its reports exceeds it in at least one of them, since each measure is a
+share, a rate, a mean or a maximum of reports (for shares and rates: a sum of `numerator - limit * denominator` is
+positive only if one of its terms is). If no single report in the window exceeds a limit and no device failed or is
+silent, no gate can fail, and evaluation is unnecessary. The check can have false positives but no false negatives.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from edgewright.fleet.server.rollouts.rows import next_due, standing_of
 from edgewright.schema.fleet_plan import Plan
 
 FEW = 1000
-"""Devices with leave up to which the gates are asked in every round: that costs little, and people see the newest."""
+"""Up to this many permitted devices, the gates are evaluated in every round: it is cheap, and results stay current."""
 LEAST = 900.0
-"""Seconds after which they are asked all the same, for people who look at what they say."""
+"""Seconds after which the gates are evaluated anyway, so that the displayed results are not older."""
 _GLANCED = ("failed", "silent")
-"""Shares that are found out below; others are asked for in every round."""
+"""Shares that this check covers; gates with other shares are evaluated in every round."""
+_SLOW = ("classes",)
+"""Takes long to read, and shows after an hour rather than a minute: asked for every `LEAST` seconds."""
+_SOON = 10.0
+"""Seconds after which they are asked again once the stage's time is over."""
 _OVERLAP = 120.0
-"""Seconds that are read twice: a report may be written after one that came later."""
+"""Overlap in seconds of two checks: reports may be written out of order."""
 _ENDS = ("confirmed", *FAILED)
 _R = reports.c
 _BEYOND: dict[str, Callable[[float], sa.ColumnElement[bool]]] = {
@@ -44,7 +48,7 @@ _BEYOND: dict[str, Callable[[float], sa.ColumnElement[bool]]] = {
 
 @dataclass
 class _Last:
-    """Of a rollout: its version, when the gates were asked, up to when reports were read, the newest beyond a limit."""
+    """A rollout's version, last evaluation, end of the checked reports, and newest report that exceeds a limit."""
 
     version: int
     asked: float
@@ -53,14 +57,14 @@ class _Last:
 
 
 class DirtyCheck:
-    """What is remembered between rounds; forgotten, everything is read once more.
+    """Decides whether gates must be evaluated; remembers what earlier rounds have checked.
 
     Args:
-        window: seconds of reports that a gate looks back at.
-        few: devices with leave up to which gates are asked in every round.
+        window: seconds of reports that a gate includes.
+        few: up to this many permitted devices, gates are evaluated in every round.
 
     Attributes:
-        least: seconds after which gates are asked all the same.
+        least: seconds after which gates are evaluated anyway.
     """
 
     def __init__(self, window: float, few: int = FEW) -> None:
@@ -74,22 +78,22 @@ class DirtyCheck:
     def wanted(
         self, connection: sa.Connection, plan: Plan, row: Mapping[str, Any], now: float, listening: float, every: float
     ) -> bool:
-        """Return whether the gates are to be asked in this round.
+        """Return whether the gates must be evaluated in this round.
 
         Args:
-            connection: to read from.
-            plan: of the rollout.
-            row: of the rollout.
+            connection: connection for reading.
+            plan: plan of the rollout.
+            row: row of the rollout.
             now: seconds since 1970.
-            listening: see `gating.judge_all`.
-            every: see `gating.judge_all`.
+            listening: see `offered.RolloutTimes`.
+            every: see `offered.RolloutTimes`.
         """
         last = self._last.get(plan.id)
         requested = (
             last is None
             or last.version != row["version"]
-            or now >= min(last.asked + self.least, next_due(plan, standing_of(row)))
-            or self._small(connection, plan)
+            or now >= self._again(plan, row, last)
+            or (row["state"] == "running" and self._small(connection, plan))
             or self._odd(connection, plan, last, now, listening, every)
         )
         if requested:
@@ -97,6 +101,13 @@ class DirtyCheck:
             kept.version, kept.asked = row["version"], now
             self._last = {**self._last, plan.id: kept}
         return requested
+
+    def _again(self, plan: Plan, row: Mapping[str, Any], last: _Last) -> float:
+        """Return seconds since 1970 at which the gates are asked all the same."""
+        least = min(self.least, LEAST) if any(gate.measure in _SLOW for gate in plan.gates) else self.least
+        if row["state"] == "finished":
+            return last.asked + min(self.least, LEAST)
+        return min(last.asked + least, max(next_due(plan, standing_of(row)), last.asked + _SOON))
 
     def _small(self, connection: sa.Connection, plan: Plan) -> bool:
         if self.few <= 0:
@@ -109,14 +120,14 @@ class DirtyCheck:
         self, connection: sa.Connection, plan: Plan, last: _Last, now: float, listening: float, every: float
     ) -> bool:
         return (
-            any(gate.measure not in _GLANCED and gate.measure not in _BEYOND for gate in plan.gates)
+            any(gate.measure not in (*_GLANCED, *_SLOW) and gate.measure not in _BEYOND for gate in plan.gates)
             or self._beyond(connection, plan, last, now)
             or _any_failed(connection, plan)
             or (now - listening > plan.silence and _any_silent(connection, plan, now, every))
         )
 
     def _beyond(self, connection: sa.Connection, plan: Plan, last: _Last, now: float) -> bool:
-        """Return whether a report of the window is beyond a limit; only what came since the last glance is read."""
+        """Return whether a report in the window exceeds a limit; reads only reports since the last check."""
         conditions = [_BEYOND[gate.measure](gate.limit) for gate in plan.gates if gate.measure in _BEYOND]
         if not conditions:
             return False
@@ -138,14 +149,14 @@ def _any_failed(connection: sa.Connection, plan: Plan) -> bool:
 
 
 def _any_silent(connection: sa.Connection, plan: Plan, now: float, every: float) -> bool:
-    """Return whether somebody with leave was last heard so long ago that a gate may take it for silent."""
+    """Return whether the last report of a permitted device is so old that a gate may count it as silent."""
     d, i, o, counter = devices.c, intents.c, outcomes.c, plan.release.counter
     since = now - plan.silence
     ended = sa.select(o.number).where(
         o.device == d.id, o.plan == plan.id, o.counter == counter, o.what.in_(_ENDS)
     )  # fmt: skip
     gone = sa.or_(d.last_report_at.is_(None), d.last_report_at < since - every)
-    # "IS NOT" keeps SQLite from an index of which nearly every row is false: it begins with those that had leave.
+    # "IS NOT" prevents SQLite from using an index with almost only false values: it starts with the permitted devices.
     query = (
         sa.select(d.id)
         .join(intents, sa.and_(i.device == d.id, i.plan == plan.id, i.counter == counter))

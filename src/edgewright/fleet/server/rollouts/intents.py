@@ -1,4 +1,4 @@
-"""Intents: whether a device may activate now by plan, stage and pace; the answer is durable before it is given."""
+"""Decides intents: whether a device may activate now, by plan, stage and pace; answers are stored before sending."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import write_rows
 from edgewright.fleet.server.database.tables import devices, intents, outcomes
-from edgewright.fleet.server.enrollments import shut_out
+from edgewright.fleet.server.device_access import shut_out
 from edgewright.fleet.server.rollouts.rows import plan_of, row_of, standing_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan
@@ -21,14 +21,15 @@ from edgewright.schema.fleet_report import Allowed, Intent
 
 HOUR = 3600.0
 UNTIL = 600.0
-"""Seconds for which a leave holds on the device."""
+"""Validity of a permission on the device, in seconds."""
 
-# Built once: they run for every device of every stage, inside the transaction that all reports wait for.
+# Built once: these statements run for every device in every stage, inside the transaction that blocks all reports.
 _FAILURE = (
     sa.select(outcomes.c.number)
     .where(
         outcomes.c.device == sa.bindparam("device"), outcomes.c.plan == sa.bindparam("plan"),
-        outcomes.c.counter == sa.bindparam("counter"), sa.or_(*(outcomes.c.what == what for what in FAILED)),
+        outcomes.c.counter == sa.bindparam("counter"), outcomes.c.number > sa.bindparam("after"),
+        sa.or_(*(outcomes.c.what == what for what in FAILED)),
     )
     .limit(1)
 )  # fmt: skip
@@ -40,15 +41,15 @@ _RECENT = sa.select(sa.func.count(), sa.func.min(intents.c.at)).where(*_GIVEN, i
 
 
 def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Allowed:
-    """Answer an intent by what is true inside the transaction that will hold the answer.
+    """Decide an intent inside the transaction that stores the answer.
 
     Args:
-        connection: of the transaction.
-        device: its row.
-        intent: what it is about to do.
-        now: seconds since 1970, the server's clock.
+        connection: connection in the transaction.
+        device: row of the device.
+        intent: the intent of the device.
+        now: seconds since 1970 by the server's clock.
 
-    Tags that decide are those of the enrolment; what a device says of itself lets it in nowhere.
+    Only tags from the token or an operator determine cohorts; a device's own tags give no access.
     """
 
     def refuse(why: str, wait: float) -> Allowed:
@@ -59,7 +60,7 @@ def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: 
         return refuse(f"no rollout {intent.plan} of product {device['product']}", HOUR)
     plan, standing = plan_of(row["body"]), standing_of(row)
     if intent.counter != plan.release.counter:
-        return refuse(f"the rollout is of release {plan.release.counter}", HOUR)
+        return refuse(f"the rollout is for release {plan.release.counter}", HOUR)
     if standing.state not in ("running", "finished"):
         return refuse(f"the rollout is {standing.state}: {row['why']}", 300.0)
     if intent.stage > standing.stage:
@@ -72,17 +73,19 @@ def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: 
     verdict = decide(plan, standing, traits, moment)
     if not verdict.go:
         return refuse(verdict.why, verdict.wait or 300.0)
-    record = {"device": device["id"], "plan": plan.id, "counter": plan.release.counter}
-    if connection.execute(_FAILURE, record).one_or_none() is not None:  # also where it lost its own memory of it
+    # If an operator let the device retry a release, earlier failures do not count.
+    after = device["retry_after"] if intent.counter == device["retry_release"] else 0
+    record = {"device": device["id"], "plan": plan.id, "counter": plan.release.counter, "after": after}
+    if connection.execute(_FAILURE, record).one_or_none() is not None:  # even if the device lost its record
         return refuse(f"release {plan.release.counter} failed on this device before", HOUR)
     why, wait = _over_pace(connection, device["id"], plan, now)
     return refuse(why, wait) if why else Allowed(nonce=intent.nonce, go=True, until=UNTIL)
 
 
 def _over_pace(connection: sa.Connection, device: str, plan: Plan, now: float) -> tuple[str, float]:
-    """Return why a device must wait, and for how long, where as many got leave within the hour as the plan allows.
+    """Return why and for how long a device must wait because of the plan's pace, in devices per hour.
 
-    A device that had leave keeps it and counts once.
+    A device keeps its permission and counts once.
     """
     parameters = {"device": device, "plan": plan.id, "counter": plan.release.counter, "since": now - HOUR}
     if plan.pace <= 0.0 or connection.execute(_LEAVE, parameters).one_or_none() is not None:
@@ -105,13 +108,13 @@ _ANSWER = ("device", "plan", "counter", "stage", "asked_at", "go", "at", "why")
 
 
 def ask(connection: sa.Connection, device: str, intent: Intent, now: float) -> Allowed:
-    """Decide, and write the answer down.
+    """Decide an intent and store the answer.
 
-    The nonce of the last acknowledgement is returned as it came: an intent uses none up, so it may be asked again.
+    The nonce of the last acknowledgement is returned unchanged: an intent does not consume it and can be repeated.
 
     Raises:
-        RefusedError: 403 in quarantine, 409 for a nonce that is not the latest.
-        InputError: numbers out of range.
+        RefusedError: 403 in quarantine, 404 for an unknown device, 409 for a nonce that is not the latest.
+        InputError: a number is out of range.
     """
     if abs(intent.counter) > _LARGEST or not 0 <= intent.stage < 64:
         raise InputError("a release counter and a stage", f"{intent.counter} and {intent.stage}", "the intent")
@@ -120,7 +123,7 @@ def ask(connection: sa.Connection, device: str, intent: Intent, now: float) -> A
         raise RefusedError(404, "an enrolled device", "another id", device)
     row: dict[str, Any] = dict(found._mapping)
     if row["quarantined"]:
-        raise shut_out(row["quarantine_reason"])
+        raise shut_out(row["status"], row["quarantine_reason"])
     if row["nonce"] and intent.nonce != row["nonce"]:
         if intent.nonce != row["nonce_before"]:
             raise RefusedError(409, "the nonce of the last acknowledgement", "another", "nonce", "Report first")

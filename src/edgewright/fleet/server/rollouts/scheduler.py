@@ -1,7 +1,7 @@
-"""What moves rollouts on: gates are asked, stages begin when they may, a failed gate halts, signatures are renewed.
+"""Advances rollouts: evaluates gates, starts stages when they are due, halts after a failed gate, renews signatures.
 
-It never resumes anything: that is a person's. Two of them may run at once, in one process or in two: every step names
-the version that it saw, and only one of them gets it.
+It never resumes a rollout; only an operator does. Several schedulers may run at the same time: every step checks the
+version that it has read, so only one of them succeeds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from edgewright.fleet.protocol.layout import ONLINE, REPORT_EVERY
 from edgewright.fleet.protocol.plans.formatting import day, lasting
 from edgewright.fleet.protocol.plans.gates import together
-from edgewright.fleet.repository import metadata
+from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
+from edgewright.fleet.repository import metadata, releases
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
@@ -25,28 +26,29 @@ from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.heads import RacedError
 from edgewright.fleet.server.publishing.publisher import Publisher, take_in
 from edgewright.fleet.server.rollouts.dirty_check import DirtyCheck
-from edgewright.fleet.server.rollouts.gate_votes import LOOK, judge_all
-from edgewright.fleet.server.rollouts.rows import next_due, plan_of, say_stage, standing_of
+from edgewright.fleet.server.rollouts.offered import LOOK, RolloutTimes
+from edgewright.fleet.server.rollouts.rows import next_due, plan_of, say_stage, standing_of, watched
+from edgewright.fleet.server.rollouts.stage_verdict import judge_stage
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_watch import GateSeen
 
 RENEW = 0.5
-"""Share of a role's lifetime after which it is signed again."""
+"""Remaining share of a role's lifetime at which it is signed again."""
 AWAY = 600.0
 SLACK = 60.0
-"""Seconds by which a clock may fall back while it is trimmed, or lie behind another server's, and nobody minds."""
+"""Tolerated seconds by which a clock may go back during an adjustment, or be behind another server's clock."""
 
 
 class SchedulerEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a tick did, or could not do.
+    """One action or failure of a tick.
 
     Attributes:
-        what: 'stage', 'finished', 'halted', 'renewed', 'published', 'taken'; 'failed', or 'stale' where signatures that
-            will expire could not be renewed.
-        plan: of a rollout; empty for others.
-        why: one line for people.
+        what: 'stage', 'finished', 'halted', 'renewed', 'published', 'taken', 'failed', or 'stale' if signatures could
+            not be renewed.
+        plan: plan of the rollout; empty for events without a rollout.
+        why: explanation in one line.
     """
 
     what: str
@@ -55,20 +57,20 @@ class SchedulerEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scheduler:
-    """Looks after all rollouts of a fleet.
+    """Advances all rollouts of a fleet.
 
     Args:
-        fleet: whose folder is published.
-        database: of the control plane.
-        committer: through which everything is written.
-        rollouts: makes the steps.
+        fleet: fleet whose folder is published.
+        database: database of the control plane.
+        committer: committer for all writes.
+        rollouts: executes the transitions.
         publisher: writes the files.
-        now: seconds since 1970.
-        away: seconds without a round after which the control plane counts as having been away.
-        every: seconds between two reports of a device to which nothing happens.
+        now: returns seconds since 1970.
+        away: seconds without a round after which the control plane counts as having been unavailable.
+        every: seconds between two reports of a device without events.
 
     Attributes:
-        glance: says whether the gates of a rollout need to be asked.
+        glance: decides whether the gates of a rollout must be evaluated.
     """
 
     def __init__(
@@ -82,14 +84,14 @@ class Scheduler:
         self.glance = DirtyCheck(LOOK)
 
     def tick(self) -> list[SchedulerEvent]:
-        """One round; what it could not do it tries again in the next. Another server's round at this moment is enough.
+        """Run one round, unless another server does at this moment; the next round retries failed actions.
 
         Raises:
-            sqlalchemy.exc.OperationalError: the database is away.
+            sqlalchemy.exc.OperationalError: the database is unavailable.
         """
         now = self._now()
         if not -SLACK <= now - self._last <= self._away:
-            # It was away, and so were all reports; or its clock was set, and what it knows of times says nothing.
+            # The server was unavailable and received no reports, or its clock was set: old times are not comparable.
             self._listening = now
             self.glance.forget()
         self._last = now
@@ -101,8 +103,8 @@ class Scheduler:
         self._try(done, "", self._publish)
         self._try(done, "", self._take_in)
         with self._database.reading() as connection:
-            running = connection.execute(sa.select(table).where(table.c.state == "running"))
-            rows: list[Mapping[str, Any]] = [dict(row._mapping) for row in running]
+            known = connection.execute(sa.select(table).where(table.c.state.in_(("running", "finished"))))
+            rows = watched([dict(row._mapping) for row in known], now)
         for row in rows:
             self._try(done, row["plan"], functools.partial(self._look, row, now))
         self._try(done, "", lambda: self._renew(now), "stale")
@@ -114,7 +116,7 @@ class Scheduler:
         try:
             happened = work()
         except RacedError:
-            return  # another one did it
+            return  # another scheduler did it
         except EdgewrightError as error:
             happened = SchedulerEvent(what=failed, plan=plan, why=str(error))
         if happened is not None:
@@ -125,39 +127,53 @@ class Scheduler:
 
     def _take_in(self) -> SchedulerEvent | None:
         count = take_in(self._fleet, self._rollouts)
-        return SchedulerEvent(what="taken", why=f"{count} changes that were signed offline") if count else None
+        if count:
+            self._abort_signed()
+        return SchedulerEvent(what="taken", why=f"{count} changes signed offline") if count else None
+
+    def _abort_signed(self) -> None:
+        """Abort active rollouts whose abort is signed offline, since no device starts them any more."""
+        with self._database.reading() as connection:
+            plans = releases.aborted(heads.held(connection))[1]
+            known = connection.execute(
+                sa.select(table.c.plan).where(table.c.plan.in_(plans), table.c.state.in_(UNDER_WAY))
+            )
+            found = list(known.scalars())
+        for plan in found:
+            self._rollouts.steer(plan, "offline keys", "aborted", "the abort was signed offline")
 
     def _look(self, row: Mapping[str, Any], now: float) -> SchedulerEvent | None:
-        """One rollout: on, over, halted, or why it holds."""
+        """Process one rollout: advance, finish or halt it, or record why it holds."""
         plan, standing, seen = plan_of(row["body"]), standing_of(row), row["version"]
-        if now >= plan.expires:
+        finished = standing.state == "finished"
+        if now >= plan.expires and not finished:
             why = f"the plan expired on {day(plan.expires)}"
             self._rollouts.finish(plan.id, seen, why)
             return SchedulerEvent(what="finished", plan=plan.id, why=why)
-        last = standing.stage + 1 >= len(plan.stages)
+        times = RolloutTimes(
+            now=now, began=row["started_at"], entered=standing.entered, due=next_due(plan, standing),
+            listening=self._listening, every=self._every, finished=finished,
+        )  # fmt: skip
         with self._database.reading() as connection:
             if not self.glance.wanted(connection, plan, row, now, self._listening, self._every):
                 return None
-            judged = judge_all(
-                connection, plan, row["started_at"], now, last=last, listening=self._listening, every=self._every
-            )
+            judged = judge_stage(connection, plan, standing.stage, times)
         verdict = together(judged)
-        holds = _holds(plan, row, judged, now)
+        holds = "" if finished else _holds(plan, row, judged, now)
         self._note(row, judged, holds, now)
         if verdict == "fail":
             why = "; ".join(one.why for one in judged if one.said == "fail")
-            self._rollouts.halt(plan.id, seen, why)
+            self._rollouts.halt(plan.id, seen, f"after it was finished: {why}" if finished else why)
             return SchedulerEvent(what="halted", plan=plan.id, why=why)
-        if holds:
+        if holds or finished:
             return None
-        why = f"stage {say_stage(plan, standing.stage)} is over: " + (
-            "; ".join(one.why for one in judged) or "no gates"
-        )
+        why = f"stage {say_stage(plan, standing.stage)} is over: {'; '.join(one.why for one in judged)}"
         self._rollouts.advance(plan.id, seen, why)
+        last = standing.stage + 1 >= len(plan.stages)
         return SchedulerEvent(what="finished" if last else "stage", plan=plan.id, why=why)
 
     def _note(self, row: Mapping[str, Any], judged: tuple[GateSeen, ...], holds: str, now: float) -> None:
-        """Keep what the gates said, for people; only where it is news."""
+        """Store the results of the gates for display, if they have changed."""
         text = msgspec.json.encode(judged).decode()
         if text == row["judged"] and holds == row["holds"]:
             return
@@ -166,7 +182,7 @@ class Scheduler:
         self._committer.submit(lambda c: c.execute(sa.update(table).where(where).values(**values)).rowcount).result()
 
     def _renew(self, now: float) -> SchedulerEvent | None:
-        """Return signs again what would expire, well before it does."""
+        """Sign roles again well before they expire."""
         with self._database.reading() as connection:
             held = {role: data for role, data in heads.held(connection).items() if role in ONLINE}
         ahead = max((metadata.signed_at(data, role) - now for role, data in held.items()), default=0.0)
@@ -186,7 +202,7 @@ class Scheduler:
 
 
 def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[GateSeen, ...], now: float) -> str:
-    """Why the stage does not end now; empty where it may."""
+    """Return why the stage cannot end now; empty if it can."""
     due = next_due(plan, standing_of(row))
     reasons = [one.why for one in judged if one.said == "hold"]
     if now < due:

@@ -1,4 +1,4 @@
-"""A server's rollouts: the signer's process is kept alive, and every few seconds the scheduler has its round."""
+"""The rollout worker of a server: keeps the signer's process running and calls the scheduler every few seconds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from edgewright.fleet.repository.folder import Fleet, locked, open_fleet
 from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server import log
 from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database.lost_connection import retried
 from edgewright.fleet.server.publishing import heads, integrity_scan, restore
 from edgewright.fleet.server.publishing.publisher import Publisher, take_in
 from edgewright.fleet.server.publishing.restore import begin
@@ -29,7 +30,7 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class Conductor:
-    """The parts of a control plane that steer rollouts."""
+    """The parts of a control plane that manage rollouts."""
 
     fleet: Fleet
     rollouts: Rollouts
@@ -38,15 +39,15 @@ class Conductor:
 
 
 def conductor(plane: Plane, sign: Signing | None = None) -> Conductor:
-    """Return the one of a control plane.
+    """Return the conductor of a control plane, creating it at the first call.
 
     Args:
-        plane: opened.
-        sign: at the first call; where it is left out, the server's signer where one listens, else, for a command on a
-            folder without a server, one in this process.
+        plane: open control plane.
+        sign: signs with the online keys, used at the first call; None for the server's signer, or for a signer in this
+            process if no server runs.
 
     Raises:
-        InputError: the folder is no fleet's, or its published files are not whole.
+        InputError: the folder contains no fleet, or its published files are incomplete.
     """
     with _LOCK:
         found = plane.extra.get(_NAME)
@@ -74,23 +75,26 @@ def conductor(plane: Plane, sign: Signing | None = None) -> Conductor:
         return made
 
 
+PATIENCE_S = 60.0
+"""Seconds for which a starting server retries while the database drops its connections."""
 EVERY = 2.0
-"""Seconds between rounds: a halt is signed that much after the report that shows it."""
+"""Seconds between rounds, and so the delay from a decisive report to the signed halt."""
 
 
 def start(plane: Plane) -> Callable[[], None]:
-    """Start the signer and the rounds; what is returned stops both.
+    """Start the signer and the rounds; return a function that stops both.
 
     Raises:
-        InputError: devices have seen more than the database knows: it was restored from a backup.
+        InputError: the published state is newer than the database, which was restored from a backup.
         OutputError: the signer cannot be started.
     """
     process = SignerProcess(open_fleet(plane.folder).folder)
     ended = threading.Event()
     try:
         process.wait()
-        made = conductor(plane, process.sign)
-        _not_behind(plane, made)
+        made = retried(
+            lambda: _begun(plane, process.sign), PATIENCE_S, lambda why: log.line("warning", "database.lost", why=why)
+        )
     except BaseException:
         process.close()
         raise
@@ -110,13 +114,20 @@ def start(plane: Plane) -> Callable[[], None]:
     return stop
 
 
+def _begun(plane: Plane, sign: Signing) -> Conductor:
+    """Return the conductor after checking that the published state is not newer than the database; repeatable."""
+    made = conductor(plane, sign)
+    _not_behind(plane, made)
+    return made
+
+
 def _not_behind(plane: Plane, made: Conductor) -> None:
     try:
         _agree(plane, made)
     except InputError:
         if not any(ROOT in one.change.roles for one in waiting(made.fleet)):
             raise
-        # Other keys wait to be taken in: what stands in the way may be what a thief of the old ones published.
+        # A waiting change has new keys: the conflicting files may come from a thief of the old keys.
         take_in(made.fleet, made.rollouts)
         _agree(plane, made)
 
@@ -130,11 +141,11 @@ def _agree(plane: Plane, made: Conductor) -> None:
 
 
 def _keep(plane: Plane, process: SignerProcess, ended: threading.Event) -> None:
-    """Look after the signer, beside the rounds: one of them may wait for it."""
+    """Keep the signer running, in a separate thread, since a round can block on the signer."""
     while True:
         try:
             plane.ready["signer"] = process.watch().trouble
-        except Exception as error:  # noqa: BLE001 - no process can be started, such as: told, and tried again
+        except Exception as error:  # noqa: BLE001 - for example, no process can be started: log it and retry
             log.broken(error, "signer")
         if ended.wait(EVERY):
             return
@@ -148,19 +159,19 @@ def _run(plane: Plane, made: Conductor, ended: threading.Event) -> None:
         try:
             happened = made.scheduler.tick()
             watch.now_and_then()
-        except Exception as error:  # noqa: BLE001 - the disk, the database: told, and tried again
+        except Exception as error:  # noqa: BLE001 - a disk or database error: log it and retry
             log.broken(error, "rollouts")
             happened = []
-        if made.publisher.written != known:  # by whichever process
+        if made.publisher.written != known:  # by any process
             known = made.publisher.written
             plane.published()
         failures = {one.why for one in happened if one.what in ("failed", "stale")}
         for one in happened:
-            if one.why not in failed:  # the same failure is told once
+            if one.why not in failed:  # log the same failure only once
                 level = "warning" if one.why in failures else "info"
                 log.line(level, f"rollout.{one.what}", plan=one.plan, why=one.why)
         failed = failures
-        # A change that cannot be taken in, or a gate that cannot be asked, keeps no device from being served.
+        # An invalid change or a gate that cannot be evaluated does not affect devices, so the server stays ready.
         stale = [one.why for one in happened if one.what == "stale"]
         plane.ready.pop("rollouts", None)
         if stale:
@@ -170,11 +181,11 @@ def _run(plane: Plane, made: Conductor, ended: threading.Event) -> None:
 
 
 class PeriodicScan:
-    """Looks now and then; what can be put right is, the rest is told.
+    """Checks the published files periodically, repairs them if possible, and reports other problems.
 
     Args:
-        plane: whose readiness and log tell it.
-        made: what it publishes with.
+        plane: control plane whose readiness and log report problems.
+        made: the parts that publish.
     """
 
     def __init__(self, plane: Plane, made: Conductor) -> None:
@@ -182,7 +193,7 @@ class PeriodicScan:
         self._next, self._told = 0.0, ""
 
     def now_and_then(self) -> None:
-        """Look where it is time to; a server is not ready where devices find what it did not publish."""
+        """Scan if a scan is due; the server is not ready while conflicting files are published."""
         now = self._plane.clock.monotonic()
         if now < self._next:
             return
@@ -195,10 +206,10 @@ class PeriodicScan:
             self._tell("files.conflict", why=str(error))
 
     def look(self) -> tuple[integrity_scan.Wrong, ...]:
-        """One look: newest metadata, standings and plans are written again where they are gone or were changed.
+        """Scan once; missing or changed metadata, standings and plans are written again.
 
         Raises:
-            InputError: devices find something newer than the database knows, or other bytes for the same version.
+            InputError: a published file is newer than the database, or has other bytes for the same version.
         """
         made, plane = self._made, self._plane
         if made.publisher.publish(again=True):
@@ -206,7 +217,7 @@ class PeriodicScan:
         with plane.database.reading() as connection:
             root = heads.roots(connection)[0]
         restore.check(plane.database, restore.published(restore.from_folder(plane.public), root))
-        with locked(made.fleet):  # nobody publishes between what is read here and there
+        with locked(made.fleet):  # no publishing between the two reads
             with plane.database.reading() as connection:
                 held = heads.held(connection)
             found = self._look.wrong(held)

@@ -1,1 +1,1 @@
-"""The signer: a process of its own that holds the online keys."""
+"""The signer: a separate process with the online keys."""

@@ -1,7 +1,7 @@
-"""The signer in a process of its own: only it opens the online keys, and all it hears is a socket of its owner.
+"""The signer's process: only it opens the online keys, and its only input is a socket of the same user.
 
-A line of JSON comes, a line of JSON goes. The control plane that asks may be taken over: it gets no more than
-`signer.LocalSigner` gives to anybody.
+A request and its answer are one line of JSON each. Even a compromised control plane gets only signatures that the rules
+of `service.LocalSigner` allow.
 
 `python -m edgewright.fleet.server.signer.process DIR SOCKET`
 """
@@ -38,7 +38,7 @@ RECORD = "signed.json"
 
 
 def serve(listening: socket.socket, sign: Signing) -> None:
-    """Answer one after the other until the socket is closed."""
+    """Answer requests one by one until the socket is closed."""
     while True:
         try:
             asking, _ = listening.accept()
@@ -49,7 +49,7 @@ def serve(listening: socket.socket, sign: Signing) -> None:
             try:
                 asking.sendall(_answer(read_line(asking, HEARS), sign))
             except (OSError, EOFError):
-                continue  # whoever asked has gone; what was signed is on record
+                continue  # the client has disconnected; the signature is in the record
 
 
 def _answer(line: bytes, sign: Signing) -> bytes:
@@ -67,10 +67,10 @@ def _answer(line: bytes, sign: Signing) -> bytes:
 
 
 def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINUTE) -> LocalSigner:
-    """Return the signer with the online keys of a fleet's folder, and its record beside them.
+    """Return a signer with the online keys and the record in a fleet's folder.
 
     Raises:
-        InputError: the record is damaged; or there is none, and what is published is not whole.
+        InputError: the record is damaged, or it is missing and the published files are incomplete.
     """
     root = first_root(fleet)
     return LocalSigner(
@@ -80,14 +80,14 @@ def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINU
 
 
 def check_given(fleet: Fleet, versions: Mapping[str, int]) -> None:
-    """Refuse to take up what the signer of this folder never gave away.
+    """Refuse to adopt versions that the signer of this folder never issued.
 
     Args:
-        fleet: whose signer.
-        versions: of the online roles, as devices find them.
+        fleet: fleet of the signer.
+        versions: published versions of the online roles.
 
     Raises:
-        InputError: one is above all that the signer's record names; or the record is damaged.
+        InputError: a version is above the one in the signer's record, or the record is damaged.
     """
     path = fleet.online / RECORD
     given = read_record(path, Record).versions
@@ -102,12 +102,12 @@ def check_given(fleet: Fleet, versions: Mapping[str, int]) -> None:
 
 
 def main(folder: Path, path: Path) -> None:
-    """Open the keys and serve until it is told to end, or whoever started it is gone."""
+    """Open the keys and serve until a termination signal, or until the parent process has exited."""
     fleet = open_fleet(folder)
     signer = folder_signer(fleet, time.time)
     listening = listen(path)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process in order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and stops this process
     parent = os.getppid()
 
     def orphaned() -> None:

@@ -1,4 +1,4 @@
-"""Which standing of a rollout may follow which: stages in turn and in time, an abort for ever."""
+"""The signer's rules for successive standings: stages in order and not too early, and permanent aborts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Standing
 
 REMEMBERED = LONGEST[ROOT]
-"""Seconds after its plan's end for which a finished rollout, which another followed, may still be aborted."""
+"""Seconds after its plan's expiry for which a finished and superseded rollout can still be aborted."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollout as the signer signed it last: its standing, and the offline plan."""
+    """The last signed standing of a rollout, and its plan."""
 
     standing: Standing
     plan: Plan
@@ -27,34 +27,38 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def allowed(
     standings: tuple[Standing, ...], plans: Mapping[str, Plan], before: Mapping[str, Known], now: float
 ) -> dict[str, Known]:
-    """Return what the signer will remember, where all may follow what it remembers.
+    """Check that all standings are valid successors of the recorded ones, and return the new record.
 
     Args:
-        standings: that are to be signed.
-        plans: theirs, by id, verified.
-        before: what was signed last, by plan.
-        now: seconds since 1970, the signer's own clock.
+        standings: standings to sign.
+        plans: their verified plans, by id.
+        before: last signed standings and plans, by plan id.
+        now: seconds since 1970 by the signer's own clock.
 
     Raises:
-        InputError: one may not.
+        InputError: a standing is not a valid successor.
     """
     if len(plans) != len(standings):
         raise InputError("one standing for each rollout", "two for one", "signer")
     for name, known in before.items():
         if name not in plans and known.standing.state != "finished":
-            raise InputError(f"a word about rollout {name}, which is {known.standing.state}", "none", "signer")
+            raise InputError(f"a standing of rollout {name}, which is {known.standing.state}", "none", "signer")
     record = {s.plan: Known(standing=s, plan=plans[s.plan]) for s in standings}
     for standing in standings:
         last = before.get(standing.plan)
         if last is None or last.standing != standing:
             _may(standing, plans[standing.plan], last.standing if last else None, now)
-    # Nothing can come of a rollout that is over, and which another followed, once its plan begins nowhere any more.
+    # Forget a finished and superseded rollout when its plan has been expired for long enough.
     over = {n for n, k in before.items() if k.standing.state == "finished" and now > k.plan.expires + REMEMBERED}
     return {name: known for name, known in {**before, **record}.items() if name in record or name not in over}
 
 
 def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Raise: InputError where the standing must not follow the last one."""
+    """Check that a standing is a valid successor of the last one.
+
+    Raises:
+        InputError: the standing is not a valid successor.
+    """
     where = f"rollout {standing.plan}"
     stages = len(plan.stages)
     if standing.stage >= stages:
@@ -66,9 +70,9 @@ def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> N
     if standing.state not in following:
         raise InputError(f"one of {', '.join(following)} after {state}", standing.state, where)
     if standing.revert and (standing.state != "aborted" or plan.revert is None):
-        raise InputError("a call back only of an aborted rollout whose plan has a way back", standing.state, where)
+        raise InputError("a rollback only for an aborted rollout with a rollback release", standing.state, where)
     if last is not None and last.revert and not standing.revert:
-        raise InputError("a call back that stays", "one taken back", where)
+        raise InputError("a permanent rollback", "a withdrawn one", where)
     stage = last.stage if last else 0
     if standing.state in ("running", "finished"):
         _may_go_on(standing, plan, last, now)
@@ -77,11 +81,15 @@ def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> N
 
 
 def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Raise: InputError where a stage comes too early, too late, or out of turn."""
+    """Check the order and the time of a stage.
+
+    Raises:
+        InputError: the stage is too early, too late or out of order.
+    """
     where = f"rollout {standing.plan}"
     stage, begun = (last.stage, last.entered) if last else (0, now)
     if standing.state == "running" and now >= plan.expires:
-        raise InputError("a plan that holds", f"one that expired {lasting(now - plan.expires)} ago", where)
+        raise InputError("a valid plan", f"one that expired {lasting(now - plan.expires)} ago", where)
     if not stage <= standing.stage <= stage + (0 if last is None else 1):
         raise InputError(f"stage {stage + 1}, or the one after it", str(standing.stage + 1), where)
     if standing.stage > stage:

@@ -1,7 +1,7 @@
-"""What the online keys may sign: a stage of an offline-signed plan, no sooner than it says, and never back.
+"""Signs with the online keys: only stages of offline-signed plans, not before their time, and never backwards.
 
-The rules hold whoever asks. They rest on what the offline keys signed, on the signer's own clock, and on a record of
-its own that is durable before a signature is given away: for one version of a role there is never a second content.
+The rules apply to every client. They depend on the offline signatures, the signer's own clock, and its own record,
+which is durable before a signature is returned: a version of a role never has two different contents.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from securesystemslib.signer import Signer
 
-from edgewright.core.files import os_errors, write_atomic
+from edgewright.core.files import PRIVATE, open_private, os_errors, write_atomic
 from edgewright.fleet.protocol.file_lock import lock_within
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, TIMESTAMP, plan_target
 from edgewright.fleet.protocol.plans.formatting import lasting
@@ -26,18 +26,19 @@ from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
 
 _OTHERS = 20.0
-"""Seconds for which one waits for another signer's record: less than who asks waits."""
+"""Timeout in seconds for another signer's lock on the record; shorter than the client's timeout."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What the signer remembers.
+    """The signer's durable record.
 
     Attributes:
-        root: newest that it trusts; empty before the first.
-        versions: highest given away, by role; offline roles as well.
-        digests: SHA-256 of the content of that version.
-        issued: latest signed time; `timekeys` that signed it.
-        known: by plan.
+        root: newest trusted root; empty before the first.
+        versions: highest issued versions by role, including offline roles.
+        digests: SHA-256 of the content of these versions, by role.
+        issued: latest signed time, seconds since 1970.
+        timekeys: ids of the timestamp keys that signed it.
+        known: last signed standings and plans, by plan id.
     """
 
     format: int = 1
@@ -51,22 +52,22 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """One signer at a time: two with one record would give a version away twice.
+    """Lock the record for one signer: two signers with one record could issue a version twice.
 
     Raises:
-        OutputError: the folder cannot be written, or another signer keeps the record for too long.
+        OutputError: the folder cannot be written, or another signer holds the lock for too long.
     """
     with os_errors(OutputError, "to open the signer's record", path):
-        handle = path.with_suffix(".lock").open("a")
+        handle = open_private(path.with_suffix(".lock"), "a")
     with handle:
         if not lock_within(handle, _OTHERS):
-            got, do = "one that another signer keeps", "Kill that process: it hangs"
-            raise OutputError("the signer's record for itself", got, str(path), do)
+            got, do = "locked by another signer", "Kill that process: it hangs"
+            raise OutputError("the lock on the signer's record", got, str(path), do)
         yield
 
 
 def begun_from(found: Published) -> Record:
-    """Return what a signer remembers that signed what is published, and nothing else."""
+    """Return the record of a signer that has signed exactly the published state."""
     plans = {name: msgspec.json.decode(body, type=Plan) for name, body in found.plans.items()}
     return Record(
         root=found.roots[-1],
@@ -79,15 +80,15 @@ def begun_from(found: Published) -> Record:
 
 
 def timekeys(root: bytes) -> str:
-    """Return ids of the keys that sign the timestamp."""
+    """Return the ids of the timestamp keys in a root."""
     return ",".join(sorted(metadata.read(root, ROOT).signed.roles[TIMESTAMP].keyids))
 
 
 def read_record(path: Path, begun: Callable[[], Record]) -> Record:
-    """Return the record of a file; `begun` where there is none.
+    """Read the record; without a file, return the result of `begun`.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the record is damaged.
     """
     try:
         content = path.read_bytes()
@@ -96,26 +97,27 @@ def read_record(path: Path, begun: Callable[[], Record]) -> Record:
     try:
         return msgspec.json.decode(content, type=Record)
     except msgspec.DecodeError as error:
-        # Without its memory it could sign a second content for a version: better it signs nothing.
+        # Without its record the signer could sign a second content for a version, so it refuses to sign.
         do = "Restore it, or remove it and rotate the online keys: edgewright fleet key rotate"
         raise InputError("the signer's record", str(error), str(path), do) from None
 
 
 A_MINUTE = 60
-"""Signatures that are given in a minute; a rollout needs one a transition, and the timestamp two a day."""
+"""Largest number of signatures per minute; a rollout needs one per transition, and the timestamp two per day."""
 Signers = Callable[[dict[str, bytes]], Mapping[str, Signer]]
-"""Metadata by role to signers by role."""
+"""Returns signers by role from metadata by role."""
 
 
 class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the control plane wants signed.
+    """A request of the control plane.
 
     Attributes:
-        standings: of all rollouts, newest first.
-        held: metadata that is published, by role.
-        role_files: new metadata of offline roles, by role; roots of several versions one after the other in `roots`.
-        plans: bytes of plans, by id; of those that the signer has not seen.
-        recall: nothing is signed; what was signed last is told.
+        standings: standings of all rollouts, newest first.
+        held: published metadata by role.
+        role_files: new metadata of offline roles, by role.
+        roots: all roots in the order of their versions.
+        plans: bytes of plans by id, needed for plans that the signer has not seen.
+        recall: whether to return the last signed standings instead of signing.
     """
 
     standings: tuple[Standing, ...]
@@ -127,12 +129,12 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignedFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """What was signed.
+    """The result of a request.
 
     Attributes:
         roles: metadata of rollouts, snapshot and timestamp.
         index: bytes of the target `rollouts/index.json`.
-        known: each rollout as it was signed last, for who asked for that alone.
+        known: last signed standing of each rollout, in the answer to `recall`.
     """
 
     roles: dict[str, bytes]
@@ -141,21 +143,21 @@ class SignedFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Signing = Callable[[SigningRequest], SignedFiles]
-"""Whoever holds the online keys. It raises InputError where it refuses, and OutputError where the signer is not there
-or its record cannot be written."""
+"""Signs with the online keys. It raises InputError for a refusal, and OutputError if the signer is unavailable or its
+record cannot be written."""
 
 
 class LocalSigner:
-    """The signer in this process: `signing_process` puts it into one of its own.
+    """A signer in this process; `signer.process` runs it in a separate process.
 
     Args:
-        record: file of its memory; made where it is not there.
-        signers: online keys by role, from metadata by role: a rotation brings others.
-        now: seconds since 1970, the signer's own clock.
-        root: of the fleet, trusted where the record holds none yet.
-        a_minute: signatures.
-        begun: what it remembers where there is no record: with what is published, which its own keys signed, a lost
-            record takes no abort back and strands no rollout.
+        record: file of the record; created if necessary.
+        signers: returns the online keys for the current metadata, which change after a rotation.
+        now: returns seconds since 1970 by the signer's own clock.
+        root: root of the fleet, trusted if the record contains none yet.
+        a_minute: largest number of signatures per minute.
+        begun: returns the record to start from if there is none. Built from the published state, it keeps aborts and
+            active rollouts after the loss of the record.
     """
 
     def __init__(
@@ -166,7 +168,7 @@ class LocalSigner:
         self._root = root
         self._times: list[float] = []
         self._begun = begun
-        read_record(record, begun)  # a damaged one is told now
+        read_record(record, begun)  # fail early if it is damaged
 
     def sign(self, request: SigningRequest) -> SignedFiles:
         """Check and sign a step."""
@@ -185,7 +187,7 @@ class LocalSigner:
             before = msgspec.structs.replace(before, root=self._root)
         root, offline = _offline(before.root, request)
         signing = timekeys(root)
-        # As devices do it: a time that was signed with keys that no longer count is forgotten.
+        # Like devices, ignore a time that was signed with keys that are no longer valid.
         if signing == before.timekeys and now < before.issued:
             behind = lasting(before.issued - now)
             do = "Set the clock; if the last signature was ahead: edgewright fleet key rotate timestamp"
@@ -204,8 +206,8 @@ class LocalSigner:
             root=root, versions={**before.versions, **fresh[0], **versions}, issued=now, timekeys=signing, known=known,
             digests={**before.digests, **fresh[1], **digests},
         )  # fmt: skip
-        write_atomic(self._path, msgspec.json.encode(after))  # durable before anybody can have the signature
-        self._path.chmod(0o600)
+        # Durable before the signature is returned.
+        write_atomic(self._path, msgspec.json.encode(after), PRIVATE)
         return SignedFiles(roles=roles, index=index)
 
     def _slow(self, now: float) -> None:
@@ -216,7 +218,7 @@ class LocalSigner:
 
 
 def _offline(root: bytes, request: SigningRequest) -> tuple[bytes, dict[str, bytes]]:
-    """Return the newest root and the metadata of the offline roles that it leads to; InputError where not signed."""
+    """Verify roots and offline roles; return the newest root and the metadata of the offline roles."""
     for data in request.roots:
         if metadata.read(data, ROOT).signed.version <= metadata.read(root, ROOT).signed.version:
             continue
@@ -231,7 +233,7 @@ def _offline(root: bytes, request: SigningRequest) -> tuple[bytes, dict[str, byt
 
 
 def _fresh(before: Record, offline: Mapping[str, bytes]) -> tuple[dict[str, int], dict[str, str]]:
-    """Return versions and digests of offline roles; InputError where one falls or changes its content."""
+    """Return versions and digests of offline roles; InputError if a version decreases or changes its content."""
     versions = {role: metadata.version(offline, role) for role in offline}
     digests = {role: metadata.sha256(data) for role, data in offline.items()}
     for role, version in versions.items():
@@ -244,7 +246,7 @@ def _fresh(before: Record, offline: Mapping[str, bytes]) -> tuple[dict[str, int]
 def _plan(
     standing: Standing, before: Record, plans: Mapping[str, bytes], offline: Mapping[str, bytes], now: float
 ) -> Plan:
-    """Return the plan of a standing, verified before or now; InputError where the offline keys did not sign it so."""
+    """Return the verified plan of a standing; InputError if the offline keys did not sign it."""
     where = f"plan {standing.plan}"
     known = before.known.get(standing.plan)
     if known is not None and known.standing.sha256 == standing.sha256:
@@ -271,4 +273,4 @@ def _plan(
             raise InputError(f"a plan {standing.plan!r} for {standing.product!r}", f"{plan.id!r}", where)
         check(plan)
         return plan
-    raise InputError("a plan that the offline keys signed", "one that they did not", where)
+    raise InputError("a plan signed by the offline keys", "an unsigned one", where)

@@ -1,4 +1,4 @@
-"""Both ends of the signer's socket: a line of JSON comes, one goes; an empty line asks whether it is there."""
+"""Client and server side of the signer's socket: one line of JSON per request and answer; an empty line is a ping."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from edgewright.schema.errors import InputError, OutputError
 
 SOCKET = "signer.sock"
 LARGEST = 256 << 20
-"""Bytes of a line: all offline metadata of a large fleet, in base64."""
+"""Largest line in bytes: all offline metadata of a large fleet, in base64."""
 PATIENCE = 30.0
-"""Seconds for which who asks waits for a signature."""
+"""The client's timeout for a signature, in seconds."""
 HEARS = 10.0
-"""Seconds for which the signer waits for who asks: all of it is there when it connects."""
+"""The signer's timeout for a request, in seconds; a client sends it immediately after connecting."""
 ANSWERS = 5.0
-"""Seconds within which a signer says that it is there; a signature that is given meanwhile takes well below one."""
+"""Timeout in seconds for a ping; a signature in progress takes much less than a second."""
 _QUEUE = 64
 
 
 class SignerAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the signer answers: a signature, or why there is none; nothing of it where nothing was asked."""
+    """The signer's answer: a signature, a refusal or a failure; all fields are empty in the answer to a ping."""
 
     given: SignedFiles | None = None
     refused: tuple[str, str, str, str] | None = None
@@ -35,14 +35,14 @@ class SignerAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heard(NamedTuple):
-    """How a signer is: it answers, it is silent though somebody listens, or nobody does; its process where known."""
+    """The state of a signer: it answers, it listens without answering, or it is gone; and its process id if known."""
 
     how: Literal["answers", "silent", "gone"]
     pid: int = 0
 
     @property
     def trouble(self) -> str:
-        """What is wrong with it, for people; empty where it answers."""
+        """Description of the problem for people; empty if the signer answers."""
         if self.how == "answers":
             return ""
         still = "rollouts stop, and published metadata expires"
@@ -53,10 +53,10 @@ class Heard(NamedTuple):
 
 
 def listen(path: Path) -> socket.socket:
-    """Return a socket that only its owner may reach.
+    """Create a listening socket that only its owner can access.
 
     Raises:
-        OutputError: it cannot be made; a path may have some 100 bytes.
+        OutputError: the socket cannot be created, for example because its path is longer than about 100 bytes.
     """
     path.unlink(missing_ok=True)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -73,11 +73,11 @@ def listen(path: Path) -> socket.socket:
 
 
 def heard(path: Path, patience: float = ANSWERS) -> Heard:
-    """Ask a signer whether it is there. One that was killed leaves its socket behind; one that hangs still accepts.
+    """Ping a signer: a killed signer leaves its socket file, and a hanging one still accepts connections.
 
     Args:
-        path: of the socket.
-        patience: seconds for an answer.
+        path: path of the socket.
+        patience: timeout of the answer in seconds.
     """
     pid = 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
@@ -87,7 +87,7 @@ def heard(path: Path, patience: float = ANSWERS) -> Heard:
             pid = _listener(stream)
             stream.sendall(b"\n")
             read_line(stream, patience)
-        except (TimeoutError, BlockingIOError):  # the latter where its queue is full
+        except (TimeoutError, BlockingIOError):  # BlockingIOError: the queue is full
             return Heard("silent", pid)
         except (OSError, EOFError):
             return Heard("gone")
@@ -95,7 +95,7 @@ def heard(path: Path, patience: float = ANSWERS) -> Heard:
 
 
 def _listener(stream: socket.socket) -> int:
-    """Process that listens at the other end; 0 for one in another container, and where the system does not tell."""
+    """Return the id of the listening process; 0 if it is in another container or unknown to the system."""
     if not hasattr(socket, "SO_PEERCRED"):
         return 0
     size = struct.calcsize("3i")
@@ -103,11 +103,11 @@ def _listener(stream: socket.socket) -> int:
 
 
 def read_line(stream: socket.socket, patience: float) -> bytes:
-    """Return bytes up to the end of a line.
+    """Read one line, including its end.
 
     Raises:
-        EOFError: the stream ends before, or the line is too long.
-        OSError: it stalls.
+        EOFError: the stream ended early, the line is too long, or the time is over.
+        OSError: the stream stalled.
     """
     parts: list[bytes] = []
     length = 0
@@ -123,11 +123,11 @@ def read_line(stream: socket.socket, patience: float) -> bytes:
 
 
 def sign_through(path: Path, request: SigningRequest) -> SignedFiles:
-    """Send a step to the signer behind a socket, which may refuse it.
+    """Send a request to the signer behind a socket and return its answer.
 
     Args:
-        path: of the socket.
-        request: the step.
+        path: path of the socket.
+        request: the signing request.
     """
     where, pid = str(path), 0
     try:

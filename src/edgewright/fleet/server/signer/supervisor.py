@@ -1,4 +1,4 @@
-"""The signer's process is started, started again when it ends, and ended for another when it hangs."""
+"""Supervises the signer's process: starts it, restarts it after an exit, and replaces it if it hangs."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from edgewright.schema.errors import OutputError
 
 _MODULE = "edgewright.fleet.server.signer.process"
 HUNG = 30.0
-"""Seconds without an answer after which a signer is ended for another; as long as anybody waits for a signature."""
+"""Seconds without an answer after which a signer is replaced; equal to a client's timeout for a signature."""
 _BEGINS = 60.0
-"""Seconds for a signer to begin: it reads what is published, on a machine that may be busy."""
+"""Seconds for a signer to start: it reads the published state, possibly on a busy machine."""
 
 
 class SignerProcess:
-    """Looks after the signer of a folder; `sign` asks it.
+    """Supervises the signer of a folder; `sign` sends requests to it.
 
-    Servers of one folder have one signer. Whichever finds none starts it; one that hangs is ended by the server that
-    started it, or a little later by another one. Were there two for a moment, their record makes them one: each
-    signature takes its lock, and no version is given away twice.
+    Servers of one folder share one signer. A server that finds none starts it. A hanging signer is killed by the server
+    that started it, or a little later by another server. If there are two for a moment, the lock on their common record
+    prevents them from issuing a version twice.
 
     Args:
-        folder: of the fleet.
-        sockets: folder of the socket, 0700; the fleet's own, unless its path is too long for one.
-        hung: seconds without an answer after which it is ended.
-        answers: seconds for one answer.
+        folder: folder of the fleet.
+        sockets: folder of the socket, mode 0700; None for the fleet's own. Needed if that path is too long.
+        hung: seconds without an answer after which the signer is killed.
+        answers: timeout of one answer in seconds.
     """
 
     def __init__(
@@ -52,17 +52,18 @@ class SignerProcess:
 
     @property
     def pid(self) -> int | None:
-        """Of the process that runs now."""
+        """Id of this server's running signer process; None for none."""
         child = self._child
         return child.pid if child is not None and child.poll() is None else None
 
     def watch(self) -> Heard:
-        """To be called now and then: starts the process where none runs, more slowly where it ends at once.
+        """Check the signer and start or replace its process if necessary; call it periodically.
 
-        One whose socket somebody removed cannot be asked any more and is ended for another, as is one that hangs.
+        Restarts are delayed if the process exits immediately. A signer whose socket was removed, or that hangs, is
+        replaced.
 
         Returns:
-            How the signer is.
+            The state of the signer.
         """
         requested = time.monotonic()
         found = heard(self._socket, self._answers)
@@ -71,14 +72,14 @@ class SignerProcess:
                 return found
             if found.how == "answers":
                 self._silent, self._heard = None, True
-                if found.pid not in (0, self.pid):  # another server's; when that ends, this one starts its own
+                if found.pid not in (0, self.pid):  # another server's signer; when it exits, this server starts its own
                     self._end(self._child)
                     self._child = None
                 return found
             if found.how == "silent":
                 self._silent = requested if self._silent is None else self._silent
                 self._listener = found.pid or self._listener
-                # Whoever started it comes first, or two would take its place.
+                # The server that started the signer replaces it first, so that only one server does.
                 patience = self._hung if self._listener in (0, self.pid) else 1.5 * self._hung
                 if time.monotonic() - self._silent < patience:
                     return found
@@ -88,7 +89,7 @@ class SignerProcess:
             return found
 
     def _start(self) -> None:
-        """Start a process where none runs that could still be asked; not at once again where the last one failed."""
+        """Start a process unless one is starting or was started too recently."""
         now = time.monotonic()
         if self.pid is not None:
             if not self._heard and now - self._began < _BEGINS:
@@ -106,7 +107,7 @@ class SignerProcess:
         )  # fmt: skip
 
     def _end_hung(self) -> None:
-        """End a process that does not answer, which would not end by being asked to."""
+        """Kill a process that hangs; it would ignore a termination signal."""
         log.line("warning", "signer.hangs", why=f"no answer for {self._hung:.0f} s: the server restarts it")
         if self._listener != self.pid and _is_signer(self._listener):
             with suppress(ProcessLookupError, PermissionError):
@@ -117,10 +118,10 @@ class SignerProcess:
         self._child, self._listener = None, 0
 
     def wait(self, seconds: float = 2.0 * HUNG) -> None:
-        """Until it answers; one that was left hanging by a server before is ended for another meanwhile.
+        """Wait until the signer answers; a signer left hanging by an earlier server is replaced.
 
         Raises:
-            OutputError: it does not within that time, or it ended.
+            OutputError: the signer did not answer in time, or it exited.
         """
         until = time.monotonic() + seconds
         while True:
@@ -132,7 +133,7 @@ class SignerProcess:
             time.sleep(0.02)
 
     def close(self) -> None:
-        """End it in order."""
+        """Stop the signer normally."""
         with self._lock:
             self._stopping = True
             child = self._child
@@ -153,7 +154,7 @@ class SignerProcess:
 
 
 def _is_signer(pid: int) -> bool:
-    """Return whether a process is a signer, and not another one that has its number meanwhile."""
+    """Return whether a process is a signer, and not another process with a reused id."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if pid > 1 else b""
         return _MODULE.encode() in command

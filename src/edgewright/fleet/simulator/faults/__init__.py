@@ -1,1 +1,1 @@
-"""Faults of a simulation: one file for each family, with `FAULTS`, which has each fault by its name."""
+"""Faults of a simulation: one file for each family, with its faults by name in `FAULTS`."""

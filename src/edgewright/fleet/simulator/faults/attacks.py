@@ -1,4 +1,4 @@
-"""Attackers: devices that lie, copies of devices, ids made by the dozen, and a thief of the online keys."""
+"""Attackers: devices with false reports, cloned devices, mass enrolment, and a thief of the online keys."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _LARGEST = Vitals(
     memory=2**40, drifting=("channel-0",), channels=1,
 )  # fmt: skip
 _ENDLESS = Vitals(seconds=1e308, windows=600, latency=(1e308, 1e308), memory=2**20, channels=6)
-"""Two of them have no sum that a computer can write: the control plane hears no such report."""
+"""Two of these values have no finite sum: the control plane rejects such reports."""
 _FIXED = (_NOTHING, _NEGATIVE, _LARGEST, _ENDLESS)
 
 
 class FalseReports(Fault):
-    """A share of the devices reports something else than is true.
+    """A share of the devices sends false reports.
 
     Attributes:
-        lies: false reports so far.
+        lies: number of false reports so far.
     """
 
     lies = 0
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Choose devices that lie."""
+        """Choose the devices with false reports."""
         for device in fleet.devices:
             if chosen(device, self.rate):
                 device.tell = partial(self._tell, device)
@@ -57,7 +57,7 @@ class FalseReports(Fault):
         return self.lies
 
     def falsified(self, device: Device, report: Report) -> Report:
-        """Return what the device says instead of the truth."""
+        """Return the false report of a device."""
         raise NotImplementedError
 
     def _tell(self, device: Device, report: Report) -> Report:
@@ -67,16 +67,17 @@ class FalseReports(Fault):
 
 
 class Liars(FalseReports):
-    """What failed they report as confirmed: they must not push a bad release."""
+    """Devices report failures as confirmations; they must not advance a bad release."""
 
     broken = "the new model is wrong, and {rate} of the devices report that it is fine"
-    holds = TAKEN_BACK
+    # Until the dwell is over, the gates may wait for the devices that have not answered.
+    holds = tuple(rule for rule in TAKEN_BACK if rule != "in time")
     bad = True
     rate = 0.2
     did = "false reports so far"
 
     def behaviour(self, device: Device) -> Behaviour:
-        """Return a behaviour that is bad at once."""
+        """Return a behaviour that is bad from the start."""
         return Behaviour(unsure=0.6, alarms=400.0, drifting=4)
 
     def falsified(self, device: Device, report: Report) -> Report:
@@ -85,7 +86,7 @@ class Liars(FalseReports):
 
 
 class Slander(FalseReports):
-    """What was confirmed they report as failed: a few must not stop a good release."""
+    """Devices report confirmations as failures; a few of them must not stop a good release."""
 
     broken = "the new model is good, and {rate} of the devices report that it failed"
     holds = ("a good release continues",)
@@ -98,7 +99,7 @@ class Slander(FalseReports):
 
 
 class FalseFigures(FalseReports):
-    """Each of their reports says something else: nothing, less than nothing, the largest numbers, or anything."""
+    """Devices report impossible values: none, negative, the largest, or random ones."""
 
     broken = "the new model is good, and {rate} of the devices report impossible figures"
     holds = GETS_THERE
@@ -106,7 +107,7 @@ class FalseFigures(FalseReports):
     did = "reports with false figures so far"
 
     def falsified(self, device: Device, report: Report) -> Report:
-        """Return a report with figures that make no sense."""
+        """Return a report with impossible or random values."""
         kind = int(device.chance.share() * (len(_FIXED) + 1))
         return msgspec.structs.replace(report, vitals=_FIXED[kind] if kind < len(_FIXED) else _drawn(device))
 
@@ -116,7 +117,7 @@ class FalseFigures(FalseReports):
 
 
 class Grinders(Fault):
-    """They can be made only once the plan's salt is known; then they say the contrary of what is true."""
+    """An attacker enrols ids after the plan's salt is known, keeps those in the canary, and reports the opposite."""
 
     broken = (
         "an attacker enrols as many ids as {rate} of the devices once the plan exists, keeps those in its "
@@ -128,7 +129,7 @@ class Grinders(Fault):
     kept = 0
 
     def started(self, fleet: SimulatedFleet) -> None:
-        """Begin when the plan has been read."""
+        """Schedule the enrolment after the attacker has read the plan."""
         fleet.events.after(_READS, lambda: self._grind(fleet))
 
     def count(self, fleet: SimulatedFleet) -> int:
@@ -136,9 +137,9 @@ class Grinders(Fault):
         return self.kept
 
     def _grind(self, fleet: SimulatedFleet) -> None:
-        """Enrol ids, which the control plane draws: whoever wants another one needs another key."""
+        """Enrol devices with ids from the control plane; every id needs another key."""
         plan = fleet.plan
-        assert plan is not None  # noqa: S101 - it has started
+        assert plan is not None  # noqa: S101 - the rollout has started
         count = round(self.rate * fleet.settings.devices)
         chance = SeededRandom(fleet.settings.seed, "grinder")
         secret = chance.bytes(18).hex()
@@ -160,11 +161,11 @@ class Grinders(Fault):
             fleet.excluded.add(device.number)
             device.wake(60.0)
             self.kept += 1
-        fleet.observer.say(f"an attacker gets {count:,} ids, keeps {self.kept:,} that the plan puts into its canary")
+        fleet.observer.say(f"an attacker enrols {count:,} ids and keeps {self.kept:,} that are in the plan's canary")
 
 
 class Clones(Fault):
-    """Some devices are copied, disk and all, half an hour after the beginning."""
+    """Some devices are cloned, including their disks, half an hour after the start."""
 
     broken = "{rate} of the devices are copied, key and all"
     holds = ("clones are quarantined", *GETS_THERE[:2])
@@ -173,7 +174,7 @@ class Clones(Fault):
     did = "devices, originals and copies, that know of their quarantine"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Plan the copying."""
+        """Schedule the cloning."""
         fleet.events.after(_HALF_AN_HOUR, lambda: self._copy(fleet))
 
     def count(self, fleet: SimulatedFleet) -> int:
@@ -192,33 +193,33 @@ class Clones(Fault):
 
 
 class StolenOnlineKey(Fault):
-    """An operator pauses the canary; then the thief signs that everybody may begin, and a plan that nobody signed."""
+    """An operator pauses the canary; then a thief signs the last stage for all devices, and a forged plan."""
 
     broken = "a thief with all online keys publishes that the paused rollout is in its last stage, and a forged plan"
     holds = ("nothing beyond the stage", "the plan's pace")
-    spoils = TAKEN_BACK
+    spoils = (*TAKEN_BACK, "no device is bricked")
     days = 0.5
     calm = False
     did = "states of the metadata that were published so far"
 
     def started(self, fleet: SimulatedFleet) -> None:
-        """Plan the pause, and then the thief."""
+        """Schedule the pause and the theft."""
         fleet.events.after(_HALF_AN_HOUR, lambda: _pause(fleet))
         fleet.events.after(2 * _HALF_AN_HOUR, lambda: _push(fleet))
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count what the fleet and the thief published."""
+        """Count the states that the fleet and the thief published."""
         return fleet.verifier.newest
 
 
 def all_is_well(report: Report) -> Report:
-    """Return a report that says nothing bad."""
+    """Return a report without problems."""
     vitals = report.vitals and msgspec.structs.replace(report.vitals, unsure=0, alarms=0, drifting=())
     return _changed(report, vitals, "reverted", {"what": "confirmed", "because": ""})
 
 
 def all_is_lost(report: Report) -> Report:
-    """Return a report that says nothing good."""
+    """Return a report with failures only."""
     vitals = report.vitals and msgspec.structs.replace(
         report.vitals, unsure=report.vitals.windows, alarms=10_000, latency=(9.0, 9.0)
     )

@@ -1,4 +1,4 @@
-"""Networks and control planes that lose, damage or answer nothing."""
+"""Faults of the network and the control plane: lost or damaged data, and outages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OUTAGE_AFTER, _OUTAGE = 9000.0, 6 * 3600.0
 
 
 class Lossy(Fault):
-    """Each request, and each answer, is lost with this chance."""
+    """Each request and each answer is lost with a probability."""
 
     broken = "{rate} of all requests are lost, and as many answers"
     holds = GETS_THERE
@@ -24,7 +24,7 @@ class Lossy(Fault):
     did = "requests and answers that were lost so far"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Make every link lossy."""
+        """Give every link this loss rate."""
         for device in fleet.devices:
             device.link.loss = self.rate
 
@@ -34,14 +34,14 @@ class Lossy(Fault):
 
 
 class CorruptDownloads(Fault):
-    """In each kilobyte that arrives one byte is wrong with this chance."""
+    """Each received kilobyte has a wrong byte with a probability."""
 
     broken = "{rate} of all kilobytes of packages arrive with a wrong byte"
     rate = 0.05
     did = "kilobytes that arrived damaged so far"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Make every link damage what it carries."""
+        """Make every link damage data."""
         for device in fleet.devices:
             device.link.spoilt = self.rate
 
@@ -51,7 +51,7 @@ class CorruptDownloads(Fault):
 
 
 class ControlPlaneFault(Fault):
-    """The control plane answers nothing for a while, or never again; published files are served all the same."""
+    """The control plane does not answer, temporarily or permanently; published files stay available."""
 
     calm = False
     did = "reports and intents without an answer so far"
@@ -62,7 +62,7 @@ class ControlPlaneFault(Fault):
 
 
 class ControlPlaneDown(ControlPlaneFault):
-    """It dies in the canary for a day and a half: longer than the signature on standings lasts."""
+    """The control plane is down for 36 hours during the canary, longer than the standings' signature is valid."""
 
     broken = "the control plane is dead for 36 hours, from the middle of the canary on"
     holds = (*GETS_THERE, "no start without permission")
@@ -71,29 +71,31 @@ class ControlPlaneDown(ControlPlaneFault):
     least = 2.0
 
     def started(self, fleet: SimulatedFleet) -> None:
-        """Plan its end and its return."""
+        """Schedule the outage."""
         reported = "the control plane is down", "the control plane is back"
         _take_down(fleet, fleet.events.now + _DOWN_AFTER, _DOWN, reported)
 
 
 class ControlPlaneDead(ControlPlaneFault):
-    """Who has the release goes on with it; nobody else begins."""
+    """The control plane stops permanently: updated devices continue, and no other device starts."""
 
     broken = "the control plane dies for good when {rate} of the devices have begun"
     holds = ("the plan's pace", "no start without permission", "every started trial ends")
-    spoils = (*TAKEN_BACK, *GETS_THERE[:2], "clones are quarantined")
+    spoils = (*TAKEN_BACK, *GETS_THERE[:2], "clones are quarantined", "no device is bricked")
     rate = 0.1
+    ended = False
 
     def activated(self, fleet: SimulatedFleet, device: Device) -> None:
-        """End the control plane after the last device that may begin."""
+        """Stop the control plane when the given share of the devices has started."""
         begun, limit = len(fleet.observer.exposed), math.ceil(self.rate * fleet.settings.devices)
-        if begun >= limit and not fleet.served.down:
-            fleet.served.down = True
+        if begun >= limit and not self.ended:
+            self.ended = True
+            fleet.served.switch(True)
             fleet.observer.say(f"the control plane dies for good; {begun:,} devices have begun")
 
 
 class Outage(Fault):
-    """Everything is away for hours; devices go on and keep what they have to say, then all of them return at once."""
+    """All servers are down for hours; devices continue and store their items, and then all return at the same time."""
 
     broken = (
         "files and control plane are away for 6 hours in the middle of the canary; then {rate} of the devices return "
@@ -107,7 +109,7 @@ class Outage(Fault):
     did = "items waiting in outboxes"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Give every device an outbox before its agent begins, and plan the outage."""
+        """Give every device an outbox before its agent starts, and schedule the outage."""
         begin = fleet.events.now + _OUTAGE_AFTER
         end = begin + _OUTAGE
         for device in fleet.devices:
@@ -121,15 +123,15 @@ class Outage(Fault):
             _take_down(fleet, begin, _OUTAGE, reported)
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count items that wait on all devices."""
+        """Count the waiting items of all devices."""
         return sum(device.outbox.waiting for device in fleet.devices if isinstance(device.outbox, SimulatedOutbox))
 
 
 def _take_down(fleet: SimulatedFleet, moment: float, seconds: float, reported: tuple[str, str]) -> None:
-    """Plan an end of the control plane and its return, and what the story says of each."""
+    """Schedule an outage of the control plane with a line in the story at its start and end."""
 
     def switch(down: bool) -> None:
-        fleet.served.down = down
+        fleet.served.switch(down)
         fleet.observer.say(reported[0] if down else reported[1])
 
     fleet.events.at(moment, lambda: switch(True))

@@ -1,4 +1,4 @@
-"""Devices with wrong clocks, and devices whose power goes."""
+"""Faults of devices: wrong clocks and power cuts."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Callable
 from functools import partial
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.simulator.default_plan import HOUR
 from edgewright.fleet.simulator.device import Device
 from edgewright.fleet.simulator.disk import PowerCut
 from edgewright.fleet.simulator.event_queue import BEGIN
 from edgewright.fleet.simulator.fault import GETS_THERE, Fault, chosen
 from edgewright.fleet.simulator.fleet import SimulatedFleet
+from edgewright.fleet.simulator.rollout_plan import HOUR
 
 _WRONG = 400 * DAY
 _SKEWS = (-BEGIN, -_WRONG, _WRONG)
-"""From 1970 on, as after a dead battery; more than a year behind, and ahead."""
-_FIRST, _LAST = 2.0, 8.0  # hours after which wrong clocks are set right
+"""1970, as after a dead battery, and more than a year behind or ahead."""
+_FIRST, _LAST = 2.0, 8.0  # hours after which wrong clocks are corrected
 
 
 class WrongClocks(Fault):
-    """Half of them are behind, half ahead; a clock that is ahead finds everything expired, and stays as it is."""
+    """Half of the affected clocks are behind, half ahead; devices ahead find all metadata expired and do not update."""
 
     broken = "{rate} of the devices have clocks that are 400 days behind or ahead"
     holds = GETS_THERE
@@ -44,7 +44,7 @@ class WrongClocks(Fault):
 
 
 class CorrectedClocks(Fault):
-    """A third of them each; once right, each of them gets there."""
+    """Each kind of wrong clock affects a third of the devices; after the correction all devices must update."""
 
     broken = (
         "{rate} of the devices have clocks at 1970 or 400 days behind or ahead, and are set right 2 to 8 hours later"
@@ -69,7 +69,7 @@ class CorrectedClocks(Fault):
 
 
 class PowerCuts(Fault):
-    """At each durable write the power goes with this chance, before or after it."""
+    """Before or after each durable write, the power fails with a probability."""
 
     broken = "power fails just before or after {rate} of all durable writes"
     holds = ("all devices update", "the plan's pace")
@@ -78,7 +78,7 @@ class PowerCuts(Fault):
     did = "power cuts so far"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Let every disk cut the power."""
+        """Let every disk cause power cuts."""
         for device in fleet.devices:
             device.disk.cut = _cutting(device, self.rate / 2.0)
 

@@ -1,4 +1,4 @@
-"""New releases: a good one, and those that are wrong, slow, hungry, crash or hang."""
+"""New releases: a good one, and bad ones that are wrong, slow, memory-hungry, or crash or hang."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from edgewright.fleet.simulator.fault import GETS_THERE, SHORTEST, TAKEN_BACK, F
 from edgewright.fleet.simulator.fleet import SimulatedFleet
 
 _LATE = 0.2
-"""Share of the devices on which the bad model passes its trial, and is bad only `_TRIAL_AND_MORE` seconds later."""
+"""Share of the devices on which the bad model passes its trial and becomes bad after `_TRIAL_AND_MORE` seconds."""
 _TRIAL_AND_MORE, _MINUTES_15 = 900.0, 900.0
-_CALLED_BACK = ("halted", "exposed", "no start after the halt", "all back")
+CALLED_BACK = ("halted", "exposed", "no start after the halt", "all back")
+"""Rules for a bad release whose problem does not appear in reports."""
 
 
 class GoodRelease(Fault):
@@ -28,10 +29,10 @@ class BadRelease(Fault):
     """A new release that behaves badly.
 
     Args:
-        broken: what is broken, in words.
-        behaviour: of the release on a device; it may draw from the device's chance.
-        holds: names of rules that hold.
-        least: days that a simulation of it needs.
+        broken: description of the fault.
+        behaviour: returns the behaviour on a device; it may use the device's random numbers.
+        holds: names of rules that must hold.
+        minimum: shortest duration of a simulation in days.
     """
 
     bad = True
@@ -48,30 +49,36 @@ class BadRelease(Fault):
 
 
 class Offline(BadRelease):
-    """The release passes its trial and goes bad an hour later; a third of the devices is away for a day meanwhile."""
+    """The release becomes bad an hour after its activation, while a third of the devices is offline for a day."""
 
     rate = 1 / 3
     days = 2.0
     did = "devices that are away"
 
     def prepare(self, fleet: SimulatedFleet) -> None:
-        """Choose devices outside of the canary that are away at some time."""
+        """Choose devices and the day on which each is offline."""
+        self._planned: dict[int, tuple[float, float]] = {}
         for device in fleet.devices:
             if chosen(device, self.rate):
                 begin = fleet.events.now + device.chance.between(2.0, 12.0) * 3600.0
-                device.link.away.append((begin, begin + DAY))
+                self._away(device, begin)
 
     def activated(self, fleet: SimulatedFleet, device: Device) -> None:
-        """Take the same share of those that have the release off the network soon after."""
-        device.link.away.clear()
+        """Take the same share of updated devices offline shortly after the activation."""
+        planned = self._planned.pop(device.number, None)
+        if planned is not None:
+            device.link.away.remove(planned)
         count = len(fleet.observer.exposed)
         if int(count * self.rate) > int((count - 1) * self.rate):
-            begin = fleet.events.now + _MINUTES_15
-            device.link.away.append((begin, begin + DAY))
+            self._away(device, fleet.events.now + _MINUTES_15)
 
     def count(self, fleet: SimulatedFleet) -> int:
         """Count devices without a network now."""
         return sum(bool(device.link.away) and device.link.down for device in fleet.devices)
+
+    def _away(self, device: Device, begin: float) -> None:
+        self._planned[device.number] = begin, begin + DAY
+        device.link.away.append(self._planned[device.number])
 
 
 def _unsure(device: Device) -> Behaviour:
@@ -102,16 +109,8 @@ FAULTS: dict[str, Fault] = {
         "the new release crashes with a segmentation fault 15 to 90 seconds after each start",
         lambda device: Behaviour(crashes=device.chance.between(15.0, 90.0)),
     ),
-    "dead-silent": BadRelease(
-        "devices hang 5 to 60 seconds after the new release starts, until a watchdog pulls the plug 2 hours later",
-        lambda device: Behaviour(hangs=device.chance.between(5.0, 60.0)), _CALLED_BACK, 0.5,
-    ),
-    "dies-later": BadRelease(
-        "devices hang 40 to 60 minutes after the new release starts, until a watchdog pulls the plug 2 hours later",
-        lambda device: Behaviour(hangs=device.chance.between(2400.0, 3600.0)), _CALLED_BACK, 0.2,
-    ),
     "offline": Offline(
         "the new model goes bad an hour after it began; {rate} of the devices are away for a day",
-        lambda _: Behaviour(unsure=0.7, alarms=400.0, drifting=6, well=3600.0), _CALLED_BACK, 2.0,
+        lambda _: Behaviour(unsure=0.7, alarms=400.0, drifting=6, well=3600.0), CALLED_BACK, 2.0,
     ),
 }  # fmt: skip

@@ -1,1 +1,1 @@
-"""One framing a file; `FRAMING` is what it offers."""
+"""Framings of the adviser, one per file; `FRAMING` defines it."""

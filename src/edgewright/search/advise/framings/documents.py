@@ -1,4 +1,4 @@
-"""Documents: answers are sentences that stand in them; they are found, not made up."""
+"""Documents: answers are sentences found in the documents, not generated text."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import shlex
 
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Frame
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
-from edgewright.search.advise.inspection import Look
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.inspection import Inspection
 
 _ENDINGS = (".pdf", ".md", ".html", ".htm", ".txt")
-# Bytes of a question.
+# Bytes per question.
 _QUESTION = 60.0
-# Assumption: Python, NumPy and SQLite with a small index.
+# Assumption: memory in bytes of Python, NumPy and SQLite with a small index.
 _LEAST = 64e6
 
 
-def _fits(seen: Look, request: AdviceRequest) -> bool:
+def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if seen.place is None or request.target or request.kind or seen.header:
         return False
     known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
     return known > 0 and known >= 0.8 * sum(seen.endings.values())
 
 
-def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
-    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
+    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
     files = sorted(
         path for path in ([seen.place] if seen.place.is_file() else seen.place.rglob("*"))
         if path.suffix.lower() in _ENDINGS
@@ -34,7 +34,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     some = " ".join(shlex.quote(str(path)) for path in files[:3]) + (" ..." if len(files) > 3 else "")
     index = (f"edgewright language index {some} --out documents.index",
              'edgewright language ask "..." --index documents.index')  # fmt: skip
-    return Found(
+    return FramingResult(
         name=seen.place.stem,
         target="",
         frame=Frame(
@@ -69,7 +69,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
         measured=(("full text search", "not measured: this needs questions with known answers"),),
         curve_note="not measured: nothing is trained",
         commands=index,
-        notes=("finding the answer needs no language model to phrase it: `language ask` cites the sentence itself",),
+        notes=("no language model is needed: `language ask` quotes the sentence that answers the question",),
     )
 
 

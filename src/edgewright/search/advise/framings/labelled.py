@@ -1,4 +1,4 @@
-"""Readings with a target: classification or regression, measured rung by rung."""
+"""Readings with a target: classification or regression, measured with the ladder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord, rung_of
 from edgewright.schema.profile import Profile
 from edgewright.search.advise.commands import Setup, commands
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
 from edgewright.search.advise.existing import is_read, known_set, pipeline_of, set_of
 from edgewright.search.advise.figures import Figures, usual_radio
-from edgewright.search.advise.inspection import Look
-from edgewright.search.advise.rungs import Chosen, budget_of, choose_rung, flips
+from edgewright.search.advise.inspection import Inspection
+from edgewright.search.advise.rungs import RungChoice, budget_of, choose_rung, flips
 from edgewright.search.curves.measure import CurveRequest, measure
-from edgewright.search.curves.of_samples import OfSamples
-from edgewright.search.ladder.leakage import telling
+from edgewright.search.curves.rung_learner import RungLearner
+from edgewright.search.ladder.leakage import leaking_columns
 from edgewright.search.ladder.measurement import Ladder, price
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.ladder.verdict import figure
@@ -61,8 +61,8 @@ def _share(problem: Problem) -> str:
         known += int(labelled(np.asarray(recording.target)).sum()) if recording.target is not None else 0
     share = known / rows if rows else 0.0
     text = f"{100 * share:.3g} % of {rows:,} rows are labelled"
-    if problem.held:
-        text += f", not counting {', '.join(problem.held)}, held out for the test report of a run"
+    if problem.held_out:
+        text += f", not counting {', '.join(problem.held_out)}, held out for the test report of a run"
     if share < 0.2:
         text += "; `edgewright label suggest` proposes labels for the rest"
     return text
@@ -74,51 +74,53 @@ def _kept(problem: Problem, by: str) -> str:
         return "--by row treats every row as independent"
     if problem.by == "row":
         return "consecutive rows are independent (measured), so folds split single rows"
-    what = {
+    unit = {
         "group": "people or machines", "session": "sessions", "day": "days", "block": "blocks of time"
     }.get(problem.by, f"{problem.by}s")  # fmt: skip
-    return f"{units:,} {what} stay whole in every fold: a model is tested on ones it has not seen"
+    return f"{units:,} {unit} stay whole in every fold: a model is tested on ones it has not seen"
 
 
 FOLDS = 3
-# Cells (samples times columns) up to which a curve takes some seconds, by rank of the rung: rules are looked for among
-# many products, networks and forests are trained long.
+# Maximum number of cells (samples times columns) for which a curve takes some seconds, by upper rank of the rung: rules
+# are searched among many products, and forests and networks train long.
 _MOST = ((30, 300_000), (45, 60_000), (65, 300_000), (200, 20_000))
 
 
-def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead: Ahead) -> tuple[Curves | None, str]:
-    """Return the curve of a rung, and what it says or why there is none.
+def curve_of(
+    ladder: Ladder, rung: str, wanted: bool | None, progress: Progress, ahead: Ahead
+) -> tuple[Curves | None, str]:
+    """Return the learning curve of a rung and its verdict, or None and the reason.
 
     Args:
-        ladder: that was climbed.
-        rung: name of the chosen one.
-        wanted: whether it is measured in any case, or in none; None decides by the work it is.
-        doing: shows progress.
-        ahead: gets the estimate of long work before it begins.
+        ladder: climbed ladder.
+        rung: name of the chosen rung.
+        wanted: whether to measure the curve; None measures it only where it is fast.
+        progress: shows progress.
+        ahead: receives the duration estimate of long work before it begins.
     """
     later = "measure it with edgewright curve"
     if wanted is False:
         return None, f"not measured (--no-curve): {later}"
     if rung == "majority":
-        return None, "not measured: more data does not change a majority"
+        return None, "not measured: more data does not change the majority class"
     chosen = ladder.rungs[rung]
     cells = ladder.parts(chosen.columns)[-1].X.size
     maximum = next(limit for rank, limit in _MOST if chosen.rank < rank)
     if wanted is None and cells > maximum:
-        return None, f"not measured: {cells:,} cells take long with a {chosen.title} (--curve measures anyway)"
-    learner = OfSamples(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
+        return None, f"not measured: the rung {chosen.title} takes long on {cells:,} cells; --curve measures it anyway"
+    learner = RungLearner(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
     try:
-        found = measure(learner, CurveRequest(parameters=False), doing, ahead)
+        found = measure(learner, CurveRequest(parameters=False), progress, ahead)
     except InputError as error:
         return None, f"not measured: {error}"
-    return found, f"{found.verdict} (error: {found.error}, with a {found.model}; 80 % interval)"
+    return found, f"{found.verdict} (error: {found.error}; rung: {found.model}; 80 % interval)"
 
 
 _TASKS = ("classification", "regression")
 _LABELLED_FOLDERS = ("folder", "edge_impulse")
 
 
-def _fits(seen: Look, request: AdviceRequest) -> bool:
+def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if seen.place is None or request.target or seen.place.suffix == ".toml":
         return request.task in ("auto", *_TASKS)
     if not seen.place.is_dir():
@@ -129,8 +131,8 @@ def _fits(seen: Look, request: AdviceRequest) -> bool:
         return False
 
 
-def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
-    with doing("Reading data", None):
+def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
+    with progress("Reading data", None):
         setup = _setup(seen, request)
     profile = load_profile(request.device)
     problem = setup.problem
@@ -138,18 +140,18 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     setup = replace(setup, config=msgspec.structs.replace(setup.config, device=device))
     radio = request.radio or usual_radio(profile, takes_programs(profile))
     budget = budget_of(request.needs, profile, Figures(radio, request.prices)["radio_round_trip"])
-    ladder = Ladder(problem, setup.config, doing, ahead, metric=request.metric)
-    # Rungs that surely exceed what is asked for are not climbed, as those beyond the device are not.
+    ladder = Ladder(problem, setup.config, progress, ahead, metric=request.metric)
+    # Rungs that certainly exceed the memory needs are not climbed, like rungs that exceed the device.
     ladder.profile = _within(profile, budget.flash, budget.ram)
     record = ladder.climb()
     if record.interrupted:
         raise KeyboardInterrupt
     chosen = choose_rung(record, budget, request.needs)
-    curve, curve_note = curve_of(ladder, chosen.rung.name, request.curve, doing, ahead)
+    curve, curve_note = curve_of(ladder, chosen.rung.name, request.curve, progress, ahead)
     window = problem.window
     changes, how = _changes(problem)
     sentences = (f"ignored text columns: {', '.join(seen.sentences)}",) if seen.sentences else ()
-    return Found(
+    return FramingResult(
         name=problem.name,
         target=problem.dataset.target_name,
         frame=Frame(
@@ -180,7 +182,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
 
 
 def _within(profile: Profile, flash: int | None, ram: int | None) -> Profile:
-    """Return the profile with no more memory than is asked for."""
+    """Return the profile with its memory reduced to the limits."""
     limits = {"flash": flash, "ram": ram}
     made = {
         key: msgspec.structs.replace(getattr(profile, key), value=float(limit))
@@ -190,8 +192,8 @@ def _within(profile: Profile, flash: int | None, ram: int | None) -> Profile:
     return msgspec.structs.replace(profile, **made)
 
 
-def _setup(seen: Look, request: AdviceRequest) -> Setup:
-    """Return the problem, its columns and windows as they are judged to be right, and why."""
+def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
+    """Return the inputs of the ladder with automatically chosen columns and windows, and the reasons."""
     known = "" if request.kind else set_of(seen.place)
     known = known if is_read(known) else ""
     why: list[str] = []
@@ -223,38 +225,38 @@ def _setup(seen: Look, request: AdviceRequest) -> Setup:
 def _problem(
     request: AdviceRequest, named: dict[str, object], window: WindowConfig | None, left: list[tuple[str, str]]
 ) -> tuple[Problem, PipelineConfig]:
-    """Return the problem without columns that know the target already, unless these are kept."""
+    """Return the problem without columns that may leak the target, except those in `request.keep`."""
     task = request.task if request.task in _TASKS else "auto"
     made = None
-    for _ in range(3):  # what is left may let a further column stand out
+    for _ in range(3):  # removing columns can reveal further ones
         made = problem_and_config(
-            request.data, named, window=window, held=request.held, task=task, profile=request.device, by=request.by,
-            seed=request.seed,
+            request.data, named, window=window, held_out=request.held_out, task=task, profile=request.device,
+            by=request.by, seed=request.seed,
         )  # fmt: skip
-        knowing = _knowing(made[0], request.keep)
+        leaking = _leaking_columns(made[0], request.keep)
         ignored = named["ignore"]
-        assert isinstance(ignored, list)  # noqa: S101 - `_setup` made it
+        assert isinstance(ignored, list)  # noqa: S101 - `_setup` sets a list
         if (
-            not knowing
+            not leaking
             or "ignore" not in find_kind(str(made[1].data["kind"]), "[data]").config.__struct_fields__
-            or len(knowing) >= len(made[0].samples.columns)
+            or len(leaking) >= len(made[0].samples.columns)
         ):
             break
-        left += knowing.items()
-        named["ignore"] = [*ignored, *knowing]
-    assert made is not None  # noqa: S101 - the loop ran
+        left += leaking.items()
+        named["ignore"] = [*ignored, *leaking]
+    assert made is not None  # noqa: S101 - the loop runs at least once
     left += [(name, "it is constant or empty") for name in made[2]]
     return made[0], made[1]
 
 
-def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
-    """Return columns that may know the target already, with the sentence that says why.
+def _leaking_columns(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
+    """Return the columns that may leak the target, each with the reason.
 
-    A reading of which each class has a range of its own is what a threshold is for: it stays, and is only noted.
+    A column in which each class has its own range is kept and only noted, because a threshold can use it.
     """
     found = {}
     names = sorted((column.name for column in problem.samples.columns), key=len, reverse=True)
-    for sentence in telling(problem):
+    for sentence in leaking_columns(problem):
         name = next((name for name in names if sentence.startswith(f"{name} ")), "")
         if name and name not in kept and OWN_RANGE not in sentence:
             text = sentence.split(": is it known")[0].removeprefix(f"{name} ")
@@ -262,17 +264,17 @@ def _knowing(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _named(seen: Look, request: AdviceRequest, known: str) -> dict[str, object]:
+def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, object]:
     named: dict[str, object] = {key: getattr(request, key) for key in ("target", "group", "session", "time", "kind")}
     if known:
-        # A set with a layout of its own names its columns itself; that the target is its own is seen once it is read.
+        # A public set with its own layout defines its columns; `_setup` checks the target after reading.
         own = find_kind(known, "[data]").config.__struct_fields__
         named = {key: value for key, value in named.items() if key in own} | {"kind": known}
     return {key: value for key, value in named.items() if value}
 
 
 def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str]) -> None:
-    """Take the column that holds the times of rows, where none is named, and says so."""
+    """Set the detected time column where the user named none, and add the reason to `why`."""
     table = {
         **({} if "kind" in named else guess(request.data)),
         "path": request.data,
@@ -284,15 +286,15 @@ def _find_time(named: dict[str, object], request: AdviceRequest, why: list[str])
         why.append(f"the column {time} holds the times of rows, so folds keep whole days or blocks of time")
 
 
-def _no_measurement(seen: Look, request: AdviceRequest, time: str) -> list[tuple[str, str]]:
-    """Return columns of text, and counters of rows, that have no part."""
+def _no_measurement(seen: Inspection, request: AdviceRequest, time: str) -> list[tuple[str, str]]:
+    """Return text columns and row counters to exclude, with the reason."""
     parts = {request.target, request.group, request.session, time, *request.ignore, *request.keep, ""}
     found = [(name, "it holds text, not measurements") for name in seen.words if name not in parts]
     return found + [(name, "it counts rows") for name in seen.counters if name not in parts]
 
 
-def _window(seen: Look, request: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
-    """Return the window that was named, or one by the rate of the data."""
+def _window(seen: Inspection, request: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
+    """Return the window set by the user, or a default for the rate of the data."""
     if request.window:
         return WindowConfig(samples=request.window, step=request.step or None, target=request.window_target)
     table = named if "kind" in named else {**guess(request.data), **named}
@@ -303,21 +305,21 @@ def _window(seen: Look, request: AdviceRequest, named: dict[str, object], why: l
     window, text = window_for(dataset)
     why.append(text)
     if window is not None and window.pad:
-        return None  # sound, which the ladder frames by itself
+        return None  # the ladder sets the window for sound
     return window and msgspec.structs.replace(window, target=request.window_target)
 
 
-# From this rate on a reading is a part of a movement or a sound, and says little by itself.
+# From this rate (Hz) on, single readings carry little information, and windows are needed.
 FASTEST_ROWS = 5.0
-# Seconds of a window: some steps of a person, some turns of a machine.
+# Default window length in seconds: several steps of a person, or turns of a machine.
 SECONDS = 2.5
 _SHORTEST = 8
 
 
 def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
-    """Return the window that is taken where none is named, and why; None for rows.
+    """Return the default window and the reason; None for single rows.
 
-    A power of two of samples, about 2.5 s, and no more than half of what a label usually lasts.
+    The length is a power of two, about 2.5 s or half the median length of a label, whichever is shorter.
     """
     rate = dataset.rate
     sound, why = sound_window(dataset)
@@ -333,13 +335,13 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     samples = 2 ** round(math.log2(max(_SHORTEST, wanted)))
     if lasts and samples > lasts:
         samples //= 2
-    why = f"{rate:g} rows a second need windows: {samples} rows, {samples / rate:.3g} s"
+    why = f"{rate:g} rows per second need windows: {samples} rows, {samples / rate:.3g} s"
     text = f" (median length of a label: {lasts / rate:.3g} s)" if lasts else ""
     return WindowConfig(samples=samples), why + text
 
 
 def _changes(problem: Problem) -> tuple[float, str]:
-    """Return share of the samples whose label is another than that of the one before, in the same session."""
+    """Return the fraction of samples whose label differs from the previous one in the session, and an explanation."""
     samples = problem.samples
     if problem.task != "classification" or samples.rate is None:
         return 1.0, "every answer is sent, because it is unknown how often answers change"
@@ -354,8 +356,8 @@ def _changes(problem: Problem) -> tuple[float, str]:
     return share, f"only changed answers are sent: {100 * share:.2g} % of the labels differ from the one before"
 
 
-def _priced(ladder: Ladder, chosen: Chosen, config: PipelineConfig) -> Callable[[Profile], Footprint | None]:
-    """Return the footprint of the rung on any profile, fitted once on all samples."""
+def _priced(ladder: Ladder, chosen: RungChoice, config: PipelineConfig) -> Callable[[Profile], Footprint | None]:
+    """Return a function that estimates the footprint of the chosen rung, fitted on all samples, on a profile."""
     rung = ladder.rungs[chosen.rung.name]
     made = rung.tail(ladder.configs[rung.columns])
     fitted = rung.fit(ladder.parts(rung.columns)[-1], made)
@@ -363,7 +365,7 @@ def _priced(ladder: Ladder, chosen: Chosen, config: PipelineConfig) -> Callable[
 
 
 def _simple(record: LadderRecord, problem: Problem) -> tuple[Existing, ...]:
-    """Rules without training of a model, as measured; and the detectors where one class is rare."""
+    """Return the measured simple rungs as existing solutions, and detectors where one class is rare."""
     lines = []
     for name in ("majority", "threshold", "rules", "state_machine"):
         rung = rung_of(record, name)
@@ -373,12 +375,12 @@ def _simple(record: LadderRecord, problem: Problem) -> tuple[Existing, ...]:
     if problem.task == "classification" and len(problem.classes) == 2:
         share = float(min(np.unique(problem.y, return_counts=True)[1]) / len(problem.y))
         if share < 0.1:
-            what = f"one class is rare ({100 * share:.1f} %): a detector learns normal rows and needs no examples of it"
+            what = f"one class is rare ({100 * share:.1f} %): a detector learns normal rows without examples of it"
             lines.append(Existing(name="shipped detectors", what=what, command="edgewright detect fit --help"))
     return tuple(lines)
 
 
-def _costs(record: LadderRecord, chosen: Chosen) -> tuple[tuple[str, str], ...]:
+def _costs(record: LadderRecord, chosen: RungChoice) -> tuple[tuple[str, str], ...]:
     spent = chosen.rung.cpu_seconds / (record.folds + 1)
     return (
         ("labels", f"{record.samples:,} samples in {record.units:,} {record.kept}s (already available)"),

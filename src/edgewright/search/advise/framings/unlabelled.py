@@ -1,4 +1,4 @@
-"""Readings without a class: what is odd (with labels or without), what comes next, or which kinds there are."""
+"""Readings without classes: anomaly detection (with or without labels), forecasting, or clustering."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Flip, Frame
 from edgewright.schema.detector import Choice
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
-from edgewright.search.advise.inspection import Look
-from edgewright.search.advise.numbers_alone import FEWEST, MOST, Rows, kinds_of, read_rows, season_of
-from edgewright.search.advise.small_code import Price, detector_price, forecaster_price, unknown
+from edgewright.search.advise.c_footprints import Price, detector_price, forecaster_price, unknown
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.inspection import Inspection
+from edgewright.search.advise.numeric_rows import FEWEST, MOST, Rows, find_clusters, read_rows, season_of
 from edgewright.workflows.detection.fit import configured, learn
 from edgewright.workflows.detection.rows import Watched, read_watched, with_limit
 from edgewright.workflows.detection.selection import choose
@@ -32,21 +32,21 @@ _HORIZON = 12
 ROBUST = "robust"
 
 
-def _fits(seen: Look, request: AdviceRequest) -> bool:
-    if request.target:  # a column of labels that say what is odd, or the one that is to be forecast
+def _fits(seen: Inspection, request: AdviceRequest) -> bool:
+    if request.target:  # column of anomaly labels, or the column to forecast
         return seen.place is not None and request.task in ("anomaly", "forecasting")
     return seen.place is not None and request.task not in ("classification", "regression")
 
 
-def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
-    with doing("Reading data", None):
+def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
+    with progress("Reading data", None):
         rows = read_rows(seen, request)
     found = len(rows.values)
     if found < FEWEST:
         raise InputError(f"at least {FEWEST} rows", str(found), request.data, "Record more")
     season = season_of(rows)
-    with doing("Kinds of rows", None):
-        kinds, apart = kinds_of(rows.values, request.seed)
+    with progress("Clustering rows", None):
+        kinds, apart = find_clusters(rows.values, request.seed)
     task, why = _task(rows, request, season, kinds, apart)
     could = ", ".join(seen.few_valued())
     notes = (
@@ -54,39 +54,39 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
         if could and not request.target
         else ()
     )
-    first = _Seen(rows, request, task, why, season, kinds, apart, doing, ahead, notes)
+    first = _Analysis(rows, request, task, why, season, kinds, apart, progress, ahead, notes)
     return {"anomaly": _anomaly, "forecasting": _forecasting, "clustering": _clustering}[task](first)
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """Rows, what was asked about them, what they show at first sight, and how the work on them is reported."""
+class _Analysis:
+    """Rows with the request, the results of the first analysis, and the progress callbacks."""
 
     rows: Rows
-    asked: AdviceRequest
+    request: AdviceRequest
     task: str
     why: tuple[str, ...]
     season: int
     kinds: int
     apart: float
-    doing: Doing
+    progress: Progress
     ahead: Ahead
     notes: tuple[str, ...]
 
-    def found(self, commands: Sequence[str], **more: Any) -> Found:  # noqa: ANN401 - the other fields of `Found`
-        """Return the framing of the rows with the commands to go on with."""
+    def found(self, commands: Sequence[str], **more: Any) -> FramingResult:  # noqa: ANN401 - fields of `FramingResult`
+        """Return the result of the framing with the next commands."""
         rows, printed = self.rows, tuple(commands)
         frame = Frame(
             task=self.task, why=self.why, capabilities=capabilities(), commands=printed, left_out=rows.left_out
         )
-        return Found(
+        return FramingResult(
             name=rows.dataset.name, frame=frame, columns=rows.names, rate=rows.dataset.rate, commands=printed,
             notes=self.notes, **more,
         )  # fmt: skip
 
 
 def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
-    """Return the framing, and why."""
+    """Return the task and the reasons."""
     rate = rows.dataset.rate
     lines = [
         "no target is set, so there are no correct answers to learn" if not request.target else
@@ -111,13 +111,13 @@ def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, apart: fl
     )
 
 
-def _anomaly(seen: _Seen) -> Found:
-    rows, request = seen.rows, seen.asked
+def _anomaly(seen: _Analysis) -> FramingResult:
+    rows, request = seen.rows, seen.request
     choice: Choice | None = None
     reason = ""
     ignored = tuple(name for name, _ in rows.left_out)
     price: Price = unknown
-    with seen.doing("Detectors on labelled rows" if request.target else "Detectors on injected anomalies", None):
+    with seen.progress("Detectors on labelled rows" if request.target else "Detectors on injected anomalies", None):
         try:
             watched = with_limit(read_watched(request.data, kind=request.kind, target=request.target, time=rows.time,
                                               ignore=(*request.ignore, *ignored)), MOST)  # fmt: skip
@@ -128,7 +128,7 @@ def _anomaly(seen: _Seen) -> Found:
             reason = str(error)
     fit = f"edgewright detect fit {_common(rows, request)} --out normal.detector"
     if choice is None:
-        fit += f" --detector {ROBUST}"  # a comparison needs more rows than there are
+        fit += f" --detector {ROBUST}"  # there are too few rows to compare detectors
     kind = request.kind or guess(request.data)["kind"]
     rows_file = request.data if kind == "csv" and Path(request.data).is_file() else "new.csv"
     commands = [fit, f"edgewright detect run normal.detector --csv {shlex.quote(rows_file)}",
@@ -167,14 +167,14 @@ def _anomaly(seen: _Seen) -> Found:
 
 
 def _detector(name: str, watched: Watched) -> Price:
-    """Return the footprint of a detector that was fitted on these rows."""
+    """Fit a detector on these rows and return its footprint function."""
     return detector_price(
         name, learn(name, configured(name, {}), watched.stretches), tuple(c.name for c in watched.columns)
     )
 
 
 def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], ...], str, str]:
-    """Return what detectors reached, which is taken, and why."""
+    """Return the results of the detectors, the chosen one, and the reason."""
     if choice is None:
         return (("detectors", f"not compared: {reason}"),), ROBUST, "the simplest detector: median and spread"
     reported = tuple(
@@ -186,7 +186,7 @@ def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], 
 
 
 def _limits(rows: Rows) -> tuple[Existing, ...]:
-    """Return the solution without any learning: a limit a column."""
+    """Return the solution without learning: fixed limits for each column."""
     low, high = np.nanquantile(rows.values.astype(np.float64), [0.001, 0.999], axis=0)
     some = "; ".join(f"{n} outside {a:.4g} to {b:.4g}" for n, a, b in
                      list(zip(rows.names, low, high, strict=True))[:4])  # fmt: skip
@@ -194,13 +194,13 @@ def _limits(rows: Rows) -> tuple[Existing, ...]:
         Existing(
             name="one limit per column",
             what=f"{some}: fixed rules on the device, no training",
-            measured="2 of 1,000 rows are outside in each column, by construction",
+            measured="2 of 1,000 rows are outside in each column (limits are the 0.1 % and 99.9 % quantiles)",
         ),
     )
 
 
-def _forecasting(seen: _Seen) -> Found:
-    rows, request = seen.rows, seen.asked
+def _forecasting(seen: _Analysis) -> FramingResult:
+    rows, request = seen.rows, seen.request
     horizon = seen.season or _HORIZON
     series = _series(rows, request)
     if series is None:
@@ -210,8 +210,8 @@ def _forecasting(seen: _Seen) -> Found:
     else:
         values = filled(series, 1)[0].values[-MOST:]
     horizon = max(1, min(horizon, len(values) // 6))
-    with seen.doing("Forecasters, backtested", None):
-        # As the command does that is printed below: with the seasons that it would take by itself.
+    with seen.progress("Forecasters, backtested", None):
+        # Use the seasons that the `forecast` command printed below would choose.
         step = series.step if series is not None else 1 / rows.dataset.rate if rows.dataset.rate else 0.0
         made = fit_forecaster(values, Forecasting(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
     spec = made.spec
@@ -236,12 +236,12 @@ def _forecasting(seen: _Seen) -> Found:
     )
 
 
-def _clustering(seen: _Seen) -> Found:
-    rows, request = seen.rows, seen.asked
+def _clustering(seen: _Analysis) -> FramingResult:
+    rows, request = seen.rows, seen.request
     kinds, apart = seen.kinds, seen.apart
     fit = f"edgewright detect fit {_common(rows, request)} --detector k_means --out kinds.detector"
     commands = (fit, "edgewright label --help", f"edgewright advise {shlex.quote(request.data)} --target LABEL")
-    count = f"{kinds} kinds" if kinds else "no separate clusters"
+    count = f"{kinds} clusters" if kinds else "no separate clusters"
     return seen.found(
         commands,
         target="",
@@ -256,7 +256,7 @@ def _clustering(seen: _Seen) -> Found:
 
 
 def _common(rows: Rows, request: AdviceRequest) -> str:
-    """Return the data and its columns, as `detect fit` takes them."""
+    """Return the data and column options for `detect fit`."""
     parts = [shlex.quote(request.data)]
     parts += [f"--time {shlex.quote(rows.time)}"] if rows.time else []
     parts += [f"--kind {request.kind}"] if request.kind else []
@@ -266,7 +266,7 @@ def _common(rows: Rows, request: AdviceRequest) -> str:
 
 
 def _series(rows: Rows, request: AdviceRequest) -> Series | None:
-    """Return the column that matters as `forecast` reads it; None where it reads no such data."""
+    """Read the main column like the `forecast` command; return None where that command cannot read the data."""
     try:
         return read_series(request.data, column=rows.name, time=rows.time, resample=None)
     except InputError:

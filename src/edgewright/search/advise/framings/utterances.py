@@ -1,4 +1,4 @@
-"""Sentences with intents: most frequent, nearest by words, and the int8 student, measured on a fifth held out."""
+"""Sentences with intents: most frequent label, word counts and the int8 student on a held-out fifth of the data."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
-from edgewright.search.advise.inspection import Look
-from edgewright.search.curves.of_text import OfText
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.inspection import Inspection
+from edgewright.search.curves.intent_learner import IntentLearner
 
 _FILES = {".toml", ".json"}
 _SIZE = 64_000
-# Published for all-MiniLM-L6-v2: 22.7 million parameters, a byte each; recalled, not looked up.
+# Published for all-MiniLM-L6-v2: 22.7 million parameters, one byte each; from memory, not verified.
 _ENCODER = 22.7e6
-# Assumption: Python, NumPy and SQLite with a small index.
+# Assumption: memory in bytes of Python, NumPy and SQLite with a small index.
 _ASKING = 64e6
 _FEWEST = 30
 
 
 @dataclass(frozen=True)
-class _Read:
-    """Utterances, the columns or file they are from, and the file that `language train` reads."""
+class _LabelledText:
+    """Utterances, their source in words, the file for `language train`, and commands to run before it."""
 
     utterances: tuple[Utterance, ...]
-    said: str
+    source: str
     ready: str
     first: tuple[str, ...] = ()
 
 
-def _fits(seen: Look, request: AdviceRequest) -> bool:
+def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if seen.place is None or request.kind:
         return False
     if seen.header:
@@ -55,7 +55,7 @@ def _fits(seen: Look, request: AdviceRequest) -> bool:
         return False
 
 
-def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
     found = _read(seen, request)
     if found is None:
         return _unlabelled(seen)
@@ -65,8 +65,8 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
         raise InputError("at least two different intents", str(len(counts)), request.data, "Label at least two intents")
     if len(inside) < _FEWEST:
         raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), request.data, "Add utterances")
-    with doing("Intents", 3) as advance:
-        learner = OfText(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=request.seed)
+    with progress("Intents", 3) as advance:
+        learner = IntentLearner(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=request.seed)
         maximum = max(counts.values()) / len(inside)
         advance(1)
         words = _bayes(inside, request.seed)
@@ -79,14 +79,14 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     train = (*found.first, f"edgewright language train {found.ready} --out text.language --size 64kB",
              'edgewright language parse "..." --model text.language',
              "edgewright language export text.language --to c99 --out firmware")  # fmt: skip
-    choice = "a student of intents of at most 64 kB"
-    text = "word counts (naive Bayes) are as accurate within chance, but only the student has C99 and test vectors"
-    return Found(
+    choice = "an intent student of at most 64 kB"
+    text = "word counts (naive Bayes) are not significantly worse, but only the student exports C99 with test vectors"
+    return FramingResult(
         name=seen.place.stem if seen.place else "text",
         target=request.target,
         frame=Frame(
             task="intent",
-            why=(f"{found.said}: {len(inside):,} sentences with {len(counts)} labels, so each label is an intent",
+            why=(f"{found.source}: {len(inside):,} sentences with {len(counts)} labels, so each label is an intent",
                  f"labels have {min(counts.values())} to {max(counts.values())} sentences"),
             capabilities=capabilities(),
             commands=train,
@@ -112,12 +112,12 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     )  # fmt: skip
 
 
-def _read(seen: Look, request: AdviceRequest) -> _Read | None:
-    """Return the utterances; None where a table has sentences and no labels."""
-    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+def _read(seen: Inspection, request: AdviceRequest) -> _LabelledText | None:
+    """Read the utterances; return None where a table has sentences but no labels."""
+    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
     location = shlex.quote(str(seen.place))
     if not seen.header:
-        return _Read(read(seen.place).utterances, f"{seen.place.name} holds utterances", location)
+        return _LabelledText(read(seen.place).utterances, f"{seen.place.name} holds utterances", location)
     names = {name.lower(): name for name in seen.header}
     target = request.target or names.get("intent", "")
     if not target:
@@ -130,15 +130,15 @@ def _read(seen: Look, request: AdviceRequest) -> _Read | None:
     pairs = zip(seen.column(column), seen.column(target), strict=True)
     made = tuple(Utterance(text=text, intent=label) for text, label in pairs if text and label)
     if {"text", "intent"} <= set(names):
-        return _Read(made, f"columns {column!r} and {target!r}", location)
+        return _LabelledText(made, f"columns {column!r} and {target!r}", location)
     message = (
         f"name the columns {shlex.quote(column)} and {shlex.quote(target)} 'text' and 'intent', as text-intent.csv"
     )
-    return _Read(made, f"columns {column!r} and {target!r}", "text-intent.csv", (f"# {message}",))
+    return _LabelledText(made, f"columns {column!r} and {target!r}", "text-intent.csv", (f"# {message}",))
 
 
 def _bayes(utterances: list[Utterance], seed: int) -> float:
-    """Accuracy of word counts with naive Bayes, a fifth of the sentences held out."""
+    """Return the accuracy of naive Bayes on word counts, on a held-out fifth of the sentences."""
     rng = np.random.default_rng(seed)
     texts = HashingVectorizer(n_features=2**12, alternate_sign=False).transform([one.text for one in utterances])
     labels = np.array([one.intent for one in utterances])
@@ -147,15 +147,15 @@ def _bayes(utterances: list[Utterance], seed: int) -> float:
     return float(model.score(texts[held], labels[held]))
 
 
-def _unlabelled(seen: Look) -> Found:
-    """Return sentences that nobody labelled; questions with their answers are for documents."""
-    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+def _unlabelled(seen: Inspection) -> FramingResult:
+    """Return the advice for unlabelled sentences; a table of questions and answers leads to retrieval."""
+    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
     if {"question", "answer"} <= {name.strip().lower() for name in seen.header}:
         return _questions(seen)
     location = shlex.quote(str(seen.place))
     commands = ('edgewright language zero-shot "..." --labels labels.toml --encoder DIR', "edgewright label --help",
                 f"edgewright advise {location} --target COLUMN")  # fmt: skip
-    return Found(
+    return FramingResult(
         name=seen.place.stem,
         target="",
         frame=Frame(
@@ -169,7 +169,7 @@ def _unlabelled(seen: Look) -> Found:
         usual_rows=50.0,
         least_bytes=_ENCODER,
         least_why="an encoder of sentences",
-        measured=(("anything", "not measured: nothing is labelled"),),
+        measured=(("all options", "not measured: nothing is labelled"),),
         choice="labels from descriptions, then a student",
         choice_why="measuring needs labels; start with a few dozen sentences per label",
         curve_note="not measured: there are no labels",
@@ -177,12 +177,12 @@ def _unlabelled(seen: Look) -> Found:
     )
 
 
-def _questions(seen: Look) -> Found:
-    """Return questions with their answers: they judge what is found in documents."""
-    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+def _questions(seen: Inspection) -> FramingResult:
+    """Return the advice for questions with answers, which can test a search in documents."""
+    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
     commands = ("edgewright language index manual.pdf --out manual.index",
                 'edgewright language ask "..." --index manual.index')  # fmt: skip
-    return Found(
+    return FramingResult(
         name=seen.place.stem,
         target="",
         frame=Frame(

@@ -1,1 +1,1 @@
-"""One rung a file; the file name is its name, `RUNG` what it offers."""
+"""Rungs of the ladder, one per file: the file name is the name of the rung, and `RUNG` defines it."""

@@ -1,7 +1,7 @@
-"""Thirty rounds of boosted trees."""
+"""Boosted trees, thirty rounds."""
 
 from __future__ import annotations
 
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 
 RUNG = pipeline_rung(75, "boosting", "boosting")

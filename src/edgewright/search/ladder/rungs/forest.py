@@ -1,7 +1,7 @@
-"""Fifty trees of ten levels."""
+"""Random forest of fifty trees with at most ten levels."""
 
 from __future__ import annotations
 
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 
 RUNG = pipeline_rung(70, "forest", "forest")

@@ -1,9 +1,9 @@
-"""A network of 128 and 64 units."""
+"""Network with dense layers of 128 and 64 units."""
 
 from __future__ import annotations
 
 from edgewright.search.ladder.contract import FEATURES
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 from edgewright.search.ladder.rungs.small_network import TRAINING
 
 LAYERS = ({"kind": "dense", "units": 128}, {"kind": "dense", "units": 64})

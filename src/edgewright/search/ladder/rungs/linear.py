@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 
 RUNG = pipeline_rung(50, "linear", "linear", scaled=True, int8=True)

@@ -1,7 +1,7 @@
-"""Stored samples, the nearest weighing most."""
+"""Nearest neighbours among stored samples, weighted by distance."""
 
 from __future__ import annotations
 
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 
 RUNG = pipeline_rung(80, "neighbours", "neighbours", scaled=True)

@@ -1,12 +1,12 @@
-"""A network of 32 and 16 units."""
+"""Network with dense layers of 32 and 16 units."""
 
 from __future__ import annotations
 
 from edgewright.schema.config import TrainingConfig
 from edgewright.search.ladder.contract import FEATURES
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 
-# A rate that rises and falls, and what keeps a network from learning few people or days by heart (docs/adr/0041).
+# One-cycle learning rate, and regularisation against overfitting to few people or days (docs/adr/0041).
 TRAINING = TrainingConfig(
     epochs=20, batch=64, optimiser="adamw", learning_rate=0.004, schedule="one_cycle", weight_decay=0.03,
     label_smoothing=0.05, dropout=0.1,

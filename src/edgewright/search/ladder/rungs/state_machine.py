@@ -1,4 +1,4 @@
-"""A threshold with hysteresis and duration: on when high for long enough, off when low for long enough."""
+"""State machine: a threshold with hysteresis that switches when the column is high or low for long enough."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.state_table import Action, StateTable, Step
 from edgewright.search.ladder.contract import Fitted, Part, Rung
-from edgewright.search.ladder.pipeline_ends import PipelineEnd, fit_end
+from edgewright.search.ladder.model_rungs import PipelineEnd, fit_end
 from edgewright.search.ladder.rungs.threshold import RUNG as THRESHOLD
 from edgewright.search.problem import Indices, Problem
 
-# Quantiles of the column between which the two thresholds are tried, and samples a change has to last.
+# Quantiles of the column that are tried as thresholds, and numbers of samples that a change has to last.
 _LEVELS = np.linspace(0.02, 0.98, 49)
 _DURATIONS = (1, 2, 3, 5, 8, 15)
 _TWO = 2
@@ -26,14 +26,14 @@ _TWO = 2
 
 @dataclass(frozen=True)
 class Machine:
-    """A fitted machine on the column of a fitted threshold.
+    """A fitted state machine on the column of a fitted threshold.
 
     Attributes:
-        base: the threshold; its answers stand for on and off.
-        column: name and values of the column for all samples.
-        up: whether on means high.
-        on, off: thresholds (of the column times -1 where on means low), off at most on.
-        duration: samples that a change has to last.
+        base: fitted threshold; its answers are the outputs of the states on and off.
+        column: name of the column, and its values for all samples.
+        up: whether high values switch on.
+        on, off: thresholds, with off <= on; the column is negated where low values switch on.
+        duration: number of samples that a change has to last.
     """
 
     base: PipelineEnd
@@ -44,7 +44,7 @@ class Machine:
     duration: int
 
     def answers(self, rows: Indices) -> Floats:
-        """Return answers of the states; the machine starts anew where samples do not follow each other."""
+        """Return the answers of the states; the machine restarts where samples are not consecutive."""
         samples = self.base.part.samples
         order, first = in_time(rows, samples.sessions, samples.starts)
         value = self.column[1][rows[order]] * (1.0 if self.up else -1.0)
@@ -55,7 +55,7 @@ class Machine:
         return made
 
     def says(self) -> str:
-        """Both thresholds and the duration."""
+        """Return both thresholds and the duration as text."""
         classes = self.base.model.classes_
         record = self.base.model.table.answers
         one, other = classes[int(np.argmax(record[0]))], classes[int(np.argmax(record[-1]))]
@@ -67,12 +67,12 @@ class Machine:
         return f"{rise}; {name} {signs[1]} {off:.5g}{lasting} -> {other}; else as before"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
-        """Of the threshold: the machine itself is a state table beside its package."""
+        """Return the steps of the threshold; the machine itself is a state table next to the package."""
         return self.base.steps()
 
 
 def in_time(rows: Indices, sessions: NDArray[np.str_], starts: Indices) -> tuple[Indices, NDArray[np.bool_]]:
-    """Order of samples in time, and which of them begin a stretch: in another session, or behind a gap."""
+    """Return the time order of samples, and which of them start a segment: a new session, or after a gap."""
     codes = np.unique(sessions[rows], return_inverse=True)[1]
     order = np.lexsort((starts[rows], codes)).astype(np.int64)
     gap = np.diff(starts[rows][order])
@@ -82,7 +82,7 @@ def in_time(rows: Indices, sessions: NDArray[np.str_], starts: Indices) -> tuple
 
 
 def states(value: Floats, first: NDArray[np.bool_], on: float, off: float, duration: int) -> NDArray[np.bool_]:
-    """Return whether the machine is on after each sample, shape (n,); every stretch begins as its first sample says."""
+    """Return whether the machine is on after each sample, shape (n,); the first sample sets the state of a segment."""
     high, low = value >= on, value < off
     begins = np.flatnonzero(first)
     location = np.arange(len(value))
@@ -114,7 +114,7 @@ def _fit(part: Part, config: PipelineConfig) -> Fitted:
     near = np.unique(np.append(np.quantile(value[np.isfinite(value)], _LEVELS), alone))
     best = (-1.0, alone, alone, 1)
     for duration in _DURATIONS:
-        # First the threshold for on with no hysteresis, then the one for off below it.
+        # First search the on threshold without hysteresis, then the off threshold below it.
         for on in near:
             best = max(best, _tried(value, first, wanted, weight, (float(on), float(on), duration)), key=_right)
         for off in near[near <= best[1]]:
@@ -133,12 +133,12 @@ def _tried(
     weight: NDArray[np.float64],
     setting: tuple[float, float, int],
 ) -> tuple[float, float, float, int]:
-    """Return share of right answers, classes weighing alike, and the setting."""
+    """Return the balanced accuracy of a setting, and the setting."""
     right = states(value, first, *setting) == wanted
     return (float(weight[right].sum()), *setting)
 
 
-def _lacks(problem: Problem) -> str:
+def _unsupported_reason(problem: Problem) -> str:
     if problem.task != "classification" or len(problem.classes) != _TWO:
         return "it supports only two classes"
     if problem.samples.rate is None:
@@ -148,8 +148,8 @@ def _lacks(problem: Problem) -> str:
     return ""
 
 
-def _beside(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
-    """Return the machine as a state table on rows of the column, as the agent takes it."""
+def _extra_files(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
+    """Return the machine as a TOML state table for the agent; empty for windows or without a rate."""
     if not isinstance(fitted, Machine) or problem.window is not None or problem.samples.rate is None:
         return {}
     name = f"`{fitted.column[0]}`"
@@ -157,7 +157,7 @@ def _beside(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
     rise, fall = (
         (f"{name} >= {on:.9g}", f"{name} < {off:.9g}") if fitted.up else (f"{name} <= {on:.9g}", f"{name} > {off:.9g}")
     )
-    # Half a sample after the last one that has to be high: that one is still asked.
+    # Wait half a sample less than the duration, so that the last sample that has to be high is still tested.
     wait = (fitted.duration - 0.5) / problem.samples.rate if fitted.duration > 1 else 0.0
     record = fitted.base.model.table.answers
     one, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (record[0], record[-1]))
@@ -168,7 +168,7 @@ def _beside(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
 
 
 def _toml(table: StateTable) -> str:
-    """Return the table as the agent reads it; text in JSON's quotes is TOML's too."""
+    """Return the table as TOML; JSON strings are valid TOML strings."""
     lines = [f"{key} = {json.dumps(getattr(table, key))}" for key in ("name", "states", "initial", "fallback")]
     for step in table.steps:
         lines += ["", "[[steps]]", f"state = {json.dumps(step.state)}", f"event = {json.dumps(step.event)}"]
@@ -180,7 +180,10 @@ def _toml(table: StateTable) -> str:
 
 
 def _change(before: str, after: str, when: str, wait: float, label: str) -> list[Step]:
-    """From one state to the other at once, or by way of one that has to last; the class is noted as an event."""
+    """Return the steps from one state to the other, direct or through an intermediate state with a timeout.
+
+    The change emits the class as an event.
+    """
     done = (Action(event=label),)
     if wait <= 0:
         return [Step(state=before, event="row", when=when, to=after, actions=done)]
@@ -192,4 +195,11 @@ def _change(before: str, after: str, when: str, wait: float, label: str) -> list
     ]
 
 
-RUNG = Rung(rank=40, title="state machine", tail=THRESHOLD.tail, fit=_fit, lacks=_lacks, beside=_beside)
+RUNG = Rung(
+    rank=40,
+    title="state machine",
+    tail=THRESHOLD.tail,
+    fit=_fit,
+    unsupported_reason=_unsupported_reason,
+    extra_files=_extra_files,
+)

@@ -1,7 +1,7 @@
-"""One column and one threshold (several for more classes or an amount)."""
+"""One column with one threshold; several thresholds for more classes or a regression."""
 
 from __future__ import annotations
 
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 
 RUNG = pipeline_rung(20, "threshold", "threshold")

@@ -1,7 +1,7 @@
-"""One decision tree of six levels."""
+"""One decision tree with at most six levels."""
 
 from __future__ import annotations
 
-from edgewright.search.ladder.pipeline_ends import pipeline_rung
+from edgewright.search.ladder.model_rungs import pipeline_rung
 
 RUNG = pipeline_rung(60, "tree", "tree")

@@ -35,7 +35,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         subject.missing(name, f"{', '.join(missing)} not installed: apt-get install {tools.boards.PACKAGES}")
         return
     lines: list[str] = []
-    yield Form(name=name, numbers=numbers, run=_run(subject, numbers, tools, lines), most=_ROWS, said=lines)
+    yield Form(name=name, numbers=numbers, run=_run(subject, numbers, tools, lines), max_samples=_ROWS, notes=lines)
 
 
 def _run(

@@ -181,7 +181,7 @@ def _whole_forms(subject: Subject, one: Network) -> Iterator[Form]:
         name, run = f"{one.numbers} whole .tflite in LiteRT {_path(reference)}", _whole_run(one, file, reference)
         # What must be bit-exact takes every sample.
         maximum = 0 if reference and one.integers else MOST
-        yield Form(name, one.numbers, run, ours=_ours(one, reference), most=maximum)
+        yield Form(name, one.numbers, run, ours=_ours(one, reference), max_samples=maximum)
 
 
 def _path(reference: bool) -> str:

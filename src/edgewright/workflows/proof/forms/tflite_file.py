@@ -88,7 +88,7 @@ def _forms(subject: Subject, artefact: Artefact) -> Iterator[Form]:
             ours=ours,
             whole=lying.whole,
             note="" if lying.whole else _NOTE,
-            most=0 if ours and rounding else MOST,
+            max_samples=0 if ours and rounding else MOST,
             labels=labels if lying.whole else (),
             files=artefact.shown,
         )

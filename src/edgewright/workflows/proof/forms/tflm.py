@@ -48,7 +48,7 @@ def _make(subject: Subject) -> Iterator[Form]:
             except InputError as error:
                 subject.missing(name, str(error))
                 continue
-        yield Form(name, one.numbers, run, ours=ours, whole=not note, note=note, most=MOST)
+        yield Form(name, one.numbers, run, ours=ours, whole=not note, note=note, max_samples=MOST)
 
 
 def _whole(one: Network) -> Run:

@@ -1,1 +1,1 @@
-"""One file a group of endpoints; each offers `ENDPOINTS`. A name with an underscore in front is none."""
+"""Endpoints: each module defines a group as `ENDPOINTS`; modules with a leading underscore are skipped."""

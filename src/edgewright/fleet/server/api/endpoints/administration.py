@@ -1,4 +1,4 @@
-"""What administrators manage: operators, enrolment tokens and the audit log."""
+"""Endpoints for administration: operators, enrolment tokens and the audit log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.wire.token import Token
+from edgewright.fleet.repository import releases
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server import enrollments
 from edgewright.fleet.server.api.authentication import new_token
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.tables import audit, operators, tokens
+from edgewright.fleet.server.publishing import heads
 from edgewright.schema.fleet_api import (
     AuditPage,
     AuditRow,
@@ -35,7 +37,7 @@ from edgewright.schema.fleet_api import (
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which rows: the newest `limit`, numbered below `below` where that is not 0."""
+    """Rows to return: the newest `limit` rows, with numbers below `below` unless that is 0."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     below: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
@@ -70,7 +72,8 @@ async def _new(call: Call) -> TokenMade:
     new_token: NewToken = call.body
     product = _product(call.plane.folder, new_token.product)
     secret = base64.urlsafe_b64encode(call.plane.random(24)).decode()
-    pinned = _pinned(call.plane.public, secret, product)
+    floor, _ = await call.read(lambda c: releases.aborted(heads.held(c)))
+    pinned = _pinned(call.plane.public, secret, product, floor)
     mark, now = enrollments.hashed(secret), call.now
     batch = new_token.batch or f"token-{mark[:12]}"
     row = {
@@ -83,7 +86,7 @@ async def _new(call: Call) -> TokenMade:
 
 
 def _product(folder: Path, wanted: str) -> str:
-    """Return the product that is meant; RefusedError where there is none, or several and none is named."""
+    """Return the wanted product, by default the only one; RefusedError if it is unknown or ambiguous."""
     known = open_fleet(folder).settings.products
     if wanted in known:
         return wanted
@@ -92,8 +95,8 @@ def _product(folder: Path, wanted: str) -> str:
     raise RefusedError(400, f"one of the fleet's products: {', '.join(known)}", repr(wanted), "product")
 
 
-def _pinned(public: Path, secret: str, product: str) -> Token:
-    """Return the token with the newest root, which a device must find under its version."""
+def _pinned(public: Path, secret: str, product: str, floor: int) -> Token:
+    """Return a token that pins the newest root."""
     try:
         content = (public / "metadata" / "root.json").read_bytes()
         version = int(msgspec.json.decode(content)["signed"]["version"])
@@ -101,7 +104,9 @@ def _pinned(public: Path, secret: str, product: str) -> Token:
         raise RefusedError(
             409, "a fleet with a root", "none that can be read", "public/metadata/root.json", "edgewright fleet init"
         ) from None
-    return Token(secret=secret, root=version, sha256=hashlib.sha256(content).hexdigest(), product=product)
+    return Token(
+        secret=secret, root=version, sha256=hashlib.sha256(content).hexdigest(), product=product, releases=floor
+    )
 
 
 async def _tokens(call: Call) -> Tokens:
@@ -139,20 +144,23 @@ _NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 async def _add(call: Call) -> OperatorMade:
     new_operator: NewOperator = call.body
     token, hashed = await asyncio.to_thread(new_token, new_operator.name)
-    row = {"name": new_operator.name, "token": hashed, "role": new_operator.role, "made_at": call.now}
+    now, expires = call.now, call.now + new_operator.seconds
+    row = {"name": new_operator.name, "token": hashed, "role": new_operator.role, "made_at": now, "expires": expires}
 
     def add(connection: sa.Connection) -> None:
         if connection.execute(sa.select(operators.c.name).where(operators.c.name == new_operator.name)).first():
-            raise RefusedError(409, "an unused name", repr(new_operator.name), "name", "Remove that operator first")
+            raise RefusedError(409, "an unused name", repr(new_operator.name), "name", "Revoke that operator first")
         connection.execute(sa.insert(operators).values(row))
 
-    await call.act("operator.added", new_operator.name, add, {"role": new_operator.role})
-    return OperatorMade(name=new_operator.name, role=new_operator.role, token=token)
+    await call.act("operator.added", new_operator.name, add, {"role": new_operator.role, "expires": expires})
+    return OperatorMade(name=new_operator.name, role=new_operator.role, token=token, expires=expires)
 
 
 async def _list(call: Call) -> Operators:
     rows = await call.read(lambda c: c.execute(sa.select(operators).order_by(operators.c.name)).all())
-    return Operators(operators=tuple(OperatorSeen(name=r.name, role=r.role, made_at=r.made_at) for r in rows))
+    return Operators(
+        operators=tuple(OperatorSeen(name=r.name, role=r.role, made_at=r.made_at, expires=r.expires) for r in rows)
+    )
 
 
 async def _remove(call: Call) -> Done:
@@ -162,7 +170,7 @@ async def _remove(call: Call) -> Done:
         if not connection.execute(sa.delete(operators).where(operators.c.name == name)).rowcount:
             raise RefusedError(404, "an operator", repr(name), "the path")
 
-    await call.act("operator.removed", name, remove)
+    await call.act("operator.revoked", name, remove)
     return Done()
 
 
@@ -186,7 +194,7 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/v1/fleet/operators", "All operators.", "viewer", _list, Operators),
     Endpoint(
-        "DELETE", "/v1/fleet/operators/{name}", "Removes an operator; the token becomes invalid.",
+        "DELETE", "/v1/fleet/operators/{name}", "Revokes an operator; the token becomes invalid.",
         "admin", _remove, Done, parameters={"name": _NAME},
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Devices, as operators see them."""
+"""Endpoints for operators to list and inspect devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.server import enrollments
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.server.database.tables import boards_of, devices, items, outcomes, reports, vitals
 from edgewright.schema.errors import InputError
@@ -17,9 +16,7 @@ from edgewright.schema.fleet_api import (
     DeviceHistory,
     DevicePage,
     DeviceSeen,
-    Done,
     ItemSeen,
-    Lift,
     Order,
     OutcomeSeen,
     Overview,
@@ -35,15 +32,15 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 def cursor(order: str, value: str | float | None, name: str) -> str:
-    """Return a place behind a row, as text that may stand in an address."""
+    """Encode the position after a row as URL-safe text."""
     return base64.urlsafe_b64encode(msgspec.json.encode(_Place(order, value, name))).decode().rstrip("=")
 
 
 def read_cursor(text: str, order: str) -> tuple[Any, str]:
-    """Value and id of a place.
+    """Decode a position into value and id.
 
     Raises:
-        InputError: it is none, or of a list in another order.
+        InputError: the text is not a cursor, or belongs to another order.
     """
     expected = f"a cursor of a list in the order {order!r}"
     try:
@@ -56,7 +53,7 @@ def read_cursor(text: str, order: str) -> tuple[Any, str]:
 
 
 def ordered(column: sa.ColumnElement[Any], name: sa.ColumnElement[str], *, down: bool) -> tuple[Any, ...]:
-    """Return what to order by."""
+    """Return the ORDER BY expressions."""
     if down:
         return (column.desc().nulls_last(), name.desc())
     return (column.asc().nulls_first(), name.asc())
@@ -65,7 +62,7 @@ def ordered(column: sa.ColumnElement[Any], name: sa.ColumnElement[str], *, down:
 def behind(
     column: sa.ColumnElement[Any], name: sa.ColumnElement[str], location: tuple[Any, str], *, down: bool
 ) -> sa.ColumnElement[bool]:
-    """Which rows come after a place."""
+    """Return the condition for rows after a position."""
     value, last = location
     if value is None:
         rest = name < last if down else name > last
@@ -86,9 +83,11 @@ _Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which devices; what is empty is not asked. `silent`: seconds since the last report, at least.
+    """Filters for devices; empty filters do not apply, except that without `status` retired devices are omitted.
 
-    `past`: the cursor of the page before; `after`: instead, how many to leave out, slower the more they are.
+    `silent`: minimum seconds since the last report.
+
+    `past`: cursor of the previous page; `after`: instead of it, the number of devices to skip, which is slower.
     """
 
     product: _Short = ""
@@ -99,6 +98,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: _Short = ""
     counter: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
     quarantined: Literal["", "yes", "no"] = ""
+    status: Literal["", "active", "blocked", "retired", "any"] = ""
     silent: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] = 0.0
     order: Order = "name"
     limit: _Limit = 100
@@ -107,7 +107,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many reports, outcomes and items, of each."""
+    """Number of reports, outcomes and items to return, of each kind."""
 
     limit: _Limit = 50
 
@@ -134,6 +134,10 @@ async def _list(call: Call) -> DevicePage:
 def _conditions(filters: Wanted, now: float) -> list[sa.ColumnElement[bool]]:
     equal = {name: getattr(filters, name) for name in ("product", "profile", "phase", "plan")}
     conditions = [devices.c[name] == value for name, value in equal.items() if value]
+    if not filters.status:
+        conditions.append(devices.c.status != "retired")
+    elif filters.status != "any":
+        conditions.append(devices.c.status == filters.status)
     if filters.tag:
         conditions.append(sa.type_coerce(devices.c.tags, sa.Text).contains(f",{filters.tag},", autoescape=True))
     if filters.name:
@@ -158,15 +162,21 @@ def _device(row: Any) -> DeviceSeen:  # noqa: ANN401 - a row of `_seen`
     return DeviceSeen(
         id=row.id, name=row.name, product=row.product, profile=row.profile, tags=row.tags, batch=row.batch,
         enrolled=row.enrolled_at, version=row.version, counter=row.counter, floor=row.floor,
-        phase="quarantined" if row.quarantined else row.phase, plan=row.plan, stage=row.stage, why=row.why,
+        phase=_phase(row), status=row.status, plan=row.plan, stage=row.stage, why=row.why,
         last=row.last_report_at, skew=row.skew, quarantined=row.quarantined, quarantine_reason=row.quarantine_reason,
         vitals=None if row.said_device is None else counted(held, "said_"),
         boards=boards_of(row.boards),
     )  # fmt: skip
 
 
+def _phase(row: Any) -> str:  # noqa: ANN401 - a row of devices
+    if row.status != "active":
+        return str(row.status)
+    return "quarantined" if row.quarantined else str(row.phase)
+
+
 def counted(row: Any, prefix: str = "") -> Vitals:  # noqa: ANN401 - a row with the columns of vitals
-    """Vitals from their columns."""
+    """Return vitals from their columns."""
     detail = msgspec.json.decode(row[f"{prefix}detail"])
     plain = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels")
     return Vitals(
@@ -217,27 +227,23 @@ async def _overview(call: Call) -> Overview:
     def read(connection: sa.Connection) -> Overview:
         count = sa.func.count()
         heard = sa.select(count).where(devices.c.last_report_at >= since)
+        shut = sa.select(count).where(devices.c.quarantined, devices.c.status == "active")
         counters: dict[str, dict[int, int]] = {}
-        grouped = sa.select(devices.c.product, devices.c.counter, count).group_by(devices.c.product, devices.c.counter)
-        for product, counter, number in connection.execute(grouped):
+        here = devices.c.status != "retired"
+        grouped = sa.select(devices.c.product, devices.c.counter, count).where(here)
+        for product, counter, number in connection.execute(grouped.group_by(devices.c.product, devices.c.counter)):
             counters.setdefault(product, {})[counter] = number
-        by_phase = connection.execute(sa.select(devices.c.phase, count).group_by(devices.c.phase))
+        by_phase = connection.execute(sa.select(devices.c.phase, count).where(here).group_by(devices.c.phase))
         phases = {row[0]: row[1] for row in by_phase}
         return Overview(
             devices=sum(n for found in counters.values() for n in found.values()),
             heard=connection.execute(heard).scalar_one(),
-            quarantined=connection.execute(sa.select(count).where(devices.c.quarantined)).scalar_one(),
+            quarantined=connection.execute(shut).scalar_one(),
             counters=counters,
             phases=phases,
         )
 
     return await call.read(read)
-
-
-async def _lift(call: Call) -> Done:
-    name = call.path["id"]
-    await call.act("device.lifted", name, lambda c: enrollments.lift(c, name), {"reason": call.body.reason})
-    return Done()
 
 
 ENDPOINTS = (
@@ -246,9 +252,5 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/v1/fleet/devices/{id}", "A device with its reports.",
         "viewer", _one, DeviceHistory, query=Depth, parameters=_ID,
-    ),
-    Endpoint(
-        "POST", "/v1/fleet/devices/{id}/lift", "Ends a quarantine.",
-        "admin", _lift, Done, takes=Lift, parameters=_ID, errors=(409,),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What devices ask: to be taken in, to be heard, and whether they may activate."""
+"""Endpoints for devices: enrolment, reports and intents."""
 
 from __future__ import annotations
 

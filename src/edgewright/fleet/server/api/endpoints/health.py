@@ -1,4 +1,4 @@
-"""Whether the server lives and is ready, its metrics, and the OpenAPI 3.1 description made from the endpoints."""
+"""Endpoints for liveness, readiness, metrics, and the OpenAPI 3.1 description of all endpoints."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _WHY = {
     400: "The request does not match the API description.",
     401: "Not signed by an enrolled device, or without an operator's token.",
     403: "Not allowed: the role, a token that is used up, or a device in quarantine.",
-    404: "Not here.",
-    405: "Another method.",
-    408: "The body came too slowly.",
+    404: "Not found.",
+    405: "Method not allowed.",
+    408: "The body arrived too slowly.",
     409: "Conflicts with the current state.",
     413: "The body is too large.",
-    415: "Another content type, or compressed.",
+    415: "Unsupported content type, or a compressed body.",
     429: "Too many requests; Retry-After says when to retry.",
-    503: "Not now: the queue is full, the disk failed or the server ends; Retry-After says when to retry.",
+    503: "Unavailable: the queue is full, the disk failed or the server is stopping; Retry-After says when to retry.",
 }
 _OF_ALL = (400, 404, 408, 413, 415, 503)
 _OF_KNOWN = (401, 403, 429)
 
 
 def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
-    """Return the description, as JSON can say it."""
+    """Return the OpenAPI description as JSON-compatible values."""
     types = list(
         dict.fromkeys(
             [Problem]
@@ -59,7 +59,10 @@ def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "operator": {"type": "http", "scheme": "bearer", "description": "A token of `fleet operator add`."},
+                "operator": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A token of `fleet operator add`, or of an identity provider.",
+                },
                 "device": {
                     "type": "apiKey", "in": "header", "name": "Signature",
                     "description": "HTTP message signature (RFC 9421), Ed25519, by the device's key; its keyid is the "
@@ -86,6 +89,7 @@ def _operation(endpoint: Endpoint, by_type: dict[Any, Any]) -> dict[str, Any]:
         record["security"] = [{"device": []}]
     elif endpoint.who != "anyone":
         record["security"] = [{"operator": []}]
+        record["x-role"] = endpoint.who
     if endpoint.takes is not None:
         record["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[endpoint.takes]}}}
     return record
@@ -129,9 +133,9 @@ async def _ready(call: Call) -> Health | Response:
 def _why_not(call: Call) -> str:
     plane = call.plane
     if plane.stopping:
-        return "the server ends"
+        return "the server is stopping"
     if not plane.committer.alive:
-        return "nothing is written any more"
+        return "the database writer has stopped"
     parts = {"writer": plane.committer.trouble, **plane.ready}
     return "; ".join(f"{part}: {why}" for part, why in sorted(parts.items()) if why)
 

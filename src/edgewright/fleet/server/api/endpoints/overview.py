@@ -1,4 +1,4 @@
-"""Watching a fleet: where versions are, what needs a look, why a device is where it is, what happened last."""
+"""Endpoints for monitoring a fleet: versions, devices that need attention, reasons for a phase, recent events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Product = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class By(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By which trait, of one product or of all."""
+    """Trait to group by, for one product or for all."""
 
     by: Trait = "tag"
     product: _Product = ""
@@ -25,14 +25,14 @@ class By(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many devices a list names, and after how many seconds without a report one is silent."""
+    """Number of devices in each list, and seconds without a report after which a device is silent."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 10
     silence: Annotated[float, msgspec.Meta(ge=1.0, le=1e9)] = 86_400.0
 
 
 class Last(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many; of one plan or device only where they are named; 'alarm' leaves out everything else."""
+    """Number of events, with optional filters for a plan, a device, and alarms."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
     plan: _Product = ""

@@ -1,4 +1,4 @@
-"""Rollouts: where they stand, and what a person may do to them."""
+"""Endpoints for rollouts: their state, and operations on them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from edgewright.schema.fleet_plan import State
 from edgewright.schema.fleet_watch import (
     AbortRollout,
     GateSeen,
+    PromoteRollout,
     RolloutSeen,
     RolloutsSeen,
     StartRollout,
@@ -56,7 +57,7 @@ async def _one(call: Call) -> RolloutSeen:
 
 
 async def _signer(call: Call) -> str:
-    """Why the signer cannot be asked; a server knows it, and a command on the folder looks."""
+    """Return why the signer is unavailable; a server has the state, and a command on the folder checks it."""
     known = call.plane.ready.get("signer")
     return await asyncio.to_thread(signer_away, call.plane.folder) if known is None else known
 
@@ -77,11 +78,16 @@ async def _start(call: Call) -> RolloutSeen:
 
 
 async def _steer(call: Call, plan: str, work: Callable[[Conductor], object]) -> RolloutSeen:
-    """Acts, off the event loop, and tells where the rollout stands then."""
+    """Run an operation outside the event loop and return the rollout's new state."""
     await asyncio.to_thread(lambda: work(conductor(call.plane)))
     return await call.read(
         lambda c: _seen(c, c.execute(sa.select(rollouts).where(rollouts.c.plan == plan)).one()._mapping)
     )
+
+
+async def _promote(call: Call) -> RolloutSeen:
+    plan, request = call.path["plan"], call.body
+    return await _steer(call, plan, lambda made: made.rollouts.promote(plan, call.operator, request.stage, request.why))
 
 
 def _seen(connection: sa.Connection, row: Mapping[Any, Any]) -> RolloutSeen:
@@ -112,7 +118,7 @@ def _seen(connection: sa.Connection, row: Mapping[Any, Any]) -> RolloutSeen:
 
 
 def _steering(act: str, summary: str, state: State, takes: Any) -> Endpoint:  # noqa: ANN401 - a type
-    """Return the endpoint that brings a rollout into a state."""
+    """Return the endpoint that moves a rollout into a state."""
 
     async def handle(call: Call) -> RolloutSeen:
         plan, request = call.path["plan"], call.body
@@ -139,5 +145,9 @@ ENDPOINTS = (
     ),
     _steering("pause", "Pauses a rollout: no device starts until it is resumed.", "paused", SteerRollout),
     _steering("resume", "Resumes a rollout after a pause.", "running", SteerRollout),
+    Endpoint(
+        "POST", f"{_PATH}/{{plan}}/promote", "Ends a stage although it holds, after its dwell.", "operator", _promote,
+        RolloutSeen, PromoteRollout, parameters={"plan": _PLAN}, errors=(404, 409, 503),
+    ),
     _steering("abort", "Aborts a rollout permanently, and may roll devices back.", "aborted", AbortRollout),
 )  # fmt: skip

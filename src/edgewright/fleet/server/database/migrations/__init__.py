@@ -1,1 +1,1 @@
-"""Revisions of the control plane's database; `versions` holds one file each."""
+"""Revisions of the control plane's database, one file each in `versions`."""

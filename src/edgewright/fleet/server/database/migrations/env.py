@@ -1,4 +1,4 @@
-"""How alembic runs a revision: on the connection that is given, inside its transaction."""
+"""Alembic's environment: runs revisions on the given connection, inside its transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of the first release; `engine.migrate` creates them, and later revisions change them."""
+"""The tables of the first release; `migration.prepare` creates them, and later revisions change them."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Do nothing: no database is older."""
+    """Do nothing: there are no older databases."""

@@ -1,4 +1,4 @@
-"""Rungs that are a pipeline's end: perhaps a scale, then a model of the room `models`."""
+"""Rungs that are the end of a pipeline: an optional scale stage, then a model of the package `models`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class PipelineEnd:
     """A fitted end of a pipeline.
 
     Attributes:
-        part: what it was fitted on.
-        own: its own fitted stages, by name.
-        model: fitted.
+        part: samples that it was fitted on.
+        own: fitted stages of this rung, by name.
+        model: fitted model.
     """
 
     part: Part
@@ -34,7 +34,7 @@ class PipelineEnd:
     model: Any
 
     def answers(self, rows: Indices) -> Floats:
-        """Return probabilities in the problem's order of classes; a class that training had none of gets 0."""
+        """Return probabilities in the problem's class order, or predictions; a class absent from training gets 0."""
         X = self.part.X[rows]
         for _, stage in self.own:
             X = np.asarray(stage.transform(X), np.float32)
@@ -49,7 +49,7 @@ class PipelineEnd:
         return wide
 
     def says(self) -> str:
-        """Return the model's own sentence, or its layers."""
+        """Return the model's own description, or a summary of its layers."""
         if hasattr(self.model, "says"):
             return str(self.model.says(self.part.names))
         rows = self.model.layer_records()
@@ -58,7 +58,7 @@ class PipelineEnd:
         return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} columns"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
-        """Return common stages, own stages, model."""
+        """Return the common stages, the rung's own stages and the model."""
         return (*self.part.steps, *self.own, ("model", self.model))
 
 
@@ -73,17 +73,17 @@ def pipeline_rung(
     layers: tuple[dict[str, Any], ...] = (),
     training: TrainingConfig | None = None,
 ) -> Rung:
-    """Return a rung that is a model of the room `models` behind the common stages.
+    """Return a rung that appends a model of the package `models` to the common stages.
 
     Args:
-        rank: place on the ladder.
-        title: for the table.
-        kind: of the model.
-        columns: what it sees.
-        scaled: whether its columns are scaled, where the common stages do not do that already.
-        int8: whether a run makes its int8 form.
-        layers: of a network.
-        training: of a network, where the pipeline does not have its own.
+        rank: position on the ladder, lowest first.
+        title: name in tables.
+        kind: kind of the model.
+        columns: input columns, 'plain' or 'features'.
+        scaled: whether to add a scale stage, unless the common stages have one.
+        int8: whether a run quantises the model to int8.
+        layers: layers of a network.
+        training: training options of a network, unless the pipeline sets its own.
     """
 
     def tail(config: PipelineConfig) -> PipelineConfig:
@@ -102,7 +102,7 @@ def pipeline_rung(
 
 
 def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
-    """Fit the stages and the model that a pipeline has behind the common ones."""
+    """Fit the stages and the model that follow the common stages of a pipeline."""
     problem, train = part.problem, part.train
     own: list[tuple[str, Any]] = []
     X, names = part.X[train], part.names

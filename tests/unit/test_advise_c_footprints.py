@@ -19,7 +19,7 @@ from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import program_footprint
 from edgewright.schema.footprint import Footprint, Program
-from edgewright.search.advise.small_code import detector_price, forecaster_price
+from edgewright.search.advise.c_footprints import detector_price, forecaster_price
 from edgewright.workflows.detection.fit import configured, learn
 from edgewright.workflows.detection.rows import Stretch
 from support import left_out

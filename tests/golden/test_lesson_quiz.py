@@ -27,7 +27,7 @@ LESSONS = ("activity", "latency", "scalability")
 MEASURED = {"kept_epoch", "confused", "int8_cost", "interval", "budget", "confidence", "active", "majority"}
 
 
-def told(lesson: Lesson) -> str:
+def quiz_text(lesson: Lesson) -> str:
     """Every question about what a pipeline is, with its options; the right one has a star."""
     blocks = []
     for question in quiz(lesson.trace):
@@ -39,9 +39,10 @@ def told(lesson: Lesson) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_quiz_asks_as_approved(name: str, lesson: Ask) -> None:
-    text = told(lesson(name))
+    text = quiz_text(lesson(name))
     path = FOLDER / f"quiz_{name}.txt"
     if os.environ.get("EDGEWRIGHT_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
@@ -49,7 +50,7 @@ def test_the_quiz_asks_as_approved(name: str, lesson: Ask) -> None:
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_every_mode_is_told_of_a_real_run(name: str, lesson: Ask) -> None:
+def test_every_mode_describes_a_real_run(name: str, lesson: Ask) -> None:
     trace = lesson(name).trace
     for way in modes().values():
         assert len(lesson_page(way.title, way.tell(trace))) < 300_000

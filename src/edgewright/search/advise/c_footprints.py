@@ -1,4 +1,4 @@
-"""What a detector or a forecaster takes of a device, from the C that would be written of it."""
+"""Footprint of a detector or forecaster on a device, estimated from its generated C code."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
 
-# What an engine on a system does is taken from what a program does on this core.
+# Instruction counts on devices with an operating system are estimated with the counts of this core.
 _REFERENCE = "cortex-m4"
 Price = Callable[[Profile], Footprint | None]
-# Forecasters 12 and 24 rows ahead with 8 and 13 lags: bytes of code and stack on a Cortex-M4; instructions a value that
-# comes out (the forecast and both ends of each interval) there and on a Cortex-M0+; the same with a logarithm.
+# Measured on forecasters 12 and 24 rows ahead with 8 and 13 lags: bytes of code and of stack on a Cortex-M4, then
+# instructions per output value (forecast and interval bounds) on a Cortex-M4 and a Cortex-M0+; without and with a
+# logarithm.
 _FORECASTERS = {"level": (3_600, 116, 164.0, 562.0), "log": (6_300, 176, 2_180.0, 5_800.0)}
-# Instructions a lag and row, there and there.
+# Instructions per lag and row on a Cortex-M4 and a Cortex-M0+.
 _A_LAG = (11.3, 210.0)
 
 
 def unknown(_: Profile) -> None:
-    """Of what has no form in C, or none that was measured."""
+    """Return no footprint, for models without measured C code."""
 
 
 def detector_price(kind: str, learnt: Mapping[str, Any], columns: tuple[str, ...]) -> Price:
-    """Price a fitted detector of rows: its generated C is counted, and weighed as of other programs.
+    """Return a function that estimates the footprint of a fitted detector from its generated C code.
 
     Args:
-        kind: of the detector.
-        learnt: what it learnt.
-        columns: channels of a row.
+        kind: kind of the detector.
+        learnt: fitted state of the detector.
+        columns: column names of a row.
 
     Returns:
-        The footprint by profile; `unknown` of a detector that has no form in C.
+        Function from a profile to the footprint; `unknown` for a detector that cannot be exported to C.
     """
     try:
         program = detector_program(detector_form(kind, learnt, columns=columns, threshold=1.0))
@@ -56,7 +57,7 @@ def detector_price(kind: str, learnt: Mapping[str, Any], columns: tuple[str, ...
 
 
 def forecaster_price(made: ForecasterFile) -> Price:
-    """Return the footprint of a fitted forecaster that takes a row in and forecasts its horizon, by profile."""
+    """Return a function that estimates the footprint of a fitted forecaster on a profile."""
     spec, model = made.spec, made.spec.model
     flash, ram = memory_of(made)
     code, stack, *a_value = _FORECASTERS["log" if model.scale == "log" else "level"]
@@ -73,6 +74,6 @@ def forecaster_price(made: ForecasterFile) -> Price:
         library=8_000.0,
         instructions=fast,
         by_library=slow,
-        source="forecasters of 12 and 24 rows ahead, compiled and counted",
+        source="instruction counts of compiled forecasters, 12 and 24 rows ahead",
     )
     return lambda profile: written_footprint(profile, written)

@@ -1,4 +1,4 @@
-"""The student of intents as a learner: utterances are its rows, a fifth of each intent judges."""
+"""Learning curves of the intent student: rows are utterances, and one fifth of each intent is the test set."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 
 HELD_OUT = 5
-"""One in so many utterances of each intent judges."""
+"""One of this many utterances of each intent is in the test set."""
 _SIZE = 64_000
-# A student that reads into fewer rows than that is no student any more.
+# Minimum size of a student.
 _FEWEST_BYTES = 4_000
 
 
-class OfText:
-    """See `contract.Learner`; utterances out of scope are left out.
+class IntentLearner:
+    """Learner for an intent student; see `measure.Learner`. Out-of-scope utterances are ignored.
 
     Args:
-        name: of the data.
-        utterances: labelled, those out of scope among them.
-        judges: that judge; a fifth of each intent is set apart where there are none.
-        size: bytes of the student.
-        seed: of all that is drawn.
+        name: name of the data.
+        utterances: labelled utterances, including out-of-scope ones.
+        judges: test utterances; if empty, one fifth of each intent is held out.
+        size: size of the student in bytes.
+        seed: random seed.
     """
 
     share = True
@@ -46,22 +46,22 @@ class OfText:
         seed: int = 0,
     ) -> None:
         inside = [one for one in utterances if one.intent != OUT_OF_SCOPE]
-        asked = [one for one in judges if one.intent != OUT_OF_SCOPE]
+        in_scope = [one for one in judges if one.intent != OUT_OF_SCOPE]
         self._intents = sorted({one.intent for one in inside})
         if len(self._intents) < 2:
             raise InputError("at least two intents", str(len(self._intents)), name)
         texts, targets = _of(inside, self._intents)
         rng = np.random.default_rng((seed, 2**20))
-        if asked:
+        if in_scope:
             self._texts, self._targets = texts, targets
-            self._judges, self._truth = _of(asked, self._intents)
+            self._judges, self._truth = _of(in_scope, self._intents)
         else:
             values = np.array([not one.synthetic for one in inside])
-            held = values & (_dealt(targets, rng) < 1 / HELD_OUT)
+            held = values & (_stratified_order(targets, rng) < 1 / HELD_OUT)
             self._texts = [text for text, out in zip(texts, held, strict=True) if not out]
             self._judges = [text for text, out in zip(texts, held, strict=True) if out]
             self._targets, self._truth = targets[~held], targets[held]
-        self._pool = _dealt(self._targets, rng)
+        self._pool = _stratified_order(self._targets, rng)
         self._size, self._seed = size, seed
         self.name = name
         self.model = f"a student of at most {size:,} bytes"
@@ -72,9 +72,9 @@ class OfText:
         self.fingerprint = hashlib.sha256(message.encode()).hexdigest()[:16]
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
-        """Measure the error of a model trained on a part of the texts."""
+        """Return the error rate of a student trained on a subset of the texts."""
         inside = np.flatnonzero(self._pool < pool)
-        location = _dealt(self._targets[inside], np.random.default_rng((self._seed, repeat)))
+        location = _stratified_order(self._targets[inside], np.random.default_rng((self._seed, repeat)))
         chosen = np.sort(inside[np.argsort(location, kind="stable")[: round(share * len(self._texts))]])
         how = How(size=self._bytes(width), seed=self._seed + repeat)
         spec, arrays = fit_student([self._texts[i] for i in chosen], self._targets[chosen], len(self._intents), how)
@@ -82,7 +82,7 @@ class OfText:
         return float((answers != self._truth).mean())
 
     def parameters(self, width: float) -> int:
-        """Return the parameters of the model; a factor of the width is one of the bytes."""
+        """Return the number of parameters of the student; the width factor scales its size in bytes."""
         rows, hidden = shape_for(self._bytes(width), len(self._intents))
         return rows * hidden + hidden * len(self._intents) + len(self._intents)
 
@@ -95,8 +95,8 @@ def _of(utterances: Sequence[Utterance], intents: list[str]) -> tuple[list[str],
     return [one.text for one in known], np.array([intents.index(one.intent) for one in known], np.int64)
 
 
-def _dealt(targets: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a number in [0, 1) for each; those below any share have the mix of intents of the whole."""
+def _stratified_order(targets: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a number in [0, 1) per target; the targets below any threshold keep the proportions of all targets."""
     location = np.empty(len(targets))
     for target in np.unique(targets):
         own = rng.permutation(np.flatnonzero(targets == target))

@@ -1,4 +1,4 @@
-"""Rows of numbers as a framing without classes looks at them."""
+"""Analysis of numeric rows for framings without a target."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.data.load import find_time, guess, load_data
 from edgewright.language.forecasting.calendar_seasons import find_seasons
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import UnknownNameError
 from edgewright.search.advise.contract import AdviceRequest
-from edgewright.search.advise.inspection import Look
+from edgewright.search.advise.inspection import Inspection
 
 _MOST, _KINDS = 1000, range(2, 7)
-# Mean silhouette from which kinds are taken to lie apart: a structure that is reasonable, by Kaufman and Rousseeuw.
-APART = 0.5
+# Minimum mean silhouette of separate clusters: 'a reasonable structure' in Kaufman and Rousseeuw (1990).
+MIN_SILHOUETTE = 0.5
 
 
-def kinds_of(values: NDArray[np.float32], seed: int) -> tuple[int, float]:
-    """Return the number of kinds, 0 where none lie apart, and the best silhouette.
+def find_clusters(values: NDArray[np.float32], seed: int) -> tuple[int, float]:
+    """Return the number of clusters, 0 where none are separate, and the best silhouette.
 
     Args:
-        values: (rows, columns); rows with missing values are left out, columns are scaled by their deviation.
-        seed: of the rows that are drawn and of the centres.
+        values: shape (rows, columns); rows with missing values are dropped, and columns are standardised.
+        seed: random seed of the row sample and of k-means.
     """
     known = values[np.isfinite(values).all(axis=1)].astype(np.float64)
     if len(known) < 30:
@@ -43,17 +43,17 @@ def kinds_of(values: NDArray[np.float32], seed: int) -> tuple[int, float]:
             k: float(silhouette_score(some, KMeans(k, n_init=3, random_state=seed).fit_predict(some))) for k in _KINDS
         }
     best = max(found, key=lambda k: found[k])
-    return (best if found[best] >= APART else 0), found[best]
+    return (best if found[best] >= MIN_SILHOUETTE else 0), found[best]
 
 
 FEWEST = 30
-# Rows on which detectors and forecasters are compared here; `detect fit` and `forecast` take all.
+# Maximum number of rows for the comparison of detectors and forecasters; `detect fit` and `forecast` use all rows.
 MOST = 6000
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What was read: data set, column of times, columns that were left out, the column that matters."""
+    """Data set, name of the time column, excluded columns with reasons, and index of the main column."""
 
     dataset: DataSet
     time: str
@@ -62,26 +62,26 @@ class Rows:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns."""
+        """Names of the columns."""
         return tuple(column.name for column in self.dataset.columns)
 
     @property
     def name(self) -> str:
-        """Of the column that matters."""
+        """Name of the main column: the column to forecast, or the first one."""
         return self.names[self.first]
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """Of all recordings, one after the other."""
+        """Values of all recordings, concatenated."""
         return np.concatenate([recording.values for recording in self.dataset.recordings])
 
 
-def read_rows(seen: Look, request: AdviceRequest) -> Rows:
-    """Return the rows; the target is labels of what is odd, or the column that is to be forecast.
+def read_rows(seen: Inspection, request: AdviceRequest) -> Rows:
+    """Read the rows; the target is the column of anomaly labels, or the column to forecast.
 
     Raises:
-        InputError: rows that cannot be read.
-        UnknownNameError: no column of numbers has the target's name.
+        InputError: the rows cannot be read.
+        UnknownNameError: no numeric column has the name of the target.
     """
     labels = request.target if request.task == "anomaly" else ""
     table = {"kind": request.kind, "path": request.data} if request.kind else guess(request.data)
@@ -99,7 +99,7 @@ def read_rows(seen: Look, request: AdviceRequest) -> Rows:
 
 
 def season_of(rows: Rows) -> int:
-    """Return rows after which the column that matters repeats itself; 0 where it does not, or there is no time."""
+    """Return the season of the main column in rows; 0 where it has none, or the rate is unknown."""
     if rows.dataset.rate is None:
         return 0
     first = rows.dataset.recordings[0].values[:MOST, rows.first].astype(np.float64)

@@ -1,4 +1,4 @@
-"""A rung of the ladder as a learner: the same stages, folds and metric, with less of the training samples."""
+"""Learning curves of a ladder rung: same stages, folds and metric, with subsets of the training samples."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ from edgewright.schema.data import Column
 from edgewright.search.ladder.contract import Rung, ladder_rungs
 from edgewright.search.ladder.features import config_of, part_of
 from edgewright.search.ladder.metrics import Metric, codes
-from edgewright.search.ladder.pipeline_ends import fit_end
+from edgewright.search.ladder.model_rungs import fit_end
 from edgewright.search.problem import Fold, Indices, Problem, folds
 from edgewright.training.metrics import FEW_GROUPS
 
-# Stages are looked at on so many samples to see where windows end, and whether they learn anything from rows.
+# Half the number of samples used to find the stage that turns windows into features, and whether stages learn.
 _LOOKED_AT = 48
 
 
 class StagedProblem:
-    """A problem whose samples are the features of windows, and the pipeline with the stages that are left.
+    """A problem whose samples are window features, and a pipeline with the remaining stages.
 
-    Stages that are given windows are fitted on all that a curve may use, whatever the size that is drawn; most learn
-    nothing from samples, the others where noise begins. All later stages, such as a selection of columns, are fitted on
-    what was drawn.
+    Stages that take windows are fitted once on all samples in the pool, independent of the drawn size: most of them
+    learn nothing from samples. All later stages, such as a column selection, are fitted on each drawn subset.
 
     Args:
-        problem: of windows, or of rows, which stay as they are.
-        config: with the common stages of a rung.
+        problem: problem with windows; a problem with rows stays unchanged.
+        config: pipeline with the common stages of a rung.
     """
 
     def __init__(self, problem: Problem, config: PipelineConfig) -> None:
@@ -50,11 +49,11 @@ class StagedProblem:
         self._made: dict[object, Problem] = {}
 
     def problem(self, key: object, train: Callable[[], Indices]) -> Problem:
-        """Return the problem of features.
+        """Return the problem whose samples are features.
 
         Args:
-            key: names what the stages may be fitted on.
-            train: those samples.
+            key: identifies the samples that the stages are fitted on.
+            train: returns the indices of these samples.
         """
         if not self._count:
             return self._problem
@@ -69,9 +68,9 @@ class StagedProblem:
         return self._made[name]
 
     def _look(self) -> None:
-        """Where windows end, and whether two fits on different samples give the same."""
+        """Find the number of stages that take windows, and whether fits on different samples give different results."""
         chosen = np.linspace(0, len(self._problem.y) - 1, 2 * _LOOKED_AT).astype(np.int64)
-        few = self._problem.some(np.unique(chosen))
+        few = self._problem.subset(np.unique(chosen))
         half = len(few.y) // 2
         first, second = np.arange(half, dtype=np.int64), np.arange(half, len(few.y), dtype=np.int64)
         flow = self._flow(few, first, len(self._config.stages))
@@ -88,16 +87,16 @@ class StagedProblem:
         return fit_stages(samples, train, chosen, problem.task, config.seed, None, lambda _: None)
 
 
-# With fewer units a share of them is a matter of which; each is cut into stretches of time of its own then.
+# With fewer units a subset depends on which units it has; each unit is then split into about WANTED / units parts.
 FEWEST = 8
 WANTED = 96
 
 
 def pieces_of(problem: Problem, train: Indices) -> list[Indices]:
-    """Return the training samples in pieces; of rows there is one piece, from which any may be drawn.
+    """Return the training samples in pieces; rows form a single piece from which any row can be drawn.
 
-    A person or a day stays whole where there are enough of them. Else each is cut into stretches that follow each other
-    in time: less data then means shorter recordings.
+    A unit (person, day) stays whole where there are at least `FEWEST`. Otherwise each unit is split into consecutive
+    parts in time, so less data means shorter recordings.
     """
     if problem.by == "row":
         return [train]
@@ -113,19 +112,19 @@ def pieces_of(problem: Problem, train: Indices) -> list[Indices]:
     return made
 
 
-def drawn(problem: Problem, pieces: list[Indices], count: int, pool: int, repeat: int, seed: int) -> Indices:
-    """So many samples, ascending: for one repeat those of a smaller count are among those of a larger.
+def draw_subset(problem: Problem, pieces: list[Indices], count: int, pool: int, repeat: int, seed: int) -> Indices:
+    """Return `count` sample indices, ascending; within one repeat, smaller subsets are parts of larger ones.
 
-    Pieces are taken whole, one after the other in a random order; of the last only as many samples as still lack, so
-    that every draw of a size is equally large.
+    Whole pieces are taken in random order. Only the last piece is cut, so every draw of a size has the same number of
+    samples.
 
     Args:
-        problem: whose classes rows keep the mix of.
-        pieces: of the training samples.
-        count: samples wanted.
-        pool: samples that are drawn from; the same whatever the repeat.
-        repeat: number of the draw.
-        seed: of everything random.
+        problem: problem whose class proportions subsets of rows keep.
+        pieces: training samples in pieces.
+        count: number of samples to draw.
+        pool: number of samples to draw from; the same for every repeat.
+        repeat: index of the draw.
+        seed: random seed.
     """
     available = pieces
     if pool < sum(len(piece) for piece in pieces):
@@ -134,7 +133,7 @@ def drawn(problem: Problem, pieces: list[Indices], count: int, pool: int, repeat
 
 
 def _taken(problem: Problem, pieces: list[Indices], count: int, rng: np.random.Generator) -> list[Indices]:
-    """Return pieces in a random order until there are enough samples; the last is cut."""
+    """Return pieces in random order until they have `count` samples; the last piece is cut."""
     if problem.by == "row":
         rows = pieces[0]
         return [rows[_order(problem, rows, rng)[:count]]]
@@ -150,7 +149,7 @@ def _taken(problem: Problem, pieces: list[Indices], count: int, rng: np.random.G
 
 
 def _order(problem: Problem, rows: Indices, rng: np.random.Generator) -> Indices:
-    """Return a random order of rows; every beginning has the mix of classes of the whole."""
+    """Return a random order of rows in which every prefix keeps the class proportions of all rows."""
     if problem.task != "classification":
         return rng.permutation(len(rows)).astype(np.int64)
     y = problem.y[rows]
@@ -161,31 +160,31 @@ def _order(problem: Problem, rows: Indices, rng: np.random.Generator) -> Indices
     return np.argsort(key, kind="stable").astype(np.int64)
 
 
-# Every fold has its own part of the data, so more folds make the mean over them surer.
+# Every fold draws its own subset, so more folds reduce the variance of the mean.
 FOLDS = 8
-# A part is gone through more often, so that every size gets as many steps of training as the whole: else a curve would
-# show how long training took, not what data is worth. No more often than this.
+# A subset trains for more epochs, so that every size gets as many steps as the full data; otherwise the curve would
+# show the effect of training time instead of data. This is the maximum factor on the epochs.
 _MOST_PASSES = 16
-# A network looks at no more samples than that in a training, and of many samples fewer draws do:
-# one differs less from another.
+# Maximum number of samples, counted over all epochs, that one training run processes.
 _LOOKS = 120_000
+# With fewer samples than _FEW the draws are doubled; with more than _MANY they are halved, as draws differ less.
 _FEW, _MANY = 2_000, 10_000
 
 
-class OfSamples:
-    """See `contract.Learner`.
+class RungLearner:
+    """Learner for a ladder rung; see `measure.Learner`.
 
     Args:
-        problem: to be judged.
-        config: of the pipeline around it.
-        rung: name of a rung.
-        metric: by which it is judged.
-        count: of folds, of which fewer make less work.
+        problem: samples and their units.
+        config: pipeline configuration.
+        rung: name of the rung.
+        metric: metric of the evaluation.
+        count: number of folds; fewer folds need less CPU time.
     """
 
     def __init__(self, problem: Problem, config: PipelineConfig, rung: str, metric: Metric, count: int = FOLDS) -> None:
         self._rung: Rung = ladder_rungs((rung,))[rung]
-        # Changed copies of training samples would be worked out anew for every draw; a curve goes without them.
+        # Curves use no augmentation, because augmented samples would be recomputed for every draw.
         plain = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, augment=()))
         common = config_of(plain, problem, self._rung.columns)
         whole = self._rung.tail(common)
@@ -215,7 +214,7 @@ class OfSamples:
         self.fingerprint = hashlib.sha256(msgspec.json.encode(reported, order="deterministic")).hexdigest()[:16]
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
-        """Measure the error of a model trained on a part of the samples."""
+        """Return the cross-validated error of a model trained on a subset of the samples."""
         answers = np.zeros((len(self._problem.y), max(1, len(self._problem.classes))), np.float32)
         for number, fold in enumerate(self._folds):
             train = self._drawn(number, share, pool, repeat)
@@ -225,17 +224,17 @@ class OfSamples:
         return 1.0 - score if self._metric.higher else score
 
     def parameters(self, width: float) -> int:
-        """Return the parameters of the model fitted on the first fold, in one pass."""
+        """Return the number of parameters of the model, fitted on the first fold for one epoch."""
         train = self._drawn(0, min(1.0, 2000 / self.samples), 1.0, 0)
         made = self._fitted(self._given(0, 1.0), train, self._folds[0].test[:1], 0, width, once=True)[0]
         return sum(row.parameters for row in made.model.layer_records())
 
     def _drawn(self, number: int, share: float, pool: float, repeat: int) -> Indices:
         count, maximum = (max(1, round(part * self._samples)) for part in (share, pool))
-        return drawn(self._problem, self._pieces[number], min(count, maximum), maximum, repeat, self._config.seed)
+        return draw_subset(self._problem, self._pieces[number], min(count, maximum), maximum, repeat, self._config.seed)
 
     def _given(self, number: int, pool: float) -> Problem:
-        """Return the problem behind the stages of windows, these fitted on no more than the pool."""
+        """Return the problem after the window stages, which are fitted on samples of the pool only."""
         if self._behind is None:
             return self._problem
         return self._behind.problem((number, pool), lambda: self._drawn(number, pool, pool, 0))
@@ -243,7 +242,7 @@ class OfSamples:
     def _answers(self, problem: Problem, train: Indices, fold: Fold, repeat: int, width: float) -> NDArray[np.float32]:
         known = np.unique(problem.y[train])
         classes = problem.classes
-        if classes and len(known) < 2:  # there is nothing to learn but that
+        if classes and len(known) < 2:  # always predict the only class of the training samples
             alone = np.zeros((len(fold.test), len(classes)), np.float32)
             alone[:, classes.index(str(known[0]))] = 1.0
             return alone
@@ -253,10 +252,10 @@ class OfSamples:
     def _fitted(
         self, problem: Problem, train: Indices, test: Indices, repeat: int, width: float, *, once: bool = False
     ) -> tuple[Any, Indices]:
-        """Return a model fitted on some samples, and the places of others in what it was given."""
+        """Return a model fitted on `train`, and the positions of `test` in the samples that it received."""
         both = np.union1d(train, test)
         part = msgspec.structs.replace(self._common, seed=self._config.seed + repeat)
-        made = part_of(problem.some(both), part, np.searchsorted(both, train))
+        made = part_of(problem.subset(both), part, np.searchsorted(both, train))
         training = self._tail.training
         looks = min(_LOOKS, training.epochs * self._samples)
         epochs = 1 if once else int(np.clip(round(looks / len(train)), 1, training.epochs * _MOST_PASSES))

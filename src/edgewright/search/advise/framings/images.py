@@ -1,4 +1,4 @@
-"""Pictures: labels by a ready encoder and descriptions, an index, or a model from elsewhere."""
+"""Pictures: zero-shot labels from a pretrained encoder, an index, or an imported model."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import shlex
 
 from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Frame
-from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
-from edgewright.search.advise.inspection import Look
+from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, Progress, capabilities
+from edgewright.search.advise.inspection import Inspection
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-# Published for MobileCLIP-S0: 11.4 million parameters of its pictures' side, a byte each; recalled, not looked up.
+# Published for MobileCLIP-S0: 11.4 million parameters of the image encoder, one byte each; from memory, not verified.
 _LEAST = 11.4e6
 _NEEDED = "Edgewright trains no picture network; a pretrained encoder assigns labels from descriptions"
 
 
-def _fits(seen: Look, request: AdviceRequest) -> bool:
+def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if seen.place is None or request.kind:
         return False
     known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
     return known > 0 and known >= 0.8 * sum(seen.endings.values())
 
 
-def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
-    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
+    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
     files = [path for path in ([seen.place] if seen.place.is_file() else sorted(seen.place.rglob("*")))
              if path.suffix.lower() in _ENDINGS]  # fmt: skip
     folders = sorted({path.parent.name for path in files if path.parent != seen.place})
@@ -38,7 +38,7 @@ def _advise(seen: Look, request: AdviceRequest, doing: Doing, ahead: Ahead) -> F
     task = "classification" if len(folders) > 1 else "retrieval"
     needed = {"zero_shot": _NEEDED} if len(folders) > 1 else {
         "zero_shot": _NEEDED, "retrieval": "unlabelled pictures can be searched by content"}  # fmt: skip
-    return Found(
+    return FramingResult(
         name=seen.place.stem,
         target="",
         frame=Frame(

@@ -1,0 +1,1 @@
+"""How many devices each bad release reaches, under four plans and four sizes of a fleet."""

@@ -1,0 +1,1 @@
+"""Commands below `edgewright fleet device`: every file offers `command`."""

@@ -1,0 +1,20 @@
+"""`edgewright fleet device logs`: the last log lines of a device."""
+
+from __future__ import annotations
+
+from edgewright.cli.fleet._api_options import ApiOptions
+from edgewright.cli.fleet._table import show
+from edgewright.cli.fleet_device._diagnosis import DiagnosisOptions, fetch, log_lines
+from edgewright.cli.options import argument, declare
+
+
+@declare("logs", epilog="Example: edgewright fleet device logs pump-017 --lines 50 --fleet my-fleet")
+def command(*, device: str = argument(metavar="NAME"), options: DiagnosisOptions, api: ApiOptions) -> None:
+    """Show the last log lines of a device's agent and of its model's process.
+
+    The device learns of the request with its next report and answers at once. Lines of the model's process come without
+    figures and quotations, so that no data row leaves the device. NAME is its id or its whole name.
+    """
+    found = fetch(api, device, options)
+    if found is not None:
+        show(log_lines(found))

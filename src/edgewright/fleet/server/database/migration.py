@@ -1,0 +1,109 @@
+"""The schema's revision: set in an empty database, checked by every command, and changed only by a migration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+
+from edgewright.fleet.server.database import postgres
+from edgewright.fleet.server.database.tables import heads, metadata
+from edgewright.schema.errors import InputError
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """Return the revision of a database; None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str:
+    """Return the revision that this program requires."""
+    return str(_scripts(_settings()).get_current_head())
+
+
+def prepare(engine: sa.Engine, where: str) -> None:
+    """Create the tables in an empty database, or check that the database has this program's revision.
+
+    Args:
+        engine: engine for writing.
+        where: name of the database, for messages.
+
+    Raises:
+        InputError: the database has another revision. Nothing was changed.
+    """
+    settings = _settings()
+    needed = newest()
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            postgres.lock(connection, postgres.MIGRATING)
+        present = revision(connection)
+        if present is None:
+            metadata.create_all(connection)
+            connection.execute(sa.insert(heads).values(name="online", serial=0))
+            settings.attributes["connection"] = connection
+            command.stamp(settings, "head")
+        elif present != needed:
+            _known(present, where)
+            raise InputError(
+                f"a database of revision {needed}", f"revision {present}, of an older Edgewright", where,
+                "Migrate it: edgewright fleet migrate DIR (first --dry-run). Or use the version that serves it now",
+            )  # fmt: skip
+
+
+def pending(engine: sa.Engine, where: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """Return a database's revision, and number and title of each missing revision, oldest first.
+
+    Raises:
+        InputError: a newer Edgewright made the database.
+    """
+    with engine.connect() as connection:
+        present = revision(connection)
+    if present is None:
+        return None, ()
+    _known(present, where)
+    lacking = _scripts(_settings()).iterate_revisions("head", present)
+    return present, tuple((one.revision, _title(one)) for one in lacking)[::-1]
+
+
+def upgrade(engine: sa.Engine, where: str) -> None:
+    """Run the missing revisions of a database in one transaction.
+
+    Raises:
+        InputError: a newer Edgewright made the database.
+    """
+    settings = _settings()
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            postgres.lock(connection, postgres.MIGRATING)
+        _known(revision(connection), where)
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+
+
+def _settings() -> Config:
+    settings = Config()
+    settings.set_main_option("script_location", str(FOLDER))
+    settings.set_main_option("path_separator", "os")
+    return settings
+
+
+def _scripts(settings: Config) -> ScriptDirectory:
+    return ScriptDirectory.from_config(settings)
+
+
+def _title(script: Script) -> str:
+    return (script.doc or "").strip().partition("\n")[0]
+
+
+def _known(present: str | None, where: str) -> None:
+    if present not in {script.revision for script in _scripts(_settings()).walk_revisions()}:
+        raise InputError(
+            f"a database of revision {newest()}", f"revision {present}, made by a newer Edgewright or before 0.1.0",
+            where, "Install that version, or restore an earlier backup",
+        )  # fmt: skip

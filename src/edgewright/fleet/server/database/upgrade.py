@@ -1,0 +1,94 @@
+"""Migrates a fleet's database to this version's revision after writing a backup."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.server.database import copy, migration, postgres, sqlite
+from edgewright.fleet.server.database.engine import connecting
+from edgewright.fleet.server.server_registry import alone
+from edgewright.schema.errors import InputError
+
+BACKUPS = "backups"
+
+
+class Migration(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a migration, or of its dry run.
+
+    Attributes:
+        before, after: revisions; equal if there was nothing to do.
+        steps: number and title of each missing revision, oldest first.
+        backup: path of the backup; empty for none.
+    """
+
+    before: str
+    after: str
+    steps: tuple[tuple[str, str], ...] = ()
+    backup: str = ""
+
+
+def upgrade(folder: Path, *, dry_run: bool = False, backup: Path | None = None) -> Migration:
+    """Migrate the database of a fleet's folder.
+
+    With SQLite no server may run. With PostgreSQL, servers of the previous version continue during and after the
+    migration, because a revision only adds tables and columns with defaults.
+
+    Args:
+        folder: folder of the fleet.
+        dry_run: whether to change nothing.
+        backup: path of the backup; by default a new file in `folder / 'backups'`.
+
+    Raises:
+        InputError: there is no database, a newer Edgewright made it, a server runs with SQLite, or the backup's path
+            exists.
+        OutputError: the database cannot be reached, or the copy failed: nothing was migrated.
+    """
+    with _writing(folder) as (engine, where):
+        before, steps = migration.pending(engine, where)
+        if before is None:
+            raise InputError("a fleet's database", "an empty one", where, "edgewright fleet serve creates the tables")
+        if dry_run or not steps:
+            return Migration(before=before, after=migration.newest(), steps=steps)
+        address = postgres.address(folder)
+        with nullcontext() if address else alone(folder):
+            copied = backup or _backup_file(folder, before)
+            copy.backup(folder, copied)
+            migration.upgrade(engine, where)
+    return Migration(before=before, after=migration.newest(), steps=steps, backup=str(copied))
+
+
+def upgrade_file(path: Path) -> None:
+    """Migrate a SQLite file; no other process may use it.
+
+    Raises:
+        InputError: a newer Edgewright made it.
+    """
+    engine = sqlite.engine(path, reading=False)
+    try:
+        migration.upgrade(engine, str(path))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[tuple[sa.Engine, str]]:
+    address, path = postgres.address(folder), folder / sqlite.NAME
+    if not address and not path.is_file():
+        raise InputError("a fleet's database", "none", str(path), "edgewright fleet serve creates it")
+    where = postgres.shown(address) if address else str(path)
+    made = postgres.engine(address, reading=False) if address else sqlite.engine(path, reading=False)
+    with connecting(made, where) as engine:
+        yield engine, where
+    made.dispose()
+
+
+def _backup_file(folder: Path, revision: str) -> Path:
+    backups = folder / BACKUPS
+    backups.mkdir(mode=0o700, exist_ok=True)
+    return backups / time.strftime(f"revision-{revision}-%Y%m%dT%H%M%SZ.sqlite", time.gmtime())

@@ -1,0 +1,162 @@
+"""Whether a stage of a rollout may end: what its gates say, and whether the devices that it was offered to are healthy.
+
+Everything is judged over all devices that were offered the release, and again over those of the present stage alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.protocol.plans.gates import SHARES, Vote, judge
+from edgewright.fleet.server.rollouts.gate_votes import GateVotes
+from edgewright.fleet.server.rollouts.offered import OVERDUE, OfferedDevice, RolloutTimes, Silence, offered_devices
+from edgewright.fleet.server.rollouts.stage_members import stage_members
+from edgewright.schema.fleet_plan import Gate, Plan
+from edgewright.schema.fleet_watch import GateSeen
+
+HEALTH = "confirmed"
+"""Name under which the share of healthy devices stands beside the gates."""
+_QUORUM = 5
+_ALL = 100.0
+"""Percent that turns the rule off: gates alone decide."""
+_SEVERITY = ("pass", "hold", "fail")
+
+
+def spare(plan: Plan, count: int) -> int:
+    """Return how many of so many devices may be without confirmed health when a stage ends."""
+    return max(1, int(count * plan.unconfirmed / 100.0 + 1e-9))
+
+
+def judge_stage(connection: sa.Connection, plan: Plan, stage: int, times: RolloutTimes) -> tuple[GateSeen, ...]:
+    """Return what each gate says, and after them whether the devices of the stage are healthy.
+
+    Args:
+        connection: to read from.
+        plan: of the rollout.
+        stage: index of the stage.
+        times: of this round.
+    """
+    return _Stage(connection, plan, stage, times).seen()
+
+
+class _Stage:
+    """One judgement: what several gates need is read once."""
+
+    def __init__(self, connection: sa.Connection, plan: Plan, stage: int, times: RolloutTimes) -> None:
+        self._connection, self._plan, self._stage, self._times = connection, plan, stage, times
+        self._everyone = offered_devices(connection, plan, times)
+        self._own = () if times.finished else tuple(one for one in self._everyone if one.at >= times.entered)
+        self._names = frozenset(one.device for one in self._own)
+        self._votes = GateVotes(connection, plan, times, self._everyone)
+        self._last = times.finished or stage + 1 >= len(plan.stages)
+        self._over = times.finished or times.now >= times.due
+
+    def seen(self) -> tuple[GateSeen, ...]:
+        """Return all judgements; a finished rollout is judged by its gates alone."""
+        gates = tuple(map(self._gate, self._plan.gates))
+        return gates if self._times.finished else (*gates, self._health())
+
+    def _gate(self, gate: Gate) -> GateSeen:
+        new = self._votes.new(gate.measure)
+        needed = gate.quorum
+        if len(new) < needed:
+            needed = min(needed, self._within_reach(needed))
+        old = self._votes.old(gate.measure, needed) if gate.ratio else []
+        found = self._judge(gate, new, old, needed, self._everyone)
+        if not new and found.said == "hold" and not self._votes.is_measured(gate.measure):
+            why = f"{gate.measure}: no device of this product measures it"
+            return GateSeen(measure=gate.measure, said="pass", needed=needed, why=why)
+        own = [vote for vote in new if vote.device in self._names]
+        if not own or len(own) == len(new):
+            return found
+        few = min(gate.quorum, max(1, len(self._own) - spare(self._plan, len(self._own))))
+        part = self._judge(gate, own, old, few, self._own)
+        if _SEVERITY.index(part.said) <= _SEVERITY.index(found.said):
+            return found
+        return msgspec.structs.replace(part, why=f"{part.why}, in this stage alone")
+
+    def _judge(
+        self, gate: Gate, new: Sequence[Vote], old: Sequence[Vote], needed: int, asked: Sequence[OfferedDevice]
+    ) -> GateSeen:
+        found = judge(gate, self._plan.enrolled, new, old, self._last, needed)
+        beyond = found.value is not None and found.allowed is not None and found.value > found.allowed
+        if found.said != "hold" or not beyond or any(one.fate == "open" for one in asked):
+            return found
+        # All have answered, so a share is that of the stage itself and no longer a sample. What was measured gets as
+        # much time again: a rate of few devices may have been chance.
+        more = 0.0 if gate.measure in SHARES else self._plan.stages[self._stage].dwell
+        if not self._over or self._times.now < self._times.due + more:
+            return found
+        return msgspec.structs.replace(found, said="fail", why=f"{found.why}; all devices have answered")
+
+    @functools.cached_property
+    def _reachable(self) -> int:
+        """Devices of the stage that were there within the last day, offered or not; counted no further than needed."""
+        known = {one.device for one in self._everyone}
+        since = self._times.entered - DAY
+        others = stage_members(self._connection, self._plan, self._stage, since=since, without=known)
+        most = max([_QUORUM, *(gate.quorum for gate in self._plan.gates)]) + 1
+        return len(known) + sum(1 for _ in itertools.islice(others, most))
+
+    def _within_reach(self, quorum: int) -> int:
+        """Return the quorum that a stage of this size can have; 0 where it has nobody."""
+        count = self._reachable
+        return min(quorum, max(1, count - spare(self._plan, count))) if count else 0 if self._empty else 1
+
+    @functools.cached_property
+    def _empty(self) -> bool:
+        """Whether no device is in the stage, away or not, while a later stage has some."""
+        nobody = not self._everyone and next(stage_members(self._connection, self._plan, self._stage), None) is None
+        later = len(self._plan.stages) - 1
+        return nobody and next(stage_members(self._connection, self._plan, later), None) is not None
+
+    def _health(self) -> GateSeen:
+        parts = [self._healthy(self._everyone, "")]
+        if self._own and len(self._own) < len(self._everyone):
+            parts.append(self._healthy(self._own, ", in this stage alone"))
+        return max(parts, key=lambda one: _SEVERITY.index(one.said))
+
+    def _healthy(self, asked: Sequence[OfferedDevice], which: str) -> GateSeen:
+        """Judge whether enough of some devices are healthy after the dwell, those that have not asked yet included."""
+        plan, times = self._plan, self._times
+        fates = Counter(one.fate for one in asked)
+        well = sum(one.fate == "confirmed" and one.heard >= times.due for one in asked)
+        waiting = self._waiting if self._over else 0
+        count = len(asked) + waiting
+        allowed = spare(plan, count)
+        needed = max(1, count - allowed) if plan.unconfirmed < _ALL else 0
+        said = "hold"
+        if not count:
+            said = "pass" if self._empty or (not plan.gates and not (needed and self._reachable)) else "hold"
+        elif self._over and well >= needed:
+            said = "pass"
+        elif self._over and fates["lost"] > allowed:
+            usual = Silence(self._connection, plan, times).elsewhere() * len(asked)
+            said = "fail" if fates["lost"] - usual > allowed else "hold"
+        why = (
+            f"{HEALTH}: {well} of {count} devices have reported that they are healthy after the dwell; {needed} must "
+            f"({fates['failed']} failed, {fates['lost']} silent, {fates['open'] + fates['away']} unresolved, "
+            f"{fates['confirmed'] - well} not heard since, {waiting} have not asked yet){which}"
+        )
+        if not count:
+            why = (
+                f"{HEALTH}: {'no device is in this stage' if self._empty else 'no device was offered the release yet'}"
+            )
+        value = well / count if count else None
+        return GateSeen(measure=HEALTH, said=said, value=value, heard=well, needed=needed, why=why)
+
+    @functools.cached_property
+    def _waiting(self) -> int:
+        """Devices of the stage that reported since it began and did not ask for the release, and are not silent now."""
+        known = {one.device for one in self._everyone}
+        times, plan = self._times, self._plan
+        recently = times.now - plan.silence - OVERDUE * times.every
+        since = times.entered if times.listening > recently else max(times.entered, recently)
+        return sum(1 for _ in stage_members(self._connection, plan, self._stage, since=since, without=known))

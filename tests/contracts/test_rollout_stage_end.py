@@ -1,0 +1,275 @@
+"""A stage ends when the devices that were offered the release are known to be healthy after its dwell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.options import DEFAULT_GATES, PlanOptions, make_plan
+from edgewright.fleet.protocol.plans.validation import check, check_new
+from edgewright.fleet.repository.acceptance import settle
+from edgewright.fleet.repository.publication import prepare_release, publish_plan
+from edgewright.fleet.server.database.tables import audit, rollouts
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Gate, Plan, Stage
+from fleet_folder import package
+from rollout_example import BLANK, FAILED, HOUR, NOW, STAGES, Example, plan
+
+WEEK = 7 * 24 * HOUR
+
+
+def within(names: list[str], percent: float, made: Plan | None = None) -> list[str]:
+    """Return the devices that a share reaches."""
+    made = made or plan()
+    return [name for name in names if place(made.salt, made.id, name) < percent]
+
+
+def row(example: Example) -> Any:  # noqa: ANN401 - a row
+    with example.database.reading() as connection:
+        return connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at.desc())).first()
+
+
+def go(example: Example, seconds: float, alive: list[str]) -> list[str]:
+    """Let time pass with a round every ten minutes, in which some devices report; return what happened."""
+    happened = []
+    for _ in range(round(seconds / 600.0)):
+        example.now += 600.0
+        example.speak(alive)
+        happened += [event.what for event in example.scheduler.tick() if event.what != "renewed"]
+    return happened
+
+
+@pytest.mark.parametrize(("dead", "end"), [(1, "stage"), (2, "halted"), (4, "halted")])
+def test_a_release_that_hangs_devices_is_halted_in_the_canary(example: Example, dead: int, end: str) -> None:
+    """38 % of ten canaries hang; a quorum of the others confirms."""
+    everybody = example.enrol(120)
+    example.started()
+    canary = within(everybody, 10.0)[:10]
+    others = [name for name in everybody if name not in canary and name not in within(everybody, 10.0)]
+    example.speak(within(everybody, 10.0)[10:], quarantined=True)  # the canary has ten devices that count
+    hung, well = canary[:dead], canary[dead:]
+    example.allow(hung)
+    example.update(well)
+    happened = go(example, HOUR - 600.0, [*well, *others])
+    assert happened == []
+    found = go(example, HOUR / 2, [*well, *others])
+    assert found[:1] == [end], row(example).holds
+
+
+def test_a_device_that_hangs_before_the_dwell_is_over_keeps_the_stage_from_ending(example: Example) -> None:
+    """It confirmed the release and reported ten minutes before the end: that is no proof."""
+    everybody = example.enrol(100)
+    canary = within(everybody, 10.0)
+    living = [name for name in everybody if name not in canary[:2]]
+    example.started()
+    example.update(canary)
+    assert go(example, HOUR - 600.0, everybody) == []
+    assert go(example, 1200.0, living) == []
+    assert "2 not heard since" in row(example).holds
+    assert go(example, HOUR, living) == ["halted"]
+
+
+def test_a_stage_waits_for_devices_that_are_there_and_have_not_asked(example: Example) -> None:
+    names = within(example.enrol(300), 10.0)
+    example.started()
+    example.update(names[:10])
+    assert go(example, 3 * HOUR, names) == []
+    assert f"{len(names) - 10} have not asked yet" in row(example).holds
+    example.update(names[10:])
+    assert go(example, 600.0, names) == ["stage"]
+
+
+def test_limits_hold_for_each_stage_and_for_all_together(example: Example) -> None:
+    """Two fifths of the second stage fail: among all devices that is little."""
+    everybody = example.enrol(400)
+    example.started()
+    canary = within(everybody, 10.0)
+    example.update(canary)
+    assert go(example, HOUR, everybody) == ["stage"]
+    second = within(everybody, 50.0)
+    new = [name for name in second if name not in canary][:10]
+    assert len(canary) > 30
+    example.allow(new)
+    example.end(new[:6], "confirmed")
+    example.end(new[6:], "reverted", "crash")
+    example.speak([name for name in everybody if name not in (*canary, *new)], last_report_at=NOW - 2 * HOUR)
+    assert go(example, HOUR, [*canary, *new]) == ["halted"]
+    assert "in this stage alone" in row(example).why
+
+
+def test_a_release_that_answers_otherwise_is_halted_by_the_default_gates(example: Example) -> None:
+    everybody = example.enrol(100)
+    canary = within(everybody, 10.0)
+    example.report(everybody, 1, detail='{"classes": {"walk": 50, "sit": 50}}')
+    example.now += 60.0
+    example.started(gates=DEFAULT_GATES)
+    example.update(canary)
+    example.now += 600.0
+    example.report(canary, 2, detail='{"classes": {"fall": 80, "sit": 20}}')
+    example.speak(everybody)
+    assert [event.what for event in example.scheduler.tick()] == ["halted"]
+    assert "classes" in row(example).why
+
+
+def test_a_canary_of_one_device_gets_as_much_time_again_and_is_then_halted(example: Example) -> None:
+    everybody = example.enrol(100)
+    canary = within(everybody, 10.0)
+    example.speak(canary[1:], quarantined=True)
+    example.started(gates=(Gate(measure="alarms", limit=5.0, ratio=3.0),))
+    example.update(canary[:1])
+    example.report(everybody, 1)
+    example.report(canary[:1], 2, alarms=10)
+    assert go(example, 2 * HOUR - 600.0, everybody) == []
+    assert "not significantly" in row(example).holds
+    assert go(example, 600.0, everybody) == ["halted"]
+
+
+def test_what_a_product_does_not_measure_keeps_no_stage(example: Example) -> None:
+    everybody = example.enrol(100)
+    canary = within(everybody, 10.0)
+    example.report(everybody, 1, channels=0)
+    example.now += 60.0
+    example.started(gates=DEFAULT_GATES)
+    example.update(canary)
+    example.report(canary, 2, channels=0)
+    assert go(example, HOUR, everybody) == ["stage"]
+    assert "drift: no device of this product measures it" in row(example).why
+
+
+def test_devices_without_an_answer_before_the_release_are_not_waited_for(example: Example) -> None:
+    everybody = example.enrol(100)
+    canary = within(everybody, 10.0)
+    example.started(gates=(FAILED, Gate(measure="classes", limit=0.5)))
+    example.update(canary)
+    example.report(canary, 2, detail='{"classes": {"walk": 10}}')
+    assert go(example, HOUR, everybody) == ["stage"]
+
+
+def test_the_quorum_follows_the_size_of_a_small_fleet(example: Example) -> None:
+    everybody = example.enrol(5)
+    stages = (Stage(name="canary", percent=20.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
+    example.started(stages=stages, gates=(FAILED,))
+    assert FAILED.quorum == 5
+    assert len(within(everybody, 20.0)) in (0, 1, 2)
+    example.update(within(everybody, 20.0))
+    assert go(example, HOUR, everybody) == ["stage"]
+    example.update([name for name in everybody if name not in within(everybody, 20.0)])
+    assert go(example, HOUR, everybody) == ["finished"]
+
+
+def test_a_stage_without_devices_is_passed_and_a_fleet_without_devices_is_not(example: Example) -> None:
+    stages = (Stage(name="canary", percent=0.001, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
+    example.started(stages=stages)
+    assert go(example, 2 * HOUR, []) == []
+    assert "no device was offered the release yet" in row(example).holds
+    everybody = example.enrol(5)
+    assert go(example, 600.0, everybody) == ["stage"]
+    assert "no device is in this stage" in row(example).why
+
+
+def test_a_rollout_is_not_finished_by_the_word_of_one_device_of_twelve(example: Example) -> None:
+    names = example.enrol(12)
+    gate = msgspec.structs.replace(FAILED, quorum=1)
+    example.started(stages=(Stage(name="all", percent=100.0, dwell=HOUR),), gates=(gate,))
+    example.update(names[:1])
+    assert go(example, 2 * HOUR, names) == []
+    example.update(names[1:])
+    assert go(example, 600.0, names) == ["finished"]
+
+
+def finished(example: Example, **said: Any) -> list[str]:  # noqa: ANN401 - fields of Plan
+    """Return the devices of a finished rollout; before it they reported every 90 minutes, five every 3 hours."""
+    names = example.enrol(20)
+    for before in (6, 5, 4, 3, 2, 1):
+        example.now = NOW - before * 1.5 * HOUR
+        example.report(names[15:] if before % 2 else [], 1)
+        example.report(names[:15], 1)
+    example.now = NOW
+    example.started(stages=(Stage(name="all", percent=100.0, dwell=HOUR),), **said)
+    example.update(names)
+    assert go(example, HOUR, names) == ["finished"]
+    return names
+
+
+@pytest.mark.slow
+def test_a_finished_rollout_stays_under_its_gates(example: Example) -> None:
+    names = finished(example)
+    assert go(example, HOUR, names) == []
+    assert go(example, 2 * HOUR, names[12:]) == ["halted"]
+    assert (row(example).state, row(example).revert) == ("aborted", True)
+    assert row(example).why.startswith("after it was finished: failed")
+
+
+def test_after_its_time_a_finished_rollout_is_watched_no_more(example: Example) -> None:
+    names = finished(example, watch=HOUR)
+    assert go(example, HOUR, names) == []
+    assert go(example, 2 * HOUR, names[12:]) == []
+
+
+def test_devices_that_were_away_as_long_before_are_not_counted_while_it_is_watched(example: Example) -> None:
+    names = finished(example)
+    assert go(example, 1.5 * HOUR, []) == []  # longer than the plan's silence, but not than before
+    assert row(example).state == "finished"
+    assert go(example, HOUR / 2, names[15:]) == ["halted"]
+
+
+def test_a_dwell_below_the_silence_is_refused_with_the_numbers_to_use() -> None:
+    quick = msgspec.structs.replace(plan(), silence=2 * HOUR)
+    with pytest.raises(
+        InputError, match=r"at least 2 h.*1 h in stage 'canary'.*--dwell 120m or more, or --silence 60m"
+    ):
+        check_new(quick)
+    check(quick)  # devices and the signer go on with one that was signed by an older version
+    check_new(msgspec.structs.replace(quick, stages=tuple(msgspec.structs.replace(s, gated=False) for s in STAGES)))
+    check_new(make_plan(PlanOptions(), BLANK, None, name="usual", salt="5" * 64, now=NOW))
+
+
+def test_a_plan_without_the_new_options_is_one_that_older_devices_read() -> None:
+    written = msgspec.json.decode(msgspec.json.encode(plan()))
+    assert not {"watch", "unconfirmed"} & set(written)
+    assert msgspec.json.decode(msgspec.json.encode(plan()), type=Plan) == plan()
+
+
+def test_a_person_promotes_a_stage_that_holds_after_its_dwell_and_says_why(example: Example) -> None:
+    everybody = example.enrol(100)
+    canary = within(everybody, 10.0)
+    example.started()
+    example.update(canary[:6])
+    with pytest.raises(InputError, match="the signer signs no earlier stage"):
+        example.rollouts.promote("first", "ann", "canary", "in a hurry")
+    assert go(example, 2 * HOUR, everybody) == []
+    with pytest.raises(InputError, match="the present stage 'canary'"):
+        example.rollouts.promote("first", "ann", "half", "wrong one")
+    assert example.rollouts.promote("first", "ann", "canary", "the rest is unplugged").stage == 1
+    with example.database.reading() as connection:
+        last = connection.execute(sa.select(audit).order_by(audit.c.number.desc())).first()
+    assert last is not None
+    assert (last.what, last.who) == ("rollout.promoted", "ann")
+    assert "the rest is unplugged; it held: confirmed: 6 of" in last.detail
+    with pytest.raises(InputError, match="stage 'half' after its dwell"):
+        example.rollouts.promote("first", "ann", "half", "at once")
+
+
+def test_a_package_is_started_again_after_an_abort_and_the_audit_trail_says_so(example: Example) -> None:
+    example.started()
+    example.rollouts.steer("first", "ann", "aborted", "hot day", revert=True)
+    with pytest.raises(InputError, match="Publish the package again"):
+        example.rollouts.start(example.signed_plan(id="second"), "ann")
+    change, made = prepare_release(example.fleet, package(example.folder, "1"), example.now, product="main")
+    settle(example.fleet, change, example.fleet.ring(), example.now)
+    example.scheduler.tick()
+    assert made[0].release.sha256 == example.releases[1].sha256
+    assert made[1].release.sha256 == example.releases[0].sha256  # and back to the bytes before the aborted ones
+    again = plan(id="third", release=made[0].release, revert=made[1].release)
+    body = publish_plan(example.fleet.folder, again, now=example.now)
+    example.scheduler.tick()
+    assert example.rollouts.start(body, "ann").state == "running"
+    assert row(example).why == (
+        "started by ann; the same package as release 2, whose rollout first was aborted (hot day)"
+    )
+    with pytest.raises(InputError, match="expected a new package"):
+        prepare_release(example.fleet, package(example.folder, "1"), example.now, product="main")

@@ -1,0 +1,137 @@
+"""One release to one device: a signed plan that lists it, beside the rollout of its product."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from cli_runner import Cli
+from edgewright.fleet.protocol.plans.decision import listed, lists_devices
+from edgewright.fleet.repository.publication import prepare_release
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database.tables import rollouts
+from edgewright.fleet.server.rollouts.rows import MOST_DEPLOYS, in_index
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Cohort, Plan, Stage
+from fleet_folder import apply, package
+from fleet_plane import Client, enrolled_devices
+from rollout_example import Example, plan
+from threat_fleet import HOUR, Town, town
+from threat_unit import Unit
+
+ONE = (Stage(name="device", percent=100.0, cohorts=("chosen",), dwell=HOUR),)
+
+
+def to_device(made: Town, name: str, unit: Unit, **said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+    """Return a plan for one device."""
+    salt = "ab" * 32
+    cohort = Cohort(devices=(listed(salt, unit.id),))
+    fields = {"stages": ONE, "cohorts": {"chosen": cohort}, "gates": (), "salt": salt, **said}
+    found = made.plan(name, few=0, **{k: v for k, v in fields.items() if k != "salt"})
+    salted: Plan = type(found)(**{f: getattr(found, f) for f in found.__struct_fields__ if f != "salt"}, salt=salt)
+    return salted
+
+
+@pytest.mark.slow
+def test_a_release_reaches_one_device_while_the_rollout_of_its_product_goes_on(tmp_path: Path) -> None:
+    with town(tmp_path, 3) as made:
+        one, *others = made.units
+        made.base()
+        waits = (Stage(name="later", percent=0.001, dwell=30 * HOUR), Stage(name="all", percent=100.0))
+        made.roll_out(made.plan("main", few=0, stages=waits, gates=()))
+        change, (newer, back) = prepare_release(made.fleet, package(tmp_path, "2"), made.clock.now, product="main")
+        apply(made.fleet, change, made.clock.now)  # the server takes it in
+        single = to_device(made, "single", one, release=newer.release, revert=back.release)
+        made.roll_out(single)
+        made.run(2 * HOUR)
+        assert one.counter == newer.release.counter
+        assert one.state.held.trial is None
+        assert [unit.counter for unit in others] == [made.old.counter] * 2
+        # The others keep nothing of a plan that is none of theirs, and say what their own rollout wants.
+        assert all(unit.state.held.followed("single") is None for unit in others)
+        assert all("no cohort" not in unit.agent.why for unit in others)
+        assert made.server is not None
+        made.server.rollouts.steer("main", "ann", "aborted")
+        everybody = (Stage(name="all", percent=100.0, gated=False),)
+        made.roll_out(made.plan("whole", few=0, release=newer.release, revert=back.release, stages=everybody, gates=()))
+        made.run(2 * HOUR)
+        assert made.counters() == [newer.release.counter] * 3
+
+
+@pytest.mark.slow
+def test_a_device_that_was_away_gets_its_release_when_it_is_back(tmp_path: Path) -> None:
+    with town(tmp_path, 2) as made:
+        one = made.units[0]
+        made.base()
+        one.dead = True
+        made.roll_out(to_device(made, "single", one))
+        made.run(5 * HOUR)
+        one.dead = False
+        made.run(2 * HOUR)
+        assert made.counters() == [made.new.counter, made.old.counter]
+
+
+def test_plans_for_single_devices_are_told_from_others() -> None:
+    one = {"chosen": Cohort(devices=("0" * 64,))}
+    assert lists_devices(plan(stages=ONE, cohorts=one))
+    assert not lists_devices(plan(stages=ONE, cohorts={"chosen": Cohort(tags=("lab",))}))
+    assert not lists_devices(plan(stages=(*ONE, Stage(name="all", percent=100.0)), cohorts=one))
+
+
+@pytest.mark.slow
+def test_few_of_them_go_on_at_once_and_none_takes_the_place_of_the_products_own_rollout(tmp_path: Path) -> None:
+    example = Example(tmp_path)
+    one = {"stages": ONE, "cohorts": {"chosen": Cohort(devices=("0" * 64,))}}
+    try:
+        example.started(id="whole")
+        for number in range(MOST_DEPLOYS):
+            example.started(id=f"single-{number}", **one)
+        with pytest.raises(InputError, match=f"fewer than {MOST_DEPLOYS}"):
+            example.started(id="one-more", **one)
+        with pytest.raises(InputError, match="one rollout of a product"):
+            example.started(id="another")
+        with example.database.reading() as connection:
+            found = connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at, rollouts.c.plan.desc()))
+            rows = [{**row._mapping, "state": "finished"} for row in found]
+        late = [{**row, "plan": f"late-{row['plan']}", "started_at": row["started_at"] + 99.0} for row in rows[1:]]
+        assert {row["plan"] for row in in_index([*rows, *late])} == {"whole", *(row["plan"] for row in late)}
+    finally:
+        example.close()
+
+
+@pytest.mark.slow
+def test_a_package_and_a_release_are_deployed_by_name(tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "fleet"
+    cli("fleet", "init", folder)
+    here = ("--fleet", folder)
+    cli("fleet", "publish", package(tmp_path, "0"), *here)
+    one, other = enrolled_devices(folder, 2)
+    cli("fleet", "device", "rename", one.id, "pump-1", *here)
+    seen = cli.json("fleet", "device", "deploy", "pump-1", "main:1", *here)
+    assert (seen["state"], seen["counter"], [stage["name"] for stage in seen["stages"]]) == ("running", 1, ["device"])
+    file = next((folder / "public" / "targets" / "plans").glob("*.deploy-main-1-*.json"))
+    signed = json.loads(file.read_bytes())
+    assert signed["cohorts"]["chosen"]["devices"] == [listed(signed["salt"], one.id)]
+    assert one.id not in file.read_text()
+    said = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "1"), *here)
+    assert "release 2 goes to pump-1 alone" in said
+    assert "as pump:7" in cli("fleet", "device", "deploy", "pump-1", "nowhere.edge", *here, code=2)
+    assert "other" in cli("fleet", "device", "deploy", "pump-1", "other:1", *here, code=2)
+
+    async def reported() -> None:
+        plane = open_plane(folder)
+        try:
+            other.client = Client(plane)
+            assert (await other.report(counter=2, floor=2)).status_code == 200
+        finally:
+            plane.close()
+
+    asyncio.run(reported())
+    assert "a release above 2" in cli("fleet", "device", "deploy", other.id, "main:2", *here, code=2)
+    cli("fleet", "device", "block", "pump-1", "--reason", "x", *here)
+    assert "blocked" in cli("fleet", "device", "deploy", "pump-1", "main:2", *here, code=2)

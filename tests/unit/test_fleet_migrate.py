@@ -1,0 +1,158 @@
+"""A newer version on an older database: only a migration changes it, after a backup; every other command refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from cli_runner import Cli
+from edgewright.fleet.server.database import audit_chain, migration, postgres, sqlite
+from edgewright.fleet.server.database.engine import open_address, open_file
+from edgewright.fleet.server.database.tables import metadata
+from edgewright.fleet.server.database.upgrade import upgrade, upgrade_file
+from edgewright.fleet.server.server_registry import alone
+from fleet_plane import fleet_folder, plane_of
+from newer_version import NUMBER, newer_revisions
+from postgres_database import fresh_database
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+@pytest.fixture
+def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a fleet of this version; from here on the program is a newer one."""
+    folder = fleet_folder(tmp_path / "fleet")
+    with plane_of(folder, thread=False) as plane, plane.database.writing.begin() as connection:
+        audit_chain.append(connection, at=1.0, who="test", what="before")
+    monkeypatch.setattr(migration, "FOLDER", newer_revisions(tmp_path / "newer"))
+    return folder
+
+
+def revision(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["devices --fleet", "audit verify --fleet", "token new --fleet", "operator add ada --role viewer --fleet",
+     "restore --fleet", "serve --port 0"],
+)  # fmt: skip
+def test_no_other_command_of_a_newer_version_migrates(older: Path, cli: Cli, words: str) -> None:
+    before = revision(older / sqlite.NAME)
+    said = cli("fleet", *words.split(), older, code=2)
+    assert f"revision {before}, of an older Edgewright" in said
+    assert "edgewright fleet migrate" in said
+    assert revision(older / sqlite.NAME) == before
+
+
+def test_a_migration_is_shown_first_and_backed_up(older: Path, cli: Cli, tmp_path: Path) -> None:
+    path = older / sqlite.NAME
+    before = revision(path)
+    shown = cli("fleet", "migrate", older, "--dry-run")
+    assert f"{NUMBER}: Devices have a site." in shown
+    assert revision(path) == before
+    assert not (older / "backups").exists()
+    with alone(older):  # as by a server
+        assert "no other process serves" in cli("fleet", "migrate", older, code=2)
+    assert revision(path) == before
+    done = cli.json("fleet", "migrate", older)
+    assert (done["before"], done["after"]) == (before, NUMBER)
+    assert revision(path) == NUMBER
+    copied = Path(done["backup"])
+    assert copied.parent == older / "backups"
+    assert copied.stat().st_mode & 0o077 == copied.parent.stat().st_mode & 0o077 == 0
+    assert revision(copied) == before
+    with contextlib.closing(sqlite3.connect(copied)) as connection:
+        assert connection.execute("SELECT what FROM audit").fetchall() == [("before",)]
+    assert "nothing to do" in cli("fleet", "migrate", older)
+    assert len(list((older / "backups").iterdir())) == 1
+
+
+def test_nothing_is_migrated_where_the_backup_fails(older: Path, cli: Cli, tmp_path: Path) -> None:
+    before = revision(older / sqlite.NAME)
+    (tmp_path / "there").write_text("mine")
+    assert "does not exist yet" in cli("fleet", "migrate", older, "--backup", tmp_path / "there", code=2)
+    assert revision(older / sqlite.NAME) == before
+
+
+def test_a_backup_of_an_older_version_is_migrated_where_it_is_restored(older: Path, cli: Cli, tmp_path: Path) -> None:
+    before = revision(older / sqlite.NAME)
+    cli("fleet", "backup", older, tmp_path / "monday.sqlite")
+    assert revision(tmp_path / "monday.sqlite") == before
+    (older / sqlite.NAME).unlink()
+    cli("fleet", "restore", "--fleet", older, "--backup", tmp_path / "monday.sqlite", code=2)  # no signed metadata here
+    assert revision(older / sqlite.NAME) == NUMBER
+    assert revision(tmp_path / "monday.sqlite") == before
+
+
+def test_the_first_release_s_tables_become_today_s(tmp_path: Path) -> None:
+    path = tmp_path / sqlite.NAME
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript((FIXTURES / "fleet_schema_0005_sqlite.sql").read_text())
+    upgrade_file(path)
+    database = open_file(path)
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+@pytest.mark.slow
+def test_a_backup_of_an_older_postgresql_has_its_tables(tmp_path: Path) -> None:
+    folder = fleet_folder(tmp_path)
+    text = (FIXTURES / "fleet_schema_0005_postgresql.sql").read_text()
+    with fresh_database() as address:
+        postgres.keep(folder, address)
+        with psycopg.connect(address) as connection:
+            connection.execute(text.encode())
+            connection.execute("INSERT INTO secrets VALUES ('key', 'abc')")
+        done = upgrade(folder)
+    with (
+        contextlib.closing(sqlite3.connect(done.backup)) as held,
+        contextlib.closing(sqlite3.connect(":memory:")) as first,
+    ):
+        assert held.execute("SELECT * FROM secrets").fetchall() == [("key", b"abc")]
+        assert revision(Path(done.backup)) == "0005"
+        first.executescript((FIXTURES / "fleet_schema_0005_sqlite.sql").read_text())
+        for each in ("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1",
+                     "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%' ORDER BY 1"):  # fmt: skip
+            assert held.execute(each).fetchall() == first.execute(each).fetchall()
+
+
+@pytest.mark.slow
+def test_the_first_release_s_tables_become_today_s_over_postgresql() -> None:
+    with fresh_database() as address:
+        engine = sa.create_engine(address.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.exec_driver_sql((FIXTURES / "fleet_schema_0005_postgresql.sql").read_text())
+        migration.upgrade(engine, address)
+        engine.dispose()
+        database = open_address(address)
+        with database.reading() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        database.close()
+
+
+def test_what_came_after_the_first_release_leaves_older_servers_at_work(tmp_path: Path) -> None:
+    """A server of the version before writes rows that lack newer columns, while two versions serve at once."""
+    first = sqlite3.connect(":memory:")
+    first.executescript((FIXTURES / "fleet_schema_0005_sqlite.sql").read_text())
+    for (table,) in first.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        if table in ("alembic_version", "secrets"):  # no server of 0.1.0 reads or writes `secrets`
+            continue
+        known = {row[1] for row in first.execute(f"PRAGMA table_info({table})")}
+        assert table in metadata.tables, f"{table} is gone: older servers still use it"
+        columns = metadata.tables[table].columns
+        assert known <= set(columns.keys()), f"a column of {table} is gone: older servers still use it"
+        for column in columns:
+            assert column.name in known or column.nullable or column.server_default is not None, (
+                f"{table}.{column.name} needs a server_default or to be nullable: older servers do not write it"
+            )
+    first.close()
