@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from edgewright.cli.main import cli
-from edgewright.fleet.protocol.layout import INDEX
+from edgewright.fleet.protocol.layout import INDEX, RELEASES
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.repository.acceptance import waiting
+from edgewright.fleet.repository.acceptance import read_held, waiting
 from edgewright.fleet.repository.publication import prepare_release
 from edgewright.fleet.repository.static_export import export
 from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads, restore
+from edgewright.fleet.server.publishing.publisher import take_in
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standings
 from fleet_folder import judge, package
@@ -46,6 +47,24 @@ def test_what_was_signed_offline_is_taken_in_once(example: Example) -> None:
     assert waiting(example.fleet) == []
     assert judge(example.fleet).read("plans/first.json") is not None
     assert example.scheduler.tick() == []
+
+
+def test_a_change_is_waiting_or_published_at_every_moment(example: Example) -> None:
+    """A command that reads the folder while the control plane publishes builds on the newest change."""
+    seen: list[int] = []
+
+    def publish() -> bool:
+        seen.append(metadata.version(read_held(example.fleet), RELEASES))
+        done = example.publisher.publish()
+        seen.append(metadata.version(read_held(example.fleet), RELEASES))
+        return done
+
+    example.signed_plan()
+    expected = metadata.version(read_held(example.fleet), RELEASES)
+    example.rollouts.publish = publish
+    assert take_in(example.fleet, example.rollouts) == 1
+    assert set(seen) == {expected}
+    assert waiting(example.fleet) == []
 
 
 def test_a_change_that_was_taken_in_and_not_forgotten_does_no_harm(example: Example) -> None:

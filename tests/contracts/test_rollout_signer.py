@@ -254,7 +254,7 @@ def test_stolen_online_keys_push_nothing_beyond_the_plan(example: Example) -> No
 @pytest.mark.slow
 def test_a_signer_needs_its_root(tmp_path: Path) -> None:
     """A record that was never begun trusts the root it is given, and no other after that."""
-    one, other = Example(tmp_path / "a"), Example(tmp_path / "b")
+    one, other = Example(tmp_path / "a"), Example(tmp_path / "b", now=NOW + 1.0)  # another time has keys of its own
     try:
         mine = one.signed_plan()
         one.scheduler.tick()

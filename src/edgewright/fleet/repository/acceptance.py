@@ -39,8 +39,14 @@ class Waiting(NamedTuple):
 
 def waiting(fleet: Fleet) -> list[Waiting]:
     """Return the complete changes that are not published yet, oldest first."""
-    paths = [path for path in fleet.incoming.glob("*.json") if path.stem.isdigit()]
-    return [Waiting(path, changes.read_change(path)) for path in sorted(paths)]
+    found = []
+    for path in sorted(path for path in fleet.incoming.glob("*.json") if path.stem.isdigit()):
+        try:
+            found.append(Waiting(path, changes.read_change(path)))
+        except InputError:
+            if path.exists():  # otherwise the control plane has just published it
+                raise
+    return found
 
 
 def taken(found: Waiting) -> None:
@@ -71,8 +77,9 @@ def withdraw(fleet: Fleet, number: int) -> list[Waiting]:
 
 def read_held(fleet: Fleet) -> dict[str, bytes]:
     """Return the metadata by role on which the next change builds: published metadata and waiting changes."""
+    expected = waiting(fleet)  # first: what the control plane publishes meanwhile is then in one of the two, or in both
     held = read_published(fleet)
-    for found in waiting(fleet):
+    for found in expected:
         held |= changes.role_files(found.change)
     return held
 

@@ -104,7 +104,8 @@ class Publisher:
 def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
     """Publish the signed changes that wait in `incoming`, oldest first, and return their number.
 
-    The file of a change is deleted after its transaction; after a crash in between, repeating the change has no effect.
+    The file of a change is deleted after its content is published, so that a command which reads the folder meanwhile
+    finds the change in one place or in both; after a crash in between, repeating the change has no effect.
     All changes are applied together if possible, since a change may need the keys of a later one, for example after
     the theft of several online keys or with a clock that was ahead.
 
@@ -120,13 +121,11 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
             raise
         for one in found:  # apply the changes before the invalid one
             _take(rollouts, [one])
-    if found:
-        rollouts.publish()
     return len(found)
 
 
 def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
-    """Apply changes in one step: one of them, such as a new key, may be necessary for the others."""
+    """Apply and publish changes in one step: one of them, such as a new key, may be necessary for the others."""
     if not found:
         return
     files: dict[str, bytes] = {}
@@ -136,6 +135,7 @@ def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
         root = files.pop(ROOT, None)
         roots += [root] if root is not None else []
     rollouts.take("publisher", files, tuple(roots))
+    rollouts.publish()
     for one in found:
         taken(one)
 
