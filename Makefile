@@ -28,7 +28,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install
 	$(BIN)/edgewright demo
 
-test: lint types contracts docs unit
+# Two at once: the type checker keeps one core busy, the tests want two.
+test: install
+	$(MAKE) -j 2 lint types contracts docs unit
 
 test-all: test slow faults faults-fleet
 

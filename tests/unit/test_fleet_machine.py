@@ -134,6 +134,28 @@ def test_power_losses_are_counted_apart_from_crashes(device: Device) -> None:
     assert gone_back(device) == "boots"
 
 
+def test_a_start_after_a_power_loss_counts_as_a_crash_of_the_release(device: Device) -> None:
+    """What a device that its watchdog restarts again and again reports, long after the trial."""
+    device.follow(plan(1, trial=TrialLimits(seconds=10.0)), 60.0)
+    assert device.told()[-1] == ("confirmed", 1, "")
+
+    def crashes() -> int:
+        device.run(5.0)
+        vitals = device.agent.supervisor.vitals()
+        assert vitals is not None
+        return vitals.crashes
+
+    assert crashes() == 0
+    device.cut()
+    assert crashes() == 1
+    device.restart()
+    assert crashes() == 0
+    device.cut()
+    device.follow(plan(2, trial=TrialLimits(seconds=10.0)), 60.0)
+    assert device.told()[-1] == ("confirmed", 2, "")
+    assert crashes() == 0  # the power loss was not in the time of this release
+
+
 def test_an_orderly_restart_in_a_trial_counts_as_neither_and_time_goes_on(device: Device) -> None:
     device.follow(plan(1, trial=TrialLimits(seconds=100.0, crashes=0, boots=1)), 60.0)
     for _ in range(4):

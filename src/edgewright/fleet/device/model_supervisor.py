@@ -105,6 +105,12 @@ class ModelSupervisor:
     Args:
         state, slots, runner, clock, chance: ports.
         config: intervals.
+
+    Attributes:
+        crashes: unexpected exits of the process since the agent started, and one more if that start followed a power
+            loss, a restart by a watchdog or a kill: otherwise a release that hangs the device again and again would
+            pass for healthy.
+        why: why the process does not run or was rolled back; empty for neither.
     """
 
     def __init__(
@@ -115,7 +121,7 @@ class ModelSupervisor:
         self._base = Counts()
         self._up = False
         self._nonce = state.link.nonce
-        self.crashes = 0
+        self.crashes = int(state.held.started)
         self.why = ""
 
     @property
@@ -155,8 +161,11 @@ class ModelSupervisor:
         limits = None
         if held.trial is not None:
             self._base = self.counts() if self._up else held.trial.counts
-            self._state.change(trial=msgspec.structs.replace(held.trial, running=True, counts=self._base))
-            limits = held.trial.limits
+            trial = msgspec.structs.replace(held.trial, running=True, counts=self._base)
+            self._state.change(trial=trial, started=True)
+            limits = trial.limits
+        elif not held.started:
+            self._state.change(started=True)
         try:
             self._runner.start(held.active, limits)
             self._up = True
@@ -166,7 +175,7 @@ class ModelSupervisor:
 
     def fresh(self) -> None:
         """Reset the counts and the restart delay, since another slot is now active."""
-        self._up, self._base = False, Counts()
+        self._up, self._base, self.crashes = False, Counts(), 0
         self._pace.failures, self._pace.due = 0, 0.0
 
     def revert(self, because: Because, why: str) -> None:
@@ -193,7 +202,8 @@ class ModelSupervisor:
         self._runner.stop()
         self._up = False
         if trial is not None:
-            self._state.change(trial=msgspec.structs.replace(trial, running=False))
+            trial = msgspec.structs.replace(trial, running=False)
+        self._state.change(trial=trial, started=False)
 
     def _ended(self) -> None:
         line = self._runner.ended()

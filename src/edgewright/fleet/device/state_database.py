@@ -179,6 +179,7 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
         boards: last known states of the boards behind the device.
         environment: of the agent that is to run; empty for the one that came with the device. `environment_before`:
             before the last activation.
+        started: whether the agent started the model's process and has not closed since; written before the first start.
     """
 
     begun: bool = False
@@ -200,6 +201,7 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     boards: tuple[BoardSeen, ...] = ()
     environment: str = ""
     environment_before: str = ""
+    started: bool = False
 
     @property
     def floor(self) -> int:
