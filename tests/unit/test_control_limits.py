@@ -25,20 +25,27 @@ class Hand:
         return self.up
 
 
-def refused(crowd: ConcurrencyLimit) -> float:
-    with pytest.raises(CrowdedError) as exception_info, crowd.one(0):
+LONG = 10_000
+
+
+def refused(crowd: ConcurrencyLimit, length: int = 0) -> float:
+    with pytest.raises(CrowdedError) as exception_info, crowd.one(length):
         pass
     return exception_info.value.wait
 
 
 def test_so_many_come_in_and_so_many_bytes_and_all_room_is_given_back() -> None:
-    crowd = ConcurrencyLimit(3, 100, 0.5, Hand())
-    with crowd.one(500):  # a large one alone
-        assert refused(crowd) > 0.0
-    with crowd.one(60), crowd.one(40), pytest.raises(CrowdedError), crowd.one(1):
-        pass
+    crowd = ConcurrencyLimit(4, 2 * LONG, 0.5, Hand())
+    with crowd.one(5 * LONG):  # a large one alone
+        assert refused(crowd, LONG) > 0.0
+    with crowd.one(LONG), crowd.one(LONG):
+        assert refused(crowd, LONG) > 0.0
+        with crowd.one(0), crowd.one(0):  # short ones have places of their own
+            assert refused(crowd) > 0.0
     with crowd.one(0), crowd.one(0), crowd.one(0):
-        assert refused(crowd) > 0.0
+        assert refused(crowd, LONG) > 0.0
+        with crowd.one(0):
+            assert refused(crowd) > 0.0
     with pytest.raises(ZeroDivisionError), crowd.one(100):
         raise ZeroDivisionError
     assert (crowd.here, crowd.bytes) == (0, 0)

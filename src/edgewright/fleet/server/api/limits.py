@@ -72,6 +72,8 @@ class Buckets:
 _LATELY = 10.0
 """Time constant in seconds of the count of refused requests."""
 _BEAR = 20.0
+_SHORT = 4096
+"""Bytes of a request's body that may take a reserved place; a report without items has less than 2,000."""
 _SOONEST, _LATEST = 2.0, 60.0
 
 
@@ -93,11 +95,13 @@ class ConcurrencyLimit:
     A request above the limit is refused with a retry time that grows with the number of recent refusals: one second
     for every two refusals per second. With 10,000 devices that retry, about a hundred requests per second arrive. While
     requests are refused, a device with a backlog must wait as long before its next part, so that the first part of
-    every device, which contains its alarms, is accepted before the rest of others.
+    every device, which contains its alarms, is accepted before the rest of others. A quarter of the places is reserved
+    for short requests: the first report of a device that returns is short, and need not wait until others have sent
+    their backlogs.
 
     Args:
         maximum: largest number of concurrent requests.
-        room: largest total size of their bodies in bytes; a single request may exceed it.
+        room: largest total size of long bodies in bytes; a single request may exceed it.
         apart: seconds between two parts of a backlog without overload.
         clock: returns monotonic seconds.
     """
@@ -114,7 +118,7 @@ class ConcurrencyLimit:
         Raises:
             CrowdedError: a limit is reached.
         """
-        if self.here >= self._most or (self.here and self.bytes + length > self._room):
+        if self._full(length):
             self._fade()
             self._sent_away += 1.0
             raise CrowdedError(max(_SOONEST, self._later()))
@@ -136,6 +140,11 @@ class ConcurrencyLimit:
         """Additional seconds that every device must wait; 0 without recent refusals."""
         self._fade()
         return round(self._later(), 1)
+
+    def _full(self, length: int) -> bool:
+        if length <= _SHORT:
+            return self.here >= self._most
+        return self.here >= max(1, self._most * 3 // 4) or (self.here > 0 and self.bytes + length > self._room)
 
     def _later(self) -> float:
         return min(_LATEST, self._sent_away / _BEAR)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.plans.gates import SHARES, Vote, distance, value
@@ -18,6 +18,15 @@ from edgewright.schema.fleet_report import Vitals
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
 _COMPARED = 500
 """Devices with the old release that a gate compares with at most; ids are random, so the lowest are a fair sample."""
+
+
+class _Detail(msgspec.Struct):
+    """The part of a report's details that a gate needs; read a hundred times for each device."""
+
+    classes: dict[str, int] = {}
+
+
+_DETAIL = msgspec.json.Decoder(_Detail)
 
 
 class GateVotes:
@@ -153,8 +162,11 @@ class GateVotes:
         )
         found: dict[str, tuple[Any, Counter[str]]] = {}
         for row in self._connection.execute(query):
-            reported = found.setdefault(row.id, (row, Counter()))[1]
-            reported.update(json.loads(row.detail).get("classes", {}))
+            if row[0] not in found:
+                found[row[0]] = row, Counter()
+            reported = found[row[0]][1]
+            for name, count in _DETAIL.decode(row[3]).classes.items():
+                reported[name] += count
         return found
 
 
