@@ -44,16 +44,16 @@ def test_a_server_that_is_killed_at_ten_per_cent_is_followed_by_another(tmp_path
         )
         made.roll_out(plan)
         made.fall()
-        servers = [Server(made.fleet.folder).wait()]
+        servers = [Server(made.fleet.folder, "--report-every", "5").wait()]
         stack.callback(lambda: [server.end(signal.SIGKILL) for server in servers])
         if address:
-            servers.append(Server(made.fleet.folder).wait())
+            servers.append(Server(made.fleet.folder, "--report-every", "5").wait())
         made.addresses = [server.address for server in servers]
         canary = made.within(plan, 10.0)
         live(made, lambda: all(unit.counter == made.new.counter for unit in canary))
         for server in servers:
             server.end(signal.SIGKILL)
-        servers.append(Server(made.fleet.folder).wait())
+        servers.append(Server(made.fleet.folder, "--report-every", "5").wait())
         made.addresses = [servers[-1].address]
         database = open_database(made.fleet.folder)
         stack.callback(database.close)
