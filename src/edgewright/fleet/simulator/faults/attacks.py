@@ -248,6 +248,8 @@ def _drawn(device: Device) -> Vitals:
 
 def _pause(fleet: SimulatedFleet) -> None:
     assert fleet.plan is not None  # noqa: S101 - it has started
+    if fleet.observer.halted is not None:
+        return  # another fault was faster
     fleet.served.rollouts.steer(fleet.plan.id, "operator", "paused", "to watch the canary overnight")
     fleet.served.look()
     fleet.observer.say("an operator pauses the rollout at the canary")
