@@ -102,7 +102,7 @@ def test_limits_hold_for_each_stage_and_for_all_together(example: Example) -> No
 
 
 @pytest.mark.parametrize(("devices", "failing", "end"), [(4, 1, "stage"), (2, 1, "halted"), (4, 2, "halted")])
-def test_a_single_failure_of_a_few_devices_halts_nothing(example: Example, devices: int, failing: int, end: str) -> None:
+def test_a_single_failure_of_few_devices_halts_nothing(example: Example, devices: int, failing: int, end: str) -> None:
     """One of four may be faulty or lie: 25 % are above the limit of 20 %, and no proof."""
     gate = msgspec.structs.replace(FAILED, limit=0.2, quorum=3)
     everybody = example.enrol(100)
