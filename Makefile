@@ -28,9 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install
 	$(BIN)/edgewright demo
 
-# Two at once: the type checker keeps one core busy, the tests want two.
-test: install
-	$(MAKE) -j 2 lint types contracts docs unit
+test: lint types contracts docs unit
 
 test-all: test slow faults faults-fleet
 
