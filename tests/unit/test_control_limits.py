@@ -35,20 +35,28 @@ def refused(crowd: ConcurrencyLimit, length: int = 0) -> float:
 
 
 def test_so_many_come_in_and_so_many_bytes_and_all_room_is_given_back() -> None:
-    crowd = ConcurrencyLimit(4, 2 * LONG, 0.5, Hand())
+    crowd = ConcurrencyLimit(12, 2 * LONG, 0.5, Hand())
     with crowd.one(5 * LONG):  # a large one alone
         assert refused(crowd, LONG) > 0.0
     with crowd.one(LONG), crowd.one(LONG):
-        assert refused(crowd, LONG) > 0.0
-        with crowd.one(0), crowd.one(0):  # short ones have places of their own
-            assert refused(crowd) > 0.0
-    with crowd.one(0), crowd.one(0), crowd.one(0):
-        assert refused(crowd, LONG) > 0.0
-        with crowd.one(0):
-            assert refused(crowd) > 0.0
+        assert refused(crowd, LONG) > 0.0  # so many bytes
+    with crowd.one(5000), crowd.one(5000), crowd.one(5000), ExitStack() as short:
+        assert refused(crowd, 5000) > 0.0  # a quarter of the places
+        for _ in range(9):
+            short.enter_context(crowd.one(0))
+        assert refused(crowd) > 0.0
     with pytest.raises(ZeroDivisionError), crowd.one(100):
         raise ZeroDivisionError
     assert (crowd.here, crowd.bytes) == (0, 0)
+
+
+def test_a_short_request_waits_only_for_other_short_ones() -> None:
+    crowd = ConcurrencyLimit(4, 2 * LONG, 0.5, Hand())
+    with crowd.one(LONG):
+        waits = [refused(crowd, LONG) for _ in range(400)]
+        assert waits[-1] > 15.0
+        with crowd.one(0), crowd.one(0), crowd.one(0):
+            assert refused(crowd) == 2.0
 
 
 def test_the_more_are_sent_away_the_later_they_are_asked_to_come_and_it_passes() -> None:

@@ -78,14 +78,15 @@ class Pace:
     def away(self, now: float, wait: float | None = None) -> None:
         """Schedule a retry after no answer, or after a request to retry in `wait` seconds (at most an hour).
 
-        The pause is uniform between half the first one (or `wait`) and three times the last one, up to `BACK`:
-        decorrelated jitter (M. Brooker, Exponential Backoff and Jitter, 2015). Devices that failed at the same moment
-        retry at different times, and a device that is refused repeatedly, as in an overload, retries less often.
+        After `wait`, the pause is uniform between once and twice that time: the server knows how many others it asked.
+        Otherwise it is uniform between half the first one and three times the last one, up to `BACK`: decorrelated
+        jitter (M. Brooker, Exponential Backoff and Jitter, 2015). Devices that failed at the same moment retry at
+        different times.
         """
         self.failures += 1
         wait = min(wait, _LONGEST_ASKED) if wait else None
         minimum = wait or self._first / 2.0
-        maximum = max(2.0 * minimum, min(BACK, 3.0 * (self._pause or wait or self._first)))
+        maximum = max(2.0 * minimum, 0.0 if wait else min(BACK, 3.0 * (self._pause or self._first)))
         self._pause = minimum + (maximum - minimum) * self._chance.share()
         self._asked, self.due = now + (wait or 0.0), now + self._pause
 

@@ -89,15 +89,37 @@ class CrowdedError(EdgewrightError):
         self.wait = wait
 
 
+class _Refusals:
+    """Counts recent refusals: the count fades with the time constant `_LATELY`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._since = clock, clock()
+        self._count = 0.0
+
+    def add(self) -> None:
+        """Count one more."""
+        self._count = self.count + 1.0
+
+    @property
+    def count(self) -> float:
+        """Return the count now."""
+        now = self._clock()
+        self._count *= math.exp(-(now - self._since) / _LATELY)
+        self._since = now
+        return self._count
+
+
 class ConcurrencyLimit:
     """Limits the concurrent requests of devices.
 
     A request above the limit is refused with a retry time that grows with the number of recent refusals: one second
     for every two refusals per second. With 10,000 devices that retry, about a hundred requests per second arrive. While
     requests are refused, a device with a backlog must wait as long before its next part, so that the first part of
-    every device, which contains its alarms, is accepted before the rest of others. A quarter of the places is reserved
-    for short requests: the first report of a device that returns is short, and need not wait until others have sent
-    their backlogs.
+    every device, which contains its alarms, is accepted before the rest of others.
+
+    Long requests may take a quarter of the places, which is enough to keep a core busy. The first report of a device
+    that returns is short: it need not wait until others have sent their backlogs, and if it is refused, only the number
+    of other short ones says how long.
 
     Args:
         maximum: largest number of concurrent requests.
@@ -107,9 +129,9 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, maximum: int, room: int, apart: float, clock: Callable[[], float]) -> None:
-        self._most, self._room, self._apart, self._clock = maximum, room, apart, clock
+        self._most, self._room, self._apart = maximum, room, apart
         self.here = self.bytes = 0
-        self._sent_away, self._since = 0.0, clock()
+        self._short, self._all = _Refusals(clock), _Refusals(clock)
 
     @contextmanager
     def one(self, length: int) -> Iterator[None]:
@@ -119,9 +141,10 @@ class ConcurrencyLimit:
             CrowdedError: a limit is reached.
         """
         if self._full(length):
-            self._fade()
-            self._sent_away += 1.0
-            raise CrowdedError(max(_SOONEST, self._later()))
+            self._all.add()
+            if length <= _SHORT:
+                self._short.add()
+            raise CrowdedError(max(_SOONEST, _pause(self._short if length <= _SHORT else self._all)))
         self.here += 1
         self.bytes += length
         try:
@@ -138,18 +161,13 @@ class ConcurrencyLimit:
     @property
     def late(self) -> float:
         """Additional seconds that every device must wait; 0 without recent refusals."""
-        self._fade()
-        return round(self._later(), 1)
+        return round(_pause(self._all), 1)
 
     def _full(self, length: int) -> bool:
         if length <= _SHORT:
             return self.here >= self._most
-        return self.here >= max(1, self._most * 3 // 4) or (self.here > 0 and self.bytes + length > self._room)
+        return self.here >= max(1, self._most // 4) or (self.here > 0 and self.bytes + length > self._room)
 
-    def _later(self) -> float:
-        return min(_LATEST, self._sent_away / _BEAR)
 
-    def _fade(self) -> None:
-        now = self._clock()
-        self._sent_away *= math.exp(-(now - self._since) / _LATELY)
-        self._since = now
+def _pause(refusals: _Refusals) -> float:
+    return min(_LATEST, refusals.count / _BEAR)
