@@ -130,6 +130,7 @@ class ConcurrencyLimit:
 
     def __init__(self, maximum: int, room: int, apart: float, clock: Callable[[], float]) -> None:
         self._most, self._room, self._apart = maximum, room, apart
+        self._most_long = min(maximum, max(1, maximum // 4))
         self.here = self.bytes = 0
         self._short, self._all = _Refusals(clock), _Refusals(clock)
 
@@ -166,7 +167,7 @@ class ConcurrencyLimit:
     def _full(self, length: int) -> bool:
         if length <= _SHORT:
             return self.here >= self._most
-        return self.here >= max(1, self._most // 4) or (self.here > 0 and self.bytes + length > self._room)
+        return self.here >= self._most_long or (self.here > 0 and self.bytes + length > self._room)
 
 
 def _pause(refusals: _Refusals) -> float:
