@@ -212,6 +212,7 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
                 break
             threading.Event().wait(0.05)
         assert process.pid not in (None, second)
+        process.wait()  # the file is there before anybody listens
         assert process.sign(empty).roles
     finally:
         process.close()
