@@ -101,21 +101,6 @@ def test_limits_hold_for_each_stage_and_for_all_together(example: Example) -> No
     assert "in this stage alone" in row(example).why
 
 
-@pytest.mark.parametrize(("devices", "failing", "end"), [(4, 1, "stage"), (2, 1, "halted"), (4, 2, "halted")])
-def test_a_single_failure_of_few_devices_halts_nothing(example: Example, devices: int, failing: int, end: str) -> None:
-    """One of four may be faulty or lie: 25 % are above the limit of 20 %, and no proof."""
-    gate = msgspec.structs.replace(FAILED, limit=0.2, quorum=3)
-    everybody = example.enrol(100)
-    few = within(everybody, 10.0)[:devices]
-    example.speak([name for name in everybody if name not in few], quarantined=True)
-    example.started(gates=(gate,))
-    example.allow(few)
-    example.end(few[failing:], "confirmed")
-    example.end(few[:failing], "reverted", "crash")
-    assert go(example, HOUR - 600.0, few) == []
-    assert go(example, HOUR / 2, few)[:1] == [end], row(example).holds
-
-
 def test_a_release_that_answers_otherwise_is_halted_by_the_default_gates(example: Example) -> None:
     everybody = example.enrol(100)
     canary = within(everybody, 10.0)

@@ -24,6 +24,8 @@ from simulated_plan import plan
 
 FAULTS = sorted(known_faults())
 PAIRS = list(itertools.combinations(FAULTS, 2))
+ENOUGH = 60
+"""Devices with a canary so large that one that lies is not a fifth of it."""
 
 
 def violated(result: Result) -> set[str]:
@@ -34,7 +36,7 @@ def violated(result: Result) -> set[str]:
 @pytest.mark.heavy
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_must_hold_under_a_fault_holds(fault: str) -> None:
-    result = simulate(Settings(plan=plan(25.0), devices=40, fault=fault))
+    result = simulate(Settings(plan=plan(25.0), devices=ENOUGH if fault == "slander" else 40, fault=fault))
     assert not violated(result), [one for one in result.held if not one.held]
 
 
@@ -148,5 +150,6 @@ def test_the_plan_of_a_thief_goes_nowhere() -> None:
 @pytest.mark.parametrize(("fault", "also"), PAIRS[:: 1 if os.environ.get("EDGEWRIGHT_PAIRS") == "all" else 8])
 def test_every_rule_holds_over_pairs_of_faults(fault: str, also: str) -> None:
     """Simulate every eighth pair; EDGEWRIGHT_PAIRS=all takes all of them, which is half an hour of a core."""
-    result = simulate(Settings(plan=plan(50.0), devices=12, fault=fault, also=((also, None),), seed=3))
+    devices = ENOUGH if "slander" in (fault, also) else 12
+    result = simulate(Settings(plan=plan(50.0), devices=devices, fault=fault, also=((also, None),), seed=3))
     assert not violated(result), [one for one in result.held if not one.held]

@@ -24,8 +24,6 @@ from edgewright.schema.fleet_watch import GateSeen
 HEALTH = "confirmed"
 """Name under which the share of healthy devices stands beside the gates."""
 _QUORUM = 5
-_PAIR = 2
-"""Devices of which one that fails is too many; of more devices, one may be faulty or lie."""
 _ALL = 100.0
 """Percent that turns the rule off: gates alone decide."""
 _SEVERITY = ("pass", "hold", "fail")
@@ -96,8 +94,6 @@ class _Stage:
         more = 0.0 if gate.measure in SHARES else self._plan.stages[self._stage].dwell
         if not self._over or self._times.now < self._times.due + more:
             return found
-        if gate.measure in SHARES and len(new) > _PAIR and sum(vote.value > 0.0 for vote in new) == 1:
-            return msgspec.structs.replace(found, said="pass", why=f"{found.why}; it is a single device")
         return msgspec.structs.replace(found, said="fail", why=f"{found.why}; all devices have answered")
 
     @functools.cached_property
