@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +35,10 @@ def ask(operator: httpx.Client, address: str, number: int, act: str) -> int:
     return operator.post(f"{where}/plan-{number}/{word}", json=record).status_code
 
 
+def _accepted(operator: httpx.Client, address: str, number: int, act: str) -> bool:
+    return ask(operator, address, number, act) == 200
+
+
 def killed_at_each(
     folder: Path, moments: tuple[str, ...], steps: tuple[tuple[int, str, bool], ...], address: str = ""
 ) -> None:  # fmt: skip
@@ -55,8 +60,8 @@ def killed_at_each(
             if again is not None:  # nobody was answered, so whoever asked asks again
                 assert ask(operator, server.address, *again) == 200, (fall, server.log)
             if person:
-                with pytest.raises(httpx.TransportError):
-                    ask(operator, server.address, number, act)
+                with pytest.raises(httpx.TransportError):  # the server may not have taken the plan in yet
+                    until(functools.partial(_accepted, operator, server.address, number, act))
             elif act != "finished":  # trials end, and by themselves stages end with them
                 made.ended(devices, number - 1, "reverted" if act == "halted" else "confirmed")
             assert server.died() == -signal.SIGKILL, (fall, server.log)
