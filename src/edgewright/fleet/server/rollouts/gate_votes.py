@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -68,7 +69,7 @@ class GateVotes:
         if measure in SHARES or not self._reported("new"):
             return True
         if measure == "classes":
-            return any(counted for _, counted in self._classes_before().values())
+            return any(counted for _, counted in self._classes_before.values())
         return bool(self._measured(measure, "old") or self._measured(measure, "before"))
 
     def _measured(self, measure: str, which: str) -> list[Vote]:
@@ -143,10 +144,11 @@ class GateVotes:
         """Return the distance between each device's class shares with the new release and before it."""
         number = self._plan.release.counter
         after = self._shares_of(reports.c.counter == number, reports.c.at >= self._since)
-        before = self._classes_before()
+        before = self._classes_before
         moved = ((row, distance(before[device][1], said)) for device, (row, said) in after.items() if device in before)
         return [_vote(row, number) for row, number in moved if number is not None]
 
+    @functools.cached_property
     def _classes_before(self) -> dict[str, tuple[Any, Counter[str]]]:
         """Return the class shares that devices of the rollout had with an older release."""
         return self._shares_of(
