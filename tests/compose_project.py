@@ -203,7 +203,7 @@ class Project:
         more: Sequence[Mount] = (),
     ) -> Container:  # fmt: skip
         record = self.said["services"][name]
-        image = IMAGES[record["image"].rpartition(":")[0]]
+        image = IMAGES[record["image"].partition("@")[0].rpartition(":")[0]]
         records = [*image.program, *(command or record.get("command", ()))] or list(image.alone)
         what = Started(
             name=name, address=address or self.address[name], command=records, hosts=self._hosts(name),

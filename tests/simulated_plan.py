@@ -10,7 +10,7 @@ from edgewright.schema.fleet_plan import Gate, Measure, Stage, TrialLimits
 QUORUM = 3
 _LIMITS: dict[Measure, float] = {
     "failed": 0.2, "silent": 0.3, "unsure": 0.3, "drift": 0.3, "alarms": 20.0, "crashes": 50.0, "latency": 0.5,
-    "memory": 200.0 * MEGABYTE,
+    "memory": 200.0 * MEGABYTE, "processor": 0.3,
 }  # fmt: skip
 
 

@@ -22,6 +22,8 @@ from edgewright.schema.errors import InputError
 ADDED = {
     "devices": ("status", "tagged_at", "retries", "retry_release", "retry_after"),
     "operators": ("expires",),
+    "vitals": ("processor",),
+    "reports": ("processor",),
 }
 """Columns that came after the first revision."""
 

@@ -68,7 +68,8 @@ def test_the_more_are_sent_away_the_later_they_are_asked_to_come_and_it_passes()
         waits = []
         for _ in range(4000):
             clock.up += 0.005
-            waits.append(refused(crowd))
+            waits.append(refused(crowd, LONG))
+        assert 10.0 < max(refused(crowd) for _ in range(1600)) < 30.0  # short ones are answered sooner
     assert waits == sorted(waits)
     assert waits[0] == 2.0
     assert waits[-1] == 60.0

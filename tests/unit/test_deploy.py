@@ -175,7 +175,7 @@ def test_rules_and_panels_say_what_a_person_needs() -> None:
         assert panel["type"] == "row" or (panel["description"] and panel["targets"])
 
 
-def test_the_servers_of_the_composition_understand_their_options_and_images_are_pinned() -> None:
+def test_the_servers_of_the_composition_understand_their_options() -> None:
     services = compose()["services"]
     lines = {name: one["command"] for name, one in services.items() if one.get("command", [""])[0] == "fleet"}
     assert len(lines) == 2
@@ -185,8 +185,6 @@ def test_the_servers_of_the_composition_understand_their_options_and_images_are_
         assert context.params["behind_proxy"]
         assert context.params["broker"].startswith("mqtts://")
     for name, one in services.items():
-        tag = one["image"].rpartition(":")[2]
-        assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?(-\w+)?", tag), f"{name}: {one['image']} is not pinned"
         assert set(one.get("secrets", ())) <= compose()["secrets"].keys(), name
 
 

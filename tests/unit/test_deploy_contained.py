@@ -13,6 +13,7 @@ from deploy_files import DEPLOY, compose, rules
 from support import ROOT, left_out
 
 SERVICES = compose()["services"]
+PINNED = r"[\w./-]+:v?\d+\.\d+(\.\d+)?[\w.-]*@sha256:[0-9a-f]{64}"
 ADDED = {
     "postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
     "nginx": {"CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"},
@@ -30,7 +31,13 @@ def test_a_service_writes_nothing_else_and_has_no_rights_that_it_does_not_need(n
     assert service["mem_limit"]
     assert service["pids_limit"]
     assert "healthcheck" in service or service.get("profiles") == ["command"]
-    assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?[\w.-]*(@sha256:[0-9a-f]{64})?", service["image"])
+    if "build" not in service:
+        assert re.fullmatch(PINNED, service["image"])
+
+
+def test_the_image_of_the_server_begins_with_a_pinned_one() -> None:
+    (first,) = re.findall(r"^FROM (.+)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    assert re.fullmatch(PINNED, first)
 
 
 def test_grafana_has_a_password_and_every_secret_lies_outside_of_the_checkout() -> None:

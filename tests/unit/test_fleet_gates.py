@@ -164,12 +164,14 @@ def test_the_strictest_word_counts() -> None:
 def test_measures_are_rates_and_shares() -> None:
     vitals = Vitals(
         seconds=3600.0, windows=200, unsure=20, alarms=1, anomalies=2, crashes=3, latency=(0.1, 0.2), memory=5,
-        drifting=("x",), channels=4,
+        drifting=("x",), channels=4, processor=900.0,
     )  # fmt: skip
-    found = {name: value(name, vitals) for name in ("alarms", "anomalies", "crashes", "unsure", "latency", "drift")}
-    assert found == {
+    names = ("alarms", "anomalies", "crashes", "unsure", "latency", "drift", "processor")
+    assert {name: value(name, vitals) for name in names} == {
         "alarms": 24.0, "anomalies": 48.0, "crashes": 72.0, "unsure": 0.1, "latency": 0.2, "drift": 0.25,
+        "processor": 0.25,
     }  # fmt: skip
+    assert value("processor", Vitals(seconds=60.0)) is None  # an agent that does not measure it
     assert value("alarms", Vitals()) is None
     assert value("memory", Vitals()) is None
     assert distance({"a": 1, "b": 1}, {"a": 2}) == 0.5

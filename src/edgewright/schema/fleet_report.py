@@ -68,6 +68,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
         windows, unsure, alarms, anomalies, crashes: counts.
         latency: p50 and p99, seconds.
         memory: resident bytes, largest seen.
+        processor: seconds of a processor that the process used in `seconds`; 0 if the agent does not measure it.
         drifting: channels that drift now, of `channels`.
         classes: answers by label.
     """
@@ -80,6 +81,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     crashes: int = 0
     latency: tuple[float, float] = (0.0, 0.0)
     memory: int = 0
+    processor: float = 0.0
     drifting: Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)] = ()
     channels: int = 0
     classes: dict[str, int] = msgspec.field(default_factory=dict)

@@ -258,9 +258,10 @@ def vitals_text(of: Vitals) -> str:
     unsure = f"{100 * of.unsure / of.windows:.1f} % unsure" if of.windows else "no windows"
     drift = f"{len(of.drifting)} of {of.channels} channels drift"
     named = f" ({', '.join(of.drifting[:5])})" if of.drifting else ""
+    processor = f"{100 * of.processor / of.seconds:.2g} % of a processor, " if of.processor and of.seconds else ""
     return (
         f"{of.windows:,} windows in {elapsed_text(of.seconds)}, {unsure}, p99 {1000 * of.latency[1]:.3g} ms, "
-        f"{of.memory / 1e6:.0f} MB, {drift}{named}, {of.alarms} alarms, {of.crashes} crashes"
+        f"{of.memory / 1e6:.0f} MB, {processor}{drift}{named}, {of.alarms} alarms, {of.crashes} crashes"
     )
 
 

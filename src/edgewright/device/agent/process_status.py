@@ -96,7 +96,7 @@ class VitalsReporter:
         self._classes: Counter[str] = Counter()
         self._drifting: set[str] = set()
         self._unsure = self._memory = 0
-        self._seconds = 0.0
+        self._seconds = self._processor = self._used = 0.0
         self._rows = self._last = self._said = -1e9
 
     def answered(self, found: Sequence[Answered]) -> None:
@@ -130,16 +130,18 @@ class VitalsReporter:
             return
         if rows:
             self._rows = now
+        used = time.process_time()
         if now - self._rows < _ARRIVING and self._last > 0.0:
             self._seconds += min(now - self._last, _ARRIVING)
-        self._last = now
+            self._processor += used - self._used
+        self._last, self._used = now, used
         if now - self._said < self._every:
             return
         self._said, self._memory = now, max(self._memory, resident())
         vitals = Vitals(
             seconds=round(self._seconds, 3), windows=windows, unsure=self._unsure, alarms=self._kinds["alarm"],
             anomalies=self._kinds["anomaly"], latency=(latency.quantile(0.5), latency.quantile(0.99)),
-            memory=self._memory, drifting=tuple(sorted(self._drifting)), channels=self._channels,
+            memory=self._memory, processor=round(self._processor, 3), drifting=tuple(sorted(self._drifting)), channels=self._channels,
             classes=dict(self._classes.most_common(_LABELS)),
         )  # fmt: skip
         self._supervisor.say(f"X_VITALS={msgspec.json.encode(vitals).decode()}")

@@ -31,9 +31,9 @@ class ClockJump:
         return self._clock.wall() - self._clock.monotonic()
 
 
-BACK = 120.0
-"""Longest pause in seconds between attempts without an answer; all devices are back this soon after an outage. With
-one poll per minute, these attempts are fewer than the normal polls."""
+BACK = 60.0
+"""Longest pause in seconds between attempts without an answer; all devices are back this soon after an outage. These
+attempts come about one and a half times as often as polls and reports each minute, and carry less."""
 _DOUBLINGS = 16
 _LONGEST_ASKED = 3600.0
 

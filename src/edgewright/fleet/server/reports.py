@@ -63,7 +63,7 @@ def arrived(
     """
     said = report.vitals or Vitals()
     numbers = [report.sequence, report.counter, report.floor, report.stage << 23, report.clock]
-    numbers += [said.seconds, *said.latency]  # PostgreSQL cannot sum numbers close to the largest float
+    numbers += [said.seconds, said.processor, *said.latency]  # PostgreSQL cannot sum numbers close to the largest float
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     counts = (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, said.channels << 10)
     try:
@@ -191,7 +191,7 @@ _VALUES = itemgetter(*_CHANGED[1:])
 _WORDS = Words()
 _COUNTED = (
     "seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "latency_p50", "latency_p99", "memory",
-    "drifting", "channels", "detail",
+    "drifting", "channels", "detail", "processor",
 )  # fmt: skip
 _VITALS = ("device", "at", "counter", *_COUNTED)
 _HISTORY = (
@@ -248,6 +248,7 @@ def _counted(vitals: Vitals | None) -> tuple[Any, ...]:
         len(vitals.drifting),
         vitals.channels,
         detail.decode() if len(detail) <= _DETAIL else "{}",
+        vitals.processor,
     )
 
 

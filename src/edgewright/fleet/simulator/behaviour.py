@@ -35,7 +35,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
         watchdog: seconds after which a hanging device is restarted; infinite for never, so that the device is dead.
         fades: total running seconds in which the time before a hang shrinks to `FADED`; 0 for no change.
         wrong: share of confident wrong answers: a class that is rare in the old release's answers.
-        power: electric power that the device draws, relative to the old release.
+        power: electric power that the device draws, and processor time that it uses, relative to the old release.
     """
 
     unsure: float = 0.05
@@ -56,7 +56,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     def shows(self) -> bool:
         """Whether a device's true reports show the problem."""
         quiet = msgspec.structs.replace(
-            self, well=0.0, crashes=0.0, kills=False, hangs=0.0, watchdog=GOOD.watchdog, fades=0.0, power=1.0
+            self, well=0.0, crashes=0.0, kills=False, hangs=0.0, watchdog=GOOD.watchdog, fades=0.0
         )
         return quiet != GOOD
 
@@ -70,6 +70,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
 FADED = 20.0
 """Shortest running time in seconds between two restarts by a device's watchdog."""
+PROCESSOR = 0.1
+"""Share of a processor that the old release uses."""
 BATTERY = 24 * 3600.0
 """Seconds that a full battery powers a device with the old release; solar power charges it every day."""
 RECHARGE = 7200.0
@@ -164,8 +166,9 @@ class ScriptedRunner:
         return Vitals(
             seconds=seconds, windows=windows, unsure=min(unsure, windows), alarms=alarms,
             latency=(now.latency / 2.0, now.latency) if bad else (GOOD.latency / 2.0, GOOD.latency),
-            memory=now.memory if bad else GOOD.memory, drifting=CHANNELS[: now.drifting] if bad else (),
-            channels=len(CHANNELS), classes=dict(zip(_CLASSES, (windows - worn, worn), strict=True)),
+            memory=now.memory if bad else GOOD.memory, processor=PROCESSOR * (well + bad * now.power),
+            drifting=CHANNELS[: now.drifting] if bad else (), channels=len(CHANNELS),
+            classes=dict(zip(_CLASSES, (windows - worn, worn), strict=True)),
         )  # fmt: skip
 
     def next(self) -> float:

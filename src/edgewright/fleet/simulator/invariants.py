@@ -208,7 +208,7 @@ def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("drained after an outage", "5 minutes after the outage, the control plane has everything of who is connected")
 def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
-    # Without an answer a device retries at least every two minutes; quarantined devices never drain.
+    # Without an answer a device retries at least every minute; quarantined devices never drain.
     boxes = [(device, box) for device in fleet.devices
              if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)
              and not device.twins]  # fmt: skip

@@ -142,6 +142,7 @@ _FORMULAS: dict[str, Callable[[Vitals], float | None]] = {
     "memory": lambda vitals: float(vitals.memory) if vitals.memory else None,
     "unsure": lambda vitals: vitals.unsure / vitals.windows if vitals.windows else None,
     "drift": lambda vitals: len(vitals.drifting) / vitals.channels if vitals.channels else None,
+    "processor": lambda vitals: vitals.processor / vitals.seconds if vitals.processor and vitals.seconds else None,
 }
 
 
@@ -150,6 +151,7 @@ SHARES = ("failed", "silent", "firmware")
 """Measures that are a share of the devices; the gate compares a quantile of all others."""
 UNITS = {
     "crashes": " a day", "latency": " s", "memory": " B", "alarms": " a day", "anomalies": " a day",
+    "processor": " of a processor",
 }  # fmt: skip
 
 

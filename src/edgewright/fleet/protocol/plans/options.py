@@ -27,6 +27,7 @@ DEFAULT_GATES = (
     Gate(measure="crashes", limit=2.0, ratio=3.0),
     Gate(measure="latency", limit=0.1, ratio=3.0),
     Gate(measure="memory", limit=32e6, ratio=2.0),
+    Gate(measure="processor", limit=0.05, ratio=3.0),
 )
 """At most 30 % of the devices may fail, so that 20 % of devices with false reports cannot stop a good release. Other
 measures are compared with devices on the old release at the same time, so a fleet's normal values need not be known."""

@@ -124,6 +124,7 @@ def _counted() -> list[sa.Column[object]]:
         sa.Column("drifting", sa.Integer, nullable=False, default=0),  # number of drifting channels
         sa.Column("channels", sa.Integer, nullable=False, default=0),
         sa.Column("detail", sa.Text, nullable=False, default="{}"),  # JSON: drifting channels, classes
+        sa.Column("processor", sa.Double, nullable=False, server_default="0"),
     ]
 
 

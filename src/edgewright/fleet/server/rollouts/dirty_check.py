@@ -43,6 +43,7 @@ _BEYOND: dict[str, Callable[[float], sa.ColumnElement[bool]]] = {
     "memory": lambda limit: _R.memory > limit,
     "unsure": lambda limit: _R.unsure > limit * _R.windows,
     "drift": lambda limit: _R.drifting > limit * _R.channels,
+    "processor": lambda limit: _R.processor > limit * _R.seconds,
 }  # fmt: skip
 
 

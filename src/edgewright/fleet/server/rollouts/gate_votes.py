@@ -104,6 +104,7 @@ class GateVotes:
                 total(r.anomalies).label("anomalies"), total(r.crashes).label("crashes"),
                 sa.func.avg(r.latency_p99).label("p99"), sa.func.max(r.memory).label("memory"),
                 total(r.drifting).label("drifting"), total(r.channels).label("channels"),
+                total(r.processor).label("processor"),
             )
             .join(devices, devices.c.id == r.device)
             .where(*conditions, r.model, *counting(self._plan))
@@ -115,7 +116,7 @@ class GateVotes:
                 Vitals(
                     seconds=row.seconds, windows=int(row.windows), unsure=int(row.unsure), alarms=int(row.alarms),
                     anomalies=int(row.anomalies), crashes=int(row.crashes), latency=(0.0, row.p99),
-                    memory=int(row.memory),
+                    memory=int(row.memory), processor=row.processor,
                 ),
             )  # fmt: skip
 

@@ -23,7 +23,7 @@ class DrainsBattery(BadRelease):
 
 FAULTS: dict[str, Fault] = {
     "drains-battery": DrainsBattery(
-        "the new release draws six times the power: a full battery is empty after 4 hours and charges for 2",
+        "the new release computes six times as long: a full battery is empty after 4 hours and charges for 2",
         lambda _: Behaviour(power=_POWER), CALLED_BACK, 0.7,
     ),
     "wrong-answers": BadRelease(

@@ -178,7 +178,7 @@ def _phase(row: Any) -> str:  # noqa: ANN401 - a row of devices
 def counted(row: Any, prefix: str = "") -> Vitals:  # noqa: ANN401 - a row with the columns of vitals
     """Return vitals from their columns."""
     detail = msgspec.json.decode(row[f"{prefix}detail"])
-    plain = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels")
+    plain = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels", "processor")
     return Vitals(
         **{name: row[prefix + name] for name in plain},
         latency=(row[f"{prefix}latency_p50"], row[f"{prefix}latency_p99"]),
