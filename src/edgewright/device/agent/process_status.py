@@ -141,8 +141,8 @@ class VitalsReporter:
         vitals = Vitals(
             seconds=round(self._seconds, 3), windows=windows, unsure=self._unsure, alarms=self._kinds["alarm"],
             anomalies=self._kinds["anomaly"], latency=(latency.quantile(0.5), latency.quantile(0.99)),
-            memory=self._memory, processor=round(self._processor, 3), drifting=tuple(sorted(self._drifting)), channels=self._channels,
-            classes=dict(self._classes.most_common(_LABELS)),
+            memory=self._memory, processor=round(self._processor, 3), drifting=tuple(sorted(self._drifting)),
+            channels=self._channels, classes=dict(self._classes.most_common(_LABELS)),
         )  # fmt: skip
         self._supervisor.say(f"X_VITALS={msgspec.json.encode(vitals).decode()}")
 
