@@ -56,18 +56,8 @@ def measure(told: Told) -> None:
         command = [str(Path(python()).parent / "edgewright"), "fleet", "rollout", "start", "--fleet", "fleet"]
         stages = ",".join(f"s{n}:{(n + 1) * 20}%" for n in range(_STEPS + 1)) + ",all:100%"
         (folder / "plan.toml").write_text("gates = []\n")  # nobody is there who could fail one
-        more = [
-            "--plan",
-            "plan.toml",
-            "--stages",
-            stages,
-            "--dwell",
-            f"{_APART}s",
-            "--silence",
-            "40s",
-            "--unconfirmed",
-            "100%",
-        ]
+        more = ["--plan", "plan.toml", "--stages", stages, "--dwell", f"{_APART}s"]
+        more += ["--silence", "40s", "--unconfirmed", "100%"]
         subprocess.run([*command, *more], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         time.sleep(_APART / 2)
         _asked(listening)

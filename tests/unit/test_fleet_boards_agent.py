@@ -10,7 +10,8 @@ import pytest
 from benchmarks.faults.fleet_device import Even, HandClock
 
 from edgewright.fleet.device.board_updates import BoardProcess, Boards
-from edgewright.fleet.device.state_database import State, Trial
+from edgewright.fleet.device.device_state import Trial
+from edgewright.fleet.device.state_database import State
 from edgewright.schema.boards import BoardEntry, BoardRound, BoardSeen
 from edgewright.schema.fleet_plan import TrialLimits
 

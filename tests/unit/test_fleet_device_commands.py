@@ -19,7 +19,7 @@ from edgewright.device.agent.process_status import Latency, VitalsReporter
 from edgewright.device.agent.settings import read_settings
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device.runner import RunnerOptions, follow
-from edgewright.fleet.device.state_database import LOCK_FILE, locked
+from edgewright.fleet.device.store_lock import LOCK_FILE, locked
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import TrialLimits

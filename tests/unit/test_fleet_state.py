@@ -11,8 +11,9 @@ from benchmarks.faults.fleet_device import Even, content, release
 
 from edgewright.device.store.database import connect
 from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.device_state import Followed
 from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.state_database import FILE, OUTCOMES, PLANS, Followed, State
+from edgewright.fleet.device.state_database import FILE, OUTCOMES, PLANS, State
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Enrolled
 

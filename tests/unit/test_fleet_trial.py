@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from edgewright.fleet.device.state_database import Counts, Trial
+from edgewright.fleet.device.device_state import Counts, Trial
 from edgewright.fleet.device.trial import CHANCE, added, count_unlikely, judge, share_unlikely
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Vitals

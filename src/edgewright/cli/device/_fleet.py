@@ -15,7 +15,7 @@ from edgewright.cli.options import option
 
 if TYPE_CHECKING:
     from edgewright.device.agent.settings import Configured
-    from edgewright.fleet.device.state_database import DeviceState
+    from edgewright.fleet.device.device_state import DeviceState
 
 
 @dataclass(frozen=True, kw_only=True)

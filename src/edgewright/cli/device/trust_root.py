@@ -26,7 +26,7 @@ def command(file: Path, store: Path, stick: bool) -> None:
     """
     from edgewright.core.files import os_errors
     from edgewright.fleet.device.enrollment import TRUST_FOLDER
-    from edgewright.fleet.device.state_database import locked
+    from edgewright.fleet.device.store_lock import locked
     from edgewright.fleet.device.trust.pinned_root import recover
     from edgewright.fleet.device.usb_repository import FOLDER
 

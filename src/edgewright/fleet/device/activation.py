@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.device_state import Trial
 from edgewright.fleet.device.model_supervisor import ModelSupervisor
 from edgewright.fleet.device.ports import Control, DeviceConfig, Slots
-from edgewright.fleet.device.state_database import State, Trial
+from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.plans.decision import Verdict
 from edgewright.fleet.protocol.ports import Chance, Clock, Unreachable
 from edgewright.schema.errors import InputError

@@ -8,8 +8,9 @@ from contextlib import closing
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.device_state import Fetched
 from edgewright.fleet.device.ports import DeviceConfig, Packages, Runner, Slots, Tested
-from edgewright.fleet.device.state_database import Fetched, State
+from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Trust, Unreachable
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Release

@@ -16,7 +16,8 @@ from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.environments import FACTORY_VARIABLE, NAME_VARIABLE, Environments, factory, running
 from edgewright.fleet.device.model_supervisor import go_back
 from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.state_database import FILE, State, locked
+from edgewright.fleet.device.state_database import FILE, State
+from edgewright.fleet.device.store_lock import locked
 
 RESTARTED_VARIABLE = "EDGEWRIGHT_RESTARTED"
 STARTS = 3

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.device_state import Counts, Trial
 from edgewright.fleet.device.package_slots import NAMES
 from edgewright.fleet.device.ports import DeviceConfig, Runner, Slot, Slots
-from edgewright.fleet.device.state_database import Counts, State, Trial
+from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.trial import added, judge
 from edgewright.fleet.protocol.ports import Chance, Clock
 from edgewright.schema.errors import EdgewrightError, InputError

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from edgewright.fleet.device.device_state import DeviceState, Followed
 from edgewright.fleet.device.ports import DeviceConfig
-from edgewright.fleet.device.state_database import DeviceState, Followed, State
+from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, Verdict, decide, invited, lists_devices
 from edgewright.fleet.protocol.ports import Clock, Refused, Seen, Trust, Unreachable
 from edgewright.schema.fleet_plan import Plan, Standing

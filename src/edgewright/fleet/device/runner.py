@@ -27,8 +27,9 @@ from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.package_slots import NAMES, FolderSlots
 from edgewright.fleet.device.ports import DeviceConfig, Packages
 from edgewright.fleet.device.reports import ReportSender
-from edgewright.fleet.device.state_database import State, locked
+from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
+from edgewright.fleet.device.store_lock import locked
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.usb_repository import CombinedRepository, StickMount
 from edgewright.fleet.protocol.ports import SystemClock, SystemRandom, Trust

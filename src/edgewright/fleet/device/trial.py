@@ -14,7 +14,7 @@ import math
 
 import msgspec
 
-from edgewright.fleet.device.state_database import Counts, Trial
+from edgewright.fleet.device.device_state import Counts, Trial
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Because, Vitals

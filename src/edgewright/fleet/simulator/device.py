@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from edgewright.fleet.device.device_state import DeviceState
 from edgewright.fleet.device.ports import DeviceConfig
 from edgewright.fleet.device.reports import Outbox, ReportSender
-from edgewright.fleet.device.state_database import DeviceState, State
+from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.simulator.behaviour import Behaviour, ScriptedRunner
 from edgewright.fleet.simulator.disk import Disk, DiskSlots, KeptState, PowerCut

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from edgewright.fleet.device.device_state import DeviceState, Link
 from edgewright.fleet.device.package_slots import NAMES
-from edgewright.fleet.device.state_database import OUTCOMES, DeviceState, Link, State
+from edgewright.fleet.device.state_database import OUTCOMES, State
 from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Outcome
 
