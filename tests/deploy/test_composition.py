@@ -6,10 +6,12 @@ import hashlib
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import httpx
 import paho.mqtt.client as mqtt
@@ -104,6 +106,15 @@ def test_who_is_sent_away_in_a_crowd_is_told_when_to_come_again(fleet: Composed)
             assert answer.json()["wait"] >= 2.0
             assert int(answer.headers["retry-after"]) >= 2
     until(lambda: refused_as_usual(fleet))
+
+
+def test_thousands_of_half_open_connections_to_nginx_keep_nobody_away(fleet: Composed) -> None:
+    program = str(Path(__file__).parents[1] / "half_open.py")
+    done = fleet.outside(sys.executable, program, fleet.engine.address["nginx"], "443", stdout=subprocess.PIPE)
+    found = json.loads(done.communicate(timeout=120)[0])
+    assert set(found["statuses"]) == {200}
+    assert max(found["seconds"]) < 2.0
+    assert found["closed"] == found["of"], "who began a handshake and went no further is closed"
 
 
 def test_nobody_believes_an_address_that_a_stranger_writes(fleet: Composed) -> None:
