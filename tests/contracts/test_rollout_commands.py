@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -12,9 +13,11 @@ from click.testing import CliRunner, Result
 from cli_runner import Cli
 from edgewright.cli.main import cli, run
 from edgewright.fleet.server.api.client import local_client
+from edgewright.fleet.server.control_plane import open_plane
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_api import NewOperator, OperatorMade
 from fleet_folder import package
+from fleet_plane import Client, Device, enrolled_devices
 from fleet_servers import Server
 
 
@@ -24,6 +27,21 @@ def ask(*words: str) -> Result:
     if found.exception is not None:
         raise found.exception
     return found
+
+
+def enrol_again(folder: Path, device: Device) -> int:
+    """Return the status of the answer to a new token with the device's key."""
+
+    async def go() -> int:
+        plane = open_plane(folder)
+        try:
+            device.client = Client(plane)
+            answer = await device.enrol(await device.client.token(product="main"), product="main")
+            return answer.status_code
+        finally:
+            plane.close()
+
+    return asyncio.run(go())
 
 
 @pytest.fixture
@@ -163,6 +181,29 @@ def test_restore_takes_up_the_abort_that_the_backup_does_not_know(folder: Path, 
     assert "spring: aborted" in ask("restore", *here, "--backup", str(copy)).output
     assert "nothing new" in ask("restore", *here).output
     assert "aborted" in ask("rollout", "status", *here).output
+
+
+@pytest.mark.slow
+def test_restore_retires_again_whom_the_backup_does_not_know_as_retired_or_at_all(folder: Path, tmp_path: Path) -> None:
+    here = ("--fleet", str(folder))
+    (stolen,) = enrolled_devices(folder, 1)
+    copy = tmp_path / "copy.sqlite"
+    shutil.copy(folder / "fleet.sqlite", copy)
+    (later,) = enrolled_devices(folder, 1)
+    for device in (stolen, later):
+        ask("device", "retire", device.id, "--reason", "stolen from site 4", *here)
+    assert (folder / "retired.jsonl").stat().st_mode & 0o077 == 0
+    with (folder / "retired.jsonl").open("a") as file:
+        file.write('{"id": "half')  # the power went: that retirement was not answered
+    for ending in ("", "-wal", "-shm"):
+        (folder / f"fleet.sqlite{ending}").unlink(missing_ok=True)
+    assert ask("restore", *here, "--backup", str(copy)).output.count("retired again: ") == 2
+    assert "retired again" not in ask("restore", *here).output
+    for device in (stolen, later):
+        shown = json.loads(ask("device", "show", device.id, "--json", *here).output)["history"]["device"]
+        assert shown["status"] == "retired"
+        assert "stolen from site 4" in shown["quarantine_reason"]
+        assert enrol_again(folder, device) == 410
 
 
 @pytest.mark.slow

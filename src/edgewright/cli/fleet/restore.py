@@ -38,7 +38,7 @@ def command(
     from edgewright.fleet.protocol.wire.transport import HttpTransport
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.server import device_access
+    from edgewright.fleet.server import device_access, retirements
     from edgewright.fleet.server.control_plane import open_plane
     from edgewright.fleet.server.database import audit_chain
     from edgewright.fleet.server.publishing import restore, restored_folder
@@ -63,11 +63,12 @@ def command(
         files = restored_folder.bring(fleet, read, found.held)
         news = restore.take_up(plane.database, plane.committer, found, "restore", now)
 
-        def welcome(connection: Connection) -> None:
+        def welcome(connection: Connection) -> tuple[str, ...]:
             device_access.forget_nonces(connection)
             audit_chain.append(connection, at=now, who="restore", what="nonces.forgotten")
+            return retirements.apply(folder, connection)
 
-        plane.committer.submit(welcome).result()
+        retired = plane.committer.submit(welcome).result()
         # The next command reads the folder: a release that it does not show would have its number given away again.
         withdrawn = restored_folder.withdraw_replaced(fleet, read, found.held)
         Publisher(fleet, plane.database).publish(again=True)
@@ -78,7 +79,7 @@ def command(
     record = {
         "news": news, "versions": {role: metadata.version(found.held, role) for role in ONLINE},
         "rollouts": found.standings, "brought": files.brought, "missing": files.missing, "keyless": without,
-        "withdrawn": withdrawn,
+        "withdrawn": withdrawn, "retired": retired,
     }  # fmt: skip
     if as_json:
         print_json(record)
@@ -93,6 +94,8 @@ def _say(record: dict[str, Any], folder: Path, address: str) -> None:
         click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
     if record["brought"]:
         click.echo(f"files downloaded from {address}: {len(record['brought'])}")
+    for name in record["retired"]:
+        click.echo(f"retired again: {name}")
     for name in record["missing"]:
         click.echo(f"warning: targets/{name} is missing or altered; restore it from another backup or export")
     for about in record["withdrawn"]:

@@ -110,11 +110,8 @@ def unblock(connection: sa.Connection, device: str) -> None:
     _let_in(connection, device)
 
 
-def retire(connection: sa.Connection, device: str, reason: str, now: float) -> str:
-    """Exclude a device permanently; its row stays, so that its key cannot enrol again.
-
-    Returns:
-        The hash of the device's enrolment token.
+def retire(connection: sa.Connection, device: str, reason: str, now: float) -> Any:  # noqa: ANN401 - a row
+    """Exclude a device permanently; its row, which is returned, stays, so that its key cannot enrol again.
 
     Raises:
         RefusedError: 404 for an unknown device, 409 if it is already retired.
@@ -124,7 +121,7 @@ def retire(connection: sa.Connection, device: str, reason: str, now: float) -> s
         raise RefusedError(409, "a device that is not retired", "one that is", device)
     values = {"status": RETIRED, **_shut(reason, now)}
     connection.execute(sa.update(devices).where(devices.c.id == device).values(**values))
-    return str(row.token)
+    return row
 
 
 def forget_nonces(connection: sa.Connection) -> None:
@@ -133,7 +130,7 @@ def forget_nonces(connection: sa.Connection) -> None:
 
 
 def _row(connection: sa.Connection, device: str) -> Any:  # noqa: ANN401 - a row
-    query = sa.select(devices.c.quarantined, devices.c.status, devices.c.token).where(devices.c.id == device)
+    query = sa.select(devices).where(devices.c.id == device)
     row = connection.execute(query.with_for_update()).one_or_none()
     if row is None:
         raise RefusedError(404, "an enrolled device", "another id", device)

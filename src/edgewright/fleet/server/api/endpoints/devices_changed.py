@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.plans.gates import FAILED
-from edgewright.fleet.server import device_access
+from edgewright.fleet.server import device_access, retirements
 from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError, Who
 from edgewright.fleet.server.database.tables import devices, outcomes, tokens
 from edgewright.schema.fleet_api import Done, Reason, Rename, Retag, Retired, Retried, Retry
@@ -22,8 +22,10 @@ async def _retire(call: Call) -> Retired:
     name, reason, now = call.path["id"], call.body.reason, call.now
 
     def work(connection: sa.Connection) -> str:
-        mark = device_access.retire(connection, name, f"{reason} (by {call.operator})", now)
-        usable = sa.select(tokens.c.hash).where(tokens.c.hash == mark, tokens.c.uses > 0, tokens.c.expires > now)
+        why = f"{reason} (by {call.operator})"
+        row = device_access.retire(connection, name, why, now)
+        retirements.append(call.plane.folder, row, why, now)
+        usable = sa.select(tokens.c.hash).where(tokens.c.hash == row.token, tokens.c.uses > 0, tokens.c.expires > now)
         return str(connection.execute(usable).scalar_one_or_none() or "")
 
     return Retired(token=(await call.act("device.retired", name, work, {"reason": reason}))[:16])
