@@ -35,8 +35,9 @@ def main(
     if unknown := [name for name in arguments if name.startswith("-") and name != "--share"]:
         print(main.__doc__ if "--help" in unknown else f"no option {', '.join(unknown)}; there is --share")
         return 0 if "--help" in unknown else 2
-    share = float(arguments[arguments.index("--share") + 1]) if "--share" in arguments else 1.0
-    chosen = {name for name in arguments if not name.startswith("--") and name != str(share)}
+    at = arguments.index("--share") if "--share" in arguments else len(arguments)
+    share = float(arguments[at + 1]) if at < len(arguments) else 1.0
+    chosen = {*arguments[:at], *arguments[at + 2 :]}
     places = {
         module.name: f"{package}.{module.name}"
         for package in tried
