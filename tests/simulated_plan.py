@@ -9,9 +9,12 @@ from edgewright.schema.fleet_plan import Gate, Measure, Stage, TrialLimits
 
 QUORUM = 3
 _LIMITS: dict[Measure, float] = {
-    "failed": 0.2, "silent": 0.3, "unsure": 0.3, "drift": 0.3, "alarms": 20.0, "crashes": 50.0, "latency": 0.5,
+    "failed": 0.3, "silent": 0.3, "unsure": 0.3, "drift": 0.3, "alarms": 20.0, "crashes": 12.0, "latency": 0.5,
     "memory": 200.0 * MEGABYTE, "processor": 0.3,
 }  # fmt: skip
+
+_RATIOS: dict[Measure, float] = {"crashes": 3.0}
+"""A power cut is no fault of the release: it befalls devices with the old one as often."""
 
 
 def plan(canary: float = 50.0, classes: bool = True) -> PlanOptions:
@@ -22,7 +25,10 @@ def plan(canary: float = 50.0, classes: bool = True) -> PlanOptions:
             Stage(name="canary", percent=canary, dwell=3 * HOUR), Stage(name="wide", percent=75.0, dwell=2 * HOUR),
             Stage(name="all", percent=100.0, dwell=2 * HOUR),
         ),
-        gates=tuple(Gate(measure=measure, limit=limit, quorum=QUORUM) for measure, limit in limits.items()),
+        gates=tuple(
+            Gate(measure=measure, limit=limit, quorum=QUORUM, ratio=_RATIOS.get(measure, 0.0))
+            for measure, limit in limits.items()
+        ),
         trial=TrialLimits(
             seconds=600.0, patience=86_400.0, crashes=2, boots=3, latency=0.5, memory=200 * MEGABYTE, unsure=0.3,
             drift=0.5, alarms=20.0,

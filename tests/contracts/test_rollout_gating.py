@@ -65,6 +65,25 @@ def _judged(example: Example) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize(("restarts", "halted"), [(1, False), (2, True)])
+def test_one_power_cut_of_a_site_halts_nothing_and_a_second_restart_of_the_new_release_does(
+    example: Example, restarts: int, halted: bool
+) -> None:
+    names = example.enrol(40)
+    example.now += HOUR
+    example.report(names, 1, seconds=30 * HOUR)
+    example.started(gates=(Gate(measure="crashes", limit=2.0, ratio=3.0),))
+    example.end(names[:10], "confirmed")
+    for number in range(1 + restarts):  # the power of the whole site fails; then only the new release restarts
+        example.now += 900.0
+        new, old = (0, 900.0) if number == 0 else (1, 60.0), (0, 31 * HOUR) if number != 1 else (1, 60.0)
+        example.report(names[:10], 2, seconds=new[1], crashes=new[0])
+        example.report(names[10:], 1, seconds=old[1], crashes=old[0])
+    example.scheduler.tick()
+    assert (row(example).state == "aborted") is halted
+    assert ("crashes: median" in row(example).why) is halted
+
+
 def test_devices_that_fall_silent_after_their_leave_are_failures(example: Example) -> None:
     names = example.enrol(20)
     example.started()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.gates import SHARES, Vote, distance, value
 from edgewright.fleet.server.database.tables import boards_of, devices, outcomes, reports
 from edgewright.fleet.server.rollouts.offered import LOOK, OfferedDevice, RolloutTimes, counting, waits_for_boards
@@ -17,6 +18,10 @@ from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Vitals
 
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
+_SHARE = 0.9
+"""Of the time between two reports: a process that ran for less was started between them."""
+_HOUR = 3600.0
+"""Shortest time in seconds over which crashes count, so that two soon after a start are no thousand a day."""
 _COMPARED = 500
 """Devices with the old release that a gate compares with at most; ids are random, so the lowest are a fair sample."""
 
@@ -76,6 +81,9 @@ class GateVotes:
         rows = self._reported(which)
         if measure == "drift":  # a sum over reports, which channel names do not allow
             return [_vote(row, row.drifting / row.channels) for row, _ in rows if row.channels]
+        if measure == "crashes":
+            rates = self._crash_rates(which)
+            return [_vote(row, rates.get(row.id, 0.0)) for row, _ in rows]
         found = ((row, value(measure, vitals)) for row, vitals in rows)
         return [_vote(row, number) for row, number in found if number is not None]
 
@@ -85,29 +93,31 @@ class GateVotes:
             self._vitals[which] = list(self._summed(which))
         return self._vitals[which]
 
-    def _summed(self, which: str) -> Iterable[tuple[Any, Vitals]]:
+    def _chosen(self, which: str) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions for the reports of devices with the new release, or an older one now or before."""
         r, d, number, began = reports.c, devices.c, self._plan.release.counter, self._times.began
-        conditions = [r.counter == number, r.at >= self._since]
-        if which != "new":
-            old = sa.select(d.id).where(*counting(self._plan))
-            if which == "old":
-                old = old.where(d.counter < number)
-                conditions = [r.counter < number, r.at >= self._since]
-            else:
-                conditions = [r.counter < number, r.at >= began - LOOK, r.at < began]
-            conditions.append(r.device.in_(old.order_by(d.id).limit(_COMPARED)))
-        total = sa.func.sum
+        if which == "new":
+            return [r.counter == number, r.at >= self._since]
+        old = sa.select(d.id).where(*counting(self._plan))
+        conditions = [r.counter < number, r.at >= began - LOOK, r.at < began]
+        if which == "old":
+            old = old.where(d.counter < number)
+            conditions = [r.counter < number, r.at >= self._since]
+        return [*conditions, r.device.in_(old.order_by(d.id).limit(_COMPARED))]
+
+    def _summed(self, which: str) -> Iterable[tuple[Any, Vitals]]:
+        r, total = reports.c, sa.func.sum
         query = (
             sa.select(
                 *_BATCH, total(r.seconds).label("seconds"), total(r.windows).label("windows"),
                 total(r.unsure).label("unsure"), total(r.alarms).label("alarms"),
-                total(r.anomalies).label("anomalies"), total(r.crashes).label("crashes"),
+                total(r.anomalies).label("anomalies"),
                 sa.func.avg(r.latency_p99).label("p99"), sa.func.max(r.memory).label("memory"),
                 total(r.drifting).label("drifting"), total(r.channels).label("channels"),
                 total(r.processor).label("processor"),
             )
             .join(devices, devices.c.id == r.device)
-            .where(*conditions, r.model, *counting(self._plan))
+            .where(*self._chosen(which), r.model, *counting(self._plan))
             .group_by(*_BATCH)
         )  # fmt: skip
         for row in self._connection.execute(query):
@@ -115,10 +125,41 @@ class GateVotes:
                 row,
                 Vitals(
                     seconds=row.seconds, windows=int(row.windows), unsure=int(row.unsure), alarms=int(row.alarms),
-                    anomalies=int(row.anomalies), crashes=int(row.crashes), latency=(0.0, row.p99),
+                    anomalies=int(row.anomalies), latency=(0.0, row.p99),
                     memory=int(row.memory), processor=row.processor,
                 ),
             )  # fmt: skip
+
+    def _crash_rates(self, which: str) -> dict[str, float]:
+        """Return the crashes a day of devices that had two or more in the reports of the window.
+
+        The first one does not count: a power cut of a whole site befalls all of its devices once, whatever they run.
+        Reports count from a start, which may lie before the window; their differences lie within.
+        """
+        r, chosen = reports.c, (*self._chosen(which), reports.c.model)
+        since = self._times.began - LOOK if which == "before" else self._since
+        affected = sa.select(r.device).where(*chosen, r.crashes > 0)
+        before = {
+            f"{column.name}_before": sa.func.lag(column).over(partition_by=r.device, order_by=r.id)
+            for column in (r.at, r.seconds, r.crashes)
+        }
+        columns = (r.device, r.at, r.seconds, r.crashes, *(value.label(name) for name, value in before.items()))
+        w = sa.select(*columns).where(*chosen, r.device.in_(affected)).subquery().c
+        first = w.at_before.is_(None)
+        older = sa.and_(first, w.seconds > w.at - since)
+        # It ran for less time than before, or for less than has passed since its last report.
+        restarted = sa.or_(w.seconds < w.seconds_before, w.seconds < _SHARE * (w.at - w.at_before))
+        events = sa.case(
+            (older, 0), (sa.or_(first, w.crashes < w.crashes_before), w.crashes),
+            (w.crashes > w.crashes_before, w.crashes - w.crashes_before), (restarted, w.crashes), else_=0,
+        )  # fmt: skip
+        seconds = sa.case(
+            (older, w.at - since), (sa.or_(first, restarted), w.seconds), else_=w.seconds - w.seconds_before
+        )
+        total = sa.func.sum
+        query = sa.select(w.device, total(events), total(seconds)).group_by(w.device)
+        found = self._connection.execute(query)
+        return {name: max(0, int(count) - 1) * DAY / max(_HOUR, spent) for name, count, spent in found}
 
     def _shares(self, measure: str) -> list[Vote]:
         """Votes of 'failed' and of 'silent'."""
