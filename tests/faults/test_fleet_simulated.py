@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.device.trial import TrialVerdict
+from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.server.database.engine import write_rows
 from edgewright.fleet.server.database.tables import outcomes
 from edgewright.fleet.simulator.disk import DiskSlots
@@ -46,6 +47,14 @@ def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_ba
     assert not violated(result), [one for one in result.held if not one.held]
     assert result.halted is not None
     assert result.exposed <= result.canary < 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["bad-model", "crash-loop"])
+def test_a_canary_of_one_device_under_the_default_plan_is_halted_when_its_time_is_over(fault: str) -> None:
+    result = simulate(Settings(plan=PlanOptions(), devices=60, fault=fault))
+    assert not violated(result), [one for one in result.held if not one.held]
+    assert result.exposed == 1
 
 
 @pytest.mark.slow
