@@ -3,7 +3,7 @@
 # make test      lint, format, types, import contracts, documents, fast tests
 # make test-all  the same with slow tests and faults at full length
 # make test-processors   the tests marked `numbers` on emulated processors: AVX2 without VNNI, and SSE4.2 alone
-# make bench     the tables of the README's benchmark section
+# make bench     the tables of docs/benchmarks.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
