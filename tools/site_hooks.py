@@ -22,7 +22,7 @@ PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changel
 DECISIONS = "adr/index.md"
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"^(<!--.*?-->)\n(?=\S)", re.MULTILINE)
+_COMMENT = re.compile(r"^(<!--.*?-->)\n(?=\S|\Z)", re.MULTILINE)
 
 
 class TwoSpaces(Extension):  # type: ignore[misc]
