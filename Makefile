@@ -3,7 +3,8 @@
 # make test      lint, format, types, import contracts, documents, fast tests
 # make test-all  the same with slow tests and faults at full length
 # make test-processors   the tests marked `numbers` on emulated processors: AVX2 without VNNI, and SSE4.2 alone
-# make bench     the tables of the README's benchmark section
+# make site      the documentation as a site in site/; a broken link is an error
+# make bench     the tables of docs/benchmarks.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet site lock
 
 install: $(STAMP)
 
@@ -138,6 +139,17 @@ faults: install
 # The same of a fleet: its agent, what a device knows of signed metadata, and the control plane with all that it publishes.
 faults-fleet: install
 	$(BIN)/python -m benchmarks.faults_fleet --share $(SHARE)
+
+# MkDocs has an environment of its own (170 MB). Serve the site to search it: python -m http.server -d site
+SITE := .venv-site
+site: $(SITE)/.installed
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --strict
+	@echo "open site/index.html"
+
+$(SITE)/.installed: requirements-site.lock
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-site.lock
+	@touch $(SITE)/.installed
 
 # Resolves the newest versions again; needs the network. The file names no index.
 lock: install

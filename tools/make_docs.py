@@ -1,9 +1,10 @@
-"""Makes docs/pipeline.md, the reference of a pipeline's TOML, from the schema and from the rooms' own files.
+"""Generate docs/pipeline.md and docs/cli.md, the references of a pipeline's TOML and of the commands.
 
-    python tools/make_docs.py           writes the file
-    python tools/make_docs.py --check   exits with 1 when the file does not say what the code says
+    python tools/make_docs.py           writes the files
+    python tools/make_docs.py --check   exits with 1 when a file differs from what the code says
 
-Nothing is listed by hand: keys come from the structs, meanings from their docstrings, kinds from the folders.
+Nothing is listed by hand: keys come from the structs, meanings from their docstrings, kinds from the folders, commands
+from their own help.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 
+from edgewright.cli.main import cli
 from edgewright.core.catalogue import find, listing
 from edgewright.profiles.catalogue import listing as profiles
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
 
-TARGET = Path(__file__).resolve().parent.parent / "docs" / "pipeline.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 WIDTH = 100
 
 # Room, object, title, and the sentence above its kinds.
@@ -289,16 +292,54 @@ def document() -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip() + "\n")
 
 
+def commands_of(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    """Yield a command and the commands below it, each with a context whose help is `WIDTH` columns wide."""
+    yield command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
+                yield from commands_of(inner, click.Context(inner, info_name=name, parent=context, **wide(inner)))
+
+
+def wide(command: click.Command) -> dict[str, Any]:
+    """Return the settings of a command's context, with help of `WIDTH` columns on every terminal."""
+    return {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+
+
+def cli_document() -> str:
+    """Return the whole of docs/cli.md: the help of every command."""
+    lines = [
+        "# Commands",
+        "",
+        "`python tools/make_docs.py` generates this page from the help of the commands: change those, not this page.",
+        "",
+        "Exit codes: 0 done, 1 a check failed, 2 wrong use or bad input, 74 input or output failed, 130 Ctrl-C, 143 a",
+        "termination signal. [How-to by job](how-to.md) shows the usual commands.",
+        "",
+    ]
+    top = click.Context(cli, info_name="edgewright", **wide(cli))
+    for command, context in commands_of(cli, top):
+        depth = "##" if context.parent is None or context.parent.parent is None else "###"
+        lines += [f"{depth} `{context.command_path}`", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+DOCUMENTS = {"pipeline.md": document, "cli.md": cli_document}
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Write or check the file; give the exit status."""
-    text = document()
-    if "--check" in arguments:
-        if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"{TARGET.name} is out of date: run python tools/make_docs.py", file=sys.stderr)
-        return 1
-    TARGET.write_text(text, encoding="utf-8")
-    return 0
+    """Write or check the files; return the exit status."""
+    outdated = []
+    for name, make in DOCUMENTS.items():
+        path, text = DOCS / name, make()
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            outdated.append(name)
+    if outdated:
+        print(f"{' and '.join(outdated)} out of date: run python tools/make_docs.py", file=sys.stderr)
+    return 1 if outdated else 0
 
 
 if __name__ == "__main__":

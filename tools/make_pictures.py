@@ -1,4 +1,4 @@
-"""Draws the pictures of the README: a real run of the activity pipeline in the terminal, as its page, and the studio.
+"""Draws the pictures of docs/images: a real run of the activity pipeline in the terminal, as its page, and the studio.
 
 `python tools/make_pictures.py` writes `trace.svg`, `page.png`, `studio.png` and, of a simulated fleet, `fleet.png` in
 `docs/images`; pages need Chromium. Names of pictures after it draw those alone.

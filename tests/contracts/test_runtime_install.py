@@ -1,7 +1,7 @@
 """What a board gets: the wheel without extras, at most 80 MB, answering offline as the desk does.
 
-It is installed as the README says for boards, with `--no-compile`: byte code is then made of what really runs, which is
-part of the 80 MB, and not of NumPy's own tests.
+It is installed as docs/install.md says for boards, with `--no-compile`: bytecode then exists only for what runs, not
+for NumPy's own tests, and it is part of the 80 MB.
 """
 
 from __future__ import annotations

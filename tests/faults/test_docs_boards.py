@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from c99_stages import need_compiler
+from document_blocks import blocks_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 DOCS = Path(__file__).parents[2] / "docs"
@@ -24,8 +25,7 @@ ENDS = ("weights 1, confirmed", "then confirmed", "those of 1")
 
 def commands() -> str:
     """Return the blocks of the last part, each look at the board until it has what the comment says."""
-    text = (DOCS / "boards.md").read_text("utf-8").split("## All of it on one machine")[1]
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = [block.text for block in blocks_of("docs/boards.md") if block.kind == "run"]
     made = "set -e\n" + "".join(blocks)
     for counter, end in enumerate(ENDS, start=1):
         found = [line for line in made.splitlines(keepends=True) if end in line]

@@ -1,0 +1,39 @@
+"""mkdocs.yml names every page, the site loads nothing from the network, and its lock has every package of the group."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from support import ROOT
+
+CONFIG = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+# What tools/site_hooks.py adds.
+ELSEWHERE = {"index.md", "contributing.md", "changelog.md"}
+
+
+def test_navigation_names_every_page_once() -> None:
+    named = re.findall(r"^ *- (\S+\.md)$", CONFIG.partition("\nnav:\n")[2], re.MULTILINE)
+    docs = ROOT / "docs"
+    pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md") if path.parent.name != "adr"}
+    assert sorted(named) == sorted(pages | ELSEWHERE)
+
+
+def test_the_site_is_strict_and_loads_no_fonts() -> None:
+    assert "\nstrict: true\n" in CONFIG
+    assert "\n  font: false\n" in CONFIG
+    assert "http" not in CONFIG
+
+
+def test_the_lock_has_what_the_group_names() -> None:
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["site"]
+    locked = set(
+        re.findall(r"^([\w.-]+)==", (ROOT / "requirements-site.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert {re.split(r"[<>=]", one)[0] for one in group} <= locked
+
+
+def test_readme_stays_short() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 120
+    assert {"make demo", "make test"} <= {line.partition("#")[0].strip() for line in lines}
