@@ -35,6 +35,8 @@ _ENDING = re.compile(r"_(id|nr|no|num|number|name|index)$")
 _MOST_CLASSES = 20
 # Share of steps of one between neighbours in a column that counts the rows.
 _COUNTING = 0.4
+# Fewer rows may rise by chance.
+_FEWEST_COUNTED = 20
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _no_reading(name: str, cells: Labels) -> str:
     whole = (
         numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all()) and bool((numbers == np.round(numbers)).all())
     )
-    if whole and len(known) == len(cells) and len(cells) >= 3:
+    if whole and len(known) == len(cells) and len(cells) >= _FEWEST_COUNTED:
         steps = np.diff(numbers)
         if (steps > 0).all() and (steps <= 2).mean() >= _COUNTING:
             return "counts the rows"

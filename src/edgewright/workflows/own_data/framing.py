@@ -95,7 +95,8 @@ def _recordings(dataset: DataSet) -> Framing | None:
     if len(runs) < 20 or abs(sessions - len(runs)) > 0.05 * len(runs) or (len(np.unique(runs)) == 1 and runs[0] == 1):
         return None
     long = int(np.quantile(runs, 0.98))
-    if not 2 < long <= _WHOLE_ROWS:
+    most = _WHOLE_ROWS if dataset.rate is None else 2 * WINDOW_S * dataset.rate
+    if not 2 < long <= most:
         return None
     window = _padded(long)
     why = (f"{len(runs):,} recordings of one label each, {runs.min()} to {runs.max()} rows; "

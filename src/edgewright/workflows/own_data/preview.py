@@ -45,7 +45,7 @@ class Preview:
 def is_own_data(name: str) -> bool:
     """Return whether a name is a file or folder of rows where a pipeline may stand too."""
     place = Path(name)
-    if name in shipped() or place.suffix == ".toml" or not place.exists():
+    if name in shipped() or place.suffix == ".toml":
         return False
     return place.is_dir() or place.name.lower().endswith((*_ENDINGS, ".wav", ".zip"))
 
@@ -70,7 +70,7 @@ def read_preview(path: str) -> Preview:
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
     files = _files(place, kind)
     columns = _cells(files)
-    if len(files) < 2:
+    if len(files) < 2 or (place / LABELS_FILE).is_file():
         return Preview(table, columns)
     pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
     if kind == "csv" and pattern:
