@@ -66,16 +66,16 @@ class Case:
 
 
 CASES = {
-    # Gravity features at the true 20 Hz in windows of 256 rows, four remounted copies of each.
-    "wisdm": Case(wisdm, "group", 0.0),
-    # Three convolutions on whole strokes.
-    "strokes": Case(strokes, "session", 0.0),
-    # Boosted trees on the five readings.
-    "occupancy": Case(copy_of("occupancy", "datatraining.txt", "occupancy.txt"), "time", 0.0),
+    # The shipped pipeline `watch` at the true 20 Hz in windows of 256 rows, six remounted copies of each.
+    "wisdm": Case(wisdm, "group", 0.8428),
+    # Three convolutions on whole strokes, as `init` has them; wider ones with an average over time gave 0.978.
+    "strokes": Case(strokes, "session", 0.9854),
+    # Rules, as `init` has them; boosted trees gave 0.993 and a linear model 0.956.
+    "occupancy": Case(copy_of("occupancy", "datatraining.txt", "occupancy.txt"), "time", 0.9947),
     # Rules on the five readings and the quality of the product as a number.
-    "ai4i2020": Case(copy_of("ai4i2020", "ai4i2020.csv", "ai4i2020.csv"), "row", 0.0),
-    # Log-mel and two convolutions on whole words.
-    "digits": Case(copy_of("fsdd", "recordings.zip", "digits.zip"), "group", 0.0),
+    "ai4i2020": Case(copy_of("ai4i2020", "ai4i2020.csv", "ai4i2020.csv"), "row", 0.9340),
+    # Log-mel and two convolutions, as `init` has them; of one speaker who was left out.
+    "digits": Case(copy_of("fsdd", "recordings.zip", "digits.zip"), "group", 0.5710),
 }
 
 

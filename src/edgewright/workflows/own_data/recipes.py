@@ -78,12 +78,12 @@ def _sound(rate: float) -> Recipe:
     fft = 2 ** max(6, round(0.032 * rate).bit_length() - 1)
     separable = {"kind": "depthwise_separable", "kernel": 5, "filters": 32, "stride": 2}
     layers = [_convolution(5, 24), separable, {"kind": "flatten"}, {"kind": "dropout", "rate": 0.4}]
-    mel = {"kind": "log_mel", "mels": 24, "frame": fft / rate, "hop": fft / rate / 2, "fft": fft}
-    return Recipe("log-mel and convolutions", "24 bands of loudness over time are what speech and machines differ in", {
+    mel = {"kind": "log_mel", "mels": 16, "frame": fft / rate, "hop": fft / rate / 2, "fft": fft}
+    return Recipe("log-mel and convolutions", "16 bands of loudness over time are what speech and machines differ in", {
         "stages": [mel, {"kind": "scale", "method": "standard"}],
         "model": {"layers": layers},
         "training": {**_NETWORK, "epochs": 30, "label_smoothing": 0.1,
-                     "augment": [{"kind": "stretch", "spread": 0.15},
+                     "augment": [{"kind": "stretch", "spread": 0.2}, {"kind": "noise", "level": 0.2},
                                  {"kind": "gain", "spread": 0.8, "together": True, "copies": 2}]},
     })  # fmt: skip
 
