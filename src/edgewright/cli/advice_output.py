@@ -1,27 +1,21 @@
-"""An advice on the terminal, its folder, and the questions that were not answered by options."""
+"""An advice on the terminal, and its folder."""
 
 from __future__ import annotations
 
 import re
-import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
-
-import click
 
 from edgewright.core.formatting import shorten
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.schema.advice import Advice
-from edgewright.schema.errors import InputError
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.advise.document import battery_text, computing_text, latency_text, markdown, title_of
 from edgewright.search.advise.page import advice_page
 from edgewright.search.advise.placement import amount_bytes, dollars, joules
 from edgewright.search.ladder.verdict import change, figure
 
-T = TypeVar("T")
 _WIDE = 100
 # Characters of what a rule list says that are shown; the record has all.
 _SAID = 280
@@ -98,25 +92,3 @@ def stored(out: Path | None, record: Advice) -> Path:
         (location.work / "advice.md").write_text(markdown(record), encoding="utf-8")
         (location.work / "advice.html").write_text(advice_page(record), encoding="utf-8")
     return location.final
-
-
-def ask(question: str, default: str, read: Callable[[str], T]) -> T:
-    """Return the answer to a question; what is wrong is said and asked again.
-
-    An empty line, and the end of what is piped in, take the default. The questions go to stderr.
-
-    Args:
-        question: in a line.
-        default: as a person would write it.
-        read: turns text into the answer; raises `InputError` for what is wrong.
-    """
-    while True:
-        click.echo(f"{question} [{default or 'none'}]: ", err=True, nl=False)
-        line = sys.stdin.readline()
-        if not line:
-            click.echo("", err=True)
-            return read(default)
-        try:
-            return read(line.strip() or default)
-        except InputError as error:
-            click.echo(f"  {error}", err=True)

@@ -14,6 +14,7 @@ from rich.console import Console
 from edgewright.cli.interrupt import answer, loading
 from edgewright.cli.output import print_ahead, print_json
 from edgewright.pipeline.listener import Listener
+from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.trace import Insight
 from edgewright.trace.progress import progress
@@ -88,9 +89,27 @@ def shown(as_json: bool) -> Listener:
 
 
 def run_and_show(
-    pipeline: str, *, data: str | None, changes: tuple[str, ...], out: Path, force: bool, as_json: bool
+    pipeline: str,
+    *,
+    data: str | None,
+    changes: tuple[str, ...],
+    out: Path,
+    force: bool,
+    as_json: bool,
+    config: PipelineConfig | None = None,
+    command: str = "",
 ) -> None:
     """Run a pipeline and print its trace as it goes, or its record as JSON.
+
+    Args:
+        pipeline: its name or file.
+        data: path that overrides its data.
+        changes: of its keys.
+        out: folder of runs.
+        force: replace the run of its name.
+        as_json: print the record instead of the trace.
+        config: the pipeline itself, where no file holds it; `command` is what made it.
+        command: that is recorded; made of the other arguments when empty.
 
     Raises:
         CheckFailedError: the run is complete, but a check failed.
@@ -102,12 +121,12 @@ def run_and_show(
         from edgewright.pipeline.run import run_pipeline
         from edgewright.pipeline.run_journal import journalled
 
-    config = read_config(pipeline, changes)
+    config = config or read_config(pipeline, changes)
     with loading():
         model_of(config)
         choose(None)
     options = [*(["--data", data] if data is not None else []), *(word for one in changes for word in ("--set", one))]
-    command = " ".join(["edgewright", *([pipeline] if pipeline == "demo" else ["run", pipeline]), *options])
+    command = command or " ".join(["edgewright", *([pipeline] if pipeline == "demo" else ["run", pipeline]), *options])
     with journalled(out, config, shown(as_json), command) as heard:
         result = run_pipeline(config, data=data, out=out, force=force, listener=heard, command=command)
     if as_json:

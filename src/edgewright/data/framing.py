@@ -19,7 +19,7 @@ _SHARE, _GRAIN = 0.9, 256
 
 
 def stretches(dataset: DataSet) -> list[int]:
-    """Return rows of each stretch of one label within a recording; empty for amounts."""
+    """Return rows of each stretch of one label, session and person within a recording; empty for amounts."""
     runs: list[int] = []
     for recording in dataset.recordings:
         if recording.target is None or not len(recording.values):
@@ -31,7 +31,10 @@ def stretches(dataset: DataSet) -> list[int]:
         if task_of(y[known]) != "classification":
             return []
         names = as_text(y)
-        turns = np.flatnonzero(names[1:] != names[:-1]) + 1
+        change = names[1:] != names[:-1]
+        for kept in (recording.sessions, recording.groups):
+            change = change if kept is None else change | (kept[1:] != kept[:-1])
+        turns = np.flatnonzero(change) + 1
         edges = np.concatenate(([0], turns, [len(names)]))
         runs += [int(n) for n, at in zip(np.diff(edges), edges[:-1], strict=True) if known[at]]
     return runs

@@ -46,12 +46,21 @@ def units(dataset: DataSet) -> Iterator[Finding]:
 
 
 def axes(dataset: DataSet) -> list[tuple[str, tuple[int, int, int]]]:
-    """Triples of columns that are the axes of one accelerometer: their common name and x, y, z."""
+    """Triples of columns that are the axes of one accelerometer: their common name and x, y, z.
+
+    Columns named x, y and z alone are one where their usual magnitude is that of gravity.
+    """
     found: dict[str, dict[str, int]] = {}
     for index, column in enumerate(dataset.columns):
         if match := _AXIS.match(column.name):
             found.setdefault(match["stem"].lower(), {})[match["axis"].lower()] = index
-    return [(stem, (a["x"], a["y"], a["z"])) for stem, a in found.items() if len(a) == 3]
+    named = [(stem, (a["x"], a["y"], a["z"])) for stem, a in found.items() if len(a) == 3]
+    plain = {column.name.lower(): index for index, column in enumerate(dataset.columns)}
+    if named or not {"x", "y", "z"} <= plain.keys():
+        return named
+    triple = (plain["x"], plain["y"], plain["z"])
+    known = any(_unit_by_gravity(recording, triple) for recording in dataset.recordings)
+    return [("x, y, z", triple)] if known or _raw_counts(dataset, triple) else []
 
 
 def _acceleration(dataset: DataSet) -> Iterator[Finding]:
@@ -71,6 +80,20 @@ def _acceleration(dataset: DataSet) -> Iterator[Finding]:
         elif kinds and not declared:
             sentence = f"{stem} is in {kinds[0]}, based on the magnitude of gravity; no unit is declared"
             yield Finding("unit", "note", sentence, name)
+        elif not declared and (counts := _raw_counts(dataset, triple)):
+            sentence = f"{stem} holds raw counts, about {counts:,} to 1 g; no unit is declared"
+            yield Finding("unit", "note", sentence, name, {"counts": float(counts)})
+
+
+def _raw_counts(dataset: DataSet, triple: tuple[int, int, int]) -> int:
+    """Return the counts that gravity is: a power of two from 64 on of whole numbers; 0 where they are no raw counts."""
+    values = np.concatenate([recording.values[:, list(triple)] for recording in dataset.recordings]).astype(np.float64)
+    values = values[np.isfinite(values).all(axis=1)]
+    if not len(values) or not np.array_equal(values, np.round(values)):
+        return 0
+    usual = float(np.median(np.sqrt((values**2).sum(axis=1))))
+    near = 2 ** round(np.log2(usual)) if usual >= 1.0 else 0
+    return near if near >= 64 and abs(usual / near - 1.0) < 0.15 else 0
 
 
 def _unit_by_gravity(recording: Recording, triple: tuple[int, int, int]) -> str:

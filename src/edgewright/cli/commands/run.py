@@ -1,15 +1,18 @@
-"""`edgewright run`: a pipeline from its data to its package."""
+"""`edgewright run`: a pipeline, or a person's own data, to a package."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option
+from edgewright.cli.options import argument, command_line, declare, option
+from edgewright.cli.own_data import OwnDataOptions, echo_choices, make_proposal
+from edgewright.schema.errors import InputError
 
 
 @declare("run", epilog="Example: edgewright run activity --set training.epochs=30 --out runs")
 def command(
+    options: OwnDataOptions,
     pipeline: str = argument(),
     data: str | None = option(metavar="PATH", help="File or folder to read rows from, instead of [data] path."),
     changes: tuple[str, ...] = option(
@@ -19,12 +22,28 @@ def command(
     force: bool = option(help="Replace the run folder instead of using the next free number."),
     as_json: bool = option("--json", help="Print the record as JSON instead of the trace."),
 ) -> None:
-    """Run PIPELINE (activity, latency, scalability, another shipped name, or a TOML file).
+    """Run PIPELINE (activity, latency, scalability, another shipped name, a TOML file, or a file of your own).
 
     Prints the trace while it runs and writes a run folder: trace.json, the fitted pipeline, model.onnx, model.int8.onnx
-    and the package.
+    and the package. For a CSV, Parquet or WAV file or a folder of them, the pipeline is chosen as by `edgewright init`;
+    --target, --group, --session, --time, --ignore, --decision and --device say what you know of the data.
     """
     with loading():
         from edgewright.cli.listeners import run_and_show
+        from edgewright.pipeline.config import with_changes
+        from edgewright.workflows.own_data.preview import is_own_data
 
-    run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json)
+    if not is_own_data(pipeline):
+        if options.given:
+            raise InputError("a file of your own", repr(pipeline), ", ".join(options.given),
+                             "These options are for data; change a pipeline with --set")  # fmt: skip
+        run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json)
+        return
+    if data is not None:
+        raise InputError("one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data")
+    proposal = make_proposal(options.request(pipeline))
+    echo_choices(proposal)
+    config = with_changes(proposal.config, changes)
+    run_and_show(
+        pipeline, config=config, command=command_line(), data=None, changes=(), out=out, force=force, as_json=as_json
+    )

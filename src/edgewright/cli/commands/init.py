@@ -1,0 +1,52 @@
+"""`edgewright init`: a first pipeline from a person's own data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, command_line, declare, option, refuse_existing
+from edgewright.cli.own_data import OwnDataOptions, ask_all, echo_choices, make_proposal
+
+
+@declare("init", epilog="Example: edgewright init my.csv --target label --group person")
+def command(
+    options: OwnDataOptions,
+    data: str = argument(),
+    yes: bool = option("--yes", "-y", help="Take what the data suggest, without questions."),
+    out: Path = option(metavar="DIR", default=Path(), help="Folder for pipeline.toml and data.md."),
+    force: bool = option(help="Replace pipeline.toml and data.md."),
+) -> None:
+    """Write a first pipeline for DATA (a CSV, Parquet or WAV file, or a folder of them).
+
+    Looks at the data, asks at most five questions on a terminal, compares models on validation samples, and writes a
+    commented pipeline.toml with the reason of each choice, and data.md with what was found. Next: edgewright run.
+    """
+    from edgewright.core.files import write_together
+
+    pipeline, document = out / "pipeline.toml", out / "data.md"
+    for file in (pipeline, document):
+        refuse_existing(file, force)
+    with loading():
+        from edgewright.workflows.own_data.document import data_document
+        from edgewright.workflows.own_data.pipeline_text import pipeline_text
+
+    request = options.request(data)
+    interactive = not yes and sys.stdin is not None and sys.stdin.isatty()
+    if interactive:
+        request = ask_all(request)
+    proposal = make_proposal(request)
+    proposal.table["data"]["path"] = Path(os.path.relpath(data, out)).as_posix()
+    text = pipeline_text(proposal, command_line(), click.format_filename(pipeline))
+    write_together({pipeline: text.encode(), document: data_document(proposal, data).encode()})
+    if not (interactive or yes):
+        click.echo("no terminal, so no questions were asked: the choices come from the data", err=True)
+    echo_choices(proposal)
+    name = proposal.table["name"]
+    click.echo(f"wrote {click.format_filename(pipeline)} and {click.format_filename(document)}")
+    click.echo(f"next: edgewright run {click.format_filename(pipeline)}")
+    click.echo(f"then: edgewright export runs/{name} --to c99")

@@ -1,0 +1,110 @@
+"""Options, questions and output that `init` and `run` share for a person's own file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgewright.cli.options import option
+
+if TYPE_CHECKING:
+    from edgewright.schema.data import Labels
+    from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDataOptions:
+    """What a person says of the data; what is left out is chosen from the data."""
+
+    target: str = option(metavar="COLUMN", help="Column to predict.")
+    group: str = option(metavar="COLUMN", help="Column with the person or machine of a row, or 'none'.")
+    session: str = option(metavar="COLUMN", help="Column with the recording of a row, or 'none'.")
+    time: str = option(metavar="COLUMN", help="Column with the time of a row, or 'none'.")
+    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
+    decision: str = option(help="What one decision is about: row, recording, '2 s' or '100 rows'.")
+    device: str = option(metavar="PROFILE", help="Profile or TOML file of the device.  [default: cortex-m4]")
+
+    @property
+    def given(self) -> list[str]:
+        """Names of the options that were given."""
+        return [f"--{name}" for name in self.__dataclass_fields__ if getattr(self, name)]
+
+    def request(self, path: str) -> OwnDataRequest:
+        """Return the request for a path."""
+        from edgewright.workflows.own_data.proposal import OwnDataRequest
+
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return OwnDataRequest(path=path, **values)
+
+
+def make_proposal(request: OwnDataRequest) -> Proposal:
+    """Choose a pipeline and show on stderr that work is going on."""
+    from edgewright.cli.listeners import Terminal, Working
+    from edgewright.workflows.own_data.proposal import propose
+
+    return propose(request, Working(Terminal(stderr=True)).doing)
+
+
+def echo_choices(proposal: Proposal) -> None:
+    """Print each choice with its reason to stderr."""
+    from edgewright.workflows.own_data.document import choices
+
+    for line in choices(proposal):
+        click.echo(f"  {line}", err=True)
+
+
+def ask_all(request: OwnDataRequest) -> OwnDataRequest:
+    """Ask at most five questions: target, person, time, decision, device. Enter takes what the data suggest."""
+    from edgewright.cli.questions import ask
+    from edgewright.profiles.catalogue import load_profile
+    from edgewright.workflows.own_data.columns import NONE, assign_roles
+    from edgewright.workflows.own_data.framing import choose_framing
+    from edgewright.workflows.own_data.preview import read_preview
+    from edgewright.workflows.own_data.proposal import DEVICE, look
+
+    columns = read_preview(request.path).columns
+
+    def profile(text: str) -> str:
+        load_profile(text)
+        return text
+
+    def put(key: str, question: str, default: str, read: Callable[[str], str]) -> OwnDataRequest:
+        return request if getattr(request, key) else replace(request, **{key: ask(question, default, read)})  # type: ignore[arg-type]
+
+    questions = {
+        "target": "Which column is to be predicted",
+        "group": "Which column names the person or machine ('none' if no column)",
+        "time": "Which column holds the time ('none' if no column)",
+    }
+    if columns:
+        click.echo(f"columns: {', '.join(columns)}", err=True)
+    for key, question in questions.items() if columns else ():
+        parts = {one: getattr(request, one) for one in ("target", "group", "session", "time")}
+        default = getattr(assign_roles(columns, parts, request.ignore), key) or NONE
+
+        request = put(key, question, default, partial(_column, request=request, columns=columns, key=key))
+    if request.target == NONE:
+        request = replace(request, target="")
+    found = look(request)
+    usual = found.framing.kind if found.framing.window is None else f"{found.framing.window.samples} rows"
+
+    def decision(text: str) -> str:
+        if text == usual:
+            return ""
+        choose_framing(found.dataset, text)
+        return text
+
+    request = put("decision", "What is one decision about: row, recording, '2 s' or '100 rows'", usual, decision)
+    return put("device", "Which device (edgewright profiles lists them)", DEVICE, profile)
+
+
+def _column(text: str, request: OwnDataRequest, columns: Mapping[str, Labels], key: str) -> str:
+    """Return the answer where such a column is there, or 'none'."""
+    from edgewright.workflows.own_data.columns import assign_roles
+
+    assign_roles(columns, {key: text}, request.ignore)
+    return text

@@ -1,0 +1,213 @@
+"""What each column is: target, person, session, time, a reading, or nothing that a model may see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from edgewright.core.formatting import some_of
+from edgewright.data.clock import find_time_column, read_clock
+from edgewright.data.targets import MISSING, labelled, read_target, task_of
+from edgewright.schema.data import Labels
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.workflows.own_data.leaks import flags_of_target
+
+NONE = "none"
+_TARGETS = (
+    "label", "target", "class", "activity", "gesture", "digit", "word", "event", "state", "status", "condition",
+    "fault", "failure", "anomaly", "occupancy", "occupied", "quality", "category", "rul", "output",
+)  # fmt: skip
+_GROUPS = (
+    "group", "person", "subject", "user", "speaker", "participant", "patient", "volunteer", "driver", "worker",
+    "animal", "machine", "unit", "engine", "device", "vehicle", "motor", "pump", "node", "asset",
+)  # fmt: skip
+_SESSIONS = (
+    "session", "recording", "stroke", "trial", "take", "file", "filename", "experiment", "sequence", "series",
+    "episode", "run", "case",
+)  # fmt: skip
+_CLOCKS = ("t", "elapsed", "seconds", "millis", "time_of_day")
+_ENDING = re.compile(r"_(id|nr|no|num|number|name|index)$")
+# Values of a column that may be classes; a column of text with more is no category either.
+_MOST_CLASSES = 20
+# Share of steps of one between neighbours in a column that counts the rows.
+_COUNTING = 0.4
+# Fewer rows may rise by chance.
+_FEWEST_COUNTED = 20
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What columns are; empty where there is none.
+
+    Attributes:
+        target, group, session, time: names of columns.
+        readings: columns that a model sees.
+        ignored: why a column is left out, by its name.
+        why: reason of each of the first four, by its key.
+    """
+
+    target: str = ""
+    group: str = ""
+    session: str = ""
+    time: str = ""
+    readings: tuple[str, ...] = ()
+    ignored: dict[str, str] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+
+    def table(self) -> dict[str, object]:
+        """Return the keys of `[data]`."""
+        named = {key: getattr(self, key) for key in ("target", "group", "session", "time") if getattr(self, key)}
+        return {**named, **({"ignore": list(self.ignored)} if self.ignored else {})}
+
+
+def assign_roles(columns: Mapping[str, Labels], given: Mapping[str, str], ignore: Sequence[str] = ()) -> Roles:
+    """Decide what columns are.
+
+    Args:
+        columns: cells by column.
+        given: `target`, `group`, `session` and `time` as a person named them; 'none' for a part that there is not.
+        ignore: columns that a person leaves out.
+
+    Raises:
+        UnknownNameError: a named column is not there.
+    """
+    for name in (*(v for v in given.values() if v and v != NONE), *ignore):
+        if name not in columns:
+            raise UnknownNameError("column", name, columns)
+    roles = Roles(ignored=dict.fromkeys(ignore, "as you asked"))
+    for key, find in (("target", _target), ("group", _group), ("session", _session), ("time", _time)):
+        name = given.get(key, "")
+        free = {one: cells for one, cells in columns.items() if one not in _taken(roles)}
+        name, why = (name, "as you named it") if name else find(free)
+        if name and name != NONE:
+            roles = replace(roles, **{key: name}, why={**roles.why, key: why})  # type: ignore[arg-type]
+    return _with_readings(roles, columns)
+
+
+def _taken(roles: Roles) -> set[str]:
+    return {roles.target, roles.group, roles.session, roles.time, *roles.ignored}
+
+
+def plain(name: str) -> str:
+    """Return a column's name in lower case without unit and ending: 'Subject ID' gives 'subject'."""
+    words = re.sub(r"[^a-z0-9]+", "_", re.sub(r"[\[(].*", "", name).strip().lower()).strip("_")
+    return _ENDING.sub("", words)
+
+
+def values_of(cells: Labels) -> list[str]:
+    """Return the different values of a column, without those that are missing."""
+    return [str(v) for v in np.unique(np.char.strip(cells)) if str(v).lower() not in MISSING]
+
+
+def is_text(cells: Labels) -> bool:
+    """Return whether most cells that hold something are no numbers."""
+    known = values_of(cells)
+    return sum(not _is_number(v) for v in known) > len(known) // 2
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _target(columns: Mapping[str, Labels]) -> tuple[str, str]:
+    kinds = {name: len(values_of(cells)) for name, cells in columns.items()}
+    several = [name for name, count in kinds.items() if count > 1]
+    for word in _TARGETS:
+        named = next((name for name in several if plain(name) == word or plain(name).endswith("_" + word)), "")
+        if named:
+            return named, f"a usual name for what is to be predicted; {kinds[named]:,} values"
+    few = [name for name in several if kinds[name] <= _MOST_CLASSES and len(columns[name]) >= 3 * kinds[name]]
+    return (few[-1], f"the last column with few values ({kinds[few[-1]]})") if few else ("", "")
+
+
+def _group(columns: Mapping[str, Labels]) -> tuple[str, str]:
+    return _named(columns, _GROUPS, "a usual name for a person or machine")
+
+
+def _session(columns: Mapping[str, Labels]) -> tuple[str, str]:
+    return _named(columns, _SESSIONS, "a usual name for a recording")
+
+
+def _named(columns: Mapping[str, Labels], words: Sequence[str], why: str) -> tuple[str, str]:
+    """Return the first column with one of the names that has several values, each in several rows."""
+    for word in words:
+        for name, cells in columns.items():
+            count = len(values_of(cells))
+            if plain(name) == word and 1 < count <= len(cells) // 2:
+                return name, why
+    return "", ""
+
+
+def _time(columns: Mapping[str, Labels]) -> tuple[str, str]:
+    rising = [name for name, cells in columns.items() if plain(name) in _CLOCKS and _rises(cells)]
+    name = find_time_column({one: cells.tolist() for one, cells in columns.items()}) or next(iter(rising), "")
+    if not name:
+        return "", ""
+    try:
+        clock = read_clock(columns[name], column=name, unit="auto", place=lambda row: f"row {row + 1}")
+    except InputError:
+        return "", ""
+    unit = "dates" if not _is_number(str(columns[name][0])) else f"numbers of {_UNITS.get(clock.unit, 'seconds')}"
+    return name, f"by its name and values: {unit}"
+
+
+_UNITS = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
+
+
+def _rises(cells: Labels) -> bool:
+    if is_text(cells):
+        return False
+    numbers = read_target(cells)
+    return bool(numbers.dtype.kind == "f" and (np.diff(numbers) >= 0).mean() > 0.9)
+
+
+def _with_readings(roles: Roles, columns: Mapping[str, Labels]) -> Roles:
+    """Sort the remaining columns into readings and those that are left out."""
+    free = {name: cells for name, cells in columns.items() if name not in _taken(roles)}
+    ignored = dict(roles.ignored)
+    for name, cells in free.items():
+        if why := _no_reading(name, cells):
+            ignored[name] = why
+    if roles.target and task_of(_known(columns[roles.target])) == "classification":
+        flags = {name: cells for name, cells in free.items() if name not in ignored}
+        ignored |= flags_of_target(flags, columns[roles.target], roles.target)
+    readings = tuple(name for name in free if name not in ignored)
+    return replace(roles, readings=readings, ignored=ignored)
+
+
+def _known(cells: Labels) -> Any:  # noqa: ANN401 - text or float64
+    target = read_target(cells)
+    return target[labelled(target)]
+
+
+def _no_reading(name: str, cells: Labels) -> str:
+    """Return why a column is no reading of a sensor; empty for one that may be."""
+    known = values_of(cells)
+    if not known:
+        return "empty"
+    if len(known) == 1:
+        return f"always {known[0]}"
+    if is_text(cells):
+        if len(known) > 0.9 * len(cells):
+            return "a different text in every row"
+        shown = some_of(known, 3)
+        return f"text ({shown}): a device reads numbers; write numbers in the file to use it"
+    numbers = read_target(cells)
+    whole = (
+        numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all()) and bool((numbers == np.round(numbers)).all())
+    )
+    if whole and len(known) == len(cells) and len(cells) >= _FEWEST_COUNTED:
+        steps = np.diff(numbers)
+        if (steps > 0).all() and (steps <= 2).mean() >= _COUNTING:
+            return "counts the rows"
+        if _ENDING.search(re.sub(r"[^a-z0-9]+", "_", name.lower())):
+            return "a different number in every row"
+    return ""

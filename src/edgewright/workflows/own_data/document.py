@@ -1,0 +1,75 @@
+"""`data.md`: what was found in the data, what each column is, and why each choice was made."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.core.formatting import number, plural
+from edgewright.data.checks_columns import column_of
+from edgewright.data.clock import pace
+from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
+
+_CHOICES = (("target", "Target"), ("group", "Person or machine"), ("session", "Recording"), ("time", "Time"),
+            ("window", "A decision"), ("split", "Split"), ("model", "Model"))  # fmt: skip
+
+
+def data_document(proposal: Proposal, path: str) -> str:
+    """Return the document as Markdown.
+
+    Args:
+        proposal: made of the data.
+        path: of the data, as a person wrote it.
+    """
+    found = proposal.found
+    lines = [f"# What is in {path}", "", *_counts(found), "", "## Choices", ""]
+    lines += [f"- {line}" for line in choices(proposal)]
+    lines += ["", "## Columns", "", *_columns(found)]
+    lines += ["", "## Findings", "", *(_findings(found) or ["Nothing found."])]
+    if proposal.tried:
+        score = "macro F1" if found.framing.task == "classification" else "R²"
+        lines += ["", f"## Compared on validation samples ({score}; the test samples were not used)", ""]
+        lines += ["| what | score |", "|---|---:|", *(f"| {name} | {value:.3f} |" for name, value in proposal.tried)]
+    return "\n".join(lines) + "\n"
+
+
+def choices(proposal: Proposal) -> list[str]:
+    """Return each choice with its reason, a line each."""
+    data, found = proposal.table["data"], proposal.found
+    names = {key: str(data[key]) for key in ("target", "group", "session", "time") if key in data}
+    lines = [f"{title}: {f'{names[key]}, ' if key in names else ''}{proposal.why[key]}"
+             for key, title in _CHOICES if key in proposal.why]  # fmt: skip
+    if "pattern" in data:
+        lines.insert(0, f"File names: {data['pattern']}")
+    lines += [f"Column {name} is left out: {why}" for name, why in found.roles.ignored.items()]
+    if found.assumed_rate:
+        lines.append(f"Rate: {ASSUMED_HZ:g} rows a second ASSUMED, because no column says when a row was measured")
+    lines += [f"Unit: {one.sentence}" for one in found.quality.findings if one.kind in ("unit", "mixed-units")]
+    lines.append(f"Device: {proposal.table['device']['profile']}")
+    return lines
+
+
+def _counts(found: OwnData) -> list[str]:
+    quality = found.quality
+    counts = [plural(quality.rows, "row"), plural(quality.columns, "reading"), plural(quality.recordings, "file")]
+    counts += [plural(quality.groups, "person or machine", "people or machines")] if quality.groups else []
+    counts += [pace(quality.rate)] if quality.rate else []
+    lines = [", ".join(counts) + "."]
+    if quality.classes:
+        lines += ["", "Classes: " + ", ".join(f"{name} {count:,}" for name, count in quality.classes.items()) + "."]
+    return lines
+
+
+def _columns(found: OwnData) -> list[str]:
+    roles = found.roles
+    lines = ["| column | what it is | unit | smallest | largest |", "|---|---|---|---:|---:|"]
+    for index, column in enumerate(found.dataset.columns):
+        values = column_of(found.dataset, index)
+        low, high = (number(float(edge(values))) for edge in (np.nanmin, np.nanmax))
+        lines.append(f"| {column.name} | reading | {column.unit} | {low} | {high} |")
+    parts = {"target": roles.target, "person or machine": roles.group, "recording": roles.session, "time": roles.time}
+    lines += [f"| {name} | {part} | | | |" for part, name in parts.items() if name]
+    return [*lines, *(f"| {name} | left out: {why} | | | |" for name, why in roles.ignored.items())]
+
+
+def _findings(found: OwnData) -> list[str]:
+    return [f"- {one.severity}: {one.sentence}" for one in found.quality.findings]

@@ -1,0 +1,155 @@
+"""What one decision is about: a row, a window of a stream, or a whole recording."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from edgewright.core.formatting import plural
+from edgewright.data.checks_columns import target_of
+from edgewright.data.clock import pace
+from edgewright.data.framing import sound_window, stretches
+from edgewright.data.targets import labelled, task_of
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.data import DataSet, Floats
+from edgewright.schema.errors import InputError
+
+# Rows a second from which on one row alone says little: a motion is a sequence of rows.
+_STREAM_HZ = 5.0
+# Seconds of a window, and rows of one where the rate is unknown; longer ones are tried where people can be left out.
+WINDOW_S, WINDOW_ROWS = 2.5, 128
+# Rows without a time are a stream where nine of ten stretches of a label last so many windows, and neighbours are
+# this much alike.
+_STRETCH_ROWS, _ALIKE = 128, 0.3
+# A whole recording of at most so many rows is one sample, filled up to a multiple of `_GRAIN` rows.
+_WHOLE_ROWS, _GRAIN = 1024, 16
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What a decision is about.
+
+    Attributes:
+        kind: 'row', 'window', 'recording' or 'sound'.
+        why: in a sentence.
+        window: None for rows.
+        task: 'classification' or 'regression'.
+    """
+
+    kind: str
+    why: str
+    window: WindowConfig | None
+    task: str
+
+
+def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
+    """Choose it from rate, stretches of labels and likeness of neighbours.
+
+    Args:
+        dataset: labelled.
+        decision: as a person says it: 'row', 'recording', '2 s' or '100 rows'; empty to choose.
+
+    Raises:
+        InputError: no labels, or a decision that cannot be made from these data.
+    """
+    y = target_of(dataset)
+    if y is None:
+        raise InputError("labelled rows", "none", dataset.name, "Name the column to predict with --target")
+    task = task_of(y[labelled(y)])
+    if decision:
+        return _as_said(dataset, decision, task)
+    sound, why = sound_window(dataset)
+    if sound is not None:
+        return Framing("sound", why, sound, task)
+    if task == "classification" and (whole := _recordings(dataset)) is not None:
+        return whole
+    return _stream(dataset, task) or Framing("row", _row_reason(dataset), None, task)
+
+
+def _as_said(dataset: DataSet, decision: str, task: str) -> Framing:
+    if decision == "row":
+        return Framing("row", "as you asked", None, task)
+    if decision == "recording":
+        longest = max(stretches(dataset), default=0)
+        return Framing("recording", "as you asked", _padded(longest), task)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|rows)", decision)
+    if not found:
+        raise InputError("row, recording, '2 s' or '100 rows'", repr(decision), "--decision")
+    if found[2] == "s" and dataset.rate is None:
+        raise InputError("a time column for a window in seconds", "none", "--decision", "Give a number of rows")
+    samples = round(float(found[1]) * ((dataset.rate or 1.0) if found[2] == "s" else 1.0))
+    if samples < 2:
+        raise InputError("a window of two rows or more", decision, "--decision")
+    sound = sound_window(dataset)[0] is not None
+    return Framing("sound" if sound else "window", "as you asked", _window(samples, task, pad=sound), task)
+
+
+def _recordings(dataset: DataSet) -> Framing | None:
+    """Return whole recordings as samples, where there are many short ones of one label each and of unlike lengths."""
+    runs = np.array(stretches(dataset))
+    sessions = sum(1 if r.sessions is None else len(np.unique(r.sessions)) for r in dataset.recordings)
+    if len(runs) < 20 or abs(sessions - len(runs)) > 0.05 * len(runs) or (len(np.unique(runs)) == 1 and runs[0] == 1):
+        return None
+    long = int(np.quantile(runs, 0.98))
+    most = _WHOLE_ROWS if dataset.rate is None else 2 * WINDOW_S * dataset.rate
+    if not 2 < long <= most:
+        return None
+    window = _padded(long)
+    why = (f"{len(runs):,} recordings of one label each, {runs.min()} to {runs.max()} rows; "
+           f"{window.samples} rows hold 98 % of them whole, shorter ones are filled up with zeros")  # fmt: skip
+    return Framing("recording", why, window, "classification")
+
+
+def _padded(rows: int) -> WindowConfig:
+    samples = _GRAIN * math.ceil(rows / _GRAIN)
+    return WindowConfig(samples=samples, step=samples, pad=True)
+
+
+def _stream(dataset: DataSet, task: str) -> Framing | None:
+    """Return windows of a stream; None for rows that stand alone."""
+    rate = dataset.rate
+    if rate is not None and rate < _STREAM_HZ:
+        return None
+    runs = stretches(dataset) if task == "classification" else [len(r.values) for r in dataset.recordings]
+    if not runs:
+        return None
+    usual = float(np.quantile(runs, 0.1)) if rate is None else float(np.median(runs))
+    if rate is None and (task != "classification" or usual < _STRETCH_ROWS or _likeness(dataset) < _ALIKE):
+        return None
+    samples = WINDOW_ROWS if rate is None else max(2, round(WINDOW_S * rate))
+    if usual < samples:
+        samples = max(2, int(usual))
+    length = f"{samples} rows" + (f", {samples / rate:.3g} s" if rate else "")
+    reason = pace(rate) if rate else f"no time column, but neighbours are alike and labels last {usual:,.0f} rows"
+    return Framing("window", f"{reason}: a decision looks at {length}", _window(samples, task), task)
+
+
+def _window(samples: int, task: str, *, pad: bool = False) -> WindowConfig:
+    window = WindowConfig(samples=samples, step=max(1, samples // 2), pad=pad)
+    return window if task == "classification" else msgspec.structs.replace(window, within="recording")
+
+
+def _likeness(dataset: DataSet) -> float:
+    """Return the median over columns of the correlation of a row with the next one, within the longest recording."""
+    values = max((r.values for r in dataset.recordings), key=len)
+    return float(np.median([_next_correlation(values[:, [index]]) for index in range(values.shape[1])]))
+
+
+def _next_correlation(column: Floats) -> float:
+    """Return the correlation of short-term changes: what a slow drift or sorted rows share does not count."""
+    x = np.nan_to_num(column[:50_000, 0].astype(np.float64))
+    smooth = np.convolve(x, np.ones(65) / 65, mode="same")
+    rest = x - smooth
+    power = float((rest**2).sum())
+    return float((rest[1:] * rest[:-1]).sum() / power) if power else 0.0
+
+
+def _row_reason(dataset: DataSet) -> str:
+    if dataset.rate is not None:
+        return f"{pace(dataset.rate)}: each row is judged alone"
+    rows = sum(len(recording.values) for recording in dataset.recordings)
+    return f"{plural(rows, 'row')} without a time that stand alone"

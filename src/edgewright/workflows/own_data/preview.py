@@ -1,0 +1,131 @@
+"""Rows of a file or folder as text by column, before anybody says what they mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from edgewright.core.csv.rows import iter_csv
+from edgewright.data.headers import read_columns
+from edgewright.data.load import guess
+from edgewright.data.sources import csv, parquet
+from edgewright.data.sources.csv import files_in
+from edgewright.data.sources.folder import LABELS_FILE, reader_of
+from edgewright.data.sources.wav import wav_files
+from edgewright.pipeline.config import shipped
+from edgewright.schema.data import Labels
+from edgewright.schema.errors import InputError
+from edgewright.workflows.own_data.file_names import guess_pattern
+
+# So many rows of a file are looked at one by one, and so many of every further block of rows.
+_ROWS, _ROWS_A_BLOCK = 50_000, 1000
+_TABLES = ("csv", "parquet")
+_ENDINGS = (*csv.SUFFIXES, *parquet.SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Text of rows.
+
+    Attributes:
+        table: `kind`, `path` and, where files carry labels in their names, `pattern`, as in `[data]`.
+        columns: cells by column, each of shape (rows,); none for sound.
+        pattern_values: number of values of each part of the pattern.
+    """
+
+    table: dict[str, object]
+    columns: dict[str, Labels] = field(default_factory=dict)
+    pattern_values: dict[str, int] = field(default_factory=dict)
+
+
+def is_own_data(name: str) -> bool:
+    """Return whether a name is a file or folder of rows where a pipeline may stand too."""
+    place = Path(name)
+    if name in shipped() or place.suffix == ".toml":
+        return False
+    return place.is_dir() or place.name.lower().endswith((*_ENDINGS, ".wav", ".zip"))
+
+
+def read_preview(path: str) -> Preview:
+    """Read rows: all of a small file, some from every part of a large one.
+
+    Args:
+        path: file or folder.
+
+    Raises:
+        InputError: nothing reads the path, the file is empty, or it is not a table.
+    """
+    table, place = _table(path), Path(path)
+    kind = str(table["kind"])
+    if kind == "wav":
+        names = [name for name, _ in wav_files(place)]
+        pattern, values = guess_pattern(names)
+        return Preview({**table, "pattern": pattern} if pattern else table, pattern_values=values)
+    if kind not in (*_TABLES, "folder"):
+        raise InputError("a CSV, Parquet or WAV file, or a folder of them", f"data of kind {kind!r}", path,
+                         "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
+    files = _files(place, kind)
+    columns = _cells(files)
+    if len(files) < 2 or (place / LABELS_FILE).is_file():
+        return Preview(table, columns)
+    pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
+    if kind == "csv" and pattern:
+        table = {"kind": "folder", "path": path}
+    return Preview({**table, "pattern": pattern} if pattern else table, columns, values)
+
+
+def _table(path: str) -> dict[str, object]:
+    """Return the table that reads a path; a folder of nothing but texts is read as CSV."""
+    place = Path(path)
+    if place.is_dir():
+        endings = Counter(p.suffix.lower() for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
+        if endings[".txt"] and not endings.keys() & {".csv", ".gz", ".tsv", ".xz", ".parquet", ".wav"}:
+            return {"kind": "csv", "path": path}
+    return guess(path)
+
+
+def _files(place: Path, kind: str) -> list[Path]:
+    if place.is_file():
+        return [place]
+    if kind == "csv":
+        return files_in(place)
+    named = (p for p in sorted(place.rglob("*")) if p.is_file() and not p.name.startswith("."))
+    return [p for p in named if p.name != LABELS_FILE and reader_of(p.name)]
+
+
+def _cells(files: list[Path]) -> dict[str, Labels]:
+    """Return cells of the columns that the files share."""
+    share = max(_ROWS // len(files), _ROWS_A_BLOCK) if files else 0
+    parts = [part for file in files if (part := _some_rows(file, share))]
+    shared = [name for name in (parts[0] if parts else {}) if all(name in part for part in parts)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in shared}
+
+
+def _some_rows(file: Path, share: int) -> dict[str, Labels]:
+    name = file.name.lower()
+    if name.endswith((".parquet", ".pq")):
+        return _parquet_rows(file, share)
+    if name.endswith(".wav"):
+        return {}
+    names = read_columns(file, file.name)
+    pieces: list[dict[str, Labels]] = []
+    rows = 0
+    for piece in iter_csv(file, name=file.name, text_columns=names):
+        keep = max(share - rows, _ROWS_A_BLOCK)
+        pieces.append({column: cells[:keep] for column, cells in piece.text.items()})
+        rows += len(piece.lines)
+    return {column: np.concatenate([piece[column] for piece in pieces]) for column in names}
+
+
+def _parquet_rows(file: Path, share: int) -> dict[str, Labels]:
+    try:
+        frame = pl.read_parquet(file, use_pyarrow=False)
+        frame = frame.gather_every(max(1, len(frame) // share))
+        text = frame.select(pl.all().cast(pl.String, strict=False).fill_null(""))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], file.name) from error
+    return {column: text[column].to_numpy().astype(np.str_) for column in text.columns}

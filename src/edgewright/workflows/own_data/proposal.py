@@ -1,0 +1,252 @@
+"""A whole pipeline for a person's own data, with the reason of every choice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.core.formatting import some_of
+from edgewright.data.findings import Quality
+from edgewright.data.framing import stretches
+from edgewright.data.load import load_data
+from edgewright.data.quality import examine
+from edgewright.pipeline.config import checked
+from edgewright.pipeline.material import prepare
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.data import DataSet
+from edgewright.schema.errors import InputError
+from edgewright.workflows.own_data.columns import Roles, assign_roles
+from edgewright.workflows.own_data.framing import Framing, choose_framing
+from edgewright.workflows.own_data.preview import Preview, read_preview
+from edgewright.workflows.own_data.recipes import Recipe, recipes
+from edgewright.workflows.own_data.trial import validation_score
+
+# Device where none is named.
+DEVICE = "cortex-m4"
+# Assumed where no column says when a row was measured: usual of wearables. Only the gravity filter depends on it.
+ASSUMED_HZ = 50.0
+# A later way has to be better by so much, and a longer window too; beyond so many rows the first way is taken.
+_GAIN, _WINDOW_GAIN, _COMPARED_ROWS = 0.005, 0.01, 100_000
+# Names of so many test groups at most are written down, which comparing windows needs.
+_NAMED_GROUPS = 20
+
+Doing = Callable[[str], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDataRequest:
+    """What a person says of the data; empty to choose, 'none' for a column that there is not.
+
+    Attributes:
+        path: file or folder.
+        target, group, session, time, ignore: columns.
+        decision: what one decision is about: 'row', 'recording', '2 s' or '100 rows'.
+        device: profile or TOML file; `DEVICE` when empty.
+        name: of the pipeline; from the path when empty.
+    """
+
+    path: str
+    target: str = ""
+    group: str = ""
+    session: str = ""
+    time: str = ""
+    ignore: tuple[str, ...] = ()
+    decision: str = ""
+    device: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """What was found in the data.
+
+    Attributes:
+        preview, roles: columns.
+        dataset: read with them; its rate is `ASSUMED_HZ` where `assumed_rate`.
+        framing: what a decision is about.
+        quality: what `edgewright check` finds in the data.
+        assumed_rate: no column says when a row was measured.
+    """
+
+    preview: Preview
+    roles: Roles
+    dataset: DataSet
+    framing: Framing
+    quality: Quality
+    assumed_rate: bool
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A pipeline and why.
+
+    Attributes:
+        found: in the data.
+        table: of the pipeline, as TOML has it.
+        why: reasons by key of the table.
+        tried: ways that were compared and their scores on validation samples, with the name of the score.
+    """
+
+    found: OwnData
+    table: dict[str, Any]
+    why: dict[str, str]
+    tried: tuple[tuple[str, float], ...] = field(default=())
+
+    @property
+    def config(self) -> PipelineConfig:
+        """The checked configuration."""
+        return checked(self.table, str(self.table["name"]))
+
+
+def look(request: OwnDataRequest) -> OwnData:
+    """Read the data and say what is in them.
+
+    Raises:
+        InputError: data that cannot be read, or have no target.
+    """
+    load_profile(request.device or DEVICE)
+    preview = read_preview(request.path)
+    given = {key: getattr(request, key) for key in ("target", "group", "session", "time")}
+    roles = assign_roles(preview.columns, given, request.ignore)
+    table = data_table(preview, roles)
+    if roles.target and not roles.readings:
+        raise InputError(
+            "at least one column of numbers besides the target",
+            "none",
+            request.path,
+            "Columns left out: " + "; ".join(f"{name} ({why})" for name, why in roles.ignored.items()),
+        )
+    if not roles.target and preview.columns and table["kind"] in ("csv", "parquet"):
+        raise InputError("a column to predict", f"none that looks like one in {some_of(list(preview.columns))}",
+                         request.path, "Name it with --target COLUMN")  # fmt: skip
+    dataset = load_data(table, seed=0)
+    found = choose_framing(dataset, request.decision)
+    assumed = dataset.rate is None and found.kind == "window"
+    quality = examine(dataset)
+    if assumed:
+        dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
+    return OwnData(preview, roles, dataset, found, quality, assumed)
+
+
+def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
+    """Return the table `[data]`."""
+    table = {**preview.table, **roles.table()}
+    if table["kind"] == "csv" and not roles.target and Path(str(table["path"])).is_dir():
+        table["kind"] = "folder"  # labels come from names or a labels file
+    return table
+
+
+def propose(request: OwnDataRequest, doing: Doing = lambda label: nullcontext()) -> Proposal:
+    """Choose a pipeline. Ways to a model are compared on validation samples; test samples are not looked at.
+
+    Args:
+        request: what a person says.
+        doing: shows that work is going on.
+
+    Raises:
+        InputError: as `look`; data that cannot be split.
+    """
+    with doing("Reading data"):
+        found = look(request)
+    base = _base(request, found)
+    ways = recipes(found.dataset, found.framing)
+    with doing("Comparing models"):
+        base, why = _split(base, found)
+        recipe, tried = _best(base, ways, found)
+        table = {**base, **recipe.tables}
+        if longer := _longer(base, found):
+            wide = replace(found, framing=replace(found.framing, window=longer))
+            other = _with_window(base, longer, recipes(found.dataset, wide.framing)[0])
+            scores = [validation_score(checked(one, request.path), found.dataset) for one in (table, other)]
+            names = [f"windows of {one['window']['samples']} rows" for one in (table, other)]
+            tried = tuple(zip(names, scores, strict=True))
+            if scores[1] > scores[0] + _WINDOW_GAIN:
+                table = other
+                why["window"] = (
+                    f"{found.framing.why}; {longer.samples} rows gained {100 * (scores[1] - scores[0]):.1f} points"
+                )
+    reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
+    return Proposal(found, {**table, "device": {"profile": request.device or DEVICE}}, reasons, tried)
+
+
+def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:
+    """Return everything of a pipeline but split, stages and model."""
+    data = data_table(found.preview, found.roles)
+    if found.assumed_rate:
+        data["rate"] = ASSUMED_HZ
+    base: dict[str, Any] = {"name": request.name or name_of(request.path), "data": data}
+    if found.framing.window is not None:
+        base["window"] = _shown(found.framing.window)
+    return base
+
+
+def _shown(window: WindowConfig) -> dict[str, object]:
+    """Return the keys of a window that differ from their defaults."""
+    plain = WindowConfig(samples=window.samples)
+    return {key: getattr(window, key) for key in window.__struct_fields__
+            if key == "samples" or getattr(window, key) != getattr(plain, key)}  # fmt: skip
+
+
+def name_of(path: str) -> str:
+    """Return a name of a pipeline for a path."""
+    stem = Path(path).resolve().name.split(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:40] or "my-data"
+
+
+def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the pipeline with its split, and why."""
+    groups = {str(name) for r in found.dataset.recordings if r.groups is not None for name in np.unique(r.groups)}
+    split: dict[str, Any] = {"validation": 0.0} if len(groups) == 2 else {}
+    material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
+    by = material.sides.by
+    split = {"by": by, **split}
+    reasons = {
+        "group": f"{len(groups)} people or machines; those who test are not seen in training",
+        "session": "whole recordings test, so that no neighbour of a test sample trains",
+        "time": "the last fifth of the rows tests, because neighbours in time are alike",
+        "row": "rows stand alone and no person or machine is known",
+    }
+    tested = sorted({str(name) for name in material.samples.groups[material.sides.test]}) if by == "group" else []  # type: ignore[index]
+    if tested and found.framing.kind == "window" and len(tested) <= _NAMED_GROUPS:
+        split["test_groups"] = tested
+    return {**base, "split": split}, {"split": reasons[by]}
+
+
+def _best(
+    base: dict[str, Any], ways: tuple[Recipe, ...], found: OwnData
+) -> tuple[Recipe, tuple[tuple[str, float], ...]]:
+    """Return the first way that no other beats by `_GAIN` on validation samples, and the scores."""
+    rows = sum(len(recording.values) for recording in found.dataset.recordings)
+    if len(ways) < 2 or base["split"].get("validation") == 0.0:
+        return ways[0], ()
+    if rows > _COMPARED_ROWS:
+        return next(one for one in ways if one.tables["model"].get("kind") == "boosting"), ()
+    scores = [validation_score(checked({**base, **one.tables}, one.name), found.dataset) for one in ways]
+    chosen = 0
+    for place in range(1, len(ways)):
+        chosen = place if scores[place] > scores[chosen] + _GAIN else chosen
+    return ways[chosen], tuple((one.name, score) for one, score in zip(ways, scores, strict=True))
+
+
+def _longer(base: dict[str, Any], found: OwnData) -> WindowConfig | None:
+    """Return a window of twice the length that may be tried: where the same people or the same time test both."""
+    window, split = found.framing.window, base["split"]
+    asked = found.framing.why == "as you asked"
+    same_test = "test_groups" in split or split["by"] == "time"
+    if found.framing.kind != "window" or asked or not same_test or window is None or split.get("validation") == 0.0:
+        return None
+    if found.framing.task != "classification" or np.median(stretches(found.dataset)) < 4 * window.samples:
+        return None
+    return msgspec.structs.replace(window, samples=2 * window.samples, step=2 * (window.step or 1))
+
+
+def _with_window(base: dict[str, Any], window: WindowConfig, recipe: Recipe) -> dict[str, Any]:
+    return {**base, "window": _shown(window), **recipe.tables}

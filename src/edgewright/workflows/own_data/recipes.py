@@ -1,0 +1,104 @@
+"""Stages, model and training for each kind of decision, as the tables of a pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgewright.schema.data import DataSet
+from edgewright.workflows.own_data.framing import Framing
+from edgewright.workflows.own_data.motion import gravity_axes, motion_stages
+
+Table = dict[str, Any]
+_NETWORK = {"epochs": 40, "batch": 32, "optimiser": "adamw", "learning_rate": 0.003, "schedule": "one_cycle",
+            "weight_decay": 0.01}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to a model.
+
+    Attributes:
+        name: as shown in a comparison.
+        why: what it is good for, a sentence.
+        tables: `stages`, `model` and, of a network, `training`.
+    """
+
+    name: str
+    why: str
+    tables: Table
+
+
+def recipes(dataset: DataSet, framing: Framing) -> tuple[Recipe, ...]:
+    """Return ways to a model for these data, the simplest first; several are compared on validation samples."""
+    if framing.kind == "row":
+        return _rows(framing.task)
+    if framing.kind == "sound":
+        return (_sound(float(dataset.rate or 0.0)),)
+    return (_recording(),) if framing.kind == "recording" else (_motion(dataset, framing),)
+
+
+def _rows(task: str) -> tuple[Recipe, ...]:
+    fill = {"kind": "impute"}
+    network: Table = {
+        "stages": [fill, {"kind": "scale", "method": "standard", "clip": 5.0}],
+        "model": {"layers": [_dense(32), _dense(32)]},
+        "training": _NETWORK,
+    }
+    trees = Recipe("boosted trees", "trees need no scaling and take sudden limits well",
+                   {"stages": [fill], "model": {"kind": "boosting", "rounds": 30}})  # fmt: skip
+    net = Recipe("a small network", "a network takes smooth dependencies well", network)
+    if task == "regression":
+        return trees, net
+    rules = Recipe("a list of rules", "rules can be read, and take products and ratios of columns into account",
+                   {"stages": [fill], "model": {"kind": "rules"}})  # fmt: skip
+    return rules, trees, net
+
+
+def _dense(units: int) -> Table:
+    return {"kind": "dense", "units": units}
+
+
+def _convolution(kernel: int, filters: int) -> Table:
+    return {"kind": "conv1d", "kernel": kernel, "filters": filters, "stride": 2}
+
+
+def _recording() -> Recipe:
+    layers = [_convolution(7, 16), _convolution(5, 32), _convolution(5, 32),
+              {"kind": "flatten"}, {"kind": "dropout", "rate": 0.2}]  # fmt: skip
+    return Recipe("convolutions", "convolutions see the shape of the whole recording", {
+        "stages": [{"kind": "fill"}, {"kind": "scale", "method": "standard"}],
+        "model": {"layers": layers}, "training": _NETWORK,
+    })  # fmt: skip
+
+
+def _sound(rate: float) -> Recipe:
+    # Copies that are slower, faster, softer and louder stand for voices and microphones that nobody recorded.
+    # Frames of 32 ms, the power of two of samples that lies next.
+    fft = 2 ** max(6, round(0.032 * rate).bit_length() - 1)
+    separable = {"kind": "depthwise_separable", "kernel": 5, "filters": 32, "stride": 2}
+    layers = [_convolution(5, 24), separable, {"kind": "flatten"}, {"kind": "dropout", "rate": 0.4}]
+    mel = {"kind": "log_mel", "mels": 16, "frame": fft / rate, "hop": fft / rate / 2, "fft": fft}
+    return Recipe("log-mel and convolutions", "16 bands of loudness over time are what speech and machines differ in", {
+        "stages": [mel, {"kind": "scale", "method": "standard"}],
+        "model": {"layers": layers},
+        "training": {**_NETWORK, "epochs": 30, "label_smoothing": 0.1,
+                     "augment": [{"kind": "stretch", "spread": 0.2}, {"kind": "noise", "level": 0.2},
+                                 {"kind": "gain", "spread": 0.8, "together": True, "copies": 2}]},
+    })  # fmt: skip
+
+
+def _motion(dataset: DataSet, framing: Framing) -> Recipe:
+    samples = framing.window.samples if framing.window else 0
+    layers = [_dense(32), {"kind": "dropout", "rate": 0.2}]
+    training = {**_NETWORK, "epochs": 9, "batch": 128, "learning_rate": 0.004, "weight_decay": 0.03,
+                "dropout": 0.1}  # fmt: skip
+    if framing.task == "classification":
+        training["label_smoothing"] = 0.05
+    if triple := gravity_axes(dataset, samples):
+        training["augment"] = [{"kind": "remount", "copies": 4, "groups": [list(triple)]}]
+    stages = [{"kind": "fill"}, *motion_stages(dataset, samples), {"kind": "scale", "method": "standard", "clip": 5.0}]
+    return Recipe(
+        "features and a small network", "how strong, how often and which way up are what motions differ in",
+        {"stages": stages, "model": {"layers": layers}, "training": training},
+    )  # fmt: skip

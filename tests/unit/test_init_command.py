@@ -1,0 +1,102 @@
+"""`edgewright init`, and `run` with a file of one's own."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli_runner import Cli
+from edgewright.pipeline.config import read_config
+from edgewright.workflows.own_data import proposal
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scores = {"rules": 0.8, "boosting": 0.9}
+    monkeypatch.setattr(proposal, "validation_score", lambda config, data: scores.get(config.model.kind, 0.9))
+
+
+def table(path: str = "my.csv", *, people: int = 6, rows: int = 120) -> str:
+    generator = np.random.default_rng(0)
+    lines = ["UDI,person,temp,vib,label"]
+    for row in range(rows):
+        on = row % 2
+        a, b = generator.normal(size=2).round(3)
+        lines.append(f"{row + 1},p{row * people // rows},{20 + a},{3 * on + b},{'on' if on else 'off'}")
+    Path(path).write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_file_becomes_a_pipeline_with_the_reason_of_each_choice(cli: Cli) -> None:
+    out = cli("init", table(), "--yes")
+    assert "then: edgewright export runs/my --to c99" in out
+    text = Path("pipeline.toml").read_text()
+    assert len(text.splitlines()) < 40
+    made = tomllib.loads(text)
+    assert made["data"] == {
+        "kind": "csv", "path": "my.csv", "target": "label", "group": "person", "ignore": ["UDI"]
+    }  # fmt: skip
+    assert (made["model"]["kind"], made["split"]["by"], made["device"]["profile"]) == ("boosting", "group", "cortex-m4")
+    assert read_config("pipeline.toml").name == "my"
+    found = Path("data.md").read_text()
+    assert "Column UDI is left out: counts the rows" in found
+    assert "| a list of rules | 0.800 |" in found
+
+
+def test_a_file_is_replaced_only_by_force(cli: Cli) -> None:
+    cli("init", table(), "--yes")
+    Path("pipeline.toml").write_text("mine")
+    assert "--force" in cli("init", "my.csv", "--yes", code=2)
+    assert Path("pipeline.toml").read_text() == "mine"
+    cli("init", "my.csv", "--yes", "--force", "--device", "esp32-s3")
+    assert 'device.profile = "esp32-s3"' in Path("pipeline.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty file"),
+        (b"temp\xe9,label\n1,a\n", "Save the file as UTF-8"),
+        (b"a,b\n1.5,2.5\n2.5,3.5\n3.5,1.5\n", "Name it with --target COLUMN"),
+        (b"a,b,label\n1.5,2.5,x\n2.5,3.5,y\n3.5,1.5,x\n", "expected"),
+        (b"note,label\n" + b"hello you,x\nbye you,y\n" * 9, "at least one column of numbers"),
+    ],
+)
+def test_data_without_a_pipeline_are_an_error_and_leave_nothing(cli: Cli, content: bytes, message: str) -> None:
+    Path("bad.csv").write_bytes(content)
+    err = cli("init", "bad.csv", "--yes", code=2)
+    assert message in err
+    assert "Traceback" not in err
+    assert [path.name for path in Path().iterdir()] == ["bad.csv"]
+
+
+def test_a_missing_file_is_said_by_init_and_run(cli: Cli) -> None:
+    for command in ("init", "run"):
+        assert "no such file" in cli(command, "none.csv", code=2)
+
+
+def test_no_terminal_takes_the_defaults_and_says_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    cli("init", table())
+    assert "no questions were asked" in cli.err
+
+
+def test_questions_on_a_terminal_take_answers_and_defaults(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = io.StringIO("lable\nlabel\nnone\n\n\nnrf52840\n")
+    answers.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", answers)
+    cli("init", table())
+    assert cli.err.count("?") == 1  # Did you mean 'label'?
+    assert "Which column is to be predicted [label]" in cli.err
+    made = tomllib.loads(Path("pipeline.toml").read_text())
+    assert "group" not in made["data"]
+    assert made["device"]["profile"] == "nrf52840"
+
+
+def test_run_refuses_columns_for_a_pipeline(cli: Cli) -> None:
+    assert "--target" in cli("run", "activity", "--target", "label", code=2)

@@ -1,0 +1,90 @@
+"""What columns and file names are taken for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewright.schema.data import Labels
+from edgewright.schema.errors import UnknownNameError
+from edgewright.workflows.own_data.columns import Roles, assign_roles
+from edgewright.workflows.own_data.file_names import guess_pattern
+
+ROWS = 120
+
+
+def cells(values: object) -> Labels:
+    return np.array([str(value) for value in np.resize(np.asarray(values), ROWS)])
+
+
+def roles(**columns: object) -> Roles:
+    return assign_roles({name: cells(values) for name, values in columns.items()}, {})
+
+
+READING = np.random.default_rng(0).normal(size=ROWS).round(3)
+
+
+def test_usual_names_say_what_columns_are() -> None:
+    found = roles(Subject_ID=[1, 2, 3], activity=["walk", "run"], x=READING, y=READING, timestamp=np.arange(ROWS) * 20)
+    assert (found.target, found.group, found.time) == ("activity", "Subject_ID", "timestamp")
+    assert found.readings == ("x", "y")
+    assert "seconds" in found.why["time"]
+
+
+def test_a_target_without_a_usual_name_is_the_last_column_with_few_values() -> None:
+    found = roles(mode=[1, 2, 3], temp=READING, verdict=["good", "bad"])
+    assert (found.target, found.readings) == ("verdict", ("mode", "temp"))
+    assert "few values" in found.why["target"]
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (np.arange(ROWS), "counts the rows"),
+        ([7], "always 7"),
+        ([""], "empty"),
+        ([f"note {i}" for i in range(ROWS)], "a different text in every row"),
+        (["L", "M", "H"], "text (H, L, M): a device reads numbers"),
+    ],
+)
+def test_what_is_no_reading_is_left_out_with_a_reason(values: object, why: str) -> None:
+    found = roles(odd=values, temp=READING, label=["a", "b"])
+    assert found.readings == ("temp",)
+    assert found.ignored["odd"].startswith(why)
+
+
+def test_flags_that_are_never_set_without_the_target_are_left_out() -> None:
+    failure = np.arange(ROWS) % 10 == 0
+    first, second = failure & (np.arange(ROWS) < 60), failure & (np.arange(ROWS) >= 60)
+    valve = np.arange(ROWS) % 3 == 0
+    found = roles(valve=valve * 1, temp=READING, failure=failure * 1, heat=first * 1, wear=second * 1, luck=valve * 1)
+    assert found.target == "failure"
+    assert found.readings == ("valve", "temp")
+    assert found.ignored["heat"] == "a flag that is never set without failure: it gives the answer away"
+    assert found.ignored["luck"] == "a flag beside flags that give failure away"
+
+
+def test_one_flag_alone_may_be_a_sensor() -> None:
+    failure = np.arange(ROWS) % 10 == 0
+    found = roles(door=(failure & (np.arange(ROWS) < 60)) * 1, temp=READING, failure=failure * 1)
+    assert found.readings == ("door", "temp")
+
+
+def test_a_person_overrules_names_and_a_wrong_name_is_an_error() -> None:
+    columns = {name: cells(v) for name, v in {"person": ["a", "b"], "label": ["x", "y"], "v": READING}.items()}
+    found = assign_roles(columns, {"target": "person", "group": "none"}, ["label"])
+    assert (found.target, found.group, found.readings) == ("person", "", ("v",))
+    with pytest.raises(UnknownNameError, match="Did you mean 'label'"):
+        assign_roles(columns, {"target": "lable"})
+
+
+def test_a_column_with_one_person_is_no_group() -> None:
+    found = roles(person=["anna"], v=READING, label=["x", "y"])
+    assert (found.group, found.ignored) == ("", {"person": "always anna"})
+
+
+def test_names_of_files() -> None:
+    spoken = [f"{digit}_{who}_{index}.wav" for digit in range(3) for who in ("ann", "bo") for index in range(9)]
+    assert guess_pattern(spoken) == ("{label}_{group}_{index}", {"label": 3, "group": 2, "index": 9})
+    assert guess_pattern([f"data_{n}_watch.csv" for n in range(1600, 1640)]) == ("", {})
+    assert guess_pattern([f"walk/{n}.csv" for n in range(9)]) == ("", {})

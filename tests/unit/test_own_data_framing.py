@@ -1,0 +1,89 @@
+"""What a decision is about, by rate, stretches of labels and likeness of neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewright.data.quality import axes, examine
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError
+from edgewright.workflows.own_data.framing import choose_framing
+from edgewright.workflows.own_data.recipes import recipes
+
+GENERATOR = np.random.default_rng(0)
+
+
+def stream(rows: int = 2000, *, rate: float | None = None, label_rows: int = 500, alike: bool = True) -> DataSet:
+    noise = GENERATOR.normal(size=(rows, 3))
+    values = np.stack([np.sin(np.arange(rows) / 3 + k) for k in range(3)], axis=1) + 0.1 * noise if alike else noise
+    target = np.where((np.arange(rows) // label_rows) % 2 == 0, "still", "moving")
+    recording = Recording(name="one", values=values.astype(np.float32), target=target)
+    return DataSet(name="made", columns=tuple(Column(name=n) for n in "abc"), recordings=(recording,), rate=rate)
+
+
+def test_a_fast_stream_is_cut_into_windows_of_two_and_a_half_seconds() -> None:
+    found = choose_framing(stream(rate=50.0))
+    assert found.window is not None
+    assert (found.kind, found.window.samples, found.window.step) == ("window", 125, 62)
+    assert found.why == "50 rows a second: a decision looks at 125 rows, 2.5 s"
+
+
+def test_a_stream_without_times_shows_in_its_neighbours() -> None:
+    found = choose_framing(stream())
+    assert found.window is not None
+    assert (found.kind, found.window.samples) == ("window", 128)
+    assert choose_framing(stream(alike=False)).kind == "row"
+
+
+def test_a_row_a_minute_is_judged_alone() -> None:
+    found = choose_framing(stream(rate=1 / 60))
+    assert (found.kind, found.window) == ("row", None)
+
+
+def test_short_recordings_of_unlike_lengths_are_samples() -> None:
+    recordings = tuple(
+        Recording(
+            name=str(n), values=np.ones((30 + n, 2), np.float32), target=np.broadcast_to(np.array("ab"[n % 2]), 30 + n)
+        )
+        for n in range(40)
+    )
+    found = choose_framing(DataSet(name="strokes", columns=(Column(name="x"), Column(name="y")), recordings=recordings))
+    assert found.window is not None
+    assert (found.kind, found.window.samples, found.window.pad) == ("recording", 80, True)
+
+
+@pytest.mark.parametrize(("decision", "samples"), [("row", None), ("100 rows", 100), ("2 s", 100), ("recording", 512)])
+def test_a_person_says_what_a_decision_is_about(decision: str, samples: int | None) -> None:
+    found = choose_framing(stream(rate=50.0), decision)
+    assert (found.window.samples if found.window else None) == samples
+
+
+@pytest.mark.parametrize("decision", ["soon", "2 s", "1 rows"])
+def test_a_decision_that_cannot_be_made_is_an_error(decision: str) -> None:
+    with pytest.raises(InputError, match="--decision"):
+        choose_framing(stream(), decision)
+
+
+def test_gravity_shows_in_columns_named_x_y_z_and_raw_counts_are_said() -> None:
+    values = np.round(GENERATOR.normal([0, 0, 16384], 100, (200, 3))).astype(np.float32)
+    columns = tuple(Column(name=name) for name in "xyz")
+    counts = DataSet(name="raw", columns=columns, recordings=(Recording(name="a", values=values),), rate=50.0)
+    assert axes(counts) == [("x, y, z", (0, 1, 2))]
+    assert any("raw counts, about 16,384 to 1 g" in finding.sentence for finding in examine(counts).findings)
+    assert (
+        axes(DataSet(name="no", columns=columns, recordings=(Recording(name="a", values=values / np.float32(7000)),)))
+        == []
+    )
+
+
+def test_windows_with_gravity_get_features_of_the_body() -> None:
+    made = stream(rate=50.0)
+    values = (made.recordings[0].values + np.array([0, 0, 9.8])).astype(np.float32)
+    recording = Recording(name="a", values=values, target=made.recordings[0].target)
+    columns = tuple(Column(name=name) for name in "xyz")
+    dataset = DataSet(name="g", columns=columns, recordings=(recording,), rate=50.0)
+    stages = recipes(dataset, choose_framing(dataset))[0].tables["stages"]
+    assert [stage["kind"] for stage in stages] == ["fill", "gravity", "union", "scale"]
+    plain = recipes(made, choose_framing(made))[0].tables["stages"]
+    assert [stage["kind"] for stage in plain] == ["fill", "union", "scale"]
