@@ -52,7 +52,7 @@ def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_ba
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["bad-model", "crash-loop"])
 def test_a_canary_of_one_device_under_the_default_plan_is_halted_when_its_time_is_over(fault: str) -> None:
-    result = simulate(Settings(plan=PlanOptions(), devices=60, fault=fault))
+    result = simulate(Settings(plan=PlanOptions(), devices=100, fault=fault))
     assert not violated(result), [one for one in result.held if not one.held]
     assert result.exposed == 1
 
