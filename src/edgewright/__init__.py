@@ -12,9 +12,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from edgewright.export.answering import load as load
     from edgewright.pipeline.pipeline import Pipeline as Pipeline
+    from edgewright.workflows.fit import fit as fit
 
-_PUBLIC = {"Pipeline": "edgewright.pipeline.pipeline", "load": "edgewright.export.answering"}
-__all__ = ["Pipeline", "__version__", "load"]
+_PUBLIC = {
+    "Pipeline": "edgewright.pipeline.pipeline",
+    "fit": "edgewright.workflows.fit",
+    "load": "edgewright.export.answering",
+}
+__all__ = ["Pipeline", "__version__", "fit", "load"]
 
 
 def __getattr__(name: str) -> object:
