@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import msgspec
-import pytest
 from tools.make_docs import DOCS, document
 
 from edgewright.core.catalogue import find, listing
