@@ -16,6 +16,7 @@ from support import ROOT
 
 # Document -> the test that runs its blocks.
 RUN_BY = {
+    "README.md": "tests/unit/test_docs_tutorials.py",
     "docs/boards.md": "tests/faults/test_docs_boards.py",
     "docs/operations.md": "tests/faults/test_operations.py",
     "docs/tutorials/fleet-in-15-minutes.md": "tests/faults/test_docs_fleet.py",

@@ -35,6 +35,14 @@ def test_three_lessons(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_own_data_of_the_readme(tmp_path: Path) -> None:
+    said = type_page("README.md", tmp_path, seconds=300)["own-data"]
+    assert "simulated: no sensor measured them" in said
+    assert "ready for cortex-m4" in said
+    assert (tmp_path / "data.md").is_file()
+    assert (tmp_path / "exported" / "my.c").is_file()
+
+
 def test_own_data_to_an_arduino(tmp_path: Path) -> None:
     need_compiler()
     page = f"{TUTORIALS}/own-data-to-arduino.md"

@@ -1,0 +1,31 @@
+"""`edgewright sample`: small simulated tables that say so, the same for a seed, and never over a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cli_runner import Cli
+from edgewright.cli.commands.sample import SAMPLES
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_sample_is_a_table_with_a_target_that_says_that_it_is_simulated(kind: str, cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "my.csv"
+    assert "simulated: no sensor measured them" in cli("sample", kind, "--out", out)
+    frame = pl.read_csv(out)
+    assert len(frame) == SAMPLES[kind]["rows"]
+    assert 2 <= frame[frame.columns[-1]].n_unique() <= 3
+    before = out.read_bytes()
+    assert "--force" in cli("sample", kind, "--out", out, code=2)
+    assert out.read_bytes() == before
+    cli("sample", kind, "--out", out, "--force", "--seed", "1")
+    assert out.read_bytes() != before
+
+
+def test_what_it_cannot_write_is_refused(cli: Cli, tmp_path: Path) -> None:
+    assert "machine" in cli("sample", "nothing", code=2)
+    assert ".parquet or .csv" in cli("sample", "motion", "--out", tmp_path / "my.txt", code=2)
+    assert "an existing folder" in cli("sample", "motion", "--out", tmp_path / "none" / "my.csv", code=2)
