@@ -9,7 +9,7 @@ from edgewright.schema.fleet_plan import Gate, Measure, Stage, TrialLimits
 
 QUORUM = 3
 _LIMITS: dict[Measure, float] = {
-    "failed": 0.3, "silent": 0.3, "unsure": 0.3, "drift": 0.3, "alarms": 20.0, "crashes": 12.0, "latency": 0.5,
+    "failed": 0.2, "silent": 0.3, "unsure": 0.3, "drift": 0.3, "alarms": 20.0, "crashes": 12.0, "latency": 0.5,
     "memory": 200.0 * MEGABYTE, "processor": 0.3,
 }  # fmt: skip
 
@@ -17,9 +17,9 @@ _RATIOS: dict[Measure, float] = {"crashes": 3.0}
 """A power cut is no fault of the release: it befalls devices with the old one as often."""
 
 
-def plan(canary: float = 50.0, classes: bool = True) -> PlanOptions:
+def plan(canary: float = 50.0, classes: bool = True, failed: float = 0.2) -> PlanOptions:
     """Return a plan whose canary has so many per cent of the devices, with or without a gate for classes."""
-    limits: dict[Measure, float] = {**_LIMITS, "classes": 0.5} if classes else _LIMITS
+    limits: dict[Measure, float] = {**_LIMITS, "failed": failed, **({"classes": 0.5} if classes else {})}
     return PlanOptions(
         stages=(
             Stage(name="canary", percent=canary, dwell=3 * HOUR), Stage(name="wide", percent=75.0, dwell=2 * HOUR),
