@@ -120,12 +120,14 @@ def fit(
     Raises:
         InputError: the data cannot be read or have no target.
     """
-    path = _as_csv(data, Path(out), name or "model") if isinstance(data, Frame) else data
-    if not isinstance(path, str | Path):
+    if isinstance(data, Frame):
+        name = name or "model"
+        data = _as_csv(data, Path(out), name)
+    if not isinstance(data, str | Path):
         raise InputError("a path, or a frame of Polars or pandas", type(data).__name__, "fit")
     request = OwnDataRequest(
-        path=str(path), target=target, group=group, session=session, time=time, ignore=tuple(ignore), decision=window,
-        device=device, name=name or ("model" if isinstance(data, Frame) else ""),
+        path=str(data), target=target, group=group, session=session, time=time, ignore=tuple(ignore), decision=window,
+        device=device, name=name,
     )  # fmt: skip
     proposal = propose(request)
     return FittedModel(run_pipeline(proposal.config, out=out, force=force, command="edgewright.fit"), proposal)

@@ -125,12 +125,13 @@ def _checked(names: tuple[str, ...], name: str, line: int) -> tuple[str, ...]:
             raise InputError("column names that differ", f"{column!r} twice", where, "Rename one of them")
     # pandas writes 0,1,2,... above unnamed columns: these are names, other numbers are a row of values.
     counted = names == tuple(str(i) for i in range(len(names)))
-    if not counted and all(_is_number(column) for column in names if column):
+    if not counted and all(is_number(column) for column in names if column):
         raise InputError("a header line with column names", f"numbers ({names[-1]!r})", where, "Add a header line")
     return names
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a cell holds a number."""
     try:
         float(text)
     except ValueError:

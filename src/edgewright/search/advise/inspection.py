@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgewright.core.csv.header import is_number
+
 _ROWS = 20_000
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".txt.gz", ".tsv.gz")
 _MISSING = {"", "na", "nan", "null", "none", "?", "-"}
@@ -100,17 +102,9 @@ def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
 def _words(cells: Sequence[str]) -> float:
     """Return the mean number of words per cell where most cells are not numbers; 0 otherwise."""
     lines = [cell for cell in cells if cell.lower() not in _MISSING]
-    if not lines or sum(not _is_number(cell) for cell in lines) <= len(lines) // 2:
+    if not lines or sum(not is_number(cell) for cell in lines) <= len(lines) // 2:
         return 0.0
     return sum(len(cell.split()) for cell in lines) / len(lines)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _counts(cells: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.csv.header import is_number
 from edgewright.core.formatting import some_of
 from edgewright.data.clock import find_time_column, read_clock
 from edgewright.data.targets import MISSING, labelled, read_target, task_of
@@ -106,15 +107,7 @@ def values_of(cells: Labels) -> list[str]:
 def is_text(cells: Labels) -> bool:
     """Return whether most cells that hold something are no numbers."""
     known = values_of(cells)
-    return sum(not _is_number(v) for v in known) > len(known) // 2
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return sum(not is_number(v) for v in known) > len(known) // 2
 
 
 def _target(columns: Mapping[str, Labels]) -> tuple[str, str]:
@@ -155,7 +148,7 @@ def _time(columns: Mapping[str, Labels]) -> tuple[str, str]:
         clock = read_clock(columns[name], column=name, unit="auto", place=lambda row: f"row {row + 1}")
     except InputError:
         return "", ""
-    unit = "dates" if not _is_number(str(columns[name][0])) else f"numbers of {_UNITS.get(clock.unit, 'seconds')}"
+    unit = "dates" if not is_number(str(columns[name][0])) else f"numbers of {_UNITS.get(clock.unit, 'seconds')}"
     return name, f"by its name and values: {unit}"
 
 

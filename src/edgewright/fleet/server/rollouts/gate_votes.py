@@ -51,6 +51,7 @@ class GateVotes:
         self._connection, self._plan, self._times, self._offered = connection, plan, times, offered
         self._since = max(times.began, times.now - LOOK)
         self._vitals: dict[str, list[tuple[Any, Vitals]]] = {}
+        self._crashes: dict[str, dict[str, float]] = {}
 
     def new(self, measure: str) -> list[Vote]:
         """Return the votes of devices that have, or had, the new release."""
@@ -82,8 +83,9 @@ class GateVotes:
         if measure == "drift":  # a sum over reports, which channel names do not allow
             return [_vote(row, row.drifting / row.channels) for row, _ in rows if row.channels]
         if measure == "crashes":
-            rates = self._crash_rates(which)
-            return [_vote(row, rates.get(row.id, 0.0)) for row, _ in rows]
+            if which not in self._crashes:
+                self._crashes[which] = self._crash_rates(which)
+            return [_vote(row, self._crashes[which].get(row.id, 0.0)) for row, _ in rows]
         found = ((row, value(measure, vitals)) for row, vitals in rows)
         return [_vote(row, number) for row, number in found if number is not None]
 
