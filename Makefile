@@ -1,5 +1,5 @@
-# make install   sets up .venv from requirements.lock
-# make demo      sets up and runs the main job on real recordings
+# make install   sets up .venv in the versions of requirements.lock
+# make demo      sets up what the main job needs and runs it on real recordings
 # make test      lint, format, types, import contracts, documents, fast tests
 # make test-all  the same with slow tests and faults at full length
 # make test-processors   the tests marked `numbers` on emulated processors: AVX2 without VNNI, and SSE4.2 alone
@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.installed-demo
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
@@ -18,16 +19,16 @@ unexport PYTHONDONTWRITEBYTECODE
 
 install: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml
+demo: $(DEMO)
+	$(BIN)/edgewright demo
+
+# What the demo needs first; the rest comes into the same environment with `make install`, which the tests ask for.
+$(DEMO) $(STAMP): requirements.lock pyproject.toml tools/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "expected Python 3.11 or newer, got $$($(PYTHON) --version). Name another: make PYTHON=python3.11"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $(STAMP)
-
-demo: install
-	$(BIN)/edgewright demo
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python tools/install.py $(if $(findstring demo,$@),demo,dev)
+	@touch $@ $(DEMO)
 
 test: lint types contracts docs unit
 
