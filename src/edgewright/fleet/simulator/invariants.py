@@ -172,9 +172,9 @@ def _allowed(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some(early, f"{len(begun):,} permitted activations")
 
 
-@_rule("every started trial ends", "a device ends its trial even if no server answers")
+@_rule("every started trial ends", "a device that still runs ends its trial even if no server answers")
 def _ended(fleet: SimulatedFleet) -> tuple[bool, str]:
-    exposed = [device for device in fleet.devices if device.number in fleet.observer.exposed]
+    exposed = [one for one in fleet.devices if one.number in fleet.observer.exposed and not one.dead]
     return _some((device for device in exposed if device.held.trial is not None), f"{len(exposed):,} did")
 
 
