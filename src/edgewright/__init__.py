@@ -11,11 +11,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edgewright.export.answering import load as load
-    from edgewright.pipeline.pipeline import Pipeline as Pipeline
     from edgewright.workflows.fit import fit as fit
+    from edgewright.workflows.pipeline import Pipeline as Pipeline
 
 _PUBLIC = {
-    "Pipeline": "edgewright.pipeline.pipeline",
+    "Pipeline": "edgewright.workflows.pipeline",
     "fit": "edgewright.workflows.fit",
     "load": "edgewright.export.answering",
 }

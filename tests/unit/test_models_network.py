@@ -6,7 +6,6 @@ import contextlib
 import io
 import subprocess
 import sys
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
-from sklearn.utils.estimator_checks import check_estimator
 
 from edgewright.core.catalogue import find
 from edgewright.core.engines.onnxruntime import open_session
@@ -144,21 +142,6 @@ def test_scikit_learn_tools_take_it() -> None:
     search = GridSearchCV(chain, {"networkclassifier__learning_rate": [1e-4, 3e-2]}, cv=2).fit(X, Y)
     assert search.best_params_ == {"networkclassifier__learning_rate": 3e-2}
     assert chain.fit(X, Y).n_features_in_ == 5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", [NetworkClassifier(epochs=60), NetworkRegressor(epochs=60)])
-def test_scikit_learn_checks(model: Fitted) -> None:
-    expected = {
-        "check_sample_weight_equivalence_on_dense_data": "batches are drawn from samples, not from weights",
-        "check_supervised_y_no_nan": "the message names what to do instead of quoting scikit-learn",
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.set_params(learning_rate=0.01)
-        done = check_estimator(model, expected_failed_checks=expected, on_fail=None, on_skip=None)
-    assert len(done) > 50
-    assert [check["check_name"] for check in done if check["status"] == "failed"] == []
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 import edgewright
 from edgewright import Pipeline
+from edgewright.models.linear import Linear
+from edgewright.preprocessing.scale import Scale
 from edgewright.schema.errors import InputError
 from small_pipeline import run_small
 
@@ -121,3 +123,33 @@ def test_a_pipeline_fitted_on_arrays_has_no_names(small: Path, table: Table) -> 
     X, y = table
     pipeline = Pipeline.from_toml(small, changes=("training.epochs=1",)).fit(pd.DataFrame(X, columns=["a", "b"]), y)
     assert not hasattr(pipeline.fit(X, y), "feature_names_in_")
+
+
+def test_a_pipeline_of_steps_exports_proves_and_estimates_itself(table: Table, tmp_path: Path) -> None:
+    X, y = table
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    pipeline = Pipeline([("scale", Scale()), ("model", Linear())])
+    with pytest.raises(InputError, match="expected a fitted pipeline"):
+        pipeline.export(tmp_path)
+    pipeline.fit(frame, y)
+    record = pipeline.prove(frame[["b", "a"]], rows=50)  # columns are taken by name
+    names = [form.name for form in record.forms]
+    assert record.passed and names[0] == "Python pipeline" and "float ONNX in NumPy" in names
+    files = pipeline.export(tmp_path, name="motor")
+    assert {path.name for path in files} >= {"motor.c", "motor.h"}
+    assert [path.name for path in pipeline.export(tmp_path, "onnx")] == ["pipeline.onnx"]
+    estimate = pipeline.estimate("cortex-m4")
+    assert estimate.found.flash is not None and estimate.found.flash.value > 0
+    with pytest.raises(InputError, match="Add b"):
+        pipeline.prove(frame[["a"]])
+
+
+def test_a_proof_finds_a_pipeline_that_answers_otherwise_than_its_graph(table: Table) -> None:
+    X, y = table
+
+    class Shifted(Scale):
+        def transform(self, X: object) -> NDArray[np.float32]:
+            return super().transform(X) + np.float32(1.0)
+
+    pipeline = Pipeline([("scale", Shifted()), ("model", Linear())]).fit(X, y)
+    assert not pipeline.prove(X).passed

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, matmul
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, made
+from edgewright.graph.transformer import SampleError, SampleTransformer, made
 from edgewright.schema.errors import InputError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -67,7 +67,8 @@ class Pca(SampleTransformer):
                 self._where(),
             )
         if not (X[:1] != X).any():
-            raise InputError("samples that differ", "constant columns only", self._where())
+            got = "constant columns only" if len(X) > 1 else "1 sample"
+            raise SampleError("samples that differ", got, self._where())
         fitted = PCA(self.components, svd_solver="full").fit(X.astype(np.float64))
         self.mean_ = fitted.mean_.astype(np.float32)
         self.components_ = np.ascontiguousarray(fitted.components_.T, np.float32)

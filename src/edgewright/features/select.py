@@ -22,7 +22,7 @@ from sklearn.feature_selection import (
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, take
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, made
+from edgewright.graph.transformer import SampleError, SampleTransformer, made
 from edgewright.schema.errors import InputError
 
 
@@ -44,7 +44,7 @@ class Select(SampleTransformer):
 
     Args:
         k: columns that are kept.
-        score: 'mutual_information' or 'anova'.
+        criterion: 'mutual_information' or 'anova', the `score` of the configuration.
         task: 'classification' or 'regression'.
         seed: of the neighbour search of mutual information.
         names: of the columns.
@@ -61,10 +61,15 @@ class Select(SampleTransformer):
     scores_: NDArray[np.float64] = field(init=False)
 
     k: int = 10
-    score: str = "mutual_information"
+    criterion: str = "mutual_information"
     task: str = "classification"
     seed: int = 0
     names: tuple[str, ...] = ()
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own type, untyped
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
 
     @property
     def dropped_(self) -> tuple[tuple[str, str], ...]:
@@ -83,9 +88,13 @@ class Select(SampleTransformer):
         if self.k > X.shape[1]:
             raise InputError(f"k of at most {X.shape[1]}, the columns that arrive", str(self.k), self._where())
         if y is None:
-            raise InputError("a target to score columns by", "none", self._where())
+            raise SampleError(
+                "a target to score columns by", "requires y to be passed, but the target y is None", self._where()
+            )
+        if len(X) < 2:
+            raise SampleError("at least two samples to score columns by", "1 sample", self._where())
         regression = self.task == "regression"
-        if self.score == "anova":
+        if self.criterion == "anova":
             function: Any = f_regression if regression else f_classif
         else:
             kind = mutual_info_regression if regression else mutual_info_classif
@@ -108,7 +117,7 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 
 
 def _build(config: SelectConfig, context: Context) -> Select:
-    stage = made(Select, config, context, task=context.task, seed=context.seed)
+    stage = made(Select, config, context, criterion=config.score, task=context.task, seed=context.seed)
     if config.k > context.shape[0]:
         raise InputError(f"k of at most {context.shape[0]}, the columns that arrive", str(config.k), "stage select")
     return stage
@@ -124,7 +133,7 @@ def _why(estimator: Select) -> str:
     best = int(np.argmax(np.asarray(estimator.scores_)))
     return (
         f"Fewer inputs make a smaller model that memorises less: {len(estimator.kept_)} of "
-        f"{len(estimator.scores_)} columns are kept by {estimator.score.replace('_', ' ')} with the target, "
+        f"{len(estimator.scores_)} columns are kept by {estimator.criterion.replace('_', ' ')} with the target, "
         f"{names[best]} first ({_score(estimator.scores_[best])})."
     )
 

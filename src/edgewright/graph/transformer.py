@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from edgewright.core.samples import Frame, require_columns
 from edgewright.graph.builder import Builder
@@ -43,6 +43,10 @@ def select_fitted_columns(estimator: Any, X: Any) -> Any:  # noqa: ANN401 - arra
     wanted = [str(name) for name in fitted]
     require_columns(list(given), wanted)
     return X[wanted]
+
+
+class SampleError(InputError, ValueError, TypeError):
+    """Samples that a stage cannot take; also the errors of Python that scikit-learn's tools expect then."""
 
 
 Floats = NDArray[np.float32]
@@ -80,7 +84,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         names = column_names(X)
         samples = self._receive(X)
         if not len(samples):
-            raise InputError("at least one sample", "none", self._where())
+            raise SampleError("at least one sample", "none", self._where())
         self.shape_ = [int(size) for size in samples.shape[1:]]
         if names is not None:
             self.feature_names_in_ = names
@@ -137,6 +141,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         tags.input_tags.allow_nan = self.missing
         tags.input_tags.two_d_array = 1 in self.takes
         tags.input_tags.three_d_array = 2 in self.takes
+        tags.transformer_tags.preserves_dtype = []
         return tags
 
     def _learn(self, X: Floats, y: Any) -> None:  # noqa: ANN401 - labels or numbers
@@ -157,17 +162,24 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         check_is_fitted(self, "shape_")
         samples = self._receive(select_fitted_columns(self, X))
         if list(samples.shape[1:]) != [int(size) for size in self.shape_]:
-            raise InputError(f"samples of shape {_text(self.shape_)}", _text(samples.shape[1:]), self._where())
+            known = (
+                f"X has {samples.shape[1]} features, but {type(self).__name__} is expecting {self.shape_[0]} features"
+            )
+            do = f"{known} as input" if samples.ndim == 2 else ""
+            raise SampleError(f"samples of shape {_text(self.shape_)}", _text(samples.shape[1:]), self._where(), do)
         return samples
 
     def _receive(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
         try:
             with np.errstate(over="ignore"):
-                samples = np.asarray(X, np.float32)
+                samples: Floats = check_array(
+                    X, dtype=np.float32, ensure_all_finite=False, ensure_2d=False, allow_nd=True, ensure_min_samples=0
+                )
         except (TypeError, ValueError) as error:
-            raise InputError("numbers", type(X).__name__, self._where(), str(error)) from error
+            raise SampleError("numbers", type(X).__name__, self._where(), str(error)) from error
         if samples.ndim - 1 not in self.takes:
-            raise InputError(_shapes(self.takes), f"an array of shape {_text(samples.shape)}", self._where())
+            do = "Reshape your data if it is one sample: X[None]" if samples.ndim in self.takes else ""
+            raise SampleError(_shapes(self.takes), f"an array of shape {_text(samples.shape)}", self._where(), do)
         # A sum is missing or infinite when any value is: one pass in the common case, without a copy.
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(samples.sum(dtype=np.float64))
@@ -176,11 +188,11 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         infinite = np.isinf(samples)
         if infinite.any():
             if not self.missing:
-                raise InputError("finite values", "an infinite one", self._place(infinite))
+                raise SampleError("finite values", "an infinite one", self._place(infinite))
             # A reading that is not finite is missing.
             samples = np.where(infinite, np.float32(np.nan), samples)
         if not self.missing:
-            raise InputError(
+            raise SampleError(
                 "no missing value", "NaN", self._place(np.isnan(samples)), "Put a stage of kind 'impute' before it"
             )
         return samples

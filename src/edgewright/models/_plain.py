@@ -94,13 +94,18 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         )
         return self
 
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own type, untyped
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing
+        return tags
+
     def _rows(self, X: Any, fitting: bool = False) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         if not hasattr(X, "__array__") and hasattr(X, "take"):
             X = X.take(np.arange(len(X)))
         if np.ndim(X) != 2:
             raise TargetError(
                 "rows of features (n, columns)", f"samples of {np.ndim(X)} axes", f"model {self.kind}",
-                "Add a features stage before it",
+                "Add a features stage before it. Reshape your data if it is one row: X.reshape(1, -1)",
             )  # fmt: skip
         finite = "allow-nan" if self.missing else True
         rows: Floats = validate_data(self, X, reset=fitting, dtype=np.float32, ensure_all_finite=finite)

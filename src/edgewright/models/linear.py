@@ -49,7 +49,8 @@ class Linear(PlainModel):
         self.weights_, self.bias_ = weights.astype(np.float32), bias.astype(np.float32)
 
     def _answers(self, X: Floats) -> Floats:
-        raw = X @ self.weights_ + self.bias_
+        # In float64 an answer does not depend on the rows that come with it.
+        raw = np.asarray(np.asarray(X, np.float64) @ self.weights_ + self.bias_, np.float32)
         return raw if self.task != "classification" else softmax(raw)
 
     def to_graph(self, builder: Builder, value: str) -> str:

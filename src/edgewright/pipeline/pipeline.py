@@ -145,7 +145,9 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
 
     def _configured(self) -> PipelineConfig:
         if self.config is None:
-            raise InputError("a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml")
+            raise InputError(
+                "a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml or edgewright.fit"
+            )
         return self.config
 
     def explain(self, sample: Any) -> Explanation:  # noqa: ANN401 - anything that is like an array
@@ -162,15 +164,24 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
     def _repr_html_(self) -> str | None:
         return pipeline_html("pipeline" if self.config is None else self.config.name, self.steps, self.shapes)
 
-    def graph(self, shape: tuple[int, ...], name: str = "pipeline") -> Graph:
+    def graph(self, shape: tuple[int, ...] | None = None, name: str = "pipeline") -> Graph:
         """Return the whole fitted pipeline in the dialect.
 
         Args:
-            shape: of one sample, (columns,) or (channels, samples).
+            shape: of one sample, (columns,) or (channels, samples); as it was fitted when None.
             name: of the graph.
+
+        Raises:
+            InputError: the pipeline is not fitted.
         """
+        first = self.steps[0][1]
+        if shape is None:
+            columns = getattr(first, "n_features_in_", None)
+            shape = tuple(getattr(first, "shape_", None) or (() if columns is None else (columns,)))
+        if not shape:
+            raise InputError("a fitted pipeline", "one that is not fitted", do="Call fit first")
         return graph_of(self.steps, shape, name, self.columns)
 
-    def to_onnx(self, shape: tuple[int, ...], name: str = "pipeline") -> bytes:
+    def to_onnx(self, shape: tuple[int, ...] | None = None, name: str = "pipeline") -> bytes:
         """Return the whole fitted pipeline as ONNX: raw sample in, label, probabilities and confidence out."""
         return to_onnx(self.graph(shape, name))

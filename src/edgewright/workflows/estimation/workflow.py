@@ -102,6 +102,18 @@ def estimate_place(
         CheckFailedError: `compiled` asks for tools that are not installed.
     """
     subject = read_subject(path, form=form, shape=shape)
+    return estimate_subject(subject, profile, budget=budget, compiled=compiled, measured=measured), subject
+
+
+def estimate_subject(
+    subject: Subject,
+    profile: Profile,
+    *,
+    budget: Budget | None = None,
+    compiled: bool | None = None,
+    measured: Mapping[str, float] | None = None,
+) -> Estimate:
+    """Estimate what was read already; arguments and errors as of `estimate_place`."""
     known, text = own()
     notes = [text] if text else []
     found = before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject), own=known)
@@ -124,7 +136,7 @@ def estimate_place(
     limits = _limits(profile, budget)
     over = over_budget(found, limits)
     parts = _parts(subject)
-    estimate = Estimate(
+    return Estimate(
         name=subject.name,
         device=profile.name,
         description=profile.description,
@@ -136,7 +148,6 @@ def estimate_place(
         parts=parts,
         notes=tuple(notes),
     )
-    return estimate, subject
 
 
 def _buffer(subject: Subject) -> int:

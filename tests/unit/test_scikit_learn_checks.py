@@ -1,0 +1,58 @@
+"""scikit-learn's own checks of estimators, over every model and every stage of rows."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.utils.estimator_checks import check_estimator
+
+from edgewright.features.compress import Compress
+from edgewright.features.pca import Pca
+from edgewright.features.polynomial import Polynomial
+from edgewright.features.select import Select
+from edgewright.models.boosting import Boosting
+from edgewright.models.forest import Forest
+from edgewright.models.linear import Linear
+from edgewright.models.majority import Majority
+from edgewright.models.neighbours import Neighbours
+from edgewright.models.network import NetworkClassifier, NetworkRegressor
+from edgewright.models.rules import Rules
+from edgewright.models.threshold import Threshold
+from edgewright.models.tree import Tree
+from edgewright.preprocessing.impute import Impute
+from edgewright.preprocessing.scale import Scale
+
+pytestmark = pytest.mark.slow
+
+PLAIN = (Boosting, Forest, Linear, Majority, Neighbours, Rules, Threshold, Tree)
+# Batches are drawn by chance, so weights are not the same as repeated samples; scikit-learn's SGDClassifier is excused
+# from this check too.
+BATCHES = {"check_sample_weight_equivalence_on_dense_data": "batches are drawn by chance"}
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("kind", PLAIN)
+def test_models_pass(kind: type[BaseEstimator], task: str) -> None:
+    failed(kind(task), {})
+
+
+@pytest.mark.parametrize("model", [NetworkClassifier(epochs=60), NetworkRegressor(epochs=60)])
+def test_networks_pass(model: BaseEstimator) -> None:
+    failed(model.set_params(learning_rate=0.01), BATCHES)
+
+
+@pytest.mark.parametrize("stage", [Impute(), Scale(), Compress(), Pca(), Polynomial(), Select(k=1)])
+def test_stages_of_rows_pass(stage: BaseEstimator) -> None:
+    """Leave out `units` and `channels`, which are made for given columns, and stages of windows."""
+    failed(stage, {})
+
+
+def failed(estimator: BaseEstimator, expected: dict[str, str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = check_estimator(estimator, expected_failed_checks=expected, on_fail=None, on_skip=None)
+    assert len(done) > 35
+    wrong = [(check["check_name"], check["exception"]) for check in done if check["status"] == "failed"]
+    assert wrong == []
