@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.core import formatting
-from edgewright.core.formatting import duration_text
+from edgewright.core.formatting import duration_text, estimated_latency, speed_text
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,9 @@ def test_words(got: str, expected: str) -> None:
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_number_is_short(value: float) -> None:
     assert 0 < len(formatting.number(value)) <= 10
+
+
+def test_a_wide_estimate_of_latency_is_an_upper_bound() -> None:
+    assert estimated_latency(100.0, 80.0, 120.0) == ("100 µs", "80 µs to 120 µs")
+    assert estimated_latency(50.6, 19.3, 93.9) == ("at most 93.9 µs", "")
+    assert speed_text(20.0, 10.0) == "2.0x faster" and speed_text(10.0, 20.0) == "2.0x slower"

@@ -8,6 +8,7 @@ import pytest
 
 import trace_example as example
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.scaling import scaling_s
 from edgewright.pipeline.scaling_laws import break_even, error_law, exponent_intervals, exponents
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
 from edgewright.schema.trace_flow import BreakEven
@@ -99,8 +100,10 @@ def test_an_older_record_is_read() -> None:
     assert msgspec.convert(content, ScalingRecord) == example.scaling()
 
 
-def test_the_shipped_comparison_goes_to_a_million_rows_within_reason() -> None:
-    wanted = read_config("scalability").scaling
+def test_the_shipped_comparison_makes_as_many_epochs_at_every_size_and_takes_a_minute_at_most() -> None:
+    config = read_config("scalability")
+    wanted = config.scaling
     assert wanted is not None
-    assert (min(wanted.rows), max(wanted.rows)) == (1_000, 1_000_000)
-    assert wanted.looks == 2_000_000
+    assert (min(wanted.rows), max(wanted.rows)) == (1_000, 100_000)
+    assert wanted.looks == 0 and wanted.patience >= wanted.epochs
+    assert scaling_s(config, wanted, (230,)) < 60

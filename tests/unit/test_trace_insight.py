@@ -22,7 +22,7 @@ def test_activity_names_columns_accuracy_and_int8() -> None:
 
 def test_scaling_comes_first() -> None:
     insight = key_insight(scaling=example.scaling(), evaluation=example.evaluation())
-    expected = "At 100,000 rows large gains 2 points over small for 7.5 times the training time"
+    expected = "At 100,000 rows large gains 2 points over small for 7.5 times the time of an epoch"
     assert insight.sentence == expected
     assert insight.numbers["large time exponent"] == 1.02
     assert insight.numbers["pays from rows"] == 10_000
@@ -33,12 +33,12 @@ def test_growth_is_told_from_three_sizes_on() -> None:
     known = {"small": {"cpu_seconds": 0.98}, "large": {"cpu_seconds": 1.02}}
     record = msgspec.structs.replace(example.scaling(), points=points, exponents=known)
     text = key_insight(scaling=record).sentence
-    assert text.endswith("; processor time grows as rows to the power 1.02 ('large') and 0.98 ('small')")
+    assert text.endswith("; processor time of an epoch grows as rows to the power 1.02 ('large') and 0.98 ('small')")
     short = tuple(msgspec.structs.replace(p, cpu_seconds=1e-6) for p in points)
     assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=short)).sentence
     clock = {name: {"cpu_seconds": 4.1, "seconds": 1.02} for name in ("small", "large")}
     on_the_clock = msgspec.structs.replace(record, points=short, exponents=clock)
-    assert "; time grows as rows to the power 1.02" in key_insight(scaling=on_the_clock).sentence
+    assert "; time of an epoch grows as rows to the power 1.02" in key_insight(scaling=on_the_clock).sentence
     few = tuple(p for p in points if p.rows > 1_000)
     assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=few)).sentence
 

@@ -10,6 +10,7 @@ import numpy as np
 from edgewright.compression.int8 import quantise
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
 
 INPUTS, OUTPUTS, HIDDEN = 10, 3, 3
@@ -38,8 +39,8 @@ def reference_graph(megabytes: float, seed: int = 0) -> Graph:
     return builder.finish({"probabilities": (builder.op("Softmax", value, axis=1), "float32", (OUTPUTS,))})
 
 
-def reference_sizes(megabytes: float, *, seed: int = 0) -> tuple[int, int]:
-    """Return bytes of the ONNX files of the float and the int8 form."""
+def reference_models(megabytes: float, *, seed: int = 0) -> tuple[bytes, bytes, Floats]:
+    """Return the ONNX files of the float and the int8 form, and a sample, shape (1, inputs)."""
     graph = reference_graph(megabytes, seed)
     samples = np.random.default_rng([seed, 1]).standard_normal((64, INPUTS)).astype(np.float32)
-    return len(to_onnx(graph)), len(to_onnx(quantise(graph, samples)))
+    return to_onnx(graph), to_onnx(quantise(graph, samples)), samples[:1]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 # From here on a reading is written with an exponent: below, ten characters hold it, sign and commas included.
 _EXPONENT = 9_999_999.5
+# Half the width of an error bar, as a share of the estimate, above which the estimate alone is not shown.
+_WIDEST = 0.3
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -110,6 +112,22 @@ def microseconds_text(microseconds: float | None) -> str:
         if microseconds >= size:
             return f"{microseconds / size:.3g} {unit}"
     return f"{microseconds:.3g} µs"
+
+
+def estimated_latency(value: float, low: float, high: float) -> tuple[str, str]:
+    """Return an estimated latency and its range: '12 µs', '10 µs to 15 µs'.
+
+    Beyond ±30 % a single figure would say more than is known: 'at most 134 µs' and no range.
+    """
+    if high - low > 2 * _WIDEST * value:
+        return f"at most {microseconds_text(high)}", ""
+    return microseconds_text(value), f"{microseconds_text(low)} to {microseconds_text(high)}"
+
+
+def speed_text(before: float, after: float) -> str:
+    """Return how a duration changes: '2.1x faster' or '1.1x slower'."""
+    ratio = before / after
+    return f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower"
 
 
 def amount(value: float, unit: str) -> str:

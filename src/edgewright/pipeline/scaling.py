@@ -155,13 +155,15 @@ def _point(
     ask = choose(None).load(to_onnx(graph))
     one = np.ascontiguousarray(samples.X[test[:1]], np.float32)
     p50, _ = latency(lambda: ask(one), seconds=0.1)
+    # The median epoch: starting and compiling cost the same at every size and would hide how training grows.
+    epoch_s = max(float(np.median([epoch.seconds for epoch in spent.epochs])), 1e-6)
+    shares = (spent.cpu_seconds - spent.compile_cpu_seconds) / max(spent.seconds - spent.compile_seconds, 1e-6)
     point = ScalingPoint(
         architecture=name,
         rows=size,
         parameters=sum(layer.parameters for layer in model.layer_records()),
-        # Compiling costs the same at every size and would hide how training grows.
-        seconds=max(spent.seconds - spent.compile_seconds, 1e-6),
-        cpu_seconds=max(spent.cpu_seconds - spent.compile_cpu_seconds, 1e-6),
+        seconds=epoch_s,
+        cpu_seconds=max(epoch_s * shares, 1e-6),
         peak_bytes=done.cost.peak_bytes,
         accuracy=float(correct.mean()),
         latency_us=p50,
@@ -194,7 +196,8 @@ def _sentence(names: list[str], sizes: list[int], points: list[ScalingPoint], pa
     maximum = sizes[-1]
     times = at[large, maximum].cpu_seconds / max(at[small, maximum].cpu_seconds, 1e-9)
     gain = (at[large, maximum].accuracy - at[small, maximum].accuracy) * 100
-    text = f"at {maximum:,} rows '{large}' trains {times:.1f} times as long as '{small}' for {gain:+.1f} points"
+    text = f"at {maximum:,} rows an epoch of '{large}' takes {times:.1f} times as long as one of '{small}' "
+    text += f"for {gain:+.1f} points"
     if pays is None:
         return f"{text}; it is not worth it up to there."
     return f"{text}; it is worth it from {pays:,} rows."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.compression.reference_model import reference_sizes
+from edgewright.compression.reference_model import reference_models
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
+from edgewright.core.formatting import microseconds_text, speed_text
 from edgewright.core.integer.fusion import has_integer_form
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.data.samples import cut
@@ -219,7 +221,7 @@ def compare(config: PipelineConfig, forms: list[Form], material: Material) -> Co
         drop=worse,
         within=worse <= limit,
         robustness=_robustness(config, forms[-1], material, last),
-        notes=_notes(config, forms),
+        notes=_notes(config, forms, variants),
     )
 
 
@@ -273,7 +275,7 @@ def _robustness(
     return tuple(made)
 
 
-def _notes(config: PipelineConfig, forms: list[Form]) -> tuple[str, ...]:
+def _notes(config: PipelineConfig, forms: list[Form], variants: Sequence[VariantRecord]) -> tuple[str, ...]:
     if len(forms) < 2:
         return ()
     big, small = weight_bytes(forms[0].graph), weight_bytes(forms[-1].graph)
@@ -283,9 +285,24 @@ def _notes(config: PipelineConfig, forms: list[Form]) -> tuple[str, ...]:
     ]
     size = config.compression.reference_megabytes
     if size:
-        before, after = reference_sizes(size, seed=config.seed)
-        notes.append(
-            f"a dense network shrinks from {before / 1e6:.2f} to {after / 1e6:.2f} MB, {before / after:.2f}x "
-            "smaller, measured in bytes of file"
-        )
+        notes += _reference_notes(size, config.seed, variants)
     return tuple(notes)
+
+
+def _reference_notes(megabytes: float, seed: int, variants: Sequence[VariantRecord]) -> list[str]:
+    """Return what int8 saves of a large network, and why time changes less, or the other way, for the small one."""
+    whole, small, sample = reference_models(megabytes, seed=seed)
+    engine = choose(None)
+    times = [latency(partial(engine.load(model), sample))[0] for model in (whole, small)]
+    own = [variants[0].latency_p50_us or 1.0, variants[-1].latency_p50_us or 1.0]
+    why = ", because an answer reads every weight once" if times[1] < times[0] else ""
+    why_not = ": its weights stay in the cache, and rounding to int8 and back takes time too" if own[1] > own[0] else ""
+    large, this = (
+        f"{microseconds_text(b)} as int8 against {microseconds_text(a)} as float, {speed_text(a, b)}"
+        for a, b in (times, own)
+    )
+    return [
+        f"a dense network shrinks from {len(whole) / 1e6:.2f} to {len(small) / 1e6:.2f} MB, "
+        f"{len(whole) / len(small):.2f}x smaller, measured in bytes of file",
+        f"that large network answers here in {large}{why}; this one answers in {this}{why_not}",
+    ]

@@ -118,7 +118,7 @@ class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=
         percentile: share of values inside the range for 'percentile', in per cent.
         per_channel: 'auto' uses a scale a channel only where that lowers the error by enough to pay for its bytes.
         max_drop: largest loss of accuracy on the test samples, as a fraction; beyond it the run ends with exit code 1.
-        reference_megabytes: also quantise a dense network of this size (float32) and show the ratio; 0 does not.
+        reference_megabytes: also quantise a dense network of this size (float32) and show bytes and time; 0 does not.
     """
 
     int8: bool = True

@@ -118,7 +118,13 @@ class TrainingRecord(Part, frozen=True, kw_only=True):
 
 
 class ScalingPoint(Part, frozen=True, kw_only=True):
-    """One training of one architecture at one data size."""
+    """One training of one architecture at one data size.
+
+    Attributes:
+        seconds, cpu_seconds: of one epoch, the median of all.
+        peak_bytes: of the training with its stages.
+        latency_us: of one answer.
+    """
 
     architecture: str
     rows: int

@@ -21,7 +21,7 @@ from edgewright.trace.facts import scores_text
 # A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
 FRAGILE = 0.1
 # Sizes from which an exponent is told, and seconds above which one is believed.
-_SIZES, _TELLING = 3, 0.02
+_SIZES, _TELLING = 3, 0.001
 _UNSEEN = {
     "group": "samples of unseen people or machines",
     "session": "samples of unseen sessions",
@@ -66,7 +66,7 @@ def _scaling_insight(scaling: ScalingRecord) -> Insight:
     largest = max(p.rows for p in scaling.points)
     for point in sorted((p for p in scaling.points if p.rows == largest), key=lambda p: p.architecture):
         numbers[f"{point.architecture} accuracy at {largest} rows"] = point.accuracy
-        numbers[f"{point.architecture} CPU seconds at {largest} rows"] = point.cpu_seconds
+        numbers[f"{point.architecture} CPU seconds an epoch at {largest} rows"] = point.cpu_seconds
     if scaling.pays_from is not None:
         numbers["pays from rows"] = float(scaling.pays_from)
     if scaling.sentence:
@@ -81,7 +81,7 @@ def _scaling_insight(scaling: ScalingRecord) -> Insight:
         ratio = best.cpu_seconds / max(cheap.cpu_seconds, 1e-9)
         text = (
             f"At {best.rows:,} rows {best.architecture} gains {points(best.accuracy - cheap.accuracy)} over "
-            f"{cheap.architecture} for {ratio:.3g} times the training time"
+            f"{cheap.architecture} for {ratio:.3g} times the time of an epoch"
         )
         text += _growth_clause(scaling)
     return Insight(sentence=text, numbers=numbers)
@@ -107,7 +107,7 @@ def _growth_clause(scaling: ScalingRecord) -> str:
     """How time grows with data, as the end of a sentence."""
     word, found = growth(scaling)
     text = " and ".join(f"{exponent:.2f} ('{name}')" for name, exponent in found.items())
-    return f"; {word} grows as rows to the power {text}" if text else ""
+    return f"; {word} of an epoch grows as rows to the power {text}" if text else ""
 
 
 def reduction(stages: Sequence[StageRecord]) -> StageRecord | None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgewright.core.formatting import amount, bytes_text, fraction, microseconds_text, percent, shape_text
+from edgewright.core.formatting import (
+    amount,
+    bytes_text,
+    fraction,
+    microseconds_text,
+    percent,
+    seconds_text,
+    shape_text,
+)
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
 from edgewright.trace.facts import measured, training_facts
@@ -107,11 +115,11 @@ def _scaling(trace: Trace) -> list[Block]:
     if found is None:
         return []
     rows = tuple(
-        (p.architecture, f"{p.rows:,}", f"{p.parameters:,}", f"{p.cpu_seconds:.2f} s", bytes_text(p.peak_bytes),
+        (p.architecture, f"{p.rows:,}", f"{p.parameters:,}", seconds_text(p.cpu_seconds), bytes_text(p.peak_bytes),
          percent(p.accuracy, 1), microseconds_text(p.latency_us))
         for p in found.points
     )  # fmt: skip
-    headers = ("architecture", "rows", "parameters", "CPU time", "memory", "accuracy", "latency")
+    headers = ("architecture", "rows", "parameters", "CPU time an epoch", "memory", "accuracy", "latency")
     grid = Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5, 6))
     return [grid, *([Paragraph(text=found.sentence)] if found.sentence else [])]
 

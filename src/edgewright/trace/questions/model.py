@@ -8,7 +8,7 @@ from edgewright.trace.questions import Draft, rule, short
 
 _FLOAT32 = 4
 # Processor seconds below which a ratio says nothing.
-_SHORT = 0.05
+_SHORT = 0.005
 
 
 @rule("larger_architecture")
@@ -57,9 +57,9 @@ def _dense(trace: Trace, names: tuple[str, ...]) -> bool:
 def _cost(small: ScalingPoint, large: ScalingPoint) -> str:
     """Return what was measured at the largest size, where it is long enough to be compared."""
     if min(small.cpu_seconds, large.cpu_seconds) < _SHORT:
-        return "Measured times grow less at small sizes, where startup dominates."
+        return "An epoch is too short at these sizes to be compared."
     ratio = f"{large.cpu_seconds / small.cpu_seconds:.3g}"
-    return f"Measured at {large.rows:,} rows: {ratio} times the processor time (starting and early stopping included)."
+    return f"Measured at {large.rows:,} rows: {ratio} times the processor time of an epoch."
 
 
 @rule("layer_parameters")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.core.formatting import bytes_text, fraction, microseconds_text, number, percent, plural, points
+from edgewright.core.formatting import (
+    bytes_text,
+    estimated_latency,
+    fraction,
+    microseconds_text,
+    number,
+    percent,
+    plural,
+    points,
+    speed_text,
+)
 from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
 from edgewright.trace.facts import engine_flips_text, interval_text
 from edgewright.trace.sections import Section
@@ -80,7 +90,8 @@ def _spread(found: Interval | None) -> str:
     """Return a latency with its error bar: '12 µs (10 µs to 15 µs)'."""
     if found is None:
         return "-"
-    return f"{microseconds_text(found.value)} ({microseconds_text(found.low)} to {microseconds_text(found.high)})"
+    text, span = estimated_latency(found.value, found.low, found.high)
+    return f"{text} ({span})" if span else text
 
 
 def _program(form: VariantRecord) -> Row:
@@ -105,8 +116,7 @@ def _int8_against_float(record: CompressionRecord) -> str:
         if after > 0
     ]  # fmt: skip
     if whole.latency_p50_us and small.latency_p50_us:
-        ratio = whole.latency_p50_us / small.latency_p50_us
-        found.append(f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower")
+        found.append(speed_text(whole.latency_p50_us, small.latency_p50_us))
     return f"int8 against float: {', '.join(found)}" if found else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.core.formatting import amount, percent
+from edgewright.core.formatting import amount, estimated_latency, percent
 from edgewright.schema.trace import BudgetRow, DeviceRecord
 from edgewright.trace.sections import Section
 from edgewright.trace.view_blocks import Cell, Line, Table, ViewBlock, line, row
@@ -18,8 +18,7 @@ def device_blocks(record: DeviceRecord | None) -> Sequence[ViewBlock]:
     rows = [
         row(
             one.name,
-            amount(one.used, one.unit),
-            "" if one.how == "measured" else f"{amount(one.low, one.unit)} to {amount(one.high, one.unit)}",
+            *_used(one),
             amount(one.available, one.unit) if one.available > 0 else "no limit",
             budget_share(one),
             Cell("", budget=one),
@@ -39,6 +38,15 @@ def device_blocks(record: DeviceRecord | None) -> Sequence[ViewBlock]:
         Table("Budgets", heads, rows),
         *(line(note, "quiet") for note in record.notes),
     )
+
+
+def _used(one: BudgetRow) -> tuple[str, str]:
+    """Return what is used, and from where to where where it is estimated."""
+    if one.how == "measured":
+        return amount(one.used, one.unit), ""
+    if one.unit == "us":
+        return estimated_latency(one.used, one.low, one.high)
+    return amount(one.used, one.unit), f"{amount(one.low, one.unit)} to {amount(one.high, one.unit)}"
 
 
 def budget_share(row: BudgetRow) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, points, seconds_text, shape_text
+from edgewright.core.formatting import (
+    bytes_text,
+    estimated_latency,
+    microseconds_text,
+    number,
+    percent,
+    points,
+    seconds_text,
+    shape_text,
+)
 from edgewright.schema.trace import Trace
 from edgewright.trace.insight import reduction, trace_insight
 from edgewright.trace.sections import Section
@@ -103,9 +112,9 @@ def _tiles(trace: Trace) -> list[tuple[str, str, str, str, str]]:
         tiles.append((bytes_text(small.weight_bytes), f"{small.name} weights", beside, small.how, "compression"))
         if small.device_us is not None:
             estimate = small.device_us
-            span = f"{microseconds_text(estimate.low)} to {microseconds_text(estimate.high)}"
+            figure, span = estimated_latency(estimate.value, estimate.low, estimate.high)
             name = f"a sample on {compression.device or 'the device'}"
-            tiles.append((microseconds_text(estimate.value), name, span, "estimated", "compression-latency"))
+            tiles.append((figure, name, span, "estimated", "compression-latency"))
     if trace.stages and trace.stages[0].shape_out:
         tiles.append((shape_text(trace.stages[0].shape_out), "data", trace.stages[0].name, "measured", "data_flow"))
     return tiles

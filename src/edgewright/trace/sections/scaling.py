@@ -16,7 +16,16 @@ _PANELS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("Peak memory", "peak_bytes", "B", bytes_text),
     ("Latency", "latency_us", "us", microseconds_text),
 )
-_HEADS = ("architecture", "#rows", "#parameters", "#time", "#CPU time", "#peak memory", "#accuracy", "#latency")
+_HEADS = (
+    "architecture",
+    "#rows",
+    "#parameters",
+    "#time an epoch",
+    "#CPU time an epoch",
+    "#peak memory",
+    "#accuracy",
+    "#latency",
+)
 
 
 def scaling_blocks(record: ScalingRecord | None) -> Sequence[ViewBlock]:
@@ -75,7 +84,7 @@ def _chart(
 def point_text(point: ScalingPoint, done: int, total: int) -> tuple[str, ...]:
     """Return the facts of one training as it ends."""
     of = f"{point.architecture} with {plural(point.rows, 'row')}"
-    return f"{done} of {total}", of, f"accuracy {fraction(point.accuracy)}", seconds_text(point.seconds)
+    return f"{done} of {total}", of, f"accuracy {fraction(point.accuracy)}", f"{seconds_text(point.seconds)} an epoch"
 
 
 def exponent_text(record: ScalingRecord, name: str, measure: str) -> str:
