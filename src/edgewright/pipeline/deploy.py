@@ -13,6 +13,7 @@ from edgewright.core.package import model_file
 from edgewright.data.audited_labels import told
 from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.budget import budgets, package_card, with_estimates
+from edgewright.pipeline.class_samples import class_samples
 from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Evaluated
@@ -24,6 +25,7 @@ from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form, compare, make_forms
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
+from edgewright.schema.trace_samples import ClassSamples
 from edgewright.trace.facts import refit_text, scores_text
 
 
@@ -36,6 +38,7 @@ class Deployed:
         package: its path; `sha256` its hash, empty where there is none.
         refused: why there is no package; empty when there is one.
         refit: the fit that is packaged; None where that is the judged one.
+        samples: one of each class, answered by the float form that is left behind.
     """
 
     compression: CompressionRecord
@@ -44,6 +47,7 @@ class Deployed:
     sha256: str
     refused: str
     refit: RefitRecord | None = None
+    samples: ClassSamples | None = None
 
 
 def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
@@ -87,7 +91,8 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     if refused:
         path.unlink(missing_ok=True)
         digest = ""
-    return Deployed(compression, device, path, digest, refused, again)
+    shown = class_samples(material, forms[0].graph, tuple(final.flow.context.names))
+    return Deployed(compression, device, path, digest, refused, again, shown)
 
 
 def _forms(job: Job, fit: Fit, judged: Evaluated) -> tuple[list[Form], CompressionRecord]:

@@ -166,6 +166,7 @@ def run_pipeline(
             device=device,
             scaling=scaling,
             refit=deployed.refit,
+            samples=deployed.samples,
             provenance=provenance(
                 config, material, command=command, started=started, package=deployed.sha256, data=data
             ),

@@ -19,6 +19,7 @@ from edgewright.schema.trace_flow import (
     Statistics,
     TrainingRecord,
 )
+from edgewright.schema.trace_samples import ClassSamples
 
 # 2: the configuration, and how the run ended. Records of version 1 are read; both are then empty or "finished".
 TRACE_VERSION = 2
@@ -281,6 +282,7 @@ class Trace(Part, frozen=True, kw_only=True):
 
     Attributes:
         refit: the fit that is packaged where it is not the one that was judged; None where nothing was refitted.
+        samples: one of each class with what its answer rests on; None where they are too large to be shown.
         config: the checked configuration as tables, defaults included; empty in records of version 1.
         state: a record that is not 'finished' was put together from the journal of a run that goes on or broke off.
         reason: why it broke off.
@@ -301,6 +303,7 @@ class Trace(Part, frozen=True, kw_only=True):
     device: DeviceRecord | None
     scaling: ScalingRecord | None = None
     refit: RefitRecord | None = None
+    samples: ClassSamples | None = None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
     config: dict[str, object] = msgspec.field(default_factory=dict)

@@ -20,6 +20,8 @@ from edgewright.trace.view_blocks import CURVES, MOST_POINTS, Chart, Curve
 WIDTH, HEIGHT = 400.0, 215.0
 _TOP, _RIGHT, _BOTTOM = 10.0, 16.0, 38.0
 _LETTER = 6.1  # width of a figure at 11 units, with room to spare
+# Points of a curve that tell their values.
+_POINTED = 40
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 # Letters of a text that takes a twelfth of an axis.
 SHORT = 4
@@ -157,6 +159,7 @@ def draw(chart: Chart) -> Markup:
         parts.append(_line(x_axis.at(chart.mark_x), _TOP, x_axis.at(chart.mark_x), HEIGHT - _BOTTOM, "quiet", "2 3"))
     for index, curve in enumerate(chart.curves):
         parts += _curve(curve, index % CURVES, x_axis, y_axis, dots=chart.dots)
+    parts += _hover(chart, x_axis, y_axis)
     head = (
         f'<svg class="chart" role="img" aria-label="{escape(chart.label)}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" '
         f'font-size="11">'
@@ -189,6 +192,18 @@ def _curve(curve: Curve, series: int, x_axis: Axis, y_axis: Axis, *, dots: bool)
     if dots:
         for x, y in places:
             yield f'<circle cx="{x:g}" cy="{y:g}" r="2.6" fill="{colour}"/>'
+
+
+def _hover(chart: Chart, x_axis: Axis, y_axis: Axis) -> Iterable[str]:
+    """Yield the values that a browser shows when one points at a curve: of at most `_POINTED` points of each."""
+    yield '<g fill="none" pointer-events="all">'
+    write = WRITERS[chart.unit]
+    for curve in chart.curves:
+        name = f"{curve.name}, " if len(chart.curves) > 1 else ""
+        for x, y in sampled(curve.points, _POINTED):
+            text = escape(f"{name}{chart.x_title} {WRITERS['count'](x)}: {write(y)}")
+            yield f'<circle cx="{x_axis.at(x):g}" cy="{y_axis.at(y):g}" r="6"><title>{text}</title></circle>'
+    yield "</g>"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str = "") -> str:

@@ -18,16 +18,22 @@ from markupsafe import Markup
 
 from edgewright.core import formatting
 from edgewright.schema.comparison import Comparison
+from edgewright.schema.graph import Graph
 from edgewright.schema.lesson import Block, Heading
 from edgewright.schema.trace import Explained, Trace
 from edgewright.trace.blocks_terminal import LETTERS
 from edgewright.trace.charts import bars, budget_bar, draw
 from edgewright.trace.compare import comparison_blocks
 from edgewright.trace.record import PAGE_VERSION
-from edgewright.trace.sections import sections
+from edgewright.trace.sample_plots import window_plot
+from edgewright.trace.sections import Exported, sections
 from edgewright.trace.sections.prediction import explained_blocks
 from edgewright.trace.view_blocks import Template, ViewBlock, line
 
+PAGE_LIMIT = 300_000
+"""Bytes of a page that runs its model; a model that does not fit is left out."""
+# Frame of the document around its sections: head, list of sections, footer.
+_FRAME = 6_000
 Shown = tuple[str, str, Markup]
 """Anchor, heading and HTML of a section."""
 
@@ -49,22 +55,33 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     csp: str
 
 
-def page_html(trace: Trace) -> str:
-    """Return the page of a run: the same bytes for the same record."""
-    return _document(page_parts(trace))
+def page_html(trace: Trace, graph: Graph | None = None) -> str:
+    """Return the page of a run: the same bytes for the same record and graph.
+
+    Args:
+        trace: the record.
+        graph: of the exported float model, which the page draws and runs; None leaves both out.
+    """
+    return _document(page_parts(trace, graph))
 
 
-def page_parts(trace: Trace) -> PageParts:
+def page_parts(trace: Trace, graph: Graph | None = None) -> PageParts:
     """Return the page of a record in parts; what a record does not have is said in its place or left out."""
-    shown: list[Shown] = []
-    head = Markup("")
-    for anchor, section in sections().items():
-        blocks = section.blocks(trace)
-        if anchor == "header":
-            head = sections_html(blocks)
-        elif blocks or section.missing:
-            shown.append((anchor, section.title, sections_html(blocks or (line(section.missing),))))
-    return _parts(f"{trace.name}: {trace.title or trace.task}", head, shown, assets()[0])
+    known = sections()
+    made: dict[str, Markup] = {}
+    styles, script = assets()
+    for anchor, section in sorted(known.items(), key=lambda item: item[1].last):
+        taken = sum(len(html.encode()) for html in made.values()) + len(styles) + len(what_if_script()) + _FRAME
+        blocks = section.page_blocks(trace, Exported(graph, PAGE_LIMIT - taken if section.last else 0))
+        if blocks or section.missing:
+            made[anchor] = sections_html(blocks or (line(section.missing),))
+    shown: list[Shown] = [
+        (anchor, section.title, made[anchor])
+        for anchor, section in known.items()
+        if anchor in made and anchor != "header"
+    ]
+    script = what_if_script() if 'id="what-if-model"' in made.get("what_if", "") else script
+    return _parts(f"{trace.name}: {trace.title or trace.task}", made["header"], shown, styles, script)
 
 
 def explained_page(records: Sequence[Explained], title: str) -> str:
@@ -141,13 +158,20 @@ def assets() -> tuple[Markup, Markup]:
     return _styles("page.css"), Markup(_file("page.js").strip())  # noqa: S704 - a file of this package
 
 
+@cache
+def what_if_script() -> Markup:
+    """Return the script of a page that runs its model: that of every page and the interpreter."""
+    lines = (text.strip() for text in _file("what_if.js").splitlines())
+    return assets()[1] + Markup(";\n" + "\n".join(lines))  # noqa: S704 - a file of this package
+
+
 def _document(parts: PageParts, *, recorded: bool = True) -> str:
     made_by = metadata.version("edgewright")
     return _rendered("page.html", parts=parts, made_by=made_by, page_version=PAGE_VERSION, recorded=recorded)
 
 
-def _parts(title: str, head: Markup, shown: Sequence[Shown], styles: Markup) -> PageParts:
-    script = assets()[1]
+def _parts(title: str, head: Markup, shown: Sequence[Shown], styles: Markup, script: Markup | None = None) -> PageParts:
+    script = assets()[1] if script is None else script
     csp = (
         f"default-src 'none'; style-src '{_digest(styles)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -193,6 +217,7 @@ def _environment() -> Environment:
         bars=lambda step: bars(step.values, step.label),
         drawn=draw,
         filled=_filled,
+        window=window_plot,
     )
     return made
 

@@ -11,14 +11,19 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import model_file
 from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.graph import Graph
 from edgewright.schema.trace import TRACE_VERSION, Trace
 
 PAGE_FILE = "trace.html"
-PAGE_VERSION = 1
+PAGE_VERSION = 2
 """Raised when the page changes: `edgewright show` makes pages of another version anew."""
 HINT = "no page of this run: pip install 'edgewright[trace]'"
 _MARK = re.compile(rb'<meta name="generator" content="edgewright [^"]*, page (\d+)">')
+# A larger model is neither drawn nor run by a page.
+_MOST_MODEL = 16 * 2**20
 # Libraries of the extra [trace].
 _EXTRA = {"jinja2", "markupsafe"}
 
@@ -29,7 +34,7 @@ def leave_page(trace: Trace, folder: Path) -> Path | None:
     Raises:
         OutputError: it cannot be written.
     """
-    content = render_page(trace)
+    content = render_page(trace, folder)
     if content is None:
         return None
     path = folder / PAGE_FILE
@@ -37,10 +42,25 @@ def leave_page(trace: Trace, folder: Path) -> Path | None:
     return path
 
 
-def render_page(trace: Trace) -> bytes | None:
-    """Return the page's bytes; None where the extra `[trace]` is not installed."""
+def render_page(trace: Trace, folder: Path | None = None) -> bytes | None:
+    """Return the page's bytes; None where the extra `[trace]` is not installed.
+
+    Args:
+        trace: the record.
+        folder: of the run, with the exported model; None where there is none.
+    """
     html = _room("html")
-    return None if html is None else html.page_html(trace).encode()
+    return None if html is None else html.page_html(trace, exported_graph(folder)).encode()
+
+
+def exported_graph(folder: Path | None) -> Graph | None:
+    """Return the float model of a run folder; None where it is absent, damaged or far too large for a page."""
+    path = None if folder is None else folder / model_file("float")
+    try:
+        graph = None if path is None or path.stat().st_size > _MOST_MODEL else read_onnx(path.read_bytes())
+    except (OSError, InputError):
+        return None
+    return graph if graph is not None and len(graph.inputs) == 1 else None
 
 
 def page_version(path: Path) -> int:

@@ -70,7 +70,7 @@ def _page_of(run: Path, out: Path | None) -> Path:
     )
     if fresh and out is None:
         return beside
-    html = render_page(_read(record))
+    html = render_page(_read(record), record.parent)
     if html is None:
         raise MissingExtraError("trace", "what draws the page")
     path = out or (beside if os.access(beside.parent, os.W_OK) else _elsewhere(record))

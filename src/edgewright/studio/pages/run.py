@@ -9,23 +9,24 @@ from starlette.routing import Route
 
 from edgewright.studio.frame import page_of, render, run_of, studio_of
 from edgewright.studio.pages import Page
-from edgewright.trace.html import assets, blocks_html, page_parts
+from edgewright.trace.html import assets, blocks_html, page_parts, what_if_script
 from edgewright.trace.modes import modes
 from edgewright.trace.questions import quiz
+from edgewright.trace.record import exported_graph
 
 # Modes that have pages of their own here.
 _ELSEWHERE = ("quiz", "compare")
 
 
 def _run(request: Request) -> Response:
-    location, _, trace = run_of(request)
-    parts = page_parts(trace)
+    location, folder, trace = run_of(request)
+    parts = page_parts(trace, exported_graph(folder))
     return render(request, "run.html", title=parts.title, place=location, shown=parts)
 
 
 def _assets(request: Request) -> Response:
     """Return styles and script of the page of a run as files: the studio's policy allows no inline ones."""
-    styles, script = assets()
+    styles, script = assets()[0], what_if_script()
     is_style = request.path_params["part"] == "page.css"
     content, kind = (styles, "text/css") if is_style else (script, "text/javascript")
     return Response(str(content), media_type=kind, headers={"cache-control": "no-cache"})

@@ -7,8 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewright.core import catalogue
+from edgewright.schema.graph import Graph
 from edgewright.schema.trace import Trace
 from edgewright.trace.view_blocks import ViewBlock
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a page is made from besides the record.
+
+    Attributes:
+        graph: of the exported float model; None where it is not at hand.
+        room: bytes that the page may still take.
+    """
+
+    graph: Graph | None = None
+    room: int = 0
 
 
 @dataclass(frozen=True)
@@ -20,12 +34,21 @@ class Section:
         title: heading.
         blocks: of the record; none where the run has no such part.
         missing: one sentence in place of the section when it has none; empty leaves the section out.
+        page: what only the page shows, above the blocks.
+        last: made when all other sections are, in the room that they leave.
     """
 
     rank: int
     title: str
     blocks: Callable[[Trace], Sequence[ViewBlock]]
     missing: str = ""
+    page: Callable[[Trace, Exported], Sequence[ViewBlock]] | None = None
+    last: bool = False
+
+    def page_blocks(self, trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
+        """Build all that the page shows."""
+        own = () if self.page is None else self.page(trace, exported)
+        return (*own, *self.blocks(trace))
 
 
 def sections() -> dict[str, Section]:

@@ -17,6 +17,7 @@ from edgewright.core.formatting import (
 )
 from edgewright.schema.trace import Trace
 from edgewright.trace.insight import reduction, trace_insight
+from edgewright.trace.opening import SIMULATED, opening, simulated
 from edgewright.trace.sections import Section
 from edgewright.trace.view_blocks import Template, ViewBlock
 
@@ -75,6 +76,8 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
         "name": trace.name,
         "title": trace.title,
         "task": trace.task,
+        "simulated": SIMULATED if simulated(trace) else "",
+        "opening": opening(trace),
         "device": trace.device.profile if trace.device is not None else "",
         "started": trace.provenance.started,
         # There is no verdict on half a run: its banner says why.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewright.core.formatting import bytes_text, plural, shape_text
-from edgewright.schema.trace import LayerRecord
-from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Cell, Fold, Table, ViewBlock, line, row
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.trace import LayerRecord, Trace
+from edgewright.trace.network_drawing import boxes_of, drawing
+from edgewright.trace.sections import Exported, Section
+from edgewright.trace.view_blocks import Cell, Fold, Table, Template, ViewBlock, line, row
 
 _FOLD_ABOVE = 40
 
@@ -43,6 +45,22 @@ def model_blocks(layers: Sequence[LayerRecord]) -> Sequence[ViewBlock]:
     )
 
 
+def drawn_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
+    """Build the drawing of the exported graph; nothing where it is not at hand."""
+    if exported.graph is None:
+        return ()
+    try:
+        boxes = boxes_of(exported.graph, network=bool(trace.layers))
+    except EdgewrightError:
+        # An operator or a shape that the desk's executor refuses: the tables below stand without the drawing.
+        return ()
+    return (Template("drawing.html", {"drawing": drawing(boxes)}),)
+
+
 SECTION = Section(
-    20, "Model", lambda trace: model_blocks(trace.layers), missing="This model has no layers, or it has not been built."
+    20,
+    "Model",
+    lambda trace: model_blocks(trace.layers),
+    missing="This model has no layers, or it has not been built.",
+    page=drawn_blocks,
 )

@@ -1,0 +1,116 @@
+"""The opening paragraph of a page: what is predicted from what, by which model, how well, at what cost; a caveat."""
+
+from __future__ import annotations
+
+from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, plural
+from edgewright.schema.trace import EvaluationRecord, Trace
+
+SIMULATED = "Simulated data"
+_LISTED = 6
+# Fewer people or machines than this say little about others.
+_FEW = 12
+_MEMORIES = ("flash", "RAM")
+_MODELS = {
+    "network": "a neural network", "tree": "a decision tree", "forest": "a forest of decision trees",
+    "boosting": "boosted decision trees", "linear": "a linear model", "neighbours": "the nearest examples",
+    "rules": "a list of rules", "threshold": "one threshold", "majority": "the most frequent class",
+}  # fmt: skip
+_UNSEEN = {
+    "group": "of people or machines that it had not seen", "session": "of sessions that it had not seen",
+    "time": "from later than those it learned from",
+}  # fmt: skip
+
+
+def simulated(trace: Trace) -> bool:
+    """Return whether no sensor measured the data of a run."""
+    return trace.provenance.origin.startswith("simulated") or trace.title.startswith(SIMULATED)
+
+
+def opening(trace: Trace) -> str:
+    """Return the paragraph; empty for a run that has not finished."""
+    if trace.state != "finished" or not trace.stages:
+        return ""
+    sentences = [_task(trace), _result(trace), _cost(trace), _caveat(trace)]
+    if simulated(trace):
+        sentences.insert(0, "The data are simulated: no sensor measured them")
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _task(trace: Trace) -> str:
+    shape = trace.stages[0].shape_out[1:]
+    if len(shape) > 1:
+        source = f"windows of {plural(shape[-1], 'value')} from {plural(shape[0], 'channel')}"
+    else:
+        source = f"rows of {plural(shape[0], 'column')}" if shape else "rows"
+    labels = trace.evaluation.labels if trace.evaluation is not None else ()
+    names = next((stage.names_after for stage in trace.stages if stage.kind == "model"), ())
+    more = f" or one of {len(labels) - _LISTED:,} more" if len(labels) > _LISTED else ""
+    wanted = (
+        f"tells {_either(labels[:_LISTED], closed=not more)}{more} apart"
+        if labels
+        else f"predicts {names[0] if names else 'an amount'}"
+    )
+    return f"{_model(trace)} {wanted} from {source}"
+
+
+def _either(names: tuple[str, ...], *, closed: bool) -> str:
+    if not closed or len(names) < 2:
+        return ", ".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _model(trace: Trace) -> str:
+    table = trace.config.get("model")
+    kind = str(table.get("kind", "")) if isinstance(table, dict) else ""
+    text = _MODELS.get(kind, f"a model of kind {kind}" if kind else "A model")
+    parameters = sum(layer.parameters for layer in trace.layers)
+    of = f" of {plural(parameters, 'parameter')}" if parameters and kind in ("", "network", "linear") else ""
+    return text[:1].upper() + text[1:] + of
+
+
+def _result(trace: Trace) -> str:
+    evaluation = trace.evaluation
+    if evaluation is None:
+        return "Nothing was evaluated"
+    whom = f"{plural(evaluation.samples, f'test {evaluation.unit}')} {_whom(evaluation)}".strip()
+    if evaluation.accuracy is not None:
+        a = evaluation.accuracy
+        span = f"95 % interval {percent(a.low, 1)} to {percent(a.high, 1)}"
+        return f"It is right for {percent(a.value, 1)} ({span}) of {whom}"
+    figures = ", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items()))
+    return f"On {whom} its error is {figures}" if figures else ""
+
+
+def _whom(evaluation: EvaluationRecord) -> str:
+    text = _UNSEEN.get(evaluation.split_by, "")
+    count = len(evaluation.groups)
+    return (
+        text.replace("people or machines", plural(count, "person or machine", "people or machines")) if count else text
+    )
+
+
+def _cost(trace: Trace) -> str:
+    compression, device = trace.compression, trace.device
+    if compression is None or device is None or not compression.variants:
+        return ""
+    small = compression.variants[-1]
+    memories = [row for row in device.rows if row.available > 0 and row.unit == "B" and row.name in _MEMORIES]
+    parts = [f"{bytes_text(row.used)} of {row.name}" for row in memories]
+    if small.device_us is not None:
+        span = f"{microseconds_text(small.device_us.low)} to {microseconds_text(small.device_us.high)}"
+        parts.append(f"{span} for an answer")
+    estimated = f" and an estimated {', '.join(parts)}" if parts else ""
+    return f"On {device.profile} its {small.name} form takes {bytes_text(small.weight_bytes)} of weights{estimated}"
+
+
+def _caveat(trace: Trace) -> str:
+    """Return the one thing a reader should know first."""
+    if trace.warnings:
+        return f"Mind: {trace.warnings[0].rstrip('.')}"
+    evaluation = trace.evaluation
+    if evaluation is not None and evaluation.split_by == "group" and 0 < len(evaluation.groups) < _FEW:
+        few = plural(len(evaluation.groups), "person or machine", "people or machines")
+        return f"Mind: {few} say little about others"
+    if evaluation is not None and evaluation.accuracy is not None and evaluation.samples < 100:
+        return f"Mind: {plural(evaluation.samples, 'test sample')} leave a wide interval"
+    return ""
