@@ -20,7 +20,7 @@ def table(seed: int = 0) -> dict[str, list[object]]:
     """Return rows of a machine whose heat and hum tell whether it is worn."""
     rng = np.random.default_rng(seed)
     worn = rng.random(PEOPLE * ROWS) < 0.4
-    heat, hum = rng.normal(40.0, 2.0, len(worn)) + 9.0 * worn, rng.normal(1.0, 0.2, len(worn)) + worn
+    heat, hum = rng.normal(40.0, 2.0, len(worn)) + 6.0 * worn, rng.normal(1.0, 0.2, len(worn)) + 0.6 * worn
     return {
         "machine": [f"m{number // ROWS}" for number in range(len(worn))], "hum": hum.tolist(), "heat": heat.tolist(),
         "state": np.where(worn, "worn", "good").tolist(),
@@ -30,7 +30,12 @@ def table(seed: int = 0) -> dict[str, list[object]]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     return ew.fit(
-        pl.DataFrame(table()), target="state", group="machine", window="row", out=tmp_path_factory.mktemp("runs")
+        pl.DataFrame(table()),
+        target="state",
+        group="machine",
+        window="row",
+        need=0.9,
+        out=tmp_path_factory.mktemp("runs"),
     )
 
 
@@ -47,7 +52,9 @@ def test_a_frame_becomes_a_model_that_answers_by_column_name(model: FittedModel)
 @pytest.mark.slow
 def test_it_reports_proves_exports_and_packages(model: FittedModel, tmp_path: Path) -> None:
     report = model.report()
-    assert "Split: " in report
+    assert "Split: 8 people or machines" in report
+    assert "on 8 groups left out in turn (95 % CI " in report
+    assert "by machine)" in report
     assert "Verdict: ready for cortex-m4" in report
     assert model.prove().passed
     names = {path.name for path in model.to_c(tmp_path / "firmware", name="pump")}

@@ -17,7 +17,7 @@ from edgewright.workflows.own_data import proposal
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scores = {"rules": 0.8, "boosting": 0.9}
+    scores = {"threshold": 0.7, "rules": 0.8, "boosting": 0.9}
     monkeypatch.setattr(proposal, "validation_score", lambda config, data: scores.get(config.model.kind, 0.9))
 
 
@@ -33,7 +33,7 @@ def table(path: str = "my.csv", *, people: int = 6, rows: int = 120) -> str:
 
 
 def test_a_file_becomes_a_pipeline_with_the_reason_of_each_choice(cli: Cli) -> None:
-    out = cli("init", table(), "--yes")
+    out = cli("init", table(people=20), "--yes")
     assert "then: edgewright export runs/my --to c99" in out
     text = Path("pipeline.toml").read_text()
     assert len(text.splitlines()) < 40
@@ -46,6 +46,15 @@ def test_a_file_becomes_a_pipeline_with_the_reason_of_each_choice(cli: Cli) -> N
     found = Path("data.md").read_text()
     assert "Column UDI is left out: counts the rows" in found
     assert "| a list of rules | 0.800 |" in found
+
+
+def test_few_people_choose_nothing_because_each_of_them_is_left_out(cli: Cli) -> None:
+    cli("init", table(), "--yes", "--need", "0.95")
+    assert "6 people or machines; those who test are not seen in training. They are few: each" in cli.err
+    made = tomllib.loads(Path("pipeline.toml").read_text())
+    assert (made["split"]["leave_one_out_s"], made["need"], made["model"]["kind"]) == (600.0, 0.95, "boosting")
+    assert "Compared on validation samples" not in Path("data.md").read_text()
+    assert "0<x<1" in cli("init", "my.csv", "--yes", "--need", "95", code=2)
 
 
 def test_a_file_is_replaced_only_by_force(cli: Cli) -> None:

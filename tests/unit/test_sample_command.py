@@ -25,6 +25,20 @@ def test_a_sample_is_a_table_with_a_target_that_says_that_it_is_simulated(kind: 
     assert out.read_bytes() != before
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_three_commands_lead_from_a_sample_to_c(
+    kind: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli("sample", kind, "--out", "my.csv")
+    cli("init", "my.csv", "--yes")
+    assert "ready for cortex-m4: " in cli("run", "pipeline.toml")
+    assert "not ready" not in cli.out
+    cli("export", "runs/my", "--to", "c99", "--out", "firmware")
+    assert list((tmp_path / "firmware").glob("*.c"))
+
+
 def test_what_it_cannot_write_is_refused(cli: Cli, tmp_path: Path) -> None:
     assert "machine" in cli("sample", "nothing", code=2)
     assert ".parquet or .csv" in cli("sample", "motion", "--out", tmp_path / "my.txt", code=2)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import trace_example as example
-from edgewright.schema.trace import Interval
+from edgewright.schema.trace import EvaluationRecord, Interval, LeftOutRecord, SimplestRecord
 from edgewright.trace.insight import key_insight, reduction, trace_insight, verdict
 
 
@@ -90,3 +90,26 @@ def test_verdict_names_every_problem() -> None:
 
 def test_verdict_without_parts() -> None:
     assert verdict() == "built; nothing was measured"
+
+
+def test_people_left_out_in_turn_count_before_test_samples() -> None:
+    sure = Interval(value=0.9, low=0.85, high=0.95, method="")
+    few = Interval(value=0.45, low=0.2, high=0.7, method="")
+    gain = Interval(value=0.1, low=0.05, high=0.15, method="")
+    record = EvaluationRecord(samples=100, split_by="group", accuracy=sure, majority=0.3)
+    assert verdict(evaluation=record).startswith("ready")
+    left = LeftOutRecord(groups=(), known=4, by="person", score=few, majority=gain)
+    assert verdict(evaluation=msgspec.structs.replace(record, left_out=left)).startswith("not ready: 45.0 % right")
+
+
+def test_verdict_has_a_floor() -> None:
+    """Far better than chance is not ready while most answers are wrong, or one column tells as much."""
+    record = example.evaluation()
+    wrong = Interval(value=0.41, low=0.39, high=0.43, method="")
+    text = verdict(evaluation=msgspec.structs.replace(record, accuracy=wrong, majority=0.1))
+    assert text == "not ready: 41.0 % right: as often wrong as right, or more often"
+    gain = Interval(value=0.01, low=-0.01, high=0.03, method="")
+    alike = msgspec.structs.replace(record, simplest=SimplestRecord(score=0.87, gain=gain))
+    assert "not significantly better than one column with thresholds (87.0 % right" in verdict(evaluation=alike)
+    asked = msgspec.structs.replace(record, need=0.95)
+    assert verdict(evaluation=asked) == "not ready: 87.9 % right, 95.0 % was asked for"

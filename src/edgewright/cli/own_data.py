@@ -27,11 +27,15 @@ class OwnDataOptions:
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
     decision: str = option(help="What one decision is about: row, recording, '2 s' or '100 rows'.")
     device: str = option(metavar="PROFILE", help="Profile or TOML file of the device.  [default: cortex-m4]")
+    need: float | None = option(
+        type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+        help="Right answers (R² of an amount) below which the run is not ready, such as 0.95.",
+    )  # fmt: skip
 
     @property
     def given(self) -> list[str]:
-        """Names of the options that were given."""
-        return [f"--{name}" for name in self.__dataclass_fields__ if getattr(self, name)]
+        """Names of the options about data that were given."""
+        return [f"--{name}" for name in self.__dataclass_fields__ if name != "need" and getattr(self, name)]
 
     def request(self, path: str) -> OwnDataRequest:
         """Return the request for a path."""

@@ -8,7 +8,7 @@ from edgewright.pipeline.evaluate import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.plan import Plan
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.trace import StageRecord
+from edgewright.schema.trace import LeftOutRecord, StageRecord
 
 
 @dataclass
@@ -21,6 +21,7 @@ class Job:
         cards: of the data flow, in order.
         warnings: for the end of the record.
         crossed: what folds found of the model before; None where the test samples alone judge it.
+        left_out: each group left out once; None where that is not asked for.
     """
 
     plan: Plan
@@ -28,6 +29,7 @@ class Job:
     cards: list[StageRecord] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     crossed: Crossed | None = None
+    left_out: LeftOutRecord | None = None
 
     @property
     def config(self) -> PipelineConfig:

@@ -104,7 +104,7 @@ def quick_answers(samples: Samples, task: str, seed: int) -> QuickAnswers | None
     rows = np.arange(len(samples.y))
     if len(rows) > _MOST:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST, replace=False))
-    X, y, units = _features(samples.X[rows]), samples.y[rows], units[rows]
+    X, y, units = plain_features(samples.X[rows]), samples.y[rows], units[rows]
     folds = min(_FOLDS, len(np.unique(units)))
     classify = task == "classification"
     if classify and min(np.unique(y, return_counts=True)[1]) < folds:
@@ -139,7 +139,7 @@ def _units(samples: Samples) -> tuple[NDArray[Any] | None, str]:
     return block, "time"
 
 
-def _features(X: NDArray[np.float32]) -> NDArray[np.float32]:
+def plain_features(X: NDArray[np.float32]) -> NDArray[np.float32]:
     """Plain features: the row itself, or of a window the mean, spread, extremes and mean change of each channel."""
     filled = np.where(np.isfinite(X), X, np.nan)
     if X.ndim == 3:

@@ -21,6 +21,7 @@ from edgewright.pipeline.fitting import Flow
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
+from edgewright.pipeline.simplest import against_simplest
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -127,9 +128,16 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     else:
         evaluation = evaluate_numbers(truth, answers, groups, split_by=sides.by)
         places = [0]
-    evaluation = msgspec.structs.replace(evaluation, unit="row" if samples.X.ndim == 2 else "window")
+    need = job.config.need
+    evaluation = msgspec.structs.replace(
+        evaluation, unit="row" if samples.X.ndim == 2 else "window", left_out=job.left_out,
+        need=0.0 if isinstance(need, msgspec.UnsetType) else need,
+    )  # fmt: skip
     if job.crossed is not None:
         evaluation = crossed_evaluation(job.crossed, samples, evaluation)
+    else:
+        simplest = against_simplest(job, material, as_target(model, answers, material.task))
+        evaluation = msgspec.structs.replace(evaluation, simplest=simplest)
     job.listener.evaluation(evaluation)
     predictions = tuple(
         explain(
@@ -149,6 +157,14 @@ def answers_of(model: Any, flow: Flow, rows: NDArray[np.int64], task: str) -> Fl
     """Return a model's probabilities (n, classes), or amounts (n, 1), for the samples at `rows`."""
     request = model.predict_proba if task == "classification" else model.predict
     return _answered(request, flow, rows).reshape(len(rows), -1)
+
+
+def as_target(model: Any, answers: Floats, task: str) -> NDArray[Any]:  # noqa: ANN401
+    """Return labels as text for probabilities (n, classes), or amounts (n,) for (n, 1)."""
+    if task != "classification":
+        return answers.ravel()
+    labels: NDArray[Any] = np.asarray(model.classes_)[answers.argmax(axis=1)].astype(np.str_)
+    return labels
 
 
 def _answered(answer: Callable[[Any], Any], flow: Flow, rows: NDArray[np.int64]) -> Floats:

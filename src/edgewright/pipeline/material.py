@@ -68,9 +68,14 @@ class Material:
 def every_sample(config: PipelineConfig, material: Material) -> Material:
     """Return the material with all samples to fit on, and none to validate or judge."""
     every, none = np.arange(len(material.samples.X), dtype=np.int64), np.empty(0, np.int64)
-    sides = Split(train=every, validation=none, test=none, by=material.sides.by)
+    return with_sides(config, material, Split(train=every, validation=none, test=none, by=material.sides.by))
+
+
+def with_sides(config: PipelineConfig, material: Material, sides: Split) -> Material:
+    """Return the material with another split, and copies of its training windows."""
+    fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
     extra, extra_y = _augment(config, material.samples, sides)
-    return replace(material, sides=sides, fitted_on=every, extra=extra, extra_y=extra_y)
+    return replace(material, sides=sides, fitted_on=fitted_on, extra=extra, extra_y=extra_y)
 
 
 def drawn(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:

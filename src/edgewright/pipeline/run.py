@@ -26,6 +26,7 @@ from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.leakage_inflation import inflation
 from edgewright.pipeline.learning import judge, learn, training_record
+from edgewright.pipeline.leave_one_out import leave_one_out
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
@@ -133,14 +134,18 @@ def run_pipeline(
             material = prepare(config, data, spool=folder)
         _refuse_leaks(job, material)
         job.card(material.card)
+        began = time.perf_counter()
         with job.listener.doing("Fitting stages"):
             flow = fit_stages(
                 material.samples, material.fitted_on, plan.stages, material.task, config.seed, material.extra, job.card
             )
         _check_layers(plan, material.task, flow)
         material = answerable(job, material, flow)
-        scaling = _grow(job, flow, data)
+        fit_s, scaling = time.perf_counter() - began, _grow(job, flow, data)
+        began = time.perf_counter()
         model = learn(job, material, flow)
+        if job.crossed is None:
+            job.left_out = leave_one_out(job, material, fit_s + time.perf_counter() - began)
         judged = judge(job, material, flow, model)
         deployed = deploy(job, Fit(material, flow, model), judged, folder)
         if config.cards.prediction:

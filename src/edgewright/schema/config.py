@@ -47,6 +47,8 @@ class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         test_groups: names of the groups that evaluate; overrides `test`.
         validation_groups: names of the groups that validate; overrides `validation`.
         allow_leakage: go on although the same person or overlapping windows stand on both sides; the record warns.
+        leave_one_out_s: with fewer than 12 groups, fit the pipeline once more for each of them, without it, and score
+            it on that group, for at most so many seconds; 0 does not.
     """
 
     by: Literal["auto", "group", "session", "time", "row"] = "auto"
@@ -55,6 +57,7 @@ class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     test_groups: tuple[str, ...] = ()
     validation_groups: tuple[str, ...] = ()
     allow_leakage: bool = False
+    leave_one_out_s: Annotated[float, msgspec.Meta(ge=0.0)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -223,6 +226,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         seed: of everything random.
         refit: once the test samples have judged a fit, fit again on all samples, as many epochs and with the same
             temperature, and package that; the figures stay those of the judged fit. Training takes twice the time.
+        need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
         data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`. Data with labels by a machine
             are refused unless an audit holds their error rate at `label_errors` (0.05) or below.
         window: leave out for a table of rows.
@@ -256,3 +260,4 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     architecture: str = ""
     cards: CardsConfig = CardsConfig()
     search: SearchConfig | msgspec.UnsetType = msgspec.UNSET
+    need: Fraction | msgspec.UnsetType = msgspec.UNSET

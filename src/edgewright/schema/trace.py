@@ -55,6 +55,42 @@ class Mistake(Part, frozen=True, kw_only=True):
     confidence: float
 
 
+class SimplestRecord(Part, frozen=True, kw_only=True):
+    """What one column with thresholds scores on the same samples, the simplest model that looks at them.
+
+    Attributes:
+        score: its accuracy, or its root mean squared error.
+        gain: of the model over it, positive where the model is better, with its interval.
+    """
+
+    score: float
+    gain: Interval
+
+
+class LeftOutRecord(Part, frozen=True, kw_only=True):
+    """Leave-one-group-out: the pipeline was fitted once for each group without it, and scored on it.
+
+    Attributes:
+        groups: those that were left out, with their scores.
+        known: number of all groups; more than those left out where time did not suffice.
+        by: what a group is, the column's name.
+        score: mean over the groups, each counting alike: accuracy, or root mean squared error.
+        majority: mean gain over always the most frequent class, or the mean, of the other groups.
+        simplest: one column with thresholds, fitted as often.
+        r2: of an amount, over all samples that were left out.
+        seconds: it took.
+    """
+
+    groups: tuple[GroupRow, ...]
+    known: int
+    by: str
+    score: Interval
+    majority: Interval
+    simplest: SimplestRecord | None = None
+    r2: float | None = None
+    seconds: float = 0.0
+
+
 class EvaluationRecord(Part, frozen=True, kw_only=True):
     """What the test samples, evaluated once, say. Regression fills `regression` and leaves the classes empty.
 
@@ -67,6 +103,9 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         unit: what a sample is: 'row' or 'window'.
         folds: so many judged all samples in turn, each by a fit that had not seen them; 0 where test samples did.
         scores: what a ladder's folds were judged by, by its title.
+        simplest: one column with thresholds on the same test samples; None where the model is no more than that.
+        left_out: each group left out once, where groups are few.
+        need: share of right answers (R² of an amount) that was asked for; 0 for none.
     """
 
     samples: int
@@ -86,6 +125,9 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     unit: str = "row"
     folds: int = 0
     scores: dict[str, Interval] = msgspec.field(default_factory=dict)
+    simplest: SimplestRecord | None = None
+    left_out: LeftOutRecord | None = None
+    need: float = 0.0
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):
@@ -326,6 +368,7 @@ __all__ = [
     "Interval",
     "LayerRecord",
     "LayerTrace",
+    "LeftOutRecord",
     "Mistake",
     "Part",
     "PredictionRecord",
@@ -334,6 +377,7 @@ __all__ = [
     "RobustnessRecord",
     "ScalingPoint",
     "ScalingRecord",
+    "SimplestRecord",
     "StageRecord",
     "Statistics",
     "Trace",

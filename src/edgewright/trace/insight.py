@@ -17,6 +17,7 @@ from edgewright.schema.trace import (
     VariantRecord,
 )
 from edgewright.trace.facts import scores_text
+from edgewright.trace.readiness import left_out_text, shortfalls
 
 # A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
 FRAGILE = 0.1
@@ -231,11 +232,15 @@ def verdict(
     where = f" for {device.profile}" if device is not None else ""
     problems = _problems(evaluation, compression, device)
     if problems:
+        if evaluation is not None and evaluation.left_out is not None:
+            problems.append(left_out_text(evaluation.left_out))
         if evaluation is not None and evaluation.scores:
             problems.append(scores_text(evaluation.scores, evaluation.folds))
         return f"not ready{where}: {'; '.join(problems)}"
     records = []
-    if evaluation is not None and evaluation.accuracy is not None:
+    if evaluation is not None and evaluation.left_out is not None:
+        records.append(left_out_text(evaluation.left_out))
+    elif evaluation is not None and evaluation.accuracy is not None:
         a = evaluation.accuracy
         records.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
     elif evaluation is not None and evaluation.regression:
@@ -264,14 +269,8 @@ def _problems(
 ) -> list[str]:
     """Return what stands against using the package."""
     problems = []
-    if evaluation is not None and evaluation.accuracy is not None and evaluation.majority is not None:
-        if evaluation.accuracy.low <= evaluation.majority:
-            problems.append(
-                f"accuracy {percent(evaluation.accuracy.value, 1)} is not significantly better than always "
-                f"predicting the most frequent class ({percent(evaluation.majority, 1)})"
-            )
-    elif evaluation is not None and evaluation.regression.get("r2", 1.0) <= 0:
-        problems.append("the answers are no better than always predicting the mean")
+    if evaluation is not None:
+        problems += shortfalls(evaluation)
     if compression is not None and compression.disagreement:
         problems.append(compression.disagreement)
     if compression is not None and not compression.within:

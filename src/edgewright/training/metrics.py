@@ -52,7 +52,7 @@ def macro_f1(truth: Numbers, answer: Numbers, classes: int) -> float:
     return float(class_scores(matrix)[2][present].mean()) if present.any() else 0.0
 
 
-def wilson(right: int, total: int) -> Interval:
+def wilson(right: float, total: int) -> Interval:
     """Return share with its 95 % score interval (Wilson, 1927); holds for independent samples only."""
     if total == 0:
         return Interval(value=0.0, low=0.0, high=1.0, method="wilson")

@@ -97,6 +97,7 @@ def fit(
     window: str = "",
     device: str = "",
     name: str = "",
+    need: float | None = None,
     out: str | Path = "runs",
     force: bool = False,
 ) -> FittedModel:
@@ -114,6 +115,7 @@ def fit(
         window: what one decision is about: 'row', 'recording', '2 s' or '100 rows'; chosen from the data when empty.
         device: profile or TOML file of the device.
         name: name of the run; that of the file, or 'model' for a frame, when empty.
+        need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
         out: folder of runs.
         force: replace a run folder of this name.
 
@@ -127,7 +129,7 @@ def fit(
         raise InputError("a path, or a frame of Polars or pandas", type(data).__name__, "fit")
     request = OwnDataRequest(
         path=str(data), target=target, group=group, session=session, time=time, ignore=tuple(ignore), decision=window,
-        device=device, name=name,
+        device=device, name=name, need=need,
     )  # fmt: skip
     proposal = propose(request)
     return FittedModel(run_pipeline(proposal.config, out=out, force=force, command="edgewright.fit"), proposal)

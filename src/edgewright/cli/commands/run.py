@@ -26,7 +26,8 @@ def command(
 
     Prints the trace while it runs and writes a run folder: trace.json, the fitted pipeline, model.onnx, model.int8.onnx
     and the package. For a CSV, Parquet or WAV file or a folder of them, the pipeline is chosen as by `edgewright init`;
-    --target, --group, --session, --time, --ignore, --decision and --device say what you know of the data.
+    --target, --group, --session, --time, --ignore, --decision and --device say what you know of the data. --need is the
+    share of right answers below which the verdict is 'not ready'.
     """
     with loading():
         from edgewright.cli.listeners import run_and_show
@@ -37,6 +38,8 @@ def command(
         if options.given:
             raise InputError("a file of your own", repr(pipeline), ", ".join(options.given),
                              "These options are for data; change a pipeline with --set")  # fmt: skip
+        if options.need is not None:
+            changes = (*changes, f"need={options.need}")
         run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json)
         return
     if data is not None:

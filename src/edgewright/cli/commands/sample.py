@@ -11,6 +11,7 @@ from edgewright.cli.options import argument, declare, option, refuse_existing
 SAMPLES: dict[str, dict[str, object]] = {
     "machine": {"kind": "machine", "rows": 3000, "machines": 25},
     "motion": {"kind": "wearable", "rows": 6000, "people": 20},
+    "room": {"kind": "room", "rows": 9600, "rooms": 24},
 }
 """Tables [data] of the samples by name."""
 
@@ -23,8 +24,9 @@ def command(
     seed: int = option(type=click.IntRange(min=0), default=0, help="Random seed."),
     force: bool = option(help="Replace the file."),
 ) -> None:
-    """Write a small table for a first try: wearables of 20 people (motion), or pumps with an alarm (machine).
+    """Write a small table for a first try: motion, machine or room.
 
+    `motion` has wearables of 20 people, `machine` pumps with an alarm, `room` offices with and without people.
     The rows are simulated; `edgewright data list` names public sets that sensors measured.
     """
     from edgewright.data.load import load_data

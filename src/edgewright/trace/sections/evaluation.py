@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgewright.core.formatting import fraction, number, percent, plural
 from edgewright.schema.trace import EvaluationRecord, GroupRow, RefitRecord
 from edgewright.trace.facts import interval_text, refit_text, scores_text, span
+from edgewright.trace.left_out_view import left_out_blocks
 from edgewright.trace.sections import Section
 from edgewright.trace.view_blocks import Beside, Cell, Fold, Items, Matrix, Row, Table, ViewBlock, line, row
 
@@ -17,7 +18,7 @@ def evaluation_blocks(found: EvaluationRecord | None, refit: RefitRecord | None 
     """Build everything that the evaluation has."""
     if found is None:
         return ()
-    made: list[ViewBlock] = [*_headline(found)]
+    made: list[ViewBlock] = [*left_out_blocks(found.left_out), *_headline(found)]
     made += [line(refit_text(refit), "quiet")] if refit is not None else []
     made += [Items(_baselines(found))] if _baselines(found) else []
     if found.regression:

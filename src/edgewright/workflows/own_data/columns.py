@@ -25,6 +25,7 @@ _TARGETS = (
 _GROUPS = (
     "group", "person", "subject", "user", "speaker", "participant", "patient", "volunteer", "driver", "worker",
     "animal", "machine", "unit", "engine", "device", "vehicle", "motor", "pump", "node", "asset",
+    "room",
 )  # fmt: skip
 _SESSIONS = (
     "session", "recording", "stroke", "trial", "take", "file", "filename", "experiment", "sequence", "series",

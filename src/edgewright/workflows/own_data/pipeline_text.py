@@ -32,6 +32,7 @@ def _text(proposal: Proposal, command: str, file: str, *, apart: bool) -> str:
     lines = [f"# Made by `{command}`; it is yours to change."]
     lines += [f"# Next: edgewright run {file}   Every key: docs/pipeline.md. What was found in the data: data.md."]
     lines += [f"name = {value_text(table['name'])}"]
+    lines += [f"need = {value_text(table['need'])}   # right answers, as you asked"] if "need" in table else []
     lines += _data(table["data"], why)
     if "window" in table:
         lines += ["", *_comment("A decision", why["window"]), *_keys("window", table["window"])]

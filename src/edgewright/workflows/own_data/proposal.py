@@ -18,6 +18,7 @@ from edgewright.data.framing import stretches
 from edgewright.data.load import load_data
 from edgewright.data.quality import examine
 from edgewright.pipeline.config import checked
+from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import prepare
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig, WindowConfig
@@ -35,6 +36,8 @@ DEVICE = "cortex-m4"
 ASSUMED_HZ = 50.0
 # A later way has to be better by so much, and a longer window too; beyond so many rows the first way is taken.
 _GAIN, _WINDOW_GAIN, _COMPARED_ROWS = 0.005, 0.01, 100_000
+# Leaving each of few people out takes at most so many seconds of a run.
+LEAVE_ONE_OUT_S = 600.0
 # Names of so many test groups at most are written down, which comparing windows needs.
 _NAMED_GROUPS = 20
 
@@ -51,6 +54,7 @@ class OwnDataRequest:
         decision: what one decision is about: 'row', 'recording', '2 s' or '100 rows'.
         device: profile or TOML file; `DEVICE` when empty.
         name: of the pipeline; from the path when empty.
+        need: share of right answers (R² of an amount) to be ready; None for none.
     """
 
     path: str
@@ -62,6 +66,7 @@ class OwnDataRequest:
     decision: str = ""
     device: str = ""
     name: str = ""
+    need: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class OwnData:
         framing: what a decision is about.
         quality: what `edgewright check` finds in the data.
         assumed_rate: no column says when a row was measured.
+        groups: number of people or machines.
     """
 
     preview: Preview
@@ -82,6 +88,12 @@ class OwnData:
     framing: Framing
     quality: Quality
     assumed_rate: bool
+    groups: int
+
+    @property
+    def few(self) -> bool:
+        """Whether each person or machine is left out once, so that none of them may choose anything."""
+        return 2 <= self.groups < FEW
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,8 @@ def look(request: OwnDataRequest) -> OwnData:
     quality = examine(dataset)
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
-    return OwnData(preview, roles, dataset, found, quality, assumed)
+    groups = {str(name) for r in dataset.recordings if r.groups is not None for name in np.unique(r.groups)}
+    return OwnData(preview, roles, dataset, found, quality, assumed, len(groups))
 
 
 def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
@@ -183,6 +196,8 @@ def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:
     if found.assumed_rate:
         data["rate"] = ASSUMED_HZ
     base: dict[str, Any] = {"name": request.name or name_of(request.path), "data": data}
+    if request.need is not None:
+        base["need"] = request.need
     if found.framing.window is not None:
         base["window"] = _shown(found.framing.window)
     return base
@@ -203,13 +218,13 @@ def name_of(path: str) -> str:
 
 def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the pipeline with its split, and why."""
-    groups = {str(name) for r in found.dataset.recordings if r.groups is not None for name in np.unique(r.groups)}
-    split: dict[str, Any] = {"validation": 0.0} if len(groups) == 2 else {}
+    split: dict[str, Any] = {"validation": 0.0} if found.groups == 2 else {}
     material = prepare(checked({**base, "split": split}, str(base["name"])), None, found.dataset)
     by = material.sides.by
     split = {"by": by, **split}
+    few = ". They are few: each of them is also left out once, by a fit on the others" if found.few else ""
     reasons = {
-        "group": f"{len(groups)} people or machines; those who test are not seen in training",
+        "group": f"{found.groups} people or machines; those who test are not seen in training" + few,
         "session": "whole recordings test, so that no neighbour of a test sample trains",
         "time": "the last fifth of the rows tests, because neighbours in time are alike",
         "row": "rows stand alone and no person or machine is known",
@@ -217,17 +232,22 @@ def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[s
     tested = sorted({str(name) for name in material.samples.groups[material.sides.test]}) if by == "group" else []  # type: ignore[index]
     if tested and found.framing.kind == "window" and len(tested) <= _NAMED_GROUPS:
         split["test_groups"] = tested
+    if by == "group" and found.few:
+        split["leave_one_out_s"] = LEAVE_ONE_OUT_S
     return {**base, "split": split}, {"split": reasons[by]}
 
 
 def _best(
     base: dict[str, Any], ways: tuple[Recipe, ...], found: OwnData
 ) -> tuple[Recipe, tuple[tuple[str, float], ...]]:
-    """Return the first way that no other beats by `_GAIN` on validation samples, and the scores."""
+    """Return the first way that no other beats by `_GAIN` on validation samples, and the scores.
+
+    Few people or machines choose nothing, because each of them tests.
+    """
     rows = sum(len(recording.values) for recording in found.dataset.recordings)
-    if len(ways) < 2 or base["split"].get("validation") == 0.0:
+    if len(ways) < 2:
         return ways[0], ()
-    if rows > _COMPARED_ROWS:
+    if rows > _COMPARED_ROWS or "leave_one_out_s" in base["split"]:
         return next(one for one in ways if one.tables["model"].get("kind") == "boosting"), ()
     scores = [validation_score(checked({**base, **one.tables}, one.name), found.dataset) for one in ways]
     chosen = 0
@@ -241,7 +261,7 @@ def _longer(base: dict[str, Any], found: OwnData) -> WindowConfig | None:
     window, split = found.framing.window, base["split"]
     asked = found.framing.why == "as you asked"
     same_test = "test_groups" in split or split["by"] == "time"
-    if found.framing.kind != "window" or asked or not same_test or window is None or split.get("validation") == 0.0:
+    if found.framing.kind != "window" or asked or not same_test or window is None or "leave_one_out_s" in split:
         return None
     if found.framing.task != "classification" or np.median(stretches(found.dataset)) < 4 * window.samples:
         return None

@@ -48,11 +48,13 @@ def _rows(task: str) -> tuple[Recipe, ...]:
     trees = Recipe("boosted trees", "trees need no scaling and take sudden limits well",
                    {"stages": [fill], "model": {"kind": "boosting", "rounds": 30}})  # fmt: skip
     net = Recipe("a small network", "a network takes smooth dependencies well", network)
+    cut = Recipe("one column with thresholds", "nothing simpler looks at the data, and nothing else was better",
+                 {"stages": [fill], "model": {"kind": "threshold"}})  # fmt: skip
     if task == "regression":
-        return trees, net
+        return cut, trees, net
     rules = Recipe("a list of rules", "rules can be read, and take products and ratios of columns into account",
                    {"stages": [fill], "model": {"kind": "rules"}})  # fmt: skip
-    return rules, trees, net
+    return cut, rules, trees, net
 
 
 def _dense(units: int) -> Table:

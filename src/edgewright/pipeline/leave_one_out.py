@@ -1,0 +1,185 @@
+"""Each of few groups left out once: how well a pipeline does on a person or machine that it has never seen."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.formatting import duration_text
+from edgewright.data.splits import choose, touching
+from edgewright.data.synthetic import is_synthetic
+from edgewright.pipeline.duration_estimate import tell_ahead
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.learning import answers_of, as_target, learn
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.material import Material, with_sides
+from edgewright.pipeline.simplest import is_simplest, score_of, simplest_answers
+from edgewright.schema.data import Split
+from edgewright.schema.trace import GroupRow, Interval, LeftOutRecord, SimplestRecord
+from edgewright.training.metrics import errors, jackknife_interval, wilson
+
+FEW = 12
+"""Groups below which each of them is left out once."""
+_SHOWN = "Leaving each group out once"
+
+
+@dataclass
+class _Scores:
+    """Of the groups that were left out so far: what the pipeline, the usual answer and one column score on each."""
+
+    rows: list[GroupRow] = field(default_factory=list)
+    model: list[float] = field(default_factory=list)
+    majority: list[float] = field(default_factory=list)
+    simplest: list[float] = field(default_factory=list)
+    truth: list[NDArray[Any]] = field(default_factory=list)
+    answers: list[NDArray[Any]] = field(default_factory=list)
+
+
+class _Quiet(Listener):
+    """Hears nothing of the fits, and ends them as the run's own listener does."""
+
+    def __init__(self, of: Listener) -> None:
+        self._of = of
+
+    def cancelled(self) -> bool:
+        return self._of.cancelled()
+
+
+def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord | None:
+    """Fit the pipeline once for each group without it, and score it on that group.
+
+    Stages, copies, epochs to keep and confidence come from the other groups only. Groups are left out in an order
+    drawn by the run's seed, as many as `split.leave_one_out_s` has time for.
+
+    Args:
+        job: configuration and listener; a warning says where time did not suffice.
+        material: all samples of the run.
+        fit_s: seconds that one fit of stages and model took.
+
+    Returns:
+        The scores; None where it is not asked for, groups are unknown, one, or many, or time suffices for fewer than
+        two of them.
+    """
+    limit, groups = job.config.split.leave_one_out_s, material.samples.groups
+    if isinstance(limit, msgspec.UnsetType) or not limit or groups is None or material.sides.by != "group":
+        return None
+    names = np.unique(groups[~is_synthetic(material.samples.sessions)])
+    if not 2 <= len(names) < FEW or job.listener.cancelled():
+        return None
+    tell_ahead(job.listener.ahead, _SHOWN, fit_s * len(names))
+    found, started, longest = _Scores(), time.perf_counter(), fit_s
+    with job.listener.doing(_SHOWN, len(names)) as advance:
+        for name in np.random.default_rng(job.config.seed).permutation(names):
+            begun = time.perf_counter()
+            if begun - started + longest > limit or not _leave_out(job, material, str(name), found):
+                break
+            longest = max(longest, time.perf_counter() - begun)
+            advance(1)
+    if len(found.rows) < len(names):
+        job.warnings.append(_short(len(found.rows), len(names), longest, limit))
+    if len(found.rows) < 2:
+        return None
+    by = str(job.config.data.get("group") or "group")
+    return msgspec.structs.replace(
+        _record(found, material.task, len(names), by, is_simplest(job)), seconds=time.perf_counter() - started
+    )
+
+
+def _short(done: int, known: int, fit_s: float, limit: float) -> str:
+    return (
+        f"{done} of {known} groups were left out in turn: a fit takes {duration_text(fit_s)}, and "
+        f"split.leave_one_out_s is {limit:g}"
+    )
+
+
+def _leave_out(job: Job, material: Material, name: str, found: _Scores) -> bool:
+    """Score a group by a fit on the others; False where somebody asked for the end meanwhile."""
+    sides = _sides(job, material, name)
+    task, seed, y = material.task, job.config.seed, material.samples.y
+    quiet = Job(job.plan, _Quiet(job.listener))
+    classes, counts = np.unique(y[sides.train], return_counts=True)
+    usual = classes[counts.argmax()] if task == "classification" else y[sides.train].astype(np.float64).mean()
+    always = np.full(len(sides.test), usual)
+    answers, simplest = always, always
+    if task == "regression" or len(classes) > 1:
+        part = with_sides(job.config, material, sides)
+        flow = fit_stages(part.samples, part.fitted_on, job.plan.stages, task, seed, part.extra, quiet.listener.stage)
+        model = learn(quiet, part, flow)
+        answers = as_target(model, answers_of(model, flow, sides.test, task), task)
+        simplest = always if is_simplest(job) else simplest_answers(material, sides.train, sides.test, seed)
+    if job.listener.cancelled():
+        return False
+    truth = y[sides.test]
+    found.model.append(score_of(truth, answers, task))
+    found.majority.append(score_of(truth, always, task))
+    found.simplest.append(score_of(truth, simplest, task))
+    found.truth.append(truth)
+    found.answers.append(answers)
+    classify = task == "classification"
+    figures = {} if classify else errors(answers - truth.astype(np.float64))
+    accuracy = found.model[-1] if classify else None
+    found.rows.append(GroupRow(group=name, samples=len(truth), accuracy=accuracy, regression=figures))
+    return True
+
+
+def _sides(job: Job, material: Material, name: str) -> Split:
+    """Return the split that leaves a group out; of the others some validate only where they end the training."""
+    config, samples = job.config, material.samples
+    groups: NDArray[Any] = samples.groups  # type: ignore[assignment]  # asked before
+    mine, made_up = groups == name, is_synthetic(samples.sessions)
+    test, rest = np.flatnonzero(mine & ~made_up), np.flatnonzero(~mine & ~made_up)
+    length = config.window.samples if config.window else 1
+    if length > 1:
+        rest = rest[~touching(samples, rest, test, length)]
+    validation = rest[:0]
+    if config.training.patience and config.split.validation:
+        units = np.unique(groups[rest], return_inverse=True)[1].astype(np.int64)
+        chosen = choose(units, np.zeros_like(units), config.split.validation, np.random.default_rng(config.seed))
+        if chosen is not None:
+            rest, validation = rest[~chosen[units]], rest[chosen[units]]
+    return Split(train=rest, validation=validation, test=test, by="group")
+
+
+def _record(found: _Scores, task: str, known: int, by: str, simplest: bool) -> LeftOutRecord:
+    sign = 1.0 if task == "classification" else -1.0
+    model = np.array(found.model)
+    return LeftOutRecord(
+        groups=tuple(sorted(found.rows, key=lambda row: row.group)),
+        known=known,
+        by=by,
+        score=_share(model) if task == "classification" else _mean(model),
+        majority=_mean(sign * (model - found.majority)),
+        simplest=None if simplest else SimplestRecord(
+            score=float(np.mean(found.simplest)), gain=_mean(sign * (model - found.simplest))
+        ),
+        r2=None if task == "classification" else _r2(np.concatenate(found.truth), np.concatenate(found.answers)),
+    )  # fmt: skip
+
+
+def _share(accuracies: NDArray[np.float64]) -> Interval:
+    """Return the mean of accuracies with Wilson's score interval, each group a trial.
+
+    Shares in 0..1 of mean p vary by at most p(1 - p) (Bhatia and Davis, 2000), which is what trials vary by, so the
+    interval holds however unlike people are. Student's t would take two people of 100 % for certainty.
+    """
+    found = wilson(float(accuracies.sum()), len(accuracies))
+    method = f"Wilson's score interval, each of {len(accuracies)} groups a trial"
+    return Interval(value=found.value, low=round(found.low, 9), high=round(found.high, 9), method=method)
+
+
+def _mean(values: NDArray[np.float64]) -> Interval:
+    """Return the mean of a figure of each group with its interval by Student's t, groups - 1 degrees of freedom."""
+    return jackknife_interval(lambda rows: float(values[rows].mean()), np.arange(len(values)), "group")
+
+
+def _r2(truth: NDArray[Any], answers: NDArray[Any]) -> float:
+    truth = truth.astype(np.float64)
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    return 1.0 - float(((truth - answers) ** 2).sum()) / spread if spread > 0 else -math.inf

@@ -1,0 +1,204 @@
+"""Each of few people left out once: fits that have not seen them, intervals by person, and what a run is ready for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edgewright.pipeline import leave_one_out as tested
+from edgewright.pipeline.config import checked
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.schema.data import Split
+from edgewright.schema.trace import LeftOutRecord
+
+pytestmark = pytest.mark.slow
+
+ROWS = 40
+Label = Callable[[np.random.Generator, float, float, int], str]
+
+
+def good(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+    """Return what both columns tell together and neither alone."""
+    return "on" if x * y > 0 else "off"
+
+
+def chance(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+    return str(generator.choice(["on", "off"]))
+
+
+def own(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+    """Return what the same rows mean otherwise with every other person."""
+    return "on" if (x > 0) == bool(person % 2) else "off"
+
+
+def poor(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+    """Return the corner of the plane in 41 % of rows, one of 10 labels otherwise: far above chance, mostly wrong."""
+    corner = int(x > 0) + 2 * int(y > 0)
+    return f"c{corner if generator.random() < 0.35 else generator.integers(0, 10)}"
+
+
+def obvious(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+    return "on" if x > 0 else "off"
+
+
+def run(tmp_path: Path, label: Label, people: int = 8, rows: int = ROWS, **changes: object) -> RunResult:
+    """Run boosted trees on rows of so many people, each left out once."""
+    generator = np.random.default_rng(0)
+    lines = ["person,x,y,label"]
+    for person in range(people):
+        for x, y in generator.normal(size=(rows, 2)):
+            lines.append(f"p{person},{x:.4f},{y:.4f},{label(generator, x, y, person)}")
+    tmp_path.mkdir(exist_ok=True)
+    (tmp_path / "my.csv").write_text("\n".join(lines) + "\n")
+    table = {
+        "name": "my", "data": {"kind": "csv", "path": str(tmp_path / "my.csv"), "target": "label", "group": "person"},
+        "split": {"by": "group", "leave_one_out_s": 60.0, "validation": 0.0}, "stages": [{"kind": "impute"}],
+        "model": {"kind": "boosting", "rounds": 10}, "refit": False, "device": {"profile": "cortex-m4"},
+    }  # fmt: skip
+    return run_pipeline(checked({**table, **changes}, "my"), out=tmp_path / "runs")
+
+
+def left_out(result: RunResult) -> LeftOutRecord:
+    assert result.trace.evaluation is not None
+    assert result.trace.evaluation.left_out is not None
+    return result.trace.evaluation.left_out
+
+
+def test_every_person_is_scored_by_a_fit_that_has_not_seen_them(tmp_path: Path) -> None:
+    found = left_out(run(tmp_path, own, 2, rows=100))
+    assert [(row.group, row.samples) for row in found.groups] == [("p0", 100), ("p1", 100)]
+    # What a fit learned of one person is wrong of the other; one that had seen a row of both would know.
+    assert max(row.accuracy or 0.0 for row in found.groups) < 0.1
+    assert (found.known, found.by) == (2, "person")
+
+
+def test_what_is_good_is_ready_with_its_figures_by_person(tmp_path: Path) -> None:
+    result = run(tmp_path, good, 8, rows=100)
+    found = left_out(result)
+    assert len(found.groups) == 8
+    assert found.score.value == pytest.approx(np.mean([row.accuracy for row in found.groups]))
+    assert result.trace.verdict.startswith("ready for cortex-m4: 9")
+    assert "on 8 groups left out in turn (95 % CI " in result.trace.verdict
+    assert "by person)" in result.trace.verdict
+    assert found.simplest is not None
+    assert found.simplest.gain.low > 0.2
+
+
+def test_random_labels_are_never_ready(tmp_path: Path) -> None:
+    for people in (8, 15):
+        assert run(tmp_path / str(people), chance, people).trace.verdict.startswith("not ready for cortex-m4: ")
+
+
+def test_much_better_than_chance_and_mostly_wrong_is_not_ready(tmp_path: Path) -> None:
+    """Of 20 people, so that only the test samples speak: 41 % of ten classes is far above the most frequent one."""
+    result = run(tmp_path, poor, 20, rows=150)
+    found = result.trace.evaluation
+    assert found is not None
+    assert found.left_out is None
+    assert found.accuracy is not None
+    assert found.majority is not None
+    assert found.accuracy.low > found.majority
+    assert 0.36 < found.accuracy.value < 0.46
+    assert "right: as often wrong as right, or more often" in result.trace.verdict
+
+
+def test_what_one_column_tells_as_well_is_not_ready(tmp_path: Path) -> None:
+    text = run(tmp_path, obvious).trace.verdict
+    assert "not significantly better than one column with thresholds" in text
+    assert "--set model.kind=threshold" in text
+    simple = run(tmp_path, obvious, model={"kind": "threshold"})
+    assert left_out(simple).simplest is None
+    assert simple.trace.verdict.startswith("ready")
+
+
+def test_two_people_say_little_however_right_it_is(tmp_path: Path) -> None:
+    result = run(tmp_path, obvious, 2, model={"kind": "threshold"})
+    assert left_out(result).score.value > 0.95
+    assert result.trace.verdict.startswith("not ready")
+    assert "right on 2 groups says little (95 % CI 3" in result.trace.verdict
+    score = tested._share(np.ones(2))
+    assert score.low == pytest.approx(2 / (2 + 1.959964**2), abs=1e-6)
+    assert score.high == 1.0
+
+
+def test_what_is_asked_for_is_needed(tmp_path: Path) -> None:
+    result = run(tmp_path, good, 8, rows=100, need=0.999)
+    assert "99.9 % was asked for" in result.trace.verdict
+    assert result.trace.verdict.startswith("not ready")
+    assert run(tmp_path, good, 8, rows=100, need=0.8).trace.verdict.startswith("ready")
+
+
+def test_time_ends_it_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(tested, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    result = run(tmp_path, good, 8)
+    found = left_out(result)
+    assert 2 <= len(found.groups) < 8
+    assert found.known == 8
+    assert any("of 8 groups were left out in turn" in text for text in result.trace.warnings)
+
+
+@pytest.mark.parametrize(("people", "seconds"), [(8, 0.0), (12, 60.0)])
+def test_it_can_be_turned_off_and_many_people_do_without(tmp_path: Path, people: int, seconds: float) -> None:
+    split = {"by": "group", "leave_one_out_s": seconds, "validation": 0.0}
+    found = run(tmp_path, good, people, split=split).trace.evaluation
+    assert found is not None
+    assert found.left_out is None
+
+
+def test_a_class_of_one_person_only_counts_as_wrong(tmp_path: Path) -> None:
+    def alone(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+        return "mine" if person == 3 and x > 0 else good(generator, x, y, person)
+
+    rows = {row.group: row.accuracy for row in left_out(run(tmp_path, alone, 5, split={
+        "by": "group", "test_groups": ["p0"], "validation": 0.0, "leave_one_out_s": 60.0})).groups}  # fmt: skip
+    assert (rows["p3"] or 0.0) < 0.6 < (rows["p1"] or 0.0)
+
+
+def test_patience_is_ended_by_other_people_than_the_one_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[set[str], set[str], set[str]]] = []
+    sides = tested._sides
+
+    def noted(job: Job, material: Material, name: str) -> Split:
+        found, groups = sides(job, material, name), material.samples.groups
+        assert groups is not None
+        parts = (found.train, found.validation, found.test)
+        train, validation, test = ({str(g) for g in np.unique(groups[part])} for part in parts)
+        seen.append((train, validation, test))
+        return found
+
+    monkeypatch.setattr(tested, "_sides", noted)
+    run(
+        tmp_path, good, 4, split={"by": "group", "leave_one_out_s": 60.0, "validation": 0.3},
+        model={"layers": [{"kind": "dense", "units": 4}]}, training={"epochs": 2, "patience": 1},
+    )  # fmt: skip
+    assert sorted(name for *_, test in seen for name in test) == ["p0", "p1", "p2", "p3"]
+    for train, validation, test in seen:
+        assert validation
+        assert not train & validation
+        assert not test & (train | validation)
+
+
+def test_amounts_have_errors_by_person_and_need_to_beat_the_mean(tmp_path: Path) -> None:
+    def amount(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+        return f"{x * y + generator.normal(0, 0.05):.4f}"
+
+    def noise(generator: np.random.Generator, x: float, y: float, person: int) -> str:
+        return f"{generator.normal():.4f}"
+
+    result = run(tmp_path, amount, 8, rows=150)
+    found = left_out(result)
+    assert found.r2 is not None
+    assert found.r2 > 0.6
+    assert math.sqrt(np.mean([row.regression["rmse"] ** 2 for row in found.groups])) >= found.score.value
+    assert result.trace.verdict.startswith("ready for cortex-m4: rmse ")
+    assert "not significantly better than always predicting the mean" in run(tmp_path, noise, 8).trace.verdict
