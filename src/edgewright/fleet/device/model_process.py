@@ -48,7 +48,7 @@ class ModelProcess:
         environment: additional environment variables.
         hear: receives the standard error output of the process.
         before_end: called before the process is asked to exit, and repeatedly until it has exited.
-        ready, sign: timeouts in seconds for the first notification, and between two.
+        sign: timeout in seconds between two notifications.
 
     Raises:
         OSError: the socket cannot be created.
@@ -57,11 +57,10 @@ class ModelProcess:
     def __init__(
         self, slots: FolderSlots, arguments: Sequence[str], folder: Path, *,
         environment: Mapping[str, str] | None = None, hear: Callable[[bytes], None] = lambda text: None,
-        before_end: Callable[[], None] = lambda: None,
-        ready: float = _READY, sign: float = _SIGN,
+        before_end: Callable[[], None] = lambda: None, sign: float = _SIGN,
     ) -> None:  # fmt: skip
         self._slots, self._arguments, self._hear, self._before_end = slots, tuple(arguments), hear, before_end
-        self._ready, self._sign = ready, sign
+        self._sign = sign
         address = folder / "notify"
         address.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
@@ -135,7 +134,7 @@ class ModelProcess:
             return self._line
         code = process.poll()
         silent = time.monotonic() - self._heard
-        if code is None and silent > (self._sign if self._is_ready else self._ready):
+        if code is None and silent > (self._sign if self._is_ready else _READY):
             process.kill()
             process.wait()
             self._line = f"did not respond for {silent:.0f} s"

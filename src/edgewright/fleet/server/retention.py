@@ -92,16 +92,12 @@ def forget(plane: Plane, now: float, stride: float = STRIDE) -> int:
         OutputError: the disk failed.
     """
     limits, gone = plane.limits, 0
-    for table, before in (
-        (reports, now - limits.keep),
-        (items, now - limits.keep_items),
-        (diagnoses, now - limits.keep),
-    ):
+    for table in (reports, items, diagnoses):
         with plane.database.reading() as connection:
             oldest = connection.execute(sa.select(sa.func.min(table.c.at))).scalar_one()
         if oldest is None:
             continue
-        before = min(before, oldest + stride)
+        before = min(now - limits.keep, oldest + stride)
         while True:
             count = plane.committer.submit(_of(table, before)).result()
             gone += count

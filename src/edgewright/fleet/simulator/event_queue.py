@@ -48,8 +48,8 @@ class Clock:
         skew: seconds by which its wall clock is wrong.
     """
 
-    def __init__(self, events: EventQueue, skew: float = 0.0) -> None:
-        self._events, self.skew = events, skew
+    def __init__(self, events: EventQueue) -> None:
+        self._events, self.skew = events, 0.0
 
     def wall(self) -> float:
         """Return seconds since 1970 by this clock."""

@@ -18,9 +18,8 @@ _D = devices.c
 
 
 def stage_members(
-    connection: sa.Connection, plan: Plan, stage: int, *, since: float = 0.0, until: float | None = None,
-    without: Container[str] = (),
-) -> Iterator[str]:  # fmt: skip
+    connection: sa.Connection, plan: Plan, stage: int, *, since: float = 0.0, without: Container[str] = ()
+) -> Iterator[str]:
     """Yield devices that may take the release in a stage or before it and do not have it, as far as anybody can tell.
 
     Args:
@@ -28,7 +27,6 @@ def stage_members(
         plan: of the rollout.
         stage: index of the stage.
         since: seconds since 1970; only devices that reported at or after it. 0: all.
-        until: seconds since 1970; only devices whose last report is older. None: all.
         without: ids of devices to leave out.
     """
     query = sa.select(
@@ -36,8 +34,6 @@ def stage_members(
     ).where(*counting(plan), _D.counter < plan.release.counter).order_by(_D.id)  # fmt: skip
     if since:
         query = query.where(_D.last_report_at >= since)
-    if until is not None:
-        query = query.where(sa.or_(_D.last_report_at.is_(None), _D.last_report_at < until))
     o = outcomes.c
     tried = sa.select(o.device).where(o.plan == plan.id, o.counter == plan.release.counter)
     for row in connection.execute(query.where(_D.id.not_in(tried))):
