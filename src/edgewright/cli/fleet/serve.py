@@ -13,8 +13,6 @@ from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import INTERRUPTED
 
-_FILE = click.Path(path_type=Path)
-
 
 @declare("serve", epilog="Example: edgewright fleet serve my-fleet --port 8798")
 def command(

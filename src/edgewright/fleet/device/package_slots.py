@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgewright.core.files import PRIVATE, open_private, private_folder, write_atomic
+from edgewright.core.files import PRIVATE, open_private, os_errors, private_folder, sync, write_atomic
 from edgewright.device.store import file_operations
 from edgewright.fleet.device.ports import Slot
 from edgewright.schema.errors import InputError, OutputError
@@ -77,7 +74,8 @@ class FolderSlots:
         Raises:
             OutputError: the disk is full or broken.
         """
-        with _said(self._folder / slot / PART) as path, open_private(path, "ab" if offset else "wb") as file:
+        path = self._folder / slot / PART
+        with _said(path), open_private(path, "ab" if offset else "wb") as file:
             if offset and file.tell() != offset:
                 raise OutputError(f"a download of {offset:,} bytes", f"{file.tell():,}", str(path))
             file.write(data)
@@ -95,7 +93,7 @@ class FolderSlots:
                 if not _is(part, release.length, release.sha256):
                     self._empty(slot, floor)
                     return False
-                _sync(part)
+                sync(part)
                 file_operations.rename(part, folder / PACKAGE)
                 file_operations.sync_folder(folder)
             elif not _is(folder / PACKAGE, release.length, release.sha256):
@@ -174,21 +172,6 @@ def _is(path: Path, length: int, sha256: str) -> bool:
     return False
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[Path]:
+def _said(path: Path) -> AbstractContextManager[None]:
     """Turn an OSError into an OutputError."""
-    try:
-        yield path
-    except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        raise OutputError(
-            "room for a package" if full else "a disk that can be written", error.strerror or str(error), str(path)
-        ) from error
+    return os_errors(OutputError, "room for a package on a disk that can be written", path)

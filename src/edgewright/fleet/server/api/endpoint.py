@@ -20,6 +20,8 @@ from edgewright.schema.errors import EdgewrightError, InputError
 
 T = TypeVar("T")
 Who = Literal["anyone", "device", "enrolling", "viewer", "operator", "admin"]
+DEVICE_ID = {"id": r"[0-9a-f]{32}"}
+"""Parameters of a path with a device."""
 RANK = {"viewer": 1, "operator": 2, "admin": 3}
 
 

@@ -7,9 +7,10 @@ from collections.abc import Container, Iterator
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.decision import Traits, first_stage, unfit
+from edgewright.fleet.protocol.plans.decision import first_stage, unfit
 from edgewright.fleet.server.database.tables import devices, outcomes
 from edgewright.fleet.server.rollouts.offered import counting
+from edgewright.fleet.server.rollouts.rows import traits_of
 from edgewright.schema.fleet_plan import Plan
 
 _CLOCK = DAY
@@ -39,10 +40,7 @@ def stage_members(
     for row in connection.execute(query.where(_D.id.not_in(tried))):
         if row.id in without or abs(row.skew) > _CLOCK:
             continue
-        traits = Traits(
-            device=row.id, tags=tuple(row.given), profile=row.profile, product=row.product, counter=row.counter,
-            floor=row.floor, version=row.version,
-        )  # fmt: skip
+        traits = traits_of(row._mapping)
         first = first_stage(plan, traits)
         if first is not None and first <= stage and unfit(plan.release, traits) is None:
             yield row.id
