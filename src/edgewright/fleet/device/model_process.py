@@ -1,4 +1,5 @@
 """The model's process: `edgewright device run` with a slot's package, monitored over systemd's notify protocol."""
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -77,15 +78,9 @@ class ModelProcess:
         self._line: str | None = None
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        """Run a package's test vectors in a process with memory and time limits."""
         return run_vectors(self._slots.path(slot), limits)
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
-        """Stop the running process and start the package of a slot.
-
-        Raises:
-            OutputError: the process cannot be started.
-        """
         self.stop()
         self._vitals, self._line, self._said = Vitals(), None, b""
         self._is_ready, self._heard = False, time.monotonic()
@@ -123,7 +118,6 @@ class ModelProcess:
         self._process, self._line = None, None
 
     def running(self) -> bool:
-        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def ended(self) -> str | None:
@@ -143,7 +137,6 @@ class ModelProcess:
         return self._line
 
     def vitals(self) -> Vitals:
-        """Return the counts since `start`."""
         self._drain()
         return self._vitals
 

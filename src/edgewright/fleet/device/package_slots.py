@@ -1,4 +1,5 @@
 """Two package folders, `slots/a` and `slots/b`, each with a package, its label, and a copy of the floor."""
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -43,9 +44,6 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 class FolderSlots:
     """The slots in a store's folder; every write except parts of downloads is durable when its function returns.
 
-    Args:
-        store: folder of the store; the slots are created in it.
-
     Raises:
         OutputError: the folders cannot be created.
     """
@@ -65,15 +63,9 @@ class FolderSlots:
         return self._folder / slot / PACKAGE
 
     def size(self, slot: Slot) -> int:
-        """Return the downloaded bytes in a slot; the download may be incomplete."""
         return file_operations.size(self._folder / slot / PART)
 
     def write(self, slot: Slot, offset: int, data: bytes) -> None:
-        """Append to a download at `offset`, which is `size`, or 0 to start over.
-
-        Raises:
-            OutputError: the disk is full or broken.
-        """
         path = self._folder / slot / PART
         with _said(path), open_private(path, "ab" if offset else "wb") as file:
             if offset and file.tell() != offset:
@@ -81,11 +73,6 @@ class FolderSlots:
             file.write(data)
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
-        """Check length and hash and make the slot durable; if they differ, empty the slot and return False.
-
-        Raises:
-            OutputError: the disk is full or broken.
-        """
         folder = self._folder / slot
         with _said(folder):
             part = folder / PART
@@ -109,22 +96,15 @@ class FolderSlots:
         return self.finish(slot, release, floor)
 
     def holds(self, slot: Slot) -> Release | None:
-        """Return the release in a finished slot with correct bytes; None for any other slot."""
         label = self._read(slot)
         if not label.sha256 or not _is(self._folder / slot / PACKAGE, label.length, label.sha256):
             return None
         return Release(**_named(label))
 
     def floor(self, slot: Slot) -> int:
-        """Return the floor stored in a slot; 0 if there is none."""
         return self._read(slot).floor
 
     def raise_floor(self, floor: int) -> None:
-        """Store a floor in both slots durably.
-
-        Raises:
-            OutputError: the disk is full or broken.
-        """
         for slot in NAMES:
             label = self._read(slot)
             if label.floor < floor:

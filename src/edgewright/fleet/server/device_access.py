@@ -25,12 +25,7 @@ def quarantine(connection: sa.Connection, device: str, reason: str, now: float) 
 
 
 def shut_out(status: str, reason: str) -> RefusedError:
-    """Return the error for a device in quarantine.
-
-    Args:
-        status: status of the device: active (quarantined by the control plane), blocked or retired.
-        reason: reason for people.
-    """
+    """Return the error for a device in quarantine."""
     if status == RETIRED:
         return retired(reason)
     if status == BLOCKED:

@@ -61,12 +61,7 @@ class Clock:
 
 
 class SeededRandom:
-    """Random numbers from a seed and a name: little memory per device, and independent streams.
-
-    Args:
-        seed: seed of the simulation.
-        name: name of the stream.
-    """
+    """Random numbers from a seed and a name: little memory per device, and independent streams."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._key = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()

@@ -20,9 +20,6 @@ from edgewright.schema.errors import InputError
 class FolderTransport:
     """Implements `fleet.protocol.ports.Transport` on a local folder; read-only.
 
-    Args:
-        folder: folder with `metadata` and `targets`.
-
     Raises:
         InputError: the folder has no `metadata`.
     """

@@ -167,14 +167,8 @@ def spread(connection: sa.Connection, by: Trait, product: str, limit: int) -> Sp
 
 
 _LOUD = (
-    "rollout.%",
-    "device.quarantined",
-    "device.lifted",
-    "device.%blocked",
-    "device.retired",
-    "operator.%",
-    "restored",
-)
+    "rollout.%", "device.quarantined", "device.lifted", "device.%blocked", "device.retired", "operator.%", "restored",
+)  # fmt: skip
 """Actions of the audit log in the overview of events; the page of a device or plan shows all of them."""
 _WORDS = {
     "rollout.stage": "next stage", "device.quarantined": "quarantined", "device.lifted": "quarantine lifted",
@@ -265,11 +259,5 @@ def _row(row: Any, names: Mapping[str, str]) -> EventSeen:  # noqa: ANN401 - a r
     word = _WORDS.get(row.what, row.what.rpartition(".")[2] if "rollout." in row.what else row.what.replace(".", " "))
     text = word + by + (f": {why}" if why and not why.endswith(by) else "")
     of_device = row.subject if row.what.startswith("device.") else ""
-    return EventSeen(
-        key=f"a{row.number}",
-        at=row.at,
-        kind=row.what,
-        device=of_device,
-        subject=names.get(row.subject, row.subject),
-        text=text[:400],
-    )
+    subject = names.get(row.subject, row.subject)
+    return EventSeen(key=f"a{row.number}", at=row.at, kind=row.what, device=of_device, subject=subject, text=text[:400])

@@ -37,14 +37,7 @@ _DETAIL = msgspec.json.Decoder(_Detail)
 
 
 class GateVotes:
-    """Votes by measure; what several measures need is read once.
-
-    Args:
-        connection: connection for reading.
-        plan: plan of the rollout.
-        times: of this round.
-        offered: devices that were offered the release.
-    """
+    """Votes by measure; what several measures need is read once."""
 
     def __init__(
         self, connection: sa.Connection, plan: Plan, times: RolloutTimes, offered: Sequence[OfferedDevice]

@@ -104,8 +104,8 @@ def start(plane: Plane) -> Callable[[], None]:
 
     # In a thread of its own, since a round can block on the signer.
     ends = [
-        repeat("fleet-scheduler", EVERY, _Rounds(plane, made).run, at_once=True),
-        repeat("fleet-signer", EVERY, keep, at_once=True),
+        repeat("rollouts", EVERY, _Rounds(plane, made).run, at_once=True),
+        repeat("signer", EVERY, keep, at_once=True),
     ]
 
     def stop() -> None:
@@ -173,12 +173,7 @@ class _Rounds:
 
 
 class PeriodicScan:
-    """Checks the published files periodically, repairs them if possible, and reports other problems.
-
-    Args:
-        plane: control plane whose readiness and log report problems.
-        made: the parts that publish.
-    """
+    """Checks the published files periodically, repairs them if possible, and reports other problems."""
 
     def __init__(self, plane: Plane, made: Conductor) -> None:
         self._plane, self._made, self._look = plane, made, integrity_scan.IntegrityScan(made.fleet)

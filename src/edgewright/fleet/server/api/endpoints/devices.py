@@ -232,12 +232,9 @@ async def _overview(call: Call) -> Overview:
         by_phase = connection.execute(sa.select(devices.c.phase, count).where(here).group_by(devices.c.phase))
         phases = {row[0]: row[1] for row in by_phase}
         return Overview(
-            devices=sum(n for found in counters.values() for n in found.values()),
-            heard=connection.execute(heard).scalar_one(),
-            quarantined=connection.execute(shut).scalar_one(),
-            counters=counters,
-            phases=phases,
-        )
+            devices=sum(n for found in counters.values() for n in found.values()), counters=counters, phases=phases,
+            heard=connection.execute(heard).scalar_one(), quarantined=connection.execute(shut).scalar_one(),
+        )  # fmt: skip
 
     return await call.read(read)
 
