@@ -277,7 +277,7 @@ async def test_a_device_that_asks_too_often_waits_and_others_do_not(tmp_path: Pa
 async def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> None:
     clock = Hand(1_800_000_000.0)
 
-    limits = Limits(keep=50.0, keep_items=50.0)
+    limits = Limits(keep=50.0)
     with plane_of(tmp_path, clock=clock, limits=limits) as plane:
         one = await enrolled(Client(plane))
         await one.report(items=[item(0)])
@@ -292,7 +292,7 @@ async def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> 
 async def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not_all(tmp_path: Path) -> None:
     clock = Hand(1_800_000_000.0)
 
-    limits = Limits(keep=50.0, keep_items=50.0)
+    limits = Limits(keep=50.0)
     with plane_of(tmp_path, clock=clock, limits=limits) as plane:
         client = Client(plane)
         await client.token(seconds=60.0)

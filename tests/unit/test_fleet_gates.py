@@ -166,10 +166,9 @@ def test_measures_are_rates_and_shares() -> None:
         seconds=3600.0, windows=200, unsure=20, alarms=1, anomalies=2, crashes=3, latency=(0.1, 0.2), memory=5,
         drifting=("x",), channels=4, processor=900.0,
     )  # fmt: skip
-    names = ("alarms", "anomalies", "crashes", "unsure", "latency", "drift", "processor")
+    names = ("alarms", "anomalies", "unsure", "latency", "processor")
     assert {name: value(name, vitals) for name in names} == {
-        "alarms": 24.0, "anomalies": 48.0, "crashes": 72.0, "unsure": 0.1, "latency": 0.2, "drift": 0.25,
-        "processor": 0.25,
+        "alarms": 24.0, "anomalies": 48.0, "unsure": 0.1, "latency": 0.2, "processor": 0.25,
     }  # fmt: skip
     assert value("processor", Vitals(seconds=60.0)) is None  # an agent that does not measure it
     assert value("alarms", Vitals()) is None

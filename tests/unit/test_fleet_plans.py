@@ -222,7 +222,6 @@ def test_a_window_that_is_closed_is_open_when_it_says(begin: int, end: int, wall
         ({"gates": (Gate(measure="alarms", limit=1), Gate(measure="alarms", limit=2))}, "one gate for each"),
         ({"gates": (Gate(measure="alarms", limit=1, quantile=0.95),)}, "robust to false reports"),
         ({"gates": (Gate(measure="failed", ratio=2.0),)}, "a limit"),
-        ({"gates": (Gate(measure="failed", limit=0.3, quorum=900),)}, "quorum"),
         ({"revert": msgspec.structs.replace(BACK, counter=9)}, "with counter 5"),
         ({"windows": (Window(start=5, end=5),)}, "window"),
         ({"holdout": 5.0, "stages": STAGES[3:]}, "two stages"),
@@ -231,8 +230,8 @@ def test_a_window_that_is_closed_is_open_when_it_says(begin: int, end: int, wall
 )
 def test_a_plan_that_makes_no_sense_is_refused(said: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=why):
-        check(plan(**said), fleet=100)
-    check(plan(), fleet=100)
+        check(plan(**said))
+    check(plan())
 
 
 def test_wishes_become_parts_of_a_plan() -> None:

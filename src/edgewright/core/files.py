@@ -62,7 +62,7 @@ def write_together(files: Mapping[Path, bytes], mode: int = 0o644) -> None:
             temporary[at].replace(at)
             del temporary[at]
         for folder in dict.fromkeys(path.parent for path in files):
-            sync_folder(folder)
+            sync(folder)
     except OSError as error:
         _remove(temporary)
         raise OutputError(
@@ -121,9 +121,9 @@ def private_database(path: Path) -> None:
                     beside.chmod(PRIVATE)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make new names in a folder durable: after a power cut it would else still hold the old ones."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make the bytes of a file durable, or new names in a folder: after a power cut it would else hold the old ones."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

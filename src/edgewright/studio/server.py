@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import signal
-import socket
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.core.server_port import answers
+from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import HERE, Studio, broken, environment, mistaken, not_found
 from edgewright.studio.jobs import Jobs
 from edgewright.studio.pages import pages
@@ -66,37 +65,12 @@ PORT = 8797
 _PATIENCE = 2
 
 
-def free_port(wanted: int) -> int:
-    """Return the port to listen at; 0 asks the system for one.
-
-    Raises:
-        InputError: another program listens there, or it may not be used.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
-        # As the server does, so that a port whose last connections are still closing is not refused.
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((ADDRESS, wanted))
-            tried.listen(1)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise InputError(
-                    "a free port", f"{wanted}, which another program uses (another studio?)",
-                    f"{ADDRESS}:{wanted}", "Name another with --port, or --port 0 for any that is free",
-                ) from None  # fmt: skip
-            raise InputError(
-                "a port that may be used", error.strerror or str(error), f"{ADDRESS}:{wanted}",
-                "Name one above 1023 with --port",
-            ) from None  # fmt: skip
-        return int(tried.getsockname()[1])
-
-
 def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: bool, fleet: Path | None = None) -> int:
     """Serve until Ctrl-C or a termination signal; what was started here ends with it.
 
     Args:
         folder: of runs.
-        port: a free one, see `free_port`.
+        port: a free one, see `core.server_port`.
         ready: called with the address once it answers.
         browser: show the address in the user's browser.
         fleet: folder of a fleet to look at.
@@ -124,7 +98,7 @@ async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser:
         loop.add_signal_handler(number, end, number)
     serving = asyncio.create_task(server.serve())
     try:
-        await _answers(port, serving)
+        await answers(ADDRESS, port, serving, f"{ADDRESS}:{port}")
         address = f"http://{ADDRESS}:{port}/"
         # Read before anybody asks for the list: reading a thousand records takes the better part of a blink.
         reading = asyncio.create_task(asyncio.to_thread(studio.runs.finished))
@@ -139,24 +113,6 @@ async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser:
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait({serving}, timeout=_PATIENCE)
     return ended.result() if ended.done() else 0
-
-
-async def _answers(port: int, serving: asyncio.Task[None]) -> None:
-    """Wait until the server takes connections.
-
-    Raises:
-        InputError: it could not begin.
-    """
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(ADDRESS, port)
-        except OSError:
-            await asyncio.sleep(0.01)
-            continue
-        writer.close()
-        return
-    reason = serving.exception()
-    raise InputError("a port to listen at", str(reason or "the server ended"), f"{ADDRESS}:{port}")
 
 
 def _open(address: str) -> None:

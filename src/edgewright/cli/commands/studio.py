@@ -26,7 +26,8 @@ def command(
     with loading():
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
 
-        from edgewright.studio.server import free_port, serve
+        from edgewright.core.server_port import free_port
+        from edgewright.studio.server import ADDRESS, serve
 
     if folder.exists() and not folder.is_dir():
         raise InputError("a folder of runs", "a file", click.format_filename(folder))
@@ -36,7 +37,7 @@ def command(
     if fleet is not None and not (fleet / "fleet.toml").is_file():
         location = click.format_filename(fleet)
         raise InputError("the folder of a fleet", "none", location, f"Make one: edgewright fleet init {location}")
-    chosen = free_port(port)
+    chosen = free_port(ADDRESS, port)
     folder.mkdir(parents=True, exist_ok=True)
 
     def ready(address: str) -> None:

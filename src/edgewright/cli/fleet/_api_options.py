@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
 
 T = TypeVar("T")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +66,9 @@ def seconds(text: str, where: str) -> float:
     Raises:
         InputError: something else.
     """
-    try:
-        value = float(text[:-1]) * _UNITS[text[-1:]]
-    except (ValueError, KeyError):
-        value = 0.0
+    from edgewright.fleet.protocol.plans import parser
+
+    value = parser.seconds(text, where)
     if not 0.0 < value < 1e9:
         raise InputError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
     return value

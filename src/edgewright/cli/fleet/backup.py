@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 
 from edgewright.cli.fleet._api_options import print_json
+from edgewright.cli.options import argument, declare, option
 
-_FILE = click.Path(path_type=Path)
 
-
-@click.command("backup", epilog="Example: edgewright fleet backup my-fleet my-fleet-monday.sqlite")
-@click.argument("folder", metavar="DIR", type=_FILE)
-@click.argument("file", metavar="FILE", type=_FILE)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(folder: Path, file: Path, as_json: bool) -> None:
+@declare("backup", epilog="Example: edgewright fleet backup my-fleet my-fleet-monday.sqlite")
+def command(
+    folder: Path = argument(metavar="DIR"),
+    file: Path = argument(metavar="FILE"),
+    as_json: bool = option("--json", help="Print JSON."),
+) -> None:
     """Copy the database of the fleet in DIR to FILE, as a consistent snapshot without keys or signed files.
 
     The copy is a SQLite file, whichever database the fleet uses.

@@ -94,13 +94,7 @@ def command(
 
 
 def print_device(name: str, as_json: bool, api: ApiOptions) -> None:
-    """Print one device.
-
-    Args:
-        name: its id, or its name where no other device has it.
-        as_json: as JSON.
-        api: the control plane.
-    """
+    """Print one device."""
     with api.connect() as client:
         found = details(client, name)
     if as_json:
@@ -110,13 +104,7 @@ def print_device(name: str, as_json: bool, api: ApiOptions) -> None:
 
 
 def print_list(query: DeviceQuery, as_json: bool, api: ApiOptions) -> None:
-    """Print the devices that match.
-
-    Args:
-        query: which ones, and in which order.
-        as_json: as JSON.
-        api: the control plane.
-    """
+    """Print the devices that match."""
     page = api.ask(DevicePage, "GET", query.address())
     if as_json:
         print_json(page)
@@ -178,10 +166,6 @@ class DeviceDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 def details(api: ApiClient, name: str) -> DeviceDetails:
     """Ask about a device.
-
-    Args:
-        api: of the control plane.
-        name: its id, or its name where no other device has it.
 
     Raises:
         InputError: no such device, or several.

@@ -7,34 +7,27 @@ from pathlib import Path
 import click
 
 from edgewright.cli.fleet._api_options import print_json
+from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import InputError, OutputError
 
-_FILE = click.Path(path_type=Path)
 
-
-@click.command(
+@declare(
     "enroll",
     epilog="Example: edgewright fleet enroll https://fleet.example --token-file token.txt --store /var/lib/edgewright",
 )
-@click.argument("url", metavar="URL")
-@click.option(
-    "--token",
-    default="",
-    envvar="EDGEWRIGHT_TOKEN",
-    metavar="T",
-    help="The enrolment token; other users of this machine see it in ps.",
-)
-@click.option("--token-file", default="", metavar="FILE", help="File with the enrolment token; - for standard input.")
-@click.option(
-    "--store", type=_FILE, metavar="DIR", help="Folder of the device's store; the one of device run by default."
-)
-@click.option("--name", default="", metavar="NAME", help="Name of the device; the machine's name by default.")
-@click.option("--profile", default="", metavar="NAME", help="Hardware profile.")
-@click.option("--ca", default="", metavar="FILE", help="CA certificates to trust, in PEM.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    url: str, token: str, token_file: str, store: Path | None, name: str, profile: str, ca: str, as_json: bool
-) -> None:  # fmt: skip
+    *,
+    url: str = argument(metavar="URL"),
+    token: str = option(
+        envvar="EDGEWRIGHT_TOKEN", metavar="T", help="The enrolment token; other users of this machine see it in ps."
+    ),
+    token_file: str = option(metavar="FILE", help="File with the enrolment token; - for standard input."),
+    store: Path | None = option(metavar="DIR", help="Folder of the device's store; the one of device run by default."),
+    name: str = option(metavar="NAME", help="Name of the device; the machine's name by default."),
+    profile: str = option(metavar="NAME", help="Hardware profile."),
+    ca: str = option(metavar="FILE", help="CA certificates to trust, in PEM."),
+    as_json: bool = option("--json", help="Print JSON."),
+) -> None:
     """Join the fleet at URL: create this device's key, pin the root that the token names, and get an id.
 
     After that, `edgewright device run --fleet URL` follows the fleet without a token.

@@ -14,8 +14,6 @@ from edgewright.cli.fleet._folder import FLEET
 from edgewright.cli.options import declare, option
 from edgewright.schema.errors import InputError
 
-_FILE = click.Path(path_type=Path)
-
 
 @declare("restore", epilog="Example: edgewright fleet restore --fleet my-fleet --backup monday.sqlite")
 def command(

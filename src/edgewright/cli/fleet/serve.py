@@ -13,8 +13,6 @@ from edgewright.cli.interrupt import loading
 from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import INTERRUPTED
 
-_FILE = click.Path(path_type=Path)
-
 
 @declare("serve", epilog="Example: edgewright fleet serve my-fleet --port 8798")
 def command(
@@ -74,8 +72,7 @@ def command(
         click.echo(f"fleet of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
 
     with ExitStack() as stack:
-        days = keep * 86_400.0
-        limits = Limits(wait=report_every, keep=days, keep_items=days)
+        limits = Limits(wait=report_every, keep=keep * 86_400.0)
         more: dict[str, Any] = {"limits": limits, "behind_proxy": behind_proxy}
         if broker:
             from edgewright.fleet.server.mqtt.publisher import NewsPublisher

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import argument, declare, option
 from edgewright.cli.output import print_json
 from edgewright.cli.rollouts._plan_file import read_plan
 from edgewright.schema.errors import InputError, OutputError
@@ -23,40 +24,27 @@ _PARTS = 1000
 """Steps of the progress bar."""
 
 
-@click.command("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model --break lossy=0.1")
-@click.argument("number", metavar="[N]", type=int, default=100)
-@click.option("--days", type=float, metavar="D", help="Days to simulate; as many as the fault needs by default.")
-@click.option(
-    "--break",
-    "broken",
-    multiple=True,
-    default=("none",),
-    show_default="none",
-    metavar="FAULT[=RATE]",
-    help=(
-        "Fault and the share of devices it affects, such as lossy=0.1 or liars=40%; may be repeated; --faults lists "
-        "them."
-    ),
-)
-@click.option("--plan", "plan", type=click.Path(path_type=Path), metavar="FILE",
-              help="Plan file, as for 'fleet rollout start'; its default plan without one.")  # fmt: skip
-@click.option(
-    "--report-every",
-    "wait",
-    type=click.FloatRange(10.0, 86_400.0),
-    default=1800.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds between reports of a device to which nothing happens.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-              help="Folder for simulation.json and simulation.html with charts.")  # fmt: skip
-@click.option("--faults", "--list", "listed", is_flag=True, help="List the faults and exit.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@declare("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model --break lossy=0.1")
 def command(
-    number: int, days: float | None, broken: tuple[str, ...], plan: Path | None, wait: float, seed: int,
-    out: Path | None, listed: bool, as_json: bool,
+    *,
+    number: int = argument(metavar="[N]", type=int, default=100),
+    days: float | None = option(metavar="D", help="Days to simulate; as many as the fault needs by default."),
+    broken: tuple[str, ...] = option(
+        "--break", default=("none",), show_default="none", metavar="FAULT[=RATE]",
+        help="Fault and the share of devices it affects, such as lossy=0.1 or liars=40%; may be repeated; --faults "
+        "lists them.",
+    ),
+    plan: Path | None = option(
+        metavar="FILE", help="Plan file, as for 'fleet rollout start'; its default plan without one."
+    ),
+    wait: float = option(
+        "--report-every", type=click.FloatRange(10.0, 86_400.0), default=1800.0, metavar="S",
+        help="Seconds between reports of a device to which nothing happens.",
+    ),
+    seed: int = option(default=0, help="Random seed."),
+    out: Path | None = option(metavar="DIR", help="Folder for simulation.json and simulation.html with charts."),
+    listed: bool = option("--faults", "--list", help="List the faults and exit."),
+    as_json: bool = option("--json", help="Print the result as JSON."),
 ) -> int:  # fmt: skip
     """Simulate the rollout of a new release to N devices with injected faults, and report the outcome.
 
@@ -100,7 +88,6 @@ def command(
 
 
 def _list(known: dict[str, str], as_json: bool) -> None:
-
     if as_json:
         print_json(known)
         return

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.core.files import PRIVATE, private_folder, sync_folder, write_atomic
+from edgewright.core.files import PRIVATE, private_folder, sync, write_atomic
 from edgewright.core.package import Package, package_bytes, parse_package
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -78,7 +78,7 @@ def keep(package: Package, folder: Path) -> None:
             continue
         if not folder.is_dir():
             private_folder(folder)
-            sync_folder(folder.parent)
+            sync(folder.parent)
         write_atomic(path, data, PRIVATE)
         older = sorted(folder.glob(f"{weights.layout.hex()[:16]}-*{BACK}"))[:-_KEPT]
         for gone in older:

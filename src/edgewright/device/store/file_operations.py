@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 from pathlib import Path
+from typing import IO
 
-from edgewright.core.files import open_private
+from edgewright.core.files import open_private, private_folder, sync
+from edgewright.schema.errors import InputError, OutputError
 
 
 def rename(old: Path, new: Path) -> None:
@@ -30,11 +33,36 @@ def append(path: Path, data: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make names durable: those that came, went and changed."""
-    handle = os.open(folder, os.O_RDONLY)
+    sync(folder)
+
+
+def lock_folder(folder: Path, name: str, expected: str) -> IO[str]:
+    """Make a folder and take a lock file in it for this process, until the file is closed or the process ends.
+
+    Args:
+        folder: of a store.
+        name: of the lock file.
+        expected: in the error where another process has it.
+
+    Raises:
+        InputError: another process has it, or it is no folder.
+        OutputError: it cannot be written.
+    """
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        private_folder(folder)
+        handle = open_private(folder / name, "a")
+    except (FileExistsError, NotADirectoryError):
+        raise InputError("a folder for the store", "a file", str(folder)) from None
+    except OSError as error:
+        do = "Name another one with --store, or make room"
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(folder), do) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        do = "Stop the other `edgewright device run`, or name another folder"
+        raise InputError(expected, "one that is in use", str(folder), do) from None
+    return handle
 
 
 def largest_file() -> int | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 from pathlib import Path
 from typing import IO
 
-from edgewright.core.files import open_private, private_folder
 from edgewright.device.store import file_operations, recovery, stream_state, tables
 from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Connect, Database, trouble
@@ -25,27 +23,8 @@ LEAST = _LOG + _LEAST
 
 
 def lock(folder: Path) -> IO[str]:
-    """Make the folder and take it for this process, until the file is closed or the process ends.
-
-    Raises:
-        InputError: another process has it, or it is no folder.
-        OutputError: it cannot be written.
-    """
-    try:
-        private_folder(folder)
-        handle = open_private(folder / LOCK_FILE, "a")
-    except (FileExistsError, NotADirectoryError):
-        raise InputError("a folder for the store", "a file", str(folder)) from None
-    except OSError as error:
-        raise OutputError("a folder that can be written", error.strerror or str(error), str(folder),
-                          "Name another one with --store, or make room") from error  # fmt: skip
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        raise InputError("a store that no other process writes", "one that is in use", str(folder),
-                         "Stop the other `edgewright device run`, or name another folder") from None  # fmt: skip
-    return handle
+    """Make the folder and take it for this process, see `file_operations.lock_folder`."""
+    return file_operations.lock_folder(folder, LOCK_FILE, "a store that no other process writes")
 
 
 def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: Connect) -> tuple[Identity, Database]:

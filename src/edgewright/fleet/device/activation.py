@@ -15,24 +15,12 @@ from edgewright.schema.fleet_report import Intent
 
 
 class Activator:
-    """Requests permission and activates a release.
-
-    Args:
-        state, slots, control, clock, chance: ports; without `control` no release of a gated stage is activated.
-        guard: starts the active package.
-        config: intervals.
-    """
+    """Requests permission and activates a release."""
 
     def __init__(
-        self,
-        state: State,
-        slots: Slots,
-        control: Control | None,
-        clock: Clock,
-        chance: Chance,
-        guard: ModelSupervisor,
-        config: DeviceConfig,
-    ) -> None:
+        self, state: State, slots: Slots, control: Control | None, clock: Clock, chance: Chance,
+        guard: ModelSupervisor, config: DeviceConfig,
+    ) -> None:  # fmt: skip
         self._state, self._slots, self._control, self._clock, self._guard = state, slots, control, clock, guard
         self.pace = Pace(chance, config.poll, config.slowest)
         # A permission is not kept through a restart: it is valid for a time of the monotonic clock, which ends with the
@@ -112,16 +100,9 @@ class Activator:
         environment = held.environment_before if verdict.back else carried or held.environment
         self._leave, self._asked = ("", 0, 0.0), ("", 0)  # the next activation requests permission immediately
         self._state.change(
-            done,
-            active=held.other,
-            counter=release.counter,
-            plan=plan.id,
-            trial=trial,
-            floors=floors,
-            fetched=None,
-            environment=environment,
-            environment_before=held.environment,
-        )
+            done, active=held.other, counter=release.counter, plan=plan.id, trial=trial, floors=floors, fetched=None,
+            environment=environment, environment_before=held.environment,
+        )  # fmt: skip
         if verdict.back:
             self._slots.raise_floor(self._state.held.floor)
         self._guard.fresh()

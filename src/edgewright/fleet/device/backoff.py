@@ -13,9 +13,6 @@ class ClockJump:
 
     A device whose clock is far ahead refuses all news as expired and polls less and less often, down to once an hour;
     over TLS the same happens if the clock is behind. After the time service sets the clock, the device need not wait.
-
-    Args:
-        clock: the device's clock.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -85,14 +85,9 @@ def _all(board_round: BoardRound, tell: Tell, state: BoardState, why: str) -> No
 def _one(board_round: BoardRound, board: BoardAsk, package: Package, places: threading.Semaphore, tell: Tell) -> None:
     with places:
         looked = BoardCheck(
-            board.entry,
-            board_round.release,
-            package,
-            Path(board_round.ways),
-            confirm=board.confirm,
-            send=board.send,
+            board.entry, board_round.release, package, Path(board_round.ways), confirm=board.confirm, send=board.send,
             tell=tell,
-        )
+        )  # fmt: skip
         try:
             with open_link(board.entry.link) as port:
                 seen = look(BoardLine(port), looked)

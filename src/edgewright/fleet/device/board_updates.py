@@ -35,11 +35,10 @@ class BoardProcess:
 
     Args:
         wake: called from another thread when the process has reported something.
-        silent: seconds without output after which the process is killed.
     """
 
-    def __init__(self, wake: Callable[[], None], silent: float = _SILENT) -> None:
-        self._wake, self._silent = wake, silent
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
         self._said: queue.SimpleQueue[BoardSeen] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -77,7 +76,7 @@ class BoardProcess:
         if process is None:
             return self._why
         if self._thread is not None and self._thread.is_alive():
-            if time.monotonic() - self._heard > self._silent:
+            if time.monotonic() - self._heard > _SILENT:
                 process.kill()
             return None
         code = process.wait()

@@ -84,15 +84,7 @@ class Sender(Protocol):
 
 
 class Diagnoser:
-    """Answers requests.
-
-    Args:
-        state: of the agent.
-        store: folder of the store.
-        log: of the agent.
-        control: takes the answer.
-        clock: of the device.
-    """
+    """Answers requests."""
 
     def __init__(self, state: State, store: Path, log: LogBuffer, control: Sender, clock: Clock) -> None:
         self._state, self._store, self._log, self._control, self._clock = state, store, log, control, clock

@@ -1,4 +1,5 @@
 """Enrols a device: creates its key, pins the root that the token names, and receives an id."""
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -77,7 +78,6 @@ class EnrollmentPorts:
         return self._pace.due
 
     def refresh(self) -> Seen:
-        """Refresh the trust of the fleet."""
         return self._here().trust.refresh()
 
     def held(self) -> Seen:
@@ -87,23 +87,18 @@ class EnrollmentPorts:
         return self._joined.trust.held()
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """Fetch a plan of the fleet."""
         return self._here().trust.plan(name, sha256)
 
     def check(self, release: Release) -> None:
-        """Check a release against the metadata of the fleet."""
         self._here().trust.check(release)
 
     def path(self, release: Release) -> str:
-        """Return where the bytes of a release lie."""
         return self._here().trust.path(release)
 
     def intent(self, intent: Intent) -> Allowed:
-        """Request permission from the control plane."""
         return self._here().control.intent(intent)
 
     def report(self, report: Report) -> Acknowledged:
-        """Send a report to the control plane."""
         return self._here().control.report(report)
 
     def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:

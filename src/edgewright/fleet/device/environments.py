@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
-from edgewright.core.files import private_folder, write_atomic
+from edgewright.core.files import private_folder, sync, write_atomic
 from edgewright.device.store import file_operations
 from edgewright.fleet.protocol.wheel_set import digest, wheels_of
 from edgewright.schema.errors import InputError, OutputError
@@ -158,8 +158,4 @@ def _fingerprint(folder: Path) -> str:
 
 def _flush(folder: Path) -> None:
     for path in [*_files(folder), *(one for one in folder.rglob("*") if one.is_dir()), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync(path)

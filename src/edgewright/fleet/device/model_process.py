@@ -1,4 +1,5 @@
 """The model's process: `edgewright device run` with a slot's package, monitored over systemd's notify protocol."""
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ class ModelProcess:
         environment: additional environment variables.
         hear: receives the standard error output of the process.
         before_end: called before the process is asked to exit, and repeatedly until it has exited.
-        ready, sign: timeouts in seconds for the first notification, and between two.
+        sign: timeout in seconds between two notifications.
 
     Raises:
         OSError: the socket cannot be created.
@@ -57,11 +58,10 @@ class ModelProcess:
     def __init__(
         self, slots: FolderSlots, arguments: Sequence[str], folder: Path, *,
         environment: Mapping[str, str] | None = None, hear: Callable[[bytes], None] = lambda text: None,
-        before_end: Callable[[], None] = lambda: None,
-        ready: float = _READY, sign: float = _SIGN,
+        before_end: Callable[[], None] = lambda: None, sign: float = _SIGN,
     ) -> None:  # fmt: skip
         self._slots, self._arguments, self._hear, self._before_end = slots, tuple(arguments), hear, before_end
-        self._ready, self._sign = ready, sign
+        self._sign = sign
         address = folder / "notify"
         address.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
@@ -78,15 +78,9 @@ class ModelProcess:
         self._line: str | None = None
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        """Run a package's test vectors in a process with memory and time limits."""
         return run_vectors(self._slots.path(slot), limits)
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
-        """Stop the running process and start the package of a slot.
-
-        Raises:
-            OutputError: the process cannot be started.
-        """
         self.stop()
         self._vitals, self._line, self._said = Vitals(), None, b""
         self._is_ready, self._heard = False, time.monotonic()
@@ -124,7 +118,6 @@ class ModelProcess:
         self._process, self._line = None, None
 
     def running(self) -> bool:
-        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def ended(self) -> str | None:
@@ -135,7 +128,7 @@ class ModelProcess:
             return self._line
         code = process.poll()
         silent = time.monotonic() - self._heard
-        if code is None and silent > (self._sign if self._is_ready else self._ready):
+        if code is None and silent > (self._sign if self._is_ready else _READY):
             process.kill()
             process.wait()
             self._line = f"did not respond for {silent:.0f} s"
@@ -144,7 +137,6 @@ class ModelProcess:
         return self._line
 
     def vitals(self) -> Vitals:
-        """Return the counts since `start`."""
         self._drain()
         return self._vitals
 

@@ -103,10 +103,6 @@ _OUT_OF_MEMORY = "out of memory"
 class ModelSupervisor:
     """Supervises the process of the active slot.
 
-    Args:
-        state, slots, runner, clock, chance: ports.
-        config: intervals.
-
     Attributes:
         crashes: unexpected exits of the process since the agent started, and one more if that start followed a power
             loss, a restart by a watchdog or a kill: otherwise a release that hangs the device again and again would

@@ -1,18 +1,16 @@
 """Two package folders, `slots/a` and `slots/b`, each with a package, its label, and a copy of the floor."""
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgewright.core.files import PRIVATE, open_private, private_folder, write_atomic
+from edgewright.core.files import PRIVATE, open_private, os_errors, private_folder, sync, write_atomic
 from edgewright.device.store import file_operations
 from edgewright.fleet.device.ports import Slot
 from edgewright.schema.errors import InputError, OutputError
@@ -46,9 +44,6 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 class FolderSlots:
     """The slots in a store's folder; every write except parts of downloads is durable when its function returns.
 
-    Args:
-        store: folder of the store; the slots are created in it.
-
     Raises:
         OutputError: the folders cannot be created.
     """
@@ -68,26 +63,16 @@ class FolderSlots:
         return self._folder / slot / PACKAGE
 
     def size(self, slot: Slot) -> int:
-        """Return the downloaded bytes in a slot; the download may be incomplete."""
         return file_operations.size(self._folder / slot / PART)
 
     def write(self, slot: Slot, offset: int, data: bytes) -> None:
-        """Append to a download at `offset`, which is `size`, or 0 to start over.
-
-        Raises:
-            OutputError: the disk is full or broken.
-        """
-        with _said(self._folder / slot / PART) as path, open_private(path, "ab" if offset else "wb") as file:
+        path = self._folder / slot / PART
+        with _said(path), open_private(path, "ab" if offset else "wb") as file:
             if offset and file.tell() != offset:
                 raise OutputError(f"a download of {offset:,} bytes", f"{file.tell():,}", str(path))
             file.write(data)
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
-        """Check length and hash and make the slot durable; if they differ, empty the slot and return False.
-
-        Raises:
-            OutputError: the disk is full or broken.
-        """
         folder = self._folder / slot
         with _said(folder):
             part = folder / PART
@@ -95,7 +80,7 @@ class FolderSlots:
                 if not _is(part, release.length, release.sha256):
                     self._empty(slot, floor)
                     return False
-                _sync(part)
+                sync(part)
                 file_operations.rename(part, folder / PACKAGE)
                 file_operations.sync_folder(folder)
             elif not _is(folder / PACKAGE, release.length, release.sha256):
@@ -111,22 +96,15 @@ class FolderSlots:
         return self.finish(slot, release, floor)
 
     def holds(self, slot: Slot) -> Release | None:
-        """Return the release in a finished slot with correct bytes; None for any other slot."""
         label = self._read(slot)
         if not label.sha256 or not _is(self._folder / slot / PACKAGE, label.length, label.sha256):
             return None
         return Release(**_named(label))
 
     def floor(self, slot: Slot) -> int:
-        """Return the floor stored in a slot; 0 if there is none."""
         return self._read(slot).floor
 
     def raise_floor(self, floor: int) -> None:
-        """Store a floor in both slots durably.
-
-        Raises:
-            OutputError: the disk is full or broken.
-        """
         for slot in NAMES:
             label = self._read(slot)
             if label.floor < floor:
@@ -174,21 +152,6 @@ def _is(path: Path, length: int, sha256: str) -> bool:
     return False
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[Path]:
+def _said(path: Path) -> AbstractContextManager[None]:
     """Turn an OSError into an OutputError."""
-    try:
-        yield path
-    except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        raise OutputError(
-            "room for a package" if full else "a disk that can be written", error.strerror or str(error), str(path)
-        ) from error
+    return os_errors(OutputError, "room for a package on a disk that can be written", path)

@@ -103,14 +103,7 @@ def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
     Raises:
         OutputError: the process cannot be started; the result of the package is unknown.
     """
-    command = [
-        sys.executable,
-        "-m",
-        __name__,
-        str(path.absolute()),
-        str(written(limits.memory)),
-        str(_SECONDS),
-    ]
+    command = [sys.executable, "-m", __name__, str(path.absolute()), str(written(limits.memory)), str(_SECONDS)]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | threads
     with os_errors(OutputError, "to run a package's test vectors", path):
@@ -135,11 +128,7 @@ def _meaning(code: int, text: str) -> Tested:
     last = text.splitlines()[-1][:400] if text else ""
     if code == OK:
         return Tested(ok=True)
-    known: dict[int, Because] = {
-        WRONG: "vectors",
-        DAMAGED: "damaged",
-        MEMORY: "memory",
-    }
+    known: dict[int, Because] = {WRONG: "vectors", DAMAGED: "damaged", MEMORY: "memory"}
     if code in known and "MemoryError" not in last:
         return Tested(ok=False, because=known[code], detail=last)
     how = f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -33,12 +33,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanSelector:
-    """Selects a plan from the standings.
-
-    Args:
-        state, trust, clock: ports.
-        config: settings of the device.
-    """
+    """Selects a plan from the standings."""
 
     def __init__(self, state: State, trust: Trust, clock: Clock, config: DeviceConfig) -> None:
         self._state, self._trust, self._clock, self._config = state, trust, clock, config

@@ -83,6 +83,9 @@ class Slots(Protocol):
 
         Without a download, a package in the slot with the same length and hash is accepted: the same bytes under a
         new counter need no download.
+
+        Raises:
+            OutputError: the disk is full or broken.
         """
 
     def holds(self, slot: Slot) -> Release | None:
@@ -92,7 +95,11 @@ class Slots(Protocol):
         """Return the floor stored in a slot; 0 if there is none."""
 
     def raise_floor(self, floor: int) -> None:
-        """Store a floor in both slots durably."""
+        """Store a floor in both slots durably.
+
+        Raises:
+            OutputError: the disk is full or broken.
+        """
 
 
 class Runner(Protocol):
@@ -102,7 +109,11 @@ class Runner(Protocol):
         """Run the package's test vectors in a process with memory and time limits."""
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
-        """Stop the running process and start the package of a slot, with limits during a trial."""
+        """Stop the running process and start the package of a slot, with limits during a trial.
+
+        Raises:
+            OutputError: the process cannot be started.
+        """
 
     def stop(self) -> None:
         """Stop the process normally."""

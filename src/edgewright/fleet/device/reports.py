@@ -117,19 +117,18 @@ class ReportSender:
         control: the control plane.
         clock, chance: ports of the device.
         outbox: waiting items of the store.
-        tags: tags from the device's own configuration, in addition to those of its enrolment.
         every: seconds between two reports.
         diagnose: answers what an operator asks for, with the facts of the report before.
     """
 
     def __init__(
         self, state: State, control: Control, clock: Clock, chance: Chance, *, outbox: Outbox | None = None,
-        tags: Sequence[str] = (), every: float = REPORT_EVERY,
+        every: float = REPORT_EVERY,
         diagnose: Callable[[DiagnosisRequest, Report], None] = lambda request, facts: None,
     ) -> None:  # fmt: skip
         self._state, self._control, self._clock = state, control, clock
         self._outbox = outbox or Outbox()
-        self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
+        self._pace = Pace(chance, every, _SLOWEST, _SOON)
         self._diagnose = diagnose
         self._pending: Report | None = None
         self._owed = False
@@ -193,5 +192,5 @@ class ReportSender:
         items = self._sieve.choose(self._outbox.offered())
         return msgspec.structs.replace(
             facts, nonce=self._state.link.nonce, sequence=self._state.next_sequence(), clock=self._clock.wall(),
-            outcomes=self._state.outcomes[:_OUTCOMES], items=items, why=facts.why[:500], tags=self._tags,
+            outcomes=self._state.outcomes[:_OUTCOMES], items=items, why=facts.why[:500],
         )  # fmt: skip

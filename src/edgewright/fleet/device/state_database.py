@@ -42,9 +42,6 @@ _PUT = "INSERT OR REPLACE INTO kept(key, value) VALUES (?, ?)"
 class State:
     """The open state database.
 
-    Args:
-        database: the database from `open_guarded`.
-
     Attributes:
         held: state of the device.
         link: enrolment and connection to the control plane.
@@ -115,17 +112,8 @@ class State:
 
     def enrol(self, answer: Enrolled) -> None:
         """Store the id of the device."""
-        self._relink(
-            msgspec.structs.replace(
-                self.link,
-                device=answer.device,
-                tags=answer.tags,
-                changes=(),
-                batch=answer.batch,
-                at=answer.at,
-                nonce=answer.nonce,
-            )
-        )
+        own = {name: getattr(answer, name) for name in ("device", "tags", "batch", "at", "nonce")}
+        self._relink(msgspec.structs.replace(self.link, changes=(), **own))
 
     def date_tags(self, now: float) -> None:
         """Store the time of new tags durably.

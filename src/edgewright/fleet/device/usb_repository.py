@@ -71,10 +71,6 @@ class CombinedRepository:
 
     While the network answers, only its rollouts apply. Otherwise the stick's rollouts apply together with the
     network's fresh ones, and the network's aborts apply permanently.
-
-    Args:
-        trust, packages: ports of the network.
-        port: mount point of sticks.
     """
 
     def __init__(self, trust: Trust, packages: Packages, port: StickMount) -> None:

@@ -9,12 +9,12 @@ from typing import IO
 _STEP = 0.01
 
 
-def lock_within(handle: IO[str], seconds: float) -> bool:
+def lock_within(handle: IO[str], seconds: float, how: int = fcntl.LOCK_EX) -> bool:
     """Lock an open file and return whether that succeeded within the timeout; closing the file releases the lock."""
     until = time.monotonic() + seconds
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > until:
                 return False

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 from securesystemslib.signer import Signer
 
-from edgewright.core.files import sync_folder
+from edgewright.core.files import sync
 from edgewright.fleet.protocol.keys.files import Ring
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, STICK_TIMESTAMP, TIMESTAMP
 from edgewright.fleet.repository import changes, metadata, offline
@@ -52,7 +52,7 @@ def waiting(fleet: Fleet) -> list[Waiting]:
 def taken(found: Waiting) -> None:
     """Delete the file of a change after its content is durable elsewhere."""
     found.path.unlink(missing_ok=True)
-    sync_folder(found.path.parent)
+    sync(found.path.parent)
 
 
 def withdraw(fleet: Fleet, number: int) -> list[Waiting]:

@@ -20,12 +20,7 @@ _SHORT = 16
 
 
 def describe(before: Mapping[str, bytes], change: Change) -> list[str]:
-    """Return lines that describe what a change adds to and removes from each role.
-
-    Args:
-        before: metadata that the change is based on.
-        change: the change.
-    """
+    """Return lines that describe what a change adds to and removes from each role."""
     lines = [change.about]
     for role, data in sorted(role_files(change).items()):
         new = metadata.read(data, role).signed
@@ -93,12 +88,7 @@ def role_files(change: Change) -> dict[str, bytes]:
 
 
 def results(held: Mapping[str, bytes], change: Change) -> dict[str, list[VerificationResult]]:
-    """Return for each role who has signed and who may; a new root is checked against the old root and itself.
-
-    Args:
-        held: published metadata by role.
-        change: the change.
-    """
+    """Return for each role who has signed and who may; a new root is checked against the old root and itself."""
     files = role_files(change)
     after = {**held, **files}
     found: dict[str, list[VerificationResult]] = {}
@@ -118,13 +108,7 @@ def results(held: Mapping[str, bytes], change: Change) -> dict[str, list[Verific
 
 
 def sign(held: Mapping[str, bytes], asked: Change, ring: Ring) -> Change:
-    """Sign a change with every available key that may sign it.
-
-    Args:
-        held: published metadata by role.
-        asked: the change; it keeps its signatures.
-        ring: the available keys.
-    """
+    """Sign a change with every available key that may sign it."""
     files = role_files(asked)
     for role, found in results(held, asked).items():
         parsed = metadata.read(files[role], role)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from securesystemslib.signer import Key, Signer
 
-from edgewright.core.files import private_folder, sync_folder
+from edgewright.core.files import private_folder, sync
 from edgewright.fleet.protocol.keys.files import PRIVATE, make_key
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, RELEASES, ROOT, STICK_TIMESTAMP, TARGETS
 from edgewright.fleet.repository import metadata, offline
@@ -67,7 +67,7 @@ def create_fleet(
         made = _fill(fleet, quorums, passphrase, now)
         # A rename can replace an empty folder and fails for anything else.
         temporary.rename(folder)
-        sync_folder(folder.absolute().parent)
+        sync(folder.absolute().parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         got = error.strerror or str(error)

@@ -25,10 +25,6 @@ _WAIT = 30.0
 class Fleet:
     """The folder of a fleet, as `fleet init` creates it.
 
-    Args:
-        folder: path of the folder.
-        settings: settings from `fleet.toml`.
-
     Attributes:
         metadata: signed files that web servers serve under `/metadata`.
         targets: packages, plans and standings, served under `/targets`.

@@ -74,10 +74,6 @@ def rotate(
 def role_with(held: Mapping[str, bytes], key: str) -> str:
     """Return the role of a key.
 
-    Args:
-        held: metadata by role.
-        key: id or id prefix of the key.
-
     Raises:
         InputError: the prefix matches no role or several roles.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import MetaFile
 
-from edgewright.core.files import os_errors, sync_folder, write_atomic
+from edgewright.core.files import os_errors, sync, write_atomic
 from edgewright.fleet.protocol.layout import INDEX, ROOT, SNAPSHOT, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
@@ -125,7 +125,7 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
         new = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
         for one in reversed(new):
-            sync_folder(one.parent)
+            sync(one.parent)
 
 
 def _named(fleet: Fleet, role: str, meta: MetaFile) -> bytes:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from edgewright.core.package import Package, package_bytes, read_package
+from edgewright.core.package import package_bytes, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.fleet.protocol.layout import RELEASES, package_target, plan_target
 from edgewright.fleet.protocol.wheel_set import FOLDER, checked
@@ -53,7 +54,14 @@ def publish_plan(
     return data
 
 
-def check_package(path: Path) -> tuple[Package, bytes]:
+class Contents(NamedTuple):
+    """A package that was checked."""
+
+    name: str
+    data: bytes
+
+
+def check_package(path: Path) -> Contents:
     """Read a package and run the test vectors of every form with the engine of this machine.
 
     Raises:
@@ -66,7 +74,7 @@ def check_package(path: Path) -> tuple[Package, bytes]:
         raise InputError("a file that does not change", "one that changed while it was read", str(path))
     for form in package.manifest.forms:
         Predictor(package, form=form, rows=1)
-    return package, data
+    return Contents(f"{package.manifest.name} {package.sha256[:16]}", data)
 
 
 def with_wheels(path: Path, folder: Path, into: Path) -> Path:
@@ -92,14 +100,14 @@ def with_wheels(path: Path, folder: Path, into: Path) -> Path:
 
 
 def prepare_release(
-    fleet: Fleet, path: Path, now: float, *, product: str, counter: int | None = None, profiles: tuple[str, ...] = (),
-    least: str = "", notes: str = "", back: int | None = None,
+    fleet: Fleet, package: Path | Contents, now: float, *, product: str, counter: int | None = None,
+    profiles: tuple[str, ...] = (), least: str = "", notes: str = "", back: int | None = None,
 ) -> tuple[Change, tuple[Published, ...]]:  # fmt: skip
     """Create an unsigned change that publishes a package; the package is written to the targets.
 
     Args:
         fleet: locked by the caller.
-        path: of the package.
+        package: its file, or what is in it after `check_package`.
         now: seconds since 1970.
         product: product of the release.
         counter: counter of the release; None for the next one.
@@ -118,21 +126,21 @@ def prepare_release(
         CheckFailedError: the test vectors give different answers.
         OutputError: a file cannot be written.
     """
-    package, data = check_package(path)
-    held = read_held(fleet)
+    name, data = check_package(package) if isinstance(package, Path) else package
+    held, sha256 = read_held(fleet), metadata.sha256(data)
     before = [p for p in releases.listed(held) if p.release.product == product]
     normal = [p for p in before if not p.revert]
     highest = before[-1].release.counter if before else 0
     aborted = _aborted(fleet, held)
     newest_release = normal[-1].release if normal else None
-    if newest_release and newest_release.sha256 == package.sha256 and (product, newest_release.counter) not in aborted:
+    if newest_release and newest_release.sha256 == sha256 and (product, newest_release.counter) not in aborted:
         newest = f"release {newest_release.counter} of {product}"
-        raise InputError("a new package", f"the bytes of {newest}", str(path), "It is already published")
+        raise InputError("a new package", f"the bytes of {newest}", name, "It is already published")
     counter = highest + 1 if counter is None else counter
     if counter <= highest:
         raise InputError(f"a counter above {highest}", str(counter), f"product {product}", "Leave --counter out")
-    name, target = f"{package.manifest.name} {package.sha256[:16]}", package_target(product, counter)
-    fields = {"product": product, "counter": counter, "sha256": package.sha256, "length": len(data), "package": name}
+    target = package_target(product, counter)
+    fields = {"product": product, "counter": counter, "sha256": sha256, "length": len(data), "package": name}
     try:  # the same validation as on a device
         release = msgspec.convert({**fields, "target": target, "profiles": profiles, "least": least}, type=Release)
     except msgspec.ValidationError as error:

@@ -47,9 +47,6 @@ def plan_file(plan: Plan, data: bytes) -> TargetFile:
 def listed(held: Mapping[str, bytes]) -> list[Published]:
     """Return all signed releases, sorted by product and counter.
 
-    Args:
-        held: metadata by role, including hash bins.
-
     Raises:
         InputError: this version cannot read a target.
     """

@@ -11,13 +11,13 @@ import os
 import resource
 import socket
 import struct
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
 from edgewright.fleet.server import log
+from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.monitoring.counters import Counters
 
 MOST = 20_000
@@ -144,32 +144,19 @@ def watch(port: int, most: int, counted: Counters, *, shared: bool) -> Callable[
         counted: metrics that tell open and closed connections.
         shared: as of `too_many`.
     """
-    ended, others = threading.Event(), len(_open_files())
+    others = len(_open_files())
     counted.capacity.set(most)
     counted.connections = lambda: max(0, len(_open_files()) - others)
 
-    def look() -> None:
-        pause = _EVERY
-        while not ended.wait(pause):
-            pause = _EVERY
-            try:
-                if len(_open_files()) < PRESSURE * most:
-                    continue
-                began = os.times().elapsed
-                closed = cut(port, most, shared=shared)
-                pause = max(_EVERY, _SHARE * (os.times().elapsed - began)) if not closed else _EVERY
-                counted.closed.inc(closed)
-                if closed:
-                    log.line("warning", "connections.closed", count=closed, most=most)
-            except Exception as error:  # noqa: BLE001 - a failing check must not stop the server
-                log.broken(error, "connections")
-                return
+    def look() -> float:
+        if len(_open_files()) < PRESSURE * most:
+            return _EVERY
+        began = os.times().elapsed
+        closed = cut(port, most, shared=shared)
+        counted.closed.inc(closed)
+        if closed:
+            log.line("warning", "connections.closed", count=closed, most=most)
+            return _EVERY
+        return max(_EVERY, _SHARE * (os.times().elapsed - began))
 
-    thread = threading.Thread(target=look, name="connections", daemon=True)
-    thread.start()
-
-    def end() -> None:
-        ended.set()
-        thread.join(5.0)
-
-    return end
+    return repeat("connections", _EVERY, look)

@@ -26,8 +26,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         report: largest body of a report, in bytes.
         asked: largest body of other requests, in bytes.
         seconds: timeout for a body to arrive.
-        keep: retention of reports, in seconds.
-        keep_items: retention of outbox items, in seconds.
+        keep: retention of reports and of outbox items, in seconds.
         wait: seconds until a device's next report.
         apart: seconds between two parts of a backlog without overload.
         crowd, crowd_bytes: largest number of concurrent device requests, and the total size of their bodies. This many
@@ -41,7 +40,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     asked: int = 64 << 10
     seconds: float = 10.0
     keep: float = 30 * 86_400.0
-    keep_items: float = 30 * 86_400.0
     wait: float = 60.0
     apart: float = 0.5
     crowd: int = 256

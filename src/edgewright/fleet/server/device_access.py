@@ -25,12 +25,7 @@ def quarantine(connection: sa.Connection, device: str, reason: str, now: float) 
 
 
 def shut_out(status: str, reason: str) -> RefusedError:
-    """Return the error for a device in quarantine.
-
-    Args:
-        status: status of the device: active (quarantined by the control plane), blocked or retired.
-        reason: reason for people.
-    """
+    """Return the error for a device in quarantine."""
     if status == RETIRED:
         return retired(reason)
     if status == BLOCKED:
@@ -42,6 +37,31 @@ def shut_out(status: str, reason: str) -> RefusedError:
     )  # fmt: skip
 
 
+def enrolled(connection: sa.Connection, device: str, query: sa.Select[Any] | None = None) -> Any:  # noqa: ANN401 - a row
+    """Return the row of a device, locked until the transaction ends, or what a query over devices finds of it.
+
+    Raises:
+        RefusedError: 404 for an unknown device.
+    """
+    rows = sa.select(devices).with_for_update() if query is None else query
+    row = connection.execute(rows.where(devices.c.id == device)).one_or_none()
+    if row is None:
+        raise RefusedError(404, "an enrolled device", "another id", device)
+    return row
+
+
+def not_retired(connection: sa.Connection, device: str) -> Any:  # noqa: ANN401 - a row
+    """Return the locked row of a device that is not retired.
+
+    Raises:
+        RefusedError: 404 for an unknown device, 409 for a retired one.
+    """
+    row = enrolled(connection, device)
+    if row.status == RETIRED:
+        raise RefusedError(409, "a device that is not retired", "one that is", device)
+    return row
+
+
 def check_active(connection: sa.Connection, device: str) -> None:
     """Refuse a device that is in quarantine, blocked or retired, in the transaction that would hear it.
 
@@ -49,11 +69,7 @@ def check_active(connection: sa.Connection, device: str) -> None:
         RefusedError: it is, or is not enrolled.
     """
     c = devices.c
-    row = connection.execute(
-        sa.select(c.quarantined, c.status, c.quarantine_reason).where(c.id == device)
-    ).one_or_none()
-    if row is None:
-        raise RefusedError(404, "an enrolled device", "another id", device)
+    row = enrolled(connection, device, sa.select(c.quarantined, c.status, c.quarantine_reason))
     if row.quarantined:
         raise shut_out(row.status, row.quarantine_reason)
 
@@ -72,7 +88,7 @@ def lift(connection: sa.Connection, device: str) -> None:
     Raises:
         RefusedError: 404 for an unknown device, 409 if it is not in quarantine, or is blocked or retired.
     """
-    row = _row(connection, device)
+    row = enrolled(connection, device)
     if row.status != ACTIVE:
         do = "edgewright fleet device unblock" if row.status == BLOCKED else ""
         raise RefusedError(409, "a device in quarantine", f"one that is {row.status}", device, do)
@@ -88,7 +104,7 @@ def block(connection: sa.Connection, device: str, reason: str, now: float) -> No
         RefusedError: 404 for an unknown device, 409 if it is blocked, retired or in quarantine: unblocking would end
             the quarantine, which only an administrator may do.
     """
-    row = _row(connection, device)
+    row = enrolled(connection, device)
     if row.quarantined:
         got = f"one that is {row.status}" if row.status != ACTIVE else "one in quarantine, which is shut out already"
         raise RefusedError(409, "an active device", got, device)
@@ -102,7 +118,7 @@ def unblock(connection: sa.Connection, device: str) -> None:
     Raises:
         RefusedError: 404 for an unknown device, 409 if it is not blocked.
     """
-    row = _row(connection, device)
+    row = enrolled(connection, device)
     if row.status != BLOCKED:
         got = f"one that is {row.status}"
         do = "Enrol the device again with a new key" if row.status == RETIRED else ""
@@ -116,9 +132,7 @@ def retire(connection: sa.Connection, device: str, reason: str, now: float) -> A
     Raises:
         RefusedError: 404 for an unknown device, 409 if it is already retired.
     """
-    row = _row(connection, device)
-    if row.status == RETIRED:
-        raise RefusedError(409, "a device that is not retired", "one that is", device)
+    row = not_retired(connection, device)
     values = {"status": RETIRED, **_shut(reason, now)}
     connection.execute(sa.update(devices).where(devices.c.id == device).values(**values))
     return row
@@ -127,14 +141,6 @@ def retire(connection: sa.Connection, device: str, reason: str, now: float) -> A
 def forget_nonces(connection: sa.Connection) -> None:
     """Accept any nonce in the next report of each device, for a restore: the backup does not know the latest nonces."""
     connection.execute(sa.update(devices).values(**_RESET))
-
-
-def _row(connection: sa.Connection, device: str) -> Any:  # noqa: ANN401 - a row
-    query = sa.select(devices).where(devices.c.id == device)
-    row = connection.execute(query.with_for_update()).one_or_none()
-    if row is None:
-        raise RefusedError(404, "an enrolled device", "another id", device)
-    return row
 
 
 def _shut(reason: str, now: float) -> dict[str, Any]:

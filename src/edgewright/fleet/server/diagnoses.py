@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.tables import devices, diagnoses
+from edgewright.fleet.server.device_access import enrolled
 from edgewright.schema.fleet_diagnosis import Diagnosis, DiagnosisSeen
 from edgewright.schema.fleet_report import DiagnosisRequest
 
@@ -22,9 +22,7 @@ def ask(connection: sa.Connection, device: str, made: DiagnosisSeen) -> float | 
     Raises:
         RefusedError: no such device.
     """
-    row = connection.execute(sa.select(devices.c.last_report_at).where(devices.c.id == device)).one_or_none()
-    if row is None:
-        raise RefusedError(404, "an enrolled device", device, "the path")
+    last: float | None = enrolled(connection, device, sa.select(devices.c.last_report_at)).last_report_at
     of = diagnoses.c.device == device
     connection.execute(sa.delete(diagnoses).where(of, diagnoses.c.answered_at.is_(None)))
     old = sa.select(diagnoses.c.id).where(of).order_by(diagnoses.c.at.desc()).offset(KEPT - 1)
@@ -32,7 +30,6 @@ def ask(connection: sa.Connection, device: str, made: DiagnosisSeen) -> float | 
     connection.execute(sa.delete(diagnoses).where(diagnoses.c.id.in_(found)))
     values = {"id": made.id, "device": device, "at": made.at, "by": made.by, "lines": made.lines}
     connection.execute(sa.insert(diagnoses).values(values))
-    last: float | None = row.last_report_at
     return last
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import signal
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from edgewright.core.server_port import answers, free_port
 from edgewright.fleet.server import connection_limits, log, retention
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.control_plane import Plane
@@ -64,8 +64,7 @@ class Listening:
                 "TLS, for an address that other machines reach", f"--host {self.host} without it", "",
                 "Set --tls-cert and --tls-key, or --behind-proxy if a proxy in front handles TLS",
             )  # fmt: skip
-        port = _free(self.host, self.port)
-        return Listening(self.host, port, self.certificate, self.key, self.behind_proxy)
+        return replace(self, port=free_port(self.host, self.port))
 
     @property
     def address(self) -> str:
@@ -79,21 +78,6 @@ def _local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _free(host: str, port: int) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((host, port))
-            tried.listen(1)
-        except OSError as error:
-            got = f"{port}, which another program uses" if error.errno == errno.EADDRINUSE else str(error.strerror)
-            raise InputError(
-                "an address and a free port", got, f"{host}:{port}", "Name another with --port, or --port 0 for any"
-            ) from None
-        return int(tried.getsockname()[1])
 
 
 def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
@@ -145,7 +129,8 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
     unwatch = connection_limits.watch(where.port, most, plane.counted, shared=where.behind_proxy)
     serving = asyncio.create_task(server.serve())
     try:
-        await _answers(where, serving)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - compared, not bound
+        await answers(host, where.port, serving, where.address, "Check the certificate")
         log.line("info", "serving", address=where.address)
         ready(where.address)
         await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -159,21 +144,6 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
     return ended.result() if ended.done() else 0
 
 
-async def _answers(where: Listening, serving: asyncio.Task[None]) -> None:
-    """Wait until the server accepts connections; InputError if it could not start."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - compared, not bound
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(host, where.port)
-        except OSError:
-            await asyncio.sleep(0.01)
-            continue
-        writer.close()
-        return
-    reason = serving.exception()
-    raise InputError("a server that starts", str(reason or "it exited"), where.address, "Check the certificate")
-
-
 Stop = Callable[[], None]
 PARTS: tuple[Callable[[Plane], Stop], ...] = (integrity_check.start, retention.start, worker.start)
 """Parts of a server in starting order; each returns a function that stops it."""
@@ -185,19 +155,15 @@ def start_parts(plane: Plane) -> Stop:
     Raises:
         EdgewrightError: a part could not start; the parts before it are stopped.
     """
-    stops: list[Stop] = []
-
-    def stop() -> None:
-        while stops:
-            try:
-                stops.pop()()
-            except Exception as error:  # noqa: BLE001 - stop the other parts too
-                log.broken(error, "stopping")
-
-    try:
+    with ExitStack() as parts:
         for part in PARTS:
-            stops.append(part(plane))  # noqa: PERF401 - the started parts must be known after a failure
-    except BaseException:
+            parts.callback(_ended, part(plane))
+        return parts.pop_all().close
+
+
+def _ended(stop: Stop) -> None:
+    """Stop a part; a failure is logged, since the other parts must stop too."""
+    try:
         stop()
-        raise
-    return stop
+    except Exception as error:  # noqa: BLE001 - as the docstring says
+        log.broken(error, "stopping")

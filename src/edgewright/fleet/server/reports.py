@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from edgewright.fleet.server import diagnoses
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import update_rows, write_rows
-from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals, written
+from edgewright.fleet.server.database.tables import COUNTS, Words, devices, items, outcomes, reports, vitals, written
 from edgewright.fleet.server.device_access import FORKED, quarantine, shut_out
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_report import Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
@@ -189,10 +189,8 @@ _CHANGED = (
 )  # fmt: skip
 _VALUES = itemgetter(*_CHANGED[1:])
 _WORDS = Words()
-_COUNTED = (
-    "seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "latency_p50", "latency_p99", "memory",
-    "drifting", "channels", "detail", "processor",
-)  # fmt: skip
+_COUNTED = (*COUNTS, "latency_p50", "latency_p99", "drifting", "detail")
+_COUNTS = attrgetter(*COUNTS)
 _VITALS = ("device", "at", "counter", *_COUNTED)
 _HISTORY = (
     "device", "at", "clock", "sequence", "digest", "counter", "floor", "phase", "plan", "stage", "model", *_COUNTED,
@@ -235,21 +233,8 @@ def _counted(vitals: Vitals | None) -> tuple[Any, ...]:
     """Return values in the order of `_COUNTED`."""
     vitals = vitals or Vitals()
     detail = msgspec.json.encode({"drifting": vitals.drifting, "classes": vitals.classes})
-    return (
-        vitals.seconds,
-        vitals.windows,
-        vitals.unsure,
-        vitals.alarms,
-        vitals.anomalies,
-        vitals.crashes,
-        vitals.latency[0],
-        vitals.latency[1],
-        vitals.memory,
-        len(vitals.drifting),
-        vitals.channels,
-        detail.decode() if len(detail) <= _DETAIL else "{}",
-        vitals.processor,
-    )
+    shown = detail.decode() if len(detail) <= _DETAIL else "{}"
+    return *_COUNTS(vitals), *vitals.latency, len(vitals.drifting), shown
 
 
 def _outcome(one: ReceivedReport, outcome: Outcome) -> tuple[Any, ...]:

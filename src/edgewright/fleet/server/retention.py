@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from edgewright.fleet.repository.acceptance import waiting
 from edgewright.fleet.repository.folder import Fleet, locked, open_fleet
 from edgewright.fleet.repository.superseded import KEPT, remove_superseded
 from edgewright.fleet.server import log
+from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
@@ -92,16 +92,12 @@ def forget(plane: Plane, now: float, stride: float = STRIDE) -> int:
         OutputError: the disk failed.
     """
     limits, gone = plane.limits, 0
-    for table, before in (
-        (reports, now - limits.keep),
-        (items, now - limits.keep_items),
-        (diagnoses, now - limits.keep),
-    ):
+    for table in (reports, items, diagnoses):
         with plane.database.reading() as connection:
             oldest = connection.execute(sa.select(sa.func.min(table.c.at))).scalar_one()
         if oldest is None:
             continue
-        before = min(before, oldest + stride)
+        before = min(now - limits.keep, oldest + stride)
         while True:
             count = plane.committer.submit(_of(table, before)).result()
             gone += count
@@ -130,27 +126,15 @@ def _of(table: sa.Table, before: float) -> Callable[[sa.Connection], int]:
 
 def start(plane: Plane) -> Callable[[], None]:
     """Delete old data every ten minutes in a separate thread; return a function that stops it."""
-    ended = threading.Event()
 
-    def run() -> None:
-        while not ended.wait(EVERY):
-            try:
-                now = plane.clock.wall()
-                gone = forget(plane, now) + prune(open_fleet(plane.folder), plane.database, plane.committer, now)
-            except EdgewrightError as error:
-                log.line("warning", "forgetting", why=str(error))
-                continue
-            except Exception as error:  # noqa: BLE001 - a database or disk error: log it and retry
-                log.broken(error, "forgetting")
-                continue
-            if gone:
-                log.line("info", "forgotten", rows=gone)
+    def work() -> None:
+        now = plane.clock.wall()
+        try:
+            gone = forget(plane, now) + prune(open_fleet(plane.folder), plane.database, plane.committer, now)
+        except EdgewrightError as error:
+            log.line("warning", "forgetting", why=str(error))
+            return
+        if gone:
+            log.line("info", "forgotten", rows=gone)
 
-    thread = threading.Thread(target=run, name="fleet-keeping", daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        ended.set()
-        thread.join(5.0)
-
-    return stop
+    return repeat("forgetting", EVERY, work)

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import fcntl
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from edgewright.core.files import open_private
+from edgewright.fleet.protocol.file_lock import lock_within
 from edgewright.fleet.server.database import postgres
 from edgewright.fleet.server.signer.socket import SOCKET, heard
 from edgewright.schema.errors import InputError
 
 SERVING = ".serving"
 """Lock file of the process that serves a folder; several servers share the lock."""
+_MOMENT_S = 0.2
+"""Seconds for which `_served` of another process may hold the lock."""
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[None]:
     """Prevent other processes from serving the folder in the meantime.
 
     Raises:
         InputError: another process serves it.
     """
-    with _held(folder, fcntl.LOCK_EX):
-        yield
+    return _held(folder, fcntl.LOCK_EX)
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[None]:
+def serving(folder: Path) -> AbstractContextManager[None]:
     """Register this process as a server of the folder, exclusively or shared, depending on the database.
 
     Servers of one folder share one signer: the first one starts it, and any remaining one restarts it.
@@ -37,25 +36,15 @@ def serving(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process has locked the folder.
     """
-    with _held(folder, fcntl.LOCK_SH if postgres.address(folder) else fcntl.LOCK_EX):
-        yield
+    return _held(folder, fcntl.LOCK_SH if postgres.address(folder) else fcntl.LOCK_EX)
 
 
 @contextmanager
 def _held(folder: Path, how: int) -> Iterator[None]:
     with open_private(folder / SERVING, "a") as handle:
-        for left in reversed(range(5)):  # `_served` of another process holds the lock for a moment
-            try:
-                fcntl.flock(handle, how | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if left:
-                    time.sleep(0.05)
-                    continue
-                raise InputError(
-                    "a fleet that no other process serves", "one that is being served", str(folder),
-                    "Stop that server first",
-                ) from None  # fmt: skip
+        if not lock_within(handle, _MOMENT_S, how):
+            do = "Stop that server first"
+            raise InputError("a fleet that no other process serves", "one that is being served", str(folder), do)
         yield
 
 

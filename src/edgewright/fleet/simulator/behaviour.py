@@ -1,4 +1,5 @@
 """Scripted behaviour of a model on a device: good, wrong, slow, memory-hungry, crashing, or hanging the device."""
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -125,7 +126,6 @@ class ScriptedRunner:
         return Tested(ok=True)
 
     def start(self, slot: str, limits: TrialLimits | None) -> None:
-        """Start the package of a slot."""
         self.stop()
         release = self._slots.holds(slot)
         assert release is not None  # noqa: S101 - the agent starts only verified packages
@@ -133,23 +133,19 @@ class ScriptedRunner:
         self._since, self._ended, self._said = self._clock.monotonic(), None, None
 
     def stop(self) -> None:
-        """Stop the package."""
         if self._since is not None:
             self._ran[self._sha256] = self._ran.get(self._sha256, 0.0) + self._seconds()
         self._since = self._said = None
 
     def running(self) -> bool:
-        """Return whether the process runs."""
         self._look()
         return self._since is not None
 
     def ended(self) -> str | None:
-        """Return how the process exited by itself; None if it did not."""
         self._look()
         return self._ended
 
     def vitals(self) -> Vitals:
-        """Return the counts since `start`."""
         seconds = self._seconds()
         if self._said is None or self._said[0] != seconds:  # one step calls this several times
             self._said = seconds, self._counted(seconds)

@@ -35,11 +35,7 @@ _LISTED: dict[sa.Table, set[tuple[str, ...]]] = {
 
 
 class _Open:
-    """Replaces an engine: provides a transaction that is committed on demand.
-
-    Args:
-        engine: engine for writing.
-    """
+    """Replaces an engine: provides a transaction that is committed on demand."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -89,8 +85,15 @@ class _Read(Database):
 
 
 def gathered(database: Database) -> tuple[Database, Committer]:
-    """Return the database and a committer whose operations are committed before the next read."""
-    unlisted(database.writing)
+    """Return the database and a committer whose operations are committed before the next read.
+
+    It drops the indexes that a simulation does not need.
+    """
+    with database.writing.begin() as connection:
+        for table, names in _LISTED.items():
+            for index in table.indexes:
+                if tuple(column.name for column in index.columns) in names:
+                    index.drop(connection)
     held = _Open(database.writing)
     return _Read(database.writing, database.readers, held.commit), Committer(cast("sa.Engine", held), thread=False)
 
@@ -100,15 +103,6 @@ def unflushed(database: Database) -> None:
     for engine in (database.writing, database.readers):
         sa.event.listen(engine, "connect", _unflushed)
         engine.dispose()
-
-
-def unlisted(engine: sa.Engine) -> None:
-    """Drop the indexes that a simulation does not need."""
-    with engine.begin() as connection:
-        for table, names in _LISTED.items():
-            for index in table.indexes:
-                if tuple(column.name for column in index.columns) in names:
-                    index.drop(connection)
 
 
 def _unflushed(connection: object, record: object) -> None:

@@ -1,4 +1,5 @@
 """A device's disk in memory: committed data survives a power cut, other data is lost."""
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -99,15 +100,12 @@ class DiskSlots:
         self._disk = disk
 
     def size(self, slot: str) -> int:
-        """Return the downloaded bytes."""
         return len(self._disk.parts.get(slot, b""))
 
     def write(self, slot: str, offset: int, data: bytes) -> None:
-        """Append to a download; not durable yet."""
         self._disk.parts[slot] = self._disk.parts.get(slot, b"")[:offset] + data
 
     def finish(self, slot: str, release: Release, floor: int) -> bool:
-        """Check length and hash and make the slot durable."""
         part, disk = self._disk.parts.get(slot, b""), self._disk
         there = disk.slots[slot]
         digest = hashlib.sha256(part).hexdigest() if part else disk.digests.get(slot, "")
@@ -125,15 +123,12 @@ class DiskSlots:
         disk.slots[slot], disk.digests[slot], disk.floors[slot] = release, release.sha256, floor
 
     def holds(self, slot: str) -> Release | None:
-        """Return the release of a finished slot."""
         return self._disk.slots[slot]
 
     def floor(self, slot: str) -> int:
-        """Return the floor stored in a slot."""
         return self._disk.floors[slot]
 
     def raise_floor(self, floor: int) -> None:
-        """Store a floor in both slots."""
         for slot in NAMES:
             if self._disk.floors[slot] < floor:
                 with self._disk.write():

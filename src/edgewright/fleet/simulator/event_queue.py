@@ -48,8 +48,8 @@ class Clock:
         skew: seconds by which its wall clock is wrong.
     """
 
-    def __init__(self, events: EventQueue, skew: float = 0.0) -> None:
-        self._events, self.skew = events, skew
+    def __init__(self, events: EventQueue) -> None:
+        self._events, self.skew = events, 0.0
 
     def wall(self) -> float:
         """Return seconds since 1970 by this clock."""
@@ -61,12 +61,7 @@ class Clock:
 
 
 class SeededRandom:
-    """Random numbers from a seed and a name: little memory per device, and independent streams.
-
-    Args:
-        seed: seed of the simulation.
-        name: name of the stream.
-    """
+    """Random numbers from a seed and a name: little memory per device, and independent streams."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._key = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()

@@ -77,7 +77,7 @@ def exposure(plan: PlanOptions, devices: int, fault: str, seed: int = 0, report_
     )  # fmt: skip
 
 
-def exposures(plan: PlanOptions, devices: int, seed: int = 0, report_s: float = _REPORT_S) -> Iterator[Exposure]:
+def exposures(plan: PlanOptions, devices: int) -> Iterator[Exposure]:
     """Yield what each standard fault does under a plan."""
     for fault in bad_releases():
-        yield exposure(plan, devices, fault, seed, report_s)
+        yield exposure(plan, devices, fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.server.rollouts.intents import UNTIL
@@ -62,16 +63,15 @@ def _dead(fleet: SimulatedFleet) -> tuple[bool, str]:
     return _some((device for device in dead if device.number not in within), f"{len(dead):,} of {len(within):,} are")
 
 
-@_rule("only signed releases", "no device activates bytes that the offline keys did not sign")
-def _signed(fleet: SimulatedFleet) -> tuple[bool, str]:
-    wrong = fleet.observer.wrong.get("signed", [])
+def _never(kind: str, fleet: SimulatedFleet) -> tuple[bool, str]:
+    wrong = fleet.observer.wrong.get(kind, [])
     return not wrong, "; ".join(wrong[:_FIRST]) or f"{fleet.observer.outcomes['activated']:,} activations"
 
 
-@_rule("never an older release", "no device activates a release older than the one it confirmed")
-def _older(fleet: SimulatedFleet) -> tuple[bool, str]:
-    wrong = fleet.observer.wrong.get("older", [])
-    return not wrong, "; ".join(wrong[:_FIRST]) or f"{fleet.observer.outcomes['activated']:,} activations"
+_rule("only signed releases", "no device activates bytes that the offline keys did not sign")(partial(_never, "signed"))
+_rule("never an older release", "no device activates a release older than the one it confirmed")(
+    partial(_never, "older")
+)
 
 
 @_rule("halted", "the rollout is halted by its gates")

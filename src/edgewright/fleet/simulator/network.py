@@ -15,10 +15,6 @@ _PIECE = 1024
 class Link:
     """The network connection of one device.
 
-    Args:
-        events: simulated time.
-        chance: random numbers for losses.
-
     Attributes:
         away: offline times as (start, end), seconds since 1970.
         loss: share of lost requests, and of lost answers.

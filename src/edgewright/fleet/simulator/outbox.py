@@ -23,10 +23,6 @@ Place = tuple[int, int]
 class SimulatedOutbox(Outbox):
     """A simulated outbox whose items are created by the passing of time.
 
-    Args:
-        device: device name in the items.
-        clock: clock of the device.
-
     Attributes:
         settled: (boot, sequence) of items that the control plane has acknowledged.
         dropped: number of dropped items.

@@ -31,11 +31,7 @@ class _Known(msgspec.Struct):
 
 
 class Hearing:
-    """Accepts reports.
-
-    Args:
-        plane: control plane with the database.
-    """
+    """Accepts reports."""
 
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
@@ -66,7 +62,6 @@ class Hearing:
             # If the report is refused, the device and its clones are in quarantine from now on.
             self._known.pop(device, None)
             answer = bytes(plane.committer.submit_to(reports.take, one).result())
-            self._known[device] = known
             acknowledged = msgspec.json.decode(answer, type=Acknowledged)
         else:
             highest = max([known.outcome, *(told.number for told in report.outcomes)])
@@ -74,12 +69,7 @@ class Hearing:
             acknowledged = Acknowledged(nonce=one.nonce, outcomes=highest, wait=one.wait, durable=durable)
             self._waiting.append((one, msgspec.json.encode(acknowledged)))
             self._speaking.add(device)
-        known.nonce, known.outcome, known.digest, known.said = (
-            acknowledged.nonce,
-            acknowledged.outcomes,
-            found.digest(),
-            acknowledged,
-        )
+        self._known[device] = _Known(acknowledged.nonce, acknowledged.outcomes, found.digest(), acknowledged)
         if len(self._waiting) >= GROUP:
             self.write()
         return acknowledged

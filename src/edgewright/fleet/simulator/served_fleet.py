@@ -11,16 +11,14 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import RELEASES, ROOT, TARGETS, package_target
+from edgewright.fleet.protocol.layout import RELEASES, ROOT, TARGETS
 from edgewright.fleet.protocol.ports import NotTaken, Unreachable
-from edgewright.fleet.repository import changes, releases
-from edgewright.fleet.repository.acceptance import online_signers, read_held, settle
+from edgewright.fleet.repository.acceptance import online_signers, settle
 from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.repository.public_files import read_published, write_targets
-from edgewright.fleet.repository.publication import publish_plan
+from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.publication import Contents, prepare_release, publish_plan
 from edgewright.fleet.server import enrollments
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.control_plane import Limits, Plane
@@ -35,7 +33,7 @@ from edgewright.fleet.simulator.database_writer import gathered, unflushed
 from edgewright.fleet.simulator.event_queue import Clock, EventQueue, SeededRandom
 from edgewright.fleet.simulator.report_batches import Hearing
 from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_folder import FleetSettings, Published
+from edgewright.schema.fleet_folder import FleetSettings
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
 
@@ -73,7 +71,7 @@ class Served:
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
         settings = FleetSettings(name="simulation", products=(PRODUCT,))
         self.fleet, _ = create_fleet(folder / "fleet", settings, quorums, None, events.now)
-        self.old, _ = self.release(1, None)
+        self.old, _ = self.release(1)
         clock = Clock(events)
         database = open_database(self.fleet.folder)
         unflushed(database)
@@ -112,28 +110,16 @@ class Served:
             self._timestamp = now
             self.published()
 
-    def release(self, counter: int, old: Release | None) -> tuple[Release, Release | None]:
-        """Sign a release with new bytes, and with `old` its rollback release; return both.
+    def release(self, counter: int) -> tuple[Release, Release | None]:
+        """Sign a release with new bytes, and its rollback release if there is an older one; return both.
 
         Test vectors are not run, since these packages contain only text.
         """
         data = f"package {counter} of the simulation. ".encode() * 64
-        contents = {package_target(PRODUCT, counter): data}
-        new = Release(
-            product=PRODUCT, counter=counter, target=package_target(PRODUCT, counter), length=len(data),
-            sha256=hashlib.sha256(data).hexdigest(), package=f"pump {counter}",
-        )  # fmt: skip
-        made, back = [Published(release=new, of=counter)], None
-        if old is not None:
-            back = msgspec.structs.replace(old, counter=counter + 1, target=package_target(PRODUCT, counter + 1))
-            made.append(Published(release=back, revert=True, of=old.counter))
-            contents[back.target] = f"package {old.counter} of the simulation. ".encode() * 64
-        files = [releases.package_file(one, contents[one.release.target]) for one in made]
-        now = self._events.now
-        roles = releases.with_targets(read_held(self.fleet), files, now)
-        asked = changes.change(f"release {counter}", roles, write_targets(self.fleet, contents))
-        settle(self.fleet, asked, self.fleet.ring(), now)
-        return new, back
+        package = Contents(f"{PRODUCT} {counter}", data)
+        change, made = prepare_release(self.fleet, package, self._events.now, product=PRODUCT)
+        settle(self.fleet, change, self.fleet.ring(), self._events.now)
+        return made[0].release, made[1].release if len(made) > 1 else None
 
     def start(self, plan: Plan) -> None:
         """Sign a plan with the offline keys and start its rollout."""

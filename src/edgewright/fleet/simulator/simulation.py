@@ -135,7 +135,7 @@ class Simulation:
 
     def _begin(self) -> None:
         fleet = self.fleet
-        fleet.new, fleet.back = fleet.served.release(2, fleet.served.old)
+        fleet.new, fleet.back = fleet.served.release(2)
         self._tick()
         salt = SeededRandom(fleet.settings.seed, "plan").bytes(32)
         fleet.plan = plan_for(fleet.settings.plan, fleet.new, fleet.back, fleet.events.now, salt)

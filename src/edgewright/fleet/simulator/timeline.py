@@ -18,10 +18,6 @@ class Timeline:
     A device's release and trial change only together with an outcome. So a point after a change updates only the
     changed devices, and a point at a regular time updates all devices.
 
-    Args:
-        fleet: the simulated fleet.
-        counts: returns the current count of each fault, by name.
-
     Attributes:
         points: points so far.
     """

@@ -4,6 +4,7 @@ A device's verification depends on the published state, its previous state and i
 correct clock verifies all published states in order. For clocks before the signature or after its expiry, separate
 clients verify from the pinned root. Repeating the same verification for every device would give no new information.
 """
+# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -161,14 +162,7 @@ class Verifier:
 
 
 class RememberedTrust:
-    """Implements `fleet.protocol.ports.Trust` for one device with the shared verification results.
-
-    Args:
-        verifier: verifier of the simulation.
-        link: link of the device.
-        clock: clock of the device.
-        disk: disk of the device; it stores the number of the verified state.
-    """
+    """Implements `fleet.protocol.ports.Trust` for one device with the shared verification results."""
 
     def __init__(self, verifier: Verifier, link: Link, clock: Clock, disk: Disk) -> None:
         self._verifier, self._link, self._clock, self._disk = verifier, link, clock, disk
@@ -179,7 +173,6 @@ class RememberedTrust:
         return self._disk.verified != self._verifier.newest
 
     def refresh(self) -> Seen:
-        """Download and verify news."""
         self._link.reach()
         if not self.behind:
             return self.held()
@@ -187,21 +180,17 @@ class RememberedTrust:
         return msgspec.structs.replace(self.held(), changed=True)
 
     def held(self) -> Seen:
-        """Return the held, verified state."""
         return self._verifier.held(self._disk.verified, self._clock.wall())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        """Return a plan and its bytes."""
         self._link.reach()
         return self._verifier.plan(name, sha256)
 
     def check(self, release: Release) -> None:
-        """Check that the signed metadata names this package."""
         self._link.reach()
         self._verifier.check(release)
 
     def path(self, release: Release) -> str:
-        """Return the path of a release's bytes below the address of the targets."""
         return self._verifier.path(release)
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from edgewright.core.files import sync_folder
+from edgewright.core.files import sync
 from edgewright.language.documents.passages import Block, cut
 from edgewright.nlp.documents.index_file import BLOCK, TABLES, Meta, packed, quantised
 from edgewright.nlp.documents.words import stems
@@ -66,7 +66,7 @@ def write_index(
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except (sqlite3.OperationalError, OSError) as error:
         if "no such" in str(error):
             got = f"SQLite {sqlite3.sqlite_version}: {error}"

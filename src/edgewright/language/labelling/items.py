@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from edgewright.core.files import sync_folder
+from edgewright.core.files import sync
 from edgewright.data.audited_labels import marked
 from edgewright.data.headers import read_utf8
 from edgewright.data.load import guess, load_data
@@ -64,7 +64,7 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> No
             start(project, {k: item.label for k, item in enumerate(read.items, 1) if item.label}, classes)
             project.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         temporary.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise OutputError("to write a label project", error.strerror or str(error), str(path)) from None
     finally:

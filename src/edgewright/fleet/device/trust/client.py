@@ -140,11 +140,7 @@ class Client:
         return self._checker
 
     def _verify(self, timestamp: bytes, etag: str) -> MetadataVerifier:
-        """Verify all metadata that a timestamp names, and store it if everything is valid.
-
-        Raises:
-            Unreachable, Refused, OutputError: see `fleet.protocol.ports.Trust.refresh`.
-        """
+        """Verify all metadata that a timestamp names, and store it if everything is valid."""
         ready = {_TIMESTAMP_PATH: timestamp}
         try:
             try:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 
-from edgewright.core.files import os_errors, sync_folder
+from edgewright.core.files import os_errors, sync
 from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 
@@ -272,7 +272,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         raise OutputError("to write a key", error.strerror or str(error), str(path), where) from None
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _name(temporary: Path, path: Path) -> None:

@@ -135,13 +135,11 @@ def _a_day(count: Callable[[Vitals], int]) -> Callable[[Vitals], float | None]:
 
 
 _FORMULAS: dict[str, Callable[[Vitals], float | None]] = {
-    "crashes": _a_day(lambda vitals: vitals.crashes),
     "alarms": _a_day(lambda vitals: vitals.alarms),
     "anomalies": _a_day(lambda vitals: vitals.anomalies),
     "latency": lambda vitals: vitals.latency[1] if vitals.windows else None,
     "memory": lambda vitals: float(vitals.memory) if vitals.memory else None,
     "unsure": lambda vitals: vitals.unsure / vitals.windows if vitals.windows else None,
-    "drift": lambda vitals: len(vitals.drifting) / vitals.channels if vitals.channels else None,
     "processor": lambda vitals: vitals.processor / vitals.seconds if vitals.processor and vitals.seconds else None,
 }
 

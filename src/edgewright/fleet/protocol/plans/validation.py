@@ -16,17 +16,13 @@ STEADY = (0.25, 0.75)
 """Range of quantiles that 20 % of devices with false reports cannot shift arbitrarily."""
 
 
-def check(plan: Plan, fleet: int | None = None) -> None:
+def check(plan: Plan) -> None:
     """Refuse a plan with a problem.
-
-    Args:
-        plan: the plan to check.
-        fleet: number of devices that could take part, if known; a larger quorum can never be reached.
 
     Raises:
         InputError: the plan has a problem; the error is the first one.
     """
-    for expected, got, where in problems(plan, fleet):
+    for expected, got, where in problems(plan):
         raise InputError(expected, got, f"plan {plan.id}, {where}", "Nothing was signed")
 
 
@@ -52,7 +48,7 @@ def _option(seconds: float) -> str:
     return f"{seconds / 60.0:g}m" if seconds >= 60.0 and seconds % 60.0 == 0.0 else f"{seconds:g}s"
 
 
-def problems(plan: Plan, fleet: int | None = None) -> Iterator[tuple[str, str, str]]:
+def problems(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """Yield the problems of a plan, as (expected, got, where)."""
     yield from _releases(plan)
     yield from _times(plan)
@@ -62,7 +58,7 @@ def problems(plan: Plan, fleet: int | None = None) -> Iterator[tuple[str, str, s
         if count > 1:
             yield "one gate for each measure", f"{count} for {measure!r}", "gates"
     for gate in plan.gates:
-        yield from _gate(plan, gate, fleet)
+        yield from _gate(plan, gate)
 
 
 def _releases(plan: Plan) -> Iterator[tuple[str, str, str]]:
@@ -117,10 +113,8 @@ def _stages(plan: Plan) -> Iterator[tuple[str, str, str]]:
         yield "a hold-out of at most 50 %", percent(plan.holdout), "holdout"
 
 
-def _gate(plan: Plan, gate: Gate, fleet: int | None) -> Iterator[tuple[str, str, str]]:
+def _gate(plan: Plan, gate: Gate) -> Iterator[tuple[str, str, str]]:
     where = f"gate {gate.measure}"
-    if fleet is not None and gate.quorum > fleet:
-        yield f"a quorum of at most the {fleet} devices that could answer", str(gate.quorum), where
     if gate.limit < 0.0:
         yield "a limit of 0 or more", f"{gate.limit:g}", where
     if gate.measure in SHARES and gate.limit >= 1.0 and not gate.ratio:

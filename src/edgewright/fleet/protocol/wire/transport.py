@@ -20,9 +20,6 @@ from edgewright.schema.errors import InputError
 class FolderTransport:
     """Implements `fleet.protocol.ports.Transport` on a local folder; read-only.
 
-    Args:
-        folder: folder with `metadata` and `targets`.
-
     Raises:
         InputError: the folder has no `metadata`.
     """
@@ -63,25 +60,21 @@ def _pieces(path: Path, start: int) -> Iterator[bytes]:
 
 
 _SECONDS = 3600.0
+"""Timeout of one answer with bytes of a package; the next one continues after it, also on a slow link."""
 
 
 class TransportPackages:
-    """Downloads packages over HTTP (`fleet.device.ports.Packages`).
+    """Downloads packages over HTTP (`fleet.device.ports.Packages`)."""
 
-    Args:
-        transport: transport to the address that serves the targets.
-        seconds: timeout of one answer; the next one continues after it, so a download completes on a slow link too.
-    """
-
-    def __init__(self, transport: Transport, seconds: float = _SECONDS) -> None:
-        self._transport, self._seconds = transport, seconds
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
         """Yield the bytes of a target from `offset` to its end."""
         if offset >= length:
             return
         request = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._transport.exchange("GET", path, request, seconds=self._seconds) as answer:
+        with self._transport.exchange("GET", path, request, seconds=_SECONDS) as answer:
             if answer.status not in (200, 206):
                 after = answer.headers.get("retry-after", "")
                 wait = float(after) if after.isdecimal() and len(after) < 8 else None

@@ -30,12 +30,7 @@ _JSON = "application/json"
 
 
 class ApiClient:
-    """Sends requests to the operator API.
-
-    Args:
-        exchange: sends a request to the application.
-        where: folder or address, for messages.
-    """
+    """Sends requests to the operator API."""
 
     def __init__(self, exchange: Exchange, where: str) -> None:
         self._exchange, self.where = exchange, where

@@ -20,6 +20,8 @@ from edgewright.schema.errors import EdgewrightError, InputError
 
 T = TypeVar("T")
 Who = Literal["anyone", "device", "enrolling", "viewer", "operator", "admin"]
+DEVICE_ID = {"id": r"[0-9a-f]{32}"}
+"""Parameters of a path with a device."""
 RANK = {"viewer": 1, "operator": 2, "admin": 3}
 
 
@@ -154,8 +156,8 @@ def endpoints() -> tuple[Endpoint, ...]:
     return tuple(sorted(found, key=lambda e: (e.path, e.method)))
 
 
-def decoded(content: bytes, kind: type[T], where: str = "the body") -> T:
-    """Decode JSON of a type.
+def decoded(content: bytes, kind: type[T]) -> T:
+    """Decode a body as JSON of a type.
 
     Raises:
         InputError: the content is not JSON of this type.
@@ -163,4 +165,4 @@ def decoded(content: bytes, kind: type[T], where: str = "the body") -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"JSON of {getattr(kind, '__name__', kind)}", str(error)[:300], where) from None
+        raise InputError(f"JSON of {getattr(kind, '__name__', kind)}", str(error)[:300], "the body") from None

@@ -40,9 +40,10 @@ class BusyError(EdgewrightError):
         wait: seconds after which to retry.
     """
 
-    def __init__(self, wait: float = 1.0) -> None:
+    wait = 1.0
+
+    def __init__(self) -> None:
         super().__init__("room in the queue of writes", "a full one", do="Ask again later")
-        self.wait = wait
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,6 @@ def newest() -> str:
 def prepare(engine: sa.Engine, where: str) -> None:
     """Create the tables in an empty database, or check that the database has this program's revision.
 
-    Args:
-        engine: engine for writing.
-        where: name of the database, for messages.
-
     Raises:
         InputError: the database has another revision. Nothing was changed.
     """

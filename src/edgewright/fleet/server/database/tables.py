@@ -109,6 +109,10 @@ tokens = sa.Table(
 )
 
 
+COUNTS = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels", "processor")
+"""Columns with the same names as fields of `schema.fleet_report.Vitals`."""
+
+
 def _counted() -> list[sa.Column[object]]:
     """Return the columns of `schema.fleet_report.Vitals`, which two tables share."""
     return [

@@ -16,46 +16,29 @@ class Counters:
     """The metrics of one control plane, with a separate registry, so that several can exist in one process."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = own = CollectorRegistry()
         self.waiting: Callable[[], int] = lambda: 0
-        self.requests = Counter(
-            "edgewright_fleet_requests", "Requests by endpoint and status", ["endpoint", "status"],
-            registry=self.registry,
-        )  # fmt: skip
-        self.seconds = Histogram(
-            "edgewright_fleet_request_seconds", "Time to answer", ["endpoint"],
-            registry=self.registry, buckets=_SECONDS,
-        )  # fmt: skip
-        self.commits = Histogram(
-            "edgewright_fleet_commit_seconds", "Time of a durable commit", registry=self.registry, buckets=_SECONDS
-        )
-        self.groups = Histogram(
-            "edgewright_fleet_commit_operations", "Operations in a commit", registry=self.registry, buckets=_SIZES
-        )
-        self.items = Counter(
-            "edgewright_fleet_items", "Items of outboxes that came with reports", registry=self.registry
-        )
-        self.waited = Histogram(
-            "edgewright_fleet_outbox_age_seconds", "How long the oldest item of a report had waited on its device",
-            registry=self.registry, buckets=_AGES,
-        )  # fmt: skip
-        ProcessCollector(registry=self.registry)
-        self.static = Counter("edgewright_fleet_static", "Static answers by status", ["status"], registry=self.registry)
         self.connections: Callable[[], int] = lambda: 0
-        self.closed = Counter(
-            "edgewright_fleet_connections_closed",
-            "Connections closed: too many were open",
-            registry=self.registry,
+        name = "edgewright_fleet_{}".format
+        self.requests = Counter(
+            name("requests"), "Requests by endpoint and status", ["endpoint", "status"], registry=own
         )
-        self.capacity = Gauge(
-            "edgewright_fleet_connections_limit", "Connections that the server keeps at most", registry=self.registry
+        self.seconds = Histogram(
+            name("request_seconds"), "Time to answer", ["endpoint"], registry=own, buckets=_SECONDS
         )
-        Gauge("edgewright_fleet_connections", "Open connections", registry=self.registry).set_function(
-            lambda: float(self.connections())
-        )
-        Gauge("edgewright_fleet_queue", "Operations that wait to be written", registry=self.registry).set_function(
-            lambda: float(self.waiting())
-        )
+        self.commits = Histogram(name("commit_seconds"), "Time of a durable commit", registry=own, buckets=_SECONDS)
+        self.groups = Histogram(name("commit_operations"), "Operations in a commit", registry=own, buckets=_SIZES)
+        self.items = Counter(name("items"), "Items of outboxes that came with reports", registry=own)
+        about = "How long the oldest item of a report had waited on its device"
+        self.waited = Histogram(name("outbox_age_seconds"), about, registry=own, buckets=_AGES)
+        ProcessCollector(registry=own)
+        self.static = Counter(name("static"), "Static answers by status", ["status"], registry=own)
+        self.closed = Counter(name("connections_closed"), "Connections closed: too many were open", registry=own)
+        self.capacity = Gauge(name("connections_limit"), "Connections that the server keeps at most", registry=own)
+        open_now = Gauge(name("connections"), "Open connections", registry=own)
+        open_now.set_function(lambda: float(self.connections()))
+        queue = Gauge(name("queue"), "Operations that wait to be written", registry=own)
+        queue.set_function(lambda: float(self.waiting()))
 
     def committed(self, operations: int, seconds: float) -> None:
         """Record a commit."""

@@ -13,7 +13,7 @@ from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, place
 from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server.database.tables import audit, devices, intents, items, outcomes, rollouts, vitals
-from edgewright.fleet.server.rollouts.rows import in_index, plan_of, standing_of
+from edgewright.fleet.server.rollouts.rows import in_index, plan_of, standing_of, traits_of
 from edgewright.schema.fleet_watch import (
     Attention,
     EventSeen,
@@ -38,7 +38,8 @@ def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -
         now: seconds since 1970 by the server's clock. A device that was off, or whose clock is wrong, may wait longer;
             its reports say why.
     """
-    asked = sa.select(intents).where(intents.c.device == row["id"]).order_by(intents.c.asked_at.desc()).limit(_MOST)
+    own = (one for one in intents.c if one is not intents.c.device)
+    asked = sa.select(*own).where(intents.c.device == row["id"]).order_by(intents.c.asked_at.desc()).limit(_MOST)
     known = [
         dict(one._mapping)
         for one in connection.execute(sa.select(rollouts).where(rollouts.c.product == row["product"]))
@@ -47,16 +48,10 @@ def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -
     failed = sa.select(outcomes.c.counter).where(
         outcomes.c.device == row["id"], outcomes.c.what.in_(FAILED), sa.not_(again)
     )
-    traits = Traits(
-        device=row["id"], tags=row["given"], profile=row["profile"], product=row["product"], counter=row["counter"],
-        floor=row["floor"], burned=frozenset(connection.execute(failed).scalars()), version=row["version"],
-    )  # fmt: skip
+    traits = traits_of(row, frozenset(connection.execute(failed).scalars()))
     return Whereabouts(
         rollouts=tuple(_word(one, traits, now) for one in in_index(known)[:_MOST]),
-        intents=tuple(
-            IntentSeen(plan=r.plan, counter=r.counter, stage=r.stage, asked_at=r.asked_at, go=r.go, at=r.at, why=r.why)
-            for r in connection.execute(asked)
-        ),
+        intents=tuple(IntentSeen(**row._mapping) for row in connection.execute(asked)),
     )
 
 
@@ -172,14 +167,8 @@ def spread(connection: sa.Connection, by: Trait, product: str, limit: int) -> Sp
 
 
 _LOUD = (
-    "rollout.%",
-    "device.quarantined",
-    "device.lifted",
-    "device.%blocked",
-    "device.retired",
-    "operator.%",
-    "restored",
-)
+    "rollout.%", "device.quarantined", "device.lifted", "device.%blocked", "device.retired", "operator.%", "restored",
+)  # fmt: skip
 """Actions of the audit log in the overview of events; the page of a device or plan shows all of them."""
 _WORDS = {
     "rollout.stage": "next stage", "device.quarantined": "quarantined", "device.lifted": "quarantine lifted",
@@ -270,11 +259,5 @@ def _row(row: Any, names: Mapping[str, str]) -> EventSeen:  # noqa: ANN401 - a r
     word = _WORDS.get(row.what, row.what.rpartition(".")[2] if "rollout." in row.what else row.what.replace(".", " "))
     text = word + by + (f": {why}" if why and not why.endswith(by) else "")
     of_device = row.subject if row.what.startswith("device.") else ""
-    return EventSeen(
-        key=f"a{row.number}",
-        at=row.at,
-        kind=row.what,
-        device=of_device,
-        subject=names.get(row.subject, row.subject),
-        text=text[:400],
-    )
+    subject = names.get(row.subject, row.subject)
+    return EventSeen(key=f"a{row.number}", at=row.at, kind=row.what, device=of_device, subject=subject, text=text[:400])

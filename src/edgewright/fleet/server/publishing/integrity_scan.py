@@ -55,11 +55,7 @@ class IntegrityScan:
         self._bad: dict[str, _Key] = {}
 
     def wrong(self, held: Mapping[str, bytes]) -> tuple[Wrong, ...]:
-        """Return the wrong files, sorted by kind and name.
-
-        Args:
-            held: published metadata by role; `Publisher` maintains its newest files.
-        """
+        """Return the wrong files, sorted by kind and name."""
         named = named_targets(held)
         found = [*self._named(named), *self._others(named), *_metadata(self._fleet, held)]
         return tuple(sorted(found))

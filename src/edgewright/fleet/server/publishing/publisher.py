@@ -32,10 +32,6 @@ DO = (
 class Publisher:
     """Keeps the published files of a fleet in sync with the database.
 
-    Args:
-        fleet: fleet whose folder `public` is written.
-        database: database of the control plane.
-
     Attributes:
         written: serial of the last completely written state.
     """

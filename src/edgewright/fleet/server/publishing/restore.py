@@ -51,11 +51,7 @@ def from_folder(public: Path) -> Reading:
 
 
 def from_address(transport: Transport) -> Reading:
-    """Return a function that reads from the public address; it raises Unreachable if there is no answer.
-
-    Args:
-        transport: transport to the address.
-    """
+    """Return a function that reads from the public address; it raises Unreachable if there is no answer."""
 
     def read(path: str) -> bytes | None:
         with transport.exchange("GET", path, {}) as answer:

@@ -62,14 +62,14 @@ class DirtyCheck:
 
     Args:
         window: seconds of reports that a gate includes.
-        few: up to this many permitted devices, gates are evaluated in every round.
 
     Attributes:
+        few: up to this many permitted devices, gates are evaluated in every round.
         least: seconds after which gates are evaluated anyway.
     """
 
-    def __init__(self, window: float, few: int = FEW) -> None:
-        self._window, self.few, self.least = window, few, LEAST
+    def __init__(self, window: float) -> None:
+        self._window, self.few, self.least = window, FEW, LEAST
         self._last: dict[str, _Last] = {}
 
     def forget(self) -> None:

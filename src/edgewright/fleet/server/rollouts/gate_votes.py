@@ -18,6 +18,7 @@ from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Vitals
 
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
+_SUMS = ("seconds", "windows", "unsure", "alarms", "anomalies", "drifting", "channels", "processor")
 _SHARE = 0.9
 """Of the time between two reports: a process that ran for less was started between them."""
 _HOUR = 3600.0
@@ -36,14 +37,7 @@ _DETAIL = msgspec.json.Decoder(_Detail)
 
 
 class GateVotes:
-    """Votes by measure; what several measures need is read once.
-
-    Args:
-        connection: connection for reading.
-        plan: plan of the rollout.
-        times: of this round.
-        offered: devices that were offered the release.
-    """
+    """Votes by measure; what several measures need is read once."""
 
     def __init__(
         self, connection: sa.Connection, plan: Plan, times: RolloutTimes, offered: Sequence[OfferedDevice]
@@ -111,12 +105,8 @@ class GateVotes:
         r, total = reports.c, sa.func.sum
         query = (
             sa.select(
-                *_BATCH, total(r.seconds).label("seconds"), total(r.windows).label("windows"),
-                total(r.unsure).label("unsure"), total(r.alarms).label("alarms"),
-                total(r.anomalies).label("anomalies"),
+                *_BATCH, *(total(r[name]).label(name) for name in _SUMS),
                 sa.func.avg(r.latency_p99).label("p99"), sa.func.max(r.memory).label("memory"),
-                total(r.drifting).label("drifting"), total(r.channels).label("channels"),
-                total(r.processor).label("processor"),
             )
             .join(devices, devices.c.id == r.device)
             .where(*self._chosen(which), r.model, *counting(self._plan))

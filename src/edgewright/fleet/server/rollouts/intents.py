@@ -7,14 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide
+from edgewright.fleet.protocol.plans.decision import Moment, decide
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import write_rows
 from edgewright.fleet.server.database.tables import devices, intents, outcomes
 from edgewright.fleet.server.device_access import shut_out
-from edgewright.fleet.server.rollouts.rows import plan_of, row_of, standing_of
+from edgewright.fleet.server.rollouts.rows import plan_of, row_of, standing_of, traits_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Allowed, Intent
@@ -48,8 +48,6 @@ def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: 
         device: row of the device.
         intent: the intent of the device.
         now: seconds since 1970 by the server's clock.
-
-    Only tags from the token or an operator determine cohorts; a device's own tags give no access.
     """
 
     def refuse(why: str, wait: float) -> Allowed:
@@ -65,12 +63,8 @@ def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: 
         return refuse(f"the rollout is {standing.state}: {row['why']}", 300.0)
     if intent.stage > standing.stage:
         return refuse(f"stage {intent.stage + 1} has not begun; it is {standing.stage + 1}", 60.0)
-    traits = Traits(
-        device=device["id"], tags=tuple(device["given"]), profile=device["profile"], product=device["product"],
-        counter=device["counter"], floor=device["floor"], version=device["version"],
-    )  # fmt: skip
     moment = Moment(now=now, trusted=True, running=0.0, seen=0.0, fresh=True, wall=now)
-    verdict = decide(plan, standing, traits, moment)
+    verdict = decide(plan, standing, traits_of(device), moment)
     if not verdict.go:
         return refuse(verdict.why, verdict.wait or 300.0)
     # If an operator let the device retry a release, earlier failures do not count.

@@ -93,13 +93,7 @@ def waits_for_boards(plan: Plan, boards: str) -> bool:
 
 
 class Silence:
-    """Says which devices are silent.
-
-    Args:
-        connection: to read from.
-        plan: of the rollout.
-        times: of this round.
-    """
+    """Says which devices are silent."""
 
     def __init__(self, connection: sa.Connection, plan: Plan, times: RolloutTimes) -> None:
         self._connection, self._plan, self._times = connection, plan, times
@@ -145,13 +139,7 @@ class Silence:
 
 
 def offered_devices(connection: sa.Connection, plan: Plan, times: RolloutTimes) -> tuple[OfferedDevice, ...]:
-    """Return all devices that were offered the release, each once.
-
-    Args:
-        connection: to read from.
-        plan: of the rollout.
-        times: of this round.
-    """
+    """Return all devices that were offered the release, each once."""
     silence = Silence(connection, plan, times)
     ended, waiting = _ended(connection, plan)
     found: dict[str, OfferedDevice] = {}

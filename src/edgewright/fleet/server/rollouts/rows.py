@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import earliest, lists_devices
+from edgewright.fleet.protocol.plans.decision import Traits, earliest, lists_devices
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
 from edgewright.fleet.server.database.tables import rollouts
@@ -65,6 +65,14 @@ def standing_of(row: Mapping[str, Any]) -> Standing:
     return Standing(
         plan=row["plan"], sha256=row["sha256"], product=row["product"], state=row["state"], stage=row["stage"],
         entered=row["entered"], revert=bool(row["revert"]),
+    )  # fmt: skip
+
+
+def traits_of(row: Mapping[Any, Any], burned: frozenset[int] = frozenset()) -> Traits:
+    """Return the traits of a device; only tags from its token or an operator determine cohorts."""
+    return Traits(
+        device=row["id"], tags=tuple(row["given"]), profile=row["profile"], product=row["product"],
+        counter=row["counter"], floor=row["floor"], version=row["version"], burned=burned,
     )  # fmt: skip
 
 

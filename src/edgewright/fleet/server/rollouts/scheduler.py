@@ -37,6 +37,7 @@ from edgewright.schema.fleet_watch import GateSeen
 RENEW = 0.5
 """Remaining share of a role's lifetime at which it is signed again."""
 AWAY = 600.0
+"""Seconds without a round after which the control plane counts as having been unavailable."""
 SLACK = 60.0
 """Tolerated seconds by which a clock may go back during an adjustment, or be behind another server's clock."""
 
@@ -66,7 +67,6 @@ class Scheduler:
         rollouts: executes the transitions.
         publisher: writes the files.
         now: returns seconds since 1970.
-        away: seconds without a round after which the control plane counts as having been unavailable.
         every: seconds between two reports of a device without events.
 
     Attributes:
@@ -75,12 +75,12 @@ class Scheduler:
 
     def __init__(
         self, fleet: Fleet, database: Database, committer: Committer, rollouts: Rollouts, publisher: Publisher,
-        now: Callable[[], float], away: float = AWAY, every: float = REPORT_EVERY,
+        now: Callable[[], float], every: float = REPORT_EVERY,
     ) -> None:  # fmt: skip
         self._fleet, self._database, self._committer = fleet, database, committer
         self._rollouts, self._publisher, self._now = rollouts, publisher, now
         self._listening = self._last = now()
-        self._away, self._every = away, every
+        self._every = every
         self.glance = DirtyCheck(LOOK)
 
     def tick(self) -> list[SchedulerEvent]:
@@ -90,7 +90,7 @@ class Scheduler:
             sqlalchemy.exc.OperationalError: the database is unavailable.
         """
         now = self._now()
-        if not -SLACK <= now - self._last <= self._away:
+        if not -SLACK <= now - self._last <= AWAY:
             # The server was unavailable and received no reports, or its clock was set: old times are not comparable.
             self._listening = now
             self.glance.forget()

@@ -7,9 +7,10 @@ from collections.abc import Container, Iterator
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.decision import Traits, first_stage, unfit
+from edgewright.fleet.protocol.plans.decision import first_stage, unfit
 from edgewright.fleet.server.database.tables import devices, outcomes
 from edgewright.fleet.server.rollouts.offered import counting
+from edgewright.fleet.server.rollouts.rows import traits_of
 from edgewright.schema.fleet_plan import Plan
 
 _CLOCK = DAY
@@ -18,9 +19,8 @@ _D = devices.c
 
 
 def stage_members(
-    connection: sa.Connection, plan: Plan, stage: int, *, since: float = 0.0, until: float | None = None,
-    without: Container[str] = (),
-) -> Iterator[str]:  # fmt: skip
+    connection: sa.Connection, plan: Plan, stage: int, *, since: float = 0.0, without: Container[str] = ()
+) -> Iterator[str]:
     """Yield devices that may take the release in a stage or before it and do not have it, as far as anybody can tell.
 
     Args:
@@ -28,7 +28,6 @@ def stage_members(
         plan: of the rollout.
         stage: index of the stage.
         since: seconds since 1970; only devices that reported at or after it. 0: all.
-        until: seconds since 1970; only devices whose last report is older. None: all.
         without: ids of devices to leave out.
     """
     query = sa.select(
@@ -36,17 +35,12 @@ def stage_members(
     ).where(*counting(plan), _D.counter < plan.release.counter).order_by(_D.id)  # fmt: skip
     if since:
         query = query.where(_D.last_report_at >= since)
-    if until is not None:
-        query = query.where(sa.or_(_D.last_report_at.is_(None), _D.last_report_at < until))
     o = outcomes.c
     tried = sa.select(o.device).where(o.plan == plan.id, o.counter == plan.release.counter)
     for row in connection.execute(query.where(_D.id.not_in(tried))):
         if row.id in without or abs(row.skew) > _CLOCK:
             continue
-        traits = Traits(
-            device=row.id, tags=tuple(row.given), profile=row.profile, product=row.product, counter=row.counter,
-            floor=row.floor, version=row.version,
-        )  # fmt: skip
+        traits = traits_of(row._mapping)
         first = first_stage(plan, traits)
         if first is not None and first <= stage and unfit(plan.release, traits) is None:
             yield row.id

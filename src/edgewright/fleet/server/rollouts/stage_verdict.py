@@ -35,14 +35,7 @@ def spare(plan: Plan, count: int) -> int:
 
 
 def judge_stage(connection: sa.Connection, plan: Plan, stage: int, times: RolloutTimes) -> tuple[GateSeen, ...]:
-    """Return what each gate says, and after them whether the devices of the stage are healthy.
-
-    Args:
-        connection: to read from.
-        plan: of the rollout.
-        stage: index of the stage.
-        times: of this round.
-    """
+    """Return what each gate says, and after them whether the devices of the stage are healthy."""
     return _Stage(connection, plan, stage, times).seen()
 
 

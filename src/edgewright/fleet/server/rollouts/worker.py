@@ -11,6 +11,7 @@ from edgewright.fleet.repository.acceptance import waiting
 from edgewright.fleet.repository.folder import Fleet, locked, open_fleet
 from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server import log
+from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.lost_connection import retried
 from edgewright.fleet.server.publishing import heads, integrity_scan, restore
@@ -89,7 +90,6 @@ def start(plane: Plane) -> Callable[[], None]:
         OutputError: the signer cannot be started.
     """
     process = SignerProcess(open_fleet(plane.folder).folder)
-    ended = threading.Event()
     try:
         process.wait()
         made = retried(
@@ -98,17 +98,19 @@ def start(plane: Plane) -> Callable[[], None]:
     except BaseException:
         process.close()
         raise
-    threads = [
-        threading.Thread(target=_run, args=(plane, made, ended), name="fleet-scheduler", daemon=True),
-        threading.Thread(target=_keep, args=(plane, process, ended), name="fleet-signer", daemon=True),
+
+    def keep() -> None:
+        plane.ready["signer"] = process.watch().trouble
+
+    # In a thread of its own, since a round can block on the signer.
+    ends = [
+        repeat("rollouts", EVERY, _Rounds(plane, made).run, at_once=True),
+        repeat("signer", EVERY, keep, at_once=True),
     ]
-    for thread in threads:
-        thread.start()
 
     def stop() -> None:
-        ended.set()
-        for thread in threads:
-            thread.join(10.0)
+        for end in ends:
+            end()
         process.close()
 
     return stop
@@ -140,53 +142,38 @@ def _agree(plane: Plane, made: Conductor) -> None:
     restore.check(plane.database, restore.published(read, root))
 
 
-def _keep(plane: Plane, process: SignerProcess, ended: threading.Event) -> None:
-    """Keep the signer running, in a separate thread, since a round can block on the signer."""
-    while True:
-        try:
-            plane.ready["signer"] = process.watch().trouble
-        except Exception as error:  # noqa: BLE001 - for example, no process can be started: log it and retry
-            log.broken(error, "signer")
-        if ended.wait(EVERY):
-            return
+class _Rounds:
+    """The scheduler's rounds, and what the server says about each: its log, its readiness and its news."""
 
+    def __init__(self, plane: Plane, made: Conductor) -> None:
+        self._plane, self._made, self._scan = plane, made, PeriodicScan(plane, made)
+        self._failed: set[str] = set()
+        self._known = made.publisher.written
 
-def _run(plane: Plane, made: Conductor, ended: threading.Event) -> None:
-    failed: set[str] = set()
-    watch = PeriodicScan(plane, made)
-    known = made.publisher.written
-    while True:
+    def run(self) -> None:
+        """Run one round."""
         try:
-            happened = made.scheduler.tick()
-            watch.now_and_then()
-        except Exception as error:  # noqa: BLE001 - a disk or database error: log it and retry
-            log.broken(error, "rollouts")
-            happened = []
-        if made.publisher.written != known:  # by any process
-            known = made.publisher.written
-            plane.published()
+            happened = self._made.scheduler.tick()
+            self._scan.now_and_then()
+        finally:
+            if self._made.publisher.written != self._known:  # by any process
+                self._known = self._made.publisher.written
+                self._plane.published()
         failures = {one.why for one in happened if one.what in ("failed", "stale")}
         for one in happened:
-            if one.why not in failed:  # log the same failure only once
+            if one.why not in self._failed:  # log the same failure only once
                 level = "warning" if one.why in failures else "info"
                 log.line(level, f"rollout.{one.what}", plan=one.plan, why=one.why)
-        failed = failures
+        self._failed = failures
         # An invalid change or a gate that cannot be evaluated does not affect devices, so the server stays ready.
         stale = [one.why for one in happened if one.what == "stale"]
-        plane.ready.pop("rollouts", None)
+        self._plane.ready.pop("rollouts", None)
         if stale:
-            plane.ready["rollouts"] = stale[0][:300]
-        if ended.wait(EVERY):
-            return
+            self._plane.ready["rollouts"] = stale[0][:300]
 
 
 class PeriodicScan:
-    """Checks the published files periodically, repairs them if possible, and reports other problems.
-
-    Args:
-        plane: control plane whose readiness and log report problems.
-        made: the parts that publish.
-    """
+    """Checks the published files periodically, repairs them if possible, and reports other problems."""
 
     def __init__(self, plane: Plane, made: Conductor) -> None:
         self._plane, self._made, self._look = plane, made, integrity_scan.IntegrityScan(made.fleet)

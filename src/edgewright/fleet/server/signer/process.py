@@ -82,10 +82,6 @@ def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINU
 def check_given(fleet: Fleet, versions: Mapping[str, int]) -> None:
     """Refuse to adopt versions that the signer of this folder never issued.
 
-    Args:
-        fleet: fleet of the signer.
-        versions: published versions of the online roles.
-
     Raises:
         InputError: a version is above the one in the signer's record, or the record is damaged.
     """

@@ -54,11 +54,7 @@ def allowed(
 
 
 def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Check that a standing is a valid successor of the last one.
-
-    Raises:
-        InputError: the standing is not a valid successor.
-    """
+    """Check that a standing is a valid successor of the last one."""
     where = f"rollout {standing.plan}"
     stages = len(plan.stages)
     if standing.stage >= stages:
@@ -81,11 +77,7 @@ def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> N
 
 
 def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Check the order and the time of a stage.
-
-    Raises:
-        InputError: the stage is too early, too late or out of order.
-    """
+    """Check the order and the time of a stage."""
     where = f"rollout {standing.plan}"
     stage, begun = (last.stage, last.entered) if last else (0, now)
     if standing.state == "running" and now >= plan.expires:

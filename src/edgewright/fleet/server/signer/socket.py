@@ -123,12 +123,7 @@ def read_line(stream: socket.socket, patience: float) -> bytes:
 
 
 def sign_through(path: Path, request: SigningRequest) -> SignedFiles:
-    """Send a request to the signer behind a socket and return its answer.
-
-    Args:
-        path: path of the socket.
-        request: the signing request.
-    """
+    """Send a request to the signer behind a socket and return its answer."""
     where, pid = str(path), 0
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:

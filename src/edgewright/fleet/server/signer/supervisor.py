@@ -33,15 +33,12 @@ class SignerProcess:
 
     Args:
         folder: folder of the fleet.
-        sockets: folder of the socket, mode 0700; None for the fleet's own. Needed if that path is too long.
         hung: seconds without an answer after which the signer is killed.
         answers: timeout of one answer in seconds.
     """
 
-    def __init__(
-        self, folder: Path, sockets: Path | None = None, *, hung: float = HUNG, answers: float = ANSWERS
-    ) -> None:
-        self._folder, self._socket = folder, (sockets or folder / "keys" / "online") / SOCKET
+    def __init__(self, folder: Path, *, hung: float = HUNG, answers: float = ANSWERS) -> None:
+        self._folder, self._socket = folder, folder / "keys" / "online" / SOCKET
         self._hung, self._answers = hung, answers
         self._child: subprocess.Popen[bytes] | None = None
         self._lock, self._stopping = threading.Lock(), False

@@ -1,4 +1,5 @@
 """Attackers: devices with false reports, cloned devices, mass enrolment, and a thief of the online keys."""
+# ruff: noqa: D102 - `Fault` describes its methods, and `did` says what `count` counts
 
 from __future__ import annotations
 
@@ -53,7 +54,6 @@ class FalseReports(Fault):
                 device.tell = partial(self._tell, device)
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count false reports."""
         return self.lies
 
     def falsified(self, device: Device, report: Report) -> Report:
@@ -133,7 +133,6 @@ class Grinders(Fault):
         fleet.events.after(_READS, lambda: self._grind(fleet))
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count ids in the canary."""
         return self.kept
 
     def _grind(self, fleet: SimulatedFleet) -> None:
@@ -178,7 +177,6 @@ class Clones(Fault):
         fleet.events.after(_HALF_AN_HOUR, lambda: self._copy(fleet))
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count originals and copies in quarantine."""
         return sum(device.twins and bool(device.held.quarantined) for device in fleet.devices)
 
     def _copy(self, fleet: SimulatedFleet) -> None:
@@ -208,7 +206,6 @@ class StolenOnlineKey(Fault):
         fleet.events.after(2 * _HALF_AN_HOUR, lambda: _push(fleet))
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count the states that the fleet and the thief published."""
         return fleet.verifier.newest
 
 

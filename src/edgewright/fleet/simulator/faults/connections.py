@@ -1,4 +1,5 @@
 """Faults of the network and the control plane: lost or damaged data, and outages."""
+# ruff: noqa: D102 - `Fault` describes its methods, and `did` says what `count` counts
 
 from __future__ import annotations
 
@@ -29,7 +30,6 @@ class Lossy(Fault):
             device.link.loss = self.rate
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count lost requests and answers."""
         return sum(device.link.lost for device in fleet.devices)
 
 
@@ -46,7 +46,6 @@ class CorruptDownloads(Fault):
             device.link.spoilt = self.rate
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count damaged kilobytes."""
         return sum(device.link.damaged for device in fleet.devices)
 
 
@@ -57,7 +56,6 @@ class ControlPlaneFault(Fault):
     did = "reports and intents without an answer so far"
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count unanswered requests."""
         return fleet.served.unanswered
 
 
@@ -123,7 +121,6 @@ class Outage(Fault):
             _take_down(fleet, begin, _OUTAGE, reported)
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count the waiting items of all devices."""
         return sum(device.outbox.waiting for device in fleet.devices if isinstance(device.outbox, SimulatedOutbox))
 
 

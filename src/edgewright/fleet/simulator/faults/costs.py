@@ -1,4 +1,5 @@
 """New releases with hidden costs: wrong answers or a high power consumption."""
+# ruff: noqa: D102 - `Fault` describes its methods, and `did` says what `count` counts
 
 from __future__ import annotations
 
@@ -16,7 +17,6 @@ class DrainsBattery(BadRelease):
     did = "hours of the old release's power that the new release used beyond it"
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count the hours of power of finished runs."""
         ran_s = sum(one.disk.ran.get(fleet.new.sha256, 0.0) for one in fleet.devices) if fleet.new else 0.0
         return round(ran_s * (_POWER - 1.0) / 3600.0)
 

@@ -1,4 +1,5 @@
 """New releases that hang devices: immediately, later, permanently, or repeatedly despite a watchdog."""
+# ruff: noqa: D102 - `Fault` describes its methods, and `did` says what `count` counts
 
 from __future__ import annotations
 
@@ -28,7 +29,6 @@ class Hangs(BadRelease):
         return Behaviour(hangs=device.chance.between(5.0, 60.0), watchdog=math.inf)
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count dead devices."""
         return sum(device.dead for device in fleet.devices)
 
 

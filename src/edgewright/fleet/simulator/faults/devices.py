@@ -1,4 +1,5 @@
 """Faults of devices: wrong clocks and power cuts."""
+# ruff: noqa: D102 - `Fault` describes its methods, and `did` says what `count` counts
 
 from __future__ import annotations
 
@@ -37,7 +38,6 @@ class WrongClocks(Fault):
                     fleet.excluded.add(device.number)
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count devices with a wrong clock that run the new release."""
         new = fleet.new
         wrong = (device for device in fleet.devices if device.clock.skew)
         return 0 if new is None else sum(device.held.counter == new.counter for device in wrong)
@@ -64,7 +64,6 @@ class CorrectedClocks(Fault):
                 )
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count wrong clocks."""
         return sum(device.clock.skew != 0.0 for device in fleet.devices)
 
 
@@ -83,7 +82,6 @@ class PowerCuts(Fault):
             device.disk.cut = _cutting(device, self.rate / 2.0)
 
     def count(self, fleet: SimulatedFleet) -> int:
-        """Count power cuts."""
         return sum(device.cuts for device in fleet.devices)
 
 

@@ -49,13 +49,7 @@ async def _show(call: Call) -> AuditPage:
     if filters.below:
         rows = rows.where(audit.c.number < filters.below)
     found = await call.read(lambda c: c.execute(rows).all())
-    shown = tuple(
-        AuditRow(
-            number=r.number, at=r.at, who=r.who, what=r.what, subject=r.subject, detail=msgspec.json.decode(r.detail),
-            before=r.before, hash=r.hash,
-        )
-        for r in found
-    )  # fmt: skip
+    shown = tuple(AuditRow(**{**row._mapping, "detail": msgspec.json.decode(row.detail)}) for row in found)
     more = len(shown) == filters.limit and shown[-1].number > 1
     return AuditPage(rows=shown, next=shown[-1].number if more else None)
 
@@ -111,17 +105,10 @@ def _pinned(public: Path, secret: str, product: str, floor: int) -> Token:
 
 async def _tokens(call: Call) -> Tokens:
     now = call.now
-    held = sa.select(tokens).where(tokens.c.expires > now, tokens.c.uses > 0).order_by(tokens.c.made_at).limit(1000)
+    shown = [sa.func.substr(tokens.c.hash, 1, 16).label("id"), *(one for one in tokens.c if one is not tokens.c.hash)]
+    held = sa.select(*shown).where(tokens.c.expires > now, tokens.c.uses > 0).order_by(tokens.c.made_at).limit(1000)
     rows = await call.read(lambda c: c.execute(held).all())
-    return Tokens(
-        tokens=tuple(
-            TokenSeen(
-                id=row.hash[:16], product=row.product, tags=row.tags, batch=row.batch, made_at=row.made_at,
-                made_by=row.made_by, expires=row.expires, uses=row.uses,
-            )
-            for row in rows
-        )
-    )  # fmt: skip
+    return Tokens(tokens=tuple(TokenSeen(**row._mapping) for row in rows))
 
 
 async def _revoke(call: Call) -> Done:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
-from edgewright.fleet.server.database.tables import boards_of, devices, items, outcomes, reports, vitals
+from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
+from edgewright.fleet.server.database.tables import COUNTS, boards_of, devices, items, outcomes, reports, vitals
+from edgewright.fleet.server.device_access import enrolled
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import (
     DeviceHistory,
@@ -72,7 +73,6 @@ def behind(
     return sa.or_(both < seen, column.is_(None)) if down else both > seen
 
 
-_ID = {"id": r"[0-9a-f]{32}"}
 _HOUR = 3600.0
 _Short = Annotated[str, msgspec.Meta(max_length=64)]
 _ORDERS = {
@@ -178,9 +178,8 @@ def _phase(row: Any) -> str:  # noqa: ANN401 - a row of devices
 def counted(row: Any, prefix: str = "") -> Vitals:  # noqa: ANN401 - a row with the columns of vitals
     """Return vitals from their columns."""
     detail = msgspec.json.decode(row[f"{prefix}detail"])
-    plain = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels", "processor")
     return Vitals(
-        **{name: row[prefix + name] for name in plain},
+        **{name: row[prefix + name] for name in COUNTS},
         latency=(row[f"{prefix}latency_p50"], row[f"{prefix}latency_p99"]),
         drifting=tuple(detail.get("drifting", ())), classes=detail.get("classes", {}),
     )  # fmt: skip
@@ -190,10 +189,7 @@ async def _one(call: Call) -> DeviceHistory:
     name, limit = call.path["id"], call.query.limit
 
     def read(connection: sa.Connection) -> DeviceHistory:
-        row = connection.execute(_seen().where(devices.c.id == name)).one_or_none()
-        if row is None:
-            raise RefusedError(404, "an enrolled device", name, "the path")
-        return DeviceHistory(device=_device(row), **_told(connection, name, limit))
+        return DeviceHistory(device=_device(enrolled(connection, name, _seen())), **_told(connection, name, limit))
 
     return await call.read(read)
 
@@ -236,12 +232,9 @@ async def _overview(call: Call) -> Overview:
         by_phase = connection.execute(sa.select(devices.c.phase, count).where(here).group_by(devices.c.phase))
         phases = {row[0]: row[1] for row in by_phase}
         return Overview(
-            devices=sum(n for found in counters.values() for n in found.values()),
-            heard=connection.execute(heard).scalar_one(),
-            quarantined=connection.execute(shut).scalar_one(),
-            counters=counters,
-            phases=phases,
-        )
+            devices=sum(n for found in counters.values() for n in found.values()), counters=counters, phases=phases,
+            heard=connection.execute(heard).scalar_one(), quarantined=connection.execute(shut).scalar_one(),
+        )  # fmt: skip
 
     return await call.read(read)
 
@@ -251,6 +244,6 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/fleet/overview", "Counts over the fleet.", "viewer", _overview, Overview),
     Endpoint(
         "GET", "/v1/fleet/devices/{id}", "A device with its reports.",
-        "viewer", _one, DeviceHistory, query=Depth, parameters=_ID,
+        "viewer", _one, DeviceHistory, query=Depth, parameters=DEVICE_ID,
     ),
 )  # fmt: skip

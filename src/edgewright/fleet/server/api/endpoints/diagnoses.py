@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import REPORT_EVERY
 from edgewright.fleet.server import diagnoses
-from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.database.tables import devices
-from edgewright.fleet.server.device_access import check_active
+from edgewright.fleet.server.device_access import check_active, enrolled
 from edgewright.schema.fleet_api import Done
 from edgewright.schema.fleet_diagnosis import (
     MAX_BYTES,
@@ -18,8 +18,6 @@ from edgewright.schema.fleet_diagnosis import (
     DiagnosisAsked,
     DiagnosisSeen,
 )
-
-_ID = {"id": r"[0-9a-f]{32}"}
 
 
 async def _ask(call: Call) -> DiagnosisAsked:
@@ -47,8 +45,7 @@ async def _latest(call: Call) -> Diagnoses:
     name = call.path["id"]
 
     def read(connection: sa.Connection) -> Diagnoses:
-        if connection.execute(sa.select(devices.c.id).where(devices.c.id == name)).first() is None:
-            raise RefusedError(404, "an enrolled device", name, "the path")
+        enrolled(connection, name, sa.select(devices.c.id))
         return Diagnoses(diagnoses=diagnoses.latest(connection, name))
 
     return await call.read(read)
@@ -61,10 +58,10 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST", "/v1/fleet/devices/{id}/diagnoses", "Asks a device for its last log lines and its health.",
-        "operator", _ask, DiagnosisAsked, takes=AskDiagnosis, parameters=_ID,
+        "operator", _ask, DiagnosisAsked, takes=AskDiagnosis, parameters=DEVICE_ID,
     ),
     Endpoint(
         "GET", "/v1/fleet/devices/{id}/diagnoses", "The latest diagnoses of a device.",
-        "viewer", _latest, Diagnoses, parameters=_ID,
+        "viewer", _latest, Diagnoses, parameters=DEVICE_ID,
     ),
 )  # fmt: skip

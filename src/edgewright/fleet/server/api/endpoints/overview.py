@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.database.tables import devices
+from edgewright.fleet.server.device_access import enrolled
 from edgewright.fleet.server.monitoring import views
-from edgewright.fleet.server.monitoring.views import spread
 from edgewright.schema.fleet_watch import Attention, Events, Spread, Trait, Whereabouts
 
 _Product = Annotated[str, msgspec.Meta(max_length=64)]
@@ -42,7 +42,7 @@ class Last(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 async def _spread(call: Call) -> Spread:
     asked: By = call.query
-    return await call.read(lambda c: spread(c, asked.by, asked.product, asked.limit))
+    return await call.read(lambda c: views.spread(c, asked.by, asked.product, asked.limit))
 
 
 async def _attention(call: Call) -> Attention:
@@ -61,10 +61,7 @@ async def _whereabouts(call: Call) -> Whereabouts:
     name, now = call.path["id"], call.now
 
     def read(connection: sa.Connection) -> Whereabouts:
-        row = connection.execute(sa.select(devices).where(devices.c.id == name)).one_or_none()
-        if row is None:
-            raise RefusedError(404, "an enrolled device", name, "the path")
-        return views.whereabouts(connection, row._mapping, now)
+        return views.whereabouts(connection, enrolled(connection, name, sa.select(devices))._mapping, now)
 
     return await call.read(read)
 
@@ -78,6 +75,6 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/fleet/events", "Recent events.", "viewer", _events, Events, query=Last),
     Endpoint(
         "GET", "/v1/fleet/devices/{id}/whereabouts", "Why a device is in its phase.",
-        "viewer", _whereabouts, Whereabouts, parameters={"id": r"[0-9a-f]{32}"}, errors=(404,),
+        "viewer", _whereabouts, Whereabouts, parameters=DEVICE_ID, errors=(404,),
     ),
 )  # fmt: skip
