@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,11 @@ _START = (
 
 @dataclass
 class Job:
-    """A run that was started here: its process, where its errors go, and the pipeline it runs."""
+    """A run that was started here: its process, where its errors go, and the address of the form that started it."""
 
     process: subprocess.Popen[bytes]
     log: Path
-    pipeline: str
+    back: str
 
     def said(self) -> str:
         """Return the last line it printed to standard error, without the command's name."""
@@ -54,12 +55,13 @@ class Jobs:
         self.started: dict[int, Job] = {}
         self._lock = threading.Lock()
 
-    def start(self, pipeline: str, running: int) -> int:
+    def start(self, asked: Sequence[str], running: int, back: str) -> int:
         """Start `edgewright run` and give the number of its process.
 
         Args:
-            pipeline: shipped name, or path of a TOML file.
+            asked: arguments of the command: the pipeline or the data after '--', options before it.
             running: runs that go on already.
+            back: address of the form.
 
         Raises:
             InputError: as many runs go on as may.
@@ -74,13 +76,13 @@ class Jobs:
             folder = self.runs / FOLDER / "started"
             folder.mkdir(parents=True, exist_ok=True)
             log = folder / f"{time.time_ns() // 1_000_000}.log"
-            arguments = [sys.executable, "-c", _START, "run", "--out", str(self.runs), "--", pipeline]
+            arguments = [sys.executable, "-c", _START, "run", "--out", str(self.runs), *asked]
             with log.open("wb") as errors:
                 process = subprocess.Popen(
                     arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
                     start_new_session=True,
                 )  # fmt: skip
-            self.started[process.pid] = Job(process, log, pipeline)
+            self.started[process.pid] = Job(process, log, back)
             return process.pid
 
     def journal(self, process: int) -> str:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -122,7 +123,8 @@ def _start(request: Request, form: FormData) -> Response:
     studio = studio_of(request)
     running = sum(one.state == "running" for one in studio.runs.unfinished())
     try:
-        process = studio.jobs.start(pipeline, running)
+        back = pipeline if pipeline in shipped() else f"{PIPELINES}/{Path(pipeline).name}"
+        process = studio.jobs.start(["--", pipeline], running, f"/start?{urlencode({'pipeline': back})}")
     except InputError as error:
         return _page(request, source, asked, told(error), status=409)
     return RedirectResponse(f"/started/{process}", 303)
@@ -182,11 +184,10 @@ def _started(request: Request) -> Response:
         # It ended before anybody looked: the latest run is its.
         latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
         return RedirectResponse(f"/page/{quote(latest.place)}" if latest else "/", 303)
-    back = job.pipeline if job.pipeline in shipped() else f"{PIPELINES}/{Path(job.pipeline).name}"
     text = job.said() if code is not None else ""
     return render(
         request, "started.html", title="Starting" if code is None else "The run did not start", going=code is None,
-        said=text or "the process exited unexpectedly", back=back,
+        said=text or "the process exited unexpectedly", back=job.back,
     )  # fmt: skip
 
 
@@ -197,7 +198,5 @@ PAGE = Page(
         Route("/bring", form_of(_bring), methods=["POST"]),
         Route("/started/{process:int}", page_of(_started), methods=["GET"]),
     ),
-    tab="Start",
     rank=20,
-    address="/start",
 )

@@ -1,0 +1,9 @@
+"""Small simulated tables to try things on: `edgewright sample` writes them, and the studio offers them."""
+
+from __future__ import annotations
+
+SAMPLES: dict[str, dict[str, object]] = {
+    "machine": {"kind": "machine", "rows": 3000, "machines": 25},
+    "motion": {"kind": "wearable", "rows": 6000, "people": 20},
+}
+"""Tables [data] by name."""
