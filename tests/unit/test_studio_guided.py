@@ -60,7 +60,8 @@ def test_the_command_says_what_the_form_says(tmp_path: Path, monkeypatch: pytest
     studio = client(tmp_path)
     asked: list[tuple[list[str], str]] = []
 
-    def start(arguments: list[str], running: int, back: str) -> int:
+    def start(arguments: list[str], name: str, back: str) -> int:
+        assert name == "rows.csv"
         asked.append((arguments, back))
         return 7
 

@@ -165,9 +165,8 @@ def _train(request: Request, form: FormData) -> Response:
         reading = _reading(request, location, choices)
         if reading.problem:
             return _shown(request, choices)
-        studio = studio_of(request)
-        running = sum(one.state == "running" for one in studio.runs.unfinished())
-        number = studio.jobs.start(_arguments(reading.request), running, back=_back(request, location, choices))
+        back = _back(request, location, choices)
+        number = studio_of(request).jobs.start(_arguments(reading.request), location.rpartition("/")[2], back)
     except EdgewrightError as error:
         return _shown(request, choices, told(error), status=409)
     return RedirectResponse(f"/started/{number}", 303)

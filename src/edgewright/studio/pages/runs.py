@@ -125,7 +125,8 @@ def _answer(request: Request) -> Response:
     return render(
         request, "runs.html", title="Runs", view=view, total=len(everything), found=len(found), going=going,
         runs=found[(page - 1) * A_PAGE : page * A_PAGE], page=page, pages=pages, columns=COLUMNS, states=STATES,
-        verdicts=VERDICTS, tasks=sorted({run.task for run in everything if run.task}), **form_parts(),
+        verdicts=VERDICTS, tasks=sorted({run.task for run in everything if run.task}), waiting=studio.jobs.waiting(),
+        left=tuple(studio.jobs.left), **form_parts(),
     )  # fmt: skip
 
 
