@@ -119,6 +119,7 @@ def _read(origin: Origin, request: OwnDataRequest) -> Reading:
     table.pop("path", None)
     said = [(key, getattr(found.roles, key)) for key in _ROLES if getattr(found.roles, key)]
     said += [("ignore", ",".join(found.roles.ignored))] if found.roles.ignored else []
+    said += [("pattern", str(table["pattern"]))] if "pattern" in table else []
     window = found.framing.window
     said += [("window", str(window.samples)), ("step", str(window.step or ""))] if window else []
     framed = replace(origin, table=table, window=window, task=found.framing.task, said=tuple(said))
