@@ -45,7 +45,7 @@ def address(root: Path) -> Iterator[str]:
 PAGES = (
     "/data", "/data?in=moves", "/data/run/runs/moved", "/data/run/runs/moved?view=signal",
     "/data/run/runs/moved?view=spread", "/data/run/runs/moved?view=map&sample=5", "/data/at/odd?view=signal&rate=50",
-    "/data/at/odd?rate=wrong", "/labels/at/moves", EDITOR,
+    "/data/at/odd?rate=wrong", "/data/run/runs/moved?view=map&errors=1", "/labels/at/moves", EDITOR,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from edgewright.trace.record import read_trace
+from looking import PHONE, too_wide, violations
 from small_pipeline import write_rows, write_toml
 from studio_server import started
 
@@ -96,3 +97,26 @@ def test_mistakes_stand_beside_their_fields(place: Path, page: Page) -> None:
         page.get_by_role("button", name="Start the run").click()
         # That it comes to its end is seen above.
         page.wait_for_url(re.compile("/(live|page)/"), timeout=LONG)
+
+
+def test_a_third_run_waits_and_is_cancelled(place: Path, page: Page) -> None:
+    page.set_default_timeout(LONG)
+    # The page that waits stays as it is while it is looked at.
+    page.route("**/static/studio.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    with started(place) as (address, _):
+        for _ in range(3):
+            page.goto(f"{address}/start?pipeline=small.toml")
+            page.get_by_label("epochs").first.fill("100000")
+            page.get_by_role("button", name="Start the run").click()
+        expect(page.locator("[role=status]")).to_contain_text("Number 1 in the queue")
+        waiting = page.url
+        for path in (waiting, f"{address}/"):
+            page.goto(path)
+            for settings in ({"color_scheme": "light"}, {"color_scheme": "dark"}):
+                page.emulate_media(**settings)  # type: ignore[arg-type]
+                assert violations(page) == []
+            page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+            assert too_wide(page) == []
+        assert page.locator(".state.waiting").count() == 1
+        page.get_by_role("button", name="Cancel small, number 1").click()
+        expect(page.locator(".state.waiting")).to_have_count(0)

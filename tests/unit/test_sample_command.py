@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
-from edgewright.cli.commands.sample import SAMPLES
+from edgewright.data.small_tables import SAMPLES
 
 
 @pytest.mark.parametrize("kind", SAMPLES)

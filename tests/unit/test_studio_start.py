@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 import time
@@ -18,6 +19,8 @@ from hypothesis import strategies as st
 from edgewright.pipeline.config import parse, shipped, source_text
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError
+from edgewright.studio.jobs import AT_ONCE, MOST_WAITING, Jobs
 from edgewright.studio.settings import form, read
 from edgewright.trace.journal import FOLDER
 from studio_example import HOSTILE, Client, client, record
@@ -178,21 +181,59 @@ def test_a_run_is_started_watched_and_found(tmp_path: Path, small: Path) -> None
 
 
 @pytest.mark.slow
-def test_no_more_runs_than_may_go_on_at_once_and_all_end_with_the_studio(tmp_path: Path, small: Path) -> None:
+def test_the_third_run_waits_and_begins_when_one_ends_and_all_end_with_the_studio(tmp_path: Path, small: Path) -> None:
     studio = client(tmp_path / "runs")
     name = studio.post("/bring", files={"file": ("long.toml", small.read_bytes())}).headers["location"]
     record = filled(studio, name) | {"training-epochs": "100000"}
     jobs = studio.app.state.studio.jobs
     try:
-        assert studio.post("/start", data=record).status_code == 303
-        assert studio.post("/start", data=record).status_code == 303
-        third = studio.post("/start", data=record)
-        assert third.status_code == 409
-        assert "Expected at most 2 runs at once, got 2 running or waiting" in third.text
-        assert 'value="100000"' in third.text
+        first, second, third, fourth = (
+            studio.post("/start", data=record | {"name": f"run-{i}"}).headers["location"] for i in range(4)
+        )
+        for address, place in ((third, 1), (fourth, 2)):
+            assert f"Number {place} in the queue" in studio.get(address).text
+        assert all("in the queue" not in studio.get(address).text for address in (first, second))
+        assert re.findall(r">(run-.)</a>", studio.get("/").text.partition('id="waiting"')[2]) == ["run-2", "run-3"]
+        numbers = [int(address.rpartition("/")[2]) for address in (first, second, third, fourth)]
+        assert studio.post("/dequeue", data={"job": str(numbers[2])}).headers["location"] == "/"
+        assert "Number 1 in the queue" in studio.get(fourth).text
+        jobs.started[numbers[0]].process.kill()
+        deadline = time.monotonic() + 60
+        while jobs.position(numbers[3]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert jobs.started[numbers[3]].process is not None
+        assert studio.post("/dequeue", data={"job": str(numbers[3])}).headers["location"] == fourth
+        last = studio.post("/start", data=record | {"name": "last"}).headers["location"]
+        assert "Number 1 in the queue" in studio.get(last).text
     finally:
         jobs.stop()
-    assert all(job.process.poll() is not None for job in jobs.started.values())
+    assert not any(job.is_going for job in jobs.started.values())
+    later = client(tmp_path / "runs")
+    assert "the studio ended before it began" in later.get("/").text
+    (left,) = later.app.state.studio.jobs.left
+    assert 'value="100000"' in later.get(left.back).text
+    later.post("/dequeue", data={"left": "0"})
+    assert client(tmp_path / "runs").app.state.studio.jobs.left == []
+
+
+def test_a_queue_that_is_full_refuses_and_a_foreign_file_begins_nothing(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    foreign = [{"name": HOSTILE, "back": "https://example.org/"}, {"name": HOSTILE, "back": "/new/data/x.csv"}]
+    (tmp_path / FOLDER / "waiting.json").write_text(json.dumps(foreign))
+    studio = client(tmp_path)
+    text = studio.get("/").text
+    assert "example.org" not in text
+    assert "<img" not in text
+    assert 'href="/new/data/x.csv"' in text
+    jobs = Jobs(tmp_path, lambda: AT_ONCE)
+    try:
+        numbers = [jobs.start(["--", "activity"], "a", "/new/a.csv") for _ in range(MOST_WAITING)]
+        assert [jobs.position(number) for number in numbers] == list(range(1, MOST_WAITING + 1))
+        with pytest.raises(InputError, match=f"at most {MOST_WAITING} waiting runs"):
+            jobs.start(["--", "activity"], "a", "/new/a.csv")
+    finally:
+        jobs.stop()
+    assert all(job.process is None for job in jobs.started.values())
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,22 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.schema.errors import InputError
+from edgewright.studio import left_waiting
 from edgewright.trace.journal import FOLDER, Opening, alive, journals, start_ticks
 
 AT_ONCE = 2
 """Runs that go on at the same time, those started elsewhere in this folder included."""
+MOST_WAITING = 20
+"""Runs that wait for one of those to end."""
 _PATIENCE = 5.0
+# Seconds between two looks whether a waiting run may begin.
+_LOOK = 0.5
 # Ctrl-C reaches the run even where the studio was started in the background, which ignores it.
 _START = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv[0] = 'edgewright'; "
@@ -27,78 +33,161 @@ _START = (
 
 @dataclass
 class Job:
-    """A run that was started here: its process, where its errors go, and the pipeline it runs."""
+    """A run that was started here.
 
-    process: subprocess.Popen[bytes]
+    Attributes:
+        asked: arguments of `edgewright run`.
+        name: for the list.
+        back: address of the form that started it.
+        log: where its errors go.
+        process: None while it waits, and when it could not begin.
+        trouble: why it could not begin.
+    """
+
+    asked: Sequence[str]
+    name: str
+    back: str
     log: Path
-    pipeline: str
+    process: subprocess.Popen[bytes] | None = None
+    trouble: str = ""
 
     def said(self) -> str:
         """Return the last line it printed to standard error, without the command's name."""
         try:
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
-            return ""
-        return lines[-1].removeprefix("edgewright: ") if lines else ""
+            return self.trouble
+        return lines[-1].removeprefix("edgewright: ") if lines else self.trouble
+
+    @property
+    def is_going(self) -> bool:
+        """Whether its process lives."""
+        return self.process is not None and self.process.poll() is None
 
 
 class Jobs:
-    """Starts runs and ends them with the studio.
+    """Starts runs, a few at a time, and ends them with the studio.
 
     Args:
         runs: folder that runs are written to.
+        running: counts the runs in the folder whose journals go on, wherever they were started.
     """
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, running: Callable[[], int]) -> None:
         self.runs = runs
         self.started: dict[int, Job] = {}
-        self._lock = threading.Lock()
+        self.left = left_waiting.read(runs)
+        self._running = running
+        self._queue: list[int] = []
+        self._lock = threading.RLock()
+        self._stopping = threading.Event()
+        self._pump: threading.Thread | None = None
 
-    def start(self, pipeline: str, running: int) -> int:
-        """Start `edgewright run` and give the number of its process.
+    def start(self, asked: Sequence[str], name: str, back: str) -> int:
+        """Start `edgewright run`, or let it wait until another has ended, and give the number of the job.
 
         Args:
-            pipeline: shipped name, or path of a TOML file.
-            running: runs that go on already.
+            asked: arguments of the command: the pipeline or the data after '--', options before it.
+            name: of the run, for the list.
+            back: address of the form.
 
         Raises:
-            InputError: as many runs go on as may.
+            InputError: too many wait already.
         """
         with self._lock:
-            waiting = sum(job.process.poll() is None and not self.journal(pid) for pid, job in self.started.items())
-            if running + waiting >= AT_ONCE:
-                raise InputError(
-                    f"at most {AT_ONCE} runs at once", f"{running + waiting} running or waiting", "",
-                    "Wait for one to end, or cancel it",
-                )  # fmt: skip
-            folder = self.runs / FOLDER / "started"
-            folder.mkdir(parents=True, exist_ok=True)
-            log = folder / f"{time.time_ns() // 1_000_000}.log"
-            arguments = [sys.executable, "-c", _START, "run", "--out", str(self.runs), "--", pipeline]
-            with log.open("wb") as errors:
-                process = subprocess.Popen(
+            if len(self._queue) >= MOST_WAITING:
+                found = str(len(self._queue))
+                raise InputError(f"at most {MOST_WAITING} waiting runs", found, "", "Wait for one to end, or cancel it")
+            number = max(time.time_ns() // 1_000_000, max(self.started, default=0) + 1)
+            self.started[number] = Job(asked, name, back, self.runs / FOLDER / "started" / f"{number}.log")
+            self._queue.append(number)
+            self._begin_waiting()
+            if self._queue and (self._pump is None or not self._pump.is_alive()):
+                self._pump = threading.Thread(target=self._begin_later, name="queue of runs", daemon=True)
+                self._pump.start()
+            return number
+
+    def _begin_later(self) -> None:
+        while not self._stopping.wait(_LOOK):
+            with self._lock:
+                self._begin_waiting()
+                if not self._queue:
+                    self._pump = None
+                    return
+
+    def _begin_waiting(self) -> None:
+        """Begin as many waiting runs as may go on; those without a journal yet count as well."""
+        while self._queue and not self._stopping.is_set():
+            loading = sum(job.is_going and not self.journal(number) for number, job in self.started.items())
+            if self._running() + loading >= AT_ONCE:
+                break
+            self._begin(self.started[self._queue.pop(0)])
+        self._keep()
+
+    def _begin(self, job: Job) -> None:
+        arguments = [sys.executable, "-c", _START, "run", "--out", str(self.runs), *job.asked]
+        try:
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            with job.log.open("wb") as errors:
+                job.process = subprocess.Popen(
                     arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
                     start_new_session=True,
                 )  # fmt: skip
-            self.started[process.pid] = Job(process, log, pipeline)
-            return process.pid
+        except OSError as error:
+            job.trouble = f"the process could not begin: {error.strerror or error}"
 
-    def journal(self, process: int) -> str:
-        """Name of the journal that a process keeps, empty where there is none (yet, or any more)."""
-        return next((path.stem for path in journals(self.runs).glob(f"*-{process}-*.jsonl")), "")
+    def _keep(self) -> None:
+        waiting = [left_waiting.Waiting(job.name, job.back) for _, job in self.waiting()]
+        left_waiting.write(self.runs, [*self.left, *waiting])
+
+    def waiting(self) -> list[tuple[int, Job]]:
+        """Return numbers and jobs that wait, the next first."""
+        with self._lock:
+            return [(number, self.started[number]) for number in self._queue]
+
+    def position(self, number: int) -> int:
+        """Return the place in the queue, from 1; 0 for a job that does not wait."""
+        with self._lock:
+            return self._queue.index(number) + 1 if number in self._queue else 0
+
+    def remove(self, number: int) -> bool:
+        """Remove a job that waits; False where it has begun, or is unknown."""
+        with self._lock:
+            if number not in self._queue:
+                return False
+            self._queue.remove(number)
+            del self.started[number]
+            self._keep()
+            return True
+
+    def forget(self, number: int) -> None:
+        """Remove a run that waited when an earlier studio ended, by its number from 0."""
+        with self._lock:
+            if 0 <= number < len(self.left):
+                del self.left[number]
+                self._keep()
+
+    def journal(self, number: int) -> str:
+        """Name of the journal that a job's process keeps, empty where there is none (yet, or any more)."""
+        job = self.started.get(number)
+        if job is None or job.process is None:
+            return ""
+        return next((path.stem for path in journals(self.runs).glob(f"*-{job.process.pid}-*.jsonl")), "")
 
     def stop(self) -> None:
         """End what was started here, as Ctrl-C does; what has not ended after seconds is killed."""
-        going = [job for job in self.started.values() if job.process.poll() is None]
-        for job in going:
-            job.process.send_signal(signal.SIGINT)
+        self._stopping.set()
+        with self._lock:
+            going = [job.process for job in self.started.values() if job.process is not None and job.is_going]
+        for process in going:
+            process.send_signal(signal.SIGINT)
         until = time.monotonic() + _PATIENCE
-        for job in going:
+        for process in going:
             try:
-                job.process.wait(max(0.1, until - time.monotonic()))
+                process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                job.process.kill()
-                job.process.wait()
+                process.kill()
+                process.wait()
         for job in self.started.values():
             with suppress(OSError):
                 job.log.unlink()

@@ -53,8 +53,9 @@ def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: P
         middleware=[Middleware(Guard, port=port, largest=largest)],
         exception_handlers={HTTPException: not_found, EdgewrightError: mistaken, Exception: broken},
     )
+    runs = Runs(folder)
     app.state.studio = Studio(
-        folder=folder, port=port, tabs=found, runs=Runs(folder), jobs=Jobs(folder), templates=environment(),
+        folder=folder, port=port, tabs=found, runs=runs, jobs=Jobs(folder, runs.running), templates=environment(),
         fleet=None if fleet is None else fleet.resolve(),
     )  # fmt: skip
     return app

@@ -194,6 +194,10 @@ class Runs:
             self._kept = kept
             return [summary for _, summary in kept.values()]
 
+    def running(self) -> int:
+        """Return how many runs go on, wherever they were started."""
+        return sum(one.state == "running" for one in self.unfinished())
+
     def unfinished(self) -> list[Progress]:
         """Return running and interrupted runs from their journals: running ones first, then the latest."""
         found: list[Progress] = []

@@ -195,13 +195,6 @@ def comparison_blocks(record: Comparison) -> tuple[Block, ...]:
     """Return the comparison as the terminal and a page show it; the first run stands beside two others at a time."""
     labels = [run.label for run in record.runs]
     blocks: list[Block] = [Paragraph(text=f"{labels[0]} against {', '.join(labels[1:])}")]
-    blocks += [Heading(text="Configuration")]
-    if record.settings:
-        rows = [(one.key, *(shorten(value, _VALUE) for value in one.values)) for one in record.settings]
-        blocks += _tables(["key", *labels], rows)
-    else:
-        blocks.append(Paragraph(text="No key differs."))
-    blocks += [Heading(text="Data"), *_tables(["", *labels], [(row.name, *row.texts) for row in record.data])]
     short = [row for row in record.results if row.name != "verdict"]
     blocks += [Heading(text="Result"), *_tables(["", *labels], [(_name(row), *row.texts) for row in short])]
     for index, label in enumerate(labels[1:], 1):
@@ -209,6 +202,13 @@ def comparison_blocks(record: Comparison) -> tuple[Block, ...]:
         blocks.append(Paragraph(text=f"{label} against {labels[0]}:"))
         blocks.append(Facts(rows=reported) if reported else Paragraph(text="all figures are equal"))
     blocks += [Heading(text="Verdict"), Facts(rows=tuple((run.label, run.verdict or NONE) for run in record.runs))]
+    blocks += [Heading(text="Configuration")]
+    if record.settings:
+        rows = [(one.key, *(shorten(value, _VALUE) for value in one.values)) for one in record.settings]
+        blocks += _tables(["key", *labels], rows)
+    else:
+        blocks.append(Paragraph(text="No key differs."))
+    blocks += [Heading(text="Data"), *_tables(["", *labels], [(row.name, *row.texts) for row in record.data])]
     blocks += [Paragraph(text=f"Note: {text}") for text in record.notes]
     return tuple(blocks)
 

@@ -7,13 +7,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.options import argument, declare, option, refuse_existing
-
-SAMPLES: dict[str, dict[str, object]] = {
-    "machine": {"kind": "machine", "rows": 3000, "machines": 25},
-    "motion": {"kind": "wearable", "rows": 6000, "people": 20},
-    "room": {"kind": "room", "rows": 9600, "rooms": 24},
-}
-"""Tables [data] of the samples by name."""
+from edgewright.data.small_tables import SAMPLES
 
 
 @declare("sample", epilog="Example: edgewright sample motion --out my.csv")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.lesson import Heading
 from edgewright.schema.trace import Trace
 from edgewright.studio.frame import page_of, render, studio_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.trace.compare import Entry, compare, comparison_blocks
-from edgewright.trace.html import blocks_html
+from edgewright.trace.html import blocks_html, sections_html
+from edgewright.trace.overlay import overlaid
 from edgewright.trace.record import read_trace
 
 MOST = 6
@@ -28,10 +31,17 @@ def _answer(request: Request) -> Response:
             read.append((location, read_trace(run_folder(root, location) / RECORD)))
         except EdgewrightError as error:
             problems.append(told(error))
-    body = None
+    body: list[Markup] = []
     if len(read) > 1:
         entries = [Entry(place, str(root / place), trace, trace.config or None) for place, trace in read]
-        body = blocks_html(comparison_blocks(compare(entries)), level=2)
+        blocks = comparison_blocks(compare(entries))
+        results = blocks.index(Heading(text="Configuration"))
+        curves = overlaid(dict(read))
+        body = [
+            blocks_html(blocks[:results], level=2),
+            sections_html((curves,)) if curves is not None else Markup(),
+            blocks_html(blocks[results:], level=2),
+        ]
     known = [run for run in studio_of(request).runs.finished() if not run.unreadable]
     others = sorted((run for run in known if run.place not in places), key=lambda run: run.started, reverse=True)
     return render(

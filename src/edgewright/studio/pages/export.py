@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -17,6 +18,8 @@ from edgewright.export.subject import read_subject
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
 from edgewright.studio.pages import Page
+
+_ARDUINO = "arduino"
 
 
 def _page(request: Request, problem: str = "", failed: str = "", *, status: int = 200) -> Response:
@@ -43,14 +46,28 @@ def _write(request: Request, form: FormData) -> Response:
         if name == "package":
             path = package_path(folder)
             return _download(path.name, path.read_bytes())
-        files = find_target(name).files(read_subject(folder, form=text_of(form, "form")))
+        subject = read_subject(folder, form=text_of(form, "form"))
+        files = find_target("c99" if name == _ARDUINO else name).files(subject)
         if not files:
             raise InputError("files", "none", name)
     except EdgewrightError as error:
         return _page(request, told(error), name, status=400)
+    if name == _ARDUINO:
+        return _download(f"{subject.word}-arduino.zip", _zipped(_library(files, subject.word)))
     if len(files) == 1:
         return _download(*next(iter(files.items())))
     return _download(f"{trace.name}-{name}.zip", _zipped(files))
+
+
+def _library(files: Mapping[str, bytes], word: str) -> dict[str, bytes]:
+    """Return the C99 files as a library that the Arduino IDE adds from a ZIP (library specification 1.5)."""
+    lines = [
+        f"name={word}", "version=1.0.0", "author=Edgewright", "maintainer=Edgewright",
+        "sentence=A model exported by Edgewright.", "paragraph=C99 without heap; the headers say how to call it.",
+        "category=Data Processing", "url=https://docs.arduino.cc/libraries/", "architectures=*", f"includes={word}.h",
+    ]  # fmt: skip
+    properties = {f"{word}/library.properties": ("\n".join(lines) + "\n").encode()}
+    return properties | {f"{word}/src/{name}": content for name, content in files.items()}
 
 
 def _zipped(files: dict[str, bytes]) -> bytes:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from edgewright.studio.frame import page_of, render, studio_of
 from edgewright.studio.pages import Page
+from edgewright.studio.pages.guided import form_parts
 from edgewright.studio.summaries import Summary
 
 A_PAGE = 50
@@ -124,7 +125,8 @@ def _answer(request: Request) -> Response:
     return render(
         request, "runs.html", title="Runs", view=view, total=len(everything), found=len(found), going=going,
         runs=found[(page - 1) * A_PAGE : page * A_PAGE], page=page, pages=pages, columns=COLUMNS, states=STATES,
-        verdicts=VERDICTS, tasks=sorted({run.task for run in everything if run.task}),
+        verdicts=VERDICTS, tasks=sorted({run.task for run in everything if run.task}), waiting=studio.jobs.waiting(),
+        left=tuple(studio.jobs.left), **form_parts(),
     )  # fmt: skip
 
 

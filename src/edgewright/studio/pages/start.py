@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -29,6 +30,8 @@ from edgewright.trace.record import read_trace
 
 PIPELINES = "pipelines"
 _LARGEST = 262_144
+# Of the number of a job in a form.
+_DIGITS = 18
 
 
 def _own(request: Request) -> Path:
@@ -120,12 +123,12 @@ def _start(request: Request, form: FormData) -> Response:
         return _page(request, source, asked, "Nothing was started. Correct the fields marked below.", status=400)
     pipeline = name if key == "pipeline" and name in shipped() and asked.table == table else _written(request, asked)
     studio = studio_of(request)
-    running = sum(one.state == "running" for one in studio.runs.unfinished())
     try:
-        process = studio.jobs.start(pipeline, running)
+        back = pipeline if pipeline in shipped() else f"{PIPELINES}/{Path(pipeline).name}"
+        number = studio.jobs.start(["--", pipeline], asked.table["name"], f"/start?{urlencode({'pipeline': back})}")
     except InputError as error:
         return _page(request, source, asked, told(error), status=409)
-    return RedirectResponse(f"/started/{process}", 303)
+    return RedirectResponse(f"/started/{number}", 303)
 
 
 def _text(form: FormData, name: str) -> str | None:
@@ -167,9 +170,20 @@ def _bring(request: Request, form: FormData) -> Response:
     return RedirectResponse(f"/start?pipeline={PIPELINES}/{path.name}", 303)
 
 
+def _dequeue(request: Request, form: FormData) -> Response:
+    """Cancel a run that waits, or forget one that waited when an earlier studio ended."""
+    number, left = text_of(form, "job"), text_of(form, "left")
+    jobs = studio_of(request).jobs
+    if number.isdecimal() and len(number) < _DIGITS and not jobs.remove(int(number)):
+        return RedirectResponse(f"/started/{number}", 303)
+    if left.isdecimal() and len(left) < _DIGITS:
+        jobs.forget(int(left))
+    return RedirectResponse("/", 303)
+
+
 def _started(request: Request) -> Response:
-    """Return what became of a process: its journal's page, why it ended, or a page that asks again."""
-    number, studio = int(request.path_params["process"]), studio_of(request)
+    """Return what became of a job: its place in the queue, its journal's page, why it ended, or to ask again."""
+    number, studio = int(request.path_params["job"]), studio_of(request)
     quote = studio.templates.filters["path"]
     identity = studio.jobs.journal(number)
     if identity:
@@ -177,16 +191,19 @@ def _started(request: Request) -> Response:
     job = studio.jobs.started.get(number)
     if job is None:
         return RedirectResponse("/", 303)
-    code = job.process.poll()
+    position = studio.jobs.position(number)
+    if position:
+        return render(request, "waiting.html", title=f"Waiting: {job.name}", number=number, position=position,
+                      name=job.name, at_once=AT_ONCE)  # fmt: skip
+    code = job.process.poll() if job.process is not None else 1
     if code == 0:
         # It ended before anybody looked: the latest run is its.
         latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
         return RedirectResponse(f"/page/{quote(latest.place)}" if latest else "/", 303)
-    back = job.pipeline if job.pipeline in shipped() else f"{PIPELINES}/{Path(job.pipeline).name}"
     text = job.said() if code is not None else ""
     return render(
         request, "started.html", title="Starting" if code is None else "The run did not start", going=code is None,
-        said=text or "the process exited unexpectedly", back=back,
+        said=text or "the process exited unexpectedly", back=job.back,
     )  # fmt: skip
 
 
@@ -194,10 +211,9 @@ PAGE = Page(
     routes=(
         Route("/start", page_of(_answer), methods=["GET"]),
         Route("/start", form_of(_start), methods=["POST"]),
+        Route("/dequeue", form_of(_dequeue), methods=["POST"]),
         Route("/bring", form_of(_bring), methods=["POST"]),
-        Route("/started/{process:int}", page_of(_started), methods=["GET"]),
+        Route("/started/{job:int}", page_of(_started), methods=["GET"]),
     ),
-    tab="Start",
     rank=20,
-    address="/start",
 )

@@ -19,6 +19,7 @@ from edgewright.studio.view.drawing import A_PAGE, Picture, draw, view
 from edgewright.studio.view.feature_map import Map, draw_map
 from edgewright.studio.view.histogram import A_PAGE as SPREADS
 from edgewright.studio.view.histogram import spreads
+from edgewright.studio.view.label_doubts import doubts
 from edgewright.studio.view.segments import Windows, lines, windows
 
 Context = dict[str, Any]
@@ -114,6 +115,7 @@ def feature_map(opened: Opened, request: DataRequest) -> Context:
         "wrong": sum(1 for p in drawn.points if p.number in answers and answers[p.number][0] != p.label),
         "unit": "window" if samples.X.ndim == 3 else "row", "every": opened.every,
         "changed": _changed(opened, samples), "one": None,
+        "doubts": opened.once("doubts", lambda: doubts(opened, samples)) if request.said.get("errors") else None,
     }  # fmt: skip
     if chosen:
         index = int(np.searchsorted(numbers, chosen))

@@ -1,0 +1,200 @@
+"""The guided start: a file, what was recognised in it, its signal, a device, and the run; nothing is typed as TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.data.load import load_data
+from edgewright.data.small_tables import SAMPLES
+from edgewright.data.table_file import write_table_file
+from edgewright.profiles.catalogue import listing, load_profile
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio import uploads
+from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.pages.data import look
+from edgewright.studio.request_guard import LARGEST_BODY
+from edgewright.studio.view.data_sources import Origin, at_path
+from edgewright.workflows.own_data.columns import NONE
+from edgewright.workflows.own_data.preview import is_own_data
+
+if TYPE_CHECKING:
+    from edgewright.studio.view.own_data import Reading
+    from edgewright.workflows.own_data.proposal import OwnDataRequest
+
+# They bring the libraries of training, which the first page does without.
+_VIEW, _PROPOSAL = "edgewright.studio.view.own_data", "edgewright.workflows.own_data.proposal"
+_ROLES = {"target": "To be predicted", "group": "Person or machine", "session": "Recording", "time": "Time"}
+_FRAMINGS = {"row": "each row by itself", "recording": "a whole recording", "window": "a window of the stream"}
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What the form says: a role is a column, 'none', or empty for what is recognised."""
+
+    roles: Mapping[str, str]
+    ignore: tuple[str, ...]
+    decision: str
+    rows: str
+    device: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, object], ignore: tuple[str, ...]) -> _Choices:
+        """Read them from an address or a form."""
+
+        def text(key: str) -> str:
+            return str(given.get(key) or "").strip()
+
+        return cls({key: text(key) for key in _ROLES}, ignore, text("decision"), text("rows"), text("device"))
+
+    def request(self, path: str) -> OwnDataRequest:
+        """Return what is asked of the data.
+
+        Raises:
+            InputError: a window that is no number of rows.
+        """
+        decision = self.decision if self.decision in _FRAMINGS else ""
+        if decision == "window":
+            if not self.rows.isascii() or not self.rows.isdecimal() or len(self.rows) > 6:
+                raise InputError("a window of two rows or more", repr(self.rows[:20]), "window")
+            decision = f"{int(self.rows)} rows"
+        made: OwnDataRequest = import_module(_PROPOSAL).OwnDataRequest(
+            path=path, ignore=self.ignore, decision=decision, device=self.device, **self.roles
+        )
+        return made
+
+
+def _files(request: Request, problem: str = "", *, status: int = 200) -> Response:
+    return render(request, "guided.html", status=status, title="Start from your data", problem=problem, **form_parts())
+
+
+def form_parts() -> dict[str, Any]:
+    """Return what the form for a file needs, which the list of runs shows too while it is empty."""
+    return {"samples": sorted(SAMPLES), "largest": LARGEST_BODY}
+
+
+def _take(request: Request, form: FormData) -> Response:
+    """Take a file, a sample or a path, and go on to what was recognised."""
+    root, file, sample = studio_of(request).folder, form.get("file"), text_of(form, "sample")
+    location = text_of(form, "path").strip().strip("/")
+    try:
+        if sample in SAMPLES:
+            data = load_data(dict(SAMPLES[sample]), seed=0)
+            location = uploads.keep_written(root, f"{sample}.csv", lambda path: write_table_file(data, path))
+        elif isinstance(file, UploadFile) and file.filename:
+            location = uploads.keep(root, file.filename, file.file)
+        elif not location:
+            raise InputError("a file", "none", "", "Choose a file, a path or a sample")
+        _origin(request, location)
+    except HTTPException as error:
+        return _files(request, str(error.detail), status=error.status_code)
+    except EdgewrightError as error:
+        return _files(request, told(error), status=400)
+    return RedirectResponse(studio_of(request).templates.filters["path"](f"/new/{location}"), 303)
+
+
+def _origin(request: Request, location: str) -> Origin:
+    """Return data at a place below the studio's folder.
+
+    Raises:
+        HTTPException: there is no such place.
+        InputError: it is nothing that a pipeline can be proposed for.
+    """
+    origin = at_path(studio_of(request).folder, location, {})
+    if not is_own_data(str(origin.path)):
+        raise InputError("a CSV, Parquet or WAV file, or a folder of them", location)
+    return origin
+
+
+def _columns(request: Request) -> Response:
+    query = request.query_params
+    return _shown(request, _Choices.of(query, tuple(query.getlist("ignore"))))
+
+
+def _shown(request: Request, choices: _Choices, problem: str = "", *, status: int = 200) -> Response:
+    location = str(request.path_params["place"]).strip("/")
+    try:
+        reading = _reading(request, location, choices)
+    except EdgewrightError as error:
+        return render(request, "guided_unread.html", status=400, title=f"Start: {location}", place=location,
+                      problem=told(error))  # fmt: skip
+    found, opened = reading.found, reading.opened
+    problem = problem or reading.problem
+    context: dict[str, Any] = {}
+    view = import_module(_VIEW)
+    if found is not None and opened is not None:
+        drawn, why = view.separation(opened)
+        shown, further = view.findings(found)
+        context = {
+            "lines": view.column_lines(found), "findings": shown, "further": further, "map": drawn, "why": why,
+            "picture": view.picture(opened), "looks": look(opened.classes),
+            "bytes_kept": view.window_bytes(found), "signal_address": view.data_address(opened, "signal"),
+            "map_address": view.data_address(opened, "map"), "longest": view.longest_window(found),
+        }  # fmt: skip
+    return render(
+        request, "guided_columns.html", status=400 if problem and status == 200 else status, title=f"Start: {location}",
+        place=location, choices=choices, reading=reading, found=found, problem=problem, roles=_ROLES, none=NONE,
+        framings=_FRAMINGS, devices={name: load_profile(name).description for name in listing()},
+        **context,
+    )  # fmt: skip
+
+
+def _reading(request: Request, location: str, choices: _Choices) -> Reading:
+    origin = _origin(request, location)
+    readings = studio_of(request).shared.setdefault("own_data", import_module(_VIEW).Readings())
+    found: Reading = readings.read(origin, choices.request(str(origin.path)))  # type: ignore[attr-defined]
+    return found
+
+
+def _train(request: Request, form: FormData) -> Response:
+    """Start the run with what the form says; the pipeline is chosen in the run's own process."""
+    location = str(request.path_params["place"]).strip("/")
+    choices = _Choices.of(form, tuple(str(one) for one in form.getlist("ignore")))
+    try:
+        reading = _reading(request, location, choices)
+        if reading.problem:
+            return _shown(request, choices)
+        back = _back(request, location, choices)
+        number = studio_of(request).jobs.start(_arguments(reading.request), location.rpartition("/")[2], back)
+    except EdgewrightError as error:
+        return _shown(request, choices, told(error), status=409)
+    return RedirectResponse(f"/started/{number}", 303)
+
+
+def _arguments(asked: OwnDataRequest) -> list[str]:
+    """Return the arguments of `edgewright run` that say the same."""
+    values = {key: getattr(asked, key) for key in (*_ROLES, "decision", "device")}
+    named = [f"--{key}={value}" for key, value in values.items() if value]
+    return [*named, *(f"--ignore={name}" for name in asked.ignore), "--", str(Path(asked.path))]
+
+
+def _back(request: Request, location: str, choices: _Choices) -> str:
+    """Return the address of the form as it was filled in."""
+    said = {**choices.roles, "decision": choices.decision, "rows": choices.rows, "device": choices.device}
+    query = [(key, value) for key, value in said.items() if value] + [("ignore", name) for name in choices.ignore]
+    address: str = studio_of(request).templates.filters["path"](f"/new/{location}")
+    return address + (f"?{urlencode(query)}" if query else "")
+
+
+PAGE = Page(
+    routes=(
+        Route("/new", page_of(_files), methods=["GET"]),
+        Route("/new", form_of(_take), methods=["POST"]),
+        Route("/new/{place:path}", page_of(_columns), methods=["GET"]),
+        Route("/new/{place:path}", form_of(_train), methods=["POST"]),
+    ),
+    tab="Start",
+    rank=20,
+    address="/new",
+)

@@ -1,0 +1,190 @@
+"""A person's own file as the guided start shows it: what was recognised, what is to be known first, signal and map."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewright.core.formatting import plural
+from edgewright.data.checks_columns import column_of
+from edgewright.data.findings import Finding
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.profile import Profile
+from edgewright.studio.frame import told
+from edgewright.studio.view.data_cache import Opened, stamp
+from edgewright.studio.view.data_sources import DataRequest, Origin
+from edgewright.studio.view.drawing import A_PAGE, Picture, draw
+from edgewright.studio.view.feature_map import Map, draw_map
+from edgewright.studio.view.segments import Windows, windows
+from edgewright.workflows.own_data.columns import assign_roles
+from edgewright.workflows.own_data.preview import Preview, read_preview
+from edgewright.workflows.own_data.proposal import DEVICE, OwnData, OwnDataRequest, data_table, look
+
+_ROLES = {"target": "to be predicted", "group": "person or machine", "session": "recording", "time": "time"}
+# So many findings are shown at once; the others are folded.
+_SHOWN = 4
+# Fewer people than this leave the accuracy on new ones uncertain.
+_FEW_GROUPS = 12
+_NO_GROUP = (
+    "No column names a person or machine. If several were measured, training and test may share them, and the accuracy "
+    "on new ones is then lower than shown."
+)
+# Rows of the first recording that are drawn at most, and files that are kept in memory.
+_DRAWN, _KEPT = 1000, 2
+
+
+class Framed(Opened):
+    """Opened data whose window is the proposed one, or none where rows stand alone."""
+
+    def window(self) -> WindowConfig | None:
+        """Return the proposed window."""
+        return self.origin.window
+
+
+@dataclass(frozen=True)
+class ColumnLine:
+    """A column in the table of what was recognised; `low` and `high` of a reading."""
+
+    name: str
+    meaning: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    ignorable: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file with what a person says of it.
+
+    Attributes:
+        preview: its columns.
+        found: what is in it; None where `problem` says why it cannot be used so.
+        opened: for pictures; None without `found`.
+        suggested: columns by role when nobody says anything.
+    """
+
+    request: OwnDataRequest
+    preview: Preview
+    suggested: dict[str, str]
+    found: OwnData | None = None
+    opened: Framed | None = None
+    problem: str = ""
+
+    @property
+    def profile(self) -> Profile:
+        """The chosen device."""
+        return load_profile(self.request.device or DEVICE)
+
+
+class Readings:
+    """Files that were read, the latest ones, so that a changed window does not read the file again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[OwnDataRequest, tuple[int, ...]], Reading] = {}
+        self._lock = threading.Lock()
+
+    def read(self, origin: Origin, request: OwnDataRequest) -> Reading:
+        """Return a file as it is understood.
+
+        Raises:
+            InputError: it is no table, or a named column or device is not there.
+        """
+        key = (replace(request, device=""), stamp(origin))
+        with self._lock:
+            load_profile(request.device or DEVICE)
+            if key not in self._kept:
+                self._kept[key] = _read(origin, request)
+                while len(self._kept) > _KEPT:
+                    del self._kept[next(iter(self._kept))]
+            return replace(self._kept[key], request=request)
+
+
+def _read(origin: Origin, request: OwnDataRequest) -> Reading:
+    preview = read_preview(request.path)
+    given = {key: getattr(request, key) for key in _ROLES}
+    assign_roles(preview.columns, given, request.ignore)
+    usual = assign_roles(preview.columns, {}, request.ignore)
+    reading = Reading(request, preview, {key: getattr(usual, key) for key in _ROLES})
+    try:
+        found = look(request)
+    except EdgewrightError as error:
+        return replace(reading, problem=told(error))
+    table = data_table(found.preview, found.roles)
+    table.pop("path", None)
+    said = [(key, getattr(found.roles, key)) for key in _ROLES if getattr(found.roles, key)]
+    said += [("ignore", ",".join(found.roles.ignored))] if found.roles.ignored else []
+    said += [("pattern", str(table["pattern"]))] if "pattern" in table else []
+    window = found.framing.window
+    said += [("window", str(window.samples)), ("step", str(window.step or ""))] if window else []
+    framed = replace(origin, table=table, window=window, task=found.framing.task, said=tuple(said))
+    return replace(reading, found=found, opened=Framed(framed, found.dataset))
+
+
+def column_lines(found: OwnData) -> list[ColumnLine]:
+    """Return every column with what it is taken for, in the order of the file."""
+    lines: dict[str, ColumnLine] = {}
+    for index, column in enumerate(found.dataset.columns):
+        values = column_of(found.dataset, index)
+        low, high = (float(edge(values)) for edge in (np.nanmin, np.nanmax))
+        lines[column.name] = ColumnLine(column.name, "reading", column.unit, low, high, ignorable=True)
+    for key, meaning in _ROLES.items():
+        name = getattr(found.roles, key)
+        lines |= {name: ColumnLine(name, meaning)} if name else {}
+    for name, why in found.roles.ignored.items():
+        lines[name] = ColumnLine(name, f"left out: {why}", ignorable=why == "as you asked")
+    order = list(found.preview.columns)
+    return sorted(lines.values(), key=lambda line: order.index(line.name) if line.name in order else len(order))
+
+
+def findings(found: OwnData) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """Return what a person should know before training, and the rest of what `edgewright check` finds."""
+    groups, made = found.quality.groups, []
+    if not groups:
+        made.append(Finding("no-group", "warning", _NO_GROUP))
+    elif groups < _FEW_GROUPS:
+        people = plural(groups, "person or machine", "people or machines")
+        made.append(Finding("few-groups", "warning", f"Only {people}: with fewer than {_FEW_GROUPS}, the accuracy on "
+                            "new ones is uncertain. Record more."))  # fmt: skip
+    every = [*made, *found.quality.findings]
+    shown = [one for one in every if one.severity != "note"][:_SHOWN]
+    return shown, [one for one in every if one not in shown]
+
+
+def picture(opened: Framed) -> Picture:
+    """Return the beginning of the first recording with its labels and windows."""
+    where: Windows | None = None
+    if opened.window() is not None:
+        samples, _ = opened.samples()
+        where = None if samples is None else opened.once("windows", lambda: windows(opened.dataset, samples))
+    end = min(_DRAWN, len(opened.dataset.recordings[0].values))
+    channels = list(range(min(A_PAGE, len(opened.dataset.columns))))
+    return draw(opened, 0, 0, end, channels=channels, windows=where)
+
+
+def separation(opened: Framed) -> tuple[Map | None, str]:
+    """Return the map of the windows or rows, or why there is none."""
+    samples, why = opened.samples()
+    return (None, why) if samples is None else (opened.once("map", lambda: draw_map(opened, samples)), "")
+
+
+def data_address(opened: Framed, view: str) -> str:
+    """Return where the data's own page shows these data."""
+    return DataRequest("data", opened.origin, {}).to("", "", view=view)
+
+
+def window_bytes(found: OwnData) -> int:
+    """Return bytes that a device keeps of the stream: a window of float32, or a row."""
+    rows = found.framing.window.samples if found.framing.window else 1
+    return 4 * rows * len(found.dataset.columns)
+
+
+def longest_window(found: OwnData) -> int:
+    """Return the rows of the longest window that is offered: half the longest recording, at most 1,024."""
+    longest = max(len(recording.values) for recording in found.dataset.recordings)
+    return max(8, min(1024, longest // 2))
