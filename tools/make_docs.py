@@ -50,6 +50,8 @@ EXAMPLE: dict[str, Any] = {
     "name": "example",
     "title": "Every key of a pipeline",
     "data": {"kind": "csv", "path": "readings.csv", "target": "label", "group": "person"},
+    "need": 0.9,
+    "split.leave_one_out_s": 600,
     "window.step": 25,
     "window.samples": 50,
     "scaling.rows": [1000, 10000],
