@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from cli_runner import Cli
 from edgewright.cli.fleet.simulate import command
+from edgewright.fleet.device.reports import PoisonIsolation
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour, worse
 from edgewright.fleet.simulator.disk import Disk, DiskSlots, KeptState, PowerCut
@@ -229,7 +230,7 @@ def test_an_outbox_keeps_alarms_and_drops_the_oldest_of_the_rest() -> None:
     box = SimulatedOutbox("device-1", Clock(events))
     events.run(BEGIN + 60 * EVERY)
     box.until = events.elapsed
-    offered = [msgspec.convert(one, Item) for one in box.offered()]
+    offered = [msgspec.json.decode(one, type=Item) for one in box.offered()]
     assert len(offered) == HOLDS == box.waiting
     assert box.dropped == 60 - HOLDS
     kinds = [one.kind for one in offered]
@@ -324,3 +325,13 @@ def test_sure_and_wrong_answers_are_found_by_the_shares_of_the_classes() -> None
     found = simulate(Settings(devices=16, days=0.1, fault="wrong-answers", plan=plan()))
     assert found.good, [one for one in found.held if not one.held]
     assert found.exposed <= found.within < found.devices
+
+
+def test_a_device_whose_report_is_refused_alone_sets_its_item_aside() -> None:
+    """Items of simulated devices are encoded as the store's are, which the device's own code decodes."""
+    events = EventQueue()
+    box = SimulatedOutbox("device-1", Clock(events))
+    events.run(BEGIN + 2 * EVERY)
+    isolation = PoisonIsolation()
+    assert isolation.refused(box.offered()[:1], "expected numbers up to 2^53")
+    assert isolation.suspect == ((1, 1), "expected numbers up to 2^53")

@@ -67,10 +67,7 @@ def arrived(
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     counts = (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, said.channels << 10)
     try:
-        # Items of real devices are already JSON; those of simulated devices are not encoded yet.
-        raw = tuple(
-            bytes(item) if isinstance(item, msgspec.Raw) else msgspec.json.encode(item) for item in report.items
-        )
+        raw = tuple(map(bytes, report.items))
         taken = tuple(map(_ITEMS.decode, raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError("items as the store writes them", str(error), "items") from None

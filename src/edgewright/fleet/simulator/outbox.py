@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -33,6 +33,7 @@ class SimulatedOutbox(Outbox):
     def __init__(self, device: str, clock: Clock) -> None:
         self._device, self._clock, self._since, self._made = device, clock, clock.monotonic(), 0
         self._waiting: dict[Place, Item] = {}
+        self._encoded: dict[Place, msgspec.Raw] = {}
         self.settled: set[Place] = set()
         self.dropped = 0
         self.until = math.inf
@@ -53,12 +54,13 @@ class SimulatedOutbox(Outbox):
         """Return the waiting items, alarms first, each group from old to new."""
         self._fill()
         ordered = sorted(self._waiting.values(), key=lambda one: (one.kind != "event", one.sequence))
-        return cast("Sequence[msgspec.Raw]", [msgspec.to_builtins(one) for one in ordered])
+        return [self._encoded[one.boot, one.sequence] for one in ordered]
 
     def settle(self, durable: Sequence[Place]) -> None:
         """Remove items that are durable in the control plane."""
         for one in durable:
             if self._waiting.pop(one, None) is not None:
+                del self._encoded[one]
                 self.settled.add(one)
         now = self._clock.monotonic()
         if now < self.until or self.drained[1] is not None:
@@ -78,7 +80,8 @@ class SimulatedOutbox(Outbox):
             kind = "event" if alarm else "rows"
             item = Item(device=self._device, boot=1, sequence=self._made, kind=kind, put=put, body=body)
             self._waiting[1, self._made] = item
+            self._encoded[1, self._made] = msgspec.Raw(msgspec.json.encode(item))
             if len(self._waiting) > HOLDS:
                 first = min(self._waiting, key=lambda place: (self._waiting[place].kind == "event", place))
-                del self._waiting[first]
+                del self._waiting[first], self._encoded[first]
                 self.dropped += 1
