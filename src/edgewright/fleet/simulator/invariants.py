@@ -219,8 +219,8 @@ def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("drained after an outage", "5 minutes after the outage, the control plane has everything of who is connected")
 def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
-    # Without an answer a device retries at least every minute; quarantined devices never drain, and false reports may be
-    # refused with the items in them.
+    # Without an answer a device retries at least every minute; quarantined devices never drain, and false reports may
+    # be refused with the items in them.
     boxes = [(device, box) for device in fleet.devices
              if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)
              and not device.twins and device.tell is None]  # fmt: skip
