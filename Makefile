@@ -141,7 +141,7 @@ faults: install
 faults-fleet: install
 	$(BIN)/python -m benchmarks.faults_fleet --share $(SHARE)
 
-# MkDocs has an environment of its own (170 MB). Serve the site to search it: python -m http.server -d site
+# MkDocs has an environment of its own (270 MB). Serve the site to search it: python -m http.server -d site
 SITE := .venv-site
 site: $(SITE)/.installed
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --strict

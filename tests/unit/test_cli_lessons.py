@@ -203,6 +203,9 @@ def test_pipelines_runs_and_predictions_show_themselves(made: RunResult) -> None
     shown = made._repr_html_()
     assert shown is not None
     assert made.trace.verdict.split(":")[0] in shown
+    assert made.trace.verdict.split(":")[0] in made.trace._repr_html_()
+    assert made.package is not None
+    assert repr(load(made.package, engine="numpy")).startswith(f"Predictor({made.trace.name}, ")
     explanation = fitted.explain([0.5, float("nan")])
     cell = explanation._repr_html_()
     assert cell is not None

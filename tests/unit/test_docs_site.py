@@ -13,9 +13,10 @@ ELSEWHERE = {"index.md", "contributing.md", "changelog.md"}
 
 
 def test_navigation_names_every_page_once() -> None:
-    named = re.findall(r"^ *- (\S+\.md)$", CONFIG.partition("\nnav:\n")[2], re.MULTILINE)
+    named = re.findall(r"^ *- (\S+\.(?:md|ipynb))$", CONFIG.partition("\nnav:\n")[2], re.MULTILINE)
     docs = ROOT / "docs"
-    pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md") if path.parent.name != "adr"}
+    found = (*docs.rglob("*.md"), *docs.rglob("*.ipynb"))
+    pages = {path.relative_to(docs).as_posix() for path in found if path.parent.name != "adr"}
     assert sorted(named) == sorted(pages | ELSEWHERE)
 
 

@@ -15,6 +15,7 @@ from edgewright.core.package import Package, read_package
 from edgewright.core.samples import to_samples
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.html_table import html_table
 
 
 def package_path(file_path: str | Path) -> Path:
@@ -58,6 +59,8 @@ def load(path: str | Path, *, form: str | None = None, engine: str | None = None
 
 # Beyond it a batch is run in parts, so that windows of convolutions stay within tens of megabytes.
 _PART = 4096
+# A notebook shows so many answers.
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,21 @@ class Answers:
         """Return the answers to some of the samples."""
         kept: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: values[rows] for name, values in kept.items() if values is not None})
+
+    def _repr_html_(self) -> str:
+        """Show the first answers in a notebook."""
+        rows = [self._row(index) for index in range(min(_SHOWN, len(self)))]
+        caption = f"{len(self):,} answers" + (f", the first {_SHOWN} of them" if len(self) > _SHOWN else "")
+        return html_table(caption, ("sample", "answer", "confidence", "note"), rows)
+
+    def _row(self, index: int) -> tuple[str, ...]:
+        if self.missing[index]:
+            return (str(index), "none", "", "too many values are missing")
+        outside = [f"out of range: {', '.join(self.out_of_range[index])}"] if self.out_of_range[index] else []
+        note = "; ".join([*(["unsure"] if self.unsure[index] else []), *outside])
+        if self.predictions is not None:
+            return (str(index), f"{self.predictions[index]:.6g}", "", note)
+        return (str(index), str(self.labels[index]), f"{self.confidence[index]:.2f}", note)
 
 
 class Predictor:
@@ -138,6 +156,12 @@ class Predictor:
         self._ranged = bool(np.isfinite(low).any() or np.isfinite(high).any())
         if self_test:
             self.check()
+
+    def __repr__(self) -> str:
+        columns, labels = len(self.manifest.columns), ", ".join(self.manifest.labels)
+        answers = "a number" if self.regression else f"one of {labels}"
+        loaded = f"{self.manifest.name}, {self.form}, engine {self.engine.name}"
+        return f"Predictor({loaded}: {columns} columns to {answers})"
 
     def predict(self, X: Any) -> Answers:  # noqa: ANN401 - arrays, lists, frames and rows
         """Return answers for samples; `X` as `samples.to_samples` takes it.

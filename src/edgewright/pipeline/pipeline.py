@@ -162,7 +162,15 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         return explain_sample(self, sample)
 
     def _repr_html_(self) -> str | None:
-        return pipeline_html("pipeline" if self.config is None else self.config.name, self.steps, self.shapes)
+        shapes = self.shapes
+        if not shapes and all(hasattr(step, "shape_") for _, step in self.steps):
+            shapes = tuple(tuple(step.shape_) for _, step in self.steps)
+        return pipeline_html("pipeline" if self.config is None else self.config.name, self.steps, shapes)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:  # noqa: ANN401 - IPython's arguments
+        """Return what a notebook shows; it asks for this first, and scikit-learn's own has another page."""
+        html = self._repr_html_()
+        return {"text/plain": repr(self)} | ({} if html is None else {"text/html": html})
 
     def graph(self, shape: tuple[int, ...] | None = None, name: str = "pipeline") -> Graph:
         """Return the whole fitted pipeline in the dialect.

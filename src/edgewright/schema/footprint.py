@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from edgewright.schema.budget import Budget
+from edgewright.schema.html_table import html_table
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,21 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     helps: tuple[str, ...]
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show each figure with its interval and limit in a notebook."""
+        found, limits = self.found, self.limits
+        figures = (
+            ("flash", found.flash, limits.flash),
+            ("RAM", found.ram, limits.ram),
+            ("instructions", found.instructions, None),
+            ("latency", found.latency_us, limits.latency_us),
+            ("energy", found.energy_uj, limits.energy_uj),
+        )
+        rows = [_row(name, spread, limit) for name, spread, limit in figures]
+        return html_table(
+            f"{self.name}, {found.form}, on {self.device}", ("figure", "value", "90 % interval", "limit", "how"), rows
+        )
 
 
 DETECTOR = "detector"
@@ -116,3 +132,16 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     latency_us: Spread | None
     energy_uj: Spread | None = None
     notes: tuple[str, ...] = ()
+
+
+def _row(name: str, spread: Spread | None, limit: float | None) -> tuple[str, ...]:
+    if spread is None:
+        return (name, "not known", "", "", "")
+    value, low, high = (_digits(one) for one in (spread.value, spread.low, spread.high))
+    unit = "" if spread.unit == name else f" {spread.unit}"
+    interval = f"{low} to {high}{unit}" if spread.low < spread.high else "exact"
+    return (name, f"{value}{unit}", interval, "none" if limit is None else f"{_digits(limit)}{unit}", spread.how)
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from edgewright.schema.html_table import html_table
+
 PROOF_VERSION = 1
 Numbers = Literal["float", "int8"]
 Verdict = Literal["bit-exact", "within tolerance", "quantised", "broken", "nothing shared"]
@@ -207,3 +209,15 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     parts: tuple[ProofRecord, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show the pairs of the first form, and every broken pair, in a notebook."""
+        passed = "passed" if self.passed else "failed"
+        samples = f"{self.samples:,} samples and {self.constructed:,} constructed ones"
+        rows = [
+            (pair.first, pair.second, pair.verdict)
+            for pair in self.pairs
+            if pair.first == self.pairs[0].first or pair.verdict == "broken"
+        ]
+        caption = f"Proof of {self.name}: {passed}; {samples}; {len(rows)} of {len(self.pairs)} pairs of forms"
+        return html_table(caption, ("form", "compared with", "verdict"), rows)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from edgewright.schema.html_table import html_table
 from edgewright.schema.labelling import LabelRecord
 from edgewright.schema.trace_flow import (
     EpochRecord,
@@ -351,6 +352,18 @@ class Trace(Part, frozen=True, kw_only=True):
     config: dict[str, object] = msgspec.field(default_factory=dict)
     state: Literal["finished", "running", "cancelled", "failed"] = "finished"
     reason: str = ""
+
+    def _repr_html_(self) -> str:
+        """Show verdict, insight and accuracy in a notebook."""
+        rows = [("verdict", self.verdict), ("key insight", self.insight.sentence)]
+        judged = self.evaluation
+        if judged is not None:
+            rows.append(("test samples", f"{judged.samples:,}, split by {judged.split_by}"))
+            if judged.accuracy is not None:
+                found = judged.accuracy
+                rows.append(("accuracy", f"{found.value:.3f} (95 % CI {found.low:.3f} to {found.high:.3f})"))
+            rows += [(name, f"{value:.4g}") for name, value in judged.regression.items()]
+        return html_table(f"Run {self.name}: {self.title or self.task}", ("record", ""), rows)
 
 
 __all__ = [
