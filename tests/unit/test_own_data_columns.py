@@ -88,3 +88,12 @@ def test_names_of_files() -> None:
     assert guess_pattern(spoken) == ("{label}_{group}_{index}", {"label": 3, "group": 2, "index": 9})
     assert guess_pattern([f"data_{n}_watch.csv" for n in range(1600, 1640)]) == ("", {})
     assert guess_pattern([f"walk/{n}.csv" for n in range(9)]) == ("", {})
+
+
+def test_a_word_before_numbers_in_names_of_files_means_a_person() -> None:
+    hapt = [f"exp{n:02}_user{(n + 1) // 2:02}.csv.gz" for n in range(1, 13)]
+    assert guess_pattern(hapt) == ("exp{index}_user{group}", {"index": 12, "group": 6})
+    labelled = [f"{what}_subject{n}_trial{k}.csv" for what in ("walk", "run") for n in range(3) for k in range(4)]
+    assert guess_pattern(labelled)[0] == "{label}_subject{group}_trial{index}"
+    assert guess_pattern([f"user{n}_walk.csv" for n in range(9)])[0] == "user{group}_walk"
+    assert guess_pattern([f"exp{n}_trial{k}.csv" for n in range(3) for k in range(4)]) == ("", {})

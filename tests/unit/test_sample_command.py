@@ -25,6 +25,24 @@ def test_a_sample_is_a_table_with_a_target_that_says_that_it_is_simulated(kind: 
     assert out.read_bytes() != before
 
 
+def test_sentences_lead_to_the_command_that_trains_on_them(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "simulated by a grammar: nobody said them" in cli("sample", "utterances")
+    frame = pl.read_csv("utterances.csv")
+    assert frame.columns == ["text", "intent"]
+    assert frame["intent"].n_unique() == 4
+    assert frame["text"].n_unique() == len(frame) > 400
+    for command in ("init", "run"):
+        err = cli(command, "utterances.csv", code=2)
+        assert err.count("\n") == 1
+        assert "sentences in column 'text'" in err
+    named = err.partition("Train on sentences: edgewright ")[2].split()
+    cli(*named)
+    assert "set_temperature" in cli("language", "parse", "please warm the office to twenty", "--model", named[-1])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_three_commands_lead_from_a_sample_to_c(
@@ -41,5 +59,6 @@ def test_three_commands_lead_from_a_sample_to_c(
 
 def test_what_it_cannot_write_is_refused(cli: Cli, tmp_path: Path) -> None:
     assert "machine" in cli("sample", "nothing", code=2)
+    assert "ends in .csv" in cli("sample", "utterances", "--out", tmp_path / "my.parquet", code=2)
     assert ".parquet or .csv" in cli("sample", "motion", "--out", tmp_path / "my.txt", code=2)
     assert "an existing folder" in cli("sample", "motion", "--out", tmp_path / "none" / "my.csv", code=2)

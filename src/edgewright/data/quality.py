@@ -85,6 +85,22 @@ def _acceleration(dataset: DataSet) -> Iterator[Finding]:
             yield Finding("unit", "note", sentence, name, {"counts": float(counts)})
 
 
+def gravity_unit(dataset: DataSet, triple: tuple[int, int, int]) -> tuple[str, float]:
+    """Return the unit in which the usual magnitude of three axes is gravity, or the raw counts to 1 g.
+
+    Returns:
+        The unit, empty where there is none or recordings differ, and the median magnitude.
+    """
+    kinds = {unit for recording in dataset.recordings if (unit := _unit_by_gravity(recording, triple))}
+    values = np.concatenate([recording.values[:, list(triple)] for recording in dataset.recordings]).astype(np.float64)
+    magnitude = np.sqrt((values[np.isfinite(values).all(axis=1)] ** 2).sum(axis=1))
+    usual = float(np.median(magnitude)) if len(magnitude) else 0.0
+    if len(kinds) == 1:
+        return kinds.pop(), usual
+    counts = 0 if kinds else _raw_counts(dataset, triple)
+    return (f"raw counts, about {counts:,} to 1 g" if counts else ""), usual
+
+
 def _raw_counts(dataset: DataSet, triple: tuple[int, int, int]) -> int:
     """Return the counts that gravity is: a power of two from 64 on of whole numbers; 0 where they are no raw counts."""
     values = np.concatenate([recording.values[:, list(triple)] for recording in dataset.recordings]).astype(np.float64)

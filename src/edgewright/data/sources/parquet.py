@@ -57,7 +57,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         name=name,
         names=tuple(numbers),
         values=_values(frame, numbers),
-        text={column: _text(frame[column]) for column in parts},
+        text={column: text_of(frame[column]) for column in parts},
         place=lambda row: f"{name} row {row + 1}",
     )
 
@@ -92,8 +92,12 @@ def _values(frame: pl.DataFrame, numbers: list[str]) -> np.ndarray[tuple[int, in
     return values
 
 
-def _text(series: pl.Series) -> Labels:
-    """Return a column as text; times as ISO text, missing values as ''."""
+def text_of(series: pl.Series) -> Labels:
+    """Return a column as text; times as ISO text, durations in seconds, lists by their type, missing values as ''."""
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+        return np.full(len(series), str(series.dtype))
+    if series.dtype == pl.Duration:
+        series = series.dt.total_nanoseconds() / 1e9
     if series.dtype == pl.Datetime:
         zoned = series.dt.convert_time_zone("UTC") if getattr(series.dtype, "time_zone", None) else series
         series = zoned.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f")
@@ -185,7 +189,7 @@ def _spooled(file: Path, length: int, names: tuple[str, ...], config: ParquetCon
         refuse_infinite(values, names, partial(_place, file.name, start))
         spool.append(values)
         for part in parts:
-            text[part].append(_text(frame[part]))
+            text[part].append(text_of(frame[part]))
     return Table(
         name=file.name,
         names=(),

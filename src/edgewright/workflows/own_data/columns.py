@@ -134,8 +134,7 @@ def _named(columns: Mapping[str, Labels], words: Sequence[str], why: str) -> tup
     """Return the first column with one of the names that has several values, each in several rows."""
     for word in words:
         for name, cells in columns.items():
-            count = len(values_of(cells))
-            if plain(name) == word and 1 < count <= len(cells) // 2:
+            if plain(name) == word and 1 < len(values_of(cells)) <= len(cells) // 2:
                 return name, why
     return "", ""
 

@@ -8,6 +8,7 @@ from edgewright.core.formatting import number, plural
 from edgewright.data.checks_columns import column_of
 from edgewright.data.clock import pace
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
+from edgewright.workflows.own_data.units import guess_units
 
 _CHOICES = (("target", "Target"), ("group", "Person or machine"), ("session", "Recording"), ("time", "Time"),
             ("window", "A decision"), ("split", "Split"), ("model", "Model"))  # fmt: skip
@@ -43,7 +44,9 @@ def choices(proposal: Proposal) -> list[str]:
     lines += [f"Column {name} is left out: {why}" for name, why in found.roles.ignored.items()]
     if found.assumed_rate:
         lines.append(f"Rate: {ASSUMED_HZ:g} rows a second ASSUMED, because no column says when a row was measured")
-    lines += [f"Unit: {one.sentence}" for one in found.quality.findings if one.kind in ("unit", "mixed-units")]
+    wrong = [one for one in found.quality.findings if one.kind in ("unit", "mixed-units") and one.severity != "note"]
+    lines += [f"Unit: {one.sentence}" for one in wrong]
+    lines += [f"Unit: {one.sentence}" for one in guess_units(found.dataset)]
     lines.append(f"Device: {proposal.table['device']['profile']}")
     return lines
 
@@ -61,11 +64,13 @@ def _counts(found: OwnData) -> list[str]:
 
 def _columns(found: OwnData) -> list[str]:
     roles = found.roles
+    guessed = {name: f"{one.unit} (guess)" for one in guess_units(found.dataset) for name in one.columns}
     lines = ["| column | what it is | unit | smallest | largest |", "|---|---|---|---:|---:|"]
     for index, column in enumerate(found.dataset.columns):
         values = column_of(found.dataset, index)
         low, high = (number(float(edge(values))) for edge in (np.nanmin, np.nanmax))
-        lines.append(f"| {column.name} | reading | {column.unit} | {low} | {high} |")
+        unit = column.unit or guessed.get(column.name, "")
+        lines.append(f"| {column.name} | reading | {unit} | {low} | {high} |")
     parts = {"target": roles.target, "person or machine": roles.group, "recording": roles.session, "time": roles.time}
     lines += [f"| {name} | {part} | | | |" for part, name in parts.items() if name]
     return [*lines, *(f"| {name} | left out: {why} | | | |" for name, why in roles.ignored.items())]

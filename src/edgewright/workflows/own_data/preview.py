@@ -73,7 +73,7 @@ def read_preview(path: str) -> Preview:
     if len(files) < 2 or (place / LABELS_FILE).is_file():
         return Preview(table, columns)
     pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
-    if kind == "csv" and pattern:
+    if kind in _TABLES and pattern:
         table = {"kind": "folder", "path": path}
     return Preview({**table, "pattern": pattern} if pattern else table, columns, values)
 
@@ -125,7 +125,6 @@ def _parquet_rows(file: Path, share: int) -> dict[str, Labels]:
     try:
         frame = pl.read_parquet(file, use_pyarrow=False)
         frame = frame.gather_every(max(1, len(frame) // share))
-        text = frame.select(pl.all().cast(pl.String, strict=False).fill_null(""))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], file.name) from error
-    return {column: text[column].to_numpy().astype(np.str_) for column in text.columns}
+    return {column: parquet.text_of(frame[column]) for column in frame.columns}

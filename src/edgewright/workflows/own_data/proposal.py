@@ -28,6 +28,7 @@ from edgewright.workflows.own_data.columns import Roles, assign_roles
 from edgewright.workflows.own_data.framing import Framing, choose_framing
 from edgewright.workflows.own_data.preview import Preview, read_preview
 from edgewright.workflows.own_data.recipes import Recipe, recipes
+from edgewright.workflows.own_data.sentences import refuse_sentences
 from edgewright.workflows.own_data.trial import validation_score
 
 # Device where none is named.
@@ -129,6 +130,7 @@ def look(request: OwnDataRequest) -> OwnData:
     given = {key: getattr(request, key) for key in ("target", "group", "session", "time")}
     roles = assign_roles(preview.columns, given, request.ignore)
     table = data_table(preview, roles)
+    refuse_sentences(preview.columns, roles, request.path)
     if roles.target and not roles.readings:
         raise InputError(
             "at least one column of numbers besides the target",

@@ -1,0 +1,33 @@
+"""Tables of sentences, which the commands of language read and a pipeline of sensors does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgewright.schema.data import Labels
+from edgewright.schema.errors import InputError
+from edgewright.workflows.own_data.columns import Roles, is_text, values_of
+
+
+def refuse_sentences(columns: Mapping[str, Labels], roles: Roles, path: str) -> None:
+    """Name the command for a table that has sentences and nothing to measure.
+
+    Raises:
+        InputError: no column of numbers, and one whose values are mostly of two words or more.
+    """
+    name = next((name for name, cells in columns.items() if name != roles.target and _is_sentences(cells)), "")
+    if roles.readings or not name:
+        return
+    command = f"edgewright language train {path} --out model.language"
+    known = {column.strip().lower() for column in columns}
+    do = f"Train on sentences: {command}"
+    if not {"text", "intent"} <= known:
+        do = f"Name the columns text and intent, then train on sentences: {command}"
+    raise InputError("at least one column of numbers besides the target", f"sentences in column {name!r}", path, do)
+
+
+def _is_sentences(cells: Labels) -> bool:
+    values = values_of(cells)
+    return bool(values) and is_text(cells) and float(np.mean([" " in value.strip() for value in values])) > 0.5

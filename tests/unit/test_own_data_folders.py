@@ -1,0 +1,104 @@
+"""Folders of recordings, Parquet files and sound through `init --yes`, and through `run`."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cli_runner import Cli
+from edgewright.workflows.own_data.proposal import OwnDataRequest, look
+from support import shared_data
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def made() -> dict[str, dict[str, object]]:
+    return tomllib.loads(Path("pipeline.toml").read_text())
+
+
+def hapt(count: int) -> str:
+    """Return a folder with the first recordings of HAPT: expNN_userMM.csv.gz."""
+    Path("hapt").mkdir()
+    for file in sorted(shared_data("har-hapt").glob("exp*_user*.csv.gz"))[:count]:
+        shutil.copyfile(file, Path("hapt") / file.name)
+    return "hapt"
+
+
+def strolls(folder: str, *, extra: bool = False) -> str:
+    """Write Parquet files named by label and person; `extra` adds columns of bytes and of lists."""
+    Path(folder).mkdir()
+    generator = np.random.default_rng(0)
+    for what, strength in (("walk", 3.0), ("rest", 0.2)):
+        for person in ("ann", "bo", "cy", "di"):
+            for take in range(3):
+                values = generator.normal(0, strength, (400, 2))
+                frame = pl.DataFrame({"left": values[:, 0], "right": values[:, 1]})
+                frame = frame.with_columns(pl.duration(milliseconds=20 * pl.int_range(pl.len())).alias("time"))
+                if extra:
+                    frame = frame.with_columns(pl.lit(b"x").alias("raw"), pl.concat_list("left", "right").alias("both"))
+                frame.write_parquet(Path(folder) / f"{what}_{person}_{take}.parquet")
+    return folder
+
+
+def test_the_person_of_a_recording_stands_in_its_name(cli: Cli) -> None:
+    cli("init", hapt(6), "--yes", "--target", "activity_id")
+    data, split = made()["data"], made()["split"]
+    assert (data["kind"], data["pattern"]) == ("folder", "exp{index}_user{group}")
+    assert split["by"] == "group"
+    assert "File names: exp{index}_user{group}" in Path("data.md").read_text()
+
+
+def test_parquet_files_are_labelled_by_their_names(cli: Cli) -> None:
+    cli("init", strolls("strolls", extra=True), "--yes")
+    data = made()["data"]
+    assert (data["kind"], data["pattern"], data["time"]) == ("folder", "{label}_{group}_{index}", "time")
+    assert set(data["ignore"]) == {"raw", "both"}  # type: ignore[call-overload]
+    assert "50 rows a second" in Path("data.md").read_text()
+
+
+def test_durations_of_a_parquet_file_are_its_times() -> None:
+    found = look(OwnDataRequest(path=str(shared_data("pamap2-excerpt") / "pamap2_subject102_exerpt.parquet")))
+    assert (found.roles.target, found.roles.time) == ("activity", "time")
+    assert found.dataset.rate == 100.0
+
+
+def test_files_that_hold_something_else_are_one_line(cli: Cli) -> None:
+    Path("bad").mkdir()
+    for name, content in (("a.parquet", b"no parquet"), ("b.parquet", b"")):
+        (Path("bad") / name).write_bytes(content)
+    sounds = Path("sounds")
+    sounds.mkdir()
+    (sounds / "on_ann_0.wav").write_bytes(b"RIFFnothing")
+    for folder, message in (("bad", "a whole Parquet file"), ("sounds", "on_ann_0")):
+        err = cli("init", folder, "--yes", code=2)
+        assert message in err
+        assert err.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "parquet", "wav"])
+def test_a_folder_runs_as_it_stands(kind: str, cli: Cli) -> None:
+    if kind == "csv":
+        folder = hapt(8)
+    elif kind == "parquet":
+        folder = strolls("strolls")
+    else:
+        folder = "digits"
+        Path(folder).mkdir()
+        with zipfile.ZipFile(shared_data("fsdd") / "recordings.zip") as recordings:
+            for name in recordings.namelist():
+                if name.endswith(".wav") and Path(name).stem.split("_")[0] in "01" and int(Path(name).stem[-1]) < 5:
+                    Path(folder, Path(name).name).write_bytes(recordings.read(name))
+    cli("init", folder, "--yes")
+    assert made()["split"]["by"] == "group"
+    cli("run", "pipeline.toml")
+    assert list(Path("runs").glob("*/*.edge"))
