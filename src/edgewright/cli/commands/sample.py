@@ -12,6 +12,9 @@ from edgewright.cli.options import argument, declare, option, refuse_existing
 from edgewright.data.small_tables import SAMPLES
 from edgewright.schema.errors import InputError
 
+if TYPE_CHECKING:
+    from edgewright.schema.data import TextSet
+
 UTTERANCES, _SENTENCES = "utterances", 150
 
 
