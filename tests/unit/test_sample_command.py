@@ -9,6 +9,8 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.commands.sample import SAMPLES
+from edgewright.data.load import simulated_title
+from edgewright.data.simulated import PREFIX
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
@@ -23,6 +25,37 @@ def test_a_sample_is_a_table_with_a_target_that_says_that_it_is_simulated(kind: 
     assert out.read_bytes() == before
     cli("sample", kind, "--out", out, "--force", "--seed", "1")
     assert out.read_bytes() != before
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_run_on_a_sample_begins_with_simulated_data(ending: str, cli: Cli, tmp_path: Path) -> None:
+    cli("sample", "machine", "--out", tmp_path / f"my.{ending}")
+    options = ("--target", "alarm", "--decision", "row", "--out", tmp_path / "runs")
+    printed = cli("run", tmp_path / f"my.{ending}", *options)
+    assert "Simulated data" in printed.split("Data flow")[0]
+    page = (tmp_path / "runs" / "my" / "trace.html").read_text()
+    assert "The data are simulated: no sensor measured them." in page
+    assert page.index("Simulated data") < page.index("Data flow")
+
+
+def test_rows_of_a_user_are_never_called_simulated(tmp_path: Path) -> None:
+    """Also where names come near, or a user added rows of their own to a sample."""
+    path, rows = tmp_path / "my.csv", "x,recording,label\n1,{},a\n2,{},b\n"
+    table: dict[str, object] = {"kind": "csv", "path": str(path)}
+    for first, last, simulated in (
+        (PREFIX + "1", PREFIX + "2", True), (PREFIX + "1", "mine", False), ("simulated fall", "simulated fall", False),
+        ("", "", False),
+    ):  # fmt: skip
+        path.write_text(rows.format(first, last))
+        assert simulated_title("My title", table) == ("Simulated data. My title" if simulated else "My title")
+    for text in ("x,label\n1,a\n", "x,recording\n", "", '"'):
+        path.write_text(text)
+        assert simulated_title("My title", table) == "My title"
+    pl.DataFrame({"x": [1.0, 2.0], "label": ["a", "b"]}).write_parquet(tmp_path / "my.parquet")
+    pl.DataFrame({"recording": [1, None]}).write_parquet(tmp_path / "numbers.parquet")
+    (tmp_path / "broken.parquet").write_text("x")
+    for name in ("my.parquet", "numbers.parquet", "broken.parquet", "none.parquet"):
+        assert simulated_title("My title", {"kind": "parquet", "path": str(tmp_path / name)}) == "My title"
 
 
 @pytest.mark.slow

@@ -27,15 +27,17 @@ def command(
     """Write a small table for a first try: motion, machine or room.
 
     `motion` has wearables of 20 people, `machine` pumps with an alarm, `room` offices with and without people.
-    The rows are simulated; `edgewright data list` names public sets that sensors measured.
+    The rows are simulated, and their recordings say so: a run on them begins with "Simulated data".
+    `edgewright data list` names public sets that sensors measured.
     """
     from edgewright.data.load import load_data
+    from edgewright.data.simulated import marked
     from edgewright.data.table_file import check_table_file, write_table_file
 
     path = out or Path(f"{kind}.csv")
     check_table_file(path)
     refuse_existing(path, force)
-    data = load_data(dict(SAMPLES[kind]), seed=seed)
+    data = marked(load_data(dict(SAMPLES[kind]), seed=seed))
     write_table_file(data, path)
     rows = sum(len(recording.values) for recording in data.recordings)
     shown = click.format_filename(path)
