@@ -21,6 +21,7 @@ from edgewright.trace.insight import LEFT_OUT, reduction, trace_insight
 from edgewright.trace.opening import SIMULATED, opening, simulated
 from edgewright.trace.readiness import says_little
 from edgewright.trace.sections import Section
+from edgewright.trace.sections.modes import switch
 from edgewright.trace.view_blocks import Template, ViewBlock
 
 # A name of a number as the rules of the insight write it -> anchor of what it rests on; the first that fits holds.
@@ -92,6 +93,7 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
         "numbers": numbers,
         "tiles": _tiles(trace),
         "warnings": trace.warnings,
+        "switch": switch(trace),
     }
     return (Template("header.html", context),)
 
